@@ -1,0 +1,90 @@
+// From a module of the LLVM dialect to object code.
+#include "codegen/CPU/ObjectCode.h"
+#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/raw_ostream.h"
+#include "llvm/Target/TargetMachine.h"
+
+namespace weft {
+
+LlvmModule::LlvmModule() : context(std::make_unique<llvm::LLVMContext>()) {}
+LlvmModule::LlvmModule(LlvmModule &&) = default;
+LlvmModule &LlvmModule::operator=(LlvmModule &&other) {
+  module = std::move(other.module); // before the context that owns the old one
+  context = std::move(other.context);
+  return *this;
+}
+LlvmModule::~LlvmModule() {
+  module.reset(); // before its context
+}
+
+std::optional<LlvmModule> translate(mlir::ModuleOp module) {
+  LlvmModule result;
+  mlir::registerBuiltinDialectTranslation(*module.getContext());
+  mlir::registerLLVMDialectTranslation(*module.getContext());
+  result.module = mlir::translateModuleToLLVMIR(module, *result.context, "weft",
+                                                /*disableVerification=*/true);
+  if (!result.module)
+    return std::nullopt;
+  return result;
+}
+
+/// The loops are final: only what emission leaves to clean up is run. Loop unrolling would spill the
+/// accumulators of register tiles.
+static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
+  llvm::PipelineTuningOptions tuning;
+  tuning.LoopUnrolling = false;
+  llvm::PassBuilder builder(&machine, tuning);
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager components;
+  llvm::ModuleAnalysisManager modules;
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(components);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, components, modules);
+  llvm::ModulePassManager passes;
+  llvm::cantFail(builder.parsePassPipeline(
+      passes, "function(early-cse<memssa>,instcombine,simplifycfg,loop-mssa(licm),early-cse)"));
+  passes.run(module, modules);
+}
+
+static std::unique_ptr<llvm::TargetMachine> prepare(LlvmModule &module, const CpuTarget &target) {
+  std::unique_ptr<llvm::TargetMachine> machine = target.createMachine();
+  module.module->setTargetTriple(machine->getTargetTriple());
+  module.module->setDataLayout(machine->createDataLayout());
+  for (llvm::Function &function : *module.module)
+    if (!function.isDeclaration())
+      function.addFnAttr("prefer-vector-width", "512");
+  optimize(*module.module, *machine);
+  return machine;
+}
+
+llvm::SmallVector<char, 0> generateCode(LlvmModule &module, const CpuTarget &target,
+                                        CodeFormat format) {
+  std::unique_ptr<llvm::TargetMachine> machine = prepare(module, target);
+  llvm::SmallVector<char, 0> code;
+  llvm::raw_svector_ostream stream(code);
+  llvm::legacy::PassManager passes;
+  auto type = format == CodeFormat::Object ? llvm::CodeGenFileType::ObjectFile
+                                           : llvm::CodeGenFileType::AssemblyFile;
+  machine->addPassesToEmitFile(passes, stream, nullptr, type);
+  passes.run(*module.module);
+  return code;
+}
+
+std::string optimizedText(LlvmModule &module, const CpuTarget &target) {
+  prepare(module, target);
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  module.module->print(stream, nullptr);
+  return text;
+}
+
+} // namespace weft

@@ -1,0 +1,86 @@
+// The template of kernels that contract; see Contraction.cpp.
+#pragma once
+
+#include "codegen/Loops/KernelEmitter.h"
+#include "dialects/Weft/IR/ContractionLoops.h"
+
+namespace weft {
+
+/// Emits a kernel with one contraction.
+class ContractionTemplate {
+public:
+  explicit ContractionTemplate(KernelEmitter &emitter);
+
+  void addPackStage();
+  void addMainStage();
+
+private:
+  /// What a task of the main stage works on.
+  struct Task {
+    mlir::Value batch, outerRow;          // linear positions
+    mlir::Value rowTask;                  // number among the blocks of rows of all batches
+    mlir::Value low, high;                // rows
+    mlir::Value columnBlock;
+    mlir::Value depthBlock, depthLow, depthHigh; // of the outermost depth loop
+    mlir::Value lhsBase, rhsBase;         // elements
+  };
+  /// How an operand is read along the innermost depth loop.
+  struct Reader {
+    mlir::Value pointer, rowStride, depthStride;
+    mlir::Type dtype;
+  };
+
+  mlir::Value sizeOf(const ContractionLoop &loop);
+  mlir::Value sizeOf(llvm::ArrayRef<ContractionLoop> loops);
+  mlir::Value strideOf(const ContractionLoop &loop, Contraction::Operand operand);
+  mlir::Value columnBlocks();
+  mlir::Value rowBlocks();
+  mlir::Value rowTasks();
+  mlir::Value columnBlocksInGroup();
+  mlir::Value columnGroups();
+  mlir::Value depthBlocks();
+
+  void setLoop(const ContractionLoop &loop, mlir::Value position, int64_t step);
+  void setLoops(llvm::ArrayRef<ContractionLoop> loops, mlir::Value linear);
+  llvm::SmallVector<ElementIndex> indicesIn(Contraction::Operand operand);
+  mlir::Value offsetIn(Contraction::Operand operand, llvm::ArrayRef<ContractionLoop> loops,
+                       llvm::ArrayRef<mlir::Value> at);
+
+  void emitPack(mlir::Value task);
+  mlir::Value allocate(int64_t elements);
+  bool lhsRowsAreNeighbours() const;
+  int64_t packedLhsStride() const;
+  int64_t packedLhsElements() const;
+  void emitTask(mlir::Value task);
+  mlir::Value baseOf(Contraction::Operand operand, const Task &at);
+  void emitPackLhs(const Task &at);
+  void emitTiles(const Task &at);
+  void emitTile(const Task &at, int64_t height, mlir::Value row, mlir::Value place);
+  llvm::SmallVector<mlir::Value> startTile(int64_t height, mlir::Value tile, mlir::Value isLater);
+  llvm::SmallVector<mlir::Value> emitDepthLoops(const Task &at, int64_t height, mlir::Value row,
+                                                llvm::SmallVector<mlir::Value> accumulators);
+  llvm::SmallVector<mlir::Value> emitDepthLoop(const Task &at, int64_t height, mlir::Value row,
+                                               llvm::SmallVector<mlir::Value> &outer,
+                                               mlir::ValueRange accumulators);
+  Reader lhsReader(const Task &at, mlir::Value row, llvm::ArrayRef<mlir::Value> outer);
+  Reader rhsReader(const Task &at, llvm::ArrayRef<mlir::Value> outer);
+  llvm::SmallVector<mlir::Value> emitInnermost(const Task &at, int64_t height, mlir::Value row,
+                                               llvm::ArrayRef<mlir::Value> outer, mlir::Value low,
+                                               mlir::Value high, mlir::ValueRange accumulators);
+  mlir::Value multiplyAdd(mlir::Value x, mlir::Value y, mlir::Value sum);
+  void emitFinish(mlir::Value tile, mlir::ValueRange at);
+
+  KernelEmitter &emitter;
+  ContractionOpInterface op;
+  Contraction contraction;
+  ScheduleAttr schedule;
+  std::vector<ContractionLoop> batch, rows, columns, depth;
+  int64_t lanes, tileRows, tileColumns, elementBytes;
+  mlir::Type accumulatorType;
+  std::optional<unsigned> packedRhs, unfinished;
+  std::string finishName;
+  mlir::Value scratchTile, packedLhs;
+  std::map<unsigned, ElementIndex> positions;
+};
+
+} // namespace weft

@@ -1,0 +1,436 @@
+// Functions, elements and memory of the kernel being emitted.
+#include "codegen/Loops/KernelEmitter.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+
+using namespace mlir;
+
+namespace weft {
+
+ArrayRef<int64_t> symbolsOf(Type type) {
+  return cast<SizesAttr>(cast<RankedTensorType>(type).getEncoding()).getSymbols();
+}
+
+static LLVM::LLVMPointerType pointerType(MLIRContext *context) {
+  return LLVM::LLVMPointerType::get(context);
+}
+
+KernelEmitter::KernelEmitter(KernelOp kernel, OpBuilder module)
+    : kernel(kernel), module(module), current(module), currentLocation(kernel.getLoc()) {}
+
+//===----------------------------------------------------------------------===//
+// Functions
+//===----------------------------------------------------------------------===//
+
+func::FuncOp KernelEmitter::createFunction(const Twine &name, TypeRange arguments) {
+  auto type = module.getFunctionType(arguments, {});
+  return func::FuncOp::create(module, kernel.getLoc(), (kernel.getSymName() + name).str(), type);
+}
+
+void KernelEmitter::enter(func::FuncOp function) {
+  entryBlock = function.addEntryBlock();
+  current.setInsertionPointToEnd(entryBlock);
+  symbolValues.clear();
+  bufferValues.clear();
+  products.clear();
+  overrides.clear();
+  scopes.assign(1, {});
+  laneMask = nullptr;
+  lastEntryOp = nullptr;
+}
+
+void KernelEmitter::addStage(std::function<Value()> tasks,
+                             function_ref<void(Value, Value)> body) {
+  Type pointer = pointerType(kernel.getContext()), integer = module.getI64Type();
+  auto function = createFunction("_" + Twine(stageTasks.size()), {pointer, pointer, integer, integer});
+  stageTasks.push_back(std::move(tasks));
+  enter(function);
+  buffersPointer = function.getArgument(0);
+  sizesPointer = function.getArgument(1);
+  Type indexType = current.getIndexType();
+  Value begin = arith::IndexCastOp::create(current, location(), indexType, function.getArgument(2));
+  Value end = arith::IndexCastOp::create(current, location(), indexType, function.getArgument(3));
+  lastEntryOp = end.getDefiningOp();
+  body(begin, end);
+  func::ReturnOp::create(current, kernel.getLoc());
+}
+
+unsigned KernelEmitter::addTemporary(std::function<Value()> bytes) {
+  temporaryBytes.push_back(std::move(bytes));
+  return outputBuffer(kernel.getResultTypes().size()) + temporaryBytes.size() - 1;
+}
+
+std::string KernelEmitter::addHelper(unsigned pointers, unsigned indices,
+                                     function_ref<void(ValueRange)> body) {
+  SmallVector<Type> types(2 + pointers, pointerType(kernel.getContext()));
+  types.append(indices, module.getIndexType());
+  auto function = createFunction("_helper" + Twine(helperCount++), types);
+  function.setPrivate();
+  enter(function);
+  buffersPointer = function.getArgument(0);
+  sizesPointer = function.getArgument(1);
+  body(function.getArguments().drop_front(2));
+  func::ReturnOp::create(current, kernel.getLoc());
+  return function.getSymName().str();
+}
+
+void KernelEmitter::callHelper(StringRef name, ValueRange arguments) {
+  SmallVector<Value> all{buffersPointer, sizesPointer};
+  llvm::append_range(all, arguments);
+  func::CallOp::create(current, location(), name, TypeRange{}, all);
+}
+
+void KernelEmitter::finish() {
+  Type pointer = pointerType(kernel.getContext());
+  auto function = createFunction("_setup", {pointer, pointer});
+  function->setAttr("weft.stages", module.getI64IntegerAttr(stageTasks.size()));
+  function->setAttr("weft.temporaries", module.getI64IntegerAttr(temporaryBytes.size()));
+  enter(function);
+  currentLocation = kernel.getLoc();
+  buffersPointer = nullptr;
+  sizesPointer = function.getArgument(0);
+  int64_t slot = 0;
+  Type integer = module.getI64Type();
+  for (auto *list : {&stageTasks, &temporaryBytes})
+    for (auto &amount : *list) {
+      Value value = arith::IndexCastOp::create(current, location(), integer, amount());
+      Value address = offset(function.getArgument(1), integer, index(slot++));
+      LLVM::StoreOp::create(current, location(), value, address, 8);
+    }
+  func::ReturnOp::create(current, location());
+}
+
+Value KernelEmitter::atEntry(function_ref<Value()> emit) {
+  OpBuilder::InsertionGuard guard(current);
+  if (lastEntryOp)
+    current.setInsertionPointAfter(lastEntryOp);
+  else
+    current.setInsertionPointToStart(entryBlock);
+  Value value = emit();
+  lastEntryOp = value.getDefiningOp();
+  return value;
+}
+
+Value KernelEmitter::symbol(int64_t number) {
+  Value &value = symbolValues[number];
+  if (!value)
+    value = atEntry([&]() -> Value {
+      Type integer = current.getI64Type();
+      Value address = LLVM::GEPOp::create(current, kernel.getLoc(), sizesPointer.getType(), integer,
+                                          sizesPointer,
+                                          ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(number)});
+      Value loaded = LLVM::LoadOp::create(current, kernel.getLoc(), integer, address, 8);
+      return arith::IndexCastOp::create(current, kernel.getLoc(), current.getIndexType(), loaded);
+    });
+  return value;
+}
+
+Value KernelEmitter::buffer(unsigned number) {
+  Value &value = bufferValues[number];
+  if (!value)
+    value = atEntry([&]() -> Value {
+      Type pointer = pointerType(kernel.getContext());
+      Value address = LLVM::GEPOp::create(current, kernel.getLoc(), pointer, pointer, buffersPointer,
+                                          ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(number)});
+      return LLVM::LoadOp::create(current, kernel.getLoc(), pointer, address, 8);
+    });
+  return value;
+}
+
+Value KernelEmitter::product(ArrayRef<int64_t> symbols) {
+  SmallVector<int64_t> sorted(symbols);
+  llvm::sort(sorted);
+  if (sorted.size() == 1)
+    return symbol(sorted[0]);
+  for (int64_t number : sorted)
+    symbol(number);
+  auto found = products.find(sorted);
+  if (found != products.end())
+    return found->second;
+  Value shorter = sorted.empty() ? Value() : product(ArrayRef<int64_t>(sorted).drop_back());
+  Value value = atEntry([&]() -> Value {
+    if (!shorter)
+      return arith::ConstantIndexOp::create(current, kernel.getLoc(), 1);
+    return arith::MulIOp::create(current, kernel.getLoc(), shorter, symbol(sorted.back()));
+  });
+  products[sorted] = value;
+  return value;
+}
+
+Value KernelEmitter::stride(Type type, unsigned dimension) {
+  return product(symbolsOf(type).drop_front(dimension + 1));
+}
+
+Value KernelEmitter::size(Value tensor, unsigned dimension) {
+  return symbol(symbolsOf(tensor.getType())[dimension]);
+}
+
+//===----------------------------------------------------------------------===//
+// Elements
+//===----------------------------------------------------------------------===//
+
+KernelEmitter::Key KernelEmitter::keyOf(Value tensor, ArrayRef<ElementIndex> indices) const {
+  Key key{tensor.getAsOpaquePointer()};
+  for (const ElementIndex &index : indices) {
+    key.push_back(index.base ? index.base.getAsOpaquePointer() : nullptr);
+    key.push_back(reinterpret_cast<const void *>(index.step));
+    key.push_back(index.lanes ? index.lanes.getAsOpaquePointer() : nullptr);
+  }
+  return key;
+}
+
+Value KernelEmitter::element(Value tensor, ArrayRef<ElementIndex> indices) {
+  if (Value value = overrides.lookup(tensor))
+    return value;
+  Key key = keyOf(tensor, indices);
+  for (auto &scope : llvm::reverse(scopes))
+    if (auto found = scope.find(key); found != scope.end())
+      return found->second;
+  Location saved = currentLocation;
+  if (Operation *definition = tensor.getDefiningOp())
+    currentLocation = definition->getLoc();
+  Value value = compute(tensor, indices);
+  currentLocation = saved;
+  scopes.back()[key] = value;
+  return value;
+}
+
+Value KernelEmitter::compute(Value tensor, ArrayRef<ElementIndex> indices) {
+  if (auto argument = dyn_cast<BlockArgument>(tensor))
+    return load(argument, indices);
+  Operation *op = tensor.getDefiningOp();
+  if (auto indexed = dyn_cast<IndexedOpInterface>(op))
+    return indexed.emitElements(*this, cast<OpResult>(tensor).getResultNumber(), indices);
+  SmallVector<Value> operands;
+  for (Value operand : op->getOperands())
+    operands.push_back(element(operand, indices));
+  unify(operands);
+  Value value = cast<ElementwiseOpInterface>(op).emitBody(current, location(), operands);
+  return roundTo(value, getElementTypeOrSelf(tensor));
+}
+
+Value KernelEmitter::guarded(Value condition, Value otherwise, function_ref<Value()> body) {
+  if (!isa<VectorType>(condition.getType()))
+    return guardedByScalar(condition, otherwise, body);
+  Value outer = laneMask;
+  laneMask = outer ? arith::AndIOp::create(current, location(), outer, condition) : condition;
+  scopes.emplace_back();
+  Value inside = body();
+  scopes.pop_back();
+  laneMask = outer;
+  Value values[] = {inside, otherwise};
+  unify(values);
+  values[0] = splat(values[0]);
+  values[1] = splat(values[1]);
+  return arith::SelectOp::create(current, location(), condition, values[0], values[1]);
+}
+
+Value KernelEmitter::guardedByScalar(Value condition, Value otherwise, function_ref<Value()> body) {
+  // The type of the result is known once the body was emitted, so its ops move into the final `if`.
+  auto draft = scf::IfOp::create(current, location(), condition, /*withElseRegion=*/false);
+  Block *drafted = draft.thenBlock();
+  current.setInsertionPoint(drafted->getTerminator());
+  scopes.emplace_back();
+  Value inside = body();
+  scopes.pop_back();
+  bool isVector = isa<VectorType>(inside.getType()) || isa<VectorType>(otherwise.getType());
+  if (isVector)
+    inside = splat(inside);
+  current.setInsertionPoint(draft);
+  if (isVector)
+    otherwise = splat(otherwise);
+  auto result = scf::IfOp::create(current, location(), TypeRange{inside.getType()}, condition,
+                                  /*withElseRegion=*/true);
+  Block *then = result.thenBlock();
+  then->getOperations().splice(then->end(), drafted->getOperations(), drafted->begin(),
+                               std::prev(drafted->end()));
+  current.setInsertionPointToEnd(then);
+  scf::YieldOp::create(current, location(), inside);
+  current.setInsertionPointToEnd(result.elseBlock());
+  scf::YieldOp::create(current, location(), otherwise);
+  draft.erase();
+  current.setInsertionPointAfter(result);
+  return result.getResult(0);
+}
+
+//===----------------------------------------------------------------------===//
+// Memory
+//===----------------------------------------------------------------------===//
+
+Type KernelEmitter::storedType(Type dtype) {
+  if (dtype.isInteger(1))
+    return IntegerType::get(dtype.getContext(), 8);
+  if (dtype.isBF16())
+    return IntegerType::get(dtype.getContext(), 16);
+  if (auto integer = dyn_cast<IntegerType>(dtype))
+    return IntegerType::get(dtype.getContext(), integer.getWidth());
+  return dtype;
+}
+
+/// `scalar`, or a vector of it as long as `like`.
+static Type typeLike(Value like, Type scalar) {
+  auto vector = dyn_cast<VectorType>(like.getType());
+  return vector ? Type(VectorType::get(vector.getShape(), scalar)) : scalar;
+}
+
+static Value integerLike(OpBuilder &builder, Location location, Value like, int64_t value) {
+  TypedAttr attribute = builder.getIntegerAttr(getElementTypeOrSelf(like), value);
+  if (auto vector = dyn_cast<VectorType>(like.getType()))
+    attribute = DenseElementsAttr::get(vector, attribute);
+  return arith::ConstantOp::create(builder, location, attribute);
+}
+
+Value KernelEmitter::widen(Value stored, Type dtype) {
+  OpBuilder &b = current;
+  if (dtype.isInteger(1))
+    return arith::CmpIOp::create(b, location(), arith::CmpIPredicate::ne, stored,
+                                 integerLike(b, location(), stored, 0));
+  if (dtype.isF16())
+    return arith::ExtFOp::create(b, location(), typeLike(stored, b.getF32Type()), stored);
+  if (!dtype.isBF16())
+    return stored;
+  Value wide = arith::ExtUIOp::create(b, location(), typeLike(stored, b.getI32Type()), stored);
+  Value bits = arith::ShLIOp::create(b, location(), wide, integerLike(b, location(), wide, 16));
+  return arith::BitcastOp::create(b, location(), typeLike(stored, b.getF32Type()), bits);
+}
+
+Value KernelEmitter::narrow(Value computed, Type dtype) {
+  OpBuilder &b = current;
+  if (dtype.isInteger(1))
+    return arith::ExtUIOp::create(b, location(), typeLike(computed, b.getI8Type()), computed);
+  if (dtype.isF16())
+    return arith::TruncFOp::create(b, location(), typeLike(computed, dtype), computed);
+  if (!dtype.isBF16())
+    return computed;
+  Value bits = arith::BitcastOp::create(b, location(), typeLike(computed, b.getI32Type()), computed);
+  Value high = arith::ShRUIOp::create(b, location(), bits, integerLike(b, location(), bits, 16));
+  return arith::TruncIOp::create(b, location(), typeLike(computed, b.getI16Type()), high);
+}
+
+Value KernelEmitter::roundTo(Value computed, Type dtype) {
+  OpBuilder &b = current;
+  if (dtype.isF16()) {
+    Value half = computed;
+    if (!getElementTypeOrSelf(computed).isF16())
+      half = arith::TruncFOp::create(b, location(), typeLike(computed, dtype), computed);
+    return arith::ExtFOp::create(b, location(), typeLike(half, b.getF32Type()), half);
+  }
+  if (!dtype.isBF16())
+    return computed;
+  if (!getElementTypeOrSelf(computed).isF32())
+    computed = arith::TruncFOp::create(b, location(), typeLike(computed, b.getF32Type()), computed);
+  // To nearest, ties to even, on the bits; a NaN keeps its upper bits and becomes quiet.
+  Value bits = arith::BitcastOp::create(b, location(), typeLike(computed, b.getI32Type()), computed);
+  auto number = [&](int64_t value) { return integerLike(b, location(), bits, value); };
+  Value odd = arith::AndIOp::create(
+      b, location(), arith::ShRUIOp::create(b, location(), bits, number(16)), number(1));
+  Value bias = arith::AddIOp::create(b, location(), odd, number(0x7fff));
+  Value rounded = arith::AddIOp::create(b, location(), bits, bias);
+  Value quiet = arith::OrIOp::create(b, location(), bits, number(0x400000));
+  Value isNan = arith::CmpFOp::create(b, location(), arith::CmpFPredicate::UNO, computed, computed);
+  Value chosen = arith::SelectOp::create(b, location(), isNan, quiet, rounded);
+  Value cut = arith::AndIOp::create(b, location(), chosen, number(int32_t(0xffff0000)));
+  return arith::BitcastOp::create(b, location(), computed.getType(), cut);
+}
+
+static unsigned alignmentOf(Type stored) {
+  return std::max(1u, stored.getIntOrFloatBitWidth() / 8);
+}
+
+Value KernelEmitter::offset(Value pointer, Type stored, Value offset) {
+  if (auto constant = offset.getDefiningOp<arith::ConstantIndexOp>())
+    if (constant.value() == 0)
+      return pointer;
+  if (offset.getType().isIndex())
+    offset = arith::IndexCastOp::create(current, location(), current.getI64Type(), offset);
+  Type type = pointer.getType();
+  if (auto vector = dyn_cast<VectorType>(offset.getType()))
+    type = VectorType::get(vector.getShape(), type);
+  return LLVM::GEPOp::create(current, location(), type, stored, pointer,
+                             ArrayRef<LLVM::GEPArg>{offset});
+}
+
+Value KernelEmitter::loadVector(Value pointer, Type stored, int64_t count) {
+  unsigned alignment = alignmentOf(stored);
+  if (count == 0)
+    return LLVM::LoadOp::create(current, location(), stored, pointer, alignment);
+  auto type = VectorType::get({count}, stored);
+  if (!laneMask)
+    return LLVM::LoadOp::create(current, location(), type, pointer, alignment);
+  Value zero = arith::ConstantOp::create(current, location(), current.getZeroAttr(type));
+  return LLVM::MaskedLoadOp::create(current, location(), type, pointer, laneMask, zero, alignment);
+}
+
+void KernelEmitter::storeVector(Value value, Value pointer) {
+  unsigned alignment = alignmentOf(getElementTypeOrSelf(value));
+  if (laneMask && isa<VectorType>(value.getType()))
+    LLVM::MaskedStoreOp::create(current, location(), value, pointer, laneMask, alignment);
+  else
+    LLVM::StoreOp::create(current, location(), value, pointer, alignment);
+}
+
+Value KernelEmitter::gather(Value pointer, Type stored, Value offsets) {
+  auto type = VectorType::get({laneCount()}, stored);
+  Value addresses = offset(pointer, stored, offsets);
+  Value zero = arith::ConstantOp::create(current, location(), current.getZeroAttr(type));
+  Value mask = laneMask;
+  if (!mask)
+    mask = arith::ConstantOp::create(
+        current, location(),
+        DenseElementsAttr::get(VectorType::get({laneCount()}, current.getI1Type()), true));
+  return LLVM::masked_gather::create(current, location(), type, addresses, mask, ValueRange{zero},
+                                     alignmentOf(stored));
+}
+
+Value KernelEmitter::laneOffsets(Type type, ArrayRef<ElementIndex> indices) {
+  Value offsets;
+  for (auto [d, position] : llvm::enumerate(indices)) {
+    if (position.isUniform())
+      continue;
+    ElementIndex lanePart = position;
+    if (!position.lanes)
+      lanePart.base = index(0);
+    Value moved = toInteger(lanePart);
+    if (d + 1 < indices.size()) {
+      Value distance = arith::IndexCastOp::create(current, location(), current.getI64Type(),
+                                                  stride(type, d));
+      moved = arith::MulIOp::create(current, location(), moved, splat(distance));
+    }
+    offsets = offsets ? Value(arith::AddIOp::create(current, location(), offsets, moved)) : moved;
+  }
+  return offsets;
+}
+
+Value KernelEmitter::load(BlockArgument argument, ArrayRef<ElementIndex> indices) {
+  Type type = argument.getType(), dtype = getElementTypeOrSelf(type), stored = storedType(dtype);
+  Value base = index(0);
+  bool isContiguous = true, isUniformLoad = true;
+  for (auto [d, position] : llvm::enumerate(indices)) {
+    bool last = d + 1 == indices.size();
+    if (!position.lanes)
+      base = addIndex(base, last ? position.base : multiplyIndex(position.base, stride(type, d)));
+    isUniformLoad &= position.isUniform();
+    isContiguous &= position.isUniform() || (last && position.step == 1 && !position.lanes);
+  }
+  Value pointer = offset(buffer(argument.getArgNumber()), stored, base);
+  if (isUniformLoad)
+    return widen(loadVector(pointer, stored, 0), dtype);
+  if (isContiguous)
+    return widen(loadVector(pointer, stored, laneCount()), dtype);
+  return widen(gather(pointer, stored, laneOffsets(type, indices)), dtype);
+}
+
+void KernelEmitter::storeOutput(unsigned output, ArrayRef<ElementIndex> indices, Value value) {
+  Type type = kernel.getResultTypes()[output], dtype = getElementTypeOrSelf(type);
+  bool isVector = llvm::any_of(indices, [](auto &position) { return !position.isUniform(); });
+  if (isVector)
+    value = splat(value);
+  Value base = index(0);
+  for (auto [d, position] : llvm::enumerate(indices)) {
+    bool last = d + 1 == indices.size();
+    base = addIndex(base, last ? position.base : multiplyIndex(position.base, stride(type, d)));
+  }
+  Value pointer = offset(buffer(outputBuffer(output)), storedType(dtype), base);
+  storeVector(narrow(value, dtype), pointer);
+}
+
+} // namespace weft

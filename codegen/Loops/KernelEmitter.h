@@ -1,0 +1,160 @@
+// Emits the functions of one kernel: loops over vectors, on pointers and sizes.
+#pragma once
+
+#include "dialects/Weft/IR/Weft.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include <functional>
+#include <map>
+
+namespace weft {
+
+/// The functions of a kernel K at the level of loops:
+///
+///   @K_0, @K_1, ...  its stages: (buffers: ptr, sizes: ptr, begin: i64, end: i64)
+///   @K_setup         (sizes: ptr, result: ptr): stores the number of tasks of each stage, then the
+///                    bytes of each temporary buffer, as i64
+///
+/// with the attributes `weft.stages` and `weft.temporaries`, their numbers, on @K_setup.
+class KernelEmitter : public ElementEmitter {
+public:
+  /// Functions are added at the insertion point of `module`.
+  KernelEmitter(KernelOp kernel, mlir::OpBuilder module);
+
+  KernelOp getKernel() const { return kernel; }
+  ScheduleAttr getSchedule() const { return KernelOp(kernel).getScheduleAttr(); }
+  YieldOp getYield() { return kernel.getYield(); }
+
+  // Functions.
+
+  /// Adds a stage: `tasks` gives the number of its tasks (called where the sizes are known), `body`
+  /// emits the tasks [begin, end).
+  void addStage(std::function<mlir::Value()> tasks,
+                llvm::function_ref<void(mlir::Value begin, mlir::Value end)> body);
+  /// Adds a temporary buffer of `bytes` bytes and returns its number among the buffers.
+  unsigned addTemporary(std::function<mlir::Value()> bytes);
+  /// Adds a function that a stage calls: (buffers, sizes, indices...). Returns its name.
+  std::string addHelper(unsigned pointers, unsigned indices,
+                        llvm::function_ref<void(mlir::ValueRange)> body);
+  /// Calls a helper with the current stage's buffers and sizes.
+  void callHelper(llvm::StringRef name, mlir::ValueRange arguments);
+  /// Emits @K_setup; after all stages.
+  void finish();
+
+  // ElementEmitter.
+
+  mlir::OpBuilder &builder() override { return current; }
+  mlir::Location location() override { return currentLocation; }
+  int64_t laneCount() override { return getSchedule().getLanes(); }
+  mlir::Value element(mlir::Value tensor, llvm::ArrayRef<ElementIndex> indices) override;
+  mlir::Value size(mlir::Value tensor, unsigned dimension) override;
+  mlir::Value guarded(mlir::Value condition, mlir::Value otherwise,
+                      llvm::function_ref<mlir::Value()> body) override;
+
+  // Sizes and memory.
+
+  /// The value of a symbolic size, of type index.
+  mlir::Value symbol(int64_t number);
+  /// The distance of neighbours along `dimension` of a dense tensor of `type`, in elements.
+  mlir::Value stride(mlir::Type type, unsigned dimension);
+  /// The product of sizes.
+  mlir::Value product(llvm::ArrayRef<int64_t> symbols);
+  /// The base pointer of input, output or temporary `number` in the order of the kernel's buffers.
+  mlir::Value buffer(unsigned number);
+  unsigned outputBuffer(unsigned output) { return kernel.getArgumentTypes().size() + output; }
+  /// `pointer` moved by `offset` (index or vector of i64) elements of `stored`.
+  mlir::Value offset(mlir::Value pointer, mlir::Type stored, mlir::Value offset);
+  /// The type that an element of `dtype` has in memory.
+  static mlir::Type storedType(mlir::Type dtype);
+  /// The value in memory, widened for computing, and back.
+  mlir::Value widen(mlir::Value stored, mlir::Type dtype);
+  mlir::Value narrow(mlir::Value computed, mlir::Type dtype);
+  /// `computed` as if it had been stored in `dtype` and read again.
+  mlir::Value roundTo(mlir::Value computed, mlir::Type dtype);
+  /// Loads `count` neighbouring elements (0: a scalar) under the current mask.
+  mlir::Value loadVector(mlir::Value pointer, mlir::Type stored, int64_t count);
+  void storeVector(mlir::Value value, mlir::Value pointer);
+  /// Stores elements of output `output` (scalars or vectors, as `element` gives them).
+  void storeOutput(unsigned output, llvm::ArrayRef<ElementIndex> indices, mlir::Value value);
+
+  // Control.
+
+  mlir::Value index(int64_t value) { return constantIndex(value); }
+  mlir::Value addIndex(mlir::Value x, mlir::Value y);
+  mlir::Value subtractIndex(mlir::Value x, mlir::Value y);
+  mlir::Value multiplyIndex(mlir::Value x, mlir::Value y);
+  mlir::Value divideIndex(mlir::Value x, mlir::Value y);
+  mlir::Value remainderIndex(mlir::Value x, mlir::Value y);
+  mlir::Value minimumIndex(mlir::Value x, mlir::Value y);
+  mlir::Value maximumIndex(mlir::Value x, mlir::Value y);
+  mlir::Value ceilDivideIndex(mlir::Value x, int64_t y);
+  mlir::Value isLess(mlir::Value x, mlir::Value y);
+  /// The indices of `linear` in row-major order over `sizes`.
+  llvm::SmallVector<mlir::Value> delinearize(mlir::Value linear, llvm::ArrayRef<mlir::Value> sizes);
+
+  using LoopBody = llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value, mlir::ValueRange)>;
+  /// A loop with carried values; returns their last values.
+  llvm::SmallVector<mlir::Value> loop(mlir::Value low, mlir::Value high, int64_t step,
+                                      mlir::ValueRange carried, LoopBody body);
+  void loop(mlir::Value low, mlir::Value high, int64_t step,
+            llvm::function_ref<void(mlir::Value)> body);
+  void ifTrue(mlir::Value condition, llvm::function_ref<void()> body);
+  /// Calls `body(index, carried)` for the vectors that cover [low, high): whole ones, then the rest
+  /// under a mask. The lanes of the rest beyond `high` hold unspecified values.
+  llvm::SmallVector<mlir::Value> vectorLoop(mlir::Value low, mlir::Value high,
+                                            mlir::ValueRange carried, LoopBody body);
+  void vectorLoop(mlir::Value low, mlir::Value high, llvm::function_ref<void(mlir::Value)> body);
+  /// The lanes of the current vector that count, or null for all.
+  mlir::Value mask() const { return laneMask; }
+  /// Lanes below `count` (index).
+  mlir::Value lanesBelow(mlir::Value count);
+  /// Emits `body` under a mask (null: all lanes), with values of its own.
+  void withMask(mlir::Value mask, llvm::function_ref<void()> body);
+
+  /// Makes `element` return `value` for `tensor`, whatever the indices.
+  void override(mlir::Value tensor, mlir::Value value) { overrides[tensor] = value; }
+  void clearOverrides() { overrides.clear(); }
+
+private:
+  using Key = std::vector<const void *>;
+  void enter(mlir::func::FuncOp function);
+  mlir::Value compute(mlir::Value tensor, llvm::ArrayRef<ElementIndex> indices);
+  mlir::Value load(mlir::BlockArgument argument, llvm::ArrayRef<ElementIndex> indices);
+  /// What each lane adds to the place of the first, in elements.
+  mlir::Value laneOffsets(mlir::Type type, llvm::ArrayRef<ElementIndex> indices);
+  mlir::Value gather(mlir::Value pointer, mlir::Type stored, mlir::Value offsets);
+  Key keyOf(mlir::Value tensor, llvm::ArrayRef<ElementIndex> indices) const;
+  /// Emits at the start of the function, after what was emitted there before.
+  mlir::Value atEntry(llvm::function_ref<mlir::Value()> emit);
+  mlir::func::FuncOp createFunction(const llvm::Twine &name, mlir::TypeRange arguments);
+  mlir::Value guardedByScalar(mlir::Value condition, mlir::Value otherwise,
+                              llvm::function_ref<mlir::Value()> body);
+
+  KernelOp kernel;
+  mlir::OpBuilder module, current;
+  mlir::Location currentLocation;
+  unsigned helperCount = 0;
+  std::vector<std::function<mlir::Value()>> stageTasks, temporaryBytes;
+
+  // State of the function being emitted.
+  mlir::Value buffersPointer, sizesPointer, laneMask;
+  mlir::Block *entryBlock = nullptr;
+  mlir::Operation *lastEntryOp = nullptr;
+  std::map<int64_t, mlir::Value> symbolValues;
+  std::map<unsigned, mlir::Value> bufferValues;
+  std::map<llvm::SmallVector<int64_t>, mlir::Value> products;
+  llvm::DenseMap<mlir::Value, mlir::Value> overrides;
+  std::vector<std::map<Key, mlir::Value>> scopes;
+};
+
+// The templates, one for each kind of kernel. Each emits all stages.
+
+void emitElementwise(KernelEmitter &emitter);
+void emitRowReduction(KernelEmitter &emitter);
+void emitColumnReduction(KernelEmitter &emitter);
+void emitContraction(KernelEmitter &emitter);
+void emitScatter(KernelEmitter &emitter);
+
+/// The symbolic sizes of a tensor type inside a kernel.
+llvm::ArrayRef<int64_t> symbolsOf(mlir::Type type);
+
+} // namespace weft

@@ -1,0 +1,218 @@
+// The template of kernels that reduce along the innermost dimensions: sums of rows, softmax, norms.
+//
+// A task is one row. The ops are cut at the reductions: each pass over the row computes the
+// reductions whose operands are known, the last pass the results that are as long as the row.
+//
+// The order of a sum over n elements depends on n alone: blocks of 2048 elements, in each block 16
+// lanes (element i goes to lane i mod 16) joined by a tree (8, 4, 2, 1), then the blocks in order.
+#include "codegen/Loops/Reduction.h"
+
+using namespace mlir;
+
+namespace weft {
+namespace {
+
+constexpr int64_t blockElements = 2048;
+
+class RowReduction {
+public:
+  explicit RowReduction(KernelEmitter &emitter)
+      : emitter(emitter), reductions(reductionsOf(emitter.getKernel())) {
+    ReductionOpInterface first = reductions.front();
+    ArrayRef<int64_t> symbols = symbolsOf(first->getOperand(0).getType());
+    size_t reduced = first.getReducedAxes().size();
+    outerSymbols.assign(symbols.begin(), symbols.end() - reduced);
+    rowSymbols.assign(symbols.end() - reduced, symbols.end());
+  }
+
+  Value tasks() { return emitter.product(outerSymbols); }
+
+  void emit(Value begin, Value end) {
+    Value length = emitter.product(rowSymbols);
+    emitter.loop(begin, end, 1, [&](Value task) {
+      emitter.clearOverrides();
+      outer.clear();
+      for (Value position : emitter.delinearize(task, sizesOf(outerSymbols)))
+        outer.push_back({position});
+      for (size_t done = 0; done < reductions.size();)
+        done += emitPass(done, length);
+      storeRowResults();
+      storeElementResults(length);
+    });
+  }
+
+private:
+  SmallVector<Value> sizesOf(ArrayRef<int64_t> symbols) {
+    SmallVector<Value> sizes;
+    for (int64_t symbol : symbols)
+      sizes.push_back(emitter.symbol(symbol));
+    return sizes;
+  }
+
+  /// The indices of `position` (and the lanes after it) in the row.
+  SmallVector<ElementIndex> indicesAt(Value position) {
+    SmallVector<ElementIndex> indices(outer);
+    if (rowSymbols.size() == 1) {
+      indices.push_back({position, 1});
+      return indices;
+    }
+    // Lanes may cross from one innermost run into the next.
+    OpBuilder &builder = emitter.builder();
+    Value rest = emitter.toInteger({position, 1});
+    SmallVector<ElementIndex> inner;
+    for (size_t d = rowSymbols.size(); d-- > 0;) {
+      Value size = emitter.splat(emitter.toInteger({emitter.symbol(rowSymbols[d])}));
+      Value one = emitter.splat(emitter.constant(builder.getI64Type(), 1));
+      Value safe = arith::MaxSIOp::create(builder, emitter.location(), size, one);
+      Value here = d == 0 ? rest : arith::RemUIOp::create(builder, emitter.location(), rest, safe);
+      if (d > 0)
+        rest = arith::DivUIOp::create(builder, emitter.location(), rest, safe);
+      inner.push_back(emitter.fromInteger(here));
+    }
+    indices.append(inner.rbegin(), inner.rend());
+    return indices;
+  }
+
+  /// How many reductions from number `first` on do not read each other's results.
+  size_t independentFrom(size_t first) {
+    llvm::DenseSet<Operation *> pending;
+    for (size_t number = first; number < reductions.size(); ++number)
+      pending.insert(reductions[number]);
+    size_t count = 0;
+    while (first + count < reductions.size() &&
+           !dependsOn(reductions[first + count]->getOperand(0), pending))
+      ++count;
+    return count;
+  }
+
+  static bool dependsOn(Value value, const llvm::DenseSet<Operation *> &pending) {
+    Operation *op = value.getDefiningOp();
+    return op && (pending.contains(op) || llvm::any_of(op->getOperands(), [&](Value operand) {
+                    return dependsOn(operand, pending);
+                  }));
+  }
+
+  /// Emits the reductions that are computable in one pass over the row; returns their number.
+  size_t emitPass(size_t first, Value length) {
+    size_t count = independentFrom(first);
+    ArrayRef<ReductionOpInterface> pass = ArrayRef(reductions).slice(first, count);
+    SmallVector<Value> totals = identities(pass, /*vector=*/false);
+    totals = emitter.loop(emitter.index(0), length, blockElements, totals,
+                          [&](Value block, ValueRange carried) {
+                            Value stop = emitter.addIndex(block, emitter.index(blockElements));
+                            SmallVector<Value> sums =
+                                emitBlock(pass, block, emitter.minimumIndex(stop, length));
+                            return combineEach(pass, carried, sums);
+                          });
+    size_t next = 0;
+    for (ReductionOpInterface op : pass) {
+      size_t width = op.emitIdentity(emitter.builder(), op->getLoc(), elementType(emitter, op)).size();
+      emitter.override(op->getResult(0),
+                       resultOf(emitter, op, ArrayRef<Value>(totals).slice(next, width)));
+      next += width;
+    }
+    return count;
+  }
+
+  /// The reductions over [low, high), a block: lanes, then a tree.
+  SmallVector<Value> emitBlock(ArrayRef<ReductionOpInterface> pass, Value low, Value high) {
+    SmallVector<Value> lanes = emitter.vectorLoop(
+        low, high, identities(pass, /*vector=*/true), [&](Value position, ValueRange carried) {
+          SmallVector<ElementIndex> indices = indicesAt(position);
+          SmallVector<Value> results;
+          for (ReductionOpInterface op : pass) {
+            Value element = emitter.splat(emitter.element(op->getOperand(0), indices));
+            Value where = op.usesPosition() ? emitter.toInteger({position, 1}) : Value();
+            size_t width = widthOf(op);
+            llvm::append_range(results, accumulate(emitter, op,
+                                                   carried.slice(results.size(), width), element,
+                                                   where));
+          }
+          return results;
+        });
+    for (int64_t half = emitter.laneCount() / 2; half > 0; half /= 2)
+      lanes = combineEach(pass, halves(lanes, 0, half), halves(lanes, half, half));
+    for (Value &value : lanes)
+      value = vector::ExtractOp::create(emitter.builder(), emitter.location(), value, int64_t(0));
+    return lanes;
+  }
+
+  size_t widthOf(ReductionOpInterface op) { return op.usesPosition() ? 2 : 1; }
+
+  SmallVector<Value> halves(ValueRange values, int64_t from, int64_t count) {
+    auto chosen = llvm::to_vector(llvm::seq<int64_t>(from, from + count));
+    SmallVector<Value> parts;
+    for (Value value : values)
+      parts.push_back(vector::ShuffleOp::create(emitter.builder(), emitter.location(), value, value,
+                                                chosen));
+    return parts;
+  }
+
+  SmallVector<Value> identities(ArrayRef<ReductionOpInterface> pass, bool vector) {
+    SmallVector<Value> values;
+    for (ReductionOpInterface op : pass) {
+      Type type = elementType(emitter, op);
+      if (vector)
+        type = VectorType::get({emitter.laneCount()}, type);
+      llvm::append_range(values, op.emitIdentity(emitter.builder(), op->getLoc(), type));
+    }
+    return values;
+  }
+
+  SmallVector<Value> combineEach(ArrayRef<ReductionOpInterface> pass, ValueRange left,
+                                 ValueRange right) {
+    SmallVector<Value> results;
+    for (ReductionOpInterface op : pass) {
+      size_t first = results.size(), width = widthOf(op);
+      llvm::append_range(results,
+                         op.emitCombine(emitter.builder(), op->getLoc(), left.slice(first, width),
+                                        right.slice(first, width)));
+    }
+    return results;
+  }
+
+  bool isRowResult(Value value) {
+    return symbolsOf(value.getType()).size() == outerSymbols.size();
+  }
+
+  void storeRowResults() {
+    for (auto [number, value] : llvm::enumerate(emitter.getYield().getValues()))
+      if (isRowResult(value))
+        emitter.storeOutput(number, outer, emitter.element(value, outer));
+  }
+
+  void storeElementResults(Value length) {
+    if (llvm::all_of(emitter.getYield().getValues(), [&](Value v) { return isRowResult(v); }))
+      return;
+    // Stores need neighbouring places: the lanes stay within an innermost run.
+    SmallVector<Value> sizes = sizesOf(ArrayRef<int64_t>(rowSymbols).drop_back());
+    Value runs = emitter.product(ArrayRef<int64_t>(rowSymbols).drop_back());
+    emitter.loop(emitter.index(0), runs, 1, [&](Value run) {
+      SmallVector<ElementIndex> indices(outer);
+      for (Value position : emitter.delinearize(run, sizes))
+        indices.push_back({position});
+      emitter.vectorLoop(emitter.index(0), emitter.symbol(rowSymbols.back()), [&](Value position) {
+        SmallVector<ElementIndex> all(indices);
+        all.push_back({position, 1});
+        for (auto [number, value] : llvm::enumerate(emitter.getYield().getValues()))
+          if (!isRowResult(value))
+            emitter.storeOutput(number, all, emitter.element(value, all));
+      });
+    });
+  }
+
+  KernelEmitter &emitter;
+  SmallVector<ReductionOpInterface> reductions;
+  SmallVector<int64_t> outerSymbols, rowSymbols;
+  SmallVector<ElementIndex> outer;
+};
+
+} // namespace
+
+void emitRowReduction(KernelEmitter &emitter) {
+  RowReduction reduction(emitter);
+  emitter.addStage([=]() mutable { return reduction.tasks(); },
+                   [&](Value begin, Value end) { reduction.emit(begin, end); });
+}
+
+} // namespace weft

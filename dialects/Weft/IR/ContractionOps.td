@@ -1,0 +1,121 @@
+// Matrix products, convolutions, pooling windows.
+#ifndef WEFT_CONTRACTION_OPS_TD
+#define WEFT_CONTRACTION_OPS_TD
+
+include "dialects/Weft/IR/ReductionOps.td"
+
+defvar Contracted = DeclareOpInterfaceMethods<ContractionOpInterface>;
+
+def Weft_MatmulOp : Weft_InferredOp<"matmul", [Gradient, Contracted, FixedDimensions]> {
+  let summary = "The product of matrices: lhs [B..., M, K], rhs [B..., K, N], result [B..., M, N].";
+  let description = [{
+    `transpose_lhs` and `transpose_rhs` say that the last two dimensions of an operand are stored
+    the other way round. Each element of the result is one chain of fused multiply-adds in the order
+    of K; float16 and bfloat16 are accumulated in float32.
+  }];
+  let arguments = (ins Weft_NumericTensor:$lhs, Weft_NumericTensor:$rhs,
+                       DefaultValuedAttr<BoolAttr, "false">:$transpose_lhs,
+                       DefaultValuedAttr<BoolAttr, "false">:$transpose_rhs);
+  let results = (outs Weft_NumericTensor:$result);
+  let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)";
+  let pythonName = "";
+  let inference = "::weft::inferMatmul";
+  let hasCanonicalizer = 1;
+}
+
+def Weft_ConvolutionOp : Weft_InferredOp<"convolution", [Gradient, Contracted, FixedDimensions]> {
+  let summary = "A convolution without borders, channels last and groups apart.";
+  let description = [{
+    x [N, H, W, G, C], weight [KH, KW, C, G, O], result [N, Ho, Wo, G, O] with
+    Ho = (H - dilation * (KH - 1) - 1) / stride + 1, rounded down. The sum runs over (kh, kw, c) in
+    order, as fused multiply-adds.
+  }];
+  let arguments = (ins Weft_FloatTensor:$x, Weft_FloatTensor:$weight, DenseI64ArrayAttr:$strides,
+                       DenseI64ArrayAttr:$dilations);
+  let results = (outs Weft_FloatTensor:$result);
+  let assemblyFormat = [{
+    $x `,` $weight `strides` $strides `dilations` $dilations attr-dict `:` type($x) `,`
+    type($weight) `->` type($result)
+  }];
+  let pythonName = "";
+  let inference = "::weft::inferConvolution";
+}
+
+def Weft_ConvolutionWeightGradientOp : Weft_Op<"convolution_weight_gradient",
+    [Gradient, Contracted, FixedDimensions]> {
+  let summary = "The gradient of a convolution for its weight.";
+  let description = [{
+    x [N, H, W, G, C], cotangent [N, Ho, Wo, G, O], result [KH, KW, C, G, O]; the sum runs over
+    (n, ho, wo) in order, as fused multiply-adds.
+  }];
+  let arguments = (ins Weft_FloatTensor:$x, Weft_FloatTensor:$cotangent, DenseI64ArrayAttr:$strides,
+                       DenseI64ArrayAttr:$dilations);
+  let results = (outs Weft_FloatTensor:$result);
+  let assemblyFormat = [{
+    $x `,` $cotangent `strides` $strides `dilations` $dilations attr-dict `:` type($x) `,`
+    type($cotangent) `->` type($result)
+  }];
+  let pythonName = "";
+  let explicitResult = 1;
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Windows over [N, H, W, C]
+//===----------------------------------------------------------------------===//
+
+/// uint8 where the window has at most 256 elements.
+def Weft_WindowIndex : RankedTensorOf<[UI8, I32]>;
+
+class Weft_WindowOp<string mnemonic, list<Trait> traits> : Weft_Op<mnemonic, traits # [FixedDimensions, Indexed]> {
+  let pythonName = "";
+  let explicitResult = 1;
+  let hasVerifier = 1;
+}
+
+def Weft_WindowMaxIndexOp : Weft_WindowOp<"window_max_index", [DiscreteResult]> {
+  let summary = "Where in each window the largest element is: kh * KW + kw, the first of equals.";
+  let arguments = (ins Weft_NumericTensor:$x, DenseI64ArrayAttr:$window, DenseI64ArrayAttr:$strides);
+  let results = (outs Weft_WindowIndex:$index);
+  let assemblyFormat = [{
+    $x `window` $window `strides` $strides attr-dict `:` type($x) `->` type($index)
+  }];
+}
+def Weft_WindowGatherOp : Weft_WindowOp<"window_gather", [Gradient]> {
+  let summary = "The element of each window that `index` names.";
+  let arguments = (ins Weft_NumericTensor:$x, Weft_WindowIndex:$index, DenseI64ArrayAttr:$window,
+                       DenseI64ArrayAttr:$strides);
+  let results = (outs Weft_NumericTensor:$result);
+  let assemblyFormat = [{
+    $x `,` $index `window` $window `strides` $strides attr-dict `:` type($x) `,` type($index) `->`
+    type($result)
+  }];
+}
+def Weft_WindowScatterOp : Weft_WindowOp<"window_scatter", [Gradient]> {
+  let summary = "The transpose of window_gather: each x added at the place that `index` names.";
+  let arguments = (ins Weft_NumericTensor:$x, Weft_WindowIndex:$index, DenseI64ArrayAttr:$window,
+                       DenseI64ArrayAttr:$strides);
+  let results = (outs Weft_NumericTensor:$result);
+  let assemblyFormat = [{
+    $x `,` $index `window` $window `strides` $strides attr-dict `:` type($x) `,` type($index) `->`
+    type($result)
+  }];
+}
+def Weft_WindowSumOp : Weft_WindowOp<"window_sum", [Gradient]> {
+  let summary = "The sum of the elements of each window, row by row.";
+  let arguments = (ins Weft_NumericTensor:$x, DenseI64ArrayAttr:$window, DenseI64ArrayAttr:$strides);
+  let results = (outs Weft_NumericTensor:$result);
+  let assemblyFormat = [{
+    $x `window` $window `strides` $strides attr-dict `:` type($x) `->` type($result)
+  }];
+}
+def Weft_WindowSpreadOp : Weft_WindowOp<"window_spread", [Gradient]> {
+  let summary = "The transpose of window_sum: each x added to every element of its window.";
+  let arguments = (ins Weft_NumericTensor:$x, DenseI64ArrayAttr:$window, DenseI64ArrayAttr:$strides);
+  let results = (outs Weft_NumericTensor:$result);
+  let assemblyFormat = [{
+    $x `window` $window `strides` $strides attr-dict `:` type($x) `->` type($result)
+  }];
+}
+
+#endif

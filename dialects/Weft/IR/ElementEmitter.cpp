@@ -1,0 +1,84 @@
+// Arithmetic on the indices of a vector of elements.
+#include "dialects/Weft/IR/ElementEmitter.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/TypeUtilities.h"
+
+using namespace mlir;
+
+namespace weft {
+
+Value ElementEmitter::constantIndex(int64_t value) {
+  return arith::ConstantIndexOp::create(builder(), location(), value);
+}
+
+Type ElementEmitter::computeType(Value tensor) {
+  Type type = getElementTypeOrSelf(tensor);
+  if (type.isF16() || type.isBF16())
+    return builder().getF32Type();
+  if (auto integer = dyn_cast<IntegerType>(type))
+    return builder().getIntegerType(integer.getWidth());
+  return type;
+}
+
+Value ElementEmitter::constant(Type type, double value) {
+  if (isa<FloatType>(type))
+    return arith::ConstantOp::create(builder(), location(), builder().getFloatAttr(type, value));
+  auto attribute = builder().getIntegerAttr(type, static_cast<int64_t>(value));
+  return arith::ConstantOp::create(builder(), location(), attribute);
+}
+
+Value ElementEmitter::splat(Value value) {
+  if (isa<VectorType>(value.getType()))
+    return value;
+  auto type = VectorType::get({laneCount()}, value.getType());
+  return vector::BroadcastOp::create(builder(), location(), type, value);
+}
+
+void ElementEmitter::unify(MutableArrayRef<Value> values) {
+  if (llvm::any_of(values, [](Value value) { return isa<VectorType>(value.getType()); }))
+    for (Value &value : values)
+      value = splat(value);
+}
+
+Value ElementEmitter::toInteger(const ElementIndex &index) {
+  if (index.lanes)
+    return index.lanes;
+  Type scalar = builder().getI64Type();
+  Value base = arith::IndexCastOp::create(builder(), location(), scalar, index.base);
+  if (index.isUniform())
+    return base;
+  SmallVector<int64_t> offsets;
+  for (int64_t lane = 0; lane < laneCount(); ++lane)
+    offsets.push_back(lane * index.step);
+  Value steps = arith::ConstantOp::create(builder(), location(), builder().getI64VectorAttr(offsets));
+  return arith::AddIOp::create(builder(), location(), splat(base), steps);
+}
+
+ElementIndex ElementEmitter::fromInteger(Value value) {
+  if (isa<VectorType>(value.getType()))
+    return {Value(), 0, value};
+  Type index = builder().getIndexType();
+  return {arith::IndexCastOp::create(builder(), location(), index, value)};
+}
+
+ElementIndex ElementEmitter::add(const ElementIndex &index, Value value) {
+  if (!index.lanes)
+    return {arith::AddIOp::create(builder(), location(), index.base, value), index.step};
+  Type scalar = builder().getI64Type();
+  Value wide = splat(arith::IndexCastOp::create(builder(), location(), scalar, value));
+  return {Value(), 0, arith::AddIOp::create(builder(), location(), index.lanes, wide)};
+}
+
+ElementIndex ElementEmitter::multiply(const ElementIndex &index, int64_t factor) {
+  if (factor == 1)
+    return index;
+  if (!index.lanes)
+    return {arith::MulIOp::create(builder(), location(), index.base, constantIndex(factor)),
+            index.step * factor};
+  Value scale = splat(constant(builder().getI64Type(), factor));
+  return {Value(), 0, arith::MulIOp::create(builder(), location(), index.lanes, scale)};
+}
+
+} // namespace weft

@@ -1,0 +1,56 @@
+// Kernels: fused groups of ops, generic in their sizes, and the calls of them.
+#ifndef WEFT_KERNEL_OPS_TD
+#define WEFT_KERNEL_OPS_TD
+
+include "mlir/Interfaces/FunctionInterfaces.td"
+include "mlir/IR/SymbolInterfaces.td"
+include "dialects/Weft/IR/CompositeOps.td"
+include "dialects/Weft/IR/WeftAttributes.td"
+
+def Weft_KernelOp : Op<Weft_Dialect, "kernel",
+    [IsolatedFromAbove, Symbol, FunctionOpInterface, SingleBlock]> {
+  let summary = "A fused group of ops, the unit of compiling";
+  let description = [{
+    Its tensors have dynamic dimensions, each with the number of its size (`#weft.sizes`), so that
+    one kernel serves all sizes. The schedule says how it runs.
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<FunctionType>:$function_type,
+                       OptionalAttr<StrAttr>:$sym_visibility,
+                       OptionalAttr<DictArrayAttr>:$arg_attrs, OptionalAttr<DictArrayAttr>:$res_attrs,
+                       OptionalAttr<Weft_ScheduleAttr>:$schedule);
+  let regions = (region SizedRegion<1>:$body);
+  let hasCustomAssemblyFormat = 1;
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    ::llvm::ArrayRef<::mlir::Type> getArgumentTypes() { return getFunctionType().getInputs(); }
+    ::llvm::ArrayRef<::mlir::Type> getResultTypes() { return getFunctionType().getResults(); }
+    ::mlir::Region *getCallableRegion() { return &getBody(); }
+    /// How many symbolic sizes its types name: one more than the largest number.
+    int64_t getSizeCount();
+    YieldOp getYield();
+  }];
+}
+
+def Weft_YieldOp : Op<Weft_Dialect, "yield", [Pure, Terminator, HasParent<"KernelOp">]> {
+  let summary = "The results of a kernel";
+  let arguments = (ins Variadic<AnyType>:$values);
+  let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
+}
+
+def Weft_LaunchOp : Op<Weft_Dialect, "launch",
+    [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "Runs a kernel";
+  let description = [{
+    `sizes` are the values of the kernel's symbolic sizes. The operands and results may be shaped
+    differently from the kernel's types, which count only the elements: dimensions that are walked
+    together were collapsed into one.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<Weft_Tensor>:$inputs,
+                       DenseI64ArrayAttr:$sizes);
+  let results = (outs Variadic<Weft_Tensor>:$outputs);
+  let assemblyFormat = [{
+    $kernel `(` $inputs `)` `sizes` $sizes attr-dict `:` functional-type($inputs, $outputs)
+  }];
+}
+
+#endif

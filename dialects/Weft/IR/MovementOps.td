@@ -1,0 +1,164 @@
+// Ops that make, move and rearrange elements.
+#ifndef WEFT_MOVEMENT_OPS_TD
+#define WEFT_MOVEMENT_OPS_TD
+
+include "dialects/Weft/IR/ElementwiseOps.td"
+
+defvar Dimensions = DeclareOpInterfaceMethods<DimensionOpInterface, ["rebuildWithLabels"]>;
+defvar FixedDimensions = DeclareOpInterfaceMethods<DimensionOpInterface>;
+defvar Indexed = DeclareOpInterfaceMethods<IndexedOpInterface>;
+
+//===----------------------------------------------------------------------===//
+// Creation
+//===----------------------------------------------------------------------===//
+
+def Weft_ConstantOp : Weft_Op<"constant", [ConstantLike, DiscreteResult,
+    Dimensions, Indexed]> {
+  let summary = "A tensor known at compile time.";
+  let arguments = (ins ElementsAttr:$value);
+  let results = (outs Weft_Tensor:$result);
+  let assemblyFormat = "attr-dict $value `:` type($result)";
+  let pythonName = "";
+  let explicitResult = 1;
+  let hasFolder = 1;
+  let hasVerifier = 1;
+}
+def Weft_IotaOp : Weft_Op<"iota", [DiscreteResult, Dimensions, Indexed]> {
+  let summary = "The index along `axis`, as the element type of the result.";
+  let arguments = (ins I64Attr:$axis);
+  let results = (outs Weft_NumericTensor:$result);
+  let assemblyFormat = "$axis attr-dict `:` type($result)";
+  let pythonName = "";
+  let explicitResult = 1;
+  let hasVerifier = 1;
+}
+def Weft_RandomBitsOp : Weft_Op<"random_bits", [DiscreteResult, Dimensions, Indexed]> {
+  let summary = "Independent random bits, a fixed function of the key and each element's position.";
+  let description = [{
+    Threefry-2x32 with 20 rounds (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
+    2011) of the element's row-major position under a key of two 32-bit words; an element is the
+    first word, or both for 64 bits.
+  }];
+  let arguments = (ins RankedTensorOf<[I32]>:$key);
+  let results = (outs RankedTensorOf<[I32, I64]>:$result);
+  let assemblyFormat = "$key attr-dict `:` type($key) `->` type($result)";
+  let pythonName = "";
+  let explicitResult = 1;
+  let hasVerifier = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Rearrangement
+//===----------------------------------------------------------------------===//
+
+def Weft_ReshapeOp : Weft_Op<"reshape", [Gradient]> {
+  let summary = "The same elements, in row-major order, in another shape.";
+  let arguments = (ins Weft_Tensor:$x);
+  let results = (outs Weft_Tensor:$result);
+  let assemblyFormat = "$x attr-dict `:` type($x) `->` type($result)";
+  let pythonName = "";
+  let explicitResult = 1;
+  let computedBy = "a view of x";
+  let hasFolder = 1;
+  let hasVerifier = 1;
+}
+def Weft_TransposeOp : Weft_InferredOp<"transpose", [Gradient, Dimensions, Indexed]> {
+  let summary = "Dimension d of the result is dimension permutation[d] of x.";
+  let arguments = (ins Weft_Tensor:$x, DenseI64ArrayAttr:$permutation);
+  let results = (outs Weft_Tensor:$result);
+  let assemblyFormat = "$x $permutation attr-dict `:` type($x) `->` type($result)";
+  let pythonName = "";
+  let inference = "::weft::inferTranspose";
+  let hasFolder = 1;
+  let hasCanonicalizer = 1;
+}
+def Weft_BroadcastOp : Weft_Op<"broadcast", [Gradient, Dimensions, Indexed]> {
+  let summary = "x repeated along new dimensions and along its dimensions of size 1.";
+  let description = [{
+    Dimension d of x is dimension dimensions[d] of the result. The canonical form repeats along new
+    dimensions only: dimensions of size 1 are removed by a reshape before.
+  }];
+  let arguments = (ins Weft_Tensor:$x, DenseI64ArrayAttr:$dimensions);
+  let results = (outs Weft_Tensor:$result);
+  let assemblyFormat = "$x $dimensions attr-dict `:` type($x) `->` type($result)";
+  let pythonName = "";
+  let explicitResult = 1;
+  let hasFolder = 1;
+  let hasCanonicalizer = 1;
+  let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// True if dimension `d` of x is repeated along its dimension of the result.
+    bool isExpanded(int64_t d);
+  }];
+}
+def Weft_SliceOp : Weft_Op<"slice", [Gradient, FixedDimensions, Indexed]> {
+  let summary = "The elements at starts + i * steps, i below the result's shape; steps may be negative.";
+  let arguments = (ins Weft_Tensor:$x, DenseI64ArrayAttr:$starts, DenseI64ArrayAttr:$steps);
+  let results = (outs Weft_Tensor:$result);
+  let assemblyFormat = "$x `starts` $starts `steps` $steps attr-dict `:` type($x) `->` type($result)";
+  let pythonName = "";
+  let explicitResult = 1;
+  let hasFolder = 1;
+  let hasVerifier = 1;
+}
+def Weft_PadOp : Weft_Op<"pad", [Gradient, FixedDimensions, Indexed]> {
+  let summary = "x placed at `low`, `interior` elements apart, in a tensor filled with `value`.";
+  let description = [{
+    Element i of x is at low + i * (interior + 1) of the result in each dimension. `low` may not be
+    negative; the result may not be too small.
+  }];
+  let arguments = (ins Weft_Tensor:$x, Weft_Tensor:$value, DenseI64ArrayAttr:$low,
+                       DenseI64ArrayAttr:$interior);
+  let results = (outs Weft_Tensor:$result);
+  let assemblyFormat = [{
+    $x `,` $value `low` $low `interior` $interior attr-dict `:` type($x) `,` type($value) `->`
+    type($result)
+  }];
+  let builders = [OpBuilder<(ins "::mlir::Type":$result, "::mlir::Value":$x, "double":$value,
+                             "::llvm::ArrayRef<int64_t>":$low, "::llvm::ArrayRef<int64_t>":$interior)>];
+  let pythonName = "";
+  let explicitResult = 1;
+  let hasFolder = 1;
+  let hasVerifier = 1;
+}
+def Weft_ConcatenateOp : Weft_InferredOp<"concatenate", [Gradient, FixedDimensions, Indexed]> {
+  let summary = "The operands one after the other along `axis`.";
+  let arguments = (ins Variadic<Weft_Tensor>:$inputs, I64Attr:$axis);
+  let results = (outs Weft_Tensor:$result);
+  let assemblyFormat = "$inputs `axis` $axis attr-dict `:` type($inputs) `->` type($result)";
+  let pythonName = "";
+  let inference = "::weft::inferConcatenate";
+}
+def Weft_GatherOp : Weft_InferredOp<"gather", [Gradient, FixedDimensions, Indexed]> {
+  let summary = "The slices of x at `indices` along `axis`.";
+  let description = [{
+    The shape of the result is that of x with dimension `axis` replaced by the shape of `indices`. A
+    negative index counts from the end; an index out of range reads the nearest element in range.
+  }];
+  let arguments = (ins Weft_Tensor:$x, Weft_IndexTensor:$indices, I64Attr:$axis);
+  let results = (outs Weft_Tensor:$result);
+  let assemblyFormat = [{
+    $x `,` $indices `axis` $axis attr-dict `:` type($x) `,` type($indices) `->` type($result)
+  }];
+  let pythonName = "";
+  let inference = "::weft::inferGather";
+}
+def Weft_ScatterAddOp : Weft_InferredOp<"scatter_add", [Gradient, FixedDimensions]> {
+  let summary = "x with `updates` added at `indices` along `axis`, in the order of the indices.";
+  let description = [{
+    The inverse of gather: the shape of `updates` is that of x with dimension `axis` replaced by the
+    shape of `indices`. A negative index counts from the end; an index out of range is dropped.
+  }];
+  let arguments = (ins Weft_NumericTensor:$x, Weft_IndexTensor:$indices, Weft_NumericTensor:$updates,
+                       I64Attr:$axis);
+  let results = (outs Weft_NumericTensor:$result);
+  let assemblyFormat = [{
+    $x `,` $indices `,` $updates `axis` $axis attr-dict `:`
+    custom<OneType>(type($x), type($result)) `,` type($indices) `,` type($updates)
+  }];
+  let pythonName = "";
+  let computedBy = "the scatter template";
+  let inference = "::weft::inferScatterAdd";
+}
+
+#endif

@@ -1,0 +1,112 @@
+// Comparing, labelling and rebuilding shapes; building ops by name.
+#include "dialects/Weft/IR/Weft.h"
+
+using namespace mlir;
+
+namespace weft {
+
+bool agree(int64_t left, int64_t right) {
+  return left == right || ShapedType::isDynamic(left) || ShapedType::isDynamic(right);
+}
+
+bool areCompatible(TypeRange left, TypeRange right) {
+  if (left.size() != right.size())
+    return false;
+  for (auto [a, b] : llvm::zip_equal(left, right)) {
+    auto first = dyn_cast<RankedTensorType>(a), second = dyn_cast<RankedTensorType>(b);
+    if (!first || !second || first.getElementType() != second.getElementType() ||
+        first.getRank() != second.getRank())
+      return false;
+    for (auto [x, y] : llvm::zip_equal(first.getShape(), second.getShape()))
+      if (!agree(x, y))
+        return false;
+  }
+  return true;
+}
+
+std::string shapeText(Type type) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  stream << "[";
+  llvm::interleaveComma(cast<RankedTensorType>(type).getShape(), stream, [&](int64_t size) {
+    if (ShapedType::isDynamic(size))
+      stream << "?";
+    else
+      stream << size;
+  });
+  stream << "]";
+  return text;
+}
+
+SmallVector<SmallVector<int64_t>> elementwiseLabels(Operation *op) {
+  int64_t rank = cast<RankedTensorType>(op->getResult(0).getType()).getRank();
+  auto labels = llvm::to_vector(llvm::seq<int64_t>(0, rank));
+  return SmallVector<SmallVector<int64_t>>(op->getNumOperands() + op->getNumResults(), labels);
+}
+
+Operation *rebuild(OpBuilder &builder, Operation *op, ValueRange operands, TypeRange resultTypes) {
+  OperationState state(op->getLoc(), op->getName(), operands, resultTypes, op->getAttrs());
+  return builder.create(state);
+}
+
+LogicalResult verifyElementwise(Operation *op) {
+  Type expected = op->getResult(0).getType();
+  for (auto [number, type] : llvm::enumerate(op->getOperandTypes())) {
+    auto want = cast<RankedTensorType>(expected), have = cast<RankedTensorType>(type);
+    if (!areCompatible(withElement(want, have.getElementType()), type))
+      return op->emitOpError() << "operand #" << number << " has shape " << shapeText(type)
+                               << ", the result has shape " << shapeText(expected)
+                               << "; broadcast them to one shape first";
+  }
+  return success();
+}
+
+Operation *createByName(OpBuilder &builder, Location location, StringRef name, ValueRange operands,
+                        ArrayRef<NamedAttribute> attributes, TypeRange resultTypes) {
+  auto info = RegisteredOperationName::lookup(name, builder.getContext());
+  if (!info) {
+    emitError(location) << "there is no op named " << name;
+    return nullptr;
+  }
+  OperationState state(location, *info);
+  state.addOperands(operands);
+  state.addAttributes(attributes);
+  state.addTypes(resultTypes);
+  if (resultTypes.empty()) {
+    auto *inference = info->getInterface<InferTypeOpInterface>();
+    if (!inference) {
+      emitError(location) << name << " needs its result type";
+      return nullptr;
+    }
+    DictionaryAttr dictionary = builder.getDictionaryAttr(attributes);
+    // Properties hold attributes only, which need no destruction.
+    SmallVector<char> storage(info->getOpPropertyByteSize());
+    OpaqueProperties properties(storage.empty() ? nullptr : storage.data());
+    auto emit = [&] { return emitError(location); };
+    if (properties) {
+      info->initOpProperties(properties, OpaqueProperties(nullptr));
+      if (failed(info->setOpPropertiesFromAttribute(*info, properties, dictionary, emit)))
+        return nullptr;
+    }
+    LogicalResult inferred = inference->inferReturnTypes(
+        builder.getContext(), location, operands, dictionary, properties, {}, state.types);
+    if (failed(inferred))
+      return nullptr;
+  }
+  Operation *op = builder.create(state);
+  if (succeeded(op->getName().verifyInvariants(op)))
+    return op;
+  op->erase();
+  return nullptr;
+}
+
+RankedTensorType withShape(Type type, ArrayRef<int64_t> shape) {
+  return RankedTensorType::get(shape, cast<RankedTensorType>(type).getElementType());
+}
+
+RankedTensorType withElement(Type type, Type element) {
+  auto tensor = cast<RankedTensorType>(type);
+  return RankedTensorType::get(tensor.getShape(), element, tensor.getEncoding());
+}
+
+} // namespace weft

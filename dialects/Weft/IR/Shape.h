@@ -1,0 +1,43 @@
+// Helpers for the shapes of ops: comparing, labelling and rebuilding.
+#pragma once
+
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinTypes.h"
+#include "mlir/IR/Operation.h"
+
+namespace weft {
+
+/// True if the two lists have equal element types and shapes that do not contradict each other (a
+/// dynamic dimension agrees with anything).
+bool areCompatible(mlir::TypeRange left, mlir::TypeRange right);
+
+/// True if the dimensions agree, as `areCompatible` says.
+bool agree(int64_t left, int64_t right);
+
+/// "2x3x?", for messages.
+std::string shapeText(mlir::Type type);
+
+/// One label for each dimension, the same for all operands and results.
+llvm::SmallVector<llvm::SmallVector<int64_t>> elementwiseLabels(mlir::Operation *op);
+
+/// A copy of `op` over other operands, with other result types.
+mlir::Operation *rebuild(mlir::OpBuilder &builder, mlir::Operation *op, mlir::ValueRange operands,
+                         mlir::TypeRange resultTypes);
+
+/// Checks that all operands and results have one shape; an error names the operand and both shapes.
+llvm::LogicalResult verifyElementwise(mlir::Operation *op);
+
+/// Builds the op `name` ("weft.add"). Its result types are `resultTypes` if not empty, else they are
+/// inferred. Null if the op does not exist or does not accept the operands; the reason was emitted as
+/// a diagnostic at `location`.
+mlir::Operation *createByName(mlir::OpBuilder &builder, mlir::Location location,
+                              llvm::StringRef name, mlir::ValueRange operands,
+                              llvm::ArrayRef<mlir::NamedAttribute> attributes,
+                              mlir::TypeRange resultTypes = {});
+
+/// `type` with another shape and the same element type.
+mlir::RankedTensorType withShape(mlir::Type type, llvm::ArrayRef<int64_t> shape);
+/// `type` with another element type and the same shape.
+mlir::RankedTensorType withElement(mlir::Type type, mlir::Type element);
+
+} // namespace weft

@@ -1,0 +1,55 @@
+// Attributes of the dialect.
+#ifndef WEFT_ATTRIBUTES_TD
+#define WEFT_ATTRIBUTES_TD
+
+include "mlir/IR/AttrTypeBase.td"
+include "mlir/IR/EnumAttr.td"
+include "dialects/Weft/IR/WeftBase.td"
+
+class Weft_Attr<string name, string attrMnemonic> : AttrDef<Weft_Dialect, name> {
+  let mnemonic = attrMnemonic;
+}
+
+def Weft_SizesAttr : Weft_Attr<"Sizes", "sizes"> {
+  let summary = "The symbolic size of each dimension of a tensor inside a kernel";
+  let description = [{
+    The encoding of a kernel's tensor types: entry d is the number of the kernel's size that
+    dimension d has. `tensor<?x?xf32, #weft.sizes<[0, 1]>>` has sizes 0 and 1.
+  }];
+  let parameters = (ins OptionalArrayRefParameter<"int64_t">:$symbols);
+  let assemblyFormat = "`<` (`[` $symbols^ `]`)? `>`";
+}
+
+def Weft_Template : I32EnumAttr<"Template", "how a kernel runs", [
+    I32EnumAttrCase<"elementwise", 0>, I32EnumAttrCase<"row_reduction", 1>,
+    I32EnumAttrCase<"column_reduction", 2>, I32EnumAttrCase<"contraction", 3>,
+    I32EnumAttrCase<"scatter", 4>]> {
+  let cppNamespace = "::weft";
+  let genSpecializedAttr = 0;
+}
+
+def Weft_ScheduleAttr : Weft_Attr<"Schedule", "schedule"> {
+  let summary = "How a kernel runs: template, tiles, lanes, packing, split over threads";
+  let description = [{
+    Chosen by `weft-schedule`, read by the templates; can be edited in the IR.
+
+    - `kind`: the template.
+    - `lanes`: elements in a vector.
+    - `rows`, `columns`: the register tile of a contraction: rows, and vectors of columns.
+    - `depth`: how much of the innermost contracted loop is done before the next tile; 0: all.
+    - `pack_lhs`, `pack_rhs`: copy an operand into the order in which it is read.
+    - `grain`: how many of the outermost iterations make one task.
+  }];
+  let parameters = (ins
+    EnumParameter<Weft_Template>:$kind,
+    "int64_t":$lanes,
+    DefaultValuedParameter<"int64_t", "0">:$rows,
+    DefaultValuedParameter<"int64_t", "0">:$columns,
+    DefaultValuedParameter<"int64_t", "0">:$depth,
+    DefaultValuedParameter<"bool", "false">:$pack_lhs,
+    DefaultValuedParameter<"bool", "false">:$pack_rhs,
+    DefaultValuedParameter<"int64_t", "1">:$grain);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
+#endif

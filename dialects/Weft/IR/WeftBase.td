@@ -1,0 +1,119 @@
+// The dialect, and the classes that every op record starts from.
+#ifndef WEFT_BASE_TD
+#define WEFT_BASE_TD
+
+include "mlir/IR/OpBase.td"
+include "mlir/Interfaces/InferTypeOpInterface.td"
+include "mlir/Interfaces/SideEffectInterfaces.td"
+include "dialects/Weft/IR/WeftInterfaces.td"
+
+def Weft_Dialect : Dialect {
+  let name = "weft";
+  let cppNamespace = "::weft";
+  let summary = "Operations on tensor values, and the kernels that they are fused into";
+  let description = [{
+    The highest of Weft's three IR levels. Operations work on immutable values of builtin tensor
+    type; shapes and dtypes are explicit: broadcasting and conversion are operations of their own,
+    inserted by the front end. Fusion outlines groups of operations into `weft.kernel`, whose types
+    are generic in their sizes, and calls them by `weft.launch`.
+  }];
+  let useDefaultAttributePrinterParser = 1;
+  let hasConstantMaterializer = 1;
+}
+
+//===----------------------------------------------------------------------===//
+// Operand types
+//===----------------------------------------------------------------------===//
+
+defvar FloatTypes = [F16, BF16, F32, F64];
+defvar SignedTypes = [I8, I16, I32, I64];
+defvar IntegerTypes = [I8, I16, I32, I64, UI8];
+
+def Weft_FloatTensor : RankedTensorOf<FloatTypes>;
+def Weft_IntegerTensor : RankedTensorOf<IntegerTypes>;
+def Weft_BoolTensor : RankedTensorOf<[I1]>;
+def Weft_BitsTensor : RankedTensorOf<IntegerTypes # [I1]>;
+def Weft_NumericTensor : RankedTensorOf<FloatTypes # IntegerTypes>;
+def Weft_Tensor : RankedTensorOf<FloatTypes # IntegerTypes # [I1]>;
+def Weft_IndexTensor : RankedTensorOf<[I8, I16, I32, I64, UI8]>;
+
+//===----------------------------------------------------------------------===//
+// What the generated Python function does before it builds the op
+//===----------------------------------------------------------------------===//
+
+/// How operands are made alike: `none` leaves them, `common` converts to the common dtype of the
+/// array API and broadcasts to the common shape, `float` converts integers and bools to float32
+/// first, `arguments` means that the public function is written by hand over the primitive.
+class Promotion<string name> {
+  string mode = name;
+}
+def PromoteNone : Promotion<"none">;
+def PromoteCommon : Promotion<"common">;
+def PromoteFloat : Promotion<"float">;
+
+//===----------------------------------------------------------------------===//
+// Facets that an op declares not to have
+//===----------------------------------------------------------------------===//
+
+/// The derivative is zero or undefined everywhere, for the reason given.
+class NotDifferentiable<string why> : NativeOpTrait<"NotDifferentiable"> {
+  string reason = why;
+  let cppNamespace = "::weft::trait";
+}
+
+/// No generated row in the table of op tests, for the reason given.
+class NoTableTest<string why> {
+  string reason = why;
+}
+
+//===----------------------------------------------------------------------===//
+// Op classes
+//===----------------------------------------------------------------------===//
+
+/// Base of all ops on values. The fields beyond ODS feed weft-tblgen.
+class Weft_Op<string mnemonic, list<Trait> traits = []>
+    : Op<Weft_Dialect, mnemonic, traits # [Pure]> {
+  /// Name of the Python function; empty: no Python function.
+  string pythonName = mnemonic;
+  Promotion promotion = PromoteNone;
+  /// The result type is given by the builder (shape, dtype), not inferred.
+  bit explicitResult = 0;
+  /// A Python expression of the same value over `np` (NumPy), `sp` (scipy.special), `torch` and the
+  /// argument names; empty: the op is tested by hand-written tests.
+  string reference = "";
+  /// Which inputs the table draws: real, positive, unit (-1..1), above_one, nonzero, small, shift, finite.
+  string domain = "real";
+  /// Largest error against the reference evaluated in a wider type, in units in the last place.
+  int maxUlp = 0;
+  /// Who computes the op, in a few words, where no interface does: a view needs no computation, a
+  /// template may serve one op alone. Empty: an interface does, and weft-tblgen checks it.
+  string computedBy = "";
+}
+
+class Weft_InferredOp<string mnemonic, list<Trait> traits = []>
+    : Weft_Op<mnemonic, traits # [InferTypeOpInterface]> {
+  /// The C++ function that computes the result types, see Rules/Shape.h.
+  string inference = "";
+  let extraClassDeclaration = [{
+    static ::llvm::LogicalResult inferReturnTypes(
+        ::mlir::MLIRContext *context, std::optional<::mlir::Location> location,
+        ::mlir::ValueRange operands, ::mlir::DictionaryAttr attributes,
+        ::mlir::OpaqueProperties properties, ::mlir::RegionRange regions,
+        ::llvm::SmallVectorImpl<::mlir::Type> &types);
+    static bool isCompatibleReturnTypes(::mlir::TypeRange inferred, ::mlir::TypeRange actual) {
+      return ::weft::areCompatible(inferred, actual);
+    }
+  }];
+  let extraClassDefinition = [{
+    ::llvm::LogicalResult $cppClass::inferReturnTypes(
+        ::mlir::MLIRContext *context, std::optional<::mlir::Location> location,
+        ::mlir::ValueRange operands, ::mlir::DictionaryAttr attributes,
+        ::mlir::OpaqueProperties properties, ::mlir::RegionRange regions,
+        ::llvm::SmallVectorImpl<::mlir::Type> &types) {
+      $cppClass::Adaptor adaptor(operands, attributes, properties, regions);
+      return }] # inference # [{(adaptor, location, types);
+    }
+  }];
+}
+
+#endif

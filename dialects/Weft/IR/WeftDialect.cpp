@@ -1,0 +1,37 @@
+// Registration of the dialect, and the generated code of its ops, attributes and interfaces.
+#include "dialects/Weft/IR/Assembly.h"
+#include "dialects/Weft/IR/Weft.h"
+#include "dialects/Weft/Rules/Inference.h"
+#include "mlir/IR/DialectImplementation.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+using namespace weft;
+
+#include "dialects/Weft/IR/WeftDialect.cpp.inc"
+#include "dialects/Weft/IR/WeftEnums.cpp.inc"
+
+#define GET_ATTRDEF_CLASSES
+#include "dialects/Weft/IR/WeftAttributes.cpp.inc"
+
+#include "dialects/Weft/IR/WeftInterfaces.cpp.inc"
+
+#define GET_OP_CLASSES
+#include "dialects/Weft/IR/WeftOps.cpp.inc"
+
+void WeftDialect::initialize() {
+  addAttributes<
+#define GET_ATTRDEF_LIST
+#include "dialects/Weft/IR/WeftAttributes.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "dialects/Weft/IR/WeftOps.cpp.inc"
+      >();
+}
+
+Operation *WeftDialect::materializeConstant(OpBuilder &builder, Attribute value, Type type,
+                                            Location location) {
+  auto elements = dyn_cast<ElementsAttr>(value);
+  return elements ? ConstantOp::create(builder, location, type, elements).getOperation() : nullptr;
+}

@@ -1,0 +1,124 @@
+// What passes and templates may ask of an op. Nothing outside the dialect knows ops by name.
+#ifndef WEFT_INTERFACES_TD
+#define WEFT_INTERFACES_TD
+
+include "mlir/IR/OpBase.td"
+
+def GradientOpInterface : OpInterface<"GradientOpInterface"> {
+  let cppNamespace = "::weft";
+  let description = "An op with a reverse-mode derivative.";
+  let methods = [InterfaceMethod<[{
+      Builds the product of the cotangents with the op's Jacobian. `cotangents` has one value for
+      each result, null where the result does not matter. `gradients` has one slot for each operand,
+      null on entry; a slot left null means that the derivative is zero. Only operands for which
+      `wanted` is set need a gradient. All shapes are static.
+    }],
+    "void", "buildGradient",
+    (ins "::mlir::OpBuilder &":$builder, "::mlir::ValueRange":$cotangents,
+         "::llvm::ArrayRef<bool>":$wanted,
+         "::llvm::MutableArrayRef<::mlir::Value>":$gradients)>];
+}
+
+def DecompositionOpInterface : OpInterface<"DecompositionOpInterface"> {
+  let cppNamespace = "::weft";
+  let description = "A composite: an op that is defined by other ops.";
+  let methods = [InterfaceMethod<
+    [{
+      Builds the definition before the op and returns a value for each result, of exactly its type;
+      nothing after an error, which it has emitted.
+    }],
+    "::llvm::SmallVector<::mlir::Value>", "decompose", (ins "::mlir::OpBuilder &":$builder)>];
+}
+
+def DimensionOpInterface : OpInterface<"DimensionOpInterface"> {
+  let cppNamespace = "::weft";
+  let description = [{
+    An op that can say which dimensions of its operands and results are walked together.
+  }];
+  let methods = [InterfaceMethod<[{
+      One list for each operand, then one for each result: for each dimension the label of the loop
+      that walks it, or -1 where it is not walked one to one by any loop. Dimensions of equal label
+      have equal sizes.
+    }],
+    "::llvm::SmallVector<::llvm::SmallVector<int64_t>>", "getDimensionLabels">,
+    InterfaceMethod<[{
+      Rebuilds the op over operands whose dimensions were regrouped. `labels` are in the form of
+      `getDimensionLabels`, after the change; null if the op can't be regrouped.
+    }],
+    "::mlir::Operation *", "rebuildWithLabels",
+    (ins "::mlir::OpBuilder &":$builder, "::mlir::ValueRange":$operands,
+         "::mlir::TypeRange":$resultTypes,
+         "::llvm::ArrayRef<::llvm::SmallVector<int64_t>>":$labels),
+    "", "return nullptr;">];
+}
+
+def ElementwiseOpInterface : OpInterface<"ElementwiseOpInterface", [DimensionOpInterface]> {
+  let cppNamespace = "::weft";
+  let description = [{
+    An op that computes each element of its result from the same elements of its operands, which
+    all have the result's shape.
+  }];
+  let methods = [InterfaceMethod<[{
+      Emits the computation of one element, or of one vector of them: `operands` are scalars or
+      one-dimensional vectors of the signless counterparts of the operands' dtypes, with float16 and
+      bfloat16 already widened to float32, all of one shape. The result is of the same shape.
+    }],
+    "::mlir::Value", "emitBody",
+    (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$location,
+         "::mlir::ValueRange":$operands)>];
+}
+
+def IndexedOpInterface : OpInterface<"IndexedOpInterface"> {
+  let cppNamespace = "::weft";
+  let description = [{
+    An op that computes each element of its results on its own, from elements of its operands at
+    indices that it derives from the result's index: data movement, windows, counters.
+  }];
+  let methods = [InterfaceMethod<
+    "Emits the elements of result `number` at `indices` (one for each dimension of the result).",
+    "::mlir::Value", "emitElements",
+    (ins "::weft::ElementEmitter &":$emitter, "unsigned":$number,
+         "::llvm::ArrayRef<::weft::ElementIndex>":$indices)>];
+}
+
+def ReductionOpInterface : OpInterface<"ReductionOpInterface", [DimensionOpInterface]> {
+  let cppNamespace = "::weft";
+  let description = [{
+    An op that combines the elements along some axes of its first operand, by an accumulator of one
+    or more values: the identity, a combination of an accumulator with an element, and of two
+    accumulators.
+  }];
+  let methods = [
+    InterfaceMethod<"The reduced axes, ascending.", "::llvm::ArrayRef<int64_t>", "getReducedAxes">,
+    InterfaceMethod<"The value to start from, of type `type` (scalar or vector).",
+      "::llvm::SmallVector<::mlir::Value>", "emitIdentity",
+      (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$location, "::mlir::Type":$type)>,
+    InterfaceMethod<[{
+        The accumulator of one element each, found at position `position` (index vector or scalar of
+        i64) along the reduced axis.
+      }],
+      "::llvm::SmallVector<::mlir::Value>", "emitElement",
+      (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$location, "::mlir::Value":$element,
+           "::mlir::Value":$position)>,
+    InterfaceMethod<"Combines two accumulators, in any order of their positions.",
+      "::llvm::SmallVector<::mlir::Value>", "emitCombine",
+      (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$location, "::mlir::ValueRange":$left,
+           "::mlir::ValueRange":$right)>,
+    InterfaceMethod<"True if `emitElement` reads the position.", "bool", "usesPosition", (ins), "",
+      "return false;">,
+    InterfaceMethod<"Which value of the accumulator is the result.", "unsigned", "getResultIndex",
+      (ins), "", "return 0;">];
+}
+
+def ContractionOpInterface : OpInterface<"ContractionOpInterface", [DimensionOpInterface]> {
+  let cppNamespace = "::weft";
+  let description = [{
+    An op that sums products of elements of two operands over a space of loops, each operand being
+    read at positions that are linear in the loops: matmul, convolution and its weight gradient.
+  }];
+  let methods = [InterfaceMethod<
+    "The loops, outermost first within each kind, and where each operand and the result is accessed.",
+    "::weft::Contraction", "getContraction">];
+}
+
+#endif

@@ -1,0 +1,2 @@
+// All ops of the dialect.
+include "dialects/Weft/IR/KernelOps.td"

@@ -1,0 +1,43 @@
+// Definitions of the loss over classes and of attention, which both mask by index.
+#include "dialects/Weft/Rules/Build.h"
+#include <limits>
+
+using namespace mlir;
+
+namespace weft {
+
+/// Picks by comparing each class with the label, so a label out of range gives 0 and its logits no
+/// gradient.
+SmallVector<Value> CrossEntropyOp::decompose(OpBuilder &builder) {
+  Compose at(builder, getLoc());
+  Expression logits = widen(at(getLogits())), labels = at(getLabels());
+  if (!labels.element().isInteger(64))
+    labels = convert(labels, builder.getI32Type());
+  Shape shape = logits.type().getShape();
+  Expression classes = at.iota(withElement(logits.type(), labels.element()), 1);
+  Expression logProbability = at.create<LogSoftmaxOp>(logits, int64_t(1));
+  Expression picked = select(classes == broadcast(labels, shape, 0), logProbability, 0.0);
+  return {convert(-sum(picked, 1), getType().getElementType())};
+}
+
+/// Scores of keys that come after the query's position become -inf.
+static Expression hideFuture(const Expression &scores) {
+  Type indexType = withElement(scores.type(), IntegerType::get(scores.element().getContext(), 32));
+  Expression query = scores.at().iota(indexType, scores.rank() - 2);
+  Expression key = scores.at().iota(indexType, scores.rank() - 1);
+  return select(key <= query, scores, -std::numeric_limits<double>::infinity());
+}
+
+/// float16 and bfloat16 are widened before the products: the scores keep float32's precision.
+SmallVector<Value> ScaledDotProductAttentionOp::decompose(OpBuilder &builder) {
+  Compose at(builder, getLoc());
+  Expression query = widen(at(getQuery())), key = widen(at(getKey())),
+             value = widen(at(getValue()));
+  Expression scores = matmul(query, key, false, true) * getScale().convertToDouble();
+  if (getCausal())
+    scores = hideFuture(scores);
+  Expression weights = at.create<SoftmaxOp>(scores, scores.rank() - 1);
+  return {convert(matmul(weights, value, false, false), getType().getElementType())};
+}
+
+} // namespace weft

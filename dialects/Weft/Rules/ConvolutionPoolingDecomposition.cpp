@@ -1,0 +1,79 @@
+// Definitions of the channels-first layers over images: one transpose to [N, H, W, C] before, one
+// back behind, so that between layers they cancel.
+#include "dialects/Weft/Rules/Build.h"
+#include "dialects/Weft/Rules/Inference.h"
+#include <limits>
+
+using namespace mlir;
+
+namespace weft {
+
+static Expression toChannelsLast(const Expression &x) { return transpose(x, {0, 2, 3, 1}); }
+static Expression toChannelsFirst(const Expression &x) { return transpose(x, {0, 3, 1, 2}); }
+
+/// x [N, H, W, C] in a border of `value`, padding[0] rows and padding[1] columns wide on each side.
+static Expression inBorder(const Expression &x, double value, Axes padding) {
+  SmallVector<int64_t> low(4, 0), interior(4, 0), shape(x.type().getShape());
+  for (int64_t d : {0, 1}) {
+    low[d + 1] = padding[d];
+    if (!ShapedType::isDynamic(shape[d + 1]))
+      shape[d + 1] += 2 * padding[d];
+  }
+  bool none = llvm::all_of(padding, [](int64_t width) { return width == 0; });
+  return none ? x : pad(x, value, low, interior, shape);
+}
+
+/// weight [O, C / groups, KH, KW] as [KH, KW, C / groups, groups, O / groups].
+static Expression groupsApart(const Expression &weight, int64_t groups) {
+  SmallVector<int64_t> shape{groups, weight.size(0) / groups};
+  llvm::append_range(shape, weight.type().getShape().drop_front());
+  return transpose(reshape(weight, shape), {3, 4, 2, 0, 1});
+}
+
+SmallVector<Value> Conv2dOp::decompose(OpBuilder &builder) {
+  Compose at(builder, getLoc());
+  int64_t groups = getGroups();
+  FailureOr<int64_t> channels = countAlong(*this, getX(), 1);
+  if (failed(channels) || failed(countAlong(*this, getWeight(), 0)))
+    return {};
+  Expression image = inBorder(toChannelsLast(at(getX())), 0.0, getPadding());
+  SmallVector<int64_t> shape(image.type().getShape());
+  shape.back() = groups;
+  shape.push_back(*channels / groups);
+  Expression grouped = at.create<ConvolutionOp>(
+      reshape(image, shape), groupsApart(at(getWeight()), groups), getStrides(), getDilations());
+  SmallVector<int64_t> joined(grouped.type().getShape().drop_back());
+  joined.back() *= grouped.size(4);
+  return {toChannelsFirst(reshape(grouped, joined))};
+}
+
+/// The shape of the windows over an image [N, H, W, C] that is wholly inside its border.
+static SmallVector<int64_t> windowsOver(const Expression &image, Axes window, Axes strides) {
+  SmallVector<int64_t> shape(image.type().getShape());
+  for (int64_t d : {0, 1})
+    shape[d + 1] = windowCount(shape[d + 1], window[d], strides[d], 1);
+  return shape;
+}
+
+SmallVector<Value> MaxPool2dOp::decompose(OpBuilder &builder) {
+  Compose at(builder, getLoc());
+  constexpr double lowest = -std::numeric_limits<double>::infinity();
+  Expression image = inBorder(toChannelsLast(at(getX())), lowest, getPadding());
+  Type result = withShape(image.type(), windowsOver(image, getWindow(), getStrides()));
+  Expression index = at.create<WindowMaxIndexOp>(withElement(result, builder.getI32Type()), image,
+                                                 getWindow(), getStrides());
+  return {
+      toChannelsFirst(at.create<WindowGatherOp>(result, image, index, getWindow(), getStrides()))};
+}
+
+/// float16 and bfloat16 are summed in float32.
+SmallVector<Value> AvgPool2dOp::decompose(OpBuilder &builder) {
+  Compose at(builder, getLoc());
+  Expression image = inBorder(widen(toChannelsLast(at(getX()))), 0.0, getPadding());
+  Type result = withShape(image.type(), windowsOver(image, getWindow(), getStrides()));
+  Expression total = at.create<WindowSumOp>(result, image, getWindow(), getStrides());
+  double count = static_cast<double>(getWindow()[0] * getWindow()[1]);
+  return {toChannelsFirst(convert(total / count, getType().getElementType()))};
+}
+
+} // namespace weft

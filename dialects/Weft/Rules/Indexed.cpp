@@ -1,0 +1,399 @@
+// The elements of data movement, counters and windows (IndexedOpInterface).
+#include "dialects/Weft/IR/Weft.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+
+using namespace mlir;
+using arith::CmpIPredicate;
+
+namespace weft {
+namespace {
+
+/// Arithmetic on i64 scalars and vectors that splats scalars where needed.
+struct Integers {
+  ElementEmitter &emitter;
+
+  template <typename Op> Value make(Value x, Value y) {
+    Value pair[] = {x, y};
+    emitter.unify(pair);
+    return Op::create(emitter.builder(), emitter.location(), pair[0], pair[1]);
+  }
+  Value compare(CmpIPredicate predicate, Value x, Value y) {
+    Value pair[] = {x, y};
+    emitter.unify(pair);
+    return arith::CmpIOp::create(emitter.builder(), emitter.location(), predicate, pair[0], pair[1]);
+  }
+  Value select(Value condition, Value x, Value y) {
+    Value all[] = {condition, x, y};
+    emitter.unify(all);
+    return arith::SelectOp::create(emitter.builder(), emitter.location(), all[0], all[1], all[2]);
+  }
+  Value number(int64_t value) { return emitter.constant(emitter.builder().getI64Type(), value); }
+  Value size(Value tensor, unsigned dimension) {
+    return arith::IndexCastOp::create(emitter.builder(), emitter.location(),
+                                      emitter.builder().getI64Type(),
+                                      emitter.size(tensor, dimension));
+  }
+  Value inRange(Value x, Value low, Value high) {
+    return make<arith::AndIOp>(compare(CmpIPredicate::sge, x, low),
+                               compare(CmpIPredicate::slt, x, high));
+  }
+  /// Both, where null stands for true.
+  Value both(Value x, Value y) { return x && y ? make<arith::AndIOp>(x, y) : x ? x : y; }
+};
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Creation
+//===----------------------------------------------------------------------===//
+
+Value ConstantOp::emitElements(ElementEmitter &emitter, unsigned, ArrayRef<ElementIndex>) {
+  Type type = emitter.computeType(getResult());
+  Attribute value = cast<DenseElementsAttr>(getValue()).getSplatValue<Attribute>();
+  TypedAttr scalar;
+  if (auto number = dyn_cast<FloatAttr>(value)) {
+    APFloat wide = number.getValue();
+    bool exact;
+    wide.convert(cast<FloatType>(type).getFloatSemantics(), APFloat::rmNearestTiesToEven, &exact);
+    scalar = FloatAttr::get(type, wide);
+  } else {
+    scalar = IntegerAttr::get(type, cast<IntegerAttr>(value).getValue());
+  }
+  return arith::ConstantOp::create(emitter.builder(), emitter.location(), scalar);
+}
+
+Value IotaOp::emitElements(ElementEmitter &emitter, unsigned, ArrayRef<ElementIndex> indices) {
+  Value position = emitter.toInteger(indices[getAxis()]);
+  Type type = emitter.computeType(getResult());
+  if (auto vector = dyn_cast<VectorType>(position.getType()))
+    type = VectorType::get(vector.getShape(), type);
+  if (isa<FloatType>(getElementTypeOrSelf(type)))
+    return arith::SIToFPOp::create(emitter.builder(), emitter.location(), type, position);
+  if (getElementTypeOrSelf(type).isInteger(64))
+    return position;
+  return arith::TruncIOp::create(emitter.builder(), emitter.location(), type, position);
+}
+
+namespace {
+
+/// Threefry-2x32 on i32 scalars or vectors.
+struct Threefry {
+  ElementEmitter &emitter;
+  Integers integers{emitter};
+
+  Value word(uint32_t value) {
+    return emitter.constant(emitter.builder().getI32Type(), static_cast<int32_t>(value));
+  }
+  Value add(Value x, Value y) { return integers.make<arith::AddIOp>(x, y); }
+  Value exclusiveOr(Value x, Value y) { return integers.make<arith::XOrIOp>(x, y); }
+  Value rotate(Value x, uint32_t by) {
+    return integers.make<arith::OrIOp>(integers.make<arith::ShLIOp>(x, word(by)),
+                                       integers.make<arith::ShRUIOp>(x, word(32 - by)));
+  }
+
+  std::pair<Value, Value> run(Value key0, Value key1, Value x, Value y) {
+    static constexpr uint32_t rotations[8] = {13, 15, 26, 6, 17, 29, 16, 24};
+    Value keys[3] = {key0, key1, exclusiveOr(exclusiveOr(key0, key1), word(0x1BD11BDA))};
+    x = add(x, keys[0]);
+    y = add(y, keys[1]);
+    for (uint32_t group = 0; group < 5; ++group) {
+      for (uint32_t round = 0; round < 4; ++round) {
+        x = add(x, y);
+        y = exclusiveOr(rotate(y, rotations[group % 2 * 4 + round]), x);
+      }
+      x = add(x, keys[(group + 1) % 3]);
+      y = add(add(y, keys[(group + 2) % 3]), word(group + 1));
+    }
+    return {x, y};
+  }
+};
+
+} // namespace
+
+Value RandomBitsOp::emitElements(ElementEmitter &emitter, unsigned, ArrayRef<ElementIndex> indices) {
+  OpBuilder &builder = emitter.builder();
+  Location location = emitter.location();
+  Threefry threefry{emitter};
+  Integers &integers = threefry.integers;
+  Value position = integers.number(0);
+  for (auto [d, index] : llvm::enumerate(indices)) {
+    if (d > 0)
+      position = integers.make<arith::MulIOp>(position, integers.size(getResult(), d));
+    position = integers.make<arith::AddIOp>(position, emitter.toInteger(index));
+  }
+  auto typeOf = [&](Type scalar) {
+    auto vector = dyn_cast<VectorType>(position.getType());
+    return vector ? VectorType::get(vector.getShape(), scalar) : scalar;
+  };
+  Type words = typeOf(builder.getI32Type()), wide = typeOf(builder.getI64Type());
+  Value low = arith::TruncIOp::create(builder, location, words, position);
+  Value shifted = integers.make<arith::ShRUIOp>(position, integers.number(32));
+  Value high = arith::TruncIOp::create(builder, location, words, shifted);
+  Value key0 = emitter.element(getKey(), {ElementIndex{emitter.constantIndex(0)}});
+  Value key1 = emitter.element(getKey(), {ElementIndex{emitter.constantIndex(1)}});
+  auto [first, second] = threefry.run(key0, key1, low, high);
+  if (getElementTypeOrSelf(getResult()).isInteger(32))
+    return first;
+  Value lowPart = arith::ExtUIOp::create(builder, location, wide, first);
+  Value highPart = arith::ExtUIOp::create(builder, location, wide, second);
+  return integers.make<arith::OrIOp>(
+      integers.make<arith::ShLIOp>(highPart, integers.number(32)), lowPart);
+}
+
+//===----------------------------------------------------------------------===//
+// Rearrangement
+//===----------------------------------------------------------------------===//
+
+Value TransposeOp::emitElements(ElementEmitter &emitter, unsigned, ArrayRef<ElementIndex> indices) {
+  SmallVector<ElementIndex> source(indices.size());
+  for (auto [d, from] : llvm::enumerate(getPermutation()))
+    source[from] = indices[d];
+  return emitter.element(getX(), source);
+}
+
+Value BroadcastOp::emitElements(ElementEmitter &emitter, unsigned, ArrayRef<ElementIndex> indices) {
+  SmallVector<ElementIndex> source;
+  for (auto [d, target] : llvm::enumerate(getDimensions()))
+    source.push_back(isExpanded(d) ? ElementIndex{emitter.constantIndex(0)} : indices[target]);
+  return emitter.element(getX(), source);
+}
+
+Value SliceOp::emitElements(ElementEmitter &emitter, unsigned, ArrayRef<ElementIndex> indices) {
+  SmallVector<ElementIndex> source;
+  for (auto [d, index] : llvm::enumerate(indices))
+    source.push_back(emitter.add(emitter.multiply(index, getSteps()[d]),
+                                 emitter.constantIndex(getStarts()[d])));
+  return emitter.element(getX(), source);
+}
+
+Value PadOp::emitElements(ElementEmitter &emitter, unsigned, ArrayRef<ElementIndex> indices) {
+  Integers integers{emitter};
+  SmallVector<ElementIndex> source(indices);
+  Value inside;
+  for (auto [d, label] : llvm::enumerate(getDimensionLabels()[2])) {
+    if (label >= 0)
+      continue;
+    int64_t spacing = getInterior()[d] + 1;
+    Value shifted = integers.make<arith::SubIOp>(emitter.toInteger(indices[d]),
+                                                 integers.number(getLow()[d]));
+    Value position = shifted;
+    if (spacing != 1) {
+      Value step = integers.number(spacing);
+      position = integers.make<arith::DivSIOp>(shifted, step);
+      Value rest = integers.make<arith::RemSIOp>(shifted, step);
+      inside = integers.both(inside,
+                             integers.compare(CmpIPredicate::eq, rest, integers.number(0)));
+      source[d] = emitter.fromInteger(position);
+    } else {
+      source[d] = emitter.add(indices[d], emitter.constantIndex(-getLow()[d]));
+    }
+    // -1 / 2 is 0: the range is checked before the division.
+    Value bound = integers.make<arith::MulIOp>(integers.size(getX(), d), integers.number(spacing));
+    inside = integers.both(inside, integers.inRange(shifted, integers.number(0), bound));
+  }
+  if (!inside)
+    return emitter.element(getX(), source);
+  Value outside = emitter.element(getValue(), {});
+  return emitter.guarded(inside, outside, [&] { return emitter.element(getX(), source); });
+}
+
+Value ConcatenateOp::emitElements(ElementEmitter &emitter, unsigned,
+                                  ArrayRef<ElementIndex> indices) {
+  Integers integers{emitter};
+  int64_t axis = getAxis();
+  Value position = emitter.toInteger(indices[axis]);
+  Value start = emitter.constantIndex(0);
+  Value result = emitter.constant(emitter.computeType(getResult()), 0);
+  for (Value input : getInputs()) {
+    Value size = emitter.size(input, axis);
+    SmallVector<ElementIndex> source(indices);
+    Value negative = arith::SubIOp::create(emitter.builder(), emitter.location(),
+                                           emitter.constantIndex(0), start);
+    source[axis] = emitter.add(indices[axis], negative);
+    Value end = arith::AddIOp::create(emitter.builder(), emitter.location(), start, size);
+    auto wide = [&](Value index) { return emitter.toInteger(ElementIndex{index}); };
+    Value inside = integers.inRange(position, wide(start), wide(end));
+    result = emitter.guarded(inside, result, [&] { return emitter.element(input, source); });
+    start = end;
+  }
+  return result;
+}
+
+Value GatherOp::emitElements(ElementEmitter &emitter, unsigned, ArrayRef<ElementIndex> indices) {
+  Integers integers{emitter};
+  int64_t axis = getAxis(), inner = getIndices().getType().getRank();
+  Value found = emitter.element(getIndices(), indices.slice(axis, inner));
+  Type element = getElementTypeOrSelf(getIndices());
+  auto vector = dyn_cast<VectorType>(found.getType());
+  Type wide = emitter.builder().getI64Type();
+  wide = vector ? Type(VectorType::get(vector.getShape(), wide)) : wide;
+  Value position = found;
+  if (element.isUnsignedInteger())
+    position = arith::ExtUIOp::create(emitter.builder(), emitter.location(), wide, found);
+  else if (!element.isInteger(64))
+    position = arith::ExtSIOp::create(emitter.builder(), emitter.location(), wide, found);
+  Value size = integers.size(getX(), axis), zero = integers.number(0);
+  Value last = integers.make<arith::SubIOp>(size, integers.number(1));
+  Value wrapped = integers.select(integers.compare(CmpIPredicate::slt, position, zero),
+                                  integers.make<arith::AddIOp>(position, size), position);
+  Value clamped = integers.make<arith::MinSIOp>(integers.make<arith::MaxSIOp>(wrapped, zero), last);
+  SmallVector<ElementIndex> source(indices.take_front(axis));
+  source.push_back(emitter.fromInteger(clamped));
+  llvm::append_range(source, indices.drop_front(axis + inner));
+  return emitter.element(getX(), source);
+}
+
+//===----------------------------------------------------------------------===//
+// Windows over [N, H, W, C]
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// The walk over the elements of windows.
+struct Windows {
+  ElementEmitter &emitter;
+  ArrayRef<int64_t> window, strides;
+  Integers integers{emitter};
+
+  /// The elements of `x` at position (kh, kw) of the windows at `indices`.
+  Value elementOf(Value x, ArrayRef<ElementIndex> indices, int64_t kh, int64_t kw) {
+    SmallVector<ElementIndex> source(indices);
+    source[1] = emitter.add(emitter.multiply(indices[1], strides[0]), emitter.constantIndex(kh));
+    source[2] = emitter.add(emitter.multiply(indices[2], strides[1]), emitter.constantIndex(kw));
+    return emitter.element(x, source);
+  }
+
+  int64_t elementCount() const { return window[0] * window[1]; }
+
+  /// Calls `visit(indices of a window, position in it, whether there is one)` for each window that
+  /// may contain the element at `indices`, in the order of the windows.
+  void forEachContaining(Value windows, ArrayRef<ElementIndex> indices,
+                         function_ref<void(ArrayRef<ElementIndex>, Value, Value)> visit) {
+    int64_t overlap[2];
+    Value element[2], last[2];
+    for (int d : {0, 1}) {
+      overlap[d] = (window[d] + strides[d] - 1) / strides[d];
+      element[d] = emitter.toInteger(indices[d + 1]);
+      last[d] = integers.make<arith::DivUIOp>(element[d], integers.number(strides[d]));
+    }
+    for (int64_t back0 = overlap[0] - 1; back0 >= 0; --back0)
+      for (int64_t back1 = overlap[1] - 1; back1 >= 0; --back1) {
+        int64_t back[2] = {back0, back1};
+        Value at[2], offset[2], exists;
+        for (int d : {0, 1}) {
+          at[d] = integers.make<arith::SubIOp>(last[d], integers.number(back[d]));
+          Value start = integers.make<arith::MulIOp>(at[d], integers.number(strides[d]));
+          offset[d] = integers.make<arith::SubIOp>(element[d], start);
+          Value inside = integers.inRange(at[d], integers.number(0),
+                                          integers.size(windows, d + 1));
+          exists = integers.both(exists, inside);
+          exists = integers.both(exists, integers.compare(CmpIPredicate::slt, offset[d],
+                                                          integers.number(window[d])));
+        }
+        SmallVector<ElementIndex> source(indices);
+        source[1] = emitter.fromInteger(at[0]);
+        source[2] = emitter.fromInteger(at[1]);
+        Value position = integers.make<arith::AddIOp>(
+            integers.make<arith::MulIOp>(offset[0], integers.number(window[1])), offset[1]);
+        visit(source, position, exists);
+      }
+  }
+
+  /// `value`, an i64 scalar or vector, in the type of `like`.
+  Value narrowed(Value value, Type scalar) {
+    auto vector = dyn_cast<VectorType>(value.getType());
+    Type type = vector ? Type(VectorType::get(vector.getShape(), scalar)) : scalar;
+    return arith::TruncIOp::create(emitter.builder(), emitter.location(), type, value);
+  }
+};
+
+} // namespace
+
+/// x + y of the compute type.
+static Value emitAdd(Integers &integers, Value x, Value y) {
+  return isa<FloatType>(getElementTypeOrSelf(x)) ? integers.make<arith::AddFOp>(x, y)
+                                                 : integers.make<arith::AddIOp>(x, y);
+}
+
+Value WindowMaxIndexOp::emitElements(ElementEmitter &emitter, unsigned,
+                                     ArrayRef<ElementIndex> indices) {
+  Windows windows{emitter, getWindow(), getStrides()};
+  Integers &integers = windows.integers;
+  OpBuilder &builder = emitter.builder();
+  Location location = emitter.location();
+  Type type = emitter.computeType(getIndex());
+  bool isUnsigned = getElementTypeOrSelf(getX()).isUnsignedInteger();
+  Value best = windows.elementOf(getX(), indices, 0, 0), where = emitter.constant(type, 0);
+  for (int64_t k = 1; k < windows.elementCount(); ++k) {
+    Value next = windows.elementOf(getX(), indices, k / getWindow()[1], k % getWindow()[1]);
+    Value larger;
+    if (isa<FloatType>(getElementTypeOrSelf(next))) {
+      // A NaN is larger than any number; the first one stays.
+      Value notSmaller = arith::CmpFOp::create(builder, location, arith::CmpFPredicate::UGT, next, best);
+      Value isNumber = arith::CmpFOp::create(builder, location, arith::CmpFPredicate::ORD, best, best);
+      larger = arith::AndIOp::create(builder, location, notSmaller, isNumber);
+    } else {
+      larger = integers.compare(isUnsigned ? CmpIPredicate::ugt : CmpIPredicate::sgt, next, best);
+    }
+    best = integers.select(larger, next, best);
+    where = integers.select(larger, emitter.constant(type, k), where);
+  }
+  return where;
+}
+
+Value WindowGatherOp::emitElements(ElementEmitter &emitter, unsigned,
+                                   ArrayRef<ElementIndex> indices) {
+  Windows windows{emitter, getWindow(), getStrides()};
+  Integers &integers = windows.integers;
+  Value where = emitter.element(getIndex(), indices);
+  Type type = emitter.computeType(getIndex());
+  Value result = windows.elementOf(getX(), indices, 0, 0);
+  for (int64_t k = 1; k < windows.elementCount(); ++k) {
+    Value element = windows.elementOf(getX(), indices, k / getWindow()[1], k % getWindow()[1]);
+    Value here = integers.compare(CmpIPredicate::eq, where, emitter.constant(type, k));
+    result = integers.select(here, element, result);
+  }
+  return result;
+}
+
+Value WindowScatterOp::emitElements(ElementEmitter &emitter, unsigned,
+                                    ArrayRef<ElementIndex> indices) {
+  Windows windows{emitter, getWindow(), getStrides()};
+  Integers &integers = windows.integers;
+  Value zero = emitter.constant(emitter.computeType(getResult()), 0), result;
+  auto visit = [&](ArrayRef<ElementIndex> source, Value position, Value exists) {
+    Value contribution = emitter.guarded(exists, zero, [&] {
+      Value where = emitter.element(getIndex(), source);
+      Value wanted = windows.narrowed(position, emitter.computeType(getIndex()));
+      Value here = integers.compare(CmpIPredicate::eq, where, wanted);
+      return integers.select(here, emitter.element(getX(), source), zero);
+    });
+    result = result ? emitAdd(integers, result, contribution) : contribution;
+  };
+  windows.forEachContaining(getX(), indices, visit);
+  return result;
+}
+
+Value WindowSumOp::emitElements(ElementEmitter &emitter, unsigned, ArrayRef<ElementIndex> indices) {
+  Windows windows{emitter, getWindow(), getStrides()};
+  Value result = windows.elementOf(getX(), indices, 0, 0);
+  for (int64_t k = 1; k < windows.elementCount(); ++k)
+    result = emitAdd(windows.integers, result,
+                     windows.elementOf(getX(), indices, k / getWindow()[1], k % getWindow()[1]));
+  return result;
+}
+
+Value WindowSpreadOp::emitElements(ElementEmitter &emitter, unsigned,
+                                   ArrayRef<ElementIndex> indices) {
+  Windows windows{emitter, getWindow(), getStrides()};
+  Value zero = emitter.constant(emitter.computeType(getResult()), 0), result;
+  auto visit = [&](ArrayRef<ElementIndex> source, Value, Value exists) {
+    Value contribution =
+        emitter.guarded(exists, zero, [&] { return emitter.element(getX(), source); });
+    result = result ? emitAdd(windows.integers, result, contribution) : contribution;
+  };
+  windows.forEachContaining(getX(), indices, visit);
+  return result;
+}
+
+} // namespace weft

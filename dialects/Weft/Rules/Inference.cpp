@@ -1,0 +1,286 @@
+// Result types by family of ops, and the verifiers of ops whose result type is given.
+#include "dialects/Weft/Rules/Inference.h"
+
+using namespace mlir;
+
+namespace weft {
+
+static RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(value.getType()); }
+
+/// Emits an error at `location`, if there is one, and fails.
+static LogicalResult fail(InferenceLocation location, const Twine &message) {
+  return emitOptionalError(location, message);
+}
+
+static LogicalResult checkAxis(int64_t axis, int64_t rank, StringRef op, InferenceLocation location) {
+  if (axis >= 0 && axis < rank)
+    return success();
+  return fail(location, op + ": axis " + Twine(axis) + " is out of range for a tensor of rank " +
+                            Twine(rank));
+}
+
+LogicalResult inferBoolLike(ValueRange operands, InferenceLocation location, InferredTypes &types) {
+  types.push_back(withElement(operands[0].getType(),
+                              IntegerType::get(operands[0].getContext(), 1)));
+  return success();
+}
+
+LogicalResult inferReducedShape(Value x, ArrayRef<int64_t> axes, Type element,
+                                InferenceLocation location, InferredTypes &types) {
+  RankedTensorType type = tensorType(x);
+  int64_t previous = -1;
+  for (int64_t axis : axes) {
+    if (failed(checkAxis(axis, type.getRank(), "reduction", location)))
+      return failure();
+    if (axis <= previous)
+      return fail(location, "reduction: the axes must be ascending and different");
+    previous = axis;
+  }
+  SmallVector<int64_t> shape;
+  for (auto [axis, size] : llvm::enumerate(type.getShape()))
+    if (!llvm::is_contained(axes, static_cast<int64_t>(axis)))
+      shape.push_back(size);
+  types.push_back(RankedTensorType::get(shape, element ? element : type.getElementType()));
+  return success();
+}
+
+template <typename Adaptor>
+static LogicalResult inferPosition(Adaptor adaptor, InferenceLocation location, InferredTypes &types) {
+  if (adaptor.getAxes().size() != 1)
+    return fail(location, "argmax and argmin take one axis");
+  Type element = IntegerType::get(adaptor.getX().getContext(), 64);
+  return inferReducedShape(adaptor.getX(), adaptor.getAxes(), element, location, types);
+}
+
+LogicalResult inferArgReduction(ArgmaxOp::Adaptor adaptor, InferenceLocation location,
+                                InferredTypes &types) {
+  return inferPosition(adaptor, location, types);
+}
+
+LogicalResult inferArgReduction(ArgminOp::Adaptor adaptor, InferenceLocation location,
+                                InferredTypes &types) {
+  return inferPosition(adaptor, location, types);
+}
+
+LogicalResult inferTranspose(TransposeOp::Adaptor adaptor, InferenceLocation location,
+                             InferredTypes &types) {
+  RankedTensorType type = tensorType(adaptor.getX());
+  SmallVector<int64_t> sorted(adaptor.getPermutation());
+  llvm::sort(sorted);
+  if (sorted != llvm::to_vector(llvm::seq<int64_t>(0, type.getRank())))
+    return fail(location, "transpose: the permutation must name each of the " +
+                              Twine(type.getRank()) + " dimensions once");
+  SmallVector<int64_t> shape;
+  for (int64_t axis : adaptor.getPermutation())
+    shape.push_back(type.getDimSize(axis));
+  types.push_back(withShape(type, shape));
+  return success();
+}
+
+LogicalResult inferConcatenate(ConcatenateOp::Adaptor adaptor, InferenceLocation location,
+                               InferredTypes &types) {
+  if (adaptor.getInputs().empty())
+    return fail(location, "concatenate needs at least one operand");
+  RankedTensorType first = tensorType(adaptor.getInputs()[0]);
+  int64_t axis = adaptor.getAxis(), total = 0;
+  if (failed(checkAxis(axis, first.getRank(), "concatenate", location)))
+    return failure();
+  for (auto [number, input] : llvm::enumerate(adaptor.getInputs())) {
+    RankedTensorType type = tensorType(input);
+    bool fits = type.getRank() == first.getRank() && type.getElementType() == first.getElementType();
+    for (int64_t d = 0; fits && d < type.getRank(); ++d)
+      fits = d == axis || agree(type.getDimSize(d), first.getDimSize(d));
+    if (!fits)
+      return fail(location, "concatenate: operand #" + Twine(number) + " has shape " +
+                                shapeText(type) + ", operand #0 has shape " + shapeText(first) +
+                                "; they may differ along axis " + Twine(axis) + " only");
+    int64_t size = type.getDimSize(axis);
+    total = ShapedType::isDynamic(size) || ShapedType::isDynamic(total) ? ShapedType::kDynamic
+                                                                        : total + size;
+  }
+  SmallVector<int64_t> shape(first.getShape());
+  shape[axis] = total;
+  types.push_back(withShape(first, shape));
+  return success();
+}
+
+/// The shape of `x` with dimension `axis` replaced by the shape of `indices`.
+static SmallVector<int64_t> gatheredShape(RankedTensorType x, RankedTensorType indices, int64_t axis) {
+  SmallVector<int64_t> shape(x.getShape().take_front(axis));
+  llvm::append_range(shape, indices.getShape());
+  llvm::append_range(shape, x.getShape().drop_front(axis + 1));
+  return shape;
+}
+
+LogicalResult inferGather(GatherOp::Adaptor adaptor, InferenceLocation location,
+                          InferredTypes &types) {
+  RankedTensorType x = tensorType(adaptor.getX());
+  if (failed(checkAxis(adaptor.getAxis(), x.getRank(), "gather", location)))
+    return failure();
+  if (x.getDimSize(adaptor.getAxis()) == 0)
+    return fail(location, "gather: cannot take from an axis of size 0");
+  types.push_back(
+      withShape(x, gatheredShape(x, tensorType(adaptor.getIndices()), adaptor.getAxis())));
+  return success();
+}
+
+LogicalResult inferScatterAdd(ScatterAddOp::Adaptor adaptor, InferenceLocation location,
+                              InferredTypes &types) {
+  RankedTensorType x = tensorType(adaptor.getX());
+  if (failed(checkAxis(adaptor.getAxis(), x.getRank(), "scatter_add", location)))
+    return failure();
+  Type updates = withShape(x, gatheredShape(x, tensorType(adaptor.getIndices()), adaptor.getAxis()));
+  if (!areCompatible(updates, adaptor.getUpdates().getType()))
+    return fail(location, "scatter_add: updates have shape " +
+                              shapeText(adaptor.getUpdates().getType()) + ", but x and the indices want " +
+                              shapeText(updates));
+  types.push_back(x);
+  return success();
+}
+
+LogicalResult inferMatmul(MatmulOp::Adaptor adaptor, InferenceLocation location,
+                          InferredTypes &types) {
+  RankedTensorType lhs = tensorType(adaptor.getLhs()), rhs = tensorType(adaptor.getRhs());
+  int64_t rank = lhs.getRank();
+  auto mismatch = [&](const Twine &why) {
+    return fail(location, "matmul: " + why + ": the operands have shapes " + shapeText(lhs) +
+                              " and " + shapeText(rhs));
+  };
+  if (rank < 2 || rhs.getRank() != rank)
+    return mismatch("both operands need the same rank, at least 2");
+  if (lhs.getElementType() != rhs.getElementType())
+    return mismatch("both operands need the same dtype");
+  for (int64_t d = 0; d < rank - 2; ++d)
+    if (!agree(lhs.getDimSize(d), rhs.getDimSize(d)))
+      return mismatch("the batch dimensions differ");
+  bool transposeLhs = adaptor.getTransposeLhs(), transposeRhs = adaptor.getTransposeRhs();
+  if (!agree(lhs.getDimSize(rank - (transposeLhs ? 2 : 1)),
+             rhs.getDimSize(rank - (transposeRhs ? 1 : 2))))
+    return mismatch("the contracted dimensions differ");
+  SmallVector<int64_t> shape(lhs.getShape().drop_back(2));
+  shape.push_back(lhs.getDimSize(rank - (transposeLhs ? 1 : 2)));
+  shape.push_back(rhs.getDimSize(rank - (transposeRhs ? 2 : 1)));
+  types.push_back(withShape(lhs, shape));
+  return success();
+}
+
+int64_t windowCount(int64_t size, int64_t window, int64_t stride, int64_t dilation) {
+  if (ShapedType::isDynamic(size) || ShapedType::isDynamic(window))
+    return ShapedType::kDynamic;
+  int64_t span = dilation * (window - 1) + 1;
+  return size < span ? 0 : (size - span) / stride + 1;
+}
+
+static bool arePositive(ArrayRef<int64_t> values, size_t count) {
+  return values.size() == count && llvm::all_of(values, [](int64_t v) { return v > 0; });
+}
+
+LogicalResult inferConvolution(ConvolutionOp::Adaptor adaptor, InferenceLocation location,
+                               InferredTypes &types) {
+  RankedTensorType x = tensorType(adaptor.getX()), weight = tensorType(adaptor.getWeight());
+  bool fits = x.getRank() == 5 && weight.getRank() == 5 &&
+              x.getElementType() == weight.getElementType() &&
+              agree(x.getDimSize(3), weight.getDimSize(3)) && agree(x.getDimSize(4), weight.getDimSize(2));
+  if (!fits)
+    return fail(location, "convolution: x [N, H, W, G, C] has shape " + shapeText(x) +
+                              ", weight [KH, KW, C, G, O] has shape " + shapeText(weight));
+  if (!arePositive(adaptor.getStrides(), 2) || !arePositive(adaptor.getDilations(), 2))
+    return fail(location, "convolution: strides and dilations are two positive integers each");
+  SmallVector<int64_t> shape{x.getDimSize(0)};
+  for (int64_t d : {0, 1})
+    shape.push_back(windowCount(x.getDimSize(d + 1), weight.getDimSize(d), adaptor.getStrides()[d],
+                                adaptor.getDilations()[d]));
+  shape.append({weight.getDimSize(3), weight.getDimSize(4)});
+  types.push_back(withShape(x, shape));
+  return success();
+}
+
+LogicalResult inferCrossEntropy(CrossEntropyOp::Adaptor adaptor, InferenceLocation location,
+                                InferredTypes &types) {
+  RankedTensorType logits = tensorType(adaptor.getLogits()), labels = tensorType(adaptor.getLabels());
+  if (logits.getRank() != 2 || labels.getRank() != 1 ||
+      !agree(logits.getDimSize(0), labels.getDimSize(0)))
+    return fail(location, "cross_entropy: logits [N, C] have shape " + shapeText(logits) +
+                              ", labels [N] have shape " + shapeText(labels));
+  types.push_back(withShape(logits, logits.getShape().take_front()));
+  return success();
+}
+
+LogicalResult inferAttention(ScaledDotProductAttentionOp::Adaptor adaptor,
+                             InferenceLocation location, InferredTypes &types) {
+  RankedTensorType query = tensorType(adaptor.getQuery()), key = tensorType(adaptor.getKey()),
+                   value = tensorType(adaptor.getValue());
+  int64_t rank = query.getRank();
+  bool fits = rank >= 2 && key.getRank() == rank && value.getRank() == rank;
+  for (int64_t d = 0; fits && d < rank - 2; ++d)
+    fits = agree(query.getDimSize(d), key.getDimSize(d)) && agree(key.getDimSize(d), value.getDimSize(d));
+  if (!fits || !agree(query.getDimSize(rank - 1), key.getDimSize(rank - 1)) ||
+      !agree(key.getDimSize(rank - 2), value.getDimSize(rank - 2)))
+    return fail(location, "scaled_dot_product_attention: query [..., L, E] has shape " +
+                              shapeText(query) + ", key [..., S, E] has shape " + shapeText(key) +
+                              ", value [..., S, V] has shape " + shapeText(value));
+  SmallVector<int64_t> shape(query.getShape());
+  shape.back() = value.getDimSize(rank - 1);
+  types.push_back(withShape(query, shape));
+  return success();
+}
+
+static int64_t padded(int64_t size, int64_t padding) {
+  return ShapedType::isDynamic(size) ? size : size + 2 * padding;
+}
+
+LogicalResult inferConv2d(Conv2dOp::Adaptor adaptor, InferenceLocation location,
+                          InferredTypes &types) {
+  RankedTensorType x = tensorType(adaptor.getX()), weight = tensorType(adaptor.getWeight());
+  int64_t groups = adaptor.getGroups();
+  bool fits = x.getRank() == 4 && weight.getRank() == 4 && groups > 0;
+  if (fits && !x.isDynamicDim(1) && !weight.isDynamicDim(1))
+    fits = x.getDimSize(1) == weight.getDimSize(1) * groups;
+  if (fits && !weight.isDynamicDim(0))
+    fits = weight.getDimSize(0) % groups == 0;
+  if (!fits)
+    return fail(location, "conv2d: x [N, C, H, W] has shape " + shapeText(x) +
+                              ", weight [O, C / groups, KH, KW] has shape " + shapeText(weight) +
+                              ", groups are " + Twine(groups));
+  SmallVector<int64_t> shape{x.getDimSize(0), weight.getDimSize(0)};
+  for (int64_t d : {0, 1})
+    shape.push_back(windowCount(padded(x.getDimSize(d + 2), adaptor.getPadding()[d]),
+                                weight.getDimSize(d + 2), adaptor.getStrides()[d],
+                                adaptor.getDilations()[d]));
+  if (shape[2] == 0 || shape[3] == 0)
+    return fail(location, "conv2d: the kernel " + shapeText(weight) +
+                              " is larger than the padded input " + shapeText(x));
+  types.push_back(withShape(x, shape));
+  return success();
+}
+
+template <typename Adaptor>
+static LogicalResult inferPooled(Adaptor adaptor, StringRef name, InferenceLocation location,
+                                 InferredTypes &types) {
+  RankedTensorType x = tensorType(adaptor.getX());
+  if (x.getRank() != 4)
+    return fail(location, name + ": x must be [N, C, H, W], but has shape " + shapeText(x));
+  if (!arePositive(adaptor.getWindow(), 2) || !arePositive(adaptor.getStrides(), 2))
+    return fail(location, name + ": window and strides are two positive integers each");
+  SmallVector<int64_t> shape{x.getDimSize(0), x.getDimSize(1)};
+  for (int64_t d : {0, 1}) {
+    shape.push_back(windowCount(padded(x.getDimSize(d + 2), adaptor.getPadding()[d]),
+                                adaptor.getWindow()[d], adaptor.getStrides()[d], 1));
+    if (shape.back() == 0)
+      return fail(location, name + ": the window is larger than the padded input " + shapeText(x));
+  }
+  types.push_back(withShape(x, shape));
+  return success();
+}
+
+LogicalResult inferPool2d(MaxPool2dOp::Adaptor adaptor, InferenceLocation location,
+                          InferredTypes &types) {
+  return inferPooled(adaptor, "max_pool2d", location, types);
+}
+
+LogicalResult inferPool2d(AvgPool2dOp::Adaptor adaptor, InferenceLocation location,
+                          InferredTypes &types) {
+  return inferPooled(adaptor, "avg_pool2d", location, types);
+}
+
+} // namespace weft

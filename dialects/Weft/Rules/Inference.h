@@ -1,0 +1,68 @@
+// Result types by family of ops. Each function takes the op's adaptor, reports a mismatch at
+// `location` with the operand and both shapes, and appends one type for each result.
+#pragma once
+
+#include "dialects/Weft/IR/Weft.h"
+
+namespace weft {
+
+using InferenceLocation = std::optional<mlir::Location>;
+using InferredTypes = llvm::SmallVectorImpl<mlir::Type>;
+
+llvm::LogicalResult inferBoolLike(mlir::ValueRange operands, InferenceLocation location,
+                                  InferredTypes &types);
+llvm::LogicalResult inferReducedShape(mlir::Value x, llvm::ArrayRef<int64_t> axes,
+                                      mlir::Type element, InferenceLocation location,
+                                      InferredTypes &types);
+
+template <typename Adaptor>
+llvm::LogicalResult inferFromFirst(Adaptor adaptor, InferenceLocation, InferredTypes &types) {
+  types.push_back(adaptor.getOperands()[0].getType());
+  return llvm::success();
+}
+template <typename Adaptor>
+llvm::LogicalResult inferFromSecond(Adaptor adaptor, InferenceLocation, InferredTypes &types) {
+  types.push_back(adaptor.getOperands()[1].getType());
+  return llvm::success();
+}
+template <typename Adaptor>
+llvm::LogicalResult inferBool(Adaptor adaptor, InferenceLocation location, InferredTypes &types) {
+  return inferBoolLike(adaptor.getOperands(), location, types);
+}
+template <typename Adaptor>
+llvm::LogicalResult inferReduction(Adaptor adaptor, InferenceLocation location,
+                                   InferredTypes &types) {
+  return inferReducedShape(adaptor.getX(), adaptor.getAxes(), nullptr, location, types);
+}
+llvm::LogicalResult inferArgReduction(ArgmaxOp::Adaptor adaptor, InferenceLocation location,
+                                      InferredTypes &types);
+llvm::LogicalResult inferArgReduction(ArgminOp::Adaptor adaptor, InferenceLocation location,
+                                      InferredTypes &types);
+llvm::LogicalResult inferTranspose(TransposeOp::Adaptor adaptor, InferenceLocation location,
+                                   InferredTypes &types);
+llvm::LogicalResult inferConcatenate(ConcatenateOp::Adaptor adaptor, InferenceLocation location,
+                                     InferredTypes &types);
+llvm::LogicalResult inferGather(GatherOp::Adaptor adaptor, InferenceLocation location,
+                                InferredTypes &types);
+llvm::LogicalResult inferScatterAdd(ScatterAddOp::Adaptor adaptor, InferenceLocation location,
+                                    InferredTypes &types);
+llvm::LogicalResult inferMatmul(MatmulOp::Adaptor adaptor, InferenceLocation location,
+                                InferredTypes &types);
+llvm::LogicalResult inferConvolution(ConvolutionOp::Adaptor adaptor, InferenceLocation location,
+                                     InferredTypes &types);
+llvm::LogicalResult inferCrossEntropy(CrossEntropyOp::Adaptor adaptor, InferenceLocation location,
+                                      InferredTypes &types);
+llvm::LogicalResult inferAttention(ScaledDotProductAttentionOp::Adaptor adaptor,
+                                   InferenceLocation location, InferredTypes &types);
+llvm::LogicalResult inferConv2d(Conv2dOp::Adaptor adaptor, InferenceLocation location,
+                                InferredTypes &types);
+llvm::LogicalResult inferPool2d(MaxPool2dOp::Adaptor adaptor, InferenceLocation location,
+                                InferredTypes &types);
+llvm::LogicalResult inferPool2d(AvgPool2dOp::Adaptor adaptor, InferenceLocation location,
+                                InferredTypes &types);
+
+/// The size of a strided, dilated window's walk: (size - dilation * (window - 1) - 1) / stride + 1,
+/// at least 0; dynamic if the size is.
+int64_t windowCount(int64_t size, int64_t window, int64_t stride, int64_t dilation);
+
+} // namespace weft

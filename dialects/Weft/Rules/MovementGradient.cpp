@@ -1,0 +1,102 @@
+// Gradients of the ops that move elements: each moves the cotangent back.
+#include "dialects/Weft/Rules/Build.h"
+
+using namespace mlir;
+
+namespace weft {
+
+static bool isEmpty(RankedTensorType type) { return type.getNumElements() == 0; }
+
+void ReshapeOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool>,
+                              MutableArrayRef<Value> gradients) {
+  Compose at(builder, getLoc());
+  gradients[0] = reshape(at(cotangents[0]), getX().getType().getShape());
+}
+
+void TransposeOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool>,
+                                MutableArrayRef<Value> gradients) {
+  Compose at(builder, getLoc());
+  SmallVector<int64_t> inverse(getPermutation().size());
+  for (auto [d, source] : llvm::enumerate(getPermutation()))
+    inverse[source] = d;
+  gradients[0] = transpose(at(cotangents[0]), inverse);
+}
+
+/// Sums over the copies.
+void BroadcastOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool>,
+                                MutableArrayRef<Value> gradients) {
+  Compose at(builder, getLoc());
+  SmallVector<int64_t> repeated = allAxes(getType().getRank());
+  for (auto [d, target] : llvm::enumerate(getDimensions()))
+    if (!isExpanded(d))
+      llvm::erase(repeated, target);
+  Expression total = at(cotangents[0]);
+  if (!repeated.empty())
+    total = sum(total, repeated);
+  gradients[0] = reshape(total, getX().getType().getShape());
+}
+
+/// Puts the cotangent where the elements were read, zeros elsewhere.
+void SliceOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool>,
+                            MutableArrayRef<Value> gradients) {
+  if (isEmpty(getType()))
+    return;
+  Compose at(builder, getLoc());
+  SmallVector<int64_t> low(getStarts()), interior, reversed;
+  for (auto [d, step] : llvm::enumerate(getSteps())) {
+    interior.push_back(std::abs(step) - 1);
+    if (step > 0)
+      continue;
+    reversed.push_back(d);
+    low[d] += step * (getType().getDimSize(d) - 1);
+  }
+  gradients[0] =
+      pad(reverse(at(cotangents[0]), reversed), 0.0, low, interior, getX().getType().getShape());
+}
+
+void PadOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool> wanted,
+                          MutableArrayRef<Value> gradients) {
+  Compose at(builder, getLoc());
+  Expression g = at(cotangents[0]);
+  auto x = cast<RankedTensorType>(getX().getType());
+  if (wanted[0]) {
+    auto steps = llvm::map_to_vector(getInterior(), [](int64_t gap) { return gap + 1; });
+    gradients[0] = slice(g, getLow(), steps, x.getShape());
+  }
+  if (wanted[1]) {
+    Expression inside = at.constant(withElement(x, builder.getI1Type()), 0);
+    Expression filled = pad(inside, 1, getLow(), getInterior(), getType().getShape());
+    gradients[1] = sum(select(filled, g, 0.0), allAxes(g.rank()));
+  }
+}
+
+void ConcatenateOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool> wanted,
+                                  MutableArrayRef<Value> gradients) {
+  Compose at(builder, getLoc());
+  int64_t axis = getAxis(), start = 0;
+  for (auto [number, input] : llvm::enumerate(getInputs())) {
+    int64_t count = at(input).size(axis);
+    if (wanted[number])
+      gradients[number] = sliceAlong(at(cotangents[0]), axis, start, count);
+    start += count;
+  }
+}
+
+void GatherOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool>,
+                             MutableArrayRef<Value> gradients) {
+  Compose at(builder, getLoc());
+  Expression zeros = at.constant(getX().getType(), 0.0);
+  gradients[0] = at.create<ScatterAddOp>(zeros, getIndices(), cotangents[0], getAxis());
+}
+
+void ScatterAddOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool> wanted,
+                                 MutableArrayRef<Value> gradients) {
+  Compose at(builder, getLoc());
+  if (wanted[0])
+    gradients[0] = cotangents[0];
+  // An empty axis takes no updates, and there is nothing to gather from.
+  if (wanted[2] && at(getX()).size(getAxis()) != 0)
+    gradients[2] = at.create<GatherOp>(cotangents[0], getIndices(), getAxis());
+}
+
+} // namespace weft

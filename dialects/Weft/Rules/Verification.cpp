@@ -1,0 +1,181 @@
+// Verifiers of the ops whose result type is given, not inferred.
+#include "dialects/Weft/Rules/Inference.h"
+
+using namespace mlir;
+
+namespace weft {
+
+static LogicalResult verifySameElement(Operation *op) {
+  Type have = getElementTypeOrSelf(op->getOperand(0)), want = getElementTypeOrSelf(op->getResult(0));
+  if (have == want)
+    return success();
+  return op->emitOpError() << "operand #0 has dtype " << have << ", the result has dtype " << want;
+}
+
+LogicalResult ConstantOp::verify() {
+  if (areCompatible(getValue().getType(), getType()))
+    return success();
+  return emitOpError() << "value has type " << getValue().getType() << ", the result " << getType();
+}
+
+LogicalResult IotaOp::verify() {
+  int64_t rank = getType().getRank(), axis = getAxis();
+  if (axis >= 0 && axis < rank)
+    return success();
+  return emitOpError() << "axis " << axis << " is out of range for a result of rank " << rank;
+}
+
+LogicalResult RandomBitsOp::verify() {
+  auto key = getKey().getType();
+  if (key.getRank() == 1 && agree(key.getDimSize(0), 2))
+    return success();
+  return emitOpError() << "the key has shape " << shapeText(key) << ", it must have shape [2]";
+}
+
+LogicalResult ReshapeOp::verify() {
+  if (failed(verifySameElement(*this)))
+    return failure();
+  auto from = getX().getType(), to = getType();
+  if (!from.hasStaticShape() || !to.hasStaticShape() || from.getNumElements() == to.getNumElements())
+    return success();
+  return emitOpError() << "x of shape " << shapeText(from) << " has " << from.getNumElements()
+                       << " elements, the result of shape " << shapeText(to) << " has "
+                       << to.getNumElements();
+}
+
+LogicalResult BroadcastOp::verify() {
+  if (failed(verifySameElement(*this)))
+    return failure();
+  auto from = getX().getType(), to = getType();
+  if (static_cast<int64_t>(getDimensions().size()) != from.getRank())
+    return emitOpError() << "needs one dimension of the result for each of the " << from.getRank()
+                         << " dimensions of x";
+  int64_t previous = -1;
+  for (auto [d, target] : llvm::enumerate(getDimensions())) {
+    if (target <= previous || target >= to.getRank())
+      return emitOpError() << "the dimensions must be ascending and below the result's rank "
+                           << to.getRank();
+    previous = target;
+    int64_t size = from.getDimSize(d);
+    if (size != 1 && !agree(size, to.getDimSize(target)))
+      return emitOpError() << "x of shape " << shapeText(from) << " cannot be broadcast to "
+                           << shapeText(to) << ": dimension " << d << " is neither 1 nor "
+                           << to.getDimSize(target);
+  }
+  return success();
+}
+
+LogicalResult SliceOp::verify() {
+  if (failed(verifySameElement(*this)))
+    return failure();
+  auto from = getX().getType(), to = getType();
+  int64_t rank = from.getRank();
+  if (to.getRank() != rank || static_cast<int64_t>(getStarts().size()) != rank ||
+      static_cast<int64_t>(getSteps().size()) != rank)
+    return emitOpError() << "needs a start, a step and a result size for each of the " << rank
+                         << " dimensions of x";
+  for (int64_t d = 0; d < rank; ++d) {
+    int64_t count = to.getDimSize(d), size = from.getDimSize(d), first = getStarts()[d];
+    if (ShapedType::isDynamic(count) || ShapedType::isDynamic(size) || count == 0)
+      continue;
+    int64_t last = first + (count - 1) * getSteps()[d];
+    if (first < 0 || first >= size || last < 0 || last >= size)
+      return emitOpError() << "reads elements " << first << " to " << last << " of dimension " << d
+                           << ", whose size is " << size;
+  }
+  return success();
+}
+
+LogicalResult PadOp::verify() {
+  if (failed(verifySameElement(*this)))
+    return failure();
+  auto from = getX().getType(), to = getType();
+  int64_t rank = from.getRank();
+  if (cast<RankedTensorType>(getValue().getType()).getRank() != 0 ||
+      getElementTypeOrSelf(getValue()) != from.getElementType())
+    return emitOpError() << "the value must be of rank 0 and of x's dtype, but is "
+                         << getValue().getType();
+  if (to.getRank() != rank || static_cast<int64_t>(getLow().size()) != rank ||
+      static_cast<int64_t>(getInterior().size()) != rank)
+    return emitOpError() << "needs low, interior and a result size for each of the " << rank
+                         << " dimensions of x";
+  for (int64_t d = 0; d < rank; ++d) {
+    int64_t size = from.getDimSize(d), result = to.getDimSize(d);
+    if (getLow()[d] < 0 || getInterior()[d] < 0)
+      return emitOpError() << "low and interior may not be negative";
+    if (ShapedType::isDynamic(size) || ShapedType::isDynamic(result) || size == 0)
+      continue;
+    int64_t needed = getLow()[d] + (size - 1) * (getInterior()[d] + 1) + 1;
+    if (result < needed)
+      return emitOpError() << "dimension " << d << " needs " << needed
+                           << " elements, the result has " << result;
+  }
+  return success();
+}
+
+LogicalResult ConvolutionWeightGradientOp::verify() {
+  auto x = getX().getType(), cotangent = getCotangent().getType(), result = getType();
+  bool fits = x.getRank() == 5 && cotangent.getRank() == 5 && result.getRank() == 5 &&
+              agree(x.getDimSize(0), cotangent.getDimSize(0)) &&
+              agree(x.getDimSize(3), cotangent.getDimSize(3)) &&
+              agree(x.getDimSize(3), result.getDimSize(3)) &&
+              agree(x.getDimSize(4), result.getDimSize(2)) &&
+              agree(cotangent.getDimSize(4), result.getDimSize(4));
+  for (int64_t d = 0; fits && d < 2; ++d) {
+    int64_t size = x.getDimSize(d + 1), count = cotangent.getDimSize(d + 1), k = result.getDimSize(d);
+    if (ShapedType::isDynamic(size) || ShapedType::isDynamic(count) || ShapedType::isDynamic(k))
+      continue;
+    fits = (count - 1) * getStrides()[d] + (k - 1) * getDilations()[d] < size;
+  }
+  if (fits)
+    return success();
+  return emitOpError() << "x [N, H, W, G, C] has shape " << shapeText(x)
+                       << ", cotangent [N, Ho, Wo, G, O] has shape " << shapeText(cotangent)
+                       << ", the result [KH, KW, C, G, O] has shape " << shapeText(result);
+}
+
+/// Checks that `windows` has a window's element for each step over `elements`, both [N, H, W, C].
+static LogicalResult verifyWindows(Operation *op, Type elements, Type windows,
+                                   ArrayRef<int64_t> window, ArrayRef<int64_t> strides) {
+  auto large = cast<RankedTensorType>(elements), small = cast<RankedTensorType>(windows);
+  bool fits = large.getRank() == 4 && small.getRank() == 4 && window.size() == 2 &&
+              strides.size() == 2 && agree(large.getDimSize(0), small.getDimSize(0)) &&
+              agree(large.getDimSize(3), small.getDimSize(3));
+  for (int64_t d = 0; fits && d < 2; ++d)
+    fits = window[d] > 0 && strides[d] > 0 &&
+           agree(windowCount(large.getDimSize(d + 1), window[d], strides[d], 1),
+                 small.getDimSize(d + 1));
+  if (fits)
+    return success();
+  return op->emitOpError() << "the windows over " << shapeText(elements) << " do not number "
+                           << shapeText(windows) << " (both [N, H, W, C])";
+}
+
+LogicalResult WindowMaxIndexOp::verify() {
+  return verifyWindows(*this, getX().getType(), getType(), getWindow(), getStrides());
+}
+
+LogicalResult WindowGatherOp::verify() {
+  if (!areCompatible(withElement(getType(), getElementTypeOrSelf(getIndex())), getIndex().getType()))
+    return emitOpError() << "index has shape " << shapeText(getIndex().getType())
+                         << ", the result has shape " << shapeText(getType());
+  return verifyWindows(*this, getX().getType(), getType(), getWindow(), getStrides());
+}
+
+LogicalResult WindowScatterOp::verify() {
+  if (!areCompatible(withElement(getX().getType(), getElementTypeOrSelf(getIndex())),
+                     getIndex().getType()))
+    return emitOpError() << "index has shape " << shapeText(getIndex().getType())
+                         << ", x has shape " << shapeText(getX().getType());
+  return verifyWindows(*this, getType(), getX().getType(), getWindow(), getStrides());
+}
+
+LogicalResult WindowSumOp::verify() {
+  return verifyWindows(*this, getX().getType(), getType(), getWindow(), getStrides());
+}
+
+LogicalResult WindowSpreadOp::verify() {
+  return verifyWindows(*this, getType(), getX().getType(), getWindow(), getStrides());
+}
+
+} // namespace weft

@@ -1,0 +1,82 @@
+// From a module of weft ops to an executable plan.
+#pragma once
+
+#include "lib/Runtime/Plan.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/MLIRContext.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace weft {
+
+struct CompileOptions {};
+
+/// What one launch of a kernel does, for `explain()` and the profiler.
+struct KernelReport {
+  std::string name;
+  /// The schedule as it stands in the IR.
+  std::string schedule;
+  /// "file.py:12", the user's lines in it, in order, each once.
+  std::vector<std::string> lines;
+  /// Bytes of its inputs and outputs.
+  int64_t bytes = 0;
+  /// Floating-point operations, a fused multiply-add counting as two.
+  int64_t operations = 0;
+  /// Why it is a kernel of its own.
+  std::string reason;
+};
+
+/// A plan, and what it needs to stay alive.
+struct Executable {
+  Plan plan;
+  /// One for each launch of a kernel, in the order of the plan.
+  std::vector<KernelReport> kernels;
+  /// The code of the kernels.
+  std::vector<std::shared_ptr<const void>> code;
+};
+
+/// Counters since the process started.
+struct Statistics {
+  int64_t compiles = 0;       ///< modules compiled
+  int64_t launches = 0;       ///< kernels launched by them
+  int64_t kernelsCompiled = 0;
+  int64_t memoryHits = 0;     ///< kernels found in this process
+  int64_t diskHits = 0;       ///< kernels loaded from the disk cache
+  int64_t diskFailures = 0;   ///< entries that could not be read or written
+  double passSeconds = 0;     ///< from the trace to scheduled kernels
+  double emitSeconds = 0;     ///< from kernels to LLVM IR
+  double codegenSeconds = 0;  ///< from LLVM IR to object code
+  double loadSeconds = 0;     ///< linking and planning
+};
+
+/// The one compiler of the process. Calls must not overlap (the interpreter's lock sees to that).
+class Compiler {
+public:
+  static Compiler &instance();
+  ~Compiler();
+
+  /// All dialects that tracing and compiling need are loaded; multithreading is off.
+  mlir::MLIRContext &context();
+
+  /// Compiles the function @main of `module`: tensors of static shape in and out. The argument
+  /// attribute `weft.donated` allows an output to be written over the argument. Changes the module.
+  /// Throws weft::Error with the user's line.
+  std::shared_ptr<const Executable> compile(mlir::ModuleOp module,
+                                            const CompileOptions &options = {});
+
+  /// The text of the module at a level: "weft" (simplified), "kernels" (fused, scheduled, planned),
+  /// "loops", "llvm" (optimised) or "asm". Changes the module. Throws weft::Error.
+  std::string lower(mlir::ModuleOp module, llvm::StringRef level,
+                    const CompileOptions &options = {});
+
+  Statistics statistics() const;
+
+private:
+  Compiler();
+  struct Implementation;
+  std::unique_ptr<Implementation> implementation;
+};
+
+} // namespace weft

@@ -1,0 +1,143 @@
+// Compiled kernels on disk.
+#include "lib/Compiler/DiskCache.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Process.h"
+#include "llvm/Support/raw_ostream.h"
+#include "llvm/Support/xxhash.h"
+#include "llvm/ADT/StringExtras.h"
+#include <cstring>
+#include <elf.h>
+#include <link.h>
+
+namespace weft {
+
+namespace {
+
+/// What stands before the code in a file.
+struct Header {
+  char magic[8];
+  int64_t stages, temporaries;
+  uint64_t bytes, checksum;
+};
+constexpr char magic[8] = {'w', 'e', 'f', 't', 'k', 'r', 'n', '1'};
+
+std::string chooseFolder() {
+  if (auto set = llvm::sys::Process::GetEnv("WEFT_CACHE_DIR"))
+    return *set;
+  llvm::SmallString<128> path;
+  if (auto cache = llvm::sys::Process::GetEnv("XDG_CACHE_HOME"); cache && !cache->empty())
+    path = *cache;
+  else if (llvm::sys::path::home_directory(path))
+    llvm::sys::path::append(path, ".cache");
+  else
+    return "";
+  llvm::sys::path::append(path, "weft");
+  return path.str().str();
+}
+
+} // namespace
+
+DiskCache::DiskCache(const std::string &key) : folder(chooseFolder()) {
+  if (folder.empty())
+    return;
+  llvm::SmallString<128> path(folder);
+  llvm::sys::path::append(path, llvm::utohexstr(llvm::xxh3_64bits(key + compilerBuildId()), true));
+  folder = path.str().str();
+}
+
+std::string DiskCache::pathOf(const std::string &name) const {
+  llvm::SmallString<128> path(folder);
+  llvm::sys::path::append(path, name + ".kernel");
+  return path.str().str();
+}
+
+std::optional<KernelObject> DiskCache::find(const std::string &name) {
+  if (folder.empty())
+    return std::nullopt;
+  auto file = llvm::MemoryBuffer::getFile(pathOf(name), false, false);
+  if (!file)
+    return std::nullopt;
+  llvm::StringRef content = (*file)->getBuffer();
+  Header header;
+  if (content.size() < sizeof(header)) {
+    ++failureCount;
+    return std::nullopt;
+  }
+  std::memcpy(&header, content.data(), sizeof(header));
+  llvm::StringRef code = content.drop_front(sizeof(header));
+  if (std::memcmp(header.magic, magic, sizeof(magic)) != 0 || header.bytes != code.size() ||
+      header.checksum != llvm::xxh3_64bits(code)) {
+    ++failureCount;
+    return std::nullopt;
+  }
+  KernelObject object{name, header.stages, header.temporaries, {}};
+  object.code.assign(code.begin(), code.end());
+  return object;
+}
+
+void DiskCache::store(const KernelObject &object) {
+  if (folder.empty())
+    return;
+  if (llvm::sys::fs::create_directories(folder)) {
+    ++failureCount;
+    return;
+  }
+  Header header{{}, object.stages, object.temporaries, object.code.size(), 0};
+  std::memcpy(header.magic, magic, sizeof(magic));
+  llvm::StringRef code(object.code.data(), object.code.size());
+  header.checksum = llvm::xxh3_64bits(code);
+  llvm::Error error = llvm::writeToOutput(pathOf(object.name), [&](llvm::raw_ostream &stream) {
+    stream.write(reinterpret_cast<const char *>(&header), sizeof(header));
+    stream << code;
+    return llvm::Error::success();
+  });
+  if (error) {
+    llvm::consumeError(std::move(error));
+    ++failureCount;
+  }
+}
+
+/// Finds the note with the build id in the program or library that holds `compilerBuildId`.
+static int findBuildId(dl_phdr_info *info, size_t, void *result) {
+  auto here = reinterpret_cast<uintptr_t>(&compilerBuildId);
+  bool isOurs = false;
+  for (int i = 0; i < info->dlpi_phnum; ++i) {
+    const auto &segment = info->dlpi_phdr[i];
+    uintptr_t start = info->dlpi_addr + segment.p_vaddr;
+    isOurs |= segment.p_type == PT_LOAD && here >= start && here < start + segment.p_memsz;
+  }
+  if (!isOurs)
+    return 0;
+  for (int i = 0; i < info->dlpi_phnum; ++i) {
+    const auto &segment = info->dlpi_phdr[i];
+    if (segment.p_type != PT_NOTE)
+      continue;
+    auto *at = reinterpret_cast<const char *>(info->dlpi_addr + segment.p_vaddr);
+    const char *end = at + segment.p_memsz;
+    while (at + sizeof(ElfW(Nhdr)) <= end) {
+      auto *note = reinterpret_cast<const ElfW(Nhdr) *>(at);
+      const char *name = at + sizeof(*note);
+      const char *value = name + (note->n_namesz + 3) / 4 * 4;
+      if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 && !std::memcmp(name, "GNU", 4)) {
+        *static_cast<std::string *>(result) =
+            llvm::toHex(llvm::StringRef(value, note->n_descsz), /*LowerCase=*/true);
+        return 1;
+      }
+      at = value + (note->n_descsz + 3) / 4 * 4;
+    }
+  }
+  return 1;
+}
+
+std::string compilerBuildId() {
+  static const std::string id = [] {
+    std::string found;
+    dl_iterate_phdr(findBuildId, &found);
+    return found;
+  }();
+  return id;
+}
+
+} // namespace weft

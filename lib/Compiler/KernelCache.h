@@ -1,0 +1,36 @@
+// Each distinct kernel is compiled once.
+#pragma once
+
+#include "codegen/CPU/ObjectCode.h"
+#include "dialects/Weft/IR/Weft.h"
+#include "lib/Compiler/Compiler.h"
+#include "lib/Compiler/DiskCache.h"
+#include "lib/Compiler/KernelCode.h"
+#include "llvm/ADT/StringMap.h"
+
+namespace weft {
+
+/// Kernels by name, which says what they compute: those of this process, then those on disk, then
+/// the compiler.
+class KernelCache {
+public:
+  KernelCache(const CpuTarget &target, Statistics &statistics);
+
+  /// The code of each kernel. What must be compiled is compiled on all threads of the pool. Throws
+  /// weft::Error.
+  std::vector<std::shared_ptr<const KernelCode>> get(llvm::ArrayRef<KernelOp> kernels);
+
+private:
+  struct Pending;
+
+  void emit(Pending &pending);
+  void generate(std::vector<Pending> &pending);
+
+  const CpuTarget &target;
+  Statistics &statistics;
+  DiskCache disk;
+  KernelLoader loader;
+  llvm::StringMap<std::shared_ptr<const KernelCode>> loaded;
+};
+
+} // namespace weft

@@ -1,0 +1,62 @@
+// Linking kernels into this process.
+#include "lib/Compiler/KernelCode.h"
+#include "lib/Support/Error.h"
+#include "llvm/ExecutionEngine/Orc/ExecutionUtils.h"
+#include "llvm/ExecutionEngine/Orc/LLJIT.h"
+#include "llvm/Support/SmallVectorMemoryBuffer.h"
+#include "llvm/Support/TargetSelect.h"
+
+namespace weft {
+
+struct KernelLoader::Implementation {
+  std::unique_ptr<llvm::orc::LLJIT> jit;
+  uint64_t count = 0;
+};
+
+static std::string textOf(llvm::Error error) { return llvm::toString(std::move(error)); }
+
+[[noreturn]] static void fail(const std::string &what, llvm::Error error) {
+  throw Error(Error::Kind::Unsupported, what + ": " + textOf(std::move(error)));
+}
+
+KernelLoader::KernelLoader() : implementation(std::make_unique<Implementation>()) {
+  llvm::InitializeNativeTarget();
+  llvm::InitializeNativeTargetAsmPrinter();
+  auto jit = llvm::orc::LLJITBuilder().create();
+  if (!jit)
+    fail("cannot start the loader of compiled kernels", jit.takeError());
+  implementation->jit = std::move(*jit);
+}
+
+KernelLoader::~KernelLoader() = default;
+
+std::shared_ptr<const KernelCode> KernelLoader::load(const KernelObject &object) {
+  llvm::orc::LLJIT &jit = *implementation->jit;
+  auto library = jit.createJITDylib(object.name + "." + std::to_string(implementation->count++));
+  if (!library)
+    fail("cannot load kernel " + object.name, library.takeError());
+  // What LLVM may call: memset, memcpy, fmod.
+  auto process = llvm::orc::DynamicLibrarySearchGenerator::GetForCurrentProcess(
+      jit.getDataLayout().getGlobalPrefix());
+  if (!process)
+    fail("cannot load kernel " + object.name, process.takeError());
+  library->addGenerator(std::move(*process));
+  llvm::SmallVector<char, 0> copy(object.code);
+  auto buffer = std::make_unique<llvm::SmallVectorMemoryBuffer>(std::move(copy), object.name, false);
+  if (llvm::Error error = jit.addObjectFile(*library, std::move(buffer)))
+    fail("cannot load kernel " + object.name, std::move(error));
+  auto find = [&](const std::string &suffix) {
+    auto address = jit.lookup(*library, object.name + suffix);
+    if (!address)
+      fail("cannot load kernel " + object.name, address.takeError());
+    return *address;
+  };
+  auto code = std::make_shared<KernelCode>();
+  code->temporaries = object.temporaries;
+  for (int64_t stage = 0; stage < object.stages; ++stage)
+    code->stages.push_back(find("_" + std::to_string(stage)).toPtr<weft_stage>());
+  code->setup = find("_setup").toPtr<void (*)(const int64_t *, int64_t *)>();
+  return code;
+}
+
+} // namespace weft

@@ -1,0 +1,20 @@
+// What a launch costs, estimated from its kernel and sizes.
+#pragma once
+
+#include "dialects/Weft/IR/Weft.h"
+
+namespace weft {
+
+struct LaunchCost {
+  int64_t bytes = 0;      ///< of inputs and outputs
+  int64_t operations = 0; ///< floating-point, a fused multiply-add counting as two
+
+  /// Nanoseconds on one thread of a current processor, within a factor of a few.
+  double nanoseconds() const;
+  /// How many threads pay: each should have at least some ten microseconds of work.
+  int32_t threads() const;
+};
+
+LaunchCost costOf(LaunchOp launch, KernelOp kernel);
+
+} // namespace weft

@@ -1,0 +1,27 @@
+// The phases from weft ops to the LLVM dialect, each a straight list of passes.
+#pragma once
+
+#include "codegen/CPU/Target.h"
+#include "mlir/IR/DialectRegistry.h"
+#include "mlir/Pass/PassManager.h"
+
+namespace weft {
+
+/// In the order in which they run.
+enum class Phase { Differentiate, Simplify, Fuse, Schedule, Plan, Loops, Llvm };
+
+/// "differentiate", "simplify", ...; nullopt for another name.
+std::optional<Phase> phaseByName(llvm::StringRef name);
+/// The names, for messages: "differentiate, simplify, ...".
+std::string phaseNames();
+
+/// Adds the passes of the phases `first` to `last`, both included.
+void buildPipeline(mlir::OpPassManager &passes, const CpuTarget &target,
+                   Phase first = Phase::Differentiate, Phase last = Phase::Llvm);
+
+/// Adds every dialect that the pipeline meets.
+void registerDialects(mlir::DialectRegistry &registry);
+/// Makes every pass of Weft, and the upstream ones that the pipeline uses, known by name.
+void registerPasses();
+
+} // namespace weft

@@ -1,0 +1,204 @@
+// From a planned function and the code of its kernels to a plan.
+#include "lib/Compiler/PlanBuilder.h"
+#include "lib/Compiler/LaunchCost.h"
+#include "lib/Compiler/Types.h"
+#include "lib/Runtime/Allocator.h"
+#include "lib/Support/Error.h"
+#include "llvm/ADT/SetVector.h"
+#include <cstring>
+
+using namespace mlir;
+
+namespace weft {
+namespace {
+
+class PlanBuilder {
+public:
+  PlanBuilder(func::FuncOp function, const KernelCodeByName &code) : function(function), code(code) {}
+
+  Executable build() {
+    Block &body = function.getBody().front();
+    auto arena = function->getAttrOfType<IntegerAttr>("weft.arena");
+    result.plan.arenaBytes = arena ? arena.getInt() : 0;
+    plannedBytes = result.plan.arenaBytes;
+    for (BlockArgument argument : body.getArguments()) {
+      result.plan.inputs.push_back(signatureOf(argument.getType()));
+      places[argument] = {BufferReference::Kind::Input, argument.getArgNumber(), 0};
+    }
+    addOutputs(cast<func::ReturnOp>(body.getTerminator()));
+    for (Operation &op : body) {
+      if (auto constant = dyn_cast<ConstantOp>(op))
+        addConstant(constant);
+      else if (auto reshape = dyn_cast<ReshapeOp>(op))
+        forward(reshape);
+      else if (auto launch = dyn_cast<LaunchOp>(op))
+        addLaunch(launch);
+      else if (!isa<func::ReturnOp>(op))
+        throw Error(Error::Kind::Unsupported, "no kernel computes " + op.getName().getStringRef().str());
+    }
+    finishOutputs(cast<func::ReturnOp>(body.getTerminator()));
+    return std::move(result);
+  }
+
+private:
+  static Value storageOf(Value value) {
+    while (auto reshape = value.getDefiningOp<ReshapeOp>())
+      value = reshape.getX();
+    return value;
+  }
+
+  void forward(ReshapeOp reshape) {
+    if (auto found = places.find(storageOf(reshape.getX())); found != places.end())
+      places[reshape.getResult()] = found->second;
+  }
+
+  void addConstant(ConstantOp constant) {
+    TensorSignature signature = signatureOf(constant.getType());
+    StorageRef storage = Allocator::process().allocate(signature);
+    copyElements(cast<DenseElementsAttr>(constant.getValue()), storage->data());
+    places[constant.getResult()] = {BufferReference::Kind::Constant,
+                                    static_cast<uint32_t>(result.plan.constants.size()), 0};
+    result.plan.constants.push_back(std::move(storage));
+  }
+
+  /// Results of launches that leave the function are written where they stay.
+  void addOutputs(func::ReturnOp terminator) {
+    for (auto [number, value] : llvm::enumerate(terminator.getOperands())) {
+      result.plan.outputs.push_back(signatureOf(value.getType()));
+      Value storage = storageOf(value);
+      OutputSource source;
+      if (storage.getDefiningOp<LaunchOp>() && !places.count(storage)) {
+        places[storage] = {BufferReference::Kind::Output, static_cast<uint32_t>(number), 0};
+        if (auto donor = donorOf(cast<OpResult>(storage)))
+          source = {OutputSource::Kind::DonatedInput, *donor};
+      }
+      result.plan.outputSources.push_back(source);
+    }
+  }
+
+  void finishOutputs(func::ReturnOp terminator) {
+    for (auto [number, value] : llvm::enumerate(terminator.getOperands())) {
+      const BufferReference &place = places.at(storageOf(value));
+      OutputSource &source = result.plan.outputSources[number];
+      if (place.kind == BufferReference::Kind::Input)
+        source = {OutputSource::Kind::Input, place.index};
+      else if (place.kind == BufferReference::Kind::Constant)
+        source = {OutputSource::Kind::Constant, place.index};
+      else if (place.index != number)
+        source = {OutputSource::Kind::Output, place.index};
+    }
+  }
+
+  /// A donated argument over which the launch may write its result: read there for the last time, and
+  /// only at the element that is being written.
+  std::optional<uint32_t> donorOf(OpResult output) {
+    auto launch = cast<LaunchOp>(output.getOwner());
+    auto kernel = SymbolTable::lookupNearestSymbolFrom<KernelOp>(launch, launch.getKernelAttr());
+    Value inKernel = kernel.getYield().getValues()[output.getResultNumber()];
+    for (auto [number, input] : llvm::enumerate(launch.getInputs())) {
+      auto argument = dyn_cast<BlockArgument>(storageOf(input));
+      if (!argument || taken.contains(argument) ||
+          !function.getArgAttr(argument.getArgNumber(), "weft.donated"))
+        continue;
+      BlockArgument read = kernel.getBody().getArgument(number);
+      if (read.getType() != inKernel.getType() || !isReadInPlace(read) ||
+          llvm::count(launch.getInputs(), input) != 1 || isReadAfter(argument, launch))
+        continue;
+      taken.insert(argument);
+      return argument.getArgNumber();
+    }
+    return std::nullopt;
+  }
+
+  /// True if only elementwise ops read the value and what is computed from it.
+  static bool isReadInPlace(Value value) {
+    return llvm::all_of(value.getUsers(), [](Operation *user) {
+      return isa<YieldOp>(user) || (isa<ElementwiseOpInterface>(user) && isReadInPlace(user->getResult(0)));
+    });
+  }
+
+  /// True if anything but `launch` reads the storage of `value` at the same time or later.
+  static bool isReadAfter(Value value, LaunchOp launch) {
+    return llvm::any_of(value.getUsers(), [&](Operation *user) {
+      if (auto reshape = dyn_cast<ReshapeOp>(user))
+        return isReadAfter(reshape.getResult(), launch);
+      return user != launch && !user->isBeforeInBlock(launch);
+    });
+  }
+
+  void addLaunch(LaunchOp launch) {
+    auto kernel = SymbolTable::lookupNearestSymbolFrom<KernelOp>(launch, launch.getKernelAttr());
+    std::shared_ptr<const KernelCode> kernelCode = code.at(kernel.getSymName());
+    std::vector<int64_t> sizes(launch.getSizes().begin(), launch.getSizes().end());
+    std::vector<BufferReference> buffers;
+    for (Value input : launch.getInputs())
+      buffers.push_back(places.at(storageOf(input)));
+    auto offsets = launch->getAttrOfType<DenseI64ArrayAttr>("offsets").asArrayRef();
+    for (auto [output, offset] : llvm::zip_equal(launch.getOutputs(), offsets)) {
+      if (offset >= 0)
+        places[output] = {BufferReference::Kind::Arena, 0, static_cast<uint64_t>(offset)};
+      buffers.push_back(places.at(output));
+    }
+    std::vector<int64_t> setup(kernelCode->stages.size() + kernelCode->temporaries);
+    kernelCode->setup(sizes.data(), setup.data());
+    uint64_t end = plannedBytes;
+    for (int64_t bytes : ArrayRef(setup).drop_front(kernelCode->stages.size())) {
+      buffers.push_back({BufferReference::Kind::Arena, 0, end});
+      end += (static_cast<uint64_t>(bytes) + 63) / 64 * 64;
+    }
+    result.plan.arenaBytes = std::max(result.plan.arenaBytes, end);
+    LaunchCost cost = costOf(launch, kernel);
+    for (auto [stage, function] : llvm::enumerate(kernelCode->stages))
+      result.plan.launches.push_back({function, buffers, sizes, setup[stage], cost.threads(),
+                                      kernel.getSymName().str()});
+    result.code.push_back(kernelCode);
+    addReport(launch, kernel, cost);
+  }
+
+  void addReport(LaunchOp launch, KernelOp kernel, const LaunchCost &cost) {
+    KernelReport report;
+    report.name = kernel.getSymName().str();
+    llvm::raw_string_ostream(report.schedule) << kernel.getScheduleAttr();
+    report.bytes = cost.bytes;
+    report.operations = cost.operations;
+    llvm::SmallSetVector<Attribute, 4> seen;
+    launch.getLoc()->walk([&](Location part) {
+      if (auto line = dyn_cast<FileLineColLoc>(part); line && seen.insert(line))
+        report.lines.push_back(line.getFilename().str() + ":" + std::to_string(line.getLine()));
+      return WalkResult::advance();
+    });
+    report.reason = reasonOf(kernel.getScheduleAttr().getKind());
+    result.kernels.push_back(std::move(report));
+  }
+
+  static std::string reasonOf(Template kind) {
+    switch (kind) {
+    case Template::elementwise:
+      return "its results are read at other elements, by other kernels, or leave the function";
+    case Template::row_reduction:
+      return "one pass of rows: what reduces along them and what follows row by row";
+    case Template::column_reduction:
+      return "a reduction along outer dimensions ends where its result is read again";
+    case Template::contraction:
+      return "one contraction with the elementwise ops on its result";
+    case Template::scatter:
+      return "updates are added in order, in a kernel of their own";
+    }
+    llvm_unreachable("all templates have a reason");
+  }
+
+  func::FuncOp function;
+  const KernelCodeByName &code;
+  Executable result;
+  uint64_t plannedBytes = 0;
+  llvm::DenseMap<Value, BufferReference> places;
+  llvm::DenseSet<Value> taken;
+};
+
+} // namespace
+
+Executable buildPlan(func::FuncOp function, const KernelCodeByName &code) {
+  return PlanBuilder(function, code).build();
+}
+
+} // namespace weft

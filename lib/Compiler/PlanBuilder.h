@@ -1,0 +1,17 @@
+// From a planned function and the code of its kernels to a plan.
+#pragma once
+
+#include "dialects/Weft/IR/Weft.h"
+#include "lib/Compiler/Compiler.h"
+#include "lib/Compiler/KernelCode.h"
+#include "llvm/ADT/StringMap.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+namespace weft {
+
+using KernelCodeByName = llvm::StringMap<std::shared_ptr<const KernelCode>>;
+
+/// Builds the plan of `function`, whose launches have offsets in the arena (weft-plan-memory).
+Executable buildPlan(mlir::func::FuncOp function, const KernelCodeByName &code);
+
+} // namespace weft

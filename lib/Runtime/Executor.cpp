@@ -1,0 +1,132 @@
+#include "lib/Runtime/Executor.h"
+
+#include "lib/Runtime/Allocator.h"
+#include "lib/Runtime/ThreadPool.h"
+
+#include <array>
+#include <cassert>
+#include <chrono>
+
+namespace weft {
+namespace {
+
+/// The memory of one execution.
+class Frame {
+public:
+  Frame(const Plan &plan, std::span<const StorageRef> inputs, std::span<StorageRef> outputs)
+      : plan(plan), inputs(inputs), outputs(outputs) {
+    assert(inputs.size() == plan.inputs.size());
+    assert(outputs.size() == plan.outputs.size());
+    assert(plan.outputSources.size() == plan.outputs.size());
+    shareOutputs();
+    provideOutputs();
+    if (plan.arenaBytes > 0)
+      arena = Allocator::process().allocate(plan.arenaBytes);
+  }
+
+  void run(const Launch &launch) const {
+    // A kernel rarely has more buffers than this; the usual call allocates nothing.
+    std::array<void *, 32> few;
+    if (launch.buffers.size() <= few.size()) {
+      run(launch, few.data());
+      return;
+    }
+    std::vector<void *> many(launch.buffers.size());
+    run(launch, many.data());
+  }
+
+private:
+  /// Outputs that launches do not write. They come first so that an input that is passed through
+  /// has another reference by the time donations are looked at.
+  void shareOutputs() {
+    for (size_t index = 0; index < outputs.size(); ++index) {
+      const OutputSource &source = plan.outputSources[index];
+      if (source.kind == OutputSource::Kind::Input)
+        outputs[index] = inputs[source.index];
+      else if (source.kind == OutputSource::Kind::Constant)
+        outputs[index] = plan.constants[source.index];
+    }
+  }
+
+  void provideOutputs() {
+    for (size_t index = 0; index < outputs.size(); ++index) {
+      const OutputSource &source = plan.outputSources[index];
+      if (source.kind == OutputSource::Kind::DonatedInput &&
+          canReuse(*inputs[source.index], plan.outputs[index].bytes()))
+        outputs[index] = inputs[source.index];
+      else if (source.kind == OutputSource::Kind::DonatedInput ||
+               source.kind == OutputSource::Kind::Fresh)
+        outputs[index] = Allocator::process().allocate(plan.outputs[index]);
+      else if (source.kind == OutputSource::Kind::Output)
+        outputs[index] = outputs[source.index];
+    }
+  }
+
+  static bool canReuse(const Storage &storage, uint64_t bytes) {
+    return storage.uniquelyOwned() && !storage.isForeign() && storage.bytes() == bytes;
+  }
+
+  void *resolve(const BufferReference &reference) const {
+    switch (reference.kind) {
+    case BufferReference::Kind::Input:
+      return inputs[reference.index]->data();
+    case BufferReference::Kind::Output:
+      return outputs[reference.index]->data();
+    case BufferReference::Kind::Constant:
+      return plan.constants[reference.index]->data();
+    case BufferReference::Kind::Arena:
+      assert(reference.offset <= plan.arenaBytes);
+      return static_cast<char *>(arena->data()) + reference.offset;
+    }
+    __builtin_unreachable();
+  }
+
+  void run(const Launch &launch, void **pointers) const {
+    assert(launch.maximumThreads >= 1);
+    for (size_t index = 0; index < launch.buffers.size(); ++index)
+      pointers[index] = resolve(launch.buffers[index]);
+    const int64_t *sizes = launch.sizes.data();
+    if (launch.maximumThreads == 1 || launch.tasks <= 1) {
+      if (launch.tasks > 0)
+        launch.function(pointers, sizes, 0, launch.tasks);
+      return;
+    }
+    ThreadPool::process().parallelFor(
+        launch.tasks, launch.maximumThreads,
+        [&](int64_t begin, int64_t end) { launch.function(pointers, sizes, begin, end); });
+  }
+
+  const Plan &plan;
+  std::span<const StorageRef> inputs;
+  std::span<StorageRef> outputs;
+  StorageRef arena;
+};
+
+} // namespace
+
+void execute(const Plan &plan, std::span<const StorageRef> inputs, std::span<StorageRef> outputs,
+             LaunchTimings *timings) {
+  Frame frame(plan, inputs, outputs);
+  if (!timings) {
+    for (const Launch &launch : plan.launches)
+      frame.run(launch);
+    return;
+  }
+  timings->clear();
+  timings->reserve(plan.launches.size());
+  for (const Launch &launch : plan.launches) {
+    auto start = std::chrono::steady_clock::now();
+    frame.run(launch);
+    auto elapsed = std::chrono::steady_clock::now() - start;
+    timings->push_back(std::chrono::duration_cast<std::chrono::nanoseconds>(elapsed).count());
+  }
+}
+
+std::vector<StorageRef> execute(const Plan &plan, std::span<const StorageRef> inputs,
+                                LaunchTimings *timings) {
+  std::vector<StorageRef> outputs(plan.outputs.size());
+  execute(plan, inputs, outputs, timings);
+  return outputs;
+}
+
+} // namespace weft

@@ -1,0 +1,29 @@
+// Runs plans.
+#pragma once
+
+#include "lib/Runtime/Plan.h"
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace weft {
+
+/// Nanoseconds that each launch of a plan took, by its position.
+using LaunchTimings = std::vector<int64_t>;
+
+/// Runs `plan` on `inputs` and puts its outputs into `outputs`, whose former contents are dropped.
+/// The two spans have the plan's numbers of elements and do not overlap. `timings`, when given, is
+/// filled with a time for each launch.
+///
+/// The caller has checked that the inputs have the plan's dtypes and shapes. It donates an input by
+/// leaving its only reference in `inputs`; foreign memory is never written. Throws weft::Error when
+/// memory runs out, or a worker thread cannot start. May be called from several threads at once.
+void execute(const Plan &plan, std::span<const StorageRef> inputs, std::span<StorageRef> outputs,
+             LaunchTimings *timings = nullptr);
+
+/// The same with the outputs as a new vector.
+std::vector<StorageRef> execute(const Plan &plan, std::span<const StorageRef> inputs,
+                                LaunchTimings *timings = nullptr);
+
+} // namespace weft

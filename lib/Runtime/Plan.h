@@ -1,0 +1,75 @@
+// What one call of a compiled program does: a straight list of launches over buffers.
+#pragma once
+
+#include "lib/Runtime/Storage.h"
+#include "lib/Runtime/TensorSignature.h"
+#include "weft/abi.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace weft {
+
+/// A buffer that a launch reads or writes.
+struct BufferReference {
+  enum class Kind : uint8_t { Input, Output, Constant, Arena };
+
+  Kind kind = Kind::Arena;
+  /// Which input, output or constant; 0 for the arena.
+  uint32_t index = 0;
+  /// Bytes from the buffer's start: where in the arena, 0 for the other kinds.
+  uint64_t offset = 0;
+};
+
+/// Where an output's memory comes from.
+struct OutputSource {
+  enum class Kind : uint8_t {
+    /// A block of its own, which launches write.
+    Fresh,
+    /// The same storage as an input, which no launch writes.
+    Input,
+    /// Launches write it into the storage of an input that the caller donated, or into a block of
+    /// its own when the input was not donated. The planner guarantees that both give the same: each
+    /// launch that writes the output reads an element of the input no later than it writes the
+    /// same element, and no later launch reads the input.
+    DonatedInput,
+    /// The same storage as a constant, which no launch writes.
+    Constant,
+    /// The same storage as an earlier output.
+    Output,
+  };
+
+  Kind kind = Kind::Fresh;
+  /// Which input, constant or output; 0 for Fresh.
+  uint32_t index = 0;
+};
+
+/// One stage of a kernel on given buffers.
+struct Launch {
+  weft_stage function = nullptr;
+  /// In the kernel's order.
+  std::vector<BufferReference> buffers;
+  /// The kernel's symbolic sizes.
+  std::vector<int64_t> sizes;
+  int64_t tasks = 0;
+  /// At least 1; 1 runs on the calling thread.
+  int32_t maximumThreads = 1;
+  /// For profiles and messages.
+  std::string name;
+};
+
+/// The launches run one after the other: each sees all that the ones before it wrote. The code of
+/// the stages is kept alive by whoever holds the plan.
+struct Plan {
+  std::vector<TensorSignature> inputs;
+  std::vector<TensorSignature> outputs;
+  /// One for each output.
+  std::vector<OutputSource> outputSources;
+  std::vector<StorageRef> constants;
+  /// Scratch memory of one execution; launches find theirs by offset, aligned to 64 bytes.
+  uint64_t arenaBytes = 0;
+  std::vector<Launch> launches;
+};
+
+} // namespace weft

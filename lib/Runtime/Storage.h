@@ -1,0 +1,102 @@
+// The memory of tensors: a reference-counted block of bytes.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <utility>
+
+namespace weft {
+
+class StorageRef;
+
+/// A block of bytes shared by handles. It is immutable by convention once its first writer is done;
+/// only the holder of the one reference to a block of our own may write it again.
+class Storage {
+public:
+  /// Called once when the last reference to foreign memory goes, on the thread that drops it.
+  using Deleter = void (*)(void *context);
+
+  /// Wraps `bytes` bytes of foreign memory (NumPy, DLPack) without copying. `deleter` may be null
+  /// when the memory outlives every reference.
+  static StorageRef wrap(void *data, uint64_t bytes, Deleter deleter, void *context);
+
+  Storage(const Storage &) = delete;
+  Storage &operator=(const Storage &) = delete;
+
+  /// The first byte. Blocks of our own are aligned to 64 bytes at least, and are never null even
+  /// when empty; foreign ones are aligned to their element at least.
+  void *data() const { return dataPointer; }
+
+  uint64_t bytes() const { return byteCount; }
+
+  /// True for wrapped memory. It is never written: its owner can see it.
+  bool isForeign() const { return foreign; }
+
+  /// True when the caller's reference is the only one.
+  bool uniquelyOwned() const { return references.load(std::memory_order_acquire) == 1; }
+
+  /// Manual counting, for owners that speak C (a DLPack capsule). Prefer StorageRef.
+  void retain() { references.fetch_add(1, std::memory_order_relaxed); }
+  void release() {
+    // A sole owner needs no atomic read-modify-write: nobody else can reach the count.
+    if (uniquelyOwned() || references.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      destroy();
+  }
+
+private:
+  friend class Allocator;
+
+  Storage(void *data, uint64_t bytes) : dataPointer(data), byteCount(bytes) {}
+  Storage(void *data, uint64_t bytes, Deleter deleter, void *context)
+      : dataPointer(data), byteCount(bytes), deleter(deleter), context(context), foreign(true) {}
+
+  void destroy();
+
+  std::atomic<uint64_t> references = 1;
+  void *dataPointer;
+  uint64_t byteCount;
+  Deleter deleter = nullptr;
+  void *context = nullptr;
+  bool foreign = false;
+};
+
+/// A counted reference to a Storage, or null.
+class StorageRef {
+public:
+  StorageRef() = default;
+  StorageRef(const StorageRef &other) : storage(other.storage) {
+    if (storage)
+      storage->retain();
+  }
+  StorageRef(StorageRef &&other) noexcept : storage(std::exchange(other.storage, nullptr)) {}
+  ~StorageRef() {
+    if (storage)
+      storage->release();
+  }
+
+  StorageRef &operator=(StorageRef other) noexcept {
+    std::swap(storage, other.storage);
+    return *this;
+  }
+
+  /// Takes over a reference that the caller already counts.
+  static StorageRef adopt(Storage *storage) {
+    StorageRef reference;
+    reference.storage = storage;
+    return reference;
+  }
+
+  /// Gives the reference away: the caller now has to release() it.
+  Storage *detach() { return std::exchange(storage, nullptr); }
+
+  Storage *get() const { return storage; }
+  Storage *operator->() const { return storage; }
+  Storage &operator*() const { return *storage; }
+  explicit operator bool() const { return storage != nullptr; }
+  bool operator==(const StorageRef &) const = default;
+
+private:
+  Storage *storage = nullptr;
+};
+
+} // namespace weft

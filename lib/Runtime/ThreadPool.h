@@ -1,0 +1,76 @@
+// The one pool of threads that runs kernels.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+
+namespace weft {
+
+/// The process's threads. The calling thread is one of them, so that a pool of size 1 has no
+/// worker. Workers start when they are first needed; they wait for work by spinning for a short,
+/// bounded time and then sleep. After fork() the child has no worker and starts its own; only a
+/// parallelFor body must not fork.
+class ThreadPool {
+public:
+  /// The process's pool, which lives forever: as many threads as usable cores, or WEFT_NUM_THREADS
+  /// if fewer. The first call throws weft::Error when that variable is malformed.
+  static ThreadPool &process();
+
+  ThreadPool(const ThreadPool &) = delete;
+  ThreadPool &operator=(const ThreadPool &) = delete;
+
+  /// The threads of the pool, the caller included.
+  int threadCount() const { return count.load(std::memory_order_relaxed); }
+
+  /// Changes the size, to more than the cores if asked. Waits for running work. Throws weft::Error
+  /// for a count outside [1, maximumThreadCount], or from inside a parallelFor body.
+  void setThreadCount(int newCount);
+
+  /// Calls `body(begin, end)` for contiguous ranges that cover [0, tasks), and returns when all are
+  /// done. There are n = min(tasks, maximumThreads, threadCount()) ranges; range t is
+  /// [tasks*t/n, tasks*(t+1)/n). Worker t takes range t, unless the caller has finished its own
+  /// first and takes it.
+  ///
+  /// One range, [0, tasks), is run on the caller instead when it is itself inside a body, or when
+  /// another thread is using the workers. If bodies throw, one of the exceptions is rethrown here
+  /// after all ranges have ended. Throws weft::Error when a worker cannot be started.
+  template <typename Body> void parallelFor(int64_t tasks, int maximumThreads, Body &&body) {
+    if (tasks <= 0)
+      return;
+    int64_t ranges = std::min({tasks, int64_t(maximumThreads), int64_t(threadCount())});
+    if (ranges <= 1 || insideBody) {
+      body(int64_t(0), tasks);
+      return;
+    }
+    auto call = [](void *context, int64_t begin, int64_t end) {
+      (*static_cast<std::remove_reference_t<Body> *>(context))(begin, end);
+    };
+    auto *context = const_cast<void *>(static_cast<const void *>(std::addressof(body)));
+    run({call, context, tasks, static_cast<int>(ranges)});
+  }
+
+private:
+  struct Job {
+    void (*call)(void *context, int64_t begin, int64_t end);
+    void *context;
+    int64_t tasks;
+    int ranges;
+  };
+  class Team;
+
+  explicit ThreadPool(int count);
+
+  void run(const Job &job);
+
+  /// True on workers, and on a caller while it runs its own ranges.
+  static constinit thread_local bool insideBody;
+
+  std::atomic<int> count;
+  /// Replaced, not cleaned up, in the child of a fork: its threads and locks are not the child's.
+  std::atomic<Team *> team;
+};
+
+} // namespace weft

@@ -1,0 +1,41 @@
+// The element types of tensors.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace weft {
+
+enum class DType : uint8_t {
+  Bool,
+  Int8,
+  Int16,
+  Int32,
+  Int64,
+  UInt8,
+  Float16,
+  BFloat16,
+  Float32,
+  Float64,
+};
+
+inline constexpr size_t dtypeCount = 10;
+
+/// Bytes of one element; a bool takes one byte, 0 or 1.
+constexpr size_t dtypeSize(DType dtype) {
+  constexpr size_t sizes[dtypeCount] = {1, 1, 2, 4, 8, 1, 2, 2, 4, 8};
+  return sizes[static_cast<size_t>(dtype)];
+}
+
+/// The array API's name: "float32", "bool", ...
+constexpr std::string_view dtypeName(DType dtype) {
+  constexpr std::string_view names[dtypeCount] = {"bool",  "int8",    "int16",    "int32",   "int64",
+                                                  "uint8", "float16", "bfloat16", "float32", "float64"};
+  return names[static_cast<size_t>(dtype)];
+}
+
+constexpr bool isFloating(DType dtype) { return dtype >= DType::Float16; }
+constexpr bool isInteger(DType dtype) { return dtype >= DType::Int8 && dtype <= DType::UInt8; }
+
+} // namespace weft

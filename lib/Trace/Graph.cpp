@@ -1,0 +1,319 @@
+// Building weft functions.
+#include "lib/Trace/Graph.h"
+
+#include "dialects/Weft/IR/Weft.h"
+#include "lib/Compiler/Compiler.h"
+#include "lib/Support/Error.h"
+#include "lib/Trace/Promotion.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Diagnostics.h"
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Verifier.h"
+#include "passes/autodiff/Differentiate.h"
+
+
+using namespace mlir;
+using namespace weft;
+
+//===----------------------------------------------------------------------===//
+// Types, attributes, locations
+//===----------------------------------------------------------------------===//
+
+static Type elementType(MLIRContext *context, DType dtype) {
+  switch (dtype) {
+  case DType::Bool:
+    return IntegerType::get(context, 1);
+  case DType::Int8:
+    return IntegerType::get(context, 8);
+  case DType::Int16:
+    return IntegerType::get(context, 16);
+  case DType::Int32:
+    return IntegerType::get(context, 32);
+  case DType::Int64:
+    return IntegerType::get(context, 64);
+  case DType::UInt8:
+    return IntegerType::get(context, 8, IntegerType::Unsigned);
+  case DType::Float16:
+    return Float16Type::get(context);
+  case DType::BFloat16:
+    return BFloat16Type::get(context);
+  case DType::Float32:
+    return Float32Type::get(context);
+  case DType::Float64:
+    return Float64Type::get(context);
+  }
+  llvm_unreachable("all dtypes have a type");
+}
+
+static DType dtypeOf(Type element) {
+  if (element.isBF16())
+    return DType::BFloat16;
+  if (element.isF16())
+    return DType::Float16;
+  if (element.isF32())
+    return DType::Float32;
+  if (element.isF64())
+    return DType::Float64;
+  if (element.isUnsignedInteger(8))
+    return DType::UInt8;
+  switch (element.getIntOrFloatBitWidth()) {
+  case 1:
+    return DType::Bool;
+  case 8:
+    return DType::Int8;
+  case 16:
+    return DType::Int16;
+  case 32:
+    return DType::Int32;
+  default:
+    return DType::Int64;
+  }
+}
+
+RankedTensorType weft::tensorType(DType dtype, llvm::ArrayRef<int64_t> shape) {
+  return RankedTensorType::get(shape, elementType(&Compiler::instance().context(), dtype));
+}
+
+static Attribute attributeOf(Builder &builder, const AttributeValue &value) {
+  if (auto *integer = std::get_if<int64_t>(&value))
+    return builder.getI64IntegerAttr(*integer);
+  if (auto *real = std::get_if<double>(&value))
+    return builder.getF64FloatAttr(*real);
+  if (auto *flag = std::get_if<bool>(&value))
+    return builder.getBoolAttr(*flag);
+  return builder.getDenseI64ArrayAttr(std::get<Shape>(value));
+}
+
+Location Graph::location(llvm::StringRef file, int line) {
+  return FileLineColLoc::get(builder.getContext(), file, line, 0);
+}
+
+Location Graph::unknownLocation() { return builder.getUnknownLoc(); }
+
+//===----------------------------------------------------------------------===//
+// Values
+//===----------------------------------------------------------------------===//
+
+Graph::Graph() : builder(&Compiler::instance().context()) {
+  Location unknown = builder.getUnknownLoc();
+  module = ModuleOp::create(unknown);
+  builder.setInsertionPointToEnd(module->getBody());
+  auto function = func::FuncOp::create(builder, unknown, "main", builder.getFunctionType({}, {}));
+  block = function.addEntryBlock();
+  builder.setInsertionPointToEnd(block);
+}
+
+ValueId Graph::record(Value value, bool weak) {
+  values.push_back({value, weak});
+  return values.size() - 1;
+}
+
+ValueId Graph::addInput(DType dtype, llvm::ArrayRef<int64_t> shape, bool weak) {
+  return record(block->addArgument(tensorType(dtype, shape), builder.getUnknownLoc()), weak);
+}
+
+DType Graph::dtype(ValueId value) const {
+  return dtypeOf(cast<RankedTensorType>(values[value].value.getType()).getElementType());
+}
+
+llvm::ArrayRef<int64_t> Graph::shape(ValueId value) const {
+  return cast<RankedTensorType>(values[value].value.getType()).getShape();
+}
+
+//===----------------------------------------------------------------------===//
+// Ops
+//===----------------------------------------------------------------------===//
+
+Value Graph::promoted(Value value, DType dtype, llvm::ArrayRef<int64_t> shape, Location location) {
+  auto type = cast<RankedTensorType>(value.getType());
+  if (dtypeOf(type.getElementType()) != dtype) {
+    type = RankedTensorType::get(type.getShape(), elementType(builder.getContext(), dtype));
+    value = CastOp::create(builder, location, type, value);
+  }
+  if (type.getShape() == shape)
+    return value;
+  llvm::SmallVector<int64_t> dimensions;
+  for (int64_t i = 0; i < type.getRank(); ++i)
+    dimensions.push_back(shape.size() - type.getRank() + i);
+  return BroadcastOp::create(builder, location, withShape(type, shape), value,
+                             builder.getDenseI64ArrayAttr(dimensions));
+}
+
+static void checkDTypes(const OpInfo &op, llvm::ArrayRef<DType> dtypes) {
+  for (size_t i = 0; i < dtypes.size(); ++i) {
+    if (op.accepts(i, dtypes[i]))
+      continue;
+    uint8_t accepted = op.acceptances[op.operandCount < 0 ? 0 : i];
+    std::string expected;
+    for (auto [bit, name] : {std::pair{acceptsFloat, "floating"}, {acceptsInteger, "integer"},
+                             {acceptsBool, "bool"}})
+      if (accepted & bit)
+        expected += (expected.empty() ? "" : " or ") + std::string(name);
+    throw Error(Error::Kind::Type, op.pythonName.str() + ": operand " + std::to_string(i + 1) +
+                                       " has dtype " + std::string(dtypeName(dtypes[i])) +
+                                       ", but has to be " + expected + "; convert it by astype");
+  }
+}
+
+/// Builds the op and turns the diagnostics of a failure into an exception.
+static Operation *createOrThrow(OpBuilder &builder, Location location, const OpCall &call,
+                                ValueRange operands) {
+  llvm::SmallVector<NamedAttribute> attributes;
+  for (const NamedValue &attribute : call.attributes)
+    attributes.emplace_back(builder.getStringAttr(attribute.name),
+                            attributeOf(builder, attribute.value));
+  llvm::SmallVector<Type, 1> types;
+  if (call.op->explicitResult)
+    types.push_back(tensorType(call.resultDType, call.resultShape));
+  std::string message;
+  Operation *created;
+  {
+    ScopedDiagnosticHandler handler(builder.getContext(), [&](Diagnostic &diagnostic) {
+      if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
+        message += (message.empty() ? "" : "; ") + diagnostic.str();
+      return success();
+    });
+    created = createByName(builder, location, call.op->name, operands, attributes, types);
+    if (created && failed(verify(created))) {
+      created->erase();
+      created = nullptr;
+    }
+  }
+  if (created)
+    return created;
+  llvm::StringRef text = message;
+  text.consume_front(("'" + call.op->name + "' op ").str());
+  throw Error(Error::Kind::Value, call.op->pythonName.str() + ": " + text.str());
+}
+
+llvm::SmallVector<ValueId, 1> Graph::apply(const OpCall &call, llvm::ArrayRef<ValueId> operands,
+                                           Location location) {
+  const OpInfo &op = *call.op;
+  llvm::SmallVector<DType, 3> dtypes;
+  llvm::SmallVector<OperandType, 3> types;
+  for (ValueId operand : operands) {
+    bool weak = isWeak(operand);
+    types.push_back({dtype(operand), shape(operand), weak});
+    bool strengthened = weak && op.promotion == Promotion::None;
+    dtypes.push_back(strengthened ? defaultDType(dtype(operand)) : dtype(operand));
+  }
+  Promoted target;
+  bool promotes = op.promotion != Promotion::None;
+  if (promotes) {
+    target = promote(op, types);
+    dtypes = target.dtypes;
+  }
+  checkDTypes(op, dtypes);
+  llvm::SmallVector<Value, 3> converted;
+  for (size_t i = 0; i < operands.size(); ++i)
+    converted.push_back(promoted(values[operands[i]].value, dtypes[i],
+                                 promotes ? llvm::ArrayRef<int64_t>(target.shape) : types[i].shape,
+                                 location));
+  Operation *created = createOrThrow(builder, location, call, converted);
+  llvm::SmallVector<ValueId, 1> results;
+  for (Value result : created->getResults())
+    results.push_back(record(result, promotes && target.weak));
+  return results;
+}
+
+ValueId Graph::constantAttribute(Attribute value, DType dtype, llvm::ArrayRef<int64_t> shape,
+                                 bool weak, Location location) {
+  RankedTensorType type = tensorType(dtype, shape);
+  auto elements = cast<ElementsAttr>(DenseElementsAttr::get(type, value));
+  return record(ConstantOp::create(builder, location, type, elements), weak);
+}
+
+ValueId Graph::constant(DType dtype, llvm::ArrayRef<int64_t> shape, double value, bool weak,
+                        Location location) {
+  Type element = elementType(builder.getContext(), dtype);
+  if (!isFloating(dtype))
+    return constant(dtype, shape, dtype == DType::Bool ? int64_t(value != 0) : int64_t(value), weak,
+                    location);
+  return constantAttribute(builder.getFloatAttr(element, value), dtype, shape, weak, location);
+}
+
+ValueId Graph::constant(DType dtype, llvm::ArrayRef<int64_t> shape, int64_t value, bool weak,
+                        Location location) {
+  Type element = elementType(builder.getContext(), dtype);
+  if (isFloating(dtype))
+    return constant(dtype, shape, double(value), weak, location);
+  unsigned bits = element.getIntOrFloatBitWidth();
+  llvm::APInt word(bits, dtype == DType::Bool ? value != 0 : uint64_t(value), false, true);
+  return constantAttribute(builder.getIntegerAttr(element, word), dtype, shape, weak, location);
+}
+
+ValueId Graph::cast(ValueId value, DType dtype, Location location) {
+  return record(promoted(values[value].value, dtype, shape(value), location), false);
+}
+
+ValueId Graph::alias(ValueId value, Location location) {
+  Value source = values[value].value;
+  return record(ReshapeOp::create(builder, location, source.getType(), source), isWeak(value));
+}
+
+//===----------------------------------------------------------------------===//
+// Rewriting and finishing
+//===----------------------------------------------------------------------===//
+
+llvm::SmallVector<std::optional<ValueId>> Graph::gradients(llvm::ArrayRef<ValueId> outputs,
+                                                           llvm::ArrayRef<ValueId> cotangents,
+                                                           llvm::ArrayRef<ValueId> inputs,
+                                                           Location location) {
+  auto select = [&](llvm::ArrayRef<ValueId> ids) {
+    return llvm::map_to_vector(ids, [&](ValueId id) { return values[id].value; });
+  };
+  // Differentiation may decompose ops and so replace their results: a temporary terminator that
+  // uses every value follows the replacements.
+  auto all = llvm::map_to_vector(values, [](const Entry &entry) { return entry.value; });
+  auto anchor = func::ReturnOp::create(builder, location, all);
+  builder.setInsertionPoint(anchor);
+  std::string message;
+  llvm::FailureOr<llvm::SmallVector<Value>> gradients = failure();
+  {
+    ScopedDiagnosticHandler handler(builder.getContext(), [&](Diagnostic &diagnostic) {
+      if (message.empty())
+        message = diagnostic.str();
+      return success();
+    });
+    gradients = buildGradients(builder, select(outputs), select(cotangents), select(inputs));
+  }
+  for (auto [entry, value] : llvm::zip_equal(values, anchor.getOperands()))
+    entry.value = value;
+  anchor.erase();
+  builder.setInsertionPointToEnd(block);
+  if (failed(gradients))
+    throw Error(Error::Kind::Unsupported, "gradient: " + message);
+  llvm::SmallVector<std::optional<ValueId>> result;
+  for (Value gradient : *gradients)
+    result.push_back(gradient ? std::optional(record(gradient, false)) : std::nullopt);
+  return result;
+}
+
+void Graph::replaceUses(ValueId value, ValueId replacement) {
+  values[value].value.replaceAllUsesWith(values[replacement].value);
+}
+
+llvm::SmallVector<ValueId> Graph::inlineCall(ModuleOp callee, llvm::ArrayRef<ValueId> arguments) {
+  auto function = callee.lookupSymbol<func::FuncOp>("main");
+  IRMapping mapping;
+  for (auto [parameter, argument] : llvm::zip(function.getArguments(), arguments))
+    mapping.map(parameter, values[argument].value);
+  llvm::SmallVector<ValueId> results;
+  for (Operation &op : function.getBody().front().without_terminator())
+    builder.clone(op, mapping);
+  for (Value result : function.getBody().front().getTerminator()->getOperands())
+    results.push_back(record(mapping.lookupOrDefault(result), false));
+  return results;
+}
+
+OwningOpRef<ModuleOp> Graph::finish(llvm::ArrayRef<ValueId> outputs) {
+  auto results = llvm::map_to_vector(outputs, [&](ValueId id) { return values[id].value; });
+  func::ReturnOp::create(builder, builder.getUnknownLoc(), results);
+  auto function = cast<func::FuncOp>(block->getParentOp());
+  function.setFunctionType(
+      builder.getFunctionType(block->getArgumentTypes(), TypeRange(ValueRange(results))));
+  for (unsigned number : donated)
+    function.setArgAttr(number, "weft.donated", builder.getUnitAttr());
+  values.clear();
+  return std::move(module);
+}

@@ -1,0 +1,92 @@
+// A weft function under construction.
+#pragma once
+
+#include "lib/Trace/OpCall.h"
+#include "mlir/IR/Builders.h"
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/IR/OwningOpRef.h"
+
+#include <optional>
+
+namespace weft {
+
+/// Names a value of a graph; stays valid when differentiation rewrites the op that made it.
+using ValueId = uint32_t;
+
+/// Builds `func.func @main` op by op. Errors of ops are thrown as weft::Error, with the op's Python
+/// name, and leave the graph as it was.
+class Graph {
+public:
+  Graph();
+
+  /// Adds an argument. A weak one is a Python scalar: its dtype gives way to that of tensors.
+  ValueId addInput(DType dtype, llvm::ArrayRef<int64_t> shape, bool weak = false);
+
+  /// Says that the caller may give up the buffer of input `number`.
+  void donateInput(unsigned number) { donated.push_back(number); }
+
+  unsigned inputCount() { return block->getNumArguments(); }
+
+  /// Applies an op after promoting its operands; the results, in order.
+  llvm::SmallVector<ValueId, 1> apply(const OpCall &call, llvm::ArrayRef<ValueId> operands,
+                                      mlir::Location location);
+
+  /// A tensor all of whose elements are `value`, or a weak scalar.
+  ValueId constant(DType dtype, llvm::ArrayRef<int64_t> shape, double value, bool weak,
+                   mlir::Location location);
+  /// The same for an integer or bool.
+  ValueId constant(DType dtype, llvm::ArrayRef<int64_t> shape, int64_t value, bool weak,
+                   mlir::Location location);
+
+  /// `value` converted to `dtype`; the same value if it has that dtype.
+  ValueId cast(ValueId value, DType dtype, mlir::Location location);
+
+  /// A value equal to `value` that differentiation can tell from it.
+  ValueId alias(ValueId value, mlir::Location location);
+
+  /// Gradients of `output` (times the cotangent) for `inputs`; nullopt where it is zero. Throws if
+  /// an op on the way has no derivative.
+  llvm::SmallVector<std::optional<ValueId>> gradients(llvm::ArrayRef<ValueId> outputs,
+                                                      llvm::ArrayRef<ValueId> cotangents,
+                                                      llvm::ArrayRef<ValueId> inputs,
+                                                      mlir::Location location);
+
+  /// Everything that reads `value` reads `replacement` instead.
+  void replaceUses(ValueId value, ValueId replacement);
+
+  /// Copies the body of another finished graph to here; its results.
+  llvm::SmallVector<ValueId> inlineCall(mlir::ModuleOp callee, llvm::ArrayRef<ValueId> arguments);
+
+  DType dtype(ValueId value) const;
+  llvm::ArrayRef<int64_t> shape(ValueId value) const;
+  bool isWeak(ValueId value) const { return values[value].weak; }
+
+  /// Ends the function. The graph can't be used any more.
+  mlir::OwningOpRef<mlir::ModuleOp> finish(llvm::ArrayRef<ValueId> outputs);
+
+  mlir::Location location(llvm::StringRef file, int line);
+  mlir::Location unknownLocation();
+
+private:
+  struct Entry {
+    mlir::Value value;
+    bool weak;
+  };
+
+  ValueId record(mlir::Value value, bool weak);
+  mlir::Value promoted(mlir::Value value, DType dtype, llvm::ArrayRef<int64_t> shape,
+                       mlir::Location location);
+  ValueId constantAttribute(mlir::Attribute value, DType dtype, llvm::ArrayRef<int64_t> shape,
+                            bool weak, mlir::Location location);
+
+  mlir::OpBuilder builder;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  mlir::Block *block;
+  llvm::SmallVector<Entry> values;
+  llvm::SmallVector<unsigned> donated;
+};
+
+/// The MLIR type of a tensor, in the compiler's context.
+mlir::RankedTensorType tensorType(DType dtype, llvm::ArrayRef<int64_t> shape);
+
+} // namespace weft

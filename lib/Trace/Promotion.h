@@ -1,0 +1,38 @@
+// Type promotion and broadcasting, by the rules of the Python array API standard.
+#pragma once
+
+#include "lib/Trace/Array.h"
+#include "lib/Trace/OpTable.h"
+
+namespace weft {
+
+/// What promotion knows of an operand.
+struct OperandType {
+  DType dtype;
+  llvm::ArrayRef<int64_t> shape;
+  /// A Python scalar, or computed from such alone: its dtype gives way to that of real tensors.
+  bool weak = false;
+};
+
+struct Promoted {
+  /// For each operand what it has to be converted to.
+  llvm::SmallVector<DType, 3> dtypes;
+  /// What all operands have to be broadcast to.
+  Shape shape;
+  /// All promoted operands were weak, and so is the result.
+  bool weak = false;
+};
+
+/// The smallest dtype that both convert to: within integers and within floats the array API's
+/// table; an integer with a float gives the float; a bool gives way; float16 with bfloat16 gives
+/// float32; uint8 with a signed integer gives the next larger signed one.
+DType commonDType(DType left, DType right);
+
+/// The dtype that a weakly typed value takes when nothing stronger decides: float32, int64, bool.
+DType defaultDType(DType weak);
+
+/// What the operands of `op` become. Throws weft::Error (Value), naming the op and both shapes, if
+/// they do not broadcast.
+Promoted promote(const OpInfo &op, llvm::ArrayRef<OperandType> operands);
+
+} // namespace weft

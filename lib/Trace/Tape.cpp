@@ -1,0 +1,208 @@
+// The backward pass over recorded ops.
+#include "lib/Trace/Tape.h"
+
+#include "lib/Runtime/Executor.h"
+#include "lib/Support/Error.h"
+#include "lib/Trace/ExecutableCache.h"
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/DenseSet.h"
+
+#include <algorithm>
+
+using namespace weft;
+
+static uint64_t nextSequence = 0;
+
+TapeNode::TapeNode() : sequence(++nextSequence) {}
+
+TapeNode::~TapeNode() {
+  // The nodes that only this one holds are released one by one: a chain of thousands of ops would
+  // otherwise recurse as deep.
+  llvm::SmallVector<std::shared_ptr<TapeNode>> pending;
+  auto take = [&](TapeNode &node) {
+    for (TapeInput &input : node.inputs)
+      if (input.origin.node)
+        pending.push_back(std::move(input.origin.node));
+  };
+  take(*this);
+  while (!pending.empty()) {
+    std::shared_ptr<TapeNode> node = pending.pop_back_val();
+    if (node.use_count() == 1)
+      take(*node);
+  }
+}
+
+namespace {
+
+/// Rebuilds a tape as a function from arguments (leaves, outside values, saved results, the
+/// cotangent) to the leaves' gradients.
+class BackwardPass {
+public:
+  BackwardPass(const Origin &root, const Array &cotangent) : root(root), cotangent(cotangent) {
+    collectNodes();
+    collectArguments();
+  }
+
+  std::vector<LeafGradient> run(bool retain);
+
+private:
+  void collectNodes();
+  void collectArguments();
+  int64_t argument(const Array &array, const void *identity, const void *version = nullptr);
+  std::shared_ptr<const Executable> compile();
+
+  const Origin &root;
+  const Array &cotangent;
+  /// In the order in which they were recorded.
+  std::vector<TapeNode *> nodes;
+  llvm::DenseMap<TapeNode *, unsigned> positions;
+
+  std::vector<Array> arguments;
+  /// By what an argument is: the address of a recorded value; for a leaf also its memory, as its handle
+  /// may have been rebound between two uses.
+  llvm::DenseMap<std::pair<const void *, const void *>, int64_t> argumentNumbers;
+  /// For each node the argument of each input, or -1 - (number of the value) for a recorded result.
+  std::vector<llvm::SmallVector<int64_t, 4>> inputNumbers;
+  /// For each node the arguments that carry its saved results.
+  std::vector<llvm::SmallVector<int64_t, 1>> resultNumbers;
+  std::vector<std::shared_ptr<Leaf>> leaves;
+  std::vector<int64_t> leafArguments;
+  Key key;
+};
+
+} // namespace
+
+void BackwardPass::collectNodes() {
+  llvm::SmallVector<TapeNode *> pending;
+  auto visit = [&](const Origin &origin) {
+    if (origin.node && positions.try_emplace(origin.node.get(), 0).second)
+      pending.push_back(origin.node.get());
+  };
+  visit(root);
+  while (!pending.empty()) {
+    TapeNode *node = pending.pop_back_val();
+    if (node->released)
+      throw Error(Error::Kind::Value,
+                  "backward: the values recorded for this gradient were released by an earlier "
+                  "backward(); pass retain_graph=True to that one");
+    nodes.push_back(node);
+    for (const TapeInput &input : node->inputs)
+      visit(input.origin);
+  }
+  std::sort(nodes.begin(), nodes.end(),
+            [](TapeNode *left, TapeNode *right) { return left->sequence < right->sequence; });
+  for (unsigned i = 0; i < nodes.size(); ++i)
+    positions[nodes[i]] = i;
+}
+
+int64_t BackwardPass::argument(const Array &array, const void *identity, const void *version) {
+  auto [found, isNew] = argumentNumbers.try_emplace({identity, version}, arguments.size());
+  if (isNew) {
+    arguments.push_back(array);
+    appendSignature(key, array.dtype, array.shape);
+  }
+  return found->second;
+}
+
+void BackwardPass::collectArguments() {
+  for (TapeNode *node : nodes) {
+    if (node->function)
+      key.push_back(reinterpret_cast<intptr_t>(node->function.get()));
+    else
+      node->call.appendKey(key);
+    auto &numbers = inputNumbers.emplace_back();
+    for (const TapeInput &input : node->inputs) {
+      int64_t number;
+      if (input.origin.node) {
+        number = -1 - (int64_t(positions[input.origin.node.get()]) << 8 | input.origin.result);
+      } else if (input.origin.leaf) {
+        size_t before = arguments.size();
+        number = argument(input.array, input.origin.leaf.get(), input.array.storage.get());
+        if (arguments.size() != before) {
+          leaves.push_back(input.origin.leaf);
+          leafArguments.push_back(number);
+          key.push_back(-1);
+        }
+      } else {
+        number = argument(input.array, &input);
+      }
+      numbers.push_back(number);
+      key.push_back(number);
+    }
+    auto &results = resultNumbers.emplace_back();
+    for (Array &output : node->outputs)
+      results.push_back(argument(output, &output));
+  }
+  argument(cotangent, &cotangent);
+}
+
+std::shared_ptr<const Executable> BackwardPass::compile() {
+  Graph graph;
+  mlir::Location location = graph.unknownLocation();
+  llvm::SmallVector<ValueId> inputs, rootValue;
+  for (const Array &array : arguments)
+    inputs.push_back(graph.addInput(array.dtype, array.shape));
+  std::vector<llvm::SmallVector<ValueId>> results;
+  for (auto [node, numbers] : llvm::zip_equal(nodes, inputNumbers)) {
+    llvm::SmallVector<ValueId> operands;
+    for (int64_t number : numbers)
+      operands.push_back(number >= 0 ? inputs[number]
+                                     : results[(-1 - number) >> 8][(-1 - number) & 255]);
+    llvm::SmallVector<ValueId> values;
+    if (node->function)
+      values = graph.inlineCall(**node->function, operands);
+    else
+      llvm::append_range(values, graph.apply(node->call, operands, location));
+    results.push_back(std::move(values));
+  }
+  ValueId output = results[positions[root.node.get()]][root.result];
+  llvm::SmallVector<ValueId> wanted;
+  for (int64_t number : leafArguments)
+    wanted.push_back(inputs[number]);
+  auto gradients = graph.gradients({output}, {inputs.back()}, wanted, location);
+  llvm::SmallVector<ValueId> outputs;
+  for (auto [gradient, input] : llvm::zip_equal(gradients, wanted))
+    outputs.push_back(gradient ? *gradient
+                               : graph.constant(graph.dtype(input), graph.shape(input), 0.0, false,
+                                                location));
+  // What the gradients read of the forward results was saved; the forward ops are then dead.
+  for (auto [values, numbers] : llvm::zip_equal(results, resultNumbers))
+    for (auto [value, number] : llvm::zip_equal(values, numbers))
+      graph.replaceUses(value, inputs[number]);
+  return Compiler::instance().compile(*graph.finish(outputs));
+}
+
+std::vector<LeafGradient> BackwardPass::run(bool retain) {
+  static ExecutableCache &cache = *new ExecutableCache(1024);
+  if (leaves.empty())
+    return {};
+  std::shared_ptr<const Executable> executable = cache.find(key);
+  if (!executable)
+    executable = cache.insert(key, compile());
+  std::vector<StorageRef> inputs;
+  for (const Array &array : arguments)
+    inputs.push_back(array.storage);
+  std::vector<StorageRef> outputs = execute(executable->plan, inputs);
+  std::vector<LeafGradient> gradients;
+  for (size_t i = 0; i < leaves.size(); ++i) {
+    const Array &array = arguments[leafArguments[i]];
+    gradients.push_back({leaves[i], {std::move(outputs[i]), array.dtype, array.shape}});
+  }
+  if (!retain)
+    for (TapeNode *node : nodes) {
+      node->released = true;
+      for (TapeInput &input : node->inputs)
+        input.array.storage = StorageRef();
+      for (Array &output : node->outputs)
+        output.storage = StorageRef();
+    }
+  return gradients;
+}
+
+std::vector<LeafGradient> weft::differentiate(const Origin &origin, const Array &cotangent,
+                                              bool retain) {
+  if (!origin.node)
+    return origin.leaf ? std::vector<LeafGradient>{{origin.leaf, cotangent}}
+                       : std::vector<LeafGradient>{};
+  return BackwardPass(origin, cotangent).run(retain);
+}

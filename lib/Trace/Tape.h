@@ -1,0 +1,64 @@
+// What eager ops record so that gradients can be computed later.
+#pragma once
+
+#include "lib/Trace/Graph.h"
+#include "mlir/IR/OwningOpRef.h"
+
+#include <memory>
+#include <vector>
+
+namespace weft {
+
+/// A tensor that gradients are accumulated for; the front end derives from it.
+class Leaf {
+public:
+  virtual ~Leaf() = default;
+};
+
+struct TapeNode;
+
+/// Where a value that needs a gradient comes from: a leaf, or a result of a recorded op; neither if
+/// it needs none.
+struct Origin {
+  std::shared_ptr<TapeNode> node;
+  uint32_t result = 0;
+  std::shared_ptr<Leaf> leaf;
+
+  explicit operator bool() const { return node || leaf; }
+};
+
+struct TapeInput {
+  Array array;
+  Origin origin;
+};
+
+/// One application: of an op, or of a compiled function.
+struct TapeNode {
+  OpCall call;
+  /// The traced function, if this is a call of one: a module with @main.
+  std::shared_ptr<mlir::OwningOpRef<mlir::ModuleOp>> function;
+  llvm::SmallVector<TapeInput, 2> inputs;
+  llvm::SmallVector<Array, 1> outputs;
+  /// Grows with each recorded node, so that inputs have smaller numbers.
+  uint64_t sequence = 0;
+  /// The arrays were given up after a backward pass.
+  bool released = false;
+
+  TapeNode();
+  TapeNode(const TapeNode &) = delete;
+  /// Releases long chains without recursion.
+  ~TapeNode();
+};
+
+struct LeafGradient {
+  std::shared_ptr<Leaf> leaf;
+  Array gradient;
+};
+
+/// The gradients of the value at `origin`, times `cotangent`, for all leaves that it depends on. The
+/// recorded ops are rebuilt as one function, differentiated and compiled once for each structure.
+/// Gives the recorded arrays up unless `retain` is set. Throws weft::Error if they were given up
+/// before, or an op has no derivative.
+std::vector<LeafGradient> differentiate(const Origin &origin, const Array &cotangent, bool retain);
+
+} // namespace weft

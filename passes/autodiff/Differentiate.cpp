@@ -1,0 +1,273 @@
+// Reverse-mode differentiation: of values in a block, and of functions that ask for it.
+#include "passes/autodiff/Differentiate.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "passes/Passes.h"
+#include "llvm/ADT/SetVector.h"
+
+using namespace mlir;
+
+namespace weft {
+#define GEN_PASS_DEF_DIFFERENTIATE
+#include "passes/Passes.h.inc"
+
+namespace {
+
+bool isFloating(Type type) { return isa<FloatType>(getElementTypeOrSelf(type)); }
+
+//===----------------------------------------------------------------------===//
+// Values in a block
+//===----------------------------------------------------------------------===//
+
+/// One differentiation: forwards over the ops that outputs depend on, noting those that depend on
+/// inputs, then backwards over these, adding up gradients.
+class Differentiation {
+public:
+  Differentiation(OpBuilder &builder, Block &block, ArrayRef<Value> inputs)
+      : builder(builder), block(block) {
+    for (Value input : inputs)
+      if (isFloating(input.getType()))
+        active.insert(input);
+  }
+
+  LogicalResult record(ArrayRef<Value> outputs);
+  LogicalResult seed(ArrayRef<Value> outputs, ArrayRef<Value> cotangents);
+  LogicalResult reverse();
+  Value gradientOf(Value value) const { return gradients.lookup(value); }
+
+private:
+  SmallVector<Operation *> opsBehind(ArrayRef<Value> outputs);
+  LogicalResult visit(Operation *op);
+  LogicalResult visitDefinition(DecompositionOpInterface composite);
+  LogicalResult applyRule(GradientOpInterface op, ArrayRef<Value> cotangents);
+  void accumulate(Value value, Value gradient);
+
+  OpBuilder &builder;
+  Block &block;
+  /// Floating values that depend on an input.
+  DenseSet<Value> active;
+  /// The ops with an active result, in order.
+  SmallVector<Operation *> tape;
+  /// For a composite on the tape the results of its definition.
+  DenseMap<Operation *, SmallVector<Value>> definitions;
+  DenseMap<Value, Value> gradients;
+};
+
+/// The ops of the block that `outputs` depend on differentiably, in order.
+SmallVector<Operation *> Differentiation::opsBehind(ArrayRef<Value> outputs) {
+  SetVector<Operation *> ops;
+  auto follow = [&](ValueRange values) {
+    for (Value value : values)
+      if (Operation *op = value.getDefiningOp();
+          op && op->getBlock() == &block && !op->hasTrait<trait::NotDifferentiable>())
+        ops.insert(op);
+  };
+  follow(outputs);
+  for (size_t next = 0; next < ops.size(); ++next)
+    follow(ops[next]->getOperands());
+  SmallVector<Operation *> order = ops.takeVector();
+  llvm::sort(order, [](Operation *left, Operation *right) { return left->isBeforeInBlock(right); });
+  return order;
+}
+
+LogicalResult Differentiation::record(ArrayRef<Value> outputs) {
+  for (Operation *op : opsBehind(outputs))
+    if (failed(visit(op)))
+      return failure();
+  return success();
+}
+
+LogicalResult Differentiation::visit(Operation *op) {
+  auto isActive = [&](Value value) { return active.contains(value); };
+  bool depends = llvm::any_of(op->getOperands(), isActive);
+  if (!depends || op->hasTrait<trait::NotDifferentiable>() ||
+      llvm::none_of(op->getResultTypes(), isFloating))
+    return success();
+  if (isa<GradientOpInterface>(op)) {
+    for (Value result : op->getResults())
+      if (isFloating(result.getType()))
+        active.insert(result);
+    tape.push_back(op);
+    return success();
+  }
+  if (auto composite = dyn_cast<DecompositionOpInterface>(op))
+    return visitDefinition(composite);
+  return op->emitOpError() << "cannot be differentiated: it has neither a gradient rule nor a "
+                              "definition by other ops";
+}
+
+LogicalResult Differentiation::visitDefinition(DecompositionOpInterface composite) {
+  Operation *op = composite, *previous = op->getPrevNode();
+  builder.setInsertionPoint(op);
+  SmallVector<Value> definition = composite.decompose(builder);
+  if (definition.empty())
+    return failure();
+  for (Operation *part = previous ? previous->getNextNode() : &block.front(); part != op;
+       part = part->getNextNode())
+    if (failed(visit(part)))
+      return failure();
+  for (auto [result, value] : llvm::zip_equal(op->getResults(), definition))
+    if (active.contains(value))
+      active.insert(result);
+  definitions[op] = std::move(definition);
+  tape.push_back(op);
+  return success();
+}
+
+LogicalResult Differentiation::seed(ArrayRef<Value> outputs, ArrayRef<Value> cotangents) {
+  if (block.mightHaveTerminator())
+    builder.setInsertionPoint(block.getTerminator());
+  else
+    builder.setInsertionPointToEnd(&block);
+  for (auto [output, cotangent] : llvm::zip_equal(outputs, cotangents)) {
+    if (!cotangent)
+      continue;
+    if (!isFloating(output.getType()) || cotangent.getType() != output.getType())
+      return emitError(output.getLoc())
+             << "the gradient of a value of type " << output.getType()
+             << " cannot be weighted with a value of type " << cotangent.getType()
+             << "; both must have the same floating type";
+    accumulate(output, cotangent);
+  }
+  return success();
+}
+
+LogicalResult Differentiation::reverse() {
+  for (Operation *op : llvm::reverse(tape)) {
+    SmallVector<Value> cotangents;
+    for (Value result : op->getResults())
+      cotangents.push_back(gradients.lookup(result));
+    if (llvm::none_of(cotangents, [](Value cotangent) { return cotangent != nullptr; }))
+      continue;
+    if (auto definition = definitions.find(op); definition != definitions.end()) {
+      for (auto [value, cotangent] : llvm::zip_equal(definition->second, cotangents))
+        if (cotangent)
+          accumulate(value, cotangent);
+    } else if (failed(applyRule(cast<GradientOpInterface>(op), cotangents))) {
+      return failure();
+    }
+  }
+  return success();
+}
+
+LogicalResult Differentiation::applyRule(GradientOpInterface op, ArrayRef<Value> cotangents) {
+  SmallVector<Type> types(op->getOperandTypes());
+  llvm::append_range(types, op->getResultTypes());
+  for (Type type : types)
+    if (!cast<RankedTensorType>(type).hasStaticShape())
+      return op->emitOpError() << "cannot be differentiated with the dynamic shape "
+                               << shapeText(type) << "; trace the function for fixed sizes";
+  SmallVector<bool> wanted;
+  for (Value operand : op->getOperands())
+    wanted.push_back(active.contains(operand));
+  SmallVector<Value> slots(op->getNumOperands());
+  op.buildGradient(builder, cotangents, wanted, slots);
+  for (auto [operand, gradient, needed] : llvm::zip_equal(op->getOperands(), slots, wanted))
+    if (needed && gradient)
+      accumulate(operand, gradient);
+  return success();
+}
+
+void Differentiation::accumulate(Value value, Value gradient) {
+  Value &total = gradients[value];
+  total = total ? AddOp::create(builder, gradient.getLoc(), total, gradient).getResult() : gradient;
+}
+
+} // namespace
+
+FailureOr<SmallVector<Value>> buildGradients(OpBuilder &builder, ArrayRef<Value> outputs,
+                                             ArrayRef<Value> cotangents, ArrayRef<Value> inputs) {
+  if (outputs.empty())
+    return SmallVector<Value>(inputs.size());
+  Value first = outputs.front();
+  Differentiation differentiation(builder, *first.getParentBlock(), inputs);
+  if (failed(differentiation.record(outputs)) ||
+      failed(differentiation.seed(outputs, cotangents)) || failed(differentiation.reverse()))
+    return failure();
+  return llvm::map_to_vector(inputs,
+                             [&](Value input) { return differentiation.gradientOf(input); });
+}
+
+//===----------------------------------------------------------------------===//
+// Functions
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+constexpr StringLiteral requestName = "weft.differentiate";
+
+/// The arguments that the function's attribute names.
+FailureOr<SmallVector<Value>> requestedArguments(func::FuncOp function) {
+  auto numbers = dyn_cast<ArrayAttr>(function->getAttr(requestName));
+  if (!numbers)
+    return function.emitOpError() << requestName << " must be a list of argument numbers";
+  SmallVector<Value> arguments;
+  for (Attribute attribute : numbers) {
+    auto number = dyn_cast<IntegerAttr>(attribute);
+    if (!number || number.getInt() < 0 || number.getInt() >= function.getNumArguments())
+      return function.emitOpError() << requestName << " names argument " << attribute
+                                    << ", but the function has " << function.getNumArguments();
+    Value argument = function.getArgument(number.getInt());
+    auto type = dyn_cast<RankedTensorType>(argument.getType());
+    if (!type || !isFloating(type) || !type.hasStaticShape())
+      return function.emitOpError()
+             << "argument #" << number.getInt() << " has type " << argument.getType()
+             << "; gradients are for floating tensors of static shape";
+    arguments.push_back(argument);
+  }
+  return arguments;
+}
+
+/// The value that gradients are of.
+FailureOr<Value> differentiatedResult(func::FuncOp function) {
+  if (!function.getBody().hasOneBlock())
+    return function.emitOpError() << "must have one block to be differentiated";
+  Operation *terminator = function.getBody().front().getTerminator();
+  if (terminator->getNumOperands() == 0)
+    return function.emitOpError() << "returns nothing that could be differentiated";
+  Value result = terminator->getOperand(0);
+  auto type = dyn_cast<RankedTensorType>(result.getType());
+  if (type && type.getRank() == 0 && isFloating(type))
+    return result;
+  return function.emitOpError() << "the first result has type " << result.getType()
+                                << "; only a floating tensor of rank 0 has a gradient, so reduce "
+                                   "it first, as by weft.sum";
+}
+
+Value filled(OpBuilder &builder, Location location, Type type, double value) {
+  Attribute element = builder.getFloatAttr(getElementTypeOrSelf(type), value);
+  ElementsAttr elements = DenseElementsAttr::get(cast<RankedTensorType>(type), element);
+  return ConstantOp::create(builder, location, type, elements);
+}
+
+LogicalResult differentiate(func::FuncOp function) {
+  FailureOr<SmallVector<Value>> arguments = requestedArguments(function);
+  FailureOr<Value> result = differentiatedResult(function);
+  if (failed(arguments) || failed(result))
+    return failure();
+  Operation *terminator = function.getBody().front().getTerminator();
+  OpBuilder builder(terminator);
+  Value one = filled(builder, result->getLoc(), result->getType(), 1.0);
+  FailureOr<SmallVector<Value>> gradients = buildGradients(builder, *result, one, *arguments);
+  if (failed(gradients))
+    return failure();
+  for (auto [argument, gradient] : llvm::zip_equal(*arguments, *gradients)) {
+    if (!gradient)
+      gradient = filled(builder, function.getLoc(), argument.getType(), 0.0);
+    terminator->insertOperands(terminator->getNumOperands(), gradient);
+    if (failed(function.insertResult(function.getNumResults(), argument.getType(), {})))
+      return failure();
+  }
+  function->removeAttr(requestName);
+  return success();
+}
+
+struct Differentiate : impl::DifferentiateBase<Differentiate> {
+  void runOnOperation() override {
+    for (func::FuncOp function : getOperation().getOps<func::FuncOp>())
+      if (function->hasAttr(requestName) && failed(differentiate(function)))
+        return signalPassFailure();
+  }
+};
+
+} // namespace
+} // namespace weft

@@ -1,0 +1,21 @@
+// Reverse-mode differentiation of tensor values.
+#pragma once
+
+#include "mlir/IR/Builders.h"
+#include "llvm/ADT/SmallVector.h"
+
+namespace weft {
+
+/// The gradients of `outputs`, weighted with `cotangents` (of the same types; null counts as zero),
+/// for `inputs`: any values that the outputs may depend on. Null where the gradient is zero. Fails
+/// after an error was emitted at the op that can't be differentiated.
+///
+/// The gradients are built by the ops' GradientOpInterface at the end of the block that contains
+/// the outputs, before its terminator if it has one; `builder` is left there. Composites without a
+/// rule are differentiated by their definitions, which are built before them. No op is changed or
+/// erased.
+llvm::FailureOr<llvm::SmallVector<mlir::Value>>
+buildGradients(mlir::OpBuilder &builder, llvm::ArrayRef<mlir::Value> outputs,
+               llvm::ArrayRef<mlir::Value> cotangents, llvm::ArrayRef<mlir::Value> inputs);
+
+} // namespace weft

@@ -1,0 +1,234 @@
+// Outlines groups of ops into kernels that are generic in their sizes.
+//
+//   %0 = weft.add %x, %y : tensor<4x8xf32>
+//   %1 = weft.exp %0 : tensor<4x8xf32>
+//   return %1 : tensor<4x8xf32>
+// becomes
+//   %0 = weft.launch @kernel_0(%x, %y) sizes [4, 8] : (tensor<4x8xf32>, ...) -> tensor<4x8xf32>
+//   return %0 : tensor<4x8xf32>
+// with
+//   weft.kernel @kernel_0(%arg0: tensor<?x?xf32, #weft.sizes<[0, 1]>>, ...) -> ... {
+//     %0 = weft.add %arg0, %arg1 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
+//     %1 = weft.exp %0 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
+//     weft.yield %1 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
+//   }
+#include "passes/Passes.h"
+#include "passes/fusion/FusionGroups.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/EquivalenceClasses.h"
+
+using namespace mlir;
+
+namespace weft {
+
+#define GEN_PASS_DEF_FUSE
+#include "passes/Passes.h.inc"
+
+namespace {
+
+/// Numbers the sizes of a kernel: dimensions that the ops walk together share one.
+class SizeNumbering {
+public:
+  void addOp(Operation *op) {
+    SmallVector<Value> values(op->getOperands());
+    llvm::append_range(values, op->getResults());
+    for (Value value : values)
+      for (int64_t d = 0, rank = rankOf(value); d < rank; ++d)
+        classes.insert({value.getAsOpaquePointer(), d});
+    auto dimensions = dyn_cast<DimensionOpInterface>(op);
+    if (!dimensions)
+      return;
+    llvm::DenseMap<int64_t, Dimension> first;
+    for (auto [value, labels] : llvm::zip_equal(values, dimensions.getDimensionLabels()))
+      for (auto [d, label] : llvm::enumerate(labels)) {
+        if (label < 0)
+          continue;
+        Dimension dimension{value.getAsOpaquePointer(), static_cast<int64_t>(d)};
+        auto [found, isNew] = first.try_emplace(label, dimension);
+        if (!isNew)
+          classes.unionSets(found->second, dimension);
+      }
+  }
+
+  /// The type of `value` inside the kernel; numbers are given in the order of the calls.
+  Type typeInKernel(Value value) {
+    auto type = cast<RankedTensorType>(value.getType());
+    SmallVector<int64_t> symbols;
+    for (int64_t d = 0; d < type.getRank(); ++d) {
+      Dimension leader = classes.getLeaderValue({value.getAsOpaquePointer(), d});
+      auto [found, isNew] = numbers.try_emplace(leader, sizes.size());
+      if (isNew)
+        sizes.push_back(type.getDimSize(d));
+      symbols.push_back(found->second);
+    }
+    return RankedTensorType::get(SmallVector<int64_t>(type.getRank(), ShapedType::kDynamic),
+                                 type.getElementType(),
+                                 SizesAttr::get(type.getContext(), symbols));
+  }
+
+  ArrayRef<int64_t> getSizes() const { return sizes; }
+
+private:
+  using Dimension = std::pair<void *, int64_t>;
+  static int64_t rankOf(Value value) { return cast<RankedTensorType>(value.getType()).getRank(); }
+
+  llvm::EquivalenceClasses<Dimension> classes;
+  std::map<Dimension, int64_t> numbers;
+  SmallVector<int64_t> sizes;
+};
+
+/// Makes a kernel of one group.
+class Outliner {
+public:
+  Outliner(FusionGroup &group, const FusionGroups &groups) : group(group), groups(groups) {
+    for (Operation *op : llvm::reverse(group.ops))
+      collect(op);
+    for (Operation *op : ops) {
+      numbering.addOp(op);
+      for (Value operand : op->getOperands())
+        if (!members.contains(operand.getDefiningOp()))
+          inputs.insert(operand);
+    }
+    for (Operation *op : ops)
+      if (group.ops.contains(op) && isReadOutside(op))
+        outputs.push_back(op->getResult(0));
+  }
+
+  /// Creates the kernel and the launch before `before`, and replaces what the launch computes.
+  void outline(StringRef name, OpBuilder &kernels, Operation *before) {
+    if (outputs.empty())
+      return;
+    SmallVector<Type> inputTypes, outputTypes;
+    for (Value input : inputs)
+      inputTypes.push_back(numbering.typeInKernel(input));
+    for (Value output : outputs)
+      outputTypes.push_back(numbering.typeInKernel(output));
+    SmallVector<Location> locations;
+    for (Operation *op : group.ops)
+      locations.push_back(op->getLoc());
+    Location location = FusedLoc::get(before->getContext(), locations);
+    OperationState state(location, KernelOp::getOperationName());
+    state.addAttribute("sym_name", kernels.getStringAttr(name));
+    state.addAttribute("function_type",
+                       TypeAttr::get(kernels.getFunctionType(inputTypes, outputTypes)));
+    state.addRegion();
+    auto kernel = cast<KernelOp>(kernels.create(state));
+    fillBody(kernel, inputTypes);
+    OpBuilder builder(before);
+    SmallVector<Type> launchTypes;
+    for (Value output : outputs)
+      launchTypes.push_back(output.getType());
+    auto launch = LaunchOp::create(builder, location, launchTypes, name, inputs.getArrayRef(),
+                                   numbering.getSizes());
+    for (auto [output, result] : llvm::zip_equal(outputs, launch.getOutputs()))
+      output.replaceUsesWithIf(result, [&](OpOperand &use) {
+        return !members.contains(use.getOwner()) || groups.isRematerialized(use.getOwner());
+      });
+  }
+
+private:
+  /// Adds `op` after the rematerialised ops that it reads.
+  void collect(Operation *op) {
+    if (members.contains(op))
+      return;
+    for (Value operand : op->getOperands())
+      if (Operation *definition = operand.getDefiningOp())
+        if (groups.isRematerialized(definition))
+          collect(definition);
+    members.insert(op);
+    ops.push_back(op);
+  }
+
+  bool isReadOutside(Operation *op) {
+    return llvm::any_of(op->getUsers(), [&](Operation *user) {
+      if (!groups.isRematerialized(user))
+        return !group.ops.contains(user);
+      return readsOutside(user);
+    });
+  }
+
+  /// True if another kernel computes the rematerialised op.
+  bool readsOutside(Operation *op) {
+    return llvm::any_of(op->getUsers(), [&](Operation *user) {
+      return groups.isRematerialized(user) ? readsOutside(user) : !group.ops.contains(user);
+    });
+  }
+
+  void fillBody(KernelOp kernel, ArrayRef<Type> inputTypes) {
+    Block &body = kernel.getBody().emplaceBlock();
+    IRMapping mapping;
+    for (auto [input, type] : llvm::zip_equal(inputs, inputTypes))
+      mapping.map(input, body.addArgument(type, input.getLoc()));
+    OpBuilder builder = OpBuilder::atBlockEnd(&body);
+    for (Operation *op : ops) {
+      if (auto constant = dyn_cast<ConstantOp>(op)) {
+        // Only the value: the sizes are those of the type.
+        auto splat = cast<SplatElementsAttr>(constant.getValue());
+        auto scalar = RankedTensorType::get({}, splat.getElementType());
+        auto value = DenseElementsAttr::get(scalar, splat.getSplatValue<Attribute>());
+        mapping.map(constant.getResult(), ConstantOp::create(builder, op->getLoc(),
+                                                             numbering.typeInKernel(constant), value)
+                                              .getResult());
+        continue;
+      }
+      Operation *clone = builder.clone(*op, mapping);
+      for (auto [result, original] : llvm::zip_equal(clone->getResults(), op->getResults()))
+        result.setType(numbering.typeInKernel(original));
+    }
+    SmallVector<Value> yielded;
+    for (Value output : outputs)
+      yielded.push_back(mapping.lookup(output));
+    YieldOp::create(builder, kernel.getLoc(), yielded);
+  }
+
+  FusionGroup &group;
+  const FusionGroups &groups;
+  llvm::DenseSet<Operation *> members;
+  SmallVector<Operation *> ops;
+  SizeNumbering numbering;
+  llvm::SmallSetVector<Value, 8> inputs;
+  SmallVector<Value> outputs;
+};
+
+/// Puts the ops of a block in an order in which each comes after its operands, keeping the order
+/// where it is free.
+void sortTopologically(Block &block) {
+  llvm::DenseSet<Operation *> placed;
+  SmallVector<Operation *> order;
+  std::function<void(Operation *)> place = [&](Operation *op) {
+    if (!op || op->getBlock() != &block || !placed.insert(op).second)
+      return;
+    for (Value operand : op->getOperands())
+      place(operand.getDefiningOp());
+    order.push_back(op);
+  };
+  for (Operation &op : block)
+    place(&op);
+  for (Operation *op : order)
+    op->moveBefore(&block, block.end());
+}
+
+struct Fuse : impl::FuseBase<Fuse> {
+  using FuseBase::FuseBase;
+
+  void runOnOperation() override {
+    OpBuilder kernels = OpBuilder::atBlockEnd(getOperation().getBody());
+    int64_t count = 0;
+    for (auto function : llvm::to_vector(getOperation().getOps<func::FuncOp>())) {
+      if (function.isDeclaration())
+        continue;
+      Block &body = function.getBody().front();
+      FusionGroups groups(body);
+      for (FusionGroup *group : groups.inOrder())
+        Outliner(*group, groups)
+            .outline("kernel_" + std::to_string(count++), kernels, body.getTerminator());
+      sortTopologically(body);
+      for (Operation &op : llvm::make_early_inc_range(llvm::reverse(body)))
+        if (isOpTriviallyDead(&op))
+          op.erase();
+    }
+  }
+};
+
+} // namespace
+} // namespace weft

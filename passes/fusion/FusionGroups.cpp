@@ -1,0 +1,292 @@
+// Which ops become one kernel.
+#include "passes/fusion/FusionGroups.h"
+#include "mlir/IR/Matchers.h"
+#include "llvm/ADT/SetVector.h"
+
+using namespace mlir;
+
+namespace weft {
+
+static ArrayRef<int64_t> shapeOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getShape();
+}
+
+/// True if the op computes elements one by one.
+static bool isMap(Operation *op) { return isa<ElementwiseOpInterface, IndexedOpInterface>(op); }
+
+/// True if the op can be part of a kernel.
+static bool isFusable(Operation *op) {
+  if (matchPattern(op, m_Constant()))
+    return isa<SplatElementsAttr>(cast<ConstantOp>(op).getValue());
+  return isMap(op) || isa<ReductionOpInterface, ContractionOpInterface, ScatterAddOp>(op);
+}
+
+/// True if computing the op again costs no more than reading its result: it only says where an
+/// element comes from, and reads at most one.
+static bool isFree(Operation *op) {
+  return matchPattern(op, m_Constant()) || isa<BroadcastOp, IotaOp>(op);
+}
+
+/// True if each element of an operand is read once for an element of the result.
+static bool readsOnce(Operation *user, Value operand) {
+  if (isa<ElementwiseOpInterface, ReductionOpInterface, TransposeOp, SliceOp, ConcatenateOp>(user))
+    return true;
+  if (auto gather = dyn_cast<GatherOp>(user))
+    return operand == gather.getIndices();
+  return false;
+}
+
+/// True if the broadcast repeats along inner dimensions only, so that one value serves a whole run.
+static bool repeatsInnermost(BroadcastOp op) {
+  ArrayRef<int64_t> dimensions = op.getDimensions();
+  for (auto [d, target] : llvm::enumerate(dimensions))
+    if (static_cast<int64_t>(d) != target)
+      return false;
+  return true;
+}
+
+/// True if `axes` are the last ones of `rank`.
+static bool areInnermost(ArrayRef<int64_t> axes, int64_t rank) {
+  int64_t first = rank - static_cast<int64_t>(axes.size());
+  return axes.empty() || (axes.front() == first && axes.back() == rank - 1);
+}
+
+FusionGroups::FusionGroups(Block &block) {
+  for (Operation &op : llvm::reverse(block))
+    if (isFusable(&op))
+      visit(&op);
+}
+
+void FusionGroups::visit(Operation *op) {
+  bool leaves = llvm::any_of(op->getUsers(), [&](Operation *user) {
+    return !groupOf.count(user) && !rematerialized.contains(user);
+  });
+  if (!leaves && isFree(op)) {
+    rematerialized.insert(op);
+    return;
+  }
+  FusionGroup *host = findHost(op);
+  add(op, host ? *host : start(op));
+}
+
+/// Calls `visit(user, operand)` for each use, looking through ops that are computed again by their
+/// readers.
+static void forEachRead(Operation *op, const llvm::DenseSet<Operation *> &rematerialized,
+                        function_ref<void(OpOperand &, Operation *through)> visit) {
+  for (OpOperand &use : op->getUses()) {
+    if (!rematerialized.contains(use.getOwner())) {
+      visit(use, nullptr);
+      continue;
+    }
+    SmallVector<Operation *> pending{use.getOwner()};
+    while (!pending.empty()) {
+      Operation *through = pending.pop_back_val();
+      for (OpOperand &next : through->getUses()) {
+        if (rematerialized.contains(next.getOwner()))
+          pending.push_back(next.getOwner());
+        else
+          visit(next, use.getOwner());
+      }
+    }
+  }
+}
+
+FusionGroup *FusionGroups::findHost(Operation *op) {
+  llvm::SmallSetVector<FusionGroup *, 4> candidates;
+  bool leaves = false;
+  forEachRead(op, rematerialized, [&](OpOperand &use, Operation *) {
+    if (FusionGroup *group = groupOf.lookup(use.getOwner()))
+      candidates.insert(group);
+    else
+      leaves = true;
+  });
+  bool shared = leaves || candidates.size() > 1;
+  for (FusionGroup *group : candidates) {
+    if (!canJoin(op, *group))
+      continue;
+    if (!shared)
+      return group;
+    // The op becomes a result of the kernel: it must be computed at the kernel's own elements, and
+    // its other readers must not come before the kernel.
+    if (!canBeResult(op, *group) || !isReadInPlace(op, *group))
+      continue;
+    bool cyclic = llvm::any_of(op->getUsers(), [&](Operation *user) {
+      return groupOf.lookup(user) != group && reaches(user, *group);
+    });
+    if (!cyclic)
+      return group;
+  }
+  return nullptr;
+}
+
+bool FusionGroups::canBeResult(Operation *op, const FusionGroup &group) {
+  if (group.kind == FusionGroup::ColumnReduction)
+    return false;
+  ArrayRef<int64_t> shape = shapeOf(op->getResult(0)), domain = group.domain;
+  if (shape == domain)
+    return true;
+  return group.kind == FusionGroup::RowReduction && shape == domain.drop_back(group.axes.size());
+}
+
+bool FusionGroups::isReadInPlace(Operation *op, FusionGroup &group) {
+  SmallVector<Operation *> pending{op};
+  llvm::DenseSet<Operation *> seen;
+  while (!pending.empty()) {
+    Operation *current = pending.pop_back_val();
+    for (Operation *user : current->getUsers()) {
+      if (!group.ops.contains(user) && !rematerialized.contains(user))
+        continue;
+      // A row's own value may be read by the whole row.
+      auto broadcast = dyn_cast<BroadcastOp>(user);
+      if (broadcast && group.kind == FusionGroup::RowReduction && repeatsInnermost(broadcast))
+        continue;
+      if (!isa<ElementwiseOpInterface, ReductionOpInterface>(user))
+        return false;
+      if (isa<ElementwiseOpInterface>(user) && seen.insert(user).second)
+        pending.push_back(user);
+    }
+  }
+  return true;
+}
+
+bool FusionGroups::canJoin(Operation *op, FusionGroup &group) {
+  if (group.kind == FusionGroup::Own)
+    return false;
+  if (isa<ReductionOpInterface>(op))
+    return reductionCanJoin(op, group);
+  if (isa<ContractionOpInterface>(op))
+    return contractionCanJoin(op, group);
+  if (!isMap(op))
+    return false;
+  bool allowed = true;
+  forEachRead(op, rematerialized, [&](OpOperand &use, Operation *through) {
+    Operation *user = use.getOwner();
+    if (!group.ops.contains(user))
+      return;
+    if (isa<ContractionOpInterface, ScatterAddOp>(user))
+      allowed = false;
+    if (through) {
+      auto broadcast = dyn_cast<BroadcastOp>(through);
+      allowed &= broadcast && (repeatsInnermost(broadcast) || isa<TransposeOp, SliceOp>(op));
+    } else if (!readsOnce(user, op->getResult(0))) {
+      allowed = false;
+    }
+  });
+  return allowed;
+}
+
+bool FusionGroups::reductionCanJoin(Operation *op, FusionGroup &group) {
+  if (group.kind == FusionGroup::Contraction || group.kind == FusionGroup::ColumnReduction)
+    return false;
+  ArrayRef<int64_t> axes = cast<ReductionOpInterface>(op).getReducedAxes();
+  ArrayRef<int64_t> reduced = shapeOf(op->getOperand(0)), kept = shapeOf(op->getResult(0));
+  if (!areInnermost(axes, reduced.size())) {
+    // A reduction of columns: its readers must work on the reduced elements, one by one.
+    return group.kind == FusionGroup::Map && kept == ArrayRef<int64_t>(group.domain) &&
+           isReadInPlace(op, group) && llvm::all_of(group.ops, [](Operation *other) {
+             return isa<ElementwiseOpInterface>(other);
+           });
+  }
+  if (group.kind == FusionGroup::RowReduction)
+    return ArrayRef<int64_t>(group.domain) == reduced && ArrayRef<int64_t>(group.axes) == axes;
+  if (ArrayRef<int64_t>(group.domain) == kept)
+    return isReadInPlace(op, group);
+  // Its readers walk the reduced elements again (as in softmax), one row at a time.
+  bool fits = ArrayRef<int64_t>(group.domain) == reduced;
+  forEachRead(op, rematerialized, [&](OpOperand &use, Operation *through) {
+    if (!group.ops.contains(use.getOwner()))
+      return;
+    bool wholeRow = !through || (isa<BroadcastOp>(through) &&
+                                 repeatsInnermost(cast<BroadcastOp>(through)));
+    fits &= wholeRow && isa<ElementwiseOpInterface>(use.getOwner());
+  });
+  return fits && llvm::all_of(group.ops, [](Operation *other) {
+           return isa<ElementwiseOpInterface>(other);
+         });
+}
+
+bool FusionGroups::contractionCanJoin(Operation *op, FusionGroup &group) {
+  return group.kind == FusionGroup::Map &&
+         shapeOf(op->getResult(0)) == ArrayRef<int64_t>(group.domain) &&
+         isReadInPlace(op, group) && llvm::all_of(group.ops, [](Operation *other) {
+           return isa<ElementwiseOpInterface>(other);
+         });
+}
+
+void FusionGroups::add(Operation *op, FusionGroup &group) {
+  if (auto reduction = dyn_cast<ReductionOpInterface>(op)) {
+    ArrayRef<int64_t> axes = reduction.getReducedAxes(), shape = shapeOf(op->getOperand(0));
+    group.kind = areInnermost(axes, shape.size()) ? FusionGroup::RowReduction
+                                                  : FusionGroup::ColumnReduction;
+    group.domain.assign(shape.begin(), shape.end());
+    group.axes.assign(axes.begin(), axes.end());
+  } else if (isa<ContractionOpInterface>(op)) {
+    group.kind = FusionGroup::Contraction;
+  } else if (!isMap(op)) {
+    group.kind = FusionGroup::Own;
+  }
+  group.ops.insert(op);
+  groupOf[op] = &group;
+}
+
+FusionGroup &FusionGroups::start(Operation *op) {
+  FusionGroup &group = *groups.emplace_back(std::make_unique<FusionGroup>());
+  group.domain.assign(shapeOf(op->getResult(0)).begin(), shapeOf(op->getResult(0)).end());
+  return group;
+}
+
+bool FusionGroups::reaches(Operation *from, FusionGroup &to) {
+  SmallVector<Operation *> pending;
+  llvm::DenseSet<Operation *> seen;
+  auto enter = [&](Operation *op) {
+    FusionGroup *group = groupOf.lookup(op);
+    if (!group)
+      return seen.insert(op).second ? pending.push_back(op) : void();
+    for (Operation *member : group->ops)
+      if (seen.insert(member).second)
+        pending.push_back(member);
+  };
+  enter(from);
+  while (!pending.empty()) {
+    Operation *op = pending.pop_back_val();
+    if (groupOf.lookup(op) == &to)
+      return true;
+    for (Operation *user : op->getUsers())
+      enter(user);
+  }
+  return false;
+}
+
+SmallVector<FusionGroup *> FusionGroups::inOrder() const {
+  SmallVector<FusionGroup *> order;
+  llvm::DenseSet<const FusionGroup *> done;
+  llvm::DenseSet<Operation *> seen;
+  // Depth first over operands: a group comes after all groups that it reads.
+  std::function<void(FusionGroup *)> place;
+  std::function<void(Operation *)> follow = [&](Operation *op) {
+    if (!op || !seen.insert(op).second)
+      return;
+    if (FusionGroup *group = groupOf.lookup(op))
+      return place(group);
+    for (Value operand : op->getOperands())
+      follow(operand.getDefiningOp());
+  };
+  place = [&](FusionGroup *group) {
+    if (!done.insert(group).second)
+      return;
+    for (Operation *op : group->ops) {
+      seen.insert(op);
+      for (Value operand : op->getOperands()) {
+        Operation *definition = operand.getDefiningOp();
+        if (definition && !group->ops.contains(definition))
+          follow(definition);
+      }
+    }
+    order.push_back(group);
+  };
+  for (const auto &group : llvm::reverse(groups))
+    place(group.get());
+  return order;
+}
+
+} // namespace weft

@@ -1,0 +1,43 @@
+// Replaces composites by their definitions.
+#include "passes/Passes.h"
+
+using namespace mlir;
+
+namespace weft {
+#define GEN_PASS_DEF_DECOMPOSE
+#include "passes/Passes.h.inc"
+
+namespace {
+
+/// Walks the definitions too: they may contain composites.
+LogicalResult decomposeIn(Block &block) {
+  for (Operation *op = block.empty() ? nullptr : &block.front(); op;) {
+    auto composite = dyn_cast<DecompositionOpInterface>(op);
+    if (!composite) {
+      op = op->getNextNode();
+      continue;
+    }
+    Operation *previous = op->getPrevNode();
+    OpBuilder builder(op);
+    SmallVector<Value> definition = composite.decompose(builder);
+    if (definition.empty())
+      return failure();
+    op->replaceAllUsesWith(definition);
+    op->erase();
+    op = previous ? previous->getNextNode() : &block.front();
+  }
+  return success();
+}
+
+struct Decompose : impl::DecomposeBase<Decompose> {
+  void runOnOperation() override {
+    WalkResult walk = getOperation()->walk([](Block *block) {
+      return failed(decomposeIn(*block)) ? WalkResult::interrupt() : WalkResult::advance();
+    });
+    if (walk.wasInterrupted())
+      signalPassFailure();
+  }
+};
+
+} // namespace
+} // namespace weft

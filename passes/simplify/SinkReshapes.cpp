@@ -1,0 +1,112 @@
+// Moves reshapes behind elementwise ops, so that what they separate can be fused.
+//
+//   %0 = weft.sum %x [1] : tensor<4x8xf32> -> tensor<4xf32>
+//   %1 = weft.reshape %0 : tensor<4xf32> -> tensor<4x1xf32>
+//   %2 = weft.exp %1 : tensor<4x1xf32>
+// becomes
+//   %0 = weft.sum %x [1] : tensor<4x8xf32> -> tensor<4xf32>
+//   %1 = weft.exp %0 : tensor<4xf32>
+//   %2 = weft.reshape %1 : tensor<4xf32> -> tensor<4x1xf32>
+#include "passes/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/Matchers.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+
+using namespace mlir;
+
+namespace weft {
+
+#define GEN_PASS_DEF_SINKRESHAPES
+#include "passes/Passes.h.inc"
+
+namespace {
+
+ArrayRef<int64_t> shapeOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getShape();
+}
+
+/// The dimensions of `to` that are those of `from`, where `to` differs by dimensions of size 1 only:
+/// for each dimension of `from` its place in `to`, or -1 where it was removed.
+std::optional<SmallVector<int64_t>> matchUnits(ArrayRef<int64_t> from, ArrayRef<int64_t> to) {
+  SmallVector<int64_t> places;
+  size_t next = 0;
+  for (int64_t size : from) {
+    while (next < to.size() && to[next] == 1 && size != 1)
+      ++next;
+    if (next < to.size() && to[next] == size)
+      places.push_back(next++);
+    else if (size == 1)
+      places.push_back(-1);
+    else
+      return std::nullopt;
+  }
+  while (next < to.size() && to[next] == 1)
+    ++next;
+  return next == to.size() ? std::optional(places) : std::nullopt;
+}
+
+/// `value` in the shape `shape` without moving data: a constant, the operand of a reshape from that
+/// shape, or a broadcast with other dimensions of size 1. Null if there is no such form.
+Value reshapeForFree(OpBuilder &builder, Value value, ArrayRef<int64_t> shape) {
+  Type type = withShape(value.getType(), shape);
+  DenseElementsAttr constant;
+  if (matchPattern(value, m_Constant(&constant)) && constant.isSplat())
+    return ConstantOp::create(builder, value.getLoc(), type,
+                              DenseElementsAttr::get(cast<ShapedType>(type),
+                                                     constant.getSplatValue<Attribute>()));
+  if (auto reshape = value.getDefiningOp<ReshapeOp>())
+    return shapeOf(reshape.getX()) == shape ? reshape.getX() : Value();
+  auto broadcast = value.getDefiningOp<BroadcastOp>();
+  auto places = broadcast ? matchUnits(shapeOf(value), shape) : std::nullopt;
+  if (!places)
+    return {};
+  SmallVector<int64_t> dimensions;
+  for (int64_t dimension : broadcast.getDimensions()) {
+    if ((*places)[dimension] < 0)
+      return {};
+    dimensions.push_back((*places)[dimension]);
+  }
+  return BroadcastOp::create(builder, value.getLoc(), type, broadcast.getX(), dimensions);
+}
+
+struct SinkReshape : OpInterfaceRewritePattern<ElementwiseOpInterface> {
+  using OpInterfaceRewritePattern::OpInterfaceRewritePattern;
+
+  LogicalResult matchAndRewrite(ElementwiseOpInterface op, PatternRewriter &rewriter) const override {
+    for (Value operand : op->getOperands())
+      if (auto reshape = operand.getDefiningOp<ReshapeOp>())
+        if (succeeded(sink(op, shapeOf(reshape.getX()), rewriter)))
+          return success();
+    return failure();
+  }
+
+private:
+  static LogicalResult sink(Operation *op, ArrayRef<int64_t> shape, PatternRewriter &rewriter) {
+    SmallVector<Value> operands;
+    for (Value operand : op->getOperands()) {
+      Value reshaped = reshapeForFree(rewriter, operand, shape);
+      if (!reshaped)
+        return failure();
+      operands.push_back(reshaped);
+    }
+    Type result = op->getResult(0).getType();
+    Operation *copy = rebuild(rewriter, op, operands, withShape(result, shape));
+    rewriter.replaceOpWithNewOp<ReshapeOp>(op, result, copy->getResult(0));
+    return success();
+  }
+};
+
+struct SinkReshapes : impl::SinkReshapesBase<SinkReshapes> {
+  using SinkReshapesBase::SinkReshapesBase;
+
+  void runOnOperation() override {
+    RewritePatternSet patterns(&getContext());
+    patterns.add<SinkReshape>(&getContext());
+    ReshapeOp::getCanonicalizationPatterns(patterns, &getContext());
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+      signalPassFailure();
+  }
+};
+
+} // namespace
+} // namespace weft

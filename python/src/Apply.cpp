@@ -1,0 +1,393 @@
+// Dispatch of ops.
+#include "python/src/Apply.h"
+
+#include "lib/Runtime/Allocator.h"
+#include "lib/Runtime/Executor.h"
+#include "lib/Trace/ExecutableCache.h"
+#include "lib/Trace/Promotion.h"
+#include "python/src/Errors.h"
+#include "python/src/TraceSession.h"
+
+#include "llvm/ADT/APFloat.h"
+
+#include <cstring>
+#include <limits>
+
+using namespace weft;
+
+EagerStatistics weft::eagerStatistics;
+
+//===----------------------------------------------------------------------===//
+// Conversions
+//===----------------------------------------------------------------------===//
+
+static PyObject *dtypeObjects[dtypeCount];
+
+void weft::registerDTypes(PyObject *sequence) {
+  for (size_t i = 0; i < dtypeCount; ++i)
+    dtypeObjects[i] = checked(PySequence_GetItem(sequence, Py_ssize_t(i))).release();
+}
+
+PyObject *weft::dtypeObject(DType dtype) { return dtypeObjects[static_cast<size_t>(dtype)]; }
+
+DType weft::dtypeFrom(PyObject *object) {
+  for (size_t i = 0; i < dtypeCount; ++i)
+    if (dtypeObjects[i] == object)
+      return static_cast<DType>(i);
+  PyRef module = checked(PyImport_ImportModule("weft._dtypes"));
+  PyRef found = checked(PyObject_CallMethod(module.get(), "as_dtype", "O", object));
+  for (size_t i = 0; i < dtypeCount; ++i)
+    if (dtypeObjects[i] == found.get())
+      return static_cast<DType>(i);
+  throwError("DTypeError", "not a dtype of weft");
+}
+
+Shape weft::shapeFrom(PyObject *object, const char *what) {
+  Shape shape;
+  auto append = [&](PyObject *item) {
+    PyRef index = PyRef::steal(PyNumber_Index(item));
+    if (!index) {
+      if (PyErr_ExceptionMatches(PyExc_TypeError))
+        throwError("DTypeError", std::string(what) + " has to be integers, not " +
+                                     Py_TYPE(item)->tp_name);
+      throw PythonError();
+    }
+    long long value = PyLong_AsLongLong(index.get());
+    if (value == -1 && PyErr_Occurred())
+      throw PythonError();
+    shape.push_back(value);
+  };
+  if (PyLong_Check(object)) {
+    append(object);
+    return shape;
+  }
+  PyRef items = PyRef::steal(PySequence_Fast(object, ""));
+  if (!items)
+    throwError("DTypeError", std::string(what) + " has to be a sequence of integers");
+  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(items.get()); ++i)
+    append(PySequence_Fast_GET_ITEM(items.get(), i));
+  return shape;
+}
+
+PyRef weft::toTensor(PyObject *object) {
+  if (isTensor(object))
+    return PyRef::borrow(object);
+  static PyObject *asarray = nullptr;
+  if (!asarray) {
+    PyRef module = checked(PyImport_ImportModule("weft._creation"));
+    asarray = checked(PyObject_GetAttrString(module.get(), "asarray")).release();
+  }
+  return checked(PyObject_CallOneArg(asarray, object));
+}
+
+template <typename T> static void store(void *place, T value) {
+  std::memcpy(place, &value, sizeof(T));
+}
+
+static uint16_t toBFloat16(float value) {
+  llvm::APFloat wide(value);
+  bool loses;
+  wide.convert(llvm::APFloat::BFloat(), llvm::APFloat::rmNearestTiesToEven, &loses);
+  return uint16_t(wide.bitcastToAPInt().getZExtValue());
+}
+static uint16_t toFloat16(double value) {
+  llvm::APFloat wide(value);
+  bool loses;
+  wide.convert(llvm::APFloat::IEEEhalf(), llvm::APFloat::rmNearestTiesToEven, &loses);
+  return uint16_t(wide.bitcastToAPInt().getZExtValue());
+}
+
+static void storeFloat(void *place, DType dtype, double value) {
+  switch (dtype) {
+  case DType::Float16:
+    return store(place, toFloat16(value));
+  case DType::BFloat16:
+    return store(place, toBFloat16(float(value)));
+  case DType::Float32:
+    return store(place, float(value));
+  default:
+    return store(place, value);
+  }
+}
+
+static void storeInteger(void *place, DType dtype, int64_t value, PyObject *number) {
+  auto fit = [&](int64_t low, int64_t high) {
+    if (value < low || value > high)
+      throwError("OutOfRangeError", std::to_string(value) + " does not fit into " +
+                                        std::string(dtypeName(dtype)));
+  };
+  switch (dtype) {
+  case DType::Bool:
+    return store(place, uint8_t(value != 0));
+  case DType::Int8:
+    fit(INT8_MIN, INT8_MAX);
+    return store(place, int8_t(value));
+  case DType::UInt8:
+    fit(0, UINT8_MAX);
+    return store(place, uint8_t(value));
+  case DType::Int16:
+    fit(INT16_MIN, INT16_MAX);
+    return store(place, int16_t(value));
+  case DType::Int32:
+    fit(INT32_MIN, INT32_MAX);
+    return store(place, int32_t(value));
+  default:
+    return store(place, value);
+  }
+}
+
+static int64_t int64From(PyObject *number) {
+  int overflow;
+  int64_t value = PyLong_AsLongLongAndOverflow(number, &overflow);
+  if (overflow)
+    throwError("OutOfRangeError", "a Python integer does not fit into int64");
+  if (value == -1 && PyErr_Occurred())
+    throw PythonError();
+  return value;
+}
+
+Array weft::scalarArray(PyObject *number, DType dtype) {
+  StorageRef storage = Allocator::process().allocate(dtypeSize(dtype));
+  if (PyFloat_Check(number)) {
+    double value = PyFloat_AS_DOUBLE(number);
+    if (isFloating(dtype))
+      storeFloat(storage->data(), dtype, value);
+    else if (dtype == DType::Bool)
+      store(storage->data(), uint8_t(value != 0));
+    else if (value >= -0x1p63 && value < 0x1p63)
+      storeInteger(storage->data(), dtype, int64_t(value), number);
+    else
+      throwError("OutOfRangeError", "a Python float does not fit into " +
+                                        std::string(dtypeName(dtype)));
+  } else {
+    int64_t value = int64From(number);
+    if (isFloating(dtype))
+      storeFloat(storage->data(), dtype, dtype == DType::Float32 ? float(value) : double(value));
+    else
+      storeInteger(storage->data(), dtype, value, number);
+  }
+  return {std::move(storage), dtype, {}};
+}
+
+//===----------------------------------------------------------------------===//
+// Operands
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+struct Operand {
+  /// The scalar, or the tensor.
+  PyObject *object;
+  /// Keeps a tensor alive that was made of the operand.
+  PyRef converted;
+  bool scalar;
+};
+using Operands = llvm::SmallVector<Operand, 3>;
+
+} // namespace
+
+static bool isConvertible(PyObject *object) {
+  return PyObject_HasAttrString(object, "__array__") || PyObject_HasAttrString(object, "__dlpack__");
+}
+
+/// False if an operand is no tensor and `strict` does not forbid that.
+static bool collect(const OpCall &call, std::span<PyObject *const> objects, Operands &operands,
+                    bool strict) {
+  for (PyObject *object : objects) {
+    if (isTensor(object)) {
+      operands.push_back({object, {}, false});
+    } else if (isPythonScalar(object)) {
+      operands.push_back({object, {}, true});
+    } else if (isConvertible(object)) {
+      PyRef tensor = toTensor(object);
+      operands.push_back({tensor.get(), tensor, false});
+    } else if (strict) {
+      throwError("DTypeError", call.op->pythonName.str() + ": operand " +
+                                   std::to_string(operands.size() + 1) + " is a " +
+                                   Py_TYPE(object)->tp_name +
+                                   ", not a tensor, an array or a number");
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
+
+//===----------------------------------------------------------------------===//
+// In a trace
+//===----------------------------------------------------------------------===//
+
+static ValueId tracedScalar(TraceSession &session, PyObject *scalar, mlir::Location location) {
+  if (PyFloat_CheckExact(scalar))
+    return session.graph.constant(DType::Float64, {}, PyFloat_AS_DOUBLE(scalar), true, location);
+  return session.graph.constant(weakDType(scalar), {}, int64From(scalar), true, location);
+}
+
+static PyRef applyTraced(TraceSession &session, const OpCall &call, const Operands &operands) {
+  ++eagerStatistics.tracedOps;
+  mlir::Location location = session.location();
+  llvm::SmallVector<ValueId, 3> ids;
+  bool requiresGrad = false;
+  for (const Operand &operand : operands) {
+    if (operand.scalar) {
+      ids.push_back(tracedScalar(session, operand.object, location));
+      continue;
+    }
+    TensorObject *tensor = asTensor(operand.object);
+    ValueId id = session.read(tensor);
+    bool tracked = tensor->requiresGrad || tensor->node;
+    if (tracked && !gradientsEnabled)
+      id = session.detached(id, location);
+    requiresGrad |= tracked && gradientsEnabled;
+    ids.push_back(id);
+  }
+  ValueId result = session.graph.apply(call, ids, location)[0];
+  session.rememberLine(result);
+  TensorValue value = session.tracer(result);
+  bool floating = isFloating(value.dtype);
+  PyRef tensor = checked(newTensor(std::move(value)));
+  asTensor(tensor.get())->requiresGrad = requiresGrad && floating && call.op->differentiable;
+  return tensor;
+}
+
+//===----------------------------------------------------------------------===//
+// At once
+//===----------------------------------------------------------------------===//
+
+static ExecutableCache &eagerCache() {
+  static ExecutableCache &cache = *new ExecutableCache(16384);
+  return cache;
+}
+
+/// What eager calls turn their operands into.
+static llvm::SmallVector<Array, 3> operandArrays(const OpCall &call, const Operands &operands) {
+  bool anyScalar = false;
+  for (const Operand &operand : operands) {
+    anyScalar |= operand.scalar;
+    if (!operand.scalar)
+      requireConcrete(asTensor(operand.object), call.op->pythonName.data());
+  }
+  Promoted promoted;
+  if (anyScalar && call.op->promotion != Promotion::None) {
+    llvm::SmallVector<OperandType, 3> types;
+    for (const Operand &operand : operands) {
+      if (operand.scalar)
+        types.push_back({weakDType(operand.object), {}, true});
+      else
+        types.push_back({asTensor(operand.object)->value.dtype,
+                         asTensor(operand.object)->value.shape, false});
+    }
+    promoted = promote(*call.op, types);
+  }
+  llvm::SmallVector<Array, 3> arrays;
+  for (size_t i = 0; i < operands.size(); ++i) {
+    if (!operands[i].scalar) {
+      arrays.push_back(asTensor(operands[i].object)->value.array());
+      continue;
+    }
+    DType dtype = promoted.dtypes.empty() || promoted.weak
+                      ? defaultDType(weakDType(operands[i].object))
+                      : promoted.dtypes[i];
+    arrays.push_back(scalarArray(operands[i].object, dtype));
+  }
+  return arrays;
+}
+
+static std::shared_ptr<const Executable> compileOne(const OpCall &call,
+                                                    llvm::ArrayRef<Array> arrays) {
+  ++eagerStatistics.compiles;
+  Graph graph;
+  SourceLine line = userLine();
+  mlir::Location location =
+      line.known() ? graph.location(line.file, line.line) : graph.unknownLocation();
+  llvm::SmallVector<ValueId, 3> ids;
+  for (const Array &array : arrays)
+    ids.push_back(graph.addInput(array.dtype, array.shape));
+  auto results = graph.apply(call, ids, location);
+  return Compiler::instance().compile(*graph.finish(results));
+}
+
+void weft::executeReleasing(const Executable &executable, std::span<const StorageRef> inputs,
+                            std::span<StorageRef> outputs) {
+  constexpr uint64_t worthwhileBytes = 1 << 18;
+  uint64_t bytes = executable.plan.arenaBytes;
+  for (const StorageRef &input : inputs)
+    bytes += input->bytes();
+  if (bytes < worthwhileBytes) {
+    execute(executable.plan, inputs, outputs);
+    return;
+  }
+  PyThreadState *state = PyEval_SaveThread();
+  try {
+    execute(executable.plan, inputs, outputs);
+  } catch (...) {
+    PyEval_RestoreThread(state);
+    throw;
+  }
+  PyEval_RestoreThread(state);
+}
+
+static void recordOnTape(const OpCall &call, const Operands &operands,
+                         llvm::ArrayRef<Array> arrays, TensorObject *result) {
+  if (!isFloating(result->value.dtype) || !call.op->differentiable)
+    return;
+  bool needed = false;
+  for (const Operand &operand : operands)
+    needed |= !operand.scalar &&
+              (asTensor(operand.object)->requiresGrad || asTensor(operand.object)->node);
+  if (!needed)
+    return;
+  auto node = std::make_shared<TapeNode>();
+  node->call = call;
+  for (size_t i = 0; i < operands.size(); ++i)
+    node->inputs.push_back(
+        {arrays[i], operands[i].scalar ? Origin() : asTensor(operands[i].object)->origin()});
+  node->outputs.push_back(result->value.array());
+  result->node = std::move(node);
+  result->requiresGrad = true;
+}
+
+static PyRef applyEager(const OpCall &call, const Operands &operands) {
+  ++eagerStatistics.calls;
+  llvm::SmallVector<Array, 3> arrays = operandArrays(call, operands);
+  Key key;
+  call.appendKey(key);
+  llvm::SmallVector<StorageRef, 3> inputs;
+  for (const Array &array : arrays) {
+    appendSignature(key, array.dtype, array.shape);
+    inputs.push_back(array.storage);
+  }
+  std::shared_ptr<const Executable> executable = eagerCache().find(key);
+  if (!executable)
+    executable = eagerCache().insert(key, compileOne(call, arrays));
+  StorageRef output;
+  executeReleasing(*executable, {inputs.data(), inputs.size()}, {&output, 1});
+  const TensorSignature &signature = executable->plan.outputs[0];
+  TensorValue value;
+  value.storage = std::move(output);
+  value.dtype = signature.dtype;
+  value.shape.assign(signature.shape.begin(), signature.shape.end());
+  PyRef result = checked(newTensor(std::move(value)));
+  if (gradientsEnabled)
+    recordOnTape(call, operands, arrays, asTensor(result.get()));
+  return result;
+}
+
+static PyRef dispatch(const OpCall &call, const Operands &operands) {
+  if (currentSession)
+    return applyTraced(*currentSession, call, operands);
+  return applyEager(call, operands);
+}
+
+PyRef weft::apply(const OpCall &call, std::span<PyObject *const> objects) {
+  Operands operands;
+  collect(call, objects, operands, /*strict=*/true);
+  return dispatch(call, operands);
+}
+
+PyRef weft::applyOperator(const OpCall &call, std::span<PyObject *const> objects) {
+  Operands operands;
+  if (!collect(call, objects, operands, /*strict=*/false))
+    return PyRef::borrow(Py_NotImplemented);
+  return dispatch(call, operands);
+}

@@ -1,0 +1,47 @@
+// Gradients by the tape, or in the trace in progress.
+#include "python/src/Backward.h"
+
+#include "python/src/Apply.h"
+#include "python/src/Errors.h"
+#include "python/src/TraceSession.h"
+
+using namespace weft;
+
+static Array ones(DType dtype) {
+  PyRef one = checked(PyFloat_FromDouble(1.0));
+  return scalarArray(one.get(), dtype);
+}
+
+void weft::backward(TensorObject *root, PyObject *cotangent, bool retain) {
+  const TensorValue &value = root->value;
+  if (!root->requiresGrad && !root->node)
+    throwError("GradientError", "backward: the tensor does not depend on any tensor that requires a "
+                                "gradient");
+  if (!cotangent && elementCount(value.shape) != 1)
+    throwError("ShapeError", "backward: a tensor of shape " + shapeTuple(value.shape) +
+                                 " needs a cotangent of that shape; only tensors of one element "
+                                 "have a default");
+  if (cotangent && (!isTensor(cotangent) || asTensor(cotangent)->value.shape != value.shape))
+    throwError("ShapeError", "backward: the cotangent has to be a tensor of shape " +
+                                 shapeTuple(value.shape));
+  if (currentSession) {
+    currentSession->backward(root, cotangent);
+    return;
+  }
+  requireConcrete(root, "backward");
+  Array seed;
+  if (cotangent) {
+    requireConcrete(asTensor(cotangent), "backward");
+    seed = asTensor(cotangent)->value.array();
+  } else {
+    seed = ones(value.dtype);
+    seed.shape = value.shape;
+  }
+  for (LeafGradient &result : differentiate(root->origin(), seed, retain)) {
+    auto &slot = static_cast<GradientSlot &>(*result.leaf);
+    PyRef gradient = checked(newTensor(TensorValue::of(std::move(result.gradient))));
+    if (slot.gradient)
+      gradient = apply(OpCall(requireOp("weft.add")), {{slot.gradient.get(), gradient.get()}});
+    slot.gradient = std::move(gradient);
+  }
+}

@@ -1,0 +1,292 @@
+// The buffer protocol and DLPack.
+#include "python/src/Interop.h"
+
+#include "lib/Runtime/Allocator.h"
+#include "python/src/DLPack.h"
+#include "python/src/Errors.h"
+
+#include <cstring>
+#include <memory>
+
+using namespace weft;
+
+uint64_t weft::interopCopies = 0;
+
+//===----------------------------------------------------------------------===//
+// The buffer protocol
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// What a Py_buffer of ours points to.
+struct ExportedView {
+  StorageRef storage;
+  llvm::SmallVector<Py_ssize_t, 4> shape, strides;
+};
+
+} // namespace
+
+static llvm::SmallVector<Py_ssize_t, 4> denseStrides(llvm::ArrayRef<int64_t> shape,
+                                                     Py_ssize_t unit) {
+  llvm::SmallVector<Py_ssize_t, 4> strides(shape.size());
+  for (size_t i = shape.size(); i-- > 0;) {
+    strides[i] = unit;
+    unit *= std::max<int64_t>(shape[i], 1);
+  }
+  return strides;
+}
+
+int weft::getTensorBuffer(PyObject *self, Py_buffer *view, int flags) {
+  static const char *formats[dtypeCount] = {"?", "b", "h", "i", "q", "B", "e", "H", "f", "d"};
+  return guarded(-1, [&] {
+    TensorObject *tensor = asTensor(self);
+    requireConcrete(tensor, "reading the elements");
+    if (flags & PyBUF_WRITABLE) {
+      PyErr_SetString(PyExc_BufferError, "a tensor's elements are read-only");
+      throw PythonError();
+    }
+    const TensorValue &value = tensor->value;
+    Py_ssize_t unit = Py_ssize_t(dtypeSize(value.dtype));
+    auto exported = std::make_unique<ExportedView>();
+    exported->storage = value.storage;
+    exported->shape.assign(value.shape.begin(), value.shape.end());
+    exported->strides = denseStrides(value.shape, unit);
+    view->obj = Py_NewRef(self);
+    view->buf = value.storage->data();
+    view->itemsize = unit;
+    view->len = elementCount(value.shape) * unit;
+    view->readonly = 1;
+    view->ndim = int(value.shape.size());
+    view->format = flags & PyBUF_FORMAT
+                       ? const_cast<char *>(formats[static_cast<size_t>(value.dtype)])
+                       : nullptr;
+    view->shape = flags & PyBUF_ND ? exported->shape.data() : nullptr;
+    view->strides = (flags & PyBUF_STRIDES) == PyBUF_STRIDES ? exported->strides.data() : nullptr;
+    view->suboffsets = nullptr;
+    view->internal = exported.release();
+    return 0;
+  });
+}
+
+void weft::releaseTensorBuffer(PyObject *, Py_buffer *view) {
+  delete static_cast<ExportedView *>(view->internal);
+}
+
+static std::optional<DType> integerOf(Py_ssize_t bytes) {
+  switch (bytes) {
+  case 1:
+    return DType::Int8;
+  case 2:
+    return DType::Int16;
+  case 4:
+    return DType::Int32;
+  case 8:
+    return DType::Int64;
+  }
+  return std::nullopt;
+}
+
+static DType dtypeOfBuffer(const Py_buffer &view) {
+  std::string format = view.format ? view.format : "B";
+  std::optional<DType> dtype;
+  char last = format.empty() ? ' ' : format.back();
+  bool foreignOrder = format.size() > 1 && (format[0] == '>' || format[0] == '!');
+  if (format.size() <= 2 && !foreignOrder) {
+    if (last == '?')
+      dtype = DType::Bool;
+    else if (std::strchr("bhilq", last))
+      dtype = integerOf(view.itemsize);
+    else if (last == 'B')
+      dtype = DType::UInt8;
+    else if (last == 'e')
+      dtype = DType::Float16;
+    else if (last == 'f')
+      dtype = DType::Float32;
+    else if (last == 'd')
+      dtype = DType::Float64;
+  }
+  if (!dtype)
+    throwError("DTypeError", "elements of format \"" + format + "\" (" +
+                                 std::to_string(view.itemsize) +
+                                 " bytes) have no dtype in weft; convert the array first");
+  return *dtype;
+}
+
+static void releaseBuffer(void *context) {
+  PyGILState_STATE state = PyGILState_Ensure();
+  std::unique_ptr<Py_buffer> view(static_cast<Py_buffer *>(context));
+  PyBuffer_Release(view.get());
+  PyGILState_Release(state);
+}
+
+PyRef weft::tensorFromBuffer(PyObject *object, std::optional<DType> reinterpreted, bool copy) {
+  auto view = std::make_unique<Py_buffer>();
+  checkStatus(PyObject_GetBuffer(object, view.get(), PyBUF_STRIDED_RO | PyBUF_FORMAT));
+  auto release = [](Py_buffer *buffer) { PyBuffer_Release(buffer); };
+  std::unique_ptr<Py_buffer, decltype(release)> guard(view.get(), release);
+  TensorValue value;
+  value.dtype = reinterpreted ? *reinterpreted : dtypeOfBuffer(*view);
+  value.shape.assign(view->shape, view->shape + view->ndim);
+  bool aligned = reinterpret_cast<uintptr_t>(view->buf) % dtypeSize(value.dtype) == 0;
+  if (!copy && aligned && PyBuffer_IsContiguous(view.get(), 'C')) {
+    guard.release();
+    void *data = view->buf;
+    uint64_t bytes = uint64_t(view->len);
+    value.storage = Storage::wrap(data, bytes, releaseBuffer, view.release());
+  } else {
+    interopCopies += !copy;
+    value.storage = Allocator::process().allocate(uint64_t(view->len));
+    checkStatus(PyBuffer_ToContiguous(value.storage->data(), view.get(), view->len, 'C'));
+  }
+  return checked(newTensor(std::move(value)));
+}
+
+//===----------------------------------------------------------------------===//
+// DLPack
+//===----------------------------------------------------------------------===//
+
+static dlpack::ElementType elementType(DType dtype) {
+  uint8_t bits = uint8_t(8 * dtypeSize(dtype));
+  if (dtype == DType::BFloat16)
+    return {dlpack::BrainFloating, bits, 1};
+  if (isFloating(dtype))
+    return {dlpack::Floating, bits, 1};
+  if (dtype == DType::Bool)
+    return {dlpack::Boolean, bits, 1};
+  return {dtype == DType::UInt8 ? dlpack::Unsigned : dlpack::Integer, bits, 1};
+}
+
+static DType dtypeOfElement(dlpack::ElementType type) {
+  for (size_t i = 0; i < dtypeCount; ++i) {
+    dlpack::ElementType candidate = elementType(static_cast<DType>(i));
+    if (candidate.code == type.code && candidate.bits == type.bits && type.lanes == 1)
+      return static_cast<DType>(i);
+  }
+  throwError("DTypeError", "from_dlpack: elements of type code " + std::to_string(type.code) +
+                               " and " + std::to_string(type.bits) +
+                               " bits have no dtype in weft");
+}
+
+namespace {
+template <typename Form> struct Export {
+  Form managed;
+  StorageRef storage;
+  Shape shape;
+  llvm::SmallVector<int64_t, 4> strides;
+};
+template <typename Form> struct Names;
+template <> struct Names<dlpack::Managed> {
+  static constexpr const char *fresh = "dltensor", *used = "used_dltensor";
+};
+template <> struct Names<dlpack::ManagedVersioned> {
+  static constexpr const char *fresh = "dltensor_versioned", *used = "used_dltensor_versioned";
+};
+} // namespace
+
+template <typename Form> static void destroyCapsule(PyObject *capsule) {
+  if (!PyCapsule_IsValid(capsule, Names<Form>::fresh))
+    return;
+  auto *managed = static_cast<Form *>(PyCapsule_GetPointer(capsule, Names<Form>::fresh));
+  managed->deleter(managed);
+}
+
+template <typename Form> static PyRef exportTensor(const TensorValue &value) {
+  auto *exported = new Export<Form>();
+  exported->storage = value.storage;
+  exported->shape = value.shape;
+  auto strides = denseStrides(value.shape, 1);
+  exported->strides.assign(strides.begin(), strides.end());
+  Form &managed = exported->managed;
+  managed.context = exported;
+  managed.deleter = [](Form *self) { delete static_cast<Export<Form> *>(self->context); };
+  managed.tensor = {value.storage->data(),
+                    {dlpack::Cpu, 0},
+                    int32_t(value.shape.size()),
+                    elementType(value.dtype),
+                    exported->shape.data(),
+                    exported->strides.data(),
+                    0};
+  if constexpr (std::is_same_v<Form, dlpack::ManagedVersioned>) {
+    managed.major = 1;
+    managed.minor = 0;
+    managed.flags = dlpack::readOnlyFlag;
+  }
+  PyObject *capsule = PyCapsule_New(&managed, Names<Form>::fresh, destroyCapsule<Form>);
+  if (!capsule)
+    delete exported;
+  return checked(capsule);
+}
+
+PyRef weft::toDLPack(TensorObject *tensor, bool versioned) {
+  requireConcrete(tensor, "__dlpack__()");
+  if (versioned)
+    return exportTensor<dlpack::ManagedVersioned>(tensor->value);
+  return exportTensor<dlpack::Managed>(tensor->value);
+}
+
+static bool isDense(const dlpack::TensorView &view) {
+  if (!view.strides)
+    return true;
+  int64_t expected = 1;
+  for (int32_t i = view.dimensions; i-- > 0;) {
+    if (view.shape[i] != 1 && view.strides[i] != expected)
+      return false;
+    expected *= view.shape[i];
+  }
+  return true;
+}
+
+static void copyStrided(const char *source, const dlpack::TensorView &view,
+                        size_t unit, int32_t dimension, char *&next) {
+  if (dimension == view.dimensions) {
+    std::memcpy(next, source, unit);
+    next += unit;
+    return;
+  }
+  for (int64_t i = 0; i < view.shape[dimension]; ++i)
+    copyStrided(source + i * view.strides[dimension] * int64_t(unit), view, unit,
+                dimension + 1, next);
+}
+
+template <typename Form> static PyRef importTensor(PyObject *capsule) {
+  auto *managed = static_cast<Form *>(PyCapsule_GetPointer(capsule, Names<Form>::fresh));
+  if (!managed)
+    throw PythonError();
+  const dlpack::TensorView &view = managed->tensor;
+  if (view.device.kind != dlpack::Cpu)
+    throwError("UnsupportedError", "from_dlpack: the array is not in the memory of the CPU; move it "
+                                   "there first");
+  TensorValue value;
+  value.dtype = dtypeOfElement(view.type);
+  value.shape.assign(view.shape, view.shape + view.dimensions);
+  size_t unit = dtypeSize(value.dtype);
+  char *data = static_cast<char *>(view.data) + view.byteOffset;
+  uint64_t bytes = uint64_t(elementCount(value.shape)) * unit;
+  auto release = [](void *context) {
+    auto *self = static_cast<Form *>(context);
+    if (!self->deleter)
+      return;
+    PyGILState_STATE state = PyGILState_Ensure();
+    self->deleter(self);
+    PyGILState_Release(state);
+  };
+  checkStatus(PyCapsule_SetName(capsule, Names<Form>::used));
+  if (isDense(view) && reinterpret_cast<uintptr_t>(data) % unit == 0) {
+    value.storage = Storage::wrap(data, bytes, release, managed);
+  } else {
+    ++interopCopies;
+    value.storage = Allocator::process().allocate(bytes);
+    char *next = static_cast<char *>(value.storage->data());
+    copyStrided(data, view, unit, 0, next);
+    release(managed);
+  }
+  return checked(newTensor(std::move(value)));
+}
+
+PyRef weft::fromDLPack(PyObject *capsule) {
+  if (PyCapsule_IsValid(capsule, Names<dlpack::ManagedVersioned>::fresh))
+    return importTensor<dlpack::ManagedVersioned>(capsule);
+  if (PyCapsule_IsValid(capsule, Names<dlpack::Managed>::fresh))
+    return importTensor<dlpack::Managed>(capsule);
+  throwError("DTypeError", "from_dlpack: the object gave no unused DLPack capsule");
+}

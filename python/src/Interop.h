@@ -1,0 +1,28 @@
+// Sharing memory with NumPy, PyTorch and others.
+#pragma once
+
+#include "python/src/PyRef.h"
+#include "python/src/TensorObject.h"
+
+#include <optional>
+
+namespace weft {
+
+/// The buffer protocol of tensors: read-only, dense, without a copy.
+int getTensorBuffer(PyObject *self, Py_buffer *view, int flags);
+void releaseTensorBuffer(PyObject *self, Py_buffer *view);
+
+/// A tensor over the memory of an object with the buffer protocol. Dense memory is shared unless
+/// `copy` is set; other memory is copied. `reinterpreted` gives the dtype of elements that the
+/// protocol has no name for (bfloat16 as 16-bit words). Throws.
+PyRef tensorFromBuffer(PyObject *object, std::optional<DType> reinterpreted, bool copy);
+
+/// A DLPack capsule that shares the tensor's memory: versioned (1.0) or of the older form.
+PyRef toDLPack(TensorObject *tensor, bool versioned);
+/// A tensor over the memory of a DLPack capsule; a strided one is copied once.
+PyRef fromDLPack(PyObject *capsule);
+
+/// How often foreign memory had to be copied.
+extern uint64_t interopCopies;
+
+} // namespace weft

@@ -1,0 +1,72 @@
+// What lower() returns.
+#include "python/src/Lowered.h"
+
+#include "python/src/Errors.h"
+
+namespace py = pybind11;
+using namespace weft;
+
+namespace {
+
+class Lowered {
+public:
+  explicit Lowered(const Specialization &specialization)
+      : module(specialization.module), executable(specialization.executable) {}
+
+  std::string ir(const std::string &level) const {
+    mlir::OwningOpRef<mlir::ModuleOp> copy = (*module)->clone();
+    return Compiler::instance().lower(*copy, level);
+  }
+
+  const std::vector<KernelReport> &kernels() {
+    if (!executable) {
+      mlir::OwningOpRef<mlir::ModuleOp> copy = (*module)->clone();
+      executable = Compiler::instance().compile(*copy);
+    }
+    return executable->kernels;
+  }
+
+private:
+  std::shared_ptr<mlir::OwningOpRef<mlir::ModuleOp>> module;
+  std::shared_ptr<const Executable> executable;
+};
+
+/// Python has no class for weft::Error: it is translated here.
+template <typename Body> auto translated(Body &&body) {
+  try {
+    return body();
+  } catch (...) {
+    setPythonError();
+    throw py::error_already_set();
+  }
+}
+
+} // namespace
+
+static py::list kernelList(Lowered &lowered) {
+  return translated([&] {
+    py::list result;
+    for (const KernelReport &kernel : lowered.kernels()) {
+      py::dict row;
+      row["name"] = kernel.name;
+      result.append(row);
+    }
+    return result;
+  });
+}
+
+PyRef weft::newLowered(const Specialization &specialization) {
+  return PyRef::steal(py::cast(Lowered(specialization)).release().ptr());
+}
+
+void weft::registerLowered(py::module_ &module) {
+  py::class_<Lowered>(module, "Lowered", "A traced function.")
+      .def(
+          "ir",
+          [](const Lowered &lowered, const std::string &level) {
+            return translated([&] { return lowered.ir(level); });
+          },
+          py::arg("level") = "weft",
+          "The IR after a phase: \"weft\", \"kernels\", \"loops\", \"llvm\" or \"asm\".")
+      .def("_kernels", kernelList);
+}

@@ -1,0 +1,186 @@
+// The extension module weft._core.
+#include "lib/Compiler/Compiler.h"
+#include "lib/Runtime/Allocator.h"
+#include "lib/Runtime/ThreadPool.h"
+#include "python/src/Apply.h"
+#include "python/src/Errors.h"
+#include "python/src/FunctionalGradient.h"
+#include "python/src/Interop.h"
+#include "python/src/JitFunction.h"
+#include "python/src/Lowered.h"
+#include "python/src/TraceSession.h"
+
+#include <pybind11/pybind11.h>
+
+namespace py = pybind11;
+using namespace weft;
+
+/// Hands a result to pybind11, or an error.
+static py::object adopted(PyObject *object) {
+  if (!object)
+    throw py::error_already_set();
+  return py::reinterpret_steal<py::object>(object);
+}
+
+static AttributeValue attributeFrom(PyObject *value) {
+  if (PyBool_Check(value))
+    return value == Py_True;
+  if (PyFloat_Check(value))
+    return PyFloat_AS_DOUBLE(value);
+  if (PyLong_Check(value)) {
+    long long integer = PyLong_AsLongLong(value);
+    if (integer == -1 && PyErr_Occurred())
+      throw PythonError();
+    return int64_t(integer);
+  }
+  return shapeFrom(value, "an attribute");
+}
+
+static OpCall callFrom(const char *name, PyObject *attributes, PyObject *shape, PyObject *dtype) {
+  const OpInfo *op = findOp(name);
+  if (!op)
+    throwError("WeftError", std::string("there is no op \"") + name + "\"");
+  OpCall call(*op);
+  if (attributes != Py_None) {
+    Py_ssize_t position = 0;
+    PyObject *key, *value;
+    while (PyDict_Next(attributes, &position, &key, &value))
+      call.set(PyUnicode_AsUTF8(key), attributeFrom(value));
+  }
+  if (shape != Py_None)
+    call.resultShape = shapeFrom(shape, "the shape");
+  if (dtype != Py_None)
+    call.resultDType = dtypeFrom(dtype);
+  for (int64_t dimension : call.resultShape)
+    if (dimension < 0)
+      throwError("ShapeError", op->pythonName.str() + ": negative dimension in shape " +
+                                   shapeTuple(call.resultShape));
+  TensorSignature signature{call.resultDType,
+                            {call.resultShape.begin(), call.resultShape.end()}};
+  signature.bytes();
+  return call;
+}
+
+/// apply(name, operands, attributes=None, shape=None, dtype=None)
+static PyObject *applyFunction(PyObject *, PyObject *const *arguments, Py_ssize_t count,
+                               PyObject *keywordNames) {
+  return guarded([&] {
+    static const char *names[] = {"attributes", "shape", "dtype"};
+    PyObject *values[] = {Py_None, Py_None, Py_None};
+    for (Py_ssize_t i = 2; i < count && i < 5; ++i)
+      values[i - 2] = arguments[i];
+    for (Py_ssize_t i = 0; keywordNames && i < PyTuple_GET_SIZE(keywordNames); ++i)
+      for (size_t name = 0; name < 3; ++name)
+        if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(keywordNames, i), names[name]) == 0)
+          values[name] = arguments[count + i];
+    OpCall call =
+        callFrom(PyUnicode_AsUTF8(arguments[0]), values[0], values[1], values[2]);
+    PyRef operands = checked(PySequence_Tuple(arguments[1]));
+    auto *items = reinterpret_cast<PyTupleObject *>(operands.get())->ob_item;
+    return apply(call, {items, size_t(PyTuple_GET_SIZE(operands.get()))}).release();
+  });
+}
+
+static py::object fromBuffer(py::object object, py::object reinterpreted, bool copy) {
+  return adopted(guarded([&] {
+    std::optional<DType> dtype;
+    if (!reinterpreted.is_none())
+      dtype = dtypeFrom(reinterpreted.ptr());
+    return tensorFromBuffer(object.ptr(), dtype, copy).release();
+  }));
+}
+
+/// A constant tensor (of dtype and shape) inside a trace, a filled one outside.
+static py::object full(py::object shape, py::object value, py::object dtype) {
+  return adopted(guarded([&]() -> PyObject * {
+    Shape dimensions = shapeFrom(shape.ptr(), "the shape");
+    DType type = dtypeFrom(dtype.ptr());
+    Array scalar = scalarArray(value.ptr(), type);
+    PyRef tensor = checked(newTensor(TensorValue::of(std::move(scalar))));
+    if (currentSession) {
+      mlir::Location location = currentSession->location();
+      Graph &graph = currentSession->graph;
+      ValueId id = PyFloat_Check(value.ptr())
+                       ? graph.constant(type, {}, PyFloat_AS_DOUBLE(value.ptr()), false, location)
+                       : graph.constant(type, {}, int64_t(PyLong_AsLongLong(value.ptr())), false,
+                                        location);
+      tensor = checked(newTensor(currentSession->tracer(id)));
+    }
+    if (dimensions.empty())
+      return tensor.release();
+    OpCall call(requireOp("weft.broadcast"));
+    call.set("dimensions", Shape());
+    call.resultShape = dimensions;
+    call.resultDType = type;
+    TensorSignature{type, {dimensions.begin(), dimensions.end()}}.bytes();
+    return apply(call, {{tensor.get()}}).release();
+  }));
+}
+
+static py::dict statistics() {
+  py::dict result;
+  AllocatorStatistics memory = Allocator::process().statistics();
+  result["eager_calls"] = eagerStatistics.calls;
+  result["eager_compiles"] = eagerStatistics.compiles;
+  result["traced_ops"] = eagerStatistics.tracedOps;
+  result["interop_copies"] = interopCopies;
+  result["bytes_in_use"] = memory.bytesInUse;
+  result["peak_bytes_in_use"] = memory.peakBytesInUse;
+  return result;
+}
+
+template <typename Function> static auto translated(Function &&function) {
+  try {
+    return function();
+  } catch (...) {
+    setPythonError();
+    throw py::error_already_set();
+  }
+}
+
+PYBIND11_MODULE(_core, module) {
+  module.doc() = "The compiled part of weft: tensors, tracing, compiled functions.";
+  if (registerTensorType(module.ptr()) < 0 || registerJitType(module.ptr()) < 0)
+    throw py::error_already_set();
+  registerLowered(module);
+  registerFunctionalGradient(module);
+
+  static PyMethodDef applyDefinition = {
+      "apply", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(applyFunction)),
+      METH_FASTCALL | METH_KEYWORDS, "Applies an op to operands."};
+  module.add_object("apply", adopted(PyCFunction_New(&applyDefinition, nullptr)));
+
+  module.def("register_dtypes", [](py::object list) {
+    translated([&] {
+      registerDTypes(list.ptr());
+      return 0;
+    });
+  });
+  module.def("set_package_folder", [](std::string folder) { setPackageFolder(std::move(folder)); });
+  module.def("bump_epoch", [] { ++guardEpoch; });
+  module.def("from_buffer", fromBuffer, py::arg("object"), py::arg("dtype") = py::none(),
+             py::arg("copy") = false);
+  module.def("full", full);
+  module.def("to_dlpack", [](py::object tensor, bool versioned) {
+    return adopted(guarded([&] { return toDLPack(asTensor(tensor.ptr()), versioned).release(); }));
+  });
+  module.def("from_dlpack", [](py::object capsule) {
+    return adopted(guarded([&] { return fromDLPack(capsule.ptr()).release(); }));
+  });
+  module.def("gradients_enabled", [] { return gradientsEnabled; });
+  module.def("set_gradients_enabled",
+             [](bool enabled) { return std::exchange(gradientsEnabled, enabled); });
+  module.def("is_tracing", [] { return currentSession != nullptr; });
+  module.def("user_line", [] {
+    SourceLine line = userLine();
+    return py::make_tuple(line.file, line.line);
+  });
+  module.def("statistics", statistics);
+  module.def("thread_count", [] { return ThreadPool::process().threadCount(); });
+  module.def("set_thread_count", [](int count) {
+    translated([&] {
+      ThreadPool::process().setThreadCount(count);
+      return 0;
+    });
+  });
+}

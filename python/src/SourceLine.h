@@ -1,0 +1,29 @@
+// The line of the user's program that is being run.
+#pragma once
+
+#include <string>
+
+namespace weft {
+
+struct SourceLine {
+  std::string file;
+  int line = 0;
+
+  bool known() const { return line > 0; }
+  /// "file.py:12: ", or nothing.
+  std::string prefix() const {
+    return known() ? file + ":" + std::to_string(line) + ": " : std::string();
+  }
+  /// "file.py:12", or "an unknown line".
+  std::string text() const {
+    return known() ? file + ":" + std::to_string(line) : std::string("an unknown line");
+  }
+};
+
+/// Files below this folder are the package's own, not the user's.
+void setPackageFolder(std::string folder);
+
+/// The innermost Python frame outside the package.
+SourceLine userLine();
+
+} // namespace weft

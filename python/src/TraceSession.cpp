@@ -1,0 +1,175 @@
+// Tracing: reads and writes of handles while a user's function runs on tracers.
+#include "python/src/TraceSession.h"
+
+#include "python/src/Apply.h"
+#include "python/src/Errors.h"
+
+using namespace weft;
+
+thread_local TraceSession *weft::currentSession = nullptr;
+
+TraceSession::TraceSession() : firstSerial(nextTensorSerial()) {}
+
+//===----------------------------------------------------------------------===//
+// Values
+//===----------------------------------------------------------------------===//
+
+TensorValue TraceSession::tracer(ValueId id) {
+  TensorValue value;
+  value.dtype = graph.dtype(id);
+  value.weak = graph.isWeak(id);
+  llvm::ArrayRef<int64_t> shape = graph.shape(id);
+  value.shape.assign(shape.begin(), shape.end());
+  value.session = shared_from_this();
+  value.id = id;
+  return value;
+}
+
+TensorValue TraceSession::addArgument(DType dtype, llvm::ArrayRef<int64_t> shape, bool weak) {
+  ValueId id = graph.addInput(dtype, shape, weak);
+  rememberLine(id);
+  return tracer(id);
+}
+
+void TraceSession::addScalar(ValueId id, PyRef value) {
+  scalarIds[id] = scalars.size();
+  scalars.push_back({std::move(value), false});
+}
+
+PyRef TraceSession::specialize(ValueId id) {
+  auto found = scalarIds.find(id);
+  if (found == scalarIds.end())
+    return {};
+  scalars[found->second].specialized = true;
+  return scalars[found->second].value;
+}
+
+void TraceSession::rememberLine(ValueId id) {
+  if (lines.size() <= id)
+    lines.resize(id + 1);
+  lines[id] = userLine();
+}
+
+SourceLine TraceSession::lineOf(ValueId id) const {
+  return id < lines.size() ? lines[id] : SourceLine();
+}
+
+mlir::Location TraceSession::location() {
+  SourceLine line = userLine();
+  return line.known() ? graph.location(line.file, line.line) : graph.unknownLocation();
+}
+
+ValueId TraceSession::read(TensorObject *tensor) {
+  ValueId id;
+  if (tensor->value.isTracer()) {
+    if (tensor->value.session.get() != this)
+      requireConcrete(tensor, "an operation");
+    id = tensor->value.id;
+  } else {
+    auto [found, isNew] = hiddenIds.try_emplace(tensor, 0);
+    if (isNew) {
+      found->second = graph.addInput(tensor->value.dtype, tensor->value.shape);
+      auto owner = gradientOwners.find(tensor);
+      PyObject *handle = reinterpret_cast<PyObject *>(
+          owner != gradientOwners.end() ? owner->second : tensor);
+      hidden.push_back({PyRef::borrow(handle), owner != gradientOwners.end(),
+                        tensor->value.array()});
+      keptAlive.push_back(PyRef::borrow(reinterpret_cast<PyObject *>(tensor)));
+    }
+    id = found->second;
+  }
+  if (tensor->requiresGrad && tensor->isLeaf())
+    noteLeaf(tensor, id);
+  return id;
+}
+
+ValueId TraceSession::detached(ValueId id, mlir::Location location) {
+  auto [found, isNew] = detachedIds.try_emplace(id, 0);
+  if (isNew)
+    found->second = graph.apply(OpCall(requireOp("weft.stop_gradient")), {id}, location)[0];
+  return detachedIds[id];
+}
+
+//===----------------------------------------------------------------------===//
+// Effects on handles
+//===----------------------------------------------------------------------===//
+
+void TraceSession::willRebind(TensorObject *tensor) {
+  if (tensor->serial >= firstSerial || !reboundHandles.insert(tensor).second)
+    return;
+  rebound.push_back({PyRef::borrow(reinterpret_cast<PyObject *>(tensor)), tensor->value,
+                     tensor->node, tensor->nodeResult, tensor->requiresGrad, tensor->derived});
+}
+
+void TraceSession::willSetGradient(TensorObject *tensor) {
+  if (tensor->serial >= firstSerial || !gradientHandles.insert(tensor).second)
+    return;
+  gradientsSet.push_back({PyRef::borrow(reinterpret_cast<PyObject *>(tensor)),
+                          tensor->slot ? tensor->slot->gradient : PyRef()});
+}
+
+void TraceSession::didReadGradient(TensorObject *tensor) {
+  if (tensor->serial >= firstSerial || gradientHandles.contains(tensor))
+    return;
+  PyObject *gradient = tensor->slot ? tensor->slot->gradient.get() : nullptr;
+  if (gradient)
+    gradientOwners[asTensor(gradient)] = tensor;
+  for (auto &[handle, present] : gradientsRead)
+    if (asTensor(handle.get()) == tensor)
+      return;
+  gradientsRead.push_back({PyRef::borrow(reinterpret_cast<PyObject *>(tensor)), gradient});
+}
+
+void TraceSession::noteLeaf(TensorObject *tensor, ValueId id) {
+  for (const TracedLeaf &leaf : leaves)
+    if (leaf.id == id && asTensor(leaf.handle.get()) == tensor)
+      return;
+  leaves.push_back({PyRef::borrow(reinterpret_cast<PyObject *>(tensor)), id});
+}
+
+void TraceSession::undo() {
+  for (SavedValue &saved : rebound) {
+    TensorObject *tensor = asTensor(saved.handle.get());
+    tensor->value = saved.value;
+    tensor->node = saved.node;
+    tensor->nodeResult = saved.nodeResult;
+    tensor->requiresGrad = saved.requiresGrad;
+    tensor->derived = saved.derived;
+  }
+  for (SavedGradient &saved : gradientsSet)
+    asTensor(saved.handle.get())->gradientSlot().gradient = saved.before;
+}
+
+void TraceSession::close() {
+  active = false;
+  rebound.clear();
+  gradientsSet.clear();
+  gradientsRead.clear();
+  hidden.clear();
+  keptAlive.clear();
+  leaves.clear();
+}
+
+//===----------------------------------------------------------------------===//
+// Gradients
+//===----------------------------------------------------------------------===//
+
+void TraceSession::backward(TensorObject *root, PyObject *cotangent) {
+  differentiated = true;
+  mlir::Location here = location();
+  ValueId output = read(root);
+  ValueId seed = cotangent ? read(asTensor(cotangent))
+                           : graph.constant(root->value.dtype, root->value.shape, 1.0, false, here);
+  llvm::SmallVector<ValueId> wanted;
+  std::vector<TracedLeaf> asked = leaves;
+  for (const TracedLeaf &leaf : asked)
+    wanted.push_back(leaf.id);
+  auto gradients = graph.gradients({output}, {seed}, wanted, here);
+  for (auto [leaf, gradient] : llvm::zip_equal(asked, gradients)) {
+    if (!gradient)
+      continue;
+    rememberLine(*gradient);
+    PyRef tensor = checked(newTensor(tracer(*gradient)));
+    accumulateGradient(asTensor(leaf.handle.get()), std::move(tensor));
+  }
+}

@@ -1,0 +1,150 @@
+"""weft: a tracing just-in-time compiler for tensor programs.
+
+Tensors and functions follow the Python array API standard; `jit` compiles functions of them, and
+`grad`, `value_and_grad`, `vjp` and `jvp` differentiate them.
+"""
+
+from __future__ import annotations
+
+import math as _math
+from pathlib import Path as _Path
+
+from . import _core
+
+_core.set_package_folder(str(_Path(__file__).parent))
+
+from . import _methods as _methods, random  # noqa: E402
+from ._autodiff import (  # noqa: E402
+    enable_grad,
+    grad,
+    is_grad_enabled,
+    jvp,
+    no_grad,
+    value_and_grad,
+    vjp,
+)
+from ._core import Tensor  # noqa: E402
+from ._creation import (  # noqa: E402
+    arange,
+    array,
+    asarray,
+    empty,
+    empty_like,
+    eye,
+    from_dlpack,
+    from_numpy,
+    full,
+    full_like,
+    linspace,
+    meshgrid,
+    ones,
+    ones_like,
+    tensor,
+    zeros,
+    zeros_like,
+)
+from ._dtypes import (  # noqa: E402
+    DType,
+    bfloat16,
+    finfo,
+    float16,
+    float32,
+    float64,
+    iinfo,
+    int8,
+    int16,
+    int32,
+    int64,
+    promote_types,
+    result_type,
+    uint8,
+)
+from ._dtypes import bool_ as bool  # noqa: E402
+from ._errors import (  # noqa: E402
+    CacheError,
+    ConcretizationError,
+    DTypeError,
+    GradientError,
+    OutOfBoundsError,
+    OutOfMemoryError,
+    OutOfRangeError,
+    ShapeError,
+    TracerLeakError,
+    UnsupportedError,
+    WeftError,
+)
+from ._functional import log_softmax, softmax  # noqa: E402
+from ._jit import jit  # noqa: E402
+from ._linear import einsum, matmul, outer, tensordot, vecdot  # noqa: E402
+from ._manipulation import (  # noqa: E402
+    astype,
+    broadcast_arrays,
+    broadcast_shapes,
+    broadcast_to,
+    chunk,
+    clamp,
+    clip,
+    concat,
+    embedding,
+    expand_dims,
+    flatten,
+    flip,
+    matrix_transpose,
+    moveaxis,
+    one_hot,
+    pad,
+    permute_dims,
+    repeat,
+    reshape,
+    roll,
+    scatter_add,
+    split,
+    squeeze,
+    stack,
+    take,
+    tile,
+    transpose,
+    tril,
+    triu,
+    unstack,
+)
+from ._ops import *  # noqa: E402, F403
+from ._reductions import (  # noqa: E402
+    all,
+    any,
+    argmax,
+    argmin,
+    count_nonzero,
+    logsumexp,
+    max,
+    mean,
+    min,
+    norm,
+    prod,
+    std,
+    sum,
+    var,
+)
+
+__version__ = "0.1.0"
+__array_api_version__ = "2023.12"
+
+pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
+cat = concat
+float, double, half, long, int = float32, float64, float16, int64, int32
+manual_seed, rand, randn = random.seed, random.rand, random.randn
+
+
+def stats() -> dict:
+    """Counters of the process: eager calls and compiles, traced ops, copies, bytes in use."""
+    return _core.statistics()
+
+
+def set_num_threads(count: int) -> None:
+    """Changes how many threads run kernels, the caller included. Raises WeftError below 1."""
+    _core.set_thread_count(count)
+
+
+def get_num_threads() -> int:
+    """How many threads run kernels, the caller included."""
+    return _core.thread_count()

@@ -1,0 +1,205 @@
+"""Gradients of functions, and switching their recording off."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from contextlib import ContextDecorator
+from typing import Any
+
+from . import _core
+from ._core import Tensor
+from ._creation import _fail, asarray, ones_like
+from ._errors import DTypeError, ShapeError
+
+
+class _GradientMode(ContextDecorator):
+    enabled = False
+
+    def __init__(self) -> None:
+        self._former: list[bool] = []
+
+    def __enter__(self) -> None:
+        self._former.append(_core.set_gradients_enabled(self.enabled))
+
+    def __exit__(self, *_: object) -> None:
+        _core.set_gradients_enabled(self._former.pop())
+
+
+class no_grad(_GradientMode):  # noqa: N801 (PyTorch's name)
+    """Within it, or in a function decorated by it, nothing is recorded for gradients."""
+
+
+class enable_grad(_GradientMode):  # noqa: N801 (PyTorch's name)
+    """The opposite of `no_grad`."""
+
+    enabled = True
+
+
+def is_grad_enabled() -> bool:
+    """True while operations are recorded for gradients."""
+    return _core.gradients_enabled()
+
+
+def tree_map(function: Callable[[Any], Any], tree: Any) -> Any:
+    """A copy of nested containers with each tensor or number replaced."""
+    if isinstance(tree, (Tensor, bool, int, float)) or hasattr(tree, "__array__"):
+        return function(tree)
+    if isinstance(tree, tuple):
+        items = [tree_map(function, item) for item in tree]
+        return type(tree)(*items) if hasattr(tree, "_fields") else tuple(items)
+    if isinstance(tree, list):
+        return [tree_map(function, item) for item in tree]
+    if isinstance(tree, dict):
+        return {key: tree_map(function, item) for key, item in tree.items()}
+    if hasattr(tree, "__dataclass_fields__"):
+        import copy
+
+        result = copy.copy(tree)
+        for name in tree.__dataclass_fields__:
+            object.__setattr__(result, name, tree_map(function, getattr(tree, name)))
+        return result
+    return tree
+
+
+def tree_leaves(tree: Any) -> list[Any]:
+    """The tensors and numbers of nested containers, in order."""
+    leaves: list[Any] = []
+    tree_map(leaves.append, tree)
+    return leaves
+
+
+def _traced(function: Callable) -> Callable:
+    """Runs in the trace in progress, else as a compiled function of its own."""
+    from ._jit import jit
+
+    compiled = jit(function)
+
+    @functools.wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs) if _core.is_tracing() else compiled(*args, **kwargs)
+
+    return run
+
+
+def _call_with_inputs(fun: Callable, argnums: Sequence[int], args: tuple,
+                      kwargs: dict) -> tuple[Any, list[Any], list[Tensor]]:
+    """f's result on inputs that differentiation can tell from other uses; their trees; leaves."""
+    arguments, trees, leaves = list(args), [], []
+    for number in argnums:
+        if not -len(args) <= number < len(args):
+            raise _fail(ShapeError, f"argnums names argument {number}, but there are {len(args)}")
+        tree = tree_map(lambda leaf: _core.differentiation_input(asarray(leaf)), args[number])
+        arguments[number] = tree
+        trees.append(tree)
+        leaves.extend(tree_leaves(tree))
+    former = _core.set_gradients_enabled(True)
+    try:
+        return fun(*arguments, **kwargs), trees, leaves
+    finally:
+        _core.set_gradients_enabled(former)
+
+
+def _rebuilt(trees: list[Any], gradients: list[Tensor]) -> list[Any]:
+    remaining = iter(gradients)
+    return [tree_map(lambda _: next(remaining), tree) for tree in trees]
+
+
+def value_and_grad(fun: Callable, argnums: int | Sequence[int] = 0,
+                   has_aux: bool = False) -> Callable:
+    """A function that returns ``fun``'s value and its gradient.
+
+    Args:
+        fun: returns a tensor of one element of floating dtype; with ``has_aux`` a pair of that and
+            anything else.
+        argnums: which arguments (nested containers of floating tensors) to differentiate for. An
+            int gives one gradient of the argument's structure, a sequence a tuple of them.
+
+    Raises:
+        ShapeError: the value has more than one element. DTypeError: a leaf is not floating.
+    """
+    numbers = [argnums] if isinstance(argnums, int) else list(argnums)
+
+    def evaluate(*args: Any, **kwargs: Any) -> Any:
+        result, trees, leaves = _call_with_inputs(fun, numbers, args, kwargs)
+        value, aux = result if has_aux else (result, None)
+        value = asarray(value)
+        if value._size != 1 or value.dtype.kind != "floating":
+            raise _fail(ShapeError, f"grad: the function has to return one floating number, but it "
+                                    f"returned {value.dtype.name} of shape {value.shape}")
+        gradients = _rebuilt(trees, _core.gradients([value], [ones_like(value)], leaves))
+        gradient = gradients[0] if isinstance(argnums, int) else tuple(gradients)
+        return ((value, aux) if has_aux else value), gradient
+
+    return functools.wraps(fun)(_traced(evaluate))
+
+
+def grad(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable:
+    """A function that returns the gradient of ``fun`` (with ``has_aux`` a pair of it and the rest).
+
+    See `value_and_grad`.
+    """
+    both = value_and_grad(fun, argnums, has_aux)
+
+    @functools.wraps(fun)
+    def evaluate(*args: Any, **kwargs: Any) -> Any:
+        value, gradient = both(*args, **kwargs)
+        return (gradient, value[1]) if has_aux else gradient
+
+    evaluate.__wrapped__ = both
+    return evaluate
+
+
+def _product(fun: Callable, primals: tuple, cotangents: Any) -> tuple[Any, tuple]:
+    result, trees, leaves = _call_with_inputs(fun, range(len(primals)), primals, {})
+    outputs, seeds = tree_leaves(result), tree_leaves(cotangents)
+    if len(outputs) != len(seeds):
+        raise _fail(ShapeError, f"vjp: {len(outputs)} outputs need as many cotangents, not "
+                                f"{len(seeds)}")
+    seeds = [asarray(seed).astype(out.dtype) for seed, out in zip(seeds, outputs, strict=True)]
+    for seed, out in zip(seeds, outputs, strict=True):
+        if seed.shape != out.shape:
+            raise _fail(ShapeError, f"vjp: a cotangent of shape {seed.shape} for an output of shape "
+                                    f"{out.shape}")
+    return result, tuple(_rebuilt(trees, _core.gradients(outputs, seeds, leaves)))
+
+
+def vjp(fun: Callable, *primals: Any) -> tuple[Any, Callable]:
+    """``fun(*primals)``, and the function from its cotangents to those of the primals (a tuple)."""
+    value = _traced(lambda *arguments: fun(*arguments))(*primals)
+    multiply = _traced(lambda arguments, cotangents: _product(fun, arguments, cotangents)[1])
+    return value, lambda cotangents: multiply(primals, cotangents)
+
+
+def jvp(fun: Callable, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    """``fun(*primals)`` and its derivative along the tangents, by differentiating `vjp` twice."""
+    if len(primals) != len(tangents):
+        raise _fail(ShapeError, f"jvp: {len(primals)} primals and {len(tangents)} tangents")
+
+    def evaluate(arguments: tuple, directions: tuple) -> tuple[Any, Any]:
+        value = fun(*arguments)
+
+        def pulled(cotangents: Any) -> tuple:
+            return _product(fun, arguments, cotangents)[1]
+
+        # The product with the Jacobian is linear in the cotangents; its transpose is wanted.
+        _, along = _product(pulled, (tree_map(ones_like, value),), directions)
+        return value, along[0]
+
+    return _traced(evaluate)(tuple(primals), tuple(tangents))
+
+
+def backward(tensor: Tensor, gradient: Tensor | None = None, retain_graph: bool = False) -> None:
+    """Accumulates the gradients of the tensor in the `.grad` of the leaves it depends on.
+
+    Args:
+        gradient: the cotangent, of the tensor's shape; not needed for one element.
+        retain_graph: keep what was recorded, for another backward().
+
+    Raises:
+        GradientError: nothing requires a gradient. ShapeError: the cotangent is missing or of
+            another shape.
+    """
+    if gradient is not None and not isinstance(gradient, Tensor):
+        raise _fail(DTypeError, f"backward: gradient is a {type(gradient).__name__}, not a tensor")
+    tensor._backward(gradient, retain_graph)

@@ -1,0 +1,258 @@
+"""Making tensors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from . import _core
+from ._core import Tensor
+from ._dtypes import DType, as_dtype, bfloat16, float32, int64
+from ._errors import DTypeError, ShapeError
+
+Shape = int | Sequence[int]
+
+
+def _fail(kind: type[Exception], message: str) -> Exception:
+    """An error with the user's line in front."""
+    file, line = _core.user_line()
+    return kind(f"{file}:{line}: {message}" if line else message)
+
+
+def _shape(shape: Shape | tuple[Sequence[int]]) -> tuple[int, ...]:
+    if isinstance(shape, (int, np.integer)):
+        return (int(shape),)
+    if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
+        shape = shape[0]
+    return tuple(shape)
+
+
+def _from_numpy(array: np.ndarray, copy: bool) -> Tensor:
+    if array.dtype.byteorder == ">":
+        array = array.astype(array.dtype.newbyteorder("="))
+    if array.dtype.name == "bfloat16":
+        return _core.from_buffer(array.view(np.uint16), bfloat16, copy)
+    try:
+        return _core.from_buffer(array, None, copy)
+    except (ValueError, BufferError) as error:
+        raise _fail(DTypeError, f"an array of dtype {array.dtype} is no tensor: {error}") from None
+
+
+def _from_sequence(data: Sequence, dtype: DType | None) -> Tensor:
+    if any(isinstance(item, Tensor) for item in data):
+        from ._manipulation import stack
+
+        return stack([asarray(item) for item in data])
+    try:
+        array = np.asarray(data)
+    except ValueError as error:
+        raise _fail(
+            ShapeError, f"a nested list has to be rectangular to become a tensor: {error}"
+        ) from None
+    if array.dtype == object or array.dtype.kind in "USOMm":
+        kinds = sorted({type(item).__name__ for item in np.ravel(np.asarray(data, object))})
+        raise _fail(DTypeError, f"a list of {', '.join(kinds)} is no tensor")
+    if dtype is None and array.dtype == np.float64:
+        array = array.astype(np.float32)
+    elif dtype is not None and dtype is not bfloat16:
+        array = array.astype(dtype.to_numpy())
+    return _from_numpy(array, copy=False)
+
+
+def asarray(obj: object, /, *, dtype: object = None, device: object = None,
+            copy: bool | None = None) -> Tensor:
+    """A tensor of an array, a number or nested sequences.
+
+    Memory of NumPy arrays and DLPack objects is shared where it is dense, unless ``copy`` is true.
+    Numbers and lists become bool, int64 or float32.
+
+    Raises:
+        ShapeError: a nested list is ragged. DTypeError: there is no such dtype.
+    """
+    _check_device(device)
+    wanted = None if dtype is None else as_dtype(dtype)
+    if isinstance(obj, Tensor):
+        result = obj
+    elif isinstance(obj, (bool, int, float)):
+        result = _core.full((), obj, wanted or as_dtype(type(obj)))
+    elif isinstance(obj, (np.ndarray, np.generic)):
+        result = _from_numpy(np.asarray(obj), copy=bool(copy))
+    elif isinstance(obj, (list, tuple)):
+        result = _from_sequence(obj, wanted)
+    elif hasattr(obj, "__dlpack__"):
+        result = from_dlpack(obj)
+    elif hasattr(obj, "__array__"):
+        result = _from_numpy(np.asarray(obj), copy=bool(copy))
+    else:
+        try:
+            array = np.asarray(memoryview(obj))  # type: ignore[arg-type]
+        except TypeError:
+            raise _fail(DTypeError, f"a {type(obj).__name__} is no tensor") from None
+        result = _from_numpy(array, copy=bool(copy))
+    return result if wanted is None or result.dtype is wanted else result.astype(wanted)
+
+
+def _check_device(device: object) -> None:
+    if device is not None and str(device) != "cpu":
+        raise _fail(ShapeError, f"there is no device {device!r}: tensors live on \"cpu\"")
+
+
+def array(data: object, dtype: object = None) -> Tensor:
+    """A tensor with a copy of ``data`` (see `asarray`)."""
+    return asarray(data, dtype=dtype, copy=True)
+
+
+def tensor(data: object, dtype: object = None, requires_grad: bool = False) -> Tensor:
+    """A new tensor with a copy of ``data``, as PyTorch's function of that name."""
+    result = asarray(data, dtype=dtype, copy=True)
+    result = result.detach() if isinstance(data, Tensor) else result
+    if requires_grad:
+        result.requires_grad = True
+    return result
+
+
+def from_numpy(array: np.ndarray, /) -> Tensor:
+    """A tensor that shares the array's memory, if that is dense. Change the array no more."""
+    if not isinstance(array, np.ndarray):
+        raise _fail(DTypeError, f"from_numpy takes a NumPy array, not a {type(array).__name__}")
+    return _from_numpy(array, copy=False)
+
+
+def from_dlpack(obj: object, /) -> Tensor:
+    """A tensor that shares the memory of an object with ``__dlpack__``; strided memory is copied.
+
+    Raises:
+        DTypeError: the object has no ``__dlpack__``, or elements without a dtype in weft.
+    """
+    if isinstance(obj, Tensor):
+        return obj.detach()
+    if not hasattr(obj, "__dlpack__"):
+        raise _fail(DTypeError, f"from_dlpack: a {type(obj).__name__} has no __dlpack__")
+    if getattr(obj, "requires_grad", False):
+        obj = obj.detach()  # type: ignore[attr-defined]
+    try:
+        capsule = obj.__dlpack__(max_version=(1, 0))
+    except TypeError:
+        capsule = obj.__dlpack__()
+    return _core.from_dlpack(capsule)
+
+
+def full(shape: Shape, fill_value: bool | int | float, *, dtype: object = None) -> Tensor:
+    """A tensor of ``shape`` filled with a number."""
+    if isinstance(fill_value, Tensor):
+        from ._manipulation import broadcast_to
+
+        value = fill_value if dtype is None else fill_value.astype(dtype)
+        return broadcast_to(value, _shape(shape))
+    return _core.full(_shape(shape), fill_value, as_dtype(dtype or type(fill_value)))
+
+
+def zeros(*shape: int | Sequence[int], dtype: object = float32,
+          requires_grad: bool = False) -> Tensor:
+    """Zeros: ``zeros((2, 3))`` or ``zeros(2, 3)``."""
+    return _leaf(_core.full(_shape(shape), 0, as_dtype(dtype or float32)), requires_grad)
+
+
+def ones(*shape: int | Sequence[int], dtype: object = float32,
+         requires_grad: bool = False) -> Tensor:
+    """Ones: ``ones((2, 3))`` or ``ones(2, 3)``."""
+    return _leaf(_core.full(_shape(shape), 1, as_dtype(dtype or float32)), requires_grad)
+
+
+def _leaf(result: Tensor, requires_grad: bool) -> Tensor:
+    if requires_grad:
+        result.requires_grad = True
+    return result
+
+
+def empty(*shape: int | Sequence[int], dtype: object = float32) -> Tensor:
+    """A tensor of the shape; its elements are zeros, as nothing may depend on them."""
+    return zeros(*shape, dtype=dtype)
+
+
+def full_like(x: Tensor, /, fill_value: bool | int | float, *, dtype: object = None) -> Tensor:
+    """A tensor of x's shape (and dtype) filled with a number."""
+    return full(x.shape, fill_value, dtype=dtype or x.dtype)
+
+
+def zeros_like(x: Tensor, /, *, dtype: object = None) -> Tensor:
+    """Zeros of x's shape and dtype."""
+    return zeros(x.shape, dtype=dtype or x.dtype)
+
+
+def ones_like(x: Tensor, /, *, dtype: object = None) -> Tensor:
+    """Ones of x's shape and dtype."""
+    return ones(x.shape, dtype=dtype or x.dtype)
+
+
+def empty_like(x: Tensor, /, *, dtype: object = None) -> Tensor:
+    """See `empty`."""
+    return zeros_like(x, dtype=dtype)
+
+
+def _iota(shape: tuple[int, ...], axis: int, dtype: DType) -> Tensor:
+    return _core.apply("weft.iota", (), {"axis": axis}, shape, dtype)
+
+
+def arange(start: float, /, stop: float | None = None, step: float = 1, *,
+           dtype: object = None) -> Tensor:
+    """start, start + step, ... below stop; int64 if all are integers, else float32.
+
+    Raises:
+        ShapeError: step is 0.
+    """
+    if stop is None:
+        start, stop = 0, start
+    if step == 0:
+        raise _fail(ShapeError, "arange: step must not be 0")
+    integral = all(isinstance(value, (int, np.integer)) for value in (start, stop, step))
+    count = max(0, math.ceil((stop - start) / step))
+    wanted = as_dtype(dtype) if dtype is not None else (int64 if integral else float32)
+    wide = as_dtype("float64") if not integral else int64
+    values = _iota((count,), 0, wide)
+    if step != 1:
+        values = values * step
+    if start != 0:
+        values = values + start
+    return values.astype(wanted)
+
+
+def linspace(start: float, stop: float, /, num: int, *, dtype: object = float32,
+             endpoint: bool = True) -> Tensor:
+    """``num`` numbers evenly spaced from start to stop."""
+    if num < 0:
+        raise _fail(ShapeError, f"linspace: num is {num}, but must not be negative")
+    divisions = num - 1 if endpoint else num
+    step = (stop - start) / divisions if divisions > 0 else 0.0
+    values = _iota((num,), 0, as_dtype("float64")) * step + start
+    return values.astype(dtype or float32)
+
+
+def eye(n_rows: int, n_cols: int | None = None, /, *, k: int = 0,
+        dtype: object = float32) -> Tensor:
+    """Ones on diagonal ``k``, zeros elsewhere: [n_rows, n_cols]."""
+    shape = (n_rows, n_rows if n_cols is None else n_cols)
+    return (_iota(shape, 1, int64) - _iota(shape, 0, int64) == k).astype(dtype or float32)
+
+
+def meshgrid(*arrays: Tensor, indexing: str = "xy") -> list[Tensor]:
+    """Coordinate tensors of 1-D tensors, with "xy" or "ij" indexing."""
+    from ._manipulation import broadcast_to, reshape
+
+    count = len(arrays)
+    order = list(range(count))
+    if indexing == "xy" and count > 1:
+        order[0], order[1] = 1, 0
+    elif indexing not in ("xy", "ij"):
+        raise _fail(ShapeError, f"meshgrid: indexing is {indexing!r}, but has to be 'xy' or 'ij'")
+    shape = [0] * count
+    for place, x in zip(order, arrays, strict=True):
+        shape[place] = x.shape[0]
+    result = []
+    for place, x in zip(order, arrays, strict=True):
+        own = [1] * count
+        own[place] = -1
+        result.append(broadcast_to(reshape(x, own), shape))
+    return result

@@ -1,0 +1,45 @@
+"""The exceptions of weft. Each message names the op, what is wrong, and the user's line."""
+
+
+class WeftError(Exception):
+    """Base of all errors of weft."""
+
+
+class ShapeError(WeftError, ValueError):
+    """Shapes do not fit together, or an argument has a value that no shape allows."""
+
+
+class DTypeError(WeftError, TypeError):
+    """A dtype or a Python type that the operation does not take."""
+
+
+class OutOfBoundsError(WeftError, IndexError):
+    """An index outside of the dimension."""
+
+
+class OutOfRangeError(WeftError, OverflowError):
+    """A number that its dtype cannot hold."""
+
+
+class TracerLeakError(WeftError, RuntimeError):
+    """A value of a trace was used after the traced function had returned."""
+
+
+class ConcretizationError(WeftError, TypeError):
+    """The value of a tensor was asked for while the function is being traced."""
+
+
+class GradientError(WeftError, RuntimeError):
+    """backward() without anything to differentiate, or a leaf changed in place."""
+
+
+class UnsupportedError(WeftError, NotImplementedError):
+    """Something that weft does not do."""
+
+
+class CacheError(WeftError, OSError):
+    """A file or folder that cannot be used."""
+
+
+class OutOfMemoryError(WeftError, MemoryError):
+    """There is no memory for a tensor."""

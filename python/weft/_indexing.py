@@ -1,0 +1,231 @@
+"""``x[key]`` and ``x[key] = value``."""
+
+from __future__ import annotations
+
+import operator
+from typing import NamedTuple
+
+import numpy as np
+
+from . import _core
+from ._core import Tensor
+from ._creation import _fail, asarray
+from ._dtypes import bool_
+from ._errors import DTypeError, OutOfBoundsError, ShapeError, UnsupportedError
+from ._manipulation import (
+    astype,
+    broadcast_to,
+
+    permute_dims,
+    reshape,
+
+    slice_,
+    take,
+)
+
+
+class _Basic(NamedTuple):
+    """Where the basic part of a key points: one entry for each dimension of the tensor."""
+
+    starts: list[int]
+    steps: list[int]
+    sizes: list[int]
+    #: Shape of the selection: integer keys dropped, None inserted.
+    shape: list[int]
+    #: The index tensor, with the dimension of the tensor and of the result that it stands at.
+    index: tuple[Tensor, int, int] | None
+
+
+def _expanded(x: Tensor, key: object) -> list:
+    """The key as a list with one entry for each dimension, and None for new ones."""
+    items = list(key) if isinstance(key, tuple) else [key]
+    used = sum(item is not None and item is not Ellipsis for item in items)
+    if sum(item is Ellipsis for item in items) > 1:
+        raise _fail(OutOfBoundsError, "an index may have only one ellipsis (...)")
+    if used > x.ndim:
+        raise _fail(OutOfBoundsError, f"an index for {used} dimensions is too long for shape "
+                                      f"{x.shape}")
+    missing = [slice(None)] * (x.ndim - used)
+    for place, item in enumerate(items):
+        if item is Ellipsis:
+            return items[:place] + missing + items[place + 1 :]
+    return items + missing
+
+
+def _is_index_array(item: object) -> bool:
+    return isinstance(item, (list, np.ndarray)) or isinstance(item, Tensor)
+
+
+def _basic(x: Tensor, key: object) -> _Basic:
+    starts: list[int] = []
+    steps: list[int] = []
+    sizes: list[int] = []
+    shape: list[int] = []
+    index: tuple[Tensor, int, int] | None = None
+    for item in _expanded(x, key):
+        if item is None:
+            shape.append(1)
+            continue
+        dimension, size = len(starts), x.shape[len(starts)]
+        if isinstance(item, slice):
+            start, stop, step = item.indices(size)
+            count = len(range(start, stop, step))
+            shape.append(count)
+        elif _is_index_array(item) and not (
+            isinstance(item, Tensor) and item.ndim == 0 and not item._is_tracer
+            and item.dtype is not bool_
+        ):
+            if index is not None:
+                raise _fail(UnsupportedError, "only one tensor may stand in an index: flatten the "
+                                              "dimensions and use one tensor of positions")
+            positions = asarray(item)
+            index = (_checked(positions, x.shape[dimension]), dimension, len(shape))
+            start, step, count = 0, 1, size
+            shape.append(size)
+        else:
+            start, step, count = _integer(item, dimension, x), 1, 1
+        starts.append(start if count else 0)
+        steps.append(step)
+        sizes.append(count)
+    return _Basic(starts, steps, sizes, shape, index)
+
+
+def _checked(positions: Tensor, size: int) -> Tensor:
+    if positions.dtype is bool_:
+        raise _fail(DTypeError, "a bool tensor in an index selects as many elements as are true; "
+                                "use weft.where(mask, x, other), whose shape is known")
+    if positions.dtype.kind != "integer":
+        raise _fail(DTypeError, f"an index tensor has to be of integers, not {positions.dtype.name}")
+    if not _core.is_tracing() and not positions._is_tracer:
+        values = np.asarray(positions)
+        if values.size and (values.min() < -size or values.max() >= size):
+            raise _fail(OutOfBoundsError, f"an index of {values.max() if values.max() >= size else values.min()} "
+                                          f"is out of range for a dimension of {size}")
+    return positions
+
+
+def _integer(item: object, dimension: int, x: Tensor) -> int:
+    try:
+        position = operator.index(item)  # type: ignore[call-overload]
+    except TypeError as error:
+        if isinstance(item, Tensor):
+            raise
+        raise _fail(DTypeError, f"a tensor can't be indexed by a {type(item).__name__}") from error
+    size = x.shape[dimension]
+    if not -size <= position < size:
+        raise _fail(OutOfBoundsError, f"index {position} is out of range for dimension {dimension} "
+                                      f"of shape {x.shape}")
+    return position % size
+
+
+def _mask(x: Tensor, key: Tensor) -> Tensor:
+    """The elements where an eager mask is true, as many as there are."""
+    if _core.is_tracing() or key._is_tracer:
+        raise _fail(UnsupportedError, "the shape of x[mask] depends on the mask's values, which are "
+                                      "not known while the function is compiled; use "
+                                      "weft.where(mask, x, other)")
+    if key.shape != x.shape[: key.ndim]:
+        raise _fail(ShapeError, f"a mask of shape {key.shape} does not fit shape {x.shape}")
+    positions = np.flatnonzero(np.asarray(key))
+    rows = reshape(x, (-1 if x._size else 0, *x.shape[key.ndim :]))
+    return take(rows, asarray(positions), axis=0)
+
+
+def get_item(x: Tensor, key: object) -> Tensor:
+    """``x[key]``: integers, slices, None, ``...``, and one tensor of integers or mask."""
+    if isinstance(key, Tensor) and key.dtype is bool_:
+        return _mask(x, key)
+    if isinstance(key, Tensor) and key._is_tracer and key.ndim == 0:
+        return take(x, key, axis=0)
+    basic = _basic(x, key)
+    result = reshape(slice_(x, basic.starts, basic.steps, basic.sizes), basic.shape)
+    if basic.index is None:
+        return result
+    return take(result, basic.index[0], axis=basic.index[2])
+
+
+def set_item(x: Tensor, key: object, value: object) -> None:
+    """``x[key] = value``: rebinds the handle to a tensor in which the elements are replaced."""
+    from ._ops import where
+
+    if isinstance(key, Tensor) and key.dtype is bool_ and key.ndim == x.ndim:
+        x.assign(where(key, astype(asarray(value), x.dtype), x))
+        return
+    basic = _basic(x, key)
+    replacement = astype(asarray(value), x.dtype)
+    if basic.index is not None:
+        _set_rows(x, key, basic, replacement)
+        return
+    shape = tuple(basic.shape)
+    if replacement.ndim > len(shape):
+        replacement = _dropped_units(replacement, len(shape))
+    placed = reshape(broadcast_to(replacement, shape), basic.sizes)
+    starts, steps = list(basic.starts), list(basic.steps)
+    reversed_axes = [i for i, step in enumerate(steps) if step < 0]
+    for i in reversed_axes:
+        starts[i] += steps[i] * (basic.sizes[i] - 1) if basic.sizes[i] else 0
+        steps[i] = -steps[i]
+    if reversed_axes:
+        from ._manipulation import flip
+
+        placed = flip(placed, axis=reversed_axes)
+    if not placed._size:
+        return
+    x.assign(_overwritten(x, placed, starts, steps))
+
+
+def _dropped_units(x: Tensor, ndim: int) -> Tensor:
+    excess = x.shape[: x.ndim - ndim]
+    if any(size != 1 for size in excess):
+        raise _fail(ShapeError, f"a value of shape {x.shape} does not fit the {ndim} dimensions of "
+                                "the elements it replaces")
+    return reshape(x, x.shape[x.ndim - ndim :])
+
+
+def _overwritten(x: Tensor, placed: Tensor, starts: list[int], steps: list[int]) -> Tensor:
+    from ._ops import where
+
+    attributes = {"low": starts, "interior": [step - 1 for step in steps]}
+    spread = _core.apply("weft.pad", (placed, _core.full((), 0, x.dtype)), attributes, x.shape,
+                         x.dtype)
+    inside = _core.apply(
+        "weft.pad", (_core.full(placed.shape, True, bool_), _core.full((), False, bool_)),
+        attributes, x.shape, bool_)
+    return where(inside, spread, x)
+
+
+def _set_rows(x: Tensor, key: object, basic: _Basic, replacement: Tensor) -> None:
+    """``x[..., indices, ...] = value`` where all other dimensions are taken whole."""
+    indices, dimension, _ = basic.index  # type: ignore[misc]
+    if basic.sizes != list(x.shape) or len(basic.shape) != x.ndim or any(
+        step != 1 for step in basic.steps
+    ):
+        raise _fail(UnsupportedError, "assignment by an index tensor together with other indices: "
+                                      "use weft.where, or weft.scatter_add")
+    from ._ops import where
+
+    shape = (*x.shape[:dimension], *indices.shape, *x.shape[dimension + 1 :])
+    updates = broadcast_to(replacement, shape)
+    flat = reshape(indices, -1)
+    front = [*range(dimension, dimension + indices.ndim)]
+    rest = [i for i in range(len(shape)) if i not in front]
+    rows = reshape(permute_dims(updates, front + rest),
+                   (flat.shape[0], *(shape[i] for i in rest)))
+    # The last of repeated indices wins: the position of the writer is found first.
+    size = x.shape[dimension]
+    count = flat.shape[0]
+    order = _core.apply("weft.iota", (), {"axis": 0}, (count,), "int64")
+    same = (reshape(astype(where(flat < 0, flat + size, flat), "int64"), (1, -1))
+            == reshape(_core.apply("weft.iota", (), {"axis": 0}, (size,), "int64"), (-1, 1)))
+    from ._reductions import max
+
+    writer = max(where(same, reshape(order, (1, -1)), -1), axis=1)
+    chosen = take(rows, where(writer < 0, 0, writer), axis=0)
+    order_back = list(range(1, chosen.ndim))
+    order_back.insert(dimension, 0)
+    chosen = permute_dims(chosen, order_back)
+    written = reshape(writer >= 0, [-1 if i == dimension else 1 for i in range(x.ndim)])
+    x.assign(where(written, chosen, x))
+
+
+

@@ -1,0 +1,81 @@
+"""Compiling functions."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from . import _core
+
+
+class CompiledFunction(_core.JitFunction):
+    """What `jit` returns: called as the function itself."""
+
+    def lower(self, *args: Any, **kwargs: Any) -> _core.Lowered:
+        """The traced function for these arguments.
+
+        Its ``ir(level)`` is the IR at level "weft", "kernels", "loops", "llvm" or "asm".
+        """
+        return self._lower(*args, **kwargs)
+
+    def stats(self) -> dict[str, Any]:
+        """Counters (calls, traces) and seconds (tracing, compiling) of this function.
+
+        ``retraces`` says for each trace after the first what had changed.
+        """
+        return self._statistics()
+
+    def explain(self, *args: Any, **kwargs: Any) -> str:
+        """What the call with these arguments runs: kernel by kernel, and why it was traced anew."""
+        from ._explain import explain_text
+
+        return explain_text(self._lower(*args, **kwargs)._kernels(), self._statistics())
+
+
+def _static_parameters(function: Callable, numbers: Sequence[int],
+                       names: Sequence[str]) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Static arguments by position and by name, each given in both ways where possible."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return tuple(numbers), tuple(names)
+    known = [parameter.name for parameter in parameters]
+    for name in names:
+        if name not in known and parameters[-1:] and parameters[-1].kind is not inspect.Parameter.VAR_KEYWORD:
+            raise ValueError(f"static_argnames: the function has no parameter {name!r}")
+    numbers = [number % len(known) if number < 0 else number for number in numbers]
+    all_names = set(names) | {known[number] for number in numbers if number < len(known)}
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    all_numbers = set(numbers) | {
+        i for i, parameter in enumerate(parameters)
+        if parameter.name in all_names and parameter.kind in positional
+    }
+    return tuple(sorted(all_numbers)), tuple(sorted(all_names))
+
+
+def jit(fun: Callable | None = None, *, static_argnums: int | Sequence[int] = (),
+        static_argnames: str | Sequence[str] = ()) -> Any:
+    """Compiles a function; usable as a decorator.
+
+    The function is run once on tracers for each new structure, dtype and shape of its arguments.
+    Tensors that it reads from outside become inputs of the compiled code, tensors that it changes
+    become outputs; other values that it reads from outside are guarded, and a change traces again.
+
+    Args:
+        fun: a function of nested containers of tensors, arrays and numbers, and of modules.
+        static_argnums, static_argnames: arguments that are constants of the compiled code; a new
+            value (compared by ``==``) traces again.
+    """
+    if fun is None:
+        return functools.partial(jit, static_argnums=static_argnums,
+                                 static_argnames=static_argnames)
+    if not callable(fun):
+        raise TypeError(f"jit takes a function, not a {type(fun).__name__}")
+    if isinstance(fun, CompiledFunction):
+        return fun
+    numbers = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
+    names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
+    compiled = CompiledFunction(fun, *_static_parameters(fun, numbers, names))
+    return functools.update_wrapper(compiled, fun, updated=())

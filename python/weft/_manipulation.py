@@ -1,0 +1,394 @@
+"""Rearranging, joining and converting tensors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from . import _core
+from ._core import Tensor
+from ._creation import _fail, _iota, asarray
+from ._dtypes import as_dtype, int64, promote_types
+from ._errors import DTypeError, OutOfBoundsError, ShapeError
+
+Axes = int | Sequence[int] | None
+
+
+def normalize_axis(axis: int, ndim: int, name: str) -> int:
+    """A non-negative axis. Raises OutOfBoundsError, naming the op."""
+    if not isinstance(axis, int):
+        try:
+            axis = axis.__index__()
+        except (AttributeError, TypeError):
+            raise _fail(DTypeError, f"{name}: an axis has to be an integer, not "
+                                    f"{type(axis).__name__}") from None
+    if not -ndim <= axis < ndim:
+        raise _fail(OutOfBoundsError, f"{name}: axis {axis} is out of range for {ndim} dimensions")
+    return axis % ndim
+
+
+def normalize_axes(axes: Axes, ndim: int, name: str) -> list[int]:
+    """Ascending axes; None means all. Raises OutOfBoundsError, ShapeError for repeated ones."""
+    if axes is None:
+        return list(range(ndim))
+    given = [axes] if isinstance(axes, int) or hasattr(axes, "__index__") else list(axes)
+    result = sorted(normalize_axis(axis, ndim, name) for axis in given)
+    if len(set(result)) != len(result):
+        raise _fail(ShapeError, f"{name}: an axis is given twice in {tuple(given)}")
+    return result
+
+
+def astype(x: Tensor, dtype: object, /, *, copy: bool = True) -> Tensor:
+    """x converted to ``dtype``. Floats become integers towards zero, saturating; NaN becomes 0."""
+    x, wanted = asarray(x), as_dtype(dtype)
+    if x.dtype is wanted and not getattr(x, "_is_weak", False):
+        return x
+    return _core.apply("weft.cast", (x,), None, x.shape, wanted)
+
+
+def reshape(x: Tensor, /, shape: int | Sequence[int]) -> Tensor:
+    """The same elements in row-major order in another shape; one dimension may be -1.
+
+    Raises:
+        ShapeError: the number of elements differs.
+    """
+    x = asarray(x)
+    wanted = [shape] if isinstance(shape, int) else [int(size) for size in shape]
+    count, unknown = x._size, [i for i, size in enumerate(wanted) if size == -1]
+    if unknown:
+        rest = math.prod(size for size in wanted if size != -1)
+        if len(unknown) > 1:
+            raise _fail(ShapeError, f"reshape: only one dimension of {tuple(wanted)} may be -1")
+        if rest == 0 or count % rest:
+            raise _fail(ShapeError, f"reshape: a tensor of shape {x.shape} has {count} elements, "
+                                    f"which {tuple(wanted)} does not divide")
+        wanted[unknown[0]] = count // rest
+    if math.prod(wanted) != count or any(size < 0 for size in wanted):
+        raise _fail(ShapeError, f"reshape: a tensor of shape {x.shape} has {count} elements, but "
+                                f"shape {tuple(wanted)} has {math.prod(wanted)}")
+    if tuple(wanted) == x.shape:
+        return x
+    return _core.apply("weft.reshape", (x,), None, wanted, x.dtype)
+
+
+def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """Dimensions start_dim to end_dim (both included) as one."""
+    if x.ndim == 0:
+        return reshape(x, (1,))
+    first = normalize_axis(start_dim, x.ndim, "flatten")
+    last = normalize_axis(end_dim, x.ndim, "flatten")
+    if first > last:
+        raise _fail(ShapeError, f"flatten: start_dim {start_dim} comes after end_dim {end_dim}")
+    shape = x.shape
+    return reshape(x, (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
+
+
+def permute_dims(x: Tensor, /, axes: Sequence[int]) -> Tensor:
+    """Dimension d of the result is dimension axes[d] of x.
+
+    Raises:
+        ShapeError: ``axes`` is no permutation of x's dimensions.
+    """
+    x = asarray(x)
+    order = [normalize_axis(axis, x.ndim, "permute_dims") for axis in axes]
+    if sorted(order) != list(range(x.ndim)):
+        raise _fail(ShapeError, f"permute_dims: {tuple(axes)} is no permutation of the {x.ndim} "
+                                f"dimensions of shape {x.shape}")
+    if order == list(range(x.ndim)):
+        return x
+    return _core.apply("weft.transpose", (x,), {"permutation": order})
+
+
+def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
+    """x with two dimensions exchanged."""
+    order = list(range(x.ndim))
+    first, second = (normalize_axis(dim, x.ndim, "transpose") for dim in (dim0, dim1))
+    order[first], order[second] = second, first
+    return permute_dims(x, order)
+
+
+def matrix_transpose(x: Tensor, /) -> Tensor:
+    """x with its last two dimensions exchanged."""
+    if x.ndim < 2:
+        raise _fail(ShapeError, f"matrix_transpose: shape {x.shape} has less than 2 dimensions")
+    return transpose(x, -2, -1)
+
+
+def moveaxis(x: Tensor, source: int | Sequence[int], destination: int | Sequence[int], /) -> Tensor:
+    """x with the source axes at the destination places, the others in their order."""
+    sources = [source] if isinstance(source, int) else list(source)
+    targets = [destination] if isinstance(destination, int) else list(destination)
+    sources = [normalize_axis(axis, x.ndim, "moveaxis") for axis in sources]
+    targets = [normalize_axis(axis, x.ndim, "moveaxis") for axis in targets]
+    order = [axis for axis in range(x.ndim) if axis not in sources]
+    for target, axis in sorted(zip(targets, sources, strict=True)):
+        order.insert(target, axis)
+    return permute_dims(x, order)
+
+
+def expand_dims(x: Tensor, /, *, axis: int = 0) -> Tensor:
+    """x with a dimension of size 1 inserted at ``axis``."""
+    place = normalize_axis(axis, x.ndim + 1, "expand_dims")
+    return reshape(x, (*x.shape[:place], 1, *x.shape[place:]))
+
+
+def squeeze(x: Tensor, /, axis: Axes = None) -> Tensor:
+    """x without its dimensions of size 1 (all, or those of ``axis``).
+
+    Raises:
+        ShapeError: a dimension given is not of size 1.
+    """
+    if axis is None:
+        dropped = [i for i, size in enumerate(x.shape) if size == 1]
+    else:
+        dropped = normalize_axes(axis, x.ndim, "squeeze")
+        for place in dropped:
+            if x.shape[place] != 1:
+                raise _fail(ShapeError, f"squeeze: dimension {place} of shape {x.shape} is not 1")
+    return reshape(x, [size for i, size in enumerate(x.shape) if i not in dropped])
+
+
+def broadcast_to(x: Tensor, /, shape: Sequence[int]) -> Tensor:
+    """x repeated along new leading dimensions and along dimensions of size 1.
+
+    Raises:
+        ShapeError: x does not broadcast to the shape.
+    """
+    x, wanted = asarray(x), tuple(int(size) for size in shape)
+    wanted = tuple(
+        x.shape[i - len(wanted) + x.ndim] if size == -1 else size for i, size in enumerate(wanted)
+    )
+    offset = len(wanted) - x.ndim
+    if offset < 0 or any(have not in (1, want) for have, want in
+                         zip(x.shape, wanted[offset:], strict=True)):
+        raise _fail(ShapeError, f"broadcast_to: shape {x.shape} does not broadcast to {wanted}")
+    if wanted == x.shape:
+        return x
+    dimensions = list(range(offset, len(wanted)))
+    return _core.apply("weft.broadcast", (x,), {"dimensions": dimensions}, wanted, x.dtype)
+
+
+def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
+    """The shape that the shapes broadcast to. Raises ShapeError."""
+    result: list[int] = []
+    for shape in shapes:
+        result[:0] = [1] * (len(shape) - len(result))
+        for i in range(1, len(shape) + 1):
+            if result[-i] != shape[-i] and 1 not in (result[-i], shape[-i]):
+                raise _fail(ShapeError, f"shapes {', '.join(map(str, shapes))} do not broadcast")
+            result[-i] = shape[-i] if result[-i] == 1 else result[-i]
+    return tuple(result)
+
+
+def broadcast_arrays(*arrays: Tensor) -> list[Tensor]:
+    """The tensors broadcast to their common shape."""
+    shape = broadcast_shapes(*(x.shape for x in arrays))
+    return [broadcast_to(x, shape) for x in arrays]
+
+
+def concat(arrays: Sequence[Tensor], /, *, axis: int | None = 0) -> Tensor:
+    """The tensors one after the other along ``axis``; None: all flattened.
+
+    Raises:
+        ShapeError: there are none, or they differ in another dimension.
+    """
+    tensors = [asarray(x) for x in arrays]
+    if not tensors:
+        raise _fail(ShapeError, "concat: needs at least one tensor")
+    if axis is None:
+        tensors, axis = [reshape(x, -1) for x in tensors], 0
+    place = normalize_axis(axis, tensors[0].ndim, "concat")
+    dtype = tensors[0].dtype
+    for x in tensors[1:]:
+        dtype = promote_types(dtype, x.dtype)
+        rest = [i for i in range(tensors[0].ndim) if i != place]
+        if x.ndim != tensors[0].ndim or any(x.shape[i] != tensors[0].shape[i] for i in rest):
+            raise _fail(ShapeError, f"concat: shapes {tensors[0].shape} and {x.shape} differ in "
+                                    f"more than axis {axis}")
+    if len(tensors) == 1:
+        return tensors[0]
+    converted = tuple(astype(x, dtype) for x in tensors)
+    return _core.apply("weft.concatenate", converted, {"axis": place})
+
+
+def stack(arrays: Sequence[Tensor], /, *, axis: int = 0) -> Tensor:
+    """The tensors (of one shape) along a new dimension ``axis``."""
+    tensors = [asarray(x) for x in arrays]
+    for x in tensors[1:]:
+        if x.shape != tensors[0].shape:
+            raise _fail(ShapeError, f"stack: shapes {tensors[0].shape} and {x.shape} differ")
+    return concat([expand_dims(x, axis=axis) for x in tensors], axis=axis)
+
+
+def slice_(x: Tensor, starts: Sequence[int], steps: Sequence[int], shape: Sequence[int]) -> Tensor:
+    """The elements at starts + i * steps, i below ``shape``; bounds are the caller's care."""
+    if all(start == 0 for start in starts) and all(step == 1 for step in steps):
+        if tuple(shape) == x.shape:
+            return x
+    return _core.apply("weft.slice", (x,), {"starts": list(starts), "steps": list(steps)},
+                       list(shape), x.dtype)
+
+
+def flip(x: Tensor, /, *, axis: Axes = None) -> Tensor:
+    """x with the order of elements reversed along the axes."""
+    flipped = normalize_axes(axis, x.ndim, "flip")
+    starts = [size - 1 if i in flipped and size else 0 for i, size in enumerate(x.shape)]
+    return slice_(x, starts, [-1 if i in flipped else 1 for i in range(x.ndim)], x.shape)
+
+
+def roll(x: Tensor, /, shift: int | Sequence[int], *, axis: Axes = None) -> Tensor:
+    """x shifted by ``shift`` along the axes, elements re-entering at the other end."""
+    if axis is None:
+        return reshape(roll(reshape(x, -1), shift, axis=0), x.shape)
+    axes = [axis] if isinstance(axis, int) else list(axis)
+    shifts = [shift] * len(axes) if isinstance(shift, int) else list(shift)
+    for place, amount in zip(axes, shifts, strict=True):
+        place = normalize_axis(place, x.ndim, "roll")
+        size = x.shape[place]
+        cut = -amount % size if size else 0
+        if cut:
+            x = concat([narrow(x, place, cut, size - cut), narrow(x, place, 0, cut)], axis=place)
+    return x
+
+
+def narrow(x: Tensor, dim: int, start: int, length: int) -> Tensor:
+    """``length`` elements along ``dim`` from ``start`` on."""
+    place = normalize_axis(dim, x.ndim, "narrow")
+    if start < 0 or length < 0 or start + length > x.shape[place]:
+        raise _fail(OutOfBoundsError, f"narrow: {start} to {start + length} is out of range for "
+                                      f"dimension {dim} of shape {x.shape}")
+    starts, shape = [0] * x.ndim, list(x.shape)
+    starts[place], shape[place] = start, length
+    return slice_(x, starts, [1] * x.ndim, shape)
+
+
+def split(x: Tensor, split_size: int | Sequence[int], dim: int = 0) -> list[Tensor]:
+    """Pieces of ``split_size`` along ``dim`` (the last may be smaller), or of the sizes given."""
+    place = normalize_axis(dim, x.ndim, "split")
+    size = x.shape[place]
+    if isinstance(split_size, int):
+        if split_size <= 0:
+            raise _fail(ShapeError, f"split: pieces have to be positive, not {split_size}")
+        sizes = [min(split_size, size - start) for start in range(0, size, split_size)] or [0]
+    else:
+        sizes = list(split_size)
+        if sum(sizes) != size:
+            raise _fail(ShapeError, f"split: sizes {tuple(sizes)} do not add up to {size}")
+    pieces, start = [], 0
+    for length in sizes:
+        pieces.append(narrow(x, place, start, length))
+        start += length
+    return pieces
+
+
+def chunk(x: Tensor, chunks: int, dim: int = 0) -> list[Tensor]:
+    """About ``chunks`` pieces of equal size along ``dim``."""
+    size = x.shape[normalize_axis(dim, x.ndim, "chunk")]
+    return split(x, max(1, -(-size // chunks)), dim)
+
+
+def unstack(x: Tensor, /, *, axis: int = 0) -> list[Tensor]:
+    """The slices of x along ``axis``."""
+    return [squeeze(piece, axis) for piece in split(x, 1, axis)] if x.shape[axis] else []
+
+
+def tile(x: Tensor, repetitions: Sequence[int], /) -> Tensor:
+    """x repeated along each dimension."""
+    counts = list(repetitions)
+    rank = max(len(counts), x.ndim)
+    counts = [1] * (rank - len(counts)) + counts
+    shape = [1] * (rank - x.ndim) + list(x.shape)
+    wide = [size for pair in zip(counts, shape, strict=True) for size in pair]
+    single = [size for length in shape for size in (1, length)]
+    repeated = broadcast_to(reshape(x, single), wide)
+    return reshape(repeated, [n * size for n, size in zip(counts, shape, strict=True)])
+
+
+def repeat(x: Tensor, repeats: int, /, *, axis: int | None = None) -> Tensor:
+    """Each element ``repeats`` times along ``axis``; None: of the flattened tensor."""
+    if axis is None:
+        return repeat(reshape(x, -1), repeats, axis=0)
+    place = normalize_axis(axis, x.ndim, "repeat")
+    shape = x.shape
+    wide = (*shape[: place + 1], repeats, *shape[place + 1 :])
+    wide_x = broadcast_to(expand_dims(x, axis=place + 1), wide)
+    return reshape(wide_x, (*shape[:place], shape[place] * repeats, *shape[place + 1 :]))
+
+
+def pad(x: Tensor, padding: Sequence[tuple[int, int]], value: float = 0) -> Tensor:
+    """x with ``(before, after)`` elements of ``value`` around it in each dimension.
+
+    Raises:
+        ShapeError: there is not one pair for each dimension, or one is negative.
+    """
+    if len(padding) != x.ndim or any(size < 0 for pair in padding for size in pair):
+        raise _fail(ShapeError, f"pad: shape {x.shape} needs {x.ndim} pairs of sizes that are not "
+                                f"negative, not {padding}")
+    shape = [size + low + high for size, (low, high) in zip(x.shape, padding, strict=True)]
+    filler = _core.full((), value, x.dtype)
+    attributes = {"low": [low for low, _ in padding], "interior": [0] * x.ndim}
+    return _core.apply("weft.pad", (x, filler), attributes, shape, x.dtype)
+
+
+def take(x: Tensor, indices: Tensor, /, *, axis: int | None = None) -> Tensor:
+    """The slices of x at ``indices`` along ``axis``; negative ones count from the end.
+
+    An index out of range reads the nearest element in range.
+    """
+    x, indices = asarray(x), asarray(indices)
+    if axis is None:
+        x, axis = reshape(x, -1), 0
+    place = normalize_axis(axis, x.ndim, "take")
+    return _core.apply("weft.gather", (x, indices), {"axis": place})
+
+
+def embedding(indices: Tensor, weight: Tensor) -> Tensor:
+    """The rows of weight [N, D] at ``indices`` [...]: [..., D]."""
+    return take(weight, indices, axis=0)
+
+
+def scatter_add(x: Tensor, indices: Tensor, updates: Tensor, *, axis: int = 0) -> Tensor:
+    """x with ``updates`` added at ``indices`` along ``axis``, in the order of the indices."""
+    x, updates = asarray(x), asarray(updates)
+    return _core.apply("weft.scatter_add", (x, asarray(indices), astype(updates, x.dtype)),
+                       {"axis": normalize_axis(axis, x.ndim, "scatter_add")})
+
+
+def one_hot(indices: Tensor, num_classes: int, *, dtype: object = int64) -> Tensor:
+    """1 at each index, else 0: indices [...] to [..., num_classes]."""
+    indices = asarray(indices)
+    classes = _iota((*indices.shape, num_classes), indices.ndim, int64)
+    return astype(expand_dims(indices, axis=-1) == classes, dtype)
+
+
+def _triangle(x: Tensor, k: int, lower: bool, name: str) -> Tensor:
+    if x.ndim < 2:
+        raise _fail(ShapeError, f"{name}: shape {x.shape} has less than 2 dimensions")
+    from ._ops import where
+
+    rows, columns = _iota(x.shape[-2:], 0, int64), _iota(x.shape[-2:], 1, int64)
+    kept = columns - rows <= k if lower else columns - rows >= k
+    return where(kept, x, _core.full((), 0, x.dtype))
+
+
+def tril(x: Tensor, /, *, k: int = 0) -> Tensor:
+    """x with the elements above diagonal ``k`` set to 0."""
+    return _triangle(x, k, True, "tril")
+
+
+def triu(x: Tensor, /, *, k: int = 0) -> Tensor:
+    """x with the elements below diagonal ``k`` set to 0."""
+    return _triangle(x, k, False, "triu")
+
+
+def clip(x: Tensor, /, min: object = None, max: object = None) -> Tensor:
+    """x limited to [min, max]; either may be None."""
+    from ._ops import maximum, minimum
+
+    x = asarray(x)
+    if min is not None:
+        x = maximum(x, min)
+    return x if max is None else minimum(x, max)
+
+
+clamp = clip

@@ -1,0 +1,366 @@
+"""The methods of tensors that are written in Python, and their PyTorch names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import _autodiff, _core, _functional, _linear, _manipulation, _ops, _reductions
+from ._core import Tensor
+from ._creation import _fail
+from ._dtypes import DType, as_dtype, bfloat16
+from ._errors import DTypeError
+
+
+class Size(tuple):
+    """A shape: a tuple that counts its elements by numel()."""
+
+    def numel(self) -> int:
+        return int(np.prod(self, dtype=np.int64))
+
+
+def _method(name: str) -> Callable[[Callable], Callable]:
+    def install(function: Callable) -> Callable:
+        setattr(Tensor, name, function)
+        return function
+
+    return install
+
+
+def _shape_arguments(shape: tuple) -> tuple[int, ...]:
+    if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
+        return tuple(shape[0])
+    return shape
+
+
+# Host values ---------------------------------------------------------------------------------
+
+
+@_method("numpy")
+def _numpy(self: Tensor) -> np.ndarray:
+    """The elements as a read-only NumPy array over the same memory."""
+    array = np.asarray(memoryview(self))
+    return array.view(bfloat16.to_numpy()) if self.dtype is bfloat16 else array
+
+
+@_method("__array__")
+def _array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+    array = _numpy(self)
+    if dtype is not None and array.dtype != dtype:
+        return array.astype(dtype)
+    return array.copy() if copy else array
+
+
+@_method("__dlpack__")
+def _dlpack(self: Tensor, *, stream: Any = None, max_version: tuple[int, int] | None = None,
+            dl_device: Any = None, copy: bool | None = None) -> Any:
+    versioned = max_version is not None and max_version[0] >= 1
+    return _core.to_dlpack(self, versioned)
+
+
+Tensor.__dlpack_device__ = lambda self: (1, 0)
+
+
+@_method("tolist")
+def _tolist(self: Tensor) -> Any:
+    """The elements as nested Python lists."""
+    return _numpy(self).tolist()
+
+
+@_method("__iter__")
+def _iterate(self: Tensor) -> Any:
+    return (self[i] for i in range(len(self)))
+
+
+@_method("__contains__")
+def _contains(self: Tensor, value: Any) -> bool:
+    return bool(_reductions.any(self == value))
+
+
+@_method("__repr__")
+def _repr(self: Tensor) -> str:
+    name = type(self).__name__
+    if self._is_tracer:
+        return f"{name}(shape={self.shape}, dtype={self.dtype.name}, traced)"
+    array = _numpy(self)
+    if self.dtype is bfloat16:
+        array = array.astype(np.float32)
+    text = np.array2string(array, separator=", ", prefix=name + "(")
+    gradient = ", requires_grad=True" if self.requires_grad else ""
+    return f"{name}({text}, dtype={self.dtype.name}{gradient})"
+
+
+@_method("__format__")
+def _format(self: Tensor, specification: str) -> str:
+    if specification and self.ndim == 0 and not self._is_tracer:
+        return format(self.item(), specification)
+    return format(str(self), specification)
+
+
+@_method("__deepcopy__")
+def _deepcopy(self: Tensor, memo: dict) -> Tensor:
+    import copy
+
+    result = type(self).__new__(type(self), self.detach())
+    memo[id(self)] = result
+    if self.requires_grad and self.is_leaf:
+        result.requires_grad = True
+    for name, value in getattr(self, "__dict__", {}).items():
+        setattr(result, name, copy.deepcopy(value, memo))
+    return result
+
+
+@_method("__reduce__")
+def _reduce(self: Tensor) -> tuple:
+    from ._creation import asarray
+
+    return asarray, (np.array(_numpy(self)),)
+
+
+# Shape and dtype -----------------------------------------------------------------------------
+
+
+@_method("size")
+def _size(self: Tensor, dim: int | None = None) -> Any:
+    """The shape, or the size of one dimension."""
+    if dim is None:
+        return Size(self.shape)
+    return self.shape[_manipulation.normalize_axis(dim, self.ndim, "size")]
+
+
+Tensor.numel = lambda self: self._size
+Tensor.dim = lambda self: self.ndim
+Tensor.device = property(lambda self: "cpu", doc='Where the tensor lives: "cpu".')
+Tensor.itemsize = property(lambda self: self.dtype.itemsize, doc="Bytes of an element.")
+Tensor.nbytes = property(lambda self: self._size * self.dtype.itemsize, doc="Bytes of all.")
+Tensor.T = property(lambda self: _manipulation.permute_dims(self, range(self.ndim)[::-1]),
+                    doc="The tensor with its dimensions reversed.")
+Tensor.mT = property(_manipulation.matrix_transpose, doc="The last two dimensions exchanged.")
+
+
+@_method("astype")
+def _astype(self: Tensor, dtype: object, copy: bool = True) -> Tensor:
+    """The tensor converted to ``dtype``."""
+    return _manipulation.astype(self, dtype)
+
+
+@_method("to")
+def _to(self: Tensor, *arguments: object, **options: object) -> Tensor:
+    """The tensor converted to a dtype; the device "cpu" is accepted."""
+    result = self
+    for argument in (*arguments, *options.values()):
+        if argument == "cpu" or argument is None or isinstance(argument, bool):
+            continue
+        if isinstance(argument, Tensor):
+            argument = argument.dtype
+        if isinstance(argument, (DType, type, np.dtype)):
+            result = _manipulation.astype(result, as_dtype(argument))
+        else:
+            raise _fail(DTypeError, f"to: {argument!r} is neither a dtype nor the device \"cpu\"")
+    return result
+
+
+for _name, _dtype in {"float": "float32", "double": "float64", "half": "float16",
+                      "bfloat16": "bfloat16", "long": "int64", "int": "int32", "short": "int16",
+                      "bool": "bool", "char": "int8", "byte": "uint8"}.items():
+    setattr(Tensor, _name, lambda self, dtype=_dtype: _manipulation.astype(self, dtype))
+
+Tensor.cpu = lambda self: self
+Tensor.contiguous = lambda self: self
+Tensor.clone = lambda self: _core.apply("weft.reshape", (self,), None, self.shape, self.dtype)
+
+
+@_method("reshape")
+def _reshape(self: Tensor, *shape: Any) -> Tensor:
+    """See weft.reshape: ``x.reshape(2, 3)`` or ``x.reshape((2, 3))``."""
+    return _manipulation.reshape(self, _shape_arguments(shape))
+
+
+Tensor.view = _reshape
+
+
+@_method("view_as")
+def _view_as(self: Tensor, other: Tensor) -> Tensor:
+    return _manipulation.reshape(self, other.shape)
+
+
+@_method("permute")
+def _permute(self: Tensor, *axes: Any) -> Tensor:
+    """See weft.permute_dims."""
+    return _manipulation.permute_dims(self, _shape_arguments(axes))
+
+
+@_method("expand")
+def _expand(self: Tensor, *shape: Any) -> Tensor:
+    """See weft.broadcast_to; -1 keeps a size."""
+    return _manipulation.broadcast_to(self, _shape_arguments(shape))
+
+
+Tensor.transpose = _manipulation.transpose
+Tensor.t = lambda self: self.T
+Tensor.flatten = _manipulation.flatten
+Tensor.unsqueeze = lambda self, dim: _manipulation.expand_dims(self, axis=dim)
+Tensor.squeeze = lambda self, dim=None: _manipulation.squeeze(self, dim)
+Tensor.narrow = _manipulation.narrow
+Tensor.split = _manipulation.split
+Tensor.chunk = _manipulation.chunk
+Tensor.flip = lambda self, *dims: _manipulation.flip(self, axis=_shape_arguments(dims) or None)
+Tensor.roll = lambda self, shifts, dims=None: _manipulation.roll(self, shifts, axis=dims)
+Tensor.index_select = lambda self, dim, index: _manipulation.take(self, index, axis=dim)
+Tensor.clip = Tensor.clamp = _manipulation.clip
+Tensor.tril = lambda self, diagonal=0: _manipulation.tril(self, k=diagonal)
+Tensor.triu = lambda self, diagonal=0: _manipulation.triu(self, k=diagonal)
+
+
+@_method("masked_fill")
+def _masked_fill(self: Tensor, mask: Tensor, value: float) -> Tensor:
+    """``value`` where the mask is true, else the element."""
+    return _manipulation.astype(_ops.where(mask, value, self), self.dtype)
+
+
+# Reductions: array API keywords and PyTorch's ------------------------------------------------
+
+
+def _reduction(function: Callable) -> Callable:
+    def method(self: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None,
+               keepdims: bool = False, **options: Any) -> Tensor:
+        return function(self, axis=dim if axis is None else axis, keepdims=keepdim or keepdims,
+                        **options)
+
+    method.__doc__ = function.__doc__
+    return method
+
+
+for _name in ("sum", "prod", "mean", "any", "all", "argmax", "argmin", "logsumexp", "norm"):
+    setattr(Tensor, _name, _reduction(getattr(_reductions, _name)))
+
+
+def _spread(function: Callable) -> Callable:
+    def method(self: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *,
+               axis: Any = None, correction: float | None = None, keepdims: bool = False) -> Tensor:
+        given = float(unbiased) if correction is None else correction
+        return function(self, axis=dim if axis is None else axis, correction=given,
+                        keepdims=keepdim or keepdims)
+
+    method.__doc__ = (function.__doc__ or "") + " The correction is 1, as in PyTorch."
+    return method
+
+
+Tensor.var = _spread(_reductions.var)
+Tensor.std = _spread(_reductions.std)
+
+
+def _extremum(name: str) -> Callable:
+    function, position = getattr(_reductions, name), getattr(_reductions, "arg" + name)
+
+    def method(self: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None,
+               keepdims: bool = False) -> Any:
+        if dim is None:
+            return function(self, axis=axis, keepdims=keepdim or keepdims)
+        from ._types import Extremum
+
+        return Extremum(function(self, axis=dim, keepdims=keepdim),
+                        position(self, axis=dim, keepdims=keepdim))
+
+    method.__doc__ = (function.__doc__ or "") + " With ``dim`` a pair (values, indices), as PyTorch."
+    return method
+
+
+Tensor.max, Tensor.min = _extremum("max"), _extremum("min")
+
+# Elementwise ---------------------------------------------------------------------------------
+
+for _name in ("abs", "acos", "asin", "atan", "ceil", "cos", "cosh", "erf", "exp", "expm1", "floor",
+              "isfinite", "isinf", "isnan", "log", "log10", "log1p", "log2", "logical_not",
+              "reciprocal", "relu", "round", "rsqrt", "sigmoid", "sign", "sin", "sinh", "sqrt",
+              "tan", "tanh", "trunc", "maximum", "minimum", "pow", "logical_and", "logical_or"):
+    setattr(Tensor, _name, getattr(_ops, _name))
+
+for _name, _op in {"add": "add", "sub": "subtract", "mul": "multiply", "div": "divide",
+                   "eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal",
+                   "gt": "greater", "ge": "greater_equal", "neg": "negative"}.items():
+    setattr(Tensor, _name, getattr(_ops, _op))
+
+Tensor.square = lambda self: self * self
+Tensor.matmul = Tensor.mm = Tensor.bmm = _linear.matmul
+Tensor.dot = _linear.vecdot
+Tensor.softmax = _functional.softmax
+Tensor.log_softmax = _functional.log_softmax
+
+
+# In place ------------------------------------------------------------------------------------
+
+
+@_method("add_")
+def _add_in_place(self: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
+    """Adds alpha * other, in place."""
+    self += other if alpha == 1 else other * alpha
+    return self
+
+
+@_method("sub_")
+def _subtract_in_place(self: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
+    """Subtracts alpha * other, in place."""
+    self -= other if alpha == 1 else other * alpha
+    return self
+
+
+@_method("mul_")
+def _multiply_in_place(self: Tensor, other: Any) -> Tensor:
+    """Multiplies by other, in place."""
+    self *= other
+    return self
+
+
+@_method("div_")
+def _divide_in_place(self: Tensor, other: Any) -> Tensor:
+    """Divides by other, in place."""
+    self /= other
+    return self
+
+
+@_method("copy_")
+def _copy_in_place(self: Tensor, other: Any) -> Tensor:
+    """Takes the value of another tensor, broadcast, in place."""
+    from ._creation import asarray
+
+    return self.assign(_manipulation.broadcast_to(asarray(other), self.shape))
+
+
+@_method("fill_")
+def _fill_in_place(self: Tensor, value: float) -> Tensor:
+    """Sets all elements to a number, in place."""
+    return self.assign(_core.full(self.shape, value, self.dtype))
+
+
+@_method("zero_")
+def _zero_in_place(self: Tensor) -> Tensor:
+    """Sets all elements to 0, in place."""
+    return _fill_in_place(self, 0)
+
+
+# Gradients -----------------------------------------------------------------------------------
+
+Tensor.backward = _autodiff.backward
+Tensor.data = property(lambda self: self.detach(), lambda self, value: self._replace(value),
+                       doc="The value without its history; assignable.")
+
+
+@_method("requires_grad_")
+def _requires_grad_in_place(self: Tensor, requires_grad: bool = True) -> Tensor:
+    """Sets requires_grad; returns the tensor."""
+    self.requires_grad = requires_grad
+    return self
+
+
+@_method("__array_namespace__")
+def _array_namespace(self: Tensor, *, api_version: str | None = None) -> Any:
+    import weft
+
+    return weft
+
+
+Tensor.__array_priority__ = 1000
+Tensor.__array_ufunc__ = None

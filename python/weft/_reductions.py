@@ -1,0 +1,163 @@
+"""Sums, extrema, means and the like along axes."""
+
+from __future__ import annotations
+
+import builtins
+import math
+
+from . import _core
+from ._core import Tensor
+from ._creation import _fail, asarray
+from ._dtypes import bool_, float32, int64
+from ._errors import ShapeError
+from ._manipulation import Axes, astype, expand_dims, normalize_axes, normalize_axis, reshape
+
+
+def _reduce(op: str, x: Tensor, axis: Axes, keepdims: bool, **attributes: object) -> Tensor:
+    axes = normalize_axes(axis, x.ndim, op)
+    result = x
+    if axes or op in ("mean", "variance"):
+        result = _core.apply("weft." + op, (x,), {"axes": axes, **attributes})
+    if keepdims:
+        result = reshape(result, [1 if i in axes else size for i, size in enumerate(x.shape)])
+    return result
+
+
+def _accumulated(x: Tensor, dtype: object) -> Tensor:
+    if dtype is not None:
+        return astype(x, dtype)
+    return x if x.dtype.kind == "floating" else astype(x, int64)
+
+
+def _floating(x: Tensor) -> Tensor:
+    return x if x.dtype.kind == "floating" else astype(x, float32)
+
+
+def sum(x: Tensor, /, *, axis: Axes = None, dtype: object = None, keepdims: bool = False) -> Tensor:
+    """The sum along the axes (None: all). Integers and bools are summed as int64."""
+    return _reduce("sum", _accumulated(asarray(x), dtype), axis, keepdims)
+
+
+def prod(x: Tensor, /, *, axis: Axes = None, dtype: object = None,
+         keepdims: bool = False) -> Tensor:
+    """The product along the axes (None: all). Integers and bools are multiplied as int64."""
+    return _reduce("prod", _accumulated(asarray(x), dtype), axis, keepdims)
+
+
+def _check_not_empty(x: Tensor, axis: Axes, name: str) -> None:
+    for place in normalize_axes(axis, x.ndim, name):
+        if x.shape[place] == 0:
+            raise _fail(ShapeError, f"{name}: there is no element along axis {place} of shape "
+                                    f"{x.shape}")
+
+
+def max(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """The largest element along the axes (None: all); NaN if any is.
+
+    Raises:
+        ShapeError: there is no element.
+    """
+    x = asarray(x)
+    _check_not_empty(x, axis, "max")
+    return _reduce("max", x, axis, keepdims)
+
+
+def min(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """The smallest element along the axes (None: all); NaN if any is.
+
+    Raises:
+        ShapeError: there is no element.
+    """
+    x = asarray(x)
+    _check_not_empty(x, axis, "min")
+    return _reduce("min", x, axis, keepdims)
+
+
+def _arg(op: str, x: Tensor, axis: int | None, keepdims: bool) -> Tensor:
+    x = asarray(x)
+    rank = x.ndim
+    if axis is None:
+        x, axis = reshape(x, -1), 0
+    else:
+        rank = 0
+    place = normalize_axis(axis, x.ndim, op)
+    _check_not_empty(x, place, op)
+    if x.dtype is bool_:
+        x = astype(x, "uint8")
+    result = _core.apply("weft." + op, (x,), {"axes": [place]})
+    if keepdims:
+        return reshape(result, [1] * rank) if rank else expand_dims(result, axis=place)
+    return result
+
+
+def argmax(x: Tensor, /, *, axis: int | None = None, keepdims: bool = False) -> Tensor:
+    """Where the largest element along ``axis`` is (int64), the first of equals; None: of all."""
+    return _arg("argmax", x, axis, keepdims)
+
+
+def argmin(x: Tensor, /, *, axis: int | None = None, keepdims: bool = False) -> Tensor:
+    """Where the smallest element along ``axis`` is (int64), the first of equals; None: of all."""
+    return _arg("argmin", x, axis, keepdims)
+
+
+def mean(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """The mean along the axes (None: all); integers are converted to float32."""
+    return _reduce("mean", _floating(asarray(x)), axis, keepdims)
+
+
+def var(x: Tensor, /, *, axis: Axes = None, correction: float = 0.0,
+        keepdims: bool = False) -> Tensor:
+    """The variance along the axes (None: all), over n - correction."""
+    return _reduce("variance", _floating(asarray(x)), axis, keepdims,
+                   correction=float(correction))
+
+
+def std(x: Tensor, /, *, axis: Axes = None, correction: float = 0.0,
+        keepdims: bool = False) -> Tensor:
+    """The standard deviation along the axes (None: all): the root of `var`."""
+    from ._ops import sqrt
+
+    return sqrt(var(x, axis=axis, correction=correction, keepdims=keepdims))
+
+
+def any(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """True where any element along the axes is not zero."""
+    return _reduce("max", astype(asarray(x), bool_), axis, keepdims)
+
+
+def all(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """True where every element along the axes is not zero."""
+    return _reduce("min", astype(asarray(x), bool_), axis, keepdims)
+
+
+def count_nonzero(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """How many elements along the axes are not zero (int64)."""
+    return sum(asarray(x) != 0, axis=axis, keepdims=keepdims)
+
+
+def logsumexp(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """log(sum(exp(x))) along the axes, without overflow."""
+    from ._ops import exp, log, stop_gradient, where, isfinite
+
+    x = _floating(asarray(x))
+    largest = stop_gradient(max(x, axis=axis, keepdims=True))
+    largest = where(isfinite(largest), largest, 0.0)
+    total = log(sum(exp(x - largest), axis=axis, keepdims=True)) + largest
+    if keepdims:
+        return total
+    axes = normalize_axes(axis, x.ndim, "logsumexp")
+    return reshape(total, [size for i, size in enumerate(x.shape) if i not in axes])
+
+
+def norm(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False, ord: float = 2) -> Tensor:
+    """The vector norm of order ``ord`` (1, 2, inf or any positive number) along the axes."""
+    from ._ops import abs, sqrt
+
+    x = _floating(asarray(x))
+    if ord == 2:
+        return sqrt(sum(x * x, axis=axis, keepdims=keepdims))
+    if ord == math.inf:
+        return max(abs(x), axis=axis, keepdims=keepdims)
+    if ord == 1:
+        return sum(abs(x), axis=axis, keepdims=keepdims)
+    return sum(abs(x) ** ord, axis=axis, keepdims=keepdims) ** (1 / builtins.float(ord))

@@ -1,0 +1,123 @@
+"""Random tensors.
+
+All numbers come from counter-based bits of a key; the global generator's key is a tensor, so that
+compiled functions draw new numbers at each call.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from . import _core
+from ._autodiff import no_grad
+from ._core import Tensor
+from ._creation import _fail, _shape, asarray
+from ._dtypes import as_dtype, float32, float64, int32, int64
+from ._errors import ShapeError
+from ._manipulation import astype
+
+Shape = int | Sequence[int]
+
+__all__ = ["bernoulli", "key", "normal", "permutation", "rand", "randint", "randn", "seed",
+           "uniform"]
+
+
+def _words(number: int) -> np.ndarray:
+    low, high = number & 0xFFFFFFFF, (number >> 32) & 0xFFFFFFFF
+    return np.array([low, high], dtype=np.uint32).view(np.int32)
+
+
+#: [seed's low word, draws so far]: two int32.
+_state: Tensor = asarray(_words(int.from_bytes(os.urandom(4), "little")))
+
+
+def seed(number: int) -> None:
+    """Starts the global generator anew: the same seed gives the same numbers."""
+    _state.assign(asarray(_words(number)))
+
+
+def key(number: int) -> Tensor:
+    """A key for the functions here that take one: two int32 made of a seed."""
+    return asarray(_words(number))
+
+
+@no_grad()
+def _next_key() -> Tensor:
+    """The generator's key, which it then leaves behind."""
+    current = _state.detach()
+    _state.assign(_bits(current, (2,), int32))
+    return _bits(current + asarray(np.array([0, 1], np.int32)), (2,), int32)
+
+
+def _bits(key: Tensor, shape: tuple[int, ...], dtype: object) -> Tensor:
+    return _core.apply("weft.random_bits", (key,), None, shape, as_dtype(dtype))
+
+
+def _unit(key: Tensor, shape: tuple[int, ...], dtype: object) -> Tensor:
+    """Uniform in [0, 1), multiples of 2**-24 (2**-53 for float64)."""
+    if as_dtype(dtype) is float64:
+        bits = _bits(key, shape, int64)
+        return astype((bits >> 11) & ((1 << 53) - 1), float64) * 2.0**-53
+    bits = _bits(key, shape, int32)
+    return astype(astype((bits >> 8) & ((1 << 24) - 1), float32) * 2.0**-24, dtype)
+
+
+def uniform(shape: Shape = (), low: float = 0.0, high: float = 1.0, *, key: Tensor | None = None,
+            dtype: object = float32) -> Tensor:
+    """Numbers uniform in [low, high)."""
+    values = _unit(_next_key() if key is None else key, _shape(shape), dtype)
+    return values if (low, high) == (0.0, 1.0) else values * (high - low) + low
+
+
+def normal(shape: Shape = (), mean: float = 0.0, std: float = 1.0, *, key: Tensor | None = None,
+           dtype: object = float32) -> Tensor:
+    """Normally distributed numbers (Box and Muller, 1958)."""
+    from ._ops import cos, log, sqrt
+
+    wanted, wide = as_dtype(dtype), float64 if as_dtype(dtype) is float64 else float32
+    pairs = _unit(_next_key() if key is None else key, (2, *_shape(shape)), wide)
+    radius = sqrt(log(1.0 - pairs[0]) * -2.0)
+    values = radius * cos(pairs[1] * (2.0 * math.pi))
+    if (mean, std) != (0.0, 1.0):
+        values = values * std + mean
+    return astype(values, wanted)
+
+
+def randint(low: int, high: int | None = None, shape: Shape = (), *, key: Tensor | None = None,
+            dtype: object = int64) -> Tensor:
+    """Integers in [low, high); with one bound in [0, low).
+
+    Raises:
+        ShapeError: the range is empty.
+    """
+    if high is None:
+        low, high = 0, low
+    if high <= low:
+        raise _fail(ShapeError, f"randint: the range [{low}, {high}) is empty")
+    bits = _bits(_next_key() if key is None else key, _shape(shape), int64)
+    return astype(((bits >> 1) & ((1 << 62) - 1)) % (high - low) + low, dtype)
+
+
+def bernoulli(probability: float, shape: Shape = (), *, key: Tensor | None = None) -> Tensor:
+    """True with the probability given, else False."""
+    return _unit(_next_key() if key is None else key, _shape(shape), float32) < probability
+
+
+def permutation(count: int, *, key: Tensor | None = None) -> Tensor:
+    """The integers below ``count`` in random order (int64), drawn outside of compiled functions."""
+    drawn = np.asarray(_bits(_next_key() if key is None else key, (count,), int64))
+    return asarray(np.argsort(drawn, kind="stable"))
+
+
+def rand(*shape: int | Sequence[int], dtype: object = float32) -> Tensor:
+    """`uniform` in [0, 1), with PyTorch's arguments."""
+    return uniform(_shape(shape), dtype=dtype)
+
+
+def randn(*shape: int | Sequence[int], dtype: object = float32) -> Tensor:
+    """`normal`, with PyTorch's arguments."""
+    return normal(_shape(shape), dtype=dtype)
