@@ -19,8 +19,9 @@ namespace weft {
 
 /// Tiles of rows in a block, which share the columns while those are in the cache.
 static constexpr int64_t tilesInBlock = 8;
-/// With at least this many blocks of rows the columns are not divided among tasks.
-static constexpr int64_t manyRowTasks = 32;
+/// Columns are divided among tasks until there are about this many: enough for the threads to end
+/// together, few enough to use a packed left operand for many columns.
+static constexpr int64_t wantedTasks = 16;
 static constexpr int64_t packedDepth = 64;
 
 ContractionTemplate::ContractionTemplate(KernelEmitter &emitter)
@@ -75,10 +76,13 @@ Value ContractionTemplate::rowTasks() {
 }
 
 Value ContractionTemplate::columnBlocksInGroup() {
-  Value many = emitter.isLess(emitter.index(manyRowTasks - 1), rowTasks());
-  Value blocks = emitter.maximumIndex(columnBlocks(), emitter.index(1));
-  return arith::SelectOp::create(emitter.builder(), emitter.location(), many, blocks,
-                                 emitter.index(1));
+  Value one = emitter.index(1), rowCount = emitter.maximumIndex(rowTasks(), one);
+  Value blocks = emitter.maximumIndex(columnBlocks(), one);
+  Value groups = emitter.divideIndex(
+      emitter.addIndex(rowCount, emitter.index(wantedTasks - 1)), rowCount);
+  groups = emitter.minimumIndex(groups, blocks);
+  Value rounded = emitter.addIndex(blocks, emitter.subtractIndex(groups, one));
+  return emitter.divideIndex(rounded, groups);
 }
 
 Value ContractionTemplate::columnGroups() {

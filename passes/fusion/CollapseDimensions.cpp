@@ -136,10 +136,13 @@ public:
 
   void run() {
     Block &body = kernel.getBody().front();
-    for (BlockArgument argument : body.getArguments())
+    for (Operation &op : body.without_terminator())
+      if (auto dimensions = dyn_cast<DimensionOpInterface>(op))
+        oldLabels[&op] = dimensions.getDimensionLabels();
+    for (BlockArgument argument : body.getArguments()) {
       oldTypes[argument] = argument.getType();
-    for (BlockArgument argument : body.getArguments())
       argument.setType(collapseType(argument.getType()));
+    }
     for (Operation &op : llvm::make_early_inc_range(body.without_terminator()))
       rebuildOp(&op);
     SmallVector<Type> results(kernel.getYield().getOperandTypes());
@@ -169,7 +172,7 @@ private:
     auto dimensions = dyn_cast<DimensionOpInterface>(op);
     Operation *copy = nullptr;
     if (dimensions) {
-      auto labels = dimensions.getDimensionLabels();
+      SmallVector<SmallVector<int64_t>> labels = oldLabels.lookup(op);
       for (auto [number, list] : llvm::enumerate(labels))
         list = keptLabels(list, typeBefore(op, number));
       copy = dimensions.rebuildWithLabels(builder, op->getOperands(), types, labels);
@@ -201,7 +204,9 @@ private:
   KernelOp kernel;
   SmallVector<SmallVector<int64_t>> groups;
   llvm::DenseMap<int64_t, int64_t> renumbered;
+  // As they were before the change: ops can't be asked once their operands are collapsed.
   llvm::DenseMap<Value, Type> oldTypes;
+  llvm::DenseMap<Operation *, SmallVector<SmallVector<int64_t>>> oldLabels;
   bool changes = false;
 };
 

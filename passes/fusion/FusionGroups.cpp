@@ -21,19 +21,26 @@ static bool isFusable(Operation *op) {
   return isMap(op) || isa<ReductionOpInterface, ContractionOpInterface, ScatterAddOp>(op);
 }
 
-/// True if computing the op again costs no more than reading its result: it only says where an
-/// element comes from, and reads at most one.
-static bool isFree(Operation *op) {
-  return matchPattern(op, m_Constant()) || isa<BroadcastOp, IotaOp>(op);
+/// True if computing the op again costs no more than reading its result: it has no operands, or only
+/// says where an element comes from.
+static bool isFree(Operation *op) { return op->getNumOperands() == 0 || isa<BroadcastOp>(op); }
+
+/// True if `user` reads the element of the operand that it is computing itself.
+static bool readsInPlace(Operation *user, unsigned operand) {
+  auto dimensions = dyn_cast<DimensionOpInterface>(user);
+  if (!dimensions || !isMap(user))
+    return false;
+  auto labels = dimensions.getDimensionLabels();
+  ArrayRef<int64_t> result = labels[user->getNumOperands()];
+  return ArrayRef<int64_t>(labels[operand]) == result && !llvm::is_contained(result, -1);
 }
 
 /// True if each element of an operand is read once for an element of the result.
-static bool readsOnce(Operation *user, Value operand) {
-  if (isa<ElementwiseOpInterface, ReductionOpInterface, TransposeOp, SliceOp, ConcatenateOp>(user))
+static bool readsOnce(Operation *user, unsigned operand) {
+  if (isa<ReductionOpInterface>(user) || readsInPlace(user, operand))
     return true;
-  if (auto gather = dyn_cast<GatherOp>(user))
-    return operand == gather.getIndices();
-  return false;
+  auto indexed = dyn_cast<IndexedOpInterface>(user);
+  return indexed && indexed.readsOnce(operand);
 }
 
 /// True if the broadcast repeats along inner dimensions only, so that one value serves a whole run.
@@ -133,16 +140,19 @@ bool FusionGroups::isReadInPlace(Operation *op, FusionGroup &group) {
   llvm::DenseSet<Operation *> seen;
   while (!pending.empty()) {
     Operation *current = pending.pop_back_val();
-    for (Operation *user : current->getUsers()) {
+    for (OpOperand &use : current->getUses()) {
+      Operation *user = use.getOwner();
       if (!group.ops.contains(user) && !rematerialized.contains(user))
         continue;
       // A row's own value may be read by the whole row.
       auto broadcast = dyn_cast<BroadcastOp>(user);
       if (broadcast && group.kind == FusionGroup::RowReduction && repeatsInnermost(broadcast))
         continue;
-      if (!isa<ElementwiseOpInterface, ReductionOpInterface>(user))
+      if (isa<ReductionOpInterface>(user))
+        continue;
+      if (!readsInPlace(user, use.getOperandNumber()))
         return false;
-      if (isa<ElementwiseOpInterface>(user) && seen.insert(user).second)
+      if (seen.insert(user).second)
         pending.push_back(user);
     }
   }
@@ -163,12 +173,10 @@ bool FusionGroups::canJoin(Operation *op, FusionGroup &group) {
     Operation *user = use.getOwner();
     if (!group.ops.contains(user))
       return;
-    if (isa<ContractionOpInterface, ScatterAddOp>(user))
-      allowed = false;
     if (through) {
       auto broadcast = dyn_cast<BroadcastOp>(through);
-      allowed &= broadcast && (repeatsInnermost(broadcast) || isa<TransposeOp, SliceOp>(op));
-    } else if (!readsOnce(user, op->getResult(0))) {
+      allowed &= broadcast && (repeatsInnermost(broadcast) || readsOnce(op, 0));
+    } else if (!readsOnce(user, use.getOperandNumber())) {
       allowed = false;
     }
   });

@@ -5,7 +5,9 @@
 //                                                     lanes = 16, rows = 14, columns = 2, ...>} {
 //
 // A schedule holds no sizes but those that pay: the rows of a convolution's tile divide its width.
+#include "dialects/Weft/IR/ContractionLoops.h"
 #include "passes/Passes.h"
+#include "llvm/ADT/bit.h"
 
 using namespace mlir;
 
@@ -19,23 +21,16 @@ namespace {
 /// Elements in a vector, on all targets: the order of a sum depends on it.
 constexpr int64_t lanes = 16;
 
-/// The size, in the calls that are known, of the innermost row loop of a contraction; 0: unknown.
-int64_t innermostRows(KernelOp kernel, ContractionOpInterface op, LaunchOp launch) {
-  Contraction contraction = op.getContraction();
-  const Contraction::Loop *innermost = nullptr;
-  int64_t count = 0;
-  for (const Contraction::Loop &loop : contraction.loops)
-    if (loop.kind == Contraction::Row) {
-      innermost = &loop;
-      ++count;
-    }
-  if (!launch || count < 2)
-    return 0;
-  Value tensor = innermost->sizeOperand == Contraction::Result
-                     ? Value(op->getResult(0))
-                     : op->getOperand(innermost->sizeOperand);
-  auto sizes = cast<SizesAttr>(cast<RankedTensorType>(tensor.getType()).getEncoding());
-  return launch.getSizes()[sizes.getSymbols()[innermost->sizeDimension]];
+/// How many steps of the depth loops a tile takes before the next tile: a block of the right operand
+/// of so many steps stays in the second-level cache.
+constexpr int64_t depthSteps = 1024;
+
+/// The size of a loop in a call of the kernel.
+int64_t sizeOf(const ContractionLoop &loop, LaunchOp launch) {
+  int64_t size = 1;
+  for (int64_t symbol : loop.symbols)
+    size *= launch.getSizes()[symbol];
+  return size;
 }
 
 /// The tile height from `most` downwards that wastes least of `size` rows, when the last tile is
@@ -93,10 +88,34 @@ private:
     int64_t columns = perVector == 1 ? 2 : 1;
     int64_t most = (registers - columns * perVector - (registers > 16 ? 2 : 1)) / (columns * perVector);
     most = std::clamp<int64_t>(most, 1, 14);
-    int64_t width = innermostRows(kernel, op, launch);
-    int64_t rows = width ? bestRows(width, most) : most;
-    return ScheduleAttr::get(&getContext(), Template::contraction, lanes, rows, columns,
-                             /*depth=*/256, /*pack_lhs=*/false, /*pack_rhs=*/true, /*grain=*/1);
+    std::vector<ContractionLoop> loops = contractionLoops(op);
+    auto rowLoops = loopsOfKind(loops, Contraction::Row);
+    auto depthLoops = loopsOfKind(loops, Contraction::Depth);
+    // One loop of rows and one of depth: a matrix product, whose tile suits any size. Otherwise the
+    // operands are images, whose width and window are worth a kernel of their own.
+    bool isMatrix = rowLoops.size() == 1 && depthLoops.size() == 1;
+    int64_t rows = most, depth = depthSteps * 4 / elementBytes;
+    if (!isMatrix && launch) {
+      rows = bestRows(sizeOf(rowLoops.back(), launch), most);
+      int64_t inner = 1;
+      for (const ContractionLoop &loop : llvm::drop_begin(depthLoops))
+        inner *= sizeOf(loop, launch);
+      depth = llvm::bit_floor<uint64_t>(std::max<int64_t>(1, depth / std::max<int64_t>(1, inner)));
+    }
+    return ScheduleAttr::get(&getContext(), Template::contraction, lanes, rows, columns, depth,
+                             /*pack_lhs=*/isMatrix, !readsWholeColumns(op, loops, launch, columns),
+                             /*grain=*/1);
+  }
+
+  /// True if the right operand of images can be read where it is: columns are neighbours, and are a
+  /// multiple of the tile's.
+  static bool readsWholeColumns(ContractionOpInterface op, ArrayRef<ContractionLoop> loops,
+                                LaunchOp launch, int64_t vectors) {
+    auto columns = loopsOfKind(loops, Contraction::Column);
+    return launch && loopsOfKind(loops, Contraction::Depth).size() > 1 &&
+           isa<BlockArgument>(op->getOperand(1)) && columns.size() == 1 &&
+           columns[0].strides[Contraction::Rhs].isOne() &&
+           sizeOf(columns[0], launch) % (vectors * lanes) == 0;
   }
 };
 

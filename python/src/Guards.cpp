@@ -18,20 +18,21 @@ static Py_ssize_t lengthOf(PyObject *object) {
   return PyTuple_CheckExact(object) ? PyTuple_GET_SIZE(object) : -1;
 }
 
-/// One row of weft._guards.scan: (parent, access, check, governed, index, key, value, path).
+/// One row of weft._guards.scan: (parent, access, check, governed, index, other, key, value, path).
 static Guard guardFrom(PyObject *row) {
   int parent, access, check, governed;
-  Py_ssize_t index;
+  Py_ssize_t index, other;
   PyObject *key, *value;
   const char *path;
-  if (!PyArg_ParseTuple(row, "iiipnOOs", &parent, &access, &check, &governed, &index, &key, &value,
-                        &path))
+  if (!PyArg_ParseTuple(row, "iiipnnOOs", &parent, &access, &check, &governed, &index, &other, &key,
+                        &value, &path))
     throw PythonError();
   Guard guard{parent,
               static_cast<Access>(access),
               static_cast<Check>(check),
               governed != 0,
               index,
+              other,
               PyRef::borrow(key),
               PyRef::borrow(value),
               0,
@@ -104,7 +105,7 @@ static bool holds(const Guard &guard, PyObject *value, const std::vector<Guard> 
   case Check::Tensor:
     return value && isTensor(value) && Py_TYPE(value) == Py_TYPE(before);
   case Check::SameTensor:
-    return value && value == guards[guard.index].value.get();
+    return value && value == guards[guard.other].value.get();
   case Check::Equality:
     return value && (value == before ||
                      (Py_TYPE(value) == Py_TYPE(before) &&

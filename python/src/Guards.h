@@ -36,8 +36,10 @@ struct Guard {
   Check check;
   /// Below an object that reports its changes by the global epoch.
   bool governed;
-  /// Position of an item or argument; for SameTensor the number of the other guard.
+  /// Position of an item or argument.
   Py_ssize_t index;
+  /// For SameTensor the number of the other guard.
+  Py_ssize_t other;
   /// Key or attribute name.
   PyRef key;
   /// As it was when traced, and later when last checked.

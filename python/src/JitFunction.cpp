@@ -149,7 +149,7 @@ static bool matches(const Call &call, std::string &reason) {
 static Specialization &specializationFor(JitState &state, const FlatArguments &flat,
                                          PyObject *const *arguments, size_t count,
                                          PyObject *keywordNames) {
-  constexpr size_t maximumReasons = 100;
+  constexpr size_t maximumReasons = 100, maximumCandidates = 64;
   auto found = state.specializations.find(flat.key);
   std::string reason = state.specializations.empty() ? "" : "new types or structure of arguments";
   if (found != state.specializations.end()) {
@@ -162,6 +162,8 @@ static Specialization &specializationFor(JitState &state, const FlatArguments &f
     state.retraceReasons.push_back(userLine().prefix() + reason);
   auto traced = traceFunction(state, flat, arguments, count, keywordNames);
   Specializations &candidates = state.specializations[flat.key];
+  if (candidates.size() >= maximumCandidates)
+    candidates.erase(candidates.begin());
   candidates.push_back(std::move(traced));
   return *candidates.back();
 }

@@ -61,8 +61,8 @@ class _Scanner:
         self.keep: list[Any] = []
 
     def add(self, parent: int, access: int, check: int, index: int, key: Any, value: Any,
-            path: str, governed: bool) -> int:
-        self.rows.append((parent, access, check, governed, index, key, value, path))
+            path: str, governed: bool, other: int = -1) -> int:
+        self.rows.append((parent, access, check, governed, index, other, key, value, path))
         return len(self.rows) - 1
 
     def anchor(self, value: Any, path: str) -> int:
@@ -82,7 +82,7 @@ class _Scanner:
         known = self.seen.get(id(value))
         if known is not None:
             if isinstance(value, Tensor):
-                self.add(parent, access, SAME_TENSOR, known, key, value, path, governed)
+                self.add(parent, access, SAME_TENSOR, index, key, value, path, governed, known)
             else:
                 self.add(parent, access, IDENTITY, index, key, value, path, governed)
             return

@@ -34,6 +34,8 @@ def Weft_SiluOp : Weft_ActivationOp<"silu"> {
 }
 def Weft_GeluOp : Weft_ActivationOp<"gelu"> {
   let summary = "x * (1 + erf(x / sqrt(2))) / 2 (Hendrycks and Gimpel, 2016).";
+  let reference = "x * sp.ndtr(x)";
+  let maxUlp = 64;
 }
 def Weft_ReluOp : Weft_CompositeOp<"relu", "inferFromFirst"> {
   let summary = "max(x, 0), with derivative 0 at 0.";
@@ -50,7 +52,7 @@ def Weft_SoftplusOp : Weft_ActivationOp<"softplus", [Gradient]> {
   let maxUlp = 8;
 }
 
-class Weft_AxisOp<string mnemonic> : Weft_CompositeOp<mnemonic, "inferFromFirst", [Gradient]> {
+class Weft_AxisOp<string mnemonic> : Weft_CompositeOp<mnemonic, "inferAlongAxis", [Gradient]> {
   let arguments = (ins Weft_FloatTensor:$x, I64Attr:$axis);
   let results = (outs Weft_FloatTensor:$result);
   let assemblyFormat = "$x `axis` $axis attr-dict `:` custom<OneType>(type($x), type($result))";
@@ -121,11 +123,15 @@ def Weft_ScaledDotProductAttentionOp : Weft_CompositeOp<"scaled_dot_product_atte
   }];
 }
 def Weft_Conv2dOp : Weft_CompositeOp<"conv2d", "inferConv2d"> {
-  let summary = "A convolution, channels first: x [N, C, H, W], weight [O, C / groups, KH, KW].";
-  let arguments = (ins Weft_FloatTensor:$x, Weft_FloatTensor:$weight, DenseI64ArrayAttr:$strides,
+  let summary = "A convolution, channels first: x [N, C, H, W], weight [O, C / groups, KH, KW], bias [O].";
+  let arguments = (ins Weft_FloatTensor:$x, Weft_FloatTensor:$weight,
+                       Optional<Weft_FloatTensor>:$bias, DenseI64ArrayAttr:$strides,
                        DenseI64ArrayAttr:$padding, DenseI64ArrayAttr:$dilations, I64Attr:$groups);
   let results = (outs Weft_FloatTensor:$result);
-  let assemblyFormat = "$x `,` $weight attr-dict `:` type($x) `,` type($weight) `->` type($result)";
+  let assemblyFormat = [{
+    $x `,` $weight (`,` $bias^)? attr-dict `:` type($x) `,` type($weight) (`,` type($bias)^)? `->`
+    type($result)
+  }];
 }
 class Weft_PoolOp<string mnemonic> : Weft_CompositeOp<mnemonic, "inferPool2d"> {
   let arguments = (ins Weft_FloatTensor:$x, DenseI64ArrayAttr:$window, DenseI64ArrayAttr:$strides,

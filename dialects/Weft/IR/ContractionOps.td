@@ -90,6 +90,7 @@ def Weft_WindowGatherOp : Weft_WindowOp<"window_gather", [Gradient]> {
     $x `,` $index `window` $window `strides` $strides attr-dict `:` type($x) `,` type($index) `->`
     type($result)
   }];
+  let extraClassDeclaration = "bool readsOnce(unsigned operand) { return operand == 1; }";
 }
 def Weft_WindowScatterOp : Weft_WindowOp<"window_scatter", [Gradient]> {
   let summary = "The transpose of window_gather: each x added at the place that `index` names.";

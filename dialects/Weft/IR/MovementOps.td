@@ -4,6 +4,7 @@
 
 include "dialects/Weft/IR/ElementwiseOps.td"
 
+defvar WithoutOperands = NotDifferentiable<"it has no operand to differentiate for">;
 defvar Dimensions = DeclareOpInterfaceMethods<DimensionOpInterface, ["rebuildWithLabels"]>;
 defvar FixedDimensions = DeclareOpInterfaceMethods<DimensionOpInterface>;
 defvar Indexed = DeclareOpInterfaceMethods<IndexedOpInterface>;
@@ -12,7 +13,7 @@ defvar Indexed = DeclareOpInterfaceMethods<IndexedOpInterface>;
 // Creation
 //===----------------------------------------------------------------------===//
 
-def Weft_ConstantOp : Weft_Op<"constant", [ConstantLike, DiscreteResult,
+def Weft_ConstantOp : Weft_Op<"constant", [ConstantLike, WithoutOperands,
     Dimensions, Indexed]> {
   let summary = "A tensor known at compile time.";
   let arguments = (ins ElementsAttr:$value);
@@ -23,7 +24,7 @@ def Weft_ConstantOp : Weft_Op<"constant", [ConstantLike, DiscreteResult,
   let hasFolder = 1;
   let hasVerifier = 1;
 }
-def Weft_IotaOp : Weft_Op<"iota", [DiscreteResult, Dimensions, Indexed]> {
+def Weft_IotaOp : Weft_Op<"iota", [WithoutOperands, Dimensions, Indexed]> {
   let summary = "The index along `axis`, as the element type of the result.";
   let arguments = (ins I64Attr:$axis);
   let results = (outs Weft_NumericTensor:$result);
@@ -71,6 +72,7 @@ def Weft_TransposeOp : Weft_InferredOp<"transpose", [Gradient, Dimensions, Index
   let inference = "::weft::inferTranspose";
   let hasFolder = 1;
   let hasCanonicalizer = 1;
+  let declarations = "bool readsOnce(unsigned operand) { return true; }";
 }
 def Weft_BroadcastOp : Weft_Op<"broadcast", [Gradient, Dimensions, Indexed]> {
   let summary = "x repeated along new dimensions and along its dimensions of size 1.";
@@ -100,6 +102,7 @@ def Weft_SliceOp : Weft_Op<"slice", [Gradient, FixedDimensions, Indexed]> {
   let explicitResult = 1;
   let hasFolder = 1;
   let hasVerifier = 1;
+  let extraClassDeclaration = "bool readsOnce(unsigned operand) { return true; }";
 }
 def Weft_PadOp : Weft_Op<"pad", [Gradient, FixedDimensions, Indexed]> {
   let summary = "x placed at `low`, `interior` elements apart, in a tensor filled with `value`.";
@@ -120,6 +123,7 @@ def Weft_PadOp : Weft_Op<"pad", [Gradient, FixedDimensions, Indexed]> {
   let explicitResult = 1;
   let hasFolder = 1;
   let hasVerifier = 1;
+  let extraClassDeclaration = "bool readsOnce(unsigned operand) { return operand == 0; }";
 }
 def Weft_ConcatenateOp : Weft_InferredOp<"concatenate", [Gradient, FixedDimensions, Indexed]> {
   let summary = "The operands one after the other along `axis`.";
@@ -128,6 +132,7 @@ def Weft_ConcatenateOp : Weft_InferredOp<"concatenate", [Gradient, FixedDimensio
   let assemblyFormat = "$inputs `axis` $axis attr-dict `:` type($inputs) `->` type($result)";
   let pythonName = "";
   let inference = "::weft::inferConcatenate";
+  let declarations = "bool readsOnce(unsigned operand) { return true; }";
 }
 def Weft_GatherOp : Weft_InferredOp<"gather", [Gradient, FixedDimensions, Indexed]> {
   let summary = "The slices of x at `indices` along `axis`.";
@@ -142,6 +147,7 @@ def Weft_GatherOp : Weft_InferredOp<"gather", [Gradient, FixedDimensions, Indexe
   }];
   let pythonName = "";
   let inference = "::weft::inferGather";
+  let declarations = "bool readsOnce(unsigned operand) { return operand == 1; }";
 }
 def Weft_ScatterAddOp : Weft_InferredOp<"scatter_add", [Gradient, FixedDimensions]> {
   let summary = "x with `updates` added at `indices` along `axis`, in the order of the indices.";

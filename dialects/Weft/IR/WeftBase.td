@@ -43,7 +43,7 @@ def Weft_IndexTensor : RankedTensorOf<[I8, I16, I32, I64, UI8]>;
 
 /// How operands are made alike: `none` leaves them, `common` converts to the common dtype of the
 /// array API and broadcasts to the common shape, `float` converts integers and bools to float32
-/// first, `arguments` means that the public function is written by hand over the primitive.
+/// first.
 class Promotion<string name> {
   string mode = name;
 }
@@ -59,11 +59,6 @@ def PromoteFloat : Promotion<"float">;
 class NotDifferentiable<string why> : NativeOpTrait<"NotDifferentiable"> {
   string reason = why;
   let cppNamespace = "::weft::trait";
-}
-
-/// No generated row in the table of op tests, for the reason given.
-class NoTableTest<string why> {
-  string reason = why;
 }
 
 //===----------------------------------------------------------------------===//
@@ -92,9 +87,11 @@ class Weft_Op<string mnemonic, list<Trait> traits = []>
 
 class Weft_InferredOp<string mnemonic, list<Trait> traits = []>
     : Weft_Op<mnemonic, traits # [InferTypeOpInterface]> {
-  /// The C++ function that computes the result types, see Rules/Shape.h.
+  /// The C++ function that computes the result types, see Rules/Inference.h.
   string inference = "";
-  let extraClassDeclaration = [{
+  /// More declarations of the C++ class.
+  code declarations = "";
+  let extraClassDeclaration = declarations # [{
     static ::llvm::LogicalResult inferReturnTypes(
         ::mlir::MLIRContext *context, std::optional<::mlir::Location> location,
         ::mlir::ValueRange operands, ::mlir::DictionaryAttr attributes,

@@ -78,7 +78,12 @@ def IndexedOpInterface : OpInterface<"IndexedOpInterface"> {
     "Emits the elements of result `number` at `indices` (one for each dimension of the result).",
     "::mlir::Value", "emitElements",
     (ins "::weft::ElementEmitter &":$emitter, "unsigned":$number,
-         "::llvm::ArrayRef<::weft::ElementIndex>":$indices)>];
+         "::llvm::ArrayRef<::weft::ElementIndex>":$indices)>,
+    InterfaceMethod<[{
+      True if computing the whole result reads no element of operand `operand` twice, so that the
+      operand may as well be computed where it is read.
+    }],
+    "bool", "readsOnce", (ins "unsigned":$operand), "", "return false;">];
 }
 
 def ReductionOpInterface : OpInterface<"ReductionOpInterface", [DimensionOpInterface]> {

@@ -44,7 +44,11 @@ SmallVector<Value> Conv2dOp::decompose(OpBuilder &builder) {
       reshape(image, shape), groupsApart(at(getWeight()), groups), getStrides(), getDilations());
   SmallVector<int64_t> joined(grouped.type().getShape().drop_back());
   joined.back() *= grouped.size(4);
-  return {toChannelsFirst(reshape(grouped, joined))};
+  Expression result = reshape(grouped, joined);
+  // Added while channels are last, so that the gradient of the bias is a sum of columns everywhere.
+  if (getBias())
+    result = result + at.create<BroadcastOp>(result.type(), getBias(), ArrayRef<int64_t>{3});
+  return {toChannelsFirst(result)};
 }
 
 /// The shape of the windows over an image [N, H, W, C] that is wholly inside its border.
@@ -60,8 +64,10 @@ SmallVector<Value> MaxPool2dOp::decompose(OpBuilder &builder) {
   constexpr double lowest = -std::numeric_limits<double>::infinity();
   Expression image = inBorder(toChannelsLast(at(getX())), lowest, getPadding());
   Type result = withShape(image.type(), windowsOver(image, getWindow(), getStrides()));
-  Expression index = at.create<WindowMaxIndexOp>(withElement(result, builder.getI32Type()), image,
-                                                 getWindow(), getStrides());
+  bool fitsByte = getWindow()[0] * getWindow()[1] <= 256;
+  Type indexType = fitsByte ? builder.getIntegerType(8, /*isSigned=*/false) : builder.getI32Type();
+  Expression index = at.create<WindowMaxIndexOp>(withElement(result, indexType), image, getWindow(),
+                                                 getStrides());
   return {
       toChannelsFirst(at.create<WindowGatherOp>(result, image, index, getWindow(), getStrides()))};
 }

@@ -44,6 +44,12 @@ LogicalResult inferReducedShape(Value x, ArrayRef<int64_t> axes, Type element,
   return success();
 }
 
+LogicalResult inferNormalized(Value x, int64_t axis, InferenceLocation location,
+                              InferredTypes &types) {
+  types.push_back(x.getType());
+  return checkAxis(axis, tensorType(x).getRank(), "softmax", location);
+}
+
 template <typename Adaptor>
 static LogicalResult inferPosition(Adaptor adaptor, InferenceLocation location, InferredTypes &types) {
   if (adaptor.getAxes().size() != 1)
@@ -175,6 +181,10 @@ static bool arePositive(ArrayRef<int64_t> values, size_t count) {
   return values.size() == count && llvm::all_of(values, [](int64_t v) { return v > 0; });
 }
 
+static bool areSizes(ArrayRef<int64_t> values, size_t count) {
+  return values.size() == count && llvm::all_of(values, [](int64_t v) { return v >= 0; });
+}
+
 LogicalResult inferConvolution(ConvolutionOp::Adaptor adaptor, InferenceLocation location,
                                InferredTypes &types) {
   RankedTensorType x = tensorType(adaptor.getX()), weight = tensorType(adaptor.getWeight());
@@ -238,6 +248,16 @@ LogicalResult inferConv2d(Conv2dOp::Adaptor adaptor, InferenceLocation location,
     fits = x.getDimSize(1) == weight.getDimSize(1) * groups;
   if (fits && !weight.isDynamicDim(0))
     fits = weight.getDimSize(0) % groups == 0;
+  if (!arePositive(adaptor.getStrides(), 2) || !arePositive(adaptor.getDilations(), 2) ||
+      !areSizes(adaptor.getPadding(), 2))
+    return fail(location, "conv2d: strides and dilations are two positive integers each, padding two "
+                          "that are not negative");
+  if (Value bias = adaptor.getBias(); bias && fits) {
+    RankedTensorType type = tensorType(bias);
+    if (type.getRank() != 1 || !agree(type.getDimSize(0), weight.getDimSize(0)))
+      return fail(location, "conv2d: bias [O] has shape " + shapeText(type) +
+                                ", weight [O, C / groups, KH, KW] has shape " + shapeText(weight));
+  }
   if (!fits)
     return fail(location, "conv2d: x [N, C, H, W] has shape " + shapeText(x) +
                               ", weight [O, C / groups, KH, KW] has shape " + shapeText(weight) +
@@ -262,6 +282,8 @@ static LogicalResult inferPooled(Adaptor adaptor, StringRef name, InferenceLocat
     return fail(location, name + ": x must be [N, C, H, W], but has shape " + shapeText(x));
   if (!arePositive(adaptor.getWindow(), 2) || !arePositive(adaptor.getStrides(), 2))
     return fail(location, name + ": window and strides are two positive integers each");
+  if (!areSizes(adaptor.getPadding(), 2))
+    return fail(location, name + ": padding is two integers that are not negative");
   SmallVector<int64_t> shape{x.getDimSize(0), x.getDimSize(1)};
   for (int64_t d : {0, 1}) {
     shape.push_back(windowCount(padded(x.getDimSize(d + 2), adaptor.getPadding()[d]),

@@ -34,6 +34,14 @@ llvm::LogicalResult inferReduction(Adaptor adaptor, InferenceLocation location,
                                    InferredTypes &types) {
   return inferReducedShape(adaptor.getX(), adaptor.getAxes(), nullptr, location, types);
 }
+/// The type of the first operand, of which the attribute `axis` names a dimension.
+llvm::LogicalResult inferNormalized(mlir::Value x, int64_t axis, InferenceLocation location,
+                                    InferredTypes &types);
+template <typename Adaptor>
+llvm::LogicalResult inferAlongAxis(Adaptor adaptor, InferenceLocation location,
+                                   InferredTypes &types) {
+  return inferNormalized(adaptor.getX(), adaptor.getAxis(), location, types);
+}
 llvm::LogicalResult inferArgReduction(ArgmaxOp::Adaptor adaptor, InferenceLocation location,
                                       InferredTypes &types);
 llvm::LogicalResult inferArgReduction(ArgminOp::Adaptor adaptor, InferenceLocation location,

@@ -13,6 +13,10 @@ static LogicalResult verifySameElement(Operation *op) {
 }
 
 LogicalResult ConstantOp::verify() {
+  // Inside a kernel the sizes are those of the type, and the value is one element.
+  if (getType().getEncoding() && getValue().getNumElements() == 1 &&
+      getValue().getElementType() == getType().getElementType())
+    return success();
   if (areCompatible(getValue().getType(), getType()))
     return success();
   return emitOpError() << "value has type " << getValue().getType() << ", the result " << getType();
@@ -74,6 +78,8 @@ LogicalResult SliceOp::verify() {
       static_cast<int64_t>(getSteps().size()) != rank)
     return emitOpError() << "needs a start, a step and a result size for each of the " << rank
                          << " dimensions of x";
+  if (llvm::is_contained(getSteps(), 0))
+    return emitOpError() << "has a step of 0";
   for (int64_t d = 0; d < rank; ++d) {
     int64_t count = to.getDimSize(d), size = from.getDimSize(d), first = getStarts()[d];
     if (ShapedType::isDynamic(count) || ShapedType::isDynamic(size) || count == 0)
