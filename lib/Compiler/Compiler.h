@@ -24,6 +24,8 @@ struct KernelReport {
   int64_t bytes = 0;
   /// Floating-point operations, a fused multiply-add counting as two.
   int64_t operations = 0;
+  /// How many launches of the plan it is: its stages.
+  int64_t stages = 0;
   /// Why it is a kernel of its own.
   std::string reason;
 };
@@ -31,7 +33,7 @@ struct KernelReport {
 /// A plan, and what it needs to stay alive.
 struct Executable {
   Plan plan;
-  /// One for each launch of a kernel, in the order of the plan.
+  /// One for each launch of a kernel, in the order of the plan; there each of its stages is a launch.
   std::vector<KernelReport> kernels;
   /// The code of the kernels.
   std::vector<std::shared_ptr<const void>> code;

@@ -153,6 +153,7 @@ private:
                                       kernel.getSymName().str()});
     result.code.push_back(kernelCode);
     addReport(launch, kernel, cost);
+    result.kernels.back().stages = static_cast<int64_t>(kernelCode->stages.size());
   }
 
   void addReport(LaunchOp launch, KernelOp kernel, const LaunchCost &cost) {

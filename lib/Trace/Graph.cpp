@@ -3,6 +3,7 @@
 
 #include "dialects/Weft/IR/Weft.h"
 #include "lib/Compiler/Compiler.h"
+#include "lib/Compiler/Types.h"
 #include "lib/Support/Error.h"
 #include "lib/Trace/Promotion.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -11,7 +12,6 @@
 #include "mlir/IR/Verifier.h"
 #include "passes/autodiff/Differentiate.h"
 
-
 using namespace mlir;
 using namespace weft;
 
@@ -19,59 +19,8 @@ using namespace weft;
 // Types, attributes, locations
 //===----------------------------------------------------------------------===//
 
-static Type elementType(MLIRContext *context, DType dtype) {
-  switch (dtype) {
-  case DType::Bool:
-    return IntegerType::get(context, 1);
-  case DType::Int8:
-    return IntegerType::get(context, 8);
-  case DType::Int16:
-    return IntegerType::get(context, 16);
-  case DType::Int32:
-    return IntegerType::get(context, 32);
-  case DType::Int64:
-    return IntegerType::get(context, 64);
-  case DType::UInt8:
-    return IntegerType::get(context, 8, IntegerType::Unsigned);
-  case DType::Float16:
-    return Float16Type::get(context);
-  case DType::BFloat16:
-    return BFloat16Type::get(context);
-  case DType::Float32:
-    return Float32Type::get(context);
-  case DType::Float64:
-    return Float64Type::get(context);
-  }
-  llvm_unreachable("all dtypes have a type");
-}
-
-static DType dtypeOf(Type element) {
-  if (element.isBF16())
-    return DType::BFloat16;
-  if (element.isF16())
-    return DType::Float16;
-  if (element.isF32())
-    return DType::Float32;
-  if (element.isF64())
-    return DType::Float64;
-  if (element.isUnsignedInteger(8))
-    return DType::UInt8;
-  switch (element.getIntOrFloatBitWidth()) {
-  case 1:
-    return DType::Bool;
-  case 8:
-    return DType::Int8;
-  case 16:
-    return DType::Int16;
-  case 32:
-    return DType::Int32;
-  default:
-    return DType::Int64;
-  }
-}
-
 RankedTensorType weft::tensorType(DType dtype, llvm::ArrayRef<int64_t> shape) {
-  return RankedTensorType::get(shape, elementType(&Compiler::instance().context(), dtype));
+  return RankedTensorType::get(shape, elementTypeOf(&Compiler::instance().context(), dtype));
 }
 
 static Attribute attributeOf(Builder &builder, const AttributeValue &value) {
@@ -127,7 +76,7 @@ llvm::ArrayRef<int64_t> Graph::shape(ValueId value) const {
 Value Graph::promoted(Value value, DType dtype, llvm::ArrayRef<int64_t> shape, Location location) {
   auto type = cast<RankedTensorType>(value.getType());
   if (dtypeOf(type.getElementType()) != dtype) {
-    type = RankedTensorType::get(type.getShape(), elementType(builder.getContext(), dtype));
+    type = RankedTensorType::get(type.getShape(), elementTypeOf(builder.getContext(), dtype));
     value = CastOp::create(builder, location, type, value);
   }
   if (type.getShape() == shape)
@@ -145,8 +94,8 @@ static void checkDTypes(const OpInfo &op, llvm::ArrayRef<DType> dtypes) {
       continue;
     uint8_t accepted = op.acceptances[op.operandCount < 0 ? 0 : i];
     std::string expected;
-    for (auto [bit, name] : {std::pair{acceptsFloat, "floating"}, {acceptsInteger, "integer"},
-                             {acceptsBool, "bool"}})
+    for (auto [bit, name] :
+         {std::pair{acceptsFloat, "floating"}, {acceptsInteger, "integer"}, {acceptsBool, "bool"}})
       if (accepted & bit)
         expected += (expected.empty() ? "" : " or ") + std::string(name);
     throw Error(Error::Kind::Type, op.pythonName.str() + ": operand " + std::to_string(i + 1) +
@@ -225,7 +174,7 @@ ValueId Graph::constantAttribute(Attribute value, DType dtype, llvm::ArrayRef<in
 
 ValueId Graph::constant(DType dtype, llvm::ArrayRef<int64_t> shape, double value, bool weak,
                         Location location) {
-  Type element = elementType(builder.getContext(), dtype);
+  Type element = elementTypeOf(builder.getContext(), dtype);
   if (!isFloating(dtype))
     return constant(dtype, shape, dtype == DType::Bool ? int64_t(value != 0) : int64_t(value), weak,
                     location);
@@ -234,7 +183,7 @@ ValueId Graph::constant(DType dtype, llvm::ArrayRef<int64_t> shape, double value
 
 ValueId Graph::constant(DType dtype, llvm::ArrayRef<int64_t> shape, int64_t value, bool weak,
                         Location location) {
-  Type element = elementType(builder.getContext(), dtype);
+  Type element = elementTypeOf(builder.getContext(), dtype);
   if (isFloating(dtype))
     return constant(dtype, shape, double(value), weak, location);
   unsigned bits = element.getIntOrFloatBitWidth();
@@ -257,16 +206,10 @@ ValueId Graph::alias(ValueId value, Location location) {
 
 llvm::SmallVector<std::optional<ValueId>> Graph::gradients(llvm::ArrayRef<ValueId> outputs,
                                                            llvm::ArrayRef<ValueId> cotangents,
-                                                           llvm::ArrayRef<ValueId> inputs,
-                                                           Location location) {
+                                                           llvm::ArrayRef<ValueId> inputs) {
   auto select = [&](llvm::ArrayRef<ValueId> ids) {
     return llvm::map_to_vector(ids, [&](ValueId id) { return values[id].value; });
   };
-  // Differentiation may decompose ops and so replace their results: a temporary terminator that
-  // uses every value follows the replacements.
-  auto all = llvm::map_to_vector(values, [](const Entry &entry) { return entry.value; });
-  auto anchor = func::ReturnOp::create(builder, location, all);
-  builder.setInsertionPoint(anchor);
   std::string message;
   llvm::FailureOr<llvm::SmallVector<Value>> gradients = failure();
   {
@@ -277,9 +220,6 @@ llvm::SmallVector<std::optional<ValueId>> Graph::gradients(llvm::ArrayRef<ValueI
     });
     gradients = buildGradients(builder, select(outputs), select(cotangents), select(inputs));
   }
-  for (auto [entry, value] : llvm::zip_equal(values, anchor.getOperands()))
-    entry.value = value;
-  anchor.erase();
   builder.setInsertionPointToEnd(block);
   if (failed(gradients))
     throw Error(Error::Kind::Unsupported, "gradient: " + message);

@@ -10,7 +10,7 @@
 
 namespace weft {
 
-/// Names a value of a graph; stays valid when differentiation rewrites the op that made it.
+/// Names a value of a graph.
 using ValueId = uint32_t;
 
 /// Builds `func.func @main` op by op. Errors of ops are thrown as weft::Error, with the op's Python
@@ -48,8 +48,7 @@ public:
   /// an op on the way has no derivative.
   llvm::SmallVector<std::optional<ValueId>> gradients(llvm::ArrayRef<ValueId> outputs,
                                                       llvm::ArrayRef<ValueId> cotangents,
-                                                      llvm::ArrayRef<ValueId> inputs,
-                                                      mlir::Location location);
+                                                      llvm::ArrayRef<ValueId> inputs);
 
   /// Everything that reads `value` reads `replacement` instead.
   void replaceUses(ValueId value, ValueId replacement);

@@ -15,7 +15,7 @@ namespace {
 class OpTable {
 public:
   OpTable() {
-#define WEFT_OP(name, pythonName, operandCount, promotion, explicitResult, differentiable, ...)     \
+#define WEFT_OP(name, pythonName, operandCount, promotion, explicitResult, differentiable, ...)    \
   add(name, pythonName, operandCount, promotion, explicitResult, differentiable, {__VA_ARGS__});
 #include "generated/OpInfo.inc"
 #undef WEFT_OP

@@ -35,7 +35,9 @@ struct OpInfo {
 
   /// True if operand `number` may have this dtype.
   bool accepts(unsigned number, DType dtype) const {
-    uint8_t bit = isFloating(dtype) ? acceptsFloat : isInteger(dtype) ? acceptsInteger : acceptsBool;
+    uint8_t bit = isFloating(dtype)  ? acceptsFloat
+                  : isInteger(dtype) ? acceptsInteger
+                                     : acceptsBool;
     return acceptances[operandCount < 0 ? 0 : number] & bit;
   }
 };

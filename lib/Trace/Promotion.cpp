@@ -62,12 +62,12 @@ static void broadcastInto(const OpInfo &op, Shape &shape, llvm::ArrayRef<int64_t
     if (dimension == other[i] || other[i] == 1)
       continue;
     if (dimension != 1)
-      throw Error(Error::Kind::Value,
-                  op.pythonName.str() + ": shapes " + shapeTuple(original) + " and " +
-                      shapeTuple(other) + " do not broadcast: dimension " +
-                      std::to_string(int64_t(i) - int64_t(other.size())) + " is " +
-                      std::to_string(dimension) + " and " + std::to_string(other[i]) +
-                      "; sizes must be equal or 1");
+      throw Error(Error::Kind::Value, op.pythonName.str() + ": shapes " + shapeTuple(original) +
+                                          " and " + shapeTuple(other) +
+                                          " do not broadcast: dimension " +
+                                          std::to_string(int64_t(i) - int64_t(other.size())) +
+                                          " is " + std::to_string(dimension) + " and " +
+                                          std::to_string(other[i]) + "; sizes must be equal or 1");
     dimension = other[i];
   }
 }

@@ -58,8 +58,8 @@ private:
   llvm::DenseMap<TapeNode *, unsigned> positions;
 
   std::vector<Array> arguments;
-  /// By what an argument is: the address of a recorded value; for a leaf also its memory, as its handle
-  /// may have been rebound between two uses.
+  /// By what an argument is: the address of a recorded value; for a leaf also its memory, as its
+  /// handle may have been rebound between two uses.
   llvm::DenseMap<std::pair<const void *, const void *>, int64_t> argumentNumbers;
   /// For each node the argument of each input, or -1 - (number of the value) for a recorded result.
   std::vector<llvm::SmallVector<int64_t, 4>> inputNumbers;
@@ -159,12 +159,12 @@ std::shared_ptr<const Executable> BackwardPass::compile() {
   llvm::SmallVector<ValueId> wanted;
   for (int64_t number : leafArguments)
     wanted.push_back(inputs[number]);
-  auto gradients = graph.gradients({output}, {inputs.back()}, wanted, location);
+  auto gradients = graph.gradients({output}, {inputs.back()}, wanted);
   llvm::SmallVector<ValueId> outputs;
   for (auto [gradient, input] : llvm::zip_equal(gradients, wanted))
-    outputs.push_back(gradient ? *gradient
-                               : graph.constant(graph.dtype(input), graph.shape(input), 0.0, false,
-                                                location));
+    outputs.push_back(
+        gradient ? *gradient
+                 : graph.constant(graph.dtype(input), graph.shape(input), 0.0, false, location));
   // What the gradients read of the forward results was saved; the forward ops are then dead.
   for (auto [values, numbers] : llvm::zip_equal(results, resultNumbers))
     for (auto [value, number] : llvm::zip_equal(values, numbers))

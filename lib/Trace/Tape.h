@@ -55,10 +55,10 @@ struct LeafGradient {
   Array gradient;
 };
 
-/// The gradients of the value at `origin`, times `cotangent`, for all leaves that it depends on. The
-/// recorded ops are rebuilt as one function, differentiated and compiled once for each structure.
-/// Gives the recorded arrays up unless `retain` is set. Throws weft::Error if they were given up
-/// before, or an op has no derivative.
+/// The gradients of the value at `origin`, times `cotangent`, for all leaves that it depends on.
+/// The recorded ops are rebuilt as one function, differentiated and compiled once for each
+/// structure. Gives the recorded arrays up unless `retain` is set. Throws weft::Error if they were
+/// given up before, or an op has no derivative.
 std::vector<LeafGradient> differentiate(const Origin &origin, const Array &cotangent, bool retain);
 
 } // namespace weft

@@ -43,6 +43,12 @@ static bool readsOnce(Operation *user, unsigned operand) {
   return indexed && indexed.readsOnce(operand);
 }
 
+/// True if the op reads several elements of an operand for one of its own.
+static bool readsSeveral(Operation *op) {
+  auto indexed = dyn_cast<IndexedOpInterface>(op);
+  return indexed && op->getNumOperands() > 0 && !isFree(op) && !indexed.readsOnce(0);
+}
+
 /// True if the broadcast repeats along inner dimensions only, so that one value serves a whole run.
 static bool repeatsInnermost(BroadcastOp op) {
   ArrayRef<int64_t> dimensions = op.getDimensions();
@@ -176,8 +182,9 @@ bool FusionGroups::canJoin(Operation *op, FusionGroup &group) {
     if (through) {
       auto broadcast = dyn_cast<BroadcastOp>(through);
       allowed &= broadcast && (repeatsInnermost(broadcast) || readsOnce(op, 0));
-    } else if (!readsOnce(user, use.getOperandNumber())) {
-      allowed = false;
+    } else if (!readsInPlace(user, use.getOperandNumber()) && !isa<ReductionOpInterface>(user)) {
+      // Read in another order: nothing that reads several elements, as those would be far apart.
+      allowed &= readsOnce(user, use.getOperandNumber()) && !readsSeveral(op);
     }
   });
   return allowed;

@@ -7,9 +7,11 @@
 //   %0 = weft.sum %x [1] : tensor<4x8xf32> -> tensor<4xf32>
 //   %1 = weft.exp %0 : tensor<4xf32>
 //   %2 = weft.reshape %1 : tensor<4xf32> -> tensor<4x1xf32>
+//
+// Reshapes of arguments stay: they cost nothing and separate nothing.
 #include "passes/Passes.h"
+#include "passes/simplify/FreeForm.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 using namespace mlir;
@@ -45,28 +47,30 @@ std::optional<SmallVector<int64_t>> matchUnits(ArrayRef<int64_t> from, ArrayRef<
   return next == to.size() ? std::optional(places) : std::nullopt;
 }
 
-/// `value` in the shape `shape` without moving data: a constant, the operand of a reshape from that
-/// shape, or a broadcast with other dimensions of size 1. Null if there is no such form.
-Value reshapeForFree(OpBuilder &builder, Value value, ArrayRef<int64_t> shape) {
-  Type type = withShape(value.getType(), shape);
-  DenseElementsAttr constant;
-  if (matchPattern(value, m_Constant(&constant)) && constant.isSplat())
-    return ConstantOp::create(builder, value.getLoc(), type,
-                              DenseElementsAttr::get(cast<ShapedType>(type),
-                                                     constant.getSplatValue<Attribute>()));
-  if (auto reshape = value.getDefiningOp<ReshapeOp>())
-    return shapeOf(reshape.getX()) == shape ? reshape.getX() : Value();
-  auto broadcast = value.getDefiningOp<BroadcastOp>();
-  auto places = broadcast ? matchUnits(shapeOf(value), shape) : std::nullopt;
-  if (!places)
-    return {};
-  SmallVector<int64_t> dimensions;
-  for (int64_t dimension : broadcast.getDimensions()) {
-    if ((*places)[dimension] < 0)
-      return {};
-    dimensions.push_back((*places)[dimension]);
+/// `value` in the shape `shape` without moving data; nullopt if there is no such form.
+std::optional<FreeForm> reshapeForFree(Value value, ArrayRef<int64_t> shape) {
+  FreeForm form{withShape(value.getType(), shape)};
+  if ((form.element = splatElement(value)))
+    return form;
+  if (auto reshape = value.getDefiningOp<ReshapeOp>()) {
+    form.existing = reshape.getX();
+    return shapeOf(reshape.getX()) == shape ? std::optional(form) : std::nullopt;
   }
-  return BroadcastOp::create(builder, value.getLoc(), type, broadcast.getX(), dimensions);
+  // An argument is in memory: in another shape it is the same memory.
+  if (isa<BlockArgument>(value)) {
+    form.viewed = value;
+    return form;
+  }
+  form.broadcast = value.getDefiningOp<BroadcastOp>();
+  auto places = form.broadcast ? matchUnits(shapeOf(value), shape) : std::nullopt;
+  if (!places)
+    return std::nullopt;
+  for (int64_t dimension : form.broadcast.getDimensions()) {
+    if ((*places)[dimension] < 0)
+      return std::nullopt;
+    form.dimensions.push_back((*places)[dimension]);
+  }
+  return form;
 }
 
 struct SinkReshape : OpInterfaceRewritePattern<ElementwiseOpInterface> {
@@ -74,7 +78,8 @@ struct SinkReshape : OpInterfaceRewritePattern<ElementwiseOpInterface> {
 
   LogicalResult matchAndRewrite(ElementwiseOpInterface op, PatternRewriter &rewriter) const override {
     for (Value operand : op->getOperands())
-      if (auto reshape = operand.getDefiningOp<ReshapeOp>())
+      if (auto reshape = operand.getDefiningOp<ReshapeOp>();
+          reshape && !isa<BlockArgument>(reshape.getX()))
         if (succeeded(sink(op, shapeOf(reshape.getX()), rewriter)))
           return success();
     return failure();
@@ -82,13 +87,16 @@ struct SinkReshape : OpInterfaceRewritePattern<ElementwiseOpInterface> {
 
 private:
   static LogicalResult sink(Operation *op, ArrayRef<int64_t> shape, PatternRewriter &rewriter) {
-    SmallVector<Value> operands;
+    std::vector<FreeForm> forms;
     for (Value operand : op->getOperands()) {
-      Value reshaped = reshapeForFree(rewriter, operand, shape);
-      if (!reshaped)
+      auto form = reshapeForFree(operand, shape);
+      if (!form)
         return failure();
-      operands.push_back(reshaped);
+      forms.push_back(*form);
     }
+    SmallVector<Value> operands;
+    for (const FreeForm &form : forms)
+      operands.push_back(form.build(rewriter, op->getLoc()));
     Type result = op->getResult(0).getType();
     Operation *copy = rebuild(rewriter, op, operands, withShape(result, shape));
     rewriter.replaceOpWithNewOp<ReshapeOp>(op, result, copy->getResult(0));
@@ -103,8 +111,10 @@ struct SinkReshapes : impl::SinkReshapesBase<SinkReshapes> {
     RewritePatternSet patterns(&getContext());
     patterns.add<SinkReshape>(&getContext());
     ReshapeOp::getCanonicalizationPatterns(patterns, &getContext());
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns)))) {
+      getOperation().emitError("weft-sink-reshapes did not come to an end");
       signalPassFailure();
+    }
   }
 };
 

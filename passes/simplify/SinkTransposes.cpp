@@ -10,7 +10,7 @@
 //
 // Sums are not moved: their order is a function of the shape that they were written on.
 #include "passes/Passes.h"
-#include "mlir/IR/Matchers.h"
+#include "passes/simplify/FreeForm.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 using namespace mlir;
@@ -22,29 +22,25 @@ namespace weft {
 
 namespace {
 
-/// `value`, a result of a transpose by `permutation`, before it; null if there is no form of it
+/// `value`, a result of a transpose by `permutation`, before it; nullopt if there is no form of it
 /// without moving data.
-Value untranspose(OpBuilder &builder, Value value, ArrayRef<int64_t> permutation) {
-  if (auto transpose = value.getDefiningOp<TransposeOp>())
-    return transpose.getPermutation() == permutation ? transpose.getX() : Value();
+std::optional<FreeForm> untranspose(Value value, ArrayRef<int64_t> permutation) {
   SmallVector<int64_t> shape(permutation.size());
   for (auto [d, source] : llvm::enumerate(permutation))
     shape[source] = cast<RankedTensorType>(value.getType()).getDimSize(d);
-  Type type = withShape(value.getType(), shape);
-  DenseElementsAttr constant;
-  if (matchPattern(value, m_Constant(&constant)) && constant.isSplat())
-    return ConstantOp::create(builder, value.getLoc(), type,
-                              DenseElementsAttr::get(cast<ShapedType>(type),
-                                                     constant.getSplatValue<Attribute>()));
-  auto broadcast = value.getDefiningOp<BroadcastOp>();
-  if (!broadcast)
-    return {};
-  SmallVector<int64_t> dimensions;
-  for (int64_t dimension : broadcast.getDimensions())
-    dimensions.push_back(permutation[dimension]);
-  if (!llvm::is_sorted(dimensions))
-    return {};
-  return BroadcastOp::create(builder, value.getLoc(), type, broadcast.getX(), dimensions);
+  FreeForm form{withShape(value.getType(), shape)};
+  if ((form.element = splatElement(value)))
+    return form;
+  if (auto transpose = value.getDefiningOp<TransposeOp>()) {
+    form.existing = transpose.getX();
+    return transpose.getPermutation() == permutation ? std::optional(form) : std::nullopt;
+  }
+  form.broadcast = value.getDefiningOp<BroadcastOp>();
+  if (!form.broadcast)
+    return std::nullopt;
+  for (int64_t dimension : form.broadcast.getDimensions())
+    form.dimensions.push_back(permutation[dimension]);
+  return llvm::is_sorted(form.dimensions) ? std::optional(form) : std::nullopt;
 }
 
 struct SinkTranspose : OpInterfaceRewritePattern<ElementwiseOpInterface> {
@@ -57,13 +53,16 @@ struct SinkTranspose : OpInterfaceRewritePattern<ElementwiseOpInterface> {
     if (found == op->getOperands().end())
       return failure();
     SmallVector<int64_t> permutation((*found).getDefiningOp<TransposeOp>().getPermutation());
-    SmallVector<Value> operands;
+    std::vector<FreeForm> forms;
     for (Value operand : op->getOperands()) {
-      Value moved = untranspose(rewriter, operand, permutation);
-      if (!moved)
+      auto form = untranspose(operand, permutation);
+      if (!form)
         return failure();
-      operands.push_back(moved);
+      forms.push_back(*form);
     }
+    SmallVector<Value> operands;
+    for (const FreeForm &form : forms)
+      operands.push_back(form.build(rewriter, op->getLoc()));
     Type result = op->getResult(0).getType();
     Type inner = withShape(result, cast<RankedTensorType>(operands[0].getType()).getShape());
     Operation *copy = rebuild(rewriter, op, operands, inner);
@@ -79,8 +78,10 @@ struct SinkTransposes : impl::SinkTransposesBase<SinkTransposes> {
     RewritePatternSet patterns(&getContext());
     patterns.add<SinkTranspose>(&getContext());
     TransposeOp::getCanonicalizationPatterns(patterns, &getContext());
-    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns))))
+    if (failed(applyPatternsGreedily(getOperation(), std::move(patterns)))) {
+      getOperation().emitError("weft-sink-transposes did not come to an end");
       signalPassFailure();
+    }
   }
 };
 

@@ -48,8 +48,8 @@ Shape weft::shapeFrom(PyObject *object, const char *what) {
     PyRef index = PyRef::steal(PyNumber_Index(item));
     if (!index) {
       if (PyErr_ExceptionMatches(PyExc_TypeError))
-        throwError("DTypeError", std::string(what) + " has to be integers, not " +
-                                     Py_TYPE(item)->tp_name);
+        throwError("DTypeError",
+                   std::string(what) + " has to be integers, not " + Py_TYPE(item)->tp_name);
       throw PythonError();
     }
     long long value = PyLong_AsLongLong(index.get());
@@ -113,8 +113,8 @@ static void storeFloat(void *place, DType dtype, double value) {
 static void storeInteger(void *place, DType dtype, int64_t value, PyObject *number) {
   auto fit = [&](int64_t low, int64_t high) {
     if (value < low || value > high)
-      throwError("OutOfRangeError", std::to_string(value) + " does not fit into " +
-                                        std::string(dtypeName(dtype)));
+      throwError("OutOfRangeError",
+                 std::to_string(value) + " does not fit into " + std::string(dtypeName(dtype)));
   };
   switch (dtype) {
   case DType::Bool:
@@ -157,8 +157,8 @@ Array weft::scalarArray(PyObject *number, DType dtype) {
     else if (value >= -0x1p63 && value < 0x1p63)
       storeInteger(storage->data(), dtype, int64_t(value), number);
     else
-      throwError("OutOfRangeError", "a Python float does not fit into " +
-                                        std::string(dtypeName(dtype)));
+      throwError("OutOfRangeError",
+                 "a Python float does not fit into " + std::string(dtypeName(dtype)));
   } else {
     int64_t value = int64From(number);
     if (isFloating(dtype))
@@ -187,7 +187,8 @@ using Operands = llvm::SmallVector<Operand, 3>;
 } // namespace
 
 static bool isConvertible(PyObject *object) {
-  return PyObject_HasAttrString(object, "__array__") || PyObject_HasAttrString(object, "__dlpack__");
+  return PyObject_HasAttrString(object, "__array__") ||
+         PyObject_HasAttrString(object, "__dlpack__");
 }
 
 /// False if an operand is no tensor and `strict` does not forbid that.
@@ -202,10 +203,9 @@ static bool collect(const OpCall &call, std::span<PyObject *const> objects, Oper
       PyRef tensor = toTensor(object);
       operands.push_back({tensor.get(), tensor, false});
     } else if (strict) {
-      throwError("DTypeError", call.op->pythonName.str() + ": operand " +
-                                   std::to_string(operands.size() + 1) + " is a " +
-                                   Py_TYPE(object)->tp_name +
-                                   ", not a tensor, an array or a number");
+      throwError("DTypeError",
+                 call.op->pythonName.str() + ": operand " + std::to_string(operands.size() + 1) +
+                     " is a " + Py_TYPE(object)->tp_name + ", not a tensor, an array or a number");
     } else {
       return false;
     }
@@ -274,8 +274,8 @@ static llvm::SmallVector<Array, 3> operandArrays(const OpCall &call, const Opera
       if (operand.scalar)
         types.push_back({weakDType(operand.object), {}, true});
       else
-        types.push_back({asTensor(operand.object)->value.dtype,
-                         asTensor(operand.object)->value.shape, false});
+        types.push_back(
+            {asTensor(operand.object)->value.dtype, asTensor(operand.object)->value.shape, false});
     }
     promoted = promote(*call.op, types);
   }
@@ -327,8 +327,8 @@ void weft::executeReleasing(const Executable &executable, std::span<const Storag
   PyEval_RestoreThread(state);
 }
 
-static void recordOnTape(const OpCall &call, const Operands &operands,
-                         llvm::ArrayRef<Array> arrays, TensorObject *result) {
+static void recordOnTape(const OpCall &call, const Operands &operands, llvm::ArrayRef<Array> arrays,
+                         TensorObject *result) {
   if (!isFloating(result->value.dtype) || !call.op->differentiable)
     return;
   bool needed = false;

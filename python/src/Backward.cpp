@@ -15,15 +15,16 @@ static Array ones(DType dtype) {
 void weft::backward(TensorObject *root, PyObject *cotangent, bool retain) {
   const TensorValue &value = root->value;
   if (!root->requiresGrad && !root->node)
-    throwError("GradientError", "backward: the tensor does not depend on any tensor that requires a "
-                                "gradient");
+    throwError("GradientError",
+               "backward: the tensor does not depend on any tensor that requires a "
+               "gradient");
   if (!cotangent && elementCount(value.shape) != 1)
     throwError("ShapeError", "backward: a tensor of shape " + shapeTuple(value.shape) +
                                  " needs a cotangent of that shape; only tensors of one element "
                                  "have a default");
   if (cotangent && (!isTensor(cotangent) || asTensor(cotangent)->value.shape != value.shape))
-    throwError("ShapeError", "backward: the cotangent has to be a tensor of shape " +
-                                 shapeTuple(value.shape));
+    throwError("ShapeError",
+               "backward: the cotangent has to be a tensor of shape " + shapeTuple(value.shape));
   if (currentSession) {
     currentSession->backward(root, cotangent);
     return;

@@ -47,7 +47,7 @@ static py::object gradients(py::list outputs, py::list cotangents, py::list inpu
       return ids;
     };
     llvm::SmallVector<ValueId> wanted = read(inputs);
-    auto built = session.graph.gradients(read(outputs), read(cotangents), wanted, location);
+    auto built = session.graph.gradients(read(outputs), read(cotangents), wanted);
     PyRef result = checked(PyList_New(Py_ssize_t(built.size())));
     for (size_t i = 0; i < built.size(); ++i) {
       Graph &graph = session.graph;

@@ -47,8 +47,7 @@ void GuardSet::build(PyObject *function, std::span<PyObject *const> argumentObje
   PyRef objects = checked(PyTuple_New(Py_ssize_t(argumentObjects.size())));
   for (size_t i = 0; i < argumentObjects.size(); ++i)
     PyTuple_SET_ITEM(objects.get(), Py_ssize_t(i), Py_NewRef(argumentObjects[i]));
-  PyRef rows = checked(
-      PyObject_CallMethod(module.get(), "scan", "OO", function, objects.get()));
+  PyRef rows = checked(PyObject_CallMethod(module.get(), "scan", "OO", function, objects.get()));
   for (Py_ssize_t i = 0; i < PyList_GET_SIZE(rows.get()); ++i)
     guards.push_back(guardFrom(PyList_GET_ITEM(rows.get(), i)));
 }
@@ -68,12 +67,10 @@ PyRef GuardSet::reach(const Guard &guard, PyObject *function,
                                               : nullptr);
   case Access::Index:
     if (PyList_Check(parent))
-      return PyRef::borrow(guard.index < PyList_GET_SIZE(parent)
-                               ? PyList_GET_ITEM(parent, guard.index)
-                               : nullptr);
-    return PyRef::borrow(guard.index < PyTuple_GET_SIZE(parent)
-                             ? PyTuple_GET_ITEM(parent, guard.index)
-                             : nullptr);
+      return PyRef::borrow(
+          guard.index < PyList_GET_SIZE(parent) ? PyList_GET_ITEM(parent, guard.index) : nullptr);
+    return PyRef::borrow(
+        guard.index < PyTuple_GET_SIZE(parent) ? PyTuple_GET_ITEM(parent, guard.index) : nullptr);
   case Access::Attribute:
     return PyRef::steal(PyObject_GetAttr(parent, guard.key.get()));
   case Access::Anchor:
@@ -107,9 +104,8 @@ static bool holds(const Guard &guard, PyObject *value, const std::vector<Guard> 
   case Check::SameTensor:
     return value && value == guards[guard.other].value.get();
   case Check::Equality:
-    return value && (value == before ||
-                     (Py_TYPE(value) == Py_TYPE(before) &&
-                      PyObject_RichCompareBool(value, before, Py_EQ) == 1));
+    return value && (value == before || (Py_TYPE(value) == Py_TYPE(before) &&
+                                         PyObject_RichCompareBool(value, before, Py_EQ) == 1));
   case Check::Structure:
     return value && Py_TYPE(value) == Py_TYPE(before) && lengthOf(value) == guard.length;
   }

@@ -163,8 +163,7 @@ static DType dtypeOfElement(dlpack::ElementType type) {
       return static_cast<DType>(i);
   }
   throwError("DTypeError", "from_dlpack: elements of type code " + std::to_string(type.code) +
-                               " and " + std::to_string(type.bits) +
-                               " bits have no dtype in weft");
+                               " and " + std::to_string(type.bits) + " bits have no dtype in weft");
 }
 
 namespace {
@@ -236,16 +235,16 @@ static bool isDense(const dlpack::TensorView &view) {
   return true;
 }
 
-static void copyStrided(const char *source, const dlpack::TensorView &view,
-                        size_t unit, int32_t dimension, char *&next) {
+static void copyStrided(const char *source, const dlpack::TensorView &view, size_t unit,
+                        int32_t dimension, char *&next) {
   if (dimension == view.dimensions) {
     std::memcpy(next, source, unit);
     next += unit;
     return;
   }
   for (int64_t i = 0; i < view.shape[dimension]; ++i)
-    copyStrided(source + i * view.strides[dimension] * int64_t(unit), view, unit,
-                dimension + 1, next);
+    copyStrided(source + i * view.strides[dimension] * int64_t(unit), view, unit, dimension + 1,
+                next);
 }
 
 template <typename Form> static PyRef importTensor(PyObject *capsule) {
@@ -254,8 +253,9 @@ template <typename Form> static PyRef importTensor(PyObject *capsule) {
     throw PythonError();
   const dlpack::TensorView &view = managed->tensor;
   if (view.device.kind != dlpack::Cpu)
-    throwError("UnsupportedError", "from_dlpack: the array is not in the memory of the CPU; move it "
-                                   "there first");
+    throwError("UnsupportedError",
+               "from_dlpack: the array is not in the memory of the CPU; move it "
+               "there first");
   TensorValue value;
   value.dtype = dtypeOfElement(view.type);
   value.shape.assign(view.shape, view.shape + view.dimensions);

@@ -5,6 +5,7 @@
 #include "python/src/Apply.h"
 #include "python/src/Errors.h"
 #include "python/src/Lowered.h"
+#include "python/src/Profile.h"
 
 #include <chrono>
 #include <structmember.h>
@@ -14,8 +15,7 @@ using namespace weft;
 namespace {
 
 struct JitObject {
-  PyObject_HEAD
-  vectorcallfunc vectorcall;
+  PyObject_HEAD vectorcallfunc vectorcall;
   PyObject *dictionary;
   PyObject *weakReferences;
   JitState *state;
@@ -31,6 +31,8 @@ struct Call {
 
   TensorObject *handle(int number) const;
   StorageRef hiddenInput(const HiddenSource &source) const;
+  /// What the plan reads: the leaves of the arguments, then the hidden inputs.
+  llvm::SmallVector<StorageRef, 8> inputs() const;
 };
 
 } // namespace
@@ -189,6 +191,16 @@ StorageRef Call::hiddenInput(const HiddenSource &source) const {
   return tensor->value.storage;
 }
 
+llvm::SmallVector<StorageRef, 8> Call::inputs() const {
+  llvm::SmallVector<StorageRef, 8> result;
+  for (PyObject *leaf : flat.leaves)
+    result.push_back(isTensor(leaf) ? asTensor(leaf)->value.storage
+                                    : scalarArray(leaf, weakDType(leaf)).storage);
+  for (const HiddenSource &source : specialization.hidden)
+    result.push_back(hiddenInput(source));
+  return result;
+}
+
 static PyObject *outputTensor(const TensorSignature &signature, StorageRef storage) {
   TensorValue value;
   value.storage = std::move(storage);
@@ -266,12 +278,7 @@ static PyRef buildResult(const Call &call, llvm::ArrayRef<StorageRef> outputs,
 static PyRef run(const Call &call) {
   Specialization &specialization = call.specialization;
   const Plan &plan = specialization.executable->plan;
-  llvm::SmallVector<StorageRef, 8> inputs;
-  for (PyObject *leaf : call.flat.leaves)
-    inputs.push_back(isTensor(leaf) ? asTensor(leaf)->value.storage
-                                    : scalarArray(leaf, weakDType(leaf)).storage);
-  for (const HiddenSource &source : specialization.hidden)
-    inputs.push_back(call.hiddenInput(source));
+  llvm::SmallVector<StorageRef, 8> inputs = call.inputs();
   bool recording = gradientsEnabled && specialization.recordsGradients;
   // Handles that get another value give their buffer up, so that it can be written in place.
   llvm::SmallVector<std::pair<TensorObject *, size_t>> donors;
@@ -312,8 +319,7 @@ static PyObject *callJit(PyObject *self, PyObject *const *arguments, size_t flag
     for (PyObject *leaf : flat.leaves)
       if (isTensor(leaf))
         requireConcrete(asTensor(leaf), "a compiled function");
-    Specialization &specialization =
-        specializationFor(state, flat, arguments, count, keywordNames);
+    Specialization &specialization = specializationFor(state, flat, arguments, count, keywordNames);
     if (!specialization.executable)
       compile(state, specialization);
     ++state.calls;
@@ -389,6 +395,25 @@ static PyObject *lower(PyObject *self, PyObject *const *arguments, Py_ssize_t co
   });
 }
 
+/// Runs what a call would run, again and again, without its effects; see Profile.h.
+static PyObject *profile(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
+                         PyObject *keywordNames) {
+  return guarded([&] {
+    JitState &state = *asJit(self)->state;
+    FlatArguments flat;
+    flattenCall(state, arguments, size_t(count), keywordNames, flat);
+    for (PyObject *leaf : flat.leaves)
+      if (isTensor(leaf))
+        requireConcrete(asTensor(leaf), "profile()");
+    Specialization &specialization =
+        specializationFor(state, flat, arguments, size_t(count), keywordNames);
+    if (!specialization.executable)
+      compile(state, specialization);
+    llvm::SmallVector<StorageRef, 8> inputs = Call{state, flat, specialization}.inputs();
+    return profileKernels(*specialization.executable, {inputs.data(), inputs.size()}).release();
+  });
+}
+
 static PyObject *statistics(PyObject *self, PyObject *) {
   const JitState &state = *asJit(self)->state;
   PyRef reasons = PyRef::steal(PyList_New(0));
@@ -398,8 +423,8 @@ static PyObject *statistics(PyObject *self, PyObject *) {
       return nullptr;
   }
   return Py_BuildValue("{sKsKsdsdsO}", "calls", state.calls, "traces", state.traces,
-                       "trace_seconds", state.traceSeconds, "compile_seconds",
-                       state.compileSeconds, "retraces", reasons.get());
+                       "trace_seconds", state.traceSeconds, "compile_seconds", state.compileSeconds,
+                       "retraces", reasons.get());
 }
 
 static PyObject *getFunction(PyObject *self, void *) {
@@ -410,6 +435,8 @@ int weft::registerJitType(PyObject *module) {
   static PyMethodDef methods[] = {
       {"_lower", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(lower)),
        METH_FASTCALL | METH_KEYWORDS, "The traced function for these arguments."},
+      {"_profile", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(profile)),
+       METH_FASTCALL | METH_KEYWORDS, "The kernels of a call with these arguments, timed."},
       {"_statistics", statistics, METH_NOARGS, "Counters and times."},
       {nullptr, nullptr, 0, nullptr},
   };

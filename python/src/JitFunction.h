@@ -52,7 +52,8 @@ struct Specialization {
   std::vector<Effect> effects;
   /// Handles whose gradient has to be there (or not) at the start.
   std::vector<std::pair<int, bool>> gradientPresence;
-  /// What the function returned; in the place of each output a tensor whose `value.id` is its number.
+  /// What the function returned; in the place of each output a tensor whose `value.id` is its
+  /// number.
   PyRef resultTemplate;
   /// Which outputs belong to the result; those among them that carry gradients.
   unsigned resultCount = 0;

@@ -2,6 +2,7 @@
 #include "python/src/Lowered.h"
 
 #include "python/src/Errors.h"
+#include "python/src/Profile.h"
 
 namespace py = pybind11;
 using namespace weft;
@@ -47,9 +48,7 @@ static py::list kernelList(Lowered &lowered) {
   return translated([&] {
     py::list result;
     for (const KernelReport &kernel : lowered.kernels()) {
-      py::dict row;
-      row["name"] = kernel.name;
-      result.append(row);
+      result.append(kernelRow(kernel));
     }
     return result;
   });

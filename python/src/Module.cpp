@@ -55,8 +55,7 @@ static OpCall callFrom(const char *name, PyObject *attributes, PyObject *shape, 
     if (dimension < 0)
       throwError("ShapeError", op->pythonName.str() + ": negative dimension in shape " +
                                    shapeTuple(call.resultShape));
-  TensorSignature signature{call.resultDType,
-                            {call.resultShape.begin(), call.resultShape.end()}};
+  TensorSignature signature{call.resultDType, {call.resultShape.begin(), call.resultShape.end()}};
   signature.bytes();
   return call;
 }
@@ -73,8 +72,7 @@ static PyObject *applyFunction(PyObject *, PyObject *const *arguments, Py_ssize_
       for (size_t name = 0; name < 3; ++name)
         if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(keywordNames, i), names[name]) == 0)
           values[name] = arguments[count + i];
-    OpCall call =
-        callFrom(PyUnicode_AsUTF8(arguments[0]), values[0], values[1], values[2]);
+    OpCall call = callFrom(PyUnicode_AsUTF8(arguments[0]), values[0], values[1], values[2]);
     PyRef operands = checked(PySequence_Tuple(arguments[1]));
     auto *items = reinterpret_cast<PyTupleObject *>(operands.get())->ob_item;
     return apply(call, {items, size_t(PyTuple_GET_SIZE(operands.get()))}).release();
@@ -100,10 +98,10 @@ static py::object full(py::object shape, py::object value, py::object dtype) {
     if (currentSession) {
       mlir::Location location = currentSession->location();
       Graph &graph = currentSession->graph;
-      ValueId id = PyFloat_Check(value.ptr())
-                       ? graph.constant(type, {}, PyFloat_AS_DOUBLE(value.ptr()), false, location)
-                       : graph.constant(type, {}, int64_t(PyLong_AsLongLong(value.ptr())), false,
-                                        location);
+      ValueId id =
+          PyFloat_Check(value.ptr())
+              ? graph.constant(type, {}, PyFloat_AS_DOUBLE(value.ptr()), false, location)
+              : graph.constant(type, {}, int64_t(PyLong_AsLongLong(value.ptr())), false, location);
       tensor = checked(newTensor(currentSession->tracer(id)));
     }
     if (dimensions.empty())
@@ -124,6 +122,17 @@ static py::dict statistics() {
   result["eager_compiles"] = eagerStatistics.compiles;
   result["traced_ops"] = eagerStatistics.tracedOps;
   result["interop_copies"] = interopCopies;
+  Statistics compiler = Compiler::instance().statistics();
+  result["compiles"] = compiler.compiles;
+  result["kernels"] = compiler.launches;
+  result["kernels_compiled"] = compiler.kernelsCompiled;
+  result["cache_hits"] = compiler.memoryHits;
+  result["disk_cache_hits"] = compiler.diskHits;
+  result["disk_cache_failures"] = compiler.diskFailures;
+  result["pass_seconds"] = compiler.passSeconds;
+  result["emit_seconds"] = compiler.emitSeconds;
+  result["codegen_seconds"] = compiler.codegenSeconds;
+  result["load_seconds"] = compiler.loadSeconds;
   result["bytes_in_use"] = memory.bytesInUse;
   result["peak_bytes_in_use"] = memory.peakBytesInUse;
   return result;

@@ -29,8 +29,8 @@ bool weft::isArrayLike(PyObject *object) {
 static PyObject *fieldsOf(PyObject *object) {
   if (PyType_Check(object))
     return nullptr;
-  PyObject *fields = PyObject_GetAttrString(reinterpret_cast<PyObject *>(Py_TYPE(object)),
-                                            "__dataclass_fields__");
+  PyObject *fields =
+      PyObject_GetAttrString(reinterpret_cast<PyObject *>(Py_TYPE(object)), "__dataclass_fields__");
   PyErr_Clear();
   Py_XDECREF(fields);
   return fields;

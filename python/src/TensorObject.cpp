@@ -62,8 +62,8 @@ static PyObject *construct(PyTypeObject *type, PyObject *arguments, PyObject *ke
     static const char *names[] = {"data", "dtype", "requires_grad", nullptr};
     PyObject *data, *dtype = Py_None;
     int requiresGrad = 0;
-    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O|Op:Tensor",
-                                     const_cast<char **>(names), &data, &dtype, &requiresGrad))
+    if (!PyArg_ParseTupleAndKeywords(arguments, keywords, "O|Op:Tensor", const_cast<char **>(names),
+                                     &data, &dtype, &requiresGrad))
       return nullptr;
     PyRef source = toTensor(data);
     if (dtype != Py_None && dtypeFrom(dtype) != asTensor(source.get())->value.dtype) {
@@ -231,8 +231,7 @@ PyRef weft::elementOf(TensorObject *tensor, const char *action) {
                    "function: keep it a tensor, or read it before the call");
   if (elementCount(value.shape) != 1)
     throwError("ShapeError", std::string(action) + " needs a tensor of one element, not of shape " +
-                                 shapeTuple(value.shape) +
-                                 "; reduce it by any(), all() or sum()");
+                                 shapeTuple(value.shape) + "; reduce it by any(), all() or sum()");
   return checked(readElement(value.storage->data(), value.dtype));
 }
 
@@ -267,6 +266,9 @@ static PyObject *getIsLeaf(PyObject *self, void *) {
 static PyObject *getIsTracer(PyObject *self, void *) {
   return PyBool_FromLong(asTensor(self)->value.isTracer());
 }
+static PyObject *getIsWeak(PyObject *self, void *) {
+  return PyBool_FromLong(asTensor(self)->value.weak);
+}
 static PyObject *getGradient(PyObject *self, void *) {
   PyObject *gradient = gradientOf(asTensor(self));
   return Py_NewRef(gradient ? gradient : Py_None);
@@ -298,8 +300,7 @@ static int setGradientAttribute(PyObject *self, PyObject *value, void *) {
       throwError("DTypeError", "grad has to be a tensor or None");
     if (asTensor(value)->value.shape != tensor->value.shape)
       throwError("ShapeError", "grad has shape " + shapeTuple(asTensor(value)->value.shape) +
-                                   ", but the tensor has shape " +
-                                   shapeTuple(tensor->value.shape));
+                                   ", but the tensor has shape " + shapeTuple(tensor->value.shape));
     setGradient(tensor, PyRef::borrow(value));
     return 0;
   });
@@ -313,8 +314,9 @@ static PyGetSetDef attributes[] = {
     {"requires_grad", getRequiresGrad, setRequiresGrad,
      "True if operations on the tensor are recorded for gradients.", nullptr},
     {"is_leaf", getIsLeaf, nullptr, "True if the tensor was not computed from others.", nullptr},
-    {"grad", getGradient, setGradientAttribute,
-     "The gradient accumulated by backward(), or None.", nullptr},
+    {"grad", getGradient, setGradientAttribute, "The gradient accumulated by backward(), or None.",
+     nullptr},
+    {"_is_weak", getIsWeak, nullptr, "True for a Python scalar in a trace.", nullptr},
     {"_is_tracer", getIsTracer, nullptr, "True while a function is traced.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr},
 };
@@ -335,8 +337,7 @@ static PyObject *assign(PyObject *self, PyObject *argument) {
     const TensorValue &value = asTensor(source.get())->value;
     if (value.shape != target->value.shape)
       throwError("ShapeError", "assign: the value has shape " + shapeTuple(value.shape) +
-                                   ", but the tensor has shape " +
-                                   shapeTuple(target->value.shape));
+                                   ", but the tensor has shape " + shapeTuple(target->value.shape));
     if (value.dtype != target->value.dtype) {
       OpCall cast(requireOp("weft.cast"));
       cast.resultDType = target->value.dtype;

@@ -44,8 +44,7 @@ struct TensorValue {
 };
 
 struct TensorObject {
-  PyObject_HEAD
-  PyObject *weakReferences;
+  PyObject_HEAD PyObject *weakReferences;
   TensorValue value;
   bool requiresGrad;
   /// A tracer that was computed from tensors that require gradients: no leaf.
@@ -108,8 +107,8 @@ void accumulateGradient(TensorObject *tensor, PyRef gradient);
 /// The number that the next tensor gets.
 uint64_t nextTensorSerial();
 
-/// Throws (TracerLeakError, ConcretizationError) unless the tensor has a value that can be read now;
-/// `action` says what for: "int()".
+/// Throws (TracerLeakError, ConcretizationError) unless the tensor has a value that can be read
+/// now; `action` says what for: "int()".
 void requireConcrete(TensorObject *tensor, const char *action);
 
 /// True while ops are recorded for gradients.

@@ -14,7 +14,9 @@ namespace {
 class Tracer {
 public:
   Tracer(JitState &state, const FlatArguments &flat)
-      : state(state), flat(flat), session(std::make_shared<TraceSession>()),
+      : state(state),
+        flat(flat),
+        session(std::make_shared<TraceSession>()),
         result(std::make_unique<Specialization>()) {}
 
   std::unique_ptr<Specialization> run(PyObject *const *arguments, size_t count,
@@ -98,8 +100,7 @@ PyRef Tracer::call(PyObject *const *arguments, size_t count, PyObject *keywordNa
     kept.push_back(isStatic ? PyRef::borrow(arguments[i]) : mapTree(arguments[i], true, replace));
     replaced.push_back(kept.back().get());
   }
-  return checked(
-      PyObject_Vectorcall(state.function.get(), replaced.data(), count, keywordNames));
+  return checked(PyObject_Vectorcall(state.function.get(), replaced.data(), count, keywordNames));
 }
 
 int Tracer::handleNumber(PyObject *handle) {
@@ -143,8 +144,7 @@ void Tracer::collectResult(PyObject *value) {
 void Tracer::collectEffects() {
   for (auto &saved : session->rebound) {
     ValueId id = session->read(asTensor(saved.handle.get()));
-    result->effects.push_back(
-        {handleNumber(saved.handle.get()), false, int(addOutput(id, false))});
+    result->effects.push_back({handleNumber(saved.handle.get()), false, int(addOutput(id, false))});
   }
   for (size_t i = 0; i < tracers.size(); ++i) {
     TensorObject *tracer = asTensor(tracers[i].get());
@@ -153,8 +153,8 @@ void Tracer::collectEffects() {
     if (std::find(flat.leaves.begin(), flat.leaves.begin() + i, flat.leaves[i]) !=
         flat.leaves.begin() + i)
       continue;
-    result->effects.push_back({handleNumber(tracers[i].get()), false,
-                               int(addOutput(session->read(tracer), false))});
+    result->effects.push_back(
+        {handleNumber(tracers[i].get()), false, int(addOutput(session->read(tracer), false))});
   }
   auto addGradient = [&](PyObject *handle) {
     TensorObject *tensor = asTensor(handle);
@@ -173,7 +173,7 @@ void Tracer::collectEffects() {
 
 void Tracer::collectHidden() {
   for (HiddenInput &input : session->hidden) {
-    HiddenSource source{-1, input.gradient, input.array, input.array.dtype, input.array.shape,
+    HiddenSource source{-1,   input.gradient, input.array, input.array.dtype, input.array.shape,
                         false};
     TensorObject *handle = input.handle ? asTensor(input.handle.get()) : nullptr;
     bool older = handle && handle->serial < session->firstSerial;

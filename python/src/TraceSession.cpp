@@ -70,10 +70,10 @@ ValueId TraceSession::read(TensorObject *tensor) {
     if (isNew) {
       found->second = graph.addInput(tensor->value.dtype, tensor->value.shape);
       auto owner = gradientOwners.find(tensor);
-      PyObject *handle = reinterpret_cast<PyObject *>(
-          owner != gradientOwners.end() ? owner->second : tensor);
-      hidden.push_back({PyRef::borrow(handle), owner != gradientOwners.end(),
-                        tensor->value.array()});
+      PyObject *handle =
+          reinterpret_cast<PyObject *>(owner != gradientOwners.end() ? owner->second : tensor);
+      hidden.push_back(
+          {PyRef::borrow(handle), owner != gradientOwners.end(), tensor->value.array()});
       keptAlive.push_back(PyRef::borrow(reinterpret_cast<PyObject *>(tensor)));
     }
     id = found->second;
@@ -164,7 +164,7 @@ void TraceSession::backward(TensorObject *root, PyObject *cotangent) {
   std::vector<TracedLeaf> asked = leaves;
   for (const TracedLeaf &leaf : asked)
     wanted.push_back(leaf.id);
-  auto gradients = graph.gradients({output}, {seed}, wanted, here);
+  auto gradients = graph.gradients({output}, {seed}, wanted);
   for (auto [leaf, gradient] : llvm::zip_equal(asked, gradients)) {
     if (!gradient)
       continue;

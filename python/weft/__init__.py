@@ -136,7 +136,7 @@ manual_seed, rand, randn = random.seed, random.rand, random.randn
 
 
 def stats() -> dict:
-    """Counters of the process: eager calls and compiles, traced ops, copies, bytes in use."""
+    """Counters of the process: calls, traced ops, compiles, kernels, cache hits, seconds, bytes."""
     return _core.statistics()
 
 

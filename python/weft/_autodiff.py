@@ -82,8 +82,9 @@ def _traced(function: Callable) -> Callable:
     return run
 
 
-def _call_with_inputs(fun: Callable, argnums: Sequence[int], args: tuple,
-                      kwargs: dict) -> tuple[Any, list[Any], list[Tensor]]:
+def _call_with_inputs(
+    fun: Callable, argnums: Sequence[int], args: tuple, kwargs: dict
+) -> tuple[Any, list[Any], list[Tensor]]:
     """f's result on inputs that differentiation can tell from other uses; their trees; leaves."""
     arguments, trees, leaves = list(args), [], []
     for number in argnums:
@@ -105,8 +106,9 @@ def _rebuilt(trees: list[Any], gradients: list[Tensor]) -> list[Any]:
     return [tree_map(lambda _: next(remaining), tree) for tree in trees]
 
 
-def value_and_grad(fun: Callable, argnums: int | Sequence[int] = 0,
-                   has_aux: bool = False) -> Callable:
+def value_and_grad(
+    fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False
+) -> Callable:
     """A function that returns ``fun``'s value and its gradient.
 
     Args:
@@ -125,8 +127,11 @@ def value_and_grad(fun: Callable, argnums: int | Sequence[int] = 0,
         value, aux = result if has_aux else (result, None)
         value = asarray(value)
         if value._size != 1 or value.dtype.kind != "floating":
-            raise _fail(ShapeError, f"grad: the function has to return one floating number, but it "
-                                    f"returned {value.dtype.name} of shape {value.shape}")
+            raise _fail(
+                ShapeError,
+                f"grad: the function has to return one floating number, but it "
+                f"returned {value.dtype.name} of shape {value.shape}",
+            )
         gradients = _rebuilt(trees, _core.gradients([value], [ones_like(value)], leaves))
         gradient = gradients[0] if isinstance(argnums, int) else tuple(gradients)
         return ((value, aux) if has_aux else value), gradient
@@ -154,13 +159,16 @@ def _product(fun: Callable, primals: tuple, cotangents: Any) -> tuple[Any, tuple
     result, trees, leaves = _call_with_inputs(fun, range(len(primals)), primals, {})
     outputs, seeds = tree_leaves(result), tree_leaves(cotangents)
     if len(outputs) != len(seeds):
-        raise _fail(ShapeError, f"vjp: {len(outputs)} outputs need as many cotangents, not "
-                                f"{len(seeds)}")
+        raise _fail(
+            ShapeError, f"vjp: {len(outputs)} outputs need as many cotangents, not {len(seeds)}"
+        )
     seeds = [asarray(seed).astype(out.dtype) for seed, out in zip(seeds, outputs, strict=True)]
     for seed, out in zip(seeds, outputs, strict=True):
         if seed.shape != out.shape:
-            raise _fail(ShapeError, f"vjp: a cotangent of shape {seed.shape} for an output of shape "
-                                    f"{out.shape}")
+            raise _fail(
+                ShapeError,
+                f"vjp: a cotangent of shape {seed.shape} for an output of shape {out.shape}",
+            )
     return result, tuple(_rebuilt(trees, _core.gradients(outputs, seeds, leaves)))
 
 

@@ -61,8 +61,9 @@ def _from_sequence(data: Sequence, dtype: DType | None) -> Tensor:
     return _from_numpy(array, copy=False)
 
 
-def asarray(obj: object, /, *, dtype: object = None, device: object = None,
-            copy: bool | None = None) -> Tensor:
+def asarray(
+    obj: object, /, *, dtype: object = None, device: object = None, copy: bool | None = None
+) -> Tensor:
     """A tensor of an array, a number or nested sequences.
 
     Memory of NumPy arrays and DLPack objects is shared where it is dense, unless ``copy`` is true.
@@ -96,7 +97,7 @@ def asarray(obj: object, /, *, dtype: object = None, device: object = None,
 
 def _check_device(device: object) -> None:
     if device is not None and str(device) != "cpu":
-        raise _fail(ShapeError, f"there is no device {device!r}: tensors live on \"cpu\"")
+        raise _fail(ShapeError, f'there is no device {device!r}: tensors live on "cpu"')
 
 
 def array(data: object, dtype: object = None) -> Tensor:
@@ -149,14 +150,16 @@ def full(shape: Shape, fill_value: bool | int | float, *, dtype: object = None) 
     return _core.full(_shape(shape), fill_value, as_dtype(dtype or type(fill_value)))
 
 
-def zeros(*shape: int | Sequence[int], dtype: object = float32,
-          requires_grad: bool = False) -> Tensor:
+def zeros(
+    *shape: int | Sequence[int], dtype: object = float32, requires_grad: bool = False
+) -> Tensor:
     """Zeros: ``zeros((2, 3))`` or ``zeros(2, 3)``."""
     return _leaf(_core.full(_shape(shape), 0, as_dtype(dtype or float32)), requires_grad)
 
 
-def ones(*shape: int | Sequence[int], dtype: object = float32,
-         requires_grad: bool = False) -> Tensor:
+def ones(
+    *shape: int | Sequence[int], dtype: object = float32, requires_grad: bool = False
+) -> Tensor:
     """Ones: ``ones((2, 3))`` or ``ones(2, 3)``."""
     return _leaf(_core.full(_shape(shape), 1, as_dtype(dtype or float32)), requires_grad)
 
@@ -196,8 +199,9 @@ def _iota(shape: tuple[int, ...], axis: int, dtype: DType) -> Tensor:
     return _core.apply("weft.iota", (), {"axis": axis}, shape, dtype)
 
 
-def arange(start: float, /, stop: float | None = None, step: float = 1, *,
-           dtype: object = None) -> Tensor:
+def arange(
+    start: float, /, stop: float | None = None, step: float = 1, *, dtype: object = None
+) -> Tensor:
     """start, start + step, ... below stop; int64 if all are integers, else float32.
 
     Raises:
@@ -219,8 +223,9 @@ def arange(start: float, /, stop: float | None = None, step: float = 1, *,
     return values.astype(wanted)
 
 
-def linspace(start: float, stop: float, /, num: int, *, dtype: object = float32,
-             endpoint: bool = True) -> Tensor:
+def linspace(
+    start: float, stop: float, /, num: int, *, dtype: object = float32, endpoint: bool = True
+) -> Tensor:
     """``num`` numbers evenly spaced from start to stop."""
     if num < 0:
         raise _fail(ShapeError, f"linspace: num is {num}, but must not be negative")
@@ -230,8 +235,9 @@ def linspace(start: float, stop: float, /, num: int, *, dtype: object = float32,
     return values.astype(dtype or float32)
 
 
-def eye(n_rows: int, n_cols: int | None = None, /, *, k: int = 0,
-        dtype: object = float32) -> Tensor:
+def eye(
+    n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: object = float32
+) -> Tensor:
     """Ones on diagonal ``k``, zeros elsewhere: [n_rows, n_cols]."""
     shape = (n_rows, n_rows if n_cols is None else n_cols)
     return (_iota(shape, 1, int64) - _iota(shape, 0, int64) == k).astype(dtype or float32)

@@ -144,7 +144,10 @@ class FloatInfo:
 
     def __init__(self, dtype: DType) -> None:
         mantissa, largest_exponent = {
-            "float16": (10, 15), "bfloat16": (7, 127), "float32": (23, 127), "float64": (52, 1023),
+            "float16": (10, 15),
+            "bfloat16": (7, 127),
+            "float32": (23, 127),
+            "float64": (52, 1023),
         }[dtype.name]
         self.dtype = dtype
         self.bits = 8 * dtype.itemsize

@@ -27,8 +27,11 @@ def _pair(value: Pair, name: str) -> list[int]:
 def _floating(x: Tensor, name: str) -> Tensor:
     x = asarray(x)
     if x.dtype.kind != "floating":
-        raise _fail(DTypeError, f"{name}: the input has dtype {x.dtype.name}, but has to be "
-                                "floating; convert it by astype(weft.float32)")
+        raise _fail(
+            DTypeError,
+            f"{name}: the input has dtype {x.dtype.name}, but has to be "
+            "floating; convert it by astype(weft.float32)",
+        )
     return x
 
 
@@ -57,16 +60,26 @@ def _along_axis(name: str, x: Tensor, dim: int, dtype: object) -> Tensor:
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x weight^T + bias: x [..., K], weight [N, K], bias [N]."""
     if x.shape[-1:] != weight.shape[-1:]:
-        raise _fail(ShapeError, f"linear: the input has shape {x.shape}, but the weight "
-                                f"{weight.shape} needs a last dimension of {weight.shape[-1]}")
+        raise _fail(
+            ShapeError,
+            f"linear: the input has shape {x.shape}, but the weight "
+            f"{weight.shape} needs a last dimension of {weight.shape[-1]}",
+        )
     rows = reshape(x, (-1 if x._size else math.prod(x.shape[:-1]), x.shape[-1]))
     product = _core.apply("weft.matmul", (rows, weight), {"transpose_rhs": True})
     result = reshape(product, (*x.shape[:-1], weight.shape[0]))
     return result if bias is None else result + bias
 
 
-def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Pair = 1,
-           padding: Pair | str = 0, dilation: Pair = 1, groups: int = 1) -> Tensor:
+def conv2d(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Pair = 1,
+    padding: Pair | str = 0,
+    dilation: Pair = 1,
+    groups: int = 1,
+) -> Tensor:
     """A convolution: x [N, C, H, W], weight [O, C / groups, KH, KW], bias [O].
 
     ``padding`` may be "valid" or (with stride 1 and an odd window) "same".
@@ -80,17 +93,22 @@ def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Pair =
     strides, dilations = _pair(stride, "conv2d: stride"), _pair(dilation, "conv2d: dilation")
     if padding == "same":
         if strides != [1, 1]:
-            raise _fail(ShapeError, "conv2d: padding \"same\" needs stride 1")
+            raise _fail(ShapeError, 'conv2d: padding "same" needs stride 1')
         borders = [d * (k - 1) // 2 for d, k in zip(dilations, weight.shape[2:], strict=True)]
     else:
         borders = [0, 0] if padding == "valid" else _pair(padding, "conv2d: padding")
     if groups < 1 or x.shape[1] != weight.shape[1] * groups or weight.shape[0] % groups:
-        raise _fail(ShapeError, f"conv2d: an input of shape {x.shape} and a weight of shape "
-                                f"{weight.shape} do not fit with {groups} groups: the input needs "
-                                f"{weight.shape[1] * groups} channels")
-    result = _core.apply("weft.conv2d", (x, weight), {
-        "strides": strides, "padding": borders, "dilations": dilations, "groups": groups})
-    return result if bias is None else result + reshape(bias, (-1, 1, 1))
+        raise _fail(
+            ShapeError,
+            f"conv2d: an input of shape {x.shape} and a weight of shape "
+            f"{weight.shape} do not fit with {groups} groups: the input needs "
+            f"{weight.shape[1] * groups} channels",
+        )
+    return _core.apply(
+        "weft.conv2d",
+        (x, weight) if bias is None else (x, weight, bias),
+        {"strides": strides, "padding": borders, "dilations": dilations, "groups": groups},
+    )
 
 
 def _pool(name: str, x: Tensor, kernel_size: Pair, stride: Pair | None, padding: Pair) -> Tensor:
@@ -100,20 +118,24 @@ def _pool(name: str, x: Tensor, kernel_size: Pair, stride: Pair | None, padding:
     strides = window if stride is None else _pair(stride, f"{name}: stride")
     borders = _pair(padding, f"{name}: padding")
     if any(2 * border > size for border, size in zip(borders, window, strict=True)):
-        raise _fail(ShapeError, f"{name}: padding {borders} is more than half of the window "
-                                f"{window}")
-    return _core.apply("weft." + name, (x,),
-                       {"window": window, "strides": strides, "padding": borders})
+        raise _fail(
+            ShapeError, f"{name}: padding {borders} is more than half of the window {window}"
+        )
+    return _core.apply(
+        "weft." + name, (x,), {"window": window, "strides": strides, "padding": borders}
+    )
 
 
-def max_pool2d(x: Tensor, kernel_size: Pair, stride: Pair | None = None,
-               padding: Pair = 0) -> Tensor:
+def max_pool2d(
+    x: Tensor, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0
+) -> Tensor:
     """The largest element of each window of x [N, C, H, W]; the stride defaults to the window."""
     return _pool("max_pool2d", x, kernel_size, stride, padding)
 
 
-def avg_pool2d(x: Tensor, kernel_size: Pair, stride: Pair | None = None,
-               padding: Pair = 0) -> Tensor:
+def avg_pool2d(
+    x: Tensor, kernel_size: Pair, stride: Pair | None = None, padding: Pair = 0
+) -> Tensor:
     """The mean of each window of x [N, C, H, W]; the stride defaults to the window."""
     return _pool("avg_pool2d", x, kernel_size, stride, padding)
 
@@ -127,8 +149,13 @@ def adaptive_avg_pool2d(x: Tensor, output_size: Pair) -> Tensor:
     return avg_pool2d(x, window)
 
 
-def layer_norm(x: Tensor, normalized_shape: int | Sequence[int], weight: Tensor | None = None,
-               bias: Tensor | None = None, eps: float = 1e-5) -> Tensor:
+def layer_norm(
+    x: Tensor,
+    normalized_shape: int | Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
     """x brought to mean 0 and variance 1 over its last dimensions, times weight plus bias.
 
     Raises:
@@ -137,16 +164,24 @@ def layer_norm(x: Tensor, normalized_shape: int | Sequence[int], weight: Tensor 
     x = _floating(x, "layer_norm")
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
     if x.shape[x.ndim - len(shape) :] != shape:
-        raise _fail(ShapeError, f"layer_norm: the input has shape {x.shape}, but has to end with "
-                                f"{shape}")
+        raise _fail(
+            ShapeError, f"layer_norm: the input has shape {x.shape}, but has to end with {shape}"
+        )
     weight = ones(shape, dtype=x.dtype) if weight is None else weight
     bias = zeros(shape, dtype=x.dtype) if bias is None else bias
     return _core.apply("weft.layer_norm", (x, weight, bias), {"epsilon": float(eps)})
 
 
-def batch_norm(x: Tensor, running_mean: Tensor | None, running_var: Tensor | None,
-               weight: Tensor | None = None, bias: Tensor | None = None, training: bool = False,
-               momentum: float = 0.1, eps: float = 1e-5) -> Tensor:
+def batch_norm(
+    x: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
     """x [N, C, ...] normalised per channel; in training by its own statistics.
 
     In training the running statistics, where given, are updated: mean and unbiased variance with
@@ -154,8 +189,9 @@ def batch_norm(x: Tensor, running_mean: Tensor | None, running_var: Tensor | Non
     """
     x = _floating(x, "batch_norm")
     if x.ndim < 2:
-        raise _fail(ShapeError, f"batch_norm: the input has shape {x.shape}, but has to be "
-                                "[N, C, ...]")
+        raise _fail(
+            ShapeError, f"batch_norm: the input has shape {x.shape}, but has to be [N, C, ...]"
+        )
     axes = [0, *range(2, x.ndim)]
     channels = x.shape[1]
     if training or running_mean is None or running_var is None:
@@ -168,12 +204,19 @@ def batch_norm(x: Tensor, running_mean: Tensor | None, running_var: Tensor | Non
         average, variance = running_mean, running_var
     weight = ones((channels,), dtype=x.dtype) if weight is None else weight
     bias = zeros((channels,), dtype=x.dtype) if bias is None else bias
-    return _core.apply("weft.batch_norm", (x, average, variance, weight, bias),
-                       {"epsilon": float(eps)})
+    return _core.apply(
+        "weft.batch_norm", (x, average, variance, weight, bias), {"epsilon": float(eps)}
+    )
 
 
-def _update_statistics(running_mean: Tensor, running_var: Tensor, average: Tensor,
-                       variance: Tensor, momentum: float, count: int) -> None:
+def _update_statistics(
+    running_mean: Tensor,
+    running_var: Tensor,
+    average: Tensor,
+    variance: Tensor,
+    momentum: float,
+    count: int,
+) -> None:
     from ._autodiff import no_grad
 
     with no_grad():
@@ -208,12 +251,14 @@ def _reduced(losses: Tensor, reduction: str, name: str) -> Tensor:
         return sum(losses)
     if reduction == "none":
         return losses
-    raise _fail(ShapeError, f"{name}: reduction is {reduction!r}, but has to be \"mean\", \"sum\" "
-                            "or \"none\"")
+    raise _fail(
+        ShapeError, f'{name}: reduction is {reduction!r}, but has to be "mean", "sum" or "none"'
+    )
 
 
-def cross_entropy(logits: Tensor, target: Tensor, reduction: str = "mean",
-                  label_smoothing: float = 0.0) -> Tensor:
+def cross_entropy(
+    logits: Tensor, target: Tensor, reduction: str = "mean", label_smoothing: float = 0.0
+) -> Tensor:
     """-log_softmax(logits) at the target: logits [N, C] or [C], target [N] or [] of integers.
 
     A floating target of the logits' shape gives the probability of each class.
@@ -224,15 +269,24 @@ def cross_entropy(logits: Tensor, target: Tensor, reduction: str = "mean",
     logits, target = _floating(logits, "cross_entropy"), asarray(target)
     if target.dtype.kind == "floating":
         if target.shape != logits.shape:
-            raise _fail(ShapeError, f"cross_entropy: probabilities of shape {target.shape} for "
-                                    f"logits of shape {logits.shape}")
+            raise _fail(
+                ShapeError,
+                f"cross_entropy: probabilities of shape {target.shape} for "
+                f"logits of shape {logits.shape}",
+            )
         return _reduced(-sum(log_softmax(logits) * target, axis=-1), reduction, "cross_entropy")
     if target.dtype.kind != "integer":
-        raise _fail(DTypeError, f"cross_entropy: the target has dtype {target.dtype.name}, but has "
-                                "to be of integers (class numbers) or floating (probabilities)")
+        raise _fail(
+            DTypeError,
+            f"cross_entropy: the target has dtype {target.dtype.name}, but has "
+            "to be of integers (class numbers) or floating (probabilities)",
+        )
     if target.shape != logits.shape[:-1] or logits.ndim not in (1, 2):
-        raise _fail(ShapeError, f"cross_entropy: logits of shape {logits.shape} need a target of "
-                                f"shape {logits.shape[:-1]}, not {target.shape}; logits are [N, C]")
+        raise _fail(
+            ShapeError,
+            f"cross_entropy: logits of shape {logits.shape} need a target of "
+            f"shape {logits.shape[:-1]}, not {target.shape}; logits are [N, C]",
+        )
     single = logits.ndim == 1
     rows = reshape(logits, (1, -1)) if single else logits
     losses = _core.apply("weft.cross_entropy", (rows, reshape(target, (rows.shape[0],))))
@@ -253,8 +307,9 @@ def nll_loss(log_probabilities: Tensor, target: Tensor, reduction: str = "mean")
 def mse_loss(x: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """The squared difference."""
     if x.shape != target.shape:
-        raise _fail(ShapeError, f"mse_loss: the input has shape {x.shape}, the target "
-                                f"{target.shape}")
+        raise _fail(
+            ShapeError, f"mse_loss: the input has shape {x.shape}, the target {target.shape}"
+        )
     difference = x - target
     return _reduced(difference * difference, reduction, "mse_loss")
 
@@ -266,8 +321,7 @@ def l1_loss(x: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     return _reduced(abs(x - target), reduction, "l1_loss")
 
 
-def binary_cross_entropy_with_logits(x: Tensor, target: Tensor,
-                                     reduction: str = "mean") -> Tensor:
+def binary_cross_entropy_with_logits(x: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """The cross entropy of sigmoid(x) and the target, both of one shape."""
     from ._ops import softplus
 
@@ -288,9 +342,15 @@ def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
     return where(x > 0, x, expm1(minimum(x, 0.0)) * alpha)
 
 
-def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor,
-                                 attn_mask: Tensor | None = None, dropout_p: float = 0.0,
-                                 is_causal: bool = False, scale: float | None = None) -> Tensor:
+def scaled_dot_product_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+) -> Tensor:
     """softmax(query key^T * scale + mask) value.
 
     query [..., L, E], key [..., S, E], value [..., S, V]; the mask [..., L, S] is floating (added)
@@ -302,8 +362,11 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor,
     query = _floating(query, "scaled_dot_product_attention")
     factor = 1.0 / math.sqrt(max(query.shape[-1], 1)) if scale is None else float(scale)
     if attn_mask is None and dropout_p == 0.0:
-        return _core.apply("weft.scaled_dot_product_attention", (query, key, value),
-                           {"scale": factor, "causal": bool(is_causal)})
+        return _core.apply(
+            "weft.scaled_dot_product_attention",
+            (query, key, value),
+            {"scale": factor, "causal": bool(is_causal)},
+        )
     if attn_mask is not None and is_causal:
         raise _fail(ShapeError, "scaled_dot_product_attention: give a mask or is_causal, not both")
     from ._manipulation import tril
@@ -319,8 +382,25 @@ def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor,
 
 
 __all__ = [
-    "adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "binary_cross_entropy_with_logits",
-    "conv2d", "cross_entropy", "dropout", "elu", "embedding", "l1_loss", "layer_norm",
-    "leaky_relu", "linear", "log_softmax", "max_pool2d", "mse_loss", "nll_loss", "pad",
-    "scaled_dot_product_attention", "scatter_add", "softmax",
+    "adaptive_avg_pool2d",
+    "avg_pool2d",
+    "batch_norm",
+    "binary_cross_entropy_with_logits",
+    "conv2d",
+    "cross_entropy",
+    "dropout",
+    "elu",
+    "embedding",
+    "l1_loss",
+    "layer_norm",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
+    "max_pool2d",
+    "mse_loss",
+    "nll_loss",
+    "pad",
+    "scaled_dot_product_attention",
+    "scatter_add",
+    "softmax",
 ]

@@ -20,7 +20,15 @@ IDENTITY, EQUALITY, TENSOR, SAME_TENSOR, STRUCTURE, ABSENT = range(6)
 
 _CONSTANTS = (bool, int, float, complex, str, bytes, type(None), range, slice, type(...))
 _LIBRARIES = frozenset(sys.stdlib_module_names) | {
-    "weft", "numpy", "scipy", "torch", "jax", "matplotlib", "rich", "pytest", "hypothesis",
+    "weft",
+    "numpy",
+    "scipy",
+    "torch",
+    "jax",
+    "matplotlib",
+    "rich",
+    "pytest",
+    "hypothesis",
 }
 _MAXIMUM_ROWS = 50_000
 _MAXIMUM_ITEMS = 10_000
@@ -60,8 +68,18 @@ class _Scanner:
         self.seen: dict[int, int] = {}
         self.keep: list[Any] = []
 
-    def add(self, parent: int, access: int, check: int, index: int, key: Any, value: Any,
-            path: str, governed: bool, other: int = -1) -> int:
+    def add(
+        self,
+        parent: int,
+        access: int,
+        check: int,
+        index: int,
+        key: Any,
+        value: Any,
+        path: str,
+        governed: bool,
+        other: int = -1,
+    ) -> int:
         self.rows.append((parent, access, check, governed, index, other, key, value, path))
         return len(self.rows) - 1
 
@@ -70,8 +88,17 @@ class _Scanner:
         self.keep.append(value)
         return self.add(-1, ANCHOR, IDENTITY, 0, value, value, path, False)
 
-    def visit(self, parent: int, access: int, index: int, key: Any, value: Any, path: str,
-              governed: bool = False, names: frozenset[str] = frozenset()) -> None:
+    def visit(
+        self,
+        parent: int,
+        access: int,
+        index: int,
+        key: Any,
+        value: Any,
+        path: str,
+        governed: bool = False,
+        names: frozenset[str] = frozenset(),
+    ) -> None:
         """Adds the rows for `value`, and for what it reaches."""
         if len(self.rows) >= _MAXIMUM_ROWS:
             self.add(parent, access, IDENTITY, index, key, value, path, governed)
@@ -104,8 +131,9 @@ class _Scanner:
             return IDENTITY
         return STRUCTURE if hasattr(value, "__dict__") else IDENTITY
 
-    def _expand(self, number: int, value: Any, path: str, governed: bool,
-                names: frozenset[str]) -> None:
+    def _expand(
+        self, number: int, value: Any, path: str, governed: bool, names: frozenset[str]
+    ) -> None:
         if isinstance(value, Tensor):
             return
         if type(value) in (list, tuple):
@@ -137,8 +165,15 @@ class _Scanner:
         for i, item in enumerate(value):
             self.visit(number, INDEX, i, None, item, f"{path}[{i}]", names=names)
 
-    def _expand_dict(self, number: int, value: dict, path: str, names: frozenset[str],
-                     governed: bool, attributes: bool = False) -> None:
+    def _expand_dict(
+        self,
+        number: int,
+        value: dict,
+        path: str,
+        names: frozenset[str],
+        governed: bool,
+        attributes: bool = False,
+    ) -> None:
         if len(value) > _MAXIMUM_ITEMS:
             return
         for key, item in list(value.items()):
@@ -166,14 +201,27 @@ class _Scanner:
         if wanted:
             holder = self.anchor(function.__globals__, "globals")
             for name in wanted:
-                self.visit(holder, KEY, 0, name, function.__globals__[name],
-                           f"global variable `{name}`", names=names)
+                self.visit(
+                    holder,
+                    KEY,
+                    0,
+                    name,
+                    function.__globals__[name],
+                    f"global variable `{name}`",
+                    names=names,
+                )
         defaults = function.__defaults__
         if defaults:
             self.visit(number, ATTRIBUTE, 0, "__defaults__", defaults, f"defaults of {path}")
         if function.__kwdefaults__:
-            self.visit(number, ATTRIBUTE, 0, "__kwdefaults__", function.__kwdefaults__,
-                       f"defaults of {path}")
+            self.visit(
+                number,
+                ATTRIBUTE,
+                0,
+                "__kwdefaults__",
+                function.__kwdefaults__,
+                f"defaults of {path}",
+            )
 
     def _expand_module(self, module: types.ModuleType, path: str, names: frozenset[str]) -> None:
         """Those of a module's variables that the code names."""

@@ -15,10 +15,8 @@ from ._errors import DTypeError, OutOfBoundsError, ShapeError, UnsupportedError
 from ._manipulation import (
     astype,
     broadcast_to,
-
     permute_dims,
     reshape,
-
     slice_,
     take,
 )
@@ -43,8 +41,9 @@ def _expanded(x: Tensor, key: object) -> list:
     if sum(item is Ellipsis for item in items) > 1:
         raise _fail(OutOfBoundsError, "an index may have only one ellipsis (...)")
     if used > x.ndim:
-        raise _fail(OutOfBoundsError, f"an index for {used} dimensions is too long for shape "
-                                      f"{x.shape}")
+        raise _fail(
+            OutOfBoundsError, f"an index for {used} dimensions is too long for shape {x.shape}"
+        )
     missing = [slice(None)] * (x.ndim - used)
     for place, item in enumerate(items):
         if item is Ellipsis:
@@ -72,12 +71,17 @@ def _basic(x: Tensor, key: object) -> _Basic:
             count = len(range(start, stop, step))
             shape.append(count)
         elif _is_index_array(item) and not (
-            isinstance(item, Tensor) and item.ndim == 0 and not item._is_tracer
+            isinstance(item, Tensor)
+            and item.ndim == 0
+            and not item._is_tracer
             and item.dtype is not bool_
         ):
             if index is not None:
-                raise _fail(UnsupportedError, "only one tensor may stand in an index: flatten the "
-                                              "dimensions and use one tensor of positions")
+                raise _fail(
+                    UnsupportedError,
+                    "only one tensor may stand in an index: flatten the "
+                    "dimensions and use one tensor of positions",
+                )
             positions = asarray(item)
             index = (_checked(positions, x.shape[dimension]), dimension, len(shape))
             start, step, count = 0, 1, size
@@ -92,15 +96,23 @@ def _basic(x: Tensor, key: object) -> _Basic:
 
 def _checked(positions: Tensor, size: int) -> Tensor:
     if positions.dtype is bool_:
-        raise _fail(DTypeError, "a bool tensor in an index selects as many elements as are true; "
-                                "use weft.where(mask, x, other), whose shape is known")
+        raise _fail(
+            DTypeError,
+            "a bool tensor in an index selects as many elements as are true; "
+            "use weft.where(mask, x, other), whose shape is known",
+        )
     if positions.dtype.kind != "integer":
-        raise _fail(DTypeError, f"an index tensor has to be of integers, not {positions.dtype.name}")
+        raise _fail(
+            DTypeError, f"an index tensor has to be of integers, not {positions.dtype.name}"
+        )
     if not _core.is_tracing() and not positions._is_tracer:
         values = np.asarray(positions)
         if values.size and (values.min() < -size or values.max() >= size):
-            raise _fail(OutOfBoundsError, f"an index of {values.max() if values.max() >= size else values.min()} "
-                                          f"is out of range for a dimension of {size}")
+            raise _fail(
+                OutOfBoundsError,
+                f"an index of {values.max() if values.max() >= size else values.min()} "
+                f"is out of range for a dimension of {size}",
+            )
     return positions
 
 
@@ -113,17 +125,22 @@ def _integer(item: object, dimension: int, x: Tensor) -> int:
         raise _fail(DTypeError, f"a tensor can't be indexed by a {type(item).__name__}") from error
     size = x.shape[dimension]
     if not -size <= position < size:
-        raise _fail(OutOfBoundsError, f"index {position} is out of range for dimension {dimension} "
-                                      f"of shape {x.shape}")
+        raise _fail(
+            OutOfBoundsError,
+            f"index {position} is out of range for dimension {dimension} of shape {x.shape}",
+        )
     return position % size
 
 
 def _mask(x: Tensor, key: Tensor) -> Tensor:
     """The elements where an eager mask is true, as many as there are."""
     if _core.is_tracing() or key._is_tracer:
-        raise _fail(UnsupportedError, "the shape of x[mask] depends on the mask's values, which are "
-                                      "not known while the function is compiled; use "
-                                      "weft.where(mask, x, other)")
+        raise _fail(
+            UnsupportedError,
+            "the shape of x[mask] depends on the mask's values, which are "
+            "not known while the function is compiled; use "
+            "weft.where(mask, x, other)",
+        )
     if key.shape != x.shape[: key.ndim]:
         raise _fail(ShapeError, f"a mask of shape {key.shape} does not fit shape {x.shape}")
     positions = np.flatnonzero(np.asarray(key))
@@ -177,8 +194,11 @@ def set_item(x: Tensor, key: object, value: object) -> None:
 def _dropped_units(x: Tensor, ndim: int) -> Tensor:
     excess = x.shape[: x.ndim - ndim]
     if any(size != 1 for size in excess):
-        raise _fail(ShapeError, f"a value of shape {x.shape} does not fit the {ndim} dimensions of "
-                                "the elements it replaces")
+        raise _fail(
+            ShapeError,
+            f"a value of shape {x.shape} does not fit the {ndim} dimensions of "
+            "the elements it replaces",
+        )
     return reshape(x, x.shape[x.ndim - ndim :])
 
 
@@ -186,22 +206,32 @@ def _overwritten(x: Tensor, placed: Tensor, starts: list[int], steps: list[int])
     from ._ops import where
 
     attributes = {"low": starts, "interior": [step - 1 for step in steps]}
-    spread = _core.apply("weft.pad", (placed, _core.full((), 0, x.dtype)), attributes, x.shape,
-                         x.dtype)
+    spread = _core.apply(
+        "weft.pad", (placed, _core.full((), 0, x.dtype)), attributes, x.shape, x.dtype
+    )
     inside = _core.apply(
-        "weft.pad", (_core.full(placed.shape, True, bool_), _core.full((), False, bool_)),
-        attributes, x.shape, bool_)
+        "weft.pad",
+        (_core.full(placed.shape, True, bool_), _core.full((), False, bool_)),
+        attributes,
+        x.shape,
+        bool_,
+    )
     return where(inside, spread, x)
 
 
 def _set_rows(x: Tensor, key: object, basic: _Basic, replacement: Tensor) -> None:
     """``x[..., indices, ...] = value`` where all other dimensions are taken whole."""
     indices, dimension, _ = basic.index  # type: ignore[misc]
-    if basic.sizes != list(x.shape) or len(basic.shape) != x.ndim or any(
-        step != 1 for step in basic.steps
+    if (
+        basic.sizes != list(x.shape)
+        or len(basic.shape) != x.ndim
+        or any(step != 1 for step in basic.steps)
     ):
-        raise _fail(UnsupportedError, "assignment by an index tensor together with other indices: "
-                                      "use weft.where, or weft.scatter_add")
+        raise _fail(
+            UnsupportedError,
+            "assignment by an index tensor together with other indices: "
+            "use weft.where, or weft.scatter_add",
+        )
     from ._ops import where
 
     shape = (*x.shape[:dimension], *indices.shape, *x.shape[dimension + 1 :])
@@ -209,14 +239,14 @@ def _set_rows(x: Tensor, key: object, basic: _Basic, replacement: Tensor) -> Non
     flat = reshape(indices, -1)
     front = [*range(dimension, dimension + indices.ndim)]
     rest = [i for i in range(len(shape)) if i not in front]
-    rows = reshape(permute_dims(updates, front + rest),
-                   (flat.shape[0], *(shape[i] for i in rest)))
+    rows = reshape(permute_dims(updates, front + rest), (flat.shape[0], *(shape[i] for i in rest)))
     # The last of repeated indices wins: the position of the writer is found first.
     size = x.shape[dimension]
     count = flat.shape[0]
     order = _core.apply("weft.iota", (), {"axis": 0}, (count,), "int64")
-    same = (reshape(astype(where(flat < 0, flat + size, flat), "int64"), (1, -1))
-            == reshape(_core.apply("weft.iota", (), {"axis": 0}, (size,), "int64"), (-1, 1)))
+    same = reshape(astype(where(flat < 0, flat + size, flat), "int64"), (1, -1)) == reshape(
+        _core.apply("weft.iota", (), {"axis": 0}, (size,), "int64"), (-1, 1)
+    )
     from ._reductions import max
 
     writer = max(where(same, reshape(order, (1, -1)), -1), axis=1)
@@ -226,6 +256,3 @@ def _set_rows(x: Tensor, key: object, basic: _Basic, replacement: Tensor) -> Non
     chosen = permute_dims(chosen, order_back)
     written = reshape(writer >= 0, [-1 if i == dimension else 1 for i in range(x.ndim)])
     x.assign(where(written, chosen, x))
-
-
-

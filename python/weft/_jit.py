@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import _core
+from ._profile import Profile
 
 
 class CompiledFunction(_core.JitFunction):
@@ -33,9 +34,18 @@ class CompiledFunction(_core.JitFunction):
 
         return explain_text(self._lower(*args, **kwargs)._kernels(), self._statistics())
 
+    def profile(self, *args: Any, **kwargs: Any) -> Profile:
+        """The time of each kernel of the call with these arguments; prints as a table.
 
-def _static_parameters(function: Callable, numbers: Sequence[int],
-                       names: Sequence[str]) -> tuple[tuple[int, ...], tuple[str, ...]]:
+        The kernels run some ten times on their own: the call itself is not made, and no tensor
+        changes.
+        """
+        return Profile(self._profile(*args, **kwargs))
+
+
+def _static_parameters(
+    function: Callable, numbers: Sequence[int], names: Sequence[str]
+) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """Static arguments by position and by name, each given in both ways where possible."""
     try:
         parameters = list(inspect.signature(function).parameters.values())
@@ -43,20 +53,29 @@ def _static_parameters(function: Callable, numbers: Sequence[int],
         return tuple(numbers), tuple(names)
     known = [parameter.name for parameter in parameters]
     for name in names:
-        if name not in known and parameters[-1:] and parameters[-1].kind is not inspect.Parameter.VAR_KEYWORD:
+        if (
+            name not in known
+            and parameters[-1:]
+            and parameters[-1].kind is not inspect.Parameter.VAR_KEYWORD
+        ):
             raise ValueError(f"static_argnames: the function has no parameter {name!r}")
     numbers = [number % len(known) if number < 0 else number for number in numbers]
     all_names = set(names) | {known[number] for number in numbers if number < len(known)}
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     all_numbers = set(numbers) | {
-        i for i, parameter in enumerate(parameters)
+        i
+        for i, parameter in enumerate(parameters)
         if parameter.name in all_names and parameter.kind in positional
     }
     return tuple(sorted(all_numbers)), tuple(sorted(all_names))
 
 
-def jit(fun: Callable | None = None, *, static_argnums: int | Sequence[int] = (),
-        static_argnames: str | Sequence[str] = ()) -> Any:
+def jit(
+    fun: Callable | None = None,
+    *,
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
+) -> Any:
     """Compiles a function; usable as a decorator.
 
     The function is run once on tracers for each new structure, dtype and shape of its arguments.
@@ -69,8 +88,9 @@ def jit(fun: Callable | None = None, *, static_argnums: int | Sequence[int] = ()
             value (compared by ``==``) traces again.
     """
     if fun is None:
-        return functools.partial(jit, static_argnums=static_argnums,
-                                 static_argnames=static_argnames)
+        return functools.partial(
+            jit, static_argnums=static_argnums, static_argnames=static_argnames
+        )
     if not callable(fun):
         raise TypeError(f"jit takes a function, not a {type(fun).__name__}")
     if isinstance(fun, CompiledFunction):

@@ -35,15 +35,21 @@ def matmul(x1: Tensor, x2: Tensor, /) -> Tensor:
     except DTypeError:
         return NotImplemented
     if x1.ndim == 0 or x2.ndim == 0:
-        raise _fail(ShapeError, f"matmul: operands of shapes {x1.shape} and {x2.shape} have to have "
-                                "at least one dimension; multiply scalars by *")
+        raise _fail(
+            ShapeError,
+            f"matmul: operands of shapes {x1.shape} and {x2.shape} have to have "
+            "at least one dimension; multiply scalars by *",
+        )
     left = reshape(x1, (1, -1)) if x1.ndim == 1 else x1
     right = reshape(x2, (-1, 1)) if x2.ndim == 1 else x2
     if left.shape[-1] != right.shape[-2]:
-        raise _fail(ShapeError, f"matmul: shapes {x1.shape} and {x2.shape} do not fit: the last "
-                                f"dimension of the first is {left.shape[-1]}, but the "
-                                f"{'only' if x2.ndim == 1 else 'second to last'} one of the second "
-                                f"is {right.shape[-2]}")
+        raise _fail(
+            ShapeError,
+            f"matmul: shapes {x1.shape} and {x2.shape} do not fit: the last "
+            f"dimension of the first is {left.shape[-1]}, but the "
+            f"{'only' if x2.ndim == 1 else 'second to last'} one of the second "
+            f"is {right.shape[-2]}",
+        )
     if left.dtype is not right.dtype:
         dtype = promote_types(left.dtype, right.dtype)
         left, right = astype(left, dtype), astype(right, dtype)
@@ -75,8 +81,9 @@ def outer(x1: Tensor, x2: Tensor, /) -> Tensor:
     return reshape(x1, (-1, 1)) * reshape(x2, (1, -1))
 
 
-def tensordot(x1: Tensor, x2: Tensor, /, *,
-              axes: int | tuple[Sequence[int], Sequence[int]] = 2) -> Tensor:
+def tensordot(
+    x1: Tensor, x2: Tensor, /, *, axes: int | tuple[Sequence[int], Sequence[int]] = 2
+) -> Tensor:
     """The sum of products over ``axes``: the last n of x1 with the first n of x2, or pairs.
 
     Raises:
@@ -88,14 +95,18 @@ def tensordot(x1: Tensor, x2: Tensor, /, *,
         first = [normalize_axis(axis, x1.ndim, "tensordot") for axis in axes[0]]
         second = [normalize_axis(axis, x2.ndim, "tensordot") for axis in axes[1]]
     if [x1.shape[i] for i in first] != [x2.shape[i] for i in second]:
-        raise _fail(ShapeError, f"tensordot: axes {first} of shape {x1.shape} and {second} of shape "
-                                f"{x2.shape} differ in size")
+        raise _fail(
+            ShapeError,
+            f"tensordot: axes {first} of shape {x1.shape} and {second} of shape "
+            f"{x2.shape} differ in size",
+        )
     rows = [i for i in range(x1.ndim) if i not in first]
     columns = [i for i in range(x2.ndim) if i not in second]
     depth = math.prod(x1.shape[i] for i in first)
     left = reshape(permute_dims(x1, rows + first), (math.prod(x1.shape[i] for i in rows), depth))
-    right = reshape(permute_dims(x2, second + columns),
-                    (depth, math.prod(x2.shape[i] for i in columns)))
+    right = reshape(
+        permute_dims(x2, second + columns), (depth, math.prod(x2.shape[i] for i in columns))
+    )
     shape = [x1.shape[i] for i in rows] + [x2.shape[i] for i in columns]
     return reshape(matmul(left, right), shape)
 
@@ -112,14 +123,19 @@ def einsum(subscripts: str, *operands: Tensor) -> Tensor:
     inputs, _, output = subscripts.replace(" ", "").partition("->")
     labels = inputs.split(",")
     if len(labels) != len(operands):
-        raise _fail(ShapeError, f"einsum: {subscripts!r} names {len(labels)} operands, but there "
-                                f"are {len(operands)}")
+        raise _fail(
+            ShapeError,
+            f"einsum: {subscripts!r} names {len(labels)} operands, but there are {len(operands)}",
+        )
     if "->" not in subscripts:
         output = "".join(sorted(c for c in set(inputs) - {","} if inputs.count(c) == 1))
     for label, x in zip(labels, operands, strict=True):
         if len(label) != x.ndim or len(set(label)) != len(label):
-            raise _fail(ShapeError, f"einsum: {label!r} does not name the {x.ndim} dimensions of "
-                                    f"shape {x.shape}, each once")
+            raise _fail(
+                ShapeError,
+                f"einsum: {label!r} does not name the {x.ndim} dimensions of "
+                f"shape {x.shape}, each once",
+            )
     result, label = operands[0], labels[0]
     for i, x in enumerate(operands[1:], 1):
         kept = set(output).union(*labels[i + 1 :])
@@ -131,8 +147,9 @@ def einsum(subscripts: str, *operands: Tensor) -> Tensor:
     return permute_dims(result, [label.index(letter) for letter in output])
 
 
-def _pairwise(x: Tensor, x_label: str, y: Tensor, y_label: str,
-              kept: set[str]) -> tuple[Tensor, str]:
+def _pairwise(
+    x: Tensor, x_label: str, y: Tensor, y_label: str, kept: set[str]
+) -> tuple[Tensor, str]:
     """The product of two operands, summed over the letters that nothing needs any more."""
     shared = [c for c in x_label if c in y_label]
     batch = [c for c in shared if c in kept]
@@ -146,7 +163,8 @@ def _pairwise(x: Tensor, x_label: str, y: Tensor, y_label: str,
         shape = [math.prod(sizes[c] for c in group) for group in groups[1:]]
         return reshape(permute_dims(tensor, order), [sizes[c] for c in groups[0]] + shape)
 
-    product = matmul(arranged(x, x_label, batch, rows, depth),
-                     arranged(y, y_label, batch, depth, columns))
+    product = matmul(
+        arranged(x, x_label, batch, rows, depth), arranged(y, y_label, batch, depth, columns)
+    )
     letters = batch + rows + columns
     return reshape(product, [sizes[c] for c in letters]), "".join(letters)

@@ -20,8 +20,9 @@ def normalize_axis(axis: int, ndim: int, name: str) -> int:
         try:
             axis = axis.__index__()
         except (AttributeError, TypeError):
-            raise _fail(DTypeError, f"{name}: an axis has to be an integer, not "
-                                    f"{type(axis).__name__}") from None
+            raise _fail(
+                DTypeError, f"{name}: an axis has to be an integer, not {type(axis).__name__}"
+            ) from None
     if not -ndim <= axis < ndim:
         raise _fail(OutOfBoundsError, f"{name}: axis {axis} is out of range for {ndim} dimensions")
     return axis % ndim
@@ -41,7 +42,7 @@ def normalize_axes(axes: Axes, ndim: int, name: str) -> list[int]:
 def astype(x: Tensor, dtype: object, /, *, copy: bool = True) -> Tensor:
     """x converted to ``dtype``. Floats become integers towards zero, saturating; NaN becomes 0."""
     x, wanted = asarray(x), as_dtype(dtype)
-    if x.dtype is wanted and not getattr(x, "_is_weak", False):
+    if x.dtype is wanted and not x._is_weak:
         return x
     return _core.apply("weft.cast", (x,), None, x.shape, wanted)
 
@@ -60,12 +61,18 @@ def reshape(x: Tensor, /, shape: int | Sequence[int]) -> Tensor:
         if len(unknown) > 1:
             raise _fail(ShapeError, f"reshape: only one dimension of {tuple(wanted)} may be -1")
         if rest == 0 or count % rest:
-            raise _fail(ShapeError, f"reshape: a tensor of shape {x.shape} has {count} elements, "
-                                    f"which {tuple(wanted)} does not divide")
+            raise _fail(
+                ShapeError,
+                f"reshape: a tensor of shape {x.shape} has {count} elements, "
+                f"which {tuple(wanted)} does not divide",
+            )
         wanted[unknown[0]] = count // rest
     if math.prod(wanted) != count or any(size < 0 for size in wanted):
-        raise _fail(ShapeError, f"reshape: a tensor of shape {x.shape} has {count} elements, but "
-                                f"shape {tuple(wanted)} has {math.prod(wanted)}")
+        raise _fail(
+            ShapeError,
+            f"reshape: a tensor of shape {x.shape} has {count} elements, but "
+            f"shape {tuple(wanted)} has {math.prod(wanted)}",
+        )
     if tuple(wanted) == x.shape:
         return x
     return _core.apply("weft.reshape", (x,), None, wanted, x.dtype)
@@ -92,8 +99,11 @@ def permute_dims(x: Tensor, /, axes: Sequence[int]) -> Tensor:
     x = asarray(x)
     order = [normalize_axis(axis, x.ndim, "permute_dims") for axis in axes]
     if sorted(order) != list(range(x.ndim)):
-        raise _fail(ShapeError, f"permute_dims: {tuple(axes)} is no permutation of the {x.ndim} "
-                                f"dimensions of shape {x.shape}")
+        raise _fail(
+            ShapeError,
+            f"permute_dims: {tuple(axes)} is no permutation of the {x.ndim} "
+            f"dimensions of shape {x.shape}",
+        )
     if order == list(range(x.ndim)):
         return x
     return _core.apply("weft.transpose", (x,), {"permutation": order})
@@ -159,8 +169,9 @@ def broadcast_to(x: Tensor, /, shape: Sequence[int]) -> Tensor:
         x.shape[i - len(wanted) + x.ndim] if size == -1 else size for i, size in enumerate(wanted)
     )
     offset = len(wanted) - x.ndim
-    if offset < 0 or any(have not in (1, want) for have, want in
-                         zip(x.shape, wanted[offset:], strict=True)):
+    if offset < 0 or any(
+        have not in (1, want) for have, want in zip(x.shape, wanted[offset:], strict=True)
+    ):
         raise _fail(ShapeError, f"broadcast_to: shape {x.shape} does not broadcast to {wanted}")
     if wanted == x.shape:
         return x
@@ -203,8 +214,10 @@ def concat(arrays: Sequence[Tensor], /, *, axis: int | None = 0) -> Tensor:
         dtype = promote_types(dtype, x.dtype)
         rest = [i for i in range(tensors[0].ndim) if i != place]
         if x.ndim != tensors[0].ndim or any(x.shape[i] != tensors[0].shape[i] for i in rest):
-            raise _fail(ShapeError, f"concat: shapes {tensors[0].shape} and {x.shape} differ in "
-                                    f"more than axis {axis}")
+            raise _fail(
+                ShapeError,
+                f"concat: shapes {tensors[0].shape} and {x.shape} differ in more than axis {axis}",
+            )
     if len(tensors) == 1:
         return tensors[0]
     converted = tuple(astype(x, dtype) for x in tensors)
@@ -225,8 +238,9 @@ def slice_(x: Tensor, starts: Sequence[int], steps: Sequence[int], shape: Sequen
     if all(start == 0 for start in starts) and all(step == 1 for step in steps):
         if tuple(shape) == x.shape:
             return x
-    return _core.apply("weft.slice", (x,), {"starts": list(starts), "steps": list(steps)},
-                       list(shape), x.dtype)
+    return _core.apply(
+        "weft.slice", (x,), {"starts": list(starts), "steps": list(steps)}, list(shape), x.dtype
+    )
 
 
 def flip(x: Tensor, /, *, axis: Axes = None) -> Tensor:
@@ -255,8 +269,11 @@ def narrow(x: Tensor, dim: int, start: int, length: int) -> Tensor:
     """``length`` elements along ``dim`` from ``start`` on."""
     place = normalize_axis(dim, x.ndim, "narrow")
     if start < 0 or length < 0 or start + length > x.shape[place]:
-        raise _fail(OutOfBoundsError, f"narrow: {start} to {start + length} is out of range for "
-                                      f"dimension {dim} of shape {x.shape}")
+        raise _fail(
+            OutOfBoundsError,
+            f"narrow: {start} to {start + length} is out of range for "
+            f"dimension {dim} of shape {x.shape}",
+        )
     starts, shape = [0] * x.ndim, list(x.shape)
     starts[place], shape[place] = start, length
     return slice_(x, starts, [1] * x.ndim, shape)
@@ -322,8 +339,11 @@ def pad(x: Tensor, padding: Sequence[tuple[int, int]], value: float = 0) -> Tens
         ShapeError: there is not one pair for each dimension, or one is negative.
     """
     if len(padding) != x.ndim or any(size < 0 for pair in padding for size in pair):
-        raise _fail(ShapeError, f"pad: shape {x.shape} needs {x.ndim} pairs of sizes that are not "
-                                f"negative, not {padding}")
+        raise _fail(
+            ShapeError,
+            f"pad: shape {x.shape} needs {x.ndim} pairs of sizes that are not "
+            f"negative, not {padding}",
+        )
     shape = [size + low + high for size, (low, high) in zip(x.shape, padding, strict=True)]
     filler = _core.full((), value, x.dtype)
     attributes = {"low": [low for low, _ in padding], "interior": [0] * x.ndim}
@@ -350,8 +370,11 @@ def embedding(indices: Tensor, weight: Tensor) -> Tensor:
 def scatter_add(x: Tensor, indices: Tensor, updates: Tensor, *, axis: int = 0) -> Tensor:
     """x with ``updates`` added at ``indices`` along ``axis``, in the order of the indices."""
     x, updates = asarray(x), asarray(updates)
-    return _core.apply("weft.scatter_add", (x, asarray(indices), astype(updates, x.dtype)),
-                       {"axis": normalize_axis(axis, x.ndim, "scatter_add")})
+    return _core.apply(
+        "weft.scatter_add",
+        (x, asarray(indices), astype(updates, x.dtype)),
+        {"axis": normalize_axis(axis, x.ndim, "scatter_add")},
+    )
 
 
 def one_hot(indices: Tensor, num_classes: int, *, dtype: object = int64) -> Tensor:

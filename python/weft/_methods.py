@@ -54,8 +54,14 @@ def _array(self: Tensor, dtype: Any = None, copy: bool | None = None) -> np.ndar
 
 
 @_method("__dlpack__")
-def _dlpack(self: Tensor, *, stream: Any = None, max_version: tuple[int, int] | None = None,
-            dl_device: Any = None, copy: bool | None = None) -> Any:
+def _dlpack(
+    self: Tensor,
+    *,
+    stream: Any = None,
+    max_version: tuple[int, int] | None = None,
+    dl_device: Any = None,
+    copy: bool | None = None,
+) -> Any:
     versioned = max_version is not None and max_version[0] >= 1
     return _core.to_dlpack(self, versioned)
 
@@ -135,8 +141,10 @@ Tensor.dim = lambda self: self.ndim
 Tensor.device = property(lambda self: "cpu", doc='Where the tensor lives: "cpu".')
 Tensor.itemsize = property(lambda self: self.dtype.itemsize, doc="Bytes of an element.")
 Tensor.nbytes = property(lambda self: self._size * self.dtype.itemsize, doc="Bytes of all.")
-Tensor.T = property(lambda self: _manipulation.permute_dims(self, range(self.ndim)[::-1]),
-                    doc="The tensor with its dimensions reversed.")
+Tensor.T = property(
+    lambda self: _manipulation.permute_dims(self, range(self.ndim)[::-1]),
+    doc="The tensor with its dimensions reversed.",
+)
 Tensor.mT = property(_manipulation.matrix_transpose, doc="The last two dimensions exchanged.")
 
 
@@ -158,13 +166,22 @@ def _to(self: Tensor, *arguments: object, **options: object) -> Tensor:
         if isinstance(argument, (DType, type, np.dtype)):
             result = _manipulation.astype(result, as_dtype(argument))
         else:
-            raise _fail(DTypeError, f"to: {argument!r} is neither a dtype nor the device \"cpu\"")
+            raise _fail(DTypeError, f'to: {argument!r} is neither a dtype nor the device "cpu"')
     return result
 
 
-for _name, _dtype in {"float": "float32", "double": "float64", "half": "float16",
-                      "bfloat16": "bfloat16", "long": "int64", "int": "int32", "short": "int16",
-                      "bool": "bool", "char": "int8", "byte": "uint8"}.items():
+for _name, _dtype in {
+    "float": "float32",
+    "double": "float64",
+    "half": "float16",
+    "bfloat16": "bfloat16",
+    "long": "int64",
+    "int": "int32",
+    "short": "int16",
+    "bool": "bool",
+    "char": "int8",
+    "byte": "uint8",
+}.items():
     setattr(Tensor, _name, lambda self, dtype=_dtype: _manipulation.astype(self, dtype))
 
 Tensor.cpu = lambda self: self
@@ -224,10 +241,18 @@ def _masked_fill(self: Tensor, mask: Tensor, value: float) -> Tensor:
 
 
 def _reduction(function: Callable) -> Callable:
-    def method(self: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None,
-               keepdims: bool = False, **options: Any) -> Tensor:
-        return function(self, axis=dim if axis is None else axis, keepdims=keepdim or keepdims,
-                        **options)
+    def method(
+        self: Tensor,
+        dim: Any = None,
+        keepdim: bool = False,
+        *,
+        axis: Any = None,
+        keepdims: bool = False,
+        **options: Any,
+    ) -> Tensor:
+        return function(
+            self, axis=dim if axis is None else axis, keepdims=keepdim or keepdims, **options
+        )
 
     method.__doc__ = function.__doc__
     return method
@@ -238,11 +263,20 @@ for _name in ("sum", "prod", "mean", "any", "all", "argmax", "argmin", "logsumex
 
 
 def _spread(function: Callable) -> Callable:
-    def method(self: Tensor, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *,
-               axis: Any = None, correction: float | None = None, keepdims: bool = False) -> Tensor:
+    def method(
+        self: Tensor,
+        dim: Any = None,
+        unbiased: bool = True,
+        keepdim: bool = False,
+        *,
+        axis: Any = None,
+        correction: float | None = None,
+        keepdims: bool = False,
+    ) -> Tensor:
         given = float(unbiased) if correction is None else correction
-        return function(self, axis=dim if axis is None else axis, correction=given,
-                        keepdims=keepdim or keepdims)
+        return function(
+            self, axis=dim if axis is None else axis, correction=given, keepdims=keepdim or keepdims
+        )
 
     method.__doc__ = (function.__doc__ or "") + " The correction is 1, as in PyTorch."
     return method
@@ -255,16 +289,25 @@ Tensor.std = _spread(_reductions.std)
 def _extremum(name: str) -> Callable:
     function, position = getattr(_reductions, name), getattr(_reductions, "arg" + name)
 
-    def method(self: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None,
-               keepdims: bool = False) -> Any:
+    def method(
+        self: Tensor,
+        dim: Any = None,
+        keepdim: bool = False,
+        *,
+        axis: Any = None,
+        keepdims: bool = False,
+    ) -> Any:
         if dim is None:
             return function(self, axis=axis, keepdims=keepdim or keepdims)
         from ._types import Extremum
 
-        return Extremum(function(self, axis=dim, keepdims=keepdim),
-                        position(self, axis=dim, keepdims=keepdim))
+        return Extremum(
+            function(self, axis=dim, keepdims=keepdim), position(self, axis=dim, keepdims=keepdim)
+        )
 
-    method.__doc__ = (function.__doc__ or "") + " With ``dim`` a pair (values, indices), as PyTorch."
+    method.__doc__ = (
+        function.__doc__ or ""
+    ) + " With ``dim`` a pair (values, indices), as PyTorch."
     return method
 
 
@@ -272,15 +315,59 @@ Tensor.max, Tensor.min = _extremum("max"), _extremum("min")
 
 # Elementwise ---------------------------------------------------------------------------------
 
-for _name in ("abs", "acos", "asin", "atan", "ceil", "cos", "cosh", "erf", "exp", "expm1", "floor",
-              "isfinite", "isinf", "isnan", "log", "log10", "log1p", "log2", "logical_not",
-              "reciprocal", "relu", "round", "rsqrt", "sigmoid", "sign", "sin", "sinh", "sqrt",
-              "tan", "tanh", "trunc", "maximum", "minimum", "pow", "logical_and", "logical_or"):
+for _name in (
+    "abs",
+    "acos",
+    "asin",
+    "atan",
+    "ceil",
+    "cos",
+    "cosh",
+    "erf",
+    "exp",
+    "expm1",
+    "floor",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "log",
+    "log10",
+    "log1p",
+    "log2",
+    "logical_not",
+    "reciprocal",
+    "relu",
+    "round",
+    "rsqrt",
+    "sigmoid",
+    "sign",
+    "sin",
+    "sinh",
+    "sqrt",
+    "tan",
+    "tanh",
+    "trunc",
+    "maximum",
+    "minimum",
+    "pow",
+    "logical_and",
+    "logical_or",
+):
     setattr(Tensor, _name, getattr(_ops, _name))
 
-for _name, _op in {"add": "add", "sub": "subtract", "mul": "multiply", "div": "divide",
-                   "eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal",
-                   "gt": "greater", "ge": "greater_equal", "neg": "negative"}.items():
+for _name, _op in {
+    "add": "add",
+    "sub": "subtract",
+    "mul": "multiply",
+    "div": "divide",
+    "eq": "equal",
+    "ne": "not_equal",
+    "lt": "less",
+    "le": "less_equal",
+    "gt": "greater",
+    "ge": "greater_equal",
+    "neg": "negative",
+}.items():
     setattr(Tensor, _name, getattr(_ops, _op))
 
 Tensor.square = lambda self: self * self
@@ -344,8 +431,11 @@ def _zero_in_place(self: Tensor) -> Tensor:
 # Gradients -----------------------------------------------------------------------------------
 
 Tensor.backward = _autodiff.backward
-Tensor.data = property(lambda self: self.detach(), lambda self, value: self._replace(value),
-                       doc="The value without its history; assignable.")
+Tensor.data = property(
+    lambda self: self.detach(),
+    lambda self, value: self._replace(value),
+    doc="The value without its history; assignable.",
+)
 
 
 @_method("requires_grad_")

@@ -38,8 +38,9 @@ def sum(x: Tensor, /, *, axis: Axes = None, dtype: object = None, keepdims: bool
     return _reduce("sum", _accumulated(asarray(x), dtype), axis, keepdims)
 
 
-def prod(x: Tensor, /, *, axis: Axes = None, dtype: object = None,
-         keepdims: bool = False) -> Tensor:
+def prod(
+    x: Tensor, /, *, axis: Axes = None, dtype: object = None, keepdims: bool = False
+) -> Tensor:
     """The product along the axes (None: all). Integers and bools are multiplied as int64."""
     return _reduce("prod", _accumulated(asarray(x), dtype), axis, keepdims)
 
@@ -47,8 +48,9 @@ def prod(x: Tensor, /, *, axis: Axes = None, dtype: object = None,
 def _check_not_empty(x: Tensor, axis: Axes, name: str) -> None:
     for place in normalize_axes(axis, x.ndim, name):
         if x.shape[place] == 0:
-            raise _fail(ShapeError, f"{name}: there is no element along axis {place} of shape "
-                                    f"{x.shape}")
+            raise _fail(
+                ShapeError, f"{name}: there is no element along axis {place} of shape {x.shape}"
+            )
 
 
 def max(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
@@ -105,15 +107,16 @@ def mean(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
     return _reduce("mean", _floating(asarray(x)), axis, keepdims)
 
 
-def var(x: Tensor, /, *, axis: Axes = None, correction: float = 0.0,
-        keepdims: bool = False) -> Tensor:
+def var(
+    x: Tensor, /, *, axis: Axes = None, correction: float = 0.0, keepdims: bool = False
+) -> Tensor:
     """The variance along the axes (None: all), over n - correction."""
-    return _reduce("variance", _floating(asarray(x)), axis, keepdims,
-                   correction=float(correction))
+    return _reduce("variance", _floating(asarray(x)), axis, keepdims, correction=float(correction))
 
 
-def std(x: Tensor, /, *, axis: Axes = None, correction: float = 0.0,
-        keepdims: bool = False) -> Tensor:
+def std(
+    x: Tensor, /, *, axis: Axes = None, correction: float = 0.0, keepdims: bool = False
+) -> Tensor:
     """The standard deviation along the axes (None: all): the root of `var`."""
     from ._ops import sqrt
 
@@ -137,7 +140,7 @@ def count_nonzero(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False) ->
 
 def logsumexp(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """log(sum(exp(x))) along the axes, without overflow."""
-    from ._ops import exp, log, stop_gradient, where, isfinite
+    from ._ops import exp, isfinite, log, stop_gradient, where
 
     x = _floating(asarray(x))
     largest = stop_gradient(max(x, axis=axis, keepdims=True))

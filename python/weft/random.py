@@ -22,8 +22,17 @@ from ._manipulation import astype
 
 Shape = int | Sequence[int]
 
-__all__ = ["bernoulli", "key", "normal", "permutation", "rand", "randint", "randn", "seed",
-           "uniform"]
+__all__ = [
+    "bernoulli",
+    "key",
+    "normal",
+    "permutation",
+    "rand",
+    "randint",
+    "randn",
+    "seed",
+    "uniform",
+]
 
 
 def _words(number: int) -> np.ndarray:
@@ -66,15 +75,27 @@ def _unit(key: Tensor, shape: tuple[int, ...], dtype: object) -> Tensor:
     return astype(astype((bits >> 8) & ((1 << 24) - 1), float32) * 2.0**-24, dtype)
 
 
-def uniform(shape: Shape = (), low: float = 0.0, high: float = 1.0, *, key: Tensor | None = None,
-            dtype: object = float32) -> Tensor:
+def uniform(
+    shape: Shape = (),
+    low: float = 0.0,
+    high: float = 1.0,
+    *,
+    key: Tensor | None = None,
+    dtype: object = float32,
+) -> Tensor:
     """Numbers uniform in [low, high)."""
     values = _unit(_next_key() if key is None else key, _shape(shape), dtype)
     return values if (low, high) == (0.0, 1.0) else values * (high - low) + low
 
 
-def normal(shape: Shape = (), mean: float = 0.0, std: float = 1.0, *, key: Tensor | None = None,
-           dtype: object = float32) -> Tensor:
+def normal(
+    shape: Shape = (),
+    mean: float = 0.0,
+    std: float = 1.0,
+    *,
+    key: Tensor | None = None,
+    dtype: object = float32,
+) -> Tensor:
     """Normally distributed numbers (Box and Muller, 1958)."""
     from ._ops import cos, log, sqrt
 
@@ -87,8 +108,14 @@ def normal(shape: Shape = (), mean: float = 0.0, std: float = 1.0, *, key: Tenso
     return astype(values, wanted)
 
 
-def randint(low: int, high: int | None = None, shape: Shape = (), *, key: Tensor | None = None,
-            dtype: object = int64) -> Tensor:
+def randint(
+    low: int,
+    high: int | None = None,
+    shape: Shape = (),
+    *,
+    key: Tensor | None = None,
+    dtype: object = int64,
+) -> Tensor:
     """Integers in [low, high); with one bound in [0, low).
 
     Raises:

@@ -1,0 +1,26 @@
+"""The tensors that a module learns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .._core import Tensor
+
+
+class Parameter(Tensor):
+    """A tensor that a module registers when it is assigned to an attribute.
+
+    Args:
+        data: a tensor, array or nested sequence of floating dtype; its history is left behind.
+        requires_grad: whether gradients are accumulated in ``grad``.
+    """
+
+    def __new__(cls, data: Any, requires_grad: bool = True) -> Parameter:
+        source = data.detach() if isinstance(data, Tensor) else data
+        return super().__new__(cls, source, None, requires_grad)
+
+    def __repr__(self) -> str:
+        return "Parameter containing:\n" + super().__repr__()
+
+    def __reduce__(self) -> tuple:
+        return Parameter, (super().__reduce__()[1][0], self.requires_grad)
