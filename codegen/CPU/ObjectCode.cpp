@@ -51,7 +51,8 @@ static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   builder.crossRegisterProxies(loops, functions, components, modules);
   llvm::ModulePassManager passes;
   llvm::cantFail(builder.parsePassPipeline(
-      passes, "function(early-cse<memssa>,instcombine,simplifycfg,loop-mssa(licm),early-cse)"));
+      passes, "function(early-cse<memssa>,instcombine<no-verify-fixpoint>,simplifycfg,"
+              "loop-mssa(licm),early-cse)"));
   passes.run(module, modules);
 }
 

@@ -153,7 +153,6 @@ private:
                                       kernel.getSymName().str()});
     result.code.push_back(kernelCode);
     addReport(launch, kernel, cost);
-    result.kernels.back().stages = static_cast<int64_t>(kernelCode->stages.size());
   }
 
   void addReport(LaunchOp launch, KernelOp kernel, const LaunchCost &cost) {
@@ -162,6 +161,7 @@ private:
     llvm::raw_string_ostream(report.schedule) << kernel.getScheduleAttr();
     report.bytes = cost.bytes;
     report.operations = cost.operations;
+    report.stages = static_cast<int64_t>(code.at(kernel.getSymName())->stages.size());
     llvm::SmallSetVector<Attribute, 4> seen;
     launch.getLoc()->walk([&](Location part) {
       if (auto line = dyn_cast<FileLineColLoc>(part); line && seen.insert(line))

@@ -21,6 +21,9 @@ static bool isFusable(Operation *op) {
   return isMap(op) || isa<ReductionOpInterface, ContractionOpInterface, ScatterAddOp>(op);
 }
 
+/// True if the op's template reads its operands from memory.
+static bool readsMemory(Operation *op) { return !isMap(op) && !isa<ReductionOpInterface>(op); }
+
 /// True if computing the op again costs no more than reading its result: it has no operands, or only
 /// says where an element comes from.
 static bool isFree(Operation *op) { return op->getNumOperands() == 0 || isa<BroadcastOp>(op); }
@@ -72,7 +75,7 @@ FusionGroups::FusionGroups(Block &block) {
 
 void FusionGroups::visit(Operation *op) {
   bool leaves = llvm::any_of(op->getUsers(), [&](Operation *user) {
-    return !groupOf.count(user) && !rematerialized.contains(user);
+    return readsMemory(user) || (!groupOf.count(user) && !rematerialized.contains(user));
   });
   if (!leaves && isFree(op)) {
     rematerialized.insert(op);

@@ -75,7 +75,7 @@ def Weft_VarianceOp : Weft_CompositeOp<"variance", "inferReduction"> {
   let results = (outs Weft_FloatTensor:$result);
   let assemblyFormat = "$x $axes attr-dict `:` type($x) `->` type($result)";
 }
-def Weft_LayerNormOp : Weft_CompositeOp<"layer_norm", "inferFromFirst"> {
+def Weft_LayerNormOp : Weft_CompositeOp<"layer_norm", "inferLayerNorm"> {
   let summary = "x over its last dimensions brought to mean 0 and variance 1, times weight plus bias.";
   let description = "weight and bias have the shape of x's last dimensions, which are normalised over.";
   let arguments = (ins Weft_FloatTensor:$x, Weft_FloatTensor:$weight, Weft_FloatTensor:$bias,
@@ -86,7 +86,7 @@ def Weft_LayerNormOp : Weft_CompositeOp<"layer_norm", "inferFromFirst"> {
     custom<OneType>(type($weight), type($bias))
   }];
 }
-def Weft_BatchNormOp : Weft_CompositeOp<"batch_norm", "inferFromFirst"> {
+def Weft_BatchNormOp : Weft_CompositeOp<"batch_norm", "inferBatchNorm"> {
   let summary = "(x - mean) / sqrt(variance + epsilon) * weight + bias, statistics per channel (axis 1).";
   let arguments = (ins Weft_FloatTensor:$x, Weft_FloatTensor:$mean, Weft_FloatTensor:$variance,
                        Weft_FloatTensor:$weight, Weft_FloatTensor:$bias, F64Attr:$epsilon);
@@ -103,7 +103,7 @@ def Weft_CrossEntropyOp : Weft_CompositeOp<"cross_entropy", "inferCrossEntropy">
   let results = (outs Weft_FloatTensor:$result);
   let assemblyFormat = "$logits `,` $labels attr-dict `:` type($logits) `,` type($labels) `->` type($result)";
 }
-def Weft_DropoutOp : Weft_CompositeOp<"dropout", "inferFromFirst"> {
+def Weft_DropoutOp : Weft_CompositeOp<"dropout", "inferDropout"> {
   let summary = "x / (1 - probability) where the random bits of `key` allow, else 0.";
   let arguments = (ins Weft_FloatTensor:$x, RankedTensorOf<[I32]>:$key, F64Attr:$probability);
   let results = (outs Weft_FloatTensor:$result);

@@ -36,25 +36,42 @@ int64_t KernelOp::getSizeCount() {
   return count;
 }
 
+/// True if `type` is a tensor with a symbolic size for each dimension.
+static bool hasSizes(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  auto sizes = tensor ? dyn_cast_or_null<SizesAttr>(tensor.getEncoding()) : SizesAttr();
+  return sizes && static_cast<int64_t>(sizes.getSymbols().size()) == tensor.getRank() &&
+         llvm::all_of(sizes.getSymbols(), [](int64_t symbol) { return symbol >= 0; });
+}
+
+static constexpr llvm::StringLiteral sizesAdvice =
+    "; inside a kernel each dimension needs a symbolic size, as in tensor<?xf32, #weft.sizes<[0]>>";
+
 LogicalResult KernelOp::verify() {
+  for (auto [number, type] : llvm::enumerate(getArgumentTypes()))
+    if (!hasSizes(type))
+      return emitOpError() << "argument #" << number << " is of type " << type << sizesAdvice;
   TypeRange yielded = getYield().getOperandTypes();
   if (yielded != TypeRange(getResultTypes()))
     return emitOpError() << "yields " << yielded << " but its results are "
                          << TypeRange(getResultTypes());
   WalkResult walk = getBody().walk([&](Operation *op) {
-    for (Type type : op->getResultTypes()) {
-      auto tensor = dyn_cast<RankedTensorType>(type);
-      auto sizes = tensor ? dyn_cast_or_null<SizesAttr>(tensor.getEncoding()) : SizesAttr();
-      if (!sizes || static_cast<int64_t>(sizes.getSymbols().size()) != tensor.getRank()) {
-        op->emitOpError() << "has a result of type " << type
-                          << "; inside a kernel each dimension needs a symbolic size, as in "
-                             "tensor<?xf32, #weft.sizes<[0]>>";
+    for (Type type : op->getResultTypes())
+      if (!hasSizes(type)) {
+        op->emitOpError() << "has a result of type " << type << sizesAdvice;
         return WalkResult::interrupt();
       }
-    }
     return WalkResult::advance();
   });
   return failure(walk.wasInterrupted());
+}
+
+/// The number of elements of a tensor of `type` in a kernel called with `sizes`.
+static int64_t countElements(Type type, ArrayRef<int64_t> sizes) {
+  int64_t count = 1;
+  for (int64_t symbol : cast<SizesAttr>(cast<RankedTensorType>(type).getEncoding()).getSymbols())
+    count *= sizes[symbol];
+  return count;
 }
 
 LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
@@ -69,14 +86,23 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   if (static_cast<int64_t>(getSizes().size()) < kernel.getSizeCount())
     return emitOpError() << "gives " << getSizes().size() << " sizes, the kernel names "
                          << kernel.getSizeCount();
-  auto check = [&](Type have, Type want) { return getElementTypeOrSelf(have) == getElementTypeOrSelf(want); };
-  for (auto [number, have, want] : llvm::enumerate(getInputs().getTypes(), kernel.getArgumentTypes()))
-    if (!check(have, want))
-      return emitOpError() << "input #" << number << " is " << have << ", the kernel takes " << want;
-  for (auto [number, have, want] : llvm::enumerate(getOutputs().getTypes(), kernel.getResultTypes()))
-    if (!check(have, want))
-      return emitOpError() << "output #" << number << " is " << have << ", the kernel gives " << want;
-  return success();
+  auto check = [&](StringRef role, TypeRange have, TypeRange want) -> LogicalResult {
+    for (auto [number, outside, inside] : llvm::enumerate(have, want)) {
+      if (getElementTypeOrSelf(outside) != getElementTypeOrSelf(inside))
+        return emitOpError() << role << " #" << number << " is " << outside << ", the kernel's is "
+                             << inside;
+      auto tensor = cast<RankedTensorType>(outside);
+      int64_t count = countElements(inside, getSizes());
+      if (tensor.hasStaticShape() && tensor.getNumElements() != count)
+        return emitOpError() << role << " #" << number << " of shape " << shapeText(outside) << " has "
+                             << tensor.getNumElements() << " elements, the kernel's " << inside
+                             << " of sizes [" << getSizes() << "] has " << count;
+    }
+    return success();
+  };
+  if (failed(check("input", getInputs().getTypes(), kernel.getArgumentTypes())))
+    return failure();
+  return check("output", getOutputs().getTypes(), kernel.getResultTypes());
 }
 
 } // namespace weft

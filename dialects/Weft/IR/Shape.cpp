@@ -24,6 +24,15 @@ bool areCompatible(TypeRange left, TypeRange right) {
   return true;
 }
 
+bool haveSameSize(Type left, int64_t d, Type right, int64_t e) {
+  auto a = cast<RankedTensorType>(left), b = cast<RankedTensorType>(right);
+  auto first = dyn_cast_or_null<SizesAttr>(a.getEncoding());
+  auto second = dyn_cast_or_null<SizesAttr>(b.getEncoding());
+  if (first && second)
+    return first.getSymbols()[d] == second.getSymbols()[e];
+  return a.getDimSize(d) == b.getDimSize(e);
+}
+
 std::string shapeText(Type type) {
   std::string text;
   llvm::raw_string_ostream stream(text);
@@ -57,6 +66,15 @@ LogicalResult verifyElementwise(Operation *op) {
       return op->emitOpError() << "operand #" << number << " has shape " << shapeText(type)
                                << ", the result has shape " << shapeText(expected)
                                << "; broadcast them to one shape first";
+  }
+  // The condition of a selection comes before the values.
+  if (unsigned last = op->getNumOperands() - 1; last > 0) {
+    Type left = getElementTypeOrSelf(op->getOperand(last - 1));
+    Type right = getElementTypeOrSelf(op->getOperand(last));
+    if (left != right)
+      return op->emitOpError() << "operand #" << last << " has dtype " << right << ", operand #"
+                               << last - 1 << " has dtype " << left
+                               << "; cast them to one dtype first";
   }
   return success();
 }

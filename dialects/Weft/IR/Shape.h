@@ -14,7 +14,11 @@ bool areCompatible(mlir::TypeRange left, mlir::TypeRange right);
 /// True if the dimensions agree, as `areCompatible` says.
 bool agree(int64_t left, int64_t right);
 
-/// "2x3x?", for messages.
+/// True if dimension `d` of `left` and dimension `e` of `right` have one size; inside a kernel, where
+/// sizes have numbers only, one number.
+bool haveSameSize(mlir::Type left, int64_t d, mlir::Type right, int64_t e);
+
+/// "[2, 3, ?]", for messages.
 std::string shapeText(mlir::Type type);
 
 /// One label for each dimension, the same for all operands and results.
@@ -24,7 +28,8 @@ llvm::SmallVector<llvm::SmallVector<int64_t>> elementwiseLabels(mlir::Operation 
 mlir::Operation *rebuild(mlir::OpBuilder &builder, mlir::Operation *op, mlir::ValueRange operands,
                          mlir::TypeRange resultTypes);
 
-/// Checks that all operands and results have one shape; an error names the operand and both shapes.
+/// Checks that all operands and results have one shape, and the last two operands, which are combined,
+/// one dtype; an error names the operand and both shapes or dtypes.
 llvm::LogicalResult verifyElementwise(mlir::Operation *op);
 
 /// Builds the op `name` ("weft.add"). Its result types are `resultTypes` if not empty, else they are

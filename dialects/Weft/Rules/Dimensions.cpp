@@ -13,6 +13,16 @@ static SmallVector<int64_t> identity(int64_t rank) {
   return llvm::to_vector(llvm::seq<int64_t>(0, rank));
 }
 
+/// True if dimension `d` of two tensors is known to have one size: inside a kernel by its symbol.
+static bool haveSameSize(Value x, Value y, int64_t d) {
+  auto left = cast<RankedTensorType>(x.getType()), right = cast<RankedTensorType>(y.getType());
+  auto symbols = dyn_cast_or_null<SizesAttr>(left.getEncoding());
+  auto others = dyn_cast_or_null<SizesAttr>(right.getEncoding());
+  if (symbols && others)
+    return symbols.getSymbols()[d] == others.getSymbols()[d];
+  return !left.isDynamicDim(d) && left.getDimSize(d) == right.getDimSize(d);
+}
+
 static int64_t positionOf(ArrayRef<int64_t> labels, int64_t label) {
   return llvm::find(labels, label) - labels.begin();
 }
@@ -73,7 +83,8 @@ Operation *TransposeOp::rebuildWithLabels(OpBuilder &builder, ValueRange operand
 
 bool BroadcastOp::isExpanded(int64_t d) {
   auto from = getX().getType(), to = getType();
-  return from.getDimSize(d) == 1 && to.getDimSize(getDimensions()[d]) != 1;
+  bool mayRepeat = from.getEncoding() || from.getDimSize(d) == 1;
+  return mayRepeat && !haveSameSize(from, d, to, getDimensions()[d]);
 }
 
 Labels BroadcastOp::getDimensionLabels() {
@@ -97,18 +108,16 @@ Operation *BroadcastOp::rebuildWithLabels(OpBuilder &builder, ValueRange operand
 
 Labels SliceOp::getDimensionLabels() {
   SmallVector<int64_t> labels = identity(rankOf(getResult()));
-  auto from = getX().getType(), to = getType();
   for (auto [d, label] : llvm::enumerate(labels))
-    if (getStarts()[d] != 0 || getSteps()[d] != 1 || from.getDimSize(d) != to.getDimSize(d))
+    if (getStarts()[d] != 0 || getSteps()[d] != 1 || !haveSameSize(getX().getType(), d, getType(), d))
       label = -1;
   return {labels, labels};
 }
 
 Labels PadOp::getDimensionLabels() {
   SmallVector<int64_t> labels = identity(rankOf(getResult()));
-  auto from = getX().getType(), to = getType();
   for (auto [d, label] : llvm::enumerate(labels))
-    if (getLow()[d] != 0 || getInterior()[d] != 0 || from.getDimSize(d) != to.getDimSize(d))
+    if (getLow()[d] != 0 || getInterior()[d] != 0 || !haveSameSize(getX().getType(), d, getType(), d))
       label = -1;
   return {labels, {}, labels};
 }
@@ -185,7 +194,7 @@ static Labels contractionLabels(const Contraction &contraction) {
   for (const Contraction::Access &access : contraction.accesses) {
     SmallVector<int64_t> &list = labels.emplace_back();
     for (const auto &terms : access)
-      list.push_back(terms.size() == 1 && terms[0].factor == 1 ? terms[0].loop : -1);
+      list.push_back(terms.size() == 1 && terms[0].factor == 1 ? int64_t(terms[0].loop) : -1);
   }
   return labels;
 }

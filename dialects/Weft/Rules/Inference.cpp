@@ -7,6 +7,12 @@ namespace weft {
 
 static RankedTensorType tensorType(Value value) { return cast<RankedTensorType>(value.getType()); }
 
+static std::string dtypeText(Type type) {
+  std::string text;
+  llvm::raw_string_ostream(text) << getElementTypeOrSelf(type);
+  return text;
+}
+
 /// Emits an error at `location`, if there is one, and fails.
 static LogicalResult fail(InferenceLocation location, const Twine &message) {
   return emitOptionalError(location, message);
@@ -155,7 +161,8 @@ LogicalResult inferMatmul(MatmulOp::Adaptor adaptor, InferenceLocation location,
   if (rank < 2 || rhs.getRank() != rank)
     return mismatch("both operands need the same rank, at least 2");
   if (lhs.getElementType() != rhs.getElementType())
-    return mismatch("both operands need the same dtype");
+    return mismatch("both operands need the same dtype, but are " + dtypeText(lhs) + " and " +
+                    dtypeText(rhs));
   for (int64_t d = 0; d < rank - 2; ++d)
     if (!agree(lhs.getDimSize(d), rhs.getDimSize(d)))
       return mismatch("the batch dimensions differ");
@@ -214,6 +221,58 @@ LogicalResult inferCrossEntropy(CrossEntropyOp::Adaptor adaptor, InferenceLocati
                               ", labels [N] have shape " + shapeText(labels));
   types.push_back(withShape(logits, logits.getShape().take_front()));
   return success();
+}
+
+/// Checks that `operand`, a parameter of a normalisation, has x's dtype and the shape `expected`.
+static LogicalResult checkParameter(StringRef op, StringRef name, Value operand, Value x,
+                                    ArrayRef<int64_t> expected, InferenceLocation location) {
+  Type want = withShape(x.getType(), expected);
+  if (areCompatible(want, operand.getType()))
+    return success();
+  return fail(location, op + ": " + name + " is " + shapeText(operand.getType()) + " of " +
+                            dtypeText(operand.getType()) + ", x of shape " + shapeText(x.getType()) +
+                            " wants " + shapeText(want) + " of " + dtypeText(want));
+}
+
+LogicalResult inferLayerNorm(LayerNormOp::Adaptor adaptor, InferenceLocation location,
+                             InferredTypes &types) {
+  RankedTensorType x = tensorType(adaptor.getX()), weight = tensorType(adaptor.getWeight());
+  types.push_back(x);
+  int64_t count = std::min(weight.getRank(), x.getRank());
+  ArrayRef<int64_t> normalized = x.getShape().take_back(count);
+  if (failed(checkParameter("layer_norm", "weight", adaptor.getWeight(), adaptor.getX(), normalized,
+                            location)))
+    return failure();
+  return checkParameter("layer_norm", "bias", adaptor.getBias(), adaptor.getX(), normalized, location);
+}
+
+LogicalResult inferBatchNorm(BatchNormOp::Adaptor adaptor, InferenceLocation location,
+                             InferredTypes &types) {
+  RankedTensorType x = tensorType(adaptor.getX());
+  types.push_back(x);
+  if (x.getRank() < 2)
+    return fail(location, "batch_norm: x must be [N, C, ...], but has shape " + shapeText(x));
+  std::pair<StringRef, Value> parameters[] = {{"mean", adaptor.getMean()},
+                                              {"variance", adaptor.getVariance()},
+                                              {"weight", adaptor.getWeight()},
+                                              {"bias", adaptor.getBias()}};
+  for (auto [name, parameter] : parameters)
+    if (failed(checkParameter("batch_norm", name, parameter, adaptor.getX(), x.getDimSize(1), location)))
+      return failure();
+  return success();
+}
+
+LogicalResult inferDropout(DropoutOp::Adaptor adaptor, InferenceLocation location,
+                           InferredTypes &types) {
+  RankedTensorType key = tensorType(adaptor.getKey());
+  types.push_back(adaptor.getX().getType());
+  if (key.getRank() != 1 || !agree(key.getDimSize(0), 2))
+    return fail(location, "dropout: the key has shape " + shapeText(key) + ", it must have shape [2]");
+  double probability = adaptor.getProbability().convertToDouble();
+  if (probability >= 0 && probability <= 1)
+    return success();
+  return fail(location, "dropout: the probability " + Twine(std::to_string(probability)) +
+                            " is not from 0 to 1");
 }
 
 LogicalResult inferAttention(ScaledDotProductAttentionOp::Adaptor adaptor,

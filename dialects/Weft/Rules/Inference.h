@@ -60,6 +60,12 @@ llvm::LogicalResult inferConvolution(ConvolutionOp::Adaptor adaptor, InferenceLo
                                      InferredTypes &types);
 llvm::LogicalResult inferCrossEntropy(CrossEntropyOp::Adaptor adaptor, InferenceLocation location,
                                       InferredTypes &types);
+llvm::LogicalResult inferLayerNorm(LayerNormOp::Adaptor adaptor, InferenceLocation location,
+                                   InferredTypes &types);
+llvm::LogicalResult inferBatchNorm(BatchNormOp::Adaptor adaptor, InferenceLocation location,
+                                   InferredTypes &types);
+llvm::LogicalResult inferDropout(DropoutOp::Adaptor adaptor, InferenceLocation location,
+                                 InferredTypes &types);
 llvm::LogicalResult inferAttention(ScaledDotProductAttentionOp::Adaptor adaptor,
                                    InferenceLocation location, InferredTypes &types);
 llvm::LogicalResult inferConv2d(Conv2dOp::Adaptor adaptor, InferenceLocation location,

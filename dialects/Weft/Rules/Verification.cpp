@@ -120,6 +120,11 @@ LogicalResult PadOp::verify() {
 }
 
 LogicalResult ConvolutionWeightGradientOp::verify() {
+  auto areTwoPositive = [](ArrayRef<int64_t> values) {
+    return values.size() == 2 && values[0] > 0 && values[1] > 0;
+  };
+  if (!areTwoPositive(getStrides()) || !areTwoPositive(getDilations()))
+    return emitOpError() << "strides and dilations are two positive integers each";
   auto x = getX().getType(), cotangent = getCotangent().getType(), result = getType();
   bool fits = x.getRank() == 5 && cotangent.getRank() == 5 && result.getRank() == 5 &&
               agree(x.getDimSize(0), cotangent.getDimSize(0)) &&
@@ -158,6 +163,11 @@ static LogicalResult verifyWindows(Operation *op, Type elements, Type windows,
 }
 
 LogicalResult WindowMaxIndexOp::verify() {
+  Type dtype = getElementTypeOrSelf(getType());
+  if (dtype.getIntOrFloatBitWidth() == 8 && getWindow().size() == 2 &&
+      getWindow()[0] * getWindow()[1] > 256)
+    return emitOpError() << "a window of " << getWindow()[0] << "x" << getWindow()[1]
+                         << " has more elements than " << dtype << " can number; use i32";
   return verifyWindows(*this, getX().getType(), getType(), getWindow(), getStrides());
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from .. import _functional, _ops
 from .._core import Tensor
@@ -26,7 +27,8 @@ from .._functional import (
     scaled_dot_product_attention,
     softmax,
 )
-from .._manipulation import expand_dims, moveaxis, one_hot, pad, reshape, take
+from .._manipulation import expand_dims, moveaxis, one_hot, reshape, take
+from .._manipulation import pad as _pad
 from .._ops import relu, sigmoid, silu, softplus, tanh
 from .._reductions import mean, sum
 
@@ -50,6 +52,19 @@ def gelu(x: Tensor, approximate: str = "none") -> Tensor:
         raise ValueError(f"gelu: approximate has to be \"none\" or \"tanh\", not {approximate!r}")
     inner = (x + x * x * x * 0.044715) * math.sqrt(2.0 / math.pi)
     return x * 0.5 * (tanh(inner) + 1.0)
+
+
+def pad(x: Tensor, pad: Sequence[int], value: float = 0.0) -> Tensor:
+    """x with ``value`` around it: sizes before and after the last dimension, the one before, ...
+
+    Raises:
+        ShapeError: an odd number of sizes, too many of them, or negative ones.
+    """
+    if len(pad) % 2 or len(pad) > 2 * x.ndim:
+        raise _fail(ShapeError, f"pad: {tuple(pad)} has to be pairs of sizes for at most the "
+                                f"{x.ndim} dimensions of shape {x.shape}")
+    pairs = [(pad[i], pad[i + 1]) for i in range(0, len(pad), 2)]
+    return _pad(x, [(0, 0)] * (x.ndim - len(pairs)) + pairs[::-1], value)
 
 
 def embedding(indices: Tensor, weight: Tensor, padding_idx: int | None = None) -> Tensor:

@@ -1,0 +1,58 @@
+"""Fused elementwise ops and reductions of a 4096x1024 f32 matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import peers
+from harness import WEFT, Case
+
+import weft
+
+ROWS, COLUMNS = 4096, 1024
+
+
+def cases() -> Iterator[Case]:
+    import weft.nn.functional as F
+
+    generator = np.random.default_rng(0)
+    x = generator.standard_normal((ROWS, COLUMNS), np.float32)
+    w, b = generator.standard_normal((2, COLUMNS), np.float32)
+    torch = peers.torch()
+    functional = torch.nn.functional if torch else None
+    yield _case(
+        "gelu(x * w + b)",
+        lambda x, w, b: weft.gelu(x * w + b),
+        lambda x, w, b: functional.gelu(x * w + b),
+        (x, w, b),
+    )
+    yield _case(
+        "softmax of rows",
+        lambda x: weft.softmax(x, -1),
+        lambda x: functional.softmax(x, -1),
+        (x,),
+    )
+    yield _case(
+        "layer_norm of rows",
+        lambda x, w, b: F.layer_norm(x, COLUMNS, w, b),
+        lambda x, w, b: functional.layer_norm(x, (COLUMNS,), w, b),
+        (x, w, b),
+    )
+    yield _case("sum of columns", lambda x: weft.sum(x, axis=0), lambda x: x.sum(0), (x,))
+
+
+def _case(
+    name: str, ours: Callable, theirs: Callable, arrays: tuple[np.ndarray, ...]
+) -> Case:
+    """The function compiled by Weft; by PyTorch in eager mode, and compiled where it can be."""
+    compiled = weft.jit(ours)
+    tensors = [weft.asarray(array) for array in arrays]
+    contenders = {WEFT: lambda: compiled(*tensors)}
+    if torch := peers.torch():
+        inputs = [torch.from_numpy(array) for array in arrays]
+        contenders["torch"] = lambda: theirs(*inputs)
+        if peers.torch_compiles():
+            torch_compiled = torch.compile(theirs)
+            contenders["torch.compile"] = lambda: torch_compiled(*inputs)
+    return Case(f"{name}, {ROWS}x{COLUMNS}", contenders)

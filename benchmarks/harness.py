@@ -1,0 +1,101 @@
+"""Interleaved measurements of one computation by several frameworks."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+WEFT = "weft"
+
+
+@dataclass
+class Bar:
+    """What an issue asks for; `limit` is in seconds (or bytes), or a factor of the peers' best."""
+
+    text: str
+    limit: float
+    peers: tuple[str, ...] = ()
+
+    def met(self, values: dict[str, float]) -> bool | None:
+        """None if no peer of the bar was measured."""
+        if not self.peers:
+            return values[WEFT] <= self.limit
+        best = [values[peer] for peer in self.peers if peer in values]
+        return values[WEFT] <= self.limit * min(best) if best else None
+
+
+@dataclass
+class Case:
+    """One computation. Each contender is a call that returns when its result is there."""
+
+    name: str
+    contenders: dict[str, Callable[[], object]]
+    bar: Bar | None = None
+    operations: float = 0.0
+    """Floating-point operations of a call, for GFLOP/s; 0 if of no interest."""
+
+
+@dataclass
+class Row:
+    """The samples of a case: seconds of a call, or bytes."""
+
+    name: str
+    samples: dict[str, list[float]]
+    bar: Bar | None = None
+    operations: float = 0.0
+    unit: str = "s"
+    threads: int = 0
+    notes: list[str] = field(default_factory=list)
+
+    def minima(self) -> dict[str, float]:
+        return {name: min(values) for name, values in self.samples.items()}
+
+    def medians(self) -> dict[str, float]:
+        return {name: statistics.median(values) for name, values in self.samples.items()}
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Row:
+        bar = data.pop("bar")
+        return cls(bar=Bar(**bar) if bar else None, **data)
+
+
+def _seconds(call: Callable[[], object], repeats: int) -> float:
+    start = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    return (time.perf_counter() - start) / repeats
+
+
+def _repeats(call: Callable[[], object], sample_seconds: float) -> int:
+    """How many calls make a sample of the wanted length."""
+    repeats = 1
+    while (seconds := _seconds(call, repeats)) * repeats < sample_seconds / 4:
+        repeats *= 4
+    return max(1, round(sample_seconds / seconds))
+
+
+def measure(case: Case, rounds: int, threads: int, sample_seconds: float = 0.01) -> Row:
+    """Runs the contenders in turn, `rounds` times.
+
+    Before a sample the machine is left alone for a moment and one call is not counted: worker
+    threads of the framework before go on spinning for a while, and those of this one wake up.
+    """
+    settle = 0.03 if threads > 1 else 0.0
+    repeats = {}
+    for name, call in case.contenders.items():
+        for _ in range(2):
+            call()
+        repeats[name] = _repeats(call, sample_seconds)
+    samples: dict[str, list[float]] = {name: [] for name in case.contenders}
+    for _ in range(rounds):
+        for name, call in case.contenders.items():
+            time.sleep(settle)
+            call()
+            samples[name].append(_seconds(call, repeats[name]))
+    return Row(case.name, samples, case.bar, case.operations, threads=threads)
