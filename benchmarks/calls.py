@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 import peers
-from harness import WEFT, Bar, Case
-
 import weft
+from harness import WEFT, Bar, Case
 
 
 def cases() -> Iterator[Case]:

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 import peers
-from harness import WEFT, Case
-
 import weft
+from harness import WEFT, Case
 
 SHAPES = [(8, 64, 56, 64, 1), (8, 128, 28, 128, 1), (8, 256, 14, 256, 1), (8, 512, 7, 512, 1)]
 SHAPES += [(8, 64, 56, 128, 2), (64, 1, 28, 32, 1), (64, 32, 26, 64, 1)]

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import peers
-from harness import WEFT, Case
-
 import weft
+from harness import WEFT, Case
 
 ROWS, COLUMNS = 4096, 1024
 
@@ -42,9 +41,7 @@ def cases() -> Iterator[Case]:
     yield _case("sum of columns", lambda x: weft.sum(x, axis=0), lambda x: x.sum(0), (x,))
 
 
-def _case(
-    name: str, ours: Callable, theirs: Callable, arrays: tuple[np.ndarray, ...]
-) -> Case:
+def _case(name: str, ours: Callable, theirs: Callable, arrays: tuple[np.ndarray, ...]) -> Case:
     """The function compiled by Weft; by PyTorch in eager mode, and compiled where it can be."""
     compiled = weft.jit(ours)
     tensors = [weft.asarray(array) for array in arrays]

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 import peers
-from harness import WEFT, Bar, Case
-
 import weft
+from harness import WEFT, Bar, Case
 
 SHAPES = [(512, 512, 512), (1024, 1024, 1024), (128, 3072, 768), (32, 1024, 1024)]
 """M, K, N."""

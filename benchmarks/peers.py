@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import shutil
 from collections.abc import Callable
 from functools import cache
@@ -14,18 +13,12 @@ def installed(name: str) -> bool:
     return importlib.util.find_spec(name) is not None
 
 
-def threads() -> int:
-    """How many threads each framework may use; the parent process set it before any import."""
-    return int(os.environ["WEFT_NUM_THREADS"])
-
-
 @cache
 def torch() -> ModuleType | None:
     if not installed("torch"):
         return None
     import torch as module
 
-    module.set_num_threads(threads())
     return module
 
 
@@ -38,9 +31,20 @@ def jax() -> ModuleType | None:
     return module
 
 
-def torch_compiles() -> bool:
+def has_compiler() -> bool:
     """torch.compile needs a C++ compiler."""
-    return torch() is not None and any(map(shutil.which, ("g++", "c++", "clang++")))
+    return any(map(shutil.which, ("g++", "c++", "clang++")))
+
+
+def torch_compiles() -> bool:
+    return torch() is not None and has_compiler()
+
+
+def available(framework: str) -> bool:
+    """For a framework as the table names it."""
+    if framework == "torch.compile":
+        return installed("torch") and has_compiler()
+    return installed(framework)
 
 
 def jax_call(function: Callable, *args: object) -> Callable[[], object]:
@@ -58,6 +62,6 @@ def missing() -> list[str]:
     for name, label in (("torch", "PyTorch"), ("jax", "JAX"), ("numpy", "NumPy")):
         if not installed(name):
             lines.append(f"{label} is not installed: skipped")
-    if installed("torch") and not any(map(shutil.which, ("g++", "c++", "clang++"))):
+    if installed("torch") and not has_compiler():
         lines.append("torch.compile is skipped: it needs a C++ compiler (g++)")
     return lines

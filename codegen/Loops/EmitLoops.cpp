@@ -8,7 +8,7 @@
 //   func.func @k_0(%buffers: !llvm.ptr, %sizes: !llvm.ptr, %begin: i64, %end: i64) { scf.for ... }
 //   func.func @k_setup(%sizes: !llvm.ptr, %result: !llvm.ptr) ...
 //
-// Functions that launch kernels are the plan, which was read before: they are removed.
+// Functions on tensors launch kernels and are the plan, which was read before: they are removed.
 #include "codegen/Loops/KernelEmitter.h"
 #include "codegen/Passes.h"
 
@@ -46,13 +46,20 @@ LogicalResult emitKernel(KernelOp kernel, ModuleOp module) {
 
 namespace {
 
+bool isOnTensors(func::FuncOp function) {
+  auto isTensor = llvm::IsaPred<TensorType>;
+  return !function.getOps<LaunchOp>().empty() ||
+         llvm::any_of(function.getArgumentTypes(), isTensor) ||
+         llvm::any_of(function.getResultTypes(), isTensor);
+}
+
 struct EmitLoops : impl::EmitLoopsBase<EmitLoops> {
   using EmitLoopsBase::EmitLoopsBase;
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
     for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
-      if (!function.getOps<LaunchOp>().empty())
+      if (isOnTensors(function))
         function.erase();
     for (KernelOp kernel : llvm::to_vector(module.getOps<KernelOp>())) {
       if (failed(emitKernel(kernel, module)))

@@ -12,10 +12,17 @@ using namespace mlir;
 
 namespace weft {
 
+static std::string &packagedKernels() {
+  static std::string folder;
+  return folder;
+}
+
+void Compiler::setPackagedKernels(std::string folder) { packagedKernels() = std::move(folder); }
+
 struct Compiler::Implementation {
   Implementation()
       : registry(makeRegistry()), context(registry, MLIRContext::Threading::DISABLED),
-        target(CpuTarget::host()), cache(target, statistics) {
+        target(CpuTarget::host()), cache(target, statistics, packagedKernels()) {
     context.loadAllAvailableDialects();
     context.allowUnregisteredDialects(false);
   }

@@ -59,6 +59,9 @@ public:
   static Compiler &instance();
   ~Compiler();
 
+  /// Names the folder of kernels that were built with the package. Before the first `instance()`.
+  static void setPackagedKernels(std::string folder);
+
   /// All dialects that tracing and compiling need are loaded; multithreading is off.
   mlir::MLIRContext &context();
 

@@ -39,24 +39,35 @@ std::string chooseFolder() {
 
 } // namespace
 
-DiskCache::DiskCache(const std::string &key) : folder(chooseFolder()) {
-  if (folder.empty())
-    return;
+/// The part of `folder` for code that fits `key` and this compiler; empty if `folder` is.
+static std::string partFor(const std::string &folder, const std::string &key) {
+  // Without an id of its own a compiler can't know whose code it finds.
+  if (folder.empty() || compilerBuildId().empty())
+    return "";
   llvm::SmallString<128> path(folder);
   llvm::sys::path::append(path, llvm::utohexstr(llvm::xxh3_64bits(key + compilerBuildId()), true));
-  folder = path.str().str();
+  return path.str().str();
 }
 
-std::string DiskCache::pathOf(const std::string &name) const {
+DiskCache::DiskCache(const std::string &key, const std::string &packaged)
+    : folder(partFor(chooseFolder(), key)), packagedFolder(partFor(packaged, key)) {}
+
+static std::string pathOf(const std::string &folder, const std::string &name) {
   llvm::SmallString<128> path(folder);
   llvm::sys::path::append(path, name + ".kernel");
   return path.str().str();
 }
 
 std::optional<KernelObject> DiskCache::find(const std::string &name) {
+  if (auto object = read(packagedFolder, name))
+    return object;
+  return read(folder, name);
+}
+
+std::optional<KernelObject> DiskCache::read(const std::string &folder, const std::string &name) {
   if (folder.empty())
     return std::nullopt;
-  auto file = llvm::MemoryBuffer::getFile(pathOf(name), false, false);
+  auto file = llvm::MemoryBuffer::getFile(pathOf(folder, name), false, false);
   if (!file)
     return std::nullopt;
   llvm::StringRef content = (*file)->getBuffer();
@@ -88,7 +99,7 @@ void DiskCache::store(const KernelObject &object) {
   std::memcpy(header.magic, magic, sizeof(magic));
   llvm::StringRef code(object.code.data(), object.code.size());
   header.checksum = llvm::xxh3_64bits(code);
-  llvm::Error error = llvm::writeToOutput(pathOf(object.name), [&](llvm::raw_ostream &stream) {
+  llvm::Error error = llvm::writeToOutput(pathOf(folder, object.name), [&](llvm::raw_ostream &stream) {
     stream.write(reinterpret_cast<const char *>(&header), sizeof(header));
     stream << code;
     return llvm::Error::success();

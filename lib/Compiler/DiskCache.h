@@ -11,11 +11,12 @@ namespace weft {
 /// be written is not an error: the failure is counted and nothing is cached.
 ///
 /// The folder is WEFT_CACHE_DIR, else XDG_CACHE_HOME/weft, else ~/.cache/weft; WEFT_CACHE_DIR set to
-/// nothing turns the cache off.
+/// nothing turns the cache off. A second folder, which is only read, holds the kernels that were
+/// built with the package: the operations' own.
 class DiskCache {
 public:
-  /// `key` tells apart the targets and compilers whose code differs.
-  explicit DiskCache(const std::string &key);
+  /// `key` tells apart the targets and compilers whose code differs; `packaged` may be empty.
+  DiskCache(const std::string &key, const std::string &packaged);
 
   std::optional<KernelObject> find(const std::string &name);
   void store(const KernelObject &object);
@@ -23,9 +24,9 @@ public:
   int64_t failures() const { return failureCount; }
 
 private:
-  std::string pathOf(const std::string &name) const;
+  std::optional<KernelObject> read(const std::string &folder, const std::string &name);
 
-  std::string folder;
+  std::string folder, packagedFolder;
   int64_t failureCount = 0;
 };
 

@@ -17,8 +17,9 @@ struct KernelCache::Pending {
   std::optional<LlvmModule> module;
 };
 
-KernelCache::KernelCache(const CpuTarget &target, Statistics &statistics)
-    : target(target), statistics(statistics), disk(target.key()) {}
+KernelCache::KernelCache(const CpuTarget &target, Statistics &statistics,
+                         const std::string &packaged)
+    : target(target), statistics(statistics), disk(target.key(), packaged) {}
 
 std::vector<std::shared_ptr<const KernelCode>> KernelCache::get(ArrayRef<KernelOp> kernels) {
   std::vector<Pending> pending;

@@ -14,7 +14,8 @@ namespace weft {
 /// the compiler.
 class KernelCache {
 public:
-  KernelCache(const CpuTarget &target, Statistics &statistics);
+  /// `packaged`: the folder of kernels that were built with the package, or empty.
+  KernelCache(const CpuTarget &target, Statistics &statistics, const std::string &packaged);
 
   /// The code of each kernel. What must be compiled is compiled on all threads of the pool. Throws
   /// weft::Error.

@@ -165,7 +165,10 @@ PYBIND11_MODULE(_core, module) {
       return 0;
     });
   });
-  module.def("set_package_folder", [](std::string folder) { setPackageFolder(std::move(folder)); });
+  module.def("set_package_folder", [](std::string folder) {
+    Compiler::setPackagedKernels(folder + "/kernels");
+    setPackageFolder(std::move(folder));
+  });
   module.def("bump_epoch", [] { ++guardEpoch; });
   module.def("from_buffer", fromBuffer, py::arg("object"), py::arg("dtype") = py::none(),
              py::arg("copy") = false);

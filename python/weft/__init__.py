@@ -125,6 +125,7 @@ from ._reductions import (  # noqa: E402
     sum,
     var,
 )
+from . import data, nn, optim  # noqa: E402
 
 __version__ = "0.1.0"
 __array_api_version__ = "2023.12"

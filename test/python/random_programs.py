@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 # Beyond it a float32 computation may overflow where float64 does not.
 LARGEST_CHECKED = 1e30
+LARGEST_TENSOR = 4096
 
 
 @dataclass(frozen=True)
@@ -296,7 +297,12 @@ def _draw_step(
     """A step on value ``number`` and the shape of its result; None where the op does not fit."""
     shape = shapes[number]
     kind = draw(st.sampled_from([*_KINDS, "unary", "binary"]))
-    return _KINDS[kind](draw, program, number, shape, shapes)
+    count = len(program.shapes)
+    drawn = _KINDS[kind](draw, program, number, shape, shapes)
+    if drawn is None or math.prod(drawn[1]) > LARGEST_TENSOR:
+        del program.shapes[count:]
+        return None
+    return drawn
 
 
 def _unary_step(draw, program, number, shape, shapes):
@@ -306,7 +312,8 @@ def _unary_step(draw, program, number, shape, shapes):
 def _binary_step(draw, program, number, shape, shapes):
     def fits(other: tuple[int, ...]) -> bool:
         try:
-            return math.prod(np.broadcast_shapes(shape, other)) <= 4096
+            np.broadcast_shapes(shape, other)
+            return True
         except ValueError:
             return False
 
@@ -360,8 +367,6 @@ def _broadcast_step(draw, program, number, shape, shapes):
     front = draw(st.lists(st.sampled_from([1, 2, 5]), max_size=2)) if len(shape) < 3 else []
     wide = tuple(draw(_SIZES) if size == 1 else size for size in shape)
     result = (*front, *wide)
-    if math.prod(result) > 4096:
-        return None
     return Step("broadcast", (number,), result), result
 
 
@@ -371,7 +376,7 @@ def _slice_step(draw, program, number, shape, shapes):
 
 
 def _pad_step(draw, program, number, shape, shapes):
-    if not shape or math.prod(shape) > 1024:
+    if not shape:
         return None
     padding = tuple((draw(st.integers(0, 2)), draw(st.integers(0, 3))) for _ in shape)
     result = tuple(size + sum(pair) for size, pair in zip(shape, padding, strict=True))
@@ -379,7 +384,7 @@ def _pad_step(draw, program, number, shape, shapes):
 
 
 def _concat_step(draw, program, number, shape, shapes):
-    if not shape or math.prod(shape) > 2048:
+    if not shape:
         return None
     axis = draw(st.integers(0, len(shape) - 1))
     fitting = [
@@ -437,6 +442,8 @@ def programs(draw: st.DrawFn, largest: int = 14) -> Program:
     """Programs of up to ``largest`` steps; each result is computed by at least one step."""
     rank = draw(st.integers(1, 3))
     base = tuple(draw(_SIZES) for _ in range(rank))
+    while math.prod(base) > LARGEST_TENSOR:
+        base = (*base[:-1], base[-1] // 2)
     program = Program([base, base[-1:], (base[0], *[1] * (rank - 1))])
     # Inputs have the numbers -1, -2, ... and steps 0, 1, ... until all are known.
     shapes: dict[int, tuple[int, ...]] = {-1 - i: shape for i, shape in enumerate(program.shapes)}

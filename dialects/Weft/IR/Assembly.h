@@ -5,20 +5,33 @@
 
 namespace weft {
 
-/// One type, written once, that several operands and results share.
+/// The types of several operands and results: one if they are the same, else a list, as where some
+/// sizes are unknown: `(tensor<?xf32>, tensor<3xf32>)`.
 template <typename... Types>
 mlir::ParseResult parseOneType(mlir::OpAsmParser &parser, mlir::Type &first, Types &...others) {
+  bool isList = succeeded(parser.parseOptionalLParen());
   if (parser.parseType(first))
     return mlir::failure();
-  ((others = first), ...);
-  return mlir::success();
+  if (!isList) {
+    ((others = first), ...);
+    return mlir::success();
+  }
+  auto parseNext = [&](mlir::Type &type) {
+    return mlir::failure(parser.parseComma() || parser.parseType(type));
+  };
+  return mlir::failure((failed(parseNext(others)) || ...) || parser.parseRParen());
 }
 
 template <typename... Types>
-void printOneType(mlir::OpAsmPrinter &printer, mlir::Operation *, Types... types) {
-  mlir::Type last;
-  ((last = types), ...);
-  printer << last;
+void printOneType(mlir::OpAsmPrinter &printer, mlir::Operation *, mlir::Type first,
+                  Types... others) {
+  if (((first == others) && ...)) {
+    printer << first;
+    return;
+  }
+  printer << "(" << first;
+  ((printer << ", " << others), ...);
+  printer << ")";
 }
 
 } // namespace weft

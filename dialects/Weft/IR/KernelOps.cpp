@@ -8,9 +8,8 @@ namespace weft {
 
 ParseResult KernelOp::parse(OpAsmParser &parser, OperationState &result) {
   auto buildType = [](Builder &builder, ArrayRef<Type> inputs, ArrayRef<Type> results,
-                      function_interface_impl::VariadicFlag, std::string &) {
-    return builder.getFunctionType(inputs, results);
-  };
+                      function_interface_impl::VariadicFlag,
+                      std::string &) { return builder.getFunctionType(inputs, results); };
   return function_interface_impl::parseFunctionOp(
       parser, result, /*allowVariadic=*/false, getFunctionTypeAttrName(result.name), buildType,
       getArgAttrsAttrName(result.name), getResAttrsAttrName(result.name));
@@ -94,9 +93,9 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
       auto tensor = cast<RankedTensorType>(outside);
       int64_t count = countElements(inside, getSizes());
       if (tensor.hasStaticShape() && tensor.getNumElements() != count)
-        return emitOpError() << role << " #" << number << " of shape " << shapeText(outside) << " has "
-                             << tensor.getNumElements() << " elements, the kernel's " << inside
-                             << " of sizes [" << getSizes() << "] has " << count;
+        return emitOpError() << role << " #" << number << " of shape " << shapeText(outside)
+                             << " has " << tensor.getNumElements() << " elements, the kernel's "
+                             << inside << " of sizes [" << getSizes() << "] has " << count;
     }
     return success();
   };

@@ -106,8 +106,8 @@ Operation *createByName(OpBuilder &builder, Location location, StringRef name, V
       if (failed(info->setOpPropertiesFromAttribute(*info, properties, dictionary, emit)))
         return nullptr;
     }
-    LogicalResult inferred = inference->inferReturnTypes(
-        builder.getContext(), location, operands, dictionary, properties, {}, state.types);
+    LogicalResult inferred = inference->inferReturnTypes(builder.getContext(), location, operands,
+                                                         dictionary, properties, {}, state.types);
     if (failed(inferred))
       return nullptr;
   }

@@ -14,8 +14,8 @@ bool areCompatible(mlir::TypeRange left, mlir::TypeRange right);
 /// True if the dimensions agree, as `areCompatible` says.
 bool agree(int64_t left, int64_t right);
 
-/// True if dimension `d` of `left` and dimension `e` of `right` have one size; inside a kernel, where
-/// sizes have numbers only, one number.
+/// True if dimension `d` of `left` and dimension `e` of `right` have one size; inside a kernel,
+/// where sizes have numbers only, one number.
 bool haveSameSize(mlir::Type left, int64_t d, mlir::Type right, int64_t e);
 
 /// "[2, 3, ?]", for messages.
@@ -28,13 +28,13 @@ llvm::SmallVector<llvm::SmallVector<int64_t>> elementwiseLabels(mlir::Operation 
 mlir::Operation *rebuild(mlir::OpBuilder &builder, mlir::Operation *op, mlir::ValueRange operands,
                          mlir::TypeRange resultTypes);
 
-/// Checks that all operands and results have one shape, and the last two operands, which are combined,
-/// one dtype; an error names the operand and both shapes or dtypes.
+/// Checks that all operands and results have one shape, and the last two operands, which are
+/// combined, one dtype; an error names the operand and both shapes or dtypes.
 llvm::LogicalResult verifyElementwise(mlir::Operation *op);
 
-/// Builds the op `name` ("weft.add"). Its result types are `resultTypes` if not empty, else they are
-/// inferred. Null if the op does not exist or does not accept the operands; the reason was emitted as
-/// a diagnostic at `location`.
+/// Builds the op `name` ("weft.add"). Its result types are `resultTypes` if not empty, else they
+/// are inferred. Null if the op does not exist or does not accept the operands; the reason was
+/// emitted as a diagnostic at `location`.
 mlir::Operation *createByName(mlir::OpBuilder &builder, mlir::Location location,
                               llvm::StringRef name, mlir::ValueRange operands,
                               llvm::ArrayRef<mlir::NamedAttribute> attributes,

@@ -109,7 +109,8 @@ Operation *BroadcastOp::rebuildWithLabels(OpBuilder &builder, ValueRange operand
 Labels SliceOp::getDimensionLabels() {
   SmallVector<int64_t> labels = identity(rankOf(getResult()));
   for (auto [d, label] : llvm::enumerate(labels))
-    if (getStarts()[d] != 0 || getSteps()[d] != 1 || !haveSameSize(getX().getType(), d, getType(), d))
+    if (getStarts()[d] != 0 || getSteps()[d] != 1 ||
+        !haveSameSize(getX().getType(), d, getType(), d))
       label = -1;
   return {labels, labels};
 }
@@ -117,7 +118,8 @@ Labels SliceOp::getDimensionLabels() {
 Labels PadOp::getDimensionLabels() {
   SmallVector<int64_t> labels = identity(rankOf(getResult()));
   for (auto [d, label] : llvm::enumerate(labels))
-    if (getLow()[d] != 0 || getInterior()[d] != 0 || !haveSameSize(getX().getType(), d, getType(), d))
+    if (getLow()[d] != 0 || getInterior()[d] != 0 ||
+        !haveSameSize(getX().getType(), d, getType(), d))
       label = -1;
   return {labels, {}, labels};
 }

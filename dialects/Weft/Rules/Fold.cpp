@@ -12,8 +12,7 @@ static bool isSplatOf(Attribute attribute, double number) {
   if (!splat)
     return false;
   if (auto value = dyn_cast<FloatAttr>(splat.getSplatValue<Attribute>()))
-    return value.getValue().bitwiseIsEqual(
-        FloatAttr::get(value.getType(), number).getValue());
+    return value.getValue().bitwiseIsEqual(FloatAttr::get(value.getType(), number).getValue());
   auto value = dyn_cast<IntegerAttr>(splat.getSplatValue<Attribute>());
   return value && value.getValue() == APInt(value.getValue().getBitWidth(),
                                             static_cast<int64_t>(number), /*isSigned=*/true,
@@ -104,7 +103,8 @@ OpFoldResult ConstantOp::fold(FoldAdaptor adaptor) {
 }
 
 OpFoldResult ReshapeOp::fold(FoldAdaptor adaptor) {
-  if (getX().getType() == getType())
+  // With two unknown sizes, equal types do not say that the shapes are equal.
+  if (getX().getType() == getType() && getType().getNumDynamicDims() < 2)
     return getX();
   if (auto inner = getX().getDefiningOp<ReshapeOp>()) {
     setOperand(inner.getX());
@@ -120,7 +120,9 @@ OpFoldResult TransposeOp::fold(FoldAdaptor adaptor) {
 }
 
 OpFoldResult BroadcastOp::fold(FoldAdaptor adaptor) {
-  if (getX().getType() == getType())
+  // An unknown size may be 1, and another one may not.
+  bool isKnown = getType().hasStaticShape() || getType().getEncoding();
+  if (getX().getType() == getType() && isKnown)
     return getX();
   return splatAs(getType(), adaptor.getX());
 }
@@ -129,8 +131,8 @@ OpFoldResult SliceOp::fold(FoldAdaptor adaptor) {
   auto isOne = [](int64_t step) { return step == 1; };
   auto isZero = [](int64_t start) { return start == 0; };
   auto type = cast<RankedTensorType>(getType());
-  if (getX().getType() == getType() && type.hasStaticShape() &&
-      llvm::all_of(getSteps(), isOne) && llvm::all_of(getStarts(), isZero))
+  if (getX().getType() == getType() && type.hasStaticShape() && llvm::all_of(getSteps(), isOne) &&
+      llvm::all_of(getStarts(), isZero))
     return getX();
   return splatAs(getType(), adaptor.getX());
 }
@@ -151,7 +153,8 @@ void PadOp::build(OpBuilder &builder, OperationState &state, Type result, Value 
                          ? Attribute(builder.getFloatAttr(element, value))
                          : Attribute(builder.getIntegerAttr(element, static_cast<int64_t>(value)));
   auto type = RankedTensorType::get({}, element);
-  Value filling = ConstantOp::create(builder, state.location, type, DenseElementsAttr::get(type, scalar));
+  Value filling =
+      ConstantOp::create(builder, state.location, type, DenseElementsAttr::get(type, scalar));
   build(builder, state, result, x, filling, low, interior);
 }
 

@@ -18,7 +18,8 @@ static LogicalResult fail(InferenceLocation location, const Twine &message) {
   return emitOptionalError(location, message);
 }
 
-static LogicalResult checkAxis(int64_t axis, int64_t rank, StringRef op, InferenceLocation location) {
+static LogicalResult checkAxis(int64_t axis, int64_t rank, StringRef op,
+                               InferenceLocation location) {
   if (axis >= 0 && axis < rank)
     return success();
   return fail(location, op + ": axis " + Twine(axis) + " is out of range for a tensor of rank " +
@@ -26,8 +27,8 @@ static LogicalResult checkAxis(int64_t axis, int64_t rank, StringRef op, Inferen
 }
 
 LogicalResult inferBoolLike(ValueRange operands, InferenceLocation location, InferredTypes &types) {
-  types.push_back(withElement(operands[0].getType(),
-                              IntegerType::get(operands[0].getContext(), 1)));
+  types.push_back(
+      withElement(operands[0].getType(), IntegerType::get(operands[0].getContext(), 1)));
   return success();
 }
 
@@ -57,7 +58,8 @@ LogicalResult inferNormalized(Value x, int64_t axis, InferenceLocation location,
 }
 
 template <typename Adaptor>
-static LogicalResult inferPosition(Adaptor adaptor, InferenceLocation location, InferredTypes &types) {
+static LogicalResult inferPosition(Adaptor adaptor, InferenceLocation location,
+                                   InferredTypes &types) {
   if (adaptor.getAxes().size() != 1)
     return fail(location, "argmax and argmin take one axis");
   Type element = IntegerType::get(adaptor.getX().getContext(), 64);
@@ -99,7 +101,8 @@ LogicalResult inferConcatenate(ConcatenateOp::Adaptor adaptor, InferenceLocation
     return failure();
   for (auto [number, input] : llvm::enumerate(adaptor.getInputs())) {
     RankedTensorType type = tensorType(input);
-    bool fits = type.getRank() == first.getRank() && type.getElementType() == first.getElementType();
+    bool fits =
+        type.getRank() == first.getRank() && type.getElementType() == first.getElementType();
     for (int64_t d = 0; fits && d < type.getRank(); ++d)
       fits = d == axis || agree(type.getDimSize(d), first.getDimSize(d));
     if (!fits)
@@ -117,7 +120,8 @@ LogicalResult inferConcatenate(ConcatenateOp::Adaptor adaptor, InferenceLocation
 }
 
 /// The shape of `x` with dimension `axis` replaced by the shape of `indices`.
-static SmallVector<int64_t> gatheredShape(RankedTensorType x, RankedTensorType indices, int64_t axis) {
+static SmallVector<int64_t> gatheredShape(RankedTensorType x, RankedTensorType indices,
+                                          int64_t axis) {
   SmallVector<int64_t> shape(x.getShape().take_front(axis));
   llvm::append_range(shape, indices.getShape());
   llvm::append_range(shape, x.getShape().drop_front(axis + 1));
@@ -141,11 +145,12 @@ LogicalResult inferScatterAdd(ScatterAddOp::Adaptor adaptor, InferenceLocation l
   RankedTensorType x = tensorType(adaptor.getX());
   if (failed(checkAxis(adaptor.getAxis(), x.getRank(), "scatter_add", location)))
     return failure();
-  Type updates = withShape(x, gatheredShape(x, tensorType(adaptor.getIndices()), adaptor.getAxis()));
+  Type updates =
+      withShape(x, gatheredShape(x, tensorType(adaptor.getIndices()), adaptor.getAxis()));
   if (!areCompatible(updates, adaptor.getUpdates().getType()))
     return fail(location, "scatter_add: updates have shape " +
-                              shapeText(adaptor.getUpdates().getType()) + ", but x and the indices want " +
-                              shapeText(updates));
+                              shapeText(adaptor.getUpdates().getType()) +
+                              ", but x and the indices want " + shapeText(updates));
   types.push_back(x);
   return success();
 }
@@ -195,9 +200,9 @@ static bool areSizes(ArrayRef<int64_t> values, size_t count) {
 LogicalResult inferConvolution(ConvolutionOp::Adaptor adaptor, InferenceLocation location,
                                InferredTypes &types) {
   RankedTensorType x = tensorType(adaptor.getX()), weight = tensorType(adaptor.getWeight());
-  bool fits = x.getRank() == 5 && weight.getRank() == 5 &&
-              x.getElementType() == weight.getElementType() &&
-              agree(x.getDimSize(3), weight.getDimSize(3)) && agree(x.getDimSize(4), weight.getDimSize(2));
+  bool fits =
+      x.getRank() == 5 && weight.getRank() == 5 && x.getElementType() == weight.getElementType() &&
+      agree(x.getDimSize(3), weight.getDimSize(3)) && agree(x.getDimSize(4), weight.getDimSize(2));
   if (!fits)
     return fail(location, "convolution: x [N, H, W, G, C] has shape " + shapeText(x) +
                               ", weight [KH, KW, C, G, O] has shape " + shapeText(weight));
@@ -214,7 +219,8 @@ LogicalResult inferConvolution(ConvolutionOp::Adaptor adaptor, InferenceLocation
 
 LogicalResult inferCrossEntropy(CrossEntropyOp::Adaptor adaptor, InferenceLocation location,
                                 InferredTypes &types) {
-  RankedTensorType logits = tensorType(adaptor.getLogits()), labels = tensorType(adaptor.getLabels());
+  RankedTensorType logits = tensorType(adaptor.getLogits()),
+                   labels = tensorType(adaptor.getLabels());
   if (logits.getRank() != 2 || labels.getRank() != 1 ||
       !agree(logits.getDimSize(0), labels.getDimSize(0)))
     return fail(location, "cross_entropy: logits [N, C] have shape " + shapeText(logits) +
@@ -230,8 +236,9 @@ static LogicalResult checkParameter(StringRef op, StringRef name, Value operand,
   if (areCompatible(want, operand.getType()))
     return success();
   return fail(location, op + ": " + name + " is " + shapeText(operand.getType()) + " of " +
-                            dtypeText(operand.getType()) + ", x of shape " + shapeText(x.getType()) +
-                            " wants " + shapeText(want) + " of " + dtypeText(want));
+                            dtypeText(operand.getType()) + ", x of shape " +
+                            shapeText(x.getType()) + " wants " + shapeText(want) + " of " +
+                            dtypeText(want));
 }
 
 LogicalResult inferLayerNorm(LayerNormOp::Adaptor adaptor, InferenceLocation location,
@@ -243,7 +250,8 @@ LogicalResult inferLayerNorm(LayerNormOp::Adaptor adaptor, InferenceLocation loc
   if (failed(checkParameter("layer_norm", "weight", adaptor.getWeight(), adaptor.getX(), normalized,
                             location)))
     return failure();
-  return checkParameter("layer_norm", "bias", adaptor.getBias(), adaptor.getX(), normalized, location);
+  return checkParameter("layer_norm", "bias", adaptor.getBias(), adaptor.getX(), normalized,
+                        location);
 }
 
 LogicalResult inferBatchNorm(BatchNormOp::Adaptor adaptor, InferenceLocation location,
@@ -257,7 +265,8 @@ LogicalResult inferBatchNorm(BatchNormOp::Adaptor adaptor, InferenceLocation loc
                                               {"weight", adaptor.getWeight()},
                                               {"bias", adaptor.getBias()}};
   for (auto [name, parameter] : parameters)
-    if (failed(checkParameter("batch_norm", name, parameter, adaptor.getX(), x.getDimSize(1), location)))
+    if (failed(checkParameter("batch_norm", name, parameter, adaptor.getX(), x.getDimSize(1),
+                              location)))
       return failure();
   return success();
 }
@@ -267,7 +276,8 @@ LogicalResult inferDropout(DropoutOp::Adaptor adaptor, InferenceLocation locatio
   RankedTensorType key = tensorType(adaptor.getKey());
   types.push_back(adaptor.getX().getType());
   if (key.getRank() != 1 || !agree(key.getDimSize(0), 2))
-    return fail(location, "dropout: the key has shape " + shapeText(key) + ", it must have shape [2]");
+    return fail(location,
+                "dropout: the key has shape " + shapeText(key) + ", it must have shape [2]");
   double probability = adaptor.getProbability().convertToDouble();
   if (probability >= 0 && probability <= 1)
     return success();
@@ -282,7 +292,8 @@ LogicalResult inferAttention(ScaledDotProductAttentionOp::Adaptor adaptor,
   int64_t rank = query.getRank();
   bool fits = rank >= 2 && key.getRank() == rank && value.getRank() == rank;
   for (int64_t d = 0; fits && d < rank - 2; ++d)
-    fits = agree(query.getDimSize(d), key.getDimSize(d)) && agree(key.getDimSize(d), value.getDimSize(d));
+    fits = agree(query.getDimSize(d), key.getDimSize(d)) &&
+           agree(key.getDimSize(d), value.getDimSize(d));
   if (!fits || !agree(query.getDimSize(rank - 1), key.getDimSize(rank - 1)) ||
       !agree(key.getDimSize(rank - 2), value.getDimSize(rank - 2)))
     return fail(location, "scaled_dot_product_attention: query [..., L, E] has shape " +
@@ -309,8 +320,9 @@ LogicalResult inferConv2d(Conv2dOp::Adaptor adaptor, InferenceLocation location,
     fits = weight.getDimSize(0) % groups == 0;
   if (!arePositive(adaptor.getStrides(), 2) || !arePositive(adaptor.getDilations(), 2) ||
       !areSizes(adaptor.getPadding(), 2))
-    return fail(location, "conv2d: strides and dilations are two positive integers each, padding two "
-                          "that are not negative");
+    return fail(location,
+                "conv2d: strides and dilations are two positive integers each, padding two "
+                "that are not negative");
   if (Value bias = adaptor.getBias(); bias && fits) {
     RankedTensorType type = tensorType(bias);
     if (type.getRank() != 1 || !agree(type.getDimSize(0), weight.getDimSize(0)))

@@ -6,7 +6,8 @@ using namespace mlir;
 namespace weft {
 
 static LogicalResult verifySameElement(Operation *op) {
-  Type have = getElementTypeOrSelf(op->getOperand(0)), want = getElementTypeOrSelf(op->getResult(0));
+  Type have = getElementTypeOrSelf(op->getOperand(0)),
+       want = getElementTypeOrSelf(op->getResult(0));
   if (have == want)
     return success();
   return op->emitOpError() << "operand #0 has dtype " << have << ", the result has dtype " << want;
@@ -40,7 +41,8 @@ LogicalResult ReshapeOp::verify() {
   if (failed(verifySameElement(*this)))
     return failure();
   auto from = getX().getType(), to = getType();
-  if (!from.hasStaticShape() || !to.hasStaticShape() || from.getNumElements() == to.getNumElements())
+  if (!from.hasStaticShape() || !to.hasStaticShape() ||
+      from.getNumElements() == to.getNumElements())
     return success();
   return emitOpError() << "x of shape " << shapeText(from) << " has " << from.getNumElements()
                        << " elements, the result of shape " << shapeText(to) << " has "
@@ -133,7 +135,8 @@ LogicalResult ConvolutionWeightGradientOp::verify() {
               agree(x.getDimSize(4), result.getDimSize(2)) &&
               agree(cotangent.getDimSize(4), result.getDimSize(4));
   for (int64_t d = 0; fits && d < 2; ++d) {
-    int64_t size = x.getDimSize(d + 1), count = cotangent.getDimSize(d + 1), k = result.getDimSize(d);
+    int64_t size = x.getDimSize(d + 1), count = cotangent.getDimSize(d + 1),
+            k = result.getDimSize(d);
     if (ShapedType::isDynamic(size) || ShapedType::isDynamic(count) || ShapedType::isDynamic(k))
       continue;
     fits = (count - 1) * getStrides()[d] + (k - 1) * getDilations()[d] < size;
@@ -172,7 +175,8 @@ LogicalResult WindowMaxIndexOp::verify() {
 }
 
 LogicalResult WindowGatherOp::verify() {
-  if (!areCompatible(withElement(getType(), getElementTypeOrSelf(getIndex())), getIndex().getType()))
+  if (!areCompatible(withElement(getType(), getElementTypeOrSelf(getIndex())),
+                     getIndex().getType()))
     return emitOpError() << "index has shape " << shapeText(getIndex().getType())
                          << ", the result has shape " << shapeText(getType());
   return verifyWindows(*this, getX().getType(), getType(), getWindow(), getStrides());

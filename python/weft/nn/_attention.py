@@ -86,8 +86,8 @@ class MultiheadAttention(Module):
             ShapeError: the inputs have not three dimensions.
         """
         if not query.ndim == key.ndim == value.ndim == 3:
-            raise _fail(ShapeError, "MultiheadAttention: query, key and value need 3 dimensions, not "
-                                    f"shapes {query.shape}, {key.shape} and {value.shape}")
+            raise _fail(ShapeError, "MultiheadAttention: query, key and value need 3 dimensions, "
+                                    f"not shapes {query.shape}, {key.shape} and {value.shape}")
         inputs = [query, key, value]
         if not self.batch_first:
             inputs = [transpose(x, 0, 1) for x in inputs]

@@ -57,7 +57,7 @@ class _Ordered(Module):
 
 
 class Sequential(_Ordered):
-    """Modules called one after the other: ``Sequential(a, b)`` or ``Sequential(dict(a=a, b=b))``."""
+    """Modules called one after the other: ``Sequential(a, b)``, ``Sequential(dict(a=a, b=b))``."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__()

@@ -104,8 +104,8 @@ class Conv2d(Module):
                  dtype: object = None) -> None:
         super().__init__()
         if groups < 1 or in_channels % groups or out_channels % groups:
-            raise _fail(ShapeError, f"Conv2d: {groups} groups do not divide {in_channels} input and "
-                                    f"{out_channels} output channels")
+            raise _fail(ShapeError, f"Conv2d: {groups} groups do not divide {in_channels} input "
+                                    f"and {out_channels} output channels")
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size = tuple(_pair(kernel_size, "Conv2d: kernel_size"))
         self.stride = tuple(_pair(stride, "Conv2d: stride"))

@@ -79,8 +79,8 @@ class Module:
         elif value is None and name in self.__dict__.get("_modules", ()):
             self._own("_modules", name, None)
         elif name in self.__dict__.get("_parameters", ()):
-            raise TypeError(f"parameter {name!r} of {type(self).__name__} can be set to a Parameter "
-                            f"or None, not to a {type(value).__name__}; use assign() under "
+            raise TypeError(f"parameter {name!r} of {type(self).__name__} can be set to a "
+                            f"Parameter or None, not to a {type(value).__name__}; use assign() under "
                             "weft.no_grad() to change its value")
         elif self.__dict__.get(name, self) is not value:
             self._forget(name)
@@ -309,7 +309,8 @@ class Module:
 
     def _convert(self, dtype: DType) -> None:
         if dtype.kind != "floating":
-            raise _fail(DTypeError, f"Module.to: parameters need a floating dtype, not {dtype.name}")
+            raise _fail(DTypeError, "Module.to: parameters need a floating dtype, not "
+                                    f"{dtype.name}")
         for tensor in (*self.parameters(), *self.buffers()):
             if tensor.dtype.kind == "floating" and tensor.dtype is not dtype:
                 tensor._replace(tensor.detach().astype(dtype))

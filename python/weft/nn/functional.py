@@ -30,7 +30,7 @@ from .._functional import (
 from .._manipulation import expand_dims, moveaxis, one_hot, reshape, take
 from .._manipulation import pad as _pad
 from .._ops import relu, sigmoid, silu, softplus, tanh
-from .._reductions import mean, sum
+from .._reductions import sum
 
 __all__ = [
     "adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "binary_cross_entropy_with_logits",

@@ -1,0 +1,133 @@
+"""Measures Weft beside the peers that are installed, and prints a table of ratios.
+
+Each case runs Weft and its peers in turn, several rounds, in one process; imports, first results
+and memory take fresh processes. A bar that is missed is information: the exit status is 1 only if
+something could not be measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import peers
+from harness import Row
+from processes import FOLDER, PROBES, MeasurementError, measured_rows, probed_row
+from report import table, verdict
+from rich.console import Console
+
+CASES = {
+    "calls": "one",
+    "matmul": "both",
+    "elementwise": "both",
+    "convolution": "both",
+    "training": "all",
+}
+"""Groups of cases; with one thread, with all, or both."""
+GROUPS = (*CASES, *PROBES)
+MACHINE_CORES = len(os.sched_getaffinity(0))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="benchmarks/run",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add(
+        "--only",
+        metavar="NAME",
+        action="append",
+        choices=GROUPS,
+        help=f"one of {', '.join(GROUPS)}; may be repeated",
+    )
+    add(
+        "--threads",
+        metavar="N",
+        type=int,
+        help="threads of every framework (default: 1 and all cores)",
+    )
+    add(
+        "--rounds",
+        metavar="N",
+        type=int,
+        default=15,
+        help="samples of each contender (default: 15; a third where each takes a process)",
+    )
+    add("--json", metavar="FILE", type=Path, help="write all samples there")
+    add(
+        "--profile",
+        action="store_true",
+        help="print the kernels of the training step, and measure nothing",
+    )
+    arguments = parser.parse_args()
+    for option in ("rounds", "threads"):
+        if (value := getattr(arguments, option)) is not None and value < 1:
+            parser.error(f"--{option}: has to be at least 1, not {value}")
+    return arguments
+
+
+def _thread_counts(group: str, chosen: int | None) -> list[int]:
+    if chosen:
+        return [chosen]
+    counts = {"one": [1], "both": [1, MACHINE_CORES], "all": [MACHINE_CORES]}
+    return sorted(set(counts[CASES.get(group, "all")]))
+
+
+def _rows(group: str, rounds: int, threads: int) -> Iterator[Row]:
+    if group in CASES:
+        yield from measured_rows(group, rounds, threads)
+        return
+    for probe in PROBES[group]:
+        yield probed_row(probe, max(1, rounds // 3), threads)
+
+
+def _measure_all(arguments: argparse.Namespace, console: Console) -> tuple[list[Row], bool]:
+    rows: list[Row] = []
+    complete = True
+    with console.status("") as status:
+        for group in arguments.only or GROUPS:
+            for threads in _thread_counts(group, arguments.threads):
+                status.update(f"{group}, {threads} threads ({len(rows)} rows)")
+                try:
+                    rows.extend(_rows(group, arguments.rounds, threads))
+                except MeasurementError as error:
+                    complete = False
+                    console.print(f"{group}: failed: {error}", markup=False)
+    return rows, complete
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.machine()
+
+
+def main() -> int:
+    arguments = _arguments()
+    if arguments.profile:
+        program = "import network; print(network.weft_profile())"
+        return subprocess.run([sys.executable, "-c", program], cwd=FOLDER).returncode
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    console.print(f"{_processor()}, {MACHINE_CORES} cores, load {os.getloadavg()[0]:.1f}")
+    for line in peers.missing():
+        console.print(line)
+    rows, complete = _measure_all(arguments, console)
+    console.print(table(rows))
+    outcomes = [verdict(row) for row in rows]
+    console.print(f"bars: {outcomes.count('pass')} passed, {outcomes.count('miss')} missed")
+    if arguments.json:
+        arguments.json.write_text(json.dumps([row.to_json() for row in rows], indent=1) + "\n")
+    return 0 if complete else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+// RUN: weft-opt %s --weft-sink-transposes | FileCheck %s
+
+// The documented example: a bias on channels first becomes one on channels last.
+// CHECK-LABEL: func.func @example(
+// CHECK-SAME: %[[X:.*]]: tensor<2x5x5x3xf32>, %[[B:.*]]: tensor<3xf32>
+// CHECK-NEXT: %[[SPREAD:.*]] = weft.broadcast %[[B]] [3] : tensor<3xf32> -> tensor<2x5x5x3xf32>
+// CHECK-NEXT: %[[SUM:.*]] = weft.add %[[X]], %[[SPREAD]] : tensor<2x5x5x3xf32>
+// CHECK-NEXT: %[[Y:.*]] = weft.transpose %[[SUM]] [0, 3, 1, 2]
+// CHECK-NEXT: return %[[Y]]
+func.func @example(%x: tensor<2x5x5x3xf32>, %b: tensor<3xf32>) -> tensor<2x3x5x5xf32> {
+  %0 = weft.transpose %x [0, 3, 1, 2] : tensor<2x5x5x3xf32> -> tensor<2x3x5x5xf32>
+  %1 = weft.broadcast %b [1] : tensor<3xf32> -> tensor<2x3x5x5xf32>
+  %2 = weft.add %0, %1 : tensor<2x3x5x5xf32>
+  return %2 : tensor<2x3x5x5xf32>
+}
+
+// Between two layers the transposes meet and cancel.
+// CHECK-LABEL: func.func @cancel(
+// CHECK-SAME: %[[X:.*]]: tensor<2x5x5x3xf32>
+// CHECK-NEXT: %[[Y:.*]] = weft.tanh %[[X]] : tensor<2x5x5x3xf32>
+// CHECK-NEXT: return %[[Y]]
+func.func @cancel(%x: tensor<2x5x5x3xf32>) -> tensor<2x5x5x3xf32> {
+  %0 = weft.transpose %x [0, 3, 1, 2] : tensor<2x5x5x3xf32> -> tensor<2x3x5x5xf32>
+  %1 = weft.tanh %0 : tensor<2x3x5x5xf32>
+  %2 = weft.transpose %1 [0, 2, 3, 1] : tensor<2x3x5x5xf32> -> tensor<2x5x5x3xf32>
+  return %2 : tensor<2x5x5x3xf32>
+}
+
+// Two other orders of dimensions do not meet.
+// CHECK-LABEL: func.func @different(
+// CHECK: %[[A:.*]] = weft.transpose %{{.*}} [1, 2, 0]
+// CHECK: %[[B:.*]] = weft.transpose %{{.*}} [2, 0, 1]
+// CHECK: weft.add %[[A]], %[[B]]
+func.func @different(%x: tensor<4x2x3xf32>, %y: tensor<3x4x2xf32>) -> tensor<2x3x4xf32> {
+  %0 = weft.transpose %x [1, 2, 0] : tensor<4x2x3xf32> -> tensor<2x3x4xf32>
+  %1 = weft.transpose %y [2, 0, 1] : tensor<3x4x2xf32> -> tensor<2x3x4xf32>
+  %2 = weft.add %0, %1 : tensor<2x3x4xf32>
+  return %2 : tensor<2x3x4xf32>
+}
+
+// A tensor that is there in the result's order holds the transpose.
+// CHECK-LABEL: func.func @held(
+// CHECK: %[[T:.*]] = weft.transpose
+// CHECK: weft.add %[[T]], %{{.*}} : tensor<3x2xf32>
+func.func @held(%x: tensor<2x3xf32>, %y: tensor<3x2xf32>) -> tensor<3x2xf32> {
+  %0 = weft.transpose %x [1, 0] : tensor<2x3xf32> -> tensor<3x2xf32>
+  %1 = weft.add %0, %y : tensor<3x2xf32>
+  return %1 : tensor<3x2xf32>
+}
+
+// Sums keep their shape, so that they keep their order.
+// CHECK-LABEL: func.func @sum(
+// CHECK-NEXT: weft.transpose
+// CHECK-NEXT: weft.sum %{{.*}} [0, 2] : tensor<4x2x3xf32>
+func.func @sum(%x: tensor<2x3x4xf32>) -> tensor<2xf32> {
+  %0 = weft.transpose %x [2, 0, 1] : tensor<2x3x4xf32> -> tensor<4x2x3xf32>
+  %1 = weft.sum %0 [0, 2] : tensor<4x2x3xf32> -> tensor<2xf32>
+  return %1 : tensor<2xf32>
+}
