@@ -201,7 +201,7 @@ void ContractionTemplate::addMainStage() {
       return arith::SelectOp::create(emitter.builder(), emitter.location(), isBlocked, elements,
                                      emitter.index(0));
     });
-  std::string finish = emitter.addHelper(1, 5, [&](ValueRange arguments) {
+  std::string finish = emitter.addHelper(1, 6, [&](ValueRange arguments) {
     emitFinish(arguments[0], arguments.drop_front());
   });
   auto tasks = [*this]() mutable { return emitter.multiplyIndex(rowTasks(), columnGroups()); };
@@ -252,7 +252,8 @@ void ContractionTemplate::emitTask(Value task) {
       emitter.subtractIndex(rowCount, emitter.index(tileRows)), emitter.index(0));
   at.high = emitter.minimumIndex(
       emitter.addIndex(low, emitter.index(tilesInBlock * tileRows)), rowCount);
-  // A last block of less than a tile starts earlier: rows computed twice get the same values.
+  // A last block of less than a tile starts earlier; the rows before are left to their own block.
+  at.first = low;
   at.low = emitter.minimumIndex(low, whole);
   Value group = columnBlocksInGroup();
   Value firstBlock = emitter.multiplyIndex(parts[3], group);
@@ -323,7 +324,7 @@ void ContractionTemplate::emitTiles(const Task &at) {
     emitter.ifTrue(taken, [&] {
       emitter.loop(at.low, at.high, height, [&](Value row) {
         Value last = emitter.subtractIndex(at.high, emitter.index(height));
-        emitTile(at, height, emitter.minimumIndex(row, last), emitter.subtractIndex(row, at.low));
+        emitTile(at, height, emitter.minimumIndex(row, last), row);
       });
     });
     Value truth = arith::ConstantIntOp::create(builder, emitter.location(), 1, 1);
@@ -332,8 +333,10 @@ void ContractionTemplate::emitTiles(const Task &at) {
   }
 }
 
-void ContractionTemplate::emitTile(const Task &at, int64_t height, Value row, Value place) {
+/// Emits the tile of `height` rows from `row`, whose rows before `next` were finished before.
+void ContractionTemplate::emitTile(const Task &at, int64_t height, Value row, Value next) {
   OpBuilder &builder = emitter.builder();
+  Value place = emitter.subtractIndex(next, at.low);
   Value blocks = depthBlocks();
   Value tile = scratchTile;
   Value isLater = emitter.isLess(emitter.index(0), at.depthBlock);
@@ -357,8 +360,10 @@ void ContractionTemplate::emitTile(const Task &at, int64_t height, Value row, Va
                                        emitter.addIndex(at.depthBlock, emitter.index(1)), blocks);
   emitter.ifTrue(isLast, [&] {
     Value column = emitter.multiplyIndex(at.columnBlock, emitter.index(tileColumns));
+    // Each element is finished once: its old value may be among the operands of the new one.
+    Value done = emitter.subtractIndex(emitter.maximumIndex(next, at.first), row);
     emitter.callHelper(finishName,
-                       {tile, at.batch, at.outerRow, row, emitter.index(height), column});
+                       {tile, at.batch, at.outerRow, row, done, emitter.index(height), column});
   });
 }
 
@@ -491,15 +496,15 @@ Value ContractionTemplate::multiplyAdd(Value x, Value y, Value sum) {
 // Finished tiles
 //===----------------------------------------------------------------------===//
 
-/// Computes the kernel's results for a tile: (batch, outer row, first row, number of rows, first
-/// column).
+/// Computes the kernel's results for lines of a tile: (batch, outer row, row of line 0, first line,
+/// end of the lines, first column).
 void ContractionTemplate::emitFinish(Value tile, ValueRange at) {
   setLoops(batch, at[0]);
   setLoops(ArrayRef<ContractionLoop>(rows).drop_back(), at[1]);
-  Value firstColumn = at[4];
+  Value firstColumn = at[5];
   Value high = emitter.minimumIndex(emitter.addIndex(firstColumn, emitter.index(tileColumns)),
                                     sizeOf(columns.front()));
-  emitter.loop(emitter.index(0), at[3], 1, [&](Value line) {
+  emitter.loop(at[3], at[4], 1, [&](Value line) {
     setLoop(rows.back(), emitter.addIndex(at[2], line), 0);
     Value start = emitter.multiplyIndex(line, emitter.index(tileColumns));
     emitter.vectorLoop(firstColumn, high, [&](Value column) {

@@ -19,7 +19,8 @@ private:
   struct Task {
     mlir::Value batch, outerRow;          // linear positions
     mlir::Value rowTask;                  // number among the blocks of rows of all batches
-    mlir::Value low, high;                // rows
+    mlir::Value low, high;                // rows that are computed
+    mlir::Value first;                    // the first row that is the task's own
     mlir::Value columnBlock;
     mlir::Value depthBlock, depthLow, depthHigh; // of the outermost depth loop
     mlir::Value lhsBase, rhsBase;         // elements
@@ -55,7 +56,7 @@ private:
   mlir::Value baseOf(Contraction::Operand operand, const Task &at);
   void emitPackLhs(const Task &at);
   void emitTiles(const Task &at);
-  void emitTile(const Task &at, int64_t height, mlir::Value row, mlir::Value place);
+  void emitTile(const Task &at, int64_t height, mlir::Value row, mlir::Value next);
   llvm::SmallVector<mlir::Value> startTile(int64_t height, mlir::Value tile, mlir::Value isLater);
   llvm::SmallVector<mlir::Value> emitDepthLoops(const Task &at, int64_t height, mlir::Value row,
                                                 llvm::SmallVector<mlir::Value> accumulators);

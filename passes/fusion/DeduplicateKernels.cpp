@@ -26,14 +26,17 @@ std::string textOf(KernelOp kernel) {
   return text;
 }
 
-/// "add_exp_16hex": the ops of the kernel, at most four, and the hash of its text.
+/// "add_exp_32hex": the ops of the kernel, at most four, without those that only supply operands, and
+/// the hash of its text.
 std::string nameOf(KernelOp kernel, StringRef text) {
   std::string name;
-  SmallVector<StringRef> words;
-  kernel.getBody().walk([&](Operation *op) {
-    if (!isa<YieldOp, ConstantOp, BroadcastOp>(op))
-      words.push_back(op->getName().stripDialect());
-  });
+  SmallVector<StringRef> words, supplying;
+  for (Operation &op : kernel.getBody().front().without_terminator()) {
+    bool supplies = isa<ConstantOp, BroadcastOp>(op);
+    (supplies ? supplying : words).push_back(op.getName().stripDialect());
+  }
+  if (words.empty())
+    words = supplying;
   for (StringRef word : ArrayRef<StringRef>(words).take_back(4))
     name += (word + "_").str();
   llvm::XXH128_hash_t hash = llvm::xxh3_128bits(llvm::arrayRefFromStringRef(text));

@@ -13,7 +13,8 @@ from . import _core
 
 _core.set_package_folder(str(_Path(__file__).parent))
 
-from . import _methods as _methods, random  # noqa: E402
+from . import _methods as _methods  # noqa: E402
+from . import random  # noqa: E402
 from ._autodiff import (  # noqa: E402
     enable_grad,
     grad,
@@ -125,7 +126,8 @@ from ._reductions import (  # noqa: E402
     sum,
     var,
 )
-from . import data, nn, optim  # noqa: E402
+# These build on all of the above.
+from . import data, nn, optim  # noqa: E402, I001
 
 __version__ = "0.1.0"
 __array_api_version__ = "2023.12"

@@ -16,16 +16,18 @@ func.func @example(%x: tensor<4x8xf32>) -> tensor<4x1xf32> {
 
 // A constant of equal elements and a broadcast have every shape for free; a chain sinks to its end.
 // CHECK-LABEL: func.func @chain(
-// CHECK-SAME: %[[X:.*]]: tensor<4xf32>, %[[S:.*]]: tensor<f32>
+// CHECK-SAME: %[[X:.*]]: tensor<4x8xf32>, %[[S:.*]]: tensor<f32>
+// CHECK-DAG: %[[SUM:.*]] = weft.sum %[[X]] [1] : tensor<4x8xf32> -> tensor<4xf32>
 // CHECK-DAG: %[[TWO:.*]] = weft.constant dense<2.000000e+00> : tensor<4xf32>
 // CHECK-DAG: %[[SPREAD:.*]] = weft.broadcast %[[S]] [] : tensor<f32> -> tensor<4xf32>
-// CHECK: %[[P:.*]] = weft.multiply %[[X]], %[[TWO]] : tensor<4xf32>
+// CHECK-DAG: %[[P:.*]] = weft.multiply %[[SUM]], %[[TWO]] : tensor<4xf32>
 // CHECK: %[[A:.*]] = weft.add %[[P]], %[[SPREAD]] : tensor<4xf32>
 // CHECK: %[[Y:.*]] = weft.reshape %[[A]] : tensor<4xf32> -> tensor<4x1xf32>
 // CHECK-NEXT: return %[[Y]]
-func.func @chain(%x: tensor<4xf32>, %s: tensor<f32>) -> tensor<4x1xf32> {
+func.func @chain(%x: tensor<4x8xf32>, %s: tensor<f32>) -> tensor<4x1xf32> {
+  %sum = weft.sum %x [1] : tensor<4x8xf32> -> tensor<4xf32>
   %two = weft.constant dense<2.0> : tensor<4x1xf32> : tensor<4x1xf32>
-  %0 = weft.reshape %x : tensor<4xf32> -> tensor<4x1xf32>
+  %0 = weft.reshape %sum : tensor<4xf32> -> tensor<4x1xf32>
   %1 = weft.multiply %0, %two : tensor<4x1xf32>
   %2 = weft.broadcast %s [] : tensor<f32> -> tensor<4x1xf32>
   %3 = weft.add %1, %2 : tensor<4x1xf32>
@@ -34,24 +36,42 @@ func.func @chain(%x: tensor<4xf32>, %s: tensor<f32>) -> tensor<4x1xf32> {
 
 // Two operands that were reshaped alike; the result may have another dtype.
 // CHECK-LABEL: func.func @alike(
-// CHECK-SAME: %[[X:.*]]: tensor<6xf32>, %[[Y:.*]]: tensor<6xf32>
+// CHECK: %[[X:.*]] = weft.sum
+// CHECK: %[[Y:.*]] = weft.max
 // CHECK-NEXT: %[[LESS:.*]] = weft.less %[[X]], %[[Y]] : tensor<6xf32> -> tensor<6xi1>
 // CHECK-NEXT: weft.reshape %[[LESS]] : tensor<6xi1> -> tensor<2x3xi1>
-func.func @alike(%x: tensor<6xf32>, %y: tensor<6xf32>) -> tensor<2x3xi1> {
-  %0 = weft.reshape %x : tensor<6xf32> -> tensor<2x3xf32>
-  %1 = weft.reshape %y : tensor<6xf32> -> tensor<2x3xf32>
-  %2 = weft.less %0, %1 : tensor<2x3xf32> -> tensor<2x3xi1>
-  return %2 : tensor<2x3xi1>
+func.func @alike(%x: tensor<6x8xf32>) -> tensor<2x3xi1> {
+  %0 = weft.sum %x [1] : tensor<6x8xf32> -> tensor<6xf32>
+  %1 = weft.max %x [1] : tensor<6x8xf32> -> tensor<6xf32>
+  %2 = weft.reshape %0 : tensor<6xf32> -> tensor<2x3xf32>
+  %3 = weft.reshape %1 : tensor<6xf32> -> tensor<2x3xf32>
+  %4 = weft.less %2, %3 : tensor<2x3xf32> -> tensor<2x3xi1>
+  return %4 : tensor<2x3xi1>
 }
 
-// An operand that would have to be moved holds the reshape where it is.
-// CHECK-LABEL: func.func @held(
-// CHECK-NEXT: weft.reshape %{{.*}} : tensor<6xf32> -> tensor<2x3xf32>
-// CHECK-NEXT: weft.add %{{.*}}, %{{.*}} : tensor<2x3xf32>
-func.func @held(%x: tensor<6xf32>, %y: tensor<2x3xf32>) -> tensor<2x3xf32> {
+// Arguments are in memory: a reshape of one separates nothing, and one in another shape costs nothing.
+// CHECK-LABEL: func.func @arguments(
+// CHECK-SAME: %[[X:.*]]: tensor<6xf32>, %[[Y:.*]]: tensor<2x3xf32>
+// CHECK-NEXT: %[[VIEW:.*]] = weft.reshape %[[X]] : tensor<6xf32> -> tensor<2x3xf32>
+// CHECK-NEXT: %[[SUM:.*]] = weft.add %[[VIEW]], %[[Y]] : tensor<2x3xf32>
+// CHECK-NEXT: return %[[SUM]]
+func.func @arguments(%x: tensor<6xf32>, %y: tensor<2x3xf32>) -> tensor<2x3xf32> {
   %0 = weft.reshape %x : tensor<6xf32> -> tensor<2x3xf32>
   %1 = weft.add %0, %y : tensor<2x3xf32>
   return %1 : tensor<2x3xf32>
+}
+
+// An operand that was computed in the other shape holds the reshape where it is.
+// CHECK-LABEL: func.func @held(
+// CHECK: %[[SUM:.*]] = weft.sum %{{.*}} [1] : tensor<6x8xf32> -> tensor<6xf32>
+// CHECK: weft.reshape %[[SUM]] : tensor<6xf32> -> tensor<2x3xf32>
+// CHECK: weft.add %{{.*}}, %{{.*}} : tensor<2x3xf32>
+func.func @held(%x: tensor<6x8xf32>, %y: tensor<2x3xf32>) -> tensor<2x3xf32> {
+  %0 = weft.sum %x [1] : tensor<6x8xf32> -> tensor<6xf32>
+  %1 = weft.reshape %0 : tensor<6xf32> -> tensor<2x3xf32>
+  %2 = weft.exp %y : tensor<2x3xf32>
+  %3 = weft.add %1, %2 : tensor<2x3xf32>
+  return %3 : tensor<2x3xf32>
 }
 
 // Reductions are not elementwise: their order is that of the shape they were written on.

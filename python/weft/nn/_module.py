@@ -80,8 +80,8 @@ class Module:
             self._own("_modules", name, None)
         elif name in self.__dict__.get("_parameters", ()):
             raise TypeError(f"parameter {name!r} of {type(self).__name__} can be set to a "
-                            f"Parameter or None, not to a {type(value).__name__}; use assign() under "
-                            "weft.no_grad() to change its value")
+                            f"Parameter or None, not to a {type(value).__name__}; use assign() "
+                            "under weft.no_grad() to change its value")
         elif self.__dict__.get(name, self) is not value:
             self._forget(name)
             object.__setattr__(self, name, value)
