@@ -116,7 +116,7 @@ def main() -> int:
     if arguments.profile:
         program = "import network; print(network.weft_profile())"
         return subprocess.run([sys.executable, "-c", program], cwd=FOLDER).returncode
-    console = Console(width=None if sys.stdout.isatty() else 200)
+    console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(f"{_processor()}, {MACHINE_CORES} cores, load {os.getloadavg()[0]:.1f}")
     for line in peers.missing():
         console.print(line)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ import peers
 from harness import Bar, Row
 
 FOLDER = Path(__file__).parent
+SLOW_SECONDS = 5.0
+"""A process that takes longer is started only once."""
 THREAD_VARIABLES = (
     "WEFT_NUM_THREADS",
     "OMP_NUM_THREADS",
@@ -98,16 +101,21 @@ def _last_line(errors: str, status: int) -> str:
 
 
 def probed_row(probe: Probe, rounds: int, threads: int) -> Row:
-    """A figure of `rounds` fresh processes for each framework, in turn."""
+    """A figure of `rounds` fresh processes for each framework, in turn; of one if it is slow."""
     names = [name for name in probe.frameworks if peers.available(name)]
     samples: dict[str, list[float]] = {name: [] for name in names}
     if not probe.cold_cache:
         _probe(probe.function, "weft", threads, None)
-    for _ in range(rounds):
-        for name in names:
-            with tempfile.TemporaryDirectory() as folder:
-                cache = folder if probe.cold_cache else None
-                samples[name].append(_probe(probe.function, name, threads, cache))
+    slow: set[str] = set()
+    for name in names * rounds:
+        if name in slow:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            cache = folder if probe.cold_cache else None
+            start = time.monotonic()
+            samples[name].append(_probe(probe.function, name, threads, cache))
+            if time.monotonic() - start > SLOW_SECONDS:
+                slow.add(name)
     return Row(probe.row, samples, probe.bar, unit=probe.unit, threads=threads)
 
 

@@ -22,21 +22,21 @@ class NeuralNetwork(nn.Module):
 
 def train(dataloader, model, loss_fn, optimizer):
     model.train()
-    for batch, (X, y) in enumerate(dataloader):
+    for batch, (x, y) in enumerate(dataloader):
         optimizer.zero_grad()
-        loss = loss_fn(model(X), y)
+        loss = loss_fn(model(x), y)
         loss.backward()
         optimizer.step()
         if batch % 200 == 0:
-            print(f"loss: {loss.item():>7f}  [{batch * len(X):>5d}/{len(dataloader.dataset):>5d}]")
+            print(f"loss: {loss.item():>7f}  [{batch * len(x):>5d}/{len(dataloader.dataset):>5d}]")
 
 
 def test(dataloader, model, loss_fn):
     model.eval()
     test_loss, correct = 0, 0
     with torch.no_grad():
-        for X, y in dataloader:
-            pred = model(X)
+        for x, y in dataloader:
+            pred = model(x)
             test_loss += loss_fn(pred, y).item()
             correct += (pred.argmax(1) == y).float().sum().item()
     size = len(dataloader.dataset)

@@ -16,7 +16,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-
 import weft
 from weft import nn, optim
 from weft.data import DataLoader, FashionMNIST
@@ -74,8 +73,9 @@ def progress(batches: int, epochs: int, batch_size: int, title: str) -> Iterator
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = [TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
-               TimeRemainingColumn(), TextColumn("loss {task.fields[loss]:.4f}"),
+    columns = [TextColumn("{task.description}"), BarColumn(),
+               TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn(),
+               TextColumn("loss {task.fields[loss]:.4f}"),
                TextColumn("{task.fields[rate]:,.0f} images/s")]
     with Progress(*columns) as bars:
         task = bars.add_task(title, total=epochs * batches, loss=float("nan"), rate=0.0)
@@ -146,10 +146,12 @@ def plot_losses(losses: dict[str, list[float]], batches: int, path: Path) -> Non
     figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
     for color, (name, values) in zip(("tab:blue", "tab:orange"), losses.items(), strict=False):
         window = max(1, min(100, len(values) // 10))
-        mean = np.convolve(values, np.ones(window) / window, mode="valid")
-        epochs = np.arange(1, len(values) + 1) / batches
+        sums = np.concatenate([[0.0], np.cumsum(values)])
+        ends = np.arange(1, len(values) + 1)
+        starts = np.maximum(ends - window, 0)
+        mean, epochs = (sums[ends] - sums[starts]) / (ends - starts), ends / batches
         axes.plot(epochs, values, color=color, alpha=0.2, linewidth=0.6)
-        axes.plot(epochs[window - 1:], mean, color=color, linewidth=1.8,
+        axes.plot(epochs, mean, color=color, linewidth=1.8,
                   label=f"{name}, mean of {window} batches")
     axes.set(xlabel="epoch", ylabel="cross entropy", title="Training loss on Fashion-MNIST",
              xlim=(0, None), ylim=(0, 1.2))
@@ -160,14 +162,14 @@ def plot_losses(losses: dict[str, list[float]], batches: int, path: Path) -> Non
 
 
 def plot_predictions(dataset: FashionMNIST, predicted: np.ndarray, path: Path) -> None:
-    """The first 18 test images and 6 of the wrong ones, with what the network says."""
+    """The first 18 test images and the next 6 wrong ones, with what the network says."""
     from matplotlib import pyplot as plt
 
     truth = np.asarray(dataset.targets)
-    wrong = np.flatnonzero(predicted != truth)[:6]
-    shown = [*range(18), *wrong.tolist()]
+    wrong = np.flatnonzero(predicted != truth)
+    shown = [*range(18), *wrong[wrong >= 18][:6].tolist()]
     figure, grid = plt.subplots(4, 6, figsize=(10, 8), layout="constrained")
-    figure.suptitle("Predictions on test images (last row: some that are wrong)")
+    figure.suptitle("Predictions on test images (last row: mistakes)")
     for axes in grid.flat:
         axes.axis("off")
     for axes, number in zip(grid.flat, shown, strict=False):

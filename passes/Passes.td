@@ -10,21 +10,125 @@ include "mlir/Pass/PassBase.td"
 
 def Decompose : Pass<"weft-decompose", "::mlir::ModuleOp"> {
   let summary = "Replace composite ops (softmax, conv2d, layer_norm, ...) by the ops that define them";
+  let description = [{
+    Composites are ops that other ops define (`DecompositionOpInterface`); a definition may hold composites
+    itself. Before:
+
+    ```mlir
+    func.func @silu(%x: tensor<3xf32>) -> tensor<3xf32> {
+      %0 = weft.silu %x : tensor<3xf32>
+      return %0 : tensor<3xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @silu(%x: tensor<3xf32>) -> tensor<3xf32> {
+      %0 = weft.negative %x : tensor<3xf32>
+      %1 = weft.exp %0 : tensor<3xf32>
+      %2 = weft.constant dense<1.000000e+00> : tensor<3xf32> : tensor<3xf32>
+      %3 = weft.add %2, %1 : tensor<3xf32>
+      %4 = weft.constant dense<1.000000e+00> : tensor<3xf32> : tensor<3xf32>
+      %5 = weft.divide %4, %3 : tensor<3xf32>
+      %6 = weft.multiply %x, %5 : tensor<3xf32>
+      return %6 : tensor<3xf32>
+    }
+    ```
+  }];
   let dependentDialects = ["::weft::WeftDialect"];
 }
 
 def SinkReshapes : Pass<"weft-sink-reshapes", "::mlir::ModuleOp"> {
   let summary = "Move reshapes behind elementwise ops, so that what they separate can be fused";
+  let description = [{
+    A reshape is a view: it ends a kernel, but costs nothing. Elementwise ops behind it are computed
+    before it, if their other operands have the shape before it for free: constants of equal elements,
+    broadcasts, arguments. Before:
+
+    ```mlir
+    func.func @f(%x: tensor<4x8xf32>) -> tensor<4x1xf32> {
+      %0 = weft.sum %x [1] : tensor<4x8xf32> -> tensor<4xf32>
+      %1 = weft.reshape %0 : tensor<4xf32> -> tensor<4x1xf32>
+      %2 = weft.exp %1 : tensor<4x1xf32>
+      return %2 : tensor<4x1xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @f(%x: tensor<4x8xf32>) -> tensor<4x1xf32> {
+      %0 = weft.sum %x [1] : tensor<4x8xf32> -> tensor<4xf32>
+      %1 = weft.exp %0 : tensor<4xf32>
+      %2 = weft.reshape %1 : tensor<4xf32> -> tensor<4x1xf32>
+      return %2 : tensor<4x1xf32>
+    }
+    ```
+
+    Reductions stay: the order of a sum is a function of the shape that it was written on.
+  }];
   let dependentDialects = ["::weft::WeftDialect"];
 }
 
 def SinkTransposes : Pass<"weft-sink-transposes", "::mlir::ModuleOp"> {
   let summary = "Move transposes behind elementwise ops, so that those of neighbouring layers cancel";
+  let description = [{
+    Layers that take channels first and compute channels last begin and end with a transpose. Moved
+    behind what is elementwise, the end of one layer meets the beginning of the next, and
+    `canonicalize` removes both. Before:
+
+    ```mlir
+    func.func @f(%x: tensor<2x5x5x3xf32>, %b: tensor<3xf32>) -> tensor<2x3x5x5xf32> {
+      %0 = weft.transpose %x [0, 3, 1, 2] : tensor<2x5x5x3xf32> -> tensor<2x3x5x5xf32>
+      %1 = weft.broadcast %b [1] : tensor<3xf32> -> tensor<2x3x5x5xf32>
+      %2 = weft.add %0, %1 : tensor<2x3x5x5xf32>
+      return %2 : tensor<2x3x5x5xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @f(%x: tensor<2x5x5x3xf32>, %arg1: tensor<3xf32>) -> tensor<2x3x5x5xf32> {
+      %0 = weft.broadcast %arg1 [3] : tensor<3xf32> -> tensor<2x5x5x3xf32>
+      %1 = weft.add %x, %0 : tensor<2x5x5x3xf32>
+      %2 = weft.transpose %1 [0, 3, 1, 2] : tensor<2x5x5x3xf32> -> tensor<2x3x5x5xf32>
+      return %2 : tensor<2x3x5x5xf32>
+    }
+    ```
+
+    Reductions stay, as for `weft-sink-reshapes`.
+  }];
   let dependentDialects = ["::weft::WeftDialect"];
 }
 
 def SplitReductions : Pass<"weft-split-reductions", "::mlir::ModuleOp"> {
   let summary = "Reduce one group of neighbouring axes at a time, the innermost first";
+  let description = [{
+    The templates know two kinds of reduction, of rows (the innermost axes) and of columns (one run of
+    neighbouring axes further out). A reduction along other axes becomes several, so that its order is
+    a function of shape and axes. Before:
+
+    ```mlir
+    func.func @f(%x: tensor<2x3x4xf32>) -> tensor<3xf32> {
+      %0 = weft.sum %x [0, 2] : tensor<2x3x4xf32> -> tensor<3xf32>
+      return %0 : tensor<3xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @f(%x: tensor<2x3x4xf32>) -> tensor<3xf32> {
+      %0 = weft.sum %x [2] : tensor<2x3x4xf32> -> tensor<2x3xf32>
+      %1 = weft.sum %0 [0] : tensor<2x3xf32> -> tensor<3xf32>
+      return %1 : tensor<3xf32>
+    }
+    ```
+
+    A reduction of no axes goes away.
+  }];
   let dependentDialects = ["::weft::WeftDialect"];
 }
 
@@ -53,7 +157,7 @@ def Differentiate : Pass<"weft-differentiate", "::mlir::ModuleOp"> {
     func.func @loss(%x: tensor<3xf32>) -> (tensor<f32>, tensor<3xf32>) {
       %y = weft.exp %x : tensor<3xf32>
       %loss = weft.sum %y [0] : tensor<3xf32> -> tensor<f32>
-      %one = weft.constant dense<1.0> : tensor<f32>
+      %one = weft.constant dense<1.0> : tensor<f32> : tensor<f32>
       %ones = weft.broadcast %one [] : tensor<f32> -> tensor<3xf32>
       %gradient = weft.multiply %ones, %y : tensor<3xf32>
       return %loss, %gradient : tensor<f32>, tensor<3xf32>
@@ -72,16 +176,108 @@ def Differentiate : Pass<"weft-differentiate", "::mlir::ModuleOp"> {
 
 def Fuse : Pass<"weft-fuse", "::mlir::ModuleOp"> {
   let summary = "Outline groups of ops into kernels that are generic in their sizes";
+  let description = [{
+    Ops are visited last to first; each joins the group of its users if it can be computed there at the
+    same elements (`passes/fusion/FusionGroups.h`). A group becomes a `weft.kernel`, whose sizes are
+    numbers (`#weft.sizes`), and a `weft.launch` that gives their values. Before:
+
+    ```mlir
+    func.func @f(%x: tensor<4x8xf32>, %y: tensor<4x8xf32>) -> tensor<4x8xf32> {
+      %0 = weft.add %x, %y : tensor<4x8xf32>
+      %1 = weft.exp %0 : tensor<4x8xf32>
+      return %1 : tensor<4x8xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @f(%arg0: tensor<4x8xf32>, %arg1: tensor<4x8xf32>) -> tensor<4x8xf32> {
+      %0 = weft.launch @kernel_0(%arg0, %arg1) sizes [4, 8] : (tensor<4x8xf32>, tensor<4x8xf32>) -> tensor<4x8xf32>
+      return %0 : tensor<4x8xf32>
+    }
+    weft.kernel @kernel_0(%arg0: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %arg1: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?x?xf32, #weft.sizes<[0, 1]>> {
+      %0 = weft.add %arg0, %arg1 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
+      %1 = weft.exp %0 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
+      weft.yield %1 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
+    }
+    ```
+
+    Composites must be decomposed and reductions split before; all sizes are known.
+  }];
   let dependentDialects = ["::weft::WeftDialect"];
 }
 
 def CollapseDimensions : Pass<"weft-collapse-dimensions", "::mlir::ModuleOp"> {
   let summary = "Merge dimensions of kernels that are always walked together";
+  let description = [{
+    Two sizes become one, their product, if they follow each other in every tensor that has one of
+    them, and every op can be rebuilt over the fewer dimensions (`DimensionOpInterface`). So most
+    elementwise kernels have rank 1, whatever the rank of their operands. Before:
+
+    ```mlir
+    func.func @f(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+      %0 = weft.launch @k(%x) sizes [4, 8] : (tensor<4x8xf32>) -> tensor<4x8xf32>
+      return %0 : tensor<4x8xf32>
+    }
+    weft.kernel @k(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?x?xf32, #weft.sizes<[0, 1]>> {
+      %0 = weft.exp %x : tensor<?x?xf32, #weft.sizes<[0, 1]>>
+      weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @f(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+      %0 = weft.launch @k(%x) sizes [32] : (tensor<4x8xf32>) -> tensor<4x8xf32>
+      return %0 : tensor<4x8xf32>
+    }
+    weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>> {
+      %0 = weft.exp %x : tensor<?xf32, #weft.sizes<[0]>>
+      weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
+    }
+    ```
+  }];
   let dependentDialects = ["::weft::WeftDialect"];
 }
 
 def DeduplicateKernels : Pass<"weft-deduplicate-kernels", "::mlir::ModuleOp"> {
   let summary = "Keep one of kernels that are equal, and name it by its contents";
+  let description = [{
+    Kernels are equal if their texts are, without names, sizes and the user's lines. The one that stays
+    is named by its last ops and the hash of its text: the key of the kernel cache. Before:
+
+    ```mlir
+    func.func @f(%x: tensor<4xf32>, %y: tensor<5xf32>) -> (tensor<4xf32>, tensor<5xf32>) {
+      %0 = weft.launch @kernel_0(%x) sizes [4] : (tensor<4xf32>) -> tensor<4xf32>
+      %1 = weft.launch @kernel_1(%y) sizes [5] : (tensor<5xf32>) -> tensor<5xf32>
+      return %0, %1 : tensor<4xf32>, tensor<5xf32>
+    }
+    weft.kernel @kernel_0(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>> {
+      %0 = weft.exp %x : tensor<?xf32, #weft.sizes<[0]>>
+      weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
+    }
+    weft.kernel @kernel_1(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>> {
+      %0 = weft.exp %x : tensor<?xf32, #weft.sizes<[0]>>
+      weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @f(%arg0: tensor<4xf32>, %arg1: tensor<5xf32>) -> (tensor<4xf32>, tensor<5xf32>) {
+      %0 = weft.launch @exp_047c613d7f1410d7730250cffe3ed6d5(%arg0) sizes [4] : (tensor<4xf32>) -> tensor<4xf32>
+      %1 = weft.launch @exp_047c613d7f1410d7730250cffe3ed6d5(%arg1) sizes [5] : (tensor<5xf32>) -> tensor<5xf32>
+      return %0, %1 : tensor<4xf32>, tensor<5xf32>
+    }
+    weft.kernel @exp_047c613d7f1410d7730250cffe3ed6d5(%arg0: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>> {
+      %0 = weft.exp %arg0 : tensor<?xf32, #weft.sizes<[0]>>
+      weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
+    }
+    ```
+  }];
   let dependentDialects = ["::weft::WeftDialect"];
 }
 
@@ -91,6 +287,26 @@ def DeduplicateKernels : Pass<"weft-deduplicate-kernels", "::mlir::ModuleOp"> {
 
 def Schedule : Pass<"weft-schedule", "::mlir::ModuleOp"> {
   let summary = "Choose for each kernel its template, vector lanes, register tile and packing";
+  let description = [{
+    The schedule says how a kernel runs, see `#weft.schedule`. One that is there already is kept, so it
+    can be written by hand. Before:
+
+    ```mlir
+    weft.kernel @k(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?xf32, #weft.sizes<[0]>> {
+      %0 = weft.sum %x [1] : tensor<?x?xf32, #weft.sizes<[0, 1]>> -> tensor<?xf32, #weft.sizes<[0]>>
+      weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    weft.kernel @k(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?xf32, #weft.sizes<[0]>> attributes {schedule = #weft.schedule<kind = row_reduction, lanes = 16>} {
+      %0 = weft.sum %x [1] : tensor<?x?xf32, #weft.sizes<[0, 1]>> -> tensor<?xf32, #weft.sizes<[0]>>
+      weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
+    }
+    ```
+  }];
   let dependentDialects = ["::weft::WeftDialect"];
   let options = [
     Option<"registers", "registers", "int64_t", "32", "vector registers of the target">,
@@ -99,6 +315,39 @@ def Schedule : Pass<"weft-schedule", "::mlir::ModuleOp"> {
 
 def PlanMemory : Pass<"weft-plan-memory", "::mlir::ModuleOp"> {
   let summary = "Give the results of launches that do not leave the function places in one arena";
+  let description = [{
+    Places are given first fit by address and reused as soon as the last reader has run, as in the
+    linear scan of register allocation (Poletto and Sarkar, 1999). `offsets` holds the place of each
+    result, in bytes, or -1 for one that is returned; `weft.arena` the bytes in all. Before:
+
+    ```mlir
+    func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %0 = weft.launch @k(%x) sizes [4] : (tensor<4xf32>) -> tensor<4xf32>
+      %1 = weft.launch @k(%0) sizes [4] : (tensor<4xf32>) -> tensor<4xf32>
+      %2 = weft.launch @k(%1) sizes [4] : (tensor<4xf32>) -> tensor<4xf32>
+      return %2 : tensor<4xf32>
+    }
+    weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>> {
+      %0 = weft.exp %x : tensor<?xf32, #weft.sizes<[0]>>
+      weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> attributes {weft.arena = 128 : i64} {
+      %0 = weft.launch @k(%x) sizes [4] {offsets = array<i64: 0>} : (tensor<4xf32>) -> tensor<4xf32>
+      %1 = weft.launch @k(%0) sizes [4] {offsets = array<i64: 64>} : (tensor<4xf32>) -> tensor<4xf32>
+      %2 = weft.launch @k(%1) sizes [4] {offsets = array<i64: -1>} : (tensor<4xf32>) -> tensor<4xf32>
+      return %2 : tensor<4xf32>
+    }
+    weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>> {
+      %0 = weft.exp %x : tensor<?xf32, #weft.sizes<[0]>>
+      weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
+    }
+    ```
+  }];
   let dependentDialects = ["::weft::WeftDialect"];
 }
 

@@ -205,8 +205,7 @@ private:
     for (Value position : inner)
       indices.push_back({position});
     indices.push_back({column, 1});
-    for (auto [number, value] : llvm::enumerate(emitter.getYield().getValues()))
-      emitter.storeOutput(number, indices, emitter.element(value, indices));
+    emitter.storeResults(indices);
   }
 
   KernelEmitter &emitter;

@@ -420,7 +420,8 @@ ContractionTemplate::Reader ContractionTemplate::lhsReader(const Task &at, Value
   }
   unsigned number = cast<BlockArgument>(op->getOperand(0)).getArgNumber();
   Type dtype = getElementTypeOrSelf(op->getOperand(0));
-  Value rowStride = strideOf(rows.back(), Contraction::Lhs);
+  Value rowStride = schedule.getRowStride() ? emitter.index(schedule.getRowStride())
+                                             : strideOf(rows.back(), Contraction::Lhs);
   Value start = emitter.addIndex(at.lhsBase, emitter.multiplyIndex(row, rowStride));
   start = emitter.addIndex(start, offsetIn(Contraction::Lhs,
                                            ArrayRef<ContractionLoop>(depth).drop_back(), outer));
@@ -514,9 +515,7 @@ void ContractionTemplate::emitFinish(Value tile, ValueRange at) {
                                      lanes);
       emitter.override(op->getResult(0),
                        emitter.roundTo(sum, getElementTypeOrSelf(op->getResult(0))));
-      SmallVector<ElementIndex> indices = indicesIn(Contraction::Result);
-      for (auto [number, value] : llvm::enumerate(emitter.getYield().getValues()))
-        emitter.storeOutput(number, indices, emitter.element(value, indices));
+      emitter.storeResults(indicesIn(Contraction::Result));
     });
   });
 }

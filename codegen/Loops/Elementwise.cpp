@@ -26,7 +26,7 @@ public:
 
   void emit(Value begin, Value end) {
     if (rank == 0)
-      return store({});
+      return emitter.storeResults({});
     if (rank == 1) {
       Value low = emitter.multiplyIndex(begin, emitter.index(grain));
       Value high = emitter.multiplyIndex(end, emitter.index(grain));
@@ -61,13 +61,8 @@ private:
     emitter.vectorLoop(low, high, [&](Value position) {
       SmallVector<ElementIndex> all(indices);
       all.push_back({position, 1});
-      store(all);
+      emitter.storeResults(all);
     });
-  }
-
-  void store(ArrayRef<ElementIndex> indices) {
-    for (auto [number, value] : llvm::enumerate(emitter.getYield().getValues()))
-      emitter.storeOutput(number, indices, emitter.element(value, indices));
   }
 
   KernelEmitter &emitter;

@@ -19,9 +19,54 @@ namespace weft {
 #define GEN_PASS_DEF_EMITLOOPS
 #include "codegen/Passes.h.inc"
 
-LogicalResult emitKernel(KernelOp kernel, ModuleOp module) {
-  if (!kernel.getScheduleAttr())
+/// True if the template has what it is built around in `kernel`, and nothing that it can't do.
+static bool fits(Template kind, KernelOp kernel) {
+  bool hasRows = false, hasColumns = false, hasContraction = false, hasOwn = false;
+  for (Operation &op : kernel.getBody().front().without_terminator()) {
+    if (auto reduction = dyn_cast<ReductionOpInterface>(op)) {
+      ArrayRef<int64_t> axes = reduction.getReducedAxes();
+      if (axes.empty())
+        return false;
+      int64_t last = symbolsOf(op.getOperand(0).getType()).size() - 1;
+      (axes.back() == last ? hasRows : hasColumns) = true;
+    } else if (isa<ContractionOpInterface>(op)) {
+      hasContraction = true;
+    } else if (!isa<ElementwiseOpInterface, IndexedOpInterface>(op)) {
+      hasOwn = true;
+    }
+  }
+  return hasRows == (kind == Template::row_reduction) &&
+         hasColumns == (kind == Template::column_reduction) &&
+         hasContraction == (kind == Template::contraction) && hasOwn == (kind == Template::scatter);
+}
+
+/// Schedules can be written by hand: an error says what does not fit.
+static LogicalResult checkSchedule(KernelOp kernel) {
+  ScheduleAttr schedule = kernel.getScheduleAttr();
+  if (!schedule)
     return kernel.emitOpError() << "has no schedule; run weft-schedule first";
+  if (!fits(schedule.getKind(), kernel))
+    return kernel.emitOpError()
+           << "does not fit the template " << stringifyTemplate(schedule.getKind())
+           << " of its schedule; without a schedule, weft-schedule chooses one";
+  if (schedule.getLanes() < 1 || !llvm::isPowerOf2_64(schedule.getLanes()))
+    return kernel.emitOpError() << "has a schedule of " << schedule.getLanes()
+                                << " lanes; they must be a power of 2";
+  if (schedule.getGrain() < 1)
+    return kernel.emitOpError() << "has a schedule of grain " << schedule.getGrain()
+                                << "; it must be at least 1";
+  bool needsTile = schedule.getKind() == Template::contraction;
+  if (needsTile && (schedule.getRows() < 1 || schedule.getColumns() < 1 || schedule.getDepth() < 0))
+    return kernel.emitOpError() << "has a schedule with a tile of " << schedule.getRows()
+                                << " rows, " << schedule.getColumns() << " columns and depth "
+                                << schedule.getDepth()
+                                << "; rows and columns must be at least 1, the depth at least 0";
+  return success();
+}
+
+LogicalResult emitKernel(KernelOp kernel, ModuleOp module) {
+  if (failed(checkSchedule(kernel)))
+    return failure();
   KernelEmitter emitter(kernel, OpBuilder::atBlockEnd(module.getBody()));
   switch (emitter.getSchedule().getKind()) {
   case Template::elementwise:

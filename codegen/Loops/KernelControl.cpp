@@ -21,6 +21,8 @@ Value KernelEmitter::subtractIndex(Value x, Value y) {
 }
 
 Value KernelEmitter::multiplyIndex(Value x, Value y) {
+  if (constantOf(x) && constantOf(y))
+    return index(*constantOf(x) * *constantOf(y));
   if (constantOf(x) == 1)
     return y;
   return constantOf(y) == 1 ? x : arith::MulIOp::create(current, location(), x, y);

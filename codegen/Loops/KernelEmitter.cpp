@@ -433,4 +433,14 @@ void KernelEmitter::storeOutput(unsigned output, ArrayRef<ElementIndex> indices,
   storeVector(narrow(value, dtype), pointer);
 }
 
+void KernelEmitter::storeResults(ArrayRef<ElementIndex> indices,
+                                 function_ref<bool(Value)> isWanted) {
+  SmallVector<std::pair<unsigned, Value>> elements;
+  for (auto [number, value] : llvm::enumerate(getYield().getValues()))
+    if (isWanted(value))
+      elements.emplace_back(number, element(value, indices));
+  for (auto [number, value] : elements)
+    storeOutput(number, indices, value);
+}
+
 } // namespace weft

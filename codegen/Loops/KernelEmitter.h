@@ -75,6 +75,11 @@ public:
   void storeVector(mlir::Value value, mlir::Value pointer);
   /// Stores elements of output `output` (scalars or vectors, as `element` gives them).
   void storeOutput(unsigned output, llvm::ArrayRef<ElementIndex> indices, mlir::Value value);
+  /// Stores the elements at `indices` of all results that `isWanted` accepts. All are computed
+  /// before the first is stored, as results may be written over inputs (`weft.donated`).
+  void storeResults(
+      llvm::ArrayRef<ElementIndex> indices,
+      llvm::function_ref<bool(mlir::Value)> isWanted = [](mlir::Value) { return true; });
 
   // Control.
 

@@ -176,9 +176,7 @@ private:
   }
 
   void storeRowResults() {
-    for (auto [number, value] : llvm::enumerate(emitter.getYield().getValues()))
-      if (isRowResult(value))
-        emitter.storeOutput(number, outer, emitter.element(value, outer));
+    emitter.storeResults(outer, [&](Value value) { return isRowResult(value); });
   }
 
   void storeElementResults(Value length) {
@@ -194,9 +192,7 @@ private:
       emitter.vectorLoop(emitter.index(0), emitter.symbol(rowSymbols.back()), [&](Value position) {
         SmallVector<ElementIndex> all(indices);
         all.push_back({position, 1});
-        for (auto [number, value] : llvm::enumerate(emitter.getYield().getValues()))
-          if (!isRowResult(value))
-            emitter.storeOutput(number, all, emitter.element(value, all));
+        emitter.storeResults(all, [&](Value value) { return !isRowResult(value); });
       });
     });
   }

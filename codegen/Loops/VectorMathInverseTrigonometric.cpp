@@ -99,7 +99,10 @@ Real expandAtan2(Real y, Real x, Precision precision) {
   Real baseLow = select(steep, halfPi[1], select(left, pi.low, x.like(0)));
   Mask subtracted = steep ^ left;
   Real value = select(subtracted, -t, t);
-  return copysign(addToBase(base, baseLow, value, select(subtracted, -rest, rest)), y);
+  Real angle = addToBase(base, baseLow, value, select(subtracted, -rest, rest));
+  // The angle is not negative. A copysign of it, rounded to half precision, would become a call of
+  // __truncdfhf2 in LLVM 22.1.8.
+  return select(isNegative(y.bits()), -angle, angle);
 }
 
 } // namespace weft::vectormath

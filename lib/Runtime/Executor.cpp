@@ -75,8 +75,9 @@ private:
     case BufferReference::Kind::Constant:
       return plan.constants[reference.index]->data();
     case BufferReference::Kind::Arena:
+      // A buffer of no bytes may be all that an empty arena holds.
       assert(reference.offset <= plan.arenaBytes);
-      return static_cast<char *>(arena->data()) + reference.offset;
+      return arena ? static_cast<char *>(arena->data()) + reference.offset : nullptr;
     }
     __builtin_unreachable();
   }

@@ -26,8 +26,8 @@ std::string textOf(KernelOp kernel) {
   return text;
 }
 
-/// "add_exp_32hex": the ops of the kernel, at most four, without those that only supply operands, and
-/// the hash of its text.
+/// "add_exp_32hex": the ops of the kernel, at most four, without those that only supply operands,
+/// and the hash of its text.
 std::string nameOf(KernelOp kernel, StringRef text) {
   std::string name;
   SmallVector<StringRef> words, supplying;

@@ -12,9 +12,9 @@
 //     %1 = weft.exp %0 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
 //     weft.yield %1 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
 //   }
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "passes/Passes.h"
 #include "passes/fusion/FusionGroups.h"
-#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "llvm/ADT/EquivalenceClasses.h"
 
 using namespace mlir;
@@ -62,8 +62,7 @@ public:
       symbols.push_back(found->second);
     }
     return RankedTensorType::get(SmallVector<int64_t>(type.getRank(), ShapedType::kDynamic),
-                                 type.getElementType(),
-                                 SizesAttr::get(type.getContext(), symbols));
+                                 type.getElementType(), SizesAttr::get(type.getContext(), symbols));
   }
 
   ArrayRef<int64_t> getSizes() const { return sizes; }
@@ -166,9 +165,10 @@ private:
         auto splat = cast<SplatElementsAttr>(constant.getValue());
         auto scalar = RankedTensorType::get({}, splat.getElementType());
         auto value = DenseElementsAttr::get(scalar, splat.getSplatValue<Attribute>());
-        mapping.map(constant.getResult(), ConstantOp::create(builder, op->getLoc(),
-                                                             numbering.typeInKernel(constant), value)
-                                              .getResult());
+        mapping.map(
+            constant.getResult(),
+            ConstantOp::create(builder, op->getLoc(), numbering.typeInKernel(constant), value)
+                .getResult());
         continue;
       }
       Operation *clone = builder.clone(*op, mapping);
@@ -208,6 +208,27 @@ void sortTopologically(Block &block) {
     op->moveBefore(&block, block.end());
 }
 
+/// Checks that every tensor of `block` has known sizes and a number of bytes that can be counted.
+LogicalResult checkSizes(Block &block) {
+  for (Operation &op : block)
+    for (Type type : op.getResultTypes()) {
+      auto tensor = dyn_cast<RankedTensorType>(type);
+      if (!tensor)
+        continue;
+      if (!tensor.hasStaticShape())
+        return op.emitOpError() << "has a result of shape " << shapeText(tensor)
+                                << "; kernels are launched with known sizes";
+      int64_t bytes = (tensor.getElementTypeBitWidth() + 7) / 8;
+      bool overflows = llvm::any_of(tensor.getShape(), [&](int64_t size) {
+        return size > 0 && llvm::MulOverflow(bytes, size, bytes);
+      });
+      if (overflows)
+        return op.emitOpError() << "has a result of shape " << shapeText(tensor) << " and dtype "
+                                << tensor.getElementType() << "; its bytes overflow 64 bits";
+    }
+  return success();
+}
+
 struct Fuse : impl::FuseBase<Fuse> {
   using FuseBase::FuseBase;
 
@@ -218,6 +239,8 @@ struct Fuse : impl::FuseBase<Fuse> {
       if (function.isDeclaration())
         continue;
       Block &body = function.getBody().front();
+      if (failed(checkSizes(body)))
+        return signalPassFailure();
       FusionGroups groups(body);
       for (FusionGroup *group : groups.inOrder())
         Outliner(*group, groups)

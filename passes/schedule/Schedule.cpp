@@ -33,6 +33,14 @@ int64_t sizeOf(const ContractionLoop &loop, LaunchOp launch) {
   return size;
 }
 
+/// A distance in memory in a call of the kernel, in elements.
+int64_t valueOf(const SymbolicStride &stride, LaunchOp launch) {
+  int64_t value = stride.factor;
+  for (int64_t symbol : stride.symbols)
+    value *= launch.getSizes()[symbol];
+  return value;
+}
+
 /// The tile height from `most` downwards that wastes least of `size` rows, when the last tile is
 /// moved back to end with the rows.
 int64_t bestRows(int64_t size, int64_t most) {
@@ -77,7 +85,7 @@ private:
 
   ScheduleAttr make(Template kind) {
     int64_t grain = kind == Template::elementwise ? 64 * lanes : 1;
-    return ScheduleAttr::get(&getContext(), kind, lanes, 0, 0, 0, false, false, grain);
+    return ScheduleAttr::get(&getContext(), kind, lanes, 0, 0, 0, false, false, 0, grain);
   }
 
   /// The register tile leaves room for one row of the right operand and a broadcast.
@@ -94,9 +102,12 @@ private:
     // One loop of rows and one of depth: a matrix product, whose tile suits any size. Otherwise the
     // operands are images, whose width and window are worth a kernel of their own.
     bool isMatrix = rowLoops.size() == 1 && depthLoops.size() == 1;
-    int64_t rows = most, depth = depthSteps * 4 / elementBytes;
+    int64_t rows = most, depth = depthSteps * 4 / elementBytes, rowStride = 0;
     if (!isMatrix && launch) {
-      rows = bestRows(sizeOf(rowLoops.back(), launch), most);
+      // With the distance of rows known their addresses need no registers.
+      rowStride = valueOf(rowLoops.back().strides[Contraction::Lhs], launch);
+      if (rowLoops.size() > 1)
+        rows = bestRows(sizeOf(rowLoops.back(), launch), most);
       int64_t inner = 1;
       for (const ContractionLoop &loop : llvm::drop_begin(depthLoops))
         inner *= sizeOf(loop, launch);
@@ -104,7 +115,7 @@ private:
     }
     return ScheduleAttr::get(&getContext(), Template::contraction, lanes, rows, columns, depth,
                              /*pack_lhs=*/isMatrix, !readsWholeColumns(op, loops, launch, columns),
-                             /*grain=*/1);
+                             rowStride, /*grain=*/1);
   }
 
   /// True if the right operand of images can be read where it is: columns are neighbours, and are a

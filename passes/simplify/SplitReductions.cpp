@@ -6,7 +6,8 @@
 //   %1 = weft.sum %0 [0] : tensor<2x3xf32> -> tensor<3xf32>
 //
 // So the templates know two kinds only, rows and columns, and the order of a sum is a function of the
-// op's shape and axes. A reduction of no axes is left out.
+// op's shape and axes. What half precision leaves between the parts stays in float32: the result is
+// rounded once. A reduction of no axes is left out.
 #include "passes/Passes.h"
 
 using namespace mlir;
@@ -34,6 +35,12 @@ Value reduce(OpBuilder &builder, Operation *op, Value x, ArrayRef<int64_t> axes)
   return reduction->getResult(0);
 }
 
+Value convert(OpBuilder &builder, Operation *op, Value x, Type element) {
+  if (getElementTypeOrSelf(x) == element)
+    return x;
+  return CastOp::create(builder, op->getLoc(), withElement(x.getType(), element), x);
+}
+
 struct SplitReductions : impl::SplitReductionsBase<SplitReductions> {
   using SplitReductionsBase::SplitReductionsBase;
 
@@ -46,12 +53,16 @@ struct SplitReductions : impl::SplitReductionsBase<SplitReductions> {
       if (!axes.empty() && lastRun(axes).size() == axes.size())
         return;
       OpBuilder builder(op);
+      Type element = getElementTypeOrSelf(x);
+      bool isHalf = element.isF16() || element.isBF16();
+      if (isHalf && !axes.empty())
+        x = convert(builder, op, x, builder.getF32Type());
       while (!axes.empty()) {
         ArrayRef<int64_t> run = lastRun(axes);
         x = reduce(builder, op, x, run);
         axes.pop_back_n(run.size());
       }
-      op->getResult(0).replaceAllUsesWith(x);
+      op->getResult(0).replaceAllUsesWith(convert(builder, op, x, element));
       op->erase();
     });
   }

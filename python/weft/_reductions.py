@@ -77,18 +77,17 @@ def min(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
 
 def _arg(op: str, x: Tensor, axis: int | None, keepdims: bool) -> Tensor:
     x = asarray(x)
-    rank = x.ndim
+    kept: list[int] | None = None
     if axis is None:
+        kept = [1] * x.ndim
         x, axis = reshape(x, -1), 0
-    else:
-        rank = 0
     place = normalize_axis(axis, x.ndim, op)
     _check_not_empty(x, place, op)
     if x.dtype is bool_:
         x = astype(x, "uint8")
     result = _core.apply("weft." + op, (x,), {"axes": [place]})
     if keepdims:
-        return reshape(result, [1] * rank) if rank else expand_dims(result, axis=place)
+        return expand_dims(result, axis=place) if kept is None else reshape(result, kept)
     return result
 
 

@@ -6,7 +6,8 @@
 func.func @elementwise(%x: tensor<?x3xf32>, %y: tensor<2x?xf32>) -> tensor<?x3xf32> {
   // CHECK: weft.add %{{.*}}, %{{.*}} : tensor<?x3xf32>
   %0 = weft.add %x, %x : tensor<?x3xf32>
-  // CHECK: "weft.multiply"(%{{.*}}, %{{.*}}) : (tensor<?x3xf32>, tensor<2x?xf32>) -> tensor<?x3xf32>
+  // Types that agree without being equal are all written.
+  // CHECK: weft.multiply %{{.*}}, %{{.*}} : (tensor<?x3xf32>, tensor<2x?xf32>, tensor<?x3xf32>)
   %1 = "weft.multiply"(%0, %y) : (tensor<?x3xf32>, tensor<2x?xf32>) -> tensor<?x3xf32>
   return %1 : tensor<?x3xf32>
 }

@@ -32,6 +32,17 @@ func.func @every_other(%x: tensor<2x3x4x5x6xf32>) -> tensor<3x5xf32> {
   return %0 : tensor<3x5xf32>
 }
 
+// Half precision is rounded once, at the end.
+// CHECK-LABEL: func.func @half(
+// CHECK: %[[WIDE:.*]] = weft.cast %{{.*}} : tensor<2x3x4xf16> -> tensor<2x3x4xf32>
+// CHECK: %[[A:.*]] = weft.sum %[[WIDE]] [2] : tensor<2x3x4xf32> -> tensor<2x3xf32>
+// CHECK: %[[B:.*]] = weft.sum %[[A]] [0] : tensor<2x3xf32> -> tensor<3xf32>
+// CHECK: weft.cast %[[B]] : tensor<3xf32> -> tensor<3xf16>
+func.func @half(%x: tensor<2x3x4xf16>) -> tensor<3xf16> {
+  %0 = weft.sum %x [0, 2] : tensor<2x3x4xf16> -> tensor<3xf16>
+  return %0 : tensor<3xf16>
+}
+
 // A reduction of no axes is nothing.
 // CHECK-LABEL: func.func @none(
 // CHECK-SAME: %[[X:.*]]: tensor<2x3xf32>

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import ml_dtypes
 import numpy as np
 import weft
@@ -20,6 +18,11 @@ UNIT_ROUNDOFF = {
 def numpy_dtype(name: str) -> np.dtype:
     """NumPy's dtype of a dtype name, bfloat16 included."""
     return np.dtype(ml_dtypes.bfloat16 if name == "bfloat16" else name)
+
+
+def to_numpy(value: object) -> np.ndarray:
+    """The array of a tensor, as bfloat16 where it is that, or of anything else."""
+    return value.numpy() if isinstance(value, weft.Tensor) else np.asarray(value)
 
 
 def as_bits(array: np.ndarray) -> np.ndarray:
@@ -39,7 +42,7 @@ def assert_same_bits(left: object, right: object, message: str = "") -> None:
         for first, second in zip(left, right, strict=True):
             assert_same_bits(first, second, message)
         return
-    first, second = np.asarray(left), np.asarray(right)
+    first, second = to_numpy(left), to_numpy(right)
     assert first.dtype == second.dtype, message
     assert first.shape == second.shape, message
     different = as_bits(first) != as_bits(second)

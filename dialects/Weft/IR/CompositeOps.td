@@ -35,6 +35,8 @@ def Weft_SiluOp : Weft_ActivationOp<"silu"> {
 def Weft_GeluOp : Weft_ActivationOp<"gelu"> {
   let summary = "x * (1 + erf(x / sqrt(2))) / 2 (Hendrycks and Gimpel, 2016).";
   let reference = "x * sp.ndtr(x)";
+  // The sum cancels for negative x: beyond -2.5 the error is of the size of an ulp of x.
+  let domain = "positive";
   let maxUlp = 64;
 }
 def Weft_ReluOp : Weft_CompositeOp<"relu", "inferFromFirst"> {

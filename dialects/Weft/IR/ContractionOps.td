@@ -24,9 +24,10 @@ def Weft_MatmulOp : Weft_InferredOp<"matmul", [Gradient, Contracted, FixedDimens
 }
 
 def Weft_ConvolutionOp : Weft_InferredOp<"convolution", [Gradient, Contracted, FixedDimensions]> {
-  let summary = "A convolution without borders, channels last and groups apart.";
+  let summary = "A convolution without borders, channels last.";
   let description = [{
-    x [N, H, W, G, C], weight [KH, KW, C, G, O], result [N, Ho, Wo, G, O] with
+    x [N, H, W, C], weight [KH, KW, C, O], result [N, Ho, Wo, O]; or with groups apart
+    x [N, H, W, G, C], weight [KH, KW, C, G, O], result [N, Ho, Wo, G, O].
     Ho = (H - dilation * (KH - 1) - 1) / stride + 1, rounded down. The sum runs over (kh, kw, c) in
     order, as fused multiply-adds.
   }];
@@ -45,7 +46,8 @@ def Weft_ConvolutionWeightGradientOp : Weft_Op<"convolution_weight_gradient",
     [Gradient, Contracted, FixedDimensions]> {
   let summary = "The gradient of a convolution for its weight.";
   let description = [{
-    x [N, H, W, G, C], cotangent [N, Ho, Wo, G, O], result [KH, KW, C, G, O]; the sum runs over
+    x [N, H, W, C], cotangent [N, Ho, Wo, O], result [KH, KW, C, O]; or with groups apart
+    x [N, H, W, G, C], cotangent [N, Ho, Wo, G, O], result [KH, KW, C, G, O]. The sum runs over
     (n, ho, wo) in order, as fused multiply-adds.
   }];
   let arguments = (ins Weft_FloatTensor:$x, Weft_FloatTensor:$cotangent, DenseI64ArrayAttr:$strides,

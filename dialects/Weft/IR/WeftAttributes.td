@@ -38,6 +38,8 @@ def Weft_ScheduleAttr : Weft_Attr<"Schedule", "schedule"> {
     - `rows`, `columns`: the register tile of a contraction: rows, and vectors of columns.
     - `depth`: how much of the innermost contracted loop is done before the next tile; 0: all.
     - `pack_lhs`, `pack_rhs`: copy an operand into the order in which it is read.
+    - `row_stride`: the distance of the left operand's rows, in elements, if it is fixed; 0: it is
+      computed from the sizes.
     - `grain`: how many of the outermost iterations make one task.
   }];
   let parameters = (ins
@@ -48,6 +50,7 @@ def Weft_ScheduleAttr : Weft_Attr<"Schedule", "schedule"> {
     DefaultValuedParameter<"int64_t", "0">:$depth,
     DefaultValuedParameter<"bool", "false">:$pack_lhs,
     DefaultValuedParameter<"bool", "false">:$pack_rhs,
+    DefaultValuedParameter<"int64_t", "0">:$row_stride,
     DefaultValuedParameter<"int64_t", "1">:$grain);
   let assemblyFormat = "`<` struct(params) `>`";
 }

@@ -5,8 +5,6 @@ using namespace mlir;
 
 namespace weft {
 
-using Loop = Contraction::Loop;
-
 Contraction MatmulOp::getContraction() {
   Contraction result;
   unsigned rank = cast<RankedTensorType>(getType()).getRank(), batch = rank - 2;
@@ -30,42 +28,51 @@ Contraction MatmulOp::getContraction() {
   return result;
 }
 
-Contraction ConvolutionOp::getContraction() {
-  enum : unsigned { G, N, Ho, Wo, O, Kh, Kw, C };
+/// The contraction over an image [N, H, W, (G,) C], windows [N, Ho, Wo, (G,) O] and a weight
+/// [KH, KW, C, (G,) O]: the image is the left operand; either the windows or the weight are the
+/// result. The loops over the result's part are rows, those over the other's depth.
+static Contraction contractImage(bool grouped, ArrayRef<int64_t> strides,
+                                 ArrayRef<int64_t> dilations, Contraction::Operand windows,
+                                 Contraction::Operand weight) {
+  bool isGradient = weight == Contraction::Result;
+  unsigned first = grouped ? 1 : 0, column = first + 3;
+  unsigned places = isGradient ? first + 4 : first; // n, ho, wo
+  unsigned taps = isGradient ? first : first + 4;   // kh, kw, c
   Contraction result;
-  result.loops = {Loop{Contraction::Batch, Contraction::Result, 3},
-                  Loop{Contraction::Row, Contraction::Result, 0},
-                  Loop{Contraction::Row, Contraction::Result, 1},
-                  Loop{Contraction::Row, Contraction::Result, 2},
-                  Loop{Contraction::Column, Contraction::Result, 4},
-                  Loop{Contraction::Depth, Contraction::Rhs, 0},
-                  Loop{Contraction::Depth, Contraction::Rhs, 1},
-                  Loop{Contraction::Depth, Contraction::Rhs, 2}};
-  ArrayRef<int64_t> s = getStrides(), d = getDilations();
-  result.accesses[Contraction::Lhs] = {
-      {{N}}, {{Ho, s[0]}, {Kh, d[0]}}, {{Wo, s[1]}, {Kw, d[1]}}, {{G}}, {{C}}};
-  result.accesses[Contraction::Rhs] = {{{Kh}}, {{Kw}}, {{C}}, {{G}}, {{O}}};
-  result.accesses[Contraction::Result] = {{{N}}, {{Ho}}, {{Wo}}, {{G}}, {{O}}};
+  if (grouped)
+    result.loops.push_back({Contraction::Batch, Contraction::Result, 3});
+  auto addLoops = [&](Contraction::Kind kind, Contraction::Operand operand) {
+    for (unsigned d : {0, 1, 2})
+      result.loops.push_back({kind, operand, d});
+  };
+  addLoops(Contraction::Row, Contraction::Result);
+  result.loops.push_back({Contraction::Column, Contraction::Result, grouped ? 4u : 3u});
+  addLoops(Contraction::Depth, Contraction::Rhs);
+  Contraction::Access ofImage{{{places}},
+                              {{places + 1, strides[0]}, {taps, dilations[0]}},
+                              {{places + 2, strides[1]}, {taps + 1, dilations[1]}}};
+  Contraction::Access ofWindows{{{places}}, {{places + 1}}, {{places + 2}}};
+  Contraction::Access ofWeight{{{taps}}, {{taps + 1}}, {{taps + 2}}};
+  if (grouped)
+    for (Contraction::Access *access : {&ofImage, &ofWindows, &ofWeight})
+      access->push_back({{0u}});
+  ofImage.push_back({{taps + 2}});
+  ofWindows.push_back({{column}});
+  ofWeight.push_back({{column}});
+  result.accesses[Contraction::Lhs] = ofImage;
+  result.accesses[windows] = ofWindows;
+  result.accesses[weight] = ofWeight;
   return result;
 }
 
+Contraction ConvolutionOp::getContraction() {
+  return contractImage(cast<RankedTensorType>(getType()).getRank() == 5, getStrides(),
+                       getDilations(), Contraction::Result, Contraction::Rhs);
+}
+
 Contraction ConvolutionWeightGradientOp::getContraction() {
-  enum : unsigned { G, Kh, Kw, C, O, N, Ho, Wo };
-  Contraction result;
-  result.loops = {Loop{Contraction::Batch, Contraction::Result, 3},
-                  Loop{Contraction::Row, Contraction::Result, 0},
-                  Loop{Contraction::Row, Contraction::Result, 1},
-                  Loop{Contraction::Row, Contraction::Result, 2},
-                  Loop{Contraction::Column, Contraction::Result, 4},
-                  Loop{Contraction::Depth, Contraction::Rhs, 0},
-                  Loop{Contraction::Depth, Contraction::Rhs, 1},
-                  Loop{Contraction::Depth, Contraction::Rhs, 2}};
-  ArrayRef<int64_t> s = getStrides(), d = getDilations();
-  result.accesses[Contraction::Lhs] = {
-      {{N}}, {{Ho, s[0]}, {Kh, d[0]}}, {{Wo, s[1]}, {Kw, d[1]}}, {{G}}, {{C}}};
-  result.accesses[Contraction::Rhs] = {{{N}}, {{Ho}}, {{Wo}}, {{G}}, {{O}}};
-  result.accesses[Contraction::Result] = {{{Kh}}, {{Kw}}, {{C}}, {{G}}, {{O}}};
-  return result;
+  return contractImage(cast<RankedTensorType>(getType()).getRank() == 5, getStrides(),
+                       getDilations(), Contraction::Rhs, Contraction::Result);
 }
 
 } // namespace weft

@@ -24,7 +24,8 @@ void MatmulOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef
 /// that no window reached stay zero.
 static Expression convolutionInputGradient(const Expression &cotangent, const Expression &weight,
                                            Axes strides, Axes dilations, Shape shape) {
-  SmallVector<int64_t> low(5, 0), interior(5, 0), padded(cotangent.type().getShape());
+  SmallVector<int64_t> padded(cotangent.type().getShape());
+  SmallVector<int64_t> low(padded.size(), 0), interior(padded.size(), 0);
   for (int64_t d : {0, 1}) {
     int64_t border = dilations[d] * (weight.size(d) - 1);
     low[d + 1] = border;
@@ -32,7 +33,10 @@ static Expression convolutionInputGradient(const Expression &cotangent, const Ex
     padded[d + 1] = shape[d + 1] + border;
   }
   Expression spread = pad(cotangent, 0.0, low, interior, padded);
-  Expression turned = transpose(reverse(weight, {0, 1}), {0, 1, 4, 3, 2}); // [KH, KW, O, G, C]
+  // [KH, KW, C, (G,) O] to [KH, KW, O, (G,) C].
+  Expression reversed = reverse(weight, {0, 1});
+  Expression turned = padded.size() == 4 ? transpose(reversed, {0, 1, 3, 2})
+                                         : transpose(reversed, {0, 1, 4, 3, 2});
   const int64_t one[] = {1, 1};
   return cotangent.at().create<ConvolutionOp>(spread, turned, Axes(one), dilations);
 }
@@ -65,7 +69,7 @@ void ConvolutionWeightGradientOp::buildGradient(OpBuilder &builder, ValueRange c
     // x may have room for more windows than the cotangent has.
     Expression all = at.create<ConvolutionOp>(x, weight, getStrides(), getDilations());
     bool same = all.type() == cotangent.type();
-    const int64_t zero[5] = {}, one[] = {1, 1, 1, 1, 1};
+    SmallVector<int64_t> zero(all.type().getRank(), 0), one(zero.size(), 1);
     gradients[1] = same ? all : slice(all, zero, one, cotangent.type().getShape());
   }
 }

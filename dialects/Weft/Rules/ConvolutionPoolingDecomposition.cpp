@@ -30,21 +30,31 @@ static Expression groupsApart(const Expression &weight, int64_t groups) {
   return transpose(reshape(weight, shape), {3, 4, 2, 0, 1});
 }
 
+/// The convolution of image [N, H, W, C] and weight [O, C / groups, KH, KW], channels last.
+static Expression convolveGroups(const Expression &image, const Expression &weight, int64_t groups,
+                                 Axes strides, Axes dilations) {
+  if (groups == 1)
+    return image.at().create<ConvolutionOp>(image, transpose(weight, {2, 3, 1, 0}), strides,
+                                            dilations);
+  SmallVector<int64_t> shape(image.type().getShape());
+  int64_t channels = shape.back();
+  shape.back() = groups;
+  shape.push_back(channels / groups);
+  Expression apart = image.at().create<ConvolutionOp>(
+      reshape(image, shape), groupsApart(weight, groups), strides, dilations);
+  SmallVector<int64_t> joined(apart.type().getShape().drop_back());
+  joined.back() *= apart.size(4);
+  return reshape(apart, joined);
+}
+
 SmallVector<Value> Conv2dOp::decompose(OpBuilder &builder) {
   Compose at(builder, getLoc());
   int64_t groups = getGroups();
-  FailureOr<int64_t> channels = countAlong(*this, getX(), 1);
-  if (failed(channels) || failed(countAlong(*this, getWeight(), 0)))
+  if (failed(countAlong(*this, getX(), 1)) || failed(countAlong(*this, getWeight(), 0)))
     return {};
   Expression image = inBorder(toChannelsLast(at(getX())), 0.0, getPadding());
-  SmallVector<int64_t> shape(image.type().getShape());
-  shape.back() = groups;
-  shape.push_back(*channels / groups);
-  Expression grouped = at.create<ConvolutionOp>(
-      reshape(image, shape), groupsApart(at(getWeight()), groups), getStrides(), getDilations());
-  SmallVector<int64_t> joined(grouped.type().getShape().drop_back());
-  joined.back() *= grouped.size(4);
-  Expression result = reshape(grouped, joined);
+  Expression result =
+      convolveGroups(image, at(getWeight()), groups, getStrides(), getDilations());
   // Added while channels are last, so that the gradient of the bias is a sum of columns everywhere.
   if (getBias())
     result = result + at.create<BroadcastOp>(result.type(), getBias(), ArrayRef<int64_t>{3});

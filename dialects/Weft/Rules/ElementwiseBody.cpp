@@ -227,6 +227,13 @@ Value DivideOp::emitBody(OpBuilder &builder, Location location, ValueRange x) {
   return arith::DivFOp::create(builder, location, x[0], x[1]);
 }
 
+/// True where the remainder of a division of floats is neither 0 nor of y's sign.
+static Value differsInSign(Body &body, Value remainder, Value y) {
+  Value zero = body.constant(y, 0);
+  Value differs = body.compare(CmpIPredicate::ne, body.less(remainder, zero), body.less(y, zero));
+  return body.both(body.compare(CmpFPredicate::UNE, remainder, zero), differs);
+}
+
 /// The remainder with the sign of y, from C's remainder with the sign of x; of floats it is exact.
 static Value emitRemainder(Body &body, Value x, Value y) {
   Value zero = body.constant(x, 0);
@@ -241,9 +248,8 @@ static Value emitRemainder(Body &body, Value x, Value y) {
     return body.select(body.equal(y, zero), zero, result);
   }
   Value remainder = body.make<arith::RemFOp>(x, y);
-  Value differs = body.compare(CmpIPredicate::ne, body.less(remainder, zero), body.less(y, zero));
-  Value wrong = body.both(body.compare(CmpFPredicate::UNE, remainder, zero), differs);
-  Value result = body.select(wrong, body.make<arith::AddFOp>(remainder, y), remainder);
+  Value sum = body.make<arith::AddFOp>(remainder, y);
+  Value result = body.select(differsInSign(body, remainder, y), sum, remainder);
   // A zero takes the sign of y.
   return body.select(body.equal(result, zero), body.make<math::CopySignOp>(zero, y), result);
 }
@@ -263,10 +269,14 @@ Value FloorDivideOp::emitBody(OpBuilder &builder, Location location, ValueRange 
     Value floored = body.make<arith::SubIOp>(quotient, body.constant(x[0], 1));
     return body.select(body.equal(x[1], zero), zero, body.select(inexact, floored, quotient));
   }
-  // As in CPython's float_divmod: (x - remainder) / y is within rounding of an integer.
+  // As in CPython's float_divmod: (x - remainder) / y is within rounding of an integer, of C's
+  // remainder; where that has not the sign of y, the floor is one less.
   Value quotient = body.make<arith::DivFOp>(x[0], x[1]);
-  Value exact = body.make<arith::SubFOp>(x[0], emitRemainder(body, x[0], x[1]));
-  Value rounded = body.make<math::RoundEvenOp>(body.make<arith::DivFOp>(exact, x[1]));
+  Value remainder = body.make<arith::RemFOp>(x[0], x[1]);
+  Value exact = body.make<arith::DivFOp>(body.make<arith::SubFOp>(x[0], remainder), x[1]);
+  Value truncated = body.make<math::RoundEvenOp>(exact);
+  Value less = body.make<arith::SubFOp>(truncated, body.constant(x[0], 1));
+  Value rounded = body.select(differsInSign(body, remainder, x[1]), less, truncated);
   Value signedZero = body.make<math::CopySignOp>(rounded, quotient);
   Value result = body.select(body.equal(rounded, zero), signedZero, rounded);
   return body.select(body.equal(x[1], zero), quotient, result);
@@ -423,6 +433,25 @@ static Value emitFromInteger(Body &body, Value x, Type to) {
   return arith::ExtSIOp::create(body.builder, body.location, type, x);
 }
 
+/// An f64 in f32, rounded to odd: cut towards zero, and with the last bit set if anything was lost.
+/// Rounding that to half precision gives what rounding the f64 at once would.
+static Value emitRoundToOdd(Body &body, Value x) {
+  Value nearest = arith::TruncFOp::create(body.builder, body.location,
+                                          body.typeWith(x, body.builder.getF32Type()), x);
+  Value back = arith::ExtFOp::create(body.builder, body.location, x.getType(), nearest);
+  Type words = body.typeWith(x, body.builder.getI32Type());
+  auto asWord = [&](Value flag) {
+    return arith::ExtUIOp::create(body.builder, body.location, words, flag);
+  };
+  Value larger = body.compare(CmpFPredicate::OGT, body.make<math::AbsFOp>(back),
+                              body.make<math::AbsFOp>(x));
+  Value inexact = body.compare(CmpFPredicate::UNE, back, x);
+  Value bits = arith::BitcastOp::create(body.builder, body.location, words, nearest);
+  Value cut = body.make<arith::SubIOp>(bits, asWord(larger));
+  Value odd = body.make<arith::OrIOp>(cut, asWord(inexact));
+  return arith::BitcastOp::create(body.builder, body.location, nearest.getType(), odd);
+}
+
 Value CastOp::emitBody(OpBuilder &builder, Location location, ValueRange x) {
   Body body(builder, location, *this);
   Type to = getElementTypeOrSelf(getType());
@@ -440,8 +469,8 @@ Value CastOp::emitBody(OpBuilder &builder, Location location, ValueRange x) {
   unsigned want = compute.getIntOrFloatBitWidth();
   if (have < want)
     return arith::ExtFOp::create(builder, location, body.typeWith(x[0], compute), x[0]);
-  if (have > want && !to.isF32()) // straight to float16 or bfloat16: rounding twice would differ
-    return arith::TruncFOp::create(builder, location, body.typeWith(x[0], to), x[0]);
+  if (have > want && !to.isF32())
+    return emitRoundToOdd(body, x[0]);
   if (have > want)
     return arith::TruncFOp::create(builder, location, body.typeWith(x[0], compute), x[0]);
   return x[0];

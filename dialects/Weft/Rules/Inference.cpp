@@ -200,19 +200,21 @@ static bool areSizes(ArrayRef<int64_t> values, size_t count) {
 LogicalResult inferConvolution(ConvolutionOp::Adaptor adaptor, InferenceLocation location,
                                InferredTypes &types) {
   RankedTensorType x = tensorType(adaptor.getX()), weight = tensorType(adaptor.getWeight());
-  bool fits =
-      x.getRank() == 5 && weight.getRank() == 5 && x.getElementType() == weight.getElementType() &&
-      agree(x.getDimSize(3), weight.getDimSize(3)) && agree(x.getDimSize(4), weight.getDimSize(2));
+  int64_t rank = x.getRank();
+  bool fits = (rank == 4 || rank == 5) && weight.getRank() == rank &&
+              x.getElementType() == weight.getElementType() &&
+              (rank == 4 || agree(x.getDimSize(3), weight.getDimSize(3))) &&
+              agree(x.getDimSize(rank - 1), weight.getDimSize(2));
   if (!fits)
-    return fail(location, "convolution: x [N, H, W, G, C] has shape " + shapeText(x) +
-                              ", weight [KH, KW, C, G, O] has shape " + shapeText(weight));
+    return fail(location, "convolution: x [N, H, W, (G,) C] has shape " + shapeText(x) +
+                              ", weight [KH, KW, C, (G,) O] has shape " + shapeText(weight));
   if (!arePositive(adaptor.getStrides(), 2) || !arePositive(adaptor.getDilations(), 2))
     return fail(location, "convolution: strides and dilations are two positive integers each");
   SmallVector<int64_t> shape{x.getDimSize(0)};
   for (int64_t d : {0, 1})
     shape.push_back(windowCount(x.getDimSize(d + 1), weight.getDimSize(d), adaptor.getStrides()[d],
                                 adaptor.getDilations()[d]));
-  shape.append({weight.getDimSize(3), weight.getDimSize(4)});
+  llvm::append_range(shape, weight.getShape().drop_front(3));
   types.push_back(withShape(x, shape));
   return success();
 }

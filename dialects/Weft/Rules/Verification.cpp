@@ -128,12 +128,13 @@ LogicalResult ConvolutionWeightGradientOp::verify() {
   if (!areTwoPositive(getStrides()) || !areTwoPositive(getDilations()))
     return emitOpError() << "strides and dilations are two positive integers each";
   auto x = getX().getType(), cotangent = getCotangent().getType(), result = getType();
-  bool fits = x.getRank() == 5 && cotangent.getRank() == 5 && result.getRank() == 5 &&
+  int64_t rank = x.getRank();
+  bool fits = (rank == 4 || rank == 5) && cotangent.getRank() == rank && result.getRank() == rank &&
               agree(x.getDimSize(0), cotangent.getDimSize(0)) &&
-              agree(x.getDimSize(3), cotangent.getDimSize(3)) &&
-              agree(x.getDimSize(3), result.getDimSize(3)) &&
-              agree(x.getDimSize(4), result.getDimSize(2)) &&
-              agree(cotangent.getDimSize(4), result.getDimSize(4));
+              agree(x.getDimSize(rank - 1), result.getDimSize(2)) &&
+              agree(cotangent.getDimSize(rank - 1), result.getDimSize(rank - 1)) &&
+              (rank == 4 || (agree(x.getDimSize(3), cotangent.getDimSize(3)) &&
+                             agree(x.getDimSize(3), result.getDimSize(3))));
   for (int64_t d = 0; fits && d < 2; ++d) {
     int64_t size = x.getDimSize(d + 1), count = cotangent.getDimSize(d + 1),
             k = result.getDimSize(d);
@@ -143,9 +144,9 @@ LogicalResult ConvolutionWeightGradientOp::verify() {
   }
   if (fits)
     return success();
-  return emitOpError() << "x [N, H, W, G, C] has shape " << shapeText(x)
-                       << ", cotangent [N, Ho, Wo, G, O] has shape " << shapeText(cotangent)
-                       << ", the result [KH, KW, C, G, O] has shape " << shapeText(result);
+  return emitOpError() << "x [N, H, W, (G,) C] has shape " << shapeText(x)
+                       << ", cotangent [N, Ho, Wo, (G,) O] has shape " << shapeText(cotangent)
+                       << ", the result [KH, KW, C, (G,) O] has shape " << shapeText(result);
 }
 
 /// Checks that `windows` has a window's element for each step over `elements`, both [N, H, W, C].

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from .. import _core
+from .._core import bump_epoch
 from ._module import Module
 
 
@@ -111,7 +111,7 @@ class ModuleDict(Module):
 
     def __delitem__(self, key: str) -> None:
         del self._modules[key]
-        _core.bump_epoch()
+        bump_epoch()
 
     def __len__(self) -> int:
         return len(self._modules)

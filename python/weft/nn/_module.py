@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from .. import _core
 from .._autodiff import no_grad
-from .._core import Tensor
+from .._core import Tensor, bump_epoch, is_tracing
 from .._creation import _fail, asarray
 from .._dtypes import DType, as_dtype
 from .._errors import DTypeError, ShapeError
@@ -49,7 +48,7 @@ class Module:
             object.__setattr__(self, name, {})
         object.__setattr__(self, "_transient_buffers", {})
         object.__setattr__(self, "training", True)
-        _core.bump_epoch()
+        bump_epoch()
 
     # Attributes ------------------------------------------------------------------------------
 
@@ -85,12 +84,12 @@ class Module:
         elif self.__dict__.get(name, self) is not value:
             self._forget(name)
             object.__setattr__(self, name, value)
-            _core.bump_epoch()
+            bump_epoch()
 
     def __delattr__(self, name: str) -> None:
         if not self._forget(name):
             object.__delattr__(self, name)
-        _core.bump_epoch()
+        bump_epoch()
 
     def __dir__(self) -> list[str]:
         members = [name for registry in _REGISTRIES for name in self.__dict__.get(registry, ())]
@@ -115,12 +114,12 @@ class Module:
             self._forget(name)
             self.__dict__.pop(name, None)
         members[name] = value
-        _core.bump_epoch()
+        bump_epoch()
 
     def _set_buffer(self, name: str, value: Tensor | None) -> None:
         """Takes another buffer; in a trace the value of the present one changes instead."""
         present = self._buffers[name]
-        if (_core.is_tracing() and isinstance(present, Tensor) and isinstance(value, Tensor)
+        if (is_tracing() and isinstance(present, Tensor) and isinstance(value, Tensor)
                 and present.shape == value.shape and present.dtype is value.dtype):
             with no_grad():
                 present.assign(value)
@@ -279,7 +278,7 @@ class Module:
         """Lets all parameters require gradients, or none."""
         for parameter in self.parameters():
             parameter.requires_grad = requires_grad
-        _core.bump_epoch()
+        bump_epoch()
         return self
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -315,7 +314,7 @@ class Module:
             if tensor.dtype.kind == "floating" and tensor.dtype is not dtype:
                 tensor._replace(tensor.detach().astype(dtype))
                 tensor.grad = None
-        _core.bump_epoch()
+        bump_epoch()
 
     def cpu(self: Self) -> Self:
         """The module, whose tensors live on the CPU anyway."""

@@ -19,8 +19,5 @@ class Parameter(Tensor):
         source = data.detach() if isinstance(data, Tensor) else data
         return super().__new__(cls, source, None, requires_grad)
 
-    def __repr__(self) -> str:
-        return "Parameter containing:\n" + super().__repr__()
-
     def __reduce__(self) -> tuple:
         return Parameter, (super().__reduce__()[1][0], self.requires_grad)

@@ -6,9 +6,8 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import Any
 
-from .. import _core
 from .._autodiff import enable_grad, no_grad
-from .._core import Tensor
+from .._core import Tensor, bump_epoch, is_tracing
 from .._creation import _fail, asarray, full
 from .._dtypes import float64
 from .._errors import DTypeError, ShapeError
@@ -33,21 +32,21 @@ class ParameterGroup(MutableMapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         value = self._values[name]
-        return value if name not in _TENSOR_OPTIONS or _core.is_tracing() else value.item()
+        return value if name not in _TENSOR_OPTIONS or is_tracing() else value.item()
 
     def __setitem__(self, name: str, value: Any) -> None:
         if name in _TENSOR_OPTIONS:
             self._set_tensor(name, value)
         else:
             self._values[name] = value
-            _core.bump_epoch()
+            bump_epoch()
 
     def _set_tensor(self, name: str, value: Any) -> None:
         tensor = self._values.get(name)
         with no_grad():
             if tensor is None:
                 self._values[name] = asarray(value, dtype=float64, copy=True).detach()
-                _core.bump_epoch()
+                bump_epoch()
             elif isinstance(value, Tensor):
                 tensor.assign(value)
             else:
@@ -55,7 +54,7 @@ class ParameterGroup(MutableMapping[str, Any]):
 
     def __delitem__(self, name: str) -> None:
         del self._values[name]
-        _core.bump_epoch()
+        bump_epoch()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
@@ -140,7 +139,7 @@ class Optimizer:
             for name, tensor in self._start(parameter, group).items():
                 self._state[f"{number}.{name}"] = tensor
         self.param_groups.append(group)
-        _core.bump_epoch()
+        bump_epoch()
 
     def _check(self, group: ParameterGroup) -> None:
         """Raises ValueError for options out of range."""
@@ -161,15 +160,19 @@ class Optimizer:
                 yield number, parameter, group
                 number += 1
 
-    def _state_of(self, number: int) -> dict[str, Tensor]:
-        prefix = f"{number}."
-        return {name.removeprefix(prefix): tensor for name, tensor in self._state.items()
-                if name.startswith(prefix)}
+    def _states(self) -> list[dict[str, Tensor]]:
+        """The tensors kept for each parameter, in the order of their numbers."""
+        states: list[dict[str, Tensor]] = [{} for _ in self._numbered()]
+        for key, tensor in self._state.items():
+            number, _, name = key.partition(".")
+            states[int(number)][name] = tensor
+        return states
 
     @property
     def state(self) -> dict[Tensor, dict[str, Tensor]]:
         """The tensors kept for each parameter."""
-        return {parameter: self._state_of(number) for number, parameter, _ in self._numbered()}
+        return {parameter: state for (_, parameter, _), state
+                in zip(self._numbered(), self._states(), strict=True)}
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Removes the parameters' gradients, or sets them to zero."""
@@ -190,13 +193,14 @@ class Optimizer:
             with enable_grad():
                 loss = closure()
         with no_grad():
+            states = self._states()
             for number, parameter, group in self._numbered():
                 gradient = parameter.grad
                 if gradient is None:
                     continue
                 if group["maximize"]:
                     gradient = -gradient
-                self._update(parameter, gradient, self._state_of(number), group, group.tensor("lr"))
+                self._update(parameter, gradient, states[number], group, group.tensor("lr"))
         return loss
 
     def state_dict(self) -> dict[str, Any]:
@@ -204,8 +208,8 @@ class Optimizer:
 
         The tensors have the values of now and keep them when training goes on.
         """
-        state = {number: {name: tensor.detach() for name, tensor in self._state_of(number).items()}
-                 for number, _, _ in self._numbered()}
+        state = {number: {name: tensor.detach() for name, tensor in kept.items()}
+                 for number, kept in enumerate(self._states())}
         groups, first = [], 0
         for group in self.param_groups:
             count = len(group["params"])

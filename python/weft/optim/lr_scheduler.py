@@ -9,9 +9,9 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from .. import _core, _ops
+from .. import _ops
 from .._autodiff import no_grad
-from .._core import Tensor
+from .._core import Tensor, bump_epoch, is_tracing
 from .._creation import asarray, full
 from .._dtypes import float64
 from ._optimizer import Optimizer, ParameterGroup
@@ -64,7 +64,7 @@ class LRScheduler:
     @property
     def last_epoch(self) -> Scalar:
         """How many steps were done: an int, in a function being compiled a 0-d tensor."""
-        return self._epoch if _core.is_tracing() else int(self._epoch.item())
+        return self._epoch if is_tracing() else int(self._epoch.item())
 
     def _rate(self, group: ParameterGroup, base: float, epoch: Scalar) -> Scalar:
         """The group's learning rate from step ``epoch`` on; ``group["lr"]`` is the former one."""
@@ -97,7 +97,7 @@ class LRScheduler:
         with no_grad():
             self._epoch.assign(full((), float(state_dict["last_epoch"]), dtype=float64))
         self.base_lrs = list(state_dict["base_lrs"])
-        _core.bump_epoch()
+        bump_epoch()
 
 
 class LambdaLR(LRScheduler):

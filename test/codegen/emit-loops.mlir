@@ -1,0 +1,197 @@
+// The structure of what each template emits. The arithmetic of ops and of addresses has its own tests.
+// RUN: weft-opt %s --weft-emit-loops --canonicalize --cse | FileCheck %s
+
+// The documented example. A stage takes buffers, sizes and a range of tasks; rank 1 is cut into tasks
+// of `grain` elements, whole vectors first, then the rest under a mask.
+// CHECK-LABEL: func.func @rank1_0(%{{.*}}: !llvm.ptr, %{{.*}}: !llvm.ptr, %{{.*}}: i64, %{{.*}}: i64)
+// CHECK: scf.for %[[I:.*]] = %{{.*}} to %[[MIDDLE:.*]] step %c16
+// CHECK: llvm.load %{{.*}} -> vector<16xf32>
+// CHECK: math.exp %{{.*}} : vector<16xf32>
+// CHECK: llvm.store %{{.*}} : vector<16xf32>
+// CHECK: scf.for %{{.*}} = %[[MIDDLE]] to %{{.*}} step %c16
+// CHECK: llvm.intr.masked.load
+// CHECK: math.exp
+// CHECK: llvm.intr.masked.store
+// CHECK-LABEL: func.func @rank1_setup(%{{.*}}: !llvm.ptr, %{{.*}}: !llvm.ptr)
+// CHECK-SAME: weft.stages = 1 : i64, weft.temporaries = 0 : i64
+// CHECK: arith.addi %{{.*}}, %c1023
+// CHECK: arith.divui %{{.*}}, %c1024
+// CHECK: llvm.store
+weft.kernel @rank1(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>>
+    attributes {schedule = #weft.schedule<kind = elementwise, lanes = 16, grain = 1024>} {
+  %0 = weft.exp %x : tensor<?xf32, #weft.sizes<[0]>>
+  weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
+}
+
+// One element, one task, no loop.
+// CHECK-LABEL: func.func @rank0_0(
+// CHECK-NOT: scf.for
+// CHECK: math.exp %{{.*}} : f32
+// CHECK-LABEL: func.func @rank0_setup(
+// CHECK: %[[ONE:.*]] = arith.constant 1 : i64
+// CHECK-NEXT: llvm.store %[[ONE]]
+weft.kernel @rank0(%x: tensor<f32, #weft.sizes<>>) -> tensor<f32, #weft.sizes<>>
+    attributes {schedule = #weft.schedule<kind = elementwise, lanes = 16, grain = 1024>} {
+  %0 = weft.exp %x : tensor<f32, #weft.sizes<>>
+  weft.yield %0 : tensor<f32, #weft.sizes<>>
+}
+
+// Rank 2: a task is a row. A value per column is a vector, one per row a scalar before the loop.
+// CHECK-LABEL: func.func @rank2_0(
+// CHECK: scf.for %[[ROW:.*]] = %{{.*}} to %{{.*}} step %c1
+// CHECK: scf.for %{{.*}} step %c16
+// CHECK: arith.addf %{{.*}} : vector<16xf32>
+weft.kernel @rank2(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?xf32, #weft.sizes<[1]>>)
+    -> tensor<?x?xf32, #weft.sizes<[0, 1]>>
+    attributes {schedule = #weft.schedule<kind = elementwise, lanes = 16, grain = 1024>} {
+  %0 = weft.broadcast %b [1] : tensor<?xf32, #weft.sizes<[1]>> -> tensor<?x?xf32, #weft.sizes<[0, 1]>>
+  %1 = weft.add %x, %0 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
+  weft.yield %1 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
+}
+
+// Rank 3: a task is one pair of the outer indices. The transposed operand is gathered.
+// CHECK-LABEL: func.func @rank3_0(
+// CHECK: scf.for
+// CHECK: arith.remui
+// CHECK: arith.divui
+// CHECK: scf.for %{{.*}} step %c16
+// CHECK-LABEL: func.func @rank3_setup(
+// CHECK: arith.muli
+weft.kernel @rank3(%x: tensor<?x?x?xf32, #weft.sizes<[2, 1, 0]>>)
+    -> tensor<?x?x?xf32, #weft.sizes<[0, 1, 2]>>
+    attributes {schedule = #weft.schedule<kind = elementwise, lanes = 16, grain = 1024>} {
+  %0 = weft.transpose %x [2, 1, 0] : tensor<?x?x?xf32, #weft.sizes<[2, 1, 0]>> -> tensor<?x?x?xf32, #weft.sizes<[0, 1, 2]>>
+  weft.yield %0 : tensor<?x?x?xf32, #weft.sizes<[0, 1, 2]>>
+}
+
+// Two results of one walk: the value is computed once and stored twice.
+// CHECK-LABEL: func.func @two_results_0(
+// CHECK: math.exp
+// CHECK-NOT: math.exp
+// CHECK: llvm.store
+// CHECK: llvm.store
+// CHECK: scf.for
+weft.kernel @two_results(%x: tensor<?xf32, #weft.sizes<[0]>>)
+    -> (tensor<?xf32, #weft.sizes<[0]>>, tensor<?xf32, #weft.sizes<[0]>>)
+    attributes {schedule = #weft.schedule<kind = elementwise, lanes = 16, grain = 1024>} {
+  %0 = weft.exp %x : tensor<?xf32, #weft.sizes<[0]>>
+  %1 = weft.negative %0 : tensor<?xf32, #weft.sizes<[0]>>
+  weft.yield %0, %1 : tensor<?xf32, #weft.sizes<[0]>>, tensor<?xf32, #weft.sizes<[0]>>
+}
+
+// Padding at the end only is padding: elements beyond x are the filling, and x is not read there.
+// CHECK-LABEL: func.func @pad_0(
+// CHECK: scf.for
+// CHECK: arith.cmpi
+// CHECK: masked.load
+weft.kernel @pad(%x: tensor<?xf32, #weft.sizes<[0]>>, %v: tensor<f32, #weft.sizes<>>)
+    -> tensor<?xf32, #weft.sizes<[1]>>
+    attributes {schedule = #weft.schedule<kind = elementwise, lanes = 16, grain = 1024>} {
+  %0 = weft.pad %x, %v low [0] interior [0] : tensor<?xf32, #weft.sizes<[0]>>, tensor<f32, #weft.sizes<>> -> tensor<?xf32, #weft.sizes<[1]>>
+  weft.yield %0 : tensor<?xf32, #weft.sizes<[1]>>
+}
+
+// float16 is computed in float32 and rounded once, when it is stored.
+// CHECK-LABEL: func.func @half_0(
+// CHECK: arith.extf %{{.*}} : vector<16xf16> to vector<16xf32>
+// CHECK: math.exp %{{.*}} : vector<16xf32>
+// CHECK: arith.truncf %{{.*}} : vector<16xf32> to vector<16xf16>
+weft.kernel @half(%x: tensor<?xf16, #weft.sizes<[0]>>) -> tensor<?xf16, #weft.sizes<[0]>>
+    attributes {schedule = #weft.schedule<kind = elementwise, lanes = 16, grain = 1024>} {
+  %0 = weft.exp %x : tensor<?xf16, #weft.sizes<[0]>>
+  weft.yield %0 : tensor<?xf16, #weft.sizes<[0]>>
+}
+
+// A row: blocks of a fixed length, in each the lanes and then a tree, in this order on every target.
+// CHECK-LABEL: func.func @rows_0(
+// CHECK: scf.for %[[ROW:.*]] = %{{.*}} to %{{.*}} step %c1
+// CHECK: scf.for %{{.*}} step %c2048 iter_args(%{{.*}} = %{{.*}}) -> (f32)
+// CHECK: scf.for %{{.*}} step %c16 iter_args({{.*}}) -> (vector<16xf32>)
+// CHECK: arith.addf %{{.*}} : vector<16xf32>
+// CHECK: vector<8xf32>
+// CHECK: vector<4xf32>
+// CHECK: vector<2xf32>
+// CHECK: vector<1xf32>
+weft.kernel @rows(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?xf32, #weft.sizes<[0]>>
+    attributes {schedule = #weft.schedule<kind = row_reduction, lanes = 16>} {
+  %0 = weft.sum %x [1] : tensor<?x?xf32, #weft.sizes<[0, 1]>> -> tensor<?xf32, #weft.sizes<[0]>>
+  weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
+}
+
+// Columns: one stage sums blocks of rows into a temporary, another the blocks.
+// CHECK-LABEL: func.func @columns_0(
+// CHECK: step %c1 iter_args({{.*}}) -> (vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>)
+// CHECK-LABEL: func.func @columns_1(
+// CHECK: step %c1 iter_args({{.*}}) -> (vector<16xf32>)
+// CHECK-LABEL: func.func @columns_setup(
+// CHECK-SAME: weft.stages = 2 : i64, weft.temporaries = 1 : i64
+weft.kernel @columns(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?xf32, #weft.sizes<[1]>>
+    attributes {schedule = #weft.schedule<kind = column_reduction, lanes = 16>} {
+  %0 = weft.sum %x [0] : tensor<?x?xf32, #weft.sizes<[0, 1]>> -> tensor<?xf32, #weft.sizes<[1]>>
+  weft.yield %0 : tensor<?xf32, #weft.sizes<[1]>>
+}
+
+// The register tile of a contraction: a chain of fma in the order of K for each element, the epilogue
+// after the last one. The lower rest has tiles of one row.
+// CHECK-LABEL: func.func @matmul_0(
+// CHECK: scf.for %{{.*}} step %c2
+// CHECK: scf.for %{{.*}} step %c1 iter_args({{.*}}) -> (vector<16xf32>, vector<16xf32>)
+// CHECK: math.fma
+// CHECK: math.fma
+// CHECK: scf.yield
+// CHECK: scf.if
+// CHECK: scf.for %{{.*}} step %c1 iter_args({{.*}}) -> (vector<16xf32>)
+// CHECK: math.fma
+// CHECK-LABEL: func.func @matmul_setup(
+// CHECK-SAME: weft.stages = 1 : i64
+weft.kernel @matmul(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32, #weft.sizes<[1, 2]>>,
+                    %c: tensor<?xf32, #weft.sizes<[2]>>) -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
+    attributes {schedule = #weft.schedule<kind = contraction, lanes = 16, rows = 2, columns = 1, depth = 256>} {
+  %0 = weft.matmul %a, %b : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[1, 2]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
+  %1 = weft.broadcast %c [1] : tensor<?xf32, #weft.sizes<[2]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
+  %2 = weft.add %0, %1 : tensor<?x?xf32, #weft.sizes<[0, 2]>>
+  weft.yield %2 : tensor<?x?xf32, #weft.sizes<[0, 2]>>
+}
+
+// Packing the right operand is a stage of its own, into one more temporary.
+// CHECK-LABEL: func.func @packed_0(
+// CHECK-NOT: math.fma
+// CHECK: llvm.store %{{.*}} : vector<16xf32>
+// CHECK-LABEL: func.func @packed_1(
+// CHECK: math.fma
+// CHECK-LABEL: func.func @packed_setup(
+// CHECK-SAME: weft.stages = 2 : i64
+weft.kernel @packed(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32, #weft.sizes<[1, 2]>>)
+    -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
+    attributes {schedule = #weft.schedule<kind = contraction, lanes = 16, rows = 2, columns = 1, depth = 256, pack_rhs = true>} {
+  %0 = weft.matmul %a, %b : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[1, 2]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
+  weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 2]>>
+}
+
+// A scatter copies x, then adds the updates in the order of the indices, those in range.
+// CHECK-LABEL: func.func @scatter_0(
+// CHECK: scf.for
+// CHECK: scf.for
+// CHECK: store
+// CHECK: scf.for
+// CHECK: arith.cmpi ult
+// CHECK: scf.if
+// CHECK: arith.addf
+// CHECK: store
+weft.kernel @scatter(%x: tensor<?xf32, #weft.sizes<[0]>>, %i: tensor<?xi64, #weft.sizes<[1]>>,
+                     %u: tensor<?xf32, #weft.sizes<[1]>>) -> tensor<?xf32, #weft.sizes<[0]>>
+    attributes {schedule = #weft.schedule<kind = scatter, lanes = 16>} {
+  %0 = weft.scatter_add %x, %i, %u axis 0 : tensor<?xf32, #weft.sizes<[0]>>, tensor<?xi64, #weft.sizes<[1]>>, tensor<?xf32, #weft.sizes<[1]>>
+  weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
+}
+
+// Functions on tensors are the plan, which was read before: nothing of them is left.
+// CHECK-NOT: @plan
+// CHECK-NOT: @no_launch
+func.func @plan(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = weft.launch @rank1(%x) sizes [4] : (tensor<4xf32>) -> tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+func.func @no_launch(%x: tensor<4xf32>) -> tensor<4xf32> {
+  return %x : tensor<4xf32>
+}

@@ -1,0 +1,22 @@
+// weft-opt --help lists each pass with a line that says what it does.
+// RUN: weft-opt --help | FileCheck %s
+
+// CHECK: --weft-collapse-dimensions - Merge dimensions of kernels that are always walked together
+// CHECK: --weft-decompose - Replace composite ops (softmax, conv2d, layer_norm, ...) by the ops that define them
+// CHECK: --weft-deduplicate-kernels - Keep one of kernels that are equal, and name it by its contents
+// CHECK: --weft-differentiate - Make functions that ask for it return their gradients too
+// CHECK: --weft-emit-loops - Replace scheduled kernels by functions of loops over vectors
+// CHECK: --weft-expand-math - Replace math operations by Weft's own arithmetic expansions
+// CHECK: --weft-fuse - Outline groups of ops into kernels that are generic in their sizes
+// CHECK: --weft-lower-to-llvm - Lower functions of loops over vectors to the LLVM dialect
+// CHECK: --weft-plan-memory - Give the results of launches that do not leave the function places in one arena
+// CHECK: --weft-schedule - Choose for each kernel its template, vector lanes, register tile and packing
+// CHECK: --register-bytes=<long> - bytes of a vector register
+// CHECK: --registers=<long> - vector registers of the target
+// CHECK: --weft-sink-reshapes - Move reshapes behind elementwise ops, so that what they separate can be fused
+// CHECK: --weft-sink-transposes - Move transposes behind elementwise ops, so that those of neighbouring layers cancel
+// CHECK: --weft-split-reductions - Reduce one group of neighbouring axes at a time, the innermost first
+// CHECK: --weft-pipeline=<target> - Run Weft's own pipeline for a target
+
+// No pass of Weft is missing above.
+// RUN: weft-opt --help | grep -oE '^ +--weft-[a-z-]+ ' | count 13

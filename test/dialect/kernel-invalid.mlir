@@ -1,0 +1,149 @@
+// What the verifiers of kernels and launches refuse.
+// RUN: weft-opt %s --split-input-file --verify-diagnostics
+
+// Inside a kernel each dimension has a symbolic size.
+// expected-error@+1 {{'weft.kernel' op argument #0 is of type 'tensor<?xf32>'; inside a kernel each dimension needs a symbolic size, as in tensor<?xf32, #weft.sizes<[0]>>}}
+weft.kernel @k(%x: tensor<?xf32>) -> tensor<?xf32> {
+  %0 = weft.exp %x : tensor<?xf32>
+  weft.yield %0 : tensor<?xf32>
+}
+
+// -----
+
+// expected-error@+1 {{'weft.kernel' op argument #0 is of type 'tensor<?x?xf32, #weft.sizes<[0]>>'; inside a kernel each dimension needs a symbolic size, as in tensor<?xf32, #weft.sizes<[0]>>}}
+weft.kernel @k(%x: tensor<?x?xf32, #weft.sizes<[0]>>) -> tensor<?x?xf32, #weft.sizes<[0]>> {
+  %0 = weft.exp %x : tensor<?x?xf32, #weft.sizes<[0]>>
+  weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0]>>
+}
+
+// -----
+
+// Arguments too, and they are tensors.
+// expected-error@+1 {{'weft.kernel' op argument #0 is of type 'tensor<?xf32>'; inside a kernel each dimension needs a symbolic size, as in tensor<?xf32, #weft.sizes<[0]>>}}
+weft.kernel @k(%x: tensor<?xf32>) -> tensor<?xf32> {
+  weft.yield %x : tensor<?xf32>
+}
+
+// -----
+
+// expected-error@+1 {{'weft.kernel' op argument #0 is of type 'i32'; inside a kernel each dimension needs a symbolic size, as in tensor<?xf32, #weft.sizes<[0]>>}}
+weft.kernel @k(%x: i32) -> i32 {
+  weft.yield %x : i32
+}
+
+// -----
+
+// Sizes are numbered from 0.
+// expected-error@+1 {{'weft.kernel' op argument #0 is of type 'tensor<?xf32, #weft.sizes<[-1]>>'; inside a kernel each dimension needs a symbolic size, as in tensor<?xf32, #weft.sizes<[0]>>}}
+weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[-1]>>) -> tensor<?xf32, #weft.sizes<[-1]>> {
+  weft.yield %x : tensor<?xf32, #weft.sizes<[-1]>>
+}
+
+// -----
+
+// What is yielded are the results.
+// expected-error@+1 {{'weft.kernel' op yields 'tensor<?xf32, #weft.sizes<[0]>>' but its results are 'tensor<?xf64, #weft.sizes<[0]>>'}}
+weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf64, #weft.sizes<[0]>> {
+  %0 = weft.exp %x : tensor<?xf32, #weft.sizes<[0]>>
+  weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
+}
+
+// -----
+
+// expected-error@+1 {{'weft.kernel' op yields  but its results are 'tensor<?xf32, #weft.sizes<[0]>>'}}
+weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>> {
+  weft.yield
+}
+
+// -----
+
+// A kernel has a body that ends with a yield.
+// expected-error@+1 {{'weft.kernel' op region #0 ('body') failed to verify constraint: region with 1 blocks}}
+weft.kernel private @k(tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>>
+
+// -----
+
+weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>> {
+  // expected-error@+1 {{block with no terminator, has %0 = "weft.exp"(%arg0) : (tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>>}}
+  %0 = weft.exp %x : tensor<?xf32, #weft.sizes<[0]>>
+}
+
+// -----
+
+func.func @f(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>> {
+  // expected-error@+1 {{'weft.yield' op expects parent op 'weft.kernel'}}
+  weft.yield %x : tensor<?xf32, #weft.sizes<[0]>>
+}
+
+// -----
+
+// A launch names a kernel.
+func.func @f(%x: tensor<3xf32>) {
+  // expected-error@+1 {{'weft.launch' op there is no kernel @missing}}
+  %0 = weft.launch @missing(%x) sizes [3] : (tensor<3xf32>) -> tensor<3xf32>
+  return
+}
+
+// -----
+
+weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>> {
+  weft.yield %x : tensor<?xf32, #weft.sizes<[0]>>
+}
+func.func @f(%x: tensor<3xf32>) {
+  // expected-error@+1 {{'weft.launch' op has 2 inputs and 1 outputs, the kernel has 1 and 1}}
+  %0 = weft.launch @k(%x, %x) sizes [3] : (tensor<3xf32>, tensor<3xf32>) -> tensor<3xf32>
+  return
+}
+
+// -----
+
+weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>> {
+  weft.yield %x : tensor<?xf32, #weft.sizes<[0]>>
+}
+func.func @f(%x: tensor<3xf32>) {
+  // expected-error@+1 {{'weft.launch' op gives 0 sizes, the kernel names 1}}
+  %0 = weft.launch @k(%x) sizes [] : (tensor<3xf32>) -> tensor<3xf32>
+  return
+}
+
+// -----
+
+weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>> {
+  weft.yield %x : tensor<?xf32, #weft.sizes<[0]>>
+}
+func.func @f(%x: tensor<3xi32>) {
+  // expected-error@+1 {{'weft.launch' op input #0 is 'tensor<3xi32>', the kernel's is 'tensor<?xf32, #weft.sizes<[0]>>'}}
+  %0 = weft.launch @k(%x) sizes [3] : (tensor<3xi32>) -> tensor<3xf32>
+  return
+}
+
+// -----
+
+weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>> {
+  weft.yield %x : tensor<?xf32, #weft.sizes<[0]>>
+}
+func.func @f(%x: tensor<3xf32>) {
+  // expected-error@+1 {{'weft.launch' op output #0 is 'tensor<3xi32>', the kernel's is 'tensor<?xf32, #weft.sizes<[0]>>'}}
+  %0 = weft.launch @k(%x) sizes [3] : (tensor<3xf32>) -> tensor<3xi32>
+  return
+}
+
+// -----
+
+// The kernel takes no scalar numbers of other kinds.
+// expected-error@+1 {{'weft.kernel' op argument #0 is of type 'tensor<f32>'; inside a kernel each dimension needs a symbolic size, as in tensor<?xf32, #weft.sizes<[0]>>}}
+weft.kernel @k(%x: tensor<f32>) -> tensor<f32> {
+  weft.yield %x : tensor<f32>
+}
+
+// -----
+
+// The sizes are those of the tensors.
+weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>> {
+  weft.yield %x : tensor<?xf32, #weft.sizes<[0]>>
+}
+func.func @f(%x: tensor<3xf32>) {
+  // expected-error@+1 {{'weft.launch' op input #0 of shape [3] has 3 elements, the kernel's 'tensor<?xf32, #weft.sizes<[0]>>' of sizes [400] has 400}}
+  %0 = weft.launch @k(%x) sizes [400] : (tensor<3xf32>) -> tensor<3xf32>
+  return
+}

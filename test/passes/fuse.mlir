@@ -1,0 +1,191 @@
+// RUN: weft-opt %s --weft-fuse | FileCheck %s
+
+// The documented example.
+// CHECK-LABEL: func.func @example(
+// CHECK-NEXT: %[[R:.*]] = weft.launch @[[EXAMPLE:[a-z0-9_]+]](%{{.*}}, %{{.*}}) sizes [4, 8] :
+// CHECK-NEXT: return %[[R]]
+func.func @example(%x: tensor<4x8xf32>, %y: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  %0 = weft.add %x, %y : tensor<4x8xf32>
+  %1 = weft.exp %0 : tensor<4x8xf32>
+  return %1 : tensor<4x8xf32>
+}
+
+// A value that leaves as well is one more result of the kernel that computes it.
+// CHECK-LABEL: func.func @several_outputs(
+// CHECK-NEXT: %[[R:.*]]:2 = weft.launch @[[SEVERAL:[a-z0-9_]+]](
+// CHECK-NEXT: return %[[R]]#0, %[[R]]#1
+func.func @several_outputs(%x: tensor<4x8xf32>) -> (tensor<4x8xf32>, tensor<4x8xf32>) {
+  %0 = weft.exp %x : tensor<4x8xf32>
+  %1 = weft.negative %0 : tensor<4x8xf32>
+  return %0, %1 : tensor<4x8xf32>, tensor<4x8xf32>
+}
+
+// A producer shared by kernels that can't be one is computed once, in the first of them.
+// CHECK-LABEL: func.func @shared_producer(
+// CHECK-NEXT: %[[ROWS:.*]]:2 = weft.launch @{{.*}}(%{{.*}}) {{.*}} -> (tensor<4x8xf32>, tensor<4xf32>)
+// CHECK-NEXT: %[[COLUMNS:.*]] = weft.launch @{{.*}}(%[[ROWS]]#0) {{.*}} -> tensor<8xf32>
+// CHECK-NEXT: return %[[ROWS]]#1, %[[COLUMNS]]
+func.func @shared_producer(%x: tensor<4x8xf32>) -> (tensor<4xf32>, tensor<8xf32>) {
+  %0 = weft.exp %x : tensor<4x8xf32>
+  %1 = weft.sum %0 [1] : tensor<4x8xf32> -> tensor<4xf32>
+  %2 = weft.sum %0 [0] : tensor<4x8xf32> -> tensor<8xf32>
+  return %1, %2 : tensor<4xf32>, tensor<8xf32>
+}
+
+// The add may not take the exp with it: the matmul between them would have to run before itself.
+// CHECK-LABEL: func.func @no_cycle(
+// CHECK-NEXT: %[[E:.*]] = weft.launch @{{.*}}(%{{.*}}) sizes [4, 8] : (tensor<4x8xf32>) -> tensor<4x8xf32>
+// CHECK-NEXT: %[[R:.*]] = weft.launch @[[NO_CYCLE:[a-z0-9_]+]](%[[E]], %{{.*}}) sizes [4, 8] :
+// CHECK-NEXT: return %[[R]]
+func.func @no_cycle(%x: tensor<4x8xf32>, %w: tensor<8x8xf32>) -> tensor<4x8xf32> {
+  %0 = weft.exp %x : tensor<4x8xf32>
+  %1 = weft.matmul %0, %w : tensor<4x8xf32>, tensor<8x8xf32> -> tensor<4x8xf32>
+  %2 = weft.add %0, %1 : tensor<4x8xf32>
+  return %2 : tensor<4x8xf32>
+}
+
+// Broadcasts and constants are computed again in each kernel that reads them, and are no result.
+// CHECK-LABEL: func.func @rematerialised(
+// CHECK-SAME: %{{.*}}: tensor<4x8xf32>, %[[B:.*]]: tensor<8xf32>
+// CHECK-NEXT: weft.launch @[[REMAT:[a-z0-9_]+]](%[[B]], %{{.*}}) {{.*}} -> tensor<4x8xf32>
+// CHECK-NEXT: weft.launch @{{.*}} -> tensor<8xf32>
+// CHECK-NEXT: weft.launch @[[REMAT_SECOND:[a-z0-9_]+]](%{{.*}}, %[[B]]) {{.*}} -> tensor<4x8xf32>
+func.func @rematerialised(%x: tensor<4x8xf32>, %b: tensor<8xf32>)
+    -> (tensor<4x8xf32>, tensor<4x8xf32>) {
+  %0 = weft.broadcast %b [1] : tensor<8xf32> -> tensor<4x8xf32>
+  %1 = weft.add %x, %0 : tensor<4x8xf32>
+  %2 = weft.max %1 [0] : tensor<4x8xf32> -> tensor<8xf32>
+  %3 = weft.broadcast %2 [1] : tensor<8xf32> -> tensor<4x8xf32>
+  %4 = weft.multiply %3, %0 : tensor<4x8xf32>
+  return %1, %4 : tensor<4x8xf32>, tensor<4x8xf32>
+}
+
+// Softmax, reductions and all, is one kernel.
+// CHECK-LABEL: func.func @softmax(
+// CHECK-NEXT: %[[R:.*]] = weft.launch @[[SOFTMAX:[a-z0-9_]+]](%{{.*}}) sizes [4, 8]
+// CHECK-NEXT: return %[[R]]
+func.func @softmax(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+  %0 = weft.max %x [1] : tensor<4x8xf32> -> tensor<4xf32>
+  %1 = weft.broadcast %0 [0] : tensor<4xf32> -> tensor<4x8xf32>
+  %2 = weft.subtract %x, %1 : tensor<4x8xf32>
+  %3 = weft.exp %2 : tensor<4x8xf32>
+  %4 = weft.sum %3 [1] : tensor<4x8xf32> -> tensor<4xf32>
+  %5 = weft.broadcast %4 [0] : tensor<4xf32> -> tensor<4x8xf32>
+  %6 = weft.divide %3, %5 : tensor<4x8xf32>
+  return %6 : tensor<4x8xf32>
+}
+
+// A reduction of columns takes what is elementwise before and after it.
+// CHECK-LABEL: func.func @columns(
+// CHECK-NEXT: weft.launch @[[COLUMNS_KERNEL:[a-z0-9_]+]](%{{.*}}, %{{.*}}) sizes [4, 8] : (tensor<4x8xf32>, tensor<8xf32>) -> tensor<8xf32>
+// CHECK-NEXT: return
+func.func @columns(%x: tensor<4x8xf32>, %y: tensor<8xf32>) -> tensor<8xf32> {
+  %0 = weft.multiply %x, %x : tensor<4x8xf32>
+  %1 = weft.sum %0 [0] : tensor<4x8xf32> -> tensor<8xf32>
+  %2 = weft.divide %1, %y : tensor<8xf32>
+  return %2 : tensor<8xf32>
+}
+
+// A contraction takes what is elementwise after it, not what comes before.
+// CHECK-LABEL: func.func @contraction(
+// CHECK-NEXT: %[[E:.*]] = weft.launch @{{.*}}(%{{.*}}) {{.*}} -> tensor<4x8xf32>
+// CHECK-NEXT: weft.launch @[[CONTRACTION:[a-z0-9_]+]](%[[E]], %{{.*}}, %{{.*}}) sizes [4, 8, 3]
+// CHECK-NEXT: return
+func.func @contraction(%a: tensor<4x8xf32>, %b: tensor<8x3xf32>, %c: tensor<3xf32>)
+    -> tensor<4x3xf32> {
+  %0 = weft.exp %a : tensor<4x8xf32>
+  %1 = weft.matmul %0, %b : tensor<4x8xf32>, tensor<8x3xf32> -> tensor<4x3xf32>
+  %2 = weft.broadcast %c [1] : tensor<3xf32> -> tensor<4x3xf32>
+  %3 = weft.add %1, %2 : tensor<4x3xf32>
+  return %3 : tensor<4x3xf32>
+}
+
+// An element that is read at other places than it is computed needs memory between: a kernel ends.
+// CHECK-LABEL: func.func @transposed_reader(
+// CHECK: %[[M:.*]] = weft.launch @{{.*}}(%{{.*}}, %{{.*}})
+// CHECK: weft.launch @{{.*}}(%[[M]])
+// CHECK-NEXT: return
+func.func @transposed_reader(%a: tensor<4x8xf32>, %b: tensor<8x4xf32>) -> tensor<4x4xf32> {
+  %0 = weft.matmul %a, %b : tensor<4x8xf32>, tensor<8x4xf32> -> tensor<4x4xf32>
+  %1 = weft.transpose %0 [1, 0] : tensor<4x4xf32> -> tensor<4x4xf32>
+  %2 = weft.add %0, %1 : tensor<4x4xf32>
+  return %2 : tensor<4x4xf32>
+}
+
+// Rank 0, size 0 and size 1 are sizes like others.
+// CHECK-LABEL: func.func @scalar(
+// CHECK-NEXT: weft.launch @[[SCALAR:[a-z0-9_]+]](%{{.*}}, %{{.*}}) sizes []
+func.func @scalar(%x: tensor<f32>, %y: tensor<f32>) -> tensor<f32> {
+  %0 = weft.add %x, %y : tensor<f32>
+  %1 = weft.exp %0 : tensor<f32>
+  return %1 : tensor<f32>
+}
+// CHECK-LABEL: func.func @empty(
+// CHECK-NEXT: weft.launch @{{.*}}(%{{.*}}) sizes [0, 3]
+func.func @empty(%x: tensor<0x3xf32>) -> tensor<0xf32> {
+  %0 = weft.exp %x : tensor<0x3xf32>
+  %1 = weft.sum %0 [1] : tensor<0x3xf32> -> tensor<0xf32>
+  return %1 : tensor<0xf32>
+}
+// CHECK-LABEL: func.func @one(
+// CHECK-NEXT: weft.launch @{{.*}}(%{{.*}}) sizes [1, 1]
+func.func @one(%x: tensor<1x1xf32>) -> tensor<1xf32> {
+  %0 = weft.exp %x : tensor<1x1xf32>
+  %1 = weft.sum %0 [0] : tensor<1x1xf32> -> tensor<1xf32>
+  return %1 : tensor<1xf32>
+}
+
+// What nobody reads is gone; a constant of different elements is data of the plan.
+// CHECK-LABEL: func.func @no_kernel(
+// CHECK-NEXT: %[[C:.*]] = weft.constant dense<[1.000000e+00, 2.000000e+00]>
+// CHECK-NEXT: return %{{.*}}, %[[C]]
+func.func @no_kernel(%x: tensor<4xf32>) -> (tensor<4xf32>, tensor<2xf32>) {
+  %0 = weft.exp %x : tensor<4xf32>
+  %1 = weft.constant dense<[1.0, 2.0]> : tensor<2xf32> : tensor<2xf32>
+  return %x, %1 : tensor<4xf32>, tensor<2xf32>
+}
+
+// A reshape is no computation: it stays between the launches.
+// CHECK-LABEL: func.func @reshape(
+// CHECK-NEXT: %[[E:.*]] = weft.launch
+// CHECK-NEXT: %[[V:.*]] = weft.reshape %[[E]]
+// CHECK-NEXT: weft.launch @{{.*}}(%[[V]])
+func.func @reshape(%x: tensor<6xf32>) -> tensor<2xf32> {
+  %0 = weft.exp %x : tensor<6xf32>
+  %1 = weft.reshape %0 : tensor<6xf32> -> tensor<2x3xf32>
+  %2 = weft.sum %1 [1] : tensor<2x3xf32> -> tensor<2xf32>
+  return %2 : tensor<2xf32>
+}
+
+// Sizes are numbered in the order in which the arguments show them.
+// CHECK: weft.kernel @[[EXAMPLE]](%[[X:.*]]: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %[[Y:.*]]: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?x?xf32, #weft.sizes<[0, 1]>> {
+// CHECK-NEXT: %[[SUM:.*]] = weft.add %[[X]], %[[Y]] : tensor<?x?xf32, #weft.sizes<[0, 1]>>
+// CHECK-NEXT: %[[EXP:.*]] = weft.exp %[[SUM]]
+// CHECK-NEXT: weft.yield %[[EXP]] : tensor<?x?xf32, #weft.sizes<[0, 1]>>
+
+// CHECK: weft.kernel @[[SEVERAL]](
+// CHECK: weft.yield %{{.*}}, %{{.*}} :
+
+// Sizes that are equal by chance stay apart; those that ops walk together are one.
+// CHECK: weft.kernel @[[NO_CYCLE]](%{{.*}}: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %{{.*}}: tensor<?x?xf32, #weft.sizes<[1, 1]>>)
+// CHECK-NEXT: weft.matmul
+// CHECK-NEXT: weft.add
+
+// CHECK: weft.kernel @[[REMAT]](%[[BIAS:.*]]: tensor<?xf32, #weft.sizes<[0]>>,
+// CHECK: weft.broadcast %[[BIAS]] [1]
+// CHECK: weft.kernel @[[REMAT_SECOND]](%{{.*}}: tensor<{{.*}}>, %[[BIAS:.*]]: tensor<?xf32, #weft.sizes<[0]>>)
+// CHECK: weft.broadcast %[[BIAS]] [1]
+
+// CHECK: weft.kernel @[[SOFTMAX]](
+// CHECK-NEXT: weft.max
+// CHECK: weft.sum
+// CHECK: weft.divide
+
+// CHECK: weft.kernel @[[COLUMNS_KERNEL]](
+// CHECK-NEXT: weft.multiply
+// CHECK-NEXT: weft.sum %{{.*}} [0]
+// CHECK-NEXT: weft.divide
+
+// CHECK: weft.kernel @[[CONTRACTION]](%{{.*}}: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %{{.*}}: tensor<?x?xf32, #weft.sizes<[1, 2]>>, %{{.*}}: tensor<?xf32, #weft.sizes<[2]>>) -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
+
+// CHECK: weft.kernel @[[SCALAR]](%{{.*}}: tensor<f32, #weft.sizes<>>, %{{.*}}: tensor<f32, #weft.sizes<>>) -> tensor<f32, #weft.sizes<>>

@@ -1,0 +1,215 @@
+"""Matrix products and convolutions, and their gradients."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+import weft
+from numerics import UNIT_ROUNDOFF, assert_same_bits, eager_and_jit, numpy_dtype, to_numpy
+from weft.nn import functional as F
+
+SIZES = [0, 1, 13, 14, 15, 31, 32, 33, 100]
+_RANDOM = np.random.default_rng(20)
+
+
+def _floats(*shape: int, dtype: str = "float32") -> np.ndarray:
+    return _RANDOM.standard_normal(shape).astype(numpy_dtype(dtype))
+
+
+def _check_product(actual: weft.Tensor, x: np.ndarray, y: np.ndarray) -> None:
+    """K additions in any order are off by at most K roundings of the product of magnitudes; half
+    precision is summed in float32 and rounded once."""
+    left, right = x.astype(np.float64), y.astype(np.float64)
+    exact, magnitude = left @ right, np.abs(left) @ np.abs(right)
+    unit = UNIT_ROUNDOFF[actual.dtype.name]
+    depth = x.shape[-1]
+    bound = depth * min(unit, UNIT_ROUNDOFF["float32"]) * magnitude + unit * np.abs(exact)
+    assert actual.shape == exact.shape
+    error = np.abs(to_numpy(actual).astype(np.float64) - exact)
+    assert np.all(error <= bound + 1e-300), f"{x.shape} @ {y.shape}: off by {error.max()}"
+
+
+@pytest.mark.parametrize("depth", SIZES)
+def test_products_of_all_sizes(depth: int) -> None:
+    for rows, columns in itertools.product(SIZES, SIZES):
+        x, y = _floats(rows, depth), _floats(depth, columns)
+        _check_product(eager_and_jit(weft.matmul, weft.asarray(x), weft.asarray(y)), x, y)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+def test_products_of_other_floats(dtype: str) -> None:
+    for shape in [(1, 1, 1), (13, 33, 15), (33, 100, 32), (2, 0, 3), (64, 64, 64)]:
+        x, y = _floats(*shape[:2], dtype=dtype), _floats(*shape[1:], dtype=dtype)
+        actual = eager_and_jit(weft.matmul, weft.asarray(x), weft.asarray(y))
+        assert actual.dtype == dtype
+        _check_product(actual, x, y)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64", "uint8"])
+def test_products_of_integers_wrap_around(dtype: str) -> None:
+    limits = np.iinfo(dtype)
+    for rows, depth, columns in [(1, 1, 1), (13, 33, 15), (33, 100, 32), (2, 0, 3)]:
+        x = _RANDOM.integers(limits.min, limits.max, (rows, depth), dtype=dtype)
+        y = _RANDOM.integers(limits.min, limits.max, (depth, columns), dtype=dtype)
+        actual = eager_and_jit(weft.matmul, weft.asarray(x), weft.asarray(y))
+        np.testing.assert_array_equal(to_numpy(actual), x @ y, strict=True)
+
+
+@pytest.mark.parametrize("left_transposed", [False, True])
+@pytest.mark.parametrize("right_transposed", [False, True])
+def test_transposed_operands(left_transposed: bool, right_transposed: bool) -> None:
+    def product(x: weft.Tensor, y: weft.Tensor) -> weft.Tensor:
+        return (x.mT if left_transposed else x) @ (y.mT if right_transposed else y)
+
+    for rows, depth, columns in [(1, 7, 1), (14, 15, 31), (33, 100, 65), (5, 1, 3)]:
+        for batch in [(), (3,)]:
+            x, y = _floats(*batch, rows, depth), _floats(*batch, depth, columns)
+            stored = x.swapaxes(-1, -2) if left_transposed else x
+            other = y.swapaxes(-1, -2) if right_transposed else y
+            tensors = weft.asarray(stored.copy()), weft.asarray(other.copy())
+            actual = eager_and_jit(product, *tensors)
+            _check_product(actual, x, y)
+            # A transpose is another order in memory, never another order of the sums.
+            assert_same_bits(actual, weft.asarray(x) @ weft.asarray(y))
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ((7,), (7,)),
+        ((7,), (7, 5)),
+        ((5, 7), (7,)),
+        ((3, 5, 7), (7,)),
+        ((7,), (3, 7, 5)),
+        ((3, 5, 7), (7, 4)),
+        ((3, 5, 7), (3, 7, 4)),
+        ((3, 1, 5, 7), (2, 7, 4)),
+        ((1, 5, 7), (3, 7, 4)),
+        ((5, 7), (3, 7, 4)),
+        ((0, 5, 7), (0, 7, 4)),
+    ],
+)
+def test_batches_and_vectors(left: tuple, right: tuple) -> None:
+    x, y = _floats(*left, dtype="float64"), _floats(*right, dtype="float64")
+    actual = eager_and_jit(weft.matmul, weft.asarray(x), weft.asarray(y))
+    expected = x @ y
+    assert actual.shape == expected.shape
+    np.testing.assert_allclose(to_numpy(actual), expected, rtol=0, atol=1e-13)
+
+
+def test_what_is_not_a_number_spreads() -> None:
+    x = np.ones((17, 19), np.float32)
+    x[3, 4] = np.nan
+    actual = to_numpy(eager_and_jit(weft.matmul, weft.asarray(x), weft.zeros(19, 21)))
+    np.testing.assert_array_equal(np.isnan(actual).all(1), np.arange(17) == 3)
+
+
+def test_what_surrounds_a_product_is_fused_without_a_change() -> None:
+    def layer(x: weft.Tensor, w: weft.Tensor, b: weft.Tensor) -> weft.Tensor:
+        return weft.relu(weft.tanh(x) @ w + b) * 0.5
+
+    for rows in (1, 15, 64):
+        x, w, b = _floats(rows, 33), _floats(33, 47), _floats(47)
+        actual = eager_and_jit(layer, *map(weft.asarray, (x, w, b)))
+        wide = np.maximum(np.tanh(x.astype(np.float64)) @ w + b, 0) * 0.5
+        # 33 terms of at most 4.
+        np.testing.assert_allclose(to_numpy(actual), wide, atol=33 * 4 * 34 * 2.0**-24)
+
+
+@pytest.mark.parametrize("subscripts", ["bij,bjk->bik", "ij,kj->ik", "ij,ij->", "i,j->ij", "bi,bij->bj"])
+def test_einsum(subscripts: str) -> None:
+    sizes = dict(b=3, i=5, j=7, k=4)
+    labels = subscripts.split("->")[0].split(",")
+    inputs = [_floats(*(sizes[c] for c in label), dtype="float64") for label in labels]
+    actual = eager_and_jit(lambda *a: weft.einsum(subscripts, *a), *map(weft.asarray, inputs))
+    np.testing.assert_allclose(to_numpy(actual), np.einsum(subscripts, *inputs), atol=1e-13)
+
+
+@pytest.mark.parametrize("axes", [0, 1, 2, ([0], [1]), ([1, 0], [0, 1])])
+def test_tensordot(axes: object) -> None:
+    x, y = _floats(4, 4, dtype="float64"), _floats(4, 4, dtype="float64")
+    actual = weft.tensordot(weft.asarray(x), weft.asarray(y), axes=axes)
+    np.testing.assert_allclose(to_numpy(actual), np.tensordot(x, y, axes=axes), atol=1e-13)
+
+
+# Input, weight, stride, padding, dilation, groups.
+CONVOLUTIONS = [
+    ((2, 3, 8, 9), (4, 3, 3, 3), 1, 0, 1, 1),
+    ((2, 3, 8, 9), (4, 3, 3, 3), 1, 1, 1, 1),
+    ((1, 1, 5, 5), (1, 1, 5, 5), 1, 0, 1, 1),
+    ((2, 3, 8, 9), (16, 3, 3, 2), 2, (1, 0), 1, 1),
+    ((2, 3, 11, 9), (17, 3, 3, 3), (2, 3), (2, 1), 1, 1),
+    ((1, 4, 12, 12), (5, 4, 3, 3), 1, 2, 2, 1),
+    ((1, 4, 12, 12), (5, 4, 2, 3), 2, 1, (1, 3), 1),
+    ((2, 4, 7, 7), (6, 2, 3, 3), 1, 1, 1, 2),
+    ((2, 6, 7, 7), (6, 1, 3, 3), 1, 1, 1, 6),
+    ((2, 6, 7, 7), (12, 1, 3, 3), 2, 1, 1, 6),
+    ((3, 5, 6, 6), (33, 5, 1, 1), 1, 0, 1, 1),
+    ((3, 5, 6, 6), (33, 5, 1, 1), 2, 0, 1, 1),
+    ((1, 32, 14, 14), (64, 32, 3, 3), 1, 1, 1, 1),
+    ((0, 3, 8, 8), (4, 3, 3, 3), 1, 1, 1, 1),
+]
+
+
+@pytest.mark.parametrize("case", CONVOLUTIONS, ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_convolutions_and_their_gradients(case: tuple, dtype: str) -> None:
+    shape, weight_shape, stride, padding, dilation, groups = case
+    inputs = [_floats(*shape, dtype=dtype), _floats(*weight_shape, dtype=dtype)]
+    options = dict(stride=stride, padding=padding, dilation=dilation, groups=groups)
+
+    def convolve(x: weft.Tensor, w: weft.Tensor) -> weft.Tensor:
+        return F.conv2d(x, w, **options)
+
+    leaves = [torch.tensor(x, dtype=torch.float64, requires_grad=True) for x in inputs]
+    expected = torch.nn.functional.conv2d(*leaves, **options)
+    cotangent = _floats(*expected.shape, dtype=dtype)
+    expected.backward(torch.tensor(cotangent, dtype=torch.float64))
+
+    def gradients(x: weft.Tensor, w: weft.Tensor, c: weft.Tensor) -> tuple:
+        return weft.vjp(convolve, x, w)[1](c)
+
+    tensors = [weft.asarray(x) for x in inputs]
+    result = eager_and_jit(convolve, *tensors)
+    back = eager_and_jit(gradients, *tensors, weft.asarray(cotangent))
+    for actual, exact in zip([result, *back], [expected, *(x.grad for x in leaves)], strict=True):
+        # Terms are of size 1; there are at most as many as elements in the largest operand.
+        terms = max(np.prod(weight_shape[1:]), cotangent.size // weight_shape[0] + 1)
+        bound = UNIT_ROUNDOFF[dtype] * terms * 8 + 1e-300
+        assert actual.shape == tuple(exact.shape)
+        np.testing.assert_allclose(
+            to_numpy(actual), exact.detach().numpy(), rtol=terms * UNIT_ROUNDOFF[dtype], atol=bound * 4
+        )
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_convolutions_in_half_precision_are_summed_in_float32(dtype: str) -> None:
+    x, w = _floats(2, 3, 8, 8, dtype=dtype), _floats(5, 3, 3, 3, dtype=dtype)
+    actual = eager_and_jit(lambda a, b: F.conv2d(a, b), weft.asarray(x), weft.asarray(w))
+    wide = F.conv2d(weft.asarray(x).astype("float32"), weft.asarray(w).astype("float32"))
+    assert_same_bits(actual, wide.astype(dtype))
+
+
+def test_a_bias_and_names_of_paddings() -> None:
+    x, w, b = _floats(2, 3, 8, 8), _floats(5, 3, 3, 3), _floats(5)
+    for padding in ("same", "valid"):
+        expected = torch.nn.functional.conv2d(*map(torch.tensor, (x, w, b)), padding=padding)
+        actual = F.conv2d(*map(weft.asarray, (x, w, b)), padding=padding)
+        # 28 terms of size about 1, in another order.
+        np.testing.assert_allclose(to_numpy(actual), expected.numpy(), atol=28 * 28 * 2.0**-24)
+
+
+@pytest.mark.parametrize("shape", [(15, 33, 14), (1, 5, 1), (3, 0, 2), (64, 100, 31)])
+def test_gradients_of_products(shape: tuple) -> None:
+    rows, depth, columns = shape
+    x, y, c = _floats(rows, depth), _floats(depth, columns), _floats(rows, columns)
+
+    def gradients(a: weft.Tensor, b: weft.Tensor, g: weft.Tensor) -> tuple:
+        return weft.vjp(weft.matmul, a, b)[1](g)
+
+    left, right = eager_and_jit(gradients, *map(weft.asarray, (x, y, c)))
+    _check_product(left, c, y.T)
+    _check_product(right, x.T, c)
