@@ -58,8 +58,6 @@ std::optional<CpuTarget> CpuTarget::byName(llvm::StringRef name) {
     setRegisters(target, true, true);
   else if (name == "x86-64-v3")
     setRegisters(target, false, true);
-  else if (name == "x86-64-v2")
-    setRegisters(target, false, false);
   else
     return std::nullopt;
   return target;

@@ -7,6 +7,7 @@
 #include "lib/Compiler/PlanBuilder.h"
 #include "lib/Compiler/Stopwatch.h"
 #include "lib/Support/Error.h"
+#include "llvm/Support/Process.h"
 
 using namespace mlir;
 
@@ -19,10 +20,22 @@ static std::string &packagedKernels() {
 
 void Compiler::setPackagedKernels(std::string folder) { packagedKernels() = std::move(folder); }
 
+/// The processor that WEFT_TARGET names, else this one. Throws weft::Error.
+static CpuTarget chooseTarget() {
+  auto name = llvm::sys::Process::GetEnv("WEFT_TARGET");
+  if (!name || name->empty())
+    return CpuTarget::host();
+  if (auto target = CpuTarget::byName(*name))
+    return *target;
+  throw Error(Error::Kind::Unsupported, "WEFT_TARGET=" + *name +
+                                      ": no target has this name; there are native, x86-64-v3 and "
+                                      "x86-64-v4");
+}
+
 struct Compiler::Implementation {
   Implementation()
       : registry(makeRegistry()), context(registry, MLIRContext::Threading::DISABLED),
-        target(CpuTarget::host()), cache(target, statistics, packagedKernels()) {
+        target(chooseTarget()), cache(target, statistics, packagedKernels()) {
     context.loadAllAvailableDialects();
     context.allowUnregisteredDialects(false);
   }
@@ -44,7 +57,7 @@ struct Compiler::Implementation {
 
   DialectRegistry registry;
   MLIRContext context;
-  const CpuTarget &target;
+  const CpuTarget target;
   Statistics statistics;
   KernelCache cache;
 };
@@ -109,7 +122,7 @@ std::string Compiler::lower(ModuleOp module, StringRef level, const CompileOptio
                               {"asm", Phase::Llvm}};
   auto *found = llvm::find_if(levels, [&](const Level &known) { return known.name == level; });
   if (found == std::end(levels))
-    throw Error(Error::Kind::Value, "no level of the IR is named \"" + level.str() +
+    throw Error(Error::Kind::Unsupported, "no level of the IR is named \"" + level.str() +
                                         "\"; there are weft, kernels, loops, llvm and asm");
   implementation->runPhases(module, Phase::Differentiate, found->last);
   if (found->last != Phase::Llvm)

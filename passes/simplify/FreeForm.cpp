@@ -23,4 +23,19 @@ Value FreeForm::build(OpBuilder &builder, Location location) const {
   return BroadcastOp::create(builder, location, type, BroadcastOp(broadcast).getX(), dimensions);
 }
 
+Operation *rebuildOver(Operation *op, ArrayRef<int64_t> shape, OpBuilder &builder,
+                       function_ref<std::optional<FreeForm>(Value)> formOf) {
+  std::vector<FreeForm> forms;
+  for (Value operand : op->getOperands()) {
+    auto form = formOf(operand);
+    if (!form)
+      return nullptr;
+    forms.push_back(*form);
+  }
+  SmallVector<Value> operands;
+  for (const FreeForm &form : forms)
+    operands.push_back(form.build(builder, op->getLoc()));
+  return rebuild(builder, op, operands, withShape(op->getResult(0).getType(), shape));
+}
+
 } // namespace weft

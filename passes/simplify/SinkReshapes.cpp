@@ -87,19 +87,11 @@ struct SinkReshape : OpInterfaceRewritePattern<ElementwiseOpInterface> {
 
 private:
   static LogicalResult sink(Operation *op, ArrayRef<int64_t> shape, PatternRewriter &rewriter) {
-    std::vector<FreeForm> forms;
-    for (Value operand : op->getOperands()) {
-      auto form = reshapeForFree(operand, shape);
-      if (!form)
-        return failure();
-      forms.push_back(*form);
-    }
-    SmallVector<Value> operands;
-    for (const FreeForm &form : forms)
-      operands.push_back(form.build(rewriter, op->getLoc()));
-    Type result = op->getResult(0).getType();
-    Operation *copy = rebuild(rewriter, op, operands, withShape(result, shape));
-    rewriter.replaceOpWithNewOp<ReshapeOp>(op, result, copy->getResult(0));
+    Operation *copy = rebuildOver(op, shape, rewriter,
+                                  [&](Value value) { return reshapeForFree(value, shape); });
+    if (!copy)
+      return failure();
+    rewriter.replaceOpWithNewOp<ReshapeOp>(op, op->getResult(0).getType(), copy->getResult(0));
     return success();
   }
 };

@@ -52,21 +52,15 @@ struct SinkTranspose : OpInterfaceRewritePattern<ElementwiseOpInterface> {
     });
     if (found == op->getOperands().end())
       return failure();
-    SmallVector<int64_t> permutation((*found).getDefiningOp<TransposeOp>().getPermutation());
-    std::vector<FreeForm> forms;
-    for (Value operand : op->getOperands()) {
-      auto form = untranspose(operand, permutation);
-      if (!form)
-        return failure();
-      forms.push_back(*form);
-    }
-    SmallVector<Value> operands;
-    for (const FreeForm &form : forms)
-      operands.push_back(form.build(rewriter, op->getLoc()));
-    Type result = op->getResult(0).getType();
-    Type inner = withShape(result, cast<RankedTensorType>(operands[0].getType()).getShape());
-    Operation *copy = rebuild(rewriter, op, operands, inner);
-    rewriter.replaceOpWithNewOp<TransposeOp>(op, result, copy->getResult(0), permutation);
+    auto transpose = (*found).getDefiningOp<TransposeOp>();
+    SmallVector<int64_t> permutation(transpose.getPermutation());
+    Operation *copy =
+        rebuildOver(op, cast<RankedTensorType>(transpose.getX().getType()).getShape(), rewriter,
+                    [&](Value value) { return untranspose(value, permutation); });
+    if (!copy)
+      return failure();
+    rewriter.replaceOpWithNewOp<TransposeOp>(op, op->getResult(0).getType(), copy->getResult(0),
+                                             permutation);
     return success();
   }
 };

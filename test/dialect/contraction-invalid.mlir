@@ -47,7 +47,7 @@ func.func @f(%a: tensor<2x3xf32>, %b: tensor<3x5xf32>) {
 // -----
 
 func.func @f(%x: tensor<1x8x8x1x3xf32>, %w: tensor<3x3x2x1x4xf32>) {
-  // expected-error@+2 {{convolution: x [N, H, W, G, C] has shape [1, 8, 8, 1, 3], weight [KH, KW, C, G, O] has shape [3, 3, 2, 1, 4]}}
+  // expected-error@+2 {{convolution: x [N, H, W, (G,) C] has shape [1, 8, 8, 1, 3], weight [KH, KW, C, (G,) O] has shape [3, 3, 2, 1, 4]}}
   // expected-error@+1 {{'weft.convolution' op failed to infer returned types}}
   %0 = weft.convolution %x, %w strides [1, 1] dilations [1, 1] : tensor<1x8x8x1x3xf32>, tensor<3x3x2x1x4xf32> -> tensor<1x6x6x1x4xf32>
   return
@@ -74,7 +74,7 @@ func.func @f(%x: tensor<1x8x8x1x3xf32>, %w: tensor<3x3x3x1x4xf32>) {
 // -----
 
 func.func @f(%x: tensor<1x8x8x1x3xf32>, %c: tensor<1x7x6x1x4xf32>) {
-  // expected-error@+1 {{'weft.convolution_weight_gradient' op x [N, H, W, G, C] has shape [1, 8, 8, 1, 3], cotangent [N, Ho, Wo, G, O] has shape [1, 7, 6, 1, 4], the result [KH, KW, C, G, O] has shape [3, 3, 3, 1, 4]}}
+  // expected-error@+1 {{'weft.convolution_weight_gradient' op x [N, H, W, (G,) C] has shape [1, 8, 8, 1, 3], cotangent [N, Ho, Wo, (G,) O] has shape [1, 7, 6, 1, 4], the result [KH, KW, C, (G,) O] has shape [3, 3, 3, 1, 4]}}
   %0 = weft.convolution_weight_gradient %x, %c strides [1, 1] dilations [1, 1] : tensor<1x8x8x1x3xf32>, tensor<1x7x6x1x4xf32> -> tensor<3x3x3x1x4xf32>
   return
 }

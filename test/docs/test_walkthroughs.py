@@ -1,7 +1,7 @@
-"""The walk-throughs work: their steps are taken in a copy of the tree, which is then compiled and tested.
+"""The walk-throughs work: their steps are taken in a copy of the tree, which is compiled and tested.
 
-A step is a block of code behind a line "In `file`:" or "In `file`, before `text`:". Of the compiler only what
-the steps touch is compiled; the rest is linked as it lies in the build folder.
+A step is a block of code behind a line "In `file`:" or "In `file`, before `text`:". Of the compiler
+only what the steps touch is compiled; the rest is linked as it lies in the build folder.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def run(*command: object, folder: Path | None = None) -> str:
 
 
 def take_steps(document: Path, tree: Path) -> list[str]:
-    """Copies the tree without what is built, takes the steps of `document`, and returns their files."""
+    """Copies the tree, takes the steps of `document` in the copy, and returns their files."""
     for room in ("dialects", "passes", "codegen", "lib", "include"):
         shutil.copytree(ROOT / room, tree / room)
     files = []
@@ -64,6 +64,18 @@ def table_gen(tree: Path, records: str, generator: str, output: str, *options: s
     run(*command, "-I", LLVM / "include", folder=tree)
 
 
+def without_optimization(words: list[str]) -> list[str]:
+    """A compiler's command line made fast: the precompiled header, which fits -O3 only, goes too."""
+    result = ["-O0" if word == "-O3" else word for word in words]
+    while "-include-pch" in result:
+        position = result.index("-include-pch") - 1
+        del result[position : position + 4]
+    while "-include" in result:
+        position = result.index("-include") - 1
+        del result[position : position + 4]
+    return result
+
+
 @dataclass
 class Builder:
     """Compiles files of a copied tree and links them with the rest of weft-opt."""
@@ -75,7 +87,7 @@ class Builder:
         """The object of file `name`, compiled with the flags of file `like` of the source tree."""
         database = json.loads((self.build_folder / "compile_commands.json").read_text())
         command = next(row["command"] for row in database if row["file"] == str(ROOT / like))
-        words = shlex.split(command)
+        words = without_optimization(shlex.split(command))
         output = self.tree / "build" / (Path(name).name + ".o")
         words[words.index("-o") + 1] = str(output)
         words[words.index("-c") + 1] = str(self.tree / name)
@@ -116,7 +128,7 @@ def run_lines(test: Path, weft_opt: Path) -> None:
 
 def test_add_an_op(tmp_path: Path, build_folder: Path) -> None:
     files = take_steps(ROOT / "docs" / "add-an-op.md", tmp_path)
-    record, body, gradient, test = files
+    _record, body, gradient, test = files
     records = "dialects/Weft/IR/WeftOps.td"
     command = [build_folder / "bin" / "weft-tblgen", "-gen-python", records]
     python = run(*command, "-I", LLVM / "include", folder=tmp_path)

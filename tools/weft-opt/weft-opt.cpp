@@ -13,7 +13,7 @@ using namespace weft;
 static llvm::cl::opt<std::string>
     pipelineTarget("weft-pipeline",
                    llvm::cl::desc("Run Weft's own pipeline for a target: cpu, or a processor level: "
-                                  "x86-64-v2, x86-64-v3, x86-64-v4"),
+                                  "x86-64-v3, x86-64-v4"),
                    llvm::cl::value_desc("target"));
 static llvm::cl::opt<std::string> untilPhase("until",
                                              llvm::cl::desc("Stop Weft's pipeline after a phase"),
@@ -38,7 +38,7 @@ static LogicalResult addPipeline(PassManager &passes) {
       CpuTarget::byName(pipelineTarget == "cpu" ? "native" : pipelineTarget.getValue());
   if (!target) {
     llvm::errs() << "weft-opt: --weft-pipeline=" << pipelineTarget
-                 << ": no target has this name; there are cpu, x86-64-v2, x86-64-v3, x86-64-v4\n";
+                 << ": no target has this name; there are cpu, x86-64-v3, x86-64-v4\n";
     return failure();
   }
   FailureOr<Phase> first = phaseOf(fromPhase, Phase::Differentiate);
