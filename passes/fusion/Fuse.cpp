@@ -7,11 +7,8 @@
 //   %0 = weft.launch @kernel_0(%x, %y) sizes [4, 8] : (tensor<4x8xf32>, ...) -> tensor<4x8xf32>
 //   return %0 : tensor<4x8xf32>
 // with
-//   weft.kernel @kernel_0(%arg0: tensor<?x?xf32, #weft.sizes<[0, 1]>>, ...) -> ... {
-//     %0 = weft.add %arg0, %arg1 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
-//     %1 = weft.exp %0 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
-//     weft.yield %1 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
-//   }
+//   weft.kernel @kernel_0(%arg0: T, %arg1: T) -> T { %0 = weft.add ... weft.yield %1 : T }
+// where T is tensor<?x?xf32, #weft.sizes<[0, 1]>>.
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "passes/Passes.h"
 #include "passes/fusion/FusionGroups.h"

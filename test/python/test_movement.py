@@ -1,0 +1,289 @@
+"""Reshaping, slicing, padding, joining, gathering and indexing, against NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import weft
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numerics import assert_same_bits, eager_and_jit, numpy_dtype
+
+DTYPES = ["bool", "int8", "uint8", "int16", "int32", "int64", "float16", "bfloat16", "float32"]
+DTYPES.append("float64")
+
+hypothesis_settings = settings(
+    max_examples=60, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
+SHAPES = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5)
+
+
+def _counting(shape: tuple[int, ...], dtype: str = "float32") -> np.ndarray:
+    """All elements different, where the dtype has enough numbers."""
+    count = int(np.prod(shape))
+    return (np.arange(count) % 251 + 1).astype(numpy_dtype(dtype)).reshape(shape)
+
+
+def _check(function: object, *arrays: np.ndarray) -> None:
+    """The function of tensors gives bit for bit what it gives of arrays."""
+    tensors = [weft.asarray(x) for x in arrays]
+    assert_same_bits(eager_and_jit(function, *tensors), function(*arrays))
+
+
+@seed(1)
+@hypothesis_settings
+@given(st.data(), SHAPES)
+def test_indexing(data: st.DataObject, shape: tuple[int, ...]) -> None:
+    """Integers, slices with any steps, None and an ellipsis."""
+    key = data.draw(
+        hnp.basic_indices(shape, allow_newaxis=True, allow_ellipsis=True, max_dims=6)
+    )
+    x = _counting(shape)
+    expected = np.asarray(x[key])
+    assert_same_bits(eager_and_jit(lambda t: t[key], weft.asarray(x)), expected)
+
+
+@seed(2)
+@hypothesis_settings
+@given(st.data(), SHAPES)
+def test_assigning_to_an_index(data: st.DataObject, shape: tuple[int, ...]) -> None:
+    key = data.draw(hnp.basic_indices(shape, allow_newaxis=False, allow_ellipsis=True))
+    x = _counting(shape)
+    value = -_counting(np.asarray(x[key]).shape)
+    if value.ndim and data.draw(st.booleans()):
+        value = value[:1] if value.shape[0] else value  # One that is broadcast.
+
+    def assigned(t: weft.Tensor, v: weft.Tensor) -> weft.Tensor:
+        result = t + 0.0
+        result[key] = v
+        return result
+
+    expected = x.copy()
+    expected[key] = value
+    assert_same_bits(eager_and_jit(assigned, weft.asarray(x), weft.asarray(value)), expected)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_all_dtypes_move(dtype: str) -> None:
+    x = _counting((3, 4, 5), dtype)
+    moves = [
+        (lambda t: t[::-1, 1:3, ::2], x[::-1, 1:3, ::2]),
+        (lambda t: weft.reshape(t, (5, 12)), x.reshape(5, 12)),
+        (lambda t: weft.permute_dims(t, (2, 0, 1)), x.transpose(2, 0, 1)),
+        (lambda t: weft.broadcast_to(t, (2, 3, 4, 5)), np.broadcast_to(x, (2, 3, 4, 5))),
+        (lambda t: weft.concat([t, t], axis=1), np.concatenate([x, x], 1)),
+        (lambda t: weft.take(t, weft.asarray(np.array([3, 0, 3])), axis=1), x[:, [3, 0, 3]]),
+        (lambda t: weft.tril(t), np.tril(x)),
+    ]
+    for move, expected in moves:
+        assert_same_bits(eager_and_jit(move, weft.asarray(x)), expected)
+
+
+@seed(3)
+@hypothesis_settings
+@given(st.data(), hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=6))
+def test_transposes_and_reshapes(data: st.DataObject, shape: tuple[int, ...]) -> None:
+    axes = tuple(data.draw(st.permutations(range(len(shape)))))
+    x = _counting(shape)
+    moved = x.transpose(axes)
+    result = eager_and_jit(
+        lambda t: (weft.permute_dims(t, axes), weft.reshape(weft.permute_dims(t, axes), (-1,)))
+        if x.size
+        else (weft.permute_dims(t, axes),),
+        weft.asarray(x),
+    )
+    assert_same_bits(result, (moved, moved.reshape(-1)) if x.size else (moved,))
+
+
+@pytest.mark.parametrize("shape", [(33, 47), (1, 100), (100, 1), (64, 64), (129, 31)])
+def test_transposes_of_matrices(shape: tuple[int, int]) -> None:
+    for dtype in ("int8", "float16", "float32", "float64"):
+        x = _counting(shape, dtype)
+        assert_same_bits(eager_and_jit(lambda t: t.T, weft.asarray(x)), x.T)
+
+
+@seed(4)
+@hypothesis_settings
+@given(st.data(), hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=5))
+def test_padding(data: st.DataObject, shape: tuple[int, ...]) -> None:
+    sizes = st.integers(0, 3)
+    padding = [(data.draw(sizes), data.draw(sizes)) for _ in shape]
+    x = _counting(shape)
+    expected = np.pad(x, padding, constant_values=7.5)
+    assert_same_bits(eager_and_jit(lambda t: weft.pad(t, padding, 7.5), weft.asarray(x)), expected)
+
+
+@pytest.mark.parametrize("shape", [(4,), (3, 5), (1, 1), (0, 3)])
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_spreading_by_assignment(shape: tuple[int, ...], step: int) -> None:
+    """Interior padding, which the gradient of a strided slice is made of."""
+    x = np.zeros([size * step + 2 for size in shape], np.float32)
+    key = tuple(slice(1, 1 + size * step, step) for size in shape)
+    value = _counting(shape)
+    expected = x.copy()
+    expected[key] = value
+
+    def spread(t: weft.Tensor, v: weft.Tensor) -> weft.Tensor:
+        t = t + 0.0
+        t[key] = v
+        return t
+
+    assert_same_bits(eager_and_jit(spread, weft.asarray(x), weft.asarray(value)), expected)
+    cotangent = weft.asarray(_counting(shape))
+    spread_back = weft.vjp(lambda t: t[key], weft.asarray(x))[1](cotangent)[0]
+    assert_same_bits(spread_back, expected)
+
+
+@seed(5)
+@hypothesis_settings
+@given(st.data(), hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=4))
+def test_concatenation(data: st.DataObject, shape: tuple[int, ...]) -> None:
+    axis = data.draw(st.integers(-len(shape), len(shape) - 1))
+    pieces = []
+    for _ in range(data.draw(st.integers(1, 4))):
+        size = data.draw(st.integers(0, 4))
+        piece = list(shape)
+        piece[axis] = size
+        pieces.append(_counting(tuple(piece)) + 10 * len(pieces))
+    actual = eager_and_jit(lambda *t: weft.concat(t, axis=axis), *map(weft.asarray, pieces))
+    assert_same_bits(actual, np.concatenate(pieces, axis))
+
+
+@seed(6)
+@hypothesis_settings
+@given(
+    st.data(),
+    hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=5),
+    hnp.array_shapes(min_dims=0, max_dims=2, min_side=0, max_side=5),
+    st.sampled_from(["int8", "uint8", "int32", "int64"]),
+)
+def test_gathering_and_adding_to_rows(
+    data: st.DataObject, shape: tuple[int, ...], index_shape: tuple[int, ...], dtype: str
+) -> None:
+    axis = data.draw(st.integers(0, len(shape) - 1))
+    size = shape[axis]
+    low = 0 if dtype == "uint8" else -size
+    indices = data.draw(hnp.arrays(dtype, index_shape, elements=st.integers(low, size - 1)))
+    x = _counting(shape)
+    actual = eager_and_jit(
+        lambda t, i: weft.take(t, i, axis=axis), weft.asarray(x), weft.asarray(indices)
+    )
+    taken = np.take(x, indices.astype(np.int64), axis)
+    assert_same_bits(actual, taken)
+    updates = _counting(taken.shape) * 3
+    added = eager_and_jit(
+        lambda t, i, u: weft.scatter_add(t, i, u, axis=axis),
+        *map(weft.asarray, (x, indices, updates)),
+    )
+    expected = x.copy()
+    # All numbers are small integers: sums are exact in any order.
+    key = (slice(None),) * axis + (indices.astype(np.int64),)
+    np.add.at(expected, key, updates)
+    assert_same_bits(added, expected)
+
+
+def test_indices_out_of_range() -> None:
+    x = weft.asarray(_counting((4, 3)))
+    for index in (4, -5):
+        with pytest.raises(weft.OutOfBoundsError, match=f"index {index} is out of range"):
+            x[index]
+        with pytest.raises(weft.OutOfBoundsError, match=f"{index} is out of range"):
+            x[weft.asarray(np.array([0, index]))]
+    # In a compiled function nothing can be raised: the nearest row is read, and none is written.
+    far = weft.asarray(np.array([9, -9, 1]))
+    taken = weft.jit(lambda t, i: weft.take(t, i, axis=0))(x, far)
+    assert_same_bits(taken, _counting((4, 3))[[3, 0, 1]])
+
+
+@pytest.mark.parametrize("repeats", [(), (2,), (1, 3), (2, 1, 2)])
+def test_tiling_repeating_rolling_and_flipping(repeats: tuple[int, ...]) -> None:
+    x = _counting((2, 3))
+    tensor = weft.asarray(x)
+    assert_same_bits(eager_and_jit(lambda t: weft.tile(t, repeats), tensor), np.tile(x, repeats))
+    for axis in (None, 0, 1, -1):
+        count = len(repeats) + 1
+        assert_same_bits(
+            eager_and_jit(lambda t: weft.repeat(t, count, axis=axis), tensor),
+            np.repeat(x, count, axis),
+        )
+        for shift in (-4, -1, 0, 1, 5):
+            assert_same_bits(
+                eager_and_jit(lambda t: weft.roll(t, shift, axis=axis), tensor),
+                np.roll(x, shift, axis),
+            )
+        assert_same_bits(
+            eager_and_jit(lambda t: weft.flip(t, axis=axis), tensor), np.flip(x, axis)
+        )
+
+
+@pytest.mark.parametrize("k", [-5, -1, 0, 2, 5])
+def test_triangles_and_identities(k: int) -> None:
+    for shape in [(3, 4), (4, 3), (2, 3, 3), (1, 1)]:
+        x = _counting(shape)
+        assert_same_bits(eager_and_jit(lambda t: weft.tril(t, k=k), weft.asarray(x)), np.tril(x, k))
+        assert_same_bits(eager_and_jit(lambda t: weft.triu(t, k=k), weft.asarray(x)), np.triu(x, k))
+    assert_same_bits(weft.eye(3, 4, k=k), np.eye(3, 4, k=k, dtype=np.float32))
+
+
+@pytest.mark.parametrize(
+    "arguments", [(5,), (2, 9), (0, 10, 3), (10, 0, -4), (0,), (5, 5), (0.0, 1.0, 0.25)]
+)
+def test_ranges(arguments: tuple) -> None:
+    expected = np.arange(*arguments)
+    expected = expected.astype(np.float32) if expected.dtype == float else expected
+    assert_same_bits(weft.arange(*arguments), expected)
+    assert_same_bits(weft.jit(lambda: weft.arange(*arguments))(), expected)
+
+
+def test_splitting_stacking_and_moving_axes() -> None:
+    x = _counting((5, 4, 3))
+    tensor = weft.asarray(x)
+    assert_same_bits(eager_and_jit(lambda t: weft.split(t, 2), tensor), [x[:2], x[2:4], x[4:]])
+    assert_same_bits(eager_and_jit(lambda t: weft.split(t, [1, 3], dim=1), tensor), [x[:, :1], x[:, 1:]])
+    assert_same_bits(weft.chunk(tensor, 2), [x[:3], x[3:]])
+    assert_same_bits(weft.unstack(tensor, axis=2), [x[..., 0], x[..., 1], x[..., 2]])
+    assert_same_bits(weft.stack([tensor, tensor], axis=-1), np.stack([x, x], -1))
+    assert_same_bits(weft.moveaxis(tensor, 0, -1), np.moveaxis(x, 0, -1))
+    assert_same_bits(weft.moveaxis(tensor, (0, 1), (1, 2)), np.moveaxis(x, (0, 1), (1, 2)))
+    assert_same_bits(weft.squeeze(weft.expand_dims(tensor, axis=1), 1), x)
+    grid = weft.meshgrid(weft.arange(3), weft.arange(2))
+    assert_same_bits(grid, list(np.meshgrid(np.arange(3), np.arange(2))))
+
+
+def test_masks() -> None:
+    x = _counting((3, 4))
+    mask = x % 3 == 0
+    tensor = weft.asarray(x)
+    assert_same_bits(tensor[weft.asarray(mask)], x[mask])
+    expected = x.copy()
+    expected[mask] = -1
+    changed = tensor + 0.0
+    changed[weft.asarray(mask)] = -1
+    assert_same_bits(changed, expected)
+    rows = np.array([True, False, True])
+    assert_same_bits(tensor[weft.asarray(rows)], x[rows])
+
+
+def test_assigning_rows_by_index_the_last_wins() -> None:
+    x = _counting((4, 3))
+    indices, rows = np.array([2, 0, 2]), -_counting((3, 3))
+
+    def assigned(t: weft.Tensor, i: weft.Tensor, v: weft.Tensor) -> weft.Tensor:
+        t = t + 0.0
+        t[i] = v
+        return t
+
+    expected = x.copy()
+    expected[indices] = rows
+    assert_same_bits(eager_and_jit(assigned, *map(weft.asarray, (x, indices, rows))), expected)
+
+
+def test_slices_never_alias() -> None:
+    x = weft.asarray(_counting((4, 3)))
+    row = x[1]
+    row += 100.0
+    assert_same_bits(x, _counting((4, 3)))
+    y = x
+    y[0] = 0.0
+    assert_same_bits(x[0], np.zeros(3, np.float32))
