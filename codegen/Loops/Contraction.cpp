@@ -23,6 +23,33 @@ static constexpr int64_t tilesInBlock = 8;
 /// together, few enough to use a packed left operand for many columns.
 static constexpr int64_t wantedTasks = 16;
 static constexpr int64_t packedDepth = 64;
+/// With at most this many rows a copy of the right operand is not read often enough to pay.
+static constexpr int64_t fewRows = 64;
+
+/// The transpose of n vectors of n elements: in each step, quarters of blocks of 2, 4, ... vectors
+/// change places (Eklundh's algorithm, 1972).
+static SmallVector<Value> transposeSquare(KernelEmitter &emitter, SmallVector<Value> square) {
+  auto size = static_cast<int64_t>(square.size());
+  for (int64_t step = 1; step < size; step *= 2) {
+    SmallVector<int64_t> low, high;
+    for (int64_t lane = 0; lane < size; ++lane) {
+      bool isUpper = lane / step % 2 != 0;
+      low.push_back(isUpper ? size + lane - step : lane);
+      high.push_back(isUpper ? size + lane : lane + step);
+    }
+    for (int64_t line = 0; line < size; ++line) {
+      if (line / step % 2 != 0)
+        continue;
+      Value first = square[line], second = square[line + step];
+      auto shuffle = [&](ArrayRef<int64_t> mask) -> Value {
+        return vector::ShuffleOp::create(emitter.builder(), emitter.location(), first, second, mask);
+      };
+      square[line] = shuffle(low);
+      square[line + step] = shuffle(high);
+    }
+  }
+  return square;
+}
 
 ContractionTemplate::ContractionTemplate(KernelEmitter &emitter)
     : emitter(emitter),
@@ -145,15 +172,39 @@ Value ContractionTemplate::offsetIn(Contraction::Operand operand, ArrayRef<Contr
 // Packing the right operand
 //===----------------------------------------------------------------------===//
 
+/// Whether this call reads the right operand where it is although the kernel could copy it: few rows,
+/// and whole blocks of columns that are neighbours. Null: never.
+Value ContractionTemplate::readsRhsDirectly() {
+  Type dtype = getElementTypeOrSelf(op->getOperand(1));
+  if (!columns.front().strides[Contraction::Rhs].isOne() ||
+      KernelEmitter::storedType(dtype) != accumulatorType)
+    return {};
+  OpBuilder &builder = emitter.builder();
+  Value rest = emitter.remainderIndex(sizeOf(columns.front()), emitter.index(tileColumns));
+  Value areWhole = arith::CmpIOp::create(builder, emitter.location(), arith::CmpIPredicate::eq, rest,
+                                         emitter.index(0));
+  Value areFew = emitter.isLess(sizeOf(rows), emitter.index(fewRows + 1));
+  return arith::AndIOp::create(builder, emitter.location(), areWhole, areFew);
+}
+
+/// `amount`, or 0 where the right operand is read directly.
+Value ContractionTemplate::unlessDirect(Value amount) {
+  Value direct = readsRhsDirectly();
+  return direct ? Value(arith::SelectOp::create(emitter.builder(), emitter.location(), direct,
+                                                emitter.index(0), amount))
+                : amount;
+}
+
 void ContractionTemplate::addPackStage() {
   packedRhs = emitter.addTemporary([*this]() mutable {
     Value elements = emitter.multiplyIndex(emitter.multiplyIndex(sizeOf(batch), columnBlocks()),
                                            sizeOf(depth));
-    return emitter.multiplyIndex(elements, emitter.index(tileColumns * elementBytes));
+    return unlessDirect(emitter.multiplyIndex(elements, emitter.index(tileColumns * elementBytes)));
   });
   auto tasks = [*this]() mutable {
     Value chunks = emitter.ceilDivideIndex(sizeOf(depth), packedDepth);
-    return emitter.multiplyIndex(emitter.multiplyIndex(sizeOf(batch), columnBlocks()), chunks);
+    return unlessDirect(
+        emitter.multiplyIndex(emitter.multiplyIndex(sizeOf(batch), columnBlocks()), chunks));
   };
   emitter.addStage(tasks, [&](Value begin, Value end) {
     emitter.loop(begin, end, 1, [&](Value task) { emitPack(task); });
@@ -168,23 +219,57 @@ void ContractionTemplate::emitPack(Value task) {
   Value low = emitter.multiplyIndex(parts[2], emitter.index(packedDepth));
   Value high = emitter.minimumIndex(emitter.addIndex(low, emitter.index(packedDepth)), total);
   Value first = emitter.multiplyIndex(parts[1], emitter.index(tileColumns));
-  Value count = sizeOf(columns.front());
-  emitter.loop(low, high, 1, [&](Value position) {
-    setLoops(depth, position);
-    Value row = emitter.addIndex(emitter.multiplyIndex(panel, total), position);
-    for (int64_t part = 0; part < tileColumns; part += lanes) {
-      Value column = emitter.addIndex(first, emitter.index(part));
-      Value value;
-      // Columns beyond the last are filled with what a masked load gives: zeros.
-      emitter.withMask(emitter.lanesBelow(emitter.subtractIndex(count, column)), [&] {
-        setLoop(columns.front(), column, 1);
-        value = emitter.splat(emitter.element(op->getOperand(1), indicesIn(Contraction::Rhs)));
+  Value firstRow = emitter.multiplyIndex(panel, total);
+  // Where the depth runs along memory, squares are loaded along it and turned in registers.
+  if (depth.size() == 1 && depth.front().strides[Contraction::Rhs].isOne()) {
+    Value squares = emitter.divideIndex(emitter.subtractIndex(high, low), emitter.index(lanes));
+    Value middle = emitter.addIndex(low, emitter.multiplyIndex(squares, emitter.index(lanes)));
+    emitter.loop(low, middle, lanes, [&](Value position) {
+      emitter.loop(emitter.index(0), emitter.index(tileColumns), lanes, [&](Value part) {
+        emitPackSquare(emitter.addIndex(firstRow, position), position, first, part);
       });
-      Value place = emitter.addIndex(emitter.multiplyIndex(row, emitter.index(tileColumns)),
-                                     emitter.index(part));
-      emitter.storeVector(value, emitter.offset(emitter.buffer(*packedRhs), accumulatorType, place));
-    }
+    });
+    low = middle;
+  }
+  emitter.loop(low, high, 1, [&](Value position) {
+    emitPackRow(emitter.addIndex(firstRow, position), position, first);
   });
+}
+
+/// Copies the columns from `first` at one depth to line `row`.
+void ContractionTemplate::emitPackRow(Value row, Value position, Value first) {
+  setLoops(depth, position);
+  for (int64_t part = 0; part < tileColumns; part += lanes) {
+    Value column = emitter.addIndex(first, emitter.index(part));
+    Value value;
+    // Columns beyond the last are filled with what a masked load gives: zeros.
+    Value left = emitter.subtractIndex(sizeOf(columns.front()), column);
+    emitter.withMask(emitter.lanesBelow(left), [&] {
+      setLoop(columns.front(), column, 1);
+      value = emitter.splat(emitter.element(op->getOperand(1), indicesIn(Contraction::Rhs)));
+    });
+    emitter.storeVector(value, packedAddress(row, emitter.index(part)));
+  }
+}
+
+/// Copies `lanes` columns from `first` + `part` on at `lanes` depths from `position` on to the lines
+/// from `row` on. Columns beyond the last repeat it: what is computed from them is not stored.
+void ContractionTemplate::emitPackSquare(Value row, Value position, Value first, Value part) {
+  Value last = emitter.subtractIndex(sizeOf(columns.front()), emitter.index(1));
+  setLoop(depth.front(), position, 1);
+  SmallVector<Value> square;
+  for (int64_t line = 0; line < lanes; ++line) {
+    Value column = emitter.addIndex(emitter.addIndex(first, part), emitter.index(line));
+    setLoop(columns.front(), emitter.minimumIndex(column, last), 0);
+    square.push_back(emitter.element(op->getOperand(1), indicesIn(Contraction::Rhs)));
+  }
+  for (auto [line, value] : llvm::enumerate(transposeSquare(emitter, square)))
+    emitter.storeVector(value, packedAddress(emitter.addIndex(row, emitter.index(line)), part));
+}
+
+Value ContractionTemplate::packedAddress(Value row, Value part) {
+  Value place = emitter.addIndex(emitter.multiplyIndex(row, emitter.index(tileColumns)), part);
+  return emitter.offset(emitter.buffer(*packedRhs), accumulatorType, place);
 }
 
 //===----------------------------------------------------------------------===//
@@ -430,19 +515,31 @@ ContractionTemplate::Reader ContractionTemplate::lhsReader(const Task &at, Value
 }
 
 ContractionTemplate::Reader ContractionTemplate::rhsReader(const Task &at, ArrayRef<Value> outer) {
-  if (packedRhs) {
-    Value panel = emitter.addIndex(emitter.multiplyIndex(at.batch, columnBlocks()), at.columnBlock);
-    Value line = panel;
-    for (auto [level, loop] : llvm::enumerate(depth)) {
-      line = emitter.multiplyIndex(line, sizeOf(loop));
-      if (level < outer.size())
-        line = emitter.addIndex(line, outer[level]);
-    }
-    Value stride = emitter.index(tileColumns);
-    Value start = emitter.multiplyIndex(line, stride);
-    return {emitter.offset(emitter.buffer(*packedRhs), accumulatorType, start), Value(), stride,
-            accumulatorType};
+  if (!packedRhs)
+    return directRhsReader(at, outer);
+  Value line = emitter.addIndex(emitter.multiplyIndex(at.batch, columnBlocks()), at.columnBlock);
+  for (auto [level, loop] : llvm::enumerate(depth)) {
+    line = emitter.multiplyIndex(line, sizeOf(loop));
+    if (level < outer.size())
+      line = emitter.addIndex(line, outer[level]);
   }
+  Value stride = emitter.index(tileColumns);
+  Reader packed{emitter.offset(emitter.buffer(*packedRhs), accumulatorType,
+                               emitter.multiplyIndex(line, stride)),
+                Value(), stride, accumulatorType};
+  Value direct = readsRhsDirectly();
+  if (!direct)
+    return packed;
+  Reader inPlace = directRhsReader(at, outer);
+  auto choose = [&](Value x, Value y) -> Value {
+    return arith::SelectOp::create(emitter.builder(), emitter.location(), direct, x, y);
+  };
+  return {choose(inPlace.pointer, packed.pointer), Value(),
+          choose(inPlace.depthStride, packed.depthStride), accumulatorType};
+}
+
+ContractionTemplate::Reader ContractionTemplate::directRhsReader(const Task &at,
+                                                                 ArrayRef<Value> outer) {
   unsigned number = cast<BlockArgument>(op->getOperand(1)).getArgNumber();
   Type dtype = getElementTypeOrSelf(op->getOperand(1));
   Value column = emitter.multiplyIndex(at.columnBlock, emitter.index(tileColumns));

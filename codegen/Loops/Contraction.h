@@ -47,7 +47,12 @@ private:
   mlir::Value offsetIn(Contraction::Operand operand, llvm::ArrayRef<ContractionLoop> loops,
                        llvm::ArrayRef<mlir::Value> at);
 
+  mlir::Value readsRhsDirectly();
+  mlir::Value unlessDirect(mlir::Value amount);
   void emitPack(mlir::Value task);
+  void emitPackRow(mlir::Value row, mlir::Value position, mlir::Value first);
+  void emitPackSquare(mlir::Value row, mlir::Value position, mlir::Value first, mlir::Value part);
+  mlir::Value packedAddress(mlir::Value row, mlir::Value part);
   mlir::Value allocate(int64_t elements);
   bool lhsRowsAreNeighbours() const;
   int64_t packedLhsStride() const;
@@ -65,6 +70,7 @@ private:
                                                mlir::ValueRange accumulators);
   Reader lhsReader(const Task &at, mlir::Value row, llvm::ArrayRef<mlir::Value> outer);
   Reader rhsReader(const Task &at, llvm::ArrayRef<mlir::Value> outer);
+  Reader directRhsReader(const Task &at, llvm::ArrayRef<mlir::Value> outer);
   llvm::SmallVector<mlir::Value> emitInnermost(const Task &at, int64_t height, mlir::Value row,
                                                llvm::ArrayRef<mlir::Value> outer, mlir::Value low,
                                                mlir::Value high, mlir::ValueRange accumulators);

@@ -1,0 +1,4 @@
+# expect: (DTypeError|TypeError): .*str
+import weft
+
+weft.tanh("x")  # HERE

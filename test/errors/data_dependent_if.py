@@ -1,0 +1,12 @@
+# expect: ConcretizationError: HERE: .*weft\.where
+import weft
+
+
+@weft.jit
+def relu(x):
+    if x > 0:  # HERE
+        return x
+    return x * 0
+
+
+relu(weft.asarray(3.0))

@@ -1,0 +1,12 @@
+# expect: ConcretizationError: HERE: 
+import weft
+
+
+@weft.jit
+def halve(x):
+    while weft.sum(x) > 1:  # HERE
+        x = x / 2
+    return x
+
+
+halve(weft.ones(3))

@@ -1,0 +1,14 @@
+# expect: TracerLeakError: HERE: .*
+import weft
+
+kept = []
+
+
+@weft.jit
+def keep(x):
+    kept.append(x * 2)
+    return x
+
+
+keep(weft.ones(3))
+kept[0] + 1  # HERE

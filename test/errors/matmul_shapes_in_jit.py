@@ -1,0 +1,11 @@
+# expect: ShapeError: HERE: matmul: shapes \(2, 3\) and \(4, 5\) do not fit
+import weft
+
+
+@weft.jit
+def layer(x, w):
+    y = weft.tanh(x)
+    return y @ w  # HERE
+
+
+layer(weft.ones(2, 3), weft.ones(4, 5))

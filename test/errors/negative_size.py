@@ -1,0 +1,4 @@
+# expect: ShapeError: .*negative
+import weft
+
+weft.zeros(2, -3)  # HERE

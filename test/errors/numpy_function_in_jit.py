@@ -1,0 +1,11 @@
+# expect: ConcretizationError: HERE: 
+import numpy as np
+import weft
+
+
+@weft.jit
+def mixed(x):
+    return np.asarray(x) + 1  # HERE
+
+
+mixed(weft.ones(3))

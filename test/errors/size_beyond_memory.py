@@ -1,0 +1,4 @@
+# expect: OutOfMemoryError: .*
+import weft
+
+weft.zeros(2**45)  # HERE

@@ -1,0 +1,11 @@
+# expect: ConcretizationError: HERE: 
+import weft
+
+
+@weft.jit
+def logged(x):
+    print(x.item())  # HERE
+    return x
+
+
+logged(weft.asarray(3.0))
