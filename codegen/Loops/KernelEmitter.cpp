@@ -106,7 +106,7 @@ Value KernelEmitter::atEntry(function_ref<Value()> emit) {
   else
     current.setInsertionPointToStart(entryBlock);
   Value value = emit();
-  lastEntryOp = value.getDefiningOp();
+  lastEntryOp = &*std::prev(current.getInsertionPoint());
   return value;
 }
 
@@ -122,6 +122,18 @@ Value KernelEmitter::symbol(int64_t number) {
       return arith::IndexCastOp::create(current, kernel.getLoc(), current.getIndexType(), loaded);
     });
   return value;
+}
+
+Value KernelEmitter::parameter(int64_t number, Type type) {
+  Value raw = symbol(kernel.getSizeCount() + number);
+  return atEntry([&]() -> Value {
+    Type integer = current.getI64Type(), real = current.getF64Type();
+    Value bits = arith::IndexCastOp::create(current, location(), integer, raw);
+    if (!isa<FloatType>(type))
+      return type == integer ? bits : Value(arith::TruncIOp::create(current, location(), type, bits));
+    Value number = arith::BitcastOp::create(current, location(), real, bits);
+    return type == real ? number : Value(arith::TruncFOp::create(current, location(), type, number));
+  });
 }
 
 Value KernelEmitter::buffer(unsigned number) {
@@ -198,6 +210,8 @@ Value KernelEmitter::compute(Value tensor, ArrayRef<ElementIndex> indices) {
   if (auto argument = dyn_cast<BlockArgument>(tensor))
     return load(argument, indices);
   Operation *op = tensor.getDefiningOp();
+  if (auto number = op->getAttrOfType<IntegerAttr>("parameter"))
+    return parameter(number.getInt(), computeType(tensor));
   if (auto indexed = dyn_cast<IndexedOpInterface>(op))
     return indexed.emitElements(*this, cast<OpResult>(tensor).getResultNumber(), indices);
   SmallVector<Value> operands;

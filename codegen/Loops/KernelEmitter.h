@@ -54,6 +54,9 @@ public:
 
   /// The value of a symbolic size, of type index.
   mlir::Value symbol(int64_t number);
+  /// The value of a parameter of the launch, of type `type`. Parameters follow the sizes: a number is
+  /// given as a double's bits, an integer as itself.
+  mlir::Value parameter(int64_t number, mlir::Type type);
   /// The distance of neighbours along `dimension` of a dense tensor of `type`, in elements.
   mlir::Value stride(mlir::Type type, unsigned dimension);
   /// The product of sizes.

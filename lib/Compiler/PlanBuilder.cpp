@@ -5,7 +5,7 @@
 #include "lib/Runtime/Allocator.h"
 #include "lib/Support/Error.h"
 #include "llvm/ADT/SetVector.h"
-#include <cstring>
+#include <bit>
 
 using namespace mlir;
 
@@ -130,6 +130,9 @@ private:
     auto kernel = SymbolTable::lookupNearestSymbolFrom<KernelOp>(launch, launch.getKernelAttr());
     std::shared_ptr<const KernelCode> kernelCode = code.at(kernel.getSymName());
     std::vector<int64_t> sizes(launch.getSizes().begin(), launch.getSizes().end());
+    sizes.resize(kernel.getSizeCount());
+    if (auto parameters = launch->getAttrOfType<ArrayAttr>("parameters"))
+      llvm::append_range(sizes, llvm::map_range(parameters, parameterBits));
     std::vector<BufferReference> buffers;
     for (Value input : launch.getInputs())
       buffers.push_back(places.at(storageOf(input)));
@@ -153,6 +156,16 @@ private:
                                       kernel.getSymName().str()});
     result.code.push_back(kernelCode);
     addReport(launch, kernel, cost);
+  }
+
+  /// How a kernel gets a parameter: an integer as itself, a number as the bits of a double.
+  static int64_t parameterBits(Attribute parameter) {
+    if (auto integer = dyn_cast<IntegerAttr>(parameter)) {
+      bool isUnsigned = integer.getType().isUnsignedInteger();
+      return isUnsigned ? static_cast<int64_t>(integer.getValue().getZExtValue())
+                        : integer.getValue().getSExtValue();
+    }
+    return std::bit_cast<int64_t>(cast<FloatAttr>(parameter).getValueAsDouble());
   }
 
   void addReport(LaunchOp launch, KernelOp kernel, const LaunchCost &cost) {

@@ -10,6 +10,11 @@
 //   weft.kernel @kernel_0(%arg0: T, %arg1: T) -> T { %0 = weft.add ... weft.yield %1 : T }
 // where T is tensor<?x?xf32, #weft.sizes<[0, 1]>>.
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+//
+// Numbers that are not special (2.5, the count of a mean) are parameters of the kernel, given by the
+// launch:
+//   %1 = weft.constant {parameter = 0 : i64} dense<0.0> : ...
+//   weft.launch @kernel_0(...) sizes [...] {parameters = [2.5 : f32]} : ...
 #include "passes/Passes.h"
 #include "passes/fusion/FusionGroups.h"
 #include "llvm/ADT/EquivalenceClasses.h"
@@ -116,6 +121,8 @@ public:
       launchTypes.push_back(output.getType());
     auto launch = LaunchOp::create(builder, location, launchTypes, name, inputs.getArrayRef(),
                                    numbering.getSizes());
+    if (!parameters.empty())
+      launch->setAttr("parameters", builder.getArrayAttr(parameters));
     for (auto [output, result] : llvm::zip_equal(outputs, launch.getOutputs()))
       output.replaceUsesWithIf(result, [&](OpOperand &use) {
         return !members.contains(use.getOwner()) || groups.isRematerialized(use.getOwner());
@@ -157,15 +164,15 @@ private:
       mapping.map(input, body.addArgument(type, input.getLoc()));
     OpBuilder builder = OpBuilder::atBlockEnd(&body);
     for (Operation *op : ops) {
+      // Each reader has a constant of its own: that two are equal in one call must not make another
+      // kernel of it.
+      if (isa<ConstantOp>(op) && !group.ops.contains(op))
+        continue;
+      for (Value operand : op->getOperands())
+        if (auto constant = operand.getDefiningOp<ConstantOp>(); constant && members.contains(constant))
+          mapping.map(operand, addConstant(constant, builder));
       if (auto constant = dyn_cast<ConstantOp>(op)) {
-        // Only the value: the sizes are those of the type.
-        auto splat = cast<SplatElementsAttr>(constant.getValue());
-        auto scalar = RankedTensorType::get({}, splat.getElementType());
-        auto value = DenseElementsAttr::get(scalar, splat.getSplatValue<Attribute>());
-        mapping.map(
-            constant.getResult(),
-            ConstantOp::create(builder, op->getLoc(), numbering.typeInKernel(constant), value)
-                .getResult());
+        mapping.map(constant.getResult(), addConstant(constant, builder));
         continue;
       }
       Operation *clone = builder.clone(*op, mapping);
@@ -178,8 +185,36 @@ private:
     YieldOp::create(builder, kernel.getLoc(), yielded);
   }
 
+  /// A constant with one element: the sizes are those of the type. Numbers that are not special become
+  /// parameters, so that kernels that differ in a factor or in the count of a mean are one.
+  Value addConstant(ConstantOp constant, OpBuilder &builder) {
+    auto splat = cast<SplatElementsAttr>(constant.getValue());
+    auto scalar = RankedTensorType::get({}, splat.getElementType());
+    auto element = cast<TypedAttr>(splat.getSplatValue<Attribute>());
+    bool isParameter = !isSpecial(element);
+    auto value = DenseElementsAttr::get(
+        scalar, isParameter ? Attribute(builder.getZeroAttr(element.getType())) : element);
+    auto copy = ConstantOp::create(builder, constant.getLoc(), numbering.typeInKernel(constant), value);
+    if (isParameter) {
+      copy->setAttr("parameter", builder.getI64IntegerAttr(parameters.size()));
+      parameters.push_back(element);
+    }
+    return copy;
+  }
+
+  /// True of numbers that code generation may make use of: 0, 1, -1, infinities, NaN and truth values.
+  static bool isSpecial(Attribute element) {
+    if (auto number = dyn_cast<FloatAttr>(element)) {
+      APFloat value = number.getValue();
+      return !value.isFiniteNonZero() || abs(value).isExactlyValue(1.0);
+    }
+    APInt value = cast<IntegerAttr>(element).getValue();
+    return value.getBitWidth() == 1 || value.isZero() || value.isOne() || value.isAllOnes();
+  }
+
   FusionGroup &group;
   const FusionGroups &groups;
+  SmallVector<Attribute> parameters;
   llvm::DenseSet<Operation *> members;
   SmallVector<Operation *> ops;
   SizeNumbering numbering;

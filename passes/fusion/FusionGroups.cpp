@@ -117,7 +117,10 @@ FusionGroup *FusionGroups::findHost(Operation *op) {
       leaves = true;
   });
   bool shared = leaves || candidates.size() > 1;
-  for (FusionGroup *group : candidates) {
+  // The order of uses is not that of the program: the first reader is asked first.
+  auto inOrder = candidates.takeVector();
+  llvm::sort(inOrder, [](auto *left, auto *right) { return left->number > right->number; });
+  for (FusionGroup *group : inOrder) {
     if (!canJoin(op, *group))
       continue;
     if (!shared)
@@ -153,13 +156,12 @@ bool FusionGroups::isReadInPlace(Operation *op, FusionGroup &group) {
       Operation *user = use.getOwner();
       if (!group.ops.contains(user) && !rematerialized.contains(user))
         continue;
-      // A row's own value may be read by the whole row.
-      auto broadcast = dyn_cast<BroadcastOp>(user);
-      if (broadcast && group.kind == FusionGroup::RowReduction && repeatsInnermost(broadcast))
-        continue;
       if (isa<ReductionOpInterface>(user))
         continue;
-      if (!readsInPlace(user, use.getOperandNumber()))
+      // A row's own value may be read by the whole row.
+      auto broadcast = dyn_cast<BroadcastOp>(user);
+      bool ofRow = broadcast && !group.axes.empty() && repeatsInnermost(broadcast);
+      if (!ofRow && !readsInPlace(user, use.getOperandNumber()))
         return false;
       if (seen.insert(user).second)
         pending.push_back(user);
@@ -206,7 +208,8 @@ bool FusionGroups::reductionCanJoin(Operation *op, FusionGroup &group) {
            });
   }
   if (group.kind == FusionGroup::RowReduction)
-    return ArrayRef<int64_t>(group.domain) == reduced && ArrayRef<int64_t>(group.axes) == axes;
+    return ArrayRef<int64_t>(group.domain) == reduced && ArrayRef<int64_t>(group.axes) == axes &&
+           isReadInPlace(op, group);
   if (ArrayRef<int64_t>(group.domain) == kept)
     return isReadInPlace(op, group);
   // Its readers walk the reduced elements again (as in softmax), one row at a time.
@@ -249,6 +252,7 @@ void FusionGroups::add(Operation *op, FusionGroup &group) {
 
 FusionGroup &FusionGroups::start(Operation *op) {
   FusionGroup &group = *groups.emplace_back(std::make_unique<FusionGroup>());
+  group.number = groups.size();
   group.domain.assign(shapeOf(op->getResult(0)).begin(), shapeOf(op->getResult(0)).end());
   return group;
 }

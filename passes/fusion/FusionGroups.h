@@ -17,6 +17,8 @@ struct FusionGroup {
     Own,             ///< one op that has a template of its own
   };
   Kind kind = Map;
+  /// Groups are started last to first.
+  size_t number = 0;
   /// The shape that is walked; for reductions that of the reduced operand.
   llvm::SmallVector<int64_t> domain;
   /// The axes of the domain that are reduced.

@@ -1,4 +1,4 @@
-# expect: ShapeError: HERE: conv2d: 
+# expect: ShapeError: HERE: conv2d: .*window
 import weft
 from weft.nn.functional import conv2d
 

@@ -1,4 +1,4 @@
-# expect: ZeroDivisionError: division by zero
+# expect: ZeroDivisionError: .*by zero
 # expect-output: state as it was: 5\.0 None
 # expect-output: and again: 7\.0
 import weft
@@ -27,4 +27,4 @@ def add(x):
 
 add(weft.asarray(2.0))
 print("and again:", float(state))
-1 // 0
+print(1 // 0)

@@ -1,4 +1,4 @@
-# expect: ConcretizationError: HERE: 
+# expect: ConcretizationError: HERE: .*value
 import numpy as np
 import weft
 

@@ -14,8 +14,9 @@ def idx(array: np.ndarray, code: int) -> bytes:
     return header + array.astype(array.dtype.newbyteorder(">")).tobytes()
 
 
-def write_fashion(folder: Path, pictures: np.ndarray, labels: np.ndarray,
-                  part: str = "train") -> None:
+def write_fashion(
+    folder: Path, pictures: np.ndarray, labels: np.ndarray, part: str = "train"
+) -> None:
     """The two files of one part of a data set like Fashion-MNIST: uint8 [N, 28, 28] and [N]."""
     (folder / f"{part}-images-idx3-ubyte").write_bytes(idx(pictures, 8))
     (folder / f"{part}-labels-idx1-ubyte").write_bytes(idx(labels, 8))

@@ -155,7 +155,9 @@ def test_cross_entropy_of_probabilities_and_of_one_row() -> None:
     np.testing.assert_allclose(to_numpy(actual), expected, rtol=1e-13)
     single = F.cross_entropy(weft.asarray(logits[0]), weft.asarray(np.int64(3)))
     np.testing.assert_allclose(
-        to_numpy(single), _NN.cross_entropy(torch.tensor(logits[0]), torch.tensor(3)).numpy(), rtol=1e-13
+        to_numpy(single),
+        _NN.cross_entropy(torch.tensor(logits[0]), torch.tensor(3)).numpy(),
+        rtol=1e-13,
     )
 
 

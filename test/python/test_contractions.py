@@ -119,7 +119,9 @@ def test_what_surrounds_a_product_is_fused_without_a_change() -> None:
         np.testing.assert_allclose(to_numpy(actual), wide, atol=33 * 4 * 34 * 2.0**-24)
 
 
-@pytest.mark.parametrize("subscripts", ["bij,bjk->bik", "ij,kj->ik", "ij,ij->", "i,j->ij", "bi,bij->bj"])
+@pytest.mark.parametrize(
+    "subscripts", ["bij,bjk->bik", "ij,kj->ik", "ij,ij->", "i,j->ij", "bi,bij->bj"]
+)
 def test_einsum(subscripts: str) -> None:
     sizes = dict(b=3, i=5, j=7, k=4)
     labels = subscripts.split("->")[0].split(",")
@@ -181,7 +183,10 @@ def test_convolutions_and_their_gradients(case: tuple, dtype: str) -> None:
         bound = UNIT_ROUNDOFF[dtype] * terms * 8 + 1e-300
         assert actual.shape == tuple(exact.shape)
         np.testing.assert_allclose(
-            to_numpy(actual), exact.detach().numpy(), rtol=terms * UNIT_ROUNDOFF[dtype], atol=bound * 4
+            to_numpy(actual),
+            exact.detach().numpy(),
+            rtol=terms * UNIT_ROUNDOFF[dtype],
+            atol=bound * 4,
         )
 
 

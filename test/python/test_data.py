@@ -21,9 +21,17 @@ from weft.data import (
 
 
 @pytest.mark.parametrize("compressed", [False, True])
-@pytest.mark.parametrize(("dtype", "code"), [
-    ("uint8", 0x08), ("int8", 0x09), ("int16", 0x0B), ("int32", 0x0C), ("float32", 0x0D),
-    ("float64", 0x0E)])
+@pytest.mark.parametrize(
+    ("dtype", "code"),
+    [
+        ("uint8", 0x08),
+        ("int8", 0x09),
+        ("int16", 0x0B),
+        ("int32", 0x0C),
+        ("float32", 0x0D),
+        ("float64", 0x0E),
+    ],
+)
 def test_reads_all_types(tmp_path, dtype, code, compressed):
     array = (np.arange(24) * 5 - 7).astype(dtype).reshape(2, 3, 4)
     data, path = idx(array, code), tmp_path / "array"

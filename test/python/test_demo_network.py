@@ -32,8 +32,10 @@ def threads():
 
 def batch(count, seed=0):
     rng = np.random.default_rng(seed)
-    return (weft.asarray(rng.random((count, 1, 28, 28), np.float32)),
-            weft.asarray(rng.integers(0, 10, count)))
+    return (
+        weft.asarray(rng.random((count, 1, 28, 28), np.float32)),
+        weft.asarray(rng.integers(0, 10, count)),
+    )
 
 
 def start(example, seed=1):
@@ -48,10 +50,14 @@ def trained(example, compiled, steps=3):
     step = example.training_step(network, optimizer)
     step = step if compiled else step.__wrapped__
     losses = [step(*batch(8, seed)).item() for seed in range(steps)]
-    state = {**network.state_dict(),
-             **{f"{number}.{name}": value
-                for number, kept in optimizer.state_dict()["state"].items()
-                for name, value in kept.items()}}
+    state = {
+        **network.state_dict(),
+        **{
+            f"{number}.{name}": value
+            for number, kept in optimizer.state_dict()["state"].items()
+            for name, value in kept.items()
+        },
+    }
     return losses, {name: np.array(value) for name, value in state.items()}
 
 
@@ -134,8 +140,22 @@ def small_data_set(folder):
 def test_example_trains_beside_torch(example, tmp_path, capsys):
     small_data_set(tmp_path)
     output = tmp_path / "pictures"
-    assert example.main(["--root", str(tmp_path), "--output", str(output), "--epochs", "3",
-                         "--batch-size", "16", "--compare-torch"]) == 0
+    assert (
+        example.main(
+            [
+                "--root",
+                str(tmp_path),
+                "--output",
+                str(output),
+                "--epochs",
+                "3",
+                "--batch-size",
+                "16",
+                "--compare-torch",
+            ]
+        )
+        == 0
+    )
     text = capsys.readouterr().out
     ours, theirs = (float(value) for value in re.findall(r"test accuracy ([\d.]+)", text))
     assert ours >= 0.9

@@ -66,9 +66,7 @@ def _network(images: weft.Tensor, *weights: weft.Tensor) -> weft.Tensor:
 
 def _network_inputs(batch: int, generator: np.random.Generator) -> list[weft.Tensor]:
     shapes = [(batch, 3, 12, 12), (8, 3, 3, 3), (288,), (288, 10)]
-    return [
-        weft.asarray(generator.standard_normal(shape).astype(np.float32)) for shape in shapes
-    ]
+    return [weft.asarray(generator.standard_normal(shape).astype(np.float32)) for shape in shapes]
 
 
 def _loss(images: weft.Tensor, *weights: weft.Tensor) -> weft.Tensor:

@@ -107,8 +107,11 @@ def test_ops_by_differences(row: OpRow) -> None:
     _check(function, [_draw(row, shape, i) for i, shape in enumerate(shapes)])
 
 
-@pytest.mark.parametrize("row", [p for p in OPS if not p.differentiable and p.domain != "shift"],
-                         ids=lambda row: row.python)
+@pytest.mark.parametrize(
+    "row",
+    [p for p in OPS if not p.differentiable and p.domain != "shift"],
+    ids=lambda row: row.python,
+)
 def test_ops_without_a_derivative_stop_gradients(row: OpRow) -> None:
     if "float" not in row.operands[-1].dtype_classes:
         return

@@ -36,9 +36,7 @@ def _check(function: object, *arrays: np.ndarray) -> None:
 @given(st.data(), SHAPES)
 def test_indexing(data: st.DataObject, shape: tuple[int, ...]) -> None:
     """Integers, slices with any steps, None and an ellipsis."""
-    key = data.draw(
-        hnp.basic_indices(shape, allow_newaxis=True, allow_ellipsis=True, max_dims=6)
-    )
+    key = data.draw(hnp.basic_indices(shape, allow_newaxis=True, allow_ellipsis=True, max_dims=6))
     x = _counting(shape)
     expected = np.asarray(x[key])
     assert_same_bits(eager_and_jit(lambda t: t[key], weft.asarray(x)), expected)
@@ -88,9 +86,11 @@ def test_transposes_and_reshapes(data: st.DataObject, shape: tuple[int, ...]) ->
     x = _counting(shape)
     moved = x.transpose(axes)
     result = eager_and_jit(
-        lambda t: (weft.permute_dims(t, axes), weft.reshape(weft.permute_dims(t, axes), (-1,)))
-        if x.size
-        else (weft.permute_dims(t, axes),),
+        lambda t: (
+            (weft.permute_dims(t, axes), weft.reshape(weft.permute_dims(t, axes), (-1,)))
+            if x.size
+            else (weft.permute_dims(t, axes),)
+        ),
         weft.asarray(x),
     )
     assert_same_bits(result, (moved, moved.reshape(-1)) if x.size else (moved,))
@@ -212,9 +212,7 @@ def test_tiling_repeating_rolling_and_flipping(repeats: tuple[int, ...]) -> None
                 eager_and_jit(lambda t: weft.roll(t, shift, axis=axis), tensor),
                 np.roll(x, shift, axis),
             )
-        assert_same_bits(
-            eager_and_jit(lambda t: weft.flip(t, axis=axis), tensor), np.flip(x, axis)
-        )
+        assert_same_bits(eager_and_jit(lambda t: weft.flip(t, axis=axis), tensor), np.flip(x, axis))
 
 
 @pytest.mark.parametrize("k", [-5, -1, 0, 2, 5])
@@ -240,7 +238,9 @@ def test_splitting_stacking_and_moving_axes() -> None:
     x = _counting((5, 4, 3))
     tensor = weft.asarray(x)
     assert_same_bits(eager_and_jit(lambda t: weft.split(t, 2), tensor), [x[:2], x[2:4], x[4:]])
-    assert_same_bits(eager_and_jit(lambda t: weft.split(t, [1, 3], dim=1), tensor), [x[:, :1], x[:, 1:]])
+    assert_same_bits(
+        eager_and_jit(lambda t: weft.split(t, [1, 3], dim=1), tensor), [x[:, :1], x[:, 1:]]
+    )
     assert_same_bits(weft.chunk(tensor, 2), [x[:3], x[3:]])
     assert_same_bits(weft.unstack(tensor, axis=2), [x[..., 0], x[..., 1], x[..., 2]])
     assert_same_bits(weft.stack([tensor, tensor], axis=-1), np.stack([x, x], -1))

@@ -28,8 +28,9 @@ def assert_close(actual, expected, terms, name=""):
 
 def copied(module, twin):
     """``twin`` with the weights of the weft module."""
-    twin.load_state_dict({name: torch.from_numpy(np.array(value))
-                          for name, value in module.state_dict().items()})
+    twin.load_state_dict(
+        {name: torch.from_numpy(np.array(value)) for name, value in module.state_dict().items()}
+    )
     return twin
 
 
@@ -58,10 +59,16 @@ LAYERS = {
     "linear": (lambda n: n.Linear(7, 5), [array(3, 7)], 7),
     "linear_no_bias": (lambda n: n.Linear(7, 5, bias=False), [array(2, 3, 7)], 7),
     "conv": (lambda n: n.Conv2d(3, 4, 3), [array(2, 3, 8, 7)], 80),
-    "conv_strided": (lambda n: n.Conv2d(4, 6, (3, 2), stride=2, padding=(1, 0), groups=2),
-                     [array(2, 4, 9, 8)], 80),
-    "conv_dilated": (lambda n: n.Conv2d(2, 3, 3, dilation=2, padding="same", bias=False),
-                     [array(2, 2, 6, 6)], 80),
+    "conv_strided": (
+        lambda n: n.Conv2d(4, 6, (3, 2), stride=2, padding=(1, 0), groups=2),
+        [array(2, 4, 9, 8)],
+        80,
+    ),
+    "conv_dilated": (
+        lambda n: n.Conv2d(2, 3, 3, dilation=2, padding="same", bias=False),
+        [array(2, 2, 6, 6)],
+        80,
+    ),
     "batch_norm1d": (lambda n: n.BatchNorm1d(5), [array(6, 5)], 60),
     "batch_norm1d_length": (lambda n: n.BatchNorm1d(3, momentum=None), [array(4, 3, 5)], 60),
     "batch_norm2d": (lambda n: n.BatchNorm2d(3), [array(4, 3, 5, 5, scale=2.0)], 200),
@@ -84,9 +91,18 @@ LAYERS = {
     "max_pool_overlapping": (lambda n: n.MaxPool2d(3, stride=2, padding=1), [array(2, 3, 7, 7)], 4),
     "avg_pool": (lambda n: n.AvgPool2d(2), [array(2, 3, 6, 6)], 4),
     "adaptive_avg_pool": (lambda n: n.AdaptiveAvgPool2d(2), [array(2, 3, 6, 6)], 9),
-    "network": (lambda n: n.Sequential(n.Conv2d(1, 4, 3, bias=False), n.BatchNorm2d(4), n.ReLU(),
-                                       n.MaxPool2d(2), n.Flatten(), n.Linear(36, 3)),
-                [array(5, 1, 8, 8)], 600),
+    "network": (
+        lambda n: n.Sequential(
+            n.Conv2d(1, 4, 3, bias=False),
+            n.BatchNorm2d(4),
+            n.ReLU(),
+            n.MaxPool2d(2),
+            n.Flatten(),
+            n.Linear(36, 3),
+        ),
+        [array(5, 1, 8, 8)],
+        600,
+    ),
 }
 
 
@@ -113,8 +129,12 @@ def test_multihead_attention_matches_torch(masked):
     twin = copied(module, torch.nn.MultiheadAttention(8, 2, batch_first=True))
     query, memory = array(2, 3, 8), array(2, 5, 8)
     mask = np.triu(np.ones((3, 5), bool), 2) if masked else None
-    result, weights = module(weft.asarray(query), weft.asarray(memory), weft.asarray(memory),
-                             attn_mask=None if mask is None else weft.asarray(mask))
+    result, weights = module(
+        weft.asarray(query),
+        weft.asarray(memory),
+        weft.asarray(memory),
+        attn_mask=None if mask is None else weft.asarray(mask),
+    )
     ours = (weft.asarray(query), weft.asarray(memory), weft.asarray(memory))
     theirs = (torch.tensor(query), torch.tensor(memory), torch.tensor(memory))
     expected, wanted = twin(*theirs, attn_mask=None if mask is None else torch.tensor(mask))
@@ -129,8 +149,10 @@ LOSSES = {
     "cross_entropy": (lambda n, w: n.CrossEntropyLoss(), "classes"),
     "cross_entropy_weighted": (lambda n, w: n.CrossEntropyLoss(w, ignore_index=1), "classes"),
     "cross_entropy_smoothed": (lambda n, w: n.CrossEntropyLoss(label_smoothing=0.1), "classes"),
-    "cross_entropy_all": (lambda n, w: n.CrossEntropyLoss(w, ignore_index=1, label_smoothing=0.2),
-                          "classes"),
+    "cross_entropy_all": (
+        lambda n, w: n.CrossEntropyLoss(w, ignore_index=1, label_smoothing=0.2),
+        "classes",
+    ),
     "cross_entropy_sum": (lambda n, w: n.CrossEntropyLoss(reduction="sum"), "classes"),
     "cross_entropy_none": (lambda n, w: n.CrossEntropyLoss(w, reduction="none"), "classes"),
     "cross_entropy_soft": (lambda n, w: n.CrossEntropyLoss(w, label_smoothing=0.1), "shares"),
@@ -171,8 +193,10 @@ def test_ignored_targets_of_the_default_count_for_nothing():
     assert_close(ours, torch.nn.CrossEntropyLoss()(torch.tensor(scores), torch.tensor(target)), 8)
 
 
-@pytest.mark.parametrize(("make", "fan"), [
-    (lambda n: n.Linear(300, 200), 300), (lambda n: n.Conv2d(20, 30, 3, groups=2), 90)])
+@pytest.mark.parametrize(
+    ("make", "fan"),
+    [(lambda n: n.Linear(300, 200), 300), (lambda n: n.Conv2d(20, 30, 3, groups=2), 90)],
+)
 def test_initial_weights_have_torchs_distribution(make, fan):
     weft.random.seed(0)
     module = make(nn)
@@ -192,8 +216,10 @@ def test_initialisers():
     weft.random.seed(0)
     tensor = weft.zeros(400, 100)
     spread = {
-        "kaiming_normal_": math.sqrt(2 / 100), "xavier_normal_": math.sqrt(2 / 500),
-        "xavier_uniform_": math.sqrt(2 / 500), "kaiming_uniform_": math.sqrt(2 / 100),
+        "kaiming_normal_": math.sqrt(2 / 100),
+        "xavier_normal_": math.sqrt(2 / 500),
+        "xavier_uniform_": math.sqrt(2 / 500),
+        "kaiming_uniform_": math.sqrt(2 / 100),
     }
     for name, deviation in spread.items():
         assert getattr(nn.init, name)(tensor) is tensor
@@ -238,7 +264,8 @@ def test_module_finds_its_members():
     with pytest.raises(AttributeError, match="no attribute 'scale'"):
         net.scale  # noqa: B018
     assert str(nn.Sequential(nn.Linear(2, 1), nn.ReLU())) == str(
-        torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.ReLU()))
+        torch.nn.Sequential(torch.nn.Linear(2, 1), torch.nn.ReLU())
+    )
 
 
 def test_shared_parameters_are_listed_once():

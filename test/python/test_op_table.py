@@ -283,5 +283,7 @@ def test_operands_are_promoted(left: str, right: str) -> None:
     y = weft.asarray(np.array([1, 1, 0], numpy_dtype(right)))
     dtype = weft.promote_types(left, right)
     assert weft.result_type(x, y) is dtype
-    assert_same_bits(eager_and_jit(weft.maximum if dtype != "bool" else weft.logical_or, x, y),
-                     weft.asarray(np.array([1, 1, 1])).astype(dtype))
+    assert_same_bits(
+        eager_and_jit(weft.maximum if dtype != "bool" else weft.logical_or, x, y),
+        weft.asarray(np.array([1, 1, 1])).astype(dtype),
+    )

@@ -95,16 +95,20 @@ def test_compiled_step_equals_eager_to_the_bit(name):
 
         run = weft.jit(step) if compiled else step
         rng = np.random.default_rng(7)
-        losses = [run(weft.asarray(rng.standard_normal((2, 3)).astype(np.float32))).item()
-                  for _ in range(STEPS)]
+        losses = [
+            run(weft.asarray(rng.standard_normal((2, 3)).astype(np.float32))).item()
+            for _ in range(STEPS)
+        ]
         if compiled:
             assert run.stats()["traces"] == 1
-        state = [np.asarray(tensor) for kept in optimizer.state.values()
-                 for tensor in kept.values()]
+        state = [
+            np.asarray(tensor) for kept in optimizer.state.values() for tensor in kept.values()
+        ]
         results.append((losses, [np.asarray(p.detach()) for p in parameters], state))
     assert results[0][0] == results[1][0]
-    for eager, jit in zip(results[0][1] + results[0][2], results[1][1] + results[1][2],
-                          strict=True):
+    for eager, jit in zip(
+        results[0][1] + results[0][2], results[1][1] + results[1][2], strict=True
+    ):
         assert np.array_equal(eager, jit)
 
 
@@ -170,8 +174,10 @@ def test_state_dict_round_trip_and_torch_layout(name):
     theirs = [torch.nn.Parameter(torch.tensor(x)) for x in starts()]
     twin = getattr(torch.optim, kind)(theirs, **options)
     for step in (0, 1):
-        for parameters, run, convert in ((first, optimizer, weft.asarray),
-                                         (theirs, twin, torch.tensor)):
+        for parameters, run, convert in (
+            (first, optimizer, weft.asarray),
+            (theirs, twin, torch.tensor),
+        ):
             set_gradients(parameters, gradients(step), convert)
             run.step()
     saved = copy.deepcopy(optimizer.state_dict())

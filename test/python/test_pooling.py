@@ -66,9 +66,7 @@ def test_max_pooling(case: tuple, dtype: str) -> None:
 def test_average_pooling(case: tuple, dtype: str) -> None:
     # At most 17 * 17 terms below 4, divided by their number: the error is that of their mean.
     tolerance = 300 * np.finfo(dtype).eps
-    for actual, expected in _both(
-        F.avg_pool2d, torch.nn.functional.avg_pool2d, case, dtype
-    ):
+    for actual, expected in _both(F.avg_pool2d, torch.nn.functional.avg_pool2d, case, dtype):
         np.testing.assert_allclose(to_numpy(actual), expected, rtol=tolerance, atol=4 * tolerance)
 
 

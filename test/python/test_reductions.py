@@ -11,7 +11,19 @@ import weft
 from numerics import UNIT_ROUNDOFF, assert_same_bits, eager_and_jit, numpy_dtype, to_numpy
 from scipy import special
 
-SHAPES = [(), (1,), (5,), (0,), (67,), (3, 41), (41, 3), (2, 0, 3), (1, 1), (4, 1, 33), (2, 3, 5, 7)]
+SHAPES = [
+    (),
+    (1,),
+    (5,),
+    (0,),
+    (67,),
+    (3, 41),
+    (41, 3),
+    (2, 0, 3),
+    (1, 1),
+    (4, 1, 33),
+    (2, 3, 5, 7),
+]
 FLOATS = ["float16", "bfloat16", "float32", "float64"]
 INTEGERS = ["int8", "int16", "int32", "int64", "uint8"]
 
@@ -94,9 +106,7 @@ def test_extrema_and_their_places(dtype: str, name: str) -> None:
             x.flat[[1, 3]] = x.flat[0]  # Of equals the first counts.
         axis = axes[0] if axes is not None and name.startswith("arg") else axes
         for keep in (False, True):
-            actual = eager_and_jit(
-                lambda t: function(t, axis=axis, keepdims=keep), weft.asarray(x)
-            )
+            actual = eager_and_jit(lambda t: function(t, axis=axis, keepdims=keep), weft.asarray(x))
             expected = np.asarray(reference(x, axis=axis, keepdims=keep))
             assert_same_bits(actual, expected)
 
@@ -130,7 +140,9 @@ def test_infinities() -> None:
     tensor = weft.asarray(x)
     np.testing.assert_array_equal(to_numpy(weft.max(tensor, axis=1)), x.max(1))
     np.testing.assert_array_equal(to_numpy(weft.argmax(tensor, axis=1)), x.argmax(1))
-    np.testing.assert_array_equal(to_numpy(weft.logsumexp(tensor, axis=1)), [-np.inf, np.inf, -np.inf])
+    np.testing.assert_array_equal(
+        to_numpy(weft.logsumexp(tensor, axis=1)), [-np.inf, np.inf, -np.inf]
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -187,9 +199,7 @@ def test_logsumexp_does_not_overflow(axis: object) -> None:
 def test_norms(order: float) -> None:
     x = np.random.default_rng(2).standard_normal((5, 33))
     actual = eager_and_jit(lambda t: weft.norm(t, axis=1, ord=order), weft.asarray(x))
-    np.testing.assert_allclose(
-        to_numpy(actual), np.linalg.norm(x, axis=1, ord=order), rtol=1e-13
-    )
+    np.testing.assert_allclose(to_numpy(actual), np.linalg.norm(x, axis=1, ord=order), rtol=1e-13)
 
 
 @pytest.mark.parametrize("rows", [1, 3, 1000])

@@ -40,8 +40,11 @@ Operation *ConstantOp::rebuildWithLabels(OpBuilder &builder, ValueRange, TypeRan
     return nullptr;
   // The value of a constant in a kernel is of rank 0: its sizes are those of the type.
   auto scalar = RankedTensorType::get({}, splat.getElementType());
-  return ConstantOp::create(builder, getLoc(), types[0],
-                            DenseElementsAttr::get(scalar, splat.getSplatValue<Attribute>()));
+  auto copy = ConstantOp::create(builder, getLoc(), types[0],
+                                 DenseElementsAttr::get(scalar, splat.getSplatValue<Attribute>()));
+  // A parameter of the kernel stays one.
+  copy->setDiscardableAttrs((*this)->getDiscardableAttrDictionary());
+  return copy;
 }
 
 Labels IotaOp::getDimensionLabels() {

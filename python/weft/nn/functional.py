@@ -90,7 +90,9 @@ def _class_rows(scores: Tensor, target: Tensor, name: str) -> tuple[Tensor, Tens
                                 "numbers are integers")
     classes = scores.shape[1] if scores.ndim > 1 else scores.shape[0]
     last = moveaxis(scores, 1, -1) if scores.ndim > 2 else scores
-    return reshape(last, (target._size, classes)), reshape(target, (target._size,))
+    # As int64, so that every ignore_index can be compared.
+    numbers = reshape(target, (target._size,)).astype("int64")
+    return reshape(last, (target._size, classes)), numbers
 
 
 def _reduced_rows(losses: Tensor, target: Tensor, counted: Tensor, weight: Tensor | None,
