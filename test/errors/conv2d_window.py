@@ -1,4 +1,4 @@
-# expect: ShapeError: HERE: conv2d: .*window
+# expect: ShapeError: HERE: conv2d: the kernel .* is larger than the padded input
 import weft
 from weft.nn.functional import conv2d
 

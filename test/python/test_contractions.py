@@ -123,7 +123,7 @@ def test_what_surrounds_a_product_is_fused_without_a_change() -> None:
     "subscripts", ["bij,bjk->bik", "ij,kj->ik", "ij,ij->", "i,j->ij", "bi,bij->bj"]
 )
 def test_einsum(subscripts: str) -> None:
-    sizes = dict(b=3, i=5, j=7, k=4)
+    sizes = {"b": 3, "i": 5, "j": 7, "k": 4}
     labels = subscripts.split("->")[0].split(",")
     inputs = [_floats(*(sizes[c] for c in label), dtype="float64") for label in labels]
     actual = eager_and_jit(lambda *a: weft.einsum(subscripts, *a), *map(weft.asarray, inputs))
@@ -161,7 +161,7 @@ CONVOLUTIONS = [
 def test_convolutions_and_their_gradients(case: tuple, dtype: str) -> None:
     shape, weight_shape, stride, padding, dilation, groups = case
     inputs = [_floats(*shape, dtype=dtype), _floats(*weight_shape, dtype=dtype)]
-    options = dict(stride=stride, padding=padding, dilation=dilation, groups=groups)
+    options = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
 
     def convolve(x: weft.Tensor, w: weft.Tensor) -> weft.Tensor:
         return F.conv2d(x, w, **options)

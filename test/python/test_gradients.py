@@ -14,9 +14,9 @@ from op_row import OpRow
 from op_table import OPS
 from weft.nn import functional as F
 
-# Central differences err by h^2/6 of the third derivative and by rounding of about 2^-53 / h of the
-# values: with h = 2^-17 both are near 1e-10 for values and derivatives near 1. The bound leaves room
-# for third derivatives up to 1000, as of tan or log near the ends of the domains drawn from.
+# Central differences err by h^2/6 of the third derivative and by rounding of about 2^-53 / h of
+# the values: with h = 2^-17 both are near 1e-10 for values and derivatives near 1. The bound leaves
+# room for third derivatives up to 1000, as of tan or log near the ends of the domains drawn from.
 STEP = 2.0**-17
 TOLERANCE = 1000 * STEP**2
 

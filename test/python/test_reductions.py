@@ -209,3 +209,16 @@ def test_long_and_narrow_sums(rows: int, columns: int) -> None:
     for axis in (0, 1, None):
         actual = eager_and_jit(lambda t: weft.sum(t, axis=axis), weft.asarray(x))
         _check_sum(actual, x.astype(np.float64), axis, False)
+
+
+def test_two_reductions_of_unlike_walks_in_one_function() -> None:
+    """One walks a transposed operand, the other a plain one, which has a single long axis."""
+
+    def both(x: weft.Tensor, y: weft.Tensor, z: weft.Tensor) -> weft.Tensor:
+        return weft.sum(weft.permute_dims(x, (1, 0, 2)) * y) + weft.sum(z * z)
+
+    random = np.random.default_rng(6)
+    x, y, z = (random.standard_normal(s) for s in [(2, 4, 3), (4, 2, 3), (4, 2, 3)])
+    actual = eager_and_jit(both, *map(weft.asarray, (x, y, z)))
+    expected = np.sum(x.transpose(1, 0, 2) * y) + np.sum(z * z)
+    np.testing.assert_allclose(to_numpy(actual), expected, rtol=48 * 2.0**-53 * 10)

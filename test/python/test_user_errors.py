@@ -50,9 +50,11 @@ def test_mistakes_end_in_one_clear_error(program: Path) -> None:
 
 
 _CACHED = """
+import numpy as np
 import weft
-x = weft.ones(5)
-assert float(weft.sum(weft.exp(x) * 0.0 + x)) == 5.0
+x = weft.asarray(np.ones(5, np.float32))
+# A kernel that the package does not bring along.
+assert float(weft.jit(lambda t: weft.sum(weft.exp(t) * weft.sin(t - t) + t))(x)) == 5.0
 statistics = weft.stats()
 print(statistics["disk_cache_hits"], statistics["kernels_compiled"],
       statistics["disk_cache_failures"])
