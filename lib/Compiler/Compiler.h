@@ -51,6 +51,20 @@ struct Statistics {
   double emitSeconds = 0;     ///< from kernels to LLVM IR
   double codegenSeconds = 0;  ///< from LLVM IR to object code
   double loadSeconds = 0;     ///< linking and planning
+
+  /// Adds what was counted between two moments.
+  void addDifference(const Statistics &before, const Statistics &after) {
+    compiles += after.compiles - before.compiles;
+    launches += after.launches - before.launches;
+    kernelsCompiled += after.kernelsCompiled - before.kernelsCompiled;
+    memoryHits += after.memoryHits - before.memoryHits;
+    diskHits += after.diskHits - before.diskHits;
+    diskFailures += after.diskFailures - before.diskFailures;
+    passSeconds += after.passSeconds - before.passSeconds;
+    emitSeconds += after.emitSeconds - before.emitSeconds;
+    codegenSeconds += after.codegenSeconds - before.codegenSeconds;
+    loadSeconds += after.loadSeconds - before.loadSeconds;
+  }
 };
 
 /// The one compiler of the process. Calls must not overlap (the interpreter's lock sees to that).

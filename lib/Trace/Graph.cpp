@@ -132,6 +132,7 @@ static Operation *createOrThrow(OpBuilder &builder, Location location, const OpC
     return created;
   llvm::StringRef text = message;
   text.consume_front(("'" + call.op->name + "' op ").str());
+  text.consume_front((call.op->pythonName + ": ").str());
   throw Error(Error::Kind::Value, call.op->pythonName.str() + ": " + text.str());
 }
 

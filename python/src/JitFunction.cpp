@@ -173,7 +173,9 @@ static Specialization &specializationFor(JitState &state, const FlatArguments &f
 static void compile(JitState &state, Specialization &specialization) {
   auto start = std::chrono::steady_clock::now();
   mlir::OwningOpRef<mlir::ModuleOp> copy = (*specialization.module)->clone();
+  Statistics before = Compiler::instance().statistics();
   specialization.executable = Compiler::instance().compile(*copy);
+  state.compiler.addDifference(before, Compiler::instance().statistics());
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   state.compileSeconds += seconds.count();
 }
@@ -422,9 +424,14 @@ static PyObject *statistics(PyObject *self, PyObject *) {
     if (!text || PyList_Append(reasons.get(), text.get()) < 0)
       return nullptr;
   }
-  return Py_BuildValue("{sKsKsdsdsO}", "calls", state.calls, "traces", state.traces,
-                       "trace_seconds", state.traceSeconds, "compile_seconds", state.compileSeconds,
-                       "retraces", reasons.get());
+  const Statistics &compiler = state.compiler;
+  return Py_BuildValue(
+      "{sKsKsLsLsLsLsLsdsdsdsdsdsdsO}", "calls", state.calls, "traces", state.traces, "compiles",
+      compiler.compiles, "kernels", compiler.launches, "kernels_compiled", compiler.kernelsCompiled,
+      "cache_hits", compiler.memoryHits, "disk_cache_hits", compiler.diskHits, "trace_seconds",
+      state.traceSeconds, "compile_seconds", state.compileSeconds, "pass_seconds",
+      compiler.passSeconds, "emit_seconds", compiler.emitSeconds, "codegen_seconds",
+      compiler.codegenSeconds, "load_seconds", compiler.loadSeconds, "retraces", reasons.get());
 }
 
 static PyObject *getFunction(PyObject *self, void *) {

@@ -76,6 +76,8 @@ struct JitState {
   std::unordered_map<Key, Specializations, Hash> specializations;
   uint64_t calls = 0, traces = 0;
   double traceSeconds = 0, compileSeconds = 0;
+  /// What the compiler counted while it worked for this function.
+  Statistics compiler;
   std::vector<std::string> retraceReasons;
 };
 

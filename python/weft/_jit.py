@@ -22,8 +22,13 @@ class CompiledFunction(_core.JitFunction):
         return self._lower(*args, **kwargs)
 
     def stats(self) -> dict[str, Any]:
-        """Counters (calls, traces) and seconds (tracing, compiling) of this function.
+        """Counters and seconds of this function.
 
+        Counted are ``calls``, ``traces``, ``compiles``, the ``kernels`` that they launch, of which
+        ``kernels_compiled`` were compiled, and ``cache_hits`` in this process and
+        ``disk_cache_hits`` were found. ``compile_seconds`` is spent in passes, in emitting LLVM IR,
+        in generating code and in loading it (``pass_seconds``, ``emit_seconds``,
+        ``codegen_seconds``, ``load_seconds``); ``trace_seconds`` before that.
         ``retraces`` says for each trace after the first what had changed.
         """
         return self._statistics()

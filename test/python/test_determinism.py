@@ -152,3 +152,17 @@ def test_network_and_gradients_are_the_same_in_eager_and_jit() -> None:
     _loss(*eager_leaves).backward()
     compiled = weft.jit(weft.grad(_loss, argnums=(0, 1, 2, 3)))(*inputs)
     assert_same_bits([leaf.grad for leaf in eager_leaves], list(compiled))
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (17, 17), (64, 64), (4, 8, 8), (3, 5)])
+@pytest.mark.parametrize("name", sorted(_ROWWISE.keys() - {"matmul"}))
+def test_rows_of_a_transpose_are_not_those_of_what_it_transposes(
+    name: str, shape: tuple[int, ...]
+) -> None:
+    """Of a square matrix both have one shape, which must not make them one in fusion."""
+
+    def function(x: weft.Tensor) -> weft.Tensor:
+        return _ROWWISE[name](-x.mT)
+
+    x = weft.asarray(np.random.default_rng(13).standard_normal(shape).astype(np.float32))
+    assert_same_bits(function(x), weft.jit(function)(x), "eager and jit")
