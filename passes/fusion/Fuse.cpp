@@ -52,6 +52,12 @@ public:
       }
   }
 
+  /// Makes the dimensions of two values of one rank the same.
+  void unify(Value first, Value second) {
+    for (int64_t d = 0, rank = rankOf(first); d < rank; ++d)
+      classes.unionSets({first.getAsOpaquePointer(), d}, {second.getAsOpaquePointer(), d});
+  }
+
   /// The type of `value` inside the kernel; numbers are given in the order of the calls.
   Type typeInKernel(Value value) {
     auto type = cast<RankedTensorType>(value.getType());
@@ -93,6 +99,7 @@ public:
     for (Operation *op : ops)
       if (group.ops.contains(op) && isReadOutside(op))
         outputs.push_back(op->getResult(0));
+    unifyRows();
   }
 
   /// Creates the kernel and the launch before `before`, and replaces what the launch computes.
@@ -130,6 +137,22 @@ public:
   }
 
 private:
+  /// All rows of a kernel are walked together, also those that no op connects.
+  void unifyRows() {
+    if (group.kind != FusionGroup::RowReduction)
+      return;
+    SmallVector<Value> walked;
+    for (Operation *op : ops)
+      if (isa<ReductionOpInterface>(op))
+        walked.push_back(op->getOperand(0));
+    auto rank = static_cast<int64_t>(group.domain.size());
+    llvm::copy_if(outputs, std::back_inserter(walked), [&](Value output) {
+      return cast<RankedTensorType>(output.getType()).getRank() == rank;
+    });
+    for (Value value : llvm::drop_begin(walked))
+      numbering.unify(walked.front(), value);
+  }
+
   /// Adds `op` after the rematerialised ops that it reads.
   void collect(Operation *op) {
     if (members.contains(op))

@@ -46,6 +46,12 @@ static bool readsOnce(Operation *user, unsigned operand) {
   return indexed && indexed.readsOnce(operand);
 }
 
+/// True if the op only puts elements elsewhere.
+static bool isMovement(Operation *op) {
+  auto indexed = dyn_cast<IndexedOpInterface>(op);
+  return indexed && op->getNumOperands() > 0 && indexed.readsOnce(0);
+}
+
 /// True if the op reads several elements of an operand for one of its own.
 static bool readsSeveral(Operation *op) {
   auto indexed = dyn_cast<IndexedOpInterface>(op);
@@ -147,7 +153,8 @@ bool FusionGroups::canBeResult(Operation *op, const FusionGroup &group) {
   return group.kind == FusionGroup::RowReduction && shape == domain.drop_back(group.axes.size());
 }
 
-bool FusionGroups::isReadInPlace(Operation *op, FusionGroup &group) {
+bool FusionGroups::isReadInPlace(Operation *op, FusionGroup &group, bool byRows) {
+  byRows |= group.kind == FusionGroup::RowReduction;
   SmallVector<Operation *> pending{op};
   llvm::DenseSet<Operation *> seen;
   while (!pending.empty()) {
@@ -160,7 +167,7 @@ bool FusionGroups::isReadInPlace(Operation *op, FusionGroup &group) {
         continue;
       // A row's own value may be read by the whole row.
       auto broadcast = dyn_cast<BroadcastOp>(user);
-      bool ofRow = broadcast && !group.axes.empty() && repeatsInnermost(broadcast);
+      bool ofRow = broadcast && byRows && repeatsInnermost(broadcast);
       if (!ofRow && !readsInPlace(user, use.getOperandNumber()))
         return false;
       if (seen.insert(user).second)
@@ -186,7 +193,7 @@ bool FusionGroups::canJoin(Operation *op, FusionGroup &group) {
       return;
     if (through) {
       auto broadcast = dyn_cast<BroadcastOp>(through);
-      allowed &= broadcast && (repeatsInnermost(broadcast) || readsOnce(op, 0));
+      allowed &= broadcast && (repeatsInnermost(broadcast) || isMovement(op));
     } else if (!readsInPlace(user, use.getOperandNumber()) && !isa<ReductionOpInterface>(user)) {
       // Read in another order: nothing that reads several elements, as those would be far apart.
       allowed &= readsOnce(user, use.getOperandNumber()) && !readsSeveral(op);
@@ -213,15 +220,8 @@ bool FusionGroups::reductionCanJoin(Operation *op, FusionGroup &group) {
   if (ArrayRef<int64_t>(group.domain) == kept)
     return isReadInPlace(op, group);
   // Its readers walk the reduced elements again (as in softmax), one row at a time.
-  bool fits = ArrayRef<int64_t>(group.domain) == reduced;
-  forEachRead(op, rematerialized, [&](OpOperand &use, Operation *through) {
-    if (!group.ops.contains(use.getOwner()))
-      return;
-    bool wholeRow = !through || (isa<BroadcastOp>(through) &&
-                                 repeatsInnermost(cast<BroadcastOp>(through)));
-    fits &= wholeRow && isa<ElementwiseOpInterface>(use.getOwner());
-  });
-  return fits && llvm::all_of(group.ops, [](Operation *other) {
+  return ArrayRef<int64_t>(group.domain) == reduced && isReadInPlace(op, group, /*byRows=*/true) &&
+         llvm::all_of(group.ops, [](Operation *other) {
            return isa<ElementwiseOpInterface>(other);
          });
 }

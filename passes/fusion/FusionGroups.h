@@ -54,8 +54,9 @@ private:
   FusionGroup &start(mlir::Operation *op);
   /// True if a result of `from` reaches `to` on a path outside of both.
   bool reaches(mlir::Operation *from, FusionGroup &to);
-  /// True if each use of `op` in `group` reads the element that the group is computing.
-  bool isReadInPlace(mlir::Operation *op, FusionGroup &group);
+  /// True if each use of `op` in `group` reads the element that the group is computing; `byRows`: or,
+  /// of a value of one element for each row, the row's.
+  bool isReadInPlace(mlir::Operation *op, FusionGroup &group, bool byRows = false);
 
   std::vector<std::unique_ptr<FusionGroup>> groups;
   llvm::DenseMap<mlir::Operation *, FusionGroup *> groupOf;
