@@ -1,4 +1,5 @@
-// The passes of code generation, one file each. `weft-expand-math` is declared in Loops/ExpandMath.h.
+// The passes of code generation, one file each. `weft-expand-math` is declared in
+// Loops/ExpandMath.h.
 #pragma once
 
 #include "codegen/Loops/ExpandMath.h"

@@ -24,9 +24,14 @@ from weft.data import DataLoader, FashionMNIST
 def make_network() -> nn.Sequential:
     """[N, 1, 28, 28] to the scores of ten classes."""
     return nn.Sequential(
-        nn.Conv2d(1, 32, 3), nn.ReLU(),
-        nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
-        nn.Linear(64 * 12 * 12, 128), nn.ReLU(),
+        nn.Conv2d(1, 32, 3),
+        nn.ReLU(),
+        nn.Conv2d(32, 64, 3),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(64 * 12 * 12, 128),
+        nn.ReLU(),
         nn.Linear(128, 10),
     )
 
@@ -66,24 +71,36 @@ def progress(batches: int, epochs: int, batch_size: int, title: str) -> Iterator
         def line(epoch: int, batch: int, loss: float) -> None:
             if batch == batches or batch % 200 == 0:
                 done = ((epoch - 1) * batches + batch) * batch_size
-                print(f"{title}: epoch {epoch}/{epochs}, batch {batch}/{batches}, loss {loss:.4f}, "
-                      f"{done / (time.perf_counter() - start):,.0f} images/s", flush=True)
+                print(
+                    f"{title}: epoch {epoch}/{epochs}, batch {batch}/{batches}, loss {loss:.4f}, "
+                    f"{done / (time.perf_counter() - start):,.0f} images/s",
+                    flush=True,
+                )
 
         yield line
         return
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = [TextColumn("{task.description}"), BarColumn(),
-               TextColumn("{task.percentage:>3.0f} %"), TimeRemainingColumn(),
-               TextColumn("loss {task.fields[loss]:.4f}"),
-               TextColumn("{task.fields[rate]:,.0f} images/s")]
+    columns = [
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeRemainingColumn(),
+        TextColumn("loss {task.fields[loss]:.4f}"),
+        TextColumn("{task.fields[rate]:,.0f} images/s"),
+    ]
     with Progress(*columns) as bars:
         task = bars.add_task(title, total=epochs * batches, loss=float("nan"), rate=0.0)
 
         def bar(epoch: int, batch: int, loss: float) -> None:
             rate = (bars.tasks[task].speed or 0.0) * batch_size
-            bars.update(task, advance=1, loss=loss, rate=rate,
-                        description=f"{title}: epoch {epoch}/{epochs}")
+            bars.update(
+                task,
+                advance=1,
+                loss=loss,
+                rate=rate,
+                description=f"{title}: epoch {epoch}/{epochs}",
+            )
 
         yield bar
 
@@ -113,13 +130,19 @@ class TorchTwin:
         self.torch = torch
         layers = torch.nn
         self.network = layers.Sequential(
-            layers.Conv2d(1, 32, 3), layers.ReLU(),
-            layers.Conv2d(32, 64, 3), layers.ReLU(), layers.MaxPool2d(2), layers.Flatten(),
-            layers.Linear(64 * 12 * 12, 128), layers.ReLU(),
+            layers.Conv2d(1, 32, 3),
+            layers.ReLU(),
+            layers.Conv2d(32, 64, 3),
+            layers.ReLU(),
+            layers.MaxPool2d(2),
+            layers.Flatten(),
+            layers.Linear(64 * 12 * 12, 128),
+            layers.ReLU(),
             layers.Linear(128, 10),
         )
-        state = {name: torch.from_numpy(np.array(value))
-                 for name, value in network.state_dict().items()}
+        state = {
+            name: torch.from_numpy(np.array(value)) for name, value in network.state_dict().items()
+        }
         self.network.load_state_dict(state)
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=learning_rate)
         self.loss_function = layers.CrossEntropyLoss()
@@ -151,10 +174,16 @@ def plot_losses(losses: dict[str, list[float]], batches: int, path: Path) -> Non
         starts = np.maximum(ends - window, 0)
         mean, epochs = (sums[ends] - sums[starts]) / (ends - starts), ends / batches
         axes.plot(epochs, values, color=color, alpha=0.2, linewidth=0.6)
-        axes.plot(epochs, mean, color=color, linewidth=1.8,
-                  label=f"{name}, mean of {window} batches")
-    axes.set(xlabel="epoch", ylabel="cross entropy", title="Training loss on Fashion-MNIST",
-             xlim=(0, None), ylim=(0, 1.2))
+        axes.plot(
+            epochs, mean, color=color, linewidth=1.8, label=f"{name}, mean of {window} batches"
+        )
+    axes.set(
+        xlabel="epoch",
+        ylabel="cross entropy",
+        title="Training loss on Fashion-MNIST",
+        xlim=(0, None),
+        ylim=(0, 1.2),
+    )
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
     figure.savefig(path, dpi=150)
@@ -188,12 +217,18 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--batch-size", type=int, default=64, help="images in a step (64)")
     parser.add_argument("--seed", type=int, default=0, help="decides weights and batches (0)")
     parser.add_argument("--learning-rate", type=float, default=1e-3, help="of Adam (0.001)")
-    parser.add_argument("--output", type=Path, default=Path("build/demo"),
-                        help="folder of the pictures (build/demo)")
-    parser.add_argument("--root", default="/usr/share/datasets/fashion-mnist",
-                        help="folder of the data set")
-    parser.add_argument("--compare-torch", action="store_true",
-                        help="train the same network in PyTorch too")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("build/demo"),
+        help="folder of the pictures (build/demo)",
+    )
+    parser.add_argument(
+        "--root", default="/usr/share/datasets/fashion-mnist", help="folder of the data set"
+    )
+    parser.add_argument(
+        "--compare-torch", action="store_true", help="train the same network in PyTorch too"
+    )
     return parser.parse_args(arguments)
 
 
@@ -207,8 +242,10 @@ def main(arguments: list[str] | None = None) -> int:
     options.output.mkdir(parents=True, exist_ok=True)
     weft.random.seed(options.seed)
     network = make_network()
-    print(f"{network}\n{sum(p.numel() for p in network.parameters()):,} parameters, "
-          f"{weft.get_num_threads()} threads")
+    print(
+        f"{network}\n{sum(p.numel() for p in network.parameters()):,} parameters, "
+        f"{weft.get_num_threads()} threads"
+    )
     twin = TorchTwin(network, options.learning_rate) if options.compare_torch else None
 
     def batches() -> DataLoader:
@@ -224,16 +261,20 @@ def main(arguments: list[str] | None = None) -> int:
     truth = np.asarray(test.targets)
     accuracy = float(np.mean(predicted == truth))
     stats = step.stats()
-    print(f"weft: test accuracy {accuracy:.4f}; {seconds:.1f} s for {options.epochs} epochs, of "
-          f"which {stats['compile_seconds']:.2f} s compiling and {stats['trace_seconds']:.2f} s "
-          f"tracing ({stats['traces']} traces)")
+    print(
+        f"weft: test accuracy {accuracy:.4f}; {seconds:.1f} s for {options.epochs} epochs, of "
+        f"which {stats['compile_seconds']:.2f} s compiling and {stats['trace_seconds']:.2f} s "
+        f"tracing ({stats['traces']} traces)"
+    )
     if twin:
         start = time.perf_counter()
         losses["PyTorch"] = train(twin.step, batches(), options.epochs, "PyTorch")
         seconds = time.perf_counter() - start
         other = float(np.mean(predictions(twin.scores, test_batches) == truth))
-        print(f"PyTorch: test accuracy {other:.4f}; {seconds:.1f} s; weft's is "
-              f"{100 * (accuracy - other):+.2f} points from it")
+        print(
+            f"PyTorch: test accuracy {other:.4f}; {seconds:.1f} s; weft's is "
+            f"{100 * (accuracy - other):+.2f} points from it"
+        )
     plot_losses(losses, len(batches()), options.output / "loss.png")
     plot_predictions(test, predicted, options.output / "predictions.png")
     print(f"pictures: {options.output / 'loss.png'}, {options.output / 'predictions.png'}")

@@ -34,8 +34,8 @@ std::optional<LlvmModule> translate(mlir::ModuleOp module) {
   return result;
 }
 
-/// The loops are final: only what emission leaves to clean up is run. Loop unrolling would spill the
-/// accumulators of register tiles.
+/// The loops are final: only what emission leaves to clean up is run. Loop unrolling would spill
+/// the accumulators of register tiles.
 static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
   llvm::PipelineTuningOptions tuning;
   tuning.LoopUnrolling = false;

@@ -23,7 +23,8 @@ struct CpuTarget {
 
   /// The machine this runs on.
   static const CpuTarget &host();
-  /// A target by name: "native", "x86-64-v3" (AVX2) or "x86-64-v4" (AVX-512); nullopt if it is unknown.
+  /// A target by name: "native", "x86-64-v3" (AVX2) or "x86-64-v4" (AVX-512); nullopt if it is
+  /// unknown.
   static std::optional<CpuTarget> byName(llvm::StringRef name);
 
   /// Text that tells targets apart that need different code.

@@ -1,9 +1,9 @@
 // The template of kernels that reduce along outer dimensions: sums of columns.
 //
 // First stage: the reduced dimension is cut into chunks of 256, and each chunk is reduced for each
-// column into a temporary buffer [chunk][kept elements]. Second stage: the chunks of each column are
-// combined in order, and what follows is computed. The order depends on the length alone, and both
-// stages run on all threads.
+// column into a temporary buffer [chunk][kept elements]. Second stage: the chunks of each column
+// are combined in order, and what follows is computed. The order depends on the length alone, and
+// both stages run on all threads.
 #include "codegen/Loops/Reduction.h"
 
 using namespace mlir;
@@ -39,7 +39,8 @@ public:
       }));
   }
 
-  // Stage 1: (outer kept dimensions, chunk, all inner kept dimensions but the last, block of columns).
+  // Stage 1: (outer kept dimensions, chunk, all inner kept dimensions but the last, block of
+  // columns).
 
   Value partialTasks() {
     Value outer = emitter.product(outerSymbols);
@@ -97,9 +98,7 @@ public:
   }
 
 private:
-  Value chunks() {
-    return emitter.ceilDivideIndex(emitter.product(reducedSymbols), chunkElements);
-  }
+  Value chunks() { return emitter.ceilDivideIndex(emitter.product(reducedSymbols), chunkElements); }
   Value keptElements() {
     return emitter.multiplyIndex(emitter.product(outerSymbols), emitter.product(innerSymbols));
   }
@@ -120,8 +119,8 @@ private:
     Value count = emitter.subtractIndex(stop, first);
     Value isWhole = arith::CmpIOp::create(emitter.builder(), emitter.location(),
                                           arith::CmpIPredicate::eq, count, emitter.index(width));
-    Value wholeStop = arith::SelectOp::create(emitter.builder(), emitter.location(), isWhole, stop,
-                                              first);
+    Value wholeStop =
+        arith::SelectOp::create(emitter.builder(), emitter.location(), isWhole, stop, first);
     emitter.loop(first, wholeStop, width, [&](Value column) { emitRows(column, blockVectors); });
     emitter.vectorLoop(wholeStop, stop, [&](Value column) { emitRows(column, 1); });
   }
@@ -139,8 +138,8 @@ private:
         SmallVector<ElementIndex> indices = indicesAt(row, vectorStart(column, v));
         Value element = emitter.splat(emitter.element(op->getOperand(0), indices));
         Value where = op.usesPosition() ? emitter.splat(emitter.toInteger({row})) : Value();
-        llvm::append_range(results, accumulate(emitter, op, values.slice(v * width, width), element,
-                                               where));
+        llvm::append_range(results,
+                           accumulate(emitter, op, values.slice(v * width, width), element, where));
       }
       return results;
     });
@@ -189,15 +188,16 @@ private:
 
   void emitFinalVector(Value column) {
     SmallVector<Value> totals = identities();
-    totals = emitter.loop(emitter.index(0), chunks(), 1, totals, [&](Value part, ValueRange values) {
-      SmallVector<Value> partial;
-      for (auto [number, type] : llvm::enumerate(accumulatorTypes)) {
-        Value loaded = emitter.loadVector(partialAddress(number, part, column),
-                                          KernelEmitter::storedType(type), emitter.laneCount());
-        partial.push_back(emitter.widen(loaded, type));
-      }
-      return op.emitCombine(emitter.builder(), op->getLoc(), values, partial);
-    });
+    totals =
+        emitter.loop(emitter.index(0), chunks(), 1, totals, [&](Value part, ValueRange values) {
+          SmallVector<Value> partial;
+          for (auto [number, type] : llvm::enumerate(accumulatorTypes)) {
+            Value loaded = emitter.loadVector(partialAddress(number, part, column),
+                                              KernelEmitter::storedType(type), emitter.laneCount());
+            partial.push_back(emitter.widen(loaded, type));
+          }
+          return op.emitCombine(emitter.builder(), op->getLoc(), values, partial);
+        });
     emitter.override(op->getResult(0), resultOf(emitter, op, totals));
     SmallVector<ElementIndex> indices;
     for (Value position : outer)

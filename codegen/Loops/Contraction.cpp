@@ -1,15 +1,17 @@
-// The template of kernels that contract: matmul, convolution, the gradient of a convolution's weight.
+// The template of kernels that contract: matmul, convolution, the gradient of a convolution's
+// weight.
 //
-// All are the same nest of loops over a register tile of rows x vectors of columns, kept in registers
-// over the depth loops: load the columns of the right operand, broadcast an element of the left one
-// for each row, multiply and add. Operands are read where they are, through the strides of the loops,
-// or from copies in reading order (`pack_lhs`, `pack_rhs`). Each element of the result is one chain
-// of fused multiply-adds in the order of the depth loops, whatever the tiles.
+// All are the same nest of loops over a register tile of rows x vectors of columns, kept in
+// registers over the depth loops: load the columns of the right operand, broadcast an element of
+// the left one for each row, multiply and add. Operands are read where they are, through the
+// strides of the loops, or from copies in reading order (`pack_lhs`, `pack_rhs`). Each element of
+// the result is one chain of fused multiply-adds in the order of the depth loops, whatever the
+// tiles.
 //
 // Stage 1 (pack_rhs): the right operand into [batch][block of columns][depth][columns].
-// Stage 2: a task is a block of rows (of one batch and outer row) by a group of column blocks. With a
-// depth blocked, unfinished tiles rest in a temporary buffer. A finished tile goes through a helper
-// that computes what follows the contraction and stores the results.
+// Stage 2: a task is a block of rows (of one batch and outer row) by a group of column blocks. With
+// a depth blocked, unfinished tiles rest in a temporary buffer. A finished tile goes through a
+// helper that computes what follows the contraction and stores the results.
 #include "codegen/Loops/Contraction.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 
@@ -42,7 +44,8 @@ static SmallVector<Value> transposeSquare(KernelEmitter &emitter, SmallVector<Va
         continue;
       Value first = square[line], second = square[line + step];
       auto shuffle = [&](ArrayRef<int64_t> mask) -> Value {
-        return vector::ShuffleOp::create(emitter.builder(), emitter.location(), first, second, mask);
+        return vector::ShuffleOp::create(emitter.builder(), emitter.location(), first, second,
+                                         mask);
       };
       square[line] = shuffle(low);
       square[line + step] = shuffle(high);
@@ -54,7 +57,8 @@ static SmallVector<Value> transposeSquare(KernelEmitter &emitter, SmallVector<Va
 ContractionTemplate::ContractionTemplate(KernelEmitter &emitter)
     : emitter(emitter),
       op(*emitter.getKernel().getBody().front().getOps<ContractionOpInterface>().begin()),
-      contraction(op.getContraction()), schedule(emitter.getSchedule()) {
+      contraction(op.getContraction()),
+      schedule(emitter.getSchedule()) {
   std::vector<ContractionLoop> loops = contractionLoops(op);
   batch = loopsOfKind(loops, Contraction::Batch);
   rows = loopsOfKind(loops, Contraction::Row);
@@ -105,8 +109,8 @@ Value ContractionTemplate::rowTasks() {
 Value ContractionTemplate::columnBlocksInGroup() {
   Value one = emitter.index(1), rowCount = emitter.maximumIndex(rowTasks(), one);
   Value blocks = emitter.maximumIndex(columnBlocks(), one);
-  Value groups = emitter.divideIndex(
-      emitter.addIndex(rowCount, emitter.index(wantedTasks - 1)), rowCount);
+  Value groups =
+      emitter.divideIndex(emitter.addIndex(rowCount, emitter.index(wantedTasks - 1)), rowCount);
   groups = emitter.minimumIndex(groups, blocks);
   Value rounded = emitter.addIndex(blocks, emitter.subtractIndex(groups, one));
   return emitter.divideIndex(rounded, groups);
@@ -172,8 +176,8 @@ Value ContractionTemplate::offsetIn(Contraction::Operand operand, ArrayRef<Contr
 // Packing the right operand
 //===----------------------------------------------------------------------===//
 
-/// Whether this call reads the right operand where it is although the kernel could copy it: few rows,
-/// and whole blocks of columns that are neighbours. Null: never.
+/// Whether this call reads the right operand where it is although the kernel could copy it: few
+/// rows, and whole blocks of columns that are neighbours. Null: never.
 Value ContractionTemplate::readsRhsDirectly() {
   Type dtype = getElementTypeOrSelf(op->getOperand(1));
   if (!columns.front().strides[Contraction::Rhs].isOne() ||
@@ -181,8 +185,8 @@ Value ContractionTemplate::readsRhsDirectly() {
     return {};
   OpBuilder &builder = emitter.builder();
   Value rest = emitter.remainderIndex(sizeOf(columns.front()), emitter.index(tileColumns));
-  Value areWhole = arith::CmpIOp::create(builder, emitter.location(), arith::CmpIPredicate::eq, rest,
-                                         emitter.index(0));
+  Value areWhole = arith::CmpIOp::create(builder, emitter.location(), arith::CmpIPredicate::eq,
+                                         rest, emitter.index(0));
   Value areFew = emitter.isLess(sizeOf(rows), emitter.index(fewRows + 1));
   return arith::AndIOp::create(builder, emitter.location(), areWhole, areFew);
 }
@@ -197,8 +201,8 @@ Value ContractionTemplate::unlessDirect(Value amount) {
 
 void ContractionTemplate::addPackStage() {
   packedRhs = emitter.addTemporary([*this]() mutable {
-    Value elements = emitter.multiplyIndex(emitter.multiplyIndex(sizeOf(batch), columnBlocks()),
-                                           sizeOf(depth));
+    Value elements =
+        emitter.multiplyIndex(emitter.multiplyIndex(sizeOf(batch), columnBlocks()), sizeOf(depth));
     return unlessDirect(emitter.multiplyIndex(elements, emitter.index(tileColumns * elementBytes)));
   });
   auto tasks = [*this]() mutable {
@@ -252,8 +256,9 @@ void ContractionTemplate::emitPackRow(Value row, Value position, Value first) {
   }
 }
 
-/// Copies `lanes` columns from `first` + `part` on at `lanes` depths from `position` on to the lines
-/// from `row` on. Columns beyond the last repeat it: what is computed from them is not stored.
+/// Copies `lanes` columns from `first` + `part` on at `lanes` depths from `position` on to the
+/// lines from `row` on. Columns beyond the last repeat it: what is computed from them is not
+/// stored.
 void ContractionTemplate::emitPackSquare(Value row, Value position, Value first, Value part) {
   Value last = emitter.subtractIndex(sizeOf(columns.front()), emitter.index(1));
   setLoop(depth.front(), position, 1);
@@ -286,9 +291,8 @@ void ContractionTemplate::addMainStage() {
       return arith::SelectOp::create(emitter.builder(), emitter.location(), isBlocked, elements,
                                      emitter.index(0));
     });
-  std::string finish = emitter.addHelper(1, 6, [&](ValueRange arguments) {
-    emitFinish(arguments[0], arguments.drop_front());
-  });
+  std::string finish = emitter.addHelper(
+      1, 6, [&](ValueRange arguments) { emitFinish(arguments[0], arguments.drop_front()); });
   auto tasks = [*this]() mutable { return emitter.multiplyIndex(rowTasks(), columnGroups()); };
   emitter.addStage(tasks, [&](Value begin, Value end) {
     finishName = finish;
@@ -333,10 +337,10 @@ void ContractionTemplate::emitTask(Value task) {
   at.rowTask = emitter.divideIndex(task, sizes[3]);
   Value rowCount = sizeOf(rows.back());
   Value low = emitter.multiplyIndex(parts[2], emitter.index(tilesInBlock * tileRows));
-  Value whole = emitter.maximumIndex(
-      emitter.subtractIndex(rowCount, emitter.index(tileRows)), emitter.index(0));
-  at.high = emitter.minimumIndex(
-      emitter.addIndex(low, emitter.index(tilesInBlock * tileRows)), rowCount);
+  Value whole = emitter.maximumIndex(emitter.subtractIndex(rowCount, emitter.index(tileRows)),
+                                     emitter.index(0));
+  at.high =
+      emitter.minimumIndex(emitter.addIndex(low, emitter.index(tilesInBlock * tileRows)), rowCount);
   // A last block of less than a tile starts earlier; the rows before are left to their own block.
   at.first = low;
   at.low = emitter.minimumIndex(low, whole);
@@ -426,7 +430,8 @@ void ContractionTemplate::emitTile(const Task &at, int64_t height, Value row, Va
   Value tile = scratchTile;
   Value isLater = emitter.isLess(emitter.index(0), at.depthBlock);
   if (unfinished) {
-    Value index = emitter.addIndex(emitter.multiplyIndex(at.rowTask, columnBlocks()), at.columnBlock);
+    Value index =
+        emitter.addIndex(emitter.multiplyIndex(at.rowTask, columnBlocks()), at.columnBlock);
     Value line = emitter.addIndex(
         emitter.multiplyIndex(index, emitter.index((tilesInBlock + 1) * tileRows)), place);
     Value resting = emitter.offset(emitter.buffer(*unfinished), accumulatorType,
@@ -506,12 +511,12 @@ ContractionTemplate::Reader ContractionTemplate::lhsReader(const Task &at, Value
   unsigned number = cast<BlockArgument>(op->getOperand(0)).getArgNumber();
   Type dtype = getElementTypeOrSelf(op->getOperand(0));
   Value rowStride = schedule.getRowStride() ? emitter.index(schedule.getRowStride())
-                                             : strideOf(rows.back(), Contraction::Lhs);
+                                            : strideOf(rows.back(), Contraction::Lhs);
   Value start = emitter.addIndex(at.lhsBase, emitter.multiplyIndex(row, rowStride));
-  start = emitter.addIndex(start, offsetIn(Contraction::Lhs,
-                                           ArrayRef<ContractionLoop>(depth).drop_back(), outer));
-  return {emitter.offset(emitter.buffer(number), KernelEmitter::storedType(dtype), start), rowStride,
-          strideOf(depth.back(), Contraction::Lhs), dtype};
+  start = emitter.addIndex(
+      start, offsetIn(Contraction::Lhs, ArrayRef<ContractionLoop>(depth).drop_back(), outer));
+  return {emitter.offset(emitter.buffer(number), KernelEmitter::storedType(dtype), start),
+          rowStride, strideOf(depth.back(), Contraction::Lhs), dtype};
 }
 
 ContractionTemplate::Reader ContractionTemplate::rhsReader(const Task &at, ArrayRef<Value> outer) {
@@ -544,8 +549,8 @@ ContractionTemplate::Reader ContractionTemplate::directRhsReader(const Task &at,
   Type dtype = getElementTypeOrSelf(op->getOperand(1));
   Value column = emitter.multiplyIndex(at.columnBlock, emitter.index(tileColumns));
   Value start = emitter.addIndex(at.rhsBase, column);
-  start = emitter.addIndex(start, offsetIn(Contraction::Rhs,
-                                           ArrayRef<ContractionLoop>(depth).drop_back(), outer));
+  start = emitter.addIndex(
+      start, offsetIn(Contraction::Rhs, ArrayRef<ContractionLoop>(depth).drop_back(), outer));
   return {emitter.offset(emitter.buffer(number), KernelEmitter::storedType(dtype), start), Value(),
           strideOf(depth.back(), Contraction::Rhs), dtype};
 }
@@ -561,15 +566,15 @@ SmallVector<Value> ContractionTemplate::emitInnermost(const Task &at, int64_t he
   Type leftStored = KernelEmitter::storedType(left.dtype);
   Type rightStored = KernelEmitter::storedType(right.dtype);
   return emitter.loop(low, high, 1, accumulators, [&](Value position, ValueRange carried) {
-    Value leftAt = emitter.offset(left.pointer, leftStored,
-                                  emitter.multiplyIndex(position, left.depthStride));
+    Value leftAt =
+        emitter.offset(left.pointer, leftStored, emitter.multiplyIndex(position, left.depthStride));
     Value rightAt = emitter.offset(right.pointer, rightStored,
                                    emitter.multiplyIndex(position, right.depthStride));
     SmallVector<Value> columnValues, results;
     for (int64_t v = 0; v < vectors; ++v) {
       Value address = emitter.offset(rightAt, rightStored, emitter.index(v * lanes));
-      columnValues.push_back(emitter.widen(emitter.loadVector(address, rightStored, lanes),
-                                           right.dtype));
+      columnValues.push_back(
+          emitter.widen(emitter.loadVector(address, rightStored, lanes), right.dtype));
     }
     for (int64_t i = 0; i < height; ++i) {
       Value address = emitter.offset(leftAt, leftStored, rowOffsets[i]);
@@ -608,8 +613,8 @@ void ContractionTemplate::emitFinish(Value tile, ValueRange at) {
     emitter.vectorLoop(firstColumn, high, [&](Value column) {
       setLoop(columns.front(), column, 1);
       Value place = emitter.addIndex(start, emitter.subtractIndex(column, firstColumn));
-      Value sum = emitter.loadVector(emitter.offset(tile, accumulatorType, place), accumulatorType,
-                                     lanes);
+      Value sum =
+          emitter.loadVector(emitter.offset(tile, accumulatorType, place), accumulatorType, lanes);
       emitter.override(op->getResult(0),
                        emitter.roundTo(sum, getElementTypeOrSelf(op->getResult(0))));
       emitter.storeResults(indicesIn(Contraction::Result));

@@ -17,13 +17,13 @@ public:
 private:
   /// What a task of the main stage works on.
   struct Task {
-    mlir::Value batch, outerRow;          // linear positions
-    mlir::Value rowTask;                  // number among the blocks of rows of all batches
-    mlir::Value low, high;                // rows that are computed
-    mlir::Value first;                    // the first row that is the task's own
+    mlir::Value batch, outerRow; // linear positions
+    mlir::Value rowTask;         // number among the blocks of rows of all batches
+    mlir::Value low, high;       // rows that are computed
+    mlir::Value first;           // the first row that is the task's own
     mlir::Value columnBlock;
     mlir::Value depthBlock, depthLow, depthHigh; // of the outermost depth loop
-    mlir::Value lhsBase, rhsBase;         // elements
+    mlir::Value lhsBase, rhsBase;                // elements
   };
   /// How an operand is read along the innermost depth loop.
   struct Reader {

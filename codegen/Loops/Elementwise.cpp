@@ -1,7 +1,8 @@
 // The template of kernels whose elements are computed one by one: arithmetic and data movement.
 //
 // Rank 1 is cut into blocks of `grain` elements; otherwise a task is one index of the outermost
-// dimension (of the outermost two from rank 3 on), and the innermost dimension is walked by vectors.
+// dimension (of the outermost two from rank 3 on), and the innermost dimension is walked by
+// vectors.
 #include "codegen/Loops/KernelEmitter.h"
 
 using namespace mlir;
@@ -12,8 +13,10 @@ namespace {
 class Elementwise {
 public:
   explicit Elementwise(KernelEmitter &emitter)
-      : emitter(emitter), type(emitter.getKernel().getResultTypes()[0]),
-        rank(symbolsOf(type).size()), grain(emitter.getSchedule().getGrain()) {}
+      : emitter(emitter),
+        type(emitter.getKernel().getResultTypes()[0]),
+        rank(symbolsOf(type).size()),
+        grain(emitter.getSchedule().getGrain()) {}
 
   Value tasks() {
     if (rank == 0)

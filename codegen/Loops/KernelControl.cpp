@@ -118,8 +118,7 @@ SmallVector<Value> KernelEmitter::vectorLoop(Value low, Value high, ValueRange c
   // A loop of at most one step, so that the carried values pass through.
   return loop(middle, high, laneCount(), values, [&](Value position, ValueRange inner) {
     SmallVector<Value> results;
-    withMask(lanesBelow(subtractIndex(high, position)),
-             [&] { results = body(position, inner); });
+    withMask(lanesBelow(subtractIndex(high, position)), [&] { results = body(position, inner); });
     return results;
   });
 }

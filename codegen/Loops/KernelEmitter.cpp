@@ -38,10 +38,10 @@ void KernelEmitter::enter(func::FuncOp function) {
   lastEntryOp = nullptr;
 }
 
-void KernelEmitter::addStage(std::function<Value()> tasks,
-                             function_ref<void(Value, Value)> body) {
+void KernelEmitter::addStage(std::function<Value()> tasks, function_ref<void(Value, Value)> body) {
   Type pointer = pointerType(kernel.getContext()), integer = module.getI64Type();
-  auto function = createFunction("_" + Twine(stageTasks.size()), {pointer, pointer, integer, integer});
+  auto function =
+      createFunction("_" + Twine(stageTasks.size()), {pointer, pointer, integer, integer});
   stageTasks.push_back(std::move(tasks));
   enter(function);
   buffersPointer = function.getArgument(0);
@@ -115,9 +115,9 @@ Value KernelEmitter::symbol(int64_t number) {
   if (!value)
     value = atEntry([&]() -> Value {
       Type integer = current.getI64Type();
-      Value address = LLVM::GEPOp::create(current, kernel.getLoc(), sizesPointer.getType(), integer,
-                                          sizesPointer,
-                                          ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(number)});
+      Value address =
+          LLVM::GEPOp::create(current, kernel.getLoc(), sizesPointer.getType(), integer,
+                              sizesPointer, ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(number)});
       Value loaded = LLVM::LoadOp::create(current, kernel.getLoc(), integer, address, 8);
       return arith::IndexCastOp::create(current, kernel.getLoc(), current.getIndexType(), loaded);
     });
@@ -130,9 +130,11 @@ Value KernelEmitter::parameter(int64_t number, Type type) {
     Type integer = current.getI64Type(), real = current.getF64Type();
     Value bits = arith::IndexCastOp::create(current, location(), integer, raw);
     if (!isa<FloatType>(type))
-      return type == integer ? bits : Value(arith::TruncIOp::create(current, location(), type, bits));
+      return type == integer ? bits
+                             : Value(arith::TruncIOp::create(current, location(), type, bits));
     Value number = arith::BitcastOp::create(current, location(), real, bits);
-    return type == real ? number : Value(arith::TruncFOp::create(current, location(), type, number));
+    return type == real ? number
+                        : Value(arith::TruncFOp::create(current, location(), type, number));
   });
 }
 
@@ -141,8 +143,9 @@ Value KernelEmitter::buffer(unsigned number) {
   if (!value)
     value = atEntry([&]() -> Value {
       Type pointer = pointerType(kernel.getContext());
-      Value address = LLVM::GEPOp::create(current, kernel.getLoc(), pointer, pointer, buffersPointer,
-                                          ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(number)});
+      Value address =
+          LLVM::GEPOp::create(current, kernel.getLoc(), pointer, pointer, buffersPointer,
+                              ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(number)});
       return LLVM::LoadOp::create(current, kernel.getLoc(), pointer, address, 8);
     });
   return value;
@@ -315,7 +318,8 @@ Value KernelEmitter::narrow(Value computed, Type dtype) {
     return arith::TruncFOp::create(b, location(), typeLike(computed, dtype), computed);
   if (!dtype.isBF16())
     return computed;
-  Value bits = arith::BitcastOp::create(b, location(), typeLike(computed, b.getI32Type()), computed);
+  Value bits =
+      arith::BitcastOp::create(b, location(), typeLike(computed, b.getI32Type()), computed);
   Value high = arith::ShRUIOp::create(b, location(), bits, integerLike(b, location(), bits, 16));
   return arith::TruncIOp::create(b, location(), typeLike(computed, b.getI16Type()), high);
 }
@@ -333,7 +337,8 @@ Value KernelEmitter::roundTo(Value computed, Type dtype) {
   if (!getElementTypeOrSelf(computed).isF32())
     computed = arith::TruncFOp::create(b, location(), typeLike(computed, b.getF32Type()), computed);
   // To nearest, ties to even, on the bits; a NaN keeps its upper bits and becomes quiet.
-  Value bits = arith::BitcastOp::create(b, location(), typeLike(computed, b.getI32Type()), computed);
+  Value bits =
+      arith::BitcastOp::create(b, location(), typeLike(computed, b.getI32Type()), computed);
   auto number = [&](int64_t value) { return integerLike(b, location(), bits, value); };
   Value odd = arith::AndIOp::create(
       b, location(), arith::ShRUIOp::create(b, location(), bits, number(16)), number(1));
@@ -405,8 +410,8 @@ Value KernelEmitter::laneOffsets(Type type, ArrayRef<ElementIndex> indices) {
       lanePart.base = index(0);
     Value moved = toInteger(lanePart);
     if (d + 1 < indices.size()) {
-      Value distance = arith::IndexCastOp::create(current, location(), current.getI64Type(),
-                                                  stride(type, d));
+      Value distance =
+          arith::IndexCastOp::create(current, location(), current.getI64Type(), stride(type, d));
       moved = arith::MulIOp::create(current, location(), moved, splat(distance));
     }
     offsets = offsets ? Value(arith::AddIOp::create(current, location(), offsets, moved)) : moved;

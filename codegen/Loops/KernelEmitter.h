@@ -54,8 +54,8 @@ public:
 
   /// The value of a symbolic size, of type index.
   mlir::Value symbol(int64_t number);
-  /// The value of a parameter of the launch, of type `type`. Parameters follow the sizes: a number is
-  /// given as a double's bits, an integer as itself.
+  /// The value of a parameter of the launch, of type `type`. Parameters follow the sizes: a number
+  /// is given as a double's bits, an integer as itself.
   mlir::Value parameter(int64_t number, mlir::Type type);
   /// The distance of neighbours along `dimension` of a dense tensor of `type`, in elements.
   mlir::Value stride(mlir::Type type, unsigned dimension);
@@ -99,7 +99,8 @@ public:
   /// The indices of `linear` in row-major order over `sizes`.
   llvm::SmallVector<mlir::Value> delinearize(mlir::Value linear, llvm::ArrayRef<mlir::Value> sizes);
 
-  using LoopBody = llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value, mlir::ValueRange)>;
+  using LoopBody =
+      llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value, mlir::ValueRange)>;
   /// A loop with carried values; returns their last values.
   llvm::SmallVector<mlir::Value> loop(mlir::Value low, mlir::Value high, int64_t step,
                                       mlir::ValueRange carried, LoopBody body);

@@ -97,16 +97,16 @@ private:
     size_t count = independentFrom(first);
     ArrayRef<ReductionOpInterface> pass = ArrayRef(reductions).slice(first, count);
     SmallVector<Value> totals = identities(pass, /*vector=*/false);
-    totals = emitter.loop(emitter.index(0), length, blockElements, totals,
-                          [&](Value block, ValueRange carried) {
-                            Value stop = emitter.addIndex(block, emitter.index(blockElements));
-                            SmallVector<Value> sums =
-                                emitBlock(pass, block, emitter.minimumIndex(stop, length));
-                            return combineEach(pass, carried, sums);
-                          });
+    totals = emitter.loop(
+        emitter.index(0), length, blockElements, totals, [&](Value block, ValueRange carried) {
+          Value stop = emitter.addIndex(block, emitter.index(blockElements));
+          SmallVector<Value> sums = emitBlock(pass, block, emitter.minimumIndex(stop, length));
+          return combineEach(pass, carried, sums);
+        });
     size_t next = 0;
     for (ReductionOpInterface op : pass) {
-      size_t width = op.emitIdentity(emitter.builder(), op->getLoc(), elementType(emitter, op)).size();
+      size_t width =
+          op.emitIdentity(emitter.builder(), op->getLoc(), elementType(emitter, op)).size();
       emitter.override(op->getResult(0),
                        resultOf(emitter, op, ArrayRef<Value>(totals).slice(next, width)));
       next += width;
@@ -124,9 +124,9 @@ private:
             Value element = emitter.splat(emitter.element(op->getOperand(0), indices));
             Value where = op.usesPosition() ? emitter.toInteger({position, 1}) : Value();
             size_t width = widthOf(op);
-            llvm::append_range(results, accumulate(emitter, op,
-                                                   carried.slice(results.size(), width), element,
-                                                   where));
+            llvm::append_range(
+                results,
+                accumulate(emitter, op, carried.slice(results.size(), width), element, where));
           }
           return results;
         });
@@ -143,8 +143,8 @@ private:
     auto chosen = llvm::to_vector(llvm::seq<int64_t>(from, from + count));
     SmallVector<Value> parts;
     for (Value value : values)
-      parts.push_back(vector::ShuffleOp::create(emitter.builder(), emitter.location(), value, value,
-                                                chosen));
+      parts.push_back(
+          vector::ShuffleOp::create(emitter.builder(), emitter.location(), value, value, chosen));
     return parts;
   }
 
@@ -171,9 +171,7 @@ private:
     return results;
   }
 
-  bool isRowResult(Value value) {
-    return symbolsOf(value.getType()).size() == outerSymbols.size();
-  }
+  bool isRowResult(Value value) { return symbolsOf(value.getType()).size() == outerSymbols.size(); }
 
   void storeRowResults() {
     emitter.storeResults(outer, [&](Value value) { return isRowResult(value); });

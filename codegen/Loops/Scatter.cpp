@@ -33,14 +33,12 @@ public:
       Value high = emitter.minimumIndex(emitter.addIndex(low, emitter.index(width)), columns);
       Value axis = emitter.size(op.getX(), op.getAxis());
       emitter.loop(emitter.index(0), axis, 1, [&](Value row) {
-        forEachVector(outer, axis, row, low, high, [&](Value place, Value) {
-          return load(op.getX(), place);
-        });
+        forEachVector(outer, axis, row, low, high,
+                      [&](Value place, Value) { return load(op.getX(), place); });
       });
       Value count = emitter.product(symbolsOf(op.getIndices().getType()));
-      emitter.loop(emitter.index(0), count, 1, [&](Value number) {
-        addUpdate(outer, axis, number, count, low, high);
-      });
+      emitter.loop(emitter.index(0), count, 1,
+                   [&](Value number) { addUpdate(outer, axis, number, count, low, high); });
     });
   }
 
@@ -66,8 +64,8 @@ private:
                           KernelEmitter::storedType(dtype()), place);
   }
   Value loadAt(Value pointer) {
-    Value stored = emitter.loadVector(pointer, KernelEmitter::storedType(dtype()),
-                                      emitter.laneCount());
+    Value stored =
+        emitter.loadVector(pointer, KernelEmitter::storedType(dtype()), emitter.laneCount());
     return emitter.widen(stored, dtype());
   }
   Value load(Value tensor, Value place) { return loadAt(address(tensor, place)); }
@@ -84,7 +82,8 @@ private:
   void addUpdate(Value outer, Value axis, Value number, Value count, Value low, Value high) {
     OpBuilder &builder = emitter.builder();
     Location location = op.getLoc();
-    Type element = getElementTypeOrSelf(op.getIndices()), stored = KernelEmitter::storedType(element);
+    Type element = getElementTypeOrSelf(op.getIndices()),
+         stored = KernelEmitter::storedType(element);
     unsigned argument = cast<BlockArgument>(op.getIndices()).getArgNumber();
     Value pointer = emitter.offset(emitter.buffer(argument), stored, number);
     Value loaded = emitter.loadVector(pointer, stored, 0);

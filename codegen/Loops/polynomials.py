@@ -147,53 +147,150 @@ LOG_RANGE = (1 / mp.sqrt(2) - 1, mp.sqrt(2) - 1)
 RATIO_END = ((mp.sqrt(2) - 1) / (mp.sqrt(2) + 1)) ** 2
 
 FITS = [
-    Fit("exp", "(exp(r) - 1 - r) / r^2 for |r| <= ln(2) / 2",
-        lambda r: (mp.exp(r) - 1 - r) / r**2, lambda r: r**2 / mp.exp(r),
-        (-HALF_LN2, HALF_LN2), {"Float": 6, "Extended": 7, "Double": 10}),
-    Fit("exp2", "(2^r - 1) / r for |r| <= 1/2",
-        lambda r: mp.expm1(r * mp.log(2)) / r, lambda r: r / mp.mpf(2) ** r,
-        (-0.5, 0.5), {"Float": 6, "Double": 12}),
-    Fit("logFloat", "(log(1 + f) - f + f^2 / 2) / f^3 for 1 + f in [2/3, 4/3]",
-        lambda f: (mp.log1p(f) - f + f**2 / 2) / f**3, lambda f: f**3 / mp.log1p(f),
-        (mp.mpf(-1) / 3, mp.mpf(1) / 3), {"Float": 9}),
-    Fit("log", "(log(1 + f) - f + f^2 / 2) / f^3 for 1 + f in [sqrt(1/2), sqrt(2)]",
-        lambda f: (mp.log1p(f) - f + f**2 / 2) / f**3, lambda f: f**3 / mp.log1p(f),
-        LOG_RANGE, {"Extended": 12}),
-    Fit("logRatio", "(log((1 + s) / (1 - s)) / s - 2) / s^2 in s^2",
-        lambda w: (atanh_ratio(w) - 2) / w, lambda w: w / 2,
-        (0, RATIO_END), {"Double": 7}),
-    Fit("powerLog", "((log((1 + s) / (1 - s)) / s - 2) / s^2 - 2/3) / s^2 in s^2",
-        lambda w: ((atanh_ratio(w) - 2) / w - mp.mpf(2) / 3) / w, lambda w: w**2 / 2,
-        (0, RATIO_END), {"Double": 9}),
-    Fit("sine", "(sin(r) / r - 1) / r^2 in r^2 for |r| <= pi/4",
-        odd(mp.sin), odd_weight(mp.sin), (0, QUARTER_PI**2), {"Extended": 4, "Double": 6}),
-    Fit("cosine", "(cos(r) - 1 + r^2 / 2) / r^4 in r^2 for |r| <= pi/4",
-        lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2, lambda z: z**2 / mp.cos(mp.sqrt(z)),
-        (0, QUARTER_PI**2), {"Extended": 4, "Double": 6}),
-    Fit("tanh", "(tanh(x) / x - 1) / x^2 in x^2 for |x| <= 1",
-        odd(mp.tanh), odd_weight(mp.tanh), (0, 1), {"Float": 7, "Double": 15}),
-    Fit("sinh", "(sinh(x) / x - 1) / x^2 in x^2 for |x| <= 1",
-        odd(mp.sinh), odd_weight(mp.sinh), (0, 1), {"Extended": 4, "Double": 7}),
-    Fit("erf", "erf(x) / x - 1 in x^2 for |x| <= 1",
+    Fit(
+        "exp",
+        "(exp(r) - 1 - r) / r^2 for |r| <= ln(2) / 2",
+        lambda r: (mp.exp(r) - 1 - r) / r**2,
+        lambda r: r**2 / mp.exp(r),
+        (-HALF_LN2, HALF_LN2),
+        {"Float": 6, "Extended": 7, "Double": 10},
+    ),
+    Fit(
+        "exp2",
+        "(2^r - 1) / r for |r| <= 1/2",
+        lambda r: mp.expm1(r * mp.log(2)) / r,
+        lambda r: r / mp.mpf(2) ** r,
+        (-0.5, 0.5),
+        {"Float": 6, "Double": 12},
+    ),
+    Fit(
+        "logFloat",
+        "(log(1 + f) - f + f^2 / 2) / f^3 for 1 + f in [2/3, 4/3]",
+        lambda f: (mp.log1p(f) - f + f**2 / 2) / f**3,
+        lambda f: f**3 / mp.log1p(f),
+        (mp.mpf(-1) / 3, mp.mpf(1) / 3),
+        {"Float": 9},
+    ),
+    Fit(
+        "log",
+        "(log(1 + f) - f + f^2 / 2) / f^3 for 1 + f in [sqrt(1/2), sqrt(2)]",
+        lambda f: (mp.log1p(f) - f + f**2 / 2) / f**3,
+        lambda f: f**3 / mp.log1p(f),
+        LOG_RANGE,
+        {"Extended": 12},
+    ),
+    Fit(
+        "logRatio",
+        "(log((1 + s) / (1 - s)) / s - 2) / s^2 in s^2",
+        lambda w: (atanh_ratio(w) - 2) / w,
+        lambda w: w / 2,
+        (0, RATIO_END),
+        {"Double": 7},
+    ),
+    Fit(
+        "powerLog",
+        "((log((1 + s) / (1 - s)) / s - 2) / s^2 - 2/3) / s^2 in s^2",
+        lambda w: ((atanh_ratio(w) - 2) / w - mp.mpf(2) / 3) / w,
+        lambda w: w**2 / 2,
+        (0, RATIO_END),
+        {"Double": 9},
+    ),
+    Fit(
+        "sine",
+        "(sin(r) / r - 1) / r^2 in r^2 for |r| <= pi/4",
+        odd(mp.sin),
+        odd_weight(mp.sin),
+        (0, QUARTER_PI**2),
+        {"Extended": 4, "Double": 6},
+    ),
+    Fit(
+        "cosine",
+        "(cos(r) - 1 + r^2 / 2) / r^4 in r^2 for |r| <= pi/4",
+        lambda z: (mp.cos(mp.sqrt(z)) - 1 + z / 2) / z**2,
+        lambda z: z**2 / mp.cos(mp.sqrt(z)),
+        (0, QUARTER_PI**2),
+        {"Extended": 4, "Double": 6},
+    ),
+    Fit(
+        "tanh",
+        "(tanh(x) / x - 1) / x^2 in x^2 for |x| <= 1",
+        odd(mp.tanh),
+        odd_weight(mp.tanh),
+        (0, 1),
+        {"Float": 7, "Double": 15},
+    ),
+    Fit(
+        "sinh",
+        "(sinh(x) / x - 1) / x^2 in x^2 for |x| <= 1",
+        odd(mp.sinh),
+        odd_weight(mp.sinh),
+        (0, 1),
+        {"Extended": 4, "Double": 7},
+    ),
+    Fit(
+        "erf",
+        "erf(x) / x - 1 in x^2 for |x| <= 1",
         lambda z: mp.erf(mp.sqrt(z)) / mp.sqrt(z) - 1,
-        lambda z: mp.sqrt(z) / mp.erf(mp.sqrt(z)), (0, 1), {"Float": 7, "Double": 14}),
-    Fit("logErfcFloat", "log(erfc(1 + t)) for 0 <= t <= 3",
-        lambda t: mp.log(mp.erfc(1 + t)), lambda t: mp.erfc(1 + t) / mp.erf(1 + t),
-        (0, 3), {"Float": 8}),
-    Fit("logErfcDouble", "log(erfc(1 + t)) for 0 <= t <= 5",
-        lambda t: mp.log(mp.erfc(1 + t)), lambda t: mp.erfc(1 + t) / mp.erf(1 + t),
-        (0, 5), {"Double": 22}),
-    Fit("asin", "(asin(x) / x - 1) / x^2 in x^2 for |x| <= 1/2",
-        odd(mp.asin), odd_weight(mp.asin), (0, 0.25), {"Extended": 7, "Double": 13}),
-    Fit("atan", "(atan(x) / x - 1) / x^2 in x^2 for |x| <= 1",
-        odd(mp.atan), odd_weight(mp.atan), (0, 1), {"Extended": 11, "Double": 20}),
-    Fit("asinh", "(asinh(x) / x - 1) / x^2 in x^2 for |x| <= 1/2",
-        odd(mp.asinh), odd_weight(mp.asinh), (0, 0.25), {"Extended": 6, "Double": 12}),
-    Fit("atanh", "(atanh(x) / x - 1) / x^2 in x^2 for |x| <= 1/2",
-        odd(mp.atanh), odd_weight(mp.atanh), (0, 0.25), {"Extended": 7, "Double": 13}),
-    Fit("inverseCubeRoot", "m^(-1/3) for m in [0.35, 2.83], the start of an iteration",
-        lambda m: m ** (mp.mpf(-1) / 3), lambda m: m ** (mp.mpf(1) / 3),
-        (0.35, 2.83), {"Double": 6}),
+        lambda z: mp.sqrt(z) / mp.erf(mp.sqrt(z)),
+        (0, 1),
+        {"Float": 7, "Double": 14},
+    ),
+    Fit(
+        "logErfcFloat",
+        "log(erfc(1 + t)) for 0 <= t <= 3",
+        lambda t: mp.log(mp.erfc(1 + t)),
+        lambda t: mp.erfc(1 + t) / mp.erf(1 + t),
+        (0, 3),
+        {"Float": 8},
+    ),
+    Fit(
+        "logErfcDouble",
+        "log(erfc(1 + t)) for 0 <= t <= 5",
+        lambda t: mp.log(mp.erfc(1 + t)),
+        lambda t: mp.erfc(1 + t) / mp.erf(1 + t),
+        (0, 5),
+        {"Double": 22},
+    ),
+    Fit(
+        "asin",
+        "(asin(x) / x - 1) / x^2 in x^2 for |x| <= 1/2",
+        odd(mp.asin),
+        odd_weight(mp.asin),
+        (0, 0.25),
+        {"Extended": 7, "Double": 13},
+    ),
+    Fit(
+        "atan",
+        "(atan(x) / x - 1) / x^2 in x^2 for |x| <= 1",
+        odd(mp.atan),
+        odd_weight(mp.atan),
+        (0, 1),
+        {"Extended": 11, "Double": 20},
+    ),
+    Fit(
+        "asinh",
+        "(asinh(x) / x - 1) / x^2 in x^2 for |x| <= 1/2",
+        odd(mp.asinh),
+        odd_weight(mp.asinh),
+        (0, 0.25),
+        {"Extended": 6, "Double": 12},
+    ),
+    Fit(
+        "atanh",
+        "(atanh(x) / x - 1) / x^2 in x^2 for |x| <= 1/2",
+        odd(mp.atanh),
+        odd_weight(mp.atanh),
+        (0, 0.25),
+        {"Extended": 7, "Double": 13},
+    ),
+    Fit(
+        "inverseCubeRoot",
+        "m^(-1/3) for m in [0.35, 2.83], the start of an iteration",
+        lambda m: m ** (mp.mpf(-1) / 3),
+        lambda m: m ** (mp.mpf(1) / 3),
+        (0.35, 2.83),
+        {"Double": 6},
+    ),
 ]
 
 HEADER = """\
@@ -227,8 +324,10 @@ def table(job, precision, count):
     bits = FLOAT_BITS if precision == "Float" else DOUBLE_BITS
     coefficients, error = fit(job, count, bits)
     suffix = "" if job.name.endswith(precision) else precision
-    lines = [f"\n/// {job.text}; error 2^{float(mp.log(error, 2)):.1f}.",
-             f"inline constexpr double {job.name}{suffix}[] = {{"]
+    lines = [
+        f"\n/// {job.text}; error 2^{float(mp.log(error, 2)):.1f}.",
+        f"inline constexpr double {job.name}{suffix}[] = {{",
+    ]
     lines += [f"    {float(c).hex()}," for c in coefficients]
     lines[-1] = lines[-1][:-1] + "};"
     print(lines[0].strip(), lines[1].split()[3], file=sys.stderr)
@@ -239,8 +338,10 @@ def split(name, text, value, bits, high_bits):
     """A constant as the unevaluated sum of two numbers, the first with `high_bits` bits."""
     high = rounded(value, high_bits)
     low = rounded(value - high, bits)
-    return (f"\n/// {text}, the first part with {high_bits} bits.\n"
-            f"inline constexpr Split {name} = {{{float(high).hex()}, {float(low).hex()}}};\n")
+    return (
+        f"\n/// {text}, the first part with {high_bits} bits.\n"
+        f"inline constexpr Split {name} = {{{float(high).hex()}, {float(low).hex()}}};\n"
+    )
 
 
 def constants():

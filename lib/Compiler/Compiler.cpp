@@ -27,15 +27,18 @@ static CpuTarget chooseTarget() {
     return CpuTarget::host();
   if (auto target = CpuTarget::byName(*name))
     return *target;
-  throw Error(Error::Kind::Unsupported, "WEFT_TARGET=" + *name +
-                                      ": no target has this name; there are native, x86-64-v3 and "
-                                      "x86-64-v4");
+  throw Error(Error::Kind::Unsupported,
+              "WEFT_TARGET=" + *name +
+                  ": no target has this name; there are native, x86-64-v3 and "
+                  "x86-64-v4");
 }
 
 struct Compiler::Implementation {
   Implementation()
-      : registry(makeRegistry()), context(registry, MLIRContext::Threading::DISABLED),
-        target(chooseTarget()), cache(target, statistics, packagedKernels()) {
+      : registry(makeRegistry()),
+        context(registry, MLIRContext::Threading::DISABLED),
+        target(chooseTarget()),
+        cache(target, statistics, packagedKernels()) {
     context.loadAllAvailableDialects();
     context.allowUnregisteredDialects(false);
   }
@@ -117,13 +120,15 @@ std::string Compiler::lower(ModuleOp module, StringRef level, const CompileOptio
     StringRef name;
     Phase last;
   };
-  constexpr Level levels[] = {{"weft", Phase::Simplify}, {"kernels", Phase::Plan},
-                              {"loops", Phase::Loops},   {"llvm", Phase::Llvm},
+  constexpr Level levels[] = {{"weft", Phase::Simplify},
+                              {"kernels", Phase::Plan},
+                              {"loops", Phase::Loops},
+                              {"llvm", Phase::Llvm},
                               {"asm", Phase::Llvm}};
   auto *found = llvm::find_if(levels, [&](const Level &known) { return known.name == level; });
   if (found == std::end(levels))
     throw Error(Error::Kind::Unsupported, "no level of the IR is named \"" + level.str() +
-                                        "\"; there are weft, kernels, loops, llvm and asm");
+                                              "\"; there are weft, kernels, loops, llvm and asm");
   implementation->runPhases(module, Phase::Differentiate, found->last);
   if (found->last != Phase::Llvm)
     return textOf(module);

@@ -33,7 +33,8 @@ struct KernelReport {
 /// A plan, and what it needs to stay alive.
 struct Executable {
   Plan plan;
-  /// One for each launch of a kernel, in the order of the plan; there each of its stages is a launch.
+  /// One for each launch of a kernel, in the order of the plan; there each of its stages is a
+  /// launch.
   std::vector<KernelReport> kernels;
   /// The code of the kernels.
   std::vector<std::shared_ptr<const void>> code;
@@ -41,16 +42,16 @@ struct Executable {
 
 /// Counters since the process started.
 struct Statistics {
-  int64_t compiles = 0;       ///< modules compiled
-  int64_t launches = 0;       ///< kernels launched by them
+  int64_t compiles = 0; ///< modules compiled
+  int64_t launches = 0; ///< kernels launched by them
   int64_t kernelsCompiled = 0;
-  int64_t memoryHits = 0;     ///< kernels found in this process
-  int64_t diskHits = 0;       ///< kernels loaded from the disk cache
-  int64_t diskFailures = 0;   ///< entries that could not be read or written
-  double passSeconds = 0;     ///< from the trace to scheduled kernels
-  double emitSeconds = 0;     ///< from kernels to LLVM IR
-  double codegenSeconds = 0;  ///< from LLVM IR to object code
-  double loadSeconds = 0;     ///< linking and planning
+  int64_t memoryHits = 0;    ///< kernels found in this process
+  int64_t diskHits = 0;      ///< kernels loaded from the disk cache
+  int64_t diskFailures = 0;  ///< entries that could not be read or written
+  double passSeconds = 0;    ///< from the trace to scheduled kernels
+  double emitSeconds = 0;    ///< from kernels to LLVM IR
+  double codegenSeconds = 0; ///< from LLVM IR to object code
+  double loadSeconds = 0;    ///< linking and planning
 
   /// Adds what was counted between two moments.
   void addDifference(const Statistics &before, const Statistics &after) {

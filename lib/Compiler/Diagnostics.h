@@ -20,7 +20,9 @@ public:
         }) {}
 
   /// The first error with the user's line, or `otherwise` if there was none.
-  std::string text(const std::string &otherwise) const { return message.empty() ? otherwise : message; }
+  std::string text(const std::string &otherwise) const {
+    return message.empty() ? otherwise : message;
+  }
 
 private:
   std::string message;

@@ -1,12 +1,12 @@
 // Compiled kernels on disk.
 #include "lib/Compiler/DiskCache.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Process.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Support/xxhash.h"
-#include "llvm/ADT/StringExtras.h"
 #include <cstring>
 #include <elf.h>
 #include <link.h>
@@ -99,11 +99,12 @@ void DiskCache::store(const KernelObject &object) {
   std::memcpy(header.magic, magic, sizeof(magic));
   llvm::StringRef code(object.code.data(), object.code.size());
   header.checksum = llvm::xxh3_64bits(code);
-  llvm::Error error = llvm::writeToOutput(pathOf(folder, object.name), [&](llvm::raw_ostream &stream) {
-    stream.write(reinterpret_cast<const char *>(&header), sizeof(header));
-    stream << code;
-    return llvm::Error::success();
-  });
+  llvm::Error error =
+      llvm::writeToOutput(pathOf(folder, object.name), [&](llvm::raw_ostream &stream) {
+        stream.write(reinterpret_cast<const char *>(&header), sizeof(header));
+        stream << code;
+        return llvm::Error::success();
+      });
   if (error) {
     llvm::consumeError(std::move(error));
     ++failureCount;

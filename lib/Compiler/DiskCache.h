@@ -7,11 +7,11 @@
 namespace weft {
 
 /// One file for each kernel. A file is written beside its place and renamed into it, and carries a
-/// checksum: readers never see half of one, and a damaged one counts as missing. A folder that can't
-/// be written is not an error: the failure is counted and nothing is cached.
+/// checksum: readers never see half of one, and a damaged one counts as missing. A folder that
+/// can't be written is not an error: the failure is counted and nothing is cached.
 ///
-/// The folder is WEFT_CACHE_DIR, else XDG_CACHE_HOME/weft, else ~/.cache/weft; WEFT_CACHE_DIR set to
-/// nothing turns the cache off. A second folder, which is only read, holds the kernels that were
+/// The folder is WEFT_CACHE_DIR, else XDG_CACHE_HOME/weft, else ~/.cache/weft; WEFT_CACHE_DIR set
+/// to nothing turns the cache off. A second folder, which is only read, holds the kernels that were
 /// built with the package: the operations' own.
 class DiskCache {
 public:

@@ -42,7 +42,8 @@ std::shared_ptr<const KernelCode> KernelLoader::load(const KernelObject &object)
     fail("cannot load kernel " + object.name, process.takeError());
   library->addGenerator(std::move(*process));
   llvm::SmallVector<char, 0> copy(object.code);
-  auto buffer = std::make_unique<llvm::SmallVectorMemoryBuffer>(std::move(copy), object.name, false);
+  auto buffer =
+      std::make_unique<llvm::SmallVectorMemoryBuffer>(std::move(copy), object.name, false);
   if (llvm::Error error = jit.addObjectFile(*library, std::move(buffer)))
     fail("cannot load kernel " + object.name, std::move(error));
   auto find = [&](const std::string &suffix) {

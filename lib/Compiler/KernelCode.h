@@ -1,9 +1,9 @@
 // The machine code of one kernel, loaded.
 #pragma once
 
+#include "weft/abi.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
-#include "weft/abi.h"
 #include <memory>
 #include <string>
 #include <vector>

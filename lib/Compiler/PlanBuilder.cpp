@@ -14,7 +14,8 @@ namespace {
 
 class PlanBuilder {
 public:
-  PlanBuilder(func::FuncOp function, const KernelCodeByName &code) : function(function), code(code) {}
+  PlanBuilder(func::FuncOp function, const KernelCodeByName &code)
+      : function(function), code(code) {}
 
   Executable build() {
     Block &body = function.getBody().front();
@@ -34,7 +35,8 @@ public:
       else if (auto launch = dyn_cast<LaunchOp>(op))
         addLaunch(launch);
       else if (!isa<func::ReturnOp>(op))
-        throw Error(Error::Kind::Unsupported, "no kernel computes " + op.getName().getStringRef().str());
+        throw Error(Error::Kind::Unsupported,
+                    "no kernel computes " + op.getName().getStringRef().str());
     }
     finishOutputs(cast<func::ReturnOp>(body.getTerminator()));
     return std::move(result);
@@ -89,8 +91,8 @@ private:
     }
   }
 
-  /// A donated argument over which the launch may write its result: read there for the last time, and
-  /// only at the element that is being written.
+  /// A donated argument over which the launch may write its result: read there for the last time,
+  /// and only at the element that is being written.
   std::optional<uint32_t> donorOf(OpResult output) {
     auto launch = cast<LaunchOp>(output.getOwner());
     auto kernel = SymbolTable::lookupNearestSymbolFrom<KernelOp>(launch, launch.getKernelAttr());
@@ -113,7 +115,8 @@ private:
   /// True if only elementwise ops read the value and what is computed from it.
   static bool isReadInPlace(Value value) {
     return llvm::all_of(value.getUsers(), [](Operation *user) {
-      return isa<YieldOp>(user) || (isa<ElementwiseOpInterface>(user) && isReadInPlace(user->getResult(0)));
+      return isa<YieldOp>(user) ||
+             (isa<ElementwiseOpInterface>(user) && isReadInPlace(user->getResult(0)));
     });
   }
 
@@ -152,8 +155,8 @@ private:
     result.plan.arenaBytes = std::max(result.plan.arenaBytes, end);
     LaunchCost cost = costOf(launch, kernel);
     for (auto [stage, function] : llvm::enumerate(kernelCode->stages))
-      result.plan.launches.push_back({function, buffers, sizes, setup[stage], cost.threads(),
-                                      kernel.getSymName().str()});
+      result.plan.launches.push_back(
+          {function, buffers, sizes, setup[stage], cost.threads(), kernel.getSymName().str()});
     result.code.push_back(kernelCode);
     addReport(launch, kernel, cost);
   }

@@ -4,8 +4,8 @@
 #include "dialects/Weft/IR/Weft.h"
 #include "lib/Compiler/Compiler.h"
 #include "lib/Compiler/KernelCode.h"
-#include "llvm/ADT/StringMap.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "llvm/ADT/StringMap.h"
 
 namespace weft {
 

@@ -7,8 +7,7 @@ namespace weft {
 
 class Stopwatch {
 public:
-  explicit Stopwatch(double &seconds)
-      : seconds(seconds), start(std::chrono::steady_clock::now()) {}
+  explicit Stopwatch(double &seconds) : seconds(seconds), start(std::chrono::steady_clock::now()) {}
   ~Stopwatch() {
     seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }

@@ -30,8 +30,9 @@ constexpr size_t dtypeSize(DType dtype) {
 
 /// The array API's name: "float32", "bool", ...
 constexpr std::string_view dtypeName(DType dtype) {
-  constexpr std::string_view names[dtypeCount] = {"bool",  "int8",    "int16",    "int32",   "int64",
-                                                  "uint8", "float16", "bfloat16", "float32", "float64"};
+  constexpr std::string_view names[dtypeCount] = {"bool",    "int8",   "int16",   "int32",
+                                                  "int64",   "uint8",  "float16", "bfloat16",
+                                                  "float32", "float64"};
   return names[static_cast<size_t>(dtype)];
 }
 

@@ -47,7 +47,8 @@ public:
       return -1;
     int64_t other = found->second;
     auto back = preceding.find(other);
-    return !pinned.contains(other) && back != preceding.end() && back->second == symbol ? other : -1;
+    return !pinned.contains(other) && back != preceding.end() && back->second == symbol ? other
+                                                                                        : -1;
   }
 
 private:

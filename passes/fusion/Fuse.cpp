@@ -11,8 +11,8 @@
 // where T is tensor<?x?xf32, #weft.sizes<[0, 1]>>.
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 //
-// Numbers that are not special (2.5, the count of a mean) are parameters of the kernel, given by the
-// launch:
+// Numbers that are not special (2.5, the count of a mean) are parameters of the kernel, given by
+// the launch:
 //   %1 = weft.constant {parameter = 0 : i64} dense<0.0> : ...
 //   weft.launch @kernel_0(...) sizes [...] {parameters = [2.5 : f32]} : ...
 #include "passes/Passes.h"
@@ -192,7 +192,8 @@ private:
       if (isa<ConstantOp>(op) && !group.ops.contains(op))
         continue;
       for (Value operand : op->getOperands())
-        if (auto constant = operand.getDefiningOp<ConstantOp>(); constant && members.contains(constant))
+        if (auto constant = operand.getDefiningOp<ConstantOp>();
+            constant && members.contains(constant))
           mapping.map(operand, addConstant(constant, builder));
       if (auto constant = dyn_cast<ConstantOp>(op)) {
         mapping.map(constant.getResult(), addConstant(constant, builder));
@@ -208,8 +209,8 @@ private:
     YieldOp::create(builder, kernel.getLoc(), yielded);
   }
 
-  /// A constant with one element: the sizes are those of the type. Numbers that are not special become
-  /// parameters, so that kernels that differ in a factor or in the count of a mean are one.
+  /// A constant with one element: the sizes are those of the type. Numbers that are not special
+  /// become parameters, so that kernels that differ in a factor or in the count of a mean are one.
   Value addConstant(ConstantOp constant, OpBuilder &builder) {
     auto splat = cast<SplatElementsAttr>(constant.getValue());
     auto scalar = RankedTensorType::get({}, splat.getElementType());
@@ -217,7 +218,8 @@ private:
     bool isParameter = !isSpecial(element);
     auto value = DenseElementsAttr::get(
         scalar, isParameter ? Attribute(builder.getZeroAttr(element.getType())) : element);
-    auto copy = ConstantOp::create(builder, constant.getLoc(), numbering.typeInKernel(constant), value);
+    auto copy =
+        ConstantOp::create(builder, constant.getLoc(), numbering.typeInKernel(constant), value);
     if (isParameter) {
       copy->setAttr("parameter", builder.getI64IntegerAttr(parameters.size()));
       parameters.push_back(element);
@@ -225,7 +227,8 @@ private:
     return copy;
   }
 
-  /// True of numbers that code generation may make use of: 0, 1, -1, infinities, NaN and truth values.
+  /// True of numbers that code generation may make use of: 0, 1, -1, infinities, NaN and truth
+  /// values.
   static bool isSpecial(Attribute element) {
     if (auto number = dyn_cast<FloatAttr>(element)) {
       APFloat value = number.getValue();

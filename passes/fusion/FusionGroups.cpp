@@ -24,8 +24,8 @@ static bool isFusable(Operation *op) {
 /// True if the op's template reads its operands from memory.
 static bool readsMemory(Operation *op) { return !isMap(op) && !isa<ReductionOpInterface>(op); }
 
-/// True if computing the op again costs no more than reading its result: it has no operands, or only
-/// says where an element comes from.
+/// True if computing the op again costs no more than reading its result: it has no operands, or
+/// only says where an element comes from.
 static bool isFree(Operation *op) { return op->getNumOperands() == 0 || isa<BroadcastOp>(op); }
 
 /// True if `user` reads the element of the operand that it is computing itself.
@@ -221,24 +221,22 @@ bool FusionGroups::reductionCanJoin(Operation *op, FusionGroup &group) {
     return isReadInPlace(op, group);
   // Its readers walk the reduced elements again (as in softmax), one row at a time.
   return ArrayRef<int64_t>(group.domain) == reduced && isReadInPlace(op, group, /*byRows=*/true) &&
-         llvm::all_of(group.ops, [](Operation *other) {
-           return isa<ElementwiseOpInterface>(other);
-         });
+         llvm::all_of(group.ops,
+                      [](Operation *other) { return isa<ElementwiseOpInterface>(other); });
 }
 
 bool FusionGroups::contractionCanJoin(Operation *op, FusionGroup &group) {
   return group.kind == FusionGroup::Map &&
-         shapeOf(op->getResult(0)) == ArrayRef<int64_t>(group.domain) &&
-         isReadInPlace(op, group) && llvm::all_of(group.ops, [](Operation *other) {
-           return isa<ElementwiseOpInterface>(other);
-         });
+         shapeOf(op->getResult(0)) == ArrayRef<int64_t>(group.domain) && isReadInPlace(op, group) &&
+         llvm::all_of(group.ops,
+                      [](Operation *other) { return isa<ElementwiseOpInterface>(other); });
 }
 
 void FusionGroups::add(Operation *op, FusionGroup &group) {
   if (auto reduction = dyn_cast<ReductionOpInterface>(op)) {
     ArrayRef<int64_t> axes = reduction.getReducedAxes(), shape = shapeOf(op->getOperand(0));
-    group.kind = areInnermost(axes, shape.size()) ? FusionGroup::RowReduction
-                                                  : FusionGroup::ColumnReduction;
+    group.kind =
+        areInnermost(axes, shape.size()) ? FusionGroup::RowReduction : FusionGroup::ColumnReduction;
     group.domain.assign(shape.begin(), shape.end());
     group.axes.assign(axes.begin(), axes.end());
   } else if (isa<ContractionOpInterface>(op)) {

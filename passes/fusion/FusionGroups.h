@@ -29,9 +29,9 @@ struct FusionGroup {
 
 /// Divides the ops of `block` into groups.
 ///
-/// The ops are visited last to first. An op joins the group of its users if it can be computed there
-/// at the same elements; if others use it too, it becomes one more result of the kernel. What is
-/// cheap (constants, broadcasts, counters) is computed again in each kernel that reads it.
+/// The ops are visited last to first. An op joins the group of its users if it can be computed
+/// there at the same elements; if others use it too, it becomes one more result of the kernel. What
+/// is cheap (constants, broadcasts, counters) is computed again in each kernel that reads it.
 class FusionGroups {
 public:
   explicit FusionGroups(mlir::Block &block);
@@ -54,8 +54,8 @@ private:
   FusionGroup &start(mlir::Operation *op);
   /// True if a result of `from` reaches `to` on a path outside of both.
   bool reaches(mlir::Operation *from, FusionGroup &to);
-  /// True if each use of `op` in `group` reads the element that the group is computing; `byRows`: or,
-  /// of a value of one element for each row, the row's.
+  /// True if each use of `op` in `group` reads the element that the group is computing; `byRows`:
+  /// or, of a value of one element for each row, the row's.
   bool isReadInPlace(mlir::Operation *op, FusionGroup &group, bool byRows = false);
 
   std::vector<std::unique_ptr<FusionGroup>> groups;

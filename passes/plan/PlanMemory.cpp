@@ -6,10 +6,10 @@
 //   return %2                            return %2
 //
 // Places are reused as soon as the last reader has run: first fit by address, as in the linear scan
-// of register allocation (Poletto and Sarkar, 1999). A result that is returned gets -1. The function
-// gets `weft.arena`, the bytes of the arena.
-#include "passes/Passes.h"
+// of register allocation (Poletto and Sarkar, 1999). A result that is returned gets -1. The
+// function gets `weft.arena`, the bytes of the arena.
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "passes/Passes.h"
 
 using namespace mlir;
 

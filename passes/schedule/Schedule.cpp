@@ -21,8 +21,8 @@ namespace {
 /// Elements in a vector, on all targets: the order of a sum depends on it.
 constexpr int64_t lanes = 16;
 
-/// How many steps of the depth loops a tile takes before the next tile: a block of the right operand
-/// of so many steps stays in the second-level cache.
+/// How many steps of the depth loops a tile takes before the next tile: a block of the right
+/// operand of so many steps stays in the second-level cache.
 constexpr int64_t depthSteps = 1024;
 
 /// The size of a loop in a call of the kernel.
@@ -94,7 +94,8 @@ private:
         std::max(4u, getElementTypeOrSelf(op->getResult(0)).getIntOrFloatBitWidth() / 8);
     int64_t perVector = std::max<int64_t>(1, lanes * elementBytes / registerBytes);
     int64_t columns = perVector == 1 ? 2 : 1;
-    int64_t most = (registers - columns * perVector - (registers > 16 ? 2 : 1)) / (columns * perVector);
+    int64_t most =
+        (registers - columns * perVector - (registers > 16 ? 2 : 1)) / (columns * perVector);
     most = std::clamp<int64_t>(most, 1, 14);
     std::vector<ContractionLoop> loops = contractionLoops(op);
     auto rowLoops = loopsOfKind(loops, Contraction::Row);

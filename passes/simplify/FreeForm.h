@@ -22,9 +22,9 @@ struct FreeForm {
 
 /// A copy of the elementwise `op` over other forms of its operands, with a result of shape `shape`;
 /// null, with nothing built, if an operand has no form.
-mlir::Operation *
-rebuildOver(mlir::Operation *op, llvm::ArrayRef<int64_t> shape, mlir::OpBuilder &builder,
-            llvm::function_ref<std::optional<FreeForm>(mlir::Value)> formOf);
+mlir::Operation *rebuildOver(mlir::Operation *op, llvm::ArrayRef<int64_t> shape,
+                             mlir::OpBuilder &builder,
+                             llvm::function_ref<std::optional<FreeForm>(mlir::Value)> formOf);
 
 /// The element of `value` if it is a constant with equal elements, else null.
 mlir::Attribute splatElement(mlir::Value value);

@@ -9,10 +9,10 @@
 //   %2 = weft.reshape %1 : tensor<4xf32> -> tensor<4x1xf32>
 //
 // Reshapes of arguments stay: they cost nothing and separate nothing.
-#include "passes/Passes.h"
-#include "passes/simplify/FreeForm.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "passes/Passes.h"
+#include "passes/simplify/FreeForm.h"
 
 using namespace mlir;
 
@@ -27,8 +27,8 @@ ArrayRef<int64_t> shapeOf(Value value) {
   return cast<RankedTensorType>(value.getType()).getShape();
 }
 
-/// The dimensions of `to` that are those of `from`, where `to` differs by dimensions of size 1 only:
-/// for each dimension of `from` its place in `to`, or -1 where it was removed.
+/// The dimensions of `to` that are those of `from`, where `to` differs by dimensions of size 1
+/// only: for each dimension of `from` its place in `to`, or -1 where it was removed.
 std::optional<SmallVector<int64_t>> matchUnits(ArrayRef<int64_t> from, ArrayRef<int64_t> to) {
   SmallVector<int64_t> places;
   size_t next = 0;
@@ -76,7 +76,8 @@ std::optional<FreeForm> reshapeForFree(Value value, ArrayRef<int64_t> shape) {
 struct SinkReshape : OpInterfaceRewritePattern<ElementwiseOpInterface> {
   using OpInterfaceRewritePattern::OpInterfaceRewritePattern;
 
-  LogicalResult matchAndRewrite(ElementwiseOpInterface op, PatternRewriter &rewriter) const override {
+  LogicalResult matchAndRewrite(ElementwiseOpInterface op,
+                                PatternRewriter &rewriter) const override {
     for (Value operand : op->getOperands())
       if (auto reshape = operand.getDefiningOp<ReshapeOp>();
           reshape && !isa<BlockArgument>(reshape.getX()))
@@ -87,8 +88,8 @@ struct SinkReshape : OpInterfaceRewritePattern<ElementwiseOpInterface> {
 
 private:
   static LogicalResult sink(Operation *op, ArrayRef<int64_t> shape, PatternRewriter &rewriter) {
-    Operation *copy = rebuildOver(op, shape, rewriter,
-                                  [&](Value value) { return reshapeForFree(value, shape); });
+    Operation *copy =
+        rebuildOver(op, shape, rewriter, [&](Value value) { return reshapeForFree(value, shape); });
     if (!copy)
       return failure();
     rewriter.replaceOpWithNewOp<ReshapeOp>(op, op->getResult(0).getType(), copy->getResult(0));

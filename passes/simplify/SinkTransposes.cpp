@@ -9,9 +9,9 @@
 //   %2 = weft.transpose %1 [0, 3, 1, 2] : tensor<2x5x5x3xf32> -> tensor<2x3x5x5xf32>
 //
 // Sums are not moved: their order is a function of the shape that they were written on.
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "passes/Passes.h"
 #include "passes/simplify/FreeForm.h"
-#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 
 using namespace mlir;
 
@@ -46,7 +46,8 @@ std::optional<FreeForm> untranspose(Value value, ArrayRef<int64_t> permutation) 
 struct SinkTranspose : OpInterfaceRewritePattern<ElementwiseOpInterface> {
   using OpInterfaceRewritePattern::OpInterfaceRewritePattern;
 
-  LogicalResult matchAndRewrite(ElementwiseOpInterface op, PatternRewriter &rewriter) const override {
+  LogicalResult matchAndRewrite(ElementwiseOpInterface op,
+                                PatternRewriter &rewriter) const override {
     auto found = llvm::find_if(op->getOperands(), [](Value operand) {
       return operand.getDefiningOp<TransposeOp>() != nullptr;
     });

@@ -5,9 +5,9 @@
 //   %0 = weft.sum %x [2] : tensor<2x3x4xf32> -> tensor<2x3xf32>
 //   %1 = weft.sum %0 [0] : tensor<2x3xf32> -> tensor<3xf32>
 //
-// So the templates know two kinds only, rows and columns, and the order of a sum is a function of the
-// op's shape and axes. What half precision leaves between the parts stays in float32: the result is
-// rounded once. A reduction of no axes is left out.
+// So the templates know two kinds only, rows and columns, and the order of a sum is a function of
+// the op's shape and axes. What half precision leaves between the parts stays in float32: the
+// result is rounded once. A reduction of no axes is left out.
 #include "passes/Passes.h"
 
 using namespace mlir;

@@ -46,6 +46,11 @@ int weft::getTensorBuffer(PyObject *self, Py_buffer *view, int flags) {
       throw PythonError();
     }
     const TensorValue &value = tensor->value;
+    if (value.dtype == DType::BFloat16) {
+      // The buffer protocol has no code for it; NumPy goes on to __array__.
+      PyErr_SetString(PyExc_BufferError, "a buffer can't tell that its elements are bfloat16");
+      throw PythonError();
+    }
     Py_ssize_t unit = Py_ssize_t(dtypeSize(value.dtype));
     auto exported = std::make_unique<ExportedView>();
     exported->storage = value.storage;

@@ -169,6 +169,15 @@ PYBIND11_MODULE(_core, module) {
     Compiler::setPackagedKernels(folder + "/kernels");
     setPackageFolder(std::move(folder));
   });
+  module.def("bits_of_bfloat16", [](py::object tensor) {
+    return adopted(guarded([&] {
+      TensorObject *object = asTensor(tensor.ptr());
+      requireConcrete(object, "reading the elements");
+      TensorValue bits = object->value;
+      bits.dtype = DType::Int16;
+      return newTensor(std::move(bits));
+    }));
+  });
   module.def("bump_epoch", [] { ++guardEpoch; });
   module.def("from_buffer", fromBuffer, py::arg("object"), py::arg("dtype") = py::none(),
              py::arg("copy") = false);

@@ -126,6 +126,7 @@ from ._reductions import (  # noqa: E402
     sum,
     var,
 )
+
 # These build on all of the above.
 from . import data, nn, optim  # noqa: E402, I001
 

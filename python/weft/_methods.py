@@ -41,8 +41,9 @@ def _shape_arguments(shape: tuple) -> tuple[int, ...]:
 @_method("numpy")
 def _numpy(self: Tensor) -> np.ndarray:
     """The elements as a read-only NumPy array over the same memory."""
-    array = np.asarray(memoryview(self))
-    return array.view(bfloat16.to_numpy()) if self.dtype is bfloat16 else array
+    if self.dtype is bfloat16:
+        return np.asarray(memoryview(_core.bits_of_bfloat16(self))).view(bfloat16.to_numpy())
+    return np.asarray(memoryview(self))
 
 
 @_method("__array__")

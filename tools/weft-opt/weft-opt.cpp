@@ -10,11 +10,11 @@
 using namespace mlir;
 using namespace weft;
 
-static llvm::cl::opt<std::string>
-    pipelineTarget("weft-pipeline",
-                   llvm::cl::desc("Run Weft's own pipeline for a target: cpu, or a processor level: "
-                                  "x86-64-v3, x86-64-v4"),
-                   llvm::cl::value_desc("target"));
+static llvm::cl::opt<std::string> pipelineTarget(
+    "weft-pipeline",
+    llvm::cl::desc("Run Weft's own pipeline for a target: cpu, or a processor level: "
+                   "x86-64-v3, x86-64-v4"),
+    llvm::cl::value_desc("target"));
 static llvm::cl::opt<std::string> untilPhase("until",
                                              llvm::cl::desc("Stop Weft's pipeline after a phase"),
                                              llvm::cl::value_desc("phase"));
@@ -28,8 +28,8 @@ static FailureOr<Phase> phaseOf(const llvm::cl::opt<std::string> &option, Phase 
     return otherwise;
   if (std::optional<Phase> phase = phaseByName(option))
     return *phase;
-  llvm::errs() << "weft-opt: --" << option.ArgStr << "=" << option << ": no phase has this name; there are "
-               << phaseNames() << "\n";
+  llvm::errs() << "weft-opt: --" << option.ArgStr << "=" << option
+               << ": no phase has this name; there are " << phaseNames() << "\n";
   return failure();
 }
 
@@ -54,7 +54,8 @@ int main(int argc, char **argv) {
   DialectRegistry registry;
   registerDialects(registry);
   registerPasses();
-  auto [input, output] = registerAndParseCLIOptions(argc, argv, "Weft's optimiser driver", registry);
+  auto [input, output] =
+      registerAndParseCLIOptions(argc, argv, "Weft's optimiser driver", registry);
   MlirOptMainConfig config = MlirOptMainConfig::createFromCLOptions();
   if (!pipelineTarget.empty())
     config.setPassPipelineSetupFn(addPipeline);

@@ -27,8 +27,8 @@ struct Contraction {
 
   /// Batch loops, then row, column and depth loops, each outermost first.
   llvm::SmallVector<Loop> loops;
-  /// Indexed by Operand. Columns are read by the right operand and the result only, rows by the left
-  /// operand and the result only.
+  /// Indexed by Operand. Columns are read by the right operand and the result only, rows by the
+  /// left operand and the result only.
   Access accesses[3];
 };
 

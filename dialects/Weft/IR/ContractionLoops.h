@@ -33,6 +33,6 @@ std::vector<ContractionLoop> contractionLoops(ContractionOpInterface op);
 
 /// The loops of one kind.
 std::vector<ContractionLoop> loopsOfKind(llvm::ArrayRef<ContractionLoop> loops,
-                                               Contraction::Kind kind);
+                                         Contraction::Kind kind);
 
 } // namespace weft

@@ -52,7 +52,8 @@ Value ElementEmitter::toInteger(const ElementIndex &index) {
   SmallVector<int64_t> offsets;
   for (int64_t lane = 0; lane < laneCount(); ++lane)
     offsets.push_back(lane * index.step);
-  Value steps = arith::ConstantOp::create(builder(), location(), builder().getI64VectorAttr(offsets));
+  Value steps =
+      arith::ConstantOp::create(builder(), location(), builder().getI64VectorAttr(offsets));
   return arith::AddIOp::create(builder(), location(), splat(base), steps);
 }
 

@@ -9,9 +9,9 @@ namespace weft {
 /// Where the elements of one vector are along one dimension: lane l is at `base + l * step`, or at
 /// lane l of `lanes` where that is set. A uniform index has the same value in each lane.
 struct ElementIndex {
-  mlir::Value base;         // index
-  int64_t step = 0;         // distance between neighbouring lanes
-  mlir::Value lanes = {};   // vector<lanes x i64>; then base and step are unused
+  mlir::Value base;       // index
+  int64_t step = 0;       // distance between neighbouring lanes
+  mlir::Value lanes = {}; // vector<lanes x i64>; then base and step are unused
 
   bool isUniform() const { return !lanes && step == 0; }
 };

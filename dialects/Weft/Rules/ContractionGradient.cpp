@@ -35,8 +35,8 @@ static Expression convolutionInputGradient(const Expression &cotangent, const Ex
   Expression spread = pad(cotangent, 0.0, low, interior, padded);
   // [KH, KW, C, (G,) O] to [KH, KW, O, (G,) C].
   Expression reversed = reverse(weight, {0, 1});
-  Expression turned = padded.size() == 4 ? transpose(reversed, {0, 1, 3, 2})
-                                         : transpose(reversed, {0, 1, 4, 3, 2});
+  Expression turned =
+      padded.size() == 4 ? transpose(reversed, {0, 1, 3, 2}) : transpose(reversed, {0, 1, 4, 3, 2});
   const int64_t one[] = {1, 1};
   return cotangent.at().create<ConvolutionOp>(spread, turned, Axes(one), dilations);
 }

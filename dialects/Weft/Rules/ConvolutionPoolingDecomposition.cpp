@@ -53,8 +53,7 @@ SmallVector<Value> Conv2dOp::decompose(OpBuilder &builder) {
   if (failed(countAlong(*this, getX(), 1)) || failed(countAlong(*this, getWeight(), 0)))
     return {};
   Expression image = inBorder(toChannelsLast(at(getX())), 0.0, getPadding());
-  Expression result =
-      convolveGroups(image, at(getWeight()), groups, getStrides(), getDilations());
+  Expression result = convolveGroups(image, at(getWeight()), groups, getStrides(), getDilations());
   // Added while channels are last, so that the gradient of the bias is a sum of columns everywhere.
   if (getBias())
     result = result + at.create<BroadcastOp>(result.type(), getBias(), ArrayRef<int64_t>{3});
@@ -76,8 +75,8 @@ SmallVector<Value> MaxPool2dOp::decompose(OpBuilder &builder) {
   Type result = withShape(image.type(), windowsOver(image, getWindow(), getStrides()));
   bool fitsByte = getWindow()[0] * getWindow()[1] <= 256;
   Type indexType = fitsByte ? builder.getIntegerType(8, /*isSigned=*/false) : builder.getI32Type();
-  Expression index = at.create<WindowMaxIndexOp>(withElement(result, indexType), image, getWindow(),
-                                                 getStrides());
+  Expression index =
+      at.create<WindowMaxIndexOp>(withElement(result, indexType), image, getWindow(), getStrides());
   return {
       toChannelsFirst(at.create<WindowGatherOp>(result, image, index, getWindow(), getStrides()))};
 }

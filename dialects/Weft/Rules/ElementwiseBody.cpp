@@ -10,15 +10,16 @@ using arith::CmpIPredicate;
 namespace weft {
 namespace {
 
-/// Emits arithmetic of one op. `element` is the dtype of the op's first operand, which knows whether
-/// an integer is unsigned; the values themselves are signless.
+/// Emits arithmetic of one op. `element` is the dtype of the op's first operand, which knows
+/// whether an integer is unsigned; the values themselves are signless.
 struct Body {
   OpBuilder &builder;
   Location location;
   Type element;
 
   Body(OpBuilder &builder, Location location, Operation *op, unsigned operand = 0)
-      : builder(builder), location(location),
+      : builder(builder),
+        location(location),
         element(getElementTypeOrSelf(op->getOperand(operand))) {}
 
   bool isFloat() const { return isa<FloatType>(element); }
@@ -26,7 +27,9 @@ struct Body {
   unsigned bits() const { return element.getIntOrFloatBitWidth(); }
 
   template <typename Op> Value make(Value x) { return Op::create(builder, location, x); }
-  template <typename Op> Value make(Value x, Value y) { return Op::create(builder, location, x, y); }
+  template <typename Op> Value make(Value x, Value y) {
+    return Op::create(builder, location, x, y);
+  }
   /// FloatOp or IntegerOp, as the dtype is.
   template <typename FloatOp, typename IntegerOp> Value choose(Value x, Value y) {
     return isFloat() ? make<FloatOp>(x, y) : make<IntegerOp>(x, y);
@@ -58,9 +61,10 @@ struct Body {
   Value constant(Value like, double value) { return constantOf(like.getType(), value); }
   Value constantOf(Type type, double value) {
     Type scalar = getElementTypeOrSelf(type);
-    TypedAttr attribute = isa<FloatType>(scalar)
-                              ? TypedAttr(builder.getFloatAttr(scalar, value))
-                              : TypedAttr(builder.getIntegerAttr(scalar, static_cast<int64_t>(value)));
+    TypedAttr attribute =
+        isa<FloatType>(scalar)
+            ? TypedAttr(builder.getFloatAttr(scalar, value))
+            : TypedAttr(builder.getIntegerAttr(scalar, static_cast<int64_t>(value)));
     return constantOf(type, attribute);
   }
   Value constantOf(Type type, TypedAttr attribute) {
@@ -400,9 +404,9 @@ static Value emitToInteger(Body &body, Value x, IntegerType to) {
   double high = std::ldexp(1.0, isUnsigned ? bits : bits - 1);
   Value above = body.compare(CmpFPredicate::OGE, x, body.constant(x, high));
   // An unsigned result keeps -0.5, which truncates to 0; a signed one keeps the least integer.
-  Value inside = body.both(body.compare(isUnsigned ? CmpFPredicate::OGT : CmpFPredicate::OGE, x,
-                                        body.constant(x, low)),
-                           body.compare(CmpFPredicate::OLT, x, body.constant(x, high)));
+  Value inside = body.both(
+      body.compare(isUnsigned ? CmpFPredicate::OGT : CmpFPredicate::OGE, x, body.constant(x, low)),
+      body.compare(CmpFPredicate::OLT, x, body.constant(x, high)));
   Value below = body.compare(CmpFPredicate::OLT, x, body.constant(x, low));
   Value safe = body.select(inside, x, body.constant(x, 0));
   Value converted = isUnsigned
@@ -443,8 +447,8 @@ static Value emitRoundToOdd(Body &body, Value x) {
   auto asWord = [&](Value flag) {
     return arith::ExtUIOp::create(body.builder, body.location, words, flag);
   };
-  Value larger = body.compare(CmpFPredicate::OGT, body.make<math::AbsFOp>(back),
-                              body.make<math::AbsFOp>(x));
+  Value larger =
+      body.compare(CmpFPredicate::OGT, body.make<math::AbsFOp>(back), body.make<math::AbsFOp>(x));
   Value inexact = body.compare(CmpFPredicate::UNE, back, x);
   Value bits = arith::BitcastOp::create(body.builder, body.location, words, nearest);
   Value cut = body.make<arith::SubIOp>(bits, asWord(larger));

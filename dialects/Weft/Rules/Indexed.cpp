@@ -20,7 +20,8 @@ struct Integers {
   Value compare(CmpIPredicate predicate, Value x, Value y) {
     Value pair[] = {x, y};
     emitter.unify(pair);
-    return arith::CmpIOp::create(emitter.builder(), emitter.location(), predicate, pair[0], pair[1]);
+    return arith::CmpIOp::create(emitter.builder(), emitter.location(), predicate, pair[0],
+                                 pair[1]);
   }
   Value select(Value condition, Value x, Value y) {
     Value all[] = {condition, x, y};
@@ -110,7 +111,8 @@ struct Threefry {
 
 } // namespace
 
-Value RandomBitsOp::emitElements(ElementEmitter &emitter, unsigned, ArrayRef<ElementIndex> indices) {
+Value RandomBitsOp::emitElements(ElementEmitter &emitter, unsigned,
+                                 ArrayRef<ElementIndex> indices) {
   OpBuilder &builder = emitter.builder();
   Location location = emitter.location();
   Threefry threefry{emitter};
@@ -136,8 +138,8 @@ Value RandomBitsOp::emitElements(ElementEmitter &emitter, unsigned, ArrayRef<Ele
     return first;
   Value lowPart = arith::ExtUIOp::create(builder, location, wide, first);
   Value highPart = arith::ExtUIOp::create(builder, location, wide, second);
-  return integers.make<arith::OrIOp>(
-      integers.make<arith::ShLIOp>(highPart, integers.number(32)), lowPart);
+  return integers.make<arith::OrIOp>(integers.make<arith::ShLIOp>(highPart, integers.number(32)),
+                                     lowPart);
 }
 
 //===----------------------------------------------------------------------===//
@@ -161,8 +163,8 @@ Value BroadcastOp::emitElements(ElementEmitter &emitter, unsigned, ArrayRef<Elem
 Value SliceOp::emitElements(ElementEmitter &emitter, unsigned, ArrayRef<ElementIndex> indices) {
   SmallVector<ElementIndex> source;
   for (auto [d, index] : llvm::enumerate(indices))
-    source.push_back(emitter.add(emitter.multiply(index, getSteps()[d]),
-                                 emitter.constantIndex(getStarts()[d])));
+    source.push_back(
+        emitter.add(emitter.multiply(index, getSteps()[d]), emitter.constantIndex(getStarts()[d])));
   return emitter.element(getX(), source);
 }
 
@@ -174,15 +176,14 @@ Value PadOp::emitElements(ElementEmitter &emitter, unsigned, ArrayRef<ElementInd
     if (label >= 0)
       continue;
     int64_t spacing = getInterior()[d] + 1;
-    Value shifted = integers.make<arith::SubIOp>(emitter.toInteger(indices[d]),
-                                                 integers.number(getLow()[d]));
+    Value shifted =
+        integers.make<arith::SubIOp>(emitter.toInteger(indices[d]), integers.number(getLow()[d]));
     Value position = shifted;
     if (spacing != 1) {
       Value step = integers.number(spacing);
       position = integers.make<arith::DivSIOp>(shifted, step);
       Value rest = integers.make<arith::RemSIOp>(shifted, step);
-      inside = integers.both(inside,
-                             integers.compare(CmpIPredicate::eq, rest, integers.number(0)));
+      inside = integers.both(inside, integers.compare(CmpIPredicate::eq, rest, integers.number(0)));
       source[d] = emitter.fromInteger(position);
     } else {
       source[d] = emitter.add(indices[d], emitter.constantIndex(-getLow()[d]));
@@ -284,11 +285,10 @@ struct Windows {
           at[d] = integers.make<arith::SubIOp>(last[d], integers.number(back[d]));
           Value start = integers.make<arith::MulIOp>(at[d], integers.number(strides[d]));
           offset[d] = integers.make<arith::SubIOp>(element[d], start);
-          Value inside = integers.inRange(at[d], integers.number(0),
-                                          integers.size(windows, d + 1));
+          Value inside = integers.inRange(at[d], integers.number(0), integers.size(windows, d + 1));
           exists = integers.both(exists, inside);
-          exists = integers.both(exists, integers.compare(CmpIPredicate::slt, offset[d],
-                                                          integers.number(window[d])));
+          exists = integers.both(
+              exists, integers.compare(CmpIPredicate::slt, offset[d], integers.number(window[d])));
         }
         SmallVector<ElementIndex> source(indices);
         source[1] = emitter.fromInteger(at[0]);
@@ -329,8 +329,10 @@ Value WindowMaxIndexOp::emitElements(ElementEmitter &emitter, unsigned,
     Value larger;
     if (isa<FloatType>(getElementTypeOrSelf(next))) {
       // A NaN is larger than any number; the first one stays.
-      Value notSmaller = arith::CmpFOp::create(builder, location, arith::CmpFPredicate::UGT, next, best);
-      Value isNumber = arith::CmpFOp::create(builder, location, arith::CmpFPredicate::ORD, best, best);
+      Value notSmaller =
+          arith::CmpFOp::create(builder, location, arith::CmpFPredicate::UGT, next, best);
+      Value isNumber =
+          arith::CmpFOp::create(builder, location, arith::CmpFPredicate::ORD, best, best);
       larger = arith::AndIOp::create(builder, location, notSmaller, isNumber);
     } else {
       larger = integers.compare(isUnsigned ? CmpIPredicate::ugt : CmpIPredicate::sgt, next, best);

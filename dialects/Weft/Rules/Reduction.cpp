@@ -39,8 +39,9 @@ static Value makeExtreme(OpBuilder &builder, Location location, Type type, Type 
   }
   unsigned bits = scalar.getIntOrFloatBitWidth();
   bool isUnsigned = dtype.isUnsignedInteger() || bits == 1;
-  APInt value = isUnsigned ? (least ? APInt::getMinValue(bits) : APInt::getMaxValue(bits))
-                           : (least ? APInt::getSignedMinValue(bits) : APInt::getSignedMaxValue(bits));
+  APInt value = isUnsigned
+                    ? (least ? APInt::getMinValue(bits) : APInt::getMaxValue(bits))
+                    : (least ? APInt::getSignedMinValue(bits) : APInt::getSignedMaxValue(bits));
   return makeConstant(builder, location, type, builder.getIntegerAttr(scalar, value));
 }
 
@@ -49,8 +50,8 @@ static Value makeLess(OpBuilder &builder, Location location, Type dtype, Value l
   if (isa<FloatType>(dtype))
     return arith::CmpFOp::create(builder, location, CmpFPredicate::OLT, left, right);
   bool isUnsigned = dtype.isUnsignedInteger() || dtype.isInteger(1);
-  return arith::CmpIOp::create(builder, location, isUnsigned ? CmpIPredicate::ult : CmpIPredicate::slt,
-                               left, right);
+  return arith::CmpIOp::create(builder, location,
+                               isUnsigned ? CmpIPredicate::ult : CmpIPredicate::slt, left, right);
 }
 
 static Value isNan(OpBuilder &builder, Location location, Value x) {
@@ -157,7 +158,8 @@ static SmallVector<Value> combinePositions(OpBuilder &builder, Location location
   auto negate = [&](Value x) { return arith::XOrIOp::create(builder, location, x, truth); };
   Value takeLeft = either(wins, both(negate(loses), before));
   if (isa<FloatType>(dtype)) {
-    Value leftNan = isNan(builder, location, left[0]), rightNan = isNan(builder, location, right[0]);
+    Value leftNan = isNan(builder, location, left[0]),
+          rightNan = isNan(builder, location, right[0]);
     Value ordered = both(negate(rightNan), takeLeft);
     Value ofNans = either(negate(rightNan), before);
     takeLeft = arith::SelectOp::create(builder, location, leftNan, ofNans, ordered);

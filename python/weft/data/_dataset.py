@@ -46,8 +46,11 @@ class TensorDataset(Dataset):
         sizes = {array.shape[:1] for array in self.arrays}
         if len(sizes) != 1 or sizes == {()}:
             shapes = ", ".join(str(array.shape) for array in self.arrays)
-            raise _fail(ShapeError, f"TensorDataset: tensors with one first dimension are needed, "
-                                    f"not of shapes {shapes or '(none)'}")
+            raise _fail(
+                ShapeError,
+                f"TensorDataset: tensors with one first dimension are needed, "
+                f"not of shapes {shapes or '(none)'}",
+            )
         self.tensors = tuple(from_numpy(array) for array in self.arrays)
 
     def __len__(self) -> int:
@@ -96,15 +99,32 @@ class FashionMNIST(Dataset):
         FileNotFoundError: there are no such files. CorruptFileError: they are damaged.
     """
 
-    classes = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker",
-               "Bag", "Ankle boot")
+    classes = (
+        "T-shirt/top",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Ankle boot",
+    )
 
-    def __init__(self, root: str | Path = "/usr/share/datasets/fashion-mnist", train: bool = True,
-                 transform: Callable[[np.ndarray], Any] | None = None,
-                 download: bool = False) -> None:
+    def __init__(
+        self,
+        root: str | Path = "/usr/share/datasets/fashion-mnist",
+        train: bool = True,
+        transform: Callable[[np.ndarray], Any] | None = None,
+        download: bool = False,
+    ) -> None:
         if download:
-            raise _fail(UnsupportedError, "FashionMNIST: nothing is downloaded; install the Debian "
-                                          "package dataset-fashion-mnist")
+            raise _fail(
+                UnsupportedError,
+                "FashionMNIST: nothing is downloaded; install the Debian "
+                "package dataset-fashion-mnist",
+            )
         self.transform = transform
         part = "train" if train else "t10k"
         pictures = self._find(Path(root), f"{part}-images-idx3-ubyte")
@@ -113,11 +133,15 @@ class FashionMNIST(Dataset):
         self._check(pictures, self._pictures, (28, 28))
         self._check(labels, classes, ())
         if len(self._pictures) != len(classes):
-            raise CorruptFileError(f"{labels}: has {len(classes)} labels, but {pictures.name} has "
-                                   f"{len(self._pictures)} pictures")
+            raise CorruptFileError(
+                f"{labels}: has {len(classes)} labels, but {pictures.name} has "
+                f"{len(self._pictures)} pictures"
+            )
         if len(classes) and classes.max() >= len(self.classes):
-            raise CorruptFileError(f"{labels}: label {classes.argmax()} is {classes.max()}, but "
-                                   f"classes are below {len(self.classes)}")
+            raise CorruptFileError(
+                f"{labels}: label {classes.argmax()} is {classes.max()}, but "
+                f"classes are below {len(self.classes)}"
+            )
         self._labels = classes.astype(np.int64)
         self.data, self.targets = from_numpy(self._pictures), from_numpy(self._labels)
 
@@ -126,16 +150,20 @@ class FashionMNIST(Dataset):
         for path in (root / f"{name}.gz", root / name):
             if path.exists():
                 return path
-        raise FileNotFoundError(f"{root / name}.gz is missing: install the Debian package "
-                                "dataset-fashion-mnist (apt-get install dataset-fashion-mnist), or "
-                                "give the folder of the files as root")
+        raise FileNotFoundError(
+            f"{root / name}.gz is missing: install the Debian package "
+            "dataset-fashion-mnist (apt-get install dataset-fashion-mnist), or "
+            "give the folder of the files as root"
+        )
 
     @staticmethod
     def _check(path: Path, array: np.ndarray, shape: tuple[int, ...]) -> None:
         if array.dtype != np.uint8 or array.shape[1:] != shape or array.ndim != 1 + len(shape):
             wanted = " x ".join(["N", *map(str, shape)])
-            raise CorruptFileError(f"{path}: an array of {wanted} bytes was expected, but the file "
-                                   f"has {array.dtype} of shape {array.shape}")
+            raise CorruptFileError(
+                f"{path}: an array of {wanted} bytes was expected, but the file "
+                f"has {array.dtype} of shape {array.shape}"
+            )
 
     def __len__(self) -> int:
         return len(self._labels)

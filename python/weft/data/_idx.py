@@ -42,8 +42,9 @@ class _Reader:
             try:
                 part = self.stream.read(min(remaining, _CHUNK))
             except EOFError:
-                raise self.fail("the gzip stream ends before its end mark: the file is "
-                                "truncated") from None
+                raise self.fail(
+                    "the gzip stream ends before its end mark: the file is truncated"
+                ) from None
             except (gzip.BadGzipFile, zlib.error) as error:
                 raise self.fail(f"the gzip stream is damaged ({error})") from None
             if not part:

@@ -55,8 +55,9 @@ class _Prefetcher:
     def __init__(self, source: Iterator[Any], ahead: int) -> None:
         self._items: queue.Queue[tuple[Any, BaseException | None]] = queue.Queue(ahead)
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(source,), daemon=True,
-                                        name="weft-data-loader")
+        self._thread = threading.Thread(
+            target=self._run, args=(source,), daemon=True, name="weft-data-loader"
+        )
         self._thread.start()
 
     def _put(self, item: Any, error: BaseException | None = None) -> None:
@@ -110,13 +111,24 @@ class DataLoader:
         ShapeError: batch_size or prefetch is out of range.
     """
 
-    def __init__(self, dataset: Any, batch_size: int = 1, shuffle: bool = False, *,
-                 drop_last: bool = False, seed: int | None = None, prefetch: int = 2,
-                 collate_fn: Callable[[list[Any]], Any] | None = None,
-                 num_workers: int | None = None) -> None:
+    def __init__(
+        self,
+        dataset: Any,
+        batch_size: int = 1,
+        shuffle: bool = False,
+        *,
+        drop_last: bool = False,
+        seed: int | None = None,
+        prefetch: int = 2,
+        collate_fn: Callable[[list[Any]], Any] | None = None,
+        num_workers: int | None = None,
+    ) -> None:
         if batch_size < 1 or prefetch < 0:
-            raise _fail(ShapeError, f"DataLoader: batch_size has to be at least 1 and prefetch at "
-                                    f"least 0, not {batch_size} and {prefetch}")
+            raise _fail(
+                ShapeError,
+                f"DataLoader: batch_size has to be at least 1 and prefetch at "
+                f"least 0, not {batch_size} and {prefetch}",
+            )
         self.dataset, self.batch_size, self.shuffle = dataset, batch_size, shuffle
         self.drop_last, self.collate_fn = drop_last, collate_fn
         self.prefetch = 0 if num_workers == 0 else prefetch

@@ -31,17 +31,26 @@ class MultiheadAttention(Module):
         ShapeError: num_heads does not divide embed_dim.
     """
 
-    def __init__(self, embed_dim: int, num_heads: int, dropout: float = 0.0, bias: bool = True,
-                 batch_first: bool = False, dtype: object = None) -> None:
+    def __init__(
+        self,
+        embed_dim: int,
+        num_heads: int,
+        dropout: float = 0.0,
+        bias: bool = True,
+        batch_first: bool = False,
+        dtype: object = None,
+    ) -> None:
         super().__init__()
         if num_heads < 1 or embed_dim % num_heads:
-            raise _fail(ShapeError, f"MultiheadAttention: {num_heads} heads do not divide "
-                                    f"{embed_dim}")
+            raise _fail(
+                ShapeError, f"MultiheadAttention: {num_heads} heads do not divide {embed_dim}"
+            )
         self.embed_dim, self.num_heads, self.dropout = embed_dim, num_heads, dropout
         self.batch_first = batch_first
         self.in_proj_weight = Parameter(empty(3 * embed_dim, embed_dim, dtype=dtype))
         self.register_parameter(
-            "in_proj_bias", Parameter(empty(3 * embed_dim, dtype=dtype)) if bias else None)
+            "in_proj_bias", Parameter(empty(3 * embed_dim, dtype=dtype)) if bias else None
+        )
         self.out_proj = Linear(embed_dim, embed_dim, bias, dtype=dtype)
         init.xavier_uniform_(self.in_proj_weight)
         if bias:
@@ -56,26 +65,44 @@ class MultiheadAttention(Module):
         split = projected.reshape(*x.shape[:2], self.num_heads, self.embed_dim // self.num_heads)
         return transpose(split, 1, 2)
 
-    def _bias(self, scores: Tensor, key_padding_mask: Tensor | None, attn_mask: Tensor | None,
-              is_causal: bool) -> Tensor:
+    def _bias(
+        self,
+        scores: Tensor,
+        key_padding_mask: Tensor | None,
+        attn_mask: Tensor | None,
+        is_causal: bool,
+    ) -> Tensor:
         """Scores [N, heads, L, S] with what may not be seen at -inf."""
         if is_causal:
             scores = _ops.where(tril(ones(scores.shape[-2:])) > 0, scores, -math.inf)
         if attn_mask is not None:
             if attn_mask.ndim == 3:
                 attn_mask = attn_mask.reshape(scores.shape)
-            scores = (_ops.where(attn_mask, -math.inf, scores) if attn_mask.dtype.kind == "bool"
-                      else scores + attn_mask)
+            scores = (
+                _ops.where(attn_mask, -math.inf, scores)
+                if attn_mask.dtype.kind == "bool"
+                else scores + attn_mask
+            )
         if key_padding_mask is not None:
             hidden = key_padding_mask.reshape(scores.shape[0], 1, 1, scores.shape[-1])
-            scores = (_ops.where(hidden, -math.inf, scores) if hidden.dtype.kind == "bool"
-                      else scores + hidden)
+            scores = (
+                _ops.where(hidden, -math.inf, scores)
+                if hidden.dtype.kind == "bool"
+                else scores + hidden
+            )
         return scores
 
-    def forward(self, query: Tensor, key: Tensor, value: Tensor,
-                key_padding_mask: Tensor | None = None, need_weights: bool = True,
-                attn_mask: Tensor | None = None, average_attn_weights: bool = True,
-                is_causal: bool = False) -> tuple[Tensor, Tensor | None]:
+    def forward(
+        self,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        key_padding_mask: Tensor | None = None,
+        need_weights: bool = True,
+        attn_mask: Tensor | None = None,
+        average_attn_weights: bool = True,
+        is_causal: bool = False,
+    ) -> tuple[Tensor, Tensor | None]:
         """The result [L, N, E], and the weights [N, L, S] (per head if not averaged) or None.
 
         Args:
@@ -86,16 +113,21 @@ class MultiheadAttention(Module):
             ShapeError: the inputs have not three dimensions.
         """
         if not query.ndim == key.ndim == value.ndim == 3:
-            raise _fail(ShapeError, "MultiheadAttention: query, key and value need 3 dimensions, "
-                                    f"not shapes {query.shape}, {key.shape} and {value.shape}")
+            raise _fail(
+                ShapeError,
+                "MultiheadAttention: query, key and value need 3 dimensions, "
+                f"not shapes {query.shape}, {key.shape} and {value.shape}",
+            )
         inputs = [query, key, value]
         if not self.batch_first:
             inputs = [transpose(x, 0, 1) for x in inputs]
         q, k, v = (self._heads(x, part) for part, x in enumerate(inputs))
         drops = self.training and self.dropout > 0
         if not (need_weights or drops) and key_padding_mask is None and attn_mask is None:
-            weights, mixed = None, functional.scaled_dot_product_attention(
-                q, k, v, is_causal=is_causal)
+            weights, mixed = (
+                None,
+                functional.scaled_dot_product_attention(q, k, v, is_causal=is_causal),
+            )
         else:
             scores = (q @ transpose(k, -2, -1)) * (1.0 / math.sqrt(q.shape[-1]))
             scores = self._bias(scores, key_padding_mask, attn_mask, is_causal)

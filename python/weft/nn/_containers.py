@@ -16,8 +16,9 @@ class _Ordered(Module):
     def _position(self, index: int) -> str:
         count, place = len(self), operator.index(index)
         if not -count <= place < count:
-            raise IndexError(f"{type(self).__name__}: index {place} is out of range for {count} "
-                             "modules")
+            raise IndexError(
+                f"{type(self).__name__}: index {place} is out of range for {count} modules"
+            )
         return list(self._modules)[place % count]
 
     def __getitem__(self, index: int | slice) -> Any:

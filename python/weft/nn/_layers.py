@@ -57,8 +57,9 @@ class Linear(Module):
         bias: [out_features], of the same distribution; None without.
     """
 
-    def __init__(self, in_features: int, out_features: int, bias: bool = True,
-                 dtype: object = None) -> None:
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, dtype: object = None
+    ) -> None:
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
         self.weight = Parameter(empty(out_features, in_features, dtype=dtype))
@@ -78,8 +79,10 @@ class Linear(Module):
         return functional.linear(x, self.weight, self.bias)
 
     def extra_repr(self) -> str:
-        return (f"in_features={self.in_features}, out_features={self.out_features}, "
-                f"bias={self.bias is not None}")
+        return (
+            f"in_features={self.in_features}, out_features={self.out_features}, "
+            f"bias={self.bias is not None}"
+        )
 
 
 class Conv2d(Module):
@@ -99,21 +102,35 @@ class Conv2d(Module):
         ShapeError: the groups do not divide the channels.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Pair, stride: Pair = 1,
-                 padding: Pair | str = 0, dilation: Pair = 1, groups: int = 1, bias: bool = True,
-                 dtype: object = None) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Pair,
+        stride: Pair = 1,
+        padding: Pair | str = 0,
+        dilation: Pair = 1,
+        groups: int = 1,
+        bias: bool = True,
+        dtype: object = None,
+    ) -> None:
         super().__init__()
         if groups < 1 or in_channels % groups or out_channels % groups:
-            raise _fail(ShapeError, f"Conv2d: {groups} groups do not divide {in_channels} input "
-                                    f"and {out_channels} output channels")
+            raise _fail(
+                ShapeError,
+                f"Conv2d: {groups} groups do not divide {in_channels} input "
+                f"and {out_channels} output channels",
+            )
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size = tuple(_pair(kernel_size, "Conv2d: kernel_size"))
         self.stride = tuple(_pair(stride, "Conv2d: stride"))
         self.dilation = tuple(_pair(dilation, "Conv2d: dilation"))
-        self.padding = (padding if isinstance(padding, str)
-                        else tuple(_pair(padding, "Conv2d: padding")))
+        self.padding = (
+            padding if isinstance(padding, str) else tuple(_pair(padding, "Conv2d: padding"))
+        )
         self.weight = Parameter(
-            empty(out_channels, in_channels // groups, *self.kernel_size, dtype=dtype))
+            empty(out_channels, in_channels // groups, *self.kernel_size, dtype=dtype)
+        )
         self.bias = Parameter(empty(out_channels, dtype=dtype)) if bias else None
         if not bias:
             self.register_parameter("bias", None)
@@ -127,12 +144,15 @@ class Conv2d(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x [N, C, H, W] to [N, out_channels, H', W']. Raises ShapeError where C differs."""
-        return functional.conv2d(x, self.weight, self.bias, self.stride, self.padding,
-                                 self.dilation, self.groups)
+        return functional.conv2d(
+            x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
+        )
 
     def extra_repr(self) -> str:
-        parts = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
-                 f"stride={self.stride}"]
+        parts = [
+            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
+            f"stride={self.stride}"
+        ]
         if self.padding not in ((0, 0), "valid"):
             parts.append(f"padding={self.padding}")
         if self.dilation != (1, 1):
@@ -157,13 +177,21 @@ class Embedding(Module):
         ShapeError: padding_idx is out of range.
     """
 
-    def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None,
-                 dtype: object = None) -> None:
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        dtype: object = None,
+    ) -> None:
         super().__init__()
         if padding_idx is not None:
             if not -num_embeddings <= padding_idx < num_embeddings:
-                raise _fail(ShapeError, f"Embedding: padding_idx {padding_idx} is out of range for "
-                                        f"{num_embeddings} rows")
+                raise _fail(
+                    ShapeError,
+                    f"Embedding: padding_idx {padding_idx} is out of range for "
+                    f"{num_embeddings} rows",
+                )
             padding_idx %= num_embeddings
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         self.padding_idx = padding_idx
@@ -176,8 +204,9 @@ class Embedding(Module):
         if self.padding_idx is not None:
             rows = asarray(list(range(self.num_embeddings)))
             is_padding = (rows == self.padding_idx).reshape(-1, 1)
-            kept = _ops.where(is_padding, zeros(1, 1, dtype=self.weight.dtype),
-                              self.weight.detach())
+            kept = _ops.where(
+                is_padding, zeros(1, 1, dtype=self.weight.dtype), self.weight.detach()
+            )
             self.weight.data = kept
 
     def forward(self, indices: Tensor) -> Tensor:

@@ -13,8 +13,10 @@ class _Loss(Module):
     def __init__(self, reduction: str = "mean") -> None:
         super().__init__()
         if reduction not in ("mean", "sum", "none"):
-            raise ValueError(f"{type(self).__name__}: reduction is {reduction!r}, but has to be "
-                             "\"mean\", \"sum\" or \"none\"")
+            raise ValueError(
+                f"{type(self).__name__}: reduction is {reduction!r}, but has to be "
+                '"mean", "sum" or "none"'
+            )
         self.reduction = reduction
 
 
@@ -43,8 +45,9 @@ class BCEWithLogitsLoss(_Loss):
 
 
 class _ClassLoss(_Loss):
-    def __init__(self, weight: Tensor | None = None, ignore_index: int = -100,
-                 reduction: str = "mean") -> None:
+    def __init__(
+        self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean"
+    ) -> None:
         super().__init__(reduction)
         self.ignore_index = ignore_index
         self.register_buffer("weight", weight, persistent=False)
@@ -59,15 +62,21 @@ class CrossEntropyLoss(_ClassLoss):
         label_smoothing: the share of the target that goes to all classes alike.
     """
 
-    def __init__(self, weight: Tensor | None = None, ignore_index: int = -100,
-                 reduction: str = "mean", label_smoothing: float = 0.0) -> None:
+    def __init__(
+        self,
+        weight: Tensor | None = None,
+        ignore_index: int = -100,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+    ) -> None:
         super().__init__(weight, ignore_index, reduction)
         self.label_smoothing = label_smoothing
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """See `functional.cross_entropy`."""
-        return functional.cross_entropy(input, target, self.weight, self.ignore_index,
-                                        self.reduction, self.label_smoothing)
+        return functional.cross_entropy(
+            input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing
+        )
 
 
 class NLLLoss(_ClassLoss):

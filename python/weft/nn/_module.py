@@ -56,8 +56,10 @@ class Module:
         try:
             return self.__dict__[name]
         except KeyError:
-            raise AttributeError(f"{type(self).__name__}: call super().__init__() before assigning "
-                                 "parameters and modules") from None
+            raise AttributeError(
+                f"{type(self).__name__}: call super().__init__() before assigning "
+                "parameters and modules"
+            ) from None
 
     def __getattr__(self, name: str) -> Any:
         for registry in _REGISTRIES:
@@ -78,9 +80,11 @@ class Module:
         elif value is None and name in self.__dict__.get("_modules", ()):
             self._own("_modules", name, None)
         elif name in self.__dict__.get("_parameters", ()):
-            raise TypeError(f"parameter {name!r} of {type(self).__name__} can be set to a "
-                            f"Parameter or None, not to a {type(value).__name__}; use assign() "
-                            "under weft.no_grad() to change its value")
+            raise TypeError(
+                f"parameter {name!r} of {type(self).__name__} can be set to a "
+                f"Parameter or None, not to a {type(value).__name__}; use assign() "
+                "under weft.no_grad() to change its value"
+            )
         elif self.__dict__.get(name, self) is not value:
             self._forget(name)
             object.__setattr__(self, name, value)
@@ -119,8 +123,13 @@ class Module:
     def _set_buffer(self, name: str, value: Tensor | None) -> None:
         """Takes another buffer; in a trace the value of the present one changes instead."""
         present = self._buffers[name]
-        if (is_tracing() and isinstance(present, Tensor) and isinstance(value, Tensor)
-                and present.shape == value.shape and present.dtype is value.dtype):
+        if (
+            is_tracing()
+            and isinstance(present, Tensor)
+            and isinstance(value, Tensor)
+            and present.shape == value.shape
+            and present.dtype is value.dtype
+        ):
             with no_grad():
                 present.assign(value)
             return
@@ -136,8 +145,10 @@ class Module:
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Adds a parameter (None: a place for one). Raises TypeError for anything else."""
         if param is not None and not isinstance(param, Parameter):
-            raise TypeError(f"register_parameter: {name!r} is a {type(param).__name__}, not a "
-                            "weft.nn.Parameter or None")
+            raise TypeError(
+                f"register_parameter: {name!r} is a {type(param).__name__}, not a "
+                "weft.nn.Parameter or None"
+            )
         self._own("_parameters", name, param)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
@@ -148,8 +159,9 @@ class Module:
         """
         self._check_name(name, "buffer")
         if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(f"register_buffer: {name!r} is a {type(tensor).__name__}, not a tensor "
-                            "or None")
+            raise TypeError(
+                f"register_buffer: {name!r} is a {type(tensor).__name__}, not a tensor or None"
+            )
         self._own("_buffers", name, tensor)
         if not persistent:
             self._transient_buffers[name] = True
@@ -185,8 +197,9 @@ class Module:
         """The modules directly below this one."""
         return (module for _, module in self.named_children())
 
-    def named_modules(self, memo: set[int] | None = None, prefix: str = "",
-                      remove_duplicate: bool = True) -> Iterator[tuple[str, Module]]:
+    def named_modules(
+        self, memo: set[int] | None = None, prefix: str = "", remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Module]]:
         """This module and all below it, with their dotted names."""
         memo = set() if memo is None else memo
         if id(self) in memo:
@@ -203,10 +216,14 @@ class Module:
         """This module and all below it, each once."""
         return (module for _, module in self.named_modules())
 
-    def _named_members(self, registry: str, prefix: str, recurse: bool,
-                       remove_duplicate: bool) -> Iterator[tuple[str, Any]]:
-        owners = (self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse
-                  else [(prefix, self)])
+    def _named_members(
+        self, registry: str, prefix: str, recurse: bool, remove_duplicate: bool
+    ) -> Iterator[tuple[str, Any]]:
+        owners = (
+            self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate)
+            if recurse
+            else [(prefix, self)]
+        )
         seen: set[int] = set()
         for path, module in owners:
             for name, member in module._registry(registry).items():
@@ -216,8 +233,9 @@ class Module:
                     seen.add(id(member))
                 yield (f"{path}.{name}" if path else name), member
 
-    def named_parameters(self, prefix: str = "", recurse: bool = True,
-                         remove_duplicate: bool = True) -> Iterator[tuple[str, Parameter]]:
+    def named_parameters(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Parameter]]:
         """The parameters with their dotted names; with ``recurse`` those of all modules below."""
         return self._named_members("_parameters", prefix, recurse, remove_duplicate)
 
@@ -225,8 +243,9 @@ class Module:
         """The parameters, each once."""
         return (parameter for _, parameter in self.named_parameters(recurse=recurse))
 
-    def named_buffers(self, prefix: str = "", recurse: bool = True,
-                      remove_duplicate: bool = True) -> Iterator[tuple[str, Tensor]]:
+    def named_buffers(
+        self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
+    ) -> Iterator[tuple[str, Tensor]]:
         """The buffers with their dotted names; with ``recurse`` those of all modules below."""
         return self._named_members("_buffers", prefix, recurse, remove_duplicate)
 
@@ -301,15 +320,17 @@ class Module:
             if isinstance(argument, Tensor):
                 argument = argument.dtype
             if isinstance(argument, str):
-                raise _fail(DTypeError, f"Module.to: there is no device {argument!r}: tensors live "
-                                        "on \"cpu\"")
+                raise _fail(
+                    DTypeError, f'Module.to: there is no device {argument!r}: tensors live on "cpu"'
+                )
             self._convert(as_dtype(argument))
         return self
 
     def _convert(self, dtype: DType) -> None:
         if dtype.kind != "floating":
-            raise _fail(DTypeError, "Module.to: parameters need a floating dtype, not "
-                                    f"{dtype.name}")
+            raise _fail(
+                DTypeError, f"Module.to: parameters need a floating dtype, not {dtype.name}"
+            )
         for tensor in (*self.parameters(), *self.buffers()):
             if tensor.dtype.kind == "floating" and tensor.dtype is not dtype:
                 tensor._replace(tensor.detach().astype(dtype))
@@ -355,8 +376,9 @@ class Module:
         """
         return {name: tensor.detach() for name, tensor in self._state_handles().items()}
 
-    def load_state_dict(self, state_dict: Mapping[str, Any],
-                        strict: bool = True) -> IncompatibleKeys:
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True
+    ) -> IncompatibleKeys:
         """Takes the values of tensors or arrays named as in `state_dict`, converted to the dtypes.
 
         Nothing is changed unless everything fits.
@@ -372,13 +394,18 @@ class Module:
             problems.append("missing: " + ", ".join(missing))
         if strict and unexpected:
             problems.append("unexpected: " + ", ".join(unexpected))
-        values = {name: asarray(value, copy=True) for name, value in state_dict.items()
-                  if name in handles}
-        problems += [f"{name} has shape {value.shape}, but {handles[name].shape} is needed"
-                     for name, value in values.items() if value.shape != handles[name].shape]
+        values = {
+            name: asarray(value, copy=True) for name, value in state_dict.items() if name in handles
+        }
+        problems += [
+            f"{name} has shape {value.shape}, but {handles[name].shape} is needed"
+            for name, value in values.items()
+            if value.shape != handles[name].shape
+        ]
         if problems:
-            raise _fail(ShapeError, f"load_state_dict of {type(self).__name__}: "
-                                    + "; ".join(problems))
+            raise _fail(
+                ShapeError, f"load_state_dict of {type(self).__name__}: " + "; ".join(problems)
+            )
         with no_grad():
             for name, value in values.items():
                 handles[name].assign(value.detach())
@@ -392,8 +419,10 @@ class Module:
 
     def __repr__(self) -> str:
         extra = self.extra_repr()
-        lines = [f"({name}): {_indented(repr(module))}"
-                 for name, module in self._registry("_modules").items()]
+        lines = [
+            f"({name}): {_indented(repr(module))}"
+            for name, module in self._registry("_modules").items()
+        ]
         if not lines:
             return f"{type(self).__name__}({extra})"
         head = [*extra.split("\n")] if extra else []

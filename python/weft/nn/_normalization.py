@@ -30,9 +30,15 @@ class _BatchNorm(Module):
 
     dimensions: tuple[int, ...] = ()
 
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float | None = 0.1,
-                 affine: bool = True, track_running_stats: bool = True,
-                 dtype: object = None) -> None:
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        dtype: object = None,
+    ) -> None:
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
@@ -64,14 +70,21 @@ class _BatchNorm(Module):
         name = type(self).__name__
         if x.ndim not in self.dimensions:
             wanted = " or ".join(f"{count}" for count in self.dimensions)
-            raise _fail(ShapeError, f"{name}: the input has shape {x.shape}, but needs {wanted} "
-                                    "dimensions")
+            raise _fail(
+                ShapeError, f"{name}: the input has shape {x.shape}, but needs {wanted} dimensions"
+            )
         if x.shape[1] != self.num_features:
-            raise _fail(ShapeError, f"{name}: the input of shape {x.shape} has {x.shape[1]} "
-                                    f"channels, but the module {self.num_features}")
+            raise _fail(
+                ShapeError,
+                f"{name}: the input of shape {x.shape} has {x.shape[1]} "
+                f"channels, but the module {self.num_features}",
+            )
         if self.training and x._size == x.shape[1]:
-            raise _fail(ShapeError, f"{name}: an input of shape {x.shape} has one value per "
-                                    "channel, which has no variance to train by; use eval()")
+            raise _fail(
+                ShapeError,
+                f"{name}: an input of shape {x.shape} has one value per "
+                "channel, which has no variance to train by; use eval()",
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         """x, normalised. Raises ShapeError for other channels or dimensions."""
@@ -83,12 +96,15 @@ class _BatchNorm(Module):
                 if self.momentum is None:
                     momentum = 1.0 / self.num_batches_tracked.astype(x.dtype)
         own = self.training or not self.track_running_stats
-        return functional.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias,
-                                     own, momentum, self.eps)
+        return functional.batch_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias, own, momentum, self.eps
+        )
 
     def extra_repr(self) -> str:
-        return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
-                f"affine={self.affine}, track_running_stats={self.track_running_stats}")
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
+            f"affine={self.affine}, track_running_stats={self.track_running_stats}"
+        )
 
 
 class BatchNorm1d(_BatchNorm):
@@ -110,17 +126,26 @@ class LayerNorm(Module):
         elementwise_affine: with weight (ones) and, if ``bias``, a bias (zeros) of that shape.
     """
 
-    def __init__(self, normalized_shape: int | Sequence[int], eps: float = 1e-5,
-                 elementwise_affine: bool = True, bias: bool = True, dtype: object = None) -> None:
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float = 1e-5,
+        elementwise_affine: bool = True,
+        bias: bool = True,
+        dtype: object = None,
+    ) -> None:
         super().__init__()
-        self.normalized_shape = ((normalized_shape,) if isinstance(normalized_shape, int)
-                                 else tuple(normalized_shape))
+        self.normalized_shape = (
+            (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+        )
         self.eps, self.elementwise_affine = eps, elementwise_affine
         shape = self.normalized_shape
         self.register_parameter(
-            "weight", Parameter(ones(shape, dtype=dtype)) if elementwise_affine else None)
+            "weight", Parameter(ones(shape, dtype=dtype)) if elementwise_affine else None
+        )
         self.register_parameter(
-            "bias", Parameter(zeros(shape, dtype=dtype)) if elementwise_affine and bias else None)
+            "bias", Parameter(zeros(shape, dtype=dtype)) if elementwise_affine and bias else None
+        )
 
     def reset_parameters(self) -> None:
         """Sets weight to ones and bias to zeros."""
@@ -135,8 +160,9 @@ class LayerNorm(Module):
         return functional.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
-        return (f"{self.normalized_shape}, eps={self.eps}, "
-                f"elementwise_affine={self.elementwise_affine}")
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        )
 
 
 class Dropout(Module):

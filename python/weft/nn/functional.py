@@ -33,10 +33,33 @@ from .._ops import relu, sigmoid, silu, softplus, tanh
 from .._reductions import sum
 
 __all__ = [
-    "adaptive_avg_pool2d", "avg_pool2d", "batch_norm", "binary_cross_entropy_with_logits",
-    "conv2d", "cross_entropy", "dropout", "elu", "embedding", "gelu", "l1_loss", "layer_norm",
-    "leaky_relu", "linear", "log_softmax", "max_pool2d", "mse_loss", "nll_loss", "one_hot", "pad",
-    "relu", "scaled_dot_product_attention", "sigmoid", "silu", "softmax", "softplus", "tanh",
+    "adaptive_avg_pool2d",
+    "avg_pool2d",
+    "batch_norm",
+    "binary_cross_entropy_with_logits",
+    "conv2d",
+    "cross_entropy",
+    "dropout",
+    "elu",
+    "embedding",
+    "gelu",
+    "l1_loss",
+    "layer_norm",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
+    "max_pool2d",
+    "mse_loss",
+    "nll_loss",
+    "one_hot",
+    "pad",
+    "relu",
+    "scaled_dot_product_attention",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+    "tanh",
 ]
 
 
@@ -49,7 +72,7 @@ def gelu(x: Tensor, approximate: str = "none") -> Tensor:
     if approximate == "none":
         return _ops.gelu(x)
     if approximate != "tanh":
-        raise ValueError(f"gelu: approximate has to be \"none\" or \"tanh\", not {approximate!r}")
+        raise ValueError(f'gelu: approximate has to be "none" or "tanh", not {approximate!r}')
     inner = (x + x * x * x * 0.044715) * math.sqrt(2.0 / math.pi)
     return x * 0.5 * (tanh(inner) + 1.0)
 
@@ -61,8 +84,11 @@ def pad(x: Tensor, pad: Sequence[int], value: float = 0.0) -> Tensor:
         ShapeError: an odd number of sizes, too many of them, or negative ones.
     """
     if len(pad) % 2 or len(pad) > 2 * x.ndim:
-        raise _fail(ShapeError, f"pad: {tuple(pad)} has to be pairs of sizes for at most the "
-                                f"{x.ndim} dimensions of shape {x.shape}")
+        raise _fail(
+            ShapeError,
+            f"pad: {tuple(pad)} has to be pairs of sizes for at most the "
+            f"{x.ndim} dimensions of shape {x.shape}",
+        )
     pairs = [(pad[i], pad[i + 1]) for i in range(0, len(pad), 2)]
     return _pad(x, [(0, 0)] * (x.ndim - len(pairs)) + pairs[::-1], value)
 
@@ -83,11 +109,16 @@ def _class_rows(scores: Tensor, target: Tensor, name: str) -> tuple[Tensor, Tens
     """Scores [rows, C] and classes [rows] of [N, C, ...] with [N, ...], or [C] with []."""
     places = (*scores.shape[:1], *scores.shape[2:]) if scores.ndim > 1 else ()
     if scores.ndim == 0 or target.shape != places:
-        raise _fail(ShapeError, f"{name}: scores [N, C, ...] of shape {scores.shape} need a target "
-                                f"of shape {places}, not {target.shape}")
+        raise _fail(
+            ShapeError,
+            f"{name}: scores [N, C, ...] of shape {scores.shape} need a target "
+            f"of shape {places}, not {target.shape}",
+        )
     if target.dtype.kind != "integer":
-        raise _fail(DTypeError, f"{name}: the target has dtype {target.dtype.name}, but class "
-                                "numbers are integers")
+        raise _fail(
+            DTypeError,
+            f"{name}: the target has dtype {target.dtype.name}, but class numbers are integers",
+        )
     classes = scores.shape[1] if scores.ndim > 1 else scores.shape[0]
     last = moveaxis(scores, 1, -1) if scores.ndim > 2 else scores
     # As int64, so that every ignore_index can be compared.
@@ -95,8 +126,15 @@ def _class_rows(scores: Tensor, target: Tensor, name: str) -> tuple[Tensor, Tens
     return reshape(last, (target._size, classes)), numbers
 
 
-def _reduced_rows(losses: Tensor, target: Tensor, counted: Tensor, weight: Tensor | None,
-                  reduction: str, shape: tuple[int, ...], name: str) -> Tensor:
+def _reduced_rows(
+    losses: Tensor,
+    target: Tensor,
+    counted: Tensor,
+    weight: Tensor | None,
+    reduction: str,
+    shape: tuple[int, ...],
+    name: str,
+) -> Tensor:
     """Losses of rows, weighted by class and without ignored rows, reduced."""
     losses = _ops.where(counted, losses, 0.0)
     if weight is not None:
@@ -106,16 +144,25 @@ def _reduced_rows(losses: Tensor, target: Tensor, counted: Tensor, weight: Tenso
     if reduction == "sum":
         return sum(losses)
     if reduction != "mean":
-        raise _fail(ShapeError, f"{name}: reduction is {reduction!r}, but has to be \"mean\", "
-                                "\"sum\" or \"none\"")
-    shares = (counted.astype(losses.dtype) if weight is None
-              else _ops.where(counted, take(weight, target, axis=0), 0.0))
+        raise _fail(
+            ShapeError, f'{name}: reduction is {reduction!r}, but has to be "mean", "sum" or "none"'
+        )
+    shares = (
+        counted.astype(losses.dtype)
+        if weight is None
+        else _ops.where(counted, take(weight, target, axis=0), 0.0)
+    )
     return sum(losses) / sum(shares)
 
 
-def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None,
-                  ignore_index: int = -100, reduction: str = "mean",
-                  label_smoothing: float = 0.0) -> Tensor:
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
     """-log_softmax(input) at the target classes.
 
     Args:
@@ -136,8 +183,9 @@ def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None,
     classes = _ops.where(counted, classes, 0)
     losses = _functional.cross_entropy(rows, classes, reduction="none")
     if label_smoothing == 0.0:
-        return _reduced_rows(losses, classes, counted, weight, reduction, target.shape,
-                             "cross_entropy")
+        return _reduced_rows(
+            losses, classes, counted, weight, reduction, target.shape, "cross_entropy"
+        )
     smooth = -log_softmax(rows, -1)
     smooth = _reduced_smooth(smooth, weight, counted)
     kept = _reduced_rows(losses, classes, counted, weight, "none", (target._size,), "cross_entropy")
@@ -153,11 +201,15 @@ def _reduced_smooth(losses: Tensor, weight: Tensor | None, counted: Tensor) -> T
     return _ops.where(counted, sum(losses if weight is None else losses * weight, axis=-1), 0.0)
 
 
-def _soft_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None, reduction: str,
-                        label_smoothing: float) -> Tensor:
+def _soft_cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None, reduction: str, label_smoothing: float
+) -> Tensor:
     if target.shape != input.shape:
-        raise _fail(ShapeError, f"cross_entropy: probabilities of shape {target.shape} for logits "
-                                f"of shape {input.shape}")
+        raise _fail(
+            ShapeError,
+            f"cross_entropy: probabilities of shape {target.shape} for logits "
+            f"of shape {input.shape}",
+        )
     axis = 1 if input.ndim > 1 else 0
     classes = input.shape[axis]
     if label_smoothing:
@@ -171,8 +223,13 @@ def _soft_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None, re
     return rows if reduction == "none" else sum(rows)
 
 
-def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None,
-             ignore_index: int = -100, reduction: str = "mean") -> Tensor:
+def nll_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Tensor:
     """-input at the target classes; input [N, C, ...] are logarithms of probabilities.
 
     See `cross_entropy` for the other arguments.

@@ -14,8 +14,18 @@ from .._creation import _fail, eye, full
 from .._errors import ShapeError
 
 __all__ = [
-    "calculate_gain", "constant_", "eye_", "kaiming_normal_", "kaiming_uniform_", "normal_",
-    "ones_", "trunc_normal_", "uniform_", "xavier_normal_", "xavier_uniform_", "zeros_",
+    "calculate_gain",
+    "constant_",
+    "eye_",
+    "kaiming_normal_",
+    "kaiming_uniform_",
+    "normal_",
+    "ones_",
+    "trunc_normal_",
+    "uniform_",
+    "xavier_normal_",
+    "xavier_uniform_",
+    "zeros_",
 ]
 
 
@@ -35,8 +45,9 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     return _assign(tensor, random.normal(tensor.shape, mean, std, dtype=tensor.dtype))
 
 
-def trunc_normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0,
-                  b: float = 2.0) -> Tensor:
+def trunc_normal_(
+    tensor: Tensor, mean: float = 0.0, std: float = 1.0, a: float = -2.0, b: float = 2.0
+) -> Tensor:
     """Normally distributed numbers, those outside of [a, b] drawn anew until inside."""
     from .._ops import where
 
@@ -79,31 +90,41 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     if nonlinearity == "leaky_relu":
         slope = 0.01 if param is None else param
         return math.sqrt(2.0 / (1.0 + slope * slope))
-    gains = {"linear": 1.0, "conv1d": 1.0, "conv2d": 1.0, "sigmoid": 1.0, "tanh": 5.0 / 3.0,
-             "relu": math.sqrt(2.0), "selu": 0.75}
+    gains = {
+        "linear": 1.0,
+        "conv1d": 1.0,
+        "conv2d": 1.0,
+        "sigmoid": 1.0,
+        "tanh": 5.0 / 3.0,
+        "relu": math.sqrt(2.0),
+        "selu": 0.75,
+    }
     if nonlinearity not in gains:
-        raise ValueError(f"calculate_gain: {nonlinearity!r} is none of "
-                         f"{', '.join(['leaky_relu', *gains])}")
+        raise ValueError(
+            f"calculate_gain: {nonlinearity!r} is none of {', '.join(['leaky_relu', *gains])}"
+        )
     return gains[nonlinearity]
 
 
 def _fans(tensor: Tensor) -> tuple[int, int]:
     """How many inputs an output depends on, and the other way."""
     if tensor.ndim < 2:
-        raise _fail(ShapeError, "fan in and fan out need at least 2 dimensions, not shape "
-                                f"{tensor.shape}")
+        raise _fail(
+            ShapeError, f"fan in and fan out need at least 2 dimensions, not shape {tensor.shape}"
+        )
     window = math.prod(tensor.shape[2:])
     return tensor.shape[1] * window, tensor.shape[0] * window
 
 
 def _fan(tensor: Tensor, mode: str) -> int:
     if mode not in ("fan_in", "fan_out"):
-        raise ValueError(f"the mode has to be \"fan_in\" or \"fan_out\", not {mode!r}")
+        raise ValueError(f'the mode has to be "fan_in" or "fan_out", not {mode!r}')
     return _fans(tensor)[mode == "fan_out"]
 
 
-def kaiming_uniform_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in",
-                     nonlinearity: str = "leaky_relu") -> Tensor:
+def kaiming_uniform_(
+    tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu"
+) -> Tensor:
     """Uniform in ±gain * sqrt(3 / fan) (He et al., 2015). Raises ShapeError below 2 dimensions."""
     if tensor._size == 0:
         return tensor
@@ -111,8 +132,9 @@ def kaiming_uniform_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in",
     return uniform_(tensor, -bound, bound)
 
 
-def kaiming_normal_(tensor: Tensor, a: float = 0.0, mode: str = "fan_in",
-                    nonlinearity: str = "leaky_relu") -> Tensor:
+def kaiming_normal_(
+    tensor: Tensor, a: float = 0.0, mode: str = "fan_in", nonlinearity: str = "leaky_relu"
+) -> Tensor:
     """Normal with deviation gain / sqrt(fan). Raises ShapeError below 2 dimensions."""
     if tensor._size == 0:
         return tensor

@@ -30,13 +30,28 @@ class Adam(Optimizer):
 
     decoupled = False
 
-    def __init__(self, params: Iterable[Any], lr: float = 1e-3,
-                 betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
-                 weight_decay: float = 0.0, amsgrad: bool = False, *,
-                 maximize: bool = False) -> None:
-        super().__init__(params, {
-            "lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay,
-            "amsgrad": amsgrad, "maximize": maximize})
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.0,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        super().__init__(
+            params,
+            {
+                "lr": lr,
+                "betas": tuple(betas),
+                "eps": eps,
+                "weight_decay": weight_decay,
+                "amsgrad": amsgrad,
+                "maximize": maximize,
+            },
+        )
 
     def _check(self, group: ParameterGroup) -> None:
         for name in ("lr", "eps", "weight_decay"):
@@ -45,14 +60,23 @@ class Adam(Optimizer):
             check_option(self, f"betas[{number}]", beta, below=1.0)
 
     def _start(self, parameter: Tensor, group: ParameterGroup) -> dict[str, Tensor]:
-        start = {"step": asarray(0.0, dtype=float32), "exp_avg": zeros_like(parameter),
-                 "exp_avg_sq": zeros_like(parameter)}
+        start = {
+            "step": asarray(0.0, dtype=float32),
+            "exp_avg": zeros_like(parameter),
+            "exp_avg_sq": zeros_like(parameter),
+        }
         if group["amsgrad"]:
             start["max_exp_avg_sq"] = zeros_like(parameter)
         return start
 
-    def _update(self, parameter: Tensor, gradient: Tensor, state: dict[str, Tensor],
-                group: ParameterGroup, lr: Tensor) -> None:
+    def _update(
+        self,
+        parameter: Tensor,
+        gradient: Tensor,
+        state: dict[str, Tensor],
+        group: ParameterGroup,
+        lr: Tensor,
+    ) -> None:
         dtype, (beta1, beta2) = parameter.dtype, group["betas"]
         value = parameter.detach()
         if group["weight_decay"] != 0:
@@ -85,8 +109,15 @@ class AdamW(Adam):
 
     decoupled = True
 
-    def __init__(self, params: Iterable[Any], lr: float = 1e-3,
-                 betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8,
-                 weight_decay: float = 1e-2, amsgrad: bool = False, *,
-                 maximize: bool = False) -> None:
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 1e-2,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)

@@ -74,8 +74,9 @@ def check_option(optimizer: object, name: str, value: float, below: float = math
     """Raises ValueError, naming the option, unless 0 <= value < below."""
     if not (isinstance(value, Tensor) or 0.0 <= value < below):
         limit = "" if below == math.inf else f" and less than {below:g}"
-        raise ValueError(f"{type(optimizer).__name__}: {name} has to be at least 0{limit}, not "
-                         f"{value}")
+        raise ValueError(
+            f"{type(optimizer).__name__}: {name} has to be at least 0{limit}, not {value}"
+        )
 
 
 class Optimizer:
@@ -99,8 +100,11 @@ class Optimizer:
         # By "number of the parameter.name", made at once: a trace finds only what was there before.
         self._state: dict[str, Tensor] = {}
         if isinstance(params, (Tensor, Mapping)):
-            raise _fail(DTypeError, f"{type(self).__name__}: params has to be an iterable of "
-                                    f"parameters or dicts, not a {type(params).__name__}")
+            raise _fail(
+                DTypeError,
+                f"{type(self).__name__}: params has to be an iterable of "
+                f"parameters or dicts, not a {type(params).__name__}",
+            )
         groups = list(params)
         if not groups:
             raise ValueError(f"{type(self).__name__}: there are no parameters")
@@ -121,13 +125,19 @@ class Optimizer:
             ValueError: a parameter is there already. DTypeError: one is no floating tensor.
         """
         given = param_group["params"]
-        params = [given] if isinstance(given, Tensor) else [
-            item[1] if isinstance(item, tuple) else item for item in given]
+        params = (
+            [given]
+            if isinstance(given, Tensor)
+            else [item[1] if isinstance(item, tuple) else item for item in given]
+        )
         known = {id(parameter) for group in self.param_groups for parameter in group["params"]}
         for parameter in params:
             if not isinstance(parameter, Tensor) or parameter.dtype.kind != "floating":
-                raise _fail(DTypeError, f"{type(self).__name__}: a {type(parameter).__name__} is "
-                                        "no floating tensor to optimize")
+                raise _fail(
+                    DTypeError,
+                    f"{type(self).__name__}: a {type(parameter).__name__} is "
+                    "no floating tensor to optimize",
+                )
             if id(parameter) in known:
                 raise ValueError(f"{type(self).__name__}: a parameter is given twice")
             known.add(id(parameter))
@@ -148,8 +158,14 @@ class Optimizer:
         """The tensors kept for a parameter, before the first step."""
         raise NotImplementedError
 
-    def _update(self, parameter: Tensor, gradient: Tensor, state: dict[str, Tensor],
-                group: ParameterGroup, lr: Tensor) -> None:
+    def _update(
+        self,
+        parameter: Tensor,
+        gradient: Tensor,
+        state: dict[str, Tensor],
+        group: ParameterGroup,
+        lr: Tensor,
+    ) -> None:
         """Changes a parameter and its state; ``lr`` is 0-d float64."""
         raise NotImplementedError
 
@@ -171,8 +187,10 @@ class Optimizer:
     @property
     def state(self) -> dict[Tensor, dict[str, Tensor]]:
         """The tensors kept for each parameter."""
-        return {parameter: state for (_, parameter, _), state
-                in zip(self._numbered(), self._states(), strict=True)}
+        return {
+            parameter: state
+            for (_, parameter, _), state in zip(self._numbered(), self._states(), strict=True)
+        }
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Removes the parameters' gradients, or sets them to zero."""
@@ -208,15 +226,19 @@ class Optimizer:
 
         The tensors have the values of now and keep them when training goes on.
         """
-        state = {number: {name: tensor.detach() for name, tensor in kept.items()}
-                 for number, kept in enumerate(self._states())}
+        state = {
+            number: {name: tensor.detach() for name, tensor in kept.items()}
+            for number, kept in enumerate(self._states())
+        }
         groups, first = [], 0
         for group in self.param_groups:
             count = len(group["params"])
             groups.append({**group, "params": list(range(first, first + count))})
             first += count
-        return {"state": {number: kept for number, kept in state.items() if kept},
-                "param_groups": groups}
+        return {
+            "state": {number: kept for number, kept in state.items() if kept},
+            "param_groups": groups,
+        }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Takes what `state_dict` gave. Nothing is changed unless everything fits.
@@ -228,8 +250,11 @@ class Optimizer:
         sizes = [len(group["params"]) for group in groups]
         own = [len(group["params"]) for group in self.param_groups]
         if sizes != own:
-            raise _fail(ShapeError, f"load_state_dict of {type(self).__name__}: groups of {sizes} "
-                                    f"parameters, but the optimizer has groups of {own}")
+            raise _fail(
+                ShapeError,
+                f"load_state_dict of {type(self).__name__}: groups of {sizes} "
+                f"parameters, but the optimizer has groups of {own}",
+            )
         values: dict[str, Tensor] = {}
         for number, kept in state_dict["state"].items():
             for name, value in kept.items():
@@ -238,9 +263,12 @@ class Optimizer:
                 if wanted is None:
                     continue
                 if tensor.shape != wanted.shape:
-                    raise _fail(ShapeError, f"load_state_dict of {type(self).__name__}: {name} of "
-                                            f"parameter {number} has shape {tensor.shape}, but "
-                                            f"{wanted.shape} is needed")
+                    raise _fail(
+                        ShapeError,
+                        f"load_state_dict of {type(self).__name__}: {name} of "
+                        f"parameter {number} has shape {tensor.shape}, but "
+                        f"{wanted.shape} is needed",
+                    )
                 values[key] = tensor
         with no_grad():
             for key, tensor in values.items():

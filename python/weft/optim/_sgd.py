@@ -28,12 +28,28 @@ class SGD(Optimizer):
         ValueError: an option is negative, or nesterov is used without momentum.
     """
 
-    def __init__(self, params: Iterable[Any], lr: float = 1e-3, momentum: float = 0.0,
-                 dampening: float = 0.0, weight_decay: float = 0.0, nesterov: bool = False, *,
-                 maximize: bool = False) -> None:
-        super().__init__(params, {
-            "lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay,
-            "nesterov": nesterov, "maximize": maximize})
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        momentum: float = 0.0,
+        dampening: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        super().__init__(
+            params,
+            {
+                "lr": lr,
+                "momentum": momentum,
+                "dampening": dampening,
+                "weight_decay": weight_decay,
+                "nesterov": nesterov,
+                "maximize": maximize,
+            },
+        )
 
     def _check(self, group: ParameterGroup) -> None:
         for name in ("lr", "momentum", "weight_decay"):
@@ -49,8 +65,14 @@ class SGD(Optimizer):
             start["step"] = asarray(0.0, dtype=float32)
         return start
 
-    def _update(self, parameter: Tensor, gradient: Tensor, state: dict[str, Tensor],
-                group: ParameterGroup, lr: Tensor) -> None:
+    def _update(
+        self,
+        parameter: Tensor,
+        gradient: Tensor,
+        state: dict[str, Tensor],
+        group: ParameterGroup,
+        lr: Tensor,
+    ) -> None:
         direction = gradient
         if group["weight_decay"] != 0:
             direction = direction + parameter * group["weight_decay"]

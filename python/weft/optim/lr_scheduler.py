@@ -16,8 +16,15 @@ from .._creation import asarray, full
 from .._dtypes import float64
 from ._optimizer import Optimizer, ParameterGroup
 
-__all__ = ["CosineAnnealingLR", "ExponentialLR", "LRScheduler", "LambdaLR", "LinearLR",
-           "MultiStepLR", "StepLR"]
+__all__ = [
+    "CosineAnnealingLR",
+    "ExponentialLR",
+    "LRScheduler",
+    "LambdaLR",
+    "LinearLR",
+    "MultiStepLR",
+    "StepLR",
+]
 
 #: A number, or in a function being compiled a 0-d float64 tensor.
 Scalar = Any
@@ -55,8 +62,10 @@ class LRScheduler:
             if last_epoch == -1:
                 group["initial_lr"] = group["lr"]
             elif "initial_lr" not in group:
-                raise KeyError(f"{type(self).__name__}: with last_epoch given, group {number} of "
-                               "the optimizer needs an \"initial_lr\"")
+                raise KeyError(
+                    f"{type(self).__name__}: with last_epoch given, group {number} of "
+                    'the optimizer needs an "initial_lr"'
+                )
         self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
         self._epoch: Tensor = asarray(float(last_epoch), dtype=float64)
         self.step()
@@ -73,8 +82,10 @@ class LRScheduler:
     def get_lr(self) -> list[Scalar]:
         """The learning rate that each group gets at the present count."""
         epoch = self.last_epoch
-        return [self._rate(group, base, epoch)
-                for group, base in zip(self.optimizer.param_groups, self.base_lrs, strict=True)]
+        return [
+            self._rate(group, base, epoch)
+            for group, base in zip(self.optimizer.param_groups, self.base_lrs, strict=True)
+        ]
 
     def get_last_lr(self) -> list[Scalar]:
         """The learning rate that each group has."""
@@ -103,9 +114,12 @@ class LRScheduler:
 class LambdaLR(LRScheduler):
     """The rate at the start times ``lr_lambda(epoch)`` (one function, or one for each group)."""
 
-    def __init__(self, optimizer: Optimizer,
-                 lr_lambda: Callable[[Scalar], Scalar] | Sequence[Callable[[Scalar], Scalar]],
-                 last_epoch: int = -1) -> None:
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        lr_lambda: Callable[[Scalar], Scalar] | Sequence[Callable[[Scalar], Scalar]],
+        last_epoch: int = -1,
+    ) -> None:
         count = len(optimizer.param_groups)
         self.lr_lambdas = [lr_lambda] * count if callable(lr_lambda) else list(lr_lambda)
         if len(self.lr_lambdas) != count:
@@ -115,29 +129,38 @@ class LambdaLR(LRScheduler):
     def get_lr(self) -> list[Scalar]:
         """The rates at the start times the functions of the present count."""
         epoch = self.last_epoch
-        return [base * function(epoch)
-                for base, function in zip(self.base_lrs, self.lr_lambdas, strict=True)]
+        return [
+            base * function(epoch)
+            for base, function in zip(self.base_lrs, self.lr_lambdas, strict=True)
+        ]
 
 
 class StepLR(LRScheduler):
     """Times gamma every ``step_size`` steps."""
 
-    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1,
-                 last_epoch: int = -1) -> None:
+    def __init__(
+        self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1
+    ) -> None:
         self.step_size, self.gamma = step_size, gamma
         super().__init__(optimizer, last_epoch)
 
     def _rate(self, group: ParameterGroup, base: float, epoch: Scalar) -> Scalar:
         lr = group["lr"]
-        return _choose((epoch % self.step_size == 0) & (epoch > 0), lambda: lr * self.gamma,
-                       lambda: lr)
+        return _choose(
+            (epoch % self.step_size == 0) & (epoch > 0), lambda: lr * self.gamma, lambda: lr
+        )
 
 
 class MultiStepLR(LRScheduler):
     """Times gamma at each of the milestones."""
 
-    def __init__(self, optimizer: Optimizer, milestones: Iterable[int], gamma: float = 0.1,
-                 last_epoch: int = -1) -> None:
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        milestones: Iterable[int],
+        gamma: float = 0.1,
+        last_epoch: int = -1,
+    ) -> None:
         self.milestones, self.gamma = sorted(milestones), gamma
         super().__init__(optimizer, last_epoch)
 
@@ -167,11 +190,19 @@ class LinearLR(LRScheduler):
         ValueError: start_factor is not in (0, 1], or end_factor not in [0, 1].
     """
 
-    def __init__(self, optimizer: Optimizer, start_factor: float = 1.0 / 3.0,
-                 end_factor: float = 1.0, total_iters: int = 5, last_epoch: int = -1) -> None:
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        start_factor: float = 1.0 / 3.0,
+        end_factor: float = 1.0,
+        total_iters: int = 5,
+        last_epoch: int = -1,
+    ) -> None:
         if not 0 < start_factor <= 1 or not 0 <= end_factor <= 1:
-            raise ValueError(f"LinearLR: start_factor has to be in (0, 1] and end_factor in [0, "
-                             f"1], not {start_factor} and {end_factor}")
+            raise ValueError(
+                f"LinearLR: start_factor has to be in (0, 1] and end_factor in [0, "
+                f"1], not {start_factor} and {end_factor}"
+            )
         self.start_factor, self.end_factor = start_factor, end_factor
         self.total_iters = total_iters
         super().__init__(optimizer, last_epoch)
@@ -180,18 +211,27 @@ class LinearLR(LRScheduler):
         lr, change = group["lr"], self.end_factor - self.start_factor
 
         def moved() -> Scalar:
-            return lr * (1.0 + change / (self.total_iters * self.start_factor
-                                         + (epoch - 1) * change))
+            return lr * (
+                1.0 + change / (self.total_iters * self.start_factor + (epoch - 1) * change)
+            )
 
-        return _choose(epoch == 0, lambda: lr * self.start_factor,
-                       lambda: _choose(epoch > self.total_iters, lambda: lr, moved))
+        return _choose(
+            epoch == 0,
+            lambda: lr * self.start_factor,
+            lambda: _choose(epoch > self.total_iters, lambda: lr, moved),
+        )
 
 
 class CosineAnnealingLR(LRScheduler):
     """From the rate at the start down to eta_min in T_max steps, along a cosine."""
 
-    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0,  # noqa: N803
-                 last_epoch: int = -1) -> None:
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        T_max: int,
+        eta_min: float = 0.0,  # noqa: N803
+        last_epoch: int = -1,
+    ) -> None:
         self.T_max, self.eta_min = T_max, eta_min
         super().__init__(optimizer, last_epoch)
 
@@ -205,5 +245,8 @@ class CosineAnnealingLR(LRScheduler):
             now, before = (_cos(count * math.pi / period) for count in (epoch, epoch - 1))
             return (1 + now) / (1 + before) * (lr - lowest) + lowest
 
-        return _choose(epoch == 0, lambda: lr, lambda: _choose(
-            (epoch - 1 - period) % (2 * period) == 0, upwards, onwards))
+        return _choose(
+            epoch == 0,
+            lambda: lr,
+            lambda: _choose((epoch - 1 - period) % (2 * period) == 0, upwards, onwards),
+        )
