@@ -4,8 +4,9 @@
     fill_kernels.py PACKAGE_PARENT TABLE_FOLDER
 
 runs each operation of the op table once for each dtype, and the usual combinations of reductions,
-products, conversions and indexing, with the kernels written to PACKAGE_PARENT/weft/kernels. A kernel
-serves all sizes, so one small call each is enough. Run by the build after the extension is linked.
+products, conversions and indexing, with the kernels written to PACKAGE_PARENT/weft/kernels.
+A kernel serves all sizes, so one small call each is enough. Run by the build after the extension
+is linked.
 """
 
 from __future__ import annotations

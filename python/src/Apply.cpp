@@ -6,7 +6,7 @@
 #include "lib/Trace/ExecutableCache.h"
 #include "lib/Trace/Promotion.h"
 #include "python/src/Errors.h"
-#include "python/src/TraceSession.h"
+#include "python/src/TraceScope.h"
 
 #include "llvm/ADT/APFloat.h"
 
@@ -217,33 +217,33 @@ static bool collect(const OpCall &call, std::span<PyObject *const> objects, Oper
 // In a trace
 //===----------------------------------------------------------------------===//
 
-static ValueId tracedScalar(TraceSession &session, PyObject *scalar, mlir::Location location) {
+static ValueId tracedScalar(TraceScope &scope, PyObject *scalar, mlir::Location location) {
   if (PyFloat_CheckExact(scalar))
-    return session.graph.constant(DType::Float64, {}, PyFloat_AS_DOUBLE(scalar), true, location);
-  return session.graph.constant(weakDType(scalar), {}, int64From(scalar), true, location);
+    return scope.graph.constant(DType::Float64, {}, PyFloat_AS_DOUBLE(scalar), true, location);
+  return scope.graph.constant(weakDType(scalar), {}, int64From(scalar), true, location);
 }
 
-static PyRef applyTraced(TraceSession &session, const OpCall &call, const Operands &operands) {
+static PyRef applyTraced(TraceScope &scope, const OpCall &call, const Operands &operands) {
   ++eagerStatistics.tracedOps;
-  mlir::Location location = session.location();
+  mlir::Location location = scope.location();
   llvm::SmallVector<ValueId, 3> ids;
   bool requiresGrad = false;
   for (const Operand &operand : operands) {
     if (operand.scalar) {
-      ids.push_back(tracedScalar(session, operand.object, location));
+      ids.push_back(tracedScalar(scope, operand.object, location));
       continue;
     }
     TensorObject *tensor = asTensor(operand.object);
-    ValueId id = session.read(tensor);
+    ValueId id = scope.read(tensor);
     bool tracked = tensor->requiresGrad || tensor->node;
     if (tracked && !gradientsEnabled)
-      id = session.detached(id, location);
+      id = scope.detached(id, location);
     requiresGrad |= tracked && gradientsEnabled;
     ids.push_back(id);
   }
-  ValueId result = session.graph.apply(call, ids, location)[0];
-  session.rememberLine(result);
-  TensorValue value = session.tracer(result);
+  ValueId result = scope.graph.apply(call, ids, location)[0];
+  scope.rememberLine(result);
+  TensorValue value = scope.tracer(result);
   bool floating = isFloating(value.dtype);
   PyRef tensor = checked(newTensor(std::move(value)));
   asTensor(tensor.get())->requiresGrad = requiresGrad && floating && call.op->differentiable;
@@ -374,8 +374,8 @@ static PyRef applyEager(const OpCall &call, const Operands &operands) {
 }
 
 static PyRef dispatch(const OpCall &call, const Operands &operands) {
-  if (currentSession)
-    return applyTraced(*currentSession, call, operands);
+  if (currentScope)
+    return applyTraced(*currentScope, call, operands);
   return applyEager(call, operands);
 }
 

@@ -3,7 +3,7 @@
 
 #include "python/src/Apply.h"
 #include "python/src/Errors.h"
-#include "python/src/TraceSession.h"
+#include "python/src/TraceScope.h"
 
 using namespace weft;
 
@@ -25,8 +25,8 @@ void weft::backward(TensorObject *root, PyObject *cotangent, bool retain) {
   if (cotangent && (!isTensor(cotangent) || asTensor(cotangent)->value.shape != value.shape))
     throwError("ShapeError",
                "backward: the cotangent has to be a tensor of shape " + shapeTuple(value.shape));
-  if (currentSession) {
-    currentSession->backward(root, cotangent);
+  if (currentScope) {
+    currentScope->backward(root, cotangent);
     return;
   }
   requireConcrete(root, "backward");

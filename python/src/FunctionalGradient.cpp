@@ -4,7 +4,7 @@
 #include "lib/Trace/Promotion.h"
 #include "python/src/Apply.h"
 #include "python/src/Errors.h"
-#include "python/src/TraceSession.h"
+#include "python/src/TraceScope.h"
 
 namespace py = pybind11;
 using namespace weft;
@@ -18,17 +18,17 @@ static py::object adopted(PyObject *object) {
 /// A tensor equal to `tensor` whose uses can be told from other uses of it.
 static py::object differentiationInput(py::object tensor) {
   return adopted(guarded([&] {
-    TraceSession &session = *currentSession;
-    mlir::Location location = session.location();
-    ValueId id = session.read(asTensor(tensor.ptr()));
-    if (session.graph.isWeak(id))
-      id = session.graph.cast(id, defaultDType(session.graph.dtype(id)), location);
-    if (!isFloating(session.graph.dtype(id)))
+    TraceScope &scope = *currentScope;
+    mlir::Location location = scope.location();
+    ValueId id = scope.read(asTensor(tensor.ptr()));
+    if (scope.graph.isWeak(id))
+      id = scope.graph.cast(id, defaultDType(scope.graph.dtype(id)), location);
+    if (!isFloating(scope.graph.dtype(id)))
       throwError("DTypeError", "gradients exist for floating dtypes only, not for " +
-                                   std::string(dtypeName(session.graph.dtype(id))));
-    ValueId alias = session.graph.alias(id, location);
-    session.rememberLine(alias);
-    PyRef result = checked(newTensor(session.tracer(alias)));
+                                   std::string(dtypeName(scope.graph.dtype(id))));
+    ValueId alias = scope.graph.alias(id, location);
+    scope.rememberLine(alias);
+    PyRef result = checked(newTensor(scope.tracer(alias)));
     asTensor(result.get())->requiresGrad = true;
     asTensor(result.get())->derived = true;
     return result.release();
@@ -38,24 +38,24 @@ static py::object differentiationInput(py::object tensor) {
 /// Gradients of the outputs, times the cotangents, for the inputs (tensors of the trace).
 static py::object gradients(py::list outputs, py::list cotangents, py::list inputs) {
   return adopted(guarded([&] {
-    TraceSession &session = *currentSession;
-    mlir::Location location = session.location();
+    TraceScope &scope = *currentScope;
+    mlir::Location location = scope.location();
     auto read = [&](py::list &list) {
       llvm::SmallVector<ValueId> ids;
       for (py::handle item : list)
-        ids.push_back(session.read(asTensor(item.ptr())));
+        ids.push_back(scope.read(asTensor(item.ptr())));
       return ids;
     };
     llvm::SmallVector<ValueId> wanted = read(inputs);
-    auto built = session.graph.gradients(read(outputs), read(cotangents), wanted);
+    auto built = scope.graph.gradients(read(outputs), read(cotangents), wanted);
     PyRef result = checked(PyList_New(Py_ssize_t(built.size())));
     for (size_t i = 0; i < built.size(); ++i) {
-      Graph &graph = session.graph;
+      Graph &graph = scope.graph;
       ValueId id = built[i] ? *built[i]
                             : graph.constant(graph.dtype(wanted[i]), graph.shape(wanted[i]), 0.0,
                                              false, location);
-      session.rememberLine(id);
-      PyRef tensor = checked(newTensor(session.tracer(id)));
+      scope.rememberLine(id);
+      PyRef tensor = checked(newTensor(scope.tracer(id)));
       asTensor(tensor.get())->requiresGrad = gradientsEnabled;
       asTensor(tensor.get())->derived = true;
       PyList_SET_ITEM(result.get(), Py_ssize_t(i), tensor.release());

@@ -313,7 +313,7 @@ static PyObject *callJit(PyObject *self, PyObject *const *arguments, size_t flag
                          PyObject *keywordNames) {
   return guarded([&]() -> PyObject * {
     JitState &state = *asJit(self)->state;
-    if (currentSession)
+    if (currentScope)
       return PyObject_Vectorcall(state.function.get(), arguments, flags, keywordNames);
     size_t count = size_t(PyVectorcall_NARGS(flags));
     FlatArguments flat;

@@ -5,7 +5,7 @@
 #include "mlir/IR/OwningOpRef.h"
 #include "python/src/Guards.h"
 #include "python/src/PyTree.h"
-#include "python/src/TraceSession.h"
+#include "python/src/TraceScope.h"
 
 #include <memory>
 #include <string>

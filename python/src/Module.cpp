@@ -8,7 +8,7 @@
 #include "python/src/Interop.h"
 #include "python/src/JitFunction.h"
 #include "python/src/Lowered.h"
-#include "python/src/TraceSession.h"
+#include "python/src/TraceScope.h"
 
 #include <pybind11/pybind11.h>
 
@@ -95,14 +95,14 @@ static py::object full(py::object shape, py::object value, py::object dtype) {
     DType type = dtypeFrom(dtype.ptr());
     Array scalar = scalarArray(value.ptr(), type);
     PyRef tensor = checked(newTensor(TensorValue::of(std::move(scalar))));
-    if (currentSession) {
-      mlir::Location location = currentSession->location();
-      Graph &graph = currentSession->graph;
+    if (currentScope) {
+      mlir::Location location = currentScope->location();
+      Graph &graph = currentScope->graph;
       ValueId id =
           PyFloat_Check(value.ptr())
               ? graph.constant(type, {}, PyFloat_AS_DOUBLE(value.ptr()), false, location)
               : graph.constant(type, {}, int64_t(PyLong_AsLongLong(value.ptr())), false, location);
-      tensor = checked(newTensor(currentSession->tracer(id)));
+      tensor = checked(newTensor(currentScope->tracer(id)));
     }
     if (dimensions.empty())
       return tensor.release();
@@ -191,7 +191,7 @@ PYBIND11_MODULE(_core, module) {
   module.def("gradients_enabled", [] { return gradientsEnabled; });
   module.def("set_gradients_enabled",
              [](bool enabled) { return std::exchange(gradientsEnabled, enabled); });
-  module.def("is_tracing", [] { return currentSession != nullptr; });
+  module.def("is_tracing", [] { return currentScope != nullptr; });
   module.def("user_line", [] {
     SourceLine line = userLine();
     return py::make_tuple(line.file, line.line);

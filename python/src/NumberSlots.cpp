@@ -1,7 +1,7 @@
 // Python's operators on tensors.
 #include "python/src/Apply.h"
 #include "python/src/Errors.h"
-#include "python/src/TraceSession.h"
+#include "python/src/TraceScope.h"
 
 using namespace weft;
 

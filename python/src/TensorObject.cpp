@@ -6,7 +6,7 @@
 #include "python/src/Backward.h"
 #include "python/src/Errors.h"
 #include "python/src/Interop.h"
-#include "python/src/TraceSession.h"
+#include "python/src/TraceScope.h"
 
 #include "llvm/ADT/APFloat.h"
 
@@ -87,19 +87,19 @@ static int initialize(PyObject *, PyObject *, PyObject *) { return 0; }
 //===----------------------------------------------------------------------===//
 
 void weft::adopt(TensorObject *target, TensorObject *source) {
-  if (currentSession) {
-    ValueId id = currentSession->read(source);
+  if (currentScope) {
+    ValueId id = currentScope->read(source);
     if (!gradientsEnabled && (source->requiresGrad || source->node))
-      id = currentSession->detached(id, currentSession->location());
-    currentSession->willRebind(target);
-    target->value = currentSession->tracer(id);
+      id = currentScope->detached(id, currentScope->location());
+    currentScope->willRebind(target);
+    target->value = currentScope->tracer(id);
   } else {
     target->value = source->value;
   }
   bool tracked = gradientsEnabled && (source->node || source->requiresGrad);
   target->node = tracked ? source->node : nullptr;
   target->nodeResult = source->nodeResult;
-  target->derived = tracked && currentSession;
+  target->derived = tracked && currentScope;
   target->requiresGrad |= tracked;
 }
 
@@ -111,14 +111,14 @@ void weft::checkInPlace(TensorObject *target, const char *action) {
 }
 
 void weft::setGradient(TensorObject *tensor, PyRef gradient) {
-  if (currentSession)
-    currentSession->willSetGradient(tensor);
+  if (currentScope)
+    currentScope->willSetGradient(tensor);
   tensor->gradientSlot().gradient = std::move(gradient);
 }
 
 PyObject *weft::gradientOf(TensorObject *tensor) {
-  if (currentSession)
-    currentSession->didReadGradient(tensor);
+  if (currentScope)
+    currentScope->didReadGradient(tensor);
   return tensor->slot ? tensor->slot->gradient.get() : nullptr;
 }
 
@@ -139,11 +139,11 @@ void weft::accumulateGradient(TensorObject *tensor, PyRef gradient) {
 
 PyRef weft::detach(TensorObject *tensor) {
   TensorValue value = tensor->value;
-  if (currentSession) {
-    ValueId id = currentSession->read(tensor);
+  if (currentScope) {
+    ValueId id = currentScope->read(tensor);
     if (tensor->requiresGrad || tensor->node)
-      id = currentSession->detached(id, currentSession->location());
-    value = currentSession->tracer(id);
+      id = currentScope->detached(id, currentScope->location());
+    value = currentScope->tracer(id);
   }
   return checked(newTensor(std::move(value)));
 }
@@ -159,8 +159,8 @@ void weft::requireConcrete(TensorObject *tensor, const char *action) {
       throwError("WeftError", "the tensor is being updated by another call");
     return;
   }
-  std::string made = value.session->lineOf(value.id).text();
-  if (!value.session->active || value.session.get() != currentSession)
+  std::string made = value.scope->lineOf(value.id).text();
+  if (!value.scope->active || value.scope.get() != currentScope)
     throwError("TracerLeakError",
                "this tensor was made at " + made +
                    " while a function was traced, and has no value outside of that trace; return "
@@ -220,11 +220,11 @@ static PyObject *readElement(const void *place, DType dtype) {
 
 PyRef weft::elementOf(TensorObject *tensor, const char *action) {
   const TensorValue &value = tensor->value;
-  if (value.isTracer() && value.session.get() == currentSession)
-    if (PyRef scalar = currentSession->specialize(value.id))
+  if (value.isTracer() && value.scope.get() == currentScope)
+    if (PyRef scalar = currentScope->specialize(value.id))
       return scalar;
   requireConcrete(tensor, action);
-  if (currentSession && tensor->serial < currentSession->firstSerial)
+  if (currentScope && tensor->serial < currentScope->firstSerial)
     throwError("ConcretizationError",
                std::string(action) +
                    " would freeze the present value of a tensor from outside into the compiled "

@@ -10,7 +10,7 @@
 
 namespace weft {
 
-class TraceSession;
+class TraceScope;
 struct TensorObject;
 
 /// The leaf of a tape that a tensor is: it carries the tensor's gradient.
@@ -29,10 +29,10 @@ struct TensorValue {
   bool weak = false;
   Shape shape;
   /// For tracers.
-  std::shared_ptr<TraceSession> session;
+  std::shared_ptr<TraceScope> scope;
   ValueId id = 0;
 
-  bool isTracer() const { return session != nullptr; }
+  bool isTracer() const { return scope != nullptr; }
   Array array() const { return {storage, dtype, shape}; }
   static TensorValue of(Array array) {
     TensorValue value;

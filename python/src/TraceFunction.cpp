@@ -16,7 +16,7 @@ public:
   Tracer(JitState &state, const FlatArguments &flat)
       : state(state),
         flat(flat),
-        session(std::make_shared<TraceSession>()),
+        scope(std::make_shared<TraceScope>()),
         result(std::make_unique<Specialization>()) {}
 
   std::unique_ptr<Specialization> run(PyObject *const *arguments, size_t count,
@@ -35,7 +35,7 @@ private:
 
   JitState &state;
   const FlatArguments &flat;
-  std::shared_ptr<TraceSession> session;
+  std::shared_ptr<TraceScope> scope;
   std::unique_ptr<Specialization> result;
   /// The tracer of each leaf, and its value at the start.
   std::vector<PyRef> tracers;
@@ -46,13 +46,13 @@ private:
 };
 
 /// Sets the trace in progress for a scope.
-class SessionScope {
+class ActiveScope {
 public:
-  explicit SessionScope(TraceSession *session) : former(std::exchange(currentSession, session)) {}
-  ~SessionScope() { currentSession = former; }
+  explicit ActiveScope(TraceScope *scope) : former(std::exchange(currentScope, scope)) {}
+  ~ActiveScope() { currentScope = former; }
 
 private:
-  TraceSession *former;
+  TraceScope *former;
 };
 
 } // namespace
@@ -65,7 +65,7 @@ void Tracer::addArguments() {
     if (isTensor(leaf)) {
       TensorObject *source = asTensor(leaf);
       TensorValue value =
-          session->addArgument(source->value.dtype, source->value.shape, source->value.weak);
+          scope->addArgument(source->value.dtype, source->value.shape, source->value.weak);
       ValueId id = value.id;
       auto [found, isNew] = known.try_emplace(leaf);
       if (isNew) {
@@ -77,8 +77,8 @@ void Tracer::addArguments() {
       tracer = found->second;
       tracerIds.push_back(id);
     } else {
-      TensorValue value = session->addArgument(weakDType(leaf), {}, true);
-      session->addScalar(value.id, PyRef::borrow(leaf));
+      TensorValue value = scope->addArgument(weakDType(leaf), {}, true);
+      scope->addScalar(value.id, PyRef::borrow(leaf));
       tracerIds.push_back(value.id);
       tracer = checked(newTensor(std::move(value)));
     }
@@ -121,9 +121,9 @@ int Tracer::handleNumber(PyObject *handle) {
 }
 
 unsigned Tracer::addOutput(ValueId id, bool requiresGrad) {
-  if (session->graph.isWeak(id))
-    id = session->graph.cast(id, defaultDType(session->graph.dtype(id)),
-                             session->graph.unknownLocation());
+  if (scope->graph.isWeak(id))
+    id =
+        scope->graph.cast(id, defaultDType(scope->graph.dtype(id)), scope->graph.unknownLocation());
   outputs.push_back(id);
   result->outputRequiresGrad.push_back(requiresGrad);
   return outputs.size() - 1;
@@ -132,7 +132,7 @@ unsigned Tracer::addOutput(ValueId id, bool requiresGrad) {
 void Tracer::collectResult(PyObject *value) {
   result->resultTemplate = mapTree(value, false, [&](PyObject *leaf) {
     TensorObject *tensor = asTensor(leaf);
-    ValueId id = session->read(tensor);
+    ValueId id = scope->read(tensor);
     unsigned number = addOutput(id, tensor->requiresGrad);
     TensorValue place;
     place.id = number;
@@ -142,8 +142,8 @@ void Tracer::collectResult(PyObject *value) {
 }
 
 void Tracer::collectEffects() {
-  for (auto &saved : session->rebound) {
-    ValueId id = session->read(asTensor(saved.handle.get()));
+  for (auto &saved : scope->rebound) {
+    ValueId id = scope->read(asTensor(saved.handle.get()));
     result->effects.push_back({handleNumber(saved.handle.get()), false, int(addOutput(id, false))});
   }
   for (size_t i = 0; i < tracers.size(); ++i) {
@@ -154,15 +154,15 @@ void Tracer::collectEffects() {
         flat.leaves.begin() + i)
       continue;
     result->effects.push_back(
-        {handleNumber(tracers[i].get()), false, int(addOutput(session->read(tracer), false))});
+        {handleNumber(tracers[i].get()), false, int(addOutput(scope->read(tracer), false))});
   }
   auto addGradient = [&](PyObject *handle) {
     TensorObject *tensor = asTensor(handle);
     PyObject *gradient = tensor->slot ? tensor->slot->gradient.get() : nullptr;
-    int output = gradient ? int(addOutput(session->read(asTensor(gradient)), false)) : -1;
+    int output = gradient ? int(addOutput(scope->read(asTensor(gradient)), false)) : -1;
     result->effects.push_back({handleNumber(handle), true, output});
   };
-  for (auto &saved : session->gradientsSet)
+  for (auto &saved : scope->gradientsSet)
     addGradient(saved.handle.get());
   for (size_t i = 0; i < tracers.size(); ++i) {
     TensorObject *tracer = asTensor(tracers[i].get());
@@ -172,11 +172,11 @@ void Tracer::collectEffects() {
 }
 
 void Tracer::collectHidden() {
-  for (HiddenInput &input : session->hidden) {
+  for (HiddenInput &input : scope->hidden) {
     HiddenSource source{-1,   input.gradient, input.array, input.array.dtype, input.array.shape,
                         false};
     TensorObject *handle = input.handle ? asTensor(input.handle.get()) : nullptr;
-    bool older = handle && handle->serial < session->firstSerial;
+    bool older = handle && handle->serial < scope->firstSerial;
     if (older) {
       source.handle = handleNumber(input.handle.get());
       source.requiresGrad = !input.gradient && (handle->requiresGrad || handle->node);
@@ -184,10 +184,10 @@ void Tracer::collectHidden() {
     }
     result->hidden.push_back(std::move(source));
   }
-  for (auto &[handle, present] : session->gradientsRead)
+  for (auto &[handle, present] : scope->gradientsRead)
     result->gradientPresence.push_back({handleNumber(handle.get()), present});
   for (size_t i = 0, scalar = 0; i < flat.leaves.size(); ++i)
-    if (!isTensor(flat.leaves[i]) && session->scalars[scalar++].specialized)
+    if (!isTensor(flat.leaves[i]) && scope->scalars[scalar++].specialized)
       result->scalars.push_back({unsigned(i), PyRef::borrow(flat.leaves[i])});
 }
 
@@ -197,11 +197,11 @@ void Tracer::finish() {
     for (size_t i = 0; i < result->hidden.size(); ++i)
       if (!effect.gradient && result->hidden[i].handle == effect.handle &&
           !result->hidden[i].gradient)
-        session->graph.donateInput(flat.leaves.size() + i);
+        scope->graph.donateInput(flat.leaves.size() + i);
   for (PyObject *object : flat.statics)
     result->statics.push_back(PyRef::borrow(object));
-  result->recordsGradients = !session->differentiated;
-  auto module = session->graph.finish(outputs);
+  result->recordsGradients = !scope->differentiated;
+  auto module = scope->graph.finish(outputs);
   result->module = std::make_shared<mlir::OwningOpRef<mlir::ModuleOp>>(std::move(module));
 }
 
@@ -211,20 +211,20 @@ std::unique_ptr<Specialization> Tracer::run(PyObject *const *arguments, size_t c
   ++state.traces;
   result->guards.build(state.function.get(), flat.objects);
   addArguments();
-  SessionScope scope(session.get());
+  ActiveScope active(scope.get());
   try {
     PyRef value = call(arguments, count, keywordNames);
     collectResult(value.get());
     collectEffects();
     collectHidden();
   } catch (...) {
-    session->undo();
-    session->close();
+    scope->undo();
+    scope->close();
     throw;
   }
-  session->undo();
+  scope->undo();
   finish();
-  session->close();
+  scope->close();
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   state.traceSeconds += seconds.count();
   return std::move(result);

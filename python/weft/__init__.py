@@ -6,6 +6,7 @@ Tensors and functions follow the Python array API standard; `jit` compiles funct
 
 from __future__ import annotations
 
+import builtins as _builtins
 import math as _math
 from pathlib import Path as _Path
 
@@ -13,9 +14,9 @@ from . import _core
 
 _core.set_package_folder(str(_Path(__file__).parent))
 
-from . import _methods as _methods  # noqa: E402
-from . import random  # noqa: E402
-from ._autodiff import (  # noqa: E402
+from . import _methods as _methods
+from . import random
+from ._autodiff import (
     enable_grad,
     grad,
     is_grad_enabled,
@@ -24,8 +25,8 @@ from ._autodiff import (  # noqa: E402
     value_and_grad,
     vjp,
 )
-from ._core import Tensor  # noqa: E402
-from ._creation import (  # noqa: E402
+from ._core import Tensor
+from ._creation import (
     arange,
     array,
     asarray,
@@ -44,7 +45,7 @@ from ._creation import (  # noqa: E402
     zeros,
     zeros_like,
 )
-from ._dtypes import (  # noqa: E402
+from ._dtypes import (
     DType,
     bfloat16,
     finfo,
@@ -60,8 +61,8 @@ from ._dtypes import (  # noqa: E402
     result_type,
     uint8,
 )
-from ._dtypes import bool_ as bool  # noqa: E402
-from ._errors import (  # noqa: E402
+from ._dtypes import bool_ as bool
+from ._errors import (
     CacheError,
     ConcretizationError,
     DTypeError,
@@ -74,10 +75,10 @@ from ._errors import (  # noqa: E402
     UnsupportedError,
     WeftError,
 )
-from ._functional import log_softmax, softmax  # noqa: E402
-from ._jit import jit  # noqa: E402
-from ._linear import einsum, matmul, outer, tensordot, vecdot  # noqa: E402
-from ._manipulation import (  # noqa: E402
+from ._functional import log_softmax, softmax
+from ._jit import jit
+from ._linear import einsum, matmul, outer, tensordot, vecdot
+from ._manipulation import (
     astype,
     broadcast_arrays,
     broadcast_shapes,
@@ -109,8 +110,8 @@ from ._manipulation import (  # noqa: E402
     triu,
     unstack,
 )
-from ._ops import *  # noqa: E402, F403
-from ._reductions import (  # noqa: E402
+from ._ops import *  # noqa: F403
+from ._reductions import (
     all,
     any,
     argmax,
@@ -128,7 +129,7 @@ from ._reductions import (  # noqa: E402
 )
 
 # These build on all of the above.
-from . import data, nn, optim  # noqa: E402, I001
+from . import data, nn, optim
 
 __version__ = "0.1.0"
 __array_api_version__ = "2023.12"
@@ -144,11 +145,11 @@ def stats() -> dict:
     return _core.statistics()
 
 
-def set_num_threads(count: int) -> None:
+def set_num_threads(count: _builtins.int) -> None:
     """Changes how many threads run kernels, the caller included. Raises WeftError below 1."""
     _core.set_thread_count(count)
 
 
-def get_num_threads() -> int:
+def get_num_threads() -> _builtins.int:
     """How many threads run kernels, the caller included."""
     return _core.thread_count()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 
@@ -21,12 +22,12 @@ def _fail(kind: type[Exception], message: str) -> Exception:
     return kind(f"{file}:{line}: {message}" if line else message)
 
 
-def _shape(shape: Shape | tuple[Sequence[int]]) -> tuple[int, ...]:
+def _shape(shape: Shape | Sequence[int | Sequence[int]]) -> tuple[int, ...]:
     if isinstance(shape, (int, np.integer)):
         return (int(shape),)
     if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
-        shape = shape[0]
-    return tuple(shape)
+        return tuple(shape[0])
+    return tuple(cast(Sequence[int], shape))
 
 
 def _from_numpy(array: np.ndarray, copy: bool) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import numpy as np
 
 from . import _core
@@ -17,7 +19,7 @@ class DType:
         kind: ``"bool"``, ``"integer"`` or ``"floating"``.
     """
 
-    __slots__ = ("name", "itemsize", "kind")
+    __slots__ = ("itemsize", "kind", "name")
     __weft_static__ = True
 
     def __init__(self, name: str, itemsize: int, kind: str) -> None:
@@ -27,6 +29,7 @@ class DType:
 
     @property
     def is_floating_point(self) -> bool:
+        """Whether the elements are floating-point numbers."""
         return self.kind == "floating"
 
     def to_numpy(self) -> np.dtype:
@@ -53,7 +56,7 @@ class DType:
         if isinstance(other, str):
             return self.name == other
         try:
-            return np.dtype(other).name == self.name
+            return np.dtype(cast(Any, other)).name == self.name
         except TypeError:
             return NotImplemented
 
@@ -81,7 +84,7 @@ _by_type = {bool: bool_, int: int64, float: float32}
 _core.register_dtypes(_all)
 
 
-def as_dtype(dtype: object) -> DType:
+def as_dtype(dtype: Any) -> DType:
     """The dtype that a DType, a name, a NumPy dtype or bool, int or float means.
 
     Raises:

@@ -17,7 +17,7 @@ from ._reductions import mean, sum
 Pair = int | Sequence[int]
 
 
-def _pair(value: Pair, name: str) -> list[int]:
+def _pair(value: Pair | str, name: str) -> list[int]:
     values = [value, value] if isinstance(value, int) else [int(item) for item in value]
     if len(values) != 2:
         raise _fail(ShapeError, f"{name} has to be an integer or two, not {value}")

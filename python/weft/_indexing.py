@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,7 +31,7 @@ class _Basic(NamedTuple):
     #: Shape of the selection: integer keys dropped, None inserted.
     shape: list[int]
     #: The index tensor, with the dimension of the tensor and of the result that it stands at.
-    index: tuple[Tensor, int, int] | None
+    positions: tuple[Tensor, int, int] | None
 
 
 def _expanded(x: Tensor, key: object) -> list:
@@ -52,7 +52,7 @@ def _expanded(x: Tensor, key: object) -> list:
 
 
 def _is_index_array(item: object) -> bool:
-    return isinstance(item, (list, np.ndarray)) or isinstance(item, Tensor)
+    return isinstance(item, (list, np.ndarray, Tensor))
 
 
 def _basic(x: Tensor, key: object) -> _Basic:
@@ -116,9 +116,9 @@ def _checked(positions: Tensor, size: int) -> Tensor:
     return positions
 
 
-def _integer(item: object, dimension: int, x: Tensor) -> int:
+def _integer(item: Any, dimension: int, x: Tensor) -> int:
     try:
-        position = operator.index(item)  # type: ignore[call-overload]
+        position = operator.index(item)
     except TypeError as error:
         if isinstance(item, Tensor):
             raise
@@ -156,9 +156,9 @@ def get_item(x: Tensor, key: object) -> Tensor:
         return take(x, key, axis=0)
     basic = _basic(x, key)
     result = reshape(slice_(x, basic.starts, basic.steps, basic.sizes), basic.shape)
-    if basic.index is None:
+    if basic.positions is None:
         return result
-    return take(result, basic.index[0], axis=basic.index[2])
+    return take(result, basic.positions[0], axis=basic.positions[2])
 
 
 def set_item(x: Tensor, key: object, value: object) -> None:
@@ -170,7 +170,7 @@ def set_item(x: Tensor, key: object, value: object) -> None:
         return
     basic = _basic(x, key)
     replacement = astype(asarray(value), x.dtype)
-    if basic.index is not None:
+    if basic.positions is not None:
         _set_rows(x, key, basic, replacement)
         return
     shape = tuple(basic.shape)
@@ -221,7 +221,7 @@ def _overwritten(x: Tensor, placed: Tensor, starts: list[int], steps: list[int])
 
 def _set_rows(x: Tensor, key: object, basic: _Basic, replacement: Tensor) -> None:
     """``x[..., indices, ...] = value`` where all other dimensions are taken whole."""
-    indices, dimension, _ = basic.index  # type: ignore[misc]
+    indices, dimension, _ = basic.positions  # type: ignore[misc]
     if (
         basic.sizes != list(x.shape)
         or len(basic.shape) != x.ndim

@@ -3,36 +3,40 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
+from typing import SupportsIndex
 
 from . import _core
 from ._core import Tensor
 from ._creation import _fail, _iota, asarray
 from ._dtypes import as_dtype, int64, promote_types
 from ._errors import DTypeError, OutOfBoundsError, ShapeError
+from ._ops import Operand
 
-Axes = int | Sequence[int] | None
+Axes = SupportsIndex | Sequence[SupportsIndex] | None
 
 
-def normalize_axis(axis: int, ndim: int, name: str) -> int:
+def normalize_axis(axis: SupportsIndex, ndim: int, name: str) -> int:
     """A non-negative axis. Raises OutOfBoundsError, naming the op."""
-    if not isinstance(axis, int):
-        try:
-            axis = axis.__index__()
-        except (AttributeError, TypeError):
-            raise _fail(
-                DTypeError, f"{name}: an axis has to be an integer, not {type(axis).__name__}"
-            ) from None
-    if not -ndim <= axis < ndim:
-        raise _fail(OutOfBoundsError, f"{name}: axis {axis} is out of range for {ndim} dimensions")
-    return axis % ndim
+    try:
+        position = operator.index(axis)
+    except TypeError:
+        raise _fail(
+            DTypeError, f"{name}: an axis has to be an integer, not {type(axis).__name__}"
+        ) from None
+    if not -ndim <= position < ndim:
+        raise _fail(
+            OutOfBoundsError, f"{name}: axis {position} is out of range for {ndim} dimensions"
+        )
+    return position % ndim
 
 
 def normalize_axes(axes: Axes, ndim: int, name: str) -> list[int]:
     """Ascending axes; None means all. Raises OutOfBoundsError, ShapeError for repeated ones."""
     if axes is None:
         return list(range(ndim))
-    given = [axes] if isinstance(axes, int) or hasattr(axes, "__index__") else list(axes)
+    given = list(axes) if isinstance(axes, Sequence) else [axes]
     result = sorted(normalize_axis(axis, ndim, name) for axis in given)
     if len(set(result)) != len(result):
         raise _fail(ShapeError, f"{name}: an axis is given twice in {tuple(given)}")
@@ -235,9 +239,9 @@ def stack(arrays: Sequence[Tensor], /, *, axis: int = 0) -> Tensor:
 
 def slice_(x: Tensor, starts: Sequence[int], steps: Sequence[int], shape: Sequence[int]) -> Tensor:
     """The elements at starts + i * steps, i below ``shape``; bounds are the caller's care."""
-    if all(start == 0 for start in starts) and all(step == 1 for step in steps):
-        if tuple(shape) == x.shape:
-            return x
+    from_start = all(start == 0 for start in starts)
+    if from_start and all(step == 1 for step in steps) and tuple(shape) == x.shape:
+        return x
     return _core.apply(
         "weft.slice", (x,), {"starts": list(starts), "steps": list(steps)}, list(shape), x.dtype
     )
@@ -254,7 +258,7 @@ def roll(x: Tensor, /, shift: int | Sequence[int], *, axis: Axes = None) -> Tens
     """x shifted by ``shift`` along the axes, elements re-entering at the other end."""
     if axis is None:
         return reshape(roll(reshape(x, -1), shift, axis=0), x.shape)
-    axes = [axis] if isinstance(axis, int) else list(axis)
+    axes = list(axis) if isinstance(axis, Sequence) else [axis]
     shifts = [shift] * len(axes) if isinstance(shift, int) else list(shift)
     for place, amount in zip(axes, shifts, strict=True):
         place = normalize_axis(place, x.ndim, "roll")
@@ -404,7 +408,7 @@ def triu(x: Tensor, /, *, k: int = 0) -> Tensor:
     return _triangle(x, k, False, "triu")
 
 
-def clip(x: Tensor, /, min: object = None, max: object = None) -> Tensor:
+def clip(x: Tensor, /, min: Operand | None = None, max: Operand | None = None) -> Tensor:
     """x limited to [min, max]; either may be None."""
     from ._ops import maximum, minimum
 

@@ -25,7 +25,8 @@ def test_quick_start_runs(tmp_path: Path) -> None:
         exec(compile(blocks[0], str(path), "exec"), {"__name__": "quick_start"})
     text = printed.getvalue()
     assert "20.085" in text  # exp(3), each element of the prediction
-    assert "weft.kernel" in text and "quick_start.py" in text
+    assert "weft.kernel" in text
+    assert "quick_start.py" in text
 
 
 def test_named_files_exist() -> None:

@@ -19,6 +19,7 @@ class ReLU(Module):
         return functional.relu(x)
 
     def extra_repr(self) -> str:
+        """The module's settings, as its line shows them."""
         return "inplace=True" if self.inplace else ""
 
 
@@ -34,6 +35,7 @@ class LeakyReLU(Module):
         return functional.leaky_relu(x, self.negative_slope)
 
     def extra_repr(self) -> str:
+        """The module's settings, as its line shows them."""
         return f"negative_slope={self.negative_slope}"
 
 
@@ -49,6 +51,7 @@ class ELU(Module):
         return functional.elu(x, self.alpha)
 
     def extra_repr(self) -> str:
+        """The module's settings, as its line shows them."""
         return f"alpha={self.alpha}"
 
 
@@ -64,6 +67,7 @@ class GELU(Module):
         return functional.gelu(x, self.approximate)
 
     def extra_repr(self) -> str:
+        """The module's settings, as its line shows them."""
         return f"approximate={self.approximate!r}"
 
 
@@ -111,6 +115,7 @@ class Softmax(Module):
         return functional.softmax(x, self.dim)
 
     def extra_repr(self) -> str:
+        """The module's settings, as its line shows them."""
         return f"dim={self.dim}"
 
 
@@ -126,4 +131,5 @@ class LogSoftmax(Module):
         return functional.log_softmax(x, self.dim)
 
     def extra_repr(self) -> str:
+        """The module's settings, as its line shows them."""
         return f"dim={self.dim}"

@@ -53,9 +53,9 @@ class MultiheadAttention(Module):
         )
         self.out_proj = Linear(embed_dim, embed_dim, bias, dtype=dtype)
         init.xavier_uniform_(self.in_proj_weight)
-        if bias:
-            init.zeros_(self.in_proj_bias)
-            init.zeros_(self.out_proj.bias)
+        for start in (self.in_proj_bias, self.out_proj.bias):
+            if start is not None:
+                init.zeros_(start)
 
     def _heads(self, x: Tensor, part: int) -> Tensor:
         """Projected to [N, heads, length, E / heads]; x is [N, length, E]."""

@@ -41,6 +41,7 @@ class Flatten(Module):
         return x.flatten(self.start_dim, self.end_dim)
 
     def extra_repr(self) -> str:
+        """The module's settings, as its line shows them."""
         return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
 
 
@@ -79,6 +80,7 @@ class Linear(Module):
         return functional.linear(x, self.weight, self.bias)
 
     def extra_repr(self) -> str:
+        """The module's settings, as its line shows them."""
         return (
             f"in_features={self.in_features}, out_features={self.out_features}, "
             f"bias={self.bias is not None}"
@@ -149,6 +151,7 @@ class Conv2d(Module):
         )
 
     def extra_repr(self) -> str:
+        """The module's settings, as its line shows them."""
         parts = [
             f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
             f"stride={self.stride}"
@@ -214,6 +217,7 @@ class Embedding(Module):
         return functional.embedding(indices, self.weight, self.padding_idx)
 
     def extra_repr(self) -> str:
+        """The module's settings, as its line shows them."""
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
         return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
 
@@ -231,6 +235,7 @@ class MaxPool2d(Module):
         return functional.max_pool2d(x, self.kernel_size, self.stride, self.padding)
 
     def extra_repr(self) -> str:
+        """The module's settings, as its line shows them."""
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
@@ -247,6 +252,7 @@ class AvgPool2d(Module):
         return functional.avg_pool2d(x, self.kernel_size, self.stride, self.padding)
 
     def extra_repr(self) -> str:
+        """The module's settings, as its line shows them."""
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
 
@@ -262,4 +268,5 @@ class AdaptiveAvgPool2d(Module):
         return functional.adaptive_avg_pool2d(x, self.output_size)
 
     def extra_repr(self) -> str:
+        """The module's settings, as its line shows them."""
         return f"output_size={self.output_size}"

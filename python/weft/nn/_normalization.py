@@ -15,18 +15,7 @@ from ._parameter import Parameter
 
 
 class _BatchNorm(Module):
-    """Each channel (axis 1) brought to mean 0 and variance 1, times weight plus bias.
-
-    In training the batch's own mean and variance are used, and the running ones updated in place;
-    in evaluation the running ones are used.
-
-    Args:
-        num_features: the channels C.
-        eps: added to the variance.
-        momentum: the weight of a batch in the running statistics; None averages all batches.
-        affine: with weight [C] (ones) and bias [C] (zeros).
-        track_running_stats: without, the batch's own statistics are used in evaluation too.
-    """
+    """What the layers for each number of dimensions share: see `BatchNorm2d`."""
 
     dimensions: tuple[int, ...] = ()
 
@@ -101,6 +90,7 @@ class _BatchNorm(Module):
         )
 
     def extra_repr(self) -> str:
+        """The module's settings, as its line shows them."""
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
             f"affine={self.affine}, track_running_stats={self.track_running_stats}"
@@ -108,12 +98,36 @@ class _BatchNorm(Module):
 
 
 class BatchNorm1d(_BatchNorm):
-    __doc__ = (_BatchNorm.__doc__ or "") + "\n    Inputs are [N, C] or [N, C, L].\n    "
+    """Each channel of inputs [N, C] or [N, C, L] normalized over the batch and the positions.
+
+    In training the batch's own mean and variance are used, and the running ones updated in place;
+    in evaluation the running ones are used.
+
+    Args:
+        num_features: the channels C.
+        eps: added to the variance.
+        momentum: the weight of a batch in the running statistics; None averages all batches.
+        affine: with weight [C] (ones) and bias [C] (zeros).
+        track_running_stats: without, the batch's own statistics are used in evaluation too.
+    """
+
     dimensions = (2, 3)
 
 
 class BatchNorm2d(_BatchNorm):
-    __doc__ = (_BatchNorm.__doc__ or "") + "\n    Inputs are [N, C, H, W].\n    "
+    """Each channel of inputs [N, C, H, W] normalized over the batch and the positions.
+
+    In training the batch's own mean and variance are used, and the running ones updated in place;
+    in evaluation the running ones are used.
+
+    Args:
+        num_features: the channels C.
+        eps: added to the variance.
+        momentum: the weight of a batch in the running statistics; None averages all batches.
+        affine: with weight [C] (ones) and bias [C] (zeros).
+        track_running_stats: without, the batch's own statistics are used in evaluation too.
+    """
+
     dimensions = (4,)
 
 
@@ -160,6 +174,7 @@ class LayerNorm(Module):
         return functional.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
+        """The module's settings, as its line shows them."""
         return (
             f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
         )
@@ -183,4 +198,5 @@ class Dropout(Module):
         return functional.dropout(x, self.p, self.training)
 
     def extra_repr(self) -> str:
+        """The module's settings, as its line shows them."""
         return f"p={self.p}"

@@ -228,8 +228,8 @@ class CosineAnnealingLR(LRScheduler):
     def __init__(
         self,
         optimizer: Optimizer,
-        T_max: int,
-        eta_min: float = 0.0,  # noqa: N803
+        T_max: int,  # noqa: N803 - PyTorch's name
+        eta_min: float = 0.0,
         last_epoch: int = -1,
     ) -> None:
         self.T_max, self.eta_min = T_max, eta_min

@@ -1,42 +1,42 @@
 // Tracing: reads and writes of handles while a user's function runs on tracers.
-#include "python/src/TraceSession.h"
+#include "python/src/TraceScope.h"
 
 #include "python/src/Apply.h"
 #include "python/src/Errors.h"
 
 using namespace weft;
 
-thread_local TraceSession *weft::currentSession = nullptr;
+thread_local TraceScope *weft::currentScope = nullptr;
 
-TraceSession::TraceSession() : firstSerial(nextTensorSerial()) {}
+TraceScope::TraceScope() : firstSerial(nextTensorSerial()) {}
 
 //===----------------------------------------------------------------------===//
 // Values
 //===----------------------------------------------------------------------===//
 
-TensorValue TraceSession::tracer(ValueId id) {
+TensorValue TraceScope::tracer(ValueId id) {
   TensorValue value;
   value.dtype = graph.dtype(id);
   value.weak = graph.isWeak(id);
   llvm::ArrayRef<int64_t> shape = graph.shape(id);
   value.shape.assign(shape.begin(), shape.end());
-  value.session = shared_from_this();
+  value.scope = shared_from_this();
   value.id = id;
   return value;
 }
 
-TensorValue TraceSession::addArgument(DType dtype, llvm::ArrayRef<int64_t> shape, bool weak) {
+TensorValue TraceScope::addArgument(DType dtype, llvm::ArrayRef<int64_t> shape, bool weak) {
   ValueId id = graph.addInput(dtype, shape, weak);
   rememberLine(id);
   return tracer(id);
 }
 
-void TraceSession::addScalar(ValueId id, PyRef value) {
+void TraceScope::addScalar(ValueId id, PyRef value) {
   scalarIds[id] = scalars.size();
   scalars.push_back({std::move(value), false});
 }
 
-PyRef TraceSession::specialize(ValueId id) {
+PyRef TraceScope::specialize(ValueId id) {
   auto found = scalarIds.find(id);
   if (found == scalarIds.end())
     return {};
@@ -44,25 +44,25 @@ PyRef TraceSession::specialize(ValueId id) {
   return scalars[found->second].value;
 }
 
-void TraceSession::rememberLine(ValueId id) {
+void TraceScope::rememberLine(ValueId id) {
   if (lines.size() <= id)
     lines.resize(id + 1);
   lines[id] = userLine();
 }
 
-SourceLine TraceSession::lineOf(ValueId id) const {
+SourceLine TraceScope::lineOf(ValueId id) const {
   return id < lines.size() ? lines[id] : SourceLine();
 }
 
-mlir::Location TraceSession::location() {
+mlir::Location TraceScope::location() {
   SourceLine line = userLine();
   return line.known() ? graph.location(line.file, line.line) : graph.unknownLocation();
 }
 
-ValueId TraceSession::read(TensorObject *tensor) {
+ValueId TraceScope::read(TensorObject *tensor) {
   ValueId id;
   if (tensor->value.isTracer()) {
-    if (tensor->value.session.get() != this)
+    if (tensor->value.scope.get() != this)
       requireConcrete(tensor, "an operation");
     id = tensor->value.id;
   } else {
@@ -83,7 +83,7 @@ ValueId TraceSession::read(TensorObject *tensor) {
   return id;
 }
 
-ValueId TraceSession::detached(ValueId id, mlir::Location location) {
+ValueId TraceScope::detached(ValueId id, mlir::Location location) {
   auto [found, isNew] = detachedIds.try_emplace(id, 0);
   if (isNew)
     found->second = graph.apply(OpCall(requireOp("weft.stop_gradient")), {id}, location)[0];
@@ -94,21 +94,21 @@ ValueId TraceSession::detached(ValueId id, mlir::Location location) {
 // Effects on handles
 //===----------------------------------------------------------------------===//
 
-void TraceSession::willRebind(TensorObject *tensor) {
+void TraceScope::willRebind(TensorObject *tensor) {
   if (tensor->serial >= firstSerial || !reboundHandles.insert(tensor).second)
     return;
   rebound.push_back({PyRef::borrow(reinterpret_cast<PyObject *>(tensor)), tensor->value,
                      tensor->node, tensor->nodeResult, tensor->requiresGrad, tensor->derived});
 }
 
-void TraceSession::willSetGradient(TensorObject *tensor) {
+void TraceScope::willSetGradient(TensorObject *tensor) {
   if (tensor->serial >= firstSerial || !gradientHandles.insert(tensor).second)
     return;
   gradientsSet.push_back({PyRef::borrow(reinterpret_cast<PyObject *>(tensor)),
                           tensor->slot ? tensor->slot->gradient : PyRef()});
 }
 
-void TraceSession::didReadGradient(TensorObject *tensor) {
+void TraceScope::didReadGradient(TensorObject *tensor) {
   if (tensor->serial >= firstSerial || gradientHandles.contains(tensor))
     return;
   PyObject *gradient = tensor->slot ? tensor->slot->gradient.get() : nullptr;
@@ -120,14 +120,14 @@ void TraceSession::didReadGradient(TensorObject *tensor) {
   gradientsRead.push_back({PyRef::borrow(reinterpret_cast<PyObject *>(tensor)), gradient});
 }
 
-void TraceSession::noteLeaf(TensorObject *tensor, ValueId id) {
+void TraceScope::noteLeaf(TensorObject *tensor, ValueId id) {
   for (const TracedLeaf &leaf : leaves)
     if (leaf.id == id && asTensor(leaf.handle.get()) == tensor)
       return;
   leaves.push_back({PyRef::borrow(reinterpret_cast<PyObject *>(tensor)), id});
 }
 
-void TraceSession::undo() {
+void TraceScope::undo() {
   for (SavedValue &saved : rebound) {
     TensorObject *tensor = asTensor(saved.handle.get());
     tensor->value = saved.value;
@@ -140,7 +140,7 @@ void TraceSession::undo() {
     asTensor(saved.handle.get())->gradientSlot().gradient = saved.before;
 }
 
-void TraceSession::close() {
+void TraceScope::close() {
   active = false;
   rebound.clear();
   gradientsSet.clear();
@@ -154,7 +154,7 @@ void TraceSession::close() {
 // Gradients
 //===----------------------------------------------------------------------===//
 
-void TraceSession::backward(TensorObject *root, PyObject *cotangent) {
+void TraceScope::backward(TensorObject *root, PyObject *cotangent) {
   differentiated = true;
   mlir::Location here = location();
   ValueId output = read(root);

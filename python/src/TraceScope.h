@@ -27,9 +27,10 @@ struct ScalarInput {
   bool specialized = false;
 };
 
-class TraceSession : public std::enable_shared_from_this<TraceSession> {
+/// A trace in progress: its graph, the arguments and hidden inputs found so far, and what to undo.
+class TraceScope : public std::enable_shared_from_this<TraceScope> {
 public:
-  TraceSession();
+  TraceScope();
 
   Graph graph;
   /// False once the function returned: the graph is gone, tracers are dead.
@@ -113,6 +114,6 @@ private:
 };
 
 /// The trace in progress on this thread, or null.
-extern thread_local TraceSession *currentSession;
+extern thread_local TraceScope *currentScope;
 
 } // namespace weft
