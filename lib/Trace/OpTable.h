@@ -15,7 +15,7 @@ namespace weft {
 enum class Promotion : uint8_t { None, Common, Float };
 
 /// The classes of dtypes that an operand accepts, as bits.
-enum Acceptance : uint8_t { acceptsFloat = 1, acceptsInteger = 2, acceptsBool = 4 };
+inline constexpr uint8_t acceptsFloat = 1, acceptsInteger = 2, acceptsBool = 4;
 
 struct OpInfo {
   /// The op's full name: "weft.add".
@@ -28,7 +28,7 @@ struct OpInfo {
   /// The result type is given by the caller, not inferred.
   bool explicitResult;
   bool differentiable;
-  /// For each operand (for a variadic op: for all) a union of Acceptance.
+  /// For each operand (for a variadic op: for all) a union of the bits above.
   llvm::ArrayRef<uint8_t> acceptances;
   /// Leading operands that promotion does not convert, only broadcast: the condition of a select.
   unsigned unpromotedOperands;

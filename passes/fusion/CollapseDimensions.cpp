@@ -52,7 +52,7 @@ public:
   }
 
 private:
-  static constexpr int64_t none = -1, conflict = -2;
+  static constexpr int64_t conflict = -2;
 
   void note(llvm::DenseMap<int64_t, int64_t> &map, int64_t symbol, int64_t neighbour) {
     auto [found, isNew] = map.try_emplace(symbol, neighbour);

@@ -265,7 +265,7 @@ static llvm::SmallVector<Array, 3> operandArrays(const OpCall &call, const Opera
   for (const Operand &operand : operands) {
     anyScalar |= operand.scalar;
     if (!operand.scalar)
-      requireConcrete(asTensor(operand.object), call.op->pythonName.data());
+      requireConcrete(asTensor(operand.object), call.op->pythonName.str().c_str());
   }
   Promoted promoted;
   if (anyScalar && call.op->promotion != Promotion::None) {

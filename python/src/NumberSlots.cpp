@@ -127,7 +127,7 @@ PyObject *compare(PyObject *x, PyObject *y, int operation) {
   }
 }
 
-template <typename Function> PyType_Slot slot(int number, Function *function) {
+template <typename Function> PyType_Slot slot(int number, Function *function) noexcept {
   return {number, reinterpret_cast<void *>(function)};
 }
 

@@ -13,16 +13,6 @@ static SmallVector<int64_t> identity(int64_t rank) {
   return llvm::to_vector(llvm::seq<int64_t>(0, rank));
 }
 
-/// True if dimension `d` of two tensors is known to have one size: inside a kernel by its symbol.
-static bool haveSameSize(Value x, Value y, int64_t d) {
-  auto left = cast<RankedTensorType>(x.getType()), right = cast<RankedTensorType>(y.getType());
-  auto symbols = dyn_cast_or_null<SizesAttr>(left.getEncoding());
-  auto others = dyn_cast_or_null<SizesAttr>(right.getEncoding());
-  if (symbols && others)
-    return symbols.getSymbols()[d] == others.getSymbols()[d];
-  return !left.isDynamicDim(d) && left.getDimSize(d) == right.getDimSize(d);
-}
-
 static int64_t positionOf(ArrayRef<int64_t> labels, int64_t label) {
   return llvm::find(labels, label) - labels.begin();
 }
