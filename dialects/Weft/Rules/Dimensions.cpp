@@ -200,12 +200,14 @@ Labels ConvolutionWeightGradientOp::getDimensionLabels() {
   return contractionLabels(getContraction());
 }
 
-static const SmallVector<int64_t> windowElements{0, -1, -1, 3}, windows{0, 1, 2, 3};
+// Of [N, H, W, C] of the elements, and of the windows.
+static SmallVector<int64_t> windowElements() { return {0, -1, -1, 3}; }
+static SmallVector<int64_t> windows() { return {0, 1, 2, 3}; }
 
-Labels WindowMaxIndexOp::getDimensionLabels() { return {windowElements, windows}; }
-Labels WindowGatherOp::getDimensionLabels() { return {windowElements, windows, windows}; }
-Labels WindowScatterOp::getDimensionLabels() { return {windows, windows, windowElements}; }
-Labels WindowSumOp::getDimensionLabels() { return {windowElements, windows}; }
-Labels WindowSpreadOp::getDimensionLabels() { return {windows, windowElements}; }
+Labels WindowMaxIndexOp::getDimensionLabels() { return {windowElements(), windows()}; }
+Labels WindowGatherOp::getDimensionLabels() { return {windowElements(), windows(), windows()}; }
+Labels WindowScatterOp::getDimensionLabels() { return {windows(), windows(), windowElements()}; }
+Labels WindowSumOp::getDimensionLabels() { return {windowElements(), windows()}; }
+Labels WindowSpreadOp::getDimensionLabels() { return {windows(), windowElements()}; }
 
 } // namespace weft
