@@ -21,7 +21,24 @@ public:
     shareOutputs();
     provideOutputs();
     if (plan.arenaBytes > 0)
-      arena = Allocator::process().allocate(plan.arenaBytes);
+      arena = plan.device ? plan.device->allocate(plan.arenaBytes)
+                          : Allocator::process().allocate(plan.arenaBytes);
+  }
+
+  /// Hands all launches to the plan's device.
+  void runOnDevice() const {
+    size_t count = 0;
+    for (const Launch &launch : plan.launches)
+      count += launch.buffers.size();
+    std::vector<void *> pointers(count);
+    std::vector<LaunchPointers> launches;
+    void **next = pointers.data();
+    for (const Launch &launch : plan.launches) {
+      launches.push_back({next, launch.buffers.size()});
+      for (const BufferReference &reference : launch.buffers)
+        *next++ = resolve(reference);
+    }
+    plan.device->run(plan, launches);
   }
 
   void run(const Launch &launch) const {
@@ -56,7 +73,8 @@ private:
         outputs[index] = inputs[source.index];
       else if (source.kind == OutputSource::Kind::DonatedInput ||
                source.kind == OutputSource::Kind::Fresh)
-        outputs[index] = Allocator::process().allocate(plan.outputs[index]);
+        outputs[index] = plan.device ? plan.device->allocate(plan.outputs[index].bytes())
+                                     : Allocator::process().allocate(plan.outputs[index]);
       else if (source.kind == OutputSource::Kind::Output)
         outputs[index] = outputs[source.index];
     }
@@ -105,9 +123,24 @@ private:
 
 } // namespace
 
+/// A device is timed as a whole: the share of each launch is not known to the host.
+static void runOnDevice(const Frame &frame, const Plan &plan, LaunchTimings *timings) {
+  auto start = std::chrono::steady_clock::now();
+  frame.runOnDevice();
+  if (!timings)
+    return;
+  plan.device->synchronize();
+  auto elapsed = std::chrono::steady_clock::now() - start;
+  timings->assign(plan.launches.size(), 0);
+  if (!timings->empty())
+    timings->front() = std::chrono::duration_cast<std::chrono::nanoseconds>(elapsed).count();
+}
+
 void execute(const Plan &plan, std::span<const StorageRef> inputs, std::span<StorageRef> outputs,
              LaunchTimings *timings) {
   Frame frame(plan, inputs, outputs);
+  if (plan.device)
+    return runOnDevice(frame, plan, timings);
   if (!timings) {
     for (const Launch &launch : plan.launches)
       frame.run(launch);

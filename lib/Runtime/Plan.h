@@ -1,6 +1,7 @@
 // What one call of a compiled program does: a straight list of launches over buffers.
 #pragma once
 
+#include "lib/Runtime/Device.h"
 #include "lib/Runtime/Storage.h"
 #include "lib/Runtime/TensorSignature.h"
 #include "weft/abi.h"
@@ -56,7 +57,9 @@ struct Launch {
   /// At least 1; 1 runs on the calling thread.
   int32_t maximumThreads = 1;
   /// For profiles and messages.
-  std::string name;
+  std::string name = {};
+  /// Instead of `function` where the plan is for a device.
+  const DeviceFunction *deviceFunction = nullptr;
 };
 
 /// The launches run one after the other: each sees all that the ones before it wrote. The code of
@@ -70,6 +73,8 @@ struct Plan {
   /// Scratch memory of one execution; launches find theirs by offset, aligned to 64 bytes.
   uint64_t arenaBytes = 0;
   std::vector<Launch> launches;
+  /// Where the launches run and all the memory is; null for this processor.
+  Device *device = nullptr;
 };
 
 } // namespace weft

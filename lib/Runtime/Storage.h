@@ -7,6 +7,7 @@
 
 namespace weft {
 
+class Device;
 class StorageRef;
 
 /// A block of bytes shared by handles. It is immutable by convention once its first writer is done;
@@ -20,17 +21,24 @@ public:
   /// when the memory outlives every reference.
   static StorageRef wrap(void *data, uint64_t bytes, Deleter deleter, void *context);
 
+  /// A block in the memory of `device`, which takes it back when the last reference goes.
+  static StorageRef onDevice(void *data, uint64_t bytes, Device &device);
+
   Storage(const Storage &) = delete;
   Storage &operator=(const Storage &) = delete;
 
-  /// The first byte. Blocks of our own are aligned to 64 bytes at least, and are never null even
-  /// when empty; foreign ones are aligned to their element at least.
+  /// The first byte, which only the device can reach if there is one. Blocks of our own are aligned
+  /// to 64 bytes at least, and are never null even when empty; foreign ones are aligned to their
+  /// element at least.
   void *data() const { return dataPointer; }
 
   uint64_t bytes() const { return byteCount; }
 
   /// True for wrapped memory. It is never written: its owner can see it.
   bool isForeign() const { return foreign; }
+
+  /// Where the memory is; null for the host's.
+  Device *device() const { return owner; }
 
   /// True when the caller's reference is the only one.
   bool uniquelyOwned() const { return references.load(std::memory_order_acquire) == 1; }
@@ -57,6 +65,7 @@ private:
   uint64_t byteCount;
   Deleter deleter = nullptr;
   void *context = nullptr;
+  Device *owner = nullptr;
   bool foreign = false;
 };
 

@@ -1,0 +1,315 @@
+#include "lib/Runtime/Cuda/CudaDevice.h"
+
+#include "lib/Support/Error.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+namespace weft::cuda {
+namespace {
+
+class CudaFunction final : public DeviceFunction {
+public:
+  CudaFunction(Function function, uint32_t threads, uint32_t sharedBytes)
+      : function(function), threads(threads), sharedBytes(sharedBytes) {}
+
+  const Function function;
+  const uint32_t threads, sharedBytes;
+};
+
+const CudaFunction &functionOf(const Launch &launch) {
+  return static_cast<const CudaFunction &>(*launch.deviceFunction);
+}
+
+class CudaModule final : public DeviceModule {
+public:
+  CudaModule(const Driver &driver, std::string device, Module module, int sharedBytesLimit)
+      : driver(driver),
+        device(std::move(device)),
+        module(module),
+        sharedBytesLimit(sharedBytesLimit) {}
+  ~CudaModule() override { driver.cuModuleUnload(module); }
+
+  const DeviceFunction &function(const std::string &name, uint32_t threads,
+                                 uint32_t sharedBytes) override {
+    if (sharedBytes > static_cast<uint32_t>(sharedBytesLimit))
+      throw Error(Error::Kind::Unsupported,
+                  device + ": the kernel " + name + " needs " + std::to_string(sharedBytes) +
+                      " bytes of shared memory, a block has " + std::to_string(sharedBytesLimit));
+    Function found = nullptr;
+    driver.check(driver.cuModuleGetFunction(&found, module, name.c_str()),
+                 device + ": looking for the kernel " + name);
+    // What exceeds 48 KiB has to be asked for.
+    driver.check(
+        driver.cuFuncSetAttribute(found, maximumDynamicSharedBytes, static_cast<int>(sharedBytes)),
+        device + ": asking for shared memory for the kernel " + name);
+    functions.push_back(std::make_unique<CudaFunction>(found, threads, sharedBytes));
+    return *functions.back();
+  }
+
+private:
+  const Driver &driver;
+  const std::string device;
+  const Module module;
+  const int sharedBytesLimit;
+  std::vector<std::unique_ptr<CudaFunction>> functions;
+};
+
+/// The arguments of a launch as the driver takes them: the address of each. They are the pointers,
+/// the sizes, then the number of tasks.
+class Arguments {
+public:
+  Arguments(const Launch &launch, LaunchPointers pointers) : tasks(launch.tasks) {
+    for (void *const &pointer : pointers)
+      addresses.push_back(const_cast<void **>(&pointer));
+    for (const int64_t &size : launch.sizes)
+      addresses.push_back(const_cast<int64_t *>(&size));
+    addresses.push_back(&tasks);
+  }
+  Arguments(const Arguments &) = delete;
+
+  void **data() { return addresses.data(); }
+
+private:
+  int64_t tasks;
+  std::vector<void *> addresses;
+};
+
+unsigned blocksOf(const Launch &launch) {
+  return static_cast<unsigned>(
+      std::min<int64_t>(launch.tasks, std::numeric_limits<int32_t>::max()));
+}
+
+/// Launches of no tasks do nothing, and a grid can't be empty.
+bool isEmpty(const Launch &launch) { return launch.tasks <= 0; }
+
+KernelNodeParameters nodeParameters(const Launch &launch, Arguments &arguments) {
+  const CudaFunction &function = functionOf(launch);
+  KernelNodeParameters parameters = {};
+  parameters.function = function.function;
+  parameters.gridX = blocksOf(launch);
+  parameters.gridY = parameters.gridZ = 1;
+  parameters.blockX = function.threads;
+  parameters.blockY = parameters.blockZ = 1;
+  parameters.sharedBytes = function.sharedBytes;
+  parameters.arguments = arguments.data();
+  return parameters;
+}
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Graphs
+//===----------------------------------------------------------------------===//
+
+PlanGraph::~PlanGraph() { clear(); }
+
+void PlanGraph::clear() {
+  if (execution)
+    driver.cuGraphExecDestroy(execution);
+  if (graph)
+    driver.cuGraphDestroy(graph);
+  execution = nullptr;
+  graph = nullptr;
+  nodes.clear();
+}
+
+bool PlanGraph::Node::runs(const Launch &launch, LaunchPointers with) const {
+  return tasks == launch.tasks && sizes == launch.sizes && std::ranges::equal(pointers, with);
+}
+
+bool PlanGraph::describes(const Plan &plan) const {
+  if (!execution || nodes.size() != plan.launches.size())
+    return false;
+  for (size_t number = 0; number < nodes.size(); ++number) {
+    const Launch &launch = plan.launches[number];
+    if (nodes[number].function != (isEmpty(launch) ? nullptr : functionOf(launch).function))
+      return false;
+  }
+  return true;
+}
+
+void PlanGraph::build(const Plan &plan, std::span<const LaunchPointers> pointers) {
+  clear();
+  const std::string what = device + ": building a graph";
+  driver.check(driver.cuGraphCreate(&graph, 0), what);
+  GraphNode previous = nullptr;
+  for (size_t number = 0; number < plan.launches.size(); ++number) {
+    const Launch &launch = plan.launches[number];
+    Node &node = nodes.emplace_back();
+    if (isEmpty(launch))
+      continue;
+    node = {nullptr,
+            functionOf(launch).function,
+            {pointers[number].begin(), pointers[number].end()},
+            launch.sizes,
+            launch.tasks};
+    Arguments arguments(launch, pointers[number]);
+    KernelNodeParameters parameters = nodeParameters(launch, arguments);
+    driver.check(
+        driver.cuGraphAddKernelNode_v2(&node.node, graph, &previous, previous ? 1 : 0, &parameters),
+        what);
+    previous = node.node;
+  }
+  driver.check(driver.cuGraphInstantiateWithFlags(&execution, graph, 0), what);
+}
+
+void PlanGraph::update(const Plan &plan, std::span<const LaunchPointers> pointers) {
+  for (size_t number = 0; number < nodes.size(); ++number) {
+    Node &node = nodes[number];
+    const Launch &launch = plan.launches[number];
+    if (!node.node || node.runs(launch, pointers[number]))
+      continue;
+    Arguments arguments(launch, pointers[number]);
+    KernelNodeParameters parameters = nodeParameters(launch, arguments);
+    driver.check(driver.cuGraphExecKernelNodeSetParams_v2(execution, node.node, &parameters),
+                 device + ": updating a graph");
+    node.pointers.assign(pointers[number].begin(), pointers[number].end());
+    node.sizes = launch.sizes;
+    node.tasks = launch.tasks;
+  }
+}
+
+void PlanGraph::run(const Plan &plan, std::span<const LaunchPointers> pointers, Stream stream) {
+  if (describes(plan))
+    update(plan, pointers);
+  else
+    build(plan, pointers);
+  driver.check(driver.cuGraphLaunch(execution, stream), device + ": launching a graph");
+}
+
+//===----------------------------------------------------------------------===//
+// The device
+//===----------------------------------------------------------------------===//
+
+CudaDevice &CudaDevice::instance(int ordinal) {
+  static std::mutex mutex;
+  static std::map<int, CudaDevice *> devices;
+  std::lock_guard lock(mutex);
+  CudaDevice *&device = devices[ordinal];
+  if (!device)
+    device = new CudaDevice(ordinal);
+  return *device;
+}
+
+CudaDevice::CudaDevice(int ordinal)
+    : driver(Driver::instance()), deviceName("cuda:" + std::to_string(ordinal)) {
+  int count = 0;
+  check(driver.cuDeviceGetCount(&count), "counting devices");
+  if (ordinal < 0 || ordinal >= count)
+    throw Error(Error::Kind::Unsupported,
+                "there is no device " + deviceName + ": the driver has " + std::to_string(count));
+  DeviceNumber device = 0;
+  check(driver.cuDeviceGet(&device, ordinal), "opening the device");
+  int major = 0, minor = 0;
+  check(driver.cuDeviceGetAttribute(&major, computeCapabilityMajor, device), "asking its kind");
+  check(driver.cuDeviceGetAttribute(&minor, computeCapabilityMinor, device), "asking its kind");
+  if (major < 8)
+    throw Error(Error::Kind::Unsupported, deviceName + " has compute capability " +
+                                              std::to_string(major) + "." + std::to_string(minor) +
+                                              "; 8.0 or later is needed");
+  // The instructions of 9.0 that later devices lack have a name of their own.
+  deviceTarget = major == 9 && minor == 0 ? "cuda:sm_90a" : "cuda:sm_80";
+  check(driver.cuDeviceGetAttribute(&sharedBytesLimit, largestSharedMemory, device),
+        "asking for its shared memory");
+  check(driver.cuDevicePrimaryCtxRetain(&context, device), "making a context");
+  enter();
+  check(driver.cuStreamCreate(&stream, /*non-blocking*/ 1), "making a stream");
+  MemoryPool pool = nullptr;
+  uint64_t keepAll = std::numeric_limits<uint64_t>::max();
+  check(driver.cuDeviceGetDefaultMemPool(&pool, device), "asking for its memory pool");
+  check(driver.cuMemPoolSetAttribute(pool, poolReleaseThreshold, &keepAll), "keeping its memory");
+}
+
+void CudaDevice::check(Result result, const char *action) const {
+  if (result != success)
+    driver.check(result, deviceName + ": " + action);
+}
+
+Result CudaDevice::makeCurrent() const {
+  static thread_local Context current = nullptr;
+  if (current == context)
+    return success;
+  Result result = driver.cuCtxSetCurrent(context);
+  if (result == success)
+    current = context;
+  return result;
+}
+
+void CudaDevice::enter() const { check(makeCurrent(), "entering its context"); }
+
+StorageRef CudaDevice::allocate(uint64_t bytes) {
+  enter();
+  DevicePointer pointer = 0;
+  Result result = driver.cuMemAllocAsync(&pointer, std::max<uint64_t>(bytes, 1), stream);
+  if (result != success)
+    driver.check(result, deviceName + ": allocating " + std::to_string(bytes) + " bytes");
+  return Storage::onDevice(reinterpret_cast<void *>(pointer), bytes, *this);
+}
+
+void CudaDevice::release(void *data, uint64_t) noexcept {
+  // Nobody could do anything about an error here; the next call that throws will show it.
+  makeCurrent();
+  driver.cuMemFreeAsync(reinterpret_cast<DevicePointer>(data), stream);
+}
+
+void CudaDevice::read(void *to, const Storage &from, uint64_t bytes) {
+  enter();
+  if (bytes > 0)
+    check(driver.cuMemcpyDtoHAsync_v2(to, reinterpret_cast<DevicePointer>(from.data()), bytes,
+                                      stream),
+          "reading memory");
+  synchronize();
+}
+
+void CudaDevice::write(Storage &to, const void *from, uint64_t bytes) {
+  enter();
+  if (bytes == 0)
+    return;
+  check(
+      driver.cuMemcpyHtoDAsync_v2(reinterpret_cast<DevicePointer>(to.data()), from, bytes, stream),
+      "writing memory");
+  // Pinned memory would be read after the call.
+  synchronize();
+}
+
+std::unique_ptr<DeviceModule> CudaDevice::load(std::string_view image) {
+  enter();
+  // PTX is text that has to end with a zero; a cubin carries its own length.
+  std::string ended(image);
+  Module module = nullptr;
+  check(driver.cuModuleLoadData(&module, ended.c_str()), "loading kernels");
+  return std::make_unique<CudaModule>(driver, deviceName, module, sharedBytesLimit);
+}
+
+void CudaDevice::run(const Plan &plan, std::span<const LaunchPointers> pointers) {
+  enter();
+  std::lock_guard lock(mutex);
+  constexpr size_t fewestForGraph = 2, mostGraphs = 1024;
+  if (plan.launches.size() >= fewestForGraph) {
+    if (graphs.size() >= mostGraphs)
+      graphs.clear();
+    graphs.try_emplace(&plan, driver, deviceName).first->second.run(plan, pointers, stream);
+    return;
+  }
+  for (size_t number = 0; number < plan.launches.size(); ++number) {
+    const Launch &launch = plan.launches[number];
+    if (isEmpty(launch))
+      continue;
+    const CudaFunction &function = functionOf(launch);
+    Arguments arguments(launch, pointers[number]);
+    Result result =
+        driver.cuLaunchKernel(function.function, blocksOf(launch), 1, 1, function.threads, 1, 1,
+                              function.sharedBytes, stream, arguments.data(), nullptr);
+    if (result != success)
+      driver.check(result, deviceName + ": launching " + launch.name);
+  }
+}
+
+void CudaDevice::synchronize() {
+  enter();
+  check(driver.cuStreamSynchronize(stream), "waiting for its work");
+}
+
+} // namespace weft::cuda

@@ -1,0 +1,71 @@
+// A processor with memory of its own that runs kernels: what tensors and plans need of it.
+#pragma once
+
+#include "lib/Runtime/Storage.h"
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace weft {
+
+struct Plan;
+
+/// The code of one stage on a device. Block b of a launch does the tasks b, b + blocks, ...
+class DeviceFunction {
+public:
+  virtual ~DeviceFunction() = default;
+};
+
+/// Code that a device has loaded; its functions live as long as it does.
+class DeviceModule {
+public:
+  virtual ~DeviceModule() = default;
+
+  /// The function of the entry `name`, run by blocks of `threads` threads with `sharedBytes` of
+  /// shared memory each. Throws weft::Error if there is none or the device can't run it so.
+  virtual const DeviceFunction &function(const std::string &name, uint32_t threads,
+                                         uint32_t sharedBytes) = 0;
+};
+
+/// What one launch of a plan is for one execution: the addresses of its buffers.
+using LaunchPointers = std::span<void *const>;
+
+/// All methods throw weft::Error with the device's name and its own text of what went wrong. What
+/// is asked of a device happens in the order in which it was asked; only reading waits for it.
+class Device {
+public:
+  virtual ~Device() = default;
+
+  /// "cuda:0", as users name it.
+  virtual const std::string &name() const = 0;
+
+  /// What code for it is generated for: "cuda:sm_90a".
+  virtual const std::string &target() const = 0;
+
+  /// Memory on the device, aligned to 256 bytes, with undefined contents.
+  virtual StorageRef allocate(uint64_t bytes) = 0;
+
+  /// Copies from and to the memory of the host. Reading returns when the bytes are there, writing
+  /// when `from` may be changed.
+  virtual void read(void *to, const Storage &from, uint64_t bytes) = 0;
+  virtual void write(Storage &to, const void *from, uint64_t bytes) = 0;
+
+  /// Loads code: a cubin, or what else the device's kind takes.
+  virtual std::unique_ptr<DeviceModule> load(std::string_view image) = 0;
+
+  /// Runs the launches of `plan` one after the other; `pointers` has an entry for each.
+  virtual void run(const Plan &plan, std::span<const LaunchPointers> pointers) = 0;
+
+  /// Waits until all is done.
+  virtual void synchronize() = 0;
+
+private:
+  friend class Storage;
+  /// Takes back what `allocate` gave, once what was asked before is done.
+  virtual void release(void *data, uint64_t bytes) noexcept = 0;
+};
+
+} // namespace weft

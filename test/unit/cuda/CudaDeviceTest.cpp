@@ -1,0 +1,207 @@
+// The CUDA executor on a driver library that stands in for NVIDIA's.
+#include "lib/Runtime/Cuda/CudaDevice.h"
+
+#include "lib/Runtime/Executor.h"
+#include "test/unit/cuda/FakeCudaDriver.h"
+#include "test/unit/runtime/ExpectError.h"
+
+#include <dlfcn.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <numeric>
+#include <thread>
+
+using namespace weft;
+using namespace weft::cuda;
+using weft::testing::expectError;
+
+namespace {
+
+using Kind = BufferReference::Kind;
+
+template <typename FunctionType> FunctionType *fakeFunction(const char *name) {
+  void *library = dlopen(FAKE_CUDA_LIBRARY, RTLD_NOW | RTLD_LOCAL);
+  return reinterpret_cast<FunctionType *>(dlsym(library, name));
+}
+
+class CudaDeviceTest : public ::testing::Test {
+protected:
+  CudaDeviceTest() {
+    setenv("WEFT_LIBCUDA", FAKE_CUDA_LIBRARY, 1);
+    *state = {};
+  }
+
+  CudaDevice &device() { return CudaDevice::instance(0); }
+
+  StorageRef onDevice(const std::vector<float> &values) {
+    uint64_t bytes = values.size() * sizeof(float);
+    StorageRef storage = device().allocate(bytes);
+    device().write(*storage, values.data(), bytes);
+    return storage;
+  }
+
+  std::vector<float> valuesOf(const StorageRef &storage) {
+    std::vector<float> values(storage->bytes() / sizeof(float));
+    device().read(values.data(), *storage, storage->bytes());
+    return values;
+  }
+
+  /// out = 2 * (a + b), with the sum in the arena.
+  Plan twoLaunches(DeviceModule &module, int64_t count) {
+    Plan plan;
+    plan.device = &device();
+    TensorSignature signature{DType::Float32, {count}};
+    plan.inputs = {signature, signature};
+    plan.outputs = {signature};
+    plan.outputSources = {{}};
+    plan.arenaBytes = static_cast<uint64_t>(count) * sizeof(float) + 1;
+    Launch add, twice;
+    add.deviceFunction = &module.function("add", 128, 1024);
+    add.buffers = {{Kind::Input, 0, 0}, {Kind::Input, 1, 0}, {Kind::Arena, 0, 0}};
+    add.sizes = {count};
+    add.tasks = (count + 3) / 4;
+    twice.deviceFunction = &module.function("double", 32, 0);
+    twice.buffers = {{Kind::Arena, 0, 0}, {Kind::Output, 0, 0}};
+    twice.tasks = count;
+    plan.launches = {add, twice};
+    return plan;
+  }
+
+  FakeCudaState *state = fakeFunction<FakeCudaStateFunction>("fakeCudaState")();
+  size_t allocations() {
+    return fakeFunction<FakeCudaAllocationsFunction>("fakeCudaAllocations")();
+  }
+};
+
+TEST_F(CudaDeviceTest, MemoryMovesThereAndBackAndIsGivenBack) {
+  size_t before = allocations();
+  {
+    StorageRef storage = onDevice({1, 2, 3});
+    EXPECT_EQ(storage->device(), &device());
+    EXPECT_EQ(valuesOf(storage), (std::vector<float>{1, 2, 3}));
+    StorageRef empty = device().allocate(0);
+    device().write(*empty, nullptr, 0);
+    EXPECT_EQ(allocations(), before + 2);
+  }
+  EXPECT_EQ(allocations(), before);
+}
+
+TEST_F(CudaDeviceTest, MemoryMayBeDroppedByAThreadThatNeverUsedTheDevice) {
+  size_t before = allocations();
+  StorageRef storage = onDevice({1});
+  std::thread([moved = std::move(storage)]() mutable { moved = {}; }).join();
+  EXPECT_EQ(allocations(), before);
+}
+
+TEST_F(CudaDeviceTest, APlanIsAGraphThatIsUpdatedForOtherAddresses) {
+  auto module = device().load("kernels");
+  Plan plan = twoLaunches(*module, 6);
+  StorageRef a = onDevice({1, 2, 3, 4, 5, 6}), b = onDevice({10, 20, 30, 40, 50, 60});
+  for (int round = 0; round < 3; ++round) {
+    std::vector<StorageRef> inputs = {a, b};
+    auto outputs = execute(plan, inputs);
+    EXPECT_EQ(valuesOf(outputs[0]), (std::vector<float>{22, 44, 66, 88, 110, 132}));
+    EXPECT_EQ(outputs[0]->device(), &device());
+  }
+  EXPECT_EQ(state->graphs, 1u);
+  EXPECT_EQ(state->launches, 6u);
+  StorageRef c = onDevice({0, 0, 0, 0, 0, 1});
+  std::vector<StorageRef> inputs = {c, b};
+  EXPECT_EQ(valuesOf(execute(plan, inputs)[0]), (std::vector<float>{20, 40, 60, 80, 100, 122}));
+  EXPECT_EQ(state->graphs, 1u);
+  EXPECT_GE(state->updates, 1u);
+}
+
+TEST_F(CudaDeviceTest, APlanAtTheAddressOfAnotherRunsWithItsOwnSizes) {
+  auto module = device().load("kernels");
+  Plan plan = twoLaunches(*module, 2);
+  std::vector<StorageRef> two = {onDevice({1, 2}), onDevice({3, 4})};
+  EXPECT_EQ(valuesOf(execute(plan, two)[0]), (std::vector<float>{8, 12}));
+  plan = twoLaunches(*module, 5);
+  std::vector<StorageRef> five = {onDevice({1, 2, 3, 4, 5}), onDevice({1, 1, 1, 1, 1})};
+  EXPECT_EQ(valuesOf(execute(plan, five)[0]), (std::vector<float>{4, 6, 8, 10, 12}));
+}
+
+TEST_F(CudaDeviceTest, LaunchesOfNoTasksAreLeftOut) {
+  auto module = device().load("kernels");
+  Plan plan = twoLaunches(*module, 0);
+  std::vector<StorageRef> none = {device().allocate(0), device().allocate(0)};
+  EXPECT_EQ(execute(plan, none)[0]->bytes(), 0u);
+  EXPECT_EQ(state->launches, 0u);
+}
+
+TEST_F(CudaDeviceTest, ASingleLaunchNeedsNoGraph) {
+  auto module = device().load("kernels");
+  Plan plan = twoLaunches(*module, 4);
+  plan.launches.erase(plan.launches.begin());
+  plan.launches[0].buffers[0] = {Kind::Input, 0, 0};
+  std::vector<StorageRef> inputs = {onDevice({1, 2, 3, 4}), onDevice({0, 0, 0, 0})};
+  LaunchTimings timings;
+  auto outputs = execute(plan, inputs, &timings);
+  EXPECT_EQ(valuesOf(outputs[0]), (std::vector<float>{2, 4, 6, 8}));
+  EXPECT_EQ(timings.size(), 1u);
+  EXPECT_EQ(state->graphs, 0u);
+}
+
+TEST_F(CudaDeviceTest, ADonatedInputIsWrittenInPlace) {
+  auto module = device().load("kernels");
+  Plan plan = twoLaunches(*module, 2);
+  plan.launches.erase(plan.launches.begin());
+  plan.launches[0].buffers[0] = {Kind::Input, 0, 0};
+  plan.outputSources = {{OutputSource::Kind::DonatedInput, 0}};
+  std::vector<StorageRef> inputs = {onDevice({1, 2}), onDevice({0, 0})};
+  void *place = inputs[0]->data();
+  EXPECT_EQ(execute(plan, inputs)[0]->data(), place);
+}
+
+TEST_F(CudaDeviceTest, ErrorsNameTheDeviceAndWhatWasBeingDone) {
+  expectError(Error::Kind::Memory, "cuda:0: allocating 2147483648 bytes: out of memory",
+              [&] { device().allocate(uint64_t(1) << 31); });
+  expectError(Error::Kind::Unsupported, "cuda:0: loading kernels",
+              [&] { device().load("nonsense"); });
+  auto module = device().load("kernels");
+  expectError(Error::Kind::Unsupported, "looking for the kernel missing",
+              [&] { module->function("missing", 1, 0); });
+  expectError(Error::Kind::Unsupported, "a block has 232448",
+              [&] { module->function("add", 128, 300000); });
+  expectError(Error::Kind::Unsupported, "there is no device cuda:7: the driver has 2",
+              [] { CudaDevice::instance(7); });
+  expectError(Error::Kind::Unsupported, "cuda:1 has compute capability 7.0",
+              [] { CudaDevice::instance(1); });
+}
+
+// googletest runs suites of this name first, before the driver is open.
+TEST(CudaDriverDeathTest, WithoutADriverTheErrorSaysWhatIsMissing) {
+  setenv("WEFT_LIBCUDA", "/nowhere/libcuda.so.1", 1);
+  EXPECT_EXIT(
+      {
+        try {
+          Driver::instance();
+        } catch (const Error &error) {
+          fprintf(stderr, "%s\n", error.what());
+          std::_Exit(3);
+        }
+        std::_Exit(0);
+      },
+      ::testing::ExitedWithCode(3), "there is no CUDA device: /nowhere/libcuda.so.1: cannot open");
+}
+
+TEST(CudaDriverDeathTest, ADriverThatDoesNotStartSaysWhy) {
+  setenv("WEFT_LIBCUDA", FAKE_CUDA_LIBRARY, 1);
+  setenv("FAKE_CUDA_NO_DEVICE", "1", 1);
+  EXPECT_EXIT(
+      {
+        try {
+          Driver::instance();
+        } catch (const Error &error) {
+          fprintf(stderr, "%s\n", error.what());
+          std::_Exit(3);
+        }
+        std::_Exit(0);
+      },
+      ::testing::ExitedWithCode(3), "no CUDA-capable device is detected");
+  unsetenv("FAKE_CUDA_NO_DEVICE");
+}
+
+} // namespace
