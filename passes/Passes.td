@@ -5,6 +5,69 @@
 include "mlir/Pass/PassBase.td"
 
 //===----------------------------------------------------------------------===//
+// Symbolic sizes
+//===----------------------------------------------------------------------===//
+
+def ResolveSizes : Pass<"weft-resolve-sizes", "::mlir::ModuleOp"> {
+  let summary = "Replace dynamic dimensions by handles of symbolic sizes, as all other passes expect";
+  let description = [{
+    In files a symbolic size is written `tensor<?xf32, #weft.shape<["n"]>>`; inside the compiler it is
+    a handle, a number no tensor has for a size, so that equal sizes are equal numbers
+    (lib/Support/SymbolicSize.h). A bare `?` of an argument becomes a symbol named after the argument
+    (its `weft.name`, or `arg0`, `arg1`, ...) and the dimension. The types of results are inferred
+    again, in the order of the ops; where an op's result is written, a bare `?` is found from the
+    operands if they leave no choice. Before:
+
+    ```mlir
+    func.func @f(%x: tensor<?x4xf32, #weft.shape<["n", 4]>>) -> tensor<?xf32> {
+      %0 = weft.sum %x [1] : tensor<?x4xf32, #weft.shape<["n", 4]>> -> tensor<?xf32>
+      return %0 : tensor<?xf32>
+    }
+    ```
+
+    After, with the first handle that a process makes:
+
+    ```mlir
+    func.func @f(%x: tensor<1152921504607458929x4xf32>) -> tensor<1152921504607458929xf32> {
+      %0 = weft.sum %x [1] : tensor<1152921504607458929x4xf32> -> tensor<1152921504607458929xf32>
+      return %0 : tensor<1152921504607458929xf32>
+    }
+    ```
+
+    Functions without dynamic dimensions stay as they are.
+  }];
+  let dependentDialects = ["::weft::WeftDialect"];
+}
+
+def NameSizes : Pass<"weft-name-sizes", "::mlir::ModuleOp"> {
+  let summary = "Write symbolic sizes by name, the inverse of weft-resolve-sizes";
+  let description = [{
+    Types with handles become types with dynamic dimensions and a `#weft.shape` that says what they
+    are. For files and people: handles are numbers of one process. Before, in a process in which the
+    size of the attribute has the first handle:
+
+    ```mlir
+    func.func @f(%x: tensor<1152921504607458929xf32>) -> tensor<1152921504607458929xf32>
+        attributes {sizes = #weft.shape<["n"]>} {
+      %0 = weft.exp %x : tensor<1152921504607458929xf32>
+      return %0 : tensor<1152921504607458929xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @f(%x: tensor<?xf32, #weft.shape<["n"]>>) -> tensor<?xf32, #weft.shape<["n"]>>
+        attributes {sizes = #weft.shape<["n"]>} {
+      %0 = weft.exp %x : tensor<?xf32, #weft.shape<["n"]>>
+      return %0 : tensor<?xf32, #weft.shape<["n"]>>
+    }
+    ```
+  }];
+  let dependentDialects = ["::weft::WeftDialect"];
+}
+
+//===----------------------------------------------------------------------===//
 // Simplification
 //===----------------------------------------------------------------------===//
 
@@ -309,6 +372,7 @@ def Schedule : Pass<"weft-schedule", "::mlir::ModuleOp"> {
   }];
   let dependentDialects = ["::weft::WeftDialect"];
   let options = [
+    Option<"gpu", "gpu", "bool", "false", "choose for a GPU, not for a processor">,
     Option<"registers", "registers", "int64_t", "32", "vector registers of the target">,
     Option<"registerBytes", "register-bytes", "int64_t", "64", "bytes of a vector register">];
 }
@@ -318,7 +382,9 @@ def PlanMemory : Pass<"weft-plan-memory", "::mlir::ModuleOp"> {
   let description = [{
     Places are given first fit by address and reused as soon as the last reader has run, as in the
     linear scan of register allocation (Poletto and Sarkar, 1999). `offsets` holds the place of each
-    result, in bytes, or -1 for one that is returned; `weft.arena` the bytes in all. Before:
+    result, in bytes, or -1 for one that is returned; `weft.arena` the bytes in all. In a function
+    with symbolic sizes the places are numbers of slots, whose bytes `weft.slots` lists: a slot is for
+    one result at a time, and as large as the largest of its sizes. Before:
 
     ```mlir
     func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> {

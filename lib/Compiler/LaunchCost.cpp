@@ -1,53 +1,38 @@
 // What a launch costs.
 #include "lib/Compiler/LaunchCost.h"
-#include "dialects/Weft/IR/ContractionLoops.h"
+#include "codegen/CPU/KernelWork.h"
+#include "lib/Support/SymbolicSize.h"
 
 using namespace mlir;
 
 namespace weft {
 
-static int64_t bytesOf(Type type) {
-  auto tensor = cast<RankedTensorType>(type);
-  return tensor.getNumElements() * std::max<int64_t>(1, tensor.getElementTypeBitWidth() / 8);
-}
+/// Where sums stop.
+static constexpr double mostWork = int64_t(1) << 62;
 
-static int64_t elementsOf(Type type, ArrayRef<int64_t> sizes) {
-  int64_t product = 1;
-  for (int64_t symbol : cast<SizesAttr>(cast<RankedTensorType>(type).getEncoding()).getSymbols())
-    product *= sizes[symbol];
-  return product;
+static int64_t sumOf(ArrayRef<WorkTerm> terms, ArrayRef<int64_t> sizes) {
+  double sum = 0;
+  for (const WorkTerm &term : terms) {
+    double product = term.factor;
+    for (int64_t number : term.sizes)
+      product *= static_cast<double>(estimateSize(sizes[number]));
+    sum += product;
+  }
+  return static_cast<int64_t>(std::min(sum, mostWork));
 }
 
 double LaunchCost::nanoseconds() const {
-  constexpr double bytesPerNanosecond = 15, operationsPerNanosecond = 25;
-  return std::max(bytes / bytesPerNanosecond, operations / operationsPerNanosecond);
+  return std::max(bytes / double(bytesPerNanosecond), operations / double(operationsPerNanosecond));
 }
 
 int32_t LaunchCost::threads() const {
-  constexpr double worthwhile = 8000;
-  return static_cast<int32_t>(std::clamp(nanoseconds() / worthwhile, 1.0, 1024.0));
+  return static_cast<int32_t>(
+      std::clamp(nanoseconds() / double(nanosecondsPerThread), 1.0, double(mostThreads)));
 }
 
 LaunchCost costOf(LaunchOp launch, KernelOp kernel) {
-  LaunchCost cost;
-  for (Type type : launch.getOperandTypes())
-    cost.bytes += bytesOf(type);
-  for (Type type : launch.getResultTypes())
-    cost.bytes += bytesOf(type);
-  for (Operation &op : kernel.getBody().front()) {
-    if (auto contraction = dyn_cast<ContractionOpInterface>(op)) {
-      int64_t products = 2;
-      for (const ContractionLoop &loop : contractionLoops(contraction))
-        for (int64_t symbol : loop.symbols)
-          products *= launch.getSizes()[symbol];
-      cost.operations += products;
-    } else if (isa<ReductionOpInterface>(op)) {
-      cost.operations += elementsOf(op.getOperand(0).getType(), launch.getSizes());
-    } else if (op.getNumResults() == 1 && op.getNumOperands() > 0) {
-      cost.operations += elementsOf(op.getResult(0).getType(), launch.getSizes());
-    }
-  }
-  return cost;
+  KernelWork work = workOf(kernel);
+  return {sumOf(work.bytes, launch.getSizes()), sumOf(work.operations, launch.getSizes())};
 }
 
 } // namespace weft

@@ -1,4 +1,4 @@
-// What a launch costs, estimated from its kernel and sizes.
+// What a launch costs, estimated from its kernel and sizes; a symbol counts as a large number.
 #pragma once
 
 #include "dialects/Weft/IR/Weft.h"

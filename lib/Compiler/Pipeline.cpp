@@ -1,9 +1,6 @@
 // The phases from weft ops to the LLVM dialect.
 #include "lib/Compiler/Pipeline.h"
 #include "codegen/Passes.h"
-#include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
-#include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
-#include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Transforms/Passes.h"
 #include "passes/Passes.h"
 
@@ -71,11 +68,42 @@ void buildPipeline(OpPassManager &passes, const CpuTarget &target, Phase first, 
     addPhase(passes, static_cast<Phase>(phase), target);
 }
 
-void registerDialects(DialectRegistry &registry) {
-  registry.insert<arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect, LLVM::LLVMDialect,
-                  math::MathDialect, scf::SCFDialect, vector::VectorDialect, WeftDialect>();
-  registerBuiltinDialectTranslation(registry);
-  registerLLVMDialectTranslation(registry);
+/// Kernels for all GPUs are the same; the chip matters from LLVM IR on.
+static void addGpuPhase(OpPassManager &passes, Phase phase) {
+  if (phase == Phase::Schedule) {
+    ScheduleOptions options;
+    options.gpu = true;
+    passes.addPass(createSchedule(options));
+    passes.addPass(createDeduplicateKernels());
+  } else if (phase == Phase::Loops) {
+    passes.addPass(createEmitGpuLoops());
+  } else if (phase == Phase::Llvm) {
+    passes.addPass(createExpandMathPass());
+    passes.addPass(createLowerToNVVM());
+  } else {
+    addPhase(passes, phase, CpuTarget::host());
+  }
+}
+
+void buildPipeline(OpPassManager &passes, const GpuTarget &, Phase first, Phase last) {
+  for (int phase = static_cast<int>(first); phase <= static_cast<int>(last); ++phase)
+    addGpuPhase(passes, static_cast<Phase>(phase));
+}
+
+template <typename Target>
+static void addFilePipeline(OpPassManager &passes, const Target &target, Phase first, Phase last) {
+  passes.addPass(createResolveSizes());
+  buildPipeline(passes, target, first, last);
+  if (last < Phase::Loops)
+    passes.addPass(createNameSizes());
+}
+
+void buildFilePipeline(OpPassManager &passes, const CpuTarget &target, Phase first, Phase last) {
+  addFilePipeline(passes, target, first, last);
+}
+
+void buildFilePipeline(OpPassManager &passes, const GpuTarget &target, Phase first, Phase last) {
+  addFilePipeline(passes, target, first, last);
 }
 
 void registerPasses() {

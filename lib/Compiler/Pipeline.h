@@ -2,6 +2,7 @@
 #pragma once
 
 #include "codegen/CPU/Target.h"
+#include "codegen/NVPTX/GpuTarget.h"
 #include "mlir/IR/DialectRegistry.h"
 #include "mlir/Pass/PassManager.h"
 
@@ -18,6 +19,18 @@ std::string phaseNames();
 /// Adds the passes of the phases `first` to `last`, both included.
 void buildPipeline(mlir::OpPassManager &passes, const CpuTarget &target,
                    Phase first = Phase::Differentiate, Phase last = Phase::Llvm);
+
+/// The same phases for a GPU, which have schedules, loops and a last dialect (NVVM) of its own.
+void buildPipeline(mlir::OpPassManager &passes, const GpuTarget &target,
+                   Phase first = Phase::Differentiate, Phase last = Phase::Llvm);
+
+/// The same for a module that is read from a file and written to one: sizes get their handles
+/// before (weft-resolve-sizes), and their names behind, if the last phase leaves functions on
+/// tensors.
+void buildFilePipeline(mlir::OpPassManager &passes, const CpuTarget &target, Phase first,
+                       Phase last);
+void buildFilePipeline(mlir::OpPassManager &passes, const GpuTarget &target, Phase first,
+                       Phase last);
 
 /// Adds every dialect that the pipeline meets.
 void registerDialects(mlir::DialectRegistry &registry);

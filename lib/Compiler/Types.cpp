@@ -1,36 +1,18 @@
 // Between MLIR's types and attributes and the runtime's.
 #include "lib/Compiler/Types.h"
+#include "dialects/Weft/IR/ElementTypes.h"
 #include "lib/Support/Error.h"
-#include <cstring>
 
 using namespace mlir;
 
 namespace weft {
 
 DType dtypeOf(Type element) {
-  if (element.isF32())
-    return DType::Float32;
-  if (element.isF64())
-    return DType::Float64;
-  if (element.isF16())
-    return DType::Float16;
-  if (element.isBF16())
-    return DType::BFloat16;
-  auto integer = cast<IntegerType>(element);
-  switch (integer.getWidth()) {
-  case 1:
-    return DType::Bool;
-  case 8:
-    return integer.isUnsigned() ? DType::UInt8 : DType::Int8;
-  case 16:
-    return DType::Int16;
-  case 32:
-    return DType::Int32;
-  case 64:
-    return DType::Int64;
-  default:
-    throw Error(Error::Kind::Type, "no dtype has " + std::to_string(integer.getWidth()) + " bits");
-  }
+  if (std::optional<DType> dtype = findDType(element))
+    return *dtype;
+  std::string text;
+  llvm::raw_string_ostream(text) << element;
+  throw Error(Error::Kind::Type, "no dtype has elements of type " + text);
 }
 
 Type elementTypeOf(MLIRContext *context, DType dtype) {
@@ -65,17 +47,9 @@ TensorSignature signatureOf(Type tensor) {
   return {dtypeOf(type.getElementType()), std::vector<int64_t>(type.getShape())};
 }
 
-void copyElements(DenseElementsAttr elements, void *target) {
-  if (elements.getElementType().isInteger(1)) {
-    auto *bytes = static_cast<uint8_t *>(target);
-    for (bool value : elements.getValues<bool>())
-      *bytes++ = value;
-    return;
-  }
-  ArrayRef<char> raw = elements.getRawData();
-  int64_t count = elements.isSplat() ? elements.getNumElements() : 1;
-  for (int64_t i = 0; i < count; ++i)
-    std::memcpy(static_cast<char *>(target) + i * raw.size(), raw.data(), raw.size());
+void copyElements(ElementsAttr elements, void *target) {
+  if (failed(copyElementBytes(elements, target)))
+    throw Error(Error::Kind::Value, "the data of a constant is missing from the module");
 }
 
 } // namespace weft

@@ -13,7 +13,7 @@ DType dtypeOf(mlir::Type element);
 mlir::Type elementTypeOf(mlir::MLIRContext *context, DType dtype);
 /// The dtype and shape of a static tensor type.
 TensorSignature signatureOf(mlir::Type tensor);
-/// Copies the elements of a constant, row-major, to `target`.
-void copyElements(mlir::DenseElementsAttr elements, void *target);
+/// Copies the elements of a constant (dense or a dense resource), row-major, to `target`.
+void copyElements(mlir::ElementsAttr elements, void *target);
 
 } // namespace weft

@@ -8,6 +8,7 @@
 #include <deque>
 #include <map>
 #include <mutex>
+#include <numeric>
 #include <set>
 
 namespace weft {
@@ -55,8 +56,9 @@ private:
   std::deque<const SizeExpression *> expressions;
 };
 
+/// Numbers from `firstHandle` on would be taken for handles.
 int64_t checked(bool overflowed, int64_t value) {
-  if (overflowed)
+  if (overflowed || value >= firstHandle || value <= -firstHandle)
     throw Error(Error::Kind::Value, "a size overflows 64 bits");
   return value;
 }
@@ -67,6 +69,12 @@ int64_t addNumbers(int64_t left, int64_t right) {
   return checked(overflowed, sum);
 }
 
+int64_t subtractNumbers(int64_t left, int64_t right) {
+  int64_t difference = 0;
+  bool overflowed = __builtin_sub_overflow(left, right, &difference);
+  return checked(overflowed, difference);
+}
+
 int64_t multiplyNumbers(int64_t left, int64_t right) {
   int64_t product = 0;
   bool overflowed = __builtin_mul_overflow(left, right, &product);
@@ -75,11 +83,17 @@ int64_t multiplyNumbers(int64_t left, int64_t right) {
 
 using Terms = std::map<std::vector<SizeFactor>, int64_t>;
 
+/// Far beyond what shapes lead to, so that no text makes expressions that fill the memory.
+constexpr size_t mostTerms = 256, mostFactors = 32;
+
 int64_t handleOf(const Terms &terms) {
   SizeExpression expression;
-  for (const auto &[factors, coefficient] : terms)
+  for (const auto &[factors, coefficient] : terms) {
     if (coefficient != 0)
       expression.emplace_back(factors, coefficient);
+    if (expression.size() > mostTerms || factors.size() > mostFactors)
+      throw Error(Error::Kind::Value, "the expression of a size is too long");
+  }
   return ExpressionTable::instance().handleOf(std::move(expression));
 }
 
@@ -132,7 +146,7 @@ int64_t addSizes(int64_t left, int64_t right) {
 
 int64_t subtractSizes(int64_t left, int64_t right) {
   if (!isSymbolicSize(left) && !isSymbolicSize(right))
-    return left - right;
+    return subtractNumbers(left, right);
   return combine(left, -1, right);
 }
 
@@ -181,14 +195,50 @@ std::optional<int64_t> divideSizesExactly(int64_t dividend, int64_t divisor) {
   return handleOf(terms);
 }
 
+static int64_t floorDivideNumbers(int64_t dividend, int64_t divisor) {
+  return dividend / divisor - (dividend % divisor < 0 ? 1 : 0);
+}
+
+/// The quotient of a sum that has no multiple of the divisor in it, and is no number. Equal
+/// quotients have one form:
+///   floor((floor(x / a) + r) / b) is floor((x + a*r) / (a*b)),
+///   floor((g*x + c) / (g*b)) is floor((x + floor(c / g)) / b).
+static int64_t quotientOf(int64_t dividend, int64_t divisor) {
+  const SizeExpression terms = expressionOf(dividend);
+  for (const auto &[factors, coefficient] : terms)
+    if (factors.size() == 1 && factors[0].symbol.empty() && coefficient == 1) {
+      const SizeFactor inner = factors[0];
+      int64_t rest = subtractSizes(dividend, handleOf({{factors, 1}}));
+      return floorDivideSize(addSizes(inner.dividend, multiplySizes(inner.divisor, rest)),
+                             multiplyNumbers(inner.divisor, divisor));
+    }
+  int64_t common = divisor;
+  for (const auto &[factors, coefficient] : terms)
+    if (!factors.empty())
+      common = std::gcd(common, coefficient);
+  if (common == 1)
+    return handleOf({{{SizeFactor{"", dividend, divisor}}, 1}});
+  Terms reduced;
+  for (const auto &[factors, coefficient] : terms)
+    reduced[factors] = floorDivideNumbers(coefficient, common);
+  return floorDivideSize(handleOf(reduced), divisor / common);
+}
+
 int64_t floorDivideSize(int64_t dividend, int64_t divisor) {
   if (divisor <= 0)
     throw Error(Error::Kind::Value, "a size can be divided by a positive number only");
   if (!isSymbolicSize(dividend))
-    return dividend / divisor - (dividend % divisor < 0 ? 1 : 0);
-  if (auto exact = divideSizesExactly(dividend, divisor))
-    return *exact;
-  return handleOf({{{SizeFactor{"", dividend, divisor}}, 1}});
+    return floorDivideNumbers(dividend, divisor);
+  // Multiples of the divisor leave the quotient.
+  Terms whole, rest;
+  for (const auto &[factors, coefficient] : SizeExpression(expressionOf(dividend))) {
+    whole[factors] = floorDivideNumbers(coefficient, divisor);
+    rest[factors] = coefficient - divisor * whole[factors];
+  }
+  int64_t remainder = handleOf(rest);
+  if (!isSymbolicSize(remainder)) // less than the divisor, and not negative
+    return handleOf(whole);
+  return addSizes(handleOf(whole), quotientOf(remainder, divisor));
 }
 
 //===----------------------------------------------------------------------===//
@@ -198,7 +248,10 @@ int64_t floorDivideSize(int64_t dividend, int64_t divisor) {
 static std::string factorText(const SizeFactor &factor) {
   if (!factor.symbol.empty())
     return factor.symbol;
-  return "floor((" + sizeText(factor.dividend) + ") / " + std::to_string(factor.divisor) + ")";
+  std::string dividend = sizeText(factor.dividend);
+  if (expressionOf(factor.dividend).size() > 1)
+    dividend = "(" + dividend + ")";
+  return "floor(" + dividend + " / " + std::to_string(factor.divisor) + ")";
 }
 
 std::string sizeText(int64_t size) {
@@ -227,7 +280,7 @@ std::string sizeText(int64_t size) {
 namespace {
 
 /// Recursive descent over  sum = ["-"] product (("+" | "-") product)*, product = atom ("*" atom)*,
-/// atom = number | name | "floor" "(" sum "/" number ")" | "(" sum ")".
+/// atom = number | name | "floor" "(" product "/" number ")" | "(" sum ")".
 class SizeParser {
 public:
   explicit SizeParser(std::string_view text) : rest(text) {}
@@ -315,7 +368,8 @@ private:
   std::optional<int64_t> quotient() {
     if (!take('('))
       return std::nullopt;
-    auto dividend = sum();
+    // A sum needs parentheses: n + 2 / 2 is something else.
+    auto dividend = product();
     if (!dividend || !take('/'))
       return std::nullopt;
     auto divisor = number();
@@ -371,6 +425,29 @@ int64_t evaluateSize(int64_t size, const ValueOfSymbol &valueOf) {
     throw Error(Error::Kind::Value,
                 "the size " + sizeText(size) + " would be " + std::to_string(value));
   return value;
+}
+
+int64_t evaluateCount(int64_t size, const ValueOfSymbol &valueOf) {
+  return std::max<int64_t>(evaluate(size, valueOf), 0);
+}
+
+int64_t estimateSize(int64_t size) {
+  try {
+    return evaluateCount(size, [](std::string_view) { return 1024; });
+  } catch (const Error &) {
+    return firstHandle - 1;
+  }
+}
+
+bool mayBeNegative(int64_t size) {
+  const SizeExpression expression = expressionOf(size);
+  return std::any_of(expression.begin(), expression.end(), [](const SizeTerm &term) {
+    return term.second < 0 || std::any_of(
+                                  term.first.begin(), term.first.end(),
+                                  [](const SizeFactor &factor) {
+                                    return factor.symbol.empty() && mayBeNegative(factor.dividend);
+                                  });
+  });
 }
 
 static void collectSymbols(int64_t size, std::set<std::string> &names) {

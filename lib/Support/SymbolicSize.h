@@ -67,6 +67,16 @@ std::optional<int64_t> parseSize(std::string_view text);
 int64_t evaluateSize(int64_t size,
                      const std::function<std::optional<int64_t>(std::string_view)> &valueOf);
 
+/// The same where fewer than nothing is nothing: 0 for a negative number.
+int64_t evaluateCount(int64_t size,
+                      const std::function<std::optional<int64_t>(std::string_view)> &valueOf);
+
+/// The number that a size may well be, for estimates: every symbol is taken to be 1024.
+int64_t estimateSize(int64_t size);
+
+/// False if a size is zero or more whatever its symbols are.
+bool mayBeNegative(int64_t size);
+
 /// The names of the symbols in a size, sorted, each once.
 std::vector<std::string> symbolsIn(int64_t size);
 

@@ -124,13 +124,15 @@ public:
 
   bool isNeeded() const { return changes; }
 
-  SmallVector<int64_t> collapseSizes(ArrayRef<int64_t> sizes) const {
+  /// The sizes of a launch, which may be symbolic; nothing if a product overflows.
+  std::optional<SmallVector<int64_t>> collapseSizes(ArrayRef<int64_t> sizes) const {
     SmallVector<int64_t> result;
     for (ArrayRef<int64_t> group : groups) {
-      int64_t product = 1;
-      for (int64_t symbol : group)
-        product *= sizes[symbol];
-      result.push_back(product);
+      auto members = llvm::map_to_vector(group, [&](int64_t symbol) { return sizes[symbol]; });
+      std::optional<int64_t> product = productOf(members);
+      if (!product)
+        return std::nullopt;
+      result.push_back(*product);
     }
     return result;
   }
@@ -221,8 +223,15 @@ struct CollapseDimensions : impl::CollapseDimensionsBase<CollapseDimensions> {
       Collapse collapse(kernel);
       if (!collapse.isNeeded())
         continue;
-      for (LaunchOp launch : launches[kernel.getSymName()])
-        launch.setSizes(collapse.collapseSizes(launch.getSizes()));
+      for (LaunchOp launch : launches[kernel.getSymName()]) {
+        auto sizes = collapse.collapseSizes(launch.getSizes());
+        if (!sizes) {
+          launch.emitOpError() << "has sizes " << textOfSizes(launch.getSizes())
+                               << " whose products overflow 64 bits";
+          return signalPassFailure();
+        }
+        launch.setSizes(*sizes);
+      }
       collapse.run();
     }
   }

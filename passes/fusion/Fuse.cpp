@@ -15,6 +15,11 @@
 // the launch:
 //   %1 = weft.constant {parameter = 0 : i64} dense<0.0> : ...
 //   weft.launch @kernel_0(...) sizes [...] {parameters = [2.5 : f32]} : ...
+// So are the numbers of symbolic sizes, #weft.symbolic_size<"n", f32>. Kernels never hold a
+// symbolic size; what needs its number is an error. `weft.conditions` on a function lists the sizes
+// that may not be negative when the symbols have values.
+#include "lib/Support/SymbolicSize.h"
+#include "mlir/IR/Matchers.h"
 #include "passes/Passes.h"
 #include "passes/fusion/FusionGroups.h"
 #include "llvm/ADT/EquivalenceClasses.h"
@@ -189,14 +194,14 @@ private:
     for (Operation *op : ops) {
       // Each reader has a constant of its own: that two are equal in one call must not make another
       // kernel of it.
-      if (isa<ConstantOp>(op) && !group.ops.contains(op))
+      bool isConstant = matchPattern(op, m_Constant());
+      if (isConstant && !group.ops.contains(op))
         continue;
       for (Value operand : op->getOperands())
-        if (auto constant = operand.getDefiningOp<ConstantOp>();
-            constant && members.contains(constant))
-          mapping.map(operand, addConstant(constant, builder));
-      if (auto constant = dyn_cast<ConstantOp>(op)) {
-        mapping.map(constant.getResult(), addConstant(constant, builder));
+        if (members.contains(operand.getDefiningOp()) && matchPattern(operand, m_Constant()))
+          mapping.map(operand, addConstant(operand, builder));
+      if (isConstant) {
+        mapping.map(op->getResult(0), addConstant(op->getResult(0), builder));
         continue;
       }
       Operation *clone = builder.clone(*op, mapping);
@@ -211,13 +216,12 @@ private:
 
   /// A constant with one element: the sizes are those of the type. Numbers that are not special
   /// become parameters, so that kernels that differ in a factor or in the count of a mean are one.
-  Value addConstant(ConstantOp constant, OpBuilder &builder) {
-    auto splat = cast<SplatElementsAttr>(constant.getValue());
-    auto scalar = RankedTensorType::get({}, splat.getElementType());
-    auto element = cast<TypedAttr>(splat.getSplatValue<Attribute>());
+  Value addConstant(Value constant, OpBuilder &builder) {
+    Type dtype = getElementTypeOrSelf(constant);
+    Attribute element = elementOf(constant);
     bool isParameter = !isSpecial(element);
-    auto value = DenseElementsAttr::get(
-        scalar, isParameter ? Attribute(builder.getZeroAttr(element.getType())) : element);
+    auto value = DenseElementsAttr::get(RankedTensorType::get({}, dtype),
+                                        isParameter ? builder.getZeroAttr(dtype) : element);
     auto copy =
         ConstantOp::create(builder, constant.getLoc(), numbering.typeInKernel(constant), value);
     if (isParameter) {
@@ -227,9 +231,19 @@ private:
     return copy;
   }
 
+  /// What a constant is filled with.
+  static Attribute elementOf(Value constant) {
+    Attribute value;
+    matchPattern(constant, m_Constant(&value));
+    auto splat = dyn_cast<SplatElementsAttr>(value);
+    return splat ? splat.getSplatValue<Attribute>() : value;
+  }
+
   /// True of numbers that code generation may make use of: 0, 1, -1, infinities, NaN and truth
   /// values.
   static bool isSpecial(Attribute element) {
+    if (isa<SymbolicSizeAttr>(element))
+      return false;
     if (auto number = dyn_cast<FloatAttr>(element)) {
       APFloat value = number.getValue();
       return !value.isFiniteNonZero() || abs(value).isExactlyValue(1.0);
@@ -266,25 +280,76 @@ void sortTopologically(Block &block) {
     op->moveBefore(&block, block.end());
 }
 
-/// Checks that every tensor of `block` has known sizes and a number of bytes that can be counted.
-LogicalResult checkSizes(Block &block) {
-  for (Operation &op : block)
-    for (Type type : op.getResultTypes()) {
-      auto tensor = dyn_cast<RankedTensorType>(type);
-      if (!tensor)
-        continue;
-      if (!tensor.hasStaticShape())
-        return op.emitOpError() << "has a result of shape " << shapeText(tensor)
-                                << "; kernels are launched with known sizes";
-      int64_t bytes = (tensor.getElementTypeBitWidth() + 7) / 8;
-      bool overflows = llvm::any_of(tensor.getShape(), [&](int64_t size) {
-        return size > 0 && llvm::MulOverflow(bytes, size, bytes);
-      });
-      if (overflows)
-        return op.emitOpError() << "has a result of shape " << shapeText(tensor) << " and dtype "
-                                << tensor.getElementType() << "; its bytes overflow 64 bits";
-    }
+/// Checks that a tensor has known or symbolic sizes and a number of bytes that can be counted;
+/// `role` is what it is of the op: "a result".
+LogicalResult checkShape(Operation *op, StringRef role, Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!tensor)
+    return success();
+  if (!tensor.hasStaticShape())
+    return op->emitOpError()
+           << "has " << role << " of shape " << shapeText(tensor)
+           << "; kernels are launched with known sizes, so resolve them first (weft-resolve-sizes)";
+  SmallVector<int64_t> factors(tensor.getShape());
+  factors.push_back((tensor.getElementTypeBitWidth() + 7) / 8);
+  if (isEmpty(tensor) || productOf(factors))
+    return success();
+  return op->emitOpError() << "has " << role << " of shape " << shapeText(tensor) << " and dtype "
+                           << tensor.getElementType() << "; its bytes overflow 64 bits";
+}
+
+/// Checks that no attribute, which would become part of a kernel, is a symbolic size.
+LogicalResult checkAttributes(Operation &op) {
+  for (NamedAttribute attribute : op.getAttrs()) {
+    SmallVector<int64_t> numbers;
+    if (auto list = dyn_cast<DenseI64ArrayAttr>(attribute.getValue()))
+      numbers.assign(list.asArrayRef().begin(), list.asArrayRef().end());
+    else if (auto number = dyn_cast<IntegerAttr>(attribute.getValue());
+             number && number.getType().isInteger(64))
+      numbers.push_back(number.getInt());
+    auto *found = llvm::find_if(numbers, isSymbolicSize);
+    if (found != numbers.end())
+      return op.emitOpError() << attribute.getName().getValue() << " needs the number of size \""
+                              << textOfSize(*found) << "\"; give it a fixed size in the export";
+  }
   return success();
+}
+
+LogicalResult checkSizes(Block &block) {
+  for (Operation &op : block) {
+    for (Type type : op.getResultTypes())
+      if (failed(checkShape(&op, "a result", type)))
+        return failure();
+    if (failed(checkAttributes(op)))
+      return failure();
+  }
+  // An op on an argument names the user's line, the function does not.
+  for (Type type : block.getArgumentTypes())
+    if (failed(checkShape(block.getParentOp(), "an argument", type)))
+      return failure();
+  return success();
+}
+
+/// The sizes that symbols could make negative, but may not: those of tensors, and what ops ask for.
+SmallVector<int64_t> conditionsOf(Block &block) {
+  llvm::SmallSetVector<int64_t, 8> conditions;
+  auto add = [&](ArrayRef<int64_t> sizes) {
+    for (int64_t size : sizes)
+      // A number as large as a handle that is none has no condition, and no kernel either.
+      if (isSymbolicSize(size) && checkedSize([&] { return mayBeNegative(size); }).value_or(0))
+        conditions.insert(size);
+  };
+  auto addShape = [&](Type type) {
+    if (auto tensor = dyn_cast<RankedTensorType>(type))
+      add(tensor.getShape());
+  };
+  llvm::for_each(block.getArgumentTypes(), addShape);
+  for (Operation &op : block) {
+    llvm::for_each(op.getResultTypes(), addShape);
+    if (auto conditional = dyn_cast<SizeConditionOpInterface>(op))
+      add(conditional.getSizeConditions());
+  }
+  return conditions.takeVector();
 }
 
 struct Fuse : impl::FuseBase<Fuse> {
@@ -299,6 +364,8 @@ struct Fuse : impl::FuseBase<Fuse> {
       Block &body = function.getBody().front();
       if (failed(checkSizes(body)))
         return signalPassFailure();
+      if (SmallVector<int64_t> conditions = conditionsOf(body); !conditions.empty())
+        function->setAttr("weft.conditions", ShapeAttr::get(&getContext(), conditions));
       FusionGroups groups(body);
       for (FusionGroup *group : groups.inOrder())
         Outliner(*group, groups)

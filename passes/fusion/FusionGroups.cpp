@@ -12,12 +12,16 @@ static ArrayRef<int64_t> shapeOf(Value value) {
 }
 
 /// True if the op computes elements one by one.
-static bool isMap(Operation *op) { return isa<ElementwiseOpInterface, IndexedOpInterface>(op); }
+static bool isMap(Operation *op) {
+  return isa<ElementwiseOpInterface, IndexedOpInterface>(op) || matchPattern(op, m_Constant());
+}
 
 /// True if the op can be part of a kernel.
 static bool isFusable(Operation *op) {
-  if (matchPattern(op, m_Constant()))
-    return isa<SplatElementsAttr>(cast<ConstantOp>(op).getValue());
+  if (!isa_and_nonnull<WeftDialect>(op->getDialect()))
+    return false;
+  if (auto constant = dyn_cast<ConstantOp>(op))
+    return isa<SplatElementsAttr>(constant.getValue());
   return isMap(op) || isa<ReductionOpInterface, ContractionOpInterface, ScatterAddOp>(op);
 }
 

@@ -8,8 +8,15 @@
 // Places are reused as soon as the last reader has run: first fit by address, as in the linear scan
 // of register allocation (Poletto and Sarkar, 1999). A result that is returned gets -1. The
 // function gets `weft.arena`, the bytes of the arena.
+//
+// Where sizes are symbolic nobody can say whether a tensor fits between two others: the places are
+// slots, each for one tensor at a time, and `offsets` holds their numbers. `weft.slots` lists the
+// bytes that each has to have, as sizes of which the largest counts. Whoever runs the function lays
+// the slots out when the symbols have values.
+#include "lib/Support/SymbolicSize.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "passes/Passes.h"
+#include "passes/plan/LaunchArguments.h"
 
 using namespace mlir;
 
@@ -22,17 +29,19 @@ namespace {
 
 constexpr int64_t alignment = 64;
 
-int64_t bytesOf(Type type) {
+/// The bytes of a tensor, known or symbolic; nothing if they can't be counted.
+std::optional<int64_t> bytesOf(Type type) {
   auto tensor = cast<RankedTensorType>(type);
-  int64_t bits = tensor.getElementTypeBitWidth();
-  int64_t bytes = tensor.getNumElements() * std::max<int64_t>(1, bits / 8);
-  return (bytes + alignment - 1) / alignment * alignment;
+  SmallVector<int64_t> factors(tensor.getShape());
+  factors.push_back(std::max<int64_t>(1, tensor.getElementTypeBitWidth() / 8));
+  return productOf(factors);
 }
 
 /// Free places of the arena, by address.
 class Arena {
 public:
-  int64_t allocate(int64_t bytes) {
+  int64_t allocate(int64_t wanted) {
+    int64_t bytes = aligned(wanted);
     for (auto place = free.begin(); place != free.end(); ++place)
       if (place->second >= bytes) {
         auto [offset, size] = *place;
@@ -54,7 +63,8 @@ public:
     return offset;
   }
 
-  void release(int64_t offset, int64_t bytes) {
+  void release(int64_t offset, int64_t released) {
+    int64_t bytes = aligned(released);
     if (bytes == 0)
       return;
     auto place = free.emplace(offset, bytes).first;
@@ -69,11 +79,74 @@ public:
       }
   }
 
-  int64_t bytes() const { return end; }
+  NamedAttribute describe(Builder &builder) const {
+    return builder.getNamedAttr("weft.arena", builder.getI64IntegerAttr(end));
+  }
 
 private:
+  static int64_t aligned(int64_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
+
   std::map<int64_t, int64_t> free;
   int64_t end = 0;
+};
+
+/// Slots for tensors of symbolic sizes.
+class Slots {
+public:
+  int64_t allocate(int64_t bytes) {
+    size_t best = slots.size();
+    for (size_t number = 0; number < slots.size(); ++number)
+      if (slots[number].isFree &&
+          (best == slots.size() || waste(number, bytes) < waste(best, bytes)))
+        best = number;
+    if (best == slots.size())
+      slots.emplace_back();
+    slots[best].isFree = false;
+    require(slots[best].sizes, bytes);
+    return best;
+  }
+
+  void release(int64_t slot, int64_t) { slots[slot].isFree = true; }
+
+  NamedAttribute describe(Builder &builder) const {
+    auto sizes = llvm::map_to_vector(slots, [&](const Slot &slot) -> Attribute {
+      return ShapeAttr::get(builder.getContext(), slot.sizes);
+    });
+    return builder.getNamedAttr("weft.slots", builder.getArrayAttr(sizes));
+  }
+
+private:
+  struct Slot {
+    /// The largest counts; none is known to be at most another.
+    SmallVector<int64_t> sizes;
+    bool isFree = false;
+  };
+
+  static bool isAtMost(int64_t left, int64_t right) {
+    auto rest = checkedSize([&] { return subtractSizes(right, left); });
+    return rest && !mayBeNegative(*rest);
+  }
+
+  static void require(SmallVector<int64_t> &sizes, int64_t bytes) {
+    if (llvm::any_of(sizes, [&](int64_t size) { return isAtMost(bytes, size); }))
+      return;
+    llvm::erase_if(sizes, [&](int64_t size) { return isAtMost(size, bytes); });
+    sizes.push_back(bytes);
+  }
+
+  /// How badly a free slot suits: not at all badly if it was made for that size, else by how much
+  /// it would have to grow or leave unused, with symbols estimated.
+  int64_t waste(size_t number, int64_t bytes) const {
+    ArrayRef<int64_t> sizes = slots[number].sizes;
+    if (llvm::is_contained(sizes, bytes))
+      return -1;
+    int64_t largest = 0;
+    for (int64_t size : sizes)
+      largest = std::max(largest, estimateSize(size));
+    return std::abs(largest - estimateSize(bytes));
+  }
+
+  std::vector<Slot> slots;
 };
 
 /// The value whose memory `value` is: reshapes share it.
@@ -87,20 +160,28 @@ struct PlanMemory : impl::PlanMemoryBase<PlanMemory> {
   using PlanMemoryBase::PlanMemoryBase;
 
   void runOnOperation() override {
-    for (auto function : getOperation().getOps<func::FuncOp>())
-      if (!function.isDeclaration())
-        plan(function);
+    for (auto function : getOperation().getOps<func::FuncOp>()) {
+      if (function.isDeclaration())
+        continue;
+      if (failed(hasSymbolicSizes(function) ? plan(function, Slots()) : plan(function, Arena())))
+        return signalPassFailure();
+    }
   }
 
 private:
-  void plan(func::FuncOp function) {
-    Block &body = function.getBody().front();
-    llvm::DenseMap<Value, Operation *> lastReader;
+  /// The op after which the memory of a value is free, for each value that has memory.
+  static llvm::DenseMap<Value, Operation *> lastReaders(Block &body) {
+    llvm::DenseMap<Value, Operation *> readers;
     for (Operation &op : body)
       for (Value operand : op.getOperands())
-        lastReader[storageOf(operand)] = &op;
+        readers[storageOf(operand)] = &op;
+    return readers;
+  }
+
+  template <typename Memory> LogicalResult plan(func::FuncOp function, Memory memory) {
+    Block &body = function.getBody().front();
+    llvm::DenseMap<Value, Operation *> lastReader = lastReaders(body);
     llvm::DenseMap<Operation *, SmallVector<std::pair<int64_t, int64_t>>> ending;
-    Arena arena;
     for (Operation &op : body) {
       if (auto launch = dyn_cast<LaunchOp>(op)) {
         SmallVector<int64_t> offsets;
@@ -110,17 +191,23 @@ private:
             offsets.push_back(-1);
             continue;
           }
-          int64_t bytes = bytesOf(output.getType());
-          offsets.push_back(arena.allocate(bytes));
-          ending[last ? last : &op].push_back({offsets.back(), bytes});
+          std::optional<int64_t> bytes = bytesOf(output.getType());
+          if (!bytes)
+            return op.emitOpError() << "has a result of shape " << shapeText(output.getType())
+                                    << ", whose bytes can't be counted";
+          offsets.push_back(memory.allocate(*bytes));
+          ending[last ? last : &op].push_back({offsets.back(), *bytes});
         }
         launch->setAttr("offsets", DenseI64ArrayAttr::get(&getContext(), offsets));
       }
-      for (auto [offset, bytes] : ending.lookup(&op))
-        arena.release(offset, bytes);
+      // After the launch has its places: it never writes where it reads.
+      for (auto [place, bytes] : ending.lookup(&op))
+        memory.release(place, bytes);
     }
-    function->setAttr("weft.arena",
-                      IntegerAttr::get(IntegerType::get(&getContext(), 64), arena.bytes()));
+    Builder builder(&getContext());
+    NamedAttribute description = memory.describe(builder);
+    function->setAttr(description.getName(), description.getValue());
+    return success();
   }
 };
 

@@ -5,8 +5,11 @@
 //                                                     lanes = 16, rows = 14, columns = 2, ...>} {
 //
 // A schedule holds no sizes but those that pay: the rows of a convolution's tile divide its width.
+// Symbolic sizes count as large, and none becomes part of a schedule.
 #include "dialects/Weft/IR/ContractionLoops.h"
+#include "lib/Support/SymbolicSize.h"
 #include "passes/Passes.h"
+#include "passes/schedule/GpuSchedule.h"
 #include "llvm/ADT/bit.h"
 
 using namespace mlir;
@@ -25,20 +28,22 @@ constexpr int64_t lanes = 16;
 /// operand of so many steps stays in the second-level cache.
 constexpr int64_t depthSteps = 1024;
 
-/// The size of a loop in a call of the kernel.
-int64_t sizeOf(const ContractionLoop &loop, LaunchOp launch) {
-  int64_t size = 1;
-  for (int64_t symbol : loop.symbols)
-    size *= launch.getSizes()[symbol];
-  return size;
+/// The product of sizes of a launch; nothing if it is not known, as a symbolic one.
+std::optional<int64_t> knownProduct(ArrayRef<int64_t> symbols, LaunchOp launch) {
+  auto product = productOf(
+      llvm::map_to_vector(symbols, [&](int64_t symbol) { return launch.getSizes()[symbol]; }));
+  return product && !isSymbolicSize(*product) ? product : std::nullopt;
 }
 
-/// A distance in memory in a call of the kernel, in elements.
+/// The size of a loop in a call of the kernel, if it is known.
+std::optional<int64_t> sizeOf(const ContractionLoop &loop, LaunchOp launch) {
+  return knownProduct(loop.symbols, launch);
+}
+
+/// A distance in memory in a call of the kernel, in elements; 0 if it is not known.
 int64_t valueOf(const SymbolicStride &stride, LaunchOp launch) {
-  int64_t value = stride.factor;
-  for (int64_t symbol : stride.symbols)
-    value *= launch.getSizes()[symbol];
-  return value;
+  std::optional<int64_t> run = knownProduct(stride.symbols, launch);
+  return run ? stride.factor * *run : 0;
 }
 
 /// The tile height from `most` downwards that wastes least of `size` rows, when the last tile is
@@ -64,7 +69,8 @@ struct Schedule : impl::ScheduleBase<Schedule> {
     getOperation().walk([&](LaunchOp launch) { launches.try_emplace(launch.getKernel(), launch); });
     for (KernelOp kernel : getOperation().getOps<KernelOp>())
       if (!kernel.getScheduleAttr())
-        kernel.setScheduleAttr(choose(kernel, launches.lookup(kernel.getSymName())));
+        kernel.setScheduleAttr(gpu ? chooseGpuSchedule(kernel, launches.lookup(kernel.getSymName()))
+                                   : choose(kernel, launches.lookup(kernel.getSymName())));
   }
 
 private:
@@ -74,7 +80,8 @@ private:
         return chooseContraction(kernel, contraction, launch);
       if (auto reduction = dyn_cast<ReductionOpInterface>(op)) {
         int64_t rank = cast<RankedTensorType>(op.getOperand(0).getType()).getRank();
-        bool rows = reduction.getReducedAxes().back() == rank - 1;
+        ArrayRef<int64_t> axes = reduction.getReducedAxes();
+        bool rows = axes.empty() || axes.back() == rank - 1; // without axes: refused by templates
         return make(rows ? Template::row_reduction : Template::column_reduction);
       }
       if (isa<ScatterAddOp>(op))
@@ -107,11 +114,13 @@ private:
     if (!isMatrix && launch) {
       // With the distance of rows known their addresses need no registers.
       rowStride = valueOf(rowLoops.back().strides[Contraction::Lhs], launch);
-      if (rowLoops.size() > 1)
-        rows = bestRows(sizeOf(rowLoops.back(), launch), most);
+      std::optional<int64_t> width = sizeOf(rowLoops.back(), launch);
+      if (rowLoops.size() > 1 && width)
+        rows = bestRows(*width, most);
+      // A loop of unknown size counts as long: the outermost one goes step by step.
       int64_t inner = 1;
       for (const ContractionLoop &loop : llvm::drop_begin(depthLoops))
-        inner *= sizeOf(loop, launch);
+        inner = std::min(depth, inner * std::min(depth, sizeOf(loop, launch).value_or(depth)));
       depth = llvm::bit_floor<uint64_t>(std::max<int64_t>(1, depth / std::max<int64_t>(1, inner)));
     }
     return ScheduleAttr::get(&getContext(), Template::contraction, lanes, rows, columns, depth,
@@ -127,7 +136,7 @@ private:
     return launch && loopsOfKind(loops, Contraction::Depth).size() > 1 &&
            isa<BlockArgument>(op->getOperand(1)) && columns.size() == 1 &&
            columns[0].strides[Contraction::Rhs].isOne() &&
-           sizeOf(columns[0], launch) % (vectors * lanes) == 0;
+           sizeOf(columns[0], launch).value_or(1) % (vectors * lanes) == 0;
   }
 };
 

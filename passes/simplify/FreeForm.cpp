@@ -7,10 +7,12 @@ using namespace mlir;
 namespace weft {
 
 Attribute splatElement(Value value) {
-  DenseElementsAttr constant;
-  if (matchPattern(value, m_Constant(&constant)) && constant.isSplat())
-    return constant.getSplatValue<Attribute>();
-  return {};
+  Attribute constant;
+  if (!matchPattern(value, m_Constant(&constant)))
+    return {};
+  if (auto elements = dyn_cast<SplatElementsAttr>(constant))
+    return elements.getSplatValue<Attribute>();
+  return dyn_cast<SymbolicSizeAttr>(constant);
 }
 
 Value FreeForm::build(OpBuilder &builder, Location location) const {
@@ -19,7 +21,7 @@ Value FreeForm::build(OpBuilder &builder, Location location) const {
   if (viewed)
     return ReshapeOp::create(builder, location, type, viewed);
   if (element)
-    return ConstantOp::create(builder, location, type, DenseElementsAttr::get(type, element));
+    return createFilled(builder, location, type, element);
   return BroadcastOp::create(builder, location, type, BroadcastOp(broadcast).getX(), dimensions);
 }
 

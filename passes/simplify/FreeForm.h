@@ -26,7 +26,8 @@ mlir::Operation *rebuildOver(mlir::Operation *op, llvm::ArrayRef<int64_t> shape,
                              mlir::OpBuilder &builder,
                              llvm::function_ref<std::optional<FreeForm>(mlir::Value)> formOf);
 
-/// The element of `value` if it is a constant with equal elements, else null.
+/// The element of `value` if it is a constant with equal elements: a number, or a SymbolicSizeAttr;
+/// else null.
 mlir::Attribute splatElement(mlir::Value value);
 
 } // namespace weft

@@ -1,6 +1,7 @@
-// Custom pieces of the ops' textual form.
+// Custom pieces of the textual form of ops and attributes.
 #pragma once
 
+#include "dialects/Weft/IR/Weft.h"
 #include "mlir/IR/OpImplementation.h"
 
 namespace weft {
@@ -33,5 +34,23 @@ void printOneType(mlir::OpAsmPrinter &printer, mlir::Operation *, mlir::Type fir
   ((printer << ", " << others), ...);
   printer << ")";
 }
+
+/// A size: a number, or an expression in quotes, as "2*n + 1".
+mlir::ParseResult parseSize(mlir::AsmParser &parser, int64_t &size);
+void printSize(mlir::AsmPrinter &printer, int64_t size);
+
+/// `["n", 784]`.
+mlir::ParseResult parseSizeList(mlir::AsmParser &parser, llvm::SmallVector<int64_t> &sizes);
+void printSizeList(mlir::AsmPrinter &printer, llvm::ArrayRef<int64_t> sizes);
+
+/// The same for an op's attribute.
+mlir::ParseResult parseSizes(mlir::OpAsmParser &parser, ShapeAttr &sizes);
+void printSizes(mlir::OpAsmPrinter &printer, mlir::Operation *, ShapeAttr sizes);
+
+/// `"n" : tensor<f32>`: the size that a tensor is filled with, whose element type is the tensor's.
+mlir::ParseResult parseFillingSize(mlir::OpAsmParser &parser, SymbolicSizeAttr &size,
+                                   mlir::Type &type);
+void printFillingSize(mlir::OpAsmPrinter &printer, mlir::Operation *, SymbolicSizeAttr size,
+                      mlir::Type type);
 
 } // namespace weft

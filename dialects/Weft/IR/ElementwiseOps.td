@@ -11,15 +11,7 @@ defvar DiscreteResult = NotDifferentiable<"the result is a bool or an integer">;
 class Weft_ElementwiseOp<string mnemonic, string rule, list<Trait> traits>
     : Weft_InferredOp<mnemonic, traits # [DeclareOpInterfaceMethods<ElementwiseOpInterface, ["emitBody"]>]> {
   let inference = "::weft::" # rule;
-  let extraClassDeclaration = [{
-    static ::llvm::LogicalResult inferReturnTypes(
-        ::mlir::MLIRContext *context, std::optional<::mlir::Location> location,
-        ::mlir::ValueRange operands, ::mlir::DictionaryAttr attributes,
-        ::mlir::OpaqueProperties properties, ::mlir::RegionRange regions,
-        ::llvm::SmallVectorImpl<::mlir::Type> &types);
-    static bool isCompatibleReturnTypes(::mlir::TypeRange inferred, ::mlir::TypeRange actual) {
-      return ::weft::areCompatible(inferred, actual);
-    }
+  let declarations = [{
     ::llvm::SmallVector<::llvm::SmallVector<int64_t>> getDimensionLabels() {
       return ::weft::elementwiseLabels(getOperation());
     }

@@ -35,12 +35,16 @@ int64_t KernelOp::getSizeCount() {
   return count;
 }
 
+/// More sizes than any kernel has; what is done for each size up to the largest number stays cheap.
+static constexpr int64_t mostSizes = 4096;
+
 /// True if `type` is a tensor with a symbolic size for each dimension.
 static bool hasSizes(Type type) {
   auto tensor = dyn_cast<RankedTensorType>(type);
   auto sizes = tensor ? dyn_cast_or_null<SizesAttr>(tensor.getEncoding()) : SizesAttr();
   return sizes && static_cast<int64_t>(sizes.getSymbols().size()) == tensor.getRank() &&
-         llvm::all_of(sizes.getSymbols(), [](int64_t symbol) { return symbol >= 0; });
+         llvm::all_of(sizes.getSymbols(),
+                      [](int64_t symbol) { return symbol >= 0 && symbol < mostSizes; });
 }
 
 static constexpr llvm::StringLiteral sizesAdvice =
@@ -65,12 +69,16 @@ LogicalResult KernelOp::verify() {
   return failure(walk.wasInterrupted());
 }
 
-/// The number of elements of a tensor of `type` in a kernel called with `sizes`.
-static int64_t countElements(Type type, ArrayRef<int64_t> sizes) {
-  int64_t count = 1;
-  for (int64_t symbol : cast<SizesAttr>(cast<RankedTensorType>(type).getEncoding()).getSymbols())
-    count *= sizes[symbol];
-  return count;
+/// The number of elements of a tensor of `type` in a kernel called with `sizes`; nothing if it
+/// overflows.
+static std::optional<int64_t> countElements(Type type, ArrayRef<int64_t> sizes) {
+  auto encoding = cast<SizesAttr>(cast<RankedTensorType>(type).getEncoding());
+  return productOf(
+      llvm::map_to_vector(encoding.getSymbols(), [&](int64_t symbol) { return sizes[symbol]; }));
+}
+
+static std::string textOf(std::optional<int64_t> count) {
+  return count ? textOfSize(*count) : "too many";
 }
 
 LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
@@ -90,12 +98,13 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
       if (getElementTypeOrSelf(outside) != getElementTypeOrSelf(inside))
         return emitOpError() << role << " #" << number << " is " << outside << ", the kernel's is "
                              << inside;
-      auto tensor = cast<RankedTensorType>(outside);
-      int64_t count = countElements(inside, getSizes());
-      if (tensor.hasStaticShape() && tensor.getNumElements() != count)
+      if (!cast<RankedTensorType>(outside).hasStaticShape())
+        continue;
+      std::optional<int64_t> have = elementCount(outside), want = countElements(inside, getSizes());
+      if (!have || !want || *have != *want)
         return emitOpError() << role << " #" << number << " of shape " << shapeText(outside)
-                             << " has " << tensor.getNumElements() << " elements, the kernel's "
-                             << inside << " of sizes [" << getSizes() << "] has " << count;
+                             << " has " << textOf(have) << " elements, the kernel's " << inside
+                             << " of sizes " << textOfSizes(getSizes()) << " has " << textOf(want);
     }
     return success();
   };

@@ -41,15 +41,15 @@ def Weft_LaunchOp : Op<Weft_Dialect, "launch",
     [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "Runs a kernel";
   let description = [{
-    `sizes` are the values of the kernel's symbolic sizes. The operands and results may be shaped
+    `sizes` are the values of the kernel's sizes, known or symbolic. The operands and results may be shaped
     differently from the kernel's types, which count only the elements: dimensions that are walked
     together were collapsed into one.
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<Weft_Tensor>:$inputs,
-                       DenseI64ArrayAttr:$sizes);
+                       Weft_ShapeAttr:$sizes);
   let results = (outs Variadic<Weft_Tensor>:$outputs);
   let assemblyFormat = [{
-    $kernel `(` $inputs `)` `sizes` $sizes attr-dict `:` functional-type($inputs, $outputs)
+    $kernel `(` $inputs `)` `sizes` custom<Sizes>($sizes) attr-dict `:` functional-type($inputs, $outputs)
   }];
 }
 

@@ -3,11 +3,13 @@
 #define WEFT_MOVEMENT_OPS_TD
 
 include "dialects/Weft/IR/ElementwiseOps.td"
+include "dialects/Weft/IR/WeftAttributes.td"
 
 defvar WithoutOperands = NotDifferentiable<"it has no operand to differentiate for">;
 defvar Dimensions = DeclareOpInterfaceMethods<DimensionOpInterface, ["rebuildWithLabels"]>;
 defvar FixedDimensions = DeclareOpInterfaceMethods<DimensionOpInterface>;
 defvar Indexed = DeclareOpInterfaceMethods<IndexedOpInterface>;
+defvar Conditions = DeclareOpInterfaceMethods<SizeConditionOpInterface>;
 
 //===----------------------------------------------------------------------===//
 // Creation
@@ -21,6 +23,22 @@ def Weft_ConstantOp : Weft_Op<"constant", [ConstantLike, WithoutOperands,
   let assemblyFormat = "attr-dict $value `:` type($result)";
   let pythonName = "";
   let explicitResult = 1;
+  let hasFolder = 1;
+  let hasVerifier = 1;
+}
+def Weft_SizeOp : Weft_Op<"size", [ConstantLike, WithoutOperands]> {
+  let summary = "A tensor filled with the number of a size, as in \"2*n + 1\".";
+  let description = [{
+    What a mean along a symbolic dimension divides by. A negative number counts as 0; an integer
+    wraps as a cast does, a float is the nearest one. With a known size it is a constant.
+  }];
+  let arguments = (ins Weft_SymbolicSizeAttr:$size);
+  let results = (outs RankedTensorOf<[F32, F64, I32, I64]>:$result);
+  let assemblyFormat = "custom<FillingSize>($size, type($result)) attr-dict";
+  let builders = [OpBuilder<(ins "::mlir::Type":$result, "int64_t":$size)>];
+  let pythonName = "";
+  let explicitResult = 1;
+  let computedBy = "a parameter of the launch";
   let hasFolder = 1;
   let hasVerifier = 1;
 }
@@ -93,7 +111,7 @@ def Weft_BroadcastOp : Weft_Op<"broadcast", [Gradient, Dimensions, Indexed]> {
     bool isExpanded(int64_t d);
   }];
 }
-def Weft_SliceOp : Weft_Op<"slice", [Gradient, FixedDimensions, Indexed]> {
+def Weft_SliceOp : Weft_Op<"slice", [Gradient, FixedDimensions, Indexed, Conditions]> {
   let summary = "The elements at starts + i * steps, i below the result's shape; steps may be negative.";
   let arguments = (ins Weft_Tensor:$x, DenseI64ArrayAttr:$starts, DenseI64ArrayAttr:$steps);
   let results = (outs Weft_Tensor:$result);
@@ -104,7 +122,7 @@ def Weft_SliceOp : Weft_Op<"slice", [Gradient, FixedDimensions, Indexed]> {
   let hasVerifier = 1;
   let extraClassDeclaration = "bool readsOnce(unsigned operand) { return true; }";
 }
-def Weft_PadOp : Weft_Op<"pad", [Gradient, FixedDimensions, Indexed]> {
+def Weft_PadOp : Weft_Op<"pad", [Gradient, FixedDimensions, Indexed, Conditions]> {
   let summary = "x placed at `low`, `interior` elements apart, in a tensor filled with `value`.";
   let description = [{
     Element i of x is at low + i * (interior + 1) of the result in each dimension. `low` may not be
@@ -134,7 +152,7 @@ def Weft_ConcatenateOp : Weft_InferredOp<"concatenate", [Gradient, FixedDimensio
   let inference = "::weft::inferConcatenate";
   let declarations = "bool readsOnce(unsigned operand) { return true; }";
 }
-def Weft_GatherOp : Weft_InferredOp<"gather", [Gradient, FixedDimensions, Indexed]> {
+def Weft_GatherOp : Weft_InferredOp<"gather", [Gradient, FixedDimensions, Indexed, Conditions]> {
   let summary = "The slices of x at `indices` along `axis`.";
   let description = [{
     The shape of the result is that of x with dimension `axis` replaced by the shape of `indices`. A

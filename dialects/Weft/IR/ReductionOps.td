@@ -13,16 +13,6 @@ class Weft_ReductionOp<string mnemonic, string rule, list<Trait> traits>
   let assemblyFormat = "$x $axes attr-dict `:` type($x) `->` type($result)";
   let pythonName = "";
   let inference = "::weft::" # rule;
-  let extraClassDeclaration = [{
-    static ::llvm::LogicalResult inferReturnTypes(
-        ::mlir::MLIRContext *context, std::optional<::mlir::Location> location,
-        ::mlir::ValueRange operands, ::mlir::DictionaryAttr attributes,
-        ::mlir::OpaqueProperties properties, ::mlir::RegionRange regions,
-        ::llvm::SmallVectorImpl<::mlir::Type> &types);
-    static bool isCompatibleReturnTypes(::mlir::TypeRange inferred, ::mlir::TypeRange actual) {
-      return ::weft::areCompatible(inferred, actual);
-    }
-  }];
 }
 
 def Weft_SumOp : Weft_ReductionOp<"sum", "inferReduction", [Gradient]> {
@@ -47,15 +37,7 @@ def Weft_MinOp : Weft_ReductionOp<"min", "inferReduction", [Gradient]> {
 
 class Weft_ArgReductionOp<string mnemonic> : Weft_ReductionOp<mnemonic, "inferArgReduction", [DiscreteResult]> {
   let results = (outs RankedTensorOf<[I64]>:$result);
-  let extraClassDeclaration = [{
-    static ::llvm::LogicalResult inferReturnTypes(
-        ::mlir::MLIRContext *context, std::optional<::mlir::Location> location,
-        ::mlir::ValueRange operands, ::mlir::DictionaryAttr attributes,
-        ::mlir::OpaqueProperties properties, ::mlir::RegionRange regions,
-        ::llvm::SmallVectorImpl<::mlir::Type> &types);
-    static bool isCompatibleReturnTypes(::mlir::TypeRange inferred, ::mlir::TypeRange actual) {
-      return ::weft::areCompatible(inferred, actual);
-    }
+  let declarations = [{
     bool usesPosition() { return true; }
     unsigned getResultIndex() { return 1; }
   }];

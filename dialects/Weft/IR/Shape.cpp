@@ -1,5 +1,6 @@
 // Comparing, labelling and rebuilding shapes; building ops by name.
 #include "dialects/Weft/IR/Weft.h"
+#include "lib/Support/SymbolicSize.h"
 
 using namespace mlir;
 
@@ -24,6 +25,20 @@ bool areCompatible(TypeRange left, TypeRange right) {
   return true;
 }
 
+LogicalResult trait::verifyResultTypes(Operation *op) {
+  auto inferring = cast<InferTypeOpInterface>(op);
+  SmallVector<Type> types;
+  if (failed(inferring.inferReturnTypes(op->getContext(), op->getLoc(), op->getOperands(),
+                                        op->getRawDictionaryAttrs(), op->getPropertiesStorage(),
+                                        op->getRegions(), types)))
+    return failure();
+  if (inferring.isCompatibleReturnTypes(types, op->getResultTypes()))
+    return success();
+  return op->emitOpError() << "inferred type(s) " << types
+                           << " are incompatible with return type(s) of operation "
+                           << op->getResultTypes();
+}
+
 bool haveSameSize(Type left, int64_t d, Type right, int64_t e) {
   auto a = cast<RankedTensorType>(left), b = cast<RankedTensorType>(right);
   auto first = dyn_cast_or_null<SizesAttr>(a.getEncoding());
@@ -33,18 +48,48 @@ bool haveSameSize(Type left, int64_t d, Type right, int64_t e) {
   return a.getDimSize(d) == b.getDimSize(e);
 }
 
-std::string shapeText(Type type) {
+std::string shapeText(Type type) { return textOfSizes(cast<RankedTensorType>(type).getShape()); }
+
+std::string textOfSizes(ArrayRef<int64_t> sizes) {
   std::string text;
   llvm::raw_string_ostream stream(text);
   stream << "[";
-  llvm::interleaveComma(cast<RankedTensorType>(type).getShape(), stream, [&](int64_t size) {
-    if (ShapedType::isDynamic(size))
-      stream << "?";
-    else
-      stream << size;
-  });
+  llvm::interleaveComma(sizes, stream, [&](int64_t size) { stream << textOfSize(size); });
   stream << "]";
   return text;
+}
+
+std::string textOfSize(int64_t size) {
+  if (ShapedType::isDynamic(size))
+    return "?";
+  try {
+    return sizeText(size);
+  } catch (const Error &) {
+    return std::to_string(size); // no handle, though as large as one
+  }
+}
+
+std::optional<int64_t> productOf(ArrayRef<int64_t> sizes) {
+  return checkedSize([&] { return multiplySizes(sizes.begin(), sizes.end()); });
+}
+
+std::optional<int64_t> elementCount(Type type) {
+  return productOf(cast<RankedTensorType>(type).getShape());
+}
+
+bool isEmpty(Type type) { return llvm::is_contained(cast<RankedTensorType>(type).getShape(), 0); }
+
+bool hasSymbolicSize(Type type) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  return tensor && llvm::any_of(tensor.getShape(), isSymbolicSize);
+}
+
+Value createFilled(OpBuilder &builder, Location location, RankedTensorType type,
+                   Attribute element) {
+  if (auto size = dyn_cast<SymbolicSizeAttr>(element))
+    return SizeOp::create(builder, location, type, size);
+  ElementsAttr elements = DenseElementsAttr::get(type, element);
+  return ConstantOp::create(builder, location, type, elements);
 }
 
 SmallVector<SmallVector<int64_t>> elementwiseLabels(Operation *op) {

@@ -1,6 +1,7 @@
 // Helpers for the shapes of ops: comparing, labelling and rebuilding.
 #pragma once
 
+#include "lib/Support/Error.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinTypes.h"
 #include "mlir/IR/Operation.h"
@@ -18,8 +19,46 @@ bool agree(int64_t left, int64_t right);
 /// where sizes have numbers only, one number.
 bool haveSameSize(mlir::Type left, int64_t d, mlir::Type right, int64_t e);
 
-/// "[2, 3, ?]", for messages.
+/// "[2, n, ?]", for messages.
 std::string shapeText(mlir::Type type);
+/// The same for a list of sizes.
+std::string textOfSizes(llvm::ArrayRef<int64_t> sizes);
+/// "2", "n" or "?", for messages.
+std::string textOfSize(int64_t size);
+
+/// The value of `compute`, which does arithmetic on sizes; nothing if a number overflows.
+template <typename Compute> std::optional<int64_t> checkedSize(Compute compute) {
+  try {
+    return compute();
+  } catch (const Error &) {
+    return std::nullopt;
+  }
+}
+
+/// The same, but a dynamic size if a number overflows; fusion refuses these.
+template <typename Compute> int64_t sizeOrDynamic(Compute compute) {
+  return checkedSize(compute).value_or(mlir::ShapedType::kDynamic);
+}
+
+/// What `check` returns; an error that arithmetic on sizes throws in it is emitted at `location`.
+template <typename Check>
+llvm::LogicalResult withSizeErrors(std::optional<mlir::Location> location, llvm::StringRef op,
+                                   Check check) {
+  try {
+    return check();
+  } catch (const Error &error) {
+    return mlir::emitOptionalError(location, "'", op, "' op ", error.what());
+  }
+}
+
+/// The product of sizes, known or symbolic; nothing if a number overflows.
+std::optional<int64_t> productOf(llvm::ArrayRef<int64_t> sizes);
+/// How many elements a tensor without dynamic dimensions has; nothing if the number overflows.
+std::optional<int64_t> elementCount(mlir::Type type);
+/// True if a tensor surely has no elements.
+bool isEmpty(mlir::Type type);
+/// True if the type is a tensor with a size that is a symbol's.
+bool hasSymbolicSize(mlir::Type type);
 
 /// One label for each dimension, the same for all operands and results.
 llvm::SmallVector<llvm::SmallVector<int64_t>> elementwiseLabels(mlir::Operation *op);
@@ -39,6 +78,10 @@ mlir::Operation *createByName(mlir::OpBuilder &builder, mlir::Location location,
                               llvm::StringRef name, mlir::ValueRange operands,
                               llvm::ArrayRef<mlir::NamedAttribute> attributes,
                               mlir::TypeRange resultTypes = {});
+
+/// A tensor of type `type` whose elements are all `element`: a number, or a SymbolicSizeAttr.
+mlir::Value createFilled(mlir::OpBuilder &builder, mlir::Location location,
+                         mlir::RankedTensorType type, mlir::Attribute element);
 
 /// `type` with another shape and the same element type.
 mlir::RankedTensorType withShape(mlir::Type type, llvm::ArrayRef<int64_t> shape);

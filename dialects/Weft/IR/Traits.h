@@ -1,4 +1,4 @@
-// Traits of ops that carry no method.
+// Traits of ops: marks, and checks.
 #pragma once
 
 #include "mlir/IR/OpDefinition.h"
@@ -8,5 +8,18 @@ namespace weft::trait {
 /// The derivative is zero or undefined everywhere; differentiation stops here.
 template <typename ConcreteType>
 class NotDifferentiable : public mlir::OpTrait::TraitBase<ConcreteType, NotDifferentiable> {};
+
+/// Checks that `op`, which infers its result types, has these; one error says why not.
+llvm::LogicalResult verifyResultTypes(mlir::Operation *op);
+
+/// The result types are those that inference gives.
+template <typename ConcreteType>
+class ResultTypesAreInferred
+    : public mlir::OpTrait::TraitBase<ConcreteType, ResultTypesAreInferred> {
+public:
+  static llvm::LogicalResult verifyRegionTrait(mlir::Operation *op) {
+    return verifyResultTypes(op);
+  }
+};
 
 } // namespace weft::trait

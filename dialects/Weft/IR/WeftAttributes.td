@@ -4,9 +4,11 @@
 
 include "mlir/IR/AttrTypeBase.td"
 include "mlir/IR/EnumAttr.td"
+include "mlir/IR/TensorEncoding.td"
 include "dialects/Weft/IR/WeftBase.td"
 
-class Weft_Attr<string name, string attrMnemonic> : AttrDef<Weft_Dialect, name> {
+class Weft_Attr<string name, string attrMnemonic, list<Trait> traits = []>
+    : AttrDef<Weft_Dialect, name, traits> {
   let mnemonic = attrMnemonic;
 }
 
@@ -18,6 +20,35 @@ def Weft_SizesAttr : Weft_Attr<"Sizes", "sizes"> {
   }];
   let parameters = (ins OptionalArrayRefParameter<"int64_t">:$symbols);
   let assemblyFormat = "`<` (`[` $symbols^ `]`)? `>`";
+}
+
+def Weft_ShapeAttr
+    : Weft_Attr<"Shape", "shape", [DeclareAttrInterfaceMethods<VerifiableTensorEncoding>]> {
+  let summary = "Sizes, known or symbolic";
+  let description = [{
+    A list of sizes: numbers, and expressions over named symbols in quotes. As the encoding of a
+    tensor type it says what the dynamic dimensions are: `tensor<?x784xf32, #weft.shape<["n", 784]>>`.
+    Such types are for files and people; `weft-resolve-sizes` replaces them by types whose sizes are
+    handles (lib/Support/SymbolicSize.h), `weft-name-sizes` does the inverse.
+
+    An expression is a sum of products of names and numbers, and of floors of quotients by a number:
+    `"2*n + 1"`, `"floor((h - 3) / 2) + 1"`.
+  }];
+  let parameters = (ins OptionalArrayRefParameter<"int64_t">:$sizes);
+  let assemblyFormat = "`<` custom<SizeList>($sizes) `>`";
+  let returnType = "::llvm::ArrayRef<int64_t>";
+  let convertFromStorage = "$_self.getSizes()";
+  let constBuilderCall = "::weft::ShapeAttr::get($_builder.getContext(), $0)";
+}
+
+def Weft_SymbolicSizeAttr : Weft_Attr<"SymbolicSize", "symbolic_size"> {
+  let summary = "The number that a size is, as an element of a tensor";
+  let description = [{
+    `#weft.symbolic_size<"2*n", f32>` is the number 2 n as float32. A negative number counts as 0.
+    It is what a `weft.size` holds, and a launch among its parameters.
+  }];
+  let parameters = (ins "int64_t":$size, "::mlir::Type":$element);
+  let assemblyFormat = "`<` custom<Size>($size) `,` $element `>`";
 }
 
 def Weft_Template : I32EnumAttr<"Template", "how a kernel runs", [

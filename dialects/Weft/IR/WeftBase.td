@@ -85,8 +85,14 @@ class Weft_Op<string mnemonic, list<Trait> traits = []>
   string computedBy = "";
 }
 
+/// The result types are those that inference gives. MLIR's own check of this adds a second error to
+/// the one that inference emits; it is switched off below.
+def ResultTypesAreInferred : NativeOpTrait<"ResultTypesAreInferred"> {
+  let cppNamespace = "::weft::trait";
+}
+
 class Weft_InferredOp<string mnemonic, list<Trait> traits = []>
-    : Weft_Op<mnemonic, traits # [InferTypeOpInterface]> {
+    : Weft_Op<mnemonic, traits # [InferTypeOpInterface, ResultTypesAreInferred]> {
   /// The C++ function that computes the result types, see Rules/Inference.h.
   string inference = "";
   /// More declarations of the C++ class.
@@ -97,6 +103,12 @@ class Weft_InferredOp<string mnemonic, list<Trait> traits = []>
         ::mlir::ValueRange operands, ::mlir::DictionaryAttr attributes,
         ::mlir::OpaqueProperties properties, ::mlir::RegionRange regions,
         ::llvm::SmallVectorImpl<::mlir::Type> &types);
+    static ::llvm::LogicalResult refineReturnTypes(
+        ::mlir::MLIRContext *, std::optional<::mlir::Location>, ::mlir::ValueRange,
+        ::mlir::DictionaryAttr, ::mlir::OpaqueProperties, ::mlir::RegionRange,
+        ::llvm::SmallVectorImpl<::mlir::Type> &) {
+      return ::llvm::success();
+    }
     static bool isCompatibleReturnTypes(::mlir::TypeRange inferred, ::mlir::TypeRange actual) {
       return ::weft::areCompatible(inferred, actual);
     }
@@ -108,7 +120,9 @@ class Weft_InferredOp<string mnemonic, list<Trait> traits = []>
         ::mlir::OpaqueProperties properties, ::mlir::RegionRange regions,
         ::llvm::SmallVectorImpl<::mlir::Type> &types) {
       $cppClass::Adaptor adaptor(operands, attributes, properties, regions);
-      return }] # inference # [{(adaptor, location, types);
+      return ::weft::withSizeErrors(location, getOperationName(), [&] {
+        return }] # inference # [{(adaptor, location, types);
+      });
     }
   }];
 }

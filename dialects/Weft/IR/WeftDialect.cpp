@@ -32,6 +32,8 @@ void WeftDialect::initialize() {
 
 Operation *WeftDialect::materializeConstant(OpBuilder &builder, Attribute value, Type type,
                                             Location location) {
+  if (auto size = dyn_cast<SymbolicSizeAttr>(value))
+    return SizeOp::create(builder, location, type, size);
   auto elements = dyn_cast<ElementsAttr>(value);
   return elements ? ConstantOp::create(builder, location, type, elements).getOperation() : nullptr;
 }

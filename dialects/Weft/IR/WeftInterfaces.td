@@ -52,6 +52,18 @@ def DimensionOpInterface : OpInterface<"DimensionOpInterface"> {
     "", "return nullptr;">];
 }
 
+def SizeConditionOpInterface : OpInterface<"SizeConditionOpInterface"> {
+  let cppNamespace = "::weft";
+  let description = [{
+    An op that is defined for some sizes of its operands and result only.
+  }];
+  let methods = [InterfaceMethod<[{
+      The sizes, known or symbolic, that may not be negative: what is left of a tensor behind the
+      last element that the op reads or writes.
+    }],
+    "::llvm::SmallVector<int64_t>", "getSizeConditions">];
+}
+
 def ElementwiseOpInterface : OpInterface<"ElementwiseOpInterface", [DimensionOpInterface]> {
   let cppNamespace = "::weft";
   let description = [{

@@ -1,5 +1,6 @@
 // The pieces that formulas are made of.
 #include "dialects/Weft/Rules/Build.h"
+#include "lib/Support/SymbolicSize.h"
 
 using namespace mlir;
 
@@ -16,6 +17,11 @@ Expression Compose::constant(Type type, double value) const {
           : Attribute(builder->getIntegerAttr(element, static_cast<int64_t>(value)));
   ElementsAttr elements = DenseElementsAttr::get(tensor, filling);
   return create<ConstantOp>(type, elements);
+}
+
+Expression Compose::size(Type type, int64_t size) const {
+  return isSymbolicSize(size) ? create<SizeOp>(type, size)
+                              : constant(type, static_cast<double>(size));
 }
 
 Expression Compose::iota(Type type, int64_t axis) const { return create<IotaOp>(type, axis); }
@@ -73,7 +79,7 @@ Expression sliceAlong(const Expression &x, int64_t axis, int64_t start, int64_t 
 Expression reverse(const Expression &x, Axes axes) {
   SmallVector<int64_t> starts(x.rank(), 0), steps(x.rank(), 1);
   for (int64_t axis : axes) {
-    starts[axis] = x.size(axis) - 1;
+    starts[axis] = sizeOrDynamic([&] { return subtractSizes(x.size(axis), 1); });
     steps[axis] = -1;
   }
   return axes.empty() ? x : slice(x, starts, steps, x.type().getShape());
@@ -90,14 +96,16 @@ Expression concatenate(ArrayRef<Value> inputs, int64_t axis, const Compose &at) 
 
 FailureOr<int64_t> countAlong(Operation *op, Value x, Axes axes) {
   auto type = cast<RankedTensorType>(x.getType());
-  int64_t count = 1;
+  SmallVector<int64_t> sizes;
   for (int64_t axis : axes) {
     if (type.isDynamicDim(axis))
       return op->emitOpError() << "needs a static size along axis " << axis
                                << ", but its operand has shape " << shapeText(type);
-    count *= type.getDimSize(axis);
+    sizes.push_back(type.getDimSize(axis));
   }
-  return count;
+  if (std::optional<int64_t> count = productOf(sizes))
+    return *count;
+  return op->emitOpError() << "has too many elements along its axes in shape " << shapeText(type);
 }
 
 } // namespace weft

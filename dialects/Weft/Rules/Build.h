@@ -23,6 +23,8 @@ public:
   Expression operator()(mlir::Value value) const;
   /// A tensor of type `type` filled with `value`, rounded to its dtype.
   Expression constant(mlir::Type type, double value) const;
+  /// A tensor of type `type` filled with the number of a size, known or symbolic.
+  Expression size(mlir::Type type, int64_t size) const;
   /// The index along `axis`, as a tensor of type `type`.
   Expression iota(mlir::Type type, int64_t axis) const;
   /// Any op; its arguments are those of `OpType::create` behind the location.
@@ -174,8 +176,8 @@ inline Expression matmul(const Expression &lhs, const Expression &rhs, bool tran
   return lhs.at().create<MatmulOp>(lhs, rhs, transposeLhs, transposeRhs);
 }
 
-/// How many elements x has along `axes`, for a rule of `op` that needs the number. Emits an error
-/// of `op` and fails if a size is dynamic.
+/// How many elements x has along `axes`, known or symbolic, for a rule of `op`. Emits an error of
+/// `op` and fails if a size is dynamic.
 llvm::FailureOr<int64_t> countAlong(mlir::Operation *op, mlir::Value x, Axes axes);
 
 } // namespace weft

@@ -1,5 +1,6 @@
 // Gradients of matrix products, convolutions and windows.
 #include "dialects/Weft/Rules/Build.h"
+#include "lib/Support/SymbolicSize.h"
 
 using namespace mlir;
 
@@ -27,10 +28,11 @@ static Expression convolutionInputGradient(const Expression &cotangent, const Ex
   SmallVector<int64_t> padded(cotangent.type().getShape());
   SmallVector<int64_t> low(padded.size(), 0), interior(padded.size(), 0);
   for (int64_t d : {0, 1}) {
-    int64_t border = dilations[d] * (weight.size(d) - 1);
+    int64_t border = sizeOrDynamic(
+        [&] { return multiplySizes(subtractSizes(weight.size(d), 1), dilations[d]); });
     low[d + 1] = border;
     interior[d + 1] = strides[d] - 1;
-    padded[d + 1] = shape[d + 1] + border;
+    padded[d + 1] = sizeOrDynamic([&] { return addSizes(shape[d + 1], border); });
   }
   Expression spread = pad(cotangent, 0.0, low, interior, padded);
   // [KH, KW, C, (G,) O] to [KH, KW, O, (G,) C].
@@ -45,7 +47,7 @@ void ConvolutionOp::buildGradient(OpBuilder &builder, ValueRange cotangents, Arr
                                   MutableArrayRef<Value> gradients) {
   Compose at(builder, getLoc());
   Expression g = at(cotangents[0]), x = at(getX()), weight = at(getWeight());
-  if (g.type().getNumElements() == 0)
+  if (isEmpty(g.type()))
     return;
   if (wanted[0])
     gradients[0] =
@@ -60,7 +62,7 @@ void ConvolutionWeightGradientOp::buildGradient(OpBuilder &builder, ValueRange c
                                                 MutableArrayRef<Value> gradients) {
   Compose at(builder, getLoc());
   Expression weight = at(cotangents[0]), x = at(getX()), cotangent = at(getCotangent());
-  if (weight.type().getNumElements() == 0 || cotangent.type().getNumElements() == 0)
+  if (isEmpty(weight.type()) || isEmpty(cotangent.type()))
     return;
   if (wanted[0])
     gradients[0] = convolutionInputGradient(cotangent, weight, getStrides(), getDilations(),

@@ -2,6 +2,7 @@
 // back behind, so that between layers they cancel.
 #include "dialects/Weft/Rules/Build.h"
 #include "dialects/Weft/Rules/Inference.h"
+#include "lib/Support/SymbolicSize.h"
 #include <limits>
 
 using namespace mlir;
@@ -17,15 +18,21 @@ static Expression inBorder(const Expression &x, double value, Axes padding) {
   for (int64_t d : {0, 1}) {
     low[d + 1] = padding[d];
     if (!ShapedType::isDynamic(shape[d + 1]))
-      shape[d + 1] += 2 * padding[d];
+      shape[d + 1] =
+          sizeOrDynamic([&] { return addSizes(shape[d + 1], multiplySizes(2, padding[d])); });
   }
   bool none = llvm::all_of(padding, [](int64_t width) { return width == 0; });
   return none ? x : pad(x, value, low, interior, shape);
 }
 
+/// How many of `channels` are in each group, which inference has found to be a whole number.
+static int64_t channelsInGroup(int64_t channels, int64_t groups) {
+  return divideSizesExactly(channels, groups).value_or(ShapedType::kDynamic);
+}
+
 /// weight [O, C / groups, KH, KW] as [KH, KW, C / groups, groups, O / groups].
 static Expression groupsApart(const Expression &weight, int64_t groups) {
-  SmallVector<int64_t> shape{groups, weight.size(0) / groups};
+  SmallVector<int64_t> shape{groups, channelsInGroup(weight.size(0), groups)};
   llvm::append_range(shape, weight.type().getShape().drop_front());
   return transpose(reshape(weight, shape), {3, 4, 2, 0, 1});
 }
@@ -39,11 +46,11 @@ static Expression convolveGroups(const Expression &image, const Expression &weig
   SmallVector<int64_t> shape(image.type().getShape());
   int64_t channels = shape.back();
   shape.back() = groups;
-  shape.push_back(channels / groups);
+  shape.push_back(channelsInGroup(channels, groups));
   Expression apart = image.at().create<ConvolutionOp>(
       reshape(image, shape), groupsApart(weight, groups), strides, dilations);
   SmallVector<int64_t> joined(apart.type().getShape().drop_back());
-  joined.back() *= apart.size(4);
+  joined.back() = sizeOrDynamic([&] { return multiplySizes(groups, apart.size(4)); });
   return reshape(apart, joined);
 }
 

@@ -1,5 +1,6 @@
 // Folds and canonical forms.
 #include "dialects/Weft/IR/Weft.h"
+#include "lib/Support/SymbolicSize.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
@@ -25,6 +26,8 @@ static bool isNeutralForAddition(Attribute attribute, Type type) {
 }
 
 static OpFoldResult splatAs(Type type, Attribute splat) {
+  if (isa_and_nonnull<SymbolicSizeAttr>(splat))
+    return splat; // fills any shape
   auto elements = dyn_cast_or_null<SplatElementsAttr>(splat);
   auto tensor = dyn_cast<RankedTensorType>(type);
   if (!elements || !tensor || !tensor.hasStaticShape() || tensor.getEncoding())
@@ -98,8 +101,31 @@ OpFoldResult CastOp::fold(FoldAdaptor adaptor) {
 }
 
 OpFoldResult ConstantOp::fold(FoldAdaptor adaptor) {
-  // Inside a kernel the attribute has no shape of its own to compare with.
-  return getType().getEncoding() ? OpFoldResult() : OpFoldResult(adaptor.getValue());
+  // Inside a kernel the value has no shape of its own, and a parameter is not its value: nothing
+  // is to be folded with it, and it equals constants with the same attributes only.
+  if (getType().getEncoding())
+    return (*this)->getAttrDictionary();
+  return adaptor.getValue();
+}
+
+OpFoldResult SizeOp::fold(FoldAdaptor) {
+  int64_t size = getSize().getSize();
+  if (isSymbolicSize(size) || !getType().hasStaticShape() || getType().getEncoding())
+    return getSize();
+  size = std::max<int64_t>(size, 0);
+  Type element = getType().getElementType();
+  Attribute number;
+  if (isa<FloatType>(element))
+    number = FloatAttr::get(element, static_cast<double>(size));
+  else
+    number = IntegerAttr::get(element, APInt(element.getIntOrFloatBitWidth(), size,
+                                             /*isSigned=*/true, /*implicitTrunc=*/true));
+  return DenseElementsAttr::get(getType(), number);
+}
+
+void SizeOp::build(OpBuilder &builder, OperationState &state, Type result, int64_t size) {
+  build(builder, state, result,
+        SymbolicSizeAttr::get(builder.getContext(), size, getElementTypeOrSelf(result)));
 }
 
 OpFoldResult ReshapeOp::fold(FoldAdaptor adaptor) {
@@ -141,7 +167,7 @@ OpFoldResult PadOp::fold(FoldAdaptor adaptor) {
   auto from = getX().getType(), to = cast<RankedTensorType>(getType());
   if (from == to && to.hasStaticShape())
     return getX();
-  if (from.hasStaticShape() && from.getNumElements() == 0)
+  if (from.hasStaticShape() && isEmpty(from))
     return splatAs(to, adaptor.getValue());
   return {};
 }

@@ -1,5 +1,6 @@
 // Result types by family of ops, and the verifiers of ops whose result type is given.
 #include "dialects/Weft/Rules/Inference.h"
+#include "lib/Support/SymbolicSize.h"
 
 using namespace mlir;
 
@@ -110,8 +111,15 @@ LogicalResult inferConcatenate(ConcatenateOp::Adaptor adaptor, InferenceLocation
                                 shapeText(type) + ", operand #0 has shape " + shapeText(first) +
                                 "; they may differ along axis " + Twine(axis) + " only");
     int64_t size = type.getDimSize(axis);
-    total = ShapedType::isDynamic(size) || ShapedType::isDynamic(total) ? ShapedType::kDynamic
-                                                                        : total + size;
+    if (ShapedType::isDynamic(size) || ShapedType::isDynamic(total)) {
+      total = ShapedType::kDynamic;
+      continue;
+    }
+    std::optional<int64_t> sum = checkedSize([&] { return addSizes(total, size); });
+    if (!sum)
+      return fail(location,
+                  "concatenate: the size along axis " + Twine(axis) + " overflows 64 bits");
+    total = *sum;
   }
   SmallVector<int64_t> shape(first.getShape());
   shape[axis] = total;
@@ -185,8 +193,12 @@ LogicalResult inferMatmul(MatmulOp::Adaptor adaptor, InferenceLocation location,
 int64_t windowCount(int64_t size, int64_t window, int64_t stride, int64_t dilation) {
   if (ShapedType::isDynamic(size) || ShapedType::isDynamic(window))
     return ShapedType::kDynamic;
-  int64_t span = dilation * (window - 1) + 1;
-  return size < span ? 0 : (size - span) / stride + 1;
+  auto count = checkedSize([&] {
+    int64_t span = addSizes(multiplySizes(dilation, subtractSizes(window, 1)), 1);
+    int64_t last = subtractSizes(size, span);
+    return last < 0 ? 0 : addSizes(floorDivideSize(last, stride), 1);
+  });
+  return count.value_or(0); // a window that large has no place
 }
 
 static bool arePositive(ArrayRef<int64_t> values, size_t count) {
@@ -308,7 +320,9 @@ LogicalResult inferAttention(ScaledDotProductAttentionOp::Adaptor adaptor,
 }
 
 static int64_t padded(int64_t size, int64_t padding) {
-  return ShapedType::isDynamic(size) ? size : size + 2 * padding;
+  if (ShapedType::isDynamic(size))
+    return size;
+  return checkedSize([&] { return addSizes(size, multiplySizes(2, padding)); }).value_or(0);
 }
 
 LogicalResult inferConv2d(Conv2dOp::Adaptor adaptor, InferenceLocation location,
@@ -317,9 +331,9 @@ LogicalResult inferConv2d(Conv2dOp::Adaptor adaptor, InferenceLocation location,
   int64_t groups = adaptor.getGroups();
   bool fits = x.getRank() == 4 && weight.getRank() == 4 && groups > 0;
   if (fits && !x.isDynamicDim(1) && !weight.isDynamicDim(1))
-    fits = x.getDimSize(1) == weight.getDimSize(1) * groups;
+    fits = x.getDimSize(1) == productOf({weight.getDimSize(1), groups});
   if (fits && !weight.isDynamicDim(0))
-    fits = weight.getDimSize(0) % groups == 0;
+    fits = divideSizesExactly(weight.getDimSize(0), groups).has_value();
   if (!arePositive(adaptor.getStrides(), 2) || !arePositive(adaptor.getDilations(), 2) ||
       !areSizes(adaptor.getPadding(), 2))
     return fail(location,

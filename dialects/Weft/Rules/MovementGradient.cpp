@@ -1,11 +1,10 @@
 // Gradients of the ops that move elements: each moves the cotangent back.
 #include "dialects/Weft/Rules/Build.h"
+#include "lib/Support/SymbolicSize.h"
 
 using namespace mlir;
 
 namespace weft {
-
-static bool isEmpty(RankedTensorType type) { return type.getNumElements() == 0; }
 
 void ReshapeOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool>,
                               MutableArrayRef<Value> gradients) {
@@ -48,7 +47,10 @@ void SliceOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<
     if (step > 0)
       continue;
     reversed.push_back(d);
-    low[d] += step * (getType().getDimSize(d) - 1);
+    low[d] = sizeOrDynamic([&] {
+      int64_t distance = multiplySizes(subtractSizes(getType().getDimSize(d), 1), step);
+      return addSizes(low[d], distance);
+    });
   }
   gradients[0] =
       pad(reverse(at(cotangents[0]), reversed), 0.0, low, interior, getX().getType().getShape());
@@ -78,7 +80,7 @@ void ConcatenateOp::buildGradient(OpBuilder &builder, ValueRange cotangents, Arr
     int64_t count = at(input).size(axis);
     if (wanted[number])
       gradients[number] = sliceAlong(at(cotangents[0]), axis, start, count);
-    start += count;
+    start = sizeOrDynamic([&] { return addSizes(start, count); });
   }
 }
 

@@ -1,6 +1,8 @@
 // Definitions of means, softmax and the normalisations. float16 and bfloat16 are computed in
 // float32.
 #include "dialects/Weft/Rules/Build.h"
+#include "lib/Support/SymbolicSize.h"
+#include <cmath>
 
 using namespace mlir;
 
@@ -28,12 +30,13 @@ SmallVector<Value> LogSoftmaxOp::decompose(OpBuilder &builder) {
   return {convert(shifted - total, getType().getElementType())};
 }
 
-static Expression mean(const Expression &x, Axes axes, double count) {
-  return sum(x, axes) / count;
+static Expression mean(const Expression &x, Axes axes, int64_t count) {
+  Expression total = sum(x, axes);
+  return total / total.at().size(total.type(), count);
 }
 
 /// x less its mean along `axes`.
-static Expression centered(const Expression &x, Axes axes, double count) {
+static Expression centered(const Expression &x, Axes axes, int64_t count) {
   return x - repeat(mean(x, axes, count), x.type().getShape(), axes);
 }
 
@@ -45,14 +48,28 @@ SmallVector<Value> MeanOp::decompose(OpBuilder &builder) {
   return {convert(mean(x, getAxes(), *count), getType().getElementType())};
 }
 
+/// count - correction, but not below 0, in a tensor like `total`. It is computed in float64 and
+/// rounded once, with a known count as with a symbolic one.
+static Expression degreesOfFreedom(const Expression &total, int64_t count, double correction) {
+  const Compose &at = total.at();
+  if (!isSymbolicSize(count))
+    return total.filled(std::max(static_cast<double>(count) - correction, 0.0));
+  if (std::trunc(correction) == correction && std::abs(correction) < 1e6)
+    return at.size(total.type(), subtractSizes(count, static_cast<int64_t>(correction)));
+  Type wide = RankedTensorType::get({}, Float64Type::get(total.element().getContext()));
+  Expression freedom = maximum(at.size(wide, count) - correction, 0.0);
+  return broadcast(convert(freedom, total.element()), total.type().getShape(), {});
+}
+
 SmallVector<Value> VarianceOp::decompose(OpBuilder &builder) {
   FailureOr<int64_t> count = countAlong(*this, getX(), getAxes());
   if (failed(count))
     return {};
   Expression x = widen(Compose(builder, getLoc())(getX()));
   Expression distance = centered(x, getAxes(), *count);
-  double freedom = std::max(*count - getCorrection().convertToDouble(), 0.0);
-  return {convert(mean(distance * distance, getAxes(), freedom), getType().getElementType())};
+  Expression total = sum(distance * distance, getAxes());
+  Expression freedom = degreesOfFreedom(total, *count, getCorrection().convertToDouble());
+  return {convert(total / freedom, getType().getElementType())};
 }
 
 SmallVector<Value> LayerNormOp::decompose(OpBuilder &builder) {

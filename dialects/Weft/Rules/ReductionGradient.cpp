@@ -1,5 +1,6 @@
 // Gradients of the reductions.
 #include "dialects/Weft/Rules/Build.h"
+#include "lib/Support/SymbolicSize.h"
 
 using namespace mlir;
 
@@ -18,6 +19,9 @@ static Expression productOfOthers(const Expression &x, int64_t axis) {
   int64_t size = x.size(axis), half = (size + 1) / 2;
   if (size <= 1)
     return x.filled(1.0);
+  // How often it is halved, the number decides; fusion says so of a slice that starts at one.
+  if (isSymbolicSize(size))
+    return reverse(x, axis);
   Expression low = sliceAlong(x, axis, 0, half), high = sliceAlong(x, axis, half, size - half);
   if (size % 2 != 0) {
     SmallVector<int64_t> none(x.rank(), 0);

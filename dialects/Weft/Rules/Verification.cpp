@@ -1,5 +1,7 @@
 // Verifiers of the ops whose result type is given, not inferred.
 #include "dialects/Weft/Rules/Inference.h"
+#include "lib/Support/SymbolicSize.h"
+#include "mlir/IR/DialectResourceBlobManager.h"
 
 using namespace mlir;
 
@@ -13,7 +15,37 @@ static LogicalResult verifySameElement(Operation *op) {
   return op->emitOpError() << "operand #0 has dtype " << have << ", the result has dtype " << want;
 }
 
+/// The difference of two sizes; nothing if it overflows.
+static std::optional<int64_t> difference(int64_t left, int64_t right) {
+  return checkedSize([&] { return subtractSizes(left, right); });
+}
+
+/// Checks that the value of a constant is there: a blob of the right length, or dense elements.
+static LogicalResult verifyElements(ConstantOp op) {
+  auto resource = dyn_cast<DenseResourceElementsAttr>(op.getValue());
+  if (!resource) {
+    if (isa<DenseElementsAttr>(op.getValue()))
+      return success();
+    return op.emitOpError() << "the value must be dense<...> or dense_resource<...>";
+  }
+  StringRef name = resource.getRawHandle().getKey();
+  AsmResourceBlob *blob = resource.getRawHandle().getBlob();
+  if (!blob)
+    return op.emitOpError() << "the resource \"" << name << "\" is not in the file";
+  ShapedType type = resource.getType();
+  int64_t elementBytes = std::max(1u, type.getElementTypeBitWidth() / 8);
+  std::optional<int64_t> count = elementCount(type);
+  auto bytes = static_cast<int64_t>(blob->getData().size());
+  if (count && bytes % elementBytes == 0 && bytes / elementBytes == *count)
+    return success();
+  return op.emitOpError() << "the resource \"" << name << "\" has " << bytes << " bytes; shape "
+                          << shapeText(type) << " of " << type.getElementType() << " needs "
+                          << (count ? textOfSize(*count) : "too many") << " times " << elementBytes;
+}
+
 LogicalResult ConstantOp::verify() {
+  if (failed(verifyElements(*this)))
+    return failure();
   // Inside a kernel the sizes are those of the type, and the value is one element.
   if (getType().getEncoding() && getValue().getNumElements() == 1 &&
       getValue().getElementType() == getType().getElementType())
@@ -21,6 +53,13 @@ LogicalResult ConstantOp::verify() {
   if (areCompatible(getValue().getType(), getType()))
     return success();
   return emitOpError() << "value has type " << getValue().getType() << ", the result " << getType();
+}
+
+LogicalResult SizeOp::verify() {
+  if (getSize().getElement() == getType().getElementType())
+    return success();
+  return emitOpError() << "fills with a number of type " << getSize().getElement()
+                       << ", the result has dtype " << getType().getElementType();
 }
 
 LogicalResult IotaOp::verify() {
@@ -41,12 +80,17 @@ LogicalResult ReshapeOp::verify() {
   if (failed(verifySameElement(*this)))
     return failure();
   auto from = getX().getType(), to = getType();
-  if (!from.hasStaticShape() || !to.hasStaticShape() ||
-      from.getNumElements() == to.getNumElements())
+  if (!from.hasStaticShape() || !to.hasStaticShape())
     return success();
-  return emitOpError() << "x of shape " << shapeText(from) << " has " << from.getNumElements()
+  std::optional<int64_t> have = elementCount(from), want = elementCount(to);
+  if (have && want && *have == *want)
+    return success();
+  auto textOf = [](std::optional<int64_t> count) {
+    return count ? textOfSize(*count) : "too many";
+  };
+  return emitOpError() << "x of shape " << shapeText(from) << " has " << textOf(have)
                        << " elements, the result of shape " << shapeText(to) << " has "
-                       << to.getNumElements();
+                       << textOf(want);
 }
 
 LogicalResult BroadcastOp::verify() {
@@ -66,7 +110,7 @@ LogicalResult BroadcastOp::verify() {
     if (size != 1 && !agree(size, to.getDimSize(target)))
       return emitOpError() << "x of shape " << shapeText(from) << " cannot be broadcast to "
                            << shapeText(to) << ": dimension " << d << " is neither 1 nor "
-                           << to.getDimSize(target);
+                           << textOfSize(to.getDimSize(target));
   }
   return success();
 }
@@ -86,10 +130,16 @@ LogicalResult SliceOp::verify() {
     int64_t count = to.getDimSize(d), size = from.getDimSize(d), first = getStarts()[d];
     if (ShapedType::isDynamic(count) || ShapedType::isDynamic(size) || count == 0)
       continue;
-    int64_t last = first + (count - 1) * getSteps()[d];
-    if (first < 0 || first >= size || last < 0 || last >= size)
-      return emitOpError() << "reads elements " << first << " to " << last << " of dimension " << d
-                           << ", whose size is " << size;
+    std::optional<int64_t> last = checkedSize(
+        [&] { return addSizes(first, multiplySizes(subtractSizes(count, 1), getSteps()[d])); });
+    // What symbols decide is checked where they get values (SizeConditionOpInterface).
+    auto isOutside = [&](int64_t position) {
+      return position < 0 || difference(size, position).value_or(0) <= 0;
+    };
+    if (!last || isOutside(first) || isOutside(*last))
+      return emitOpError() << "reads elements " << first << " to "
+                           << (last ? textOfSize(*last) : "too many") << " of dimension " << d
+                           << ", whose size is " << textOfSize(size);
   }
   return success();
 }
@@ -113,10 +163,15 @@ LogicalResult PadOp::verify() {
       return emitOpError() << "low and interior may not be negative";
     if (ShapedType::isDynamic(size) || ShapedType::isDynamic(result) || size == 0)
       continue;
-    int64_t needed = getLow()[d] + (size - 1) * (getInterior()[d] + 1) + 1;
-    if (result < needed)
-      return emitOpError() << "dimension " << d << " needs " << needed
-                           << " elements, the result has " << result;
+    std::optional<int64_t> needed = checkedSize([&] {
+      int64_t before = multiplySizes(subtractSizes(size, 1), addSizes(getInterior()[d], 1));
+      return addSizes(addSizes(getLow()[d], before), 1);
+    });
+    // What symbols decide is checked where they get values (SizeConditionOpInterface).
+    if (!needed || difference(result, *needed).value_or(-1) < 0)
+      return emitOpError() << "dimension " << d << " needs "
+                           << (needed ? textOfSize(*needed) : "too many")
+                           << " elements, the result has " << textOfSize(result);
   }
   return success();
 }
@@ -140,7 +195,12 @@ LogicalResult ConvolutionWeightGradientOp::verify() {
             k = result.getDimSize(d);
     if (ShapedType::isDynamic(size) || ShapedType::isDynamic(count) || ShapedType::isDynamic(k))
       continue;
-    fits = (count - 1) * getStrides()[d] + (k - 1) * getDilations()[d] < size;
+    std::optional<int64_t> rest = checkedSize([&] {
+      int64_t start = multiplySizes(subtractSizes(count, 1), getStrides()[d]);
+      int64_t inside = multiplySizes(subtractSizes(k, 1), getDilations()[d]);
+      return subtractSizes(subtractSizes(size, addSizes(start, inside)), 1);
+    });
+    fits = rest && *rest >= 0;
   }
   if (fits)
     return success();

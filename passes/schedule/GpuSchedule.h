@@ -1,0 +1,29 @@
+// How a kernel runs on a GPU.
+#pragma once
+
+#include "dialects/Weft/IR/Weft.h"
+
+namespace weft {
+
+/// The schedule of `kernel` on a GPU, whose call `launch` may be null. The choices change the speed
+/// alone: the order of a sum is the template's, whatever is chosen here.
+///
+/// - elementwise: `lanes`, `grain` elements for a block; `rows` = `columns` = 32: tiles of so many
+///   elements go through shared memory, as an operand is read transposed.
+/// - row_reduction: `columns` vectors of the row are kept in each thread's registers; 0: none.
+/// - column_reduction, scatter: `lanes`.
+/// - contraction: a block computes `rows` by `columns` elements and walks the depth in steps of
+///   `depth`.
+ScheduleAttr chooseGpuSchedule(KernelOp kernel, LaunchOp launch);
+
+/// Values of an elementwise kernel that have the shape of its results and are read along another
+/// dimension of memory than the one they are written along.
+struct Transposition {
+  /// The dimension of the results along which their operand lies in memory.
+  unsigned dimension;
+  llvm::SmallVector<mlir::Value> values;
+};
+/// Empty where there is none.
+std::optional<Transposition> findTransposition(KernelOp kernel);
+
+} // namespace weft
