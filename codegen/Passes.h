@@ -5,12 +5,19 @@
 #include "codegen/Loops/ExpandMath.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Pass/Pass.h"
 
 namespace weft {
 
 /// Emits the functions of one scheduled kernel at the end of `module`.
 llvm::LogicalResult emitKernel(KernelOp kernel, mlir::ModuleOp module);
+
+/// Emits the functions of one scheduled kernel for a GPU at the end of `module`.
+llvm::LogicalResult emitGpuKernel(KernelOp kernel, mlir::ModuleOp module);
+
+/// Lowers all functions of `module`, those for a GPU among them, to the LLVM and NVVM dialects.
+llvm::LogicalResult lowerToNVVM(mlir::ModuleOp module);
 
 /// Lowers all functions of `module` to the LLVM dialect.
 llvm::LogicalResult lowerToLLVM(mlir::ModuleOp module);

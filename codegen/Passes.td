@@ -50,6 +50,126 @@ def EmitLoops : Pass<"weft-emit-loops", "::mlir::ModuleOp"> {
                            "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
 }
 
+def EmitEntry : Pass<"weft-emit-entry", "::mlir::ModuleOp"> {
+  let summary = "Replace the planned @main by the C functions of a model, and kernels by their loops";
+  let description = [{
+    What runs the launches becomes three internal functions: one stores the sizes of all arguments, one
+    counts the bytes of the workspace, one does the launches. A table describes the model, and the
+    functions that a C program calls hand it to those that are the same for all models (checks of
+    arguments, errors, threads), which are written in C and linked in later: lib/Runtime/artifact. A
+    constant with `weft.weight_offset` lies in a file, which `weft.weights_file` on the module
+    describes. Before:
+
+    ```mlir
+    func.func @main(%x: tensor<2xf32>) -> tensor<2xf32> {
+      return %x : tensor<2xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    llvm.func internal @weft.measure(%arg0: !llvm.ptr, %arg1: !llvm.ptr) -> i32 {
+      %0 = llvm.mlir.constant(2 : i64) : i64
+      %1 = llvm.getelementptr %arg1[0] : (!llvm.ptr) -> !llvm.ptr, i64
+      llvm.store %0, %1 {alignment = 8 : i64} : i64, !llvm.ptr
+      %2 = llvm.getelementptr %arg1[1] : (!llvm.ptr) -> !llvm.ptr, i64
+      llvm.store %0, %2 {alignment = 8 : i64} : i64, !llvm.ptr
+      %3 = llvm.mlir.constant(1 : i32) : i32
+      llvm.return %3 : i32
+    }
+    llvm.func internal @weft.workspace(%arg0: !llvm.ptr) -> i64 {
+      %0 = llvm.mlir.constant(0 : i64) : i64
+      llvm.return %0 : i64
+    }
+    llvm.func internal @weft.execute(%arg0: !llvm.ptr, %arg1: !llvm.ptr, %arg2: !llvm.ptr, %arg3: !llvm.ptr) {
+      %0 = llvm.mlir.constant(0 : i64) : i64
+      %1 = llvm.mlir.constant(4 : i64) : i64
+      %2 = llvm.mlir.constant(2 : i64) : i64
+      %3 = llvm.mlir.constant(8 : i64) : i64
+      %4 = llvm.getelementptr %arg1[0] : (!llvm.ptr) -> !llvm.ptr, !llvm.ptr
+      %5 = llvm.load %4 {alignment = 8 : i64} : !llvm.ptr -> !llvm.ptr
+      %6 = llvm.getelementptr %arg1[1] : (!llvm.ptr) -> !llvm.ptr, !llvm.ptr
+      %7 = llvm.load %6 {alignment = 8 : i64} : !llvm.ptr -> !llvm.ptr
+      "llvm.intr.memcpy"(%7, %5, %3) <{isVolatile = false}> : (!llvm.ptr, !llvm.ptr, i64) -> ()
+      llvm.return
+    }
+    llvm.mlir.global internal constant @weft.model() {addr_space = 0 : i32, alignment = 8 : i64} : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, i64)> {
+      %0 = llvm.mlir.constant(0 : i64) : i64
+      %1 = llvm.mlir.constant(1 : i64) : i64
+      %2 = llvm.mlir.constant(2 : i64) : i64
+      %3 = llvm.mlir.zero : !llvm.ptr
+      %4 = llvm.mlir.addressof @weft.tensors : !llvm.ptr
+      %5 = llvm.mlir.addressof @weft.dimensions : !llvm.ptr
+      %6 = llvm.mlir.zero : !llvm.ptr
+      %7 = llvm.mlir.addressof @weft.measure : !llvm.ptr
+      %8 = llvm.mlir.addressof @weft.workspace : !llvm.ptr
+      %9 = llvm.mlir.addressof @weft.execute : !llvm.ptr
+      %10 = llvm.mlir.undef : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, i64)>
+      %11 = llvm.insertvalue %0, %10[0] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, i64)>
+      %12 = llvm.insertvalue %1, %11[1] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, i64)>
+      %13 = llvm.insertvalue %1, %12[2] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, i64)>
+      %14 = llvm.insertvalue %4, %13[3] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, i64)>
+      %15 = llvm.insertvalue %5, %14[4] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, i64)>
+      %16 = llvm.insertvalue %2, %15[5] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, i64)>
+      %17 = llvm.insertvalue %6, %16[6] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, i64)>
+      %18 = llvm.insertvalue %7, %17[7] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, i64)>
+      %19 = llvm.insertvalue %8, %18[8] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, i64)>
+      %20 = llvm.insertvalue %9, %19[9] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, i64)>
+      %21 = llvm.insertvalue %0, %20[10] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, i64)>
+      %22 = llvm.insertvalue %3, %21[11] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, i64)>
+      %23 = llvm.insertvalue %0, %22[12] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, i64)>
+      %24 = llvm.insertvalue %0, %23[13] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, i64)>
+      %25 = llvm.insertvalue %0, %24[14] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, i64)>
+      %26 = llvm.insertvalue %0, %25[15] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, i64)>
+      llvm.return %26 : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, i64)>
+    }
+    llvm.mlir.global internal constant @weft.tensors(dense<[8, 1, 8, 1]> : tensor<4xi64>) {addr_space = 0 : i32, alignment = 8 : i64} : !llvm.array<4 x i64>
+    llvm.mlir.global internal constant @weft.dimensions(dense<2> : tensor<2xi64>) {addr_space = 0 : i32, alignment = 8 : i64} : !llvm.array<2 x i64>
+    llvm.func @model_run(%arg0: !llvm.ptr, %arg1: !llvm.ptr, %arg2: !llvm.ptr) -> i32 {
+      %0 = llvm.mlir.constant(1 : i64) : i64
+      %1 = llvm.mlir.constant(2 : i64) : i64
+      %2 = llvm.alloca %0 x i64 {alignment = 8 : i64} : (i64) -> !llvm.ptr
+      %3 = llvm.alloca %1 x !llvm.ptr {alignment = 8 : i64} : (i64) -> !llvm.ptr
+      %4 = llvm.getelementptr %3[0] : (!llvm.ptr) -> !llvm.ptr, !llvm.ptr
+      llvm.store %arg0, %4 {alignment = 8 : i64} : !llvm.ptr, !llvm.ptr
+      %5 = llvm.getelementptr %3[1] : (!llvm.ptr) -> !llvm.ptr, !llvm.ptr
+      llvm.store %arg1, %5 {alignment = 8 : i64} : !llvm.ptr, !llvm.ptr
+      %6 = llvm.mlir.addressof @weft.model : !llvm.ptr
+      %7 = llvm.call @weft_model_run(%6, %2, %3, %arg2) : (!llvm.ptr, !llvm.ptr, !llvm.ptr, !llvm.ptr) -> i32
+      llvm.return %7 : i32
+    }
+    llvm.func @weft_model_run(!llvm.ptr, !llvm.ptr, !llvm.ptr, !llvm.ptr) -> i32
+    llvm.func @model_workspace_bytes() -> i64 {
+      %0 = llvm.mlir.constant(1 : i64) : i64
+      %1 = llvm.alloca %0 x i64 {alignment = 8 : i64} : (i64) -> !llvm.ptr
+      %2 = llvm.mlir.addressof @weft.model : !llvm.ptr
+      %3 = llvm.call @weft_model_workspace_bytes(%2, %1) : (!llvm.ptr, !llvm.ptr) -> i64
+      llvm.return %3 : i64
+    }
+    llvm.func @weft_model_workspace_bytes(!llvm.ptr, !llvm.ptr) -> i64
+    llvm.func @weft_model_invoke(!llvm.ptr, !llvm.ptr, i64, !llvm.ptr, i64, !llvm.ptr) -> i32
+    llvm.func @model_invoke(%arg0: !llvm.ptr, %arg1: i64, %arg2: !llvm.ptr, %arg3: i64, %arg4: !llvm.ptr) -> i32 {
+      %0 = llvm.mlir.addressof @weft.model : !llvm.ptr
+      %1 = llvm.call @weft_model_invoke(%0, %arg0, %arg1, %arg2, %arg3, %arg4) : (!llvm.ptr, !llvm.ptr, i64, !llvm.ptr, i64, !llvm.ptr) -> i32
+      llvm.return %1 : i32
+    }
+    llvm.func @weft_model_error_text(i32) -> !llvm.ptr
+    llvm.func @model_error_text(%arg0: i32) -> !llvm.ptr {
+      %0 = llvm.call @weft_model_error_text(%arg0) : (i32) -> !llvm.ptr
+      llvm.return %0 : !llvm.ptr
+    }
+    ```
+  }];
+  let options = [
+    Option<"name", "name", "std::string", "\"model\"", "What the C functions' names begin with">,
+    Option<"threads", "threads", "std::string", "\"none\"",
+           "How launches run: none (on the caller), hook (the caller's parallel_for), pool">];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+                           "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
 def LowerToLLVM : Pass<"weft-lower-to-llvm", "::mlir::ModuleOp"> {
   let summary = "Lower functions of loops over vectors to the LLVM dialect";
   let description = [{
@@ -77,6 +197,93 @@ def LowerToLLVM : Pass<"weft-lower-to-llvm", "::mlir::ModuleOp"> {
     ```
   }];
   let dependentDialects = ["::mlir::cf::ControlFlowDialect", "::mlir::LLVM::LLVMDialect"];
+}
+
+def EmitGpuLoops : Pass<"weft-emit-gpu-loops", "::mlir::ModuleOp"> {
+  let summary = "Replace scheduled kernels by functions of loops for a GPU";
+  let description = [{
+    As `weft-emit-loops`, by the templates for a GPU. A stage has a parameter for each buffer, for each
+    size and launch parameter, and one for the number of its tasks, which the blocks share out. Before:
+
+    ```mlir
+    weft.kernel @k(%x: tensor<f32, #weft.sizes<>>) -> tensor<f32, #weft.sizes<>> attributes {schedule = #weft.schedule<kind = elementwise, lanes = 1>} {
+      %0 = weft.exp %x : tensor<f32, #weft.sizes<>>
+      weft.yield %0 : tensor<f32, #weft.sizes<>>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @k_0(%arg0: !llvm.ptr {llvm.noalias, llvm.readonly}, %arg1: !llvm.ptr {llvm.noalias}, %arg2: i64) attributes {weft.shared_bytes = 0 : i64, weft.threads = 256 : i64} {
+      %0 = arith.index_cast %arg2 : i64 to index
+      %1 = nvvm.read.ptx.sreg.ctaid.x : i32
+      %2 = arith.index_cast %1 : i32 to index
+      %3 = nvvm.read.ptx.sreg.nctaid.x : i32
+      %4 = arith.index_cast %3 : i32 to index
+      %5 = nvvm.read.ptx.sreg.tid.x : i32
+      %6 = arith.index_cast %5 : i32 to index
+      scf.for %arg3 = %2 to %0 step %4 {
+        %c1 = arith.constant 1 : index
+        %c1_0 = arith.constant 1 : index
+        %c1_1 = arith.constant 1 : index
+        %7 = arith.addi %arg3, %c1_1 : index
+        %8 = arith.minsi %7, %c1_0 : index
+        %9 = arith.addi %arg3, %6 : index
+        %c256 = arith.constant 256 : index
+        scf.for %arg4 = %9 to %8 step %c256 {
+          %c0 = arith.constant 0 : index
+          %10 = llvm.load %arg0 {alignment = 4 : i64} : !llvm.ptr -> f32
+          %11 = math.exp %10 : f32
+          %c0_2 = arith.constant 0 : index
+          llvm.store %11, %arg1 {alignment = 4 : i64} : f32, !llvm.ptr
+        }
+      }
+      return
+    }
+    func.func @k_setup(%arg0: !llvm.ptr, %arg1: !llvm.ptr) attributes {weft.stages = 1 : i64, weft.temporaries = 0 : i64} {
+      %c1 = arith.constant 1 : index
+      %0 = arith.index_cast %c1 : index to i64
+      %c0 = arith.constant 0 : index
+      llvm.store %0, %arg1 {alignment = 8 : i64} : i64, !llvm.ptr
+      return
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
+                           "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",
+                           "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
+}
+
+def LowerToNVVM : Pass<"weft-lower-to-nvvm", "::mlir::ModuleOp"> {
+  let summary = "Lower functions of loops for a GPU to the LLVM and NVVM dialects";
+  let description = [{
+    As `weft-lower-to-llvm`; stages become entries of the GPU's module. A `math` operation that has no
+    expansion is an error, as there is no library to call. Before:
+
+    ```mlir
+    func.func @k_0(%p: !llvm.ptr, %tasks: i64) attributes {weft.shared_bytes = 0 : i64, weft.threads = 256 : i64} {
+      %0 = llvm.load %p : !llvm.ptr -> f32
+      %1 = arith.addf %0, %0 : f32
+      llvm.store %1, %p : f32, !llvm.ptr
+      return
+    }
+    ```
+
+    After:
+
+    ```mlir
+    llvm.func @k_0(%x: !llvm.ptr, %arg1: i64) attributes {nvvm.kernel, nvvm.minctasm = 1 : i32, nvvm.reqntid = array<i32: 256>, weft.shared_bytes = 0 : i64, weft.threads = 256 : i64} {
+      %0 = llvm.load %x : !llvm.ptr -> f32
+      %1 = llvm.fadd %0, %0 : f32
+      llvm.store %1, %x : f32, !llvm.ptr
+      llvm.return
+    }
+    ```
+  }];
+  let dependentDialects = ["::mlir::cf::ControlFlowDialect", "::mlir::LLVM::LLVMDialect",
+                           "::mlir::NVVM::NVVMDialect"];
 }
 
 #endif

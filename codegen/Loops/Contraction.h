@@ -1,13 +1,12 @@
 // The template of kernels that contract; see Contraction.cpp.
 #pragma once
 
-#include "codegen/Loops/KernelEmitter.h"
-#include "dialects/Weft/IR/ContractionLoops.h"
+#include "codegen/Loops/ContractionNest.h"
 
 namespace weft {
 
 /// Emits a kernel with one contraction.
-class ContractionTemplate {
+class ContractionTemplate : ContractionNest {
 public:
   explicit ContractionTemplate(KernelEmitter &emitter);
 
@@ -31,21 +30,12 @@ private:
     mlir::Type dtype;
   };
 
-  mlir::Value sizeOf(const ContractionLoop &loop);
-  mlir::Value sizeOf(llvm::ArrayRef<ContractionLoop> loops);
-  mlir::Value strideOf(const ContractionLoop &loop, Contraction::Operand operand);
   mlir::Value columnBlocks();
   mlir::Value rowBlocks();
   mlir::Value rowTasks();
   mlir::Value columnBlocksInGroup();
   mlir::Value columnGroups();
   mlir::Value depthBlocks();
-
-  void setLoop(const ContractionLoop &loop, mlir::Value position, int64_t step);
-  void setLoops(llvm::ArrayRef<ContractionLoop> loops, mlir::Value linear);
-  llvm::SmallVector<ElementIndex> indicesIn(Contraction::Operand operand);
-  mlir::Value offsetIn(Contraction::Operand operand, llvm::ArrayRef<ContractionLoop> loops,
-                       llvm::ArrayRef<mlir::Value> at);
 
   mlir::Value readsRhsDirectly();
   mlir::Value unlessDirect(mlir::Value amount);
@@ -77,17 +67,12 @@ private:
   mlir::Value multiplyAdd(mlir::Value x, mlir::Value y, mlir::Value sum);
   void emitFinish(mlir::Value tile, mlir::ValueRange at);
 
-  KernelEmitter &emitter;
-  ContractionOpInterface op;
-  Contraction contraction;
   ScheduleAttr schedule;
-  std::vector<ContractionLoop> batch, rows, columns, depth;
   int64_t lanes, tileRows, tileColumns, elementBytes;
   mlir::Type accumulatorType;
   std::optional<unsigned> packedRhs, unfinished;
   std::string finishName;
   mlir::Value scratchTile, packedLhs;
-  std::map<unsigned, ElementIndex> positions;
 };
 
 } // namespace weft

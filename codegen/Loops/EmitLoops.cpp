@@ -40,8 +40,11 @@ static bool fits(Template kind, KernelOp kernel) {
          hasContraction == (kind == Template::contraction) && hasOwn == (kind == Template::scatter);
 }
 
-/// Schedules can be written by hand: an error says what does not fit.
-static LogicalResult checkSchedule(KernelOp kernel) {
+/// Beyond these no processor is faster, and the code, in which they are unrolled, grows without
+/// bound.
+constexpr int64_t mostLanes = 64;
+
+LogicalResult checkSchedule(KernelOp kernel, int64_t mostInTile) {
   ScheduleAttr schedule = kernel.getScheduleAttr();
   if (!schedule)
     return kernel.emitOpError() << "has no schedule; run weft-schedule first";
@@ -49,9 +52,10 @@ static LogicalResult checkSchedule(KernelOp kernel) {
     return kernel.emitOpError()
            << "does not fit the template " << stringifyTemplate(schedule.getKind())
            << " of its schedule; without a schedule, weft-schedule chooses one";
-  if (schedule.getLanes() < 1 || !llvm::isPowerOf2_64(schedule.getLanes()))
+  if (schedule.getLanes() < 1 || schedule.getLanes() > mostLanes ||
+      !llvm::isPowerOf2_64(schedule.getLanes()))
     return kernel.emitOpError() << "has a schedule of " << schedule.getLanes()
-                                << " lanes; they must be a power of 2";
+                                << " lanes; they must be a power of 2, at most " << mostLanes;
   if (schedule.getGrain() < 1)
     return kernel.emitOpError() << "has a schedule of grain " << schedule.getGrain()
                                 << "; it must be at least 1";
@@ -61,6 +65,11 @@ static LogicalResult checkSchedule(KernelOp kernel) {
                                 << " rows, " << schedule.getColumns() << " columns and depth "
                                 << schedule.getDepth()
                                 << "; rows and columns must be at least 1, the depth at least 0";
+  if (needsTile && (schedule.getRows() > mostInTile || schedule.getColumns() > mostInTile))
+    return kernel.emitOpError() << "has a schedule with a tile of " << schedule.getRows()
+                                << " rows and " << schedule.getColumns()
+                                << " columns, which are unrolled; there must be at most "
+                                << mostInTile << " of each";
   return success();
 }
 
@@ -89,14 +98,14 @@ LogicalResult emitKernel(KernelOp kernel, ModuleOp module) {
   return success();
 }
 
-namespace {
-
 bool isOnTensors(func::FuncOp function) {
   auto isTensor = llvm::IsaPred<TensorType>;
   return !function.getOps<LaunchOp>().empty() ||
          llvm::any_of(function.getArgumentTypes(), isTensor) ||
          llvm::any_of(function.getResultTypes(), isTensor);
 }
+
+namespace {
 
 struct EmitLoops : impl::EmitLoopsBase<EmitLoops> {
   using EmitLoopsBase::EmitLoopsBase;

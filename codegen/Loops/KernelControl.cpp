@@ -65,7 +65,12 @@ SmallVector<Value> KernelEmitter::delinearize(Value linear, ArrayRef<Value> size
 
 SmallVector<Value> KernelEmitter::loop(Value low, Value high, int64_t step, ValueRange carried,
                                        LoopBody body) {
-  auto loop = scf::ForOp::create(current, location(), low, high, index(step), carried);
+  return loop(low, high, index(step), carried, body);
+}
+
+SmallVector<Value> KernelEmitter::loop(Value low, Value high, Value step, ValueRange carried,
+                                       LoopBody body) {
+  auto loop = scf::ForOp::create(current, location(), low, high, step, carried);
   Block *block = loop.getBody();
   if (carried.empty() && !block->empty())
     block->back().erase();
@@ -79,6 +84,10 @@ SmallVector<Value> KernelEmitter::loop(Value low, Value high, int64_t step, Valu
 }
 
 void KernelEmitter::loop(Value low, Value high, int64_t step, function_ref<void(Value)> body) {
+  loop(low, high, index(step), body);
+}
+
+void KernelEmitter::loop(Value low, Value high, Value step, function_ref<void(Value)> body) {
   loop(low, high, step, ValueRange{}, [&](Value position, ValueRange) {
     body(position);
     return SmallVector<Value>{};
@@ -92,6 +101,21 @@ void KernelEmitter::ifTrue(Value condition, function_ref<void()> body) {
   body();
   scopes.pop_back();
   current.setInsertionPointAfter(branch);
+}
+
+SmallVector<Value> KernelEmitter::ifTrue(Value condition, ValueRange otherwise,
+                                         function_ref<SmallVector<Value>()> body) {
+  auto branch = scf::IfOp::create(current, location(), otherwise.getTypes(), condition,
+                                  /*withElseRegion=*/true);
+  current.setInsertionPointToEnd(branch.thenBlock());
+  scopes.emplace_back();
+  SmallVector<Value> results = body();
+  scopes.pop_back();
+  scf::YieldOp::create(current, location(), results);
+  current.setInsertionPointToEnd(branch.elseBlock());
+  scf::YieldOp::create(current, location(), otherwise);
+  current.setInsertionPointAfter(branch);
+  return SmallVector<Value>(branch.getResults());
 }
 
 void KernelEmitter::withMask(Value mask, function_ref<void()> body) {

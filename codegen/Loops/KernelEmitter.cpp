@@ -106,7 +106,8 @@ Value KernelEmitter::atEntry(function_ref<Value()> emit) {
   else
     current.setInsertionPointToStart(entryBlock);
   Value value = emit();
-  lastEntryOp = &*std::prev(current.getInsertionPoint());
+  if (value.getDefiningOp())
+    lastEntryOp = &*std::prev(current.getInsertionPoint());
   return value;
 }
 
@@ -114,14 +115,18 @@ Value KernelEmitter::symbol(int64_t number) {
   Value &value = symbolValues[number];
   if (!value)
     value = atEntry([&]() -> Value {
-      Type integer = current.getI64Type();
-      Value address =
-          LLVM::GEPOp::create(current, kernel.getLoc(), sizesPointer.getType(), integer,
-                              sizesPointer, ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(number)});
-      Value loaded = LLVM::LoadOp::create(current, kernel.getLoc(), integer, address, 8);
-      return arith::IndexCastOp::create(current, kernel.getLoc(), current.getIndexType(), loaded);
+      return arith::IndexCastOp::create(current, kernel.getLoc(), current.getIndexType(),
+                                        readSize(number));
     });
   return value;
+}
+
+Value KernelEmitter::readSize(int64_t number) {
+  Type integer = current.getI64Type();
+  Value address =
+      LLVM::GEPOp::create(current, kernel.getLoc(), sizesPointer.getType(), integer, sizesPointer,
+                          ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(number)});
+  return LLVM::LoadOp::create(current, kernel.getLoc(), integer, address, 8);
 }
 
 Value KernelEmitter::parameter(int64_t number, Type type) {
@@ -141,14 +146,15 @@ Value KernelEmitter::parameter(int64_t number, Type type) {
 Value KernelEmitter::buffer(unsigned number) {
   Value &value = bufferValues[number];
   if (!value)
-    value = atEntry([&]() -> Value {
-      Type pointer = pointerType(kernel.getContext());
-      Value address =
-          LLVM::GEPOp::create(current, kernel.getLoc(), pointer, pointer, buffersPointer,
-                              ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(number)});
-      return LLVM::LoadOp::create(current, kernel.getLoc(), pointer, address, 8);
-    });
+    value = atEntry([&] { return readBuffer(number); });
   return value;
+}
+
+Value KernelEmitter::readBuffer(unsigned number) {
+  Type pointer = pointerType(kernel.getContext());
+  Value address = LLVM::GEPOp::create(current, kernel.getLoc(), pointer, pointer, buffersPointer,
+                                      ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(number)});
+  return LLVM::LoadOp::create(current, kernel.getLoc(), pointer, address, 8);
 }
 
 Value KernelEmitter::product(ArrayRef<int64_t> symbols) {
@@ -351,9 +357,9 @@ Value KernelEmitter::roundTo(Value computed, Type dtype) {
   return arith::BitcastOp::create(b, location(), computed.getType(), cut);
 }
 
-static unsigned alignmentOf(Type stored) {
-  return std::max(1u, stored.getIntOrFloatBitWidth() / 8);
-}
+static unsigned bytesOf(Type stored) { return std::max(1u, stored.getIntOrFloatBitWidth() / 8); }
+
+unsigned KernelEmitter::alignmentOf(Type stored, Value, int64_t) { return bytesOf(stored); }
 
 Value KernelEmitter::offset(Value pointer, Type stored, Value offset) {
   if (auto constant = offset.getDefiningOp<arith::ConstantIndexOp>())
@@ -368,8 +374,8 @@ Value KernelEmitter::offset(Value pointer, Type stored, Value offset) {
                              ArrayRef<LLVM::GEPArg>{offset});
 }
 
-Value KernelEmitter::loadVector(Value pointer, Type stored, int64_t count) {
-  unsigned alignment = alignmentOf(stored);
+Value KernelEmitter::loadVector(Value pointer, Type stored, int64_t count, unsigned alignment) {
+  alignment = std::max(alignment, bytesOf(stored));
   if (count == 0)
     return LLVM::LoadOp::create(current, location(), stored, pointer, alignment);
   auto type = VectorType::get({count}, stored);
@@ -379,8 +385,8 @@ Value KernelEmitter::loadVector(Value pointer, Type stored, int64_t count) {
   return LLVM::MaskedLoadOp::create(current, location(), type, pointer, laneMask, zero, alignment);
 }
 
-void KernelEmitter::storeVector(Value value, Value pointer) {
-  unsigned alignment = alignmentOf(getElementTypeOrSelf(value));
+void KernelEmitter::storeVector(Value value, Value pointer, unsigned alignment) {
+  alignment = std::max(alignment, bytesOf(getElementTypeOrSelf(value)));
   if (laneMask && isa<VectorType>(value.getType()))
     LLVM::MaskedStoreOp::create(current, location(), value, pointer, laneMask, alignment);
   else
@@ -397,7 +403,7 @@ Value KernelEmitter::gather(Value pointer, Type stored, Value offsets) {
         current, location(),
         DenseElementsAttr::get(VectorType::get({laneCount()}, current.getI1Type()), true));
   return LLVM::masked_gather::create(current, location(), type, addresses, mask, ValueRange{zero},
-                                     alignmentOf(stored));
+                                     bytesOf(stored));
 }
 
 Value KernelEmitter::laneOffsets(Type type, ArrayRef<ElementIndex> indices) {
@@ -434,7 +440,8 @@ Value KernelEmitter::load(BlockArgument argument, ArrayRef<ElementIndex> indices
   if (isUniformLoad)
     return widen(loadVector(pointer, stored, 0), dtype);
   if (isContiguous)
-    return widen(loadVector(pointer, stored, laneCount()), dtype);
+    return widen(loadVector(pointer, stored, laneCount(), alignmentOf(stored, base, laneCount())),
+                 dtype);
   return widen(gather(pointer, stored, laneOffsets(type, indices)), dtype);
 }
 
@@ -448,8 +455,9 @@ void KernelEmitter::storeOutput(unsigned output, ArrayRef<ElementIndex> indices,
     bool last = d + 1 == indices.size();
     base = addIndex(base, last ? position.base : multiplyIndex(position.base, stride(type, d)));
   }
-  Value pointer = offset(buffer(outputBuffer(output)), storedType(dtype), base);
-  storeVector(narrow(value, dtype), pointer);
+  Type stored = storedType(dtype);
+  Value pointer = offset(buffer(outputBuffer(output)), stored, base);
+  storeVector(narrow(value, dtype), pointer, isVector ? alignmentOf(stored, base, laneCount()) : 0);
 }
 
 void KernelEmitter::storeResults(ArrayRef<ElementIndex> indices,

@@ -15,6 +15,9 @@ namespace weft {
 ///                    bytes of each temporary buffer, as i64
 ///
 /// with the attributes `weft.stages` and `weft.temporaries`, their numbers, on @K_setup.
+///
+/// Where a stage finds buffers and sizes, how vectors are aligned and how long they are can be
+/// overridden: a GPU's stages take them as parameters (codegen/NVPTX).
 class KernelEmitter : public ElementEmitter {
 public:
   /// Functions are added at the insertion point of `module`.
@@ -73,9 +76,11 @@ public:
   mlir::Value narrow(mlir::Value computed, mlir::Type dtype);
   /// `computed` as if it had been stored in `dtype` and read again.
   mlir::Value roundTo(mlir::Value computed, mlir::Type dtype);
-  /// Loads `count` neighbouring elements (0: a scalar) under the current mask.
-  mlir::Value loadVector(mlir::Value pointer, mlir::Type stored, int64_t count);
-  void storeVector(mlir::Value value, mlir::Value pointer);
+  /// Loads `count` neighbouring elements (0: a scalar) under the current mask. The alignment is in
+  /// bytes; 0: that of one element.
+  mlir::Value loadVector(mlir::Value pointer, mlir::Type stored, int64_t count,
+                         unsigned alignment = 0);
+  void storeVector(mlir::Value value, mlir::Value pointer, unsigned alignment = 0);
   /// Stores elements of output `output` (scalars or vectors, as `element` gives them).
   void storeOutput(unsigned output, llvm::ArrayRef<ElementIndex> indices, mlir::Value value);
   /// Stores the elements at `indices` of all results that `isWanted` accepts. All are computed
@@ -90,8 +95,8 @@ public:
   mlir::Value addIndex(mlir::Value x, mlir::Value y);
   mlir::Value subtractIndex(mlir::Value x, mlir::Value y);
   mlir::Value multiplyIndex(mlir::Value x, mlir::Value y);
-  mlir::Value divideIndex(mlir::Value x, mlir::Value y);
-  mlir::Value remainderIndex(mlir::Value x, mlir::Value y);
+  virtual mlir::Value divideIndex(mlir::Value x, mlir::Value y);
+  virtual mlir::Value remainderIndex(mlir::Value x, mlir::Value y);
   mlir::Value minimumIndex(mlir::Value x, mlir::Value y);
   mlir::Value maximumIndex(mlir::Value x, mlir::Value y);
   mlir::Value ceilDivideIndex(mlir::Value x, int64_t y);
@@ -106,7 +111,14 @@ public:
                                       mlir::ValueRange carried, LoopBody body);
   void loop(mlir::Value low, mlir::Value high, int64_t step,
             llvm::function_ref<void(mlir::Value)> body);
+  void loop(mlir::Value low, mlir::Value high, mlir::Value step,
+            llvm::function_ref<void(mlir::Value)> body);
+  llvm::SmallVector<mlir::Value> loop(mlir::Value low, mlir::Value high, mlir::Value step,
+                                      mlir::ValueRange carried, LoopBody body);
   void ifTrue(mlir::Value condition, llvm::function_ref<void()> body);
+  /// What `body` gives if the condition is true, else `otherwise`.
+  llvm::SmallVector<mlir::Value> ifTrue(mlir::Value condition, mlir::ValueRange otherwise,
+                                        llvm::function_ref<llvm::SmallVector<mlir::Value>()> body);
   /// Calls `body(index, carried)` for the vectors that cover [low, high): whole ones, then the rest
   /// under a mask. The lanes of the rest beyond `high` hold unspecified values.
   llvm::SmallVector<mlir::Value> vectorLoop(mlir::Value low, mlir::Value high,
@@ -123,26 +135,37 @@ public:
   void override(mlir::Value tensor, mlir::Value value) { overrides[tensor] = value; }
   void clearOverrides() { overrides.clear(); }
 
+protected:
+  /// A size (or parameter) and a buffer's base pointer, read at the start of the function.
+  virtual mlir::Value readSize(int64_t number);
+  virtual mlir::Value readBuffer(unsigned number);
+  /// The alignment of `count` elements of `stored` that lie `offset` elements from the base of a
+  /// buffer, in bytes.
+  virtual unsigned alignmentOf(mlir::Type stored, mlir::Value offset, int64_t count);
+
+  /// A function of the kernel; its body is begun by `enter`.
+  mlir::func::FuncOp createFunction(const llvm::Twine &name, mlir::TypeRange arguments);
+  void enter(mlir::func::FuncOp function);
+  /// Emits at the start of the function, after what was emitted there before.
+  mlir::Value atEntry(llvm::function_ref<mlir::Value()> emit);
+
+  KernelOp kernel;
+  mlir::OpBuilder module, current;
+  std::vector<std::function<mlir::Value()>> stageTasks, temporaryBytes;
+
 private:
   using Key = std::vector<const void *>;
-  void enter(mlir::func::FuncOp function);
   mlir::Value compute(mlir::Value tensor, llvm::ArrayRef<ElementIndex> indices);
   mlir::Value load(mlir::BlockArgument argument, llvm::ArrayRef<ElementIndex> indices);
   /// What each lane adds to the place of the first, in elements.
   mlir::Value laneOffsets(mlir::Type type, llvm::ArrayRef<ElementIndex> indices);
   mlir::Value gather(mlir::Value pointer, mlir::Type stored, mlir::Value offsets);
   Key keyOf(mlir::Value tensor, llvm::ArrayRef<ElementIndex> indices) const;
-  /// Emits at the start of the function, after what was emitted there before.
-  mlir::Value atEntry(llvm::function_ref<mlir::Value()> emit);
-  mlir::func::FuncOp createFunction(const llvm::Twine &name, mlir::TypeRange arguments);
   mlir::Value guardedByScalar(mlir::Value condition, mlir::Value otherwise,
                               llvm::function_ref<mlir::Value()> body);
 
-  KernelOp kernel;
-  mlir::OpBuilder module, current;
   mlir::Location currentLocation;
   unsigned helperCount = 0;
-  std::vector<std::function<mlir::Value()>> stageTasks, temporaryBytes;
 
   // State of the function being emitted.
   mlir::Value buffersPointer, sizesPointer, laneMask;
@@ -162,6 +185,13 @@ void emitRowReduction(KernelEmitter &emitter);
 void emitColumnReduction(KernelEmitter &emitter);
 void emitContraction(KernelEmitter &emitter);
 void emitScatter(KernelEmitter &emitter);
+
+/// Schedules can be written by hand: emits an error if `kernel` has none, or one that does not fit.
+/// A tile may have at most `mostInTile` rows and columns.
+llvm::LogicalResult checkSchedule(KernelOp kernel, int64_t mostInTile = 64);
+
+/// True if the function is part of a plan, which is on tensors.
+bool isOnTensors(mlir::func::FuncOp function);
 
 /// The symbolic sizes of a tensor type inside a kernel.
 llvm::ArrayRef<int64_t> symbolsOf(mlir::Type type);

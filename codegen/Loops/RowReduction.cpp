@@ -51,124 +51,42 @@ private:
 
   /// The indices of `position` (and the lanes after it) in the row.
   SmallVector<ElementIndex> indicesAt(Value position) {
-    SmallVector<ElementIndex> indices(outer);
-    if (rowSymbols.size() == 1) {
-      indices.push_back({position, 1});
-      return indices;
-    }
-    // Lanes may cross from one innermost run into the next.
-    OpBuilder &builder = emitter.builder();
-    Value rest = emitter.toInteger({position, 1});
-    SmallVector<ElementIndex> inner;
-    for (size_t d = rowSymbols.size(); d-- > 0;) {
-      Value size = emitter.splat(emitter.toInteger({emitter.symbol(rowSymbols[d])}));
-      Value one = emitter.splat(emitter.constant(builder.getI64Type(), 1));
-      Value safe = arith::MaxSIOp::create(builder, emitter.location(), size, one);
-      Value here = d == 0 ? rest : arith::RemUIOp::create(builder, emitter.location(), rest, safe);
-      if (d > 0)
-        rest = arith::DivUIOp::create(builder, emitter.location(), rest, safe);
-      inner.push_back(emitter.fromInteger(here));
-    }
-    indices.append(inner.rbegin(), inner.rend());
-    return indices;
-  }
-
-  /// How many reductions from number `first` on do not read each other's results.
-  size_t independentFrom(size_t first) {
-    llvm::DenseSet<Operation *> pending;
-    for (size_t number = first; number < reductions.size(); ++number)
-      pending.insert(reductions[number]);
-    size_t count = 0;
-    while (first + count < reductions.size() &&
-           !dependsOn(reductions[first + count]->getOperand(0), pending))
-      ++count;
-    return count;
-  }
-
-  static bool dependsOn(Value value, const llvm::DenseSet<Operation *> &pending) {
-    Operation *op = value.getDefiningOp();
-    return op && (pending.contains(op) || llvm::any_of(op->getOperands(), [&](Value operand) {
-                    return dependsOn(operand, pending);
-                  }));
+    return rowIndices(emitter, outer, rowSymbols, {position, 1});
   }
 
   /// Emits the reductions that are computable in one pass over the row; returns their number.
   size_t emitPass(size_t first, Value length) {
-    size_t count = independentFrom(first);
+    size_t count = independentFrom(reductions, first);
     ArrayRef<ReductionOpInterface> pass = ArrayRef(reductions).slice(first, count);
-    SmallVector<Value> totals = identities(pass, /*vector=*/false);
+    SmallVector<Value> totals = identitiesOf(emitter, pass, /*vector=*/false);
     totals = emitter.loop(
         emitter.index(0), length, blockElements, totals, [&](Value block, ValueRange carried) {
           Value stop = emitter.addIndex(block, emitter.index(blockElements));
           SmallVector<Value> sums = emitBlock(pass, block, emitter.minimumIndex(stop, length));
-          return combineEach(pass, carried, sums);
+          return combineEach(emitter, pass, carried, sums);
         });
-    size_t next = 0;
-    for (ReductionOpInterface op : pass) {
-      size_t width =
-          op.emitIdentity(emitter.builder(), op->getLoc(), elementType(emitter, op)).size();
-      emitter.override(op->getResult(0),
-                       resultOf(emitter, op, ArrayRef<Value>(totals).slice(next, width)));
-      next += width;
-    }
+    overrideResults(emitter, pass, totals);
     return count;
   }
 
   /// The reductions over [low, high), a block: lanes, then a tree.
   SmallVector<Value> emitBlock(ArrayRef<ReductionOpInterface> pass, Value low, Value high) {
     SmallVector<Value> lanes = emitter.vectorLoop(
-        low, high, identities(pass, /*vector=*/true), [&](Value position, ValueRange carried) {
+        low, high, identitiesOf(emitter, pass, /*vector=*/true),
+        [&](Value position, ValueRange carried) {
           SmallVector<ElementIndex> indices = indicesAt(position);
           SmallVector<Value> results;
           for (ReductionOpInterface op : pass) {
             Value element = emitter.splat(emitter.element(op->getOperand(0), indices));
             Value where = op.usesPosition() ? emitter.toInteger({position, 1}) : Value();
-            size_t width = widthOf(op);
+            size_t width = accumulatorWidth(op);
             llvm::append_range(
                 results,
                 accumulate(emitter, op, carried.slice(results.size(), width), element, where));
           }
           return results;
         });
-    for (int64_t half = emitter.laneCount() / 2; half > 0; half /= 2)
-      lanes = combineEach(pass, halves(lanes, 0, half), halves(lanes, half, half));
-    for (Value &value : lanes)
-      value = vector::ExtractOp::create(emitter.builder(), emitter.location(), value, int64_t(0));
-    return lanes;
-  }
-
-  size_t widthOf(ReductionOpInterface op) { return op.usesPosition() ? 2 : 1; }
-
-  SmallVector<Value> halves(ValueRange values, int64_t from, int64_t count) {
-    auto chosen = llvm::to_vector(llvm::seq<int64_t>(from, from + count));
-    SmallVector<Value> parts;
-    for (Value value : values)
-      parts.push_back(
-          vector::ShuffleOp::create(emitter.builder(), emitter.location(), value, value, chosen));
-    return parts;
-  }
-
-  SmallVector<Value> identities(ArrayRef<ReductionOpInterface> pass, bool vector) {
-    SmallVector<Value> values;
-    for (ReductionOpInterface op : pass) {
-      Type type = elementType(emitter, op);
-      if (vector)
-        type = VectorType::get({emitter.laneCount()}, type);
-      llvm::append_range(values, op.emitIdentity(emitter.builder(), op->getLoc(), type));
-    }
-    return values;
-  }
-
-  SmallVector<Value> combineEach(ArrayRef<ReductionOpInterface> pass, ValueRange left,
-                                 ValueRange right) {
-    SmallVector<Value> results;
-    for (ReductionOpInterface op : pass) {
-      size_t first = results.size(), width = widthOf(op);
-      llvm::append_range(results,
-                         op.emitCombine(emitter.builder(), op->getLoc(), left.slice(first, width),
-                                        right.slice(first, width)));
-    }
-    return results;
+    return combineLanes(emitter, pass, lanes);
   }
 
   bool isRowResult(Value value) { return symbolsOf(value.getType()).size() == outerSymbols.size(); }

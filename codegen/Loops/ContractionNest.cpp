@@ -1,0 +1,72 @@
+// The loops of a contraction inside the kernel being emitted.
+#include "codegen/Loops/ContractionNest.h"
+
+using namespace mlir;
+
+namespace weft {
+
+ContractionNest::ContractionNest(KernelEmitter &emitter)
+    : emitter(emitter),
+      op(*emitter.getKernel().getBody().front().getOps<ContractionOpInterface>().begin()),
+      contraction(op.getContraction()) {
+  std::vector<ContractionLoop> loops = contractionLoops(op);
+  batch = loopsOfKind(loops, Contraction::Batch);
+  rows = loopsOfKind(loops, Contraction::Row);
+  columns = loopsOfKind(loops, Contraction::Column);
+  depth = loopsOfKind(loops, Contraction::Depth);
+}
+
+Value ContractionNest::sizeOf(const ContractionLoop &loop) { return emitter.product(loop.symbols); }
+
+Value ContractionNest::sizeOf(ArrayRef<ContractionLoop> loops) {
+  SmallVector<int64_t> symbols;
+  for (const ContractionLoop &loop : loops)
+    llvm::append_range(symbols, loop.symbols);
+  return emitter.product(symbols);
+}
+
+Value ContractionNest::strideOf(const ContractionLoop &loop, Contraction::Operand operand) {
+  const SymbolicStride &stride = loop.strides[operand];
+  return emitter.multiplyIndex(emitter.product(stride.symbols), emitter.index(stride.factor));
+}
+
+void ContractionNest::setLoop(const ContractionLoop &loop, Value position, int64_t step) {
+  SmallVector<Value> sizes;
+  for (int64_t symbol : loop.symbols)
+    sizes.push_back(emitter.symbol(symbol));
+  SmallVector<Value> parts = emitter.delinearize(position, sizes);
+  for (auto [member, part] : llvm::zip_equal(loop.members, parts))
+    positions[member] = {part, step};
+}
+
+void ContractionNest::setLoops(ArrayRef<ContractionLoop> loops, Value linear) {
+  SmallVector<Value> sizes;
+  for (const ContractionLoop &loop : loops)
+    sizes.push_back(sizeOf(loop));
+  for (auto [loop, part] : llvm::zip_equal(loops, emitter.delinearize(linear, sizes)))
+    setLoop(loop, part, 0);
+}
+
+SmallVector<ElementIndex> ContractionNest::indicesIn(Contraction::Operand operand) {
+  SmallVector<ElementIndex> indices;
+  for (const auto &terms : contraction.accesses[operand]) {
+    ElementIndex sum = emitter.multiply(positions.at(terms[0].loop), terms[0].factor);
+    for (const Contraction::Term &term : ArrayRef(terms).drop_front()) {
+      ElementIndex other = emitter.multiply(positions.at(term.loop), term.factor);
+      sum = {emitter.addIndex(sum.base, other.base), sum.step + other.step};
+    }
+    indices.push_back(sum);
+  }
+  return indices;
+}
+
+Value ContractionNest::offsetIn(Contraction::Operand operand, ArrayRef<ContractionLoop> loops,
+                                ArrayRef<Value> at) {
+  Value sum = emitter.index(0);
+  for (auto [loop, position] : llvm::zip_equal(loops, at))
+    if (loop.strides[operand].factor != 0)
+      sum = emitter.addIndex(sum, emitter.multiplyIndex(position, strideOf(loop, operand)));
+  return sum;
+}
+
+} // namespace weft

@@ -1,0 +1,37 @@
+// The loops of a contraction inside the kernel being emitted.
+#pragma once
+
+#include "codegen/Loops/KernelEmitter.h"
+#include "dialects/Weft/IR/ContractionLoops.h"
+
+namespace weft {
+
+/// The nest of loops of a kernel's one contraction: their sizes, and where a point of them is in
+/// the operands and in the result.
+class ContractionNest {
+protected:
+  explicit ContractionNest(KernelEmitter &emitter);
+
+  mlir::Value sizeOf(const ContractionLoop &loop);
+  mlir::Value sizeOf(llvm::ArrayRef<ContractionLoop> loops);
+  mlir::Value strideOf(const ContractionLoop &loop, Contraction::Operand operand);
+
+  /// Sets the positions of the loops, for `indicesIn`: of one, whose neighbours are `step` apart
+  /// from lane to lane, or of several, by a number in row-major order.
+  void setLoop(const ContractionLoop &loop, mlir::Value position, int64_t step);
+  void setLoops(llvm::ArrayRef<ContractionLoop> loops, mlir::Value linear);
+  llvm::SmallVector<ElementIndex> indicesIn(Contraction::Operand operand);
+  /// How far `at`, a position in each of `loops`, is from their start, in elements.
+  mlir::Value offsetIn(Contraction::Operand operand, llvm::ArrayRef<ContractionLoop> loops,
+                       llvm::ArrayRef<mlir::Value> at);
+
+  KernelEmitter &emitter;
+  ContractionOpInterface op;
+  Contraction contraction;
+  std::vector<ContractionLoop> batch, rows, columns, depth;
+
+private:
+  std::map<unsigned, ElementIndex> positions;
+};
+
+} // namespace weft

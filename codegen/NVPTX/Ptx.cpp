@@ -1,0 +1,116 @@
+// From a module of the LLVM and NVVM dialects to PTX.
+#include "codegen/NVPTX/Ptx.h"
+#include "lib/Support/Error.h"
+#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/LegacyPassManager.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Passes/PassBuilder.h"
+#include "llvm/Support/raw_ostream.h"
+#include "llvm/Target/TargetMachine.h"
+
+using namespace mlir;
+
+namespace weft {
+
+static bool isOnDevice(LLVM::LLVMFuncOp function) { return function->hasAttr("weft.threads"); }
+
+std::vector<GpuKernel> gpuKernelsOf(ModuleOp module) {
+  std::vector<GpuKernel> kernels;
+  for (auto setup : module.getOps<LLVM::LLVMFuncOp>()) {
+    auto stages = setup->getAttrOfType<IntegerAttr>("weft.stages");
+    if (!stages)
+      continue;
+    GpuKernel &kernel = kernels.emplace_back();
+    kernel.setup = setup.getSymName().str();
+    kernel.name = setup.getSymName().drop_back(StringRef("_setup").size()).str();
+    kernel.temporaries = setup->getAttrOfType<IntegerAttr>("weft.temporaries").getInt();
+    for (int64_t number = 0; number < stages.getInt(); ++number) {
+      GpuStage &stage = kernel.stages.emplace_back();
+      stage.entry = kernel.name + "_" + std::to_string(number);
+      auto function = module.lookupSymbol<LLVM::LLVMFuncOp>(stage.entry);
+      stage.threads = function->getAttrOfType<IntegerAttr>("weft.threads").getInt();
+      stage.sharedBytes = function->getAttrOfType<IntegerAttr>("weft.shared_bytes").getInt();
+    }
+  }
+  return kernels;
+}
+
+static std::optional<LlvmModule> translatePart(ModuleOp module, bool onDevice) {
+  OwningOpRef<ModuleOp> part = module.clone();
+  for (auto function : llvm::make_early_inc_range(part->getOps<LLVM::LLVMFuncOp>()))
+    if (isOnDevice(function) != onDevice)
+      function.erase();
+  if (!onDevice)
+    for (auto memory : llvm::make_early_inc_range(part->getOps<LLVM::GlobalOp>()))
+      memory.erase();
+  registerNVVMDialectTranslation(*module.getContext());
+  return translate(*part);
+}
+
+std::optional<LlvmModule> translateDevice(ModuleOp module) { return translatePart(module, true); }
+std::optional<LlvmModule> translateHost(ModuleOp module) { return translatePart(module, false); }
+
+static void checkCalls(const llvm::Module &module) {
+  for (const llvm::Function &function : module)
+    if (function.isDeclaration() && !function.isIntrinsic())
+      throw Error(Error::Kind::Unsupported,
+                  "the GPU code calls " + function.getName().str() +
+                      ", which no library provides; the operation needs an expansion in "
+                      "codegen/Loops/VectorMath.h");
+}
+
+/// The loops are final; ptxas unrolls and schedules. Only what emission leaves is cleaned up.
+static void runPasses(llvm::Module &module, llvm::TargetMachine &machine) {
+  llvm::PipelineTuningOptions tuning;
+  tuning.LoopUnrolling = false;
+  llvm::PassBuilder builder(&machine, tuning);
+  llvm::LoopAnalysisManager loops;
+  llvm::FunctionAnalysisManager functions;
+  llvm::CGSCCAnalysisManager components;
+  llvm::ModuleAnalysisManager modules;
+  builder.registerModuleAnalyses(modules);
+  builder.registerCGSCCAnalyses(components);
+  builder.registerFunctionAnalyses(functions);
+  builder.registerLoopAnalyses(loops);
+  builder.crossRegisterProxies(loops, functions, components, modules);
+  llvm::ModulePassManager passes;
+  llvm::cantFail(builder.parsePassPipeline(
+      passes, "function(early-cse<memssa>,instcombine<no-verify-fixpoint>,simplifycfg,"
+              "early-cse,instcombine<no-verify-fixpoint>)"));
+  passes.run(module, modules);
+}
+
+static std::unique_ptr<llvm::TargetMachine> prepare(LlvmModule &module, const GpuTarget &target) {
+  std::unique_ptr<llvm::TargetMachine> machine = target.createMachine();
+  if (!machine)
+    throw Error(Error::Kind::Unsupported, "this build of LLVM has no back end for " +
+                                              target.name() + "; build Weft with LLVM's NVPTX");
+  module.module->setTargetTriple(machine->getTargetTriple());
+  module.module->setDataLayout(machine->createDataLayout());
+  runPasses(*module.module, *machine);
+  checkCalls(*module.module);
+  return machine;
+}
+
+void optimizeForGpu(LlvmModule &module, const GpuTarget &target) { prepare(module, target); }
+
+std::string optimizedText(LlvmModule &module, const GpuTarget &target) {
+  prepare(module, target);
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  module.module->print(stream, nullptr);
+  return text;
+}
+
+std::string generatePtx(LlvmModule &module, const GpuTarget &target) {
+  std::unique_ptr<llvm::TargetMachine> machine = prepare(module, target);
+  llvm::SmallVector<char, 0> text;
+  llvm::raw_svector_ostream stream(text);
+  llvm::legacy::PassManager passes;
+  machine->addPassesToEmitFile(passes, stream, nullptr, llvm::CodeGenFileType::AssemblyFile);
+  passes.run(*module.module);
+  return std::string(text.begin(), text.end());
+}
+
+} // namespace weft

@@ -1,0 +1,47 @@
+// RUN: weft-opt %s --split-input-file --verify-diagnostics --weft-emit-entry
+// RUN: not weft-opt %s --split-input-file --weft-emit-entry="name=2x" 2>&1 | FileCheck %s --check-prefix=NAME
+// RUN: not weft-opt %s --split-input-file --weft-emit-entry="threads=all" 2>&1 | FileCheck %s --check-prefix=THREADS
+
+// NAME: cannot be named "2x": the name has to be an identifier of C
+// THREADS: cannot run with threads=all; there are none, hook and pool
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  // expected-error@+1 {{'weft.exp' op is not in a kernel; run weft-fuse first}}
+  %0 = weft.exp %x : tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+
+// -----
+
+// expected-error@+1 {{has no function @main to compile}}
+module {
+  func.func @other() {
+    return
+  }
+}
+
+// -----
+
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  // expected-error@+1 {{has no place for its results; run weft-plan-memory first}}
+  %0 = weft.launch @k(%x) sizes [4] : (tensor<4xf32>) -> tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>>
+    attributes {schedule = #weft.schedule<kind = elementwise, lanes = 16>} {
+  %0 = weft.negative %x : tensor<?xf32, #weft.sizes<[0]>>
+  weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
+}
+
+// -----
+
+// expected-error@+1 {{argument #0 is of type 'tensor<?xf32>'; a compiled function takes and gives tensors whose sizes are numbers or named symbols}}
+func.func @main(%x: tensor<?xf32>) -> tensor<?xf32> {
+  return %x : tensor<?xf32>
+}
+
+// -----
+
+// expected-error@+1 {{argument #0 is of type 'i32'}}
+func.func @main(%x: i32) {
+  return
+}
