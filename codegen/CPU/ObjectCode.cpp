@@ -13,8 +13,8 @@
 namespace weft {
 
 LlvmModule::LlvmModule() : context(std::make_unique<llvm::LLVMContext>()) {}
-LlvmModule::LlvmModule(LlvmModule &&) = default;
-LlvmModule &LlvmModule::operator=(LlvmModule &&other) {
+LlvmModule::LlvmModule(LlvmModule &&) noexcept = default;
+LlvmModule &LlvmModule::operator=(LlvmModule &&other) noexcept {
   module = std::move(other.module); // before the context that owns the old one
   context = std::move(other.context);
   return *this;

@@ -19,8 +19,8 @@ struct LlvmModule {
   std::unique_ptr<llvm::Module> module;
 
   LlvmModule();
-  LlvmModule(LlvmModule &&);
-  LlvmModule &operator=(LlvmModule &&);
+  LlvmModule(LlvmModule &&) noexcept;
+  LlvmModule &operator=(LlvmModule &&) noexcept;
   ~LlvmModule();
 };
 

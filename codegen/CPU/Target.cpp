@@ -1,5 +1,6 @@
 // The processor that code is generated for.
 #include "codegen/CPU/Target.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Support/TargetSelect.h"
@@ -11,8 +12,14 @@ namespace weft {
 
 static void initializeTargets() {
   static const bool done = [] {
-    llvm::InitializeNativeTarget();
-    llvm::InitializeNativeTargetAsmPrinter();
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmPrinter();
+    LLVMInitializeAArch64TargetInfo();
+    LLVMInitializeAArch64Target();
+    LLVMInitializeAArch64TargetMC();
+    LLVMInitializeAArch64AsmPrinter();
     return true;
   }();
   (void)done;
@@ -48,19 +55,63 @@ const CpuTarget &CpuTarget::host() {
   return target;
 }
 
+namespace {
+
+/// A target that has a name. Objects are for Linux, in ELF.
+struct NamedTarget {
+  llvm::StringRef name, triple, processor, meaning;
+  int64_t vectorRegisters, registerBytes;
+};
+
+} // namespace
+
+static constexpr llvm::StringLiteral x86Linux = "x86_64-unknown-linux-gnu";
+static constexpr llvm::StringLiteral armLinux = "aarch64-unknown-linux-gnu";
+static constexpr NamedTarget namedTargets[] = {
+    {"x86-64-v3", x86Linux, "x86-64-v3", "64-bit x86 with AVX2 and FMA: Intel and AMD since 2015",
+     16, 32},
+    {"x86-64-v4", x86Linux, "x86-64-v4", "64-bit x86 with AVX-512: Intel servers, AMD since Zen 4",
+     32, 64},
+    {"aarch64", armLinux, "generic", "any 64-bit ARM with NEON", 32, 16},
+    {"cortex-a72", armLinux, "cortex-a72", "64-bit ARM as in the Raspberry Pi 4", 32, 16},
+    {"cortex-a76", armLinux, "cortex-a76", "64-bit ARM as in the Raspberry Pi 5", 32, 16},
+    {"neoverse-n1", armLinux, "neoverse-n1", "64-bit ARM servers: AWS Graviton 2, Ampere Altra", 32,
+     16},
+    {"neoverse-v2", armLinux, "neoverse-v2", "64-bit ARM servers: AWS Graviton 4, NVIDIA Grace", 32,
+     16}};
+
 std::optional<CpuTarget> CpuTarget::byName(llvm::StringRef name) {
   if (name == "native")
     return host();
-  CpuTarget target;
-  target.triple = llvm::sys::getProcessTriple();
-  target.processor = name.str();
-  if (name == "x86-64-v4")
-    setRegisters(target, true, true);
-  else if (name == "x86-64-v3")
-    setRegisters(target, false, true);
-  else
+  const auto *found =
+      llvm::find_if(namedTargets, [&](const NamedTarget &known) { return known.name == name; });
+  if (found == std::end(namedTargets))
     return std::nullopt;
+  CpuTarget target;
+  target.triple = found->triple.str();
+  target.processor = found->processor.str();
+  target.vectorRegisters = found->vectorRegisters;
+  target.registerBytes = found->registerBytes;
   return target;
+}
+
+std::string CpuTarget::names() {
+  std::string text = "native";
+  for (const NamedTarget &target : namedTargets)
+    text += ", " + target.name.str();
+  return text;
+}
+
+std::string CpuTarget::listing() {
+  std::string text = "  native       this machine\n";
+  for (const NamedTarget &target : namedTargets)
+    text += "  " + target.name.str() + std::string(13 - target.name.size(), ' ') +
+            target.meaning.str() + "\n";
+  return text;
+}
+
+bool CpuTarget::isHostArchitecture() const {
+  return llvm::Triple(triple).getArch() == llvm::Triple(llvm::sys::getProcessTriple()).getArch();
 }
 
 std::unique_ptr<llvm::TargetMachine> CpuTarget::createMachine() const {

@@ -1,0 +1,118 @@
+// Replaces the planned @main by the C functions of a model, and the kernels by their loops.
+//
+//   func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {   llvm.func @model_run(ptr, ptr, ptr) ->
+//   i32
+//     %0 = weft.launch @k(%x) ...                      ->   llvm.func internal @weft.execute(...)
+//     return %0                                             llvm.func internal @k_0(...)
+//   }
+//
+// What is the same for all models (checks of arguments, the workspace, errors, threads) is written
+// in C, in lib/Runtime/artifact, and linked into the object.
+#include "codegen/CPU/EntryEmitter.h"
+#include "codegen/Loops/KernelEmitter.h"
+#include "codegen/Passes.h"
+#include "llvm/ADT/StringSwitch.h"
+
+using namespace mlir;
+
+namespace weft {
+
+#define GEN_PASS_DEF_EMITENTRY
+#include "codegen/Passes.h.inc"
+
+namespace {
+
+struct EmitEntry : impl::EmitEntryBase<EmitEntry> {
+  using EmitEntryBase::EmitEntryBase;
+
+  void runOnOperation() override {
+    if (failed(emit()))
+      signalPassFailure();
+  }
+
+private:
+  LogicalResult emit() {
+    ModuleOp module = getOperation();
+    auto main = module.lookupSymbol<func::FuncOp>("main");
+    if (!main || main.isExternal())
+      return module.emitOpError() << "has no function @main to compile";
+    if (!isCIdentifier(name))
+      return module.emitOpError() << "cannot be named \"" << name
+                                  << "\": the name has to be an identifier of C";
+    std::optional<ThreadMode> mode = modeOf(threads);
+    if (!mode)
+      return module.emitOpError() << "cannot run with threads=" << threads
+                                  << "; there are none, hook and pool";
+    std::optional<ModelSignature> signature = readSignature(main);
+    if (!signature || failed(checkPlan(main)))
+      return failure();
+    llvm::StringMap<EntryEmitter::KernelInfo> kernels;
+    for (KernelOp kernel : llvm::to_vector(module.getOps<KernelOp>()))
+      if (failed(emitStages(kernel, kernels[kernel.getSymName()])))
+        return failure();
+    EntryEmitter(main, std::move(*signature), std::move(kernels), name, *mode).emit();
+    for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
+      if (isOnTensors(function))
+        function.erase();
+    for (KernelOp kernel : llvm::to_vector(module.getOps<KernelOp>()))
+      kernel.erase();
+    return success();
+  }
+
+  static std::optional<ThreadMode> modeOf(StringRef text) {
+    return llvm::StringSwitch<std::optional<ThreadMode>>(text)
+        .Case("none", ThreadMode::None)
+        .Case("hook", ThreadMode::Hook)
+        .Case("pool", ThreadMode::Pool)
+        .Default(std::nullopt);
+  }
+
+  /// Only launches and what names memory may be left.
+  static LogicalResult checkPlan(func::FuncOp main) {
+    for (Operation &op : main.getBody().front().without_terminator()) {
+      if (auto launch = dyn_cast<LaunchOp>(op)) {
+        if (!launch->hasAttr("offsets"))
+          return launch.emitOpError() << "has no place for its results; run weft-plan-memory first";
+      } else if (!isa<ConstantOp, ReshapeOp>(op)) {
+        return op.emitOpError() << "is not in a kernel; run weft-fuse first";
+      }
+    }
+    return success();
+  }
+
+  /// The kernel's stages and set-up as functions of the LLVM dialect that only this module sees.
+  static LogicalResult emitStages(KernelOp kernel, EntryEmitter::KernelInfo &info) {
+    auto module = kernel->getParentOfType<ModuleOp>();
+    if (failed(emitKernel(kernel, module)))
+      return failure();
+    std::string name = kernel.getSymName().str();
+    auto setup = module.lookupSymbol<func::FuncOp>(name + "_setup");
+    info.kernel = kernel;
+    info.stages = setup->getAttrOfType<IntegerAttr>("weft.stages").getInt();
+    info.temporaries = setup->getAttrOfType<IntegerAttr>("weft.temporaries").getInt();
+    for (int64_t stage = 0; stage < info.stages; ++stage)
+      convert(module.lookupSymbol<func::FuncOp>(name + "_" + std::to_string(stage)));
+    convert(setup);
+    return success();
+  }
+
+  /// The types are those of the LLVM dialect already: only the function itself changes.
+  static void convert(func::FuncOp function) {
+    OpBuilder builder(function);
+    MLIRContext *context = builder.getContext();
+    auto type = LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(context),
+                                            llvm::to_vector(function.getArgumentTypes()));
+    auto converted = LLVM::LLVMFuncOp::create(builder, function.getLoc(), function.getSymName(),
+                                              type, LLVM::Linkage::Internal);
+    converted.getBody().takeBody(function.getBody());
+    for (auto end : llvm::to_vector(converted.getOps<func::ReturnOp>())) {
+      builder.setInsertionPoint(end);
+      LLVM::ReturnOp::create(builder, end.getLoc(), ValueRange());
+      end.erase();
+    }
+    function.erase();
+  }
+};
+
+} // namespace
+} // namespace weft

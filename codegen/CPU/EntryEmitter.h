@@ -1,0 +1,88 @@
+// Emits the functions of a model that a caller sees, and those behind them.
+#pragma once
+
+#include "codegen/CPU/ArtifactABI.h"
+#include "codegen/CPU/ModelSignature.h"
+#include "codegen/CPU/SizeEmitter.h"
+#include "dialects/Weft/IR/Weft.h"
+#include "passes/plan/LaunchArguments.h"
+#include "llvm/ADT/StringMap.h"
+
+namespace weft {
+
+/// Emits one model. The module's kernels have become stage functions of the LLVM dialect.
+class EntryEmitter {
+public:
+  /// What `K_setup` stores: the tasks of each stage, then the bytes of each temporary.
+  struct KernelInfo {
+    KernelOp kernel;
+    int64_t stages = 0, temporaries = 0;
+  };
+
+  EntryEmitter(mlir::func::FuncOp main, ModelSignature signature,
+               llvm::StringMap<KernelInfo> kernels, llvm::StringRef name, ThreadMode threads);
+
+  void emit();
+
+private:
+  /// Where the elements of a value lie.
+  struct Place {
+    enum class Kind { Buffer, Constant, Weight, Arena } kind;
+    int64_t index = 0; ///< of a buffer, constant or slot; bytes from the start of weights or arena
+  };
+  /// What functions with launches share while they are emitted.
+  struct Frame;
+
+  void findPlaces();
+  void placeOutputs();
+  void placeResults(LaunchOp launch);
+  void addConstant(ConstantOp constant);
+
+  void emitMeasure();
+  void emitWorkspace();
+  void emitExecute();
+  void emitLaunch(Frame &frame, LaunchOp launch);
+  void emitStage(Frame &frame, LaunchOp launch, int64_t stage, mlir::Value threads);
+  void emitCopies(Frame &frame);
+  void emitTable();
+  void emitCalls();
+  void emitRun();
+
+  mlir::LLVM::LLVMFuncOp begin(const llvm::Twine &name, mlir::Type result,
+                               llvm::ArrayRef<mlir::Type> arguments, bool isPublic);
+  mlir::Value pack(llvm::ArrayRef<mlir::Value> values, mlir::Type type);
+  mlir::Value elementAddress(mlir::Value base, mlir::Type type, int64_t index);
+  mlir::Value byteAddress(mlir::Value base, mlir::Value offset);
+  mlir::Value load(mlir::Value base, mlir::Type type, int64_t index);
+  void store(mlir::Value value, mlir::Value base, int64_t index);
+  mlir::Value addressOf(llvm::StringRef symbol);
+  mlir::Value constant(int64_t value) { return constants.get(location, value); }
+  void planArena(Frame &frame);
+  void callSetup(Frame &frame, LaunchOp launch);
+  void storeSizes(Frame &frame, LaunchOp launch);
+  mlir::Value argumentBits(Frame &frame, const LaunchArgument &argument);
+  mlir::Value workspaceBytes(Frame &frame);
+  mlir::Value temporaryBytes(Frame &frame, LaunchOp launch);
+  mlir::Value threadsOf(Frame &frame, LaunchOp launch);
+  mlir::Value pointerTo(Frame &frame, mlir::Value value);
+  Frame openFrame(mlir::Value symbols, bool checked);
+  mlir::Value globalNumbers(llvm::StringRef name, llvm::ArrayRef<int64_t> numbers);
+
+  mlir::func::FuncOp main;
+  ModelSignature signature;
+  llvm::StringMap<KernelInfo> kernels;
+  std::string name;
+  ThreadMode threads;
+  mlir::ModuleOp module;
+  mlir::OpBuilder builder;
+  mlir::Location location;
+  Constants constants;
+  ArtifactABI abi;
+  std::vector<std::string> symbolNames;
+  llvm::DenseMap<mlir::Value, Place> places;
+  /// Outputs that no launch writes: the value to copy from.
+  llvm::SmallVector<std::pair<int64_t, mlir::Value>> copies;
+  int64_t constantCount = 0;
+};
+
+} // namespace weft

@@ -1,0 +1,29 @@
+// How much work a launch of a kernel is, as a function of its sizes.
+#pragma once
+
+#include "dialects/Weft/IR/Weft.h"
+
+namespace weft {
+
+/// A factor times sizes of a kernel, which are given by their numbers.
+struct WorkTerm {
+  int64_t factor = 1;
+  llvm::SmallVector<int64_t, 4> sizes;
+};
+
+/// Sums of terms.
+struct KernelWork {
+  llvm::SmallVector<WorkTerm> bytes;      ///< of inputs and outputs
+  llvm::SmallVector<WorkTerm> operations; ///< floating-point, a fused multiply-add counting as two
+};
+
+KernelWork workOf(KernelOp kernel);
+
+/// What one thread of a current processor does in a nanosecond, within a factor of a few.
+inline constexpr int64_t bytesPerNanosecond = 15, operationsPerNanosecond = 25;
+/// How much work makes another thread pay.
+inline constexpr int64_t nanosecondsPerThread = 8000;
+/// The most threads that a launch asks for.
+inline constexpr int64_t mostThreads = 1024;
+
+} // namespace weft

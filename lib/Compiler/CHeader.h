@@ -1,0 +1,23 @@
+// The C header of a compiled model.
+#pragma once
+
+#include "codegen/CPU/ModelSignature.h"
+#include <string>
+
+namespace weft {
+
+/// What a header says of a model besides its signature.
+struct HeaderFacts {
+  std::string name;
+  /// "Weft 0.1.0, target x86-64-v3, threads none", for its first comment.
+  std::string description;
+  bool hasWeights = false;
+};
+
+/// The header: C99, also C++; it includes nothing but the standard library's stddef.h and stdint.h.
+std::string cHeader(const ModelSignature &signature, const HeaderFacts &facts);
+
+/// "float32[n, 784]".
+std::string tensorText(const ModelTensor &tensor);
+
+} // namespace weft

@@ -1,0 +1,221 @@
+// From a program to an object file that stands alone.
+#include "lib/Compiler/CompileObject.h"
+#include "codegen/CPU/LinkArtifact.h"
+#include "codegen/Passes.h"
+#include "lib/Compiler/CHeader.h"
+#include "lib/Compiler/Diagnostics.h"
+#include "lib/Compiler/LinkLibrary.h"
+#include "lib/Compiler/ObjectMetadata.h"
+#include "lib/Compiler/ObjectWeights.h"
+#include "lib/Compiler/OutputFiles.h"
+#include "lib/Compiler/Pipeline.h"
+#include "lib/Runtime/artifact/EmbeddedFiles.h"
+#include "lib/Support/Error.h"
+#include "passes/Passes.h"
+#include "llvm/ADT/SetVector.h"
+#include "llvm/Config/llvm-config.h"
+#include "llvm/Support/Path.h"
+#include "llvm/TargetParser/Triple.h"
+
+using namespace mlir;
+
+namespace weft {
+
+static constexpr EmitKindInfo kinds[] = {
+    {EmitKind::Object, "obj", "an object file"},
+    {EmitKind::StaticLibrary, "static", "an archive with the object"},
+    {EmitKind::SharedLibrary, "shared", "a shared library, linked by ld.lld"},
+    {EmitKind::LlvmText, "llvm", "the optimised LLVM IR, as text"},
+    {EmitKind::AssemblyText, "asm", "assembly, as text"}};
+
+ArrayRef<EmitKindInfo> emitKinds() { return kinds; }
+
+std::optional<EmitKind> emitKindByName(StringRef name) {
+  for (const EmitKindInfo &kind : kinds)
+    if (kind.name == name)
+      return kind.kind;
+  return std::nullopt;
+}
+
+static constexpr llvm::StringLiteral threadModes[] = {"none", "hook", "pool"};
+
+std::optional<ThreadMode> threadModeByName(StringRef name) {
+  for (auto [number, known] : llvm::enumerate(threadModes))
+    if (known == name)
+      return static_cast<ThreadMode>(number);
+  return std::nullopt;
+}
+
+StringRef nameOf(ThreadMode mode) { return threadModes[static_cast<size_t>(mode)]; }
+
+std::string modelNameFrom(StringRef path) {
+  std::string name;
+  for (char c : llvm::sys::path::stem(path))
+    name += llvm::isAlnum(c) ? c : '_';
+  if (StringRef(name).starts_with("lib") && name.size() > 3 && !path.ends_with(".o"))
+    name = name.substr(3);
+  return isCIdentifier(name) ? name : "model_" + name;
+}
+
+namespace {
+
+/// One run of the compiler.
+class ObjectCompiler {
+public:
+  ObjectCompiler(ModuleOp module, const ObjectOptions &options)
+      : module(module),
+        options(options),
+        name(options.name.empty() ? modelNameFrom(options.output) : options.name) {}
+
+  void compile() {
+    checkOptions();
+    runPasses("planned", [&](PassManager &passes) {
+      passes.addPass(createResolveSizes());
+      buildPipeline(passes, target, Phase::Differentiate, Phase::Plan);
+    });
+    if (!options.weights.empty())
+      moveWeightsToFile(module, files.addWrittenByCaller(options.weights));
+    describe();
+    EmitEntryOptions entry;
+    entry.name = name;
+    entry.threads = nameOf(options.threads).str();
+    runPasses("lowered", [&](PassManager &passes) {
+      passes.addPass(createEmitEntry(entry));
+      passes.addPass(createExpandMathPass());
+      passes.addPass(createLowerToLLVM());
+    });
+    std::optional<LlvmModule> translated = translate(module);
+    if (!translated)
+      throw Error(Error::Kind::Unsupported, "the program could not be translated to LLVM IR");
+    link(*translated);
+    files.add(options.output, generate(*translated));
+    if (!options.header.empty())
+      files.add(options.header, cHeader(signature, headerFacts()));
+    files.commit();
+  }
+
+private:
+  void checkOptions() {
+    std::optional<CpuTarget> found = CpuTarget::byName(options.target);
+    if (!found)
+      throw Error(Error::Kind::Value,
+                  "there is no target " + options.target + "; there are " + CpuTarget::names());
+    target = *found;
+    if (!isCIdentifier(name))
+      throw Error(Error::Kind::Value, "the name \"" + name + "\" is no identifier of C");
+    if (options.output.empty())
+      throw Error(Error::Kind::Value, "there is no path for the output");
+    auto main = module.lookupSymbol<func::FuncOp>("main");
+    if (!main || main.isExternal())
+      throw Error(Error::Kind::Value, "the program has no function @main");
+  }
+
+  template <typename Add> void runPasses(const char *what, Add add) {
+    PassManager passes(module.getContext());
+    passes.enableVerifier(false);
+    add(passes);
+    DiagnosticCollector diagnostics(*module.getContext());
+    if (failed(passes.run(module)))
+      throw Error(Error::Kind::Value,
+                  diagnostics.text(std::string("the program could not be ") + what));
+  }
+
+  /// Notes what the header and the metadata say, while the program is still made of launches.
+  void describe() {
+    DiagnosticCollector diagnostics(*module.getContext());
+    auto main = module.lookupSymbol<func::FuncOp>("main");
+    std::optional<ModelSignature> read = readSignature(main);
+    if (!read)
+      throw Error(Error::Kind::Value, diagnostics.text("the program has no signature"));
+    signature = std::move(*read);
+    metadata["weft"] = weftVersion();
+    metadata["llvm"] = LLVM_VERSION_STRING;
+    metadata["abi"] = 1;
+    metadata["name"] = name;
+    metadata["target"] = options.target;
+    metadata["triple"] = target.triple;
+    metadata["processor"] = target.processor;
+    metadata["features"] = target.features;
+    metadata["threads"] = nameOf(options.threads);
+    describeSignature(signature, metadata);
+    metadata["kernels"] = describeLaunches(main);
+    if (auto weights = module->getAttrOfType<DictionaryAttr>(weightsAttribute))
+      metadata["weights"] = llvm::json::Object{
+          {"file", llvm::sys::path::filename(options.weights)},
+          {"bytes", weights.getAs<IntegerAttr>("bytes").getInt()},
+          {"hash", llvm::utohexstr(weights.getAs<IntegerAttr>("hash").getInt())}};
+  }
+
+  /// The kernels in the order in which they run, with the user's lines.
+  static llvm::json::Array describeLaunches(func::FuncOp main) {
+    llvm::json::Array launches;
+    for (auto launch : main.getOps<LaunchOp>()) {
+      llvm::SmallSetVector<Attribute, 4> seen;
+      llvm::json::Array lines;
+      launch.getLoc()->walk([&](Location part) {
+        if (auto line = dyn_cast<FileLineColLoc>(part); line && seen.insert(line))
+          lines.push_back(line.getFilename().str() + ":" + std::to_string(line.getLine()));
+        return WalkResult::advance();
+      });
+      launches.push_back(
+          llvm::json::Object{{"name", launch.getKernel()}, {"lines", std::move(lines)}});
+    }
+    return launches;
+  }
+
+  void link(LlvmModule &llvmModule) {
+    ArtifactParts parts;
+    std::string architecture = llvm::Triple(target.triple).getArchName().str();
+    for (const char *source : {"model", "launch", "weights", "threads"}) {
+      std::string file = std::string(source) + "." + architecture + ".bc";
+      std::string_view bytes = embeddedFile(file);
+      if (bytes.empty())
+        throw Error(Error::Kind::Unsupported, "objects for " + architecture + " are not supported");
+      parts.bitcode.emplace_back(StringRef(bytes.data(), bytes.size()), "weft");
+    }
+    parts.entries = entryNames(name, module->hasAttr(weightsAttribute));
+    parts.metadata = encodeMetadata(metadata);
+    parts.metadataSection = metadataSection.str();
+    if (std::string error = linkArtifact(llvmModule, target, parts); !error.empty())
+      throw Error(Error::Kind::Unsupported, "the object could not be linked: " + error);
+  }
+
+  std::string generate(LlvmModule &llvmModule) {
+    if (options.emit == EmitKind::LlvmText)
+      return optimizedText(llvmModule, target);
+    bool isAssembly = options.emit == EmitKind::AssemblyText;
+    auto code =
+        generateCode(llvmModule, target, isAssembly ? CodeFormat::Assembly : CodeFormat::Object);
+    StringRef bytes(code.data(), code.size());
+    if (options.emit == EmitKind::StaticLibrary)
+      return staticLibrary(bytes, name);
+    if (options.emit == EmitKind::SharedLibrary)
+      return sharedLibrary(bytes, target, {name, options.threads == ThreadMode::Pool});
+    return bytes.str();
+  }
+
+  HeaderFacts headerFacts() const {
+    HeaderFacts facts;
+    facts.name = name;
+    facts.description = "Weft " + weftVersion() + ", target " + options.target + ", threads " +
+                        nameOf(options.threads).str();
+    facts.hasWeights = !options.weights.empty();
+    return facts;
+  }
+
+  ModuleOp module;
+  const ObjectOptions &options;
+  std::string name;
+  CpuTarget target;
+  ModelSignature signature;
+  llvm::json::Object metadata;
+  OutputFiles files;
+};
+
+} // namespace
+
+void compileObject(ModuleOp module, const ObjectOptions &options) {
+  ObjectCompiler(module, options).compile();
+}
+
+} // namespace weft

@@ -1,0 +1,100 @@
+// Finding the metadata in object files.
+#include "lib/Compiler/ObjectMetadata.h"
+#include "lib/Support/Error.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/BinaryFormat/Magic.h"
+#include "llvm/Object/Archive.h"
+#include "llvm/Object/ELF.h"
+#include "llvm/Support/MemoryBuffer.h"
+
+using namespace llvm::object;
+
+namespace weft {
+
+/// What a damaged file makes LLVM say may hold any bytes.
+static std::string printable(llvm::StringRef text) {
+  std::string result;
+  llvm::raw_string_ostream stream(result);
+  llvm::printEscapedString(text.take_front(400), stream);
+  return result;
+}
+
+[[noreturn]] static void fail(llvm::StringRef path, const std::string &reason) {
+  throw Error(Error::Kind::IO, path.str() + ": " + printable(reason));
+}
+
+[[noreturn]] static void failDamaged(llvm::StringRef path, llvm::Error error) {
+  fail(path, "is a damaged object file: " + llvm::toString(std::move(error)));
+}
+
+/// The metadata of one ELF file, if it has some.
+static void readElf(llvm::StringRef bytes, llvm::StringRef path,
+                    std::vector<llvm::json::Object> &found) {
+  auto elf = ELF64LEFile::create(bytes);
+  if (!elf)
+    failDamaged(path, elf.takeError());
+  auto sections = elf->sections();
+  if (!sections)
+    failDamaged(path, sections.takeError());
+  for (const ELF64LEFile::Elf_Shdr &section : *sections) {
+    auto name = elf->getSectionName(section);
+    if (!name)
+      failDamaged(path, name.takeError());
+    if (*name != metadataSection)
+      continue;
+    auto contents = elf->getSectionContents(section);
+    if (!contents)
+      failDamaged(path, contents.takeError());
+    llvm::StringRef rest(reinterpret_cast<const char *>(contents->data()), contents->size());
+    for (llvm::json::Object &metadata : decodeMetadata(rest, path))
+      found.push_back(std::move(metadata));
+  }
+}
+
+static void readArchive(llvm::MemoryBufferRef file, std::vector<llvm::json::Object> &found) {
+  llvm::StringRef path = file.getBufferIdentifier();
+  auto archive = Archive::create(file);
+  if (!archive)
+    failDamaged(path, archive.takeError());
+  if ((*archive)->isThin())
+    fail(path, "is a thin archive, which has no objects in it");
+  llvm::Error error = llvm::Error::success();
+  std::string reason;
+  for (const Archive::Child &child : (*archive)->children(error)) {
+    auto bytes = child.getBuffer();
+    if (!bytes) {
+      reason = llvm::toString(bytes.takeError());
+      break;
+    }
+    if (llvm::identify_magic(*bytes) == llvm::file_magic::elf_relocatable)
+      readElf(*bytes, path, found);
+  }
+  if (error)
+    failDamaged(path, std::move(error));
+  if (!reason.empty())
+    fail(path, "is a damaged archive: " + reason);
+}
+
+std::vector<llvm::json::Object> readMetadata(llvm::StringRef path) {
+  auto file = llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
+  if (!file)
+    fail(path, "cannot be read: " + file.getError().message());
+  std::vector<llvm::json::Object> found;
+  switch (llvm::identify_magic((*file)->getBuffer())) {
+  case llvm::file_magic::archive:
+    readArchive((*file)->getMemBufferRef(), found);
+    break;
+  case llvm::file_magic::elf_relocatable:
+  case llvm::file_magic::elf_shared_object:
+  case llvm::file_magic::elf_executable:
+    readElf((*file)->getBuffer(), path, found);
+    break;
+  default:
+    fail(path, "is no object file, shared library, program or archive of Linux");
+  }
+  if (found.empty())
+    fail(path, "has no model of Weft in it");
+  return found;
+}
+
+} // namespace weft

@@ -1,0 +1,86 @@
+// Object code as static and shared libraries.
+#include "lib/Compiler/LinkLibrary.h"
+#include "lib/Compiler/OutputFiles.h"
+#include "lib/Support/Error.h"
+#include "llvm/Object/ArchiveWriter.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/Program.h"
+#include "llvm/TargetParser/Triple.h"
+
+namespace weft {
+
+std::string staticLibrary(llvm::StringRef object, llvm::StringRef name) {
+  std::string member = name.str() + ".o";
+  std::vector<llvm::NewArchiveMember> members;
+  members.emplace_back(llvm::MemoryBufferRef(object, member));
+  auto archive = llvm::writeArchiveToBuffer(members, llvm::SymtabWritingMode::NormalSymtab,
+                                            llvm::object::Archive::K_GNU, /*Deterministic=*/true,
+                                            /*Thin=*/false);
+  if (!archive)
+    throw Error(Error::Kind::Unsupported,
+                "the static library cannot be made: " + llvm::toString(archive.takeError()));
+  return (*archive)->getBuffer().str();
+}
+
+/// LLVM's linker: beside the LLVM that Weft is built with, else on the path.
+static std::string findLinker() {
+  llvm::StringRef folders[] = {WEFT_LLVM_TOOLS};
+  if (auto found = llvm::sys::findProgramByName("ld.lld", folders))
+    return *found;
+  for (llvm::StringRef name : {"ld.lld", "ld.lld-22"})
+    if (auto found = llvm::sys::findProgramByName(name))
+      return *found;
+  throw Error(Error::Kind::Unsupported,
+              "a shared library needs the linker ld.lld, which is not on this machine; install it "
+              "(Debian: lld-22), or emit an object and link that with the compiler for C");
+}
+
+/// The libraries of C for the target that this machine has. A shared library works without naming
+/// them in any program that has them itself, as programs in C do.
+static std::vector<std::string> systemLibraries(const CpuTarget &target) {
+  std::string arch = llvm::Triple(target.triple).getArchName().str();
+  std::string folders[] = {"/lib/" + arch + "-linux-gnu", "/usr/" + arch + "-linux-gnu/lib",
+                           "/usr/lib/" + arch + "-linux-gnu"};
+  if (target.isHostArchitecture())
+    folders[2] = "/usr/lib64";
+  std::vector<std::string> found;
+  for (const char *library : {"libm.so.6", "libc.so.6"})
+    for (const std::string &folder : folders)
+      if (std::string path = folder + "/" + library; llvm::sys::fs::exists(path)) {
+        found.push_back(path);
+        break;
+      }
+  return found;
+}
+
+std::string sharedLibrary(llvm::StringRef object, const CpuTarget &target,
+                          const SharedLibraryOptions &options) {
+  std::string linker = findLinker();
+  TemporaryFile input("o", object), output("so", ""), messages("txt", "");
+  std::vector<std::string> words = {
+      linker, "-shared",     "-o",         output.path(), "--soname=lib" + options.name + ".so",
+      "-z",   "noexecstack", "--build-id", input.path(),  "--as-needed"};
+  if (options.isPermanent)
+    words.insert(words.end(), {"-z", "nodelete"});
+  for (std::string &library : systemLibraries(target))
+    words.push_back(std::move(library));
+  std::vector<llvm::StringRef> arguments(words.begin(), words.end());
+  std::optional<llvm::StringRef> redirects[] = {llvm::StringRef(), messages.path(),
+                                                messages.path()};
+  std::string error;
+  int status = llvm::sys::ExecuteAndWait(linker, arguments, std::nullopt, redirects,
+                                         /*SecondsToWait=*/600, /*MemoryLimit=*/0, &error);
+  if (status != 0) {
+    if (auto text = llvm::MemoryBuffer::getFile(messages.path()); text && error.empty())
+      error = (*text)->getBuffer().trim().str();
+    throw Error(Error::Kind::Unsupported, linker + " could not link the library: " + error);
+  }
+  auto bytes = llvm::MemoryBuffer::getFile(output.path(), false, false);
+  if (!bytes)
+    throw Error(Error::Kind::IO, output.path() + ": " + bytes.getError().message());
+  return (*bytes)->getBuffer().str();
+}
+
+} // namespace weft

@@ -1,0 +1,115 @@
+// Several files that are written together.
+#include "lib/Compiler/OutputFiles.h"
+#include "lib/Support/Error.h"
+#include "llvm/ADT/SmallString.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Signals.h"
+#include "llvm/Support/raw_ostream.h"
+
+namespace fs = llvm::sys::fs;
+
+namespace weft {
+
+[[noreturn]] static void fail(llvm::StringRef path, const std::string &what,
+                              const std::string &reason) {
+  throw Error(Error::Kind::IO, path.str() + ": cannot be " + what + ": " + reason);
+}
+
+/// Removes a file that may be gone already.
+static void removeFile(llvm::StringRef name) { static_cast<void>(fs::remove(name)); }
+
+static void writeBytes(llvm::StringRef name, int descriptor, llvm::StringRef bytes,
+                       llvm::StringRef path) {
+  llvm::raw_fd_ostream stream(descriptor, /*shouldClose=*/true);
+  stream << bytes;
+  stream.close();
+  if (stream.has_error()) {
+    std::string reason = stream.error().message();
+    stream.clear_error();
+    removeFile(name);
+    fail(path, "written", reason);
+  }
+}
+
+/// True for a device or a pipe, into whose place nothing must be renamed.
+static bool isSpecial(llvm::StringRef path) {
+  fs::file_status status;
+  return !fs::status(path, status) && fs::exists(status) && !fs::is_regular_file(status) &&
+         !fs::is_directory(status);
+}
+
+std::string OutputFiles::addWrittenByCaller(llvm::StringRef path) {
+  if (fs::is_directory(path))
+    fail(path, "written", "it is a folder");
+  llvm::SmallString<256> name;
+  int descriptor;
+  std::error_code error = isSpecial(path)
+                              ? fs::createTemporaryFile("weft", "out", descriptor, name)
+                              : fs::createUniqueFile(path + ".%%%%%%%%.tmp", descriptor, name);
+  if (error)
+    fail(path, "written", error.message());
+  llvm::sys::RemoveFileOnSignal(name);
+  files.push_back({path.str(), name.str().str()});
+  llvm::raw_fd_ostream(descriptor, /*shouldClose=*/true).close();
+  return files.back().temporary;
+}
+
+void OutputFiles::add(llvm::StringRef path, llvm::StringRef bytes) {
+  std::string name = addWrittenByCaller(path);
+  int descriptor;
+  if (std::error_code error = fs::openFileForWrite(name, descriptor))
+    fail(path, "written", error.message());
+  writeBytes(name, descriptor, bytes, path);
+}
+
+static void copyInto(llvm::StringRef from, llvm::StringRef path) {
+  int descriptor;
+  std::error_code error = fs::openFileForWrite(path, descriptor, fs::CD_OpenExisting);
+  if (!error) {
+    error = fs::copy_file(from, descriptor);
+    llvm::raw_fd_ostream(descriptor, /*shouldClose=*/true).close();
+  }
+  if (error)
+    fail(path, "written", error.message());
+}
+
+void OutputFiles::commit() {
+  for (const File &file : files)
+    if (isSpecial(file.path))
+      copyInto(file.temporary, file.path);
+  std::vector<File> moved;
+  for (const File &file : files) {
+    if (isSpecial(file.path))
+      continue;
+    if (std::error_code error = fs::rename(file.temporary, file.path)) {
+      for (const File &other : moved)
+        removeFile(other.path);
+      fail(file.path, "written", error.message());
+    }
+    moved.push_back(file);
+  }
+}
+
+OutputFiles::~OutputFiles() {
+  for (const File &file : files) {
+    removeFile(file.temporary);
+    llvm::sys::DontRemoveFileOnSignal(file.temporary);
+  }
+}
+
+TemporaryFile::TemporaryFile(llvm::StringRef suffix, llvm::StringRef bytes) {
+  llvm::SmallString<256> path;
+  int descriptor;
+  if (std::error_code error = fs::createTemporaryFile("weft", suffix, descriptor, path))
+    fail("a temporary file", "made", error.message());
+  llvm::sys::RemoveFileOnSignal(path);
+  name = path.str().str();
+  writeBytes(name, descriptor, bytes, name);
+}
+
+TemporaryFile::~TemporaryFile() {
+  removeFile(name);
+  llvm::sys::DontRemoveFileOnSignal(name);
+}
+
+} // namespace weft

@@ -1,0 +1,96 @@
+"""Programs of all kinds, with inputs: what the tests here compile."""
+
+from __future__ import annotations
+
+import ml_dtypes
+import numpy as np
+import weft
+from aot_models import Case
+from weft import nn
+
+FLOATS = {
+    "float16": np.float16,
+    "bfloat16": ml_dtypes.bfloat16,
+    "float32": np.float32,
+    "float64": np.float64,
+}
+INTEGERS = {
+    "int8": np.int8,
+    "int16": np.int16,
+    "int32": np.int32,
+    "int64": np.int64,
+    "uint8": np.uint8,
+}
+
+
+def normal(*shape: int, dtype: type = np.float32, seed: int = 0) -> np.ndarray:
+    """Normally distributed numbers, a fixed function of the seed."""
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+def integers(*shape: int, dtype: type = np.int32, seed: int = 0) -> np.ndarray:
+    """Numbers from 0 to 99."""
+    return np.random.default_rng(seed).integers(0, 100, shape).astype(dtype)
+
+
+def convolutional_network(x: weft.Tensor, *weights: weft.Tensor) -> weft.Tensor:
+    """Two convolutions with pooling, and a dense layer."""
+    first, second, dense = weights
+    x = nn.functional.relu(nn.functional.conv2d(x, first, padding=1))
+    x = nn.functional.max_pool2d(x, 2)
+    x = nn.functional.relu(nn.functional.conv2d(x, second, padding=1))
+    x = nn.functional.max_pool2d(x, 2)
+    return weft.log_softmax(weft.reshape(x, (x.shape[0], -1)) @ dense, -1)
+
+
+def constants_and_inputs(x: weft.Tensor) -> tuple[weft.Tensor, ...]:
+    """Outputs that no kernel writes: an input twice, a constant, and a result twice."""
+    table = weft.arange(40, dtype=weft.float32)
+    doubled = x * 2.0
+    return x, weft.asarray(table), doubled, doubled, x
+
+
+def cases() -> dict[str, Case]:
+    """The programs by name."""
+    x, y = normal(37, 19), normal(37, 19, seed=1)
+    network = [
+        normal(3, 1, 28, 28),
+        normal(8, 1, 3, 3, seed=1),
+        normal(16, 8, 3, 3, seed=2),
+        normal(16 * 7 * 7, 10, seed=3),
+    ]
+    result = {
+        "elementwise": Case(lambda a, b: weft.exp(-a * a) * weft.sin(b) + weft.tanh(a), [x, y]),
+        "scalar": Case(lambda a: a * 3.0 + 1.0, [np.array(0.5, np.float32)]),
+        "dense": Case(
+            lambda a, w, b: nn.functional.relu(a @ w + b),
+            [normal(65, 130), normal(130, 47, seed=1), normal(47, seed=2)],
+        ),
+        "softmax": Case(lambda a: weft.softmax(a, -1), [x]),
+        "columns": Case(lambda a: (weft.sum(a, axis=0), weft.mean(a), weft.argmax(a, axis=1)), [x]),
+        "network": Case(convolutional_network, network),
+        "several outputs": Case(lambda a, b: (a + b, a @ b.T, weft.max(a, axis=0)), [x, y]),
+        "outputs that no kernel writes": Case(constants_and_inputs, [normal(5)]),
+        "movement": Case(lambda a: weft.concat([a.T[2:9], weft.flip(a.T, axis=0)], axis=0), [x]),
+        "gather": Case(
+            lambda a, i: weft.take(a, i, axis=0), [x, integers(11, dtype=np.int64) % 37]
+        ),
+        "no elements": Case(
+            lambda a, b: (a @ b, weft.sum(a, axis=0)), [normal(0, 4), normal(4, 3)]
+        ),
+        "sum of nothing": Case(lambda a, b: a @ b, [normal(3, 0), normal(0, 5)]),
+        "comparison": Case(lambda a, b: (a > b, weft.where(a > b, a, b)), [x, y]),
+    }
+    for name, dtype in FLOATS.items():
+        a, b = normal(33, 17, dtype=dtype), normal(17, 21, dtype=dtype, seed=1)
+        result[f"{name}"] = Case(lambda a, b: (weft.exp(a), a @ b, weft.sum(a * a)), [a, b])
+    for name, dtype in INTEGERS.items():
+        a, b = integers(6, 50, dtype=dtype), integers(6, 50, dtype=dtype, seed=1)
+        result[f"{name}"] = Case(
+            lambda a, b: (a + b, a * b, weft.max(a, axis=1), a // (b + 1)), [a, b]
+        )
+    bits = integers(9, 31) % 2 == 0
+    result["bool"] = Case(
+        lambda a, b: (a & b, weft.logical_not(a), weft.any(b, axis=1)), [bits, ~bits]
+    )
+    return result

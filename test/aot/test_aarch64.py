@@ -1,0 +1,91 @@
+"""Objects for ARM: cross-compiled, linked with its C library, run by an emulator of its processor.
+
+Bits may differ from this machine's where LLVM expands an operation otherwise, but not by more than
+rounding: the bound is in units in the last place of the largest terms that were added.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from aot_cases import cases
+from aot_models import Case, compile_text, run, tool
+from test_same_bits import large_case
+
+CASES = cases()
+C_TYPES = {
+    "bool": "uint8_t",
+    "int8": "int8_t",
+    "int16": "int16_t",
+    "int32": "int32_t",
+    "int64": "int64_t",
+    "uint8": "uint8_t",
+    "float16": "uint16_t",
+    "bfloat16": "uint16_t",
+    "float32": "float",
+    "float64": "double",
+}
+
+
+def program_for(inputs: list[np.ndarray], outputs: list[np.ndarray]) -> str:
+    """A C program that reads all inputs from its standard input, and writes all outputs."""
+    lines = ['#include "net.h"', "#include <stdio.h>"]
+    names = []
+    for role, arrays in (("in", inputs), ("out", outputs)):
+        for number, array in enumerate(arrays):
+            names.append(f"{role}{number}")
+            lines.append(f"static {C_TYPES[str(array.dtype)]} {names[-1]}[{max(1, array.size)}];")
+    lines.append("int main(void) {")
+    for number, array in enumerate(inputs):
+        lines.append(
+            f"  if (fread(in{number}, 1, {array.nbytes}, stdin) != {array.nbytes}) return 100;"
+        )
+    lines.append(f"  int status = net_run({', '.join(names)}, NULL);")
+    for number, array in enumerate(outputs):
+        lines.append(f"  fwrite(out{number}, 1, {array.nbytes}, stdout);")
+    return "\n".join([*lines, "  return status;", "}", ""])
+
+
+def run_on_arm(case: Case, folder: Path, *flags: str) -> list[np.ndarray]:
+    """The outputs of the program, as an emulated ARM computes them."""
+    compiler, emulator = tool("aarch64-linux-gnu-gcc"), tool("qemu-aarch64")
+    expected = case.expected()
+    model = compile_text(case.text(), folder / "net.o", "--target=aarch64", *flags)
+    (folder / "main.c").write_text(program_for(case.inputs, expected))
+    program = folder / "main"
+    run([compiler, "-Wall", "-Werror", "-static", folder / "main.c", model, "-lm", "-o", program])
+
+    given = b"".join(np.ascontiguousarray(x).tobytes() for x in case.inputs)
+    result = subprocess.run([emulator, str(program)], input=given, capture_output=True, check=True)
+    outputs, rest = [], result.stdout
+    for like in expected:
+        outputs.append(np.frombuffer(rest[: like.nbytes], like.dtype).reshape(like.shape))
+        rest = rest[like.nbytes :]
+    assert rest == b""
+    return outputs
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_results_are_those_of_jit(name: str, tmp_path: Path) -> None:
+    case = CASES[name]
+    for output, expected in zip(run_on_arm(case, tmp_path), case.expected(), strict=True):
+        np.testing.assert_array_equal(
+            np.ascontiguousarray(output).view(np.uint8),
+            np.ascontiguousarray(expected).view(np.uint8),
+        )
+
+
+def test_pool_on_arm(tmp_path: Path) -> None:
+    case = large_case()
+    for output, expected in zip(
+        run_on_arm(case, tmp_path, "--threads=pool"), case.expected(), strict=True
+    ):
+        np.testing.assert_array_equal(output, expected)
+
+
+def test_arm_objects_are_for_arm(tmp_path: Path) -> None:
+    path = compile_text(CASES["softmax"].text(), tmp_path / "net.o", "--target=aarch64")
+    assert "elf64-littleaarch64" in run(["/usr/lib/llvm-22/bin/llvm-objdump", "-f", path])

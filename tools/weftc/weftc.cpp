@@ -1,0 +1,141 @@
+// The ahead-of-time compiler: from a program to an object file and its C header.
+#include "codegen/CPU/Target.h"
+#include "lib/Compiler/CompileObject.h"
+#include "lib/Compiler/ObjectMetadata.h"
+#include "lib/Compiler/Pipeline.h"
+#include "lib/Compiler/Program.h"
+#include "lib/Support/Error.h"
+#include "mlir/IR/MLIRContext.h"
+#include "llvm/Support/CommandLine.h"
+#include "llvm/Support/InitLLVM.h"
+#include "llvm/Support/raw_ostream.h"
+
+using namespace weft;
+namespace cl = llvm::cl;
+
+namespace {
+
+/// The options. Exists once, in main().
+struct CommandLine {
+  cl::OptionCategory files{"Files"}, code{"How it is compiled"},
+      looking{"Looking into what was compiled"};
+  cl::opt<std::string> input{cl::Positional, cl::value_desc("program"),
+                             cl::desc("<program>: MLIR text, bytecode, or a saved export")};
+  cl::opt<std::string> output{"o", cl::value_desc("file"), cl::cat(files),
+                              cl::desc("Where the result goes")};
+  cl::opt<std::string> header{"header", cl::value_desc("file"), cl::cat(files),
+                              cl::desc("Where the C header goes")};
+  cl::opt<std::string> weights{
+      "weights", cl::value_desc("file"), cl::cat(files),
+      cl::desc("Put large constants into this safetensors file, which the program maps when it "
+               "runs, instead of into the object")};
+  cl::opt<std::string> emit{"emit", cl::value_desc("kind"), cl::init("obj"), cl::cat(files),
+                            cl::desc("What the result is, obj if not given; see below")};
+  cl::opt<std::string> name{
+      "name", cl::value_desc("identifier"), cl::cat(files),
+      cl::desc("What the C names begin with; else made from the output's name")};
+  cl::opt<std::string> target{
+      "target", cl::value_desc("processor"), cl::init("native"), cl::cat(code),
+      cl::desc("The processor to compile for, this one if not given; see below")};
+  cl::opt<std::string> threads{"threads", cl::value_desc("mode"), cl::init("none"), cl::cat(code),
+                               cl::desc("none (default): on the caller; hook: with the caller's "
+                                        "parallel_for; pool: with threads of its own")};
+  cl::opt<bool> inspect{
+      "inspect", cl::cat(looking),
+      cl::desc("Print what an object, library or program says of the models in it")};
+  cl::opt<bool> json{"json", cl::cat(looking), cl::desc("The same as JSON")};
+
+  ObjectOptions objectOptions() const;
+  void compile() const;
+  void printMetadata() const;
+};
+
+} // namespace
+
+static std::string helpEnd() {
+  std::string text = "\nKINDS (--emit)\n";
+  for (const EmitKindInfo &kind : emitKinds())
+    text += "  " + kind.name.str() + std::string(13 - kind.name.size(), ' ') + kind.meaning.str() +
+            "\n";
+  text += "\nPROCESSORS (--target)\n" + CpuTarget::listing();
+  return text +
+         "\nEXAMPLE\n"
+         "  weftc net.mlir -o net.o --header net.h\n"
+         "  cc main.c net.o -lm -o main            # main.c includes net.h, calls net_run()\n"
+         "  weftc --inspect main\n";
+}
+
+[[noreturn]] static void fail(const std::string &message) {
+  throw Error(Error::Kind::Value, message);
+}
+
+ObjectOptions CommandLine::objectOptions() const {
+  ObjectOptions options;
+  if (output.empty())
+    fail("there is no output; name one with -o");
+  std::optional<EmitKind> kind = emitKindByName(emit);
+  if (!kind) {
+    std::string names;
+    for (const EmitKindInfo &known : emitKinds())
+      names += (names.empty() ? "" : ", ") + known.name.str();
+    fail("--emit=" + emit + ": no kind has this name; there are " + names);
+  }
+  std::optional<ThreadMode> mode = threadModeByName(threads);
+  if (!mode)
+    fail("--threads=" + threads + ": no mode has this name; there are none, hook, pool");
+  if (!CpuTarget::byName(target))
+    fail("--target=" + target + ": no processor has this name; there are " + CpuTarget::names());
+  options.emit = *kind;
+  options.threads = *mode;
+  options.target = target;
+  options.name = name;
+  options.output = output;
+  options.header = header;
+  options.weights = weights;
+  return options;
+}
+
+void CommandLine::compile() const {
+  ObjectOptions options = objectOptions();
+  mlir::DialectRegistry registry;
+  registerDialects(registry);
+  mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
+  context.loadAllAvailableDialects();
+  mlir::OwningOpRef<mlir::ModuleOp> module = readProgram(input, context);
+  compileObject(*module, options);
+}
+
+void CommandLine::printMetadata() const {
+  std::vector<llvm::json::Object> models = readMetadata(input);
+  if (!json) {
+    for (const llvm::json::Object &model : models)
+      llvm::outs() << metadataText(model);
+    return;
+  }
+  llvm::json::Array all;
+  for (llvm::json::Object &model : models)
+    all.push_back(std::move(model));
+  llvm::outs() << llvm::formatv("{0:2}", llvm::json::Value(std::move(all))) << "\n";
+}
+
+int main(int argc, char **argv) {
+  llvm::InitLLVM initialize(argc, argv);
+  CommandLine line;
+  std::string end = helpEnd();
+  cl::extrahelp help(end);
+  cl::HideUnrelatedOptions({&line.files, &line.code, &line.looking});
+  cl::SetVersionPrinter([](llvm::raw_ostream &out) { out << "weftc " << weftVersion() << "\n"; });
+  cl::ParseCommandLineOptions(
+      argc, argv,
+      "Weft's ahead-of-time compiler: makes an object file that needs nothing of Weft, and the C "
+      "header\nto call it, from a program of the weft dialect or a saved export.\n");
+  try {
+    if (line.input.empty())
+      fail("there is no input; `weftc --help` shows an example");
+    line.inspect ? line.printMetadata() : line.compile();
+  } catch (const Error &error) {
+    llvm::errs() << "weftc: " << error.what() << "\n";
+    return 1;
+  }
+  return 0;
+}
