@@ -3,6 +3,8 @@
 
 #include "lib/Runtime/Storage.h"
 #include "lib/Support/DType.h"
+#include "lib/Support/SymbolicSize.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/SmallVector.h"
 
 #include <cstdint>
@@ -19,12 +21,13 @@ struct Array {
   Shape shape;
 };
 
-/// The number of elements; the shape's product is known to fit.
+/// The number of elements, symbolic if a dimension is.
 inline int64_t elementCount(llvm::ArrayRef<int64_t> shape) {
-  int64_t count = 1;
-  for (int64_t dimension : shape)
-    count *= dimension;
-  return count;
+  return multiplySizes(shape.begin(), shape.end());
+}
+
+inline bool hasSymbolicSize(llvm::ArrayRef<int64_t> shape) {
+  return llvm::any_of(shape, isSymbolicSize);
 }
 
 /// "float32[2, 3]", for messages.

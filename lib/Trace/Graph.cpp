@@ -192,6 +192,10 @@ ValueId Graph::constant(DType dtype, llvm::ArrayRef<int64_t> shape, int64_t valu
   return constantAttribute(builder.getIntegerAttr(element, word), dtype, shape, weak, location);
 }
 
+ValueId Graph::sizeValue(int64_t size, bool weak, Location location) {
+  return record(SizeOp::create(builder, location, tensorType(DType::Int64, {}), size), weak);
+}
+
 ValueId Graph::cast(ValueId value, DType dtype, Location location) {
   return record(promoted(values[value].value, dtype, shape(value), location), false);
 }

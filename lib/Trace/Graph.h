@@ -38,6 +38,9 @@ public:
   ValueId constant(DType dtype, llvm::ArrayRef<int64_t> shape, int64_t value, bool weak,
                    mlir::Location location);
 
+  /// The number that a size stands for, a 0-d int64.
+  ValueId sizeValue(int64_t size, bool weak, mlir::Location location);
+
   /// `value` converted to `dtype`; the same value if it has that dtype.
   ValueId cast(ValueId value, DType dtype, mlir::Location location);
 

@@ -51,7 +51,7 @@ void OpCall::appendKey(Key &key) const {
 std::string weft::shapeTuple(llvm::ArrayRef<int64_t> shape) {
   std::string text = "(";
   for (size_t i = 0; i < shape.size(); ++i)
-    text += (i ? ", " : "") + std::to_string(shape[i]);
+    text += (i ? ", " : "") + sizeText(shape[i]);
   return text + (shape.size() == 1 ? ",)" : ")");
 }
 
@@ -59,6 +59,6 @@ std::string weft::describe(DType dtype, llvm::ArrayRef<int64_t> shape) {
   std::string text(dtypeName(dtype));
   text += "[";
   for (size_t i = 0; i < shape.size(); ++i)
-    text += (i ? ", " : "") + std::to_string(shape[i]);
+    text += (i ? ", " : "") + sizeText(shape[i]);
   return text + "]";
 }

@@ -66,8 +66,8 @@ static void broadcastInto(const OpInfo &op, Shape &shape, llvm::ArrayRef<int64_t
                                           " and " + shapeTuple(other) +
                                           " do not broadcast: dimension " +
                                           std::to_string(int64_t(i) - int64_t(other.size())) +
-                                          " is " + std::to_string(dimension) + " and " +
-                                          std::to_string(other[i]) + "; sizes must be equal or 1");
+                                          " is " + sizeText(dimension) + " and " +
+                                          sizeText(other[i]) + "; sizes must be equal or 1");
     dimension = other[i];
   }
 }

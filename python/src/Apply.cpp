@@ -6,6 +6,7 @@
 #include "lib/Trace/ExecutableCache.h"
 #include "lib/Trace/Promotion.h"
 #include "python/src/Errors.h"
+#include "python/src/SymbolicSizeObject.h"
 #include "python/src/TraceScope.h"
 
 #include "llvm/ADT/APFloat.h"
@@ -44,28 +45,16 @@ DType weft::dtypeFrom(PyObject *object) {
 
 Shape weft::shapeFrom(PyObject *object, const char *what) {
   Shape shape;
-  auto append = [&](PyObject *item) {
-    PyRef index = PyRef::steal(PyNumber_Index(item));
-    if (!index) {
-      if (PyErr_ExceptionMatches(PyExc_TypeError))
-        throwError("DTypeError",
-                   std::string(what) + " has to be integers, not " + Py_TYPE(item)->tp_name);
-      throw PythonError();
-    }
-    long long value = PyLong_AsLongLong(index.get());
-    if (value == -1 && PyErr_Occurred())
-      throw PythonError();
-    shape.push_back(value);
-  };
-  if (PyLong_Check(object)) {
-    append(object);
+  bool isSequence = PyTuple_Check(object) || PyList_Check(object);
+  if (PyLong_Check(object) || (!isSequence && symbolicSizeOf(object))) {
+    shape.push_back(sizeFrom(object, what));
     return shape;
   }
   PyRef items = PyRef::steal(PySequence_Fast(object, ""));
   if (!items)
     throwError("DTypeError", std::string(what) + " has to be a sequence of integers");
   for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(items.get()); ++i)
-    append(PySequence_Fast_GET_ITEM(items.get(), i));
+    shape.push_back(sizeFrom(PySequence_Fast_GET_ITEM(items.get(), i), what));
   return shape;
 }
 
@@ -197,7 +186,7 @@ static bool collect(const OpCall &call, std::span<PyObject *const> objects, Oper
   for (PyObject *object : objects) {
     if (isTensor(object)) {
       operands.push_back({object, {}, false});
-    } else if (isPythonScalar(object)) {
+    } else if (isPythonScalar(object) || (currentScope && symbolicSizeOf(object))) {
       operands.push_back({object, {}, true});
     } else if (isConvertible(object)) {
       PyRef tensor = toTensor(object);
@@ -218,6 +207,8 @@ static bool collect(const OpCall &call, std::span<PyObject *const> objects, Oper
 //===----------------------------------------------------------------------===//
 
 static ValueId tracedScalar(TraceScope &scope, PyObject *scalar, mlir::Location location) {
+  if (auto size = symbolicSizeOf(scalar))
+    return scope.graph.sizeValue(*size, /*weak=*/true, location);
   if (PyFloat_CheckExact(scalar))
     return scope.graph.constant(DType::Float64, {}, PyFloat_AS_DOUBLE(scalar), true, location);
   return scope.graph.constant(weakDType(scalar), {}, int64From(scalar), true, location);

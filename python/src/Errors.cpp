@@ -40,7 +40,7 @@ static const char *className(Error::Kind kind) {
   case Error::Kind::Tracer:
     return "TracerLeakError";
   case Error::Kind::IO:
-    return "CacheError";
+    return "FileError";
   case Error::Kind::Memory:
     return "OutOfMemoryError";
   }

@@ -66,6 +66,9 @@ public:
 
   TensorObject *tensor(int number) const { return asTensor(guards[number].value.get()); }
 
+  /// The guard's path in words.
+  const std::string &path(int number) const { return guards[number].path; }
+
   size_t size() const { return guards.size(); }
 
 private:

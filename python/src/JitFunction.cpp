@@ -4,6 +4,7 @@
 #include "lib/Runtime/Executor.h"
 #include "python/src/Apply.h"
 #include "python/src/Errors.h"
+#include "python/src/Export.h"
 #include "python/src/Lowered.h"
 #include "python/src/Profile.h"
 
@@ -397,6 +398,30 @@ static PyObject *lower(PyObject *self, PyObject *const *arguments, Py_ssize_t co
   });
 }
 
+/// The traced function as a program that stands alone; see Export.h.
+static PyObject *exportMethod(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
+                              PyObject *keywordNames) {
+  return guarded([&] {
+    JitState &state = *asJit(self)->state;
+    FlatArguments flat;
+    flattenCall(state, arguments, size_t(count), keywordNames, flat);
+    if (currentScope)
+      throwError("UnsupportedError", "export() inside of a function that is being traced");
+    auto traced = traceFunction(state, flat, arguments, size_t(count), keywordNames);
+    return newProgram(*traced, flat).release();
+  });
+}
+
+/// Whether an argument, given by its position or name, is compared by value.
+static PyObject *isStaticMethod(PyObject *self, PyObject *argument) {
+  return guarded([&] {
+    bool named = PyUnicode_Check(argument);
+    size_t number = named ? 0 : size_t(shapeFrom(argument, "the position")[0]);
+    return PyBool_FromLong(
+        isStaticArgument(*asJit(self)->state, number, named ? argument : nullptr));
+  });
+}
+
 /// Runs what a call would run, again and again, without its effects; see Profile.h.
 static PyObject *profile(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
                          PyObject *keywordNames) {
@@ -442,6 +467,9 @@ int weft::registerJitType(PyObject *module) {
   static PyMethodDef methods[] = {
       {"_lower", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(lower)),
        METH_FASTCALL | METH_KEYWORDS, "The traced function for these arguments."},
+      {"_export", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(exportMethod)),
+       METH_FASTCALL | METH_KEYWORDS, "The program, and what the function returned."},
+      {"_is_static", isStaticMethod, METH_O, "Whether an argument is a constant of the code."},
       {"_profile", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(profile)),
        METH_FASTCALL | METH_KEYWORDS, "The kernels of a call with these arguments, timed."},
       {"_statistics", statistics, METH_NOARGS, "Counters and times."},

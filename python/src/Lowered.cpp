@@ -1,8 +1,8 @@
 // What lower() returns.
 #include "python/src/Lowered.h"
 
-#include "python/src/Errors.h"
 #include "python/src/Profile.h"
+#include "python/src/Translated.h"
 
 namespace py = pybind11;
 using namespace weft;
@@ -14,9 +14,16 @@ public:
   explicit Lowered(const Specialization &specialization)
       : module(specialization.module), executable(specialization.executable) {}
 
+  /// The same for another target.
+  Lowered forTarget(const std::string &target) const {
+    Lowered other = *this;
+    other.options.target = target;
+    return other;
+  }
+
   std::string ir(const std::string &level) const {
     mlir::OwningOpRef<mlir::ModuleOp> copy = (*module)->clone();
-    return Compiler::instance().lower(*copy, level);
+    return Compiler::instance().lower(*copy, level, options);
   }
 
   const std::vector<KernelReport> &kernels() {
@@ -30,17 +37,8 @@ public:
 private:
   std::shared_ptr<mlir::OwningOpRef<mlir::ModuleOp>> module;
   std::shared_ptr<const Executable> executable;
+  CompileOptions options;
 };
-
-/// Python has no class for weft::Error: it is translated here.
-template <typename Body> auto translated(Body &&body) {
-  try {
-    return body();
-  } catch (...) {
-    setPythonError();
-    throw py::error_already_set();
-  }
-}
 
 } // namespace
 
@@ -66,6 +64,8 @@ void weft::registerLowered(py::module_ &module) {
             return translated([&] { return lowered.ir(level); });
           },
           py::arg("level") = "weft",
-          "The IR after a phase: \"weft\", \"kernels\", \"loops\", \"llvm\" or \"asm\".")
+          "The IR after a phase: \"weft\", \"kernels\", \"loops\", \"llvm\" or \"asm\" (for a GPU: "
+          "\"ptx\").")
+      .def("_for_target", &Lowered::forTarget)
       .def("_kernels", kernelList);
 }

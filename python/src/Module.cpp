@@ -4,11 +4,15 @@
 #include "lib/Runtime/ThreadPool.h"
 #include "python/src/Apply.h"
 #include "python/src/Errors.h"
+#include "python/src/Export.h"
 #include "python/src/FunctionalGradient.h"
 #include "python/src/Interop.h"
 #include "python/src/JitFunction.h"
 #include "python/src/Lowered.h"
+#include "python/src/SafeTensorsFile.h"
+#include "python/src/SymbolicSizeObject.h"
 #include "python/src/TraceScope.h"
+#include "python/src/Translated.h"
 
 #include <pybind11/pybind11.h>
 
@@ -33,7 +37,17 @@ static AttributeValue attributeFrom(PyObject *value) {
       throw PythonError();
     return int64_t(integer);
   }
-  return shapeFrom(value, "an attribute");
+  Shape numbers = shapeFrom(value, "an attribute");
+  for (int64_t number : numbers)
+    if (isSymbolicSize(number))
+      throwUnknownSize(number, "a parameter of the operation");
+  return numbers;
+}
+
+/// Throws if no memory could hold such a tensor.
+static void checkBytes(DType dtype, const Shape &shape) {
+  if (!hasSymbolicSize(shape))
+    TensorSignature{dtype, {shape.begin(), shape.end()}}.bytes();
 }
 
 static OpCall callFrom(const char *name, PyObject *attributes, PyObject *shape, PyObject *dtype) {
@@ -55,8 +69,7 @@ static OpCall callFrom(const char *name, PyObject *attributes, PyObject *shape, 
     if (dimension < 0)
       throwError("ShapeError", op->pythonName.str() + ": negative dimension in shape " +
                                    shapeTuple(call.resultShape));
-  TensorSignature signature{call.resultDType, {call.resultShape.begin(), call.resultShape.end()}};
-  signature.bytes();
+  checkBytes(call.resultDType, call.resultShape);
   return call;
 }
 
@@ -110,8 +123,19 @@ static py::object full(py::object shape, py::object value, py::object dtype) {
     call.set("dimensions", Shape());
     call.resultShape = dimensions;
     call.resultDType = type;
-    TensorSignature{type, {dimensions.begin(), dimensions.end()}}.bytes();
+    checkBytes(type, dimensions);
     return apply(call, {{tensor.get()}}).release();
+  }));
+}
+
+/// A 0-d int64 tensor with the number that a SymbolicSize stands for.
+static py::object sizeTensor(py::object size) {
+  return adopted(guarded([&] {
+    int64_t handle = sizeFrom(size.ptr(), "the size");
+    if (!currentScope)
+      throwUnknownSize(handle, "a tensor outside of the exported function");
+    ValueId id = currentScope->graph.sizeValue(handle, /*weak=*/false, currentScope->location());
+    return checked(newTensor(currentScope->tracer(id))).release();
   }));
 }
 
@@ -138,21 +162,20 @@ static py::dict statistics() {
   return result;
 }
 
-template <typename Function> static auto translated(Function &&function) {
-  try {
-    return function();
-  } catch (...) {
-    setPythonError();
+/// Adds what the other files define.
+static void registerTypes(py::module_ &module) {
+  if (registerTensorType(module.ptr()) < 0 || registerJitType(module.ptr()) < 0)
     throw py::error_already_set();
-  }
+  registerLowered(module);
+  registerSymbolicSize(module);
+  registerProgram(module);
+  registerSafeTensors(module);
+  registerFunctionalGradient(module);
 }
 
 PYBIND11_MODULE(_core, module) {
   module.doc() = "The compiled part of weft: tensors, tracing, compiled functions.";
-  if (registerTensorType(module.ptr()) < 0 || registerJitType(module.ptr()) < 0)
-    throw py::error_already_set();
-  registerLowered(module);
-  registerFunctionalGradient(module);
+  registerTypes(module);
 
   static PyMethodDef applyDefinition = {
       "apply", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(applyFunction)),
@@ -182,6 +205,7 @@ PYBIND11_MODULE(_core, module) {
   module.def("from_buffer", fromBuffer, py::arg("object"), py::arg("dtype") = py::none(),
              py::arg("copy") = false);
   module.def("full", full);
+  module.def("size_tensor", sizeTensor);
   module.def("to_dlpack", [](py::object tensor, bool versioned) {
     return adopted(guarded([&] { return toDLPack(asTensor(tensor.ptr()), versioned).release(); }));
   });

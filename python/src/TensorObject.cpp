@@ -6,6 +6,7 @@
 #include "python/src/Backward.h"
 #include "python/src/Errors.h"
 #include "python/src/Interop.h"
+#include "python/src/SymbolicSizeObject.h"
 #include "python/src/TraceScope.h"
 
 #include "llvm/ADT/APFloat.h"
@@ -243,7 +244,9 @@ static PyObject *getShape(PyObject *self, void *) {
   const Shape &shape = asTensor(self)->value.shape;
   PyObject *tuple = PyTuple_New(Py_ssize_t(shape.size()));
   for (size_t i = 0; tuple && i < shape.size(); ++i)
-    PyTuple_SET_ITEM(tuple, Py_ssize_t(i), PyLong_FromLongLong(shape[i]));
+    PyTuple_SET_ITEM(tuple, Py_ssize_t(i),
+                     isSymbolicSize(shape[i]) ? sizeObject(shape[i]).release().ptr()
+                                              : PyLong_FromLongLong(shape[i]));
   return tuple;
 }
 static PyObject *getDType(PyObject *self, void *) {
@@ -255,7 +258,8 @@ static PyObject *getDimensions(PyObject *self, void *) {
   return PyLong_FromSize_t(asTensor(self)->value.shape.size());
 }
 static PyObject *getElementCount(PyObject *self, void *) {
-  return PyLong_FromLongLong(elementCount(asTensor(self)->value.shape));
+  return guarded(
+      [&] { return sizeObject(elementCount(asTensor(self)->value.shape)).release().ptr(); });
 }
 static PyObject *getRequiresGrad(PyObject *self, void *) {
   return PyBool_FromLong(asTensor(self)->requiresGrad || asTensor(self)->node);
@@ -376,6 +380,8 @@ static Py_ssize_t length(PyObject *self) {
     const Shape &shape = asTensor(self)->value.shape;
     if (shape.empty())
       throwError("DTypeError", "a 0-d tensor has no len()");
+    if (isSymbolicSize(shape[0]))
+      throwUnknownSize(shape[0], "len()");
     return Py_ssize_t(shape[0]);
   });
 }

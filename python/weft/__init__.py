@@ -25,7 +25,7 @@ from ._autodiff import (
     value_and_grad,
     vjp,
 )
-from ._core import Tensor
+from ._core import SymbolicSize, Tensor
 from ._creation import (
     arange,
     array,
@@ -63,9 +63,9 @@ from ._dtypes import (
 )
 from ._dtypes import bool_ as bool
 from ._errors import (
-    CacheError,
     ConcretizationError,
     DTypeError,
+    FileError,
     GradientError,
     OutOfBoundsError,
     OutOfMemoryError,
@@ -75,6 +75,8 @@ from ._errors import (
     UnsupportedError,
     WeftError,
 )
+from ._export import Exported, Spec, export, load, spec
+from ._files import load_safetensors, save_safetensors
 from ._functional import log_softmax, softmax
 from ._jit import jit
 from ._linear import einsum, matmul, outer, tensordot, vecdot

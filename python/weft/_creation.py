@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 
 from . import _core
-from ._core import Tensor
+from ._core import SymbolicSize, Tensor
 from ._dtypes import DType, as_dtype, bfloat16, float32, int64
 from ._errors import DTypeError, ShapeError
 
@@ -23,6 +23,8 @@ def _fail(kind: type[Exception], message: str) -> Exception:
 
 
 def _shape(shape: Shape | Sequence[int | Sequence[int]]) -> tuple[int, ...]:
+    if isinstance(shape, SymbolicSize):
+        return (shape,)
     if isinstance(shape, (int, np.integer)):
         return (int(shape),)
     if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
@@ -77,6 +79,8 @@ def asarray(
     wanted = None if dtype is None else as_dtype(dtype)
     if isinstance(obj, Tensor):
         result = obj
+    elif isinstance(obj, SymbolicSize):
+        result = _core.size_tensor(obj)
     elif isinstance(obj, (bool, int, float)):
         result = _core.full((), obj, wanted or as_dtype(type(obj)))
     elif isinstance(obj, (np.ndarray, np.generic)):
@@ -212,8 +216,13 @@ def arange(
         start, stop = 0, start
     if step == 0:
         raise _fail(ShapeError, "arange: step must not be 0")
-    integral = all(isinstance(value, (int, np.integer)) for value in (start, stop, step))
-    count = max(0, math.ceil((stop - start) / step))
+    integral = all(
+        isinstance(value, (int, np.integer, SymbolicSize)) for value in (start, stop, step)
+    )
+    if isinstance(stop - start, SymbolicSize) and isinstance(step, int) and step > 0:
+        count = cast(int, (stop - start + (step - 1)) // step)
+    else:
+        count = max(0, math.ceil((stop - start) / step))
     wanted = as_dtype(dtype) if dtype is not None else (int64 if integral else float32)
     wide = as_dtype("float64") if not integral else int64
     values = _iota((count,), 0, wide)

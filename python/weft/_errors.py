@@ -37,8 +37,8 @@ class UnsupportedError(WeftError, NotImplementedError):
     """Something that weft does not do."""
 
 
-class CacheError(WeftError, OSError):
-    """A file or folder that cannot be used."""
+class FileError(WeftError, OSError):
+    """A file that can't be read or written, or is not what it should be."""
 
 
 class OutOfMemoryError(WeftError, MemoryError):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from . import _core
-from ._core import Tensor
+from ._core import SymbolicSize, Tensor
 from ._creation import _fail, asarray, ones, zeros
 from ._dtypes import as_dtype, float32
 from ._errors import DTypeError, ShapeError
@@ -65,7 +65,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
             f"linear: the input has shape {x.shape}, but the weight "
             f"{weight.shape} needs a last dimension of {weight.shape[-1]}",
         )
-    rows = reshape(x, (-1 if x._size else math.prod(x.shape[:-1]), x.shape[-1]))
+    rows = reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
     product = _core.apply("weft.matmul", (rows, weight), {"transpose_rhs": True})
     result = reshape(product, (*x.shape[:-1], weight.shape[0]))
     return result if bias is None else result + bias
@@ -209,6 +209,13 @@ def batch_norm(
     )
 
 
+def at_least_one(count: int) -> int | Tensor:
+    """A count to divide by, which is 1 if it is none."""
+    from ._ops import maximum
+
+    return maximum(asarray(count), 1) if isinstance(count, SymbolicSize) else max(count, 1)
+
+
 def _update_statistics(
     running_mean: Tensor,
     running_var: Tensor,
@@ -220,7 +227,7 @@ def _update_statistics(
     from ._autodiff import no_grad
 
     with no_grad():
-        unbiased = variance.detach() * (count / max(count - 1, 1))
+        unbiased = variance.detach() * (count / at_least_one(count - 1))
         running_mean.assign(running_mean * (1 - momentum) + average.detach() * momentum)
         running_var.assign(running_var * (1 - momentum) + unbiased * momentum)
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import _core
-from ._core import Tensor
-from ._creation import _fail, asarray
-from ._dtypes import bool_
+from ._core import SymbolicSize, Tensor
+from ._creation import _fail, _iota, asarray
+from ._dtypes import bool_, int64
 from ._errors import DTypeError, OutOfBoundsError, ShapeError, UnsupportedError
 from ._manipulation import (
+    as_size,
     astype,
     broadcast_to,
     permute_dims,
@@ -20,6 +22,14 @@ from ._manipulation import (
     slice_,
     take,
 )
+
+
+class _Span(NamedTuple):
+    """A slice whose bounds are sizes: ``length`` elements from ``start`` on."""
+
+    start: int
+    step: int
+    length: int
 
 
 class _Basic(NamedTuple):
@@ -55,20 +65,76 @@ def _is_index_array(item: object) -> bool:
     return isinstance(item, (list, np.ndarray, Tensor))
 
 
-def _basic(x: Tensor, key: object) -> _Basic:
+def _span(item: slice, size: int) -> _Span:
+    """Where a slice lies, of which a bound or the dimension is not known.
+
+    The bounds are taken as they stand, and whether they lie in range is checked when the program
+    is called.
+    """
+    step = 1 if item.step is None else as_size(item.step)
+    if isinstance(step, SymbolicSize) or step < 1:
+        raise _fail(
+            UnsupportedError,
+            f"a slice with step {step} of a dimension of size {size}, which is not known while "
+            "exporting; use weft.flip for the reverse order",
+        )
+
+    def place(bound: Any, otherwise: int) -> int:
+        if bound is None:
+            return otherwise
+        bound = as_size(bound)
+        return size + bound if isinstance(bound, int) and bound < 0 else bound
+
+    start = place(item.start, 0)
+    return _Span(start, step, (place(item.stop, size) - start + (step - 1)) // step)
+
+
+def _with_known_starts(x: Tensor, items: list) -> tuple[Tensor, list]:
+    """x and a key in which all starts are numbers: elements from elsewhere are taken first."""
+    items, dimension = list(items), 0
+    for place, item in enumerate(items):
+        if item is None:
+            continue
+        size = x.shape[dimension]
+        if isinstance(item, slice) and any(
+            isinstance(value, SymbolicSize) for value in (size, item.start, item.stop)
+        ):
+            items[place] = span = _span(item, size)
+            if isinstance(span.start, SymbolicSize):
+                positions = _iota((span.length,), 0, int64) * span.step + span.start
+                x, items[place] = take(x, positions, axis=dimension), slice(None)
+        elif isinstance(item, SymbolicSize) or (
+            isinstance(size, SymbolicSize) and isinstance(item, int) and item < 0
+        ):
+            position = item if isinstance(item, SymbolicSize) else size + item
+            x = take(x, reshape(asarray(position), (1,)), axis=dimension)
+            items[place] = 0
+        dimension += 1
+    return x, items
+
+
+def _basic(x: Tensor, items: list) -> _Basic:
     starts: list[int] = []
     steps: list[int] = []
     sizes: list[int] = []
     shape: list[int] = []
     index: tuple[Tensor, int, int] | None = None
-    for item in _expanded(x, key):
+    start: int
+    count: int
+    for item in items:
         if item is None:
             shape.append(1)
             continue
         dimension, size = len(starts), x.shape[len(starts)]
-        if isinstance(item, slice):
+        if isinstance(item, slice) and isinstance(size, SymbolicSize):
+            start, step, count = 0, 1, size
+            shape.append(size)
+        elif isinstance(item, slice):
             start, stop, step = item.indices(size)
             count = len(range(start, stop, step))
+            shape.append(count)
+        elif isinstance(item, _Span):
+            start, step, count = item
             shape.append(count)
         elif _is_index_array(item) and not (
             isinstance(item, Tensor)
@@ -88,7 +154,7 @@ def _basic(x: Tensor, key: object) -> _Basic:
             shape.append(size)
         else:
             start, step, count = _integer(item, dimension, x), 1, 1
-        starts.append(start if count else 0)
+        starts.append(0 if count == 0 else start)
         steps.append(step)
         sizes.append(count)
     return _Basic(starts, steps, sizes, shape, index)
@@ -124,6 +190,8 @@ def _integer(item: Any, dimension: int, x: Tensor) -> int:
             raise
         raise _fail(DTypeError, f"a tensor can't be indexed by a {type(item).__name__}") from error
     size = x.shape[dimension]
+    if isinstance(size, SymbolicSize):
+        return position
     if not -size <= position < size:
         raise _fail(
             OutOfBoundsError,
@@ -144,7 +212,7 @@ def _mask(x: Tensor, key: Tensor) -> Tensor:
     if key.shape != x.shape[: key.ndim]:
         raise _fail(ShapeError, f"a mask of shape {key.shape} does not fit shape {x.shape}")
     positions = np.flatnonzero(np.asarray(key))
-    rows = reshape(x, (-1 if x._size else 0, *x.shape[key.ndim :]))
+    rows = reshape(x, (math.prod(key.shape), *x.shape[key.ndim :]))
     return take(rows, asarray(positions), axis=0)
 
 
@@ -154,7 +222,8 @@ def get_item(x: Tensor, key: object) -> Tensor:
         return _mask(x, key)
     if isinstance(key, Tensor) and key._is_tracer and key.ndim == 0:
         return take(x, key, axis=0)
-    basic = _basic(x, key)
+    x, items = _with_known_starts(x, _expanded(x, key))
+    basic = _basic(x, items)
     result = reshape(slice_(x, basic.starts, basic.steps, basic.sizes), basic.shape)
     if basic.positions is None:
         return result
@@ -168,7 +237,14 @@ def set_item(x: Tensor, key: object, value: object) -> None:
     if isinstance(key, Tensor) and key.dtype is bool_ and key.ndim == x.ndim:
         x.assign(where(key, astype(asarray(value), x.dtype), x))
         return
-    basic = _basic(x, key)
+    unchanged, items = _with_known_starts(x, _expanded(x, key))
+    if unchanged is not x:
+        raise _fail(
+            UnsupportedError,
+            "assignment to elements whose position depends on a size that is not known while "
+            "exporting; use weft.where, or weft.scatter_add",
+        )
+    basic = _basic(x, items)
     replacement = astype(asarray(value), x.dtype)
     if basic.positions is not None:
         _set_rows(x, key, basic, replacement)
@@ -186,7 +262,7 @@ def set_item(x: Tensor, key: object, value: object) -> None:
         from ._manipulation import flip
 
         placed = flip(placed, axis=reversed_axes)
-    if not placed._size:
+    if placed._size == 0:
         return
     x.assign(_overwritten(x, placed, starts, steps))
 

@@ -14,12 +14,16 @@ from ._profile import Profile
 class CompiledFunction(_core.JitFunction):
     """What `jit` returns: called as the function itself."""
 
-    def lower(self, *args: Any, **kwargs: Any) -> _core.Lowered:
+    def lower(self, *args: Any, target: str = "", **kwargs: Any) -> _core.Lowered:
         """The traced function for these arguments.
 
         Its ``ir(level)`` is the IR at level "weft", "kernels", "loops", "llvm" or "asm".
+
+        Args:
+            target: a GPU, "cuda:sm_80" or "cuda:sm_90a", whose last level is "ptx" instead of
+                "asm"; by default this processor.
         """
-        return self._lower(*args, **kwargs)
+        return self._lower(*args, **kwargs)._for_target(target)
 
     def stats(self) -> dict[str, Any]:
         """Counters and seconds of this function.

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import SupportsIndex
 
 from . import _core
-from ._core import Tensor
+from ._core import SymbolicSize, Tensor
 from ._creation import _fail, _iota, asarray
 from ._dtypes import as_dtype, int64, promote_types
 from ._errors import DTypeError, OutOfBoundsError, ShapeError
@@ -43,6 +43,11 @@ def normalize_axes(axes: Axes, ndim: int, name: str) -> list[int]:
     return result
 
 
+def as_size(size: SupportsIndex) -> int:
+    """A size of a shape: an int, or a symbolic size as it is."""
+    return size if isinstance(size, SymbolicSize) else operator.index(size)
+
+
 def astype(x: Tensor, dtype: object, /, *, copy: bool = True) -> Tensor:
     """x converted to ``dtype``. Floats become integers towards zero, saturating; NaN becomes 0."""
     x, wanted = asarray(x), as_dtype(dtype)
@@ -58,20 +63,22 @@ def reshape(x: Tensor, /, shape: int | Sequence[int]) -> Tensor:
         ShapeError: the number of elements differs.
     """
     x = asarray(x)
-    wanted = [shape] if isinstance(shape, int) else [int(size) for size in shape]
+    sizes = (shape,) if isinstance(shape, (int, SymbolicSize)) else shape
+    wanted = [as_size(size) for size in sizes]
     count, unknown = x._size, [i for i, size in enumerate(wanted) if size == -1]
     if unknown:
         rest = math.prod(size for size in wanted if size != -1)
         if len(unknown) > 1:
             raise _fail(ShapeError, f"reshape: only one dimension of {tuple(wanted)} may be -1")
-        if rest == 0 or count % rest:
+        quotient = _core.size_quotient(count, rest)
+        if quotient is None:
             raise _fail(
                 ShapeError,
                 f"reshape: a tensor of shape {x.shape} has {count} elements, "
                 f"which {tuple(wanted)} does not divide",
             )
-        wanted[unknown[0]] = count // rest
-    if math.prod(wanted) != count or any(size < 0 for size in wanted):
+        wanted[unknown[0]] = quotient
+    if math.prod(wanted) != count or any(isinstance(size, int) and size < 0 for size in wanted):
         raise _fail(
             ShapeError,
             f"reshape: a tensor of shape {x.shape} has {count} elements, but "
@@ -168,7 +175,7 @@ def broadcast_to(x: Tensor, /, shape: Sequence[int]) -> Tensor:
     Raises:
         ShapeError: x does not broadcast to the shape.
     """
-    x, wanted = asarray(x), tuple(int(size) for size in shape)
+    x, wanted = asarray(x), tuple(as_size(size) for size in shape)
     wanted = tuple(
         x.shape[i - len(wanted) + x.ndim] if size == -1 else size for i, size in enumerate(wanted)
     )
@@ -250,6 +257,13 @@ def slice_(x: Tensor, starts: Sequence[int], steps: Sequence[int], shape: Sequen
 def flip(x: Tensor, /, *, axis: Axes = None) -> Tensor:
     """x with the order of elements reversed along the axes."""
     flipped = normalize_axes(axis, x.ndim, "flip")
+    for place in [axis for axis in flipped if isinstance(x.shape[axis], SymbolicSize)]:
+        # Where a slice begins has to be known: the positions are counted down instead.
+        size = x.shape[place]
+        x = take(x, _iota((size,), 0, int64) * -1 + (size - 1), axis=place)
+        flipped.remove(place)
+    if not flipped:
+        return x
     starts = [size - 1 if i in flipped and size else 0 for i, size in enumerate(x.shape)]
     return slice_(x, starts, [-1 if i in flipped else 1 for i in range(x.ndim)], x.shape)
 
@@ -263,6 +277,9 @@ def roll(x: Tensor, /, shift: int | Sequence[int], *, axis: Axes = None) -> Tens
     for place, amount in zip(axes, shifts, strict=True):
         place = normalize_axis(place, x.ndim, "roll")
         size = x.shape[place]
+        if isinstance(size, SymbolicSize):
+            x = take(x, (_iota((size,), 0, int64) - amount) % asarray(size), axis=place)
+            continue
         cut = -amount % size if size else 0
         if cut:
             x = concat([narrow(x, place, cut, size - cut), narrow(x, place, 0, cut)], axis=place)
@@ -272,12 +289,16 @@ def roll(x: Tensor, /, shift: int | Sequence[int], *, axis: Axes = None) -> Tens
 def narrow(x: Tensor, dim: int, start: int, length: int) -> Tensor:
     """``length`` elements along ``dim`` from ``start`` on."""
     place = normalize_axis(dim, x.ndim, "narrow")
-    if start < 0 or length < 0 or start + length > x.shape[place]:
+    # Whether a symbolic size is large enough shows when the program is called.
+    room = x.shape[place] - start - length
+    if any(isinstance(size, int) and size < 0 for size in (start, length, room)):
         raise _fail(
             OutOfBoundsError,
             f"narrow: {start} to {start + length} is out of range for "
             f"dimension {dim} of shape {x.shape}",
         )
+    if isinstance(start, SymbolicSize):
+        return take(x, _iota((length,), 0, int64) + start, axis=place)
     starts, shape = [0] * x.ndim, list(x.shape)
     starts[place], shape[place] = start, length
     return slice_(x, starts, [1] * x.ndim, shape)
@@ -287,6 +308,11 @@ def split(x: Tensor, split_size: int | Sequence[int], dim: int = 0) -> list[Tens
     """Pieces of ``split_size`` along ``dim`` (the last may be smaller), or of the sizes given."""
     place = normalize_axis(dim, x.ndim, "split")
     size = x.shape[place]
+    if isinstance(split_size, SymbolicSize):
+        count = _core.size_quotient(size, split_size)
+        if not isinstance(count, int):
+            raise _fail(ShapeError, f"split: how many pieces of {split_size} {size} has is unknown")
+        split_size = [split_size] * count
     if isinstance(split_size, int):
         if split_size <= 0:
             raise _fail(ShapeError, f"split: pieces have to be positive, not {split_size}")
@@ -305,7 +331,10 @@ def split(x: Tensor, split_size: int | Sequence[int], dim: int = 0) -> list[Tens
 def chunk(x: Tensor, chunks: int, dim: int = 0) -> list[Tensor]:
     """About ``chunks`` pieces of equal size along ``dim``."""
     size = x.shape[normalize_axis(dim, x.ndim, "chunk")]
-    return split(x, max(1, -(-size // chunks)), dim)
+    length = _core.size_quotient(size, chunks)
+    if length is None or length == 0:
+        length = max(1, -(-size // chunks))
+    return split(x, length, dim)
 
 
 def unstack(x: Tensor, /, *, axis: int = 0) -> list[Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,7 @@ class Size(tuple):
     """A shape: a tuple that counts its elements by numel()."""
 
     def numel(self) -> int:
-        return int(np.prod(self, dtype=np.int64))
+        return math.prod(self)
 
 
 def _method(name: str) -> Callable[[Callable], Callable]:

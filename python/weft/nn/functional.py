@@ -219,7 +219,7 @@ def _soft_cross_entropy(
         losses = losses * reshape(weight, [-1 if i == axis else 1 for i in range(input.ndim)])
     rows = sum(losses, axis=axis)
     if reduction == "mean":
-        return sum(rows) / max(input._size // max(classes, 1), 1)
+        return sum(rows) / _functional.at_least_one(rows._size)
     return rows if reduction == "none" else sum(rows)
 
 

@@ -1,0 +1,106 @@
+// Reading and writing programs.
+#include "lib/Compiler/Program.h"
+#include "dialects/Weft/IR/Weft.h"
+#include "lib/Compiler/IsolatedParse.h"
+#include "lib/Compiler/ProgramFile.h"
+#include "lib/Compiler/ProgramWeights.h"
+#include "lib/Compiler/SafeTensors.h"
+#include "lib/Compiler/Types.h"
+#include "lib/Support/Error.h"
+#include "mlir/Bytecode/BytecodeReader.h"
+#include "mlir/Bytecode/BytecodeWriter.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Parser/Parser.h"
+#include "llvm/Support/Path.h"
+#include "llvm/Support/SourceMgr.h"
+
+using namespace mlir;
+
+namespace weft {
+
+/// The first error with file, line and column.
+static std::string located(Diagnostic &diagnostic, llvm::StringRef path) {
+  std::string place = path.str();
+  if (auto line = diagnostic.getLocation()->findInstanceOf<FileLineColLoc>())
+    place = line.getFilename().str() + ":" + std::to_string(line.getLine()) + ":" +
+            std::to_string(line.getColumn());
+  return place + ": " + diagnostic.str();
+}
+
+static OwningOpRef<ModuleOp> parse(const std::shared_ptr<llvm::SourceMgr> &sources,
+                                   llvm::StringRef path, MLIRContext &context) {
+  std::string message;
+  ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
+    if (message.empty() && diagnostic.getSeverity() == DiagnosticSeverity::Error)
+      message = located(diagnostic, path);
+    return success();
+  });
+  auto module = parseSourceFile<ModuleOp>(sources, ParserConfig(&context));
+  if (!module)
+    throw Error(Error::Kind::IO, message.empty() ? path.str() + ": is no program" : message);
+  return module;
+}
+
+OwningOpRef<ModuleOp> readProgram(llvm::StringRef path, MLIRContext &context) {
+  std::unique_ptr<llvm::MemoryBuffer> file = mapFile(path);
+  auto sources = std::make_shared<llvm::SourceMgr>();
+  if (isProgramFile(file->getBuffer())) {
+    llvm::StringRef payload = payloadOf(file->getBuffer(), path);
+    sources->AddNewSourceBuffer(
+        llvm::MemoryBuffer::getMemBuffer(payload, path, /*RequiresNullTerminator=*/false), {});
+    // Kept with the other one, which lies within it.
+    sources->AddNewSourceBuffer(std::move(file), {});
+  } else if (auto damage = damageOf(*file, context.getDialectRegistry())) {
+    throw Error(Error::Kind::IO, path.str() + ": " + *damage);
+  } else if (isBytecode(*file)) {
+    sources->AddNewSourceBuffer(std::move(file), {});
+  } else {
+    // The parser of text wants a zero at the end.
+    sources->AddNewSourceBuffer(llvm::MemoryBuffer::getMemBufferCopy(file->getBuffer(), path), {});
+  }
+  OwningOpRef<ModuleOp> module = parse(sources, path, context);
+  try {
+    attachWeights(*module, llvm::sys::path::parent_path(path));
+    weightsOf(*module);
+  } catch (const Error &error) {
+    throw Error(Error::Kind::IO, path.str() + ": " + error.what());
+  }
+  return module;
+}
+
+/// Moves the weights of `module` to a file of their own, which the module then names.
+static void writeWeights(ModuleOp module, llvm::StringRef path) {
+  std::vector<SafeTensor> tensors;
+  for (const Weight &weight : weightsOf(module))
+    tensors.push_back({weight.name, signatureOf(weight.type), weight.elements});
+  writeSafeTensors(path, tensors);
+  Builder builder(module.getContext());
+  auto entry = [&](llvm::StringRef name, llvm::StringRef value) {
+    return builder.getNamedAttr(name, builder.getStringAttr(value));
+  };
+  module->setAttr("weft.weights",
+                  builder.getDictionaryAttr({entry("digest", digestOf(mapFile(path)->getBuffer())),
+                                             entry("file", llvm::sys::path::filename(path))}));
+  turnWeightsToArguments(module);
+}
+
+void writeProgram(ModuleOp module, llvm::StringRef path, llvm::StringRef weightsPath) {
+  if (!weightsPath.empty())
+    writeWeights(module, weightsPath);
+  writeProgramFile(path, [&](llvm::raw_ostream &stream) {
+    if (failed(writeBytecodeToFile(module, stream, BytecodeWriterConfig("weft"))))
+      throw Error(Error::Kind::IO, path.str() + ": the program can't be written as bytecode");
+  });
+}
+
+std::string programText(ModuleOp module, bool elideLargeConstants) {
+  OpPrintingFlags flags;
+  if (elideLargeConstants)
+    flags.elideLargeElementsAttrs(16).elideLargeResourceString(16);
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  module->print(stream, flags);
+  return text;
+}
+
+} // namespace weft

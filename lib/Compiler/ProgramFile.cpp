@@ -1,0 +1,141 @@
+// The envelope of saved programs.
+#include "lib/Compiler/ProgramFile.h"
+#include "lib/Support/Error.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/Endian.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/xxhash.h"
+
+#include <array>
+#include <cstring>
+
+using namespace llvm::support;
+
+namespace weft {
+
+namespace {
+
+constexpr size_t headerBytes = 64, checkedBytes = 40;
+constexpr llvm::StringLiteral magic = "\x89WEFT\r\n\x1a";
+static_assert(magic.size() == 8);
+
+using Header = std::array<char, headerBytes>;
+
+[[noreturn]] void fail(llvm::StringRef path, const std::string &reason) {
+  throw Error(Error::Kind::IO, path.str() + ": " + reason);
+}
+
+} // namespace
+
+std::unique_ptr<llvm::MemoryBuffer> mapFile(llvm::StringRef path) {
+  auto file = llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false,
+                                          /*IsVolatile=*/false, llvm::Align(headerBytes));
+  if (!file)
+    fail(path, "can't be read: " + file.getError().message());
+  return std::move(*file);
+}
+
+void writeWhole(llvm::StringRef path, llvm::function_ref<void(llvm::raw_fd_ostream &, int)> write) {
+  auto failWith = [&](llvm::Error error) {
+    fail(path, "can't be written: " + llvm::toString(std::move(error)));
+  };
+  auto temporary = llvm::sys::fs::TempFile::create(path + ".%%%%%%%%.partial");
+  if (!temporary)
+    failWith(temporary.takeError());
+  std::error_code error;
+  try {
+    llvm::raw_fd_ostream stream(temporary->FD, /*shouldClose=*/false);
+    write(stream, temporary->FD);
+    stream.flush();
+    error = stream.error();
+    stream.clear_error();
+  } catch (...) {
+    llvm::consumeError(temporary->discard());
+    throw;
+  }
+  if (error) {
+    llvm::consumeError(temporary->discard());
+    failWith(llvm::errorCodeToError(error));
+  }
+  if (llvm::Error kept = temporary->keep(path))
+    failWith(std::move(kept));
+}
+
+static std::array<uint8_t, 16> digestBytes(llvm::StringRef content) {
+  auto hash = llvm::xxh3_128bits(llvm::arrayRefFromStringRef(content));
+  std::array<uint8_t, 16> bytes;
+  endian::write64le(bytes.data(), hash.low64);
+  endian::write64le(bytes.data() + 8, hash.high64);
+  return bytes;
+}
+
+std::string digestOf(llvm::StringRef content) {
+  return llvm::toHex(digestBytes(content), /*LowerCase=*/true);
+}
+
+bool isProgramFile(llvm::StringRef content) { return content.starts_with(magic); }
+
+/// Of a header, or what begins with one.
+static uint64_t headerChecksum(llvm::StringRef header) {
+  return llvm::xxh3_64bits(header.take_front(checkedBytes));
+}
+
+llvm::StringRef payloadOf(llvm::StringRef content, llvm::StringRef path) {
+  if (!isProgramFile(content))
+    fail(path, "is no saved weft program: it does not begin with the mark of one");
+  if (content.size() < headerBytes)
+    fail(path, "is truncated: " + std::to_string(content.size()) + " bytes are less than a header");
+  uint32_t version = endian::read32le(content.data() + 8);
+  if (version > programFormat)
+    fail(path, "was written in format " + std::to_string(version) +
+                   " by a newer weft; this one reads format " + std::to_string(programFormat) +
+                   ". Update weft, or save the program again with this version");
+  if (version < programFormat)
+    fail(path, "is of format " + std::to_string(version) + ", which this weft no longer reads; " +
+                   "save the program again");
+  if (headerChecksum(content) != endian::read64le(content.data() + checkedBytes) ||
+      content.slice(48, headerBytes).find_first_not_of('\0') != llvm::StringRef::npos)
+    fail(path, "is damaged: its header does not have the checksum that was written");
+  llvm::StringRef payload = content.drop_front(headerBytes);
+  uint64_t bytes = endian::read64le(content.data() + 16);
+  if (payload.size() < bytes)
+    fail(path, "is truncated: " + std::to_string(bytes - payload.size()) + " of " +
+                   std::to_string(bytes) + " bytes are missing");
+  if (payload.size() > bytes)
+    fail(path, "is damaged: " + std::to_string(payload.size() - bytes) +
+                   " bytes follow the end of the program");
+  auto digest = digestBytes(payload);
+  if (std::memcmp(digest.data(), content.data() + 24, digest.size()) != 0)
+    fail(path, "is damaged: the program does not have the checksum that was written");
+  return payload;
+}
+
+void writeProgramFile(llvm::StringRef path,
+                      llvm::function_ref<void(llvm::raw_ostream &)> writePayload) {
+  writeWhole(path, [&](llvm::raw_fd_ostream &stream, int descriptor) {
+    Header header{};
+    stream.write(header.data(), header.size());
+    writePayload(stream);
+    uint64_t end = stream.tell();
+    stream.flush();
+    if (stream.has_error())
+      return;
+    // The hash wants all bytes side by side; mapped again, they take no memory of their own.
+    std::error_code error;
+    llvm::sys::fs::mapped_file_region region(llvm::sys::fs::convertFDToNativeFile(descriptor),
+                                             llvm::sys::fs::mapped_file_region::readonly, end, 0,
+                                             error);
+    if (error)
+      fail(path, "can't be read back: " + error.message());
+    llvm::StringRef payload(region.const_data() + headerBytes, end - headerBytes);
+    std::memcpy(header.data(), magic.data(), magic.size());
+    endian::write32le(header.data() + 8, programFormat);
+    endian::write64le(header.data() + 16, payload.size());
+    auto digest = digestBytes(payload);
+    std::memcpy(header.data() + 24, digest.data(), digest.size());
+    endian::write64le(header.data() + checkedBytes, headerChecksum({header.data(), header.size()}));
+    stream.pwrite(header.data(), header.size(), 0);
+  });
+}
+
+} // namespace weft

@@ -1,0 +1,479 @@
+"""Functions that leave the process: exported, saved, loaded, and compiled ahead of time."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import keyword
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from . import _core
+from ._core import SymbolicSize, Tensor
+from ._creation import _fail, asarray
+from ._dtypes import DType, as_dtype, bool_, float64, int64
+from ._errors import DTypeError, FileError, ShapeError
+from ._jit import jit
+
+
+@dataclass(frozen=True)
+class Spec:
+    """Shape and dtype of an argument or result, with symbolic sizes; see `spec`."""
+
+    shape: tuple[int | SymbolicSize, ...]
+    dtype: DType
+    name: str = ""
+
+    def __repr__(self) -> str:
+        text = f"{self.dtype.name}[{', '.join(map(str, self.shape))}]"
+        return f"{self.name}: {text}" if self.name else text
+
+
+def spec(shape: Any, dtype: object = "float32") -> Spec:
+    """What an argument of an exported function will be.
+
+    Args:
+        shape: a size or a sequence of sizes. A size is a number, or not known yet: a name
+            (``"batch"``) or a formula of names and numbers (``"2*n + 1"``), as text or made of
+            another spec's sizes. Equal names are equal sizes.
+        dtype: the dtype of the elements.
+
+    Raises:
+        ShapeError: a size is negative, or a formula that can't be read.
+    """
+    sizes = list(shape) if isinstance(shape, Sequence) and not isinstance(shape, str) else [shape]
+    return Spec(tuple(map(_size, sizes)), as_dtype(dtype))
+
+
+def _size(size: Any) -> int | SymbolicSize:
+    if isinstance(size, SymbolicSize):
+        return size
+    if isinstance(size, str):
+        parsed = _core.parse_size(size)
+        if parsed is None:
+            raise _fail(
+                ShapeError,
+                f"spec: {size!r} is no size: write a number, a name, or a formula of both with "
+                "+ - * and floor(... / number)",
+            )
+        size = parsed
+    if isinstance(size, (int, np.integer)) and not isinstance(size, bool):
+        if size < 0:
+            raise _fail(ShapeError, f"spec: a size is {size}, but has to be zero or more")
+        return int(size)
+    if isinstance(size, SymbolicSize):
+        return size
+    raise _fail(ShapeError, f"spec: a size is a {type(size).__name__}, not a number or a name")
+
+
+# Structures ----------------------------------------------------------------------------------
+#
+# A structure is what JSON can say: {"tensor": i} and {"number": i} for input or output i, {"tuple":
+# [...]}, {"list": [...]}, {"dict": {...}}, and {"constant": value} for what has to be equal.
+
+_CONSTANTS = (str, int, float, bool, type(None))
+
+
+def _identifier(text: str, taken: set[str]) -> str:
+    """A name that C and Python accept and that no other tensor has."""
+    name = re.sub(r"\W", "_", text, flags=re.ASCII) or "_"
+    if name[0].isdigit():
+        name = "_" + name
+    elif keyword.iskeyword(name) or _RESERVED.fullmatch(name):
+        name += "_"
+    unique, count = name, 2
+    while unique in taken:
+        unique, count = f"{name}_{count}", count + 1
+    taken.add(unique)
+    return unique
+
+
+#: What C reserves, and what generated C functions call their own parameters.
+_RESERVED = re.compile(
+    "auto|break|case|char|const|continue|default|do|double|else|enum|extern|float|for|goto|if|"
+    "inline|int|long|register|restrict|return|short|signed|sizeof|static|struct|switch|typedef|"
+    "union|unsigned|void|volatile|while|bool|true|false|sizes|workspace"
+)
+
+
+def _containers(value: Any, inner: Callable[[Any, str], Any], path: str) -> dict | None:
+    """The structure of a tuple, list or dict; None for other values. Raises DTypeError."""
+    if isinstance(value, (tuple, list)):
+        kind = "list" if isinstance(value, list) else "tuple"
+        return {kind: [inner(item, f"{path}_{i}") for i, item in enumerate(value)]}
+    if isinstance(value, dict):
+        for key in value:
+            if not isinstance(key, str):
+                raise _fail(
+                    DTypeError,
+                    f"export: {path} is a dict with the key {key!r}; keys of exported functions "
+                    "are strings",
+                )
+        return {"dict": {key: inner(item, f"{path}_{key}") for key, item in value.items()}}
+    return None
+
+
+class _Arguments:
+    """Takes the arguments of export() apart."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.taken: set[str] = set()
+
+    def structure(self, value: Any, path: str) -> dict:
+        """The structure of an argument; notes the names of its tensors in their order."""
+        nested = _containers(value, self.structure, path)
+        if nested is not None:
+            return nested
+        if isinstance(value, (bool, int, float)):
+            return {"number": self._add(path)}
+        if isinstance(value, Spec) or _is_array(value):
+            return {"tensor": self._add(path)}
+        if value is None or isinstance(value, str):
+            return {"constant": value}
+        raise _fail(
+            DTypeError,
+            f"export: the argument {path} is of type {type(value).__name__}. Arguments are specs, "
+            "arrays, numbers, strings, None, and tuples, lists and dicts of such; bind others "
+            "(modules, dataclasses) by a closure or functools.partial",
+        )
+
+    def static(self, value: Any, path: str) -> dict:
+        """The structure of an argument that jit takes as a constant."""
+        if not isinstance(value, _CONSTANTS):
+            raise _fail(
+                DTypeError,
+                f"export: the static argument {path} is a {type(value).__name__}, which no file "
+                "can hold; bind it by functools.partial",
+            )
+        return {"constant": value}
+
+    def _add(self, path: str) -> int:
+        self.names.append(_identifier(path, self.taken))
+        return len(self.names) - 1
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, Tensor) or hasattr(value, "__array__") or hasattr(value, "__dlpack__")
+
+
+def _placeholders(value: Any) -> Any:
+    """The argument with each spec or array replaced by a tensor that has no elements."""
+    if isinstance(value, Spec):
+        return _core.placeholder(value.shape, value.dtype)
+    if isinstance(value, tuple):
+        items = [_placeholders(item) for item in value]
+        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+    if isinstance(value, list):
+        return [_placeholders(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _placeholders(item) for key, item in value.items()}
+    if _is_array(value):
+        example = asarray(value)
+        return _core.placeholder(example.shape, example.dtype)
+    return value
+
+
+class _Results:
+    """Takes apart what the function returned."""
+
+    def __init__(self, taken: set[str]) -> None:
+        self.names: dict[int, str] = {}
+        self.taken = taken
+
+    def structure(self, value: Any, path: str) -> dict:
+        """The structure of a result; notes the names of its tensors."""
+        nested = _containers(value, self.structure, path)
+        if nested is not None:
+            return nested
+        if isinstance(value, _core.ResultPlace):
+            name = (
+                path.removeprefix("result_") if not re.fullmatch(r"result(_\d.*)?", path) else path
+            )
+            self.names[value.number] = _identifier(name, self.taken)
+            return {"tensor": value.number}
+        if isinstance(value, _CONSTANTS):
+            return {"constant": value}
+        raise _fail(
+            DTypeError,
+            f"export: the function returns a value of type {type(value).__name__}. Results are "
+            "tensors, numbers, strings, None, and tuples, lists and dicts of such",
+        )
+
+
+def _parameter_names(fun: Any, count: int) -> list[str]:
+    """The names of the first ``count`` positional parameters; those of *args are numbered."""
+    from .nn import Module
+
+    try:
+        parameters = list(
+            inspect.signature(fun.forward if isinstance(fun, Module) else fun).parameters.values()
+        )
+    except (TypeError, ValueError):
+        parameters = []
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    names = [parameter.name for parameter in parameters if parameter.kind in positional][:count]
+    rest = [p.name for p in parameters if p.kind is inspect.Parameter.VAR_POSITIONAL] or ["arg"]
+    return names + [f"{rest[0]}_{i}" for i in range(count - len(names))]
+
+
+# Export --------------------------------------------------------------------------------------
+
+
+def export(fun: Callable, /, *specs: Any, **keyword_specs: Any) -> Exported:
+    """A function as a program that needs neither its source nor this process.
+
+    Args:
+        fun: what `jit` takes: a function, a method, a module (whose ``forward`` is meant), or a
+            compiled function, whose static arguments are constants of the program.
+        specs, keyword_specs: its arguments: specs (see `spec`) or example arrays, whose shape is
+            then fixed, in nested tuples, lists and dicts. Numbers are arguments of the program
+            too, strings and None are constants.
+
+    Tensors that the function reads from outside (the weights of a module) become constants of the
+    program, with the values that they have now.
+
+    Raises:
+        UnsupportedError: the function changes a tensor from outside. ConcretizationError: it asks
+            for a number that a symbolic size stands for. DTypeError: an argument or result can't
+            leave the process.
+    """
+    if not callable(fun):
+        raise TypeError(f"export takes a function, not a {type(fun).__name__}")
+    compiled = jit(fun)
+    arguments = _Arguments()
+    rows = []
+    names = _parameter_names(compiled._function, len(specs))
+    for i, (name, value) in enumerate([*zip(names, specs, strict=True), *keyword_specs.items()]):
+        by_position = i < len(specs)
+        static = compiled._is_static(i if by_position else name)
+        structure = arguments.static(value, name) if static else arguments.structure(value, name)
+        rows.append({"name": name, "positional": by_position, "value": structure})
+    keywords = {name: _placeholders(value) for name, value in keyword_specs.items()}
+    program, returned = compiled._export(*map(_placeholders, specs), **keywords)
+    results = _Results(set(arguments.names))
+    structure = {"arguments": rows, "result": results.structure(returned, "result")}
+    outputs = [results.names[i] for i in range(len(results.names))]
+    program.annotate(arguments.names, outputs, json.dumps(structure, separators=(",", ":")))
+    return Exported(program)
+
+
+def load(path: str | os.PathLike) -> Exported:
+    """The program that `Exported.save` wrote. Its weights are mapped, not copied.
+
+    Raises:
+        FileError: there is no such file, it is damaged, or of another version of the format.
+    """
+    return Exported(_core.load_program(os.fspath(path)))
+
+
+class Exported:
+    """A program made by `export` or read by `load`; called as the function was.
+
+    Calls take and return arrays; they record nothing for gradients. Each new combination of sizes
+    is planned once, and compiles no kernel that another combination had.
+    """
+
+    def __init__(self, program: Any) -> None:
+        self._program = program
+        try:
+            self._structure = json.loads(program.structure or _plain_structure(program))
+            self._rows = self._structure["arguments"]
+            inputs = [i for row in self._rows for i in _numbers(row["value"])]
+            if any(not isinstance(row["name"], str) for row in self._rows):
+                raise ValueError
+            if sorted(inputs) != list(range(len(program.inputs))):
+                raise ValueError
+            if not set(_numbers(self._structure["result"])) <= set(range(len(program.outputs))):
+                raise ValueError
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise _fail(FileError, "the program does not say properly how it is called") from None
+
+    @property
+    def inputs(self) -> tuple[Spec, ...]:
+        """The tensors that a call needs, in the order of the compiled function's arguments."""
+        return tuple(Spec(shape, dtype, name) for name, shape, dtype in self._program.inputs)
+
+    @property
+    def outputs(self) -> tuple[Spec, ...]:
+        """The tensors that a call gives."""
+        return tuple(Spec(shape, dtype, name) for name, shape, dtype in self._program.outputs)
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The names of the sizes that calls choose."""
+        return tuple(self._program.symbols)
+
+    def mlir(self, *, elide_constants: bool = True) -> str:
+        """The program as MLIR text; its weights' elements only if they are not to be elided."""
+        return self._program.text(elide_constants)
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(map(repr, self.inputs))
+        return f"Exported({inputs} -> {', '.join(map(repr, self.outputs))})"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Runs the program.
+
+        Raises:
+            DTypeError, ShapeError: an argument is not what the program was exported for.
+        """
+        tensors: dict[int, Tensor] = {}
+        for row, value in self._matched(args, kwargs):
+            self._collect(row["value"], value, row["name"], tensors)
+        results = self._program.run([tensors[i] for i in range(len(tensors))])
+        return _rebuilt(self._structure["result"], results)
+
+    def _matched(self, args: tuple, kwargs: dict[str, Any]) -> list[tuple[dict, Any]]:
+        """The argument for each row of the signature. Raises DTypeError."""
+        positional = [row for row in self._rows if row["positional"]]
+        names = [row["name"] for row in self._rows]
+        given = dict(zip((row["name"] for row in positional), args, strict=False))
+        unknown = [name for name in kwargs if name not in names or name in given]
+        missing = [name for name in names if name not in given and name not in kwargs]
+        if len(args) > len(positional) or unknown or missing:
+            what = (
+                f"{len(args)} arguments by position"
+                if len(args) > len(positional)
+                else f"{unknown[0]} unknown or given twice"
+                if unknown
+                else f"{missing[0]} missing"
+            )
+            raise _fail(DTypeError, f"the program takes ({', '.join(names)}); here is {what}")
+        given.update(kwargs)
+        return [(row, given[row["name"]]) for row in self._rows]
+
+    def _collect(self, structure: dict, value: Any, path: str, tensors: dict[int, Tensor]) -> None:
+        """Notes the tensors of an argument by their numbers. Raises DTypeError."""
+        ((kind, content),) = structure.items()
+        if kind == "tensor":
+            tensors[content] = self._tensor(value, path)
+        elif kind == "number":
+            tensors[content] = self._number(value, self._program.inputs[content][2], path)
+        elif kind == "constant":
+            if type(value) is not type(content) or value != content:
+                self._refuse(path, f"the constant {content!r} that it was exported with", value)
+        elif kind == "dict":
+            if not isinstance(value, dict) or set(value) != set(content):
+                self._refuse(path, f"a dict with the keys {', '.join(content)}", value)
+            for key, inner in content.items():
+                self._collect(inner, value[key], f"{path}[{key!r}]", tensors)
+        else:
+            wanted = list if kind == "list" else tuple
+            if not isinstance(value, wanted) or len(value) != len(content):
+                self._refuse(path, f"a {kind} of {len(content)}", value)
+            for i, inner in enumerate(content):
+                self._collect(inner, value[i], f"{path}[{i}]", tensors)
+
+    @staticmethod
+    def _refuse(path: str, expected: str, value: Any) -> None:
+        shown = repr(value)
+        shown = shown if len(shown) < 60 else f"a {type(value).__name__}"
+        raise _fail(DTypeError, f"the argument {path} has to be {expected}, but is {shown}")
+
+    @staticmethod
+    def _tensor(value: Any, path: str) -> Tensor:
+        if not (_is_array(value) or isinstance(value, (bool, int, float, list))):
+            Exported._refuse(path, "an array", value)
+        return asarray(value)
+
+    @staticmethod
+    def _number(value: Any, dtype: DType, path: str) -> Tensor:
+        fits = {bool_: (bool,), int64: (int,), float64: (int, float)}.get(dtype, ())
+        if type(value) in fits:
+            return _core.full((), value, dtype)
+        if _is_array(value):
+            return asarray(value)
+        Exported._refuse(path, f"a number of {dtype.name}", value)
+        raise AssertionError
+
+    def save(self, path: str | os.PathLike, *, weights: str | os.PathLike | None = None) -> None:
+        """Writes the program to a file (by custom ``.weft``), whole or not at all.
+
+        Args:
+            weights: put the weights in this file, of the safetensors format, which has to lie in
+                the same folder and be moved together with the program.
+
+        Raises:
+            FileError: a file can't be written.
+        """
+        path = os.fspath(path)
+        target = "" if weights is None else os.fspath(weights)
+        if target and os.path.dirname(os.path.abspath(target)) != os.path.dirname(
+            os.path.abspath(path)
+        ):
+            raise _fail(FileError, f"save: {target} is not in the folder of {path}")
+        self._program.save(path, target)
+
+    def compile_object(
+        self,
+        path: str | os.PathLike,
+        target: str = "native",
+        *,
+        header: str | os.PathLike | None = None,
+        name: str | None = None,
+        threads: str = "none",
+        emit: str = "obj",
+        weights: str | os.PathLike | None = None,
+    ) -> None:
+        """Compiles the program to a file that programs in C link, as the command ``weftc`` does.
+
+        Args:
+            path: the file to write.
+            target: the processor: "native", "x86-64-v3", "x86-64-v4", "aarch64", ...
+            header: where to write the C header.
+            name: what the names of the C functions begin with; by default made from that of the
+                file.
+            threads: "none", "hook" (the caller gives a parallel_for) or "pool".
+            emit: "obj", "static", "shared", "llvm" or "asm".
+            weights: where to write the large constants, a safetensors file, which the C program
+                then maps; by default they are part of the object.
+
+        Raises:
+            UnsupportedError: there is no such target or option. FileError: a file can't be written.
+        """
+        header, weights = ("" if file is None else os.fspath(file) for file in (header, weights))
+        self._program.compile_object(
+            os.fspath(path), target, header, name or "", threads, emit, weights
+        )
+
+
+def _plain_structure(program: Any) -> str:
+    """For programs that were not written by `export`: tensors in, a tuple of tensors out."""
+    arguments = [
+        {"name": name, "positional": True, "value": {"tensor": i}}
+        for i, (name, _, _) in enumerate(program.inputs)
+    ]
+    places = [{"tensor": i} for i in range(len(program.outputs))]
+    result = places[0] if len(places) == 1 else {"tuple": places}
+    return json.dumps({"arguments": arguments, "result": result})
+
+
+def _numbers(structure: dict) -> list[int]:
+    """The numbers of the tensors in a structure. Raises ValueError if it is none."""
+    ((kind, content),) = structure.items()
+    if kind == "constant":
+        return []
+    if kind in ("tensor", "number"):
+        return [int(content)]
+    if kind not in ("tuple", "list", "dict"):
+        raise ValueError(kind)
+    items = content.values() if kind == "dict" else content
+    return [number for item in items for number in _numbers(item)]
+
+
+def _rebuilt(structure: dict, tensors: Sequence[Tensor]) -> Any:
+    ((kind, content),) = structure.items()
+    if kind == "tensor":
+        return tensors[content]
+    if kind == "dict":
+        return {key: _rebuilt(inner, tensors) for key, inner in content.items()}
+    if kind in ("tuple", "list"):
+        items = [_rebuilt(inner, tensors) for inner in content]
+        return items if kind == "list" else tuple(items)
+    return content
