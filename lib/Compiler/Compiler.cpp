@@ -1,13 +1,16 @@
 // From a module of weft ops to an executable plan.
 #include "lib/Compiler/Compiler.h"
+#include "codegen/NVPTX/Ptx.h"
 #include "codegen/Passes.h"
 #include "lib/Compiler/Diagnostics.h"
+#include "lib/Compiler/KernelBackend.h"
 #include "lib/Compiler/KernelCache.h"
 #include "lib/Compiler/Pipeline.h"
 #include "lib/Compiler/PlanBuilder.h"
 #include "lib/Compiler/Stopwatch.h"
 #include "lib/Support/Error.h"
 #include "llvm/Support/Process.h"
+#include <map>
 
 using namespace mlir;
 
@@ -25,12 +28,24 @@ static CpuTarget chooseTarget() {
   auto name = llvm::sys::Process::GetEnv("WEFT_TARGET");
   if (!name || name->empty())
     return CpuTarget::host();
-  if (auto target = CpuTarget::byName(*name))
+  auto target = CpuTarget::byName(*name);
+  if (!target)
+    throw Error(Error::Kind::Unsupported, "WEFT_TARGET=" + *name +
+                                              ": no target has this name; there are " +
+                                              CpuTarget::names());
+  if (!target->isHostArchitecture())
+    throw Error(Error::Kind::Unsupported,
+                "WEFT_TARGET=" + *name + ": this machine's processor is of another kind");
+  return *target;
+}
+
+/// Throws weft::Error if `name` names no GPU.
+static GpuTarget gpuNamed(StringRef name) {
+  if (auto target = GpuTarget::byName(name))
     return *target;
-  throw Error(Error::Kind::Unsupported,
-              "WEFT_TARGET=" + *name +
-                  ": no target has this name; there are native, x86-64-v3 and "
-                  "x86-64-v4");
+  throw Error(Error::Kind::Unsupported, "target \"" + name.str() +
+                                            "\": no target has this name; there are " +
+                                            GpuTarget::names() + ", and none for this processor");
 }
 
 struct Compiler::Implementation {
@@ -38,7 +53,7 @@ struct Compiler::Implementation {
       : registry(makeRegistry()),
         context(registry, MLIRContext::Threading::DISABLED),
         target(chooseTarget()),
-        cache(target, statistics, packagedKernels()) {
+        cache(makeCpuBackend(target), statistics, packagedKernels()) {
     context.loadAllAvailableDialects();
     context.allowUnregisteredDialects(false);
   }
@@ -50,6 +65,11 @@ struct Compiler::Implementation {
   }
 
   void runPhases(ModuleOp module, Phase first, Phase last) {
+    runPhases(module, target, first, last);
+  }
+
+  template <typename Target>
+  void runPhases(ModuleOp module, const Target &target, Phase first, Phase last) {
     PassManager passes(&context);
     passes.enableVerifier(false);
     buildPipeline(passes, target, first, last);
@@ -58,11 +78,22 @@ struct Compiler::Implementation {
       throw Error(Error::Kind::Value, diagnostics.text("the program could not be compiled"));
   }
 
+  /// Schedules, plans and finds or compiles the kernels of a module for `device`.
+  Executable compile(ModuleOp module, Device *device);
+
+  KernelCache &cacheOf(Device &device) {
+    auto &found = deviceCaches[&device];
+    if (!found)
+      found = std::make_unique<KernelCache>(makeDeviceBackend(device, target), statistics, "");
+    return *found;
+  }
+
   DialectRegistry registry;
   MLIRContext context;
   const CpuTarget target;
   Statistics statistics;
   KernelCache cache;
+  std::map<Device *, std::unique_ptr<KernelCache>> deviceCaches;
 };
 
 Compiler::Compiler() : implementation(std::make_unique<Implementation>()) {}
@@ -88,22 +119,31 @@ static func::FuncOp mainOf(ModuleOp module) {
   return main;
 }
 
-std::shared_ptr<const Executable> Compiler::compile(ModuleOp module, const CompileOptions &) {
-  mainOf(module);
-  Statistics &statistics = implementation->statistics;
+Executable Compiler::Implementation::compile(ModuleOp module, Device *device) {
+  KernelCache &kernelCache = device ? cacheOf(*device) : cache;
   {
     Stopwatch watch(statistics.passSeconds);
-    implementation->runPhases(module, Phase::Differentiate, Phase::Plan);
+    if (device)
+      runPhases(module, gpuNamed(device->target()), Phase::Differentiate, Phase::Plan);
+    else
+      runPhases(module, target, Phase::Differentiate, Phase::Plan);
   }
   auto kernels = llvm::to_vector(module.getOps<KernelOp>());
-  auto code = implementation->cache.get(kernels);
+  auto code = kernelCache.get(kernels);
   Stopwatch watch(statistics.loadSeconds);
   KernelCodeByName byName;
   for (auto [kernel, kernelCode] : llvm::zip_equal(kernels, code))
     byName[kernel.getSymName()] = kernelCode;
-  auto executable = std::make_shared<const Executable>(buildPlan(mainOf(module), byName));
-  ++statistics.compiles;
-  statistics.launches += executable->kernels.size();
+  return buildPlan(mainOf(module), byName, device);
+}
+
+std::shared_ptr<const Executable> Compiler::compile(ModuleOp module,
+                                                    const CompileOptions &options) {
+  mainOf(module);
+  auto executable =
+      std::make_shared<const Executable>(implementation->compile(module, options.device));
+  ++implementation->statistics.compiles;
+  implementation->statistics.launches += executable->kernels.size();
   return executable;
 }
 
@@ -114,30 +154,46 @@ static std::string textOf(ModuleOp module) {
   return text;
 }
 
-std::string Compiler::lower(ModuleOp module, StringRef level, const CompileOptions &) {
-  mainOf(module);
-  struct Level {
-    StringRef name;
-    Phase last;
-  };
-  constexpr Level levels[] = {{"weft", Phase::Simplify},
-                              {"kernels", Phase::Plan},
-                              {"loops", Phase::Loops},
-                              {"llvm", Phase::Llvm},
-                              {"asm", Phase::Llvm}};
-  auto *found = llvm::find_if(levels, [&](const Level &known) { return known.name == level; });
-  if (found == std::end(levels))
-    throw Error(Error::Kind::Unsupported, "no level of the IR is named \"" + level.str() +
-                                              "\"; there are weft, kernels, loops, llvm and asm");
-  implementation->runPhases(module, Phase::Differentiate, found->last);
-  if (found->last != Phase::Llvm)
-    return textOf(module);
-  auto translated = translate(module);
+/// The last phase of a level of the IR. Throws weft::Error.
+static Phase phaseOfLevel(StringRef level, bool onGpu) {
+  StringRef code = onGpu ? "ptx" : "asm";
+  for (auto [name, last] :
+       std::initializer_list<std::pair<StringRef, Phase>>{{"weft", Phase::Simplify},
+                                                          {"kernels", Phase::Plan},
+                                                          {"loops", Phase::Loops},
+                                                          {"llvm", Phase::Llvm},
+                                                          {code, Phase::Llvm}})
+    if (name == level)
+      return last;
+  throw Error(Error::Kind::Unsupported, "no level of the IR is named \"" + level.str() +
+                                            "\"; there are weft, kernels, loops, llvm and " +
+                                            code.str());
+}
+
+static LlvmModule orFail(std::optional<LlvmModule> translated) {
   if (!translated)
     throw Error(Error::Kind::Unsupported, "the program could not be translated to LLVM IR");
+  return std::move(*translated);
+}
+
+std::string Compiler::lower(ModuleOp module, StringRef level, const CompileOptions &options) {
+  mainOf(module);
+  std::optional<GpuTarget> gpu;
+  if (!options.target.empty())
+    gpu = gpuNamed(options.target);
+  Phase last = phaseOfLevel(level, gpu.has_value());
+  if (gpu)
+    implementation->runPhases(module, *gpu, Phase::Differentiate, last);
+  else
+    implementation->runPhases(module, Phase::Differentiate, last);
+  if (last != Phase::Llvm)
+    return textOf(module);
+  LlvmModule translated = orFail(gpu ? translateDevice(module) : translate(module));
+  if (gpu)
+    return level == "ptx" ? generatePtx(translated, *gpu) : optimizedText(translated, *gpu);
   if (level == "llvm")
-    return optimizedText(*translated, implementation->target);
-  auto code = generateCode(*translated, implementation->target, CodeFormat::Assembly);
+    return optimizedText(translated, implementation->target);
+  auto code = generateCode(translated, implementation->target, CodeFormat::Assembly);
   return std::string(code.begin(), code.end());
 }
 

@@ -11,7 +11,12 @@
 
 namespace weft {
 
-struct CompileOptions {};
+struct CompileOptions {
+  /// What `lower` compiles for: empty for this processor, or a GPU ("cuda:sm_90a").
+  std::string target = {};
+  /// Where `compile` makes the program run; null for this processor.
+  Device *device = nullptr;
+};
 
 /// What one launch of a kernel does, for `explain()` and the profiler.
 struct KernelReport {
@@ -87,7 +92,8 @@ public:
                                             const CompileOptions &options = {});
 
   /// The text of the module at a level: "weft" (simplified), "kernels" (fused, scheduled, planned),
-  /// "loops", "llvm" (optimised) or "asm". Changes the module. Throws weft::Error.
+  /// "loops", "llvm" (optimised) or "asm"; "ptx" instead for a GPU. Changes the module. Throws
+  /// weft::Error.
   std::string lower(mlir::ModuleOp module, llvm::StringRef level,
                     const CompileOptions &options = {});
 

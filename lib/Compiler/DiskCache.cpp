@@ -15,13 +15,19 @@ namespace weft {
 
 namespace {
 
-/// What stands before the code in a file.
+/// What stands before the contents of a file: the object's code, the shapes of the stages on a
+/// device, and the device's image.
 struct Header {
   char magic[8];
-  int64_t stages, temporaries;
-  uint64_t bytes, checksum;
+  int64_t stages, temporaries, deviceStages;
+  uint64_t codeBytes, bytes, checksum;
 };
-constexpr char magic[8] = {'w', 'e', 'f', 't', 'k', 'r', 'n', '1'};
+constexpr char magic[8] = {'w', 'e', 'f', 't', 'k', 'r', 'n', '2'};
+
+/// A stage's shape in a file.
+struct StageShape {
+  int64_t threads, sharedBytes;
+};
 
 std::string chooseFolder() {
   if (auto set = llvm::sys::Process::GetEnv("WEFT_CACHE_DIR"))
@@ -77,14 +83,23 @@ std::optional<KernelObject> DiskCache::read(const std::string &folder, const std
     return std::nullopt;
   }
   std::memcpy(&header, content.data(), sizeof(header));
-  llvm::StringRef code = content.drop_front(sizeof(header));
-  if (std::memcmp(header.magic, magic, sizeof(magic)) != 0 || header.bytes != code.size() ||
-      header.checksum != llvm::xxh3_64bits(code)) {
+  llvm::StringRef rest = content.drop_front(sizeof(header));
+  uint64_t shapeBytes = static_cast<uint64_t>(header.deviceStages) * sizeof(StageShape);
+  if (std::memcmp(header.magic, magic, sizeof(magic)) != 0 || header.bytes != rest.size() ||
+      header.checksum != llvm::xxh3_64bits(rest)) {
     ++failureCount;
     return std::nullopt;
   }
   KernelObject object{name, header.stages, header.temporaries, {}};
-  object.code.assign(code.begin(), code.end());
+  object.code.assign(rest.begin(), rest.begin() + header.codeBytes);
+  rest = rest.drop_front(header.codeBytes);
+  for (int64_t stage = 0; stage < header.deviceStages; ++stage) {
+    StageShape shape;
+    std::memcpy(&shape, rest.data() + stage * sizeof(shape), sizeof(shape));
+    object.deviceStages.push_back(
+        {name + "_" + std::to_string(stage), shape.threads, shape.sharedBytes});
+  }
+  object.image = rest.drop_front(shapeBytes).str();
   return object;
 }
 
@@ -95,14 +110,24 @@ void DiskCache::store(const KernelObject &object) {
     ++failureCount;
     return;
   }
-  Header header{{}, object.stages, object.temporaries, object.code.size(), 0};
+  std::string contents(object.code.begin(), object.code.end());
+  for (const GpuStage &stage : object.deviceStages) {
+    StageShape shape{stage.threads, stage.sharedBytes};
+    contents.append(reinterpret_cast<const char *>(&shape), sizeof(shape));
+  }
+  contents += object.image;
+  Header header{{},
+                object.stages,
+                object.temporaries,
+                static_cast<int64_t>(object.deviceStages.size()),
+                object.code.size(),
+                contents.size(),
+                llvm::xxh3_64bits(contents)};
   std::memcpy(header.magic, magic, sizeof(magic));
-  llvm::StringRef code(object.code.data(), object.code.size());
-  header.checksum = llvm::xxh3_64bits(code);
   llvm::Error error =
       llvm::writeToOutput(pathOf(folder, object.name), [&](llvm::raw_ostream &stream) {
         stream.write(reinterpret_cast<const char *>(&header), sizeof(header));
-        stream << code;
+        stream << contents;
         return llvm::Error::success();
       });
   if (error) {

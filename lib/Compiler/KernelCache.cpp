@@ -1,28 +1,21 @@
 // Each distinct kernel is compiled once.
 #include "lib/Compiler/KernelCache.h"
-#include "codegen/Passes.h"
 #include "lib/Compiler/Stopwatch.h"
 #include "lib/Runtime/ThreadPool.h"
-#include "lib/Support/Error.h"
 #include <atomic>
+#include <exception>
 #include <thread>
 
 using namespace mlir;
 
 namespace weft {
 
-struct KernelCache::Pending {
-  KernelOp kernel;
-  KernelObject object;
-  std::optional<LlvmModule> module;
-};
-
-KernelCache::KernelCache(const CpuTarget &target, Statistics &statistics,
+KernelCache::KernelCache(std::unique_ptr<KernelBackend> backend, Statistics &statistics,
                          const std::string &packaged)
-    : target(target), statistics(statistics), disk(target.key(), packaged) {}
+    : backend(std::move(backend)), statistics(statistics), disk(this->backend->key(), packaged) {}
 
 std::vector<std::shared_ptr<const KernelCode>> KernelCache::get(ArrayRef<KernelOp> kernels) {
-  std::vector<Pending> pending;
+  std::vector<KernelOp> missing;
   for (KernelOp kernel : kernels) {
     StringRef name = KernelOp(kernel).getSymName();
     if (loaded.contains(name)) {
@@ -32,19 +25,16 @@ std::vector<std::shared_ptr<const KernelCode>> KernelCache::get(ArrayRef<KernelO
     Stopwatch watch(statistics.loadSeconds);
     if (auto object = disk.find(name.str())) {
       ++statistics.diskHits;
-      loaded[name] = loader.load(*object);
+      loaded[name] = backend->load(*object);
       continue;
     }
-    pending.push_back({kernel, {}, {}});
+    missing.push_back(kernel);
   }
-  for (Pending &entry : pending)
-    emit(entry);
-  generate(pending);
-  for (Pending &entry : pending) {
+  for (const KernelObject &object : compile(missing)) {
     Stopwatch watch(statistics.loadSeconds);
     ++statistics.kernelsCompiled;
-    disk.store(entry.object);
-    loaded[entry.object.name] = loader.load(entry.object);
+    disk.store(object);
+    loaded[object.name] = backend->load(object);
   }
   statistics.diskFailures = disk.failures();
   std::vector<std::shared_ptr<const KernelCode>> result;
@@ -53,42 +43,39 @@ std::vector<std::shared_ptr<const KernelCode>> KernelCache::get(ArrayRef<KernelO
   return result;
 }
 
-void KernelCache::emit(Pending &entry) {
-  Stopwatch watch(statistics.emitSeconds);
-  OwningOpRef<ModuleOp> module = ModuleOp::create(entry.kernel.getLoc());
-  std::string name = entry.kernel.getSymName().str();
-  auto check = [&](bool success, const char *step) {
-    if (!success)
-      throw Error(Error::Kind::Unsupported, "kernel " + name + " could not be " + step);
-  };
-  check(succeeded(emitKernel(entry.kernel, *module)), "emitted as loops");
-  auto setup = module->lookupSymbol<func::FuncOp>(name + "_setup");
-  entry.object.name = name;
-  entry.object.stages = setup->getAttrOfType<IntegerAttr>("weft.stages").getInt();
-  entry.object.temporaries = setup->getAttrOfType<IntegerAttr>("weft.temporaries").getInt();
-  expandMath(*module);
-  check(succeeded(lowerToLLVM(*module)), "lowered to the LLVM dialect");
-  entry.module = translate(*module);
-  check(entry.module.has_value(), "translated to LLVM IR");
-}
-
-void KernelCache::generate(std::vector<Pending> &pending) {
+/// Emits one after the other, as the IR's context wants it, then generates code on several threads.
+std::vector<KernelObject> KernelCache::compile(ArrayRef<KernelOp> kernels) {
+  std::vector<std::unique_ptr<EmittedKernel>> emitted;
+  {
+    Stopwatch watch(statistics.emitSeconds);
+    for (KernelOp kernel : kernels)
+      emitted.push_back(backend->emit(kernel));
+  }
   Stopwatch watch(statistics.codegenSeconds);
+  std::vector<KernelObject> objects(emitted.size());
+  std::vector<std::exception_ptr> errors(emitted.size());
   std::atomic<size_t> next = 0;
   auto work = [&] {
-    for (size_t number; (number = next++) < pending.size();) {
-      Pending &entry = pending[number];
-      entry.object.code = generateCode(*entry.module, target, CodeFormat::Object);
-      entry.module.reset();
+    for (size_t number; (number = next++) < emitted.size();) {
+      try {
+        objects[number] = emitted[number]->generate();
+      } catch (...) {
+        errors[number] = std::current_exception();
+      }
+      emitted[number].reset();
     }
   };
-  size_t helpers = std::min<size_t>(ThreadPool::process().threadCount(), pending.size());
+  size_t helpers = std::min<size_t>(ThreadPool::process().threadCount(), emitted.size());
   std::vector<std::thread> threads;
   for (size_t number = 1; number < helpers; ++number)
     threads.emplace_back(work);
   work();
   for (std::thread &thread : threads)
     thread.join();
+  for (const std::exception_ptr &error : errors)
+    if (error)
+      std::rethrow_exception(error);
+  return objects;
 }
 
 } // namespace weft

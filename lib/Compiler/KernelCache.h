@@ -1,11 +1,10 @@
 // Each distinct kernel is compiled once.
 #pragma once
 
-#include "codegen/CPU/ObjectCode.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "lib/Compiler/Compiler.h"
 #include "lib/Compiler/DiskCache.h"
-#include "lib/Compiler/KernelCode.h"
+#include "lib/Compiler/KernelBackend.h"
 #include "llvm/ADT/StringMap.h"
 
 namespace weft {
@@ -15,22 +14,19 @@ namespace weft {
 class KernelCache {
 public:
   /// `packaged`: the folder of kernels that were built with the package, or empty.
-  KernelCache(const CpuTarget &target, Statistics &statistics, const std::string &packaged);
+  KernelCache(std::unique_ptr<KernelBackend> backend, Statistics &statistics,
+              const std::string &packaged);
 
   /// The code of each kernel. What must be compiled is compiled on all threads of the pool. Throws
   /// weft::Error.
   std::vector<std::shared_ptr<const KernelCode>> get(llvm::ArrayRef<KernelOp> kernels);
 
 private:
-  struct Pending;
+  std::vector<KernelObject> compile(llvm::ArrayRef<KernelOp> kernels);
 
-  void emit(Pending &pending);
-  void generate(std::vector<Pending> &pending);
-
-  const CpuTarget &target;
+  std::unique_ptr<KernelBackend> backend;
   Statistics &statistics;
   DiskCache disk;
-  KernelLoader loader;
   llvm::StringMap<std::shared_ptr<const KernelCode>> loaded;
 };
 

@@ -30,7 +30,7 @@ KernelLoader::KernelLoader() : implementation(std::make_unique<Implementation>()
 
 KernelLoader::~KernelLoader() = default;
 
-std::shared_ptr<const KernelCode> KernelLoader::load(const KernelObject &object) {
+std::shared_ptr<KernelCode> KernelLoader::load(const KernelObject &object) {
   llvm::orc::LLJIT &jit = *implementation->jit;
   auto library = jit.createJITDylib(object.name + "." + std::to_string(implementation->count++));
   if (!library)
@@ -54,7 +54,7 @@ std::shared_ptr<const KernelCode> KernelLoader::load(const KernelObject &object)
   };
   auto code = std::make_shared<KernelCode>();
   code->temporaries = object.temporaries;
-  for (int64_t stage = 0; stage < object.stages; ++stage)
+  for (int64_t stage = 0; !object.isForDevice() && stage < object.stages; ++stage)
     code->stages.push_back(find("_" + std::to_string(stage)).toPtr<weft_stage>());
   code->setup = find("_setup").toPtr<void (*)(const int64_t *, int64_t *)>();
   return code;

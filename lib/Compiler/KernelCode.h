@@ -1,6 +1,8 @@
 // The machine code of one kernel, loaded.
 #pragma once
 
+#include "codegen/NVPTX/GpuKernel.h"
+#include "lib/Runtime/Device.h"
 #include "weft/abi.h"
 #include "llvm/ADT/SmallVector.h"
 #include "llvm/ADT/StringRef.h"
@@ -16,11 +18,21 @@ struct KernelObject {
   int64_t stages = 0;
   int64_t temporaries = 0;
   llvm::SmallVector<char, 0> code;
+  /// Of a kernel for a device, whose object file has no more than the setup: what the device loads,
+  /// and the shape of each stage's blocks.
+  std::string image = {};
+  std::vector<GpuStage> deviceStages = {};
+
+  bool isForDevice() const { return !deviceStages.empty(); }
 };
 
 /// The entry points of a loaded kernel. Lives as long as the process: code may run on any thread.
 struct KernelCode {
+  /// For this processor, or for a device.
   std::vector<weft_stage> stages;
+  std::vector<const DeviceFunction *> deviceStages;
+  /// Keeps the stages on the device.
+  std::unique_ptr<DeviceModule> deviceModule;
   int64_t temporaries = 0;
   /// Stores the tasks of each stage, then the bytes of each temporary.
   void (*setup)(const int64_t *sizes, int64_t *result) = nullptr;
@@ -31,8 +43,9 @@ class KernelLoader {
 public:
   KernelLoader();
   ~KernelLoader();
-  /// Throws weft::Error if the object can't be linked.
-  std::shared_ptr<const KernelCode> load(const KernelObject &object);
+  /// The setup of a kernel, and its stages unless they are for a device. Throws weft::Error if the
+  /// object can't be linked.
+  std::shared_ptr<KernelCode> load(const KernelObject &object);
 
 private:
   struct Implementation;

@@ -4,8 +4,8 @@
 #include "lib/Compiler/Types.h"
 #include "lib/Runtime/Allocator.h"
 #include "lib/Support/Error.h"
+#include "passes/plan/LaunchArguments.h"
 #include "llvm/ADT/SetVector.h"
-#include <bit>
 
 using namespace mlir;
 
@@ -14,10 +14,16 @@ namespace {
 
 class PlanBuilder {
 public:
-  PlanBuilder(func::FuncOp function, const KernelCodeByName &code)
-      : function(function), code(code) {}
+  PlanBuilder(func::FuncOp function, const KernelCodeByName &code, Device *device)
+      : function(function), code(code) {
+    result.plan.device = device;
+  }
 
   Executable build() {
+    if (hasSymbolicSizes(function))
+      throw Error(Error::Kind::Unsupported,
+                  "@" + function.getSymName().str() +
+                      " has symbolic sizes; it is compiled for given ones");
     Block &body = function.getBody().front();
     auto arena = function->getAttrOfType<IntegerAttr>("weft.arena");
     result.plan.arenaBytes = arena ? arena.getInt() : 0;
@@ -57,9 +63,14 @@ private:
   void addConstant(ConstantOp constant) {
     TensorSignature signature = signatureOf(constant.getType());
     StorageRef storage = Allocator::process().allocate(signature);
-    copyElements(cast<DenseElementsAttr>(constant.getValue()), storage->data());
+    copyElements(constant.getValue(), storage->data());
     places[constant.getResult()] = {BufferReference::Kind::Constant,
                                     static_cast<uint32_t>(result.plan.constants.size()), 0};
+    if (Device *device = result.plan.device) {
+      StorageRef there = device->allocate(signature.bytes());
+      device->write(*there, storage->data(), signature.bytes());
+      storage = std::move(there);
+    }
     result.plan.constants.push_back(std::move(storage));
   }
 
@@ -94,6 +105,9 @@ private:
   /// A donated argument over which the launch may write its result: read there for the last time,
   /// and only at the element that is being written.
   std::optional<uint32_t> donorOf(OpResult output) {
+    // Kernels of devices rely on inputs that nothing writes.
+    if (result.plan.device)
+      return std::nullopt;
     auto launch = cast<LaunchOp>(output.getOwner());
     auto kernel = SymbolTable::lookupNearestSymbolFrom<KernelOp>(launch, launch.getKernelAttr());
     Value inKernel = kernel.getYield().getValues()[output.getResultNumber()];
@@ -132,10 +146,9 @@ private:
   void addLaunch(LaunchOp launch) {
     auto kernel = SymbolTable::lookupNearestSymbolFrom<KernelOp>(launch, launch.getKernelAttr());
     std::shared_ptr<const KernelCode> kernelCode = code.at(kernel.getSymName());
-    std::vector<int64_t> sizes(launch.getSizes().begin(), launch.getSizes().end());
-    sizes.resize(kernel.getSizeCount());
-    if (auto parameters = launch->getAttrOfType<ArrayAttr>("parameters"))
-      llvm::append_range(sizes, llvm::map_range(parameters, parameterBits));
+    std::vector<int64_t> sizes;
+    for (const LaunchArgument &argument : launchArguments(launch, kernel))
+      sizes.push_back(bitsOf(argument));
     std::vector<BufferReference> buffers;
     for (Value input : launch.getInputs())
       buffers.push_back(places.at(storageOf(input)));
@@ -145,30 +158,30 @@ private:
         places[output] = {BufferReference::Kind::Arena, 0, static_cast<uint64_t>(offset)};
       buffers.push_back(places.at(output));
     }
-    std::vector<int64_t> setup(kernelCode->stages.size() + kernelCode->temporaries);
+    size_t stages = kernelCode->stages.size() + kernelCode->deviceStages.size();
+    std::vector<int64_t> setup(stages + kernelCode->temporaries);
     kernelCode->setup(sizes.data(), setup.data());
     uint64_t end = plannedBytes;
-    for (int64_t bytes : ArrayRef(setup).drop_front(kernelCode->stages.size())) {
+    for (int64_t bytes : ArrayRef(setup).drop_front(stages)) {
       buffers.push_back({BufferReference::Kind::Arena, 0, end});
       end += (static_cast<uint64_t>(bytes) + 63) / 64 * 64;
     }
     result.plan.arenaBytes = std::max(result.plan.arenaBytes, end);
     LaunchCost cost = costOf(launch, kernel);
-    for (auto [stage, function] : llvm::enumerate(kernelCode->stages))
-      result.plan.launches.push_back(
-          {function, buffers, sizes, setup[stage], cost.threads(), kernel.getSymName().str()});
+    for (size_t stage = 0; stage < stages; ++stage) {
+      Launch &added = result.plan.launches.emplace_back();
+      if (result.plan.device)
+        added.deviceFunction = kernelCode->deviceStages[stage];
+      else
+        added.function = kernelCode->stages[stage];
+      added.buffers = buffers;
+      added.sizes = sizes;
+      added.tasks = setup[stage];
+      added.maximumThreads = cost.threads();
+      added.name = kernel.getSymName().str();
+    }
     result.code.push_back(kernelCode);
     addReport(launch, kernel, cost);
-  }
-
-  /// How a kernel gets a parameter: an integer as itself, a number as the bits of a double.
-  static int64_t parameterBits(Attribute parameter) {
-    if (auto integer = dyn_cast<IntegerAttr>(parameter)) {
-      bool isUnsigned = integer.getType().isUnsignedInteger();
-      return isUnsigned ? static_cast<int64_t>(integer.getValue().getZExtValue())
-                        : integer.getValue().getSExtValue();
-    }
-    return std::bit_cast<int64_t>(cast<FloatAttr>(parameter).getValueAsDouble());
   }
 
   void addReport(LaunchOp launch, KernelOp kernel, const LaunchCost &cost) {
@@ -177,7 +190,8 @@ private:
     llvm::raw_string_ostream(report.schedule) << kernel.getScheduleAttr();
     report.bytes = cost.bytes;
     report.operations = cost.operations;
-    report.stages = static_cast<int64_t>(code.at(kernel.getSymName())->stages.size());
+    const KernelCode &kernelCode = *code.at(kernel.getSymName());
+    report.stages = static_cast<int64_t>(kernelCode.stages.size() + kernelCode.deviceStages.size());
     llvm::SmallSetVector<Attribute, 4> seen;
     launch.getLoc()->walk([&](Location part) {
       if (auto line = dyn_cast<FileLineColLoc>(part); line && seen.insert(line))
@@ -214,8 +228,8 @@ private:
 
 } // namespace
 
-Executable buildPlan(func::FuncOp function, const KernelCodeByName &code) {
-  return PlanBuilder(function, code).build();
+Executable buildPlan(func::FuncOp function, const KernelCodeByName &code, Device *device) {
+  return PlanBuilder(function, code, device).build();
 }
 
 } // namespace weft

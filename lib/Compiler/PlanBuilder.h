@@ -11,7 +11,9 @@ namespace weft {
 
 using KernelCodeByName = llvm::StringMap<std::shared_ptr<const KernelCode>>;
 
-/// Builds the plan of `function`, whose launches have offsets in the arena (weft-plan-memory).
-Executable buildPlan(mlir::func::FuncOp function, const KernelCodeByName &code);
+/// Builds the plan of `function`, whose launches have offsets in the arena (weft-plan-memory). The
+/// code is for `device`, or for this processor if it is null.
+Executable buildPlan(mlir::func::FuncOp function, const KernelCodeByName &code,
+                     Device *device = nullptr);
 
 } // namespace weft

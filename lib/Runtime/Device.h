@@ -30,6 +30,14 @@ public:
                                          uint32_t sharedBytes) = 0;
 };
 
+/// What a device loads.
+enum class ImageFormat {
+  /// Machine code, or the vendor's portable assembly (PTX).
+  MachineCode,
+  /// LLVM's bitcode, for a device that is emulated.
+  LlvmBitcode,
+};
+
 /// What one launch of a plan is for one execution: the addresses of its buffers.
 using LaunchPointers = std::span<void *const>;
 
@@ -45,6 +53,8 @@ public:
   /// What code for it is generated for: "cuda:sm_90a".
   virtual const std::string &target() const = 0;
 
+  virtual ImageFormat imageFormat() const = 0;
+
   /// Memory on the device, aligned to 256 bytes, with undefined contents.
   virtual StorageRef allocate(uint64_t bytes) = 0;
 
@@ -53,7 +63,7 @@ public:
   virtual void read(void *to, const Storage &from, uint64_t bytes) = 0;
   virtual void write(Storage &to, const void *from, uint64_t bytes) = 0;
 
-  /// Loads code: a cubin, or what else the device's kind takes.
+  /// Loads code of the device's format.
   virtual std::unique_ptr<DeviceModule> load(std::string_view image) = 0;
 
   /// Runs the launches of `plan` one after the other; `pointers` has an entry for each.

@@ -53,6 +53,7 @@ public:
 
   const std::string &name() const override { return deviceName; }
   const std::string &target() const override { return deviceTarget; }
+  ImageFormat imageFormat() const override { return ImageFormat::MachineCode; }
   StorageRef allocate(uint64_t bytes) override;
   void read(void *to, const Storage &from, uint64_t bytes) override;
   void write(Storage &to, const void *from, uint64_t bytes) override;

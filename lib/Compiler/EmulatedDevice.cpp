@@ -1,0 +1,123 @@
+#include "lib/Compiler/EmulatedDevice.h"
+#include "codegen/NVPTX/GpuTarget.h"
+#include "lib/Runtime/Plan.h"
+#include "lib/Support/Error.h"
+#include "llvm/Bitcode/BitcodeReader.h"
+#include "llvm/IR/LLVMContext.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Support/MemoryBuffer.h"
+
+namespace weft {
+namespace {
+
+class EmulatedFunction final : public DeviceFunction {
+public:
+  EmulatedFunction(emulator::Emulator &emulator, std::string name, uint32_t sharedBytes)
+      : emulator(emulator), name(std::move(name)), sharedBytes(sharedBytes) {}
+
+  emulator::Emulator &emulator;
+  const std::string name;
+  const uint32_t sharedBytes;
+};
+
+class EmulatedModule final : public DeviceModule {
+public:
+  EmulatedModule(std::unique_ptr<llvm::LLVMContext> context, std::unique_ptr<llvm::Module> module)
+      : emulator(std::move(context), std::move(module)) {}
+
+  /// The kernel itself says how many threads its blocks have.
+  const DeviceFunction &function(const std::string &name, uint32_t, uint32_t sharedBytes) override {
+    functions.push_back(std::make_unique<EmulatedFunction>(emulator, name, sharedBytes));
+    return *functions.back();
+  }
+
+private:
+  emulator::Emulator emulator;
+  std::vector<std::unique_ptr<EmulatedFunction>> functions;
+};
+
+/// Few blocks, so that each does several tasks, as on a device with more tasks than room.
+constexpr int64_t mostBlocks = 7;
+
+} // namespace
+
+EmulatedDevice &EmulatedDevice::instance(const std::string &chip) {
+  static std::mutex mutex;
+  static std::map<std::string, EmulatedDevice *> devices;
+  std::lock_guard lock(mutex);
+  EmulatedDevice *&device = devices[chip];
+  if (!device)
+    device = new EmulatedDevice(chip);
+  return *device;
+}
+
+EmulatedDevice::EmulatedDevice(const std::string &chip)
+    : deviceName("emulator:" + chip), deviceTarget("cuda:" + chip) {
+  if (!GpuTarget::byName(deviceTarget))
+    throw Error(Error::Kind::Unsupported, "there is no device " + deviceName +
+                                              ": emulated are the GPUs of " + GpuTarget::names());
+}
+
+StorageRef EmulatedDevice::allocate(uint64_t bytes) {
+  std::lock_guard lock(mutex);
+  // Even a block of no bytes has an address of its own.
+  auto buffer = std::make_unique<emulator::DeviceBuffer>(std::max<uint64_t>(bytes, 1));
+  void *data = buffer->data();
+  buffers[reinterpret_cast<uintptr_t>(data)] = std::move(buffer);
+  return Storage::onDevice(data, bytes, *this);
+}
+
+void EmulatedDevice::release(void *data, uint64_t) noexcept {
+  std::lock_guard lock(mutex);
+  buffers.erase(reinterpret_cast<uintptr_t>(data));
+}
+
+void EmulatedDevice::read(void *to, const Storage &from, uint64_t bytes) {
+  std::lock_guard lock(mutex);
+  buffers.at(reinterpret_cast<uintptr_t>(from.data()))->read(to, bytes);
+}
+
+void EmulatedDevice::write(Storage &to, const void *from, uint64_t bytes) {
+  std::lock_guard lock(mutex);
+  buffers.at(reinterpret_cast<uintptr_t>(to.data()))->write(from, bytes);
+}
+
+std::unique_ptr<DeviceModule> EmulatedDevice::load(std::string_view image) {
+  auto context = std::make_unique<llvm::LLVMContext>();
+  llvm::MemoryBufferRef buffer(llvm::StringRef(image.data(), image.size()), "kernel");
+  auto module = llvm::parseBitcodeFile(buffer, *context);
+  if (!module)
+    throw Error(Error::Kind::Unsupported,
+                deviceName + ": loading kernels: " + llvm::toString(module.takeError()));
+  return std::make_unique<EmulatedModule>(std::move(context), std::move(*module));
+}
+
+emulator::BufferArgument EmulatedDevice::bufferAt(void *address, size_t number) {
+  auto place = reinterpret_cast<uintptr_t>(address);
+  auto &[begin, buffer] = *std::prev(buffers.upper_bound(place));
+  return {buffer.get(), /*readOnly=*/false, "buffer " + std::to_string(number), place - begin};
+}
+
+void EmulatedDevice::run(const Plan &plan, std::span<const LaunchPointers> pointers) {
+  std::lock_guard lock(mutex);
+  for (size_t number = 0; number < plan.launches.size(); ++number) {
+    const Launch &launch = plan.launches[number];
+    if (launch.tasks <= 0)
+      continue;
+    const auto &function = static_cast<const EmulatedFunction &>(*launch.deviceFunction);
+    emulator::LaunchRequest request;
+    request.kernel = function.name;
+    for (void *pointer : pointers[number])
+      request.arguments.push_back(bufferAt(pointer, request.arguments.size()));
+    for (int64_t size : launch.sizes)
+      request.arguments.push_back(static_cast<uint64_t>(size));
+    request.arguments.push_back(static_cast<uint64_t>(launch.tasks));
+    request.grid[0] = static_cast<uint32_t>(std::min(launch.tasks, mostBlocks));
+    request.dynamicSharedBytes = function.sharedBytes;
+    request.seed = seed;
+    if (auto fault = function.emulator.launch(request))
+      throw emulator::EmulationError(std::move(*fault));
+  }
+}
+
+} // namespace weft
