@@ -22,6 +22,11 @@ LLVM_TOOLS = Path("/usr/lib/llvm-22/bin")
 CPP_SUFFIXES = (".cpp", ".h", ".c")
 # Small and without MLIR: clang-tidy reads all of these every time, of the rest what changed.
 ALWAYS_TIDY = ("lib/Support/", "lib/Runtime/")
+# What weft-fuzz can give damaged inputs to; together about a minute.
+FUZZ_TARGETS = (
+    *("text", "bytecode", "pipeline", "gpu-pipeline"),
+    *("program", "safetensors", "object", "driver"),
+)
 
 
 @dataclass(frozen=True)
@@ -136,6 +141,19 @@ def run_pytest(tree: Tree) -> Totals | None:
     return totals_of_report(report, tree.run([*pytest, *tree.arguments]))
 
 
+def run_fuzz(tree: Tree) -> Totals | None:
+    """Damaged inputs, the same in every run; more: `tools/test fuzz -- --count=50000 --seed=2`."""
+    if not tree.files(".cpp", under="test/fuzz/"):
+        return None
+    programs = tree.build / "bin"
+    folders = [f"--tools={programs}", f"--save={tree.build / 'reports' / 'fuzz'}"]
+    totals = Totals()
+    for target in FUZZ_TARGETS:
+        command = [programs / "weft-fuzz", target, tree.root / "test", *folders]
+        totals += totals_of_linter(tree.run([*command, *tree.arguments]))
+    return totals
+
+
 def run_ruff(tree: Tree) -> Totals | None:
     """Python style and mistakes."""
     if not tree.files(".py"):
@@ -214,6 +232,7 @@ SUITES: dict[str, Callable[[Tree], Totals | None]] = {
     "lit": run_lit,
     "unit": run_unit,
     "pytest": run_pytest,
+    "fuzz": run_fuzz,
     "ruff": run_ruff,
     "ruff-format": run_ruff_format,
     "mypy": run_mypy,

@@ -94,8 +94,7 @@ LogicalResult emitKernel(KernelOp kernel, ModuleOp module) {
     emitScatter(emitter);
     break;
   }
-  emitter.finish();
-  return success();
+  return emitter.finish();
 }
 
 bool isOnTensors(func::FuncOp function) {

@@ -79,7 +79,7 @@ void KernelEmitter::callHelper(StringRef name, ValueRange arguments) {
   func::CallOp::create(current, location(), name, TypeRange{}, all);
 }
 
-void KernelEmitter::finish() {
+LogicalResult KernelEmitter::finish() {
   Type pointer = pointerType(kernel.getContext());
   auto function = createFunction("_setup", {pointer, pointer});
   function->setAttr("weft.stages", module.getI64IntegerAttr(stageTasks.size()));
@@ -97,6 +97,7 @@ void KernelEmitter::finish() {
       LLVM::StoreOp::create(current, location(), value, address, 8);
     }
   func::ReturnOp::create(current, location());
+  return failure(refused);
 }
 
 Value KernelEmitter::atEntry(function_ref<Value()> emit) {
@@ -223,12 +224,24 @@ Value KernelEmitter::compute(Value tensor, ArrayRef<ElementIndex> indices) {
     return parameter(number.getInt(), computeType(tensor));
   if (auto indexed = dyn_cast<IndexedOpInterface>(op))
     return indexed.emitElements(*this, cast<OpResult>(tensor).getResultNumber(), indices);
+  auto elementwise = dyn_cast<ElementwiseOpInterface>(op);
+  if (!elementwise)
+    return refuse(op);
   SmallVector<Value> operands;
   for (Value operand : op->getOperands())
     operands.push_back(element(operand, indices));
   unify(operands);
-  Value value = cast<ElementwiseOpInterface>(op).emitBody(current, location(), operands);
+  Value value = elementwise.emitBody(current, location(), operands);
   return roundTo(value, getElementTypeOrSelf(tensor));
+}
+
+Value KernelEmitter::refuse(Operation *op) {
+  if (!refused)
+    op->emitOpError() << "is read where the template " << stringifyTemplate(getSchedule().getKind())
+                      << " does not have its value: it needs a kernel of its own";
+  refused = true;
+  auto zero = current.getZeroAttr(computeType(op->getResult(0)));
+  return arith::ConstantOp::create(current, location(), cast<TypedAttr>(zero));
 }
 
 Value KernelEmitter::guarded(Value condition, Value otherwise, function_ref<Value()> body) {

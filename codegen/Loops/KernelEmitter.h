@@ -40,8 +40,8 @@ public:
                         llvm::function_ref<void(mlir::ValueRange)> body);
   /// Calls a helper with the current stage's buffers and sizes.
   void callHelper(llvm::StringRef name, mlir::ValueRange arguments);
-  /// Emits @K_setup; after all stages.
-  void finish();
+  /// Emits @K_setup; after all stages. Fails if an op could not be computed, which was reported.
+  llvm::LogicalResult finish();
 
   // ElementEmitter.
 
@@ -156,6 +156,8 @@ protected:
 private:
   using Key = std::vector<const void *>;
   mlir::Value compute(mlir::Value tensor, llvm::ArrayRef<ElementIndex> indices);
+  /// Reports an op that is read where its template does not have it; `finish` fails then.
+  mlir::Value refuse(mlir::Operation *op);
   mlir::Value load(mlir::BlockArgument argument, llvm::ArrayRef<ElementIndex> indices);
   /// What each lane adds to the place of the first, in elements.
   mlir::Value laneOffsets(mlir::Type type, llvm::ArrayRef<ElementIndex> indices);
@@ -169,6 +171,7 @@ private:
 
   // State of the function being emitted.
   mlir::Value buffersPointer, sizesPointer, laneMask;
+  bool refused = false;
   mlir::Block *entryBlock = nullptr;
   mlir::Operation *lastEntryOp = nullptr;
   std::map<int64_t, mlir::Value> symbolValues;

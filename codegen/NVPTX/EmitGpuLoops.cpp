@@ -79,8 +79,7 @@ LogicalResult emitGpuKernel(KernelOp kernel, ModuleOp module) {
     emitGpuScatter(emitter);
     break;
   }
-  emitter.finish();
-  return success();
+  return emitter.finish();
 }
 
 namespace {

@@ -1,5 +1,6 @@
 // The ahead-of-time compiler: from a program to an object file and its C header.
 #include "codegen/CPU/Target.h"
+#include "codegen/NVPTX/GpuTarget.h"
 #include "lib/Compiler/CompileObject.h"
 #include "lib/Compiler/ObjectMetadata.h"
 #include "lib/Compiler/Pipeline.h"
@@ -58,11 +59,13 @@ static std::string helpEnd() {
     text += "  " + kind.name.str() + std::string(13 - kind.name.size(), ' ') + kind.meaning.str() +
             "\n";
   text += "\nPROCESSORS (--target)\n" + CpuTarget::listing();
+  text += "  " + GpuTarget::names() + ": NVIDIA's GPUs, for ptx and cubin\n";
   return text +
          "\nEXAMPLE\n"
          "  weftc net.mlir -o net.o --header net.h\n"
          "  cc main.c net.o -lm -o main            # main.c includes net.h, calls net_run()\n"
-         "  weftc --inspect main\n";
+         "  weftc --inspect main\n"
+         "  weftc net.mlir -o net.ptx --emit=ptx --target=cuda:sm_90a\n";
 }
 
 [[noreturn]] static void fail(const std::string &message) {
@@ -83,8 +86,9 @@ ObjectOptions CommandLine::objectOptions() const {
   std::optional<ThreadMode> mode = threadModeByName(threads);
   if (!mode)
     fail("--threads=" + threads + ": no mode has this name; there are none, hook, pool");
-  if (!CpuTarget::byName(target))
-    fail("--target=" + target + ": no processor has this name; there are " + CpuTarget::names());
+  if (!CpuTarget::byName(target) && !GpuTarget::byName(target))
+    fail("--target=" + target + ": no processor has this name; there are " + CpuTarget::names() +
+         ", " + GpuTarget::names());
   options.emit = *kind;
   options.threads = *mode;
   options.target = target;
@@ -124,6 +128,7 @@ int main(int argc, char **argv) {
   std::string end = helpEnd();
   cl::extrahelp help(end);
   cl::HideUnrelatedOptions({&line.files, &line.code, &line.looking});
+  cl::getRegisteredOptions()["help-list"]->setHiddenFlag(cl::ReallyHidden);
   cl::SetVersionPrinter([](llvm::raw_ostream &out) { out << "weftc " << weftVersion() << "\n"; });
   cl::ParseCommandLineOptions(
       argc, argv,
