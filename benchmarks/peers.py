@@ -44,6 +44,8 @@ def available(framework: str) -> bool:
     """For a framework as the table names it."""
     if framework == "torch.compile":
         return installed("torch") and has_compiler()
+    if framework == "onnxruntime":
+        return installed("onnxruntime") and installed("onnx")
     return installed(framework)
 
 
@@ -64,4 +66,6 @@ def missing() -> list[str]:
             lines.append(f"{label} is not installed: skipped")
     if installed("torch") and not has_compiler():
         lines.append("torch.compile is skipped: it needs a C++ compiler (g++)")
+    if not available("onnxruntime"):
+        lines.append("ONNX Runtime is skipped: it needs the packages onnx and onnxruntime")
     return lines

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from artifact import program_bytes, program_peak_bytes, program_start_seconds
+
 MODULES = {"weft": "weft", "torch": "torch", "torch.compile": "torch", "jax": "jax.numpy"}
 LOOP_STEPS = 50
 
@@ -89,6 +91,9 @@ PROBES = {
         first_step_seconds,
         peak_bytes,
         loop_bytes,
+        program_bytes,
+        program_start_seconds,
+        program_peak_bytes,
     )
 }
 

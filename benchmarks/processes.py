@@ -44,6 +44,7 @@ class Probe:
 
 
 FIRST = ("weft", "torch", "jax")
+ARTIFACTS = ("weft", "onnxruntime")
 PROBES = {
     "compile": [
         Probe(
@@ -74,6 +75,11 @@ PROBES = {
         Probe("first eager x + y, warm disk cache", "first_add", ("weft",)),
         Probe("first eager x @ y, nothing cached", "first_matmul", FIRST, cold_cache=True),
         Probe("first eager x @ y, warm disk cache", "first_matmul", ("weft",)),
+    ],
+    "artifact": [
+        Probe("stripped program with its weights", "program_bytes", ARTIFACTS, unit="B"),
+        Probe("start of the program to first scores", "program_start_seconds", ARTIFACTS),
+        Probe("peak memory of the program", "program_peak_bytes", ARTIFACTS, unit="B"),
     ],
 }
 

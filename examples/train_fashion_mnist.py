@@ -3,7 +3,7 @@
 Two convolutions, a pooling and two dense layers; Adam. Prints the accuracy on the 10,000 test
 images and the time spent compiling, and writes the loss curve and some predictions as pictures.
 With --compare-torch the same network is trained in PyTorch as well, from the same initial weights
-and on the same batches.
+and on the same batches. With --export the trained network is saved for `weft.load` and weftc.
 """
 
 from __future__ import annotations
@@ -229,6 +229,7 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--compare-torch", action="store_true", help="train the same network in PyTorch too"
     )
+    parser.add_argument("--export", type=Path, help="save the trained network to this file (.weft)")
     return parser.parse_args(arguments)
 
 
@@ -266,6 +267,10 @@ def main(arguments: list[str] | None = None) -> int:
         f"which {stats['compile_seconds']:.2f} s compiling and {stats['trace_seconds']:.2f} s "
         f"tracing ({stats['traces']} traces)"
     )
+    if options.export:
+        images = weft.spec(("n", 1, 28, 28))
+        weft.export(classify, images).save(options.export)
+        print(f"saved the trained network as {options.export}")
     if twin:
         start = time.perf_counter()
         losses["PyTorch"] = train(twin.step, batches(), options.epochs, "PyTorch")

@@ -3,6 +3,7 @@
 #include "codegen/CPU/LinkArtifact.h"
 #include "codegen/Passes.h"
 #include "lib/Compiler/CHeader.h"
+#include "lib/Compiler/CompileForGpu.h"
 #include "lib/Compiler/Diagnostics.h"
 #include "lib/Compiler/LinkLibrary.h"
 #include "lib/Compiler/ObjectMetadata.h"
@@ -26,7 +27,10 @@ static constexpr EmitKindInfo kinds[] = {
     {EmitKind::StaticLibrary, "static", "an archive with the object"},
     {EmitKind::SharedLibrary, "shared", "a shared library, linked by ld.lld"},
     {EmitKind::LlvmText, "llvm", "the optimised LLVM IR, as text"},
-    {EmitKind::AssemblyText, "asm", "assembly, as text"}};
+    {EmitKind::AssemblyText, "asm", "assembly, as text"},
+    {EmitKind::Ptx, "ptx", "the kernels for a GPU, as PTX text", true},
+    {EmitKind::Cubin, "cubin", "the same as machine code, made by ptxas of the CUDA toolkit",
+     true}};
 
 ArrayRef<EmitKindInfo> emitKinds() { return kinds; }
 
@@ -215,6 +219,10 @@ private:
 } // namespace
 
 void compileObject(ModuleOp module, const ObjectOptions &options) {
+  const auto *kind =
+      llvm::find_if(kinds, [&](const EmitKindInfo &known) { return known.kind == options.emit; });
+  if (kind->isForGpu || GpuTarget::isGpuName(options.target))
+    return compileForGpu(module, options, *kind);
   ObjectCompiler(module, options).compile();
 }
 

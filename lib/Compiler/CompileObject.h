@@ -9,11 +9,13 @@
 namespace weft {
 
 /// What is written.
-enum class EmitKind { Object, StaticLibrary, SharedLibrary, LlvmText, AssemblyText };
+enum class EmitKind { Object, StaticLibrary, SharedLibrary, LlvmText, AssemblyText, Ptx, Cubin };
 
 struct EmitKindInfo {
   EmitKind kind;
   llvm::StringLiteral name, meaning;
+  /// Made for a GPU, else for a processor.
+  bool isForGpu = false;
 };
 /// The kinds, with the names that the command line and Python use.
 llvm::ArrayRef<EmitKindInfo> emitKinds();
@@ -26,7 +28,7 @@ llvm::StringRef nameOf(ThreadMode mode);
 struct ObjectOptions {
   /// What the names of the C functions begin with: an identifier of C. Empty: made from `output`.
   std::string name;
-  /// A processor, see CpuTarget::byName.
+  /// A processor, see CpuTarget::byName, or a GPU, see GpuTarget::byName.
   std::string target = "native";
   EmitKind emit = EmitKind::Object;
   ThreadMode threads = ThreadMode::None;
@@ -40,7 +42,7 @@ struct ObjectOptions {
 
 /// Compiles @main of `module`, with known or symbolic sizes, and writes the files of `options`, all
 /// of them or none. Changes the module. Throws weft::Error, with the user's line where there is
-/// one.
+/// one. For a GPU the result is the code of the program's kernels, see docs/gpu.md.
 void compileObject(mlir::ModuleOp module, const ObjectOptions &options);
 
 /// The name that a model gets from the file it is written to: "out/my-net.o" gives "my_net".

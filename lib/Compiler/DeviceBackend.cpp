@@ -4,6 +4,8 @@
 #include "lib/Compiler/Diagnostics.h"
 #include "lib/Compiler/KernelBackend.h"
 #include "lib/Support/Error.h"
+#include "mlir/Dialect/LLVMIR/Transforms/Passes.h"
+#include "mlir/Pass/PassManager.h"
 #include "llvm/Bitcode/BitcodeWriter.h"
 
 using namespace mlir;
@@ -45,6 +47,14 @@ private:
   const ImageFormat format;
 };
 
+/// Makes the ops' locations part of the LLVM IR, where the emulator finds the user's lines.
+LogicalResult addDebugLocations(ModuleOp module) {
+  PassManager passes(module.getContext());
+  passes.enableVerifier(false);
+  passes.addPass(LLVM::createDIScopeForLLVMFuncOpPass());
+  return passes.run(module);
+}
+
 class DeviceBackend : public KernelBackend {
 public:
   DeviceBackend(Device &device, GpuTarget target, const CpuTarget &host)
@@ -67,6 +77,8 @@ public:
     check(succeeded(emitGpuKernel(kernel, *module)), "emitted for a GPU");
     expandMath(*module);
     check(succeeded(lowerToNVVM(*module)), "lowered to the NVVM dialect");
+    if (device.imageFormat() == ImageFormat::LlvmBitcode)
+      check(succeeded(addDebugLocations(*module)), "given debug locations");
     GpuKernel description = gpuKernelsOf(*module).front();
     KernelObject object{
         name, static_cast<int64_t>(description.stages.size()), description.temporaries, {}};

@@ -2,10 +2,13 @@
 #include "codegen/NVPTX/GpuTarget.h"
 #include "lib/Runtime/Plan.h"
 #include "lib/Support/Error.h"
+#include "lib/Support/Options.h"
 #include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/Module.h"
 #include "llvm/Support/MemoryBuffer.h"
+
+#include <limits>
 
 namespace weft {
 namespace {
@@ -52,7 +55,11 @@ EmulatedDevice &EmulatedDevice::instance(const std::string &chip) {
 }
 
 EmulatedDevice::EmulatedDevice(const std::string &chip)
-    : deviceName("emulator:" + chip), deviceTarget("cuda:" + chip) {
+    : deviceName("emulator:" + chip),
+      deviceTarget("cuda:" + chip),
+      seed(static_cast<uint64_t>(integerOption(processEnvironment, "WEFT_EMULATOR_SEED", 0,
+                                               std::numeric_limits<int64_t>::max())
+                                     .value_or(1))) {
   if (!GpuTarget::byName(deviceTarget))
     throw Error(Error::Kind::Unsupported, "there is no device " + deviceName +
                                               ": emulated are the GPUs of " + GpuTarget::names());
@@ -92,10 +99,10 @@ std::unique_ptr<DeviceModule> EmulatedDevice::load(std::string_view image) {
   return std::make_unique<EmulatedModule>(std::move(context), std::move(*module));
 }
 
-emulator::BufferArgument EmulatedDevice::bufferAt(void *address, size_t number) {
+emulator::BufferArgument EmulatedDevice::bufferAt(void *address, size_t number, bool readOnly) {
   auto place = reinterpret_cast<uintptr_t>(address);
   auto &[begin, buffer] = *std::prev(buffers.upper_bound(place));
-  return {buffer.get(), /*readOnly=*/false, "buffer " + std::to_string(number), place - begin};
+  return {buffer.get(), readOnly, "buffer " + std::to_string(number), place - begin};
 }
 
 void EmulatedDevice::run(const Plan &plan, std::span<const LaunchPointers> pointers) {
@@ -107,8 +114,10 @@ void EmulatedDevice::run(const Plan &plan, std::span<const LaunchPointers> point
     const auto &function = static_cast<const EmulatedFunction &>(*launch.deviceFunction);
     emulator::LaunchRequest request;
     request.kernel = function.name;
-    for (void *pointer : pointers[number])
-      request.arguments.push_back(bufferAt(pointer, request.arguments.size()));
+    for (void *pointer : pointers[number]) {
+      size_t buffer = request.arguments.size();
+      request.arguments.push_back(bufferAt(pointer, buffer, buffer < launch.inputs));
+    }
     for (int64_t size : launch.sizes)
       request.arguments.push_back(static_cast<uint64_t>(size));
     request.arguments.push_back(static_cast<uint64_t>(launch.tasks));

@@ -18,7 +18,7 @@ public:
   static EmulatedDevice &instance(const std::string &chip);
 
   /// Decides the order in which threads run and copies land, from the next launch on. 0: threads in
-  /// order.
+  /// order. It starts as the environment variable WEFT_EMULATOR_SEED says, else as 1.
   void setSeed(uint64_t value) { seed = value; }
 
   const std::string &name() const override { return deviceName; }
@@ -30,18 +30,19 @@ public:
   std::unique_ptr<DeviceModule> load(std::string_view image) override;
   void run(const Plan &plan, std::span<const LaunchPointers> pointers) override;
   void synchronize() override {}
+  void synchronizeWithOthers() override {}
 
 private:
   explicit EmulatedDevice(const std::string &chip);
   void release(void *data, uint64_t bytes) noexcept override;
   /// The buffer that an address is in. `mutex` is held.
-  emulator::BufferArgument bufferAt(void *address, size_t number);
+  emulator::BufferArgument bufferAt(void *address, size_t number, bool readOnly);
 
   const std::string deviceName, deviceTarget;
   std::mutex mutex;
   /// By address.
   std::map<uintptr_t, std::unique_ptr<emulator::DeviceBuffer>> buffers;
-  uint64_t seed = 1;
+  uint64_t seed;
 };
 
 } // namespace weft

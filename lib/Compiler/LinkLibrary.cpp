@@ -8,6 +8,7 @@
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Program.h"
 #include "llvm/TargetParser/Triple.h"
+#include <cstdlib>
 
 namespace weft {
 
@@ -24,9 +25,11 @@ std::string staticLibrary(llvm::StringRef object, llvm::StringRef name) {
   return (*archive)->getBuffer().str();
 }
 
-/// LLVM's linker: beside the LLVM that Weft is built with, else on the path.
+/// LLVM's linker: in the folder that WEFT_LLVM_TOOLS names, by default that of the LLVM that Weft
+/// is built with, else on the path.
 static std::string findLinker() {
-  llvm::StringRef folders[] = {WEFT_LLVM_TOOLS};
+  const char *given = std::getenv("WEFT_LLVM_TOOLS");
+  llvm::StringRef folders[] = {given ? given : WEFT_LLVM_TOOLS};
   if (auto found = llvm::sys::findProgramByName("ld.lld", folders))
     return *found;
   for (llvm::StringRef name : {"ld.lld", "ld.lld-22"})

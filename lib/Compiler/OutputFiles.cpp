@@ -3,6 +3,7 @@
 #include "lib/Support/Error.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
 #include "llvm/Support/Signals.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -38,9 +39,19 @@ static bool isSpecial(llvm::StringRef path) {
          !fs::is_directory(status);
 }
 
+static std::string absolutePath(llvm::StringRef path) {
+  llvm::SmallString<256> absolute(path);
+  static_cast<void>(fs::make_absolute(absolute));
+  llvm::sys::path::remove_dots(absolute);
+  return absolute.str().str();
+}
+
 std::string OutputFiles::addWrittenByCaller(llvm::StringRef path) {
   if (fs::is_directory(path))
     fail(path, "written", "it is a folder");
+  for (const File &other : files)
+    if (!isSpecial(path) && absolutePath(other.path) == absolutePath(path))
+      fail(path, "written", "it is named for two outputs");
   llvm::SmallString<256> name;
   int descriptor;
   std::error_code error = isSpecial(path)
@@ -49,7 +60,7 @@ std::string OutputFiles::addWrittenByCaller(llvm::StringRef path) {
   if (error)
     fail(path, "written", error.message());
   llvm::sys::RemoveFileOnSignal(name);
-  files.push_back({path.str(), name.str().str()});
+  files.push_back({path.str(), name.str().str(), ""});
   llvm::raw_fd_ostream(descriptor, /*shouldClose=*/true).close();
   return files.back().temporary;
 }
@@ -73,25 +84,58 @@ static void copyInto(llvm::StringRef from, llvm::StringRef path) {
     fail(path, "written", error.message());
 }
 
+/// Keeps what is at the path under another name.
+static std::error_code keep(llvm::StringRef path, std::string &previous) {
+  fs::file_status status;
+  if (fs::status(path, status, /*follow=*/false) || !fs::exists(status))
+    return {};
+  if (fs::is_directory(status))
+    return std::make_error_code(std::errc::is_a_directory);
+  llvm::SmallString<256> name;
+  if (std::error_code error = fs::getPotentiallyUniqueFileName(path + ".%%%%%%%%.old", name))
+    return error;
+  std::error_code error = fs::create_hard_link(path, name);
+  if (error) // Some file systems have no second names.
+    error = fs::rename(path, name);
+  if (!error)
+    previous = name.str().str();
+  return error;
+}
+
+std::error_code OutputFiles::move(File &file) {
+  if (std::error_code error = keep(file.path, file.previous))
+    return error;
+  std::error_code error = fs::rename(file.temporary, file.path);
+  file.isMoved = !error;
+  return error;
+}
+
+void OutputFiles::moveBack(const File &file) {
+  if (!file.previous.empty())
+    static_cast<void>(fs::rename(file.previous, file.path));
+  else if (file.isMoved)
+    removeFile(file.path);
+}
+
 void OutputFiles::commit() {
   for (const File &file : files)
     if (isSpecial(file.path))
       copyInto(file.temporary, file.path);
-  std::vector<File> moved;
-  for (const File &file : files) {
+  for (File &file : files) {
     if (isSpecial(file.path))
       continue;
-    if (std::error_code error = fs::rename(file.temporary, file.path)) {
-      for (const File &other : moved)
-        removeFile(other.path);
+    if (std::error_code error = move(file)) {
+      for (const File &other : files)
+        moveBack(other);
       fail(file.path, "written", error.message());
     }
-    moved.push_back(file);
   }
 }
 
 OutputFiles::~OutputFiles() {
   for (const File &file : files) {
+    if (!file.previous.empty())
+      removeFile(file.previous);
     removeFile(file.temporary);
     llvm::sys::DontRemoveFileOnSignal(file.temporary);
   }

@@ -3,13 +3,14 @@
 
 #include "llvm/ADT/StringRef.h"
 #include <string>
+#include <system_error>
 #include <vector>
 
 namespace weft {
 
 /// Files are written beside their places, and renamed into them by `commit()`. What was not
-/// committed is removed. A path that names no regular file, as /dev/stdout, is written at
-/// `commit()`.
+/// committed is removed; what was at these places before stays until all are there, and comes back
+/// if one can't be. A path that names no regular file, as /dev/stdout, is written at `commit()`.
 class OutputFiles {
 public:
   OutputFiles() = default;
@@ -17,17 +18,23 @@ public:
   OutputFiles &operator=(const OutputFiles &) = delete;
   ~OutputFiles();
 
-  /// Adds a file with these bytes. Throws weft::Error (IO).
+  /// Adds a file with these bytes. No two files have one path. Throws weft::Error (IO).
   void add(llvm::StringRef path, llvm::StringRef bytes);
   /// Adds a file that the caller writes under the name that this returns. Throws weft::Error (IO).
   std::string addWrittenByCaller(llvm::StringRef path);
-  /// Moves all files to their places. Throws weft::Error (IO).
+  /// Moves all files to their places, or none. Throws weft::Error (IO).
   void commit();
 
 private:
   struct File {
     std::string path, temporary;
+    /// Another name of what was at `path` before; empty if nothing was.
+    std::string previous;
+    bool isMoved = false;
   };
+  static std::error_code move(File &file);
+  static void moveBack(const File &file);
+
   std::vector<File> files;
 };
 

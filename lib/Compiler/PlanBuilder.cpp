@@ -175,6 +175,7 @@ private:
       else
         added.function = kernelCode->stages[stage];
       added.buffers = buffers;
+      added.inputs = launch.getInputs().size();
       added.sizes = sizes;
       added.tasks = setup[stage];
       added.maximumThreads = cost.threads();

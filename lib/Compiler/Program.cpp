@@ -84,13 +84,37 @@ static void writeWeights(ModuleOp module, llvm::StringRef path) {
   turnWeightsToArguments(module);
 }
 
+static void writeBytecode(ModuleOp module, llvm::raw_ostream &stream, llvm::StringRef path) {
+  if (failed(writeBytecodeToFile(module, stream, BytecodeWriterConfig("weft"))))
+    throw Error(Error::Kind::IO, path.str() + ": the program can't be written as bytecode");
+}
+
+/// A copy in `context`, where nothing was before: so the elements of its weights, which it shares
+/// with `module`, are under the weights' names. In a context with other programs these may be
+/// taken.
+static OwningOpRef<ModuleOp> copyTo(MLIRContext &context, ModuleOp module, llvm::StringRef path) {
+  OwningOpRef<ModuleOp> withoutWeights = module.clone();
+  turnWeightsToArguments(*withoutWeights);
+  llvm::SmallString<0> bytes;
+  llvm::raw_svector_ostream stream(bytes);
+  writeBytecode(*withoutWeights, stream, path);
+  auto buffer =
+      llvm::WritableMemoryBuffer::getNewUninitMemBuffer(bytes.size(), path, llvm::Align(4096));
+  llvm::copy(bytes, buffer->getBufferStart());
+  auto sources = std::make_shared<llvm::SourceMgr>();
+  sources->AddNewSourceBuffer(std::move(buffer), {});
+  OwningOpRef<ModuleOp> copy = parse(sources, path, context);
+  turnArgumentsToWeights(*copy, weightsOf(module));
+  return copy;
+}
+
 void writeProgram(ModuleOp module, llvm::StringRef path, llvm::StringRef weightsPath) {
   if (!weightsPath.empty())
     writeWeights(module, weightsPath);
-  writeProgramFile(path, [&](llvm::raw_ostream &stream) {
-    if (failed(writeBytecodeToFile(module, stream, BytecodeWriterConfig("weft"))))
-      throw Error(Error::Kind::IO, path.str() + ": the program can't be written as bytecode");
-  });
+  MLIRContext context(module.getContext()->getDialectRegistry(), MLIRContext::Threading::DISABLED);
+  context.loadDialect<WeftDialect>();
+  OwningOpRef<ModuleOp> copy = copyTo(context, module, path);
+  writeProgramFile(path, [&](llvm::raw_ostream &stream) { writeBytecode(*copy, stream, path); });
 }
 
 std::string programText(ModuleOp module, bool elideLargeConstants) {

@@ -28,13 +28,16 @@ static Value buildConstant(OpBuilder &builder, Location location, RankedTensorTy
   return constant.getResult();
 }
 
+static size_t alignmentOf(RankedTensorType type) {
+  return type.getElementType().getIntOrFloatBitWidth() > 8 ? 64 : 1;
+}
+
 Value buildWeight(OpBuilder &builder, Location location, RankedTensorType type, StringRef name,
                   StorageRef storage) {
   llvm::ArrayRef<char> bytes(static_cast<const char *>(storage->data()), signatureOf(type).bytes());
   auto release = [kept = std::move(storage)](void *, size_t, size_t) {};
-  size_t alignment = type.getElementType().getIntOrFloatBitWidth() > 8 ? 64 : 1;
   return buildConstant(builder, location, type, name,
-                       AsmResourceBlob(bytes, alignment, std::move(release), false));
+                       AsmResourceBlob(bytes, alignmentOf(type), std::move(release), false));
 }
 
 /// The constants of @main whose elements are resources.
@@ -86,6 +89,26 @@ void turnWeightsToArguments(ModuleOp module) {
   }
 }
 
+/// Puts a constant in the place of argument `number`.
+static void replaceArgument(func::FuncOp main, unsigned number, StringRef name,
+                            AsmResourceBlob elements) {
+  BlockArgument argument = main.getArgument(number);
+  auto builder = OpBuilder::atBlockBegin(&main.getBody().front());
+  argument.replaceAllUsesWith(buildConstant(builder, argument.getLoc(),
+                                            cast<RankedTensorType>(argument.getType()), name,
+                                            std::move(elements)));
+  (void)main.eraseArgument(number);
+}
+
+void turnArgumentsToWeights(ModuleOp module, ArrayRef<Weight> weights) {
+  func::FuncOp main = mainOf(module);
+  unsigned number = main.getNumArguments();
+  for (const Weight &weight : llvm::reverse(weights))
+    replaceArgument(
+        main, --number, weight.name,
+        AsmResourceBlob(weight.elements, alignmentOf(weight.type), /*deleter=*/{}, false));
+}
+
 /// Puts the tensor in the place of argument `number`, which it has to fit.
 static void attachWeight(func::FuncOp main, unsigned number, StringRef name,
                          const SafeTensor &tensor,
@@ -95,13 +118,8 @@ static void attachWeight(func::FuncOp main, unsigned number, StringRef name,
     throw Error(Error::Kind::IO, file->getBufferIdentifier().str() + ": the weight " + name.str() +
                                      " is " + tensor.signature.toString() +
                                      ", but the program needs " + wanted.toString());
-  BlockArgument argument = main.getArgument(number);
-  auto builder = OpBuilder::atBlockBegin(&main.getBody().front());
-  Value constant =
-      buildConstant(builder, argument.getLoc(), cast<RankedTensorType>(argument.getType()), name,
-                    AsmResourceBlob(tensor.elements, 1, [file](void *, size_t, size_t) {}, false));
-  argument.replaceAllUsesWith(constant);
-  (void)main.eraseArgument(number);
+  replaceArgument(main, number, name,
+                  AsmResourceBlob(tensor.elements, 1, [file](void *, size_t, size_t) {}, false));
 }
 
 void attachWeights(ModuleOp module, StringRef folder) {

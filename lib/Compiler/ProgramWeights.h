@@ -31,6 +31,9 @@ std::vector<Weight> weightsOf(mlir::ModuleOp module);
 /// Makes the weights of @main its last arguments, in the order of `weightsOf`.
 void turnWeightsToArguments(mlir::ModuleOp module);
 
+/// The inverse, for a module that has no weights. Elements have to live as long as the module.
+void turnArgumentsToWeights(mlir::ModuleOp module, llvm::ArrayRef<Weight> weights);
+
 /// Makes constants of the arguments that are weights of another file, which stays mapped. The file
 /// lies in `folder`. Throws weft::Error (IO), naming file and weight.
 void attachWeights(mlir::ModuleOp module, llvm::StringRef folder);
