@@ -1,4 +1,5 @@
 // Kernels for GPUs and for the emulator: their stages for the device, their setups for the host.
+#include "codegen/NVPTX/JitLink.h"
 #include "codegen/NVPTX/Ptx.h"
 #include "codegen/Passes.h"
 #include "lib/Compiler/Diagnostics.h"
@@ -34,7 +35,9 @@ public:
     }
     // Without an assembler here the driver gets the text, and assembles it itself.
     object.image = generatePtx(device, target);
-    if (canAssemble())
+    if (canLinkInProcess())
+      object.image = linkInProcess(object.image, target);
+    else if (canAssemble())
       object.image = assemble(object.image, target).cubin;
     return std::move(object);
   }
