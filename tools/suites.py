@@ -128,7 +128,8 @@ def run_unit(tree: Tree) -> Totals | None:
     if not tree.files(".cpp", under="test/unit/"):
         return None
     report = tree.report("unit")
-    ctest = ["ctest", "--test-dir", tree.build, "--output-on-failure", "--output-junit", report]
+    ctest = ["ctest", "--test-dir", tree.build, "--output-junit", report]
+    ctest += ["--output-on-failure", "--progress", "-j", str(os.cpu_count())]
     return totals_of_report(report, tree.run([*ctest, *tree.arguments]))
 
 

@@ -128,7 +128,8 @@ int main(int argc, char **argv) {
   std::string end = helpEnd();
   cl::extrahelp help(end);
   cl::HideUnrelatedOptions({&line.files, &line.code, &line.looking});
-  cl::getRegisteredOptions()["help-list"]->setHiddenFlag(cl::ReallyHidden);
+  // LLVM shows it whenever there are groups, and it shows the same without them.
+  cl::getRegisteredOptions()["help-list"]->removeArgument();
   cl::SetVersionPrinter([](llvm::raw_ostream &out) { out << "weftc " << weftVersion() << "\n"; });
   cl::ParseCommandLineOptions(
       argc, argv,
