@@ -102,6 +102,60 @@ def Decompose : Pass<"weft-decompose", "::mlir::ModuleOp"> {
   let dependentDialects = ["::weft::WeftDialect"];
 }
 
+def RemoveStopGradients : Pass<"weft-remove-stop-gradients", "::mlir::ModuleOp"> {
+  let summary = "Remove stop_gradient, which means nothing once all gradients are there";
+  let description = [{
+    Runs behind `weft-differentiate` and `weft-decompose`. What is computed under `no_grad` would copy its
+    operands otherwise. Before:
+
+    ```mlir
+    func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %0 = weft.stop_gradient %x : tensor<4xf32>
+      %1 = weft.exp %0 : tensor<4xf32>
+      return %1 : tensor<4xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %0 = weft.exp %x : tensor<4xf32>
+      return %0 : tensor<4xf32>
+    }
+    ```
+  }];
+}
+
+def ArrangeConstants : Pass<"weft-arrange-constants", "::mlir::ModuleOp"> {
+  let summary = "Rearrange constants while compiling, where each call would do it";
+  let description = [{
+    Transposes and reshapes of constants become constants, and the right operand of a matmul is stored
+    as its rows are read. The weights of a program that is compiled ahead of time are constants. Before:
+
+    ```mlir
+    func.func @f(%x: tensor<4x3xf32>) -> tensor<4x2xf32> {
+      %w = weft.constant dense<[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]> : tensor<2x3xf32> : tensor<2x3xf32>
+      %y = weft.matmul %x, %w {transpose_rhs = true} : tensor<4x3xf32>, tensor<2x3xf32> -> tensor<4x2xf32>
+      return %y : tensor<4x2xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @f(%x: tensor<4x3xf32>) -> tensor<4x2xf32> {
+      %w = weft.constant dense<[[1.0, 4.0], [2.0, 5.0], [3.0, 6.0]]> : tensor<3x2xf32> : tensor<3x2xf32>
+      %y = weft.matmul %x, %w : tensor<4x3xf32>, tensor<3x2xf32> -> tensor<4x2xf32>
+      return %y : tensor<4x2xf32>
+    }
+    ```
+
+    Constants of equal elements fold without it; bools are left alone.
+  }];
+  let dependentDialects = ["::weft::WeftDialect"];
+}
+
 def SinkReshapes : Pass<"weft-sink-reshapes", "::mlir::ModuleOp"> {
   let summary = "Move reshapes behind elementwise ops, so that what they separate can be fused";
   let description = [{
@@ -373,6 +427,7 @@ def Schedule : Pass<"weft-schedule", "::mlir::ModuleOp"> {
   let dependentDialects = ["::weft::WeftDialect"];
   let options = [
     Option<"gpu", "gpu", "bool", "false", "choose for a GPU, not for a processor">,
+    Option<"warpgroups", "warpgroups", "bool", "false", "the GPU has TMA and wgmma (sm_90a)">,
     Option<"registers", "registers", "int64_t", "32", "vector registers of the target">,
     Option<"registerBytes", "register-bytes", "int64_t", "64", "bytes of a vector register">];
 }

@@ -22,10 +22,12 @@ std::string phaseNames() { return llvm::join(llvm::ArrayRef(names), ", "); }
 
 static void addSimplify(OpPassManager &passes) {
   passes.addPass(createDecompose());
+  passes.addPass(createRemoveStopGradients());
   passes.addPass(createSplitReductions());
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createSinkTransposes());
   passes.addPass(createSinkReshapes());
+  passes.addPass(createArrangeConstants());
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createCSEPass());
 }
@@ -68,11 +70,12 @@ void buildPipeline(OpPassManager &passes, const CpuTarget &target, Phase first, 
     addPhase(passes, static_cast<Phase>(phase), target);
 }
 
-/// Kernels for all GPUs are the same; the chip matters from LLVM IR on.
-static void addGpuPhase(OpPassManager &passes, Phase phase) {
+/// The chip matters to schedules, and from LLVM IR on.
+static void addGpuPhase(OpPassManager &passes, const GpuTarget &target, Phase phase) {
   if (phase == Phase::Schedule) {
     ScheduleOptions options;
     options.gpu = true;
+    options.warpgroups = target.hasWarpgroups();
     passes.addPass(createSchedule(options));
     passes.addPass(createDeduplicateKernels());
   } else if (phase == Phase::Loops) {
@@ -85,9 +88,9 @@ static void addGpuPhase(OpPassManager &passes, Phase phase) {
   }
 }
 
-void buildPipeline(OpPassManager &passes, const GpuTarget &, Phase first, Phase last) {
+void buildPipeline(OpPassManager &passes, const GpuTarget &target, Phase first, Phase last) {
   for (int phase = static_cast<int>(first); phase <= static_cast<int>(last); ++phase)
-    addGpuPhase(passes, static_cast<Phase>(phase));
+    addGpuPhase(passes, target, static_cast<Phase>(phase));
 }
 
 template <typename Target>

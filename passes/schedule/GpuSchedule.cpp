@@ -157,9 +157,36 @@ int64_t tilesOf(ArrayRef<ContractionLoop> loops, int64_t size, LaunchOp launch) 
   return std::min<int64_t>((count + size - 1) / size, std::numeric_limits<int32_t>::max());
 }
 
+/// Tiles of warpgroups that cover a contraction.
+int64_t warpgroupTiles(ArrayRef<ContractionLoop> loops, int64_t columns, LaunchOp launch) {
+  int64_t count = 1;
+  for (auto [kind, size] :
+       {std::pair(Contraction::Batch, int64_t(1)), std::pair(Contraction::Row, warpgroupTileRows),
+        std::pair(Contraction::Column, columns)})
+    count =
+        llvm::SaturatingMultiply<uint64_t>(count, tilesOf(loopsOfKind(loops, kind), size, launch));
+  return std::min<uint64_t>(count, std::numeric_limits<int64_t>::max());
+}
+
+/// Columns of a tile for warpgroups: more for less reading, if still each multiprocessor has a
+/// tile; 0 if the tiles are so few that smaller ones of single warps are better.
+int64_t warpgroupColumns(ContractionOpInterface op, LaunchOp launch) {
+  constexpr int64_t small = 128, large = 256;
+  if (!launch || !suitsWarpgroups(op))
+    return 0;
+  auto loops = contractionLoops(op);
+  if (warpgroupTiles(loops, large, launch) >= fullGrid)
+    return large;
+  return warpgroupTiles(loops, small, launch) >= fullGrid / 4 ? small : 0;
+}
+
 /// Large tiles read operands less often, small ones are many: enough for each multiprocessor.
-ScheduleAttr chooseContraction(KernelOp kernel, ContractionOpInterface op, LaunchOp launch) {
+ScheduleAttr chooseContraction(KernelOp kernel, ContractionOpInterface op, LaunchOp launch,
+                               bool warpgroups) {
   constexpr int64_t small = 64, large = 128;
+  if (int64_t columns = warpgroups ? warpgroupColumns(op, launch) : 0)
+    return make(kernel, Template::contraction, 4, warpgroupTileRows, columns, warpgroupTileDepth,
+                1);
   Type element = getElementTypeOrSelf(op->getOperand(0));
   bool onTensorCores = element.isF16() || element.isBF16();
   int64_t depth = onTensorCores ? 32 : 16;
@@ -202,10 +229,31 @@ std::optional<Transposition> findTransposition(KernelOp kernel) {
   return found;
 }
 
-ScheduleAttr chooseGpuSchedule(KernelOp kernel, LaunchOp launch) {
+bool suitsWarpgroups(ContractionOpInterface op) {
+  constexpr size_t mostBatches = 3; // a tensor map has five dimensions
+  Type element = getElementTypeOrSelf(op->getOperand(0));
+  if ((!element.isF16() && !element.isBF16()) ||
+      element != getElementTypeOrSelf(op->getOperand(1)) ||
+      !llvm::all_of(op->getOperands(), llvm::IsaPred<BlockArgument>))
+    return false;
+  auto loops = contractionLoops(op);
+  auto depth = loopsOfKind(loops, Contraction::Depth);
+  if (depth.size() != 1 || loopsOfKind(loops, Contraction::Batch).size() > mostBatches)
+    return false;
+  auto isMatrix = [&](Contraction::Operand operand, Contraction::Kind kind) {
+    auto outer = loopsOfKind(loops, kind);
+    return outer.size() == 1 && outer[0].strides[operand].factor > 0 &&
+           depth[0].strides[operand].factor > 0 &&
+           (outer[0].strides[operand].isOne() || depth[0].strides[operand].isOne());
+  };
+  return isMatrix(Contraction::Lhs, Contraction::Row) &&
+         isMatrix(Contraction::Rhs, Contraction::Column);
+}
+
+ScheduleAttr chooseGpuSchedule(KernelOp kernel, LaunchOp launch, bool warpgroups) {
   for (Operation &op : kernel.getBody().front()) {
     if (auto contraction = dyn_cast<ContractionOpInterface>(op))
-      return chooseContraction(kernel, contraction, launch);
+      return chooseContraction(kernel, contraction, launch, warpgroups);
     if (auto reduction = dyn_cast<ReductionOpInterface>(op)) {
       int64_t rank = cast<RankedTensorType>(op.getOperand(0).getType()).getRank();
       ArrayRef<int64_t> axes = reduction.getReducedAxes(); // without axes: refused by templates

@@ -69,11 +69,14 @@ struct Schedule : impl::ScheduleBase<Schedule> {
     getOperation().walk([&](LaunchOp launch) { launches.try_emplace(launch.getKernel(), launch); });
     for (KernelOp kernel : getOperation().getOps<KernelOp>())
       if (!kernel.getScheduleAttr())
-        kernel.setScheduleAttr(gpu ? chooseGpuSchedule(kernel, launches.lookup(kernel.getSymName()))
-                                   : choose(kernel, launches.lookup(kernel.getSymName())));
+        kernel.setScheduleAttr(chooseFor(kernel, launches.lookup(kernel.getSymName())));
   }
 
 private:
+  ScheduleAttr chooseFor(KernelOp kernel, LaunchOp launch) {
+    return gpu ? chooseGpuSchedule(kernel, launch, warpgroups) : choose(kernel, launch);
+  }
+
   ScheduleAttr choose(KernelOp kernel, LaunchOp launch) {
     for (Operation &op : kernel.getBody().front()) {
       if (auto contraction = dyn_cast<ContractionOpInterface>(op))
