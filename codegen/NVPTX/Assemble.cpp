@@ -56,8 +56,9 @@ Assembled assemble(llvm::StringRef ptx, const GpuTarget &target) {
   int status =
       llvm::sys::ExecuteAndWait(*program, arguments, std::nullopt, redirects, 0, 0, &problem);
   if (status != 0)
-    throw Error(Error::Kind::Unsupported,
-                "ptxas refuses the code for " + target.name() + ": " + problem + remarks.content());
+    throw Error(Error::Kind::Unsupported, "ptxas refuses the code for " + target.name() + ": " +
+                                              problem +
+                                              llvm::StringRef(remarks.content()).trim().str());
   return {code.content(), remarks.content()};
 }
 

@@ -11,6 +11,7 @@
 #include "codegen/NVPTX/GpuEmitter.h"
 #include "codegen/Passes.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "passes/schedule/GpuSchedule.h"
 
 using namespace mlir;
 
@@ -19,10 +20,28 @@ namespace weft {
 #define GEN_PASS_DEF_EMITGPULOOPS
 #include "codegen/Passes.h.inc"
 
+/// A schedule whose steps are those of warpgroups.
+static LogicalResult checkWarpgroups(KernelOp kernel, ContractionOpInterface op) {
+  ScheduleAttr schedule = kernel.getScheduleAttr();
+  if (schedule.getRows() != warpgroupTileRows ||
+      (schedule.getColumns() != 128 && schedule.getColumns() != 256))
+    return kernel.emitOpError() << "has a schedule for warpgroups, of depth " << warpgroupTileDepth
+                                << ", with a tile of " << schedule.getRows() << " rows and "
+                                << schedule.getColumns()
+                                << " columns; theirs are 128 by 128 or 128 by 256";
+  if (!suitsWarpgroups(op))
+    return op->emitOpError() << "can't be computed by warpgroups, whose operands are float16 or "
+                                "bfloat16 matrices in memory, read along their rows or columns; "
+                                "without a schedule, weft-schedule chooses one";
+  return success();
+}
+
 static LogicalResult checkContraction(KernelOp kernel) {
   ScheduleAttr schedule = kernel.getScheduleAttr();
   int64_t tile = schedule.getRows(), depth = schedule.getDepth();
   auto op = *kernel.getBody().front().getOps<ContractionOpInterface>().begin();
+  if (depth == warpgroupTileDepth)
+    return checkWarpgroups(kernel, op);
   Type element = getElementTypeOrSelf(op->getOperand(0));
   int64_t wanted = element.isF16() || element.isBF16() ? 32 : 16;
   if ((tile != 64 && tile != 128) || schedule.getColumns() != tile || depth != wanted)
@@ -40,7 +59,7 @@ static LogicalResult checkContraction(KernelOp kernel) {
 
 /// A schedule for a processor has vectors of 16; here a thread has at most 16 bytes of each buffer.
 static LogicalResult checkGpuSchedule(KernelOp kernel) {
-  constexpr int64_t mostInTile = 128;
+  constexpr int64_t mostInTile = 256;
   if (failed(checkSchedule(kernel, mostInTile)))
     return failure();
   ScheduleAttr schedule = kernel.getScheduleAttr();

@@ -44,7 +44,6 @@ private:
 struct Emulator::Implementation {
   Program program;
   SharedWindow window;
-  StackPool stacks;
   std::unique_ptr<llvm::orc::LLJIT> jit;
 };
 
@@ -214,6 +213,13 @@ static uint32_t sharedBytesOf(const Program &program, uint32_t dynamicBytes) {
   return bytes;
 }
 
+/// A launch needs stacks until it returns. There are few places in a process's memory map, so that
+/// thousands of kernels could not each have their own.
+static StackPool &stacksOfThisThread() {
+  static thread_local StackPool stacks;
+  return stacks;
+}
+
 static void runBlocks(LaunchState &launch) {
   std::vector<uint32_t> numbers(uint64_t{launch.grid[0]} * launch.grid[1] * launch.grid[2]);
   std::iota(numbers.begin(), numbers.end(), 0);
@@ -240,7 +246,7 @@ std::optional<Fault> Emulator::launch(const LaunchRequest &request) {
                         .buffers = {},
                         .values = {},
                         .sharedWindow = implementation->window.begin(),
-                        .stacks = implementation->stacks,
+                        .stacks = stacksOfThisThread(),
                         .random = Random(request.seed),
                         .inOrder = request.seed == 0,
                         .stepsLeft = request.mostSteps};

@@ -2,10 +2,12 @@
 // weight.
 //
 // A block computes a tile of the result. The operands come in steps of the depth into shared memory
-// (GpuRegisterTiles.cpp, GpuTensorCores.cpp); the sums end there too, and the threads walk over
-// them along the memory of the result, compute what follows the contraction and store the results.
+// (GpuRegisterTiles.cpp, GpuTensorCores.cpp, GpuWarpgroups.cpp); the sums end there too, and the
+// threads walk over them along the memory of the result, compute what follows the contraction and
+// store the results.
 #include "codegen/NVPTX/GpuContraction.h"
 #include "codegen/Loops/Reduction.h"
+#include "passes/schedule/GpuSchedule.h"
 
 using namespace mlir;
 
@@ -16,38 +18,27 @@ namespace weft {
 static constexpr int64_t rowsOfGroup = 8;
 static constexpr int64_t resultLanes = 4;
 
-GpuContraction::GpuContraction(GpuEmitter &emitter)
+GpuContraction::GpuContraction(GpuEmitter &emitter, TileShape tile)
     : ContractionNest(emitter),
       gpu(emitter),
-      tile(emitter.getSchedule().getRows()),
-      tileDepth(emitter.getSchedule().getDepth()),
+      tile(tile),
+      sumColumns(tile.columns),
       accumulatorType(emitter.computeType(op->getResult(0))) {}
-
-std::shared_ptr<GpuContraction> GpuContraction::create(GpuEmitter &emitter) {
-  auto op = *emitter.getKernel().getBody().front().getOps<ContractionOpInterface>().begin();
-  Type left = getElementTypeOrSelf(op->getOperand(0)),
-       right = getElementTypeOrSelf(op->getOperand(1));
-  bool isHalf = left == right && (left.isF16() || left.isBF16());
-  return isHalf ? makeTensorCores(emitter) : makeRegisterTiles(emitter);
-}
 
 int64_t GpuContraction::accumulatorBytes() const {
   return std::max(1u, accumulatorType.getIntOrFloatBitWidth() / 8);
 }
 
 /// The distance of rows of sums in shared memory, in elements.
-int64_t GpuContraction::pitch() const { return tile + 4; }
+int64_t GpuContraction::pitch() const { return sumColumns + 4; }
 
-Value GpuContraction::blocksOf(ArrayRef<ContractionLoop> loops) {
-  return gpu.ceilDivideIndex(sizeOf(loops), tile);
+Value GpuContraction::blocksOf(ArrayRef<ContractionLoop> loops, int64_t size) {
+  return gpu.ceilDivideIndex(sizeOf(loops), size);
 }
 
 Value GpuContraction::tasks() {
-  return gpu.multiplyIndex(sizeOf(batch), gpu.multiplyIndex(blocksOf(rows), blocksOf(columns)));
-}
-
-GpuEmitter::StageShape GpuContraction::shape() const {
-  return {threads(), std::max(operandBytes(), tile * pitch() * accumulatorBytes())};
+  Value blocks = gpu.multiplyIndex(blocksOf(rows, tile.rows), blocksOf(columns, tile.columns));
+  return gpu.multiplyIndex(sizeOf(batch), blocks);
 }
 
 ArrayRef<ContractionLoop> GpuContraction::outerLoops(Contraction::Operand operand) const {
@@ -80,8 +71,8 @@ bool GpuContraction::liesAlongDepth(Contraction::Operand operand) const {
          !outerLoops(operand).back().strides[operand].isOne();
 }
 
-void GpuContraction::emitTask(Value task) {
-  Value rowBlocks = blocksOf(rows), columnBlocks = blocksOf(columns);
+GpuContraction::Task GpuContraction::placeOf(Value task) {
+  Value rowBlocks = blocksOf(rows, tile.rows), columnBlocks = blocksOf(columns, tile.columns);
   Value ofBatch = gpu.multiplyIndex(rowBlocks, columnBlocks);
   Value inBatch = gpu.remainderIndex(task, ofBatch);
   Value ofGroup = gpu.multiplyIndex(columnBlocks, gpu.index(rowsOfGroup));
@@ -91,13 +82,9 @@ void GpuContraction::emitTask(Value task) {
   Value rowBlock = gpu.addIndex(firstBlock, gpu.remainderIndex(inGroup, height));
   Task at;
   at.batch = gpu.divideIndex(task, ofBatch);
-  at.firstRow = gpu.multiplyIndex(rowBlock, gpu.index(tile));
-  at.firstColumn = gpu.multiplyIndex(gpu.divideIndex(inGroup, height), gpu.index(tile));
-  for (auto operand : {Contraction::Lhs, Contraction::Rhs})
-    at.base[operand] = offsetOf(operand, batch, at.batch);
-  emitTile(at);
-  emitResults(at);
-  gpu.barrier();
+  at.firstRow = gpu.multiplyIndex(rowBlock, gpu.index(tile.rows));
+  at.firstColumn = gpu.multiplyIndex(gpu.divideIndex(inGroup, height), gpu.index(tile.columns));
+  return at;
 }
 
 //===----------------------------------------------------------------------===//
@@ -106,7 +93,7 @@ void GpuContraction::emitTask(Value task) {
 
 Value GpuContraction::sumAddress(Value row, Value column) {
   Value place = gpu.addIndex(gpu.multiplyIndex(row, gpu.index(pitch())), column);
-  return gpu.offset(gpu.sharedMemory(0), KernelEmitter::storedType(accumulatorType), place);
+  return gpu.offset(gpu.sharedMemory(sumPlace), KernelEmitter::storedType(accumulatorType), place);
 }
 
 void GpuContraction::storeSum(Value sum, Value row, Value column) {
@@ -117,13 +104,13 @@ void GpuContraction::storeSum(Value sum, Value row, Value column) {
                   std::min<int64_t>(16, count * accumulatorBytes()));
 }
 
-void GpuContraction::emitResults(const Task &task) {
+void GpuContraction::emitResults(Value atBatch, const Sums &sums) {
   auto walk = [&](int64_t lanes) {
     gpu.withLanes(lanes, [&] {
-      gpu.loop(gpu.multiplyIndex(gpu.thread(), gpu.index(lanes)), gpu.index(tile * tile),
-               threads() * lanes, [&](Value place) {
+      gpu.loop(gpu.multiplyIndex(sums.thread, gpu.index(lanes)),
+               gpu.index(sums.rows * sums.columns), sums.threads * lanes, [&](Value place) {
                  gpu.assumeMultiple(place, lanes);
-                 emitResult(task, place);
+                 emitResult(atBatch, sums, place);
                });
     });
   };
@@ -138,22 +125,23 @@ void GpuContraction::emitResults(const Task &task) {
       [&] { walk(1); });
 }
 
-/// Stores the results at `place`, counted over the tile, if the result reaches so far.
-void GpuContraction::emitResult(const Task &task, Value place) {
+/// Stores the results at `place`, counted over the sums, if the result reaches so far.
+void GpuContraction::emitResult(Value atBatch, const Sums &sums, Value place) {
   int64_t lanes = gpu.laneCount();
-  Value row = gpu.divideIndex(place, gpu.index(tile));
-  Value column = gpu.remainderIndex(place, gpu.index(tile));
-  Value atRow = gpu.addIndex(task.firstRow, row);
-  Value atColumn = gpu.addIndex(task.firstColumn, column);
+  Value row = gpu.divideIndex(place, gpu.index(sums.columns));
+  Value column = gpu.remainderIndex(place, gpu.index(sums.columns));
+  Value atRow = gpu.addIndex(sums.firstRow, row);
+  Value atColumn = gpu.addIndex(sums.firstColumn, column);
+  Value stored = gpu.addIndex(sums.storedRow, row);
   Value inside = gpu.both(gpu.isLess(atRow, sizeOf(rows)), gpu.isLess(atColumn, sizeOf(columns)));
   gpu.ifTrue(inside, [&] {
     gpu.clearOverrides();
-    Type stored = KernelEmitter::storedType(accumulatorType);
-    Value sum = gpu.widen(gpu.loadVector(sumAddress(row, column), stored, lanes == 1 ? 0 : lanes,
-                                         std::min<int64_t>(16, lanes * accumulatorBytes())),
-                          accumulatorType);
+    Value sum = gpu.widen(
+        gpu.loadVector(sumAddress(stored, column), KernelEmitter::storedType(accumulatorType),
+                       lanes == 1 ? 0 : lanes, std::min<int64_t>(16, lanes * accumulatorBytes())),
+        accumulatorType);
     gpu.override(op->getResult(0), gpu.roundTo(sum, getElementTypeOrSelf(op->getResult(0))));
-    setLoops(batch, task.batch);
+    setLoops(batch, atBatch);
     setLoops(rows, atRow);
     if (lanes == 1)
       setLoops(columns, atColumn);
@@ -163,11 +151,42 @@ void GpuContraction::emitResult(const Task &task, Value place) {
   });
 }
 
+//===----------------------------------------------------------------------===//
+// Templates
+//===----------------------------------------------------------------------===//
+
+void GpuBlockContraction::addStage() {
+  int64_t bytes = std::max(operandBytes(), sumBytes(tile.rows));
+  auto self = std::static_pointer_cast<GpuBlockContraction>(shared_from_this());
+  gpu.addStage(
+      {threads(), bytes}, [self] { return self->tasks(); }, [&](Value task) { emitTask(task); });
+}
+
+void GpuBlockContraction::emitTask(Value task) {
+  Task at = placeOf(task);
+  for (auto operand : {Contraction::Lhs, Contraction::Rhs})
+    base[operand] = offsetOf(operand, batch, at.batch);
+  emitTile(at);
+  emitResults(at.batch, {tile.rows, tile.columns, at.firstRow, at.firstColumn, gpu.index(0),
+                         gpu.thread(), threads()});
+  gpu.barrier();
+}
+
+/// By warpgroups, by tensor cores of single warps, or by each thread's own arithmetic. Warpgroups
+/// need tensor maps: a second stage is for what these can't describe.
 void emitGpuContraction(GpuEmitter &emitter) {
-  std::shared_ptr<GpuContraction> contraction = GpuContraction::create(emitter);
-  emitter.addStage(
-      contraction->shape(), [contraction] { return contraction->tasks(); },
-      [&](Value task) { contraction->emitTask(task); });
+  constexpr TileShape withoutMaps = {128, 128, 32};
+  auto op = *emitter.getKernel().getBody().front().getOps<ContractionOpInterface>().begin();
+  Type left = getElementTypeOrSelf(op->getOperand(0)),
+       right = getElementTypeOrSelf(op->getOperand(1));
+  ScheduleAttr schedule = emitter.getSchedule();
+  TileShape tile = {schedule.getRows(), schedule.getColumns(), schedule.getDepth()};
+  if (left != right || !(left.isF16() || left.isBF16()))
+    return makeRegisterTiles(emitter, tile)->addStage();
+  if (tile.depth != warpgroupTileDepth)
+    return makeTensorCores(emitter, tile)->addStage();
+  makeWarpgroups(emitter, tile)->addStage();
+  makeTensorCores(emitter, withoutMaps)->addStage();
 }
 
 } // namespace weft

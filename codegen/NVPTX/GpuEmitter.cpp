@@ -1,5 +1,6 @@
 // Stages, threads and memory of the kernel being emitted for a GPU.
 #include "codegen/NVPTX/GpuEmitter.h"
+#include "codegen/NVPTX/TensorMapAttribute.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 
 using namespace mlir;
@@ -32,11 +33,15 @@ unsigned GpuEmitter::bufferCount() const {
 
 func::FuncOp GpuEmitter::createStage() {
   MLIRContext *context = kernel.getContext();
-  SmallVector<Type> types(bufferCount(), LLVM::LLVMPointerType::get(context));
+  Type pointer = LLVM::LLVMPointerType::get(context);
+  SmallVector<Type> types(bufferCount(), pointer);
   types.append(sizeCount + 1, module.getI64Type());
+  types.append(shape.tensorMaps.size(), pointer);
   auto function = createFunction("_" + Twine(stageTasks.size()), types);
   function->setAttr("weft.threads", module.getI64IntegerAttr(shape.threads));
   function->setAttr("weft.shared_bytes", module.getI64IntegerAttr(shape.sharedBytes));
+  if (!shape.tensorMaps.empty())
+    function->setAttr(tensorMapsName, tensorMapsAttribute(context, shape.tensorMaps));
   // No output is written over an input on the device: what is read never changes, and may go
   // through the read-only cache.
   for (unsigned number = 0; number < bufferCount(); ++number) {
@@ -49,7 +54,13 @@ func::FuncOp GpuEmitter::createStage() {
 
 void GpuEmitter::addStage(StageShape ofStage, std::function<Value()> tasks,
                           function_ref<void(Value)> body) {
-  shape = ofStage;
+  addBlockStage(std::move(ofStage), std::move(tasks),
+                [&](TaskRange range) { loop(range.first, range.end, range.step, body); });
+}
+
+void GpuEmitter::addBlockStage(StageShape ofStage, std::function<Value()> tasks,
+                               function_ref<void(TaskRange)> body) {
+  shape = std::move(ofStage);
   stage = createStage();
   stageTasks.push_back(std::move(tasks));
   enter(stage);
@@ -63,16 +74,20 @@ void GpuEmitter::addStage(StageShape ofStage, std::function<Value()> tasks,
     });
   };
   auto read = [&](auto create) { return toIndex(atEntry([&]() -> Value { return create(); })); };
-  Value count = toIndex(stage.getArgument(stage.getNumArguments() - 1));
+  Value count = toIndex(stage.getArgument(bufferCount() + sizeCount));
   Value block =
       read([&]() -> Value { return NVVM::BlockIdXOp::create(current, location(), word); });
   Value blocks =
       read([&]() -> Value { return NVVM::GridDimXOp::create(current, location(), word); });
   threadNumber =
       read([&]() -> Value { return NVVM::ThreadIdXOp::create(current, location(), word); });
-  loop(block, count, blocks, body);
+  body({block, count, blocks});
   func::ReturnOp::create(current, kernel.getLoc());
   stage = nullptr;
+}
+
+Value GpuEmitter::tensorMap(unsigned number) {
+  return stage.getArgument(bufferCount() + sizeCount + 1 + number);
 }
 
 Value GpuEmitter::readSize(int64_t number) {
@@ -149,7 +164,8 @@ Value GpuEmitter::shuffleFromFirst(Value value) { return shuffle(value, word(0),
 Value GpuEmitter::sharedMemory(int64_t bytes) {
   constexpr llvm::StringLiteral name = "weft_shared";
   constexpr unsigned space = 3;
-  auto top = kernel->getParentOfType<ModuleOp>();
+  // Where the stages are written, which need not be where the kernel stands.
+  auto top = stage->getParentOfType<ModuleOp>();
   if (!top.lookupSymbol(name)) {
     OpBuilder builder = OpBuilder::atBlockBegin(top.getBody());
     auto type = LLVM::LLVMArrayType::get(builder.getI8Type(), 0);
@@ -310,6 +326,15 @@ void GpuEmitter::ifElse(Value condition, function_ref<void()> then,
                         function_ref<void()> otherwise) {
   ifTrue(condition, then);
   ifTrue(negate(condition), otherwise);
+}
+
+void GpuEmitter::fork(Value condition, function_ref<void()> then, function_ref<void()> otherwise) {
+  auto branch = scf::IfOp::create(current, location(), condition, /*withElseRegion=*/true);
+  current.setInsertionPoint(branch.thenBlock()->getTerminator());
+  withMask(mask(), then);
+  current.setInsertionPoint(branch.elseBlock()->getTerminator());
+  withMask(mask(), otherwise);
+  current.setInsertionPointAfter(branch);
 }
 
 //===----------------------------------------------------------------------===//

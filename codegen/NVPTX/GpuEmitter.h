@@ -2,15 +2,17 @@
 #pragma once
 
 #include "codegen/Loops/KernelEmitter.h"
+#include "lib/Support/TensorMapShape.h"
 
 namespace weft {
 
 /// The functions of a kernel K for a GPU, at the level of loops:
 ///
 ///   @K_0, @K_1, ...  its stages: (one pointer for each buffer, one i64 for each size and launch
-///                    parameter, the number of tasks: i64). Block b does the tasks b, b + number of
-///                    blocks, ... Attributes: `weft.threads`, the threads of a block, and
-///                    `weft.shared_bytes`, the bytes of shared memory of a block.
+///                    parameter, the number of tasks: i64, one pointer for each tensor map). Block
+///                    b does the tasks b, b + number of blocks, ... Attributes: `weft.threads`, the
+///                    threads of a block, `weft.shared_bytes`, the bytes of shared memory of a
+///                    block, and `weft.tensor_maps` (TensorMapAttribute.h).
 ///   @K_setup         for the host, as on a processor (KernelEmitter).
 ///
 /// A thread computes `laneCount()` neighbouring elements at once, 1 as scalars.
@@ -24,10 +26,20 @@ public:
   struct StageShape {
     int64_t threads;
     int64_t sharedBytes = 0;
+    std::vector<TensorMapShape> tensorMaps = {};
   };
   /// Adds a stage; `body` emits one task. All threads of a block come there together.
   void addStage(StageShape shape, std::function<mlir::Value()> tasks,
                 llvm::function_ref<void(mlir::Value task)> body);
+  /// The tasks of a block: `first`, `first + step`, ... below `end`.
+  struct TaskRange {
+    mlir::Value first, end, step;
+  };
+  /// Adds a stage whose `body` emits all tasks of a block.
+  void addBlockStage(StageShape shape, std::function<mlir::Value()> tasks,
+                     llvm::function_ref<void(TaskRange)> body);
+  /// The address of tensor map `number` of the current stage.
+  mlir::Value tensorMap(unsigned number);
 
   int64_t laneCount() override { return lanes; }
   /// Emits `body` with vectors of `count` elements.
@@ -80,6 +92,9 @@ public:
   /// Emits both bodies, of which one runs.
   void ifElse(mlir::Value condition, llvm::function_ref<void()> then,
               llvm::function_ref<void()> otherwise);
+  /// The same as one branch, of which all threads of a warp take one side.
+  void fork(mlir::Value condition, llvm::function_ref<void()> then,
+            llvm::function_ref<void()> otherwise);
   /// The values of symbolic sizes.
   llvm::SmallVector<mlir::Value> sizesOf(llvm::ArrayRef<int64_t> symbols);
 
@@ -104,7 +119,7 @@ private:
 
   int64_t lanes = 1;
   int64_t sizeCount = 0;
-  StageShape shape{0, 0};
+  StageShape shape{0};
   // Of the stage being emitted; none while @K_setup is.
   mlir::func::FuncOp stage;
   mlir::Value threadNumber, areAligned;

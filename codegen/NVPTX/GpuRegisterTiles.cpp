@@ -12,9 +12,9 @@ namespace {
 
 constexpr int64_t blockThreads = 256, side = 16, square = 4, stages = 2;
 
-class GpuRegisterTiles : public GpuContraction {
+class GpuRegisterTiles : public GpuBlockContraction {
 public:
-  using GpuContraction::GpuContraction;
+  using GpuBlockContraction::GpuBlockContraction;
 
 private:
   int64_t threads() const override { return blockThreads; }
@@ -22,10 +22,10 @@ private:
 
   int64_t elementBytes() const { return std::max(1u, accumulatorType.getIntOrFloatBitWidth() / 8); }
   /// Rows of shared memory are steps of the depth, padded by four elements.
-  int64_t pitch() const { return tile + square; }
-  int64_t stageElements() const { return tileDepth * pitch(); }
-  int64_t squares() const { return tile / (side * square); }
-  int64_t elementsOfThread() const { return tile * tileDepth / blockThreads; }
+  int64_t pitch() const { return tile.rows + square; }
+  int64_t stageElements() const { return tile.depth * pitch(); }
+  int64_t squares() const { return tile.rows / (side * square); }
+  int64_t elementsOfThread() const { return tile.rows * tile.depth / blockThreads; }
 
   /// What a thread copies of an operand: one step of the depth, at several outer positions.
   struct Copier {
@@ -36,9 +36,9 @@ private:
 
   Copier copierOf(const Task &task, Contraction::Operand operand) {
     Copier copier{operand, {}, {}, {}, {}};
-    Value low = gpu.remainderIndex(gpu.thread(), gpu.index(tileDepth));
-    Value high = gpu.divideIndex(gpu.thread(), gpu.index(tileDepth));
-    int64_t groups = blockThreads / tileDepth;
+    Value low = gpu.remainderIndex(gpu.thread(), gpu.index(tile.depth));
+    Value high = gpu.divideIndex(gpu.thread(), gpu.index(tile.depth));
+    int64_t groups = blockThreads / tile.depth;
     bool alongDepth = liesAlongDepth(operand);
     if (!alongDepth) {
       low = gpu.divideIndex(gpu.thread(), gpu.index(groups));
@@ -52,14 +52,14 @@ private:
       Value position = gpu.addIndex(firstOf(task, operand), outer);
       copier.isInside.push_back(gpu.isLess(position, sizeOf(outerLoops(operand))));
       Value offset = offsetOf(operand, outerLoops(operand), position);
-      copier.offsets.push_back(gpu.addIndex(task.base[operand], offset));
+      copier.offsets.push_back(gpu.addIndex(base[operand], offset));
     }
     return copier;
   }
 
   /// Loads what the thread copies of step `number`; zeros beyond the ends.
   SmallVector<Value> load(const Copier &copier, Value number) {
-    Value position = gpu.addIndex(gpu.multiplyIndex(number, gpu.index(tileDepth)), copier.step);
+    Value position = gpu.addIndex(gpu.multiplyIndex(number, gpu.index(tile.depth)), copier.step);
     Value isInside = gpu.isLess(position, sizeOf(depth));
     Value along = offsetOf(copier.operand, depth, position);
     Type dtype = operandType(copier.operand), stored = KernelEmitter::storedType(dtype);
@@ -76,7 +76,7 @@ private:
   }
 
   Value address(Contraction::Operand operand, Value stage, Value step, Value outer) {
-    Value line = gpu.addIndex(gpu.multiplyIndex(stage, gpu.index(tileDepth)), step);
+    Value line = gpu.addIndex(gpu.multiplyIndex(stage, gpu.index(tile.depth)), step);
     Value place = gpu.addIndex(gpu.multiplyIndex(line, gpu.index(pitch())), outer);
     Value base = gpu.sharedMemory(operand * stages * stageElements() * elementBytes());
     return gpu.offset(base, KernelEmitter::storedType(accumulatorType), place);
@@ -117,7 +117,7 @@ private:
     SmallVector<Value> results(sums);
     Value row = gpu.divideIndex(gpu.thread(), gpu.index(side));
     Value column = gpu.remainderIndex(gpu.thread(), gpu.index(side));
-    for (int64_t step = 0; step < tileDepth; ++step) {
+    for (int64_t step = 0; step < tile.depth; ++step) {
       SmallVector<Value> left = fragment(Contraction::Lhs, stage, step, row);
       SmallVector<Value> right = fragment(Contraction::Rhs, stage, step, column);
       for (size_t i = 0; i < left.size(); ++i)
@@ -136,7 +136,7 @@ private:
     gpu.barrier();
     int64_t width = squares() * square;
     SmallVector<Value> sums(width * width, gpu.constant(accumulatorType, 0));
-    Value steps = gpu.ceilDivideIndex(sizeOf(depth), tileDepth);
+    Value steps = gpu.ceilDivideIndex(sizeOf(depth), tile.depth);
     sums = gpu.loop(gpu.index(0), steps, 1, sums, [&](Value number, ValueRange carried) {
       Value next = gpu.addIndex(number, gpu.index(1));
       SmallVector<Value> loaded[] = {load(copiers[0], next), load(copiers[1], next)};
@@ -172,8 +172,8 @@ private:
 
 } // namespace
 
-std::shared_ptr<GpuContraction> makeRegisterTiles(GpuEmitter &emitter) {
-  return std::make_shared<GpuRegisterTiles>(emitter);
+std::shared_ptr<GpuContraction> makeRegisterTiles(GpuEmitter &emitter, TileShape tile) {
+  return std::make_shared<GpuRegisterTiles>(emitter, tile);
 }
 
 } // namespace weft

@@ -28,6 +28,8 @@ struct GpuTarget {
 
   /// The name again.
   std::string name() const { return "cuda:" + chip; }
+  /// True if it has TMA and wgmma, matrix products by four warps together.
+  bool hasWarpgroups() const { return chip == "sm_90a"; }
   /// A code generator; each thread needs its own.
   std::unique_ptr<llvm::TargetMachine> createMachine() const;
 };

@@ -24,18 +24,18 @@ constexpr int64_t warpColumns = 32;
 /// Of one multiplication.
 constexpr int64_t mmaRows = 16, mmaColumns = 8, mmaDepth = 16, sumsOfThread = 4;
 
-class GpuTensorCores : public GpuContraction {
+class GpuTensorCores : public GpuBlockContraction {
 public:
-  using GpuContraction::GpuContraction;
+  using GpuBlockContraction::GpuBlockContraction;
 
 private:
   // The tile of a warp: 64x32 of 128x128 with 8 warps, 32x32 of 64x64 with 4.
-  int64_t warpRows() const { return tile / 2; }
-  int64_t warpsAlongColumns() const { return tile / warpColumns; }
+  int64_t warpRows() const { return tile.rows / 2; }
+  int64_t warpsAlongColumns() const { return tile.rows / warpColumns; }
   int64_t threads() const override { return 2 * warpsAlongColumns() * GpuEmitter::warpThreads; }
-  int64_t operandStageBytes() const { return tile * tileDepth * elementBytes; }
+  int64_t operandStageBytes() const { return tile.rows * tile.depth * elementBytes; }
   int64_t operandBytes() const override { return 2 * stages * operandStageBytes(); }
-  int64_t piecesOfThread() const { return tile * tileDepth / pieceElements / threads(); }
+  int64_t piecesOfThread() const { return tile.rows * tile.depth / pieceElements / threads(); }
 
   //===--------------------------------------------------------------------===//
   // Shared memory
@@ -54,7 +54,7 @@ private:
   /// Where piece `piece` of row `row` of an operand is in its stage, in bytes.
   Value pieceOffset(Contraction::Operand operand, Value row, Value piece) {
     bool alongDepth = liesAlongDepth(operand);
-    int64_t pieces = (alongDepth ? tileDepth : tile) / pieceElements;
+    int64_t pieces = (alongDepth ? tile.depth : tile.rows) / pieceElements;
     // Rows of four pieces share their banks in pairs, longer ones are all in the same.
     Value key = alongDepth ? gpu.divideIndex(row, gpu.index(2)) : row;
     Value turned =
@@ -82,7 +82,7 @@ private:
   Copier copierOf(const Task &task, Contraction::Operand operand) {
     Copier copier{operand, {}, isWhole(operand)};
     bool alongDepth = liesAlongDepth(operand);
-    int64_t pieces = (alongDepth ? tileDepth : tile) / pieceElements;
+    int64_t pieces = (alongDepth ? tile.depth : tile.rows) / pieceElements;
     for (int64_t number = 0; number < piecesOfThread(); ++number) {
       Value linear = gpu.addIndex(gpu.thread(), gpu.index(number * threads()));
       Value row = gpu.divideIndex(linear, gpu.index(pieces));
@@ -94,8 +94,7 @@ private:
       piece.place = pieceOffset(operand, row, column);
       Value position = gpu.addIndex(firstOf(task, operand), piece.outer);
       piece.isInside = gpu.isLess(position, sizeOf(outerLoops(operand)));
-      piece.offset =
-          gpu.addIndex(task.base[operand], offsetOf(operand, outerLoops(operand), position));
+      piece.offset = gpu.addIndex(base[operand], offsetOf(operand, outerLoops(operand), position));
       copier.pieces.push_back(piece);
     }
     return copier;
@@ -122,7 +121,7 @@ private:
   /// Begins the copies of step `number` of the depth, if there is one; zeros beyond its end.
   void copy(const Copier &copier, Value number) {
     Value stage = stageAddress(copier.operand, gpu.remainderIndex(number, gpu.index(stages)));
-    Value first = gpu.multiplyIndex(number, gpu.index(tileDepth));
+    Value first = gpu.multiplyIndex(number, gpu.index(tile.depth));
     gpu.ifElse(
         copier.isWhole,
         [&] {
@@ -260,7 +259,7 @@ private:
     Value left = stageAddress(Contraction::Lhs, stage),
           right = stageAddress(Contraction::Rhs, stage);
     SmallVector<Value> results(sums);
-    for (int64_t step = 0; step < tileDepth; step += mmaDepth) {
+    for (int64_t step = 0; step < tile.depth; step += mmaDepth) {
       SmallVector<SmallVector<Value>> columnParts;
       for (int64_t column = 0; column < warpColumns; column += 2 * mmaColumns) {
         SmallVector<Value> parts = asOperands(
@@ -284,10 +283,8 @@ private:
   }
 
   void emitTile(const Task &task) override {
-    for (auto operand : {Contraction::Lhs, Contraction::Rhs}) {
+    for (auto operand : {Contraction::Lhs, Contraction::Rhs})
       firstPosition[operand] = firstOf(task, operand);
-      base[operand] = task.base[operand];
-    }
     Copier copiers[] = {copierOf(task, Contraction::Lhs), copierOf(task, Contraction::Rhs)};
     auto copyBoth = [&](Value number) {
       for (const Copier &copier : copiers)
@@ -298,7 +295,7 @@ private:
       copyBoth(gpu.index(number));
     int64_t count = warpRows() / mmaRows * (warpColumns / mmaColumns) * sumsOfThread;
     SmallVector<Value> sums(count, gpu.constant(accumulatorType, 0));
-    Value steps = gpu.ceilDivideIndex(sizeOf(depth), tileDepth);
+    Value steps = gpu.ceilDivideIndex(sizeOf(depth), tile.depth);
     sums = gpu.loop(gpu.index(0), steps, 1, sums, [&](Value number, ValueRange carried) {
       waitFor(stages - 2);
       gpu.barrier();
@@ -329,13 +326,13 @@ private:
   }
 
   // Of the task being emitted.
-  Value firstPosition[2], base[2];
+  Value firstPosition[2];
 };
 
 } // namespace
 
-std::shared_ptr<GpuContraction> makeTensorCores(GpuEmitter &emitter) {
-  return std::make_shared<GpuTensorCores>(emitter);
+std::shared_ptr<GpuContraction> makeTensorCores(GpuEmitter &emitter, TileShape tile) {
+  return std::make_shared<GpuTensorCores>(emitter, tile);
 }
 
 } // namespace weft

@@ -4,6 +4,7 @@
 // becomes
 //   llvm.func @k_0(%x: !llvm.ptr, ...) attributes {nvvm.kernel, nvvm.minctasm = 1, nvvm.reqntid =
 //   array<i32: 256>, ...}
+#include "codegen/NVPTX/TensorMapAttribute.h"
 #include "codegen/Passes.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 
@@ -40,6 +41,24 @@ static LogicalResult checkMath(ModuleOp module) {
   return failure(result.wasInterrupted());
 }
 
+/// Tensor maps, the last parameters, lie in the parameters' own memory, where copies read them.
+static void passTensorMaps(LLVM::LLVMFuncOp function) {
+  constexpr int64_t mapBytes = 128, mapAlignment = 64;
+  auto maps = function->getAttrOfType<ArrayAttr>(tensorMapsName);
+  if (!maps)
+    return;
+  Builder builder(function.getContext());
+  auto type = LLVM::LLVMArrayType::get(builder.getI8Type(), mapBytes);
+  for (unsigned number = function.getNumArguments() - maps.size();
+       number < function.getNumArguments(); ++number) {
+    function.setArgAttr(number, LLVM::LLVMDialect::getByValAttrName(), TypeAttr::get(type));
+    function.setArgAttr(number, LLVM::LLVMDialect::getAlignAttrName(),
+                        builder.getI64IntegerAttr(mapAlignment));
+    function.setArgAttr(number, NVVM::NVVMDialect::getGridConstantAttrName(),
+                        builder.getUnitAttr());
+  }
+}
+
 LogicalResult lowerToNVVM(ModuleOp module) {
   if (failed(checkMath(module)) || failed(lowerToLLVM(module)))
     return failure();
@@ -53,6 +72,7 @@ LogicalResult lowerToNVVM(ModuleOp module) {
                       builder.getDenseI32ArrayAttr({static_cast<int32_t>(threads.getInt())}));
     // One block on a multiprocessor is enough: ptxas would rather spill than use all registers.
     function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(), builder.getI32IntegerAttr(1));
+    passTensorMaps(function);
   }
   return success();
 }

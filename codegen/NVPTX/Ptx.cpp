@@ -1,5 +1,6 @@
 // From a module of the LLVM and NVVM dialects to PTX.
 #include "codegen/NVPTX/Ptx.h"
+#include "codegen/NVPTX/TensorMapAttribute.h"
 #include "lib/Support/Error.h"
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "llvm/IR/LLVMContext.h"
@@ -31,6 +32,7 @@ std::vector<GpuKernel> gpuKernelsOf(ModuleOp module) {
       auto function = module.lookupSymbol<LLVM::LLVMFuncOp>(stage.entry);
       stage.threads = function->getAttrOfType<IntegerAttr>("weft.threads").getInt();
       stage.sharedBytes = function->getAttrOfType<IntegerAttr>("weft.shared_bytes").getInt();
+      stage.tensorMaps = tensorMapsOf(function->getAttrOfType<ArrayAttr>(tensorMapsName));
     }
   }
   return kernels;
@@ -58,6 +60,20 @@ static void checkCalls(const llvm::Module &module) {
                   "the GPU code calls " + function.getName().str() +
                       ", which no library provides; the operation needs an expansion in "
                       "codegen/Loops/VectorMath.h");
+}
+
+/// A schedule that was chosen for another GPU may need what this one lacks.
+static void checkTarget(const llvm::Module &module, const GpuTarget &target) {
+  if (target.hasWarpgroups())
+    return;
+  for (const llvm::Function &function : module)
+    if (function.getName().starts_with("llvm.nvvm.wgmma."))
+      for (const llvm::User *user : function.users())
+        throw Error(Error::Kind::Unsupported,
+                    "the kernel " +
+                        llvm::cast<llvm::Instruction>(user)->getFunction()->getName().str() +
+                        " multiplies by warpgroups, which " + target.name() +
+                        " does not have; its schedule was chosen for cuda:sm_90a");
 }
 
 /// The loops are final; ptxas unrolls and schedules. Only what emission leaves is cleaned up.
@@ -88,6 +104,7 @@ static std::unique_ptr<llvm::TargetMachine> prepare(LlvmModule &module, const Gp
                                               target.name() + "; build Weft with LLVM's NVPTX");
   module.module->setTargetTriple(machine->getTargetTriple());
   module.module->setDataLayout(machine->createDataLayout());
+  checkTarget(*module.module, target);
   runPasses(*module.module, *machine);
   checkCalls(*module.module);
   return machine;

@@ -36,6 +36,24 @@ weft.kernel @k(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %y: tensor<?x?xf32, #we
 
 // -----
 
+// expected-error@+1 {{has a schedule for warpgroups, of depth 64, with a tile of 128 rows and 64 columns; theirs are 128 by 128 or 128 by 256}}
+weft.kernel @k(%x: tensor<?x?xf16, #weft.sizes<[0, 1]>>, %y: tensor<?x?xf16, #weft.sizes<[1, 2]>>) -> tensor<?x?xf16, #weft.sizes<[0, 2]>>
+    attributes {schedule = #weft.schedule<kind = contraction, lanes = 4, rows = 128, columns = 64, depth = 64>} {
+  %0 = weft.matmul %x, %y : tensor<?x?xf16, #weft.sizes<[0, 1]>>, tensor<?x?xf16, #weft.sizes<[1, 2]>> -> tensor<?x?xf16, #weft.sizes<[0, 2]>>
+  weft.yield %0 : tensor<?x?xf16, #weft.sizes<[0, 2]>>
+}
+
+// -----
+
+weft.kernel @k(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %y: tensor<?x?xf32, #weft.sizes<[1, 2]>>) -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
+    attributes {schedule = #weft.schedule<kind = contraction, lanes = 4, rows = 128, columns = 128, depth = 64>} {
+  // expected-error@+1 {{can't be computed by warpgroups, whose operands are float16 or bfloat16 matrices in memory}}
+  %0 = weft.matmul %x, %y : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[1, 2]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
+  weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 2]>>
+}
+
+// -----
+
 func.func @f(%x: f32) -> f32 {
   // expected-error@+1 {{'math.exp' op has no expansion for a GPU, which has no library of functions}}
   %0 = math.exp %x : f32

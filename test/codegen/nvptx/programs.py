@@ -155,6 +155,28 @@ def _contractions() -> dict[str, Program]:
     return programs
 
 
+def _warpgroups() -> dict[str, Program]:
+    """Large products of matrices: TMA and wgmma where the chip has them."""
+    programs: dict[str, Program] = {}
+    for dtype in ("float16", "bfloat16"):
+        x, w = array(1024, 64, dtype=dtype), array(64, 1024, dtype=dtype)
+        bias = array(1024, dtype=dtype)
+        programs |= {
+            f"warpgroups_{dtype}": (lambda a, b: a @ b, (x, w)),
+            f"warpgroups_transposed_{dtype}": (lambda a, b: a.T @ b.T, (w, x)),
+            f"warpgroups_batch_{dtype}": (
+                lambda a, b: a @ b,
+                (array(9, 256, 64, dtype=dtype), array(9, 64, 256, dtype=dtype)),
+            ),
+            f"warpgroups_gelu_{dtype}": (lambda a, b, c: weft.gelu(a @ b + c), (x, w, bias)),
+            f"warpgroups_wide_{dtype}": (
+                lambda a, b: weft.tanh(a @ b),
+                (array(2048, 64, dtype=dtype), array(64, 4096, dtype=dtype)),
+            ),
+        }
+    return programs
+
+
 def _windows() -> dict[str, Program]:
     image = array(2, 8, 12, 12)
     query = array(2, 3, 16, 32)
@@ -179,4 +201,4 @@ def _windows() -> dict[str, Program]:
 
 def programs() -> dict[str, Program]:
     """All programs."""
-    return _movement() | _reductions() | _contractions() | _windows()
+    return _movement() | _reductions() | _contractions() | _warpgroups() | _windows()

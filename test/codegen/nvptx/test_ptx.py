@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from typing import Any
 
 import pytest
 from programs import programs
@@ -12,10 +13,14 @@ from ptx import CHIPS, ptx_of
 PROGRAMS = programs()
 
 
+def _program(name: str) -> tuple[Any, ...]:
+    function, arguments = PROGRAMS[name]
+    return (function, *arguments)
+
+
 def _instructions(name: str, chip: str = "sm_80") -> Counter[str]:
     """How often each instruction is in the PTX of a program."""
-    function, arguments = PROGRAMS[name]
-    text = ptx_of(function, *arguments, chip=chip)
+    text = ptx_of(*_program(name), chip=chip)
     return Counter(re.findall(r"^\s+(?:@!?%p\d+ )?([a-z][\w.]*)\s", text, re.MULTILINE))
 
 
@@ -59,6 +64,27 @@ def test_tensor_cores(dtype: str) -> None:
     assert found["cp.async.cg.shared.global"] > 0
     assert found["ldmatrix.sync.aligned.m8n8.x4.shared.b16"] > 0
     assert found["ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16"] > 0
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_warpgroups(dtype: str) -> None:
+    kind = {"float16": "f16", "bfloat16": "bf16"}[dtype]
+    for name, columns, boxes in (("", 128, 3), ("_gelu", 128, 3), ("_wide", 256, 5)):
+        program = f"warpgroups{name}_{dtype}"
+        found = _instructions(program, "sm_90a")
+        text = ptx_of(*_program(program), chip="sm_90a")
+        product = f"wgmma.mma_async.sync.aligned.m64n{columns}k16.f32.{kind}.{kind}"
+        # A step of 64, four times 16.
+        assert text.count(product) == 4
+        copy = "cp.async.bulk.tensor.2d.shared::cluster.global"
+        assert text.count(copy) == boxes
+        assert text.count(".param .align 64 .b8") == 2
+        assert found["setmaxnreg.dec.sync.aligned.u32"] == 1
+        assert found["setmaxnreg.inc.sync.aligned.u32"] == 1
+        assert found["mbarrier.arrive.expect_tx.shared.b64"] == 1
+        # Full and empty.
+        assert found["mbarrier.try_wait.parity.shared.b64"] == 2
+        assert "wgmma" not in ptx_of(*_program(program), chip="sm_80")
 
 
 @pytest.mark.parametrize("chip", CHIPS)

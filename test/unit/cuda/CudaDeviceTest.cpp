@@ -68,6 +68,32 @@ protected:
     return plan;
   }
 
+  /// A stage that reads a matrix of bfloat16 by a tensor map, and the one that does without.
+  Plan mappedLaunches(DeviceModule &module, BufferReference matrix, int64_t rows, int64_t columns,
+                      int64_t tasks) {
+    TensorMapShape map;
+    map.element = DType::BFloat16;
+    map.swizzleBytes = 128;
+    map.dimensions = {{{1, {1}}, {2, {}}, 64}, {{1, {0}}, {2, {1}}, 128}};
+    Plan plan;
+    plan.device = &device();
+    plan.inputs = {{DType::BFloat16, {rows, columns}}};
+    plan.outputs = {{DType::Float32, {4}}};
+    plan.outputSources = {{}};
+    plan.arenaBytes = 1024;
+    Launch mapped, plain;
+    mapped.deviceFunction = &module.function("describe", 384, 200000, {map});
+    mapped.buffers = {matrix, {Kind::Output, 0, 0}};
+    mapped.sizes = {rows, columns};
+    mapped.tasks = tasks;
+    plain = mapped;
+    plain.deviceFunction = &module.function("plain", 256, 0);
+    plain.tasks = 10;
+    plain.isAlternative = true;
+    plan.launches = {mapped, plain};
+    return plan;
+  }
+
   FakeCudaState *state = fakeFunction<FakeCudaStateFunction>("fakeCudaState")();
   size_t allocations() {
     return fakeFunction<FakeCudaAllocationsFunction>("fakeCudaAllocations")();
@@ -92,6 +118,23 @@ TEST_F(CudaDeviceTest, MemoryMayBeDroppedByAThreadThatNeverUsedTheDevice) {
   StorageRef storage = onDevice({1});
   std::thread([moved = std::move(storage)]() mutable { moved = {}; }).join();
   EXPECT_EQ(allocations(), before);
+}
+
+TEST_F(CudaDeviceTest, ForeignMemoryGoesBackToItsOwner) {
+  size_t before = allocations();
+  StorageRef block = onDevice({1, 2});
+  int released = 0;
+  {
+    StorageRef foreign = Storage::wrapOnDevice(
+        block->data(), block->bytes(), device(), [](void *count) { ++*static_cast<int *>(count); },
+        &released);
+    EXPECT_TRUE(foreign->isForeign());
+    EXPECT_EQ(foreign->device(), &device());
+    EXPECT_EQ(valuesOf(foreign), (std::vector<float>{1, 2}));
+    device().synchronizeWithOthers();
+  }
+  EXPECT_EQ(released, 1);
+  EXPECT_EQ(allocations(), before + 1);
 }
 
 TEST_F(CudaDeviceTest, APlanIsAGraphThatIsUpdatedForOtherAddresses) {
@@ -142,6 +185,31 @@ TEST_F(CudaDeviceTest, ASingleLaunchNeedsNoGraph) {
   EXPECT_EQ(valuesOf(outputs[0]), (std::vector<float>{2, 4, 6, 8}));
   EXPECT_EQ(timings.size(), 1u);
   EXPECT_EQ(state->graphs, 0u);
+}
+
+TEST_F(CudaDeviceTest, TensorMapsFollowTheOtherArguments) {
+  auto module = device().load("kernels");
+  Plan plan = mappedLaunches(*module, {Kind::Input, 0, 0}, 5, 16, /*tasks=*/10);
+  std::vector<StorageRef> inputs = {onDevice(std::vector<float>(40))};
+  std::vector<StorageRef> first = execute(plan, inputs);
+  EXPECT_EQ(valuesOf(first[0]), (std::vector<float>{1, 5, 16, 32}));
+  EXPECT_EQ(state->tensorMaps, 1u);
+  // The output is at another address.
+  EXPECT_EQ(valuesOf(execute(plan, inputs)[0]), (std::vector<float>{1, 5, 16, 32}));
+  EXPECT_EQ(state->tensorMaps, 2u);
+  // Blocks that go from task to task are as many as multiprocessors.
+  EXPECT_EQ(state->mostBlocks, 3u);
+}
+
+TEST_F(CudaDeviceTest, WhatTensorMapsCannotDescribeIsComputedWithoutThem) {
+  auto module = device().load("kernels");
+  std::vector<StorageRef> inputs = {onDevice(std::vector<float>(40))};
+  Plan odd = mappedLaunches(*module, {Kind::Input, 0, 0}, 5, 15, /*tasks=*/0);
+  EXPECT_EQ(valuesOf(execute(odd, inputs)[0])[0], -1);
+  Plan misaligned = mappedLaunches(*module, {Kind::Arena, 0, 8}, 5, 16, /*tasks=*/10);
+  EXPECT_EQ(valuesOf(execute(misaligned, inputs)[0])[0], -1);
+  EXPECT_EQ(state->tensorMaps, 0u);
+  EXPECT_EQ(state->launches, 2u);
 }
 
 TEST_F(CudaDeviceTest, ADonatedInputIsWrittenInPlace) {

@@ -17,9 +17,17 @@ namespace {
 constexpr int invalidValue = 1, outOfMemory = 2, invalidImage = 200, invalidContext = 201,
               notFound = 500;
 
+/// What the library keeps of a tensor map.
+struct FakeTensorMap {
+  void *address;
+  uint64_t rows, columns, rowBytes;
+};
+
 struct Kernel {
   size_t pointers, sizes;
   void (*run)(void *const *pointers, const int64_t *sizes, int64_t task);
+  /// Takes a tensor map, whose address it finds behind the pointers.
+  bool hasMap = false;
 };
 
 const std::map<std::string, Kernel> &kernels() {
@@ -37,6 +45,21 @@ const std::map<std::string, Kernel> &kernels() {
         [](void *const *p, const int64_t *, int64_t task) {
           static_cast<float *>(p[1])[task] = 2 * static_cast<float *>(p[0])[task];
         }}},
+      // What the map says, in place of what the copies would bring.
+      {"describe",
+       {2, 2,
+        [](void *const *p, const int64_t *, int64_t) {
+          auto *map = static_cast<FakeTensorMap *>(p[2]);
+          auto *out = static_cast<float *>(p[1]);
+          out[0] = map->address == p[0] ? 1 : 0;
+          out[1] = static_cast<float>(map->rows);
+          out[2] = static_cast<float>(map->columns);
+          out[3] = static_cast<float>(map->rowBytes);
+        },
+        true}},
+      {"plain",
+       {2, 2,
+        [](void *const *p, const int64_t *, int64_t) { static_cast<float *>(p[1])[0] = -1; }}},
   };
   return all;
 }
@@ -57,6 +80,7 @@ struct FakeLaunch {
   std::vector<void *> pointers;
   std::vector<int64_t> sizes;
   int64_t tasks;
+  FakeTensorMap map = {};
 };
 
 struct FakeGraph {
@@ -84,9 +108,12 @@ int runLaunch(const FakeLaunch &launch) {
   for (void *pointer : launch.pointers)
     if (!isAllocated(reinterpret_cast<uintptr_t>(pointer)))
       return invalidValue;
+  state.mostBlocks = std::max<size_t>(state.mostBlocks, launch.blocks);
+  std::vector<void *> pointers = launch.pointers;
+  pointers.push_back(const_cast<FakeTensorMap *>(&launch.map));
   for (int64_t block = 0; block < launch.blocks; ++block)
     for (int64_t task = block; task < launch.tasks; task += launch.blocks)
-      launch.function->kernel->run(launch.pointers.data(), launch.sizes.data(), task);
+      launch.function->kernel->run(pointers.data(), launch.sizes.data(), task);
   return 0;
 }
 
@@ -97,7 +124,9 @@ FakeLaunch copyLaunch(FakeFunction *function, unsigned blocks, unsigned threads,
     launch.pointers.push_back(*static_cast<void **>(*arguments++));
   for (size_t number = 0; number < function->kernel->sizes; ++number)
     launch.sizes.push_back(*static_cast<int64_t *>(*arguments++));
-  launch.tasks = *static_cast<int64_t *>(*arguments);
+  launch.tasks = *static_cast<int64_t *>(*arguments++);
+  if (function->kernel->hasMap)
+    std::memcpy(&launch.map, *arguments, sizeof(launch.map));
   return launch;
 }
 
@@ -134,7 +163,10 @@ int cuDeviceGetName(char *name, int length, int) {
 
 int cuDeviceGetAttribute(int *value, int attribute, int device) {
   // Device 1 is older than what is supported.
-  *value = attribute == 75 ? (device == 0 ? 9 : 7) : attribute == 97 ? 232448 : 0;
+  *value = attribute == 75   ? (device == 0 ? 9 : 7)
+           : attribute == 97 ? 232448
+           : attribute == 16 ? 3
+                             : 0;
   return 0;
 }
 
@@ -221,6 +253,21 @@ int cuModuleGetFunction(void **function, void *module, const char *name) {
 int cuFuncSetAttribute(void *function, int attribute, int value) {
   if (attribute == 8)
     static_cast<FakeFunction *>(function)->sharedBytes = value;
+  return 0;
+}
+
+int cuTensorMapEncodeTiled(void *map, int element, uint32_t rank, void *address,
+                           const uint64_t *sizes, const uint64_t *strides, const uint32_t *box,
+                           const uint32_t *steps, int interleave, int swizzle, int promotion,
+                           int fill) {
+  ++state.tensorMaps;
+  const bool isKnown = element == 9 && rank == 2 && swizzle == 3 && interleave == 0 &&
+                       promotion == 2 && fill == 0 && steps[0] == 1 && steps[1] == 1;
+  if (!isKnown || reinterpret_cast<uintptr_t>(address) % 16 != 0 || strides[0] % 16 != 0 ||
+      box[0] != 64 || box[1] != 128)
+    return invalidValue;
+  FakeTensorMap described = {address, sizes[1], sizes[0], strides[0]};
+  std::memcpy(map, &described, sizeof(described));
   return 0;
 }
 

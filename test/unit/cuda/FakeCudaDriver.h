@@ -8,7 +8,9 @@
 
 /// Counters and knobs of the library.
 struct FakeCudaState {
-  size_t launches = 0, graphs = 0, updates = 0;
+  size_t launches = 0, graphs = 0, updates = 0, tensorMaps = 0;
+  /// Of the largest launch.
+  size_t mostBlocks = 0;
   /// Larger requests are refused.
   size_t memoryBytes = size_t(1) << 30;
 };
