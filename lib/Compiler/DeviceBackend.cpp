@@ -98,9 +98,9 @@ public:
     std::shared_ptr<KernelCode> code = loader.load(object);
     code->deviceModule = device.load(object.image);
     for (const GpuStage &stage : object.deviceStages)
-      code->deviceStages.push_back(
-          &code->deviceModule->function(stage.entry, static_cast<uint32_t>(stage.threads),
-                                        static_cast<uint32_t>(stage.sharedBytes)));
+      code->deviceStages.push_back(&code->deviceModule->function(
+          stage.entry, static_cast<uint32_t>(stage.threads),
+          static_cast<uint32_t>(stage.sharedBytes), stage.tensorMaps));
     return code;
   }
 

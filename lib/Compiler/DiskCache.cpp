@@ -22,12 +22,36 @@ struct Header {
   int64_t stages, temporaries, deviceStages;
   uint64_t codeBytes, bytes, checksum;
 };
-constexpr char magic[8] = {'w', 'e', 'f', 't', 'k', 'r', 'n', '2'};
+constexpr char magic[8] = {'w', 'e', 'f', 't', 'k', 'r', 'n', '3'};
 
-/// A stage's shape in a file.
+/// A stage's shape in a file; the numbers of its tensor maps (packTensorMaps) follow.
 struct StageShape {
-  int64_t threads, sharedBytes;
+  int64_t threads, sharedBytes, words;
 };
+
+std::string packStage(const GpuStage &stage) {
+  std::vector<int64_t> words = packTensorMaps(stage.tensorMaps);
+  StageShape shape{stage.threads, stage.sharedBytes, static_cast<int64_t>(words.size())};
+  std::string bytes(reinterpret_cast<const char *>(&shape), sizeof(shape));
+  return bytes.append(reinterpret_cast<const char *>(words.data()), words.size() * sizeof(int64_t));
+}
+
+/// Takes a stage from the front of `bytes`; false if it is damaged.
+bool unpackStage(llvm::StringRef &bytes, GpuStage &stage) {
+  StageShape shape;
+  if (bytes.size() < sizeof(shape))
+    return false;
+  std::memcpy(&shape, bytes.data(), sizeof(shape));
+  bytes = bytes.drop_front(sizeof(shape));
+  if (shape.words < 0 || static_cast<uint64_t>(shape.words) > bytes.size() / sizeof(int64_t))
+    return false;
+  std::vector<int64_t> words(shape.words);
+  std::memcpy(words.data(), bytes.data(), words.size() * sizeof(int64_t));
+  bytes = bytes.drop_front(words.size() * sizeof(int64_t));
+  stage.threads = shape.threads;
+  stage.sharedBytes = shape.sharedBytes;
+  return unpackTensorMaps(words, stage.tensorMaps);
+}
 
 std::string chooseFolder() {
   if (auto set = llvm::sys::Process::GetEnv("WEFT_CACHE_DIR"))
@@ -84,7 +108,6 @@ std::optional<KernelObject> DiskCache::read(const std::string &folder, const std
   }
   std::memcpy(&header, content.data(), sizeof(header));
   llvm::StringRef rest = content.drop_front(sizeof(header));
-  uint64_t shapeBytes = static_cast<uint64_t>(header.deviceStages) * sizeof(StageShape);
   if (std::memcmp(header.magic, magic, sizeof(magic)) != 0 || header.bytes != rest.size() ||
       header.checksum != llvm::xxh3_64bits(rest)) {
     ++failureCount;
@@ -94,12 +117,14 @@ std::optional<KernelObject> DiskCache::read(const std::string &folder, const std
   object.code.assign(rest.begin(), rest.begin() + header.codeBytes);
   rest = rest.drop_front(header.codeBytes);
   for (int64_t stage = 0; stage < header.deviceStages; ++stage) {
-    StageShape shape;
-    std::memcpy(&shape, rest.data() + stage * sizeof(shape), sizeof(shape));
-    object.deviceStages.push_back(
-        {name + "_" + std::to_string(stage), shape.threads, shape.sharedBytes});
+    GpuStage &added = object.deviceStages.emplace_back();
+    added.entry = name + "_" + std::to_string(stage);
+    if (!unpackStage(rest, added)) {
+      ++failureCount;
+      return std::nullopt;
+    }
   }
-  object.image = rest.drop_front(shapeBytes).str();
+  object.image = rest.str();
   return object;
 }
 
@@ -111,10 +136,8 @@ void DiskCache::store(const KernelObject &object) {
     return;
   }
   std::string contents(object.code.begin(), object.code.end());
-  for (const GpuStage &stage : object.deviceStages) {
-    StageShape shape{stage.threads, stage.sharedBytes};
-    contents.append(reinterpret_cast<const char *>(&shape), sizeof(shape));
-  }
+  for (const GpuStage &stage : object.deviceStages)
+    contents += packStage(stage);
   contents += object.image;
   Header header{{},
                 object.stages,

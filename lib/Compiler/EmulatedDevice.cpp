@@ -15,13 +15,39 @@ namespace {
 
 class EmulatedFunction final : public DeviceFunction {
 public:
-  EmulatedFunction(emulator::Emulator &emulator, std::string name, uint32_t sharedBytes)
-      : emulator(emulator), name(std::move(name)), sharedBytes(sharedBytes) {}
+  EmulatedFunction(emulator::Emulator &emulator, std::string name, uint32_t sharedBytes,
+                   std::vector<TensorMapShape> tensorMaps)
+      : DeviceFunction(std::move(tensorMaps)),
+        emulator(emulator),
+        name(std::move(name)),
+        sharedBytes(sharedBytes) {}
 
   emulator::Emulator &emulator;
   const std::string name;
   const uint32_t sharedBytes;
 };
+
+emulator::TensorMap tensorMapOf(const TensorMapShape &shape, const Launch &launch, void *address) {
+  emulator::TensorMap map;
+  map.address = address;
+  map.rank = static_cast<uint32_t>(shape.dimensions.size());
+  map.elementBytes = static_cast<uint32_t>(dtypeSize(shape.element));
+  for (uint32_t number = 0; number < map.rank; ++number) {
+    const TensorMapShape::Dimension &dimension = shape.dimensions[number];
+    map.sizes[number] = dimension.size.in(launch.sizes);
+    map.strides[number] = dimension.stride.in(launch.sizes);
+    map.box[number] = dimension.box;
+  }
+  map.swizzle = shape.swizzleBytes == 128  ? emulator::Swizzle::Bytes128
+                : shape.swizzleBytes == 64 ? emulator::Swizzle::Bytes64
+                : shape.swizzleBytes == 32 ? emulator::Swizzle::Bytes32
+                                           : emulator::Swizzle::None;
+  if (std::string problem = map.problem(); !problem.empty())
+    throw Error(Error::Kind::Unsupported, "the kernel " + launch.name + " can't read its buffer " +
+                                              std::to_string(shape.buffer) +
+                                              " by a tensor map: " + problem);
+  return map;
+}
 
 class EmulatedModule final : public DeviceModule {
 public:
@@ -29,8 +55,10 @@ public:
       : emulator(std::move(context), std::move(module)) {}
 
   /// The kernel itself says how many threads its blocks have.
-  const DeviceFunction &function(const std::string &name, uint32_t, uint32_t sharedBytes) override {
-    functions.push_back(std::make_unique<EmulatedFunction>(emulator, name, sharedBytes));
+  const DeviceFunction &function(const std::string &name, uint32_t, uint32_t sharedBytes,
+                                 std::vector<TensorMapShape> tensorMaps) override {
+    functions.push_back(
+        std::make_unique<EmulatedFunction>(emulator, name, sharedBytes, std::move(tensorMaps)));
     return *functions.back();
   }
 
@@ -107,9 +135,11 @@ emulator::BufferArgument EmulatedDevice::bufferAt(void *address, size_t number, 
 
 void EmulatedDevice::run(const Plan &plan, std::span<const LaunchPointers> pointers) {
   std::lock_guard lock(mutex);
+  bool runs = false;
   for (size_t number = 0; number < plan.launches.size(); ++number) {
     const Launch &launch = plan.launches[number];
-    if (launch.tasks <= 0)
+    runs = runsOnDevice(launch, pointers[number], runs);
+    if (!runs)
       continue;
     const auto &function = static_cast<const EmulatedFunction &>(*launch.deviceFunction);
     emulator::LaunchRequest request;
@@ -121,6 +151,8 @@ void EmulatedDevice::run(const Plan &plan, std::span<const LaunchPointers> point
     for (int64_t size : launch.sizes)
       request.arguments.push_back(static_cast<uint64_t>(size));
     request.arguments.push_back(static_cast<uint64_t>(launch.tasks));
+    for (const TensorMapShape &shape : function.tensorMaps)
+      request.arguments.push_back(tensorMapOf(shape, launch, pointers[number][shape.buffer]));
     request.grid[0] = static_cast<uint32_t>(std::min(launch.tasks, mostBlocks));
     request.dynamicSharedBytes = function.sharedBytes;
     request.seed = seed;

@@ -6,6 +6,7 @@
 #include "llvm/Support/Path.h"
 #include "llvm/Support/Signals.h"
 #include "llvm/Support/raw_ostream.h"
+#include <tuple>
 
 namespace fs = llvm::sys::fs;
 
@@ -17,7 +18,7 @@ namespace weft {
 }
 
 /// Removes a file that may be gone already.
-static void removeFile(llvm::StringRef name) { static_cast<void>(fs::remove(name)); }
+static void removeFile(llvm::StringRef name) { std::ignore = fs::remove(name); }
 
 static void writeBytes(llvm::StringRef name, int descriptor, llvm::StringRef bytes,
                        llvm::StringRef path) {
@@ -39,18 +40,23 @@ static bool isSpecial(llvm::StringRef path) {
          !fs::is_directory(status);
 }
 
-static std::string absolutePath(llvm::StringRef path) {
-  llvm::SmallString<256> absolute(path);
-  static_cast<void>(fs::make_absolute(absolute));
-  llvm::sys::path::remove_dots(absolute);
-  return absolute.str().str();
+/// One text for all ways to name a file, which need not be there.
+static std::string canonicalPath(llvm::StringRef path) {
+  llvm::SmallString<256> folder(path), canonical;
+  if (fs::make_absolute(folder))
+    return path.str();
+  llvm::sys::path::remove_filename(folder);
+  if (fs::real_path(folder, canonical))
+    canonical = folder;
+  llvm::sys::path::append(canonical, llvm::sys::path::filename(path));
+  return canonical.str().str();
 }
 
 std::string OutputFiles::addWrittenByCaller(llvm::StringRef path) {
   if (fs::is_directory(path))
     fail(path, "written", "it is a folder");
   for (const File &other : files)
-    if (!isSpecial(path) && absolutePath(other.path) == absolutePath(path))
+    if (!isSpecial(path) && canonicalPath(other.path) == canonicalPath(path))
       fail(path, "written", "it is named for two outputs");
   llvm::SmallString<256> name;
   int descriptor;
@@ -110,11 +116,14 @@ std::error_code OutputFiles::move(File &file) {
   return error;
 }
 
-void OutputFiles::moveBack(const File &file) {
-  if (!file.previous.empty())
-    static_cast<void>(fs::rename(file.previous, file.path));
-  else if (file.isMoved)
-    removeFile(file.path);
+void OutputFiles::moveBack(File &file) {
+  if (file.previous.empty()) {
+    if (file.isMoved)
+      removeFile(file.path);
+    return;
+  }
+  if (fs::rename(file.previous, file.path))
+    file.previous.clear(); // Better left under the other name than lost.
 }
 
 void OutputFiles::commit() {
@@ -125,7 +134,7 @@ void OutputFiles::commit() {
     if (isSpecial(file.path))
       continue;
     if (std::error_code error = move(file)) {
-      for (const File &other : files)
+      for (File &other : files)
         moveBack(other);
       fail(file.path, "written", error.message());
     }

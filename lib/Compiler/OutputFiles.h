@@ -33,7 +33,7 @@ private:
     bool isMoved = false;
   };
   static std::error_code move(File &file);
-  static void moveBack(const File &file);
+  static void moveBack(File &file);
 
   std::vector<File> files;
 };

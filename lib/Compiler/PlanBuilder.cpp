@@ -170,10 +170,12 @@ private:
     LaunchCost cost = costOf(launch, kernel);
     for (size_t stage = 0; stage < stages; ++stage) {
       Launch &added = result.plan.launches.emplace_back();
-      if (result.plan.device)
+      if (result.plan.device) {
         added.deviceFunction = kernelCode->deviceStages[stage];
-      else
+        added.isAlternative = stage > 0 && !kernelCode->deviceStages[stage - 1]->tensorMaps.empty();
+      } else {
         added.function = kernelCode->stages[stage];
+      }
       added.buffers = buffers;
       added.inputs = launch.getInputs().size();
       added.sizes = sizes;

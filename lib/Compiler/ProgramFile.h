@@ -28,8 +28,8 @@ inline constexpr uint32_t programFormat = 1;
 /// Maps a file. Throws weft::Error (IO), naming it. It must not change as long as it is mapped.
 std::unique_ptr<llvm::MemoryBuffer> mapFile(llvm::StringRef path);
 
-/// Writes a file under another name, and renames it when all is written. `write` gets the stream and
-/// its file descriptor. Throws weft::Error (IO).
+/// Writes a file under another name, and renames it when all is written. `write` gets the stream
+/// and its file descriptor. Throws weft::Error (IO).
 void writeWhole(llvm::StringRef path, llvm::function_ref<void(llvm::raw_fd_ostream &, int)> write);
 
 /// XXH3-128 as 32 hexadecimal digits.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "lib/Runtime/Storage.h"
+#include "lib/Support/TensorMapShape.h"
 
 #include <cstdint>
 #include <memory>
@@ -16,7 +17,12 @@ struct Plan;
 /// The code of one stage on a device. Block b of a launch does the tasks b, b + blocks, ...
 class DeviceFunction {
 public:
+  explicit DeviceFunction(std::vector<TensorMapShape> tensorMaps)
+      : tensorMaps(std::move(tensorMaps)) {}
   virtual ~DeviceFunction() = default;
+
+  /// Each launch is given tensor maps of these shapes after its other arguments.
+  const std::vector<TensorMapShape> tensorMaps;
 };
 
 /// Code that a device has loaded; its functions live as long as it does.
@@ -27,7 +33,8 @@ public:
   /// The function of the entry `name`, run by blocks of `threads` threads with `sharedBytes` of
   /// shared memory each. Throws weft::Error if there is none or the device can't run it so.
   virtual const DeviceFunction &function(const std::string &name, uint32_t threads,
-                                         uint32_t sharedBytes) = 0;
+                                         uint32_t sharedBytes,
+                                         std::vector<TensorMapShape> tensorMaps = {}) = 0;
 };
 
 /// What a device loads.
@@ -71,6 +78,9 @@ public:
 
   /// Waits until all is done.
   virtual void synchronize() = 0;
+
+  /// The same, and for what other libraries of this process asked of it.
+  virtual void synchronizeWithOthers() = 0;
 
 private:
   friend class Storage;

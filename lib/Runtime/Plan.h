@@ -58,9 +58,17 @@ struct Launch {
   int32_t maximumThreads = 1;
   /// For profiles and messages.
   std::string name = {};
+  /// How many of the buffers, the first ones, are only read.
+  size_t inputs = 0;
   /// Instead of `function` where the plan is for a device.
   const DeviceFunction *deviceFunction = nullptr;
+  /// Does the same as the launch before it, which has tensor maps, without them.
+  bool isAlternative = false;
 };
+
+/// True if `launch`, of a plan for a device, is to run on buffers at `pointers`: if it has tasks,
+/// if the addresses suit its tensor maps, and, as an alternative, if the launch before it did not.
+bool runsOnDevice(const Launch &launch, LaunchPointers pointers, bool ranBefore);
 
 /// The launches run one after the other: each sees all that the ones before it wrote. The code of
 /// the stages is kept alive by whoever holds the plan.

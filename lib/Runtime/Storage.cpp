@@ -9,6 +9,13 @@ StorageRef Storage::wrap(void *data, uint64_t bytes, Deleter deleter, void *cont
   return StorageRef::adopt(new Storage(data, bytes, deleter, context));
 }
 
+StorageRef Storage::wrapOnDevice(void *data, uint64_t bytes, Device &device, Deleter deleter,
+                                 void *context) {
+  auto *storage = new Storage(data, bytes, deleter, context);
+  storage->owner = &device;
+  return StorageRef::adopt(storage);
+}
+
 StorageRef Storage::onDevice(void *data, uint64_t bytes, Device &device) {
   auto *storage = new Storage(data, bytes);
   storage->owner = &device;
@@ -16,16 +23,13 @@ StorageRef Storage::onDevice(void *data, uint64_t bytes, Device &device) {
 }
 
 void Storage::destroy() {
-  if (owner) {
-    owner->release(dataPointer, byteCount);
-    delete this;
-    return;
-  }
-  if (!foreign) {
+  if (!foreign && !owner) {
     Allocator::process().recycle(*this);
     return;
   }
-  if (deleter)
+  if (!foreign)
+    owner->release(dataPointer, byteCount);
+  else if (deleter)
     deleter(context);
   delete this;
 }

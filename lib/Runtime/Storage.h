@@ -21,6 +21,10 @@ public:
   /// when the memory outlives every reference.
   static StorageRef wrap(void *data, uint64_t bytes, Deleter deleter, void *context);
 
+  /// The same for foreign memory of `device`.
+  static StorageRef wrapOnDevice(void *data, uint64_t bytes, Device &device, Deleter deleter,
+                                 void *context);
+
   /// A block in the memory of `device`, which takes it back when the last reference goes.
   static StorageRef onDevice(void *data, uint64_t bytes, Device &device);
 

@@ -37,6 +37,9 @@ struct OpCall {
   /// Only for ops whose result type is explicit.
   DType resultDType = DType::Float32;
   Shape resultShape;
+  /// Where an op without tensors among its operands is executed; null for the host. No part of the
+  /// key: that of an executable begins with the device that it is for.
+  Device *device = nullptr;
 
   OpCall() = default;
   explicit OpCall(const OpInfo &op) : op(&op) {}

@@ -4,10 +4,12 @@
 #include "lib/Runtime/Executor.h"
 #include "lib/Support/Error.h"
 #include "lib/Trace/ExecutableCache.h"
+#include "lib/Trace/Placement.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/DenseSet.h"
 
 #include <algorithm>
+#include <map>
 
 using namespace weft;
 
@@ -35,7 +37,7 @@ TapeNode::~TapeNode() {
 namespace {
 
 /// Rebuilds a tape as a function from arguments (leaves, outside values, saved results, the
-/// cotangent) to the leaves' gradients.
+/// cotangent) to gradients of the leaves, and of what was copied from other devices.
 class BackwardPass {
 public:
   BackwardPass(const Origin &root, const Array &cotangent) : root(root), cotangent(cotangent) {
@@ -43,7 +45,10 @@ public:
     collectArguments();
   }
 
-  std::vector<LeafGradient> run(bool retain);
+  /// The gradient for each target.
+  std::vector<std::pair<Origin, Array>> run();
+
+  llvm::ArrayRef<TapeNode *> recorded() const { return nodes; }
 
 private:
   void collectNodes();
@@ -65,8 +70,9 @@ private:
   std::vector<llvm::SmallVector<int64_t, 4>> inputNumbers;
   /// For each node the arguments that carry its saved results.
   std::vector<llvm::SmallVector<int64_t, 1>> resultNumbers;
-  std::vector<std::shared_ptr<Leaf>> leaves;
-  std::vector<int64_t> leafArguments;
+  /// The leaves and copies that the root depends on.
+  std::vector<Origin> targets;
+  std::vector<int64_t> targetArguments;
   Key key;
 };
 
@@ -75,7 +81,8 @@ private:
 void BackwardPass::collectNodes() {
   llvm::SmallVector<TapeNode *> pending;
   auto visit = [&](const Origin &origin) {
-    if (origin.node && positions.try_emplace(origin.node.get(), 0).second)
+    if (origin.node && !origin.node->copiedFrom &&
+        positions.try_emplace(origin.node.get(), 0).second)
       pending.push_back(origin.node.get());
   };
   visit(root);
@@ -105,6 +112,7 @@ int64_t BackwardPass::argument(const Array &array, const void *identity, const v
 }
 
 void BackwardPass::collectArguments() {
+  key.push_back(reinterpret_cast<intptr_t>(cotangent.storage->device()));
   for (TapeNode *node : nodes) {
     if (node->function)
       key.push_back(reinterpret_cast<intptr_t>(node->function.get()));
@@ -113,14 +121,16 @@ void BackwardPass::collectArguments() {
     auto &numbers = inputNumbers.emplace_back();
     for (const TapeInput &input : node->inputs) {
       int64_t number;
-      if (input.origin.node) {
+      if (input.origin.node && !input.origin.node->copiedFrom) {
         number = -1 - (int64_t(positions[input.origin.node.get()]) << 8 | input.origin.result);
-      } else if (input.origin.leaf) {
+      } else if (input.origin) {
         size_t before = arguments.size();
-        number = argument(input.array, input.origin.leaf.get(), input.array.storage.get());
+        const void *identity = input.origin.node.get();
+        number = argument(input.array, identity ? identity : input.origin.leaf.get(),
+                          input.array.storage.get());
         if (arguments.size() != before) {
-          leaves.push_back(input.origin.leaf);
-          leafArguments.push_back(number);
+          targets.push_back(input.origin);
+          targetArguments.push_back(number);
           key.push_back(-1);
         }
       } else {
@@ -157,7 +167,7 @@ std::shared_ptr<const Executable> BackwardPass::compile() {
   }
   ValueId output = results[positions[root.node.get()]][root.result];
   llvm::SmallVector<ValueId> wanted;
-  for (int64_t number : leafArguments)
+  for (int64_t number : targetArguments)
     wanted.push_back(inputs[number]);
   auto gradients = graph.gradients({output}, {inputs.back()}, wanted);
   llvm::SmallVector<ValueId> outputs;
@@ -169,12 +179,14 @@ std::shared_ptr<const Executable> BackwardPass::compile() {
   for (auto [values, numbers] : llvm::zip_equal(results, resultNumbers))
     for (auto [value, number] : llvm::zip_equal(values, numbers))
       graph.replaceUses(value, inputs[number]);
-  return Compiler::instance().compile(*graph.finish(outputs));
+  CompileOptions options;
+  options.device = cotangent.storage->device();
+  return Compiler::instance().compile(*graph.finish(outputs), options);
 }
 
-std::vector<LeafGradient> BackwardPass::run(bool retain) {
+std::vector<std::pair<Origin, Array>> BackwardPass::run() {
   static ExecutableCache &cache = *new ExecutableCache(1024);
-  if (leaves.empty())
+  if (targets.empty())
     return {};
   std::shared_ptr<const Executable> executable = cache.find(key);
   if (!executable)
@@ -183,26 +195,98 @@ std::vector<LeafGradient> BackwardPass::run(bool retain) {
   for (const Array &array : arguments)
     inputs.push_back(array.storage);
   std::vector<StorageRef> outputs = execute(executable->plan, inputs);
-  std::vector<LeafGradient> gradients;
-  for (size_t i = 0; i < leaves.size(); ++i) {
-    const Array &array = arguments[leafArguments[i]];
-    gradients.push_back({leaves[i], {std::move(outputs[i]), array.dtype, array.shape}});
+  std::vector<std::pair<Origin, Array>> gradients;
+  for (size_t i = 0; i < targets.size(); ++i) {
+    const Array &array = arguments[targetArguments[i]];
+    gradients.push_back({targets[i], {std::move(outputs[i]), array.dtype, array.shape}});
   }
-  if (!retain)
-    for (TapeNode *node : nodes) {
-      node->released = true;
-      for (TapeInput &input : node->inputs)
-        input.array.storage = StorageRef();
-      for (Array &output : node->outputs)
-        output.storage = StorageRef();
-    }
   return gradients;
+}
+
+/// The sum of two arrays of one type on one device.
+static Array sumOf(const Array &left, const Array &right) {
+  Graph graph;
+  std::vector<ValueId> inputs;
+  for (const Array *array : {&left, &right})
+    inputs.push_back(graph.addInput(array->dtype, array->shape));
+  auto sum = graph.apply(OpCall(requireOp("weft.add")), inputs, graph.unknownLocation());
+  CompileOptions options;
+  options.device = left.storage->device();
+  auto executable = Compiler::instance().compile(*graph.finish(sum), options);
+  std::vector<StorageRef> operands = {left.storage, right.storage};
+  return {execute(executable->plan, operands)[0], left.dtype, left.shape};
+}
+
+namespace {
+
+/// Carries gradients from a value back to the leaves, stretch by stretch: each is a BackwardPass on
+/// one device, and ends at leaves and at copies from other devices.
+class GradientFlow {
+public:
+  void add(const Origin &origin, const Array &gradient);
+  void run();
+  /// Gives up what was recorded.
+  void release();
+
+  std::vector<LeafGradient> result;
+
+private:
+  void step(const Origin &origin, const Array &gradient);
+
+  /// Gradients that wait, by the node and the number of its result. The latest node comes first:
+  /// nothing can be added to its gradient any more.
+  std::map<std::pair<uint64_t, uint32_t>, std::pair<Origin, Array>, std::greater<>> waiting;
+  std::vector<TapeNode *> passed;
+};
+
+} // namespace
+
+void GradientFlow::add(const Origin &origin, const Array &gradient) {
+  if (origin.leaf)
+    result.push_back({origin.leaf, gradient});
+  if (!origin.node)
+    return;
+  auto [found, isNew] =
+      waiting.try_emplace({origin.node->sequence, origin.result}, std::pair(origin, gradient));
+  if (!isNew)
+    found->second.second = sumOf(found->second.second, gradient);
+}
+
+void GradientFlow::step(const Origin &origin, const Array &gradient) {
+  if (auto source = origin.node->copiedFrom)
+    return add(origin.node->inputs[0].origin, copyTo(*source, gradient));
+  BackwardPass pass(origin, gradient);
+  auto gradients = pass.run();
+  if (!gradients.empty())
+    llvm::append_range(passed, pass.recorded());
+  for (auto &[target, value] : gradients)
+    add(target, value);
+}
+
+void GradientFlow::run() {
+  while (!waiting.empty()) {
+    auto [origin, gradient] = std::move(waiting.begin()->second);
+    waiting.erase(waiting.begin());
+    step(origin, gradient);
+  }
+}
+
+void GradientFlow::release() {
+  for (TapeNode *node : passed) {
+    node->released = true;
+    for (TapeInput &input : node->inputs)
+      input.array.storage = StorageRef();
+    for (Array &output : node->outputs)
+      output.storage = StorageRef();
+  }
 }
 
 std::vector<LeafGradient> weft::differentiate(const Origin &origin, const Array &cotangent,
                                               bool retain) {
-  if (!origin.node)
-    return origin.leaf ? std::vector<LeafGradient>{{origin.leaf, cotangent}}
-                       : std::vector<LeafGradient>{};
-  return BackwardPass(origin, cotangent).run(retain);
+  GradientFlow flow;
+  flow.add(origin, cotangent);
+  flow.run();
+  if (!retain)
+    flow.release();
+  return std::move(flow.result);
 }

@@ -5,6 +5,7 @@
 #include "mlir/IR/OwningOpRef.h"
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace weft {
@@ -32,13 +33,15 @@ struct TapeInput {
   Origin origin;
 };
 
-/// One application: of an op, or of a compiled function.
+/// One application: of an op, or of a compiled function; or a copy to another device.
 struct TapeNode {
   OpCall call;
   /// The traced function, if this is a call of one: a module with @main.
   std::shared_ptr<mlir::OwningOpRef<mlir::ModuleOp>> function;
   llvm::SmallVector<TapeInput, 2> inputs;
   llvm::SmallVector<Array, 1> outputs;
+  /// For a copy, where its one input is, whose array is not kept.
+  std::optional<Device *> copiedFrom;
   /// Grows with each recorded node, so that inputs have smaller numbers.
   uint64_t sequence = 0;
   /// The arrays were given up after a backward pass.
@@ -56,9 +59,10 @@ struct LeafGradient {
 };
 
 /// The gradients of the value at `origin`, times `cotangent`, for all leaves that it depends on.
-/// The recorded ops are rebuilt as one function, differentiated and compiled once for each
-/// structure. Gives the recorded arrays up unless `retain` is set. Throws weft::Error if they were
-/// given up before, or an op has no derivative.
+/// The recorded ops are rebuilt as one function (one for each stretch between copies to other
+/// devices), differentiated and compiled once for each structure. Gives the recorded arrays up
+/// unless `retain` is set. Throws weft::Error if they were given up before, or an op has no
+/// derivative.
 std::vector<LeafGradient> differentiate(const Origin &origin, const Array &cotangent, bool retain);
 
 } // namespace weft

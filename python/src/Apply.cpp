@@ -4,6 +4,7 @@
 #include "lib/Runtime/Allocator.h"
 #include "lib/Runtime/Executor.h"
 #include "lib/Trace/ExecutableCache.h"
+#include "lib/Trace/Placement.h"
 #include "lib/Trace/Promotion.h"
 #include "python/src/Errors.h"
 #include "python/src/SymbolicSizeObject.h"
@@ -250,14 +251,49 @@ static ExecutableCache &eagerCache() {
   return cache;
 }
 
-/// What eager calls turn their operands into.
-static llvm::SmallVector<Array, 3> operandArrays(const OpCall &call, const Operands &operands) {
-  bool anyScalar = false;
-  for (const Operand &operand : operands) {
-    anyScalar |= operand.scalar;
-    if (!operand.scalar)
-      requireConcrete(asTensor(operand.object), call.op->pythonName.str().c_str());
+[[noreturn]] static void refuseDevices(const OpCall &call, const Operands &operands) {
+  std::string places;
+  Device *first = nullptr;
+  for (size_t i = 0; i < operands.size(); ++i) {
+    if (operands[i].scalar)
+      continue;
+    Device *device = asTensor(operands[i].object)->value.storage->device();
+    if (places.empty())
+      first = device;
+    places += (places.empty() ? "operand " : ", operand ") + std::to_string(i + 1) + " on " +
+              deviceName(device);
   }
+  throwError("DeviceError", call.op->pythonName.str() + ": the operands are on several devices (" +
+                                places + "); move them to one, as by .to(\"" + deviceName(first) +
+                                "\")");
+}
+
+/// Where the op is executed: on the one device of all tensors among the operands. Throws if one has
+/// no value.
+static Device *deviceOf(const OpCall &call, const Operands &operands) {
+  const Operand *first = nullptr;
+  Device *device = call.device;
+  for (const Operand &operand : operands) {
+    if (operand.scalar)
+      continue;
+    TensorObject *tensor = asTensor(operand.object);
+    if (!tensor->value.storage)
+      requireConcrete(tensor, call.op->pythonName.str().c_str());
+    Device *own = tensor->value.storage->device();
+    if (first && own != device)
+      refuseDevices(call, operands);
+    first = &operand;
+    device = own;
+  }
+  return device;
+}
+
+/// What eager calls turn their operands into.
+static llvm::SmallVector<Array, 3> operandArrays(const OpCall &call, const Operands &operands,
+                                                 Device *device) {
+  bool anyScalar = false;
+  for (const Operand &operand : operands)
+    anyScalar |= operand.scalar;
   Promoted promoted;
   if (anyScalar && call.op->promotion != Promotion::None) {
     llvm::SmallVector<OperandType, 3> types;
@@ -280,12 +316,14 @@ static llvm::SmallVector<Array, 3> operandArrays(const OpCall &call, const Opera
                       ? defaultDType(weakDType(operands[i].object))
                       : promoted.dtypes[i];
     arrays.push_back(scalarArray(operands[i].object, dtype));
+    if (device)
+      arrays.back() = scalarOn(device, arrays.back());
   }
   return arrays;
 }
 
 static std::shared_ptr<const Executable> compileOne(const OpCall &call,
-                                                    llvm::ArrayRef<Array> arrays) {
+                                                    llvm::ArrayRef<Array> arrays, Device *device) {
   ++eagerStatistics.compiles;
   Graph graph;
   SourceLine line = userLine();
@@ -295,7 +333,9 @@ static std::shared_ptr<const Executable> compileOne(const OpCall &call,
   for (const Array &array : arrays)
     ids.push_back(graph.addInput(array.dtype, array.shape));
   auto results = graph.apply(call, ids, location);
-  return Compiler::instance().compile(*graph.finish(results));
+  CompileOptions options;
+  options.device = device;
+  return Compiler::instance().compile(*graph.finish(results), options);
 }
 
 void weft::executeReleasing(const Executable &executable, std::span<const StorageRef> inputs,
@@ -340,8 +380,11 @@ static void recordOnTape(const OpCall &call, const Operands &operands, llvm::Arr
 
 static PyRef applyEager(const OpCall &call, const Operands &operands) {
   ++eagerStatistics.calls;
-  llvm::SmallVector<Array, 3> arrays = operandArrays(call, operands);
+  Device *device = deviceOf(call, operands);
+  llvm::SmallVector<Array, 3> arrays = operandArrays(call, operands, device);
   Key key;
+  if (device)
+    key.push_back(reinterpret_cast<intptr_t>(device));
   call.appendKey(key);
   llvm::SmallVector<StorageRef, 3> inputs;
   for (const Array &array : arrays) {
@@ -350,7 +393,7 @@ static PyRef applyEager(const OpCall &call, const Operands &operands) {
   }
   std::shared_ptr<const Executable> executable = eagerCache().find(key);
   if (!executable)
-    executable = eagerCache().insert(key, compileOne(call, arrays));
+    executable = eagerCache().insert(key, compileOne(call, arrays, device));
   StorageRef output;
   executeReleasing(*executable, {inputs.data(), inputs.size()}, {&output, 1});
   const TensorSignature &signature = executable->plan.outputs[0];

@@ -2,14 +2,15 @@
 #include "python/src/Backward.h"
 
 #include "python/src/Apply.h"
+#include "python/src/DeviceObject.h"
 #include "python/src/Errors.h"
 #include "python/src/TraceScope.h"
 
 using namespace weft;
 
-static Array ones(DType dtype) {
+static Array ones(DType dtype, Device *device) {
   PyRef one = checked(PyFloat_FromDouble(1.0));
-  return scalarArray(one.get(), dtype);
+  return scalarOn(device, scalarArray(one.get(), dtype));
 }
 
 void weft::backward(TensorObject *root, PyObject *cotangent, bool retain) {
@@ -33,9 +34,10 @@ void weft::backward(TensorObject *root, PyObject *cotangent, bool retain) {
   Array seed;
   if (cotangent) {
     requireConcrete(asTensor(cotangent), "backward");
+    requireSameDevice(root, asTensor(cotangent), "backward");
     seed = asTensor(cotangent)->value.array();
   } else {
-    seed = ones(value.dtype);
+    seed = ones(value.dtype, value.storage->device());
     seed.shape = value.shape;
   }
   for (LeafGradient &result : differentiate(root->origin(), seed, retain)) {

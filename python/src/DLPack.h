@@ -5,7 +5,7 @@
 
 namespace weft::dlpack {
 
-enum DeviceKind : int32_t { Cpu = 1 };
+enum DeviceKind : int32_t { Cpu = 1, Cuda = 2 };
 enum TypeCode : uint8_t { Integer = 0, Unsigned = 1, Floating = 2, BrainFloating = 4, Boolean = 6 };
 
 struct Device {

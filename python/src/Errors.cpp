@@ -17,7 +17,9 @@ PyObject *weft::errorClass(const char *name) {
 
 void weft::setError(const char *className, const std::string &message) {
   PyErr_Clear();
-  std::string located = userLine().prefix() + message;
+  std::string prefix = userLine().prefix();
+  // A diagnostic of the compiler begins with the line of its operation.
+  std::string located = message.starts_with(prefix) ? message : prefix + message;
   if (PyObject *type = errorClass(className))
     PyErr_SetString(type, located.c_str());
 }

@@ -14,6 +14,7 @@
 #include "mlir/Pass/PassManager.h"
 #include "passes/Passes.h"
 #include "python/src/Apply.h"
+#include "python/src/DeviceObject.h"
 #include "python/src/SafeTensorsFile.h"
 #include "python/src/SymbolicSizeObject.h"
 #include "python/src/Translated.h"
@@ -64,7 +65,7 @@ public:
   const Plan &lastPlan() const { return last->plan; }
 
 private:
-  std::shared_ptr<const Executable> compiledFor(const SizeBindings &bindings);
+  std::shared_ptr<const Executable> compileFor(llvm::ArrayRef<Array> inputs);
   void collectWeights();
 
   std::shared_ptr<ModuleWithWeights> module;
@@ -188,7 +189,7 @@ private:
     std::vector<Array> arrays;
     arrays.reserve(traced.hidden.size());
     for (const HiddenSource &source : traced.hidden)
-      arrays.push_back(hiddenArray(source));
+      arrays.push_back(copyTo(nullptr, hiddenArray(source)));
     for (auto [i, array] : llvm::enumerate(arrays)) {
       mlir::BlockArgument argument = body.getArgument(leaves + i);
       if (argument.use_empty())
@@ -236,35 +237,37 @@ PyRef weft::newProgram(const Specialization &traced, const FlatArguments &flat) 
 //===----------------------------------------------------------------------===//
 
 void Program::collectWeights() {
-  std::vector<Weight> all = weightsOf(getModule());
-  if (weights.size() == all.size())
+  if (!weights.empty())
     return;
-  for (const Weight &weight : all)
+  for (const Weight &weight : weightsOf(getModule()))
     weights.push_back(storageOver(weight.elements, dtypeOf(weight.type.getElementType()), module));
 }
 
 /// Weights are arguments of what runs, as in a compiled function: all executables share them.
-std::shared_ptr<const Executable> Program::compiledFor(const SizeBindings &bindings) {
-  Key key;
-  for (const std::string &symbol : signature.symbols)
-    key.push_back(bindings.at(symbol));
-  if (auto found = executables.find(key))
-    return found;
+std::shared_ptr<const Executable> Program::compileFor(llvm::ArrayRef<Array> inputs) {
+  std::vector<TensorSignature> actual;
+  for (const Array &input : inputs)
+    actual.push_back({input.dtype, {input.shape.begin(), input.shape.end()}});
+  SizeBindings bindings = signature.bind(actual);
   mlir::OwningOpRef<mlir::ModuleOp> copy = getModule().clone();
   turnWeightsToArguments(*copy);
   mlir::OwningOpRef<mlir::ModuleOp> instance = instantiate(*copy, bindings);
-  return executables.insert(key, Compiler::instance().compile(*instance));
+  auto executable = Compiler::instance().compile(*instance);
+  collectWeights();
+  return executable;
 }
 
 std::vector<StorageRef> Program::run(llvm::ArrayRef<Array> inputs) {
-  std::vector<TensorSignature> actual;
-  std::vector<StorageRef> storages;
+  Key key;
+  llvm::SmallVector<StorageRef> storages;
+  storages.reserve(inputs.size() + weights.size());
   for (const Array &input : inputs) {
-    actual.push_back({input.dtype, {input.shape.begin(), input.shape.end()}});
+    appendSignature(key, input.dtype, input.shape);
     storages.push_back(input.storage);
   }
-  last = compiledFor(signature.bind(actual));
-  collectWeights();
+  last = executables.find(key);
+  if (!last)
+    last = executables.insert(std::move(key), compileFor(inputs));
   llvm::append_range(storages, weights);
   std::vector<StorageRef> outputs(signature.outputs.size());
   executeReleasing(*last, storages, outputs);
@@ -299,6 +302,7 @@ static py::list runProgram(Program &program, const py::list &arguments) {
     for (py::handle argument : arguments) {
       TensorObject *tensor = asTensor(argument.ptr());
       requireConcrete(tensor, "an exported program");
+      requireHost(tensor, "an exported program");
       inputs.push_back(tensor->value.array());
     }
     std::vector<StorageRef> outputs = program.run(inputs);

@@ -1,8 +1,10 @@
 // The buffer protocol and DLPack.
 #include "python/src/Interop.h"
 
+#include "lib/Compiler/Devices.h"
 #include "lib/Runtime/Allocator.h"
 #include "python/src/DLPack.h"
+#include "python/src/DeviceObject.h"
 #include "python/src/Errors.h"
 
 #include <cstring>
@@ -41,6 +43,7 @@ int weft::getTensorBuffer(PyObject *self, Py_buffer *view, int flags) {
   return guarded(-1, [&] {
     TensorObject *tensor = asTensor(self);
     requireConcrete(tensor, "reading the elements");
+    requireHost(tensor, "reading the elements");
     if (flags & PyBUF_WRITABLE) {
       PyErr_SetString(PyExc_BufferError, "a tensor's elements are read-only");
       throw PythonError();
@@ -187,6 +190,14 @@ template <> struct Names<dlpack::ManagedVersioned> {
 };
 } // namespace
 
+/// Waits for a device. Nobody could be told of an error: the next use of the device shows it.
+static void awaitAll(Device &device) noexcept {
+  try {
+    device.synchronizeWithOthers();
+  } catch (const Error &) {
+  }
+}
+
 template <typename Form> static void destroyCapsule(PyObject *capsule) {
   if (!PyCapsule_IsValid(capsule, Names<Form>::fresh))
     return;
@@ -194,7 +205,32 @@ template <typename Form> static void destroyCapsule(PyObject *capsule) {
   managed->deleter(managed);
 }
 
+/// How DLPack names the place of a tensor. Throws if no other library could read it there.
+static dlpack::Device placeOf(const TensorValue &value) {
+  Device *device = value.storage->device();
+  if (!device)
+    return {dlpack::Cpu, 0};
+  auto [kind, number] = kindAndNumber(device);
+  if (kind != "cuda")
+    throwError("DeviceError", "__dlpack__: the tensor is on " + deviceName(device) +
+                                  ", which no other library can read; copy it to the memory of the "
+                                  "host by .cpu() first");
+  return {dlpack::Cuda, number};
+}
+
+/// Called when another library is done with an exported tensor: on a device it may have left work
+/// behind that still reads it.
+template <typename Form> static void releaseExport(Form *managed) {
+  std::unique_ptr<Export<Form>> exported(static_cast<Export<Form> *>(managed->context));
+  if (Device *device = exported->storage->device())
+    awaitAll(*device);
+}
+
 template <typename Form> static PyRef exportTensor(const TensorValue &value) {
+  dlpack::Device place = placeOf(value);
+  // The other library does not know the stream that the elements may still be written on.
+  if (Device *device = value.storage->device())
+    device->synchronize();
   auto *exported = new Export<Form>();
   exported->storage = value.storage;
   exported->shape = value.shape;
@@ -202,9 +238,9 @@ template <typename Form> static PyRef exportTensor(const TensorValue &value) {
   exported->strides.assign(strides.begin(), strides.end());
   Form &managed = exported->managed;
   managed.context = exported;
-  managed.deleter = [](Form *self) { delete static_cast<Export<Form> *>(self->context); };
+  managed.deleter = releaseExport<Form>;
   managed.tensor = {value.storage->data(),
-                    {dlpack::Cpu, 0},
+                    place,
                     int32_t(value.shape.size()),
                     elementType(value.dtype),
                     exported->shape.data(),
@@ -240,6 +276,15 @@ static bool isDense(const dlpack::TensorView &view) {
   return true;
 }
 
+template <typename Form> static void releaseForeign(void *context) {
+  auto *self = static_cast<Form *>(context);
+  if (!self->deleter)
+    return;
+  PyGILState_STATE state = PyGILState_Ensure();
+  self->deleter(self);
+  PyGILState_Release(state);
+}
+
 static void copyStrided(const char *source, const dlpack::TensorView &view, size_t unit,
                         int32_t dimension, char *&next) {
   if (dimension == view.dimensions) {
@@ -252,40 +297,67 @@ static void copyStrided(const char *source, const dlpack::TensorView &view, size
                 next);
 }
 
+/// The device that a foreign array is on; null for the host.
+static Device *deviceOfView(const dlpack::TensorView &view) {
+  if (view.device.kind == dlpack::Cpu)
+    return nullptr;
+  if (view.device.kind != dlpack::Cuda)
+    throwError("UnsupportedError",
+               "from_dlpack: the array is neither in the memory of the CPU nor in that of a CUDA "
+               "device; move it there first");
+  if (!isDense(view))
+    throwError("UnsupportedError", "from_dlpack: the array's elements on the device do not follow "
+                                   "each other; make it contiguous first");
+  return deviceByName("cuda:" + std::to_string(view.device.number));
+}
+
+/// Memory of another library on a device, released once what reads it is done.
+template <typename Form>
+static StorageRef wrapForeign(void *data, uint64_t bytes, Device &device, Form *managed) {
+  struct Owner {
+    Device &device;
+    Form *managed;
+  };
+  auto release = [](void *context) {
+    std::unique_ptr<Owner> owner(static_cast<Owner *>(context));
+    awaitAll(owner->device);
+    releaseForeign<Form>(owner->managed);
+  };
+  device.synchronizeWithOthers();
+  return Storage::wrapOnDevice(data, bytes, device, release, new Owner{device, managed});
+}
+
 template <typename Form> static PyRef importTensor(PyObject *capsule) {
   auto *managed = static_cast<Form *>(PyCapsule_GetPointer(capsule, Names<Form>::fresh));
   if (!managed)
     throw PythonError();
   const dlpack::TensorView &view = managed->tensor;
-  if (view.device.kind != dlpack::Cpu)
-    throwError("UnsupportedError",
-               "from_dlpack: the array is not in the memory of the CPU; move it "
-               "there first");
+  Device *device = deviceOfView(view);
   TensorValue value;
   value.dtype = dtypeOfElement(view.type);
   value.shape.assign(view.shape, view.shape + view.dimensions);
   size_t unit = dtypeSize(value.dtype);
   char *data = static_cast<char *>(view.data) + view.byteOffset;
   uint64_t bytes = uint64_t(elementCount(value.shape)) * unit;
-  auto release = [](void *context) {
-    auto *self = static_cast<Form *>(context);
-    if (!self->deleter)
-      return;
-    PyGILState_STATE state = PyGILState_Ensure();
-    self->deleter(self);
-    PyGILState_Release(state);
-  };
   checkStatus(PyCapsule_SetName(capsule, Names<Form>::used));
-  if (isDense(view) && reinterpret_cast<uintptr_t>(data) % unit == 0) {
-    value.storage = Storage::wrap(data, bytes, release, managed);
+  if (device) {
+    value.storage = wrapForeign(data, bytes, *device, managed);
+  } else if (isDense(view) && reinterpret_cast<uintptr_t>(data) % unit == 0) {
+    value.storage = Storage::wrap(data, bytes, releaseForeign<Form>, managed);
   } else {
     ++interopCopies;
     value.storage = Allocator::process().allocate(bytes);
     char *next = static_cast<char *>(value.storage->data());
     copyStrided(data, view, unit, 0, next);
-    release(managed);
+    releaseForeign<Form>(managed);
   }
   return checked(newTensor(std::move(value)));
+}
+
+std::pair<int, int> weft::dlpackDevice(TensorObject *tensor) {
+  requireConcrete(tensor, "__dlpack_device__()");
+  dlpack::Device place = placeOf(tensor->value);
+  return {place.kind, place.number};
 }
 
 PyRef weft::fromDLPack(PyObject *capsule) {

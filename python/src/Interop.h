@@ -5,6 +5,7 @@
 #include "python/src/TensorObject.h"
 
 #include <optional>
+#include <utility>
 
 namespace weft {
 
@@ -19,7 +20,9 @@ PyRef tensorFromBuffer(PyObject *object, std::optional<DType> reinterpreted, boo
 
 /// A DLPack capsule that shares the tensor's memory: versioned (1.0) or of the older form.
 PyRef toDLPack(TensorObject *tensor, bool versioned);
-/// A tensor over the memory of a DLPack capsule; a strided one is copied once.
+/// How DLPack names where the tensor is: kind and number. Throws if it has no name for that.
+std::pair<int, int> dlpackDevice(TensorObject *tensor);
+/// A tensor over the memory of a DLPack capsule; a strided one of the host is copied once.
 PyRef fromDLPack(PyObject *capsule);
 
 /// How often foreign memory had to be copied.

@@ -2,6 +2,7 @@
 #include "python/src/JitFunction.h"
 
 #include "lib/Runtime/Executor.h"
+#include "lib/Trace/Placement.h"
 #include "python/src/Apply.h"
 #include "python/src/Errors.h"
 #include "python/src/Export.h"
@@ -127,6 +128,11 @@ static bool hiddenMatch(const Call &call, std::string &reason) {
                " to " + describe(handle->value.dtype, handle->value.shape);
       return false;
     }
+    if (handle->value.storage->device() != specialization.device) {
+      reason = "a tensor from outside moved from " + deviceName(specialization.device) + " to " +
+               deviceName(handle->value.storage->device());
+      return false;
+    }
   }
   return true;
 }
@@ -175,7 +181,9 @@ static void compile(JitState &state, Specialization &specialization) {
   auto start = std::chrono::steady_clock::now();
   mlir::OwningOpRef<mlir::ModuleOp> copy = (*specialization.module)->clone();
   Statistics before = Compiler::instance().statistics();
-  specialization.executable = Compiler::instance().compile(*copy);
+  CompileOptions options;
+  options.device = specialization.device;
+  specialization.executable = Compiler::instance().compile(*copy, options);
   state.compiler.addDifference(before, Compiler::instance().statistics());
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   state.compileSeconds += seconds.count();
@@ -197,8 +205,10 @@ StorageRef Call::hiddenInput(const HiddenSource &source) const {
 llvm::SmallVector<StorageRef, 8> Call::inputs() const {
   llvm::SmallVector<StorageRef, 8> result;
   for (PyObject *leaf : flat.leaves)
-    result.push_back(isTensor(leaf) ? asTensor(leaf)->value.storage
-                                    : scalarArray(leaf, weakDType(leaf)).storage);
+    result.push_back(
+        isTensor(leaf)
+            ? asTensor(leaf)->value.storage
+            : scalarOn(specialization.device, scalarArray(leaf, weakDType(leaf))).storage);
   for (const HiddenSource &source : specialization.hidden)
     result.push_back(hiddenInput(source));
   return result;

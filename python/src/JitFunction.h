@@ -62,6 +62,8 @@ struct Specialization {
   /// As traced, for lower() and for gradients of calls.
   std::shared_ptr<mlir::OwningOpRef<mlir::ModuleOp>> module;
   std::shared_ptr<const Executable> executable;
+  /// Where all tensors are that it reads, and where it runs; null for the host.
+  Device *device = nullptr;
 };
 
 using Specializations = std::vector<std::unique_ptr<Specialization>>;

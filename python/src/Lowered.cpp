@@ -12,12 +12,17 @@ namespace {
 class Lowered {
 public:
   explicit Lowered(const Specialization &specialization)
-      : module(specialization.module), executable(specialization.executable) {}
+      : module(specialization.module), executable(specialization.executable) {
+    options.device = specialization.device;
+    if (options.device)
+      options.target = options.device->target();
+  }
 
-  /// The same for another target.
+  /// The same for another target; empty for that of the tensors' device.
   Lowered forTarget(const std::string &target) const {
     Lowered other = *this;
-    other.options.target = target;
+    if (!target.empty())
+      other.options.target = target;
     return other;
   }
 
@@ -29,7 +34,7 @@ public:
   const std::vector<KernelReport> &kernels() {
     if (!executable) {
       mlir::OwningOpRef<mlir::ModuleOp> copy = (*module)->clone();
-      executable = Compiler::instance().compile(*copy);
+      executable = Compiler::instance().compile(*copy, options);
     }
     return executable->kernels;
   }

@@ -3,6 +3,7 @@
 #include "lib/Runtime/Allocator.h"
 #include "lib/Runtime/ThreadPool.h"
 #include "python/src/Apply.h"
+#include "python/src/DeviceObject.h"
 #include "python/src/Errors.h"
 #include "python/src/Export.h"
 #include "python/src/FunctionalGradient.h"
@@ -50,7 +51,8 @@ static void checkBytes(DType dtype, const Shape &shape) {
     TensorSignature{dtype, {shape.begin(), shape.end()}}.bytes();
 }
 
-static OpCall callFrom(const char *name, PyObject *attributes, PyObject *shape, PyObject *dtype) {
+static OpCall callFrom(const char *name, PyObject *attributes, PyObject *shape, PyObject *dtype,
+                       PyObject *device) {
   const OpInfo *op = findOp(name);
   if (!op)
     throwError("WeftError", std::string("there is no op \"") + name + "\"");
@@ -65,6 +67,7 @@ static OpCall callFrom(const char *name, PyObject *attributes, PyObject *shape, 
     call.resultShape = shapeFrom(shape, "the shape");
   if (dtype != Py_None)
     call.resultDType = dtypeFrom(dtype);
+  call.device = deviceFrom(device);
   for (int64_t dimension : call.resultShape)
     if (dimension < 0)
       throwError("ShapeError", op->pythonName.str() + ": negative dimension in shape " +
@@ -73,19 +76,20 @@ static OpCall callFrom(const char *name, PyObject *attributes, PyObject *shape, 
   return call;
 }
 
-/// apply(name, operands, attributes=None, shape=None, dtype=None)
+/// apply(name, operands, attributes=None, shape=None, dtype=None, device=None)
 static PyObject *applyFunction(PyObject *, PyObject *const *arguments, Py_ssize_t count,
                                PyObject *keywordNames) {
   return guarded([&] {
-    static const char *names[] = {"attributes", "shape", "dtype"};
-    PyObject *values[] = {Py_None, Py_None, Py_None};
-    for (Py_ssize_t i = 2; i < count && i < 5; ++i)
+    static const char *names[] = {"attributes", "shape", "dtype", "device"};
+    PyObject *values[] = {Py_None, Py_None, Py_None, Py_None};
+    for (Py_ssize_t i = 2; i < count && i < 6; ++i)
       values[i - 2] = arguments[i];
     for (Py_ssize_t i = 0; keywordNames && i < PyTuple_GET_SIZE(keywordNames); ++i)
-      for (size_t name = 0; name < 3; ++name)
+      for (size_t name = 0; name < std::size(names); ++name)
         if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(keywordNames, i), names[name]) == 0)
           values[name] = arguments[count + i];
-    OpCall call = callFrom(PyUnicode_AsUTF8(arguments[0]), values[0], values[1], values[2]);
+    OpCall call =
+        callFrom(PyUnicode_AsUTF8(arguments[0]), values[0], values[1], values[2], values[3]);
     PyRef operands = checked(PySequence_Tuple(arguments[1]));
     auto *items = reinterpret_cast<PyTupleObject *>(operands.get())->ob_item;
     return apply(call, {items, size_t(PyTuple_GET_SIZE(operands.get()))}).release();
@@ -101,12 +105,13 @@ static py::object fromBuffer(py::object object, py::object reinterpreted, bool c
   }));
 }
 
-/// A constant tensor (of dtype and shape) inside a trace, a filled one outside.
-static py::object full(py::object shape, py::object value, py::object dtype) {
+/// A constant tensor (of dtype and shape) inside a trace, a filled one on the device outside.
+static py::object full(py::object shape, py::object value, py::object dtype, py::object device) {
   return adopted(guarded([&]() -> PyObject * {
     Shape dimensions = shapeFrom(shape.ptr(), "the shape");
     DType type = dtypeFrom(dtype.ptr());
-    Array scalar = scalarArray(value.ptr(), type);
+    Device *place = deviceFrom(device.ptr());
+    Array scalar = scalarOn(currentScope ? nullptr : place, scalarArray(value.ptr(), type));
     PyRef tensor = checked(newTensor(TensorValue::of(std::move(scalar))));
     if (currentScope) {
       mlir::Location location = currentScope->location();
@@ -146,6 +151,8 @@ static py::dict statistics() {
   result["eager_compiles"] = eagerStatistics.compiles;
   result["traced_ops"] = eagerStatistics.tracedOps;
   result["interop_copies"] = interopCopies;
+  result["device_copies"] = deviceCopies.count;
+  result["device_copy_bytes"] = deviceCopies.bytes;
   Statistics compiler = Compiler::instance().statistics();
   result["compiles"] = compiler.compiles;
   result["kernels"] = compiler.launches;
@@ -171,6 +178,7 @@ static void registerTypes(py::module_ &module) {
   registerProgram(module);
   registerSafeTensors(module);
   registerFunctionalGradient(module);
+  registerDevices(module);
 }
 
 PYBIND11_MODULE(_core, module) {
@@ -204,10 +212,14 @@ PYBIND11_MODULE(_core, module) {
   module.def("bump_epoch", [] { ++guardEpoch; });
   module.def("from_buffer", fromBuffer, py::arg("object"), py::arg("dtype") = py::none(),
              py::arg("copy") = false);
-  module.def("full", full);
+  module.def("full", full, py::arg("shape"), py::arg("value"), py::arg("dtype"),
+             py::arg("device") = py::none());
   module.def("size_tensor", sizeTensor);
   module.def("to_dlpack", [](py::object tensor, bool versioned) {
     return adopted(guarded([&] { return toDLPack(asTensor(tensor.ptr()), versioned).release(); }));
+  });
+  module.def("dlpack_device", [](py::object tensor) {
+    return translated([&] { return dlpackDevice(asTensor(tensor.ptr())); });
   });
   module.def("from_dlpack", [](py::object capsule) {
     return adopted(guarded([&] { return fromDLPack(capsule.ptr()).release(); }));

@@ -18,6 +18,7 @@ enum Tag : int64_t {
   DataclassTag,
   ObjectTag,
   StaticTag,
+  DeviceTag,
 };
 } // namespace
 
@@ -62,6 +63,10 @@ static void flattenTensor(TensorObject *tensor, FlatArguments &flat) {
   flat.key.push_back(TensorTag | int64_t(tracked) << 8 | int64_t(tensor->isLeaf()) << 9 |
                      int64_t(value.dtype) << 16 | int64_t(value.shape.size()) << 24);
   flat.key.append(value.shape.begin(), value.shape.end());
+  if (Device *device = value.storage ? value.storage->device() : nullptr) {
+    flat.key.push_back(DeviceTag);
+    flat.key.push_back(word(device));
+  }
   PyObject *object = reinterpret_cast<PyObject *>(tensor);
   for (size_t i = 0; i < flat.leaves.size() && i < 64; ++i)
     if (flat.leaves[i] == object) {

@@ -4,6 +4,7 @@
 #include "lib/Compiler/ProgramFile.h"
 #include "lib/Compiler/SafeTensors.h"
 #include "lib/Runtime/Allocator.h"
+#include "lib/Trace/Placement.h"
 #include "python/src/TensorObject.h"
 #include "python/src/Translated.h"
 
@@ -40,12 +41,14 @@ static py::object load(const std::string &path) {
 
 static void save(const py::dict &tensors, const std::string &path) {
   std::vector<SafeTensor> rows;
+  std::vector<StorageRef> onHost;
   for (auto [name, object] : tensors) {
     TensorObject *tensor = asTensor(object.ptr());
     requireConcrete(tensor, "save_safetensors()");
     const TensorValue &value = tensor->value;
     TensorSignature signature{value.dtype, {value.shape.begin(), value.shape.end()}};
-    llvm::ArrayRef<char> elements(static_cast<const char *>(value.storage->data()),
+    onHost.push_back(copyTo(nullptr, value.storage));
+    llvm::ArrayRef<char> elements(static_cast<const char *>(onHost.back()->data()),
                                   signature.bytes());
     rows.push_back({py::cast<std::string>(name), std::move(signature), elements});
   }

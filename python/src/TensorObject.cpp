@@ -4,6 +4,7 @@
 #include "lib/Runtime/Allocator.h"
 #include "python/src/Apply.h"
 #include "python/src/Backward.h"
+#include "python/src/DeviceObject.h"
 #include "python/src/Errors.h"
 #include "python/src/Interop.h"
 #include "python/src/SymbolicSizeObject.h"
@@ -233,7 +234,7 @@ PyRef weft::elementOf(TensorObject *tensor, const char *action) {
   if (elementCount(value.shape) != 1)
     throwError("ShapeError", std::string(action) + " needs a tensor of one element, not of shape " +
                                  shapeTuple(value.shape) + "; reduce it by any(), all() or sum()");
-  return checked(readElement(value.storage->data(), value.dtype));
+  return checked(readElement(copyTo(nullptr, value.storage)->data(), value.dtype));
 }
 
 //===----------------------------------------------------------------------===//
@@ -256,6 +257,14 @@ static PyObject *getDType(PyObject *self, void *) {
 }
 static PyObject *getDimensions(PyObject *self, void *) {
   return PyLong_FromSize_t(asTensor(self)->value.shape.size());
+}
+static PyObject *getDevice(PyObject *self, void *) {
+  return guarded([&] {
+    const TensorValue &value = asTensor(self)->value;
+    if (value.isTracer())
+      return deviceObject(value.scope->device()).release();
+    return deviceObject(value.storage ? value.storage->device() : nullptr).release();
+  });
 }
 static PyObject *getElementCount(PyObject *self, void *) {
   return guarded(
@@ -302,6 +311,7 @@ static int setGradientAttribute(PyObject *self, PyObject *value, void *) {
     }
     if (!isTensor(value))
       throwError("DTypeError", "grad has to be a tensor or None");
+    requireSameDevice(tensor, asTensor(value), "grad");
     if (asTensor(value)->value.shape != tensor->value.shape)
       throwError("ShapeError", "grad has shape " + shapeTuple(asTensor(value)->value.shape) +
                                    ", but the tensor has shape " + shapeTuple(tensor->value.shape));
@@ -314,6 +324,7 @@ static PyGetSetDef attributes[] = {
     {"shape", getShape, nullptr, "The dimensions, a tuple of ints.", nullptr},
     {"dtype", getDType, nullptr, "The element type.", nullptr},
     {"ndim", getDimensions, nullptr, "The number of dimensions.", nullptr},
+    {"device", getDevice, nullptr, "Where the tensor is: a weft.device.", nullptr},
     {"_size", getElementCount, nullptr, "The number of elements.", nullptr},
     {"requires_grad", getRequiresGrad, setRequiresGrad,
      "True if operations on the tensor are recorded for gradients.", nullptr},
@@ -338,6 +349,7 @@ static PyObject *assign(PyObject *self, PyObject *argument) {
     TensorObject *target = asTensor(self);
     PyRef source = toTensor(argument);
     checkInPlace(target, "assign()");
+    requireSameDevice(target, asTensor(source.get()), "assign");
     const TensorValue &value = asTensor(source.get())->value;
     if (value.shape != target->value.shape)
       throwError("ShapeError", "assign: the value has shape " + shapeTuple(value.shape) +

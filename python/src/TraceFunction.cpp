@@ -1,10 +1,13 @@
 // From a call of a Python function to a specialization.
 #include "lib/Trace/Promotion.h"
 #include "python/src/Apply.h"
+#include "python/src/DeviceObject.h"
 #include "python/src/Errors.h"
 #include "python/src/JitFunction.h"
 
+#include <algorithm>
 #include <chrono>
+#include <functional>
 
 using namespace weft;
 
@@ -13,28 +16,36 @@ namespace {
 /// One trace in progress.
 class Tracer {
 public:
-  Tracer(JitState &state, const FlatArguments &flat)
+  Tracer(JitState &state, const FlatArguments &flat, std::span<PyObject *const> arguments,
+         PyObject *keywordNames)
       : state(state),
         flat(flat),
+        arguments(arguments),
+        keywordNames(keywordNames),
         scope(std::make_shared<TraceScope>()),
         result(std::make_unique<Specialization>()) {}
 
-  std::unique_ptr<Specialization> run(PyObject *const *arguments, size_t count,
-                                      PyObject *keywordNames);
+  std::unique_ptr<Specialization> run();
 
 private:
   void addArguments();
-  PyRef call(PyObject *const *arguments, size_t count, PyObject *keywordNames);
+  PyRef call();
   PyRef argumentFor(PyObject *object);
   int handleNumber(PyObject *handle);
   unsigned addOutput(ValueId id, bool requiresGrad);
   void collectResult(PyObject *value);
   void collectEffects();
   void collectHidden();
+  void checkDevices();
+  std::string leafName(size_t leaf) const;
+  std::string hiddenName(const HiddenSource &source) const;
   void finish();
 
   JitState &state;
   const FlatArguments &flat;
+  /// Positional ones, then those of `keywordNames`.
+  std::span<PyObject *const> arguments;
+  PyObject *keywordNames;
   std::shared_ptr<TraceScope> scope;
   std::unique_ptr<Specialization> result;
   /// The tracer of each leaf, and its value at the start.
@@ -64,6 +75,7 @@ void Tracer::addArguments() {
     PyRef tracer;
     if (isTensor(leaf)) {
       TensorObject *source = asTensor(leaf);
+      scope->meet(source);
       TensorValue value =
           scope->addArgument(source->value.dtype, source->value.shape, source->value.weak);
       ValueId id = value.id;
@@ -89,12 +101,13 @@ void Tracer::addArguments() {
 PyRef Tracer::argumentFor(PyObject *) { return tracers[nextLeaf++]; }
 
 /// The function's arguments with tracers in the places of leaves, in the order of flattenCall.
-PyRef Tracer::call(PyObject *const *arguments, size_t count, PyObject *keywordNames) {
+PyRef Tracer::call() {
   std::vector<PyRef> kept;
   std::vector<PyObject *> replaced;
   auto replace = [&](PyObject *object) { return argumentFor(object); };
   size_t keywords = keywordNames ? size_t(PyTuple_GET_SIZE(keywordNames)) : 0;
-  for (size_t i = 0; i < count + keywords; ++i) {
+  size_t count = arguments.size() - keywords;
+  for (size_t i = 0; i < arguments.size(); ++i) {
     PyObject *name = i < count ? nullptr : PyTuple_GET_ITEM(keywordNames, Py_ssize_t(i - count));
     bool isStatic = isStaticArgument(state, i, name);
     kept.push_back(isStatic ? PyRef::borrow(arguments[i]) : mapTree(arguments[i], true, replace));
@@ -112,6 +125,11 @@ int Tracer::handleNumber(PyObject *handle) {
       result->handles.push_back({HandleSource::Kind::Argument, int(i), {}});
       return found->second;
     }
+  if (result->device && isGeneratorState(asTensor(handle))) {
+    PyRef state = generatorStateOn(result->device);
+    result->handles.push_back({HandleSource::Kind::Fixed, 0, std::move(state)});
+    return found->second;
+  }
   int guard = result->guards.find(asTensor(handle));
   if (guard >= 0)
     result->handles.push_back({HandleSource::Kind::Guard, guard, {}});
@@ -191,6 +209,72 @@ void Tracer::collectHidden() {
       result->scalars.push_back({unsigned(i), PyRef::borrow(flat.leaves[i])});
 }
 
+//===----------------------------------------------------------------------===//
+// Where the function runs
+//===----------------------------------------------------------------------===//
+
+/// "argument `x`": the argument that a leaf is, or is in.
+std::string Tracer::leafName(size_t leaf) const {
+  size_t passed = 0, number = 0;
+  auto count = [&](PyObject *object) {
+    ++passed;
+    return PyRef::borrow(object);
+  };
+  size_t positional = arguments.size() - (keywordNames ? PyTuple_GET_SIZE(keywordNames) : 0);
+  PyObject *name = nullptr;
+  for (; passed <= leaf; ++number) {
+    name = number < positional ? nullptr : PyTuple_GET_ITEM(keywordNames, number - positional);
+    if (!isStaticArgument(state, number, name))
+      mapTree(arguments[number], true, count);
+  }
+  if (name)
+    return std::string("argument `") + PyUnicode_AsUTF8(name) + "`";
+  PyRef module = checked(PyImport_ImportModule("weft._devices"));
+  PyRef text = checked(PyObject_CallMethod(module.get(), "argument_name", "On",
+                                           state.function.get(), Py_ssize_t(number - 1)));
+  return PyUnicode_AsUTF8(text.get());
+}
+
+std::string Tracer::hiddenName(const HiddenSource &source) const {
+  std::string name = "a tensor made in the function";
+  if (source.handle >= 0) {
+    const HandleSource &handle = result->handles[source.handle];
+    name = handle.kind == HandleSource::Kind::Guard      ? result->guards.path(handle.index)
+           : handle.kind == HandleSource::Kind::Argument ? leafName(size_t(handle.index))
+                                                         : "a tensor from outside";
+  }
+  return source.gradient ? "the gradient of " + name : name;
+}
+
+/// All tensors have to be on the device of the first that was met. Arrays of the host that were
+/// made in the trace are constants of the function: they are brought there.
+void Tracer::checkDevices() {
+  std::vector<std::pair<Device *, std::function<std::string()>>> places;
+  for (size_t i = 0; i < flat.leaves.size(); ++i)
+    if (isTensor(flat.leaves[i]) && asTensor(flat.leaves[i])->value.storage)
+      places.push_back(
+          {asTensor(flat.leaves[i])->value.storage->device(), [this, i] { return leafName(i); }});
+  for (size_t i = 0; i < scope->hidden.size(); ++i) {
+    const HiddenInput &input = scope->hidden[i];
+    HiddenSource &source = result->hidden[i];
+    if (source.handle < 0 && !input.array.storage->device())
+      source.array.storage = copyTo(result->device, input.array.storage);
+    else if (!input.handle || !isGeneratorState(asTensor(input.handle.get())))
+      places.push_back(
+          {input.array.storage->device(), [this, i] { return hiddenName(result->hidden[i]); }});
+  }
+  auto isHere = [&](auto &place) { return place.first == result->device; };
+  auto other = std::find_if_not(places.begin(), places.end(), isHere);
+  if (other == places.end())
+    return;
+  auto here = std::find_if(places.begin(), places.end(), isHere);
+  throwError("DeviceError", "the tensors of a compiled function have to be on one device, but " +
+                                here->second() + " is on " + deviceName(here->first) + ", and " +
+                                other->second() + " on " + deviceName(other->first) +
+                                "; move them to one by .to(\"" + deviceName(here->first) +
+                                "\") before the call");
+}
+
 void Tracer::finish() {
   // A handle that the call changes gives its buffer up for the new value.
   for (const Effect &effect : result->effects)
@@ -205,18 +289,19 @@ void Tracer::finish() {
   result->module = std::make_shared<mlir::OwningOpRef<mlir::ModuleOp>>(std::move(module));
 }
 
-std::unique_ptr<Specialization> Tracer::run(PyObject *const *arguments, size_t count,
-                                            PyObject *keywordNames) {
+std::unique_ptr<Specialization> Tracer::run() {
   auto start = std::chrono::steady_clock::now();
   ++state.traces;
   result->guards.build(state.function.get(), flat.objects);
   addArguments();
   ActiveScope active(scope.get());
   try {
-    PyRef value = call(arguments, count, keywordNames);
+    PyRef value = call();
     collectResult(value.get());
+    result->device = scope->device();
     collectEffects();
     collectHidden();
+    checkDevices();
   } catch (...) {
     scope->undo();
     scope->close();
@@ -233,5 +318,6 @@ std::unique_ptr<Specialization> Tracer::run(PyObject *const *arguments, size_t c
 std::unique_ptr<Specialization> weft::traceFunction(JitState &state, const FlatArguments &flat,
                                                     PyObject *const *arguments, size_t count,
                                                     PyObject *keywordNames) {
-  return Tracer(state, flat).run(arguments, count, keywordNames);
+  size_t keywords = keywordNames ? size_t(PyTuple_GET_SIZE(keywordNames)) : 0;
+  return Tracer(state, flat, {arguments, count + keywords}, keywordNames).run();
 }

@@ -2,6 +2,7 @@
 #include "python/src/TraceScope.h"
 
 #include "python/src/Apply.h"
+#include "python/src/DeviceObject.h"
 #include "python/src/Errors.h"
 
 using namespace weft;
@@ -59,6 +60,14 @@ mlir::Location TraceScope::location() {
   return line.known() ? graph.location(line.file, line.line) : graph.unknownLocation();
 }
 
+void TraceScope::meet(TensorObject *tensor) {
+  // An array of the host that is made in the trace goes to where the trace is.
+  bool movable =
+      tensor->serial >= firstSerial && tensor->value.storage && !tensor->value.storage->device();
+  if (!place && !movable && tensor->value.storage && !isGeneratorState(tensor))
+    place = tensor->value.storage->device();
+}
+
 ValueId TraceScope::read(TensorObject *tensor) {
   ValueId id;
   if (tensor->value.isTracer()) {
@@ -69,6 +78,7 @@ ValueId TraceScope::read(TensorObject *tensor) {
     auto [found, isNew] = hiddenIds.try_emplace(tensor, 0);
     if (isNew) {
       found->second = graph.addInput(tensor->value.dtype, tensor->value.shape);
+      meet(tensor);
       auto owner = gradientOwners.find(tensor);
       PyObject *handle =
           reinterpret_cast<PyObject *>(owner != gradientOwners.end() ? owner->second : tensor);

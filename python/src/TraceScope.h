@@ -5,6 +5,7 @@
 #include "python/src/SourceLine.h"
 #include "python/src/TensorObject.h"
 
+#include <optional>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -47,6 +48,12 @@ public:
   /// The Python value of a tracer that is a scalar argument, which the trace then depends on; null
   /// if it is none.
   PyRef specialize(ValueId id);
+
+  /// Where the trace is: where the tensors are that it has met so far; null for the host, and if
+  /// there were none. Whether they are all in one place is checked at the end.
+  Device *device() const { return place.value_or(nullptr); }
+  /// Called for each tensor that the trace meets.
+  void meet(TensorObject *tensor);
 
   /// The value in the graph that the tensor has now.
   ValueId read(TensorObject *tensor);
@@ -98,6 +105,7 @@ public:
   std::vector<std::pair<PyRef, bool>> gradientsRead;
 
 private:
+  std::optional<Device *> place;
   std::unordered_map<TensorObject *, ValueId> hiddenIds;
   std::unordered_set<TensorObject *> reboundHandles, gradientHandles;
   /// The handle whose gradient a tensor is.

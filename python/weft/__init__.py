@@ -25,7 +25,7 @@ from ._autodiff import (
     value_and_grad,
     vjp,
 )
-from ._core import SymbolicSize, Tensor
+from ._core import SymbolicSize, Tensor, device
 from ._creation import (
     arange,
     array,
@@ -64,6 +64,7 @@ from ._dtypes import (
 from ._dtypes import bool_ as bool
 from ._errors import (
     ConcretizationError,
+    DeviceError,
     DTypeError,
     FileError,
     GradientError,

@@ -10,10 +10,14 @@ import numpy as np
 
 from . import _core
 from ._core import SymbolicSize, Tensor
+from ._devices import placed
 from ._dtypes import DType, as_dtype, bfloat16, float32, int64
 from ._errors import DTypeError, ShapeError
 
 Shape = int | Sequence[int]
+
+#: DLPack's number of CUDA as a kind of device, and what its protocol calls the default stream.
+_DLPACK_CUDA, _DEFAULT_STREAM = 2, 1
 
 
 def _fail(kind: type[Exception], message: str) -> Exception:
@@ -70,12 +74,13 @@ def asarray(
     """A tensor of an array, a number or nested sequences.
 
     Memory of NumPy arrays and DLPack objects is shared where it is dense, unless ``copy`` is true.
-    Numbers and lists become bool, int64 or float32.
+    Numbers and lists become bool, int64 or float32. The tensor is on ``device``; None leaves
+    tensors and DLPack objects where they are.
 
     Raises:
         ShapeError: a nested list is ragged. DTypeError: there is no such dtype.
+        UnsupportedError: there is no such device.
     """
-    _check_device(device)
     wanted = None if dtype is None else as_dtype(dtype)
     if isinstance(obj, Tensor):
         result = obj
@@ -97,22 +102,24 @@ def asarray(
         except TypeError:
             raise _fail(DTypeError, f"a {type(obj).__name__} is no tensor") from None
         result = _from_numpy(array, copy=bool(copy))
-    return result if wanted is None or result.dtype is wanted else result.astype(wanted)
+    converted = result if wanted is None or result.dtype is wanted else result.astype(wanted)
+    return placed(converted, device)
 
 
-def _check_device(device: object) -> None:
-    if device is not None and str(device) != "cpu":
-        raise _fail(ShapeError, f'there is no device {device!r}: tensors live on "cpu"')
-
-
-def array(data: object, dtype: object = None) -> Tensor:
+def array(data: object, dtype: object = None, *, device: object = None) -> Tensor:
     """A tensor with a copy of ``data`` (see `asarray`)."""
-    return asarray(data, dtype=dtype, copy=True)
+    return asarray(data, dtype=dtype, device=device, copy=True)
 
 
-def tensor(data: object, dtype: object = None, requires_grad: bool = False) -> Tensor:
+def tensor(
+    data: object,
+    dtype: object = None,
+    requires_grad: bool = False,
+    *,
+    device: object = None,
+) -> Tensor:
     """A new tensor with a copy of ``data``, as PyTorch's function of that name."""
-    result = asarray(data, dtype=dtype, copy=True)
+    result = asarray(data, dtype=dtype, device=device, copy=True)
     result = result.detach() if isinstance(data, Tensor) else result
     if requires_grad:
         result.requires_grad = True
@@ -138,35 +145,50 @@ def from_dlpack(obj: object, /) -> Tensor:
         raise _fail(DTypeError, f"from_dlpack: a {type(obj).__name__} has no __dlpack__")
     if getattr(obj, "requires_grad", False):
         obj = obj.detach()  # type: ignore[attr-defined]
+    # On a GPU the other library has to be done with the array: its default stream is waited for.
+    on_gpu = hasattr(obj, "__dlpack_device__") and int(obj.__dlpack_device__()[0]) == _DLPACK_CUDA
+    options = {"stream": _DEFAULT_STREAM} if on_gpu else {}
     try:
-        capsule = obj.__dlpack__(max_version=(1, 0))
+        capsule = obj.__dlpack__(max_version=(1, 0), **options)
     except TypeError:
-        capsule = obj.__dlpack__()
+        capsule = obj.__dlpack__(**options)
     return _core.from_dlpack(capsule)
 
 
-def full(shape: Shape, fill_value: bool | int | float, *, dtype: object = None) -> Tensor:
+def full(
+    shape: Shape,
+    fill_value: bool | int | float,
+    *,
+    dtype: object = None,
+    device: object = None,
+) -> Tensor:
     """A tensor of ``shape`` filled with a number."""
     if isinstance(fill_value, Tensor):
         from ._manipulation import broadcast_to
 
         value = fill_value if dtype is None else fill_value.astype(dtype)
-        return broadcast_to(value, _shape(shape))
-    return _core.full(_shape(shape), fill_value, as_dtype(dtype or type(fill_value)))
+        return placed(broadcast_to(value, _shape(shape)), device)
+    return _core.full(_shape(shape), fill_value, as_dtype(dtype or type(fill_value)), device)
 
 
 def zeros(
-    *shape: int | Sequence[int], dtype: object = float32, requires_grad: bool = False
+    *shape: int | Sequence[int],
+    dtype: object = float32,
+    device: object = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Zeros: ``zeros((2, 3))`` or ``zeros(2, 3)``."""
-    return _leaf(_core.full(_shape(shape), 0, as_dtype(dtype or float32)), requires_grad)
+    return _leaf(_core.full(_shape(shape), 0, as_dtype(dtype or float32), device), requires_grad)
 
 
 def ones(
-    *shape: int | Sequence[int], dtype: object = float32, requires_grad: bool = False
+    *shape: int | Sequence[int],
+    dtype: object = float32,
+    device: object = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Ones: ``ones((2, 3))`` or ``ones(2, 3)``."""
-    return _leaf(_core.full(_shape(shape), 1, as_dtype(dtype or float32)), requires_grad)
+    return _leaf(_core.full(_shape(shape), 1, as_dtype(dtype or float32), device), requires_grad)
 
 
 def _leaf(result: Tensor, requires_grad: bool) -> Tensor:
@@ -175,37 +197,50 @@ def _leaf(result: Tensor, requires_grad: bool) -> Tensor:
     return result
 
 
-def empty(*shape: int | Sequence[int], dtype: object = float32) -> Tensor:
+def empty(*shape: int | Sequence[int], dtype: object = float32, device: object = None) -> Tensor:
     """A tensor of the shape; its elements are zeros, as nothing may depend on them."""
-    return zeros(*shape, dtype=dtype)
+    return zeros(*shape, dtype=dtype, device=device)
 
 
-def full_like(x: Tensor, /, fill_value: bool | int | float, *, dtype: object = None) -> Tensor:
-    """A tensor of x's shape (and dtype) filled with a number."""
-    return full(x.shape, fill_value, dtype=dtype or x.dtype)
+def full_like(
+    x: Tensor,
+    /,
+    fill_value: bool | int | float,
+    *,
+    dtype: object = None,
+    device: object = None,
+) -> Tensor:
+    """A tensor of x's shape (and dtype, and device) filled with a number."""
+    return full(x.shape, fill_value, dtype=dtype or x.dtype, device=device or x.device)
 
 
-def zeros_like(x: Tensor, /, *, dtype: object = None) -> Tensor:
-    """Zeros of x's shape and dtype."""
-    return zeros(x.shape, dtype=dtype or x.dtype)
+def zeros_like(x: Tensor, /, *, dtype: object = None, device: object = None) -> Tensor:
+    """Zeros of x's shape and dtype, on x's device."""
+    return zeros(x.shape, dtype=dtype or x.dtype, device=device or x.device)
 
 
-def ones_like(x: Tensor, /, *, dtype: object = None) -> Tensor:
-    """Ones of x's shape and dtype."""
-    return ones(x.shape, dtype=dtype or x.dtype)
+def ones_like(x: Tensor, /, *, dtype: object = None, device: object = None) -> Tensor:
+    """Ones of x's shape and dtype, on x's device."""
+    return ones(x.shape, dtype=dtype or x.dtype, device=device or x.device)
 
 
-def empty_like(x: Tensor, /, *, dtype: object = None) -> Tensor:
+def empty_like(x: Tensor, /, *, dtype: object = None, device: object = None) -> Tensor:
     """See `empty`."""
-    return zeros_like(x, dtype=dtype)
+    return zeros_like(x, dtype=dtype, device=device)
 
 
-def _iota(shape: tuple[int, ...], axis: int, dtype: DType) -> Tensor:
-    return _core.apply("weft.iota", (), {"axis": axis}, shape, dtype)
+def _iota(shape: tuple[int, ...], axis: int, dtype: DType, device: object = None) -> Tensor:
+    return _core.apply("weft.iota", (), {"axis": axis}, shape, dtype, device)
 
 
 def arange(
-    start: float, /, stop: float | None = None, step: float = 1, *, dtype: object = None
+    start: float,
+    /,
+    stop: float | None = None,
+    step: float = 1,
+    *,
+    dtype: object = None,
+    device: object = None,
 ) -> Tensor:
     """start, start + step, ... below stop; int64 if all are integers, else float32.
 
@@ -225,7 +260,7 @@ def arange(
         count = max(0, math.ceil((stop - start) / step))
     wanted = as_dtype(dtype) if dtype is not None else (int64 if integral else float32)
     wide = as_dtype("float64") if not integral else int64
-    values = _iota((count,), 0, wide)
+    values = _iota((count,), 0, wide, device)
     if step != 1:
         values = values * step
     if start != 0:
@@ -234,23 +269,37 @@ def arange(
 
 
 def linspace(
-    start: float, stop: float, /, num: int, *, dtype: object = float32, endpoint: bool = True
+    start: float,
+    stop: float,
+    /,
+    num: int,
+    *,
+    dtype: object = float32,
+    device: object = None,
+    endpoint: bool = True,
 ) -> Tensor:
     """``num`` numbers evenly spaced from start to stop."""
     if num < 0:
         raise _fail(ShapeError, f"linspace: num is {num}, but must not be negative")
     divisions = num - 1 if endpoint else num
     step = (stop - start) / divisions if divisions > 0 else 0.0
-    values = _iota((num,), 0, as_dtype("float64")) * step + start
+    values = _iota((num,), 0, as_dtype("float64"), device) * step + start
     return values.astype(dtype or float32)
 
 
 def eye(
-    n_rows: int, n_cols: int | None = None, /, *, k: int = 0, dtype: object = float32
+    n_rows: int,
+    n_cols: int | None = None,
+    /,
+    *,
+    k: int = 0,
+    dtype: object = float32,
+    device: object = None,
 ) -> Tensor:
     """Ones on diagonal ``k``, zeros elsewhere: [n_rows, n_cols]."""
     shape = (n_rows, n_rows if n_cols is None else n_cols)
-    return (_iota(shape, 1, int64) - _iota(shape, 0, int64) == k).astype(dtype or float32)
+    columns, rows = _iota(shape, 1, int64, device), _iota(shape, 0, int64, device)
+    return (columns - rows == k).astype(dtype or float32)
 
 
 def meshgrid(*arrays: Tensor, indexing: str = "xy") -> list[Tensor]:

@@ -37,6 +37,10 @@ class UnsupportedError(WeftError, NotImplementedError):
     """Something that weft does not do."""
 
 
+class DeviceError(WeftError, RuntimeError):
+    """Tensors on several devices, or on another one than is needed: nothing moves by itself."""
+
+
 class FileError(WeftError, OSError):
     """A file that can't be read or written, or is not what it should be."""
 

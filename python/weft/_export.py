@@ -291,6 +291,7 @@ class Exported:
                 raise ValueError
             if not set(_numbers(self._structure["result"])) <= set(range(len(program.outputs))):
                 raise ValueError
+            self._tensor_names = self._names_if_all_tensors()
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise _fail(FileError, "the program does not say properly how it is called") from None
 
@@ -323,11 +324,25 @@ class Exported:
         Raises:
             DTypeError, ShapeError: an argument is not what the program was exported for.
         """
-        tensors: dict[int, Tensor] = {}
-        for row, value in self._matched(args, kwargs):
-            self._collect(row["value"], value, row["name"], tensors)
-        results = self._program.run([tensors[i] for i in range(len(tensors))])
-        return _rebuilt(self._structure["result"], results)
+        names = self._tensor_names
+        if names is not None and len(args) == len(names) and not kwargs:
+            given = list(map(self._tensor, args, names))
+        else:
+            tensors: dict[int, Tensor] = {}
+            for row, value in self._matched(args, kwargs):
+                self._collect(row["value"], value, row["name"], tensors)
+            given = [tensors[i] for i in range(len(tensors))]
+        return _rebuilt(self._structure["result"], self._program.run(given))
+
+    def _names_if_all_tensors(self) -> list[str] | None:
+        """The names of the arguments if all are tensors and given by position, as they mostly are.
+
+        Such calls need no look at the structure.
+        """
+        for i, row in enumerate(self._rows):
+            if not row["positional"] or row["value"] != {"tensor": i}:
+                return None
+        return [row["name"] for row in self._rows]
 
     def _matched(self, args: tuple, kwargs: dict[str, Any]) -> list[tuple[dict, Any]]:
         """The argument for each row of the signature. Raises DTypeError."""
@@ -378,6 +393,8 @@ class Exported:
 
     @staticmethod
     def _tensor(value: Any, path: str) -> Tensor:
+        if type(value) is Tensor:
+            return value
         if not (_is_array(value) or isinstance(value, (bool, int, float, list))):
             Exported._refuse(path, "an array", value)
         return asarray(value)
@@ -425,12 +442,13 @@ class Exported:
 
         Args:
             path: the file to write.
-            target: the processor: "native", "x86-64-v3", "x86-64-v4", "aarch64", ...
+            target: the processor: "native", "x86-64-v3", "x86-64-v4", "aarch64", ...; or a GPU,
+                "cuda:sm_80" or "cuda:sm_90a".
             header: where to write the C header.
             name: what the names of the C functions begin with; by default made from that of the
                 file.
             threads: "none", "hook" (the caller gives a parallel_for) or "pool".
-            emit: "obj", "static", "shared", "llvm" or "asm".
+            emit: "obj", "static", "shared", "llvm" or "asm"; for a GPU, "ptx" or "cubin".
             weights: where to write the large constants, a safetensors file, which the C program
                 then maps; by default they are part of the object.
 

@@ -167,8 +167,8 @@ def layer_norm(
         raise _fail(
             ShapeError, f"layer_norm: the input has shape {x.shape}, but has to end with {shape}"
         )
-    weight = ones(shape, dtype=x.dtype) if weight is None else weight
-    bias = zeros(shape, dtype=x.dtype) if bias is None else bias
+    weight = ones(shape, dtype=x.dtype, device=x.device) if weight is None else weight
+    bias = zeros(shape, dtype=x.dtype, device=x.device) if bias is None else bias
     return _core.apply("weft.layer_norm", (x, weight, bias), {"epsilon": float(eps)})
 
 
@@ -202,8 +202,8 @@ def batch_norm(
             _update_statistics(running_mean, running_var, average, variance, momentum, count)
     else:
         average, variance = running_mean, running_var
-    weight = ones((channels,), dtype=x.dtype) if weight is None else weight
-    bias = zeros((channels,), dtype=x.dtype) if bias is None else bias
+    weight = ones((channels,), dtype=x.dtype, device=x.device) if weight is None else weight
+    bias = zeros((channels,), dtype=x.dtype, device=x.device) if bias is None else bias
     return _core.apply(
         "weft.batch_norm", (x, average, variance, weight, bias), {"epsilon": float(eps)}
     )
@@ -243,7 +243,7 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
         return x * 0.0
     from .random import _next_key
 
-    return _core.apply("weft.dropout", (x, _next_key()), {"probability": float(p)})
+    return _core.apply("weft.dropout", (x, _next_key(x.device)), {"probability": float(p)})
 
 
 def embedding(indices: Tensor, weight: Tensor) -> Tensor:
@@ -381,7 +381,7 @@ def scaled_dot_product_attention(
 
     scores = (query @ transpose(key, -2, -1)) * factor
     if is_causal:
-        attn_mask = tril(ones(scores.shape[-2:])) > 0
+        attn_mask = tril(ones(scores.shape[-2:], device=scores.device)) > 0
     if attn_mask is not None:
         masked = attn_mask.dtype.kind == "bool"
         scores = where(attn_mask, scores, -math.inf) if masked else scores + attn_mask

@@ -101,7 +101,7 @@ def _with_known_starts(x: Tensor, items: list) -> tuple[Tensor, list]:
         ):
             items[place] = span = _span(item, size)
             if isinstance(span.start, SymbolicSize):
-                positions = _iota((span.length,), 0, int64) * span.step + span.start
+                positions = _iota((span.length,), 0, int64, x.device) * span.step + span.start
                 x, items[place] = take(x, positions, axis=dimension), slice(None)
         elif isinstance(item, SymbolicSize) or (
             isinstance(size, SymbolicSize) and isinstance(item, int) and item < 0
@@ -148,7 +148,7 @@ def _basic(x: Tensor, items: list) -> _Basic:
                     "only one tensor may stand in an index: flatten the "
                     "dimensions and use one tensor of positions",
                 )
-            positions = asarray(item)
+            positions = item if isinstance(item, Tensor) else asarray(item, device=x.device)
             index = (_checked(positions, x.shape[dimension]), dimension, len(shape))
             start, step, count = 0, 1, size
             shape.append(size)
@@ -172,7 +172,7 @@ def _checked(positions: Tensor, size: int) -> Tensor:
             DTypeError, f"an index tensor has to be of integers, not {positions.dtype.name}"
         )
     if not _core.is_tracing() and not positions._is_tracer:
-        values = np.asarray(positions)
+        values = np.asarray(_core.on_host(positions))
         if values.size and (values.min() < -size or values.max() >= size):
             raise _fail(
                 OutOfBoundsError,
@@ -211,9 +211,9 @@ def _mask(x: Tensor, key: Tensor) -> Tensor:
         )
     if key.shape != x.shape[: key.ndim]:
         raise _fail(ShapeError, f"a mask of shape {key.shape} does not fit shape {x.shape}")
-    positions = np.flatnonzero(np.asarray(key))
+    positions = np.flatnonzero(np.asarray(_core.on_host(key)))
     rows = reshape(x, (math.prod(key.shape), *x.shape[key.ndim :]))
-    return take(rows, asarray(positions), axis=0)
+    return take(rows, asarray(positions, device=x.device), axis=0)
 
 
 def get_item(x: Tensor, key: object) -> Tensor:
@@ -230,12 +230,17 @@ def get_item(x: Tensor, key: object) -> Tensor:
     return take(result, basic.positions[0], axis=basic.positions[2])
 
 
+def _replacement(x: Tensor, value: object) -> Tensor:
+    """What is assigned: numbers and arrays go to where x is, tensors have to be there."""
+    return value if isinstance(value, Tensor) else asarray(value, device=x.device)
+
+
 def set_item(x: Tensor, key: object, value: object) -> None:
     """``x[key] = value``: rebinds the handle to a tensor in which the elements are replaced."""
     from ._ops import where
 
     if isinstance(key, Tensor) and key.dtype is bool_ and key.ndim == x.ndim:
-        x.assign(where(key, astype(asarray(value), x.dtype), x))
+        x.assign(where(key, astype(_replacement(x, value), x.dtype), x))
         return
     unchanged, items = _with_known_starts(x, _expanded(x, key))
     if unchanged is not x:
@@ -245,7 +250,7 @@ def set_item(x: Tensor, key: object, value: object) -> None:
             "exporting; use weft.where, or weft.scatter_add",
         )
     basic = _basic(x, items)
-    replacement = astype(asarray(value), x.dtype)
+    replacement = astype(_replacement(x, value), x.dtype)
     if basic.positions is not None:
         _set_rows(x, key, basic, replacement)
         return
@@ -283,11 +288,14 @@ def _overwritten(x: Tensor, placed: Tensor, starts: list[int], steps: list[int])
 
     attributes = {"low": starts, "interior": [step - 1 for step in steps]}
     spread = _core.apply(
-        "weft.pad", (placed, _core.full((), 0, x.dtype)), attributes, x.shape, x.dtype
+        "weft.pad", (placed, _core.full((), 0, x.dtype, x.device)), attributes, x.shape, x.dtype
     )
     inside = _core.apply(
         "weft.pad",
-        (_core.full(placed.shape, True, bool_), _core.full((), False, bool_)),
+        (
+            _core.full(placed.shape, True, bool_, x.device),
+            _core.full((), False, bool_, x.device),
+        ),
         attributes,
         x.shape,
         bool_,
@@ -319,9 +327,9 @@ def _set_rows(x: Tensor, key: object, basic: _Basic, replacement: Tensor) -> Non
     # The last of repeated indices wins: the position of the writer is found first.
     size = x.shape[dimension]
     count = flat.shape[0]
-    order = _core.apply("weft.iota", (), {"axis": 0}, (count,), "int64")
+    order = _iota((count,), 0, int64, x.device)
     same = reshape(astype(where(flat < 0, flat + size, flat), "int64"), (1, -1)) == reshape(
-        _core.apply("weft.iota", (), {"axis": 0}, (size,), "int64"), (-1, 1)
+        _iota((size,), 0, int64, x.device), (-1, 1)
     )
     from ._reductions import max
 

@@ -260,7 +260,7 @@ def flip(x: Tensor, /, *, axis: Axes = None) -> Tensor:
     for place in [axis for axis in flipped if isinstance(x.shape[axis], SymbolicSize)]:
         # Where a slice begins has to be known: the positions are counted down instead.
         size = x.shape[place]
-        x = take(x, _iota((size,), 0, int64) * -1 + (size - 1), axis=place)
+        x = take(x, _iota((size,), 0, int64, x.device) * -1 + (size - 1), axis=place)
         flipped.remove(place)
     if not flipped:
         return x
@@ -278,7 +278,7 @@ def roll(x: Tensor, /, shift: int | Sequence[int], *, axis: Axes = None) -> Tens
         place = normalize_axis(place, x.ndim, "roll")
         size = x.shape[place]
         if isinstance(size, SymbolicSize):
-            x = take(x, (_iota((size,), 0, int64) - amount) % asarray(size), axis=place)
+            x = take(x, (_iota((size,), 0, int64, x.device) - amount) % asarray(size), axis=place)
             continue
         cut = -amount % size if size else 0
         if cut:
@@ -378,7 +378,7 @@ def pad(x: Tensor, padding: Sequence[tuple[int, int]], value: float = 0) -> Tens
             f"negative, not {padding}",
         )
     shape = [size + low + high for size, (low, high) in zip(x.shape, padding, strict=True)]
-    filler = _core.full((), value, x.dtype)
+    filler = _core.full((), value, x.dtype, x.device)
     attributes = {"low": [low for low, _ in padding], "interior": [0] * x.ndim}
     return _core.apply("weft.pad", (x, filler), attributes, shape, x.dtype)
 
@@ -413,7 +413,7 @@ def scatter_add(x: Tensor, indices: Tensor, updates: Tensor, *, axis: int = 0) -
 def one_hot(indices: Tensor, num_classes: int, *, dtype: object = int64) -> Tensor:
     """1 at each index, else 0: indices [...] to [..., num_classes]."""
     indices = asarray(indices)
-    classes = _iota((*indices.shape, num_classes), indices.ndim, int64)
+    classes = _iota((*indices.shape, num_classes), indices.ndim, int64, indices.device)
     return astype(expand_dims(indices, axis=-1) == classes, dtype)
 
 
@@ -422,9 +422,9 @@ def _triangle(x: Tensor, k: int, lower: bool, name: str) -> Tensor:
         raise _fail(ShapeError, f"{name}: shape {x.shape} has less than 2 dimensions")
     from ._ops import where
 
-    rows, columns = _iota(x.shape[-2:], 0, int64), _iota(x.shape[-2:], 1, int64)
+    rows, columns = (_iota(x.shape[-2:], axis, int64, x.device) for axis in (0, 1))
     kept = columns - rows <= k if lower else columns - rows >= k
-    return where(kept, x, _core.full((), 0, x.dtype))
+    return where(kept, x, _core.full((), 0, x.dtype, x.device))
 
 
 def tril(x: Tensor, /, *, k: int = 0) -> Tensor:

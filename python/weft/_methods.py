@@ -11,8 +11,12 @@ import numpy as np
 from . import _autodiff, _core, _functional, _linear, _manipulation, _ops, _reductions
 from ._core import Tensor
 from ._creation import _fail
+from ._devices import Device, as_device
 from ._dtypes import DType, as_dtype, bfloat16
 from ._errors import DTypeError
+
+#: How DLPack names the memory of the host.
+_DLPACK_CPU = (1, 0)
 
 
 class Size(tuple):
@@ -41,7 +45,11 @@ def _shape_arguments(shape: tuple) -> tuple[int, ...]:
 
 @_method("numpy")
 def _numpy(self: Tensor) -> np.ndarray:
-    """The elements as a read-only NumPy array over the same memory."""
+    """The elements as a read-only NumPy array over the same memory.
+
+    Raises:
+        DeviceError: the tensor is on a device; copy it by `cpu` first.
+    """
     if self.dtype is bfloat16:
         return np.asarray(memoryview(_core.bits_of_bfloat16(self))).view(bfloat16.to_numpy())
     return np.asarray(memoryview(self))
@@ -65,16 +73,18 @@ def _dlpack(
     copy: bool | None = None,
 ) -> Any:
     versioned = max_version is not None and max_version[0] >= 1
+    if dl_device is not None and tuple(map(int, dl_device)) == _DLPACK_CPU:
+        self = _core.on_host(self)
     return _core.to_dlpack(self, versioned)
 
 
-Tensor.__dlpack_device__ = lambda self: (1, 0)
+Tensor.__dlpack_device__ = lambda self: _core.dlpack_device(self)
 
 
 @_method("tolist")
 def _tolist(self: Tensor) -> Any:
     """The elements as nested Python lists."""
-    return _numpy(self).tolist()
+    return _numpy(_core.on_host(self)).tolist()
 
 
 @_method("__iter__")
@@ -92,12 +102,13 @@ def _repr(self: Tensor) -> str:
     name = type(self).__name__
     if self._is_tracer:
         return f"{name}(shape={self.shape}, dtype={self.dtype.name}, traced)"
-    array = _numpy(self)
+    array = _numpy(_core.on_host(self))
     if self.dtype is bfloat16:
         array = array.astype(np.float32)
     text = np.array2string(array, separator=", ", prefix=name + "(")
+    place = "" if self.device == "cpu" else f", device={self.device}"
     gradient = ", requires_grad=True" if self.requires_grad else ""
-    return f"{name}({text}, dtype={self.dtype.name}{gradient})"
+    return f"{name}({text}, dtype={self.dtype.name}{place}{gradient})"
 
 
 @_method("__format__")
@@ -122,9 +133,13 @@ def _deepcopy(self: Tensor, memo: dict) -> Tensor:
 
 @_method("__reduce__")
 def _reduce(self: Tensor) -> tuple:
+    return _unpickled, (np.array(_numpy(_core.on_host(self))), str(self.device))
+
+
+def _unpickled(array: np.ndarray, device: str) -> Tensor:
     from ._creation import asarray
 
-    return asarray, (np.array(_numpy(self)),)
+    return asarray(array, device=device)
 
 
 # Shape and dtype -----------------------------------------------------------------------------
@@ -140,7 +155,6 @@ def _size(self: Tensor, dim: int | None = None) -> Any:
 
 Tensor.numel = lambda self: self._size
 Tensor.dim = lambda self: self.ndim
-Tensor.device = property(lambda self: "cpu", doc='Where the tensor lives: "cpu".')
 Tensor.itemsize = property(lambda self: self.dtype.itemsize, doc="Bytes of an element.")
 Tensor.nbytes = property(lambda self: self._size * self.dtype.itemsize, doc="Bytes of all.")
 Tensor.T = property(
@@ -158,18 +172,37 @@ def _astype(self: Tensor, dtype: object, copy: bool = True) -> Tensor:
 
 @_method("to")
 def _to(self: Tensor, *arguments: object, **options: object) -> Tensor:
-    """The tensor converted to a dtype; the device "cpu" is accepted."""
-    result = self
+    """The tensor converted to a dtype, moved to a device, or both: that of a tensor.
+
+    The tensor itself if it is so already. Gradients flow back through the copy.
+
+    Raises:
+        UnsupportedError: there is no such device. DTypeError: an argument is none of these.
+        DeviceError: the function is being compiled: it works on one device.
+    """
+    dtype, device = conversion_from("to", *arguments, **options)
+    result = self if dtype is None else _manipulation.astype(self, dtype)
+    return result if device is None else _core.tensor_on(device, result)
+
+
+def conversion_from(
+    name: str, *arguments: object, **options: object
+) -> tuple[DType | None, Device | None]:
+    """The dtype and the device that the arguments of ``to()`` ask for."""
+    dtype: DType | None = None
+    device: Device | None = None
     for argument in (*arguments, *options.values()):
-        if argument == "cpu" or argument is None or isinstance(argument, bool):
+        if argument is None or isinstance(argument, bool):
             continue
         if isinstance(argument, Tensor):
-            argument = argument.dtype
-        if isinstance(argument, (DType, type, np.dtype)):
-            result = _manipulation.astype(result, as_dtype(argument))
+            dtype, device = argument.dtype, argument.device
+        elif isinstance(argument, (str, Device)):
+            device = as_device(argument)
+        elif isinstance(argument, (DType, type, np.dtype)):
+            dtype = as_dtype(argument)
         else:
-            raise _fail(DTypeError, f'to: {argument!r} is neither a dtype nor the device "cpu"')
-    return result
+            raise _fail(DTypeError, f"{name}: {argument!r} is neither a dtype nor a device")
+    return dtype, device
 
 
 for _name, _dtype in {
@@ -186,7 +219,19 @@ for _name, _dtype in {
 }.items():
     setattr(Tensor, _name, lambda self, dtype=_dtype: _manipulation.astype(self, dtype))
 
-Tensor.cpu = lambda self: self
+
+@_method("cpu")
+def _cpu(self: Tensor) -> Tensor:
+    """The tensor in the memory of the host; itself if it is there."""
+    return _core.tensor_on("cpu", self)
+
+
+@_method("cuda")
+def _cuda(self: Tensor, device: int | str | Device = "cuda") -> Tensor:
+    """The tensor on a GPU, given by its number or name."""
+    return _core.tensor_on(f"cuda:{device}" if isinstance(device, int) else device, self)
+
+
 Tensor.contiguous = lambda self: self
 Tensor.clone = lambda self: _core.apply("weft.reshape", (self,), None, self.shape, self.dtype)
 
@@ -421,7 +466,7 @@ def _copy_in_place(self: Tensor, other: Any) -> Tensor:
 @_method("fill_")
 def _fill_in_place(self: Tensor, value: float) -> Tensor:
     """Sets all elements to a number, in place."""
-    return self.assign(_core.full(self.shape, value, self.dtype))
+    return self.assign(_core.full(self.shape, value, self.dtype, self.device))
 
 
 @_method("zero_")

@@ -1,7 +1,8 @@
 """Random tensors.
 
 All numbers come from counter-based bits of a key; the global generator's key is a tensor, so that
-compiled functions draw new numbers at each call.
+compiled functions draw new numbers at each call. Where a key is given, the numbers are on its
+device, else on ``device`` (None: the CPU), or where the compiled function runs.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from . import _core
 from ._autodiff import no_grad
 from ._core import Tensor
 from ._creation import _fail, _shape, asarray
+from ._devices import Device, as_device
 from ._dtypes import as_dtype, float32, float64, int32, int64
 from ._errors import ShapeError
 from ._manipulation import astype
@@ -35,31 +37,74 @@ __all__ = [
 ]
 
 
+#: Added to a key: the key that is given away is of another stream.
+_SECOND_WORD = np.array([0, 1], np.int32)
+
+
 def _words(number: int) -> np.ndarray:
     low, high = number & 0xFFFFFFFF, (number >> 32) & 0xFFFFFFFF
     return np.array([low, high], dtype=np.uint32).view(np.int32)
 
 
-#: [seed's low word, draws so far]: two int32.
-_state: Tensor = asarray(_words(int.from_bytes(os.urandom(4), "little")))
+class _Generator:
+    """The global generator: its present key is a tensor [2] of int32 on each device.
+
+    All devices start from one seed, and so draw the same numbers.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.start = _words(number)
+        self.state: Tensor = asarray(self.start, copy=True)
+        self.states: dict[Device, Tensor] = {self.state.device: self.state}
+        _core.register_generator(self.state, self.state_on)
+
+    def state_on(self, device: Device) -> Tensor:
+        """The state on a device, which it gets when it first draws."""
+        if device not in self.states:
+            self.states[device] = _core.tensor_on(device, asarray(self.start, copy=True))
+        return self.states[device]
+
+    def seed(self, number: int) -> None:
+        self.start = _words(number)
+        self.state.assign(asarray(self.start))
+        # Compiled functions hold on to these tensors: they are given new values, in no trace.
+        for device, state in [] if _core.is_tracing() else self.states.items():
+            state.assign(asarray(self.start, device=device))
+
+
+def _second_stream(device: Device) -> Tensor:
+    if _core.is_tracing():
+        return asarray(_SECOND_WORD)
+    if device not in _second_streams:
+        _second_streams[device] = asarray(_SECOND_WORD, device=device)
+    return _second_streams[device]
+
+
+_second_streams: dict[Device, Tensor] = {}
+_generator = _Generator(int.from_bytes(os.urandom(4), "little"))
 
 
 def seed(number: int) -> None:
-    """Starts the global generator anew: the same seed gives the same numbers."""
-    _state.assign(asarray(_words(number)))
+    """Starts the global generator anew, on all devices: the same seed gives the same numbers."""
+    _generator.seed(number)
 
 
-def key(number: int) -> Tensor:
+def key(number: int, *, device: object = None) -> Tensor:
     """A key for the functions here that take one: two int32 made of a seed."""
-    return asarray(_words(number))
+    return asarray(_words(number), device=device)
 
 
 @no_grad()
-def _next_key() -> Tensor:
-    """The generator's key, which it then leaves behind."""
-    current = _state.detach()
-    _state.assign(_bits(current, (2,), int32))
-    return _bits(current + asarray(np.array([0, 1], np.int32)), (2,), int32)
+def _next_key(device: object = None) -> Tensor:
+    """The generator's key, which it then leaves behind.
+
+    A function being compiled draws from the generator of the device that it turns out to be for.
+    """
+    tracing = device is None or _core.is_tracing()
+    state = _generator.state if tracing else _generator.state_on(as_device(device))
+    current = state.detach()
+    state.assign(_bits(current, (2,), int32))
+    return _bits(current + _second_stream(state.device), (2,), int32)
 
 
 def _bits(key: Tensor, shape: tuple[int, ...], dtype: object) -> Tensor:
@@ -82,9 +127,10 @@ def uniform(
     *,
     key: Tensor | None = None,
     dtype: object = float32,
+    device: object = None,
 ) -> Tensor:
     """Numbers uniform in [low, high)."""
-    values = _unit(_next_key() if key is None else key, _shape(shape), dtype)
+    values = _unit(_next_key(device) if key is None else key, _shape(shape), dtype)
     return values if (low, high) == (0.0, 1.0) else values * (high - low) + low
 
 
@@ -95,12 +141,13 @@ def normal(
     *,
     key: Tensor | None = None,
     dtype: object = float32,
+    device: object = None,
 ) -> Tensor:
     """Normally distributed numbers (Box and Muller, 1958)."""
     from ._ops import cos, log, sqrt
 
     wanted, wide = as_dtype(dtype), float64 if as_dtype(dtype) is float64 else float32
-    pairs = _unit(_next_key() if key is None else key, (2, *_shape(shape)), wide)
+    pairs = _unit(_next_key(device) if key is None else key, (2, *_shape(shape)), wide)
     radius = sqrt(log(1.0 - pairs[0]) * -2.0)
     values = radius * cos(pairs[1] * (2.0 * math.pi))
     if (mean, std) != (0.0, 1.0):
@@ -115,6 +162,7 @@ def randint(
     *,
     key: Tensor | None = None,
     dtype: object = int64,
+    device: object = None,
 ) -> Tensor:
     """Integers in [low, high); with one bound in [0, low).
 
@@ -125,26 +173,33 @@ def randint(
         low, high = 0, low
     if high <= low:
         raise _fail(ShapeError, f"randint: the range [{low}, {high}) is empty")
-    bits = _bits(_next_key() if key is None else key, _shape(shape), int64)
+    bits = _bits(_next_key(device) if key is None else key, _shape(shape), int64)
     return astype(((bits >> 1) & ((1 << 62) - 1)) % (high - low) + low, dtype)
 
 
-def bernoulli(probability: float, shape: Shape = (), *, key: Tensor | None = None) -> Tensor:
+def bernoulli(
+    probability: float,
+    shape: Shape = (),
+    *,
+    key: Tensor | None = None,
+    device: object = None,
+) -> Tensor:
     """True with the probability given, else False."""
-    return _unit(_next_key() if key is None else key, _shape(shape), float32) < probability
+    return _unit(_next_key(device) if key is None else key, _shape(shape), float32) < probability
 
 
-def permutation(count: int, *, key: Tensor | None = None) -> Tensor:
+def permutation(count: int, *, key: Tensor | None = None, device: object = None) -> Tensor:
     """The integers below ``count`` in random order (int64), drawn outside of compiled functions."""
-    drawn = np.asarray(_bits(_next_key() if key is None else key, (count,), int64))
-    return asarray(np.argsort(drawn, kind="stable"))
+    drawn = _bits(_next_key(device) if key is None else key, (count,), int64)
+    order = np.argsort(np.asarray(_core.on_host(drawn)), kind="stable")
+    return asarray(order, device=drawn.device)
 
 
-def rand(*shape: int | Sequence[int], dtype: object = float32) -> Tensor:
+def rand(*shape: int | Sequence[int], dtype: object = float32, device: object = None) -> Tensor:
     """`uniform` in [0, 1), with PyTorch's arguments."""
-    return uniform(_shape(shape), dtype=dtype)
+    return uniform(_shape(shape), dtype=dtype, device=device)
 
 
-def randn(*shape: int | Sequence[int], dtype: object = float32) -> Tensor:
+def randn(*shape: int | Sequence[int], dtype: object = float32, device: object = None) -> Tensor:
     """`normal`, with PyTorch's arguments."""
-    return normal(_shape(shape), dtype=dtype)
+    return normal(_shape(shape), dtype=dtype, device=device)

@@ -247,12 +247,16 @@ def _concat(x: Bounded, y: Bounded, axis: int, unit: float) -> Bounded:
     )
 
 
-@_operation(lambda x, p: weft.take(x, weft.asarray(np.array(p[0])), axis=p[1]))
+def _positions(x: weft.Tensor, indices: tuple[int, ...]) -> weft.Tensor:
+    return weft.asarray(np.array(indices), device=x.device)
+
+
+@_operation(lambda x, p: weft.take(x, _positions(x, p[0]), axis=p[1]))
 def _take(x: Bounded, p: tuple, unit: float) -> Bounded:
     return x.rearranged(lambda array: np.take(array, p[0], axis=p[1]))
 
 
-@_operation(lambda x, y, p: weft.scatter_add(x, weft.asarray(np.array(p[0])), y, axis=p[1]))
+@_operation(lambda x, y, p: weft.scatter_add(x, _positions(x, p[0]), y, axis=p[1]))
 def _scatter_add(x: Bounded, y: Bounded, p: tuple, unit: float) -> Bounded:
     def added(target: np.ndarray, updates: np.ndarray) -> np.ndarray:
         result = np.moveaxis(target.copy(), p[1], 0)

@@ -6,6 +6,8 @@ import json
 import os
 import random
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +16,19 @@ import weft
 from weft import nn
 
 
+def small_program() -> weft.Exported:
+    """The same one in each call."""
+    weft.manual_seed(4)
+    return weft.export(
+        nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 2)), weft.spec(("n", 6))
+    )
+
+
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a program, and the same program beside its weights."""
     folder = tmp_path_factory.mktemp("programs")
-    weft.manual_seed(4)
-    exported = weft.export(
-        nn.Sequential(nn.Linear(6, 5), nn.Tanh(), nn.Linear(5, 2)), weft.spec(("n", 6))
-    )
+    exported = small_program()
     exported.save(folder / "whole.weft")
     exported.save(folder / "apart.weft", weights=folder / "apart.safetensors")
     (folder / "program.mlir").write_text(exported.mlir(elide_constants=False))
@@ -52,6 +59,27 @@ def test_all_forms_are_the_same_program(saved: Path) -> None:
         program = weft.load(saved / name)
         assert program.symbols == ("n",)
         assert np.asarray(program(x)).tobytes() == expected.tobytes()
+
+
+def test_same_program_same_bytes(saved: Path, tmp_path: Path) -> None:
+    """Whatever was exported before, and is still there, and in another process."""
+    expected = (saved / "whole.weft").read_bytes()
+    programs = [small_program(), small_program(), weft.load(saved / "whole.weft")]
+    for program in programs:
+        for _ in range(2):
+            program.save(tmp_path / "again.weft")
+            assert (tmp_path / "again.weft").read_bytes() == expected
+    folder, name = str(Path(__file__).parent), Path(__file__).stem
+    code = (
+        f"import sys; sys.path.insert(0, {folder!r}); import {name} as module; "
+        f"module.small_program().save({str(tmp_path / 'other.weft')!r})"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert (tmp_path / "other.weft").read_bytes() == expected
+    for number, program in enumerate(programs):
+        program.save(tmp_path / "apart.weft", weights=tmp_path / "apart.safetensors")
+        for file in ("apart.weft", "apart.safetensors"):
+            assert (tmp_path / file).read_bytes() == (saved / file).read_bytes(), number
 
 
 def test_every_truncation_is_found(saved: Path, tmp_path: Path) -> None:

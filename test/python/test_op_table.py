@@ -194,18 +194,21 @@ def _accepts(row: OpRow, inputs: tuple) -> bool:
     return row.python != "pow" or bool(inputs[1] >= 0)
 
 
-@pytest.mark.parametrize(("row", "dtype"), _cases())
-def test_special_values(row: OpRow, dtype: str) -> None:
+def _special_inputs(row: OpRow, dtype: str) -> list[np.ndarray]:
     """All combinations; long enough for whole vectors and a rest."""
     values = []
     for operand in row.operands:
         values.append(_special_values(dtype if dtype in operand.dtypes() else "bool"))
     rows = [combination for combination in itertools.product(*values) if _accepts(row, combination)]
-    inputs = [
+    return [
         np.array([combination[i] for combination in rows], values[i].dtype)
         for i in range(len(values))
     ]
-    _run(row, inputs)
+
+
+@pytest.mark.parametrize(("row", "dtype"), _cases())
+def test_special_values(row: OpRow, dtype: str) -> None:
+    _run(row, _special_inputs(row, dtype))
 
 
 def _signs(function: Callable, *inputs: float) -> list[bool]:

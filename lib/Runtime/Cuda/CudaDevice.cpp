@@ -9,14 +9,74 @@
 namespace weft::cuda {
 namespace {
 
+/// A block does several tasks where the device has room for no more blocks.
+constexpr uint32_t anyBlocks = std::numeric_limits<int32_t>::max();
+
 class CudaFunction final : public DeviceFunction {
 public:
-  CudaFunction(Function function, uint32_t threads, uint32_t sharedBytes)
-      : function(function), threads(threads), sharedBytes(sharedBytes) {}
+  CudaFunction(const Driver &driver, Function function, uint32_t threads, uint32_t sharedBytes,
+               std::vector<TensorMapShape> shapes, uint32_t mostBlocks)
+      : DeviceFunction(std::move(shapes)),
+        function(function),
+        threads(threads),
+        sharedBytes(sharedBytes),
+        mostBlocks(mostBlocks),
+        driver(driver) {}
+
+  /// The tensor maps of a launch; those of the last one again if it was the same.
+  const std::vector<TensorMap> &encodeMaps(const Launch &launch, LaunchPointers pointers) const;
 
   const Function function;
-  const uint32_t threads, sharedBytes;
+  const uint32_t threads, sharedBytes, mostBlocks;
+
+private:
+  TensorMap encode(const TensorMapShape &shape, const Launch &launch, void *address) const;
+
+  const Driver &driver;
+  // Of the last launch; its device guards them.
+  mutable std::vector<void *> lastPointers;
+  mutable std::vector<int64_t> lastSizes;
+  mutable std::vector<TensorMap> maps;
 };
+
+const std::vector<TensorMap> &CudaFunction::encodeMaps(const Launch &launch,
+                                                       LaunchPointers pointers) const {
+  if (tensorMaps.empty() ||
+      (!maps.empty() && lastSizes == launch.sizes && std::ranges::equal(lastPointers, pointers)))
+    return maps;
+  maps.clear();
+  for (const TensorMapShape &shape : tensorMaps)
+    maps.push_back(encode(shape, launch, pointers[shape.buffer]));
+  lastPointers.assign(pointers.begin(), pointers.end());
+  lastSizes = launch.sizes;
+  return maps;
+}
+
+int swizzleOf(uint32_t bytes) { return bytes == 128 ? 3 : bytes == 64 ? 2 : bytes == 32 ? 1 : 0; }
+
+TensorMap CudaFunction::encode(const TensorMapShape &shape, const Launch &launch,
+                               void *address) const {
+  std::array<uint64_t, TensorMapShape::mostDimensions> sizes = {}, strides = {};
+  std::array<uint32_t, TensorMapShape::mostDimensions> box = {}, steps = {};
+  const size_t rank = shape.dimensions.size();
+  for (size_t number = 0; number < rank; ++number) {
+    const TensorMapShape::Dimension &dimension = shape.dimensions[number];
+    sizes[number] = dimension.size.in(launch.sizes);
+    strides[number] = dimension.stride.in(launch.sizes);
+    box[number] = dimension.box;
+    steps[number] = 1;
+  }
+  // The driver knows the innermost stride from the element.
+  TensorMap map = {};
+  driver.check(driver.cuTensorMapEncodeTiled(
+                   &map, shape.element == DType::Float16 ? tensorMapFloat16 : tensorMapBFloat16,
+                   static_cast<uint32_t>(rank), address, sizes.data(), strides.data() + 1,
+                   box.data(), steps.data(), tensorMapNoInterleave, swizzleOf(shape.swizzleBytes),
+                   tensorMapPromoteTo128Bytes, tensorMapFillWithZeros),
+               "making a tensor map of buffer " + std::to_string(shape.buffer) + " of " +
+                   launch.name);
+  return map;
+}
 
 const CudaFunction &functionOf(const Launch &launch) {
   return static_cast<const CudaFunction &>(*launch.deviceFunction);
@@ -24,15 +84,17 @@ const CudaFunction &functionOf(const Launch &launch) {
 
 class CudaModule final : public DeviceModule {
 public:
-  CudaModule(const Driver &driver, std::string device, Module module, int sharedBytesLimit)
+  CudaModule(const Driver &driver, std::string device, Module module, int sharedBytesLimit,
+             int multiprocessors)
       : driver(driver),
         device(std::move(device)),
         module(module),
-        sharedBytesLimit(sharedBytesLimit) {}
+        sharedBytesLimit(sharedBytesLimit),
+        multiprocessors(multiprocessors) {}
   ~CudaModule() override { driver.cuModuleUnload(module); }
 
-  const DeviceFunction &function(const std::string &name, uint32_t threads,
-                                 uint32_t sharedBytes) override {
+  const DeviceFunction &function(const std::string &name, uint32_t threads, uint32_t sharedBytes,
+                                 std::vector<TensorMapShape> tensorMaps) override {
     if (sharedBytes > static_cast<uint32_t>(sharedBytesLimit))
       throw Error(Error::Kind::Unsupported,
                   device + ": the kernel " + name + " needs " + std::to_string(sharedBytes) +
@@ -44,7 +106,11 @@ public:
     driver.check(
         driver.cuFuncSetAttribute(found, maximumDynamicSharedBytes, static_cast<int>(sharedBytes)),
         device + ": asking for shared memory for the kernel " + name);
-    functions.push_back(std::make_unique<CudaFunction>(found, threads, sharedBytes));
+    // With tensor maps a block goes from task to task, and has a multiprocessor to itself.
+    const uint32_t mostBlocks =
+        tensorMaps.empty() ? anyBlocks : static_cast<uint32_t>(multiprocessors);
+    functions.push_back(std::make_unique<CudaFunction>(driver, found, threads, sharedBytes,
+                                                       std::move(tensorMaps), mostBlocks));
     return *functions.back();
   }
 
@@ -52,12 +118,12 @@ private:
   const Driver &driver;
   const std::string device;
   const Module module;
-  const int sharedBytesLimit;
+  const int sharedBytesLimit, multiprocessors;
   std::vector<std::unique_ptr<CudaFunction>> functions;
 };
 
 /// The arguments of a launch as the driver takes them: the address of each. They are the pointers,
-/// the sizes, then the number of tasks.
+/// the sizes, the number of tasks, then the tensor maps.
 class Arguments {
 public:
   Arguments(const Launch &launch, LaunchPointers pointers) : tasks(launch.tasks) {
@@ -66,6 +132,8 @@ public:
     for (const int64_t &size : launch.sizes)
       addresses.push_back(const_cast<int64_t *>(&size));
     addresses.push_back(&tasks);
+    for (const TensorMap &map : functionOf(launch).encodeMaps(launch, pointers))
+      addresses.push_back(const_cast<TensorMap *>(&map));
   }
   Arguments(const Arguments &) = delete;
 
@@ -77,12 +145,18 @@ private:
 };
 
 unsigned blocksOf(const Launch &launch) {
-  return static_cast<unsigned>(
-      std::min<int64_t>(launch.tasks, std::numeric_limits<int32_t>::max()));
+  return static_cast<unsigned>(std::min<int64_t>(launch.tasks, functionOf(launch).mostBlocks));
 }
 
-/// Launches of no tasks do nothing, and a grid can't be empty.
-bool isEmpty(const Launch &launch) { return launch.tasks <= 0; }
+/// Calls `visit` with the number of each launch of a plan and whether it is to run.
+template <typename Visitor>
+void forLaunches(const Plan &plan, std::span<const LaunchPointers> pointers, Visitor visit) {
+  bool runs = false;
+  for (size_t number = 0; number < plan.launches.size(); ++number) {
+    runs = runsOnDevice(plan.launches[number], pointers[number], runs);
+    visit(number, runs);
+  }
+}
 
 KernelNodeParameters nodeParameters(const Launch &launch, Arguments &arguments) {
   const CudaFunction &function = functionOf(launch);
@@ -119,15 +193,15 @@ bool PlanGraph::Node::runs(const Launch &launch, LaunchPointers with) const {
   return tasks == launch.tasks && sizes == launch.sizes && std::ranges::equal(pointers, with);
 }
 
-bool PlanGraph::describes(const Plan &plan) const {
+bool PlanGraph::describes(const Plan &plan, std::span<const LaunchPointers> pointers) const {
   if (!execution || nodes.size() != plan.launches.size())
     return false;
-  for (size_t number = 0; number < nodes.size(); ++number) {
+  bool same = true;
+  forLaunches(plan, pointers, [&](size_t number, bool runs) {
     const Launch &launch = plan.launches[number];
-    if (nodes[number].function != (isEmpty(launch) ? nullptr : functionOf(launch).function))
-      return false;
-  }
-  return true;
+    same &= nodes[number].function == (runs ? functionOf(launch).function : nullptr);
+  });
+  return same;
 }
 
 void PlanGraph::build(const Plan &plan, std::span<const LaunchPointers> pointers) {
@@ -135,11 +209,11 @@ void PlanGraph::build(const Plan &plan, std::span<const LaunchPointers> pointers
   const std::string what = device + ": building a graph";
   driver.check(driver.cuGraphCreate(&graph, 0), what);
   GraphNode previous = nullptr;
-  for (size_t number = 0; number < plan.launches.size(); ++number) {
+  forLaunches(plan, pointers, [&](size_t number, bool runs) {
     const Launch &launch = plan.launches[number];
     Node &node = nodes.emplace_back();
-    if (isEmpty(launch))
-      continue;
+    if (!runs)
+      return;
     node = {nullptr,
             functionOf(launch).function,
             {pointers[number].begin(), pointers[number].end()},
@@ -151,7 +225,7 @@ void PlanGraph::build(const Plan &plan, std::span<const LaunchPointers> pointers
         driver.cuGraphAddKernelNode_v2(&node.node, graph, &previous, previous ? 1 : 0, &parameters),
         what);
     previous = node.node;
-  }
+  });
   driver.check(driver.cuGraphInstantiateWithFlags(&execution, graph, 0), what);
 }
 
@@ -172,7 +246,7 @@ void PlanGraph::update(const Plan &plan, std::span<const LaunchPointers> pointer
 }
 
 void PlanGraph::run(const Plan &plan, std::span<const LaunchPointers> pointers, Stream stream) {
-  if (describes(plan))
+  if (describes(plan, pointers))
     update(plan, pointers);
   else
     build(plan, pointers);
@@ -213,6 +287,8 @@ CudaDevice::CudaDevice(int ordinal)
   deviceTarget = major == 9 && minor == 0 ? "cuda:sm_90a" : "cuda:sm_80";
   check(driver.cuDeviceGetAttribute(&sharedBytesLimit, largestSharedMemory, device),
         "asking for its shared memory");
+  check(driver.cuDeviceGetAttribute(&multiprocessors, multiprocessorCount, device),
+        "counting its multiprocessors");
   check(driver.cuDevicePrimaryCtxRetain(&context, device), "making a context");
   enter();
   check(driver.cuStreamCreate(&stream, /*non-blocking*/ 1), "making a stream");
@@ -280,7 +356,8 @@ std::unique_ptr<DeviceModule> CudaDevice::load(std::string_view image) {
   std::string ended(image);
   Module module = nullptr;
   check(driver.cuModuleLoadData(&module, ended.c_str()), "loading kernels");
-  return std::make_unique<CudaModule>(driver, deviceName, module, sharedBytesLimit);
+  return std::make_unique<CudaModule>(driver, deviceName, module, sharedBytesLimit,
+                                      multiprocessors);
 }
 
 void CudaDevice::run(const Plan &plan, std::span<const LaunchPointers> pointers) {
@@ -293,10 +370,10 @@ void CudaDevice::run(const Plan &plan, std::span<const LaunchPointers> pointers)
     graphs.try_emplace(&plan, driver, deviceName).first->second.run(plan, pointers, stream);
     return;
   }
-  for (size_t number = 0; number < plan.launches.size(); ++number) {
+  forLaunches(plan, pointers, [&](size_t number, bool runs) {
+    if (!runs)
+      return;
     const Launch &launch = plan.launches[number];
-    if (isEmpty(launch))
-      continue;
     const CudaFunction &function = functionOf(launch);
     Arguments arguments(launch, pointers[number]);
     Result result =
@@ -304,12 +381,17 @@ void CudaDevice::run(const Plan &plan, std::span<const LaunchPointers> pointers)
                               function.sharedBytes, stream, arguments.data(), nullptr);
     if (result != success)
       driver.check(result, deviceName + ": launching " + launch.name);
-  }
+  });
 }
 
 void CudaDevice::synchronize() {
   enter();
   check(driver.cuStreamSynchronize(stream), "waiting for its work");
+}
+
+void CudaDevice::synchronizeWithOthers() {
+  enter();
+  check(driver.cuCtxSynchronize(), "waiting for all work");
 }
 
 } // namespace weft::cuda

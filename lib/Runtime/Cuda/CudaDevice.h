@@ -33,7 +33,7 @@ private:
     bool runs(const Launch &launch, LaunchPointers with) const;
   };
 
-  bool describes(const Plan &plan) const;
+  bool describes(const Plan &plan, std::span<const LaunchPointers> pointers) const;
   void build(const Plan &plan, std::span<const LaunchPointers> pointers);
   void update(const Plan &plan, std::span<const LaunchPointers> pointers);
   void clear();
@@ -60,6 +60,7 @@ public:
   std::unique_ptr<DeviceModule> load(std::string_view image) override;
   void run(const Plan &plan, std::span<const LaunchPointers> pointers) override;
   void synchronize() override;
+  void synchronizeWithOthers() override;
 
 private:
   explicit CudaDevice(int ordinal);
@@ -73,7 +74,7 @@ private:
   std::string deviceName, deviceTarget;
   Context context = nullptr;
   Stream stream = nullptr;
-  int sharedBytesLimit = 0;
+  int sharedBytesLimit = 0, multiprocessors = 0;
 
   /// Guards the graphs, and the order of what is asked of the stream.
   std::mutex mutex;

@@ -36,11 +36,19 @@ struct KernelNodeParameters {
   Context context;
 };
 
+/// CUtensorMap: opaque, and aligned as a kernel's parameter.
+struct alignas(64) TensorMap {
+  uint64_t words[16];
+};
+
 /// Values of the driver's enumerations.
 inline constexpr int computeCapabilityMajor = 75, computeCapabilityMinor = 76;
-inline constexpr int largestSharedMemory = 97;
+inline constexpr int largestSharedMemory = 97, multiprocessorCount = 16;
 inline constexpr int maximumDynamicSharedBytes = 8;
 inline constexpr int poolReleaseThreshold = 4;
+inline constexpr int tensorMapFloat16 = 6, tensorMapBFloat16 = 9;
+inline constexpr int tensorMapNoInterleave = 0, tensorMapPromoteTo128Bytes = 2,
+                     tensorMapFillWithZeros = 0;
 
 // Name in the driver's library, type of its result and parameters. The suffix is part of the name:
 // it fixes the version of the function, whatever the version of the library.
@@ -53,6 +61,7 @@ inline constexpr int poolReleaseThreshold = 4;
   X(cuDeviceGetAttribute, (int *value, int attribute, DeviceNumber device))                        \
   X(cuDevicePrimaryCtxRetain, (Context * context, DeviceNumber device))                            \
   X(cuCtxSetCurrent, (Context context))                                                            \
+  X(cuCtxSynchronize, (void))                                                                      \
   X(cuDeviceGetDefaultMemPool, (MemoryPool * pool, DeviceNumber device))                           \
   X(cuMemPoolSetAttribute, (MemoryPool pool, int attribute, void *value))                          \
   X(cuStreamCreate, (Stream * stream, unsigned flags))                                             \
@@ -65,6 +74,10 @@ inline constexpr int poolReleaseThreshold = 4;
   X(cuModuleUnload, (Module module))                                                               \
   X(cuModuleGetFunction, (Function * function, Module module, const char *name))                   \
   X(cuFuncSetAttribute, (Function function, int attribute, int value))                             \
+  X(cuTensorMapEncodeTiled,                                                                        \
+    (TensorMap * map, int element, uint32_t rank, void *address, const uint64_t *sizes,            \
+     const uint64_t *strides, const uint32_t *box, const uint32_t *steps, int interleave,          \
+     int swizzle, int promotion, int fill))                                                        \
   X(cuLaunchKernel, (Function function, unsigned gridX, unsigned gridY, unsigned gridZ,            \
                      unsigned blockX, unsigned blockY, unsigned blockZ, unsigned sharedBytes,      \
                      Stream stream, void **arguments, void **extra))                               \

@@ -74,7 +74,9 @@ class MultiheadAttention(Module):
     ) -> Tensor:
         """Scores [N, heads, L, S] with what may not be seen at -inf."""
         if is_causal:
-            scores = _ops.where(tril(ones(scores.shape[-2:])) > 0, scores, -math.inf)
+            scores = _ops.where(
+                tril(ones(scores.shape[-2:], device=scores.device)) > 0, scores, -math.inf
+            )
         if attn_mask is not None:
             if attn_mask.ndim == 3:
                 attn_mask = attn_mask.reshape(scores.shape)

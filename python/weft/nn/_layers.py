@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import _ops
 from .._core import Tensor
-from .._creation import _fail, asarray, empty, zeros
+from .._creation import _fail, arange, empty, zeros_like
 from .._errors import ShapeError
 from .._functional import _pair
 from . import functional, init
@@ -205,11 +205,9 @@ class Embedding(Module):
         """Draws the table anew."""
         init.normal_(self.weight)
         if self.padding_idx is not None:
-            rows = asarray(list(range(self.num_embeddings)))
+            rows = arange(self.num_embeddings, device=self.weight.device)
             is_padding = (rows == self.padding_idx).reshape(-1, 1)
-            kept = _ops.where(
-                is_padding, zeros(1, 1, dtype=self.weight.dtype), self.weight.detach()
-            )
+            kept = _ops.where(is_padding, zeros_like(self.weight[:1, :1]), self.weight.detach())
             self.weight.data = kept
 
     def forward(self, indices: Tensor) -> Tensor:

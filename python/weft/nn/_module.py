@@ -8,8 +8,10 @@ from typing import Any, NamedTuple, TypeVar
 from .._autodiff import no_grad
 from .._core import Tensor, bump_epoch, is_tracing
 from .._creation import _fail, asarray
+from .._devices import Device
 from .._dtypes import DType, as_dtype
 from .._errors import DTypeError, ShapeError
+from .._methods import conversion_from
 from ._parameter import Parameter
 
 Self = TypeVar("Self", bound="Module")
@@ -309,22 +311,28 @@ class Module:
                 parameter.grad = parameter.grad.detach() * 0
 
     def to(self: Self, *args: Any, **kwargs: Any) -> Self:
-        """Converts floating parameters and buffers to a dtype; the device "cpu" is accepted.
+        """Converts floating parameters and buffers to a dtype, moves all to a device, or both.
+
+        The tensors stay the same objects. Make optimizers afterwards, or move them too.
 
         Raises:
-            DTypeError: there is no such dtype or device, or the dtype is not floating.
+            DTypeError: there is no such dtype, or it is not floating.
+            UnsupportedError: there is no such device.
         """
-        for argument in (*args, *kwargs.values()):
-            if argument is None or isinstance(argument, bool) or str(argument) == "cpu":
-                continue
-            if isinstance(argument, Tensor):
-                argument = argument.dtype
-            if isinstance(argument, str):
-                raise _fail(
-                    DTypeError, f'Module.to: there is no device {argument!r}: tensors live on "cpu"'
-                )
-            self._convert(as_dtype(argument))
+        dtype, device = conversion_from("Module.to", *args, **kwargs)
+        if dtype is not None:
+            self._convert(dtype)
+        if device is not None:
+            self._move(device)
         return self
+
+    def _move(self, device: Device) -> None:
+        for tensor in (*self.parameters(), *self.buffers()):
+            if tensor.device != device:
+                gradient = tensor.grad
+                tensor._replace(tensor.detach().to(device))
+                tensor.grad = None if gradient is None else gradient.to(device)
+        bump_epoch()
 
     def _convert(self, dtype: DType) -> None:
         if dtype.kind != "floating":
@@ -338,8 +346,12 @@ class Module:
         bump_epoch()
 
     def cpu(self: Self) -> Self:
-        """The module, whose tensors live on the CPU anyway."""
-        return self
+        """Moves all parameters and buffers to the memory of the host."""
+        return self.to("cpu")
+
+    def cuda(self: Self, device: int | str | Device = "cuda") -> Self:
+        """Moves all parameters and buffers to a GPU, given by its number or name."""
+        return self.to(f"cuda:{device}" if isinstance(device, int) else device)
 
     def float(self: Self) -> Self:
         """Converts floating parameters and buffers to float32."""
@@ -408,7 +420,7 @@ class Module:
             )
         with no_grad():
             for name, value in values.items():
-                handles[name].assign(value.detach())
+                handles[name].assign(value.detach().to(handles[name].device))
         return IncompatibleKeys(missing, unexpected)
 
     # Printing --------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .._core import Tensor
@@ -20,4 +21,8 @@ class Parameter(Tensor):
         return super().__new__(cls, source, None, requires_grad)
 
     def __reduce__(self) -> tuple:
-        return Parameter, (super().__reduce__()[1][0], self.requires_grad)
+        return _unpickled, (*super().__reduce__(), self.requires_grad)
+
+
+def _unpickled(make: Callable, arguments: tuple, requires_grad: bool) -> Parameter:
+    return Parameter(make(*arguments), requires_grad)

@@ -37,12 +37,18 @@ def _assign(tensor: Tensor, value: Tensor) -> Tensor:
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     """Numbers uniform in [a, b)."""
-    return _assign(tensor, random.uniform(tensor.shape, a, b, dtype=tensor.dtype))
+    return _assign(
+        tensor, random.uniform(tensor.shape, a, b, dtype=tensor.dtype, device=tensor.device)
+    )
+
+
+def _normal_like(tensor: Tensor, mean: float, std: float) -> Tensor:
+    return random.normal(tensor.shape, mean, std, dtype=tensor.dtype, device=tensor.device)
 
 
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0) -> Tensor:
     """Normally distributed numbers."""
-    return _assign(tensor, random.normal(tensor.shape, mean, std, dtype=tensor.dtype))
+    return _assign(tensor, _normal_like(tensor, mean, std))
 
 
 def trunc_normal_(
@@ -51,17 +57,17 @@ def trunc_normal_(
     """Normally distributed numbers, those outside of [a, b] drawn anew until inside."""
     from .._ops import where
 
-    values = random.normal(tensor.shape, mean, std, dtype=tensor.dtype)
+    values = _normal_like(tensor, mean, std)
     outside = (values < a) | (values > b)
     while bool(outside.any()):
-        values = where(outside, random.normal(tensor.shape, mean, std, dtype=tensor.dtype), values)
+        values = where(outside, _normal_like(tensor, mean, std), values)
         outside = (values < a) | (values > b)
     return _assign(tensor, values)
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """One number everywhere."""
-    return _assign(tensor, full(tensor.shape, val, dtype=tensor.dtype))
+    return _assign(tensor, full(tensor.shape, val, dtype=tensor.dtype, device=tensor.device))
 
 
 def zeros_(tensor: Tensor) -> Tensor:
@@ -78,7 +84,7 @@ def eye_(tensor: Tensor) -> Tensor:
     """Ones on the diagonal of a matrix. Raises ShapeError unless there are two dimensions."""
     if tensor.ndim != 2:
         raise _fail(ShapeError, f"eye_: a matrix is needed, not shape {tensor.shape}")
-    return _assign(tensor, eye(*tensor.shape, dtype=tensor.dtype))
+    return _assign(tensor, eye(*tensor.shape, dtype=tensor.dtype, device=tensor.device))
 
 
 def calculate_gain(nonlinearity: str, param: float | None = None) -> float:

@@ -61,7 +61,7 @@ class Adam(Optimizer):
 
     def _start(self, parameter: Tensor, group: ParameterGroup) -> dict[str, Tensor]:
         start = {
-            "step": asarray(0.0, dtype=float32),
+            "step": asarray(0.0, dtype=float32, device=parameter.device),
             "exp_avg": zeros_like(parameter),
             "exp_avg_sq": zeros_like(parameter),
         }

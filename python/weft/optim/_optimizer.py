@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
-from typing import Any
+from typing import Any, TypeVar
 
 from .._autodiff import enable_grad, no_grad
 from .._core import Tensor, bump_epoch, is_tracing
 from .._creation import _fail, asarray, full
+from .._devices import as_device
 from .._dtypes import float64
 from .._errors import DTypeError, ShapeError
+
+Self = TypeVar("Self", bound="Optimizer")
 
 #: The options that are kept in 0-d tensors, so that a new value needs no new trace.
 _TENSOR_OPTIONS = frozenset({"lr"})
@@ -27,6 +30,8 @@ class ParameterGroup(MutableMapping[str, Any]):
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._values: dict[str, Any] = {}
+        # Of the first parameter: what is kept in tensors is where they are.
+        self._device = next((parameter.device for parameter in options.get("params", ())), None)
         for name, value in options.items():
             self[name] = value
 
@@ -45,12 +50,14 @@ class ParameterGroup(MutableMapping[str, Any]):
         tensor = self._values.get(name)
         with no_grad():
             if tensor is None:
-                self._values[name] = asarray(value, dtype=float64, copy=True).detach()
+                self._values[name] = asarray(
+                    value, dtype=float64, device=self._device, copy=True
+                ).detach()
                 bump_epoch()
             elif isinstance(value, Tensor):
                 tensor.assign(value)
             else:
-                tensor.assign(full((), float(value), dtype=float64))
+                tensor.assign(full((), float(value), dtype=float64, device=tensor.device))
 
     def __delitem__(self, name: str) -> None:
         del self._values[name]
@@ -221,6 +228,17 @@ class Optimizer:
                 self._update(parameter, gradient, states[number], group, group.tensor("lr"))
         return loss
 
+    def to(self: Self, device: object) -> Self:
+        """Moves what is kept, for parameters that were moved after the optimizer was made."""
+        moved = [*self._state.values()]
+        for group in self.param_groups:
+            moved += [group.tensor(name) for name in group if name in _TENSOR_OPTIONS]
+        with no_grad():
+            for tensor in moved:
+                tensor._replace(tensor.to(as_device(device)))
+        bump_epoch()
+        return self
+
     def state_dict(self) -> dict[str, Any]:
         """The state by parameters' numbers and the groups' options, in PyTorch's layout.
 
@@ -272,7 +290,7 @@ class Optimizer:
                 values[key] = tensor
         with no_grad():
             for key, tensor in values.items():
-                self._state[key].assign(tensor.detach())
+                self._state[key].assign(tensor.detach().to(self._state[key].device))
         for group, loaded in zip(self.param_groups, groups, strict=True):
             for name, value in loaded.items():
                 if name != "params":

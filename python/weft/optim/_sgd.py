@@ -62,7 +62,7 @@ class SGD(Optimizer):
             return {}
         start = {"momentum_buffer": zeros_like(parameter)}
         if group["dampening"] != 0:
-            start["step"] = asarray(0.0, dtype=float32)
+            start["step"] = asarray(0.0, dtype=float32, device=parameter.device)
         return start
 
     def _update(

@@ -12,7 +12,7 @@ from typing import Any
 from .. import _ops
 from .._autodiff import no_grad
 from .._core import Tensor, bump_epoch, is_tracing
-from .._creation import asarray, full
+from .._creation import asarray, full_like
 from .._dtypes import float64
 from ._optimizer import Optimizer, ParameterGroup
 
@@ -67,7 +67,9 @@ class LRScheduler:
                     'the optimizer needs an "initial_lr"'
                 )
         self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
-        self._epoch: Tensor = asarray(float(last_epoch), dtype=float64)
+        # Where the rates are that are computed from it.
+        device = optimizer.param_groups[0].tensor("lr").device
+        self._epoch: Tensor = asarray(float(last_epoch), dtype=float64, device=device)
         self.step()
 
     @property
@@ -106,7 +108,7 @@ class LRScheduler:
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Takes what `state_dict` gave."""
         with no_grad():
-            self._epoch.assign(full((), float(state_dict["last_epoch"]), dtype=float64))
+            self._epoch.assign(full_like(self._epoch, float(state_dict["last_epoch"])))
         self.base_lrs = list(state_dict["base_lrs"])
         bump_epoch()
 

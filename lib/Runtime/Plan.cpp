@@ -1,0 +1,15 @@
+#include "lib/Runtime/Plan.h"
+
+#include <algorithm>
+
+namespace weft {
+
+bool runsOnDevice(const Launch &launch, LaunchPointers pointers, bool ranBefore) {
+  if (launch.tasks <= 0 || (launch.isAlternative && ranBefore))
+    return false;
+  return std::ranges::all_of(launch.deviceFunction->tensorMaps, [&](const TensorMapShape &shape) {
+    return reinterpret_cast<uintptr_t>(pointers[shape.buffer]) % TensorMapShape::alignment == 0;
+  });
+}
+
+} // namespace weft
