@@ -1,4 +1,4 @@
-"""The network of the training benchmark as a program of its own: its size, start and memory.
+"""The network of the training benchmark as a program of its own: its size, start, memory, speed.
 
 Weft's is a C program linked with the object file; ONNX Runtime's is its library with a model file,
 run from Python, of which the interpreter and NumPy are not counted.
@@ -6,39 +6,52 @@ run from Python, of which the interpreter and NumPy are not counted.
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
-import os
-import resource
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+import peers
+from harness import WEFT, Case
 
+if TYPE_CHECKING:
+    import weft
+    from weft import nn
+
+ONE_IMAGE = np.zeros((1, 1, 28, 28), np.float32)
+OPERATIONS = 2 * (9 * 32 * 26**2 + 9 * 32 * 64 * 24**2 + 64 * 12**2 * 128 + 128 * 10)
+"""Floating-point operations for an image."""
 COMPILER = "/usr/lib/llvm-22/bin/clang"
 MAIN = """
 #include "network.h"
 #include <stdio.h>
-int main(void) {
+int main(int count, char **words) {
   static float image[784], scores[10];
   if (network_run(1, image, scores, NULL) != WEFT_OK)
     return 1;
+  FILE *file = count > 1 ? fopen(words[1], "r") : NULL;
+  for (int byte; file && (byte = fgetc(file)) != EOF;)
+    putchar(byte);
   return printf("%g\\n", scores[0]) < 0;
 }
 """
+"""Prints a file, too, if it is given one: what the system tells of the process itself."""
+STATUS = "/proc/self/status"
 
 
-@contextmanager
-def weft_program() -> Iterator[Path]:
-    """The stripped program, in a folder of its own."""
+def _network() -> nn.Module:
     import weft
     from weft import nn
 
     weft.random.seed(0)
-    model = nn.Sequential(
+    return nn.Sequential(
         nn.Conv2d(1, 32, 3),
         nn.ReLU(),
         nn.Conv2d(32, 64, 3),
@@ -49,35 +62,41 @@ def weft_program() -> Iterator[Path]:
         nn.ReLU(),
         nn.Linear(128, 10),
     ).eval()
+
+
+def _exported(network: nn.Module) -> weft.Exported:
+    import weft
+
+    return weft.export(network, weft.spec(("n", 1, 28, 28)))
+
+
+@contextmanager
+def weft_program() -> Iterator[Path]:
+    """The stripped program, in a folder of its own."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        exported = weft.export(model, weft.spec(("n", 1, 28, 28)))
-        exported.compile_object(folder / "network.o", header=folder / "network.h")
+        _exported(_network()).compile_object(folder / "network.o", header=folder / "network.h")
         (folder / "main.c").write_text(MAIN)
         command = [COMPILER, "-O2", "-s", "main.c", "network.o", "-o", "main", "-lm"]
         subprocess.run(command, cwd=folder, check=True)
         yield folder / "main"
 
 
-def onnx_model() -> bytes:
-    """The same network, of other weights, as an ONNX file."""
+def _random_weights() -> list[np.ndarray]:
+    generator = np.random.default_rng(0)
+    shapes = (
+        *((32, 1, 3, 3), (32,), (64, 32, 3, 3), (64,)),
+        *((128, 64 * 12 * 12), (128,), (10, 128), (10,)),
+    )
+    return [generator.standard_normal(shape, np.float32) for shape in shapes]
+
+
+def onnx_model(weights: Sequence[np.ndarray]) -> bytes:
+    """The same network as an ONNX file, with these weights and biases of its layers."""
     from onnx import TensorProto, checker, helper, numpy_helper
 
-    generator = np.random.default_rng(0)
-    weights = {
-        "w1": (32, 1, 3, 3),
-        "b1": (32,),
-        "w2": (64, 32, 3, 3),
-        "b2": (64,),
-        "w3": (128, 64 * 12 * 12),
-        "b3": (128,),
-        "w4": (10, 128),
-        "b4": (10,),
-    }
-    values = [
-        numpy_helper.from_array(generator.standard_normal(shape, np.float32), name)
-        for name, shape in weights.items()
-    ]
+    names = ("w1", "b1", "w2", "b2", "w3", "b3", "w4", "b4")
+    values = [numpy_helper.from_array(*pair) for pair in zip(weights, names, strict=True)]
     node = helper.make_node
     nodes = [
         node("Conv", ["x", "w1", "b1"], ["c1"]),
@@ -98,14 +117,45 @@ def onnx_model() -> bytes:
     return model.SerializeToString()
 
 
-def _onnx_classify(model: bytes) -> Callable[[], object]:
+def _onnx_classify(model: bytes, images: np.ndarray) -> Callable[[], list[np.ndarray]]:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     network = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    images = np.zeros((1, 1, 28, 28), np.float32)
     return lambda: network.run(None, {"x": images})
+
+
+def _compiled_classify(
+    network: nn.Module, images: np.ndarray, scores: np.ndarray
+) -> Callable[[], int]:
+    """Calls the network in a shared library, as a program in C does."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "libnetwork.so"
+        _exported(network).compile_object(path, emit="shared")
+        library = ctypes.CDLL(str(path))
+    library.network_run.argtypes = [ctypes.c_int64, *[ctypes.c_void_p] * 3]
+    arguments = (len(images), images.ctypes.data, scores.ctypes.data, None)
+    return lambda: library.network_run(*arguments)
+
+
+def cases() -> Iterator[Case]:
+    """The scores of one image, and of a batch."""
+    network = _network()
+    weights = [np.asarray(weight) for weight in network.parameters()]
+    for batch in (1, 64):
+        images = np.random.default_rng(1).random((batch, 1, 28, 28), np.float32)
+        scores = np.empty((batch, 10), np.float32)
+        contenders = {WEFT: _compiled_classify(network, images, scores)}
+        if contenders[WEFT]() != 0:
+            raise RuntimeError("the compiled network refuses the images")
+        if peers.available("onnxruntime"):
+            classify = _onnx_classify(onnx_model(weights), images)
+            np.testing.assert_allclose(classify()[0], scores, rtol=1e-3, atol=1e-4)
+            contenders["onnxruntime"] = classify
+        count = "one image" if batch == 1 else f"{batch} images"
+        name = f"CNN compiled ahead of time, {count}"
+        yield Case(name, contenders, operations=batch * OPERATIONS)
 
 
 def program_bytes(framework: str) -> float:
@@ -118,7 +168,7 @@ def program_bytes(framework: str) -> float:
     assert spec.submodule_search_locations
     package = Path(spec.submodule_search_locations[0])
     library = next((package / "capi").glob("libonnxruntime.so.*"))
-    return library.stat().st_size + len(onnx_model())
+    return library.stat().st_size + len(onnx_model(_random_weights()))
 
 
 def program_start_seconds(framework: str) -> float:
@@ -128,22 +178,36 @@ def program_start_seconds(framework: str) -> float:
             start = time.perf_counter()
             subprocess.run([program], check=True, stdout=subprocess.DEVNULL)
             return time.perf_counter() - start
-    model = onnx_model()
+    model = onnx_model(_random_weights())
     start = time.perf_counter()
-    _onnx_classify(model)()
+    _onnx_classify(model, ONE_IMAGE)()
     return time.perf_counter() - start
+
+
+def _bytes_in(status: str, field: str) -> int:
+    """A figure of STATUS; unlike those of getrusage(), it begins anew with a program."""
+    lines = (line.split() for line in status.splitlines())
+    return next(int(words[1]) * 1024 for words in lines if words[:1] == [f"{field}:"])
+
+
+def onnx_peak_bytes(path: str) -> int:
+    """The peak of memory of a process that classifies with a model file, less what it has now."""
+    before = _bytes_in(Path(STATUS).read_text(), "VmRSS")
+    _onnx_classify(Path(path).read_bytes(), ONE_IMAGE)()
+    return _bytes_in(Path(STATUS).read_text(), "VmHWM") - before
 
 
 def program_peak_bytes(framework: str) -> float:
     """The peak of resident memory until then."""
     if framework == "weft":
         with weft_program() as program:
-            process = subprocess.Popen([program], stdout=subprocess.DEVNULL)
-            _, status, usage = os.wait4(process.pid, 0)
-            if status != 0:
-                raise RuntimeError(f"the program ended with status {status}")
-            return usage.ru_maxrss * 1024
-    model = onnx_model()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    _onnx_classify(model)()
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+            output = subprocess.run([program, STATUS], check=True, capture_output=True, text=True)
+            return _bytes_in(output.stdout, "VmHWM")
+    with tempfile.NamedTemporaryFile(suffix=".onnx") as file:
+        Path(file.name).write_bytes(onnx_model(_random_weights()))
+        code = f"import artifact; print(artifact.onnx_peak_bytes({file.name!r}))"
+        command = [sys.executable, "-c", code]
+        output = subprocess.run(
+            command, cwd=Path(__file__).parent, check=True, capture_output=True, text=True
+        )
+        return float(output.stdout)

@@ -28,9 +28,10 @@ CASES = {
     "elementwise": "both",
     "convolution": "both",
     "training": "all",
+    "artifact": "one",
 }
 """Groups of cases; with one thread, with all, or both."""
-GROUPS = (*CASES, *PROBES)
+GROUPS = tuple(dict.fromkeys((*CASES, *PROBES)))
 MACHINE_CORES = len(os.sched_getaffinity(0))
 
 
@@ -84,8 +85,7 @@ def _thread_counts(group: str, chosen: int | None) -> list[int]:
 def _rows(group: str, rounds: int, threads: int) -> Iterator[Row]:
     if group in CASES:
         yield from measured_rows(group, rounds, threads)
-        return
-    for probe in PROBES[group]:
+    for probe in PROBES.get(group, ()):
         yield probed_row(probe, max(1, rounds // 3), threads)
 
 

@@ -121,8 +121,13 @@ static void check_arrays(void) {
   x_shape[0] = -n;
   EXPECT(invoke(inputs, outputs), WEFT_ERROR_NEGATIVE_SIZE);
   x_shape[0] = INT64_MAX;
-  EXPECT(invoke(inputs, outputs) != WEFT_OK, 1);
-  x_shape[0] = n;
+  EXPECT(invoke(inputs, outputs), WEFT_ERROR_SYMBOL);
+  /* All arrays agree on a size, with which one of them would have more than 2^48 bytes. */
+  x_shape[0] = y_shape[0] = sums_shape[0] = (int64_t)1 << 42;
+  EXPECT(invoke(inputs, outputs), WEFT_ERROR_TOO_LARGE);
+  x_shape[0] = y_shape[0] = sums_shape[0] = INT64_MAX;
+  EXPECT(invoke(inputs, outputs), WEFT_ERROR_TOO_LARGE);
+  x_shape[0] = y_shape[0] = sums_shape[0] = n;
   EXPECT(invoke(inputs, outputs), WEFT_OK);
 }
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import weft
 from aot_cases import cases
 from aot_models import CC, CXX, ROOT, STRICT, compile_text, run, tool
 from test_symbolic import DENSE
@@ -144,6 +145,35 @@ int main(void) {
     compiler = CXX if "++" in language else CC
     program = tmp_path / "main"
     run([compiler, f"-std={language}", *STRICT, main, *objects, "-o", program])
+    run([program])
+
+
+def test_no_memory_for_the_workspace(tmp_path: Path) -> None:
+    """An error as any other: nothing was computed, and the next call that fits runs."""
+
+    def products(x: weft.Tensor) -> weft.Tensor:
+        return weft.sum(x.reshape((-1, 1)) @ x.reshape((1, -1)), axis=0)
+
+    exported = weft.export(products, weft.spec("n"))
+    exported.compile_object(tmp_path / "products.o", header=tmp_path / "products.h")
+    (tmp_path / "main.c").write_text("""
+#include "products.h"
+#include <sys/resource.h>
+enum { large = 30000, small = 3 };
+static float x[large], y[large];
+int main(void) {
+  struct rlimit limit = {1 << 30, 1 << 30};
+  x[0] = 1, x[1] = 2, x[2] = 3, y[0] = 7;
+  if (products_workspace_bytes(large) < (uint64_t)4 * large * large) return 1;
+  if (setrlimit(RLIMIT_AS, &limit)) return 2;
+  if (products_run(large, x, y, NULL) != WEFT_ERROR_MEMORY || y[0] != 7) return 3;
+  if (products_run(small, x, y, NULL) != WEFT_OK) return 4;
+  return !(y[0] == 6 && y[1] == 12 && y[2] == 18);
+}
+""")
+    flags = ["-D_GNU_SOURCE", "-std=c99", *STRICT]
+    program = tmp_path / "main"
+    run([CC, *flags, tmp_path / "main.c", tmp_path / "products.o", "-o", program])
     run([program])
 
 

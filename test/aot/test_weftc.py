@@ -43,7 +43,10 @@ def test_help_teaches() -> None:
     text = weftc("--help").stdout
     for words in ("--target", "x86-64-v4", "aarch64", "--emit", "shared", "EXAMPLE", "--inspect"):
         assert words in text
-    assert "--debug" not in text  # nothing of LLVM's own options
+    for words in ("ptx", "cubin", "cuda:sm_80", "cuda:sm_90a"):
+        assert words in text
+    for words in ("--debug", "--help-list", "--color"):  # nothing of LLVM's own options
+        assert words not in text
     assert len(text.splitlines()) < 60
 
 
@@ -108,6 +111,38 @@ def test_linker_is_found_without_a_path(program: Path) -> None:
     """It is looked for beside the LLVM that Weft was built with first."""
     out = program.with_suffix(".so")
     assert weftc(program, "-o", out, "--emit=shared", env={"PATH": ""}).returncode == 0
+
+
+def test_without_a_linker(program: Path) -> None:
+    """LLVM is somewhere else, and not on the path either."""
+    out, elsewhere = program.with_suffix(".so"), {"WEFT_LLVM_TOOLS": str(program.parent)}
+    message = error_of(program, "-o", out, "--emit=shared", env=elsewhere | {"PATH": ""})
+    assert "ld.lld" in message
+    assert "lld-22" in message
+    assert not out.exists()
+    # Objects and archives need none.
+    flags = ["-o", program.with_suffix(".a"), "--emit=static"]
+    assert weftc(program, *flags, env=elsewhere | {"PATH": ""}).returncode == 0
+
+
+def test_a_linker_that_fails(program: Path) -> None:
+    out, fake = program.with_suffix(".so"), program.with_name("ld.lld")
+    fake.write_text("#!/bin/sh\necho disk of lead\nexit 1\n")
+    fake.chmod(0o755)
+    message = error_of(
+        program, "-o", out, "--emit=shared", env={"WEFT_LLVM_TOOLS": str(program.parent)}
+    )
+    assert "disk of lead" in message
+    assert not out.exists()
+
+
+def test_one_path_for_two_outputs(program: Path) -> None:
+    out = program.with_suffix(".o")
+    message = error_of(
+        program, "-o", out, "--header", out.parent / "." / ".." / out.parent.name / out.name
+    )
+    assert "two outputs" in message
+    assert not out.exists()
 
 
 def test_same_input_same_output(program: Path, tmp_path: Path) -> None:
