@@ -128,7 +128,7 @@ class Arguments {
 public:
   Arguments(const Launch &launch, LaunchPointers pointers) : tasks(launch.tasks) {
     for (void *const &pointer : pointers)
-      addresses.push_back(const_cast<void **>(&pointer));
+      addresses.push_back(static_cast<void *>(const_cast<void **>(&pointer)));
     for (const int64_t &size : launch.sizes)
       addresses.push_back(const_cast<int64_t *>(&size));
     addresses.push_back(&tasks);
@@ -321,7 +321,9 @@ StorageRef CudaDevice::allocate(uint64_t bytes) {
   Result result = driver.cuMemAllocAsync(&pointer, std::max<uint64_t>(bytes, 1), stream);
   if (result != success)
     driver.check(result, deviceName + ": allocating " + std::to_string(bytes) + " bytes");
-  return Storage::onDevice(reinterpret_cast<void *>(pointer), bytes, *this);
+  // The driver's addresses are numbers.
+  void *data = reinterpret_cast<void *>(pointer); // NOLINT(performance-no-int-to-ptr)
+  return Storage::onDevice(data, bytes, *this);
 }
 
 void CudaDevice::release(void *data, uint64_t) noexcept {

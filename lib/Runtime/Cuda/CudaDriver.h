@@ -94,9 +94,12 @@ inline constexpr int tensorMapNoInterleave = 0, tensorMapPromoteTo128Bytes = 2,
 
 /// The functions of the library, each under its name.
 struct Driver {
+  // The names are the driver's, and a declaration takes no parentheses.
+  // NOLINTBEGIN(bugprone-macro-parentheses,readability-identifier-naming)
 #define WEFT_CUDA_MEMBER(name, parameters) Result(*name) parameters = nullptr;
   WEFT_CUDA_FUNCTIONS(WEFT_CUDA_MEMBER)
 #undef WEFT_CUDA_MEMBER
+  // NOLINTEND(bugprone-macro-parentheses,readability-identifier-naming)
 
   /// The driver of this process, initialised. Throws weft::Error (Unsupported) that says why there
   /// is none: the library is missing or too old, or refuses to start. WEFT_LIBCUDA names the
