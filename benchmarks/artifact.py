@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import peers
 from harness import WEFT, Case
+from network import pytorch_style_model
 
 if TYPE_CHECKING:
     import weft
@@ -51,17 +52,7 @@ def _network() -> nn.Module:
     from weft import nn
 
     weft.random.seed(0)
-    return nn.Sequential(
-        nn.Conv2d(1, 32, 3),
-        nn.ReLU(),
-        nn.Conv2d(32, 64, 3),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Linear(64 * 12 * 12, 128),
-        nn.ReLU(),
-        nn.Linear(128, 10),
-    ).eval()
+    return pytorch_style_model(nn).eval()
 
 
 def _exported(network: nn.Module) -> weft.Exported:

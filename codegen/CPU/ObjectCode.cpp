@@ -1,5 +1,6 @@
 // From a module of the LLVM dialect to object code.
 #include "codegen/CPU/ObjectCode.h"
+#include "codegen/CPU/FunctionPasses.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
@@ -34,26 +35,11 @@ std::optional<LlvmModule> translate(mlir::ModuleOp module) {
   return result;
 }
 
-/// The loops are final: only what emission leaves to clean up is run. Loop unrolling would spill
-/// the accumulators of register tiles.
+/// The loops are final: only what emission leaves to clean up is run.
 static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
-  llvm::PipelineTuningOptions tuning;
-  tuning.LoopUnrolling = false;
-  llvm::PassBuilder builder(&machine, tuning);
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager components;
-  llvm::ModuleAnalysisManager modules;
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(components);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, components, modules);
-  llvm::ModulePassManager passes;
-  llvm::cantFail(builder.parsePassPipeline(
-      passes, "function(early-cse<memssa>,instcombine<no-verify-fixpoint>,simplifycfg,"
-              "loop-mssa(licm),early-cse)"));
-  passes.run(module, modules);
+  runPipeline(module, machine,
+              "function(early-cse<memssa>,instcombine<no-verify-fixpoint>,simplifycfg,"
+              "loop-mssa(licm),early-cse)");
 }
 
 static std::unique_ptr<llvm::TargetMachine> prepare(LlvmModule &module, const CpuTarget &target) {

@@ -10,6 +10,7 @@
 //
 // Functions on tensors launch kernels and are the plan, which was read before: they are removed.
 #include "codegen/Loops/KernelEmitter.h"
+#include "codegen/Loops/ReplaceKernels.h"
 #include "codegen/Passes.h"
 
 using namespace mlir;
@@ -110,15 +111,8 @@ struct EmitLoops : impl::EmitLoopsBase<EmitLoops> {
   using EmitLoopsBase::EmitLoopsBase;
 
   void runOnOperation() override {
-    ModuleOp module = getOperation();
-    for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
-      if (isOnTensors(function))
-        function.erase();
-    for (KernelOp kernel : llvm::to_vector(module.getOps<KernelOp>())) {
-      if (failed(emitKernel(kernel, module)))
-        return signalPassFailure();
-      kernel.erase();
-    }
+    if (failed(replaceKernels(getOperation(), emitKernel)))
+      signalPassFailure();
   }
 };
 

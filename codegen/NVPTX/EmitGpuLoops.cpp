@@ -8,6 +8,7 @@
 //   func.func @k_0(%x: !llvm.ptr, %result: !llvm.ptr, %size: i64, %tasks: i64)
 //       attributes {weft.threads = 256, weft.shared_bytes = 0} { ... }
 //   func.func @k_setup(%sizes: !llvm.ptr, %result: !llvm.ptr) ...
+#include "codegen/Loops/ReplaceKernels.h"
 #include "codegen/NVPTX/GpuEmitter.h"
 #include "codegen/Passes.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -107,15 +108,8 @@ struct EmitGpuLoops : impl::EmitGpuLoopsBase<EmitGpuLoops> {
   using EmitGpuLoopsBase::EmitGpuLoopsBase;
 
   void runOnOperation() override {
-    ModuleOp module = getOperation();
-    for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
-      if (isOnTensors(function))
-        function.erase();
-    for (KernelOp kernel : llvm::to_vector(module.getOps<KernelOp>())) {
-      if (failed(emitGpuKernel(kernel, module)))
-        return signalPassFailure();
-      kernel.erase();
-    }
+    if (failed(replaceKernels(getOperation(), emitGpuKernel)))
+      signalPassFailure();
   }
 };
 

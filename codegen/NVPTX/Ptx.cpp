@@ -1,5 +1,6 @@
 // From a module of the LLVM and NVVM dialects to PTX.
 #include "codegen/NVPTX/Ptx.h"
+#include "codegen/CPU/FunctionPasses.h"
 #include "codegen/NVPTX/TensorMapAttribute.h"
 #include "lib/Support/Error.h"
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
@@ -78,23 +79,9 @@ static void checkTarget(const llvm::Module &module, const GpuTarget &target) {
 
 /// The loops are final; ptxas unrolls and schedules. Only what emission leaves is cleaned up.
 static void runPasses(llvm::Module &module, llvm::TargetMachine &machine) {
-  llvm::PipelineTuningOptions tuning;
-  tuning.LoopUnrolling = false;
-  llvm::PassBuilder builder(&machine, tuning);
-  llvm::LoopAnalysisManager loops;
-  llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager components;
-  llvm::ModuleAnalysisManager modules;
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(components);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, components, modules);
-  llvm::ModulePassManager passes;
-  llvm::cantFail(builder.parsePassPipeline(
-      passes, "function(early-cse<memssa>,instcombine<no-verify-fixpoint>,simplifycfg,"
-              "early-cse,instcombine<no-verify-fixpoint>)"));
-  passes.run(module, modules);
+  runPipeline(module, machine,
+              "function(early-cse<memssa>,instcombine<no-verify-fixpoint>,simplifycfg,"
+              "early-cse,instcombine<no-verify-fixpoint>)");
 }
 
 static std::unique_ptr<llvm::TargetMachine> prepare(LlvmModule &module, const GpuTarget &target) {
