@@ -9,6 +9,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/IRMapping.h"
+#include "mlir/IR/Matchers.h"
 #include "mlir/IR/Verifier.h"
 #include "passes/autodiff/Differentiate.h"
 
@@ -136,6 +137,16 @@ static Operation *createOrThrow(OpBuilder &builder, Location location, const OpC
   throw Error(Error::Kind::Value, call.op->pythonName.str() + ": " + text.str());
 }
 
+/// The number that a weak scalar was made of, if it is an integer and known.
+static std::optional<int64_t> knownInteger(Value value) {
+  DenseElementsAttr elements;
+  if (!matchPattern(value, m_Constant(&elements)) || !elements.isSplat() ||
+      !isa<IntegerType>(elements.getElementType()))
+    return std::nullopt;
+  APInt number = elements.getSplatValue<APInt>();
+  return number.getBitWidth() == 1 ? number.getZExtValue() : number.getSExtValue();
+}
+
 llvm::SmallVector<ValueId, 1> Graph::apply(const OpCall &call, llvm::ArrayRef<ValueId> operands,
                                            Location location) {
   const OpInfo &op = *call.op;
@@ -143,7 +154,8 @@ llvm::SmallVector<ValueId, 1> Graph::apply(const OpCall &call, llvm::ArrayRef<Va
   llvm::SmallVector<OperandType, 3> types;
   for (ValueId operand : operands) {
     bool weak = isWeak(operand);
-    types.push_back({dtype(operand), shape(operand), weak});
+    types.push_back({dtype(operand), shape(operand), weak,
+                     weak ? knownInteger(values[operand].value) : std::nullopt});
     bool strengthened = weak && op.promotion == Promotion::None;
     dtypes.push_back(strengthened ? defaultDType(dtype(operand)) : dtype(operand));
   }
@@ -185,8 +197,11 @@ ValueId Graph::constant(DType dtype, llvm::ArrayRef<int64_t> shape, double value
 ValueId Graph::constant(DType dtype, llvm::ArrayRef<int64_t> shape, int64_t value, bool weak,
                         Location location) {
   Type element = elementTypeOf(builder.getContext(), dtype);
-  if (isFloating(dtype))
-    return constant(dtype, shape, double(value), weak, location);
+  if (auto type = dyn_cast<FloatType>(element)) {
+    APFloat number(type.getFloatSemantics());
+    number.convertFromAPInt(APInt(64, uint64_t(value)), true, APFloat::rmNearestTiesToEven);
+    return constantAttribute(builder.getFloatAttr(element, number), dtype, shape, weak, location);
+  }
   unsigned bits = element.getIntOrFloatBitWidth();
   llvm::APInt word(bits, dtype == DType::Bool ? value != 0 : uint64_t(value), false, true);
   return constantAttribute(builder.getIntegerAttr(element, word), dtype, shape, weak, location);

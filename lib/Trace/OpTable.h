@@ -28,6 +28,8 @@ struct OpInfo {
   /// The result type is given by the caller, not inferred.
   bool explicitResult;
   bool differentiable;
+  /// A comparison: with a number that a dtype can't hold it is still defined.
+  bool compares;
   /// For each operand (for a variadic op: for all) a union of the bits above.
   llvm::ArrayRef<uint8_t> acceptances;
   /// Leading operands that promotion does not convert, only broadcast: the condition of a select.

@@ -4,7 +4,6 @@
 #include "lib/Support/Error.h"
 
 #include <algorithm>
-#include <optional>
 
 using namespace weft;
 
@@ -35,6 +34,30 @@ DType weft::commonDType(DType left, DType right) {
 
 DType weft::defaultDType(DType weak) {
   return isFloating(weak) ? DType::Float32 : isInteger(weak) ? DType::Int64 : DType::Bool;
+}
+
+bool weft::fits(int64_t number, DType dtype) {
+  int64_t bits = 8 * int64_t(dtypeSize(dtype));
+  if (dtype == DType::UInt8)
+    return number >= 0 && number < 256;
+  int64_t limit = bits < 64 ? int64_t(1) << (bits - 1) : 0;
+  return bits == 64 || (number >= -limit && number < limit);
+}
+
+/// The dtype in which all Python integers among the operands have their values.
+static DType holdingNumbers(const OpInfo &op, llvm::ArrayRef<OperandType> operands, DType dtype) {
+  if (!isInteger(dtype))
+    return dtype;
+  for (const OperandType &operand : operands) {
+    if (!operand.weak || !operand.number || fits(*operand.number, dtype))
+      continue;
+    if (!op.compares)
+      throw Error(Error::Kind::Range, op.pythonName.str() + ": " + std::to_string(*operand.number) +
+                                          " does not fit into " + std::string(dtypeName(dtype)) +
+                                          "; convert the tensor by astype");
+    return DType::Int64;
+  }
+  return dtype;
 }
 
 static DType promotedDType(const OpInfo &op, llvm::ArrayRef<OperandType> operands, bool &weak) {
@@ -75,7 +98,7 @@ static void broadcastInto(const OpInfo &op, Shape &shape, llvm::ArrayRef<int64_t
 Promoted weft::promote(const OpInfo &op, llvm::ArrayRef<OperandType> operands) {
   Promoted result;
   auto promoted = operands.drop_front(op.unpromotedOperands);
-  DType dtype = promotedDType(op, promoted, result.weak);
+  DType dtype = holdingNumbers(op, promoted, promotedDType(op, promoted, result.weak));
   for (size_t i = 0; i < operands.size(); ++i) {
     result.dtypes.push_back(i < op.unpromotedOperands ? operands[i].dtype : dtype);
     Shape before = result.shape;

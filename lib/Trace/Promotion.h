@@ -4,6 +4,8 @@
 #include "lib/Trace/Array.h"
 #include "lib/Trace/OpTable.h"
 
+#include <optional>
+
 namespace weft {
 
 /// What promotion knows of an operand.
@@ -12,6 +14,8 @@ struct OperandType {
   llvm::ArrayRef<int64_t> shape;
   /// A Python scalar, or computed from such alone: its dtype gives way to that of real tensors.
   bool weak = false;
+  /// The value of a Python integer.
+  std::optional<int64_t> number = {};
 };
 
 struct Promoted {
@@ -31,8 +35,12 @@ DType commonDType(DType left, DType right);
 /// The dtype that a weakly typed value takes when nothing stronger decides: float32, int64, bool.
 DType defaultDType(DType weak);
 
-/// What the operands of `op` become. Throws weft::Error (Value), naming the op and both shapes, if
-/// they do not broadcast.
+/// True if an element of an integer dtype can have the value `number`.
+bool fits(int64_t number, DType dtype);
+
+/// What the operands of `op` become. A comparison with an integer that the dtype can't hold is made
+/// in int64. Throws weft::Error, naming the op: Range if another op has such an operand, Value,
+/// with both shapes, if they do not broadcast.
 Promoted promote(const OpInfo &op, llvm::ArrayRef<OperandType> operands);
 
 } // namespace weft

@@ -74,56 +74,41 @@ template <typename T> static void store(void *place, T value) {
   std::memcpy(place, &value, sizeof(T));
 }
 
-static uint16_t toBFloat16(float value) {
-  llvm::APFloat wide(value);
-  bool loses;
-  wide.convert(llvm::APFloat::BFloat(), llvm::APFloat::rmNearestTiesToEven, &loses);
-  return uint16_t(wide.bitcastToAPInt().getZExtValue());
-}
-static uint16_t toFloat16(double value) {
-  llvm::APFloat wide(value);
-  bool loses;
-  wide.convert(llvm::APFloat::IEEEhalf(), llvm::APFloat::rmNearestTiesToEven, &loses);
-  return uint16_t(wide.bitcastToAPInt().getZExtValue());
-}
-
-static void storeFloat(void *place, DType dtype, double value) {
+static const llvm::fltSemantics &semanticsOf(DType dtype) {
   switch (dtype) {
   case DType::Float16:
-    return store(place, toFloat16(value));
+    return llvm::APFloat::IEEEhalf();
   case DType::BFloat16:
-    return store(place, toBFloat16(float(value)));
+    return llvm::APFloat::BFloat();
   case DType::Float32:
-    return store(place, float(value));
+    return llvm::APFloat::IEEEsingle();
   default:
-    return store(place, value);
+    return llvm::APFloat::IEEEdouble();
   }
 }
 
-static void storeInteger(void *place, DType dtype, int64_t value, PyObject *number) {
-  auto fit = [&](int64_t low, int64_t high) {
-    if (value < low || value > high)
-      throwError("OutOfRangeError",
-                 std::to_string(value) + " does not fit into " + std::string(dtypeName(dtype)));
-  };
-  switch (dtype) {
-  case DType::Bool:
+/// Rounds once, as a cast in compiled code does.
+static void storeFloat(void *place, DType dtype, llvm::APFloat value) {
+  bool loses;
+  value.convert(semanticsOf(dtype), llvm::APFloat::rmNearestTiesToEven, &loses);
+  uint64_t bits = value.bitcastToAPInt().getZExtValue();
+  std::memcpy(place, &bits, dtypeSize(dtype));
+}
+
+static void storeFloat(void *place, DType dtype, int64_t value) {
+  llvm::APFloat number(semanticsOf(dtype));
+  number.convertFromAPInt(llvm::APInt(64, uint64_t(value)), true,
+                          llvm::APFloat::rmNearestTiesToEven);
+  storeFloat(place, dtype, number);
+}
+
+static void storeInteger(void *place, DType dtype, int64_t value) {
+  if (dtype == DType::Bool)
     return store(place, uint8_t(value != 0));
-  case DType::Int8:
-    fit(INT8_MIN, INT8_MAX);
-    return store(place, int8_t(value));
-  case DType::UInt8:
-    fit(0, UINT8_MAX);
-    return store(place, uint8_t(value));
-  case DType::Int16:
-    fit(INT16_MIN, INT16_MAX);
-    return store(place, int16_t(value));
-  case DType::Int32:
-    fit(INT32_MIN, INT32_MAX);
-    return store(place, int32_t(value));
-  default:
-    return store(place, value);
-  }
+  if (!fits(value, dtype))
+    throwError("OutOfRangeError",
+               std::to_string(value) + " does not fit into " + std::string(dtypeName(dtype)));
+  std::memcpy(place, &value, dtypeSize(dtype));
 }
 
 static int64_t int64From(PyObject *number) {
@@ -132,7 +117,7 @@ static int64_t int64From(PyObject *number) {
   if (overflow)
     throwError("OutOfRangeError", "a Python integer does not fit into int64");
   if (value == -1 && PyErr_Occurred())
-    throw PythonError();
+    throwError("DTypeError", std::string("a ") + Py_TYPE(number)->tp_name + " is no number");
   return value;
 }
 
@@ -141,20 +126,20 @@ Array weft::scalarArray(PyObject *number, DType dtype) {
   if (PyFloat_Check(number)) {
     double value = PyFloat_AS_DOUBLE(number);
     if (isFloating(dtype))
-      storeFloat(storage->data(), dtype, value);
+      storeFloat(storage->data(), dtype, llvm::APFloat(value));
     else if (dtype == DType::Bool)
       store(storage->data(), uint8_t(value != 0));
     else if (value >= -0x1p63 && value < 0x1p63)
-      storeInteger(storage->data(), dtype, int64_t(value), number);
+      storeInteger(storage->data(), dtype, int64_t(value));
     else
       throwError("OutOfRangeError",
                  "a Python float does not fit into " + std::string(dtypeName(dtype)));
   } else {
     int64_t value = int64From(number);
     if (isFloating(dtype))
-      storeFloat(storage->data(), dtype, dtype == DType::Float32 ? float(value) : double(value));
+      storeFloat(storage->data(), dtype, value);
     else
-      storeInteger(storage->data(), dtype, value, number);
+      storeInteger(storage->data(), dtype, value);
   }
   return {std::move(storage), dtype, {}};
 }
@@ -181,6 +166,34 @@ static bool isConvertible(PyObject *object) {
          PyObject_HasAttrString(object, "__dlpack__");
 }
 
+/// A Python integer beyond int64 becomes a float where it meets floats, and an infinity where it is
+/// compared with integers.
+static void replaceLargeIntegers(const OpCall &call, Operands &operands) {
+  bool floating = llvm::any_of(operands, [](const Operand &operand) {
+    return !operand.scalar ? isFloating(asTensor(operand.object)->value.dtype)
+                           : PyFloat_CheckExact(operand.object) != 0;
+  });
+  for (Operand &operand : operands) {
+    int overflow = 0;
+    if (operand.scalar && PyLong_CheckExact(operand.object))
+      (void)PyLong_AsLongLongAndOverflow(operand.object, &overflow);
+    if (!overflow || !(floating || call.op->compares))
+      continue;
+    double value = overflow * std::numeric_limits<double>::infinity();
+    double nearest = floating ? PyLong_AsDouble(operand.object) : value;
+    // Beyond the range of double: as infinite to a comparison, an error to arithmetic.
+    if (PyErr_Occurred()) {
+      PyErr_Clear();
+      if (!call.op->compares)
+        throwError("OutOfRangeError",
+                   call.op->pythonName.str() + ": a Python integer does not fit into any dtype");
+      nearest = value;
+    }
+    operand.converted = checked(PyFloat_FromDouble(nearest));
+    operand.object = operand.converted.get();
+  }
+}
+
 /// False if an operand is no tensor and `strict` does not forbid that.
 static bool collect(const OpCall &call, std::span<PyObject *const> objects, Operands &operands,
                     bool strict) {
@@ -200,6 +213,7 @@ static bool collect(const OpCall &call, std::span<PyObject *const> objects, Oper
       return false;
     }
   }
+  replaceLargeIntegers(call, operands);
   return true;
 }
 
@@ -288,6 +302,11 @@ static Device *deviceOf(const OpCall &call, const Operands &operands) {
   return device;
 }
 
+/// The value of a Python integer or bool.
+static std::optional<int64_t> knownInteger(PyObject *scalar) {
+  return PyLong_Check(scalar) ? std::optional(int64From(scalar)) : std::nullopt;
+}
+
 /// What eager calls turn their operands into.
 static llvm::SmallVector<Array, 3> operandArrays(const OpCall &call, const Operands &operands,
                                                  Device *device) {
@@ -299,7 +318,7 @@ static llvm::SmallVector<Array, 3> operandArrays(const OpCall &call, const Opera
     llvm::SmallVector<OperandType, 3> types;
     for (const Operand &operand : operands) {
       if (operand.scalar)
-        types.push_back({weakDType(operand.object), {}, true});
+        types.push_back({weakDType(operand.object), {}, true, knownInteger(operand.object)});
       else
         types.push_back(
             {asTensor(operand.object)->value.dtype, asTensor(operand.object)->value.shape, false});

@@ -37,6 +37,8 @@ static const char *className(Error::Kind kind) {
     return "DTypeError";
   case Error::Kind::Index:
     return "OutOfBoundsError";
+  case Error::Kind::Range:
+    return "OutOfRangeError";
   case Error::Kind::Unsupported:
     return "UnsupportedError";
   case Error::Kind::Tracer:

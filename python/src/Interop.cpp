@@ -97,22 +97,22 @@ static std::optional<DType> integerOf(Py_ssize_t bytes) {
 static DType dtypeOfBuffer(const Py_buffer &view) {
   std::string format = view.format ? view.format : "B";
   std::optional<DType> dtype;
-  char last = format.empty() ? ' ' : format.back();
-  bool foreignOrder = format.size() > 1 && (format[0] == '>' || format[0] == '!');
-  if (format.size() <= 2 && !foreignOrder) {
-    if (last == '?')
-      dtype = DType::Bool;
-    else if (std::strchr("bhilq", last))
-      dtype = integerOf(view.itemsize);
-    else if (last == 'B')
-      dtype = DType::UInt8;
-    else if (last == 'e')
-      dtype = DType::Float16;
-    else if (last == 'f')
-      dtype = DType::Float32;
-    else if (last == 'd')
-      dtype = DType::Float64;
-  }
+  // One letter, after a sign for this machine's order of bytes: "Zd" is complex, "2f" a pair.
+  llvm::StringRef letter = format;
+  if (letter.size() == 2 && std::strchr("@=<", letter[0]))
+    letter = letter.drop_front();
+  if (letter == "?")
+    dtype = DType::Bool;
+  else if (letter.size() == 1 && std::strchr("bhilq", letter[0]))
+    dtype = integerOf(view.itemsize);
+  else if (letter == "B")
+    dtype = DType::UInt8;
+  else if (letter == "e")
+    dtype = DType::Float16;
+  else if (letter == "f")
+    dtype = DType::Float32;
+  else if (letter == "d")
+    dtype = DType::Float64;
   if (!dtype)
     throwError("DTypeError", "elements of format \"" + format + "\" (" +
                                  std::to_string(view.itemsize) +

@@ -48,6 +48,7 @@ from ._creation import (
 from ._dtypes import (
     DType,
     bfloat16,
+    can_cast,
     finfo,
     float16,
     float32,
@@ -57,17 +58,21 @@ from ._dtypes import (
     int16,
     int32,
     int64,
+    isdtype,
     promote_types,
     result_type,
     uint8,
 )
 from ._dtypes import bool_ as bool
+from ._einsum import einsum
 from ._errors import (
     ConcretizationError,
     DeviceError,
     DTypeError,
     FileError,
     GradientError,
+    NameUseError,
+    OptionError,
     OutOfBoundsError,
     OutOfMemoryError,
     OutOfRangeError,
@@ -80,7 +85,7 @@ from ._export import Exported, Spec, export, load, spec
 from ._files import load_safetensors, save_safetensors
 from ._functional import log_softmax, softmax
 from ._jit import jit
-from ._linear import einsum, matmul, outer, tensordot, vecdot
+from ._linear import matmul, outer, tensordot, vecdot
 from ._manipulation import (
     astype,
     broadcast_arrays,

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, SupportsIndex, cast
 
 import numpy as np
 
 from . import _core
 from ._core import SymbolicSize, Tensor
 from ._devices import placed
-from ._dtypes import DType, as_dtype, bfloat16, float32, int64
-from ._errors import DTypeError, ShapeError
+from ._dtypes import DType, as_dtype, bfloat16, float32, float64, iinfo, int64, result_type
+from ._errors import DTypeError, OutOfRangeError, ShapeError
 
 Shape = int | Sequence[int]
 
 #: DLPack's number of CUDA as a kind of device, and what its protocol calls the default stream.
 _DLPACK_CUDA, _DEFAULT_STREAM = 2, 1
+
+#: Of NumPy's arrays.
+_MOST_DIMENSIONS = 64
 
 
 def _fail(kind: type[Exception], message: str) -> Exception:
@@ -26,14 +30,26 @@ def _fail(kind: type[Exception], message: str) -> Exception:
     return kind(f"{file}:{line}: {message}" if line else message)
 
 
+def _size(size: SupportsIndex, what: str = "a size") -> int:
+    """A size as an int; symbolic ones as they are. Raises DTypeError."""
+    if isinstance(size, SymbolicSize):
+        return size
+    try:
+        return operator.index(size)
+    except TypeError:
+        if isinstance(size, Tensor):
+            raise
+        raise _fail(
+            DTypeError, f"{what} has to be an integer, not a {type(size).__name__}"
+        ) from None
+
+
 def _shape(shape: Shape | Sequence[int | Sequence[int]]) -> tuple[int, ...]:
-    if isinstance(shape, SymbolicSize):
-        return (shape,)
-    if isinstance(shape, (int, np.integer)):
-        return (int(shape),)
-    if len(shape) == 1 and isinstance(shape[0], (tuple, list)):
-        return tuple(shape[0])
-    return tuple(cast(Sequence[int], shape))
+    """A shape given as a size, as sizes, or as one sequence of sizes."""
+    if isinstance(shape, (list, tuple)):
+        nested = len(shape) == 1 and isinstance(shape[0], (tuple, list))
+        return tuple(_size(size) for size in (shape[0] if nested else shape))
+    return (_size(cast(int, shape)),)
 
 
 def _from_numpy(array: np.ndarray, copy: bool) -> Tensor:
@@ -47,25 +63,73 @@ def _from_numpy(array: np.ndarray, copy: bool) -> Tensor:
         raise _fail(DTypeError, f"an array of dtype {array.dtype} is no tensor: {error}") from None
 
 
+def _leaves(data: Sequence, depth: int = 0) -> dict[object, type]:
+    """The kinds of what nested sequences hold: Python types, and dtypes of tensors and arrays.
+
+    Each with the Python type that it was found as.
+    """
+    if depth > _MOST_DIMENSIONS:
+        raise _fail(ShapeError, f"a list is nested more than {_MOST_DIMENSIONS} deep")
+    kinds: dict[object, type] = {}
+    for item in data:
+        kind = type(item)
+        if kind in (float, int, bool):
+            kinds[kind] = kind
+        elif kind in (list, tuple):
+            kinds |= _leaves(item, depth + 1)
+        elif isinstance(item, (Tensor, np.ndarray, np.generic)):
+            kinds[item.dtype] = kind
+        elif any(hasattr(item, name) for name in ("__dlpack__", "__array__")):
+            kinds[asarray(item).dtype] = kind
+        else:
+            kinds[kind] = kind
+    return kinds
+
+
 def _from_sequence(data: Sequence, dtype: DType | None) -> Tensor:
-    if any(isinstance(item, Tensor) for item in data):
+    leaves = _leaves(data)
+    wanted = dtype or (result_type(*leaves) if leaves and all(map(_is_dtype, leaves)) else None)
+    known = (int, float, bool, np.ndarray, np.generic)
+    if any(_is_dtype(leaf) and not issubclass(kind, known) for leaf, kind in leaves.items()):
         from ._manipulation import stack
 
-        return stack([asarray(item) for item in data])
+        return stack([asarray(item, dtype=wanted) for item in data])
+    array, wanted = _nested_array(data, leaves), wanted or float32
+    if wanted.kind == "integer" and array.dtype.kind in "iu":
+        _check_range(array, wanted)
+    if wanted is bfloat16 or (wanted.kind == "integer" and array.dtype.kind == "f"):
+        # NumPy lacks the one, and gives anything for the other where it is NaN or out of range.
+        return _from_numpy(array, copy=False).astype(wanted)
+    return _from_numpy(array.astype(wanted.to_numpy(), copy=False), copy=False)
+
+
+def _is_dtype(leaf: object) -> bool:
+    return leaf in (bool, int, float) or isinstance(leaf, (DType, np.dtype))
+
+
+def _nested_array(data: Sequence, leaves: dict[object, type]) -> np.ndarray:
+    """Nested sequences of numbers and arrays as one array."""
     try:
         array = np.asarray(data)
     except ValueError as error:
         raise _fail(
             ShapeError, f"a nested list has to be rectangular to become a tensor: {error}"
         ) from None
-    if array.dtype == object or array.dtype.kind in "USOMm":
-        kinds = sorted({type(item).__name__ for item in np.ravel(np.asarray(data, object))})
+    except (TypeError, OverflowError) as error:
+        raise _fail(DTypeError, f"a list is no tensor: {error}") from None
+    if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
+        if array.dtype.kind == "O" and set(leaves) <= {int, float, bool}:
+            raise _fail(OutOfRangeError, "a list holds an integer that does not fit into int64")
+        kinds = sorted({kind.__name__ for kind in leaves.values()})
         raise _fail(DTypeError, f"a list of {', '.join(kinds)} is no tensor")
-    if dtype is None and array.dtype == np.float64:
-        array = array.astype(np.float32)
-    elif dtype is not None and dtype is not bfloat16:
-        array = array.astype(dtype.to_numpy())
-    return _from_numpy(array, copy=False)
+    return array
+
+
+def _check_range(array: np.ndarray, dtype: DType) -> None:
+    limits = iinfo(dtype)
+    for extreme in (array.min(), array.max()) if array.size else ():
+        if not limits.min <= int(extreme) <= limits.max:
+            raise _fail(OutOfRangeError, f"{extreme} does not fit into {dtype.name}")
 
 
 def asarray(
@@ -74,11 +138,13 @@ def asarray(
     """A tensor of an array, a number or nested sequences.
 
     Memory of NumPy arrays and DLPack objects is shared where it is dense, unless ``copy`` is true.
-    Numbers and lists become bool, int64 or float32. The tensor is on ``device``; None leaves
-    tensors and DLPack objects where they are.
+    Python's numbers and lists of them become bool, int64 or float32; beside tensors and NumPy's
+    numbers they take their dtype. The tensor is on ``device``; None leaves tensors and DLPack
+    objects where they are.
 
     Raises:
-        ShapeError: a nested list is ragged. DTypeError: there is no such dtype.
+        ShapeError: a nested list is ragged. DTypeError: there is no such dtype, or the object has
+        elements of none of weft's dtypes. OutOfRangeError: an integer does not fit into the dtype.
         UnsupportedError: there is no such device.
     """
     wanted = None if dtype is None else as_dtype(dtype)
@@ -86,10 +152,10 @@ def asarray(
         result = obj
     elif isinstance(obj, SymbolicSize):
         result = _core.size_tensor(obj)
-    elif isinstance(obj, (bool, int, float)):
-        result = _core.full((), obj, wanted or as_dtype(type(obj)))
     elif isinstance(obj, (np.ndarray, np.generic)):
         result = _from_numpy(np.asarray(obj), copy=bool(copy))
+    elif isinstance(obj, (bool, int, float)):
+        result = _core.full((), obj, wanted or _dtype_of_number(obj))
     elif isinstance(obj, (list, tuple)):
         result = _from_sequence(obj, wanted)
     elif hasattr(obj, "__dlpack__"):
@@ -155,6 +221,16 @@ def from_dlpack(obj: object, /) -> Tensor:
     return _core.from_dlpack(capsule)
 
 
+def _dtype_of_number(number: object) -> DType:
+    """The dtype of a Python number, or of one of NumPy's."""
+    if isinstance(number, np.generic):
+        return as_dtype(number.dtype)
+    for kind in (bool, int, float):
+        if isinstance(number, kind):
+            return as_dtype(kind)
+    raise _fail(DTypeError, f"a {type(number).__name__} is no number")
+
+
 def full(
     shape: Shape,
     fill_value: bool | int | float,
@@ -162,13 +238,19 @@ def full(
     dtype: object = None,
     device: object = None,
 ) -> Tensor:
-    """A tensor of ``shape`` filled with a number."""
+    """A tensor of ``shape`` filled with a number.
+
+    Raises:
+        DTypeError: it is no number. OutOfRangeError: the dtype can't hold it.
+    """
     if isinstance(fill_value, Tensor):
         from ._manipulation import broadcast_to
 
         value = fill_value if dtype is None else fill_value.astype(dtype)
         return placed(broadcast_to(value, _shape(shape)), device)
-    return _core.full(_shape(shape), fill_value, as_dtype(dtype or type(fill_value)), device)
+    wanted = _dtype_of_number(fill_value) if dtype is None else as_dtype(dtype)
+    number = fill_value.item() if isinstance(fill_value, np.generic) else fill_value
+    return _core.full(_shape(shape), number, wanted, device)
 
 
 def zeros(
@@ -233,6 +315,17 @@ def _iota(shape: tuple[int, ...], axis: int, dtype: DType, device: object = None
     return _core.apply("weft.iota", (), {"axis": axis}, shape, dtype, device)
 
 
+def _number(value: object, name: str) -> Any:
+    """A Python number of what a function takes for one."""
+    if isinstance(value, SymbolicSize) or type(value) in (int, float, bool):
+        return value
+    if isinstance(value, (np.generic, np.ndarray, Tensor)) and value.ndim == 0:
+        return value.item()
+    if isinstance(value, (int, float)):
+        return value
+    raise _fail(DTypeError, f"{name}: a {type(value).__name__} is no number")
+
+
 def arange(
     start: float,
     /,
@@ -245,19 +338,22 @@ def arange(
     """start, start + step, ... below stop; int64 if all are integers, else float32.
 
     Raises:
-        ShapeError: step is 0.
+        ShapeError: step is 0, or a number is infinite or NaN. DTypeError: one is no number.
     """
     if stop is None:
         start, stop = 0, start
+    start, stop, step = (_number(value, "arange") for value in (start, stop, step))
     if step == 0:
         raise _fail(ShapeError, "arange: step must not be 0")
-    integral = all(
-        isinstance(value, (int, np.integer, SymbolicSize)) for value in (start, stop, step)
-    )
+    integral = all(isinstance(value, (int, SymbolicSize)) for value in (start, stop, step))
     if isinstance(stop - start, SymbolicSize) and isinstance(step, int) and step > 0:
         count = cast(int, (stop - start + (step - 1)) // step)
-    else:
+    elif integral:
+        count = max(0, -((start - stop) // step))
+    elif all(math.isfinite(value) for value in (start, stop, step)):
         count = max(0, math.ceil((stop - start) / step))
+    else:
+        raise _fail(ShapeError, f"arange: {start}, {stop} and {step} have to be finite")
     wanted = as_dtype(dtype) if dtype is not None else (int64 if integral else float32)
     wide = as_dtype("float64") if not integral else int64
     values = _iota((count,), 0, wide, device)
@@ -278,13 +374,30 @@ def linspace(
     device: object = None,
     endpoint: bool = True,
 ) -> Tensor:
-    """``num`` numbers evenly spaced from start to stop."""
-    if num < 0:
+    """``num`` numbers evenly spaced from start to stop, which with ``endpoint`` is the last.
+
+    They are computed in float64; integers are rounded down.
+
+    Raises:
+        ShapeError: ``num`` is negative. DTypeError: a bound is no number.
+    """
+    from ._ops import floor, where
+
+    start, stop = (_number(value, "linspace") for value in (start, stop))
+    num = _size(num, "linspace: num")
+    if isinstance(num, int) and num < 0:
         raise _fail(ShapeError, f"linspace: num is {num}, but must not be negative")
+    wanted = as_dtype(dtype or float32)
     divisions = num - 1 if endpoint else num
-    step = (stop - start) / divisions if divisions > 0 else 0.0
-    values = _iota((num,), 0, as_dtype("float64"), device) * step + start
-    return values.astype(dtype or float32)
+    position, span = _iota((num,), 0, float64, device), float(stop) - float(start)
+    step = span / divisions if divisions > 0 else 0.0
+    # Where the step underflows, the parts are taken first.
+    underflows = step == 0.0 and span != 0.0 and divisions > 0
+    offset = position / divisions * span if underflows else position * step
+    values = offset + float(start)
+    if endpoint and divisions > 0:
+        values = where(position == divisions, float(stop), values)
+    return (floor(values) if wanted.kind == "integer" else values).astype(wanted)
 
 
 def eye(
@@ -297,7 +410,7 @@ def eye(
     device: object = None,
 ) -> Tensor:
     """Ones on diagonal ``k``, zeros elsewhere: [n_rows, n_cols]."""
-    shape = (n_rows, n_rows if n_cols is None else n_cols)
+    shape = _shape((n_rows, n_rows if n_cols is None else n_cols))
     columns, rows = _iota(shape, 1, int64, device), _iota(shape, 0, int64, device)
     return (columns - rows == k).astype(dtype or float32)
 

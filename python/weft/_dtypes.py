@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from ._errors import DTypeError
 
 
 class DType:
-    """An element type. Equal to its name and to NumPy's dtype of that name.
+    """An element type. Equal to its name and to NumPy's dtype or scalar type of that name.
 
     Attributes:
         name: the array API's name, as ``"float32"``.
@@ -55,13 +55,20 @@ class DType:
             return self is other
         if isinstance(other, str):
             return self.name == other
-        try:
-            return np.dtype(cast(Any, other)).name == self.name
-        except TypeError:
-            return NotImplemented
+        if isinstance(other, type) and issubclass(other, np.generic):
+            return _name_of(other) == self.name
+        return isinstance(other, np.dtype) and other.name == self.name
 
     def __reduce__(self) -> tuple:
         return as_dtype, (self.name,)
+
+
+def _name_of(numpy_type: Any) -> str | None:
+    """The name of the dtype that NumPy knows by a scalar type or a code as "<f4"."""
+    try:
+        return np.dtype(numpy_type).name
+    except (TypeError, ValueError, SyntaxError):
+        return None
 
 
 bool_ = DType("bool", 1, "bool")
@@ -94,13 +101,21 @@ def as_dtype(dtype: Any) -> DType:
         return dtype
     if isinstance(dtype, str) and dtype in _by_name:
         return _by_name[dtype]
-    if isinstance(dtype, type) and dtype in _by_type:
-        return _by_type[dtype]
-    try:
-        return _by_name[np.dtype(dtype).name]
-    except (TypeError, KeyError):
-        names = ", ".join(known.name for known in _all)
-        raise DTypeError(f"{dtype!r} is no dtype of weft: there are {names}") from None
+    name: str | None = None
+    if isinstance(dtype, type):
+        if dtype in _by_type:
+            return _by_type[dtype]
+        name = _name_of(dtype) if issubclass(dtype, np.generic) else None
+    elif isinstance(dtype, np.dtype):
+        name = dtype.name
+    elif isinstance(dtype, str):
+        name = _name_of(dtype)
+    if name in _by_name:
+        return _by_name[name]
+    from ._creation import _fail
+
+    names = ", ".join(known.name for known in _all)
+    raise _fail(DTypeError, f"{dtype!r} is no dtype of weft: there are {names}")
 
 
 def promote_types(left: object, right: object) -> DType:
@@ -131,7 +146,8 @@ def result_type(*arrays_and_dtypes: object) -> DType:
             candidate = _by_type[type(argument)]
             weak = candidate if weak is None else promote_types(weak, candidate)
             continue
-        candidate = argument.dtype if isinstance(argument, _core.Tensor) else as_dtype(argument)
+        is_array = isinstance(argument, (_core.Tensor, np.ndarray, np.generic))
+        candidate = as_dtype(argument.dtype if is_array else argument)  # type: ignore[attr-defined]
         strong = candidate if strong is None else promote_types(strong, candidate)
     if strong is None or weak is None:
         result = strong or weak
@@ -160,25 +176,79 @@ class FloatInfo:
         self.smallest_normal = 2.0 ** (1 - largest_exponent)
 
 
+class IntegerInfo:
+    """The limits of an integer dtype: bits, max, min."""
+
+    def __init__(self, dtype: DType) -> None:
+        signed = dtype is not uint8
+        self.dtype = dtype
+        self.bits = 8 * dtype.itemsize
+        self.max = 2 ** (self.bits - signed) - 1
+        self.min = -(2 ** (self.bits - 1)) if signed else 0
+
+
+def _limited_dtype(dtype: object, kind: str, name: str) -> DType:
+    is_array = isinstance(dtype, (_core.Tensor, np.ndarray, np.generic))
+    known = as_dtype(dtype.dtype if is_array else dtype)  # type: ignore[attr-defined]
+    if known.kind != kind:
+        from ._creation import _fail
+
+        raise _fail(DTypeError, f"{name}: {known.name} is no {kind} dtype")
+    return known
+
+
 def finfo(dtype: object) -> FloatInfo:
-    """The limits of a floating dtype.
+    """The limits of a floating dtype, or of a tensor's.
 
     Raises:
         DTypeError: the dtype is not floating.
     """
-    known = dtype.dtype if isinstance(dtype, _core.Tensor) else as_dtype(dtype)
-    if known.kind != "floating":
-        raise DTypeError(f"finfo: {known.name} is not a floating dtype")
-    return FloatInfo(known)
+    return FloatInfo(_limited_dtype(dtype, "floating", "finfo"))
 
 
-def iinfo(dtype: object) -> np.iinfo:
-    """The limits of an integer dtype: bits, min, max.
+def iinfo(dtype: object) -> IntegerInfo:
+    """The limits of an integer dtype, or of a tensor's.
 
     Raises:
         DTypeError: the dtype is not an integer one.
     """
-    known = dtype.dtype if isinstance(dtype, _core.Tensor) else as_dtype(dtype)
-    if known.kind != "integer":
-        raise DTypeError(f"iinfo: {known.name} is not an integer dtype")
-    return np.iinfo(known.to_numpy())
+    return IntegerInfo(_limited_dtype(dtype, "integer", "iinfo"))
+
+
+def can_cast(from_: object, to: object, /) -> bool:
+    """Whether a dtype, or that of a tensor, is converted to ``to`` by promotion.
+
+    Raises:
+        DTypeError: an argument means no dtype.
+    """
+    source = as_dtype(from_.dtype if isinstance(from_, _core.Tensor) else from_)
+    target = as_dtype(to)
+    return promote_types(source, target) is target
+
+
+_KINDS = {
+    "bool": (bool_,),
+    "signed integer": (int8, int16, int32, int64),
+    "unsigned integer": (uint8,),
+    "integral": (int8, int16, int32, int64, uint8),
+    "real floating": (float16, bfloat16, float32, float64),
+    "complex floating": (),
+    "numeric": tuple(dtype for dtype in _all if dtype is not bool_),
+}
+
+
+def isdtype(dtype: object, kind: object) -> bool:
+    """Whether a dtype is of a kind: a dtype, a kind of the array API, or a tuple of these.
+
+    The kinds are "bool", "signed integer", "unsigned integer", "integral", "real floating",
+    "complex floating" (none here) and "numeric".
+
+    Raises:
+        DTypeError: the kind is none of these.
+    """
+    known = as_dtype(dtype)
+    if isinstance(kind, tuple):
+        return any(isdtype(known, item) for item in kind)
+    if isinstance(kind, str) and kind in _KINDS:
+        return known in _KINDS[kind]
+    return known is as_dtype(kind)

@@ -13,8 +13,18 @@ class DTypeError(WeftError, TypeError):
     """A dtype or a Python type that the operation does not take."""
 
 
+class OptionError(WeftError, ValueError):
+    """An option or a setting with a value that there is not."""
+
+
 class OutOfBoundsError(WeftError, IndexError):
     """An index outside of the dimension."""
+
+
+class NameUseError(WeftError, KeyError):
+    """A name that is not there, or that can't be used."""
+
+    __str__ = Exception.__str__
 
 
 class OutOfRangeError(WeftError, OverflowError):

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 from collections.abc import Sequence
+from typing import cast
 
 from . import _core
 from ._core import SymbolicSize, Tensor
-from ._creation import _fail, asarray, ones, zeros
+from ._creation import _fail, _size, asarray, ones, zeros
 from ._dtypes import as_dtype, float32
-from ._errors import DTypeError, ShapeError
+from ._errors import DTypeError, OptionError, ShapeError
 from ._manipulation import astype, normalize_axis, pad, reshape, scatter_add, transpose
 from ._manipulation import embedding as _embedding
-from ._reductions import mean, sum
+from ._reductions import max, mean
 
 Pair = int | Sequence[int]
 
 
 def _pair(value: Pair | str, name: str) -> list[int]:
-    values = [value, value] if isinstance(value, int) else [int(item) for item in value]
+    items = value if isinstance(value, (list, tuple)) else [value, value]
+    values = [_size(cast(int, item), name) for item in items]
     if len(values) != 2:
         raise _fail(ShapeError, f"{name} has to be an integer or two, not {value}")
     return values
@@ -82,19 +85,27 @@ def conv2d(
 ) -> Tensor:
     """A convolution: x [N, C, H, W], weight [O, C / groups, KH, KW], bias [O].
 
-    ``padding`` may be "valid" or (with stride 1 and an odd window) "same".
+    ``padding`` may be "valid" or (with stride 1) "same", which for an even window pads one more
+    behind than in front.
 
     Raises:
-        ShapeError: the channels, groups or window do not fit.
+        ShapeError: the channels, groups or window do not fit. OptionError: the padding is neither
+            numbers nor one of these.
     """
-    x = _floating(x, "conv2d")
+    x, weight = _floating(x, "conv2d"), _floating(weight, "conv2d (weight)")
     _check_dims(x, 4, "conv2d", "[N, C, H, W]")
     _check_dims(weight, 4, "conv2d (weight)", "[O, C / groups, KH, KW]")
     strides, dilations = _pair(stride, "conv2d: stride"), _pair(dilation, "conv2d: dilation")
+    behind = [0, 0]
     if padding == "same":
         if strides != [1, 1]:
-            raise _fail(ShapeError, 'conv2d: padding "same" needs stride 1')
-        borders = [d * (k - 1) // 2 for d, k in zip(dilations, weight.shape[2:], strict=True)]
+            raise _fail(OptionError, 'conv2d: padding "same" needs stride 1')
+        totals = [d * (k - 1) for d, k in zip(dilations, weight.shape[2:], strict=True)]
+        borders, behind = [total // 2 for total in totals], [total % 2 for total in totals]
+    elif isinstance(padding, str) and padding != "valid":
+        raise _fail(
+            OptionError, f'conv2d: padding is {padding!r}, but has to be numbers, "valid" or "same"'
+        )
     else:
         borders = [0, 0] if padding == "valid" else _pair(padding, "conv2d: padding")
     if groups < 1 or x.shape[1] != weight.shape[1] * groups or weight.shape[0] % groups:
@@ -104,6 +115,8 @@ def conv2d(
             f"{weight.shape} do not fit with {groups} groups: the input needs "
             f"{weight.shape[1] * groups} channels",
         )
+    if any(behind):
+        x = pad(x, [(0, 0), (0, 0), (0, behind[0]), (0, behind[1])])
     return _core.apply(
         "weft.conv2d",
         (x, weight) if bias is None else (x, weight, bias),
@@ -195,7 +208,7 @@ def batch_norm(
     axes = [0, *range(2, x.ndim)]
     channels = x.shape[1]
     if training or running_mean is None or running_var is None:
-        count = x._size // max(channels, 1)
+        count = x._size // builtins.max(channels, 1)
         average = mean(x, axis=axes)
         variance = _core.apply("weft.variance", (x,), {"axes": axes, "correction": 0.0})
         if running_mean is not None and running_var is not None:
@@ -213,7 +226,7 @@ def at_least_one(count: int) -> int | Tensor:
     """A count to divide by, which is 1 if it is none."""
     from ._ops import maximum
 
-    return maximum(asarray(count), 1) if isinstance(count, SymbolicSize) else max(count, 1)
+    return maximum(asarray(count), 1) if isinstance(count, SymbolicSize) else builtins.max(count, 1)
 
 
 def _update_statistics(
@@ -251,102 +264,21 @@ def embedding(indices: Tensor, weight: Tensor) -> Tensor:
     return _embedding(indices, weight)
 
 
-def _reduced(losses: Tensor, reduction: str, name: str) -> Tensor:
-    if reduction == "mean":
-        return mean(losses)
-    if reduction == "sum":
-        return sum(losses)
-    if reduction == "none":
-        return losses
-    raise _fail(
-        ShapeError, f'{name}: reduction is {reduction!r}, but has to be "mean", "sum" or "none"'
-    )
-
-
-def cross_entropy(
-    logits: Tensor, target: Tensor, reduction: str = "mean", label_smoothing: float = 0.0
-) -> Tensor:
-    """-log_softmax(logits) at the target: logits [N, C] or [C], target [N] or [] of integers.
-
-    A floating target of the logits' shape gives the probability of each class.
-
-    Raises:
-        ShapeError: the shapes do not fit. DTypeError: the target is bool.
-    """
-    logits, target = _floating(logits, "cross_entropy"), asarray(target)
-    if target.dtype.kind == "floating":
-        if target.shape != logits.shape:
-            raise _fail(
-                ShapeError,
-                f"cross_entropy: probabilities of shape {target.shape} for "
-                f"logits of shape {logits.shape}",
-            )
-        return _reduced(-sum(log_softmax(logits) * target, axis=-1), reduction, "cross_entropy")
-    if target.dtype.kind != "integer":
-        raise _fail(
-            DTypeError,
-            f"cross_entropy: the target has dtype {target.dtype.name}, but has "
-            "to be of integers (class numbers) or floating (probabilities)",
-        )
-    if target.shape != logits.shape[:-1] or logits.ndim not in (1, 2):
-        raise _fail(
-            ShapeError,
-            f"cross_entropy: logits of shape {logits.shape} need a target of "
-            f"shape {logits.shape[:-1]}, not {target.shape}; logits are [N, C]",
-        )
-    single = logits.ndim == 1
-    rows = reshape(logits, (1, -1)) if single else logits
-    losses = _core.apply("weft.cross_entropy", (rows, reshape(target, (rows.shape[0],))))
-    if label_smoothing:
-        uniform = -mean(log_softmax(rows), axis=-1)
-        losses = losses * (1 - label_smoothing) + uniform * label_smoothing
-    return _reduced(reshape(losses, ()) if single else losses, reduction, "cross_entropy")
-
-
-def nll_loss(log_probabilities: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    """-log_probabilities at the target: [N, C], [N]."""
-    from ._manipulation import one_hot
-
-    chosen = one_hot(target, log_probabilities.shape[-1], dtype=log_probabilities.dtype)
-    return _reduced(-sum(log_probabilities * chosen, axis=-1), reduction, "nll_loss")
-
-
-def mse_loss(x: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    """The squared difference."""
-    if x.shape != target.shape:
-        raise _fail(
-            ShapeError, f"mse_loss: the input has shape {x.shape}, the target {target.shape}"
-        )
-    difference = x - target
-    return _reduced(difference * difference, reduction, "mse_loss")
-
-
-def l1_loss(x: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    """The absolute difference."""
-    from ._ops import abs
-
-    return _reduced(abs(x - target), reduction, "l1_loss")
-
-
-def binary_cross_entropy_with_logits(x: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    """The cross entropy of sigmoid(x) and the target, both of one shape."""
-    from ._ops import softplus
-
-    return _reduced(softplus(x) - x * target, reduction, "binary_cross_entropy_with_logits")
-
-
 def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Tensor:
     """x where it is positive, else x times the slope."""
     from ._ops import where
 
+    x = _floating(x, "leaky_relu")
     return where(x > 0, x, x * negative_slope)
 
 
 def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
     """x where it is positive, else alpha * (exp(x) - 1)."""
-    from ._ops import expm1, minimum, where
+    from ._ops import expm1, where
 
-    return where(x > 0, x, expm1(minimum(x, 0.0)) * alpha)
+    x = _floating(x, "elu")
+    positive = x > 0
+    return where(positive, x, expm1(where(positive, 0.0, x)) * alpha)
 
 
 def scaled_dot_product_attention(
@@ -361,13 +293,15 @@ def scaled_dot_product_attention(
     """softmax(query key^T * scale + mask) value.
 
     query [..., L, E], key [..., S, E], value [..., S, V]; the mask [..., L, S] is floating (added)
-    or bool (true: may be seen). The scale defaults to 1 / sqrt(E).
+    or bool (true: may be seen). The scale defaults to 1 / sqrt(E). A query that may see no key gets
+    zeros.
 
     Raises:
         ShapeError: the shapes do not fit, or both a mask and is_causal are given.
+        DTypeError: the mask is of integers.
     """
-    query = _floating(query, "scaled_dot_product_attention")
-    factor = 1.0 / math.sqrt(max(query.shape[-1], 1)) if scale is None else float(scale)
+    query, key, value = (_floating(x, "scaled_dot_product_attention") for x in (query, key, value))
+    factor = 1.0 / math.sqrt(builtins.max(query.shape[-1], 1)) if scale is None else float(scale)
     if attn_mask is None and dropout_p == 0.0:
         return _core.apply(
             "weft.scaled_dot_product_attention",
@@ -383,29 +317,41 @@ def scaled_dot_product_attention(
     if is_causal:
         attn_mask = tril(ones(scores.shape[-2:], device=scores.device)) > 0
     if attn_mask is not None:
+        attn_mask = asarray(attn_mask)
+        if attn_mask.dtype.kind == "integer":
+            raise _fail(
+                DTypeError,
+                f"scaled_dot_product_attention: the mask has dtype {attn_mask.dtype.name}, but "
+                "has to be bool (true: may be seen) or floating (added)",
+            )
         masked = attn_mask.dtype.kind == "bool"
         scores = where(attn_mask, scores, -math.inf) if masked else scores + attn_mask
-    return dropout(softmax(scores), dropout_p) @ value
+    return dropout(attention_weights(scores), dropout_p) @ value
+
+
+def attention_weights(scores: Tensor) -> Tensor:
+    """The softmax of masked scores along the last axis; 0 in rows where all of them are -inf."""
+    from ._ops import where
+
+    if scores.shape[-1] == 0:
+        return softmax(scores)
+    hidden = max(scores, axis=-1, keepdims=True) == -math.inf
+    return where(hidden, 0.0, softmax(where(hidden, 0.0, scores)))
 
 
 __all__ = [
     "adaptive_avg_pool2d",
     "avg_pool2d",
     "batch_norm",
-    "binary_cross_entropy_with_logits",
     "conv2d",
-    "cross_entropy",
     "dropout",
     "elu",
     "embedding",
-    "l1_loss",
     "layer_norm",
     "leaky_relu",
     "linear",
     "log_softmax",
     "max_pool2d",
-    "mse_loss",
-    "nll_loss",
     "pad",
     "scaled_dot_product_attention",
     "scatter_add",

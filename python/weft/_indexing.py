@@ -210,7 +210,7 @@ def _mask(x: Tensor, key: Tensor) -> Tensor:
             "weft.where(mask, x, other)",
         )
     if key.shape != x.shape[: key.ndim]:
-        raise _fail(ShapeError, f"a mask of shape {key.shape} does not fit shape {x.shape}")
+        raise _fail(OutOfBoundsError, f"a mask of shape {key.shape} does not fit shape {x.shape}")
     positions = np.flatnonzero(np.asarray(_core.on_host(key)))
     rows = reshape(x, (math.prod(key.shape), *x.shape[key.ndim :]))
     return take(rows, asarray(positions, device=x.device), axis=0)

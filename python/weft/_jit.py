@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import _core
+from ._creation import _fail
+from ._errors import DTypeError, OptionError
 from ._profile import Profile
 
 
 class CompiledFunction(_core.JitFunction):
-    """What `jit` returns: called as the function itself."""
+    """What `jit` returns: called as the function itself.
+
+    Copies and pickles as functions do, by reference; a copy of a bound method belongs to the copy
+    of its object.
+    """
+
+    _static: tuple[tuple[int, ...], tuple[str, ...]]
+
+    def __copy__(self) -> CompiledFunction:
+        return self
+
+    def __deepcopy__(self, memo: dict) -> CompiledFunction:
+        function = copy.deepcopy(self._function, memo)
+        return self if function is self._function else _compiled(function, *self._static)
+
+    def __reduce__(self) -> str | tuple:
+        found: Any = sys.modules.get(self.__module__)
+        for name in self.__qualname__.split("."):
+            found = getattr(found, name, None)
+        return self.__qualname__ if found is self else (_compiled, (self._function, *self._static))
 
     def lower(self, *args: Any, target: str = "", **kwargs: Any) -> _core.Lowered:
         """The traced function for these arguments.
@@ -67,7 +90,7 @@ def _static_parameters(
             and parameters[-1:]
             and parameters[-1].kind is not inspect.Parameter.VAR_KEYWORD
         ):
-            raise ValueError(f"static_argnames: the function has no parameter {name!r}")
+            raise _fail(OptionError, f"static_argnames: the function has no parameter {name!r}")
     numbers = [number % len(known) if number < 0 else number for number in numbers]
     all_names = set(names) | {known[number] for number in numbers if number < len(known)}
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -101,10 +124,18 @@ def jit(
             jit, static_argnums=static_argnums, static_argnames=static_argnames
         )
     if not callable(fun):
-        raise TypeError(f"jit takes a function, not a {type(fun).__name__}")
+        raise _fail(DTypeError, f"jit takes a function, not a {type(fun).__name__}")
     if isinstance(fun, CompiledFunction):
         return fun
     numbers = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
-    compiled = CompiledFunction(fun, *_static_parameters(fun, numbers, names))
-    return functools.update_wrapper(compiled, fun, updated=())
+    return _compiled(fun, *_static_parameters(fun, numbers, names))
+
+
+def _compiled(
+    function: Callable, numbers: tuple[int, ...], names: tuple[str, ...]
+) -> CompiledFunction:
+    result = CompiledFunction(function, numbers, names)
+    result._static = numbers, names
+    functools.update_wrapper(result, function, updated=())
+    return result

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from . import _core
 from ._core import Tensor
 from ._creation import _fail, asarray
-from ._dtypes import promote_types
+from ._dtypes import bool_, promote_types
 from ._errors import DTypeError, ShapeError
 from ._manipulation import (
     astype,
@@ -72,12 +72,34 @@ def _batched(left: Tensor, right: Tensor) -> Tensor:
 
 
 def vecdot(x1: Tensor, x2: Tensor, /, *, axis: int = -1) -> Tensor:
-    """The sum of products along ``axis``."""
-    return sum(x1 * x2, axis=axis)
+    """The sum of products along ``axis``, in the common dtype.
+
+    Raises:
+        ShapeError: the sizes along the axis differ. DTypeError: both are bool.
+    """
+    x1, x2 = asarray(x1), asarray(x2)
+    dtype = promote_types(x1.dtype, x2.dtype)
+    if dtype is bool_:
+        raise _fail(DTypeError, "vecdot: bools are not multiplied; convert them by astype")
+    first = x1.shape[normalize_axis(axis, x1.ndim, "vecdot")]
+    second = x2.shape[normalize_axis(axis, x2.ndim, "vecdot")]
+    if first != second:
+        raise _fail(
+            ShapeError,
+            f"vecdot: shapes {x1.shape} and {x2.shape} differ along axis {axis}",
+        )
+    return sum(astype(x1, dtype) * astype(x2, dtype), axis=axis, dtype=dtype)
 
 
 def outer(x1: Tensor, x2: Tensor, /) -> Tensor:
-    """All products of two 1-D tensors: [M], [N] to [M, N]."""
+    """All products of two 1-D tensors: [M], [N] to [M, N].
+
+    Raises:
+        ShapeError: an operand is not 1-D.
+    """
+    x1, x2 = asarray(x1), asarray(x2)
+    if x1.ndim != 1 or x2.ndim != 1:
+        raise _fail(ShapeError, f"outer: shapes {x1.shape} and {x2.shape} are not both 1-D")
     return reshape(x1, (-1, 1)) * reshape(x2, (1, -1))
 
 
@@ -89,7 +111,13 @@ def tensordot(
     Raises:
         ShapeError: the sizes of paired axes differ.
     """
+    x1, x2 = asarray(x1), asarray(x2)
     if isinstance(axes, int):
+        if not 0 <= axes <= min(x1.ndim, x2.ndim):
+            raise _fail(
+                ShapeError,
+                f"tensordot: shapes {x1.shape} and {x2.shape} have no {axes} axes to pair",
+            )
         first, second = list(range(x1.ndim - axes, x1.ndim)), list(range(axes))
     else:
         first = [normalize_axis(axis, x1.ndim, "tensordot") for axis in axes[0]]
@@ -109,62 +137,3 @@ def tensordot(
     )
     shape = [x1.shape[i] for i in rows] + [x2.shape[i] for i in columns]
     return reshape(matmul(left, right), shape)
-
-
-def einsum(subscripts: str, *operands: Tensor) -> Tensor:
-    """The sum of products that Einstein's notation names, as ``einsum("bij,bjk->bik", x, y)``.
-
-    Each letter names a dimension; letters that the result lacks are summed over. Operands are
-    combined from the left to the right. Letters may not repeat within an operand.
-
-    Raises:
-        ShapeError: the subscripts do not fit the shapes.
-    """
-    inputs, _, output = subscripts.replace(" ", "").partition("->")
-    labels = inputs.split(",")
-    if len(labels) != len(operands):
-        raise _fail(
-            ShapeError,
-            f"einsum: {subscripts!r} names {len(labels)} operands, but there are {len(operands)}",
-        )
-    if "->" not in subscripts:
-        output = "".join(sorted(c for c in set(inputs) - {","} if inputs.count(c) == 1))
-    for label, x in zip(labels, operands, strict=True):
-        if len(label) != x.ndim or len(set(label)) != len(label):
-            raise _fail(
-                ShapeError,
-                f"einsum: {label!r} does not name the {x.ndim} dimensions of "
-                f"shape {x.shape}, each once",
-            )
-    result, label = operands[0], labels[0]
-    for i, x in enumerate(operands[1:], 1):
-        kept = set(output).union(*labels[i + 1 :])
-        result, label = _pairwise(result, label, x, labels[i], kept)
-    dropped = [i for i, letter in enumerate(label) if letter not in output]
-    if dropped:
-        result = sum(result, axis=dropped)
-        label = "".join(letter for letter in label if letter in output)
-    return permute_dims(result, [label.index(letter) for letter in output])
-
-
-def _pairwise(
-    x: Tensor, x_label: str, y: Tensor, y_label: str, kept: set[str]
-) -> tuple[Tensor, str]:
-    """The product of two operands, summed over the letters that nothing needs any more."""
-    shared = [c for c in x_label if c in y_label]
-    batch = [c for c in shared if c in kept]
-    depth = [c for c in shared if c not in kept]
-    rows = [c for c in x_label if c not in shared]
-    columns = [c for c in y_label if c not in shared]
-    sizes = dict(zip(x_label, x.shape, strict=True)) | dict(zip(y_label, y.shape, strict=True))
-
-    def arranged(tensor: Tensor, label: str, *groups: list[str]) -> Tensor:
-        order = [label.index(c) for group in groups for c in group]
-        shape = [math.prod(sizes[c] for c in group) for group in groups[1:]]
-        return reshape(permute_dims(tensor, order), [sizes[c] for c in groups[0]] + shape)
-
-    product = matmul(
-        arranged(x, x_label, batch, rows, depth), arranged(y, y_label, batch, depth, columns)
-    )
-    letters = batch + rows + columns
-    return reshape(product, [sizes[c] for c in letters]), "".join(letters)

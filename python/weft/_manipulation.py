@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import SupportsIndex
+
+import numpy as np
 
 from . import _core
 from ._core import SymbolicSize, Tensor
-from ._creation import _fail, _iota, asarray
-from ._dtypes import as_dtype, int64, promote_types
+from ._creation import _fail, _iota, _size, asarray
+from ._dtypes import as_dtype, int64, promote_types, uint8
 from ._errors import DTypeError, OutOfBoundsError, ShapeError
 from ._ops import Operand
 
@@ -19,12 +20,7 @@ Axes = SupportsIndex | Sequence[SupportsIndex] | None
 
 def normalize_axis(axis: SupportsIndex, ndim: int, name: str) -> int:
     """A non-negative axis. Raises OutOfBoundsError, naming the op."""
-    try:
-        position = operator.index(axis)
-    except TypeError:
-        raise _fail(
-            DTypeError, f"{name}: an axis has to be an integer, not {type(axis).__name__}"
-        ) from None
+    position = _size(axis, f"{name}: an axis")
     if not -ndim <= position < ndim:
         raise _fail(
             OutOfBoundsError, f"{name}: axis {position} is out of range for {ndim} dimensions"
@@ -45,7 +41,7 @@ def normalize_axes(axes: Axes, ndim: int, name: str) -> list[int]:
 
 def as_size(size: SupportsIndex) -> int:
     """A size of a shape: an int, or a symbolic size as it is."""
-    return size if isinstance(size, SymbolicSize) else operator.index(size)
+    return _size(size)
 
 
 def astype(x: Tensor, dtype: object, /, *, copy: bool = True) -> Tensor:
@@ -383,38 +379,121 @@ def pad(x: Tensor, padding: Sequence[tuple[int, int]], value: float = 0) -> Tens
     return _core.apply("weft.pad", (x, filler), attributes, shape, x.dtype)
 
 
+def integer_indices(indices: object, name: str) -> Tensor:
+    """Indices as a tensor of integers. Raises DTypeError, naming the op."""
+    result = asarray(indices)
+    if result._size == 0 and not isinstance(indices, Tensor):
+        result = astype(result, int64)
+    if result.dtype.kind != "integer":
+        raise _fail(
+            DTypeError, f"{name}: indices have to be integers, not of dtype {result.dtype.name}"
+        )
+    return result
+
+
+def check_indices(
+    indices: Tensor, size: int, name: str, what: str = "index", from_end: bool = False
+) -> None:
+    """Raises OutOfBoundsError, with the first of them, for indices that are not in [0, size).
+
+    With ``from_end`` negative ones may count from the end. The values of tracers are not known:
+    docs/numerics.md says what an op then gives.
+    """
+    if _core.is_tracing() or indices._is_tracer:
+        return
+    values = np.asarray(_core.on_host(indices))
+    wrong = values[(values < (-size if from_end else 0)) | (values >= size)]
+    if wrong.size:
+        raise _fail(
+            OutOfBoundsError, f"{name}: {what} {wrong[0]} is out of range for a size of {size}"
+        )
+
+
 def take(x: Tensor, indices: Tensor, /, *, axis: int | None = None) -> Tensor:
     """The slices of x at ``indices`` along ``axis``; negative ones count from the end.
 
-    An index out of range reads the nearest element in range.
+    Raises:
+        OutOfBoundsError: an index is out of range. In a compiled function it gives NaN, among
+            integers 0. DTypeError: the indices are no integers.
     """
-    x, indices = asarray(x), asarray(indices)
+    x, indices = asarray(x), integer_indices(indices, "take")
     if axis is None:
         x, axis = reshape(x, -1), 0
     place = normalize_axis(axis, x.ndim, "take")
+    size = x.shape[place]
+    check_indices(indices, size, "take", from_end=True)
+    if isinstance(size, int) and size == 0:
+        # No index is in range: what there is to take is what such indices give.
+        missing = math.nan if x.dtype.kind == "floating" else 0
+        x = pad(x, [(0, int(axis == place)) for axis in range(x.ndim)], missing)
     return _core.apply("weft.gather", (x, indices), {"axis": place})
 
 
 def embedding(indices: Tensor, weight: Tensor) -> Tensor:
-    """The rows of weight [N, D] at ``indices`` [...]: [..., D]."""
-    return take(weight, indices, axis=0)
+    """The rows of weight [N, D] at ``indices`` [...]: [..., D].
+
+    Raises:
+        OutOfBoundsError: an index is not in [0, N). In a compiled function its row is NaN.
+    """
+    weight, indices = asarray(weight), integer_indices(indices, "embedding")
+    if weight.ndim == 0:
+        raise _fail(ShapeError, "embedding: the weight has shape (), but has to be [N, D]")
+    return take(weight, without_negative(indices, weight.shape[0], "embedding"), axis=0)
+
+
+def without_negative(indices: Tensor, size: int, name: str, what: str = "index") -> Tensor:
+    """Indices among which a negative one is out of range, as it does not count from the end."""
+    from ._ops import where
+
+    check_indices(indices, size, name, what)
+    if not (_core.is_tracing() or indices._is_tracer) or indices.dtype is uint8:
+        return indices
+    wide = astype(indices, int64)
+    return where(wide < 0, size, wide)
 
 
 def scatter_add(x: Tensor, indices: Tensor, updates: Tensor, *, axis: int = 0) -> Tensor:
-    """x with ``updates`` added at ``indices`` along ``axis``, in the order of the indices."""
-    x, updates = asarray(x), asarray(updates)
-    return _core.apply(
-        "weft.scatter_add",
-        (x, asarray(indices), astype(updates, x.dtype)),
-        {"axis": normalize_axis(axis, x.ndim, "scatter_add")},
-    )
+    """x with ``updates`` added at ``indices`` along ``axis``, in the order of the indices.
+
+    Negative indices count from the end.
+
+    Raises:
+        OutOfBoundsError: an index is out of range. In a compiled function the whole result is NaN
+            then; among integers that update is left out. DTypeError: the indices are no integers.
+    """
+    x, indices = asarray(x), integer_indices(indices, "scatter_add")
+    place = normalize_axis(axis, x.ndim, "scatter_add")
+    size = x.shape[place]
+    check_indices(indices, size, "scatter_add", from_end=True)
+    if x.dtype.kind == "floating" and (_core.is_tracing() or indices._is_tracer):
+        from ._ops import where
+        from ._reductions import all
+
+        wide = astype(indices, int64)
+        x = where(all((wide + size >= 0) & (wide < size)), x, math.nan)
+    given = updates if isinstance(updates, Tensor) else asarray(updates, dtype=x.dtype)
+    return _core.apply("weft.scatter_add", (x, indices, astype(given, x.dtype)), {"axis": place})
 
 
 def one_hot(indices: Tensor, num_classes: int, *, dtype: object = int64) -> Tensor:
-    """1 at each index, else 0: indices [...] to [..., num_classes]."""
-    indices = asarray(indices)
-    classes = _iota((*indices.shape, num_classes), indices.ndim, int64, indices.device)
-    return astype(expand_dims(indices, axis=-1) == classes, dtype)
+    """1 at each index, else 0: indices [...] to [..., num_classes].
+
+    Raises:
+        OutOfBoundsError: an index is not in [0, num_classes). In a compiled function its row is
+            NaN, of integers 0. DTypeError: the indices are no integers.
+    """
+    indices, count = integer_indices(indices, "one_hot"), as_size(num_classes)
+    if isinstance(count, int) and count < 0:
+        raise _fail(ShapeError, f"one_hot: there can't be {count} classes")
+    check_indices(indices, count, "one_hot")
+    classes = _iota((*indices.shape, count), indices.ndim, int64, indices.device)
+    places = expand_dims(astype(indices, int64), axis=-1)
+    result = astype(places == classes, dtype)
+    if result.dtype.kind != "floating" or not (_core.is_tracing() or indices._is_tracer):
+        return result
+    from ._ops import where
+
+    return where((places >= 0) & (places < count), result, math.nan)
 
 
 def _triangle(x: Tensor, k: int, lower: bool, name: str) -> Tensor:
@@ -438,13 +517,33 @@ def triu(x: Tensor, /, *, k: int = 0) -> Tensor:
 
 
 def clip(x: Tensor, /, min: Operand | None = None, max: Operand | None = None) -> Tensor:
-    """x limited to [min, max]; either may be None."""
-    from ._ops import maximum, minimum
+    """x limited to [min, max]; either may be None, and where they cross it is max.
+
+    At a bound the derivative is that of x.
+    """
+    from ._ops import greater, less
 
     x = asarray(x)
     if min is not None:
-        x = maximum(x, min)
-    return x if max is None else minimum(x, max)
+        x = _bounded(x, min if isinstance(min, (bool, int, float)) else asarray(min), less)
+    if max is not None:
+        x = _bounded(x, max if isinstance(max, (bool, int, float)) else asarray(max), greater)
+    return x
+
+
+def _bounded(x: Tensor, bound: Operand, beyond: Callable[[Tensor, Operand], Tensor]) -> Tensor:
+    """The bound where x is beyond it or the bound is NaN, else x.
+
+    Not by `maximum`, which shares the derivative between equal operands.
+    """
+    from ._ops import isnan, where
+
+    replaced = beyond(x, bound)
+    if isinstance(bound, float) and math.isnan(bound):
+        return where(True, bound, x)
+    if isinstance(bound, Tensor) and bound.dtype.kind == "floating":
+        replaced = replaced | isnan(bound)
+    return where(replaced, bound, x)
 
 
 clamp = clip

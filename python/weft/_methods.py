@@ -122,24 +122,46 @@ def _format(self: Tensor, specification: str) -> str:
 def _deepcopy(self: Tensor, memo: dict) -> Tensor:
     import copy
 
-    result = type(self).__new__(type(self), self.detach())
+    result = _restored(type(self), self.detach(), self.requires_grad and self.is_leaf)
     memo[id(self)] = result
-    if self.requires_grad and self.is_leaf:
-        result.requires_grad = True
+    if self.grad is not None:
+        result.grad = copy.deepcopy(self.grad, memo)
     for name, value in getattr(self, "__dict__", {}).items():
         setattr(result, name, copy.deepcopy(value, memo))
     return result
 
 
+def _restored(kind: type, value: Tensor, requires_grad: bool) -> Tensor:
+    """A tensor of a class, whose own constructor may have other arguments."""
+    result = Tensor.__new__(kind, value)
+    result.requires_grad = requires_grad
+    return result
+
+
 @_method("__reduce__")
 def _reduce(self: Tensor) -> tuple:
-    return _unpickled, (np.array(_numpy(_core.on_host(self))), str(self.device))
+    elements = _core.on_host(self)
+    is_bfloat16 = self.dtype is bfloat16
+    array = np.array(
+        memoryview(_core.bits_of_bfloat16(elements)) if is_bfloat16 else _numpy(elements)
+    )
+    arguments = (
+        type(self),
+        array,
+        self.dtype,
+        str(self.device),
+        self.requires_grad and self.is_leaf,
+    )
+    return _unpickled, arguments, getattr(self, "__dict__", None) or None
 
 
-def _unpickled(array: np.ndarray, device: str) -> Tensor:
+def _unpickled(
+    kind: type, array: np.ndarray, dtype: DType, device: str, requires_grad: bool
+) -> Tensor:
     from ._creation import asarray
 
-    return asarray(array, device=device)
+    value = _core.from_buffer(array, dtype if dtype is bfloat16 else None, True)
+    return _restored(kind, asarray(value, device=device), requires_grad)
 
 
 # Shape and dtype -----------------------------------------------------------------------------
@@ -460,7 +482,8 @@ def _copy_in_place(self: Tensor, other: Any) -> Tensor:
     """Takes the value of another tensor, broadcast, in place."""
     from ._creation import asarray
 
-    return self.assign(_manipulation.broadcast_to(asarray(other), self.shape))
+    value = other if isinstance(other, Tensor) else asarray(other, dtype=self.dtype)
+    return self.assign(_manipulation.broadcast_to(value, self.shape))
 
 
 @_method("fill_")

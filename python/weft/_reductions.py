@@ -9,7 +9,7 @@ from . import _core
 from ._core import Tensor
 from ._creation import _fail, asarray
 from ._dtypes import bool_, float32, int64
-from ._errors import ShapeError
+from ._errors import OptionError, ShapeError
 from ._manipulation import Axes, astype, expand_dims, normalize_axes, normalize_axis, reshape
 
 
@@ -116,10 +116,11 @@ def var(
 def std(
     x: Tensor, /, *, axis: Axes = None, correction: float = 0.0, keepdims: bool = False
 ) -> Tensor:
-    """The standard deviation along the axes (None: all): the root of `var`."""
-    from ._ops import sqrt
+    """The standard deviation along the axes (None: all): the root of `var`.
 
-    return sqrt(var(x, axis=axis, correction=correction, keepdims=keepdims))
+    Where it is 0, so is the derivative.
+    """
+    return _root(var(x, axis=axis, correction=correction, keepdims=keepdims), 2)
 
 
 def any(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
@@ -152,14 +153,34 @@ def logsumexp(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False) -> Ten
 
 
 def norm(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False, ord: float = 2) -> Tensor:
-    """The vector norm of order ``ord`` (1, 2, inf or any positive number) along the axes."""
-    from ._ops import abs, sqrt
+    """The vector norm of order ``ord`` (1, 2, inf or any positive number) along the axes.
+
+    float16 and bfloat16 are computed in float32. Where it is 0, so is the derivative.
+
+    Raises:
+        OptionError: ``ord`` is not positive.
+    """
+    from ._ops import abs, where
 
     x = _floating(asarray(x))
-    if ord == 2:
-        return sqrt(sum(x * x, axis=axis, keepdims=keepdims))
-    if ord == math.inf:
+    if not isinstance(ord, (int, builtins.float)) or not ord > 0:
+        raise _fail(OptionError, f"norm: ord has to be a positive number, not {ord!r}")
+    if ord == math.inf and x._size:
         return max(abs(x), axis=axis, keepdims=keepdims)
-    if ord == 1:
-        return sum(abs(x), axis=axis, keepdims=keepdims)
-    return sum(abs(x) ** ord, axis=axis, keepdims=keepdims) ** (1 / builtins.float(ord))
+    dtype, wide = x.dtype, astype(x, float32) if x.dtype.itemsize < float32.itemsize else x
+    if ord in (1, 2, math.inf):
+        powers = wide * wide if ord == 2 else abs(wide)
+    else:
+        # 0 to a power below 1 has no derivative.
+        powers = where(wide == 0, 0.0, abs(where(wide == 0, 1.0, wide)) ** ord)
+    total = sum(powers, axis=axis, keepdims=keepdims)
+    return astype(total if ord in (1, math.inf) else _root(total, ord), dtype)
+
+
+def _root(x: Tensor, ord: float) -> Tensor:
+    """x to the power of 1 / ord, with a derivative of 0 where it is 0."""
+    from ._ops import sqrt, where
+
+    is_zero = x == 0
+    safe = where(is_zero, 1.0, x)
+    return where(is_zero, x, sqrt(safe) if ord == 2 else safe ** (1 / builtins.float(ord)))

@@ -16,10 +16,10 @@ import numpy as np
 from . import _core
 from ._autodiff import no_grad
 from ._core import Tensor
-from ._creation import _fail, _shape, asarray
+from ._creation import _fail, _shape, _size, asarray
 from ._devices import Device, as_device
-from ._dtypes import as_dtype, float32, float64, int32, int64
-from ._errors import ShapeError
+from ._dtypes import as_dtype, finfo, float32, float64, iinfo, int32, int64
+from ._errors import DTypeError, OptionError, OutOfRangeError, ShapeError
 from ._manipulation import astype
 
 Shape = int | Sequence[int]
@@ -112,12 +112,17 @@ def _bits(key: Tensor, shape: tuple[int, ...], dtype: object) -> Tensor:
 
 
 def _unit(key: Tensor, shape: tuple[int, ...], dtype: object) -> Tensor:
-    """Uniform in [0, 1), multiples of 2**-24 (2**-53 for float64)."""
-    if as_dtype(dtype) is float64:
+    """Uniform in [0, 1): multiples of 2**-n, with n the digits of the dtype's numbers below 1."""
+    wanted = as_dtype(dtype)
+    if wanted.kind != "floating":
+        raise _fail(DTypeError, f"random numbers need a floating dtype, not {wanted.name}")
+    digits = 1 - round(math.log2(finfo(wanted).eps))
+    if wanted is float64:
         bits = _bits(key, shape, int64)
-        return astype((bits >> 11) & ((1 << 53) - 1), float64) * 2.0**-53
+        return astype((bits >> (64 - digits)) & ((1 << digits) - 1), float64) * 2.0**-digits
     bits = _bits(key, shape, int32)
-    return astype(astype((bits >> 8) & ((1 << 24) - 1), float32) * 2.0**-24, dtype)
+    whole = astype((bits >> (32 - digits)) & ((1 << digits) - 1), float32)
+    return astype(whole * 2.0**-digits, wanted)
 
 
 def uniform(
@@ -129,9 +134,22 @@ def uniform(
     dtype: object = float32,
     device: object = None,
 ) -> Tensor:
-    """Numbers uniform in [low, high)."""
-    values = _unit(_next_key(device) if key is None else key, _shape(shape), dtype)
-    return values if (low, high) == (0.0, 1.0) else values * (high - low) + low
+    """Numbers uniform in [low, high).
+
+    Raises:
+        DTypeError: the dtype is not floating.
+    """
+    from ._ops import where
+
+    wanted = as_dtype(dtype)
+    values = _unit(_next_key(device) if key is None else key, _shape(shape), wanted)
+    if isinstance(low, Tensor) or isinstance(high, Tensor):
+        return values * (high - low) + low
+    if (low, high) == (0.0, 1.0):
+        return values
+    scaled = values * (high - low) + low
+    # The sum may be rounded up to the bound, which is left out.
+    return where(scaled < high, scaled, low) if low < high else scaled
 
 
 def normal(
@@ -167,14 +185,20 @@ def randint(
     """Integers in [low, high); with one bound in [0, low).
 
     Raises:
-        ShapeError: the range is empty.
+        ShapeError: the range is empty. OutOfRangeError: the dtype can't hold all of it.
     """
     if high is None:
         low, high = 0, low
+    low, high, wanted = _size(low, "randint: low"), _size(high, "randint: high"), as_dtype(dtype)
     if high <= low:
         raise _fail(ShapeError, f"randint: the range [{low}, {high}) is empty")
+    limits = iinfo(wanted if wanted.kind == "integer" else int64)
+    if low < limits.min or high - 1 > limits.max or high - low >= 1 << 62:
+        raise _fail(
+            OutOfRangeError, f"randint: the range [{low}, {high}) does not fit into {wanted.name}"
+        )
     bits = _bits(_next_key(device) if key is None else key, _shape(shape), int64)
-    return astype(((bits >> 1) & ((1 << 62) - 1)) % (high - low) + low, dtype)
+    return astype(((bits >> 1) & ((1 << 62) - 1)) % (high - low) + low, wanted)
 
 
 def bernoulli(
@@ -184,7 +208,15 @@ def bernoulli(
     key: Tensor | None = None,
     device: object = None,
 ) -> Tensor:
-    """True with the probability given, else False."""
+    """True with the probability given, else False.
+
+    Raises:
+        OptionError: it is not in [0, 1].
+    """
+    if isinstance(probability, (int, float)) and not 0 <= probability <= 1:
+        raise _fail(
+            OptionError, f"bernoulli: the probability has to be in [0, 1], not {probability}"
+        )
     return _unit(_next_key(device) if key is None else key, _shape(shape), float32) < probability
 
 

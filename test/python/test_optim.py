@@ -205,6 +205,121 @@ def test_state_dict_round_trip_and_torch_layout(name):
         optim.Adam([nn.Parameter(weft.ones(1))]).load_state_dict(saved)
 
 
+@pytest.mark.parametrize("kind", ["SGD", "Adam"])
+def test_zero_grad_leaves_nothing_of_nan(kind):
+    parameter = nn.Parameter(weft.ones(3))
+    optimizer, module = getattr(optim, kind)([parameter]), nn.Linear(1, 1)
+    for owner, held in ((optimizer, parameter), (module, module.weight)):
+
+        def zero(owner=owner):
+            owner.zero_grad(set_to_none=False)
+
+        for run in (zero, weft.jit(zero)):
+            held.grad = weft.full(held.shape, float("nan"))
+            run()
+            assert np.array_equal(held.grad, np.zeros(held.shape, np.float32))
+        owner.zero_grad()
+        assert held.grad is None
+
+
+LATER = [
+    ("SGD", {"lr": 0.1}, {"momentum": 0.9}),
+    ("SGD", {"lr": 0.1, "momentum": 0.5}, {"dampening": 0.3}),
+    ("SGD", {"lr": 0.1, "momentum": 0.5}, {"nesterov": True}),
+    ("SGD", {"lr": 0.1, "momentum": 0.5}, {"momentum": 0.0}),
+    ("Adam", {"lr": 0.1}, {"betas": (0.5, 0.9), "eps": 1e-3, "weight_decay": 0.1}),
+    ("AdamW", {"lr": 0.1}, {"maximize": True}),
+]
+
+
+@pytest.mark.parametrize("kind, options, changes", LATER)
+@pytest.mark.parametrize("compiled", [False, True])
+def test_options_change_and_groups_come_later(kind, options, changes, compiled):
+    ours = [nn.Parameter(weft.asarray(x)) for x in starts()]
+    theirs = [torch.nn.Parameter(torch.tensor(x)) for x in starts()]
+    optimizer = getattr(optim, kind)(ours[:1], **options)
+    twin = getattr(torch.optim, kind)(theirs[:1], **options)
+    step_once = weft.jit(optimizer.step) if compiled else optimizer.step
+    for step in range(STEPS):
+        if step == 2:
+            for group in (*optimizer.param_groups, *twin.param_groups):
+                for name, value in changes.items():
+                    group[name] = value
+        if step == 3:
+            optimizer.add_param_group({"params": ours[1:], "lr": 0.02})
+            twin.add_param_group({"params": theirs[1:], "lr": 0.02})
+        count = 1 if step < 3 else 2
+        values = [value for value in gradients(step)[:count] if value is not None]
+        set_gradients(ours[: len(values)], values, weft.asarray)
+        set_gradients(theirs[: len(values)], values, torch.tensor)
+        step_once()
+        twin.step()
+        assert_same_parameters(ours, theirs, step + 1)
+
+
+@pytest.mark.parametrize("kind", ["SGD", "Adam", "AdamW"])
+@pytest.mark.parametrize("steps", [0, 2])
+def test_torchs_state_loads_into_an_optimizer_with_other_options(kind, steps):
+    options = {"lr": 0.05, "weight_decay": 0.1}
+    options |= {"momentum": 0.9, "dampening": 0.2} if kind == "SGD" else {"amsgrad": True}
+    theirs = [torch.nn.Parameter(torch.tensor(x)) for x in starts()]
+    twin = getattr(torch.optim, kind)(theirs, **options)
+    for step in range(steps):
+        set_gradients(theirs, gradients(step), torch.tensor)
+        twin.step()
+    ours = [nn.Parameter(weft.asarray(p.detach().numpy().copy())) for p in theirs]
+    optimizer = getattr(optim, kind)(ours, lr=1.0)
+    optimizer.load_state_dict(twin.state_dict())
+    for step in (3, 4, 5):
+        set_gradients(ours, gradients(step), weft.asarray)
+        set_gradients(theirs, gradients(step), torch.tensor)
+        optimizer.step()
+        twin.step()
+        assert_same_parameters(ours, theirs, step)
+
+
+def test_a_state_that_does_not_fit_changes_nothing():
+    parameter = nn.Parameter(weft.ones(3))
+    optimizer = optim.SGD([parameter], lr=0.1)
+    good = optim.SGD([nn.Parameter(weft.ones(3))], lr=0.5, momentum=0.9).state_dict()
+    for state, groups, error in (
+        ({0: {"momentum_buffer": weft.ones(4)}}, good["param_groups"], weft.ShapeError),
+        ({}, [{**good["param_groups"][0], "momentum": -1.0}], weft.OptionError),
+        ({}, [], weft.ShapeError),
+    ):
+        with pytest.raises(error):
+            optimizer.load_state_dict({"state": state, "param_groups": groups})
+        assert optimizer.param_groups[0]["momentum"] == 0
+        assert optimizer.param_groups[0]["lr"] == 0.1
+    with pytest.raises(weft.NameUseError):
+        optimizer.load_state_dict({})
+
+
+@pytest.mark.parametrize("kind", ["SGD", "Adam"])
+def test_float64_parameters_step_in_float64(kind):
+    options = {"lr": 0.1, "momentum": 0.9, "dampening": 0.1} if kind == "SGD" else {"lr": 0.1}
+    ours = nn.Parameter(weft.asarray(np.array([0.1, 0.2])))
+    theirs = torch.nn.Parameter(torch.tensor([0.1, 0.2], dtype=torch.float64))
+    optimizer = getattr(optim, kind)([ours], **options)
+    twin = getattr(torch.optim, kind)([theirs], **options)
+    for _ in range(3):
+        ours.grad, theirs.grad = ours.detach() * 0.7, theirs.detach() * 0.7
+        optimizer.step()
+        twin.step()
+        np.testing.assert_allclose(ours.detach(), theirs.detach(), rtol=1e-14)
+
+
+def test_an_optimizer_is_copied_with_its_parameters():
+    model = nn.Linear(2, 1)
+    optimizer = optim.SGD(model.parameters(), lr=0.5, momentum=0.9)
+    twin_model, twin = copy.deepcopy((model, optimizer))
+    twin.param_groups[0]["dampening"] = 0.5
+    twin_model(weft.ones(1, 2)).sum().backward()
+    twin.step()
+    assert optimizer.state[model.weight].keys() == {"momentum_buffer"}
+    assert np.array_equal(twin_model.bias.detach(), model.bias.detach() - 0.5)
+
+
 def test_mistakes_have_clear_errors():
     parameter = nn.Parameter(weft.ones(1))
     with pytest.raises(ValueError, match="no parameters"):
@@ -221,7 +336,7 @@ def test_mistakes_have_clear_errors():
         optim.Adam([parameter], betas=(0.9, 1.0))
     with pytest.raises(ValueError, match="nesterov needs momentum"):
         optim.SGD([parameter], nesterov=True)
-    with pytest.raises(TypeError, match="no optimizer"):
+    with pytest.raises(weft.DTypeError, match="no optimizer"):
         optim.lr_scheduler.StepLR(3, 1)
 
 
@@ -247,9 +362,18 @@ def test_schedule_matches_torch(name):
         schedule.step()
         twin.step()
     assert schedule.last_epoch == twin.last_epoch == 12
-    resumed = SCHEDULES[name](optim.lr_scheduler, optim.SGD([nn.Parameter(weft.ones(1))], lr=0.1))
-    resumed.load_state_dict(schedule.state_dict())
-    assert resumed.last_epoch == 12
+    for state in (schedule.state_dict(), twin.state_dict()):
+        fresh = optim.SGD([nn.Parameter(weft.ones(1))], lr=0.7)
+        resumed = SCHEDULES[name](optim.lr_scheduler, fresh)
+        fresh.load_state_dict(ours.state_dict())
+        resumed.load_state_dict(state)
+        assert resumed.last_epoch == 12
+        assert resumed.base_lrs == [0.1]
+        expected = copy.deepcopy(twin)
+        for _ in range(5):
+            resumed.step()
+            expected.step()
+            assert resumed.get_last_lr() == pytest.approx(expected.get_last_lr(), rel=1e-13)
 
 
 @pytest.mark.parametrize("name", SCHEDULES)

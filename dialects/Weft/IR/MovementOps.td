@@ -156,7 +156,8 @@ def Weft_GatherOp : Weft_InferredOp<"gather", [Gradient, FixedDimensions, Indexe
   let summary = "The slices of x at `indices` along `axis`.";
   let description = [{
     The shape of the result is that of x with dimension `axis` replaced by the shape of `indices`. A
-    negative index counts from the end; an index out of range reads the nearest element in range.
+    negative index counts from the end; an index out of range gives NaN, of integers 0 and of bools
+    false.
   }];
   let arguments = (ins Weft_Tensor:$x, Weft_IndexTensor:$indices, I64Attr:$axis);
   let results = (outs Weft_Tensor:$result);

@@ -6,8 +6,8 @@ using namespace mlir;
 
 namespace weft {
 
-/// Picks by comparing each class with the label, so a label out of range gives 0 and its logits no
-/// gradient.
+/// Picks by comparing each class with the label. For a label out of range the loss is NaN, and its
+/// logits get no gradient.
 SmallVector<Value> CrossEntropyOp::decompose(OpBuilder &builder) {
   Compose at(builder, getLoc());
   Expression logits = widen(at(getLogits())), labels = at(getLabels());
@@ -17,7 +17,10 @@ SmallVector<Value> CrossEntropyOp::decompose(OpBuilder &builder) {
   Expression classes = at.iota(withElement(logits.type(), labels.element()), 1);
   Expression logProbability = at.create<LogSoftmaxOp>(logits, int64_t(1));
   Expression picked = select(classes == broadcast(labels, shape, 0), logProbability, 0.0);
-  return {convert(-sum(picked, 1), getType().getElementType())};
+  Expression loss = -sum(picked, 1);
+  Expression isClass = labels >= 0.0 && labels < at.size(labels.type(), logits.size(1));
+  Expression factor = select(isClass, loss.filled(1.0), std::numeric_limits<double>::quiet_NaN());
+  return {convert(loss * factor, getType().getElementType())};
 }
 
 /// Scores of keys that come after the query's position become -inf.

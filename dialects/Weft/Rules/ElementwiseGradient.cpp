@@ -85,6 +85,12 @@ static Expression powerForExponent(const Expression &x, const Expression &y,
   return result * log(select(x == 0.0 && y >= 0.0, 1.0, x));
 }
 
+/// x^2 + y^2, and 1 at the origin, where the quotients by it are 0.
+static Expression squaredDistance(const Expression &x, const Expression &y) {
+  Expression square = x * x + y * y;
+  return select(square == 0.0, 1.0, square);
+}
+
 // clang-format off
 BINARY_GRADIENT(AddOp, g, g)
 BINARY_GRADIENT(SubtractOp, g, -g)
@@ -94,7 +100,7 @@ BINARY_GRADIENT(RemainderOp, g, -(g * floorDivide(x, y)))
 BINARY_GRADIENT(PowOp, g * powerForBase(x, y), g * powerForExponent(x, y, result))
 BINARY_GRADIENT(MaximumOp, unlessLost(g, x == y, x < y), unlessLost(g, x == y, x > y))
 BINARY_GRADIENT(MinimumOp, unlessLost(g, x == y, x > y), unlessLost(g, x == y, x < y))
-BINARY_GRADIENT(Atan2Op, g * (y / (x * x + y * y)), -(g * (x / (x * x + y * y))))
+BINARY_GRADIENT(Atan2Op, g * (y / squaredDistance(x, y)), -(g * (x / squaredDistance(x, y))))
 // clang-format on
 
 #undef BINARY_GRADIENT

@@ -1,6 +1,7 @@
 // The elements of data movement, counters and windows (IndexedOpInterface).
 #include "dialects/Weft/IR/Weft.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include <limits>
 
 using namespace mlir;
 using arith::CmpIPredicate;
@@ -241,7 +242,10 @@ Value GatherOp::emitElements(ElementEmitter &emitter, unsigned, ArrayRef<Element
   SmallVector<ElementIndex> source(indices.take_front(axis));
   source.push_back(emitter.fromInteger(clamped));
   llvm::append_range(source, indices.drop_front(axis + inner));
-  return emitter.element(getX(), source);
+  Type compute = emitter.computeType(getResult());
+  double missing = isa<FloatType>(compute) ? std::numeric_limits<double>::quiet_NaN() : 0.0;
+  return integers.select(integers.inRange(wrapped, zero, size), emitter.element(getX(), source),
+                         emitter.constant(compute, missing));
 }
 
 //===----------------------------------------------------------------------===//

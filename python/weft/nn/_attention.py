@@ -8,6 +8,7 @@ from .. import _ops
 from .._core import Tensor
 from .._creation import _fail, empty, ones
 from .._errors import ShapeError
+from .._functional import attention_weights
 from .._manipulation import transpose, tril
 from . import functional, init
 from ._layers import Linear
@@ -133,7 +134,7 @@ class MultiheadAttention(Module):
         else:
             scores = (q @ transpose(k, -2, -1)) * (1.0 / math.sqrt(q.shape[-1]))
             scores = self._bias(scores, key_padding_mask, attn_mask, is_causal)
-            weights = functional.dropout(functional.softmax(scores, -1), self.dropout, drops)
+            weights = functional.dropout(attention_weights(scores), self.dropout, drops)
             mixed = weights @ v
         joined = transpose(mixed, 1, 2).reshape(*inputs[0].shape)
         result = self.out_proj(joined)

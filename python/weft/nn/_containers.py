@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from .._core import bump_epoch
+from .._creation import _fail
+from .._errors import OutOfBoundsError
 from ._module import Module
 
 
@@ -16,8 +18,9 @@ class _Ordered(Module):
     def _position(self, index: int) -> str:
         count, place = len(self), operator.index(index)
         if not -count <= place < count:
-            raise IndexError(
-                f"{type(self).__name__}: index {place} is out of range for {count} modules"
+            raise _fail(
+                OutOfBoundsError,
+                f"{type(self).__name__}: index {place} is out of range for {count} modules",
             )
         return list(self._modules)[place % count]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .._core import Tensor
 from . import functional
+from ._loss_functions import check_reduction
 from ._module import Module
 
 
@@ -12,11 +13,7 @@ class _Loss(Module):
 
     def __init__(self, reduction: str = "mean") -> None:
         super().__init__()
-        if reduction not in ("mean", "sum", "none"):
-            raise ValueError(
-                f"{type(self).__name__}: reduction is {reduction!r}, but has to be "
-                '"mean", "sum" or "none"'
-            )
+        check_reduction(reduction, type(self).__name__)
         self.reduction = reduction
 
 
@@ -37,11 +34,28 @@ class L1Loss(_Loss):
 
 
 class BCEWithLogitsLoss(_Loss):
-    """The cross entropy of sigmoid(input) and the target, both of one shape."""
+    """The cross entropy of sigmoid(input) and the target, both of one shape.
+
+    Args:
+        weight: a factor for each loss, broadcast.
+        pos_weight: a factor for the share of the positive class, broadcast.
+    """
+
+    def __init__(
+        self,
+        weight: Tensor | None = None,
+        reduction: str = "mean",
+        pos_weight: Tensor | None = None,
+    ) -> None:
+        super().__init__(reduction)
+        self.register_buffer("weight", weight, persistent=False)
+        self.register_buffer("pos_weight", pos_weight, persistent=False)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """See `functional.binary_cross_entropy_with_logits`."""
-        return functional.binary_cross_entropy_with_logits(input, target, self.reduction)
+        return functional.binary_cross_entropy_with_logits(
+            input, target, self.weight, self.reduction, self.pos_weight
+        )
 
 
 class _ClassLoss(_Loss):

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple, TypeVar
 
 from .._autodiff import no_grad
 from .._core import Tensor, bump_epoch, is_tracing
-from .._creation import _fail, asarray
+from .._creation import _fail, asarray, zeros_like
 from .._devices import Device
 from .._dtypes import DType, as_dtype
-from .._errors import DTypeError, ShapeError
+from .._errors import DTypeError, NameUseError, ShapeError
 from .._methods import conversion_from
 from ._parameter import Parameter
 
@@ -82,10 +82,11 @@ class Module:
         elif value is None and name in self.__dict__.get("_modules", ()):
             self._own("_modules", name, None)
         elif name in self.__dict__.get("_parameters", ()):
-            raise TypeError(
+            raise _fail(
+                DTypeError,
                 f"parameter {name!r} of {type(self).__name__} can be set to a "
                 f"Parameter or None, not to a {type(value).__name__}; use assign() "
-                "under weft.no_grad() to change its value"
+                "under weft.no_grad() to change its value",
             )
         elif self.__dict__.get(name, self) is not value:
             self._forget(name)
@@ -139,17 +140,20 @@ class Module:
 
     def _check_name(self, name: str, kind: str) -> None:
         if not isinstance(name, str) or not name or "." in name:
-            raise KeyError(f"the name of a {kind} has to be a string without dots, not {name!r}")
+            raise _fail(
+                NameUseError, f"the name of a {kind} has to be a string without dots, not {name!r}"
+            )
         taken = any(name in self.__dict__.get(registry, ()) for registry in _REGISTRIES)
         if hasattr(type(self), name) or (name in self.__dict__ and not taken):
-            raise KeyError(f"{type(self).__name__} has an attribute {name!r} already")
+            raise _fail(NameUseError, f"{type(self).__name__} has an attribute {name!r} already")
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
-        """Adds a parameter (None: a place for one). Raises TypeError for anything else."""
+        """Adds a parameter (None: a place for one). Raises DTypeError for anything else."""
         if param is not None and not isinstance(param, Parameter):
-            raise TypeError(
+            raise _fail(
+                DTypeError,
                 f"register_parameter: {name!r} is a {type(param).__name__}, not a "
-                "weft.nn.Parameter or None"
+                "weft.nn.Parameter or None",
             )
         self._own("_parameters", name, param)
 
@@ -157,21 +161,24 @@ class Module:
         """Adds a tensor that is part of the state but not learned.
 
         Raises:
-            KeyError: the name is taken. TypeError: ``tensor`` is neither a tensor nor None.
+            NameUseError: the name is taken. DTypeError: ``tensor`` is neither a tensor nor None.
         """
         self._check_name(name, "buffer")
         if tensor is not None and not isinstance(tensor, Tensor):
-            raise TypeError(
-                f"register_buffer: {name!r} is a {type(tensor).__name__}, not a tensor or None"
+            raise _fail(
+                DTypeError,
+                f"register_buffer: {name!r} is a {type(tensor).__name__}, not a tensor or None",
             )
         self._own("_buffers", name, tensor)
         if not persistent:
             self._transient_buffers[name] = True
 
     def register_module(self, name: str, module: Module | None) -> None:
-        """Adds a module below this one. Raises TypeError for anything else."""
+        """Adds a module below this one. Raises DTypeError for anything else."""
         if module is not None and not isinstance(module, Module):
-            raise TypeError(f"register_module: {name!r} is a {type(module).__name__}, not a Module")
+            raise _fail(
+                DTypeError, f"register_module: {name!r} is a {type(module).__name__}, not a Module"
+            )
         self._own("_modules", name, module)
 
     add_module = register_module
@@ -285,7 +292,9 @@ class Module:
     def train(self: Self, mode: bool = True) -> Self:
         """Sets training mode here and below, which matters to dropout and batch normalisation."""
         if not isinstance(mode, bool):
-            raise TypeError(f"train: the mode has to be a bool, not a {type(mode).__name__}")
+            raise _fail(
+                DTypeError, f"train: the mode has to be a bool, not a {type(mode).__name__}"
+            )
         self.training = mode
         for module in self.children():
             module.train(mode)
@@ -308,7 +317,7 @@ class Module:
             if set_to_none:
                 parameter.grad = None
             elif parameter.grad is not None:
-                parameter.grad = parameter.grad.detach() * 0
+                parameter.grad = zeros_like(parameter.grad)
 
     def to(self: Self, *args: Any, **kwargs: Any) -> Self:
         """Converts floating parameters and buffers to a dtype, moves all to a device, or both.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from .._core import Tensor
@@ -19,10 +18,3 @@ class Parameter(Tensor):
     def __new__(cls, data: Any, requires_grad: bool = True) -> Parameter:
         source = data.detach() if isinstance(data, Tensor) else data
         return super().__new__(cls, source, None, requires_grad)
-
-    def __reduce__(self) -> tuple:
-        return _unpickled, (*super().__reduce__(), self.requires_grad)
-
-
-def _unpickled(make: Callable, arguments: tuple, requires_grad: bool) -> Parameter:
-    return Parameter(make(*arguments), requires_grad)

@@ -11,7 +11,7 @@ from .. import random
 from .._autodiff import no_grad
 from .._core import Tensor
 from .._creation import _fail, eye, full
-from .._errors import ShapeError
+from .._errors import OptionError, ShapeError
 
 __all__ = [
     "calculate_gain",
@@ -91,7 +91,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """By how much weights before a nonlinearity are to be scaled.
 
     Raises:
-        ValueError: the nonlinearity is unknown.
+        OptionError: the nonlinearity is unknown.
     """
     if nonlinearity == "leaky_relu":
         slope = 0.01 if param is None else param
@@ -106,8 +106,9 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
         "selu": 0.75,
     }
     if nonlinearity not in gains:
-        raise ValueError(
-            f"calculate_gain: {nonlinearity!r} is none of {', '.join(['leaky_relu', *gains])}"
+        raise _fail(
+            OptionError,
+            f"calculate_gain: {nonlinearity!r} is none of {', '.join(['leaky_relu', *gains])}",
         )
     return gains[nonlinearity]
 
@@ -124,7 +125,7 @@ def _fans(tensor: Tensor) -> tuple[int, int]:
 
 def _fan(tensor: Tensor, mode: str) -> int:
     if mode not in ("fan_in", "fan_out"):
-        raise ValueError(f'the mode has to be "fan_in" or "fan_out", not {mode!r}')
+        raise _fail(OptionError, f'the mode has to be "fan_in" or "fan_out", not {mode!r}')
     return _fans(tensor)[mode == "fan_out"]
 
 

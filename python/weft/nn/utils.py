@@ -8,6 +8,7 @@ from .. import _ops
 from .._autodiff import no_grad
 from .._core import Tensor
 from .._creation import asarray
+from .._dtypes import float32, promote_types
 from .._linear import vecdot
 from .._manipulation import reshape, stack
 from .._reductions import sum
@@ -26,11 +27,15 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> T
     tensors = _with_gradients(parameters)
     if not tensors:
         return asarray(0.0)
-    flat = [reshape(tensor.grad, -1) for tensor in tensors]
+    # The squares of large halves are beyond their range.
+    flat = [
+        reshape(tensor.grad, -1).astype(promote_types(tensor.grad.dtype, float32))
+        for tensor in tensors
+    ]
     total = _ops.sqrt(sum(stack([vecdot(gradient, gradient) for gradient in flat])))
     factor = _ops.minimum(max_norm / (total + 1e-6), 1.0)
     for tensor in tensors:
-        tensor.grad = tensor.grad * factor
+        tensor.grad = tensor.grad * factor.astype(tensor.grad.dtype)
     return total
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .. import _ops
 from .._core import Tensor
-from .._creation import asarray, zeros_like
-from .._dtypes import float32, float64
+from .._dtypes import float64
 from ._optimizer import Optimizer, ParameterGroup, check_option
 
 
@@ -25,7 +24,7 @@ class Adam(Optimizer):
         maximize: follows the gradient upwards.
 
     Raises:
-        ValueError: an option is negative, or a beta is 1 or more.
+        OptionError: an option is negative, or a beta is 1 or more.
     """
 
     decoupled = False
@@ -53,21 +52,15 @@ class Adam(Optimizer):
             },
         )
 
-    def _check(self, group: ParameterGroup) -> None:
+    def _check(self, group: Mapping[str, Any]) -> None:
         for name in ("lr", "eps", "weight_decay"):
             check_option(self, name, group[name])
         for number, beta in enumerate(group["betas"]):
             check_option(self, f"betas[{number}]", beta, below=1.0)
 
-    def _start(self, parameter: Tensor, group: ParameterGroup) -> dict[str, Tensor]:
-        start = {
-            "step": asarray(0.0, dtype=float32, device=parameter.device),
-            "exp_avg": zeros_like(parameter),
-            "exp_avg_sq": zeros_like(parameter),
-        }
-        if group["amsgrad"]:
-            start["max_exp_avg_sq"] = zeros_like(parameter)
-        return start
+    def _names(self, group: Mapping[str, Any]) -> tuple[str, ...]:
+        largest = ("max_exp_avg_sq",) if group["amsgrad"] else ()
+        return ("step", "exp_avg", "exp_avg_sq", *largest)
 
     def _update(
         self,

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 from .._autodiff import enable_grad, no_grad
 from .._core import Tensor, bump_epoch, is_tracing
-from .._creation import _fail, asarray, full
+from .._creation import _fail, asarray, full, zeros_like
 from .._devices import as_device
-from .._dtypes import float64
-from .._errors import DTypeError, ShapeError
+from .._dtypes import float32, float64
+from .._errors import DTypeError, NameUseError, OptionError, ShapeError, UnsupportedError
 
 Self = TypeVar("Self", bound="Optimizer")
 
@@ -27,9 +27,12 @@ class ParameterGroup(MutableMapping[str, Any]):
     """
 
     __weft_epoch__ = True
+    #: Called when an option changes; apart from what compiled functions look at.
+    __slots__ = ("__dict__", "changed")
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         self._values: dict[str, Any] = {}
+        self.changed: Callable[[], None] | None = None
         # Of the first parameter: what is kept in tensors is where they are.
         self._device = next((parameter.device for parameter in options.get("params", ())), None)
         for name, value in options.items():
@@ -45,6 +48,8 @@ class ParameterGroup(MutableMapping[str, Any]):
         else:
             self._values[name] = value
             bump_epoch()
+            if self.changed is not None:
+                self.changed()
 
     def _set_tensor(self, name: str, value: Any) -> None:
         tensor = self._values.get(name)
@@ -78,25 +83,28 @@ class ParameterGroup(MutableMapping[str, Any]):
 
 
 def check_option(optimizer: object, name: str, value: float, below: float = math.inf) -> None:
-    """Raises ValueError, naming the option, unless 0 <= value < below."""
-    if not (isinstance(value, Tensor) or 0.0 <= value < below):
+    """Raises OptionError, naming the option, unless 0 <= value < below."""
+    if isinstance(value, Tensor):
+        return
+    if not (isinstance(value, (int, float)) and 0.0 <= value < below):
         limit = "" if below == math.inf else f" and less than {below:g}"
-        raise ValueError(
-            f"{type(optimizer).__name__}: {name} has to be at least 0{limit}, not {value}"
+        raise _fail(
+            OptionError,
+            f"{type(optimizer).__name__}: {name} has to be at least 0{limit}, not {value!r}",
         )
 
 
 class Optimizer:
     """Changes parameters by their gradients, in place, at each `step`.
 
-    Subclasses define ``_start`` (the tensors kept for a parameter) and ``_update``.
+    Subclasses define ``_names`` (of the tensors kept for a parameter) and ``_update``.
 
     Args:
         params: parameters, pairs of names and parameters, or dicts of ``"params"`` and options.
         defaults: the options of groups that do not say otherwise.
 
     Raises:
-        ValueError: there are no parameters, or one is given twice. DTypeError: one is no tensor.
+        OptionError: there are no parameters, or one is given twice. DTypeError: one is no tensor.
     """
 
     __weft_epoch__ = True
@@ -114,7 +122,7 @@ class Optimizer:
             )
         groups = list(params)
         if not groups:
-            raise ValueError(f"{type(self).__name__}: there are no parameters")
+            raise _fail(OptionError, f"{type(self).__name__}: there are no parameters")
         if not isinstance(groups[0], Mapping):
             groups = [{"params": groups}]
         for group in groups:
@@ -129,8 +137,12 @@ class Optimizer:
         """Adds parameters (``param_group["params"]``) with options of their own.
 
         Raises:
-            ValueError: a parameter is there already. DTypeError: one is no floating tensor.
+            OptionError: a parameter is there already. DTypeError: one is no floating tensor.
         """
+        if not isinstance(param_group, Mapping) or "params" not in param_group:
+            raise _fail(
+                DTypeError, f'{type(self).__name__}: a group has to be a dict with "params"'
+            )
         given = param_group["params"]
         params = (
             [given]
@@ -146,24 +158,41 @@ class Optimizer:
                     "no floating tensor to optimize",
                 )
             if id(parameter) in known:
-                raise ValueError(f"{type(self).__name__}: a parameter is given twice")
+                raise _fail(OptionError, f"{type(self).__name__}: a parameter is given twice")
             known.add(id(parameter))
         options = {**self._defaults, **param_group, "params": params}
         group = ParameterGroup(options)
         self._check(group)
-        first = sum(len(group["params"]) for group in self.param_groups)
-        for number, parameter in enumerate(params, first):
-            for name, tensor in self._start(parameter, group).items():
-                self._state[f"{number}.{name}"] = tensor
         self.param_groups.append(group)
-        bump_epoch()
+        group.changed = self._complete_state
+        self._complete_state()
 
-    def _check(self, group: ParameterGroup) -> None:
-        """Raises ValueError for options out of range."""
+    def _complete_state(self) -> None:
+        """Makes the tensors that the groups' options ask for and that are not there yet.
 
-    def _start(self, parameter: Tensor, group: ParameterGroup) -> dict[str, Tensor]:
-        """The tensors kept for a parameter, before the first step."""
+        A trace can't make any: they would be gone with it.
+        """
+        if is_tracing():
+            return
+        for number, parameter, group in self._numbered():
+            names = self._names(group)
+            kept = {name: self._state.get(f"{number}.{name}") for name in names}
+            for name in [name for name in names if kept[name] is None]:
+                self._state[f"{number}.{name}"] = self._made(name, parameter, kept)
+                bump_epoch()
+
+    def _check(self, group: Mapping[str, Any]) -> None:
+        """Raises OptionError for options out of range."""
+
+    def _names(self, group: Mapping[str, Any]) -> tuple[str, ...]:
+        """The names of the tensors kept for each parameter: "step" is 0-d, others are like it."""
         raise NotImplementedError
+
+    def _made(self, name: str, parameter: Tensor, kept: Mapping[str, Tensor | None]) -> Tensor:
+        """A tensor to keep as it is at first; ``kept`` are those that are there already."""
+        if name == "step":
+            return asarray(0.0, dtype=float32, device=parameter.device)
+        return zeros_like(parameter)
 
     def _update(
         self,
@@ -191,6 +220,16 @@ class Optimizer:
             states[int(number)][name] = tensor
         return states
 
+    def _require_state(self, states: list[dict[str, Tensor]]) -> None:
+        for number, _, group in self._numbered():
+            missing = [name for name in self._names(group) if name not in states[number]]
+            if missing:
+                raise _fail(
+                    UnsupportedError,
+                    f"{type(self).__name__}: an option that needs {', '.join(missing)} was "
+                    "switched on inside of a compiled function; set it outside",
+                )
+
     @property
     def state(self) -> dict[Tensor, dict[str, Tensor]]:
         """The tensors kept for each parameter."""
@@ -205,7 +244,7 @@ class Optimizer:
             if set_to_none:
                 parameter.grad = None
             elif parameter.grad is not None:
-                parameter.grad = parameter.grad.detach() * 0
+                parameter.grad = zeros_like(parameter.grad)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Changes all parameters that have gradients.
@@ -219,6 +258,8 @@ class Optimizer:
                 loss = closure()
         with no_grad():
             states = self._states()
+            if is_tracing():
+                self._require_state(states)
             for number, parameter, group in self._numbered():
                 gradient = parameter.grad
                 if gradient is None:
@@ -259,42 +300,73 @@ class Optimizer:
         }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Takes what `state_dict` gave. Nothing is changed unless everything fits.
+        """Takes what `state_dict` gave, or that of PyTorch's optimizer of the same name.
+
+        Nothing is changed unless everything fits.
 
         Raises:
             ShapeError: there are other numbers of groups or parameters, or other shapes.
+            NameUseError: it has no state or no groups. OptionError: an option is out of range.
         """
+        name = f"load_state_dict of {type(self).__name__}"
+        for key in ("state", "param_groups"):
+            if not isinstance(state_dict, Mapping) or key not in state_dict:
+                raise _fail(NameUseError, f"{name}: there is no {key!r}")
         groups = state_dict["param_groups"]
         sizes = [len(group["params"]) for group in groups]
         own = [len(group["params"]) for group in self.param_groups]
         if sizes != own:
             raise _fail(
                 ShapeError,
-                f"load_state_dict of {type(self).__name__}: groups of {sizes} "
-                f"parameters, but the optimizer has groups of {own}",
+                f"{name}: groups of {sizes} parameters, but the optimizer has groups of {own}",
             )
-        values: dict[str, Tensor] = {}
-        for number, kept in state_dict["state"].items():
-            for name, value in kept.items():
-                key, tensor = f"{number}.{name}", asarray(value, copy=True)
-                wanted = self._state.get(key)
-                if wanted is None:
-                    continue
-                if tensor.shape != wanted.shape:
-                    raise _fail(
-                        ShapeError,
-                        f"load_state_dict of {type(self).__name__}: {name} of "
-                        f"parameter {number} has shape {tensor.shape}, but "
-                        f"{wanted.shape} is needed",
-                    )
-                values[key] = tensor
+        options = [
+            {**group, **{key: value for key, value in loaded.items() if key != "params"}}
+            for group, loaded in zip(self.param_groups, groups, strict=True)
+        ]
+        for merged in options:
+            self._check(merged)
+        numbers = [number for loaded in groups for number in loaded["params"]]
+        values = self._loaded_values(state_dict["state"], numbers, options, name)
+        for group, loaded in zip(self.param_groups, options, strict=True):
+            for key, value in loaded.items():
+                if key != "params":
+                    group[key] = value
+        self._complete_state()
         with no_grad():
             for key, tensor in values.items():
-                self._state[key].assign(tensor.detach().to(self._state[key].device))
-        for group, loaded in zip(self.param_groups, groups, strict=True):
-            for name, value in loaded.items():
-                if name != "params":
-                    group[name] = value
+                wanted = self._state[key]
+                wanted.assign(tensor.detach().astype(wanted.dtype).to(wanted.device))
+
+    def _loaded_values(
+        self,
+        state: Mapping[Any, Mapping[str, Any]],
+        numbers: list[Any],
+        options: list[dict[str, Any]],
+        name: str,
+    ) -> dict[str, Tensor]:
+        """The tensors of a state to load by their keys here, with shapes that fit."""
+        values: dict[str, Tensor] = {}
+        owned = [(parameter, group) for group in options for parameter in group["params"]]
+        for own, (number, (parameter, group)) in enumerate(zip(numbers, owned, strict=True)):
+            kept: dict[str, Tensor | None] = {
+                key: asarray(value, copy=True)
+                for key, value in state.get(number, {}).items()
+                if value is not None
+            }
+            for key in self._names(group):
+                # What is not loaded starts anew, beside what is.
+                tensor = kept.get(key)
+                tensor = self._made(key, parameter, kept) if tensor is None else tensor
+                wanted = () if key == "step" else parameter.shape
+                if tensor.shape != wanted:
+                    raise _fail(
+                        ShapeError,
+                        f"{name}: {key} of parameter {number} has shape {tensor.shape}, but "
+                        f"{wanted} is needed",
+                    )
+                values[f"{own}.{key}"] = tensor
+        return values
 
     def __repr__(self) -> str:
         lines = [f"{type(self).__name__} ("]

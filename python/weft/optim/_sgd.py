@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .. import _ops
 from .._core import Tensor
-from .._creation import asarray, zeros_like
-from .._dtypes import float32
+from .._creation import _fail, asarray
+from .._errors import OptionError
+from .._reductions import any
 from ._optimizer import Optimizer, ParameterGroup, check_option
 
 
@@ -25,7 +26,7 @@ class SGD(Optimizer):
         maximize: follows the gradient upwards.
 
     Raises:
-        ValueError: an option is negative, or nesterov is used without momentum.
+        OptionError: an option is negative, or nesterov is used without momentum.
     """
 
     def __init__(
@@ -51,19 +52,23 @@ class SGD(Optimizer):
             },
         )
 
-    def _check(self, group: ParameterGroup) -> None:
+    def _check(self, group: Mapping[str, Any]) -> None:
         for name in ("lr", "momentum", "weight_decay"):
             check_option(self, name, group[name])
         if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
-            raise ValueError("SGD: nesterov needs momentum, and no dampening")
+            raise _fail(OptionError, "SGD: nesterov needs momentum, and no dampening")
 
-    def _start(self, parameter: Tensor, group: ParameterGroup) -> dict[str, Tensor]:
+    def _names(self, group: Mapping[str, Any]) -> tuple[str, ...]:
         if group["momentum"] == 0:
-            return {}
-        start = {"momentum_buffer": zeros_like(parameter)}
-        if group["dampening"] != 0:
-            start["step"] = asarray(0.0, dtype=float32, device=parameter.device)
-        return start
+            return ()
+        return ("momentum_buffer",) if group["dampening"] == 0 else ("momentum_buffer", "step")
+
+    def _made(self, name: str, parameter: Tensor, kept: Mapping[str, Tensor | None]) -> Tensor:
+        made, buffer = super()._made(name, parameter, kept), kept.get("momentum_buffer")
+        if name == "step" and buffer is not None and bool(any(buffer != 0)):
+            # A direction that is there already is not the first one.
+            return made + 1
+        return made
 
     def _update(
         self,
@@ -79,10 +84,11 @@ class SGD(Optimizer):
         if group["momentum"] != 0:
             buffer = state["momentum_buffer"]
             added = direction
-            if "step" in state:
+            if group["dampening"] != 0:
                 # The first direction is the whole gradient.
-                share = _ops.where(state["step"] == 0, 1.0, 1.0 - group["dampening"])
-                added = direction * share.astype(parameter.dtype)
+                all_of_it = asarray(1.0, dtype=parameter.dtype, device=parameter.device)
+                share = _ops.where(state["step"] == 0, all_of_it, 1.0 - group["dampening"])
+                added = direction * share
                 state["step"] += 1
             kept = buffer * group["momentum"] + added
             buffer.assign(kept)

@@ -6,14 +6,16 @@ Count and learning rate are tensors, so that ``step()`` may be part of a compile
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from .. import _ops
 from .._autodiff import no_grad
 from .._core import Tensor, bump_epoch, is_tracing
-from .._creation import asarray, full_like
+from .._creation import _fail, asarray, full_like
 from .._dtypes import float64
+from .._errors import DTypeError, NameUseError, OptionError
 from ._optimizer import Optimizer, ParameterGroup
 
 __all__ = [
@@ -48,7 +50,7 @@ class LRScheduler:
         last_epoch: how many steps were done before; -1 starts anew.
 
     Raises:
-        TypeError: there is no optimizer. KeyError: last_epoch is given, but a group has no
+        DTypeError: there is no optimizer. NameUseError: last_epoch is given, but a group has no
             "initial_lr".
     """
 
@@ -56,15 +58,18 @@ class LRScheduler:
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"{type(self).__name__}: {type(optimizer).__name__} is no optimizer")
+            raise _fail(
+                DTypeError, f"{type(self).__name__}: {type(optimizer).__name__} is no optimizer"
+            )
         self.optimizer = optimizer
         for number, group in enumerate(optimizer.param_groups):
             if last_epoch == -1:
                 group["initial_lr"] = group["lr"]
             elif "initial_lr" not in group:
-                raise KeyError(
+                raise _fail(
+                    NameUseError,
                     f"{type(self).__name__}: with last_epoch given, group {number} of "
-                    'the optimizer needs an "initial_lr"'
+                    'the optimizer needs an "initial_lr"',
                 )
         self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
         # Where the rates are that are computed from it.
@@ -101,16 +106,47 @@ class LRScheduler:
         for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
             group["lr"] = rate
 
+    def _settings(self) -> dict[str, Any]:
+        """The attributes that are kept in `state_dict`: what a subclass sets, but for functions."""
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if name not in ("optimizer", "_epoch", "lr_lambdas")
+        }
+
     def state_dict(self) -> dict[str, Any]:
-        """The count and the rates at the start."""
-        return {"last_epoch": self.last_epoch, "base_lrs": list(self.base_lrs)}
+        """The count, the rates at the start and the present ones, and the schedule's settings."""
+        return {
+            **{name: _copied(value) for name, value in self._settings().items()},
+            "last_epoch": self.last_epoch,
+            "_last_lr": self.get_last_lr(),
+        }
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Takes what `state_dict` gave."""
+        """Takes what `state_dict` gave, or that of PyTorch's schedule of the same name.
+
+        The rates themselves are loaded with the optimizer.
+
+        Raises:
+            NameUseError: there is no "last_epoch".
+        """
+        if "last_epoch" not in state_dict:
+            raise _fail(
+                NameUseError, f'load_state_dict of {type(self).__name__}: there is no "last_epoch"'
+            )
         with no_grad():
             self._epoch.assign(full_like(self._epoch, float(state_dict["last_epoch"])))
-        self.base_lrs = list(state_dict["base_lrs"])
+        for name in self._settings():
+            if name in state_dict:
+                setattr(self, name, _copied(state_dict[name]))
         bump_epoch()
+
+
+def _copied(value: Any) -> Any:
+    """A setting of its own: PyTorch counts its milestones."""
+    if isinstance(value, Counter):
+        return sorted(value.elements())
+    return list(value) if isinstance(value, (list, tuple)) else value
 
 
 class LambdaLR(LRScheduler):
@@ -125,7 +161,9 @@ class LambdaLR(LRScheduler):
         count = len(optimizer.param_groups)
         self.lr_lambdas = [lr_lambda] * count if callable(lr_lambda) else list(lr_lambda)
         if len(self.lr_lambdas) != count:
-            raise ValueError(f"LambdaLR: {len(self.lr_lambdas)} functions for {count} groups")
+            raise _fail(
+                OptionError, f"LambdaLR: {len(self.lr_lambdas)} functions for {count} groups"
+            )
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self) -> list[Scalar]:
@@ -189,7 +227,7 @@ class LinearLR(LRScheduler):
     """Times a factor that goes from start_factor to end_factor within total_iters steps.
 
     Raises:
-        ValueError: start_factor is not in (0, 1], or end_factor not in [0, 1].
+        OptionError: start_factor is not in (0, 1], or end_factor not in [0, 1].
     """
 
     def __init__(
@@ -201,9 +239,10 @@ class LinearLR(LRScheduler):
         last_epoch: int = -1,
     ) -> None:
         if not 0 < start_factor <= 1 or not 0 <= end_factor <= 1:
-            raise ValueError(
+            raise _fail(
+                OptionError,
                 f"LinearLR: start_factor has to be in (0, 1] and end_factor in [0, "
-                f"1], not {start_factor} and {end_factor}"
+                f"1], not {start_factor} and {end_factor}",
             )
         self.start_factor, self.end_factor = start_factor, end_factor
         self.total_iters = total_iters
