@@ -138,6 +138,7 @@ from ._reductions import (
 
 # These build on all of the above.
 from . import data, nn, optim
+from ._arguments import explain_errors as _explain_errors
 
 __version__ = "0.1.0"
 __array_api_version__ = "2023.12"
@@ -146,6 +147,16 @@ pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
 cat = concat
 float, double, half, long, int = float32, float64, float16, int64, int32
 manual_seed, rand, randn = random.seed, random.rand, random.randn
+
+
+_explain_errors(globals(), [name for name in globals() if not name.startswith("_")])
+for _module in (random, nn.functional, nn.init, nn.utils):
+    _explain_errors(vars(_module), _module.__all__)
+_explain_errors(Tensor, [name for name in vars(Tensor) if not name.startswith("_")])
+for _public in (*vars(nn).values(), *vars(optim).values(), *vars(optim.lr_scheduler).values()):
+    for _class in _public.__mro__ if isinstance(_public, type) else ():
+        if _class.__module__.startswith("weft."):
+            _explain_errors(_class, ["__init__", "load_state_dict", "add_param_group"])
 
 
 def stats() -> dict:

@@ -35,13 +35,16 @@ def _size(size: SupportsIndex, what: str = "a size") -> int:
     if isinstance(size, SymbolicSize):
         return size
     try:
-        return operator.index(size)
+        number = operator.index(size)
     except TypeError:
         if isinstance(size, Tensor):
             raise
         raise _fail(
             DTypeError, f"{what} has to be an integer, not a {type(size).__name__}"
         ) from None
+    if abs(number) >= 2**63:
+        raise _fail(ShapeError, f"{what} of {number} is too large")
+    return number
 
 
 def _shape(shape: Shape | Sequence[int | Sequence[int]]) -> tuple[int, ...]:
@@ -260,7 +263,10 @@ def zeros(
     requires_grad: bool = False,
 ) -> Tensor:
     """Zeros: ``zeros((2, 3))`` or ``zeros(2, 3)``."""
-    return _leaf(_core.full(_shape(shape), 0, as_dtype(dtype or float32), device), requires_grad)
+    return _leaf(
+        _core.full(_shape(shape), 0, as_dtype(float32 if dtype is None else dtype), device),
+        requires_grad,
+    )
 
 
 def ones(
@@ -270,7 +276,10 @@ def ones(
     requires_grad: bool = False,
 ) -> Tensor:
     """Ones: ``ones((2, 3))`` or ``ones(2, 3)``."""
-    return _leaf(_core.full(_shape(shape), 1, as_dtype(dtype or float32), device), requires_grad)
+    return _leaf(
+        _core.full(_shape(shape), 1, as_dtype(float32 if dtype is None else dtype), device),
+        requires_grad,
+    )
 
 
 def _leaf(result: Tensor, requires_grad: bool) -> Tensor:
@@ -293,17 +302,30 @@ def full_like(
     device: object = None,
 ) -> Tensor:
     """A tensor of x's shape (and dtype, and device) filled with a number."""
-    return full(x.shape, fill_value, dtype=dtype or x.dtype, device=device or x.device)
+    return full(
+        x.shape,
+        fill_value,
+        dtype=x.dtype if dtype is None else dtype,
+        device=x.device if device is None else device,
+    )
 
 
 def zeros_like(x: Tensor, /, *, dtype: object = None, device: object = None) -> Tensor:
     """Zeros of x's shape and dtype, on x's device."""
-    return zeros(x.shape, dtype=dtype or x.dtype, device=device or x.device)
+    return zeros(
+        x.shape,
+        dtype=x.dtype if dtype is None else dtype,
+        device=x.device if device is None else device,
+    )
 
 
 def ones_like(x: Tensor, /, *, dtype: object = None, device: object = None) -> Tensor:
     """Ones of x's shape and dtype, on x's device."""
-    return ones(x.shape, dtype=dtype or x.dtype, device=device or x.device)
+    return ones(
+        x.shape,
+        dtype=x.dtype if dtype is None else dtype,
+        device=x.device if device is None else device,
+    )
 
 
 def empty_like(x: Tensor, /, *, dtype: object = None, device: object = None) -> Tensor:
@@ -349,7 +371,7 @@ def arange(
     if isinstance(stop - start, SymbolicSize) and isinstance(step, int) and step > 0:
         count = cast(int, (stop - start + (step - 1)) // step)
     elif integral:
-        count = max(0, -((start - stop) // step))
+        count = max(0, int(-((start - stop) // step)))
     elif all(math.isfinite(value) for value in (start, stop, step)):
         count = max(0, math.ceil((stop - start) / step))
     else:
@@ -387,7 +409,7 @@ def linspace(
     num = _size(num, "linspace: num")
     if isinstance(num, int) and num < 0:
         raise _fail(ShapeError, f"linspace: num is {num}, but must not be negative")
-    wanted = as_dtype(dtype or float32)
+    wanted = as_dtype(float32 if dtype is None else dtype)
     divisions = num - 1 if endpoint else num
     position, span = _iota((num,), 0, float64, device), float(stop) - float(start)
     step = span / divisions if divisions > 0 else 0.0
@@ -412,7 +434,7 @@ def eye(
     """Ones on diagonal ``k``, zeros elsewhere: [n_rows, n_cols]."""
     shape = _shape((n_rows, n_rows if n_cols is None else n_cols))
     columns, rows = _iota(shape, 1, int64, device), _iota(shape, 0, int64, device)
-    return (columns - rows == k).astype(dtype or float32)
+    return (columns - rows == k).astype(float32 if dtype is None else dtype)
 
 
 def meshgrid(*arrays: Tensor, indexing: str = "xy") -> list[Tensor]:
@@ -427,6 +449,8 @@ def meshgrid(*arrays: Tensor, indexing: str = "xy") -> list[Tensor]:
         raise _fail(ShapeError, f"meshgrid: indexing is {indexing!r}, but has to be 'xy' or 'ij'")
     shape = [0] * count
     for place, x in zip(order, arrays, strict=True):
+        if x.ndim != 1:
+            raise _fail(ShapeError, f"meshgrid: a tensor of shape {x.shape} is not 1-D")
         shape[place] = x.shape[0]
     result = []
     for place, x in zip(order, arrays, strict=True):

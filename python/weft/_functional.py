@@ -62,6 +62,10 @@ def _along_axis(name: str, x: Tensor, dim: int, dtype: object) -> Tensor:
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x weight^T + bias: x [..., K], weight [N, K], bias [N]."""
+    if weight.ndim != 2:
+        raise _fail(
+            ShapeError, f"linear: the weight has shape {weight.shape}, but has to be [N, K]"
+        )
     if x.shape[-1:] != weight.shape[-1:]:
         raise _fail(
             ShapeError,
@@ -156,6 +160,9 @@ def avg_pool2d(
 def adaptive_avg_pool2d(x: Tensor, output_size: Pair) -> Tensor:
     """Means of windows such that the result is [N, C, *output_size], which has to divide H, W."""
     sizes = _pair(output_size, "adaptive_avg_pool2d: output_size")
+    _check_dims(x, 4, "adaptive_avg_pool2d", "[N, C, H, W]")
+    if any(size < 1 for size in sizes):
+        raise _fail(ShapeError, f"adaptive_avg_pool2d: {sizes} has a size below 1")
     if any(have % want for have, want in zip(x.shape[2:], sizes, strict=True)):
         raise _fail(ShapeError, f"adaptive_avg_pool2d: {sizes} does not divide shape {x.shape}")
     window = [have // want for have, want in zip(x.shape[2:], sizes, strict=True)]
@@ -301,6 +308,12 @@ def scaled_dot_product_attention(
         DTypeError: the mask is of integers.
     """
     query, key, value = (_floating(x, "scaled_dot_product_attention") for x in (query, key, value))
+    if min(query.ndim, key.ndim, value.ndim) < 2:
+        raise _fail(
+            ShapeError,
+            "scaled_dot_product_attention: query, key and value need at least 2 dimensions, not "
+            f"shapes {query.shape}, {key.shape} and {value.shape}",
+        )
     factor = 1.0 / math.sqrt(builtins.max(query.shape[-1], 1)) if scale is None else float(scale)
     if attn_mask is None and dropout_p == 0.0:
         return _core.apply(

@@ -135,6 +135,8 @@ def moveaxis(x: Tensor, source: int | Sequence[int], destination: int | Sequence
     """x with the source axes at the destination places, the others in their order."""
     sources = [source] if isinstance(source, int) else list(source)
     targets = [destination] if isinstance(destination, int) else list(destination)
+    if len(sources) != len(targets):
+        raise _fail(ShapeError, f"moveaxis: {len(sources)} axes go to {len(targets)} places")
     sources = [normalize_axis(axis, x.ndim, "moveaxis") for axis in sources]
     targets = [normalize_axis(axis, x.ndim, "moveaxis") for axis in targets]
     order = [axis for axis in range(x.ndim) if axis not in sources]
@@ -269,7 +271,9 @@ def roll(x: Tensor, /, shift: int | Sequence[int], *, axis: Axes = None) -> Tens
     if axis is None:
         return reshape(roll(reshape(x, -1), shift, axis=0), x.shape)
     axes = list(axis) if isinstance(axis, Sequence) else [axis]
-    shifts = [shift] * len(axes) if isinstance(shift, int) else list(shift)
+    shifts = list(shift) if isinstance(shift, Sequence) else [shift] * len(axes)
+    if len(shifts) != len(axes):
+        raise _fail(ShapeError, f"roll: {len(shifts)} shifts for {len(axes)} axes")
     for place, amount in zip(axes, shifts, strict=True):
         place = normalize_axis(place, x.ndim, "roll")
         size = x.shape[place]
@@ -335,7 +339,8 @@ def chunk(x: Tensor, chunks: int, dim: int = 0) -> list[Tensor]:
 
 def unstack(x: Tensor, /, *, axis: int = 0) -> list[Tensor]:
     """The slices of x along ``axis``."""
-    return [squeeze(piece, axis) for piece in split(x, 1, axis)] if x.shape[axis] else []
+    place = normalize_axis(axis, x.ndim, "unstack")
+    return [squeeze(piece, place) for piece in split(x, 1, place)] if x.shape[place] else []
 
 
 def tile(x: Tensor, repetitions: Sequence[int], /) -> Tensor:

@@ -8,6 +8,7 @@ device, else on ``device`` (None: the CPU), or where the compiled function runs.
 from __future__ import annotations
 
 import math
+import operator
 import os
 from collections.abc import Sequence
 
@@ -42,6 +43,12 @@ _SECOND_WORD = np.array([0, 1], np.int32)
 
 
 def _words(number: int) -> np.ndarray:
+    try:
+        number = operator.index(number)
+    except TypeError:
+        raise _fail(
+            DTypeError, f"a seed has to be an integer, not a {type(number).__name__}"
+        ) from None
     low, high = number & 0xFFFFFFFF, (number >> 32) & 0xFFFFFFFF
     return np.array([low, high], dtype=np.uint32).view(np.int32)
 

@@ -232,7 +232,7 @@ LATER = [
 ]
 
 
-@pytest.mark.parametrize("kind, options, changes", LATER)
+@pytest.mark.parametrize(("kind", "options", "changes"), LATER)
 @pytest.mark.parametrize("compiled", [False, True])
 def test_options_change_and_groups_come_later(kind, options, changes, compiled):
     ours = [nn.Parameter(weft.asarray(x)) for x in starts()]

@@ -42,7 +42,7 @@ class MultiheadAttention(Module):
         dtype: object = None,
     ) -> None:
         super().__init__()
-        if num_heads < 1 or embed_dim % num_heads:
+        if num_heads < 1 or embed_dim < 1 or embed_dim % num_heads:
             raise _fail(
                 ShapeError, f"MultiheadAttention: {num_heads} heads do not divide {embed_dim}"
             )

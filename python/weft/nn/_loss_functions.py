@@ -96,7 +96,7 @@ def binary_cross_entropy_with_logits(
         losses = _ops.maximum(x, 0.0) - x * y + small
     else:
         positive = asarray(pos_weight) * y
-        losses = (1.0 - y) * (_ops.maximum(x, 0.0) + small) + positive * (
+        losses = (-y + 1.0) * (_ops.maximum(x, 0.0) + small) + positive * (
             _ops.maximum(-x, 0.0) + small
         )
     if weight is not None:

@@ -1,0 +1,189 @@
+"""Errors about arguments: what Python raises inside of weft becomes an error of weft.
+
+Nothing is checked beforehand. Where a function fails with one of Python's own errors, its arguments
+are compared with its annotations: the first that does not fit is named, with what it has to be.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import numbers
+import sys
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ._core import SymbolicSize, Tensor
+from ._creation import _fail
+from ._errors import (
+    DTypeError,
+    NameUseError,
+    OutOfBoundsError,
+    OutOfRangeError,
+    ShapeError,
+    WeftError,
+)
+
+_PACKAGE = str(Path(__file__).parent)
+
+#: What becomes of Python's errors where the arguments are of the right types; None: nothing.
+_KINDS: dict[type[Exception], type[WeftError] | None] = {
+    TypeError: DTypeError,
+    AttributeError: DTypeError,
+    ValueError: ShapeError,
+    IndexError: OutOfBoundsError,
+    KeyError: NameUseError,
+    ArithmeticError: OutOfRangeError,
+    RuntimeError: None,
+}
+
+
+def _elements_fit(hints: tuple, value: Any) -> bool:
+    if not hints or isinstance(value, (str, Tensor, np.ndarray)):
+        return True
+    wanted = [hint for hint in hints if hint is not Ellipsis]
+    items = list(value)
+    if len(wanted) > 1:
+        return len(wanted) == len(items) and all(map(_fits, wanted, items))
+    return all(_fits(wanted[0], item) for item in items)
+
+
+#: For an annotation what may be given, and how to say it.
+_FORMS: dict[Any, tuple[Callable[[Any], bool], str]] = {
+    Tensor: (lambda value: isinstance(value, Tensor), "a tensor"),
+    int: (lambda value: isinstance(value, (typing.SupportsIndex, SymbolicSize)), "an integer"),
+    float: (lambda value: isinstance(value, (numbers.Real, Tensor, SymbolicSize)), "a number"),
+    bool: (lambda value: isinstance(value, (bool, np.bool_)), "a bool"),
+    str: (lambda value: isinstance(value, str), "a string"),
+    Sequence: (lambda value: isinstance(value, (list, tuple)), "a sequence"),
+    Iterable: (lambda value: hasattr(value, "__iter__"), "an iterable"),
+    Mapping: (lambda value: isinstance(value, Mapping), "a mapping"),
+    Callable: (callable, "a function"),
+    type(None): (lambda value: value is None, "None"),
+}
+_FORMS[typing.SupportsIndex] = _FORMS[int]
+_FORMS[list] = _FORMS[tuple] = _FORMS[Sequence]
+
+
+def _fits(hint: Any, value: Any) -> bool:
+    """Whether a value is what an annotation says; true for annotations not known here."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return any(_fits(option, value) for option in typing.get_args(hint))
+    form = _FORMS.get(typing.get_origin(hint) or hint)
+    if form is None:
+        return not (isinstance(hint, type) and hint.__module__.startswith("weft")) or isinstance(
+            value, hint
+        )
+    return form[0](value) and (
+        form in (_FORMS[Callable], _FORMS[Mapping]) or _elements_fit(typing.get_args(hint), value)
+    )
+
+
+def _words(hint: Any) -> str:
+    """An annotation in words: "a sequence of integers"."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return " or ".join(dict.fromkeys(_words(option) for option in typing.get_args(hint)))
+    form = _FORMS.get(typing.get_origin(hint) or hint)
+    if form is None:
+        return f"a {getattr(hint, '__name__', hint)}"
+    if form not in (_FORMS[Sequence], _FORMS[Iterable]) or typing.get_args(hint) in ((), (Any,)):
+        return form[1]
+    return f"{form[1]} of which each is {_words(typing.get_args(hint)[0])}"
+
+
+def _misfit(function: Callable, arguments: tuple, options: dict) -> str | None:
+    """What is wrong with the first argument that its annotation does not describe."""
+    try:
+        bound = inspect.signature(function).bind(*arguments, **options).arguments
+        hints = typing.get_type_hints(function)
+    except (TypeError, NameError):
+        return None
+    parameters = inspect.signature(function).parameters
+    for name, value in bound.items():
+        many = parameters[name].kind is inspect.Parameter.VAR_POSITIONAL
+        for item in value if many else [value]:
+            if name in hints and not _fits(hints[name], item):
+                return f"{name} has to be {_words(hints[name])}, not {_shown(item)}"
+    return None
+
+
+def _shown(value: Any) -> str:
+    plain = isinstance(value, (str, numbers.Number, type(None)))
+    return repr(value) if plain else f"a {type(value).__name__}"
+
+
+def _is_own(error: BaseException) -> bool:
+    """Whether an error comes from weft's own code, called as its signature says."""
+    trace, depth = error.__traceback__, 0
+    while trace is not None and trace.tb_next is not None:
+        trace, depth = trace.tb_next, depth + 1
+    return (
+        depth > 0 and trace is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE)
+    )
+
+
+@functools.cache
+def explained(function: Callable, owner: type = object) -> Callable:
+    """The function, with errors of weft where Python's own come from inside of it.
+
+    As a method it refuses to be called on anything but an ``owner``.
+    """
+
+    @functools.wraps(function)
+    def call(*arguments: Any, **options: Any) -> Any:
+        try:
+            if arguments and not isinstance(arguments[0], owner):
+                raise _fail(
+                    DTypeError,
+                    f"{function.__name__.strip('_')}: a {type(arguments[0]).__name__} is no "
+                    f"{owner.__name__}",
+                )
+            return function(*arguments, **options)
+        except WeftError:
+            raise
+        except tuple(_KINDS) as error:
+            if not _is_own(error):
+                raise
+            name = function.__name__.strip("_")
+            if name == "init" and arguments:
+                name = type(arguments[0]).__name__
+            misfit = _misfit(function, arguments, options)
+            if misfit is not None:
+                raise _fail(DTypeError, f"{name}: {misfit}") from None
+            kind = next(own for python, own in _KINDS.items() if isinstance(error, python))
+            if kind is None:
+                raise
+            raise _fail(kind, f"{name}: {error}") from error
+
+    # Functions are pickled by the name that they have in their own module.
+    home = vars(sys.modules[function.__module__])
+    if owner is object and home.get(function.__name__) is function:
+        home[function.__name__] = call
+    _explained.add(call)
+    return call
+
+
+_explained: set[Callable] = set()
+
+
+def explain_errors(namespace: dict[str, Any] | type, names: Iterable[str]) -> None:
+    """Puts `explained` functions in the place of those of a module or class with these names.
+
+    Functions that the op records generate check their arguments themselves.
+    """
+    members = vars(namespace) if isinstance(namespace, type) else namespace
+    for name in names:
+        member = members.get(name)
+        if not isinstance(member, types.FunctionType) or member in _explained:
+            continue
+        if member.__module__ == "weft._ops":
+            continue
+        if isinstance(namespace, type):
+            setattr(namespace, name, explained(member, namespace))
+        else:
+            namespace[name] = explained(member)

@@ -1,0 +1,121 @@
+"""Arguments of wrong types, shapes and values: one clear error of weft with the user's line."""
+
+import contextlib
+import inspect
+import math
+import random
+
+import numpy as np
+import pytest
+import torch
+import weft
+from weft import nn, optim
+
+TENSORS = [
+    lambda: weft.ones(3),
+    lambda: weft.ones(2, 3),
+    lambda: weft.ones(()),
+    lambda: weft.zeros(0, 3),
+    lambda: weft.ones(1, 2, 4, 4),
+    lambda: weft.asarray([0, 1, 2]),
+    lambda: weft.asarray([True, False, True]),
+    lambda: weft.ones(3, dtype="float16"),
+    lambda: weft.ones(2, 2, dtype="uint8"),
+]
+OTHERS = [
+    *(None, "abc", 1.5, -1, -3, 0, 2, math.nan, math.inf, True, [1, 2], (2, 3), [], {}, object()),
+    *([1.5, 2.5], [-1, 2], "float32", "mean", 10**25, 1 + 2j, np.ones(3), (0, 1), [(1, 1)]),
+    *([(1, 1), (0, 2)], b"x", {1, 2}, (None,), torch.ones(2), np.complex64(1)),
+]
+
+#: They change the process, or take functions and files.
+LEFT_OUT = {"set_num_threads", "from_dlpack", "jit", "grad", "value_and_grad", "vjp", "jvp"}
+LEFT_OUT |= {"export", "load", "spec", "save_safetensors", "load_safetensors"}
+
+
+def public_functions():
+    for space in (weft, nn.functional, nn.init, nn.utils, weft.random):
+        for name in getattr(space, "__all__", dir(space)):
+            member = getattr(space, name)
+            if inspect.isfunction(member) and not name.startswith("_") and name not in LEFT_OUT:
+                yield f"{space.__name__}.{name}", member
+    for name in nn.__all__:
+        if inspect.isclass(getattr(nn, name)):
+            yield f"nn.{name}", getattr(nn, name)
+    for name in ("SGD", "Adam", "AdamW"):
+        yield f"optim.{name}", getattr(optim, name)
+    for name, member in vars(weft.Tensor).items():
+        if inspect.isfunction(member) and not name.startswith("_"):
+            yield f"Tensor.{name}", member
+
+
+FUNCTIONS = dict(public_functions())
+
+
+def drawn_arguments(function, draw):
+    """Anything for each argument; most often a tensor where one is expected first."""
+    positional, options = [], {}
+    for place, parameter in enumerate(inspect.signature(function).parameters.values()):
+        pool = TENSORS if place == 0 and draw.random() < 0.7 else TENSORS + OTHERS
+        value = draw.choice(pool)
+        value = value() if inspect.isfunction(value) else value
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            positional += [value] * draw.randint(0, 2)
+        elif parameter.kind is parameter.KEYWORD_ONLY:
+            options |= {parameter.name: value} if draw.random() < 0.3 else {}
+        elif parameter.kind is not parameter.VAR_KEYWORD:
+            if parameter.default is not parameter.empty and draw.random() < 0.5:
+                break
+            positional.append(value)
+    return positional, options
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.filterwarnings("ignore")
+def test_only_errors_of_weft_come_out(name):
+    draw = random.Random(name)
+    for _ in range(20):
+        positional, options = drawn_arguments(FUNCTIONS[name], draw)
+        with contextlib.suppress(weft.WeftError):
+            FUNCTIONS[name](*positional, **options)
+
+
+MISTAKES = [
+    (lambda: weft.chunk([1], 2), weft.DTypeError, "chunk: x has to be a tensor, not a list"),
+    (lambda: weft.stack(None), weft.DTypeError, "stack: arrays has to be a sequence"),
+    (lambda: weft.ones(3).split("a"), weft.DTypeError, "split: split_size has to be an integer"),
+    (lambda: nn.Conv2d("a", 1, 2), weft.DTypeError, "Conv2d: in_channels has to be an integer"),
+    (lambda: weft.zeros(2.5), weft.DTypeError, "a size has to be an integer, not a float"),
+    (lambda: weft.zeros(10**25), weft.ShapeError, "too large"),
+    (lambda: weft.roll(weft.ones(2, 2), (1, 2), axis=0), weft.ShapeError, "2 shifts for 1 axes"),
+    (lambda: nn.functional.dropout(weft.ones(2), {1}), weft.DTypeError, "p has to be a number"),
+    (lambda: weft.reshape(weft.ones(4), 2.0), weft.DTypeError, "reshape: shape has to be"),
+    (lambda: optim.SGD(3), weft.DTypeError, "SGD: params has to be an iterable"),
+    (lambda: optim.SGD([]), weft.OptionError, "no parameters"),
+    (lambda: weft.sum(weft.ones(2), axis=math.nan), weft.DTypeError, "an axis has to be"),
+    (lambda: nn.ModuleList([])[1], weft.OutOfBoundsError, "out of range"),
+    (lambda: nn.Module().register_buffer("a.b", None), weft.NameUseError, "without dots"),
+    (lambda: weft.arange(math.inf), weft.ShapeError, "have to be finite"),
+]
+
+
+@pytest.mark.parametrize(("call", "kind", "message"), MISTAKES)
+def test_messages_name_function_argument_and_line(call, kind, message):
+    with pytest.raises(kind, match=rf"test_wrong_arguments.py:\d+: .*{message}"):
+        call()
+
+
+def test_other_errors_stay_what_they_are():
+    class Module(nn.Module):
+        def __init__(self):
+            super().__init__()
+            raise ValueError("the user's own")
+
+    with pytest.raises(ValueError, match="the user's own") as caught:
+        Module()
+    assert not isinstance(caught.value, weft.WeftError)
+    with pytest.raises(TypeError, match="missing 1 required positional argument") as caught:
+        weft.norm()
+    assert not isinstance(caught.value, weft.WeftError)
+    with pytest.raises(ZeroDivisionError):
+        nn.Sequential().apply(lambda module: 1 // 0)
