@@ -220,6 +220,32 @@ def SinkTransposes : Pass<"weft-sink-transposes", "::mlir::ModuleOp"> {
   let dependentDialects = ["::weft::WeftDialect"];
 }
 
+def SplitConcatenations : Pass<"weft-split-concatenations", "::mlir::ModuleOp"> {
+  let summary = "Concatenate many tensors in several steps, so that no kernel reads too many";
+  let description = [{
+    A concatenation of more than 16 tensors becomes one of concatenations of 16 each, and so on: the
+    code of a kernel grows with its operands. Before:
+
+    ```mlir
+    func.func @f(%x: tensor<1xf32>) -> tensor<17xf32> {
+      %0 = weft.concatenate %x, %x, %x, %x, %x, %x, %x, %x, %x, %x, %x, %x, %x, %x, %x, %x, %x axis 0 : tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32> -> tensor<17xf32>
+      return %0 : tensor<17xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @f(%x: tensor<1xf32>) -> tensor<17xf32> {
+      %0 = weft.concatenate %x, %x, %x, %x, %x, %x, %x, %x, %x, %x, %x, %x, %x, %x, %x, %x axis 0 : tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32>, tensor<1xf32> -> tensor<16xf32>
+      %1 = weft.concatenate %0, %x axis 0 : tensor<16xf32>, tensor<1xf32> -> tensor<17xf32>
+      return %1 : tensor<17xf32>
+    }
+    ```
+  }];
+  let dependentDialects = ["::weft::WeftDialect"];
+}
+
 def SplitReductions : Pass<"weft-split-reductions", "::mlir::ModuleOp"> {
   let summary = "Reduce one group of neighbouring axes at a time, the innermost first";
   let description = [{

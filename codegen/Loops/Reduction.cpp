@@ -32,20 +32,24 @@ Value resultOf(KernelEmitter &emitter, ReductionOpInterface op, ValueRange accum
 
 unsigned accumulatorWidth(ReductionOpInterface op) { return op.usesPosition() ? 2 : 1; }
 
-static bool dependsOn(Value value, const llvm::DenseSet<Operation *> &pending) {
+/// True if `value` is computed from a result of `pending`. `seen` are ops that are not.
+static bool dependsOn(Value value, const llvm::DenseSet<Operation *> &pending,
+                      llvm::DenseSet<Operation *> &seen) {
   Operation *op = value.getDefiningOp();
-  return op && (pending.contains(op) || llvm::any_of(op->getOperands(), [&](Value operand) {
-                  return dependsOn(operand, pending);
-                }));
+  if (!op || !seen.insert(op).second)
+    return false;
+  return pending.contains(op) || llvm::any_of(op->getOperands(), [&](Value operand) {
+           return dependsOn(operand, pending, seen);
+         });
 }
 
 size_t independentFrom(ArrayRef<ReductionOpInterface> reductions, size_t first) {
-  llvm::DenseSet<Operation *> pending;
+  llvm::DenseSet<Operation *> pending, seen;
   for (ReductionOpInterface op : reductions.drop_front(first))
     pending.insert(op);
   size_t count = 0;
   while (first + count < reductions.size() &&
-         !dependsOn(reductions[first + count]->getOperand(0), pending))
+         !dependsOn(reductions[first + count]->getOperand(0), pending, seen))
     ++count;
   return count;
 }

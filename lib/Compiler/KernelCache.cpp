@@ -30,11 +30,17 @@ std::vector<std::shared_ptr<const KernelCode>> KernelCache::get(ArrayRef<KernelO
     }
     missing.push_back(kernel);
   }
-  for (const KernelObject &object : compile(missing)) {
-    Stopwatch watch(statistics.loadSeconds);
-    ++statistics.kernelsCompiled;
-    disk.store(object);
-    loaded[object.name] = backend->load(object);
+  // In parts, so that the memory of compiling does not grow with the number of kernels.
+  constexpr size_t mostAtOnce = 64;
+  for (ArrayRef<KernelOp> rest = missing; !rest.empty();) {
+    ArrayRef<KernelOp> part = rest.take_front(mostAtOnce);
+    rest = rest.drop_front(part.size());
+    for (const KernelObject &object : compile(part)) {
+      Stopwatch watch(statistics.loadSeconds);
+      ++statistics.kernelsCompiled;
+      disk.store(object);
+      loaded[object.name] = backend->load(object);
+    }
   }
   statistics.diskFailures = disk.failures();
   std::vector<std::shared_ptr<const KernelCode>> result;

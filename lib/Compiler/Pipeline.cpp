@@ -24,6 +24,7 @@ static void addSimplify(OpPassManager &passes) {
   passes.addPass(createDecompose());
   passes.addPass(createRemoveStopGradients());
   passes.addPass(createSplitReductions());
+  passes.addPass(createSplitConcatenations());
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createSinkTransposes());
   passes.addPass(createSinkReshapes());

@@ -15,7 +15,7 @@ namespace {
 class PlanBuilder {
 public:
   PlanBuilder(func::FuncOp function, const KernelCodeByName &code, Device *device)
-      : function(function), code(code) {
+      : function(function), kernels(function->getParentOfType<ModuleOp>()), code(code) {
     result.plan.device = device;
   }
 
@@ -109,7 +109,7 @@ private:
     if (result.plan.device)
       return std::nullopt;
     auto launch = cast<LaunchOp>(output.getOwner());
-    auto kernel = SymbolTable::lookupNearestSymbolFrom<KernelOp>(launch, launch.getKernelAttr());
+    auto kernel = kernels.lookup<KernelOp>(launch.getKernel());
     Value inKernel = kernel.getYield().getValues()[output.getResultNumber()];
     for (auto [number, input] : llvm::enumerate(launch.getInputs())) {
       auto argument = dyn_cast<BlockArgument>(storageOf(input));
@@ -128,10 +128,15 @@ private:
 
   /// True if only elementwise ops read the value and what is computed from it.
   static bool isReadInPlace(Value value) {
-    return llvm::all_of(value.getUsers(), [](Operation *user) {
-      return isa<YieldOp>(user) ||
-             (isa<ElementwiseOpInterface>(user) && isReadInPlace(user->getResult(0)));
-    });
+    llvm::SmallSetVector<Operation *, 8> readers;
+    readers.insert(value.user_begin(), value.user_end());
+    for (size_t next = 0; next < readers.size(); ++next) {
+      Operation *reader = readers[next];
+      if (!isa<YieldOp, ElementwiseOpInterface>(reader))
+        return false;
+      readers.insert(reader->user_begin(), reader->user_end());
+    }
+    return true;
   }
 
   /// True if anything but `launch` reads the storage of `value` at the same time or later.
@@ -144,7 +149,7 @@ private:
   }
 
   void addLaunch(LaunchOp launch) {
-    auto kernel = SymbolTable::lookupNearestSymbolFrom<KernelOp>(launch, launch.getKernelAttr());
+    auto kernel = kernels.lookup<KernelOp>(launch.getKernel());
     std::shared_ptr<const KernelCode> kernelCode = code.at(kernel.getSymName());
     std::vector<int64_t> sizes;
     for (const LaunchArgument &argument : launchArguments(launch, kernel))
@@ -222,6 +227,7 @@ private:
   }
 
   func::FuncOp function;
+  SymbolTable kernels;
   const KernelCodeByName &code;
   Executable result;
   uint64_t plannedBytes = 0;

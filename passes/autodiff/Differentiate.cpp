@@ -250,13 +250,15 @@ LogicalResult differentiate(func::FuncOp function) {
   FailureOr<SmallVector<Value>> gradients = buildGradients(builder, *result, one, *arguments);
   if (failed(gradients))
     return failure();
-  for (auto [argument, gradient] : llvm::zip_equal(*arguments, *gradients)) {
+  for (auto [argument, gradient] : llvm::zip_equal(*arguments, *gradients))
     if (!gradient)
       gradient = filled(builder, function.getLoc(), argument.getType(), 0.0);
-    terminator->insertOperands(terminator->getNumOperands(), gradient);
-    if (failed(function.insertResult(function.getNumResults(), argument.getType(), {})))
-      return failure();
-  }
+  size_t count = gradients->size();
+  if (failed(function.insertResults(SmallVector<unsigned>(count, function.getNumResults()),
+                                    TypeRange(ValueRange(*arguments)),
+                                    SmallVector<DictionaryAttr>(count))))
+    return failure();
+  terminator->insertOperands(terminator->getNumOperands(), *gradients);
   function->removeAttr(requestName);
   return success();
 }

@@ -267,15 +267,24 @@ private:
 void sortTopologically(Block &block) {
   llvm::DenseSet<Operation *> placed;
   SmallVector<Operation *> order;
-  std::function<void(Operation *)> place = [&](Operation *op) {
-    if (!op || op->getBlock() != &block || !placed.insert(op).second)
-      return;
-    for (Value operand : op->getOperands())
-      place(operand.getDefiningOp());
-    order.push_back(op);
+  // The ops on the way down, each with the number of its next operand.
+  SmallVector<std::pair<Operation *, unsigned>> path;
+  auto place = [&](Operation *op) {
+    if (op && op->getBlock() == &block && placed.insert(op).second)
+      path.push_back({op, 0});
   };
-  for (Operation &op : block)
-    place(&op);
+  for (Operation &root : block) {
+    place(&root);
+    while (!path.empty()) {
+      auto &[op, next] = path.back();
+      if (next < op->getNumOperands()) {
+        place(op->getOperand(next++).getDefiningOp());
+        continue;
+      }
+      order.push_back(op);
+      path.pop_back();
+    }
+  }
   for (Operation *op : order)
     op->moveBefore(&block, block.end());
 }

@@ -71,21 +71,57 @@ static bool repeatsInnermost(BroadcastOp op) {
   return true;
 }
 
+/// About how many instructions the op adds to the body of a loop at each of its places.
+static int64_t instructionCount(Operation *op) {
+  if (isFree(op))
+    return 0;
+  if (auto elementwise = dyn_cast<ElementwiseOpInterface>(op))
+    return elementwise.getInstructionCount();
+  auto indexed = dyn_cast<IndexedOpInterface>(op);
+  return indexed ? indexed.getInstructionCount() : 1;
+}
+
+/// How many of these it saves to make the op's value the one result of a kernel.
+static int64_t instructionsSavedAlone(Operation *op) {
+  auto indexed = dyn_cast<IndexedOpInterface>(op);
+  return indexed && indexed.getJoinedAxis() ? indexed.getInstructionCount() : 0;
+}
+
 /// True if `axes` are the last ones of `rank`.
 static bool areInnermost(ArrayRef<int64_t> axes, int64_t rank) {
   int64_t first = rank - static_cast<int64_t>(axes.size());
   return axes.empty() || (axes.front() == first && axes.back() == rank - 1);
 }
 
+int64_t FusionGroups::costOfElement(Value value) const {
+  Operation *op = value.getDefiningOp();
+  bool isComputed = op && isFusable(op) && isMap(op);
+  return isComputed && (isFree(op) || value.hasOneUse()) ? costs.at(op) : 1;
+}
+
 FusionGroups::FusionGroups(Block &block) {
+  for (Operation &op : block) {
+    int64_t cost = isFusable(&op) ? instructionCount(&op) : 0;
+    for (Value operand : op.getOperands())
+      cost = std::min(cost + costOfElement(operand), FusionLimits::repeated);
+    costs[&op] = cost;
+  }
   for (Operation &op : llvm::reverse(block))
-    if (isFusable(&op))
-      visit(&op);
+    visit(&op);
 }
 
 void FusionGroups::visit(Operation *op) {
+  if (!isFusable(op)) {
+    FusionGroup &outside = start(op);
+    outside.kind = FusionGroup::Outside;
+    outside.ops.insert(op);
+    groupOf[op] = &outside;
+    return;
+  }
   bool leaves = llvm::any_of(op->getUsers(), [&](Operation *user) {
-    return readsMemory(user) || (!groupOf.count(user) && !rematerialized.contains(user));
+    if (rematerialized.contains(user))
+      return false;
+    return readsMemory(user) || groupOf.at(user)->kind == FusionGroup::Outside;
   });
   if (!leaves && isFree(op)) {
     rematerialized.insert(op);
@@ -95,13 +131,14 @@ void FusionGroups::visit(Operation *op) {
   add(op, host ? *host : start(op));
 }
 
-/// Calls `visit(user, operand)` for each use, looking through ops that are computed again by their
-/// readers.
+/// Calls `visit(use, through)` for each use, looking through ops that are computed again by their
+/// readers (`through` is the first of these, or null), until it returns false.
 static void forEachRead(Operation *op, const llvm::DenseSet<Operation *> &rematerialized,
-                        function_ref<void(OpOperand &, Operation *through)> visit) {
+                        function_ref<bool(OpOperand &, OpOperand *through)> visit) {
   for (OpOperand &use : op->getUses()) {
     if (!rematerialized.contains(use.getOwner())) {
-      visit(use, nullptr);
+      if (!visit(use, nullptr))
+        return;
       continue;
     }
     SmallVector<Operation *> pending{use.getOwner()};
@@ -110,42 +147,62 @@ static void forEachRead(Operation *op, const llvm::DenseSet<Operation *> &remate
       for (OpOperand &next : through->getUses()) {
         if (rematerialized.contains(next.getOwner()))
           pending.push_back(next.getOwner());
-        else
-          visit(next, use.getOwner());
+        else if (!visit(next, &use))
+          return;
       }
     }
   }
 }
 
 FusionGroup *FusionGroups::findHost(Operation *op) {
+  /// Readers beyond the first few hardly ever come into question.
+  constexpr size_t mostCandidates = 8;
   llvm::SmallSetVector<FusionGroup *, 4> candidates;
   bool leaves = false;
-  forEachRead(op, rematerialized, [&](OpOperand &use, Operation *) {
-    if (FusionGroup *group = groupOf.lookup(use.getOwner()))
-      candidates.insert(group);
-    else
+  forEachRead(op, rematerialized, [&](OpOperand &use, OpOperand *) {
+    FusionGroup *group = groupOf.at(use.getOwner());
+    if (group->kind == FusionGroup::Outside)
       leaves = true;
+    else
+      candidates.insert(group);
+    return true;
   });
   bool shared = leaves || candidates.size() > 1;
   // The order of uses is not that of the program: the first reader is asked first.
   auto inOrder = candidates.takeVector();
   llvm::sort(inOrder, [](auto *left, auto *right) { return left->number > right->number; });
-  for (FusionGroup *group : inOrder) {
-    if (!canJoin(op, *group))
+  for (FusionGroup *group : ArrayRef<FusionGroup *>(inOrder).take_front(mostCandidates)) {
+    if (!canJoin(op, *group) || !fits(op, *group))
       continue;
     if (!shared)
       return group;
     // The op becomes a result of the kernel: it must be computed at the kernel's own elements, and
     // its other readers must not come before the kernel.
-    if (!canBeResult(op, *group) || !isReadInPlace(op, *group))
-      continue;
-    bool cyclic = llvm::any_of(op->getUsers(), [&](Operation *user) {
-      return groupOf.lookup(user) != group && reaches(user, *group);
-    });
-    if (!cyclic)
+    if (canBeResult(op, *group) && isReadInPlace(op, *group) && orderBeforeReaders(op, *group))
       return group;
   }
   return nullptr;
+}
+
+bool FusionGroups::orderBeforeReaders(Operation *op, FusionGroup &group) {
+  llvm::SmallSetVector<GroupOrder::Node *, 4> others;
+  forEachRead(op, rematerialized, [&](OpOperand &use, OpOperand *) {
+    if (FusionGroup *reader = groupOf.at(use.getOwner()); reader != &group)
+      others.insert(reader);
+    return true;
+  });
+  auto successors = [&](GroupOrder::Node *node, function_ref<bool(GroupOrder::Node *)> visit) {
+    bool goesOn = true;
+    for (Operation *member : static_cast<FusionGroup *>(node)->ops) {
+      forEachRead(member, rematerialized, [&](OpOperand &use, OpOperand *) {
+        FusionGroup *reader = groupOf.at(use.getOwner());
+        return goesOn = reader == node || visit(reader);
+      });
+      if (!goesOn)
+        return;
+    }
+  };
+  return order.putBefore(&group, others.getArrayRef(), successors);
 }
 
 bool FusionGroups::canBeResult(Operation *op, const FusionGroup &group) {
@@ -191,17 +248,18 @@ bool FusionGroups::canJoin(Operation *op, FusionGroup &group) {
   if (!isMap(op))
     return false;
   bool allowed = true;
-  forEachRead(op, rematerialized, [&](OpOperand &use, Operation *through) {
+  forEachRead(op, rematerialized, [&](OpOperand &use, OpOperand *through) {
     Operation *user = use.getOwner();
     if (!group.ops.contains(user))
-      return;
+      return true;
     if (through) {
-      auto broadcast = dyn_cast<BroadcastOp>(through);
+      auto broadcast = dyn_cast<BroadcastOp>(through->getOwner());
       allowed &= broadcast && (repeatsInnermost(broadcast) || isMovement(op));
     } else if (!readsInPlace(user, use.getOperandNumber()) && !isa<ReductionOpInterface>(user)) {
       // Read in another order: nothing that reads several elements, as those would be far apart.
       allowed &= readsOnce(user, use.getOperandNumber()) && !readsSeveral(op);
     }
+    return allowed;
   });
   return allowed;
 }
@@ -236,6 +294,63 @@ bool FusionGroups::contractionCanJoin(Operation *op, FusionGroup &group) {
                       [](Operation *other) { return isa<ElementwiseOpInterface>(other); });
 }
 
+FusionGroup::Member FusionGroups::additionOf(Operation *op, FusionGroup &group) {
+  llvm::SmallSetVector<FusionGroup::Place, 4> places;
+  FusionGroup::Member addition;
+  auto moved = [&](OpOperand *read, FusionGroup::Place from) {
+    auto [found, isNew] = group.movedPlaces.try_emplace({read, from}, group.placeCount);
+    group.placeCount += isNew;
+    return found->second;
+  };
+  forEachRead(op, rematerialized, [&](OpOperand &use, OpOperand *through) {
+    Operation *user = use.getOwner();
+    if (!group.ops.contains(user)) {
+      addition.isResult = true;
+      places.insert(0);
+      return true;
+    }
+    const FusionGroup::Member &reader = group.members.at(user);
+    addition.passes = std::max(addition.passes, reader.passes);
+    OpOperand *read = through ? through : &use;
+    if (isa<ReductionOpInterface>(read->getOwner()))
+      places.insert(moved(nullptr, reader.passes));
+    else if (readsInPlace(read->getOwner(), read->getOperandNumber()))
+      places.insert(reader.places.begin(), reader.places.end());
+    else
+      for (FusionGroup::Place place : reader.places)
+        places.insert(moved(read, place));
+    // One more than fits tells enough.
+    return places.size() <= FusionLimits::places;
+  });
+  addition.places.append(places.begin(), places.end());
+  // A reduction is computed once, in a pass of its own or together with others.
+  if (isa<ReductionOpInterface>(op)) {
+    addition.places.assign(1, 0);
+    ++addition.passes;
+  }
+  return addition;
+}
+
+bool FusionGroups::fits(Operation *op, FusionGroup &group) {
+  FusionGroup::Member addition = additionOf(op, group);
+  size_t inputs = group.inputs.size(), results = group.results + addition.isResult;
+  for (Value result : op->getResults())
+    inputs -= group.inputs.contains(result);
+  for (Value operand : op->getOperands())
+    inputs += !group.inputs.contains(operand);
+  auto times = static_cast<int64_t>(addition.places.size());
+  int64_t instructions = instructionCount(op);
+  // Passes over a row find it in a cache, and computing there again is cheap.
+  bool isRow = group.kind == FusionGroup::RowReduction;
+  int64_t repeated = isRow ? 0 : (times - 1) * instructions;
+  return times <= int64_t(FusionLimits::places) && group.ops.size() < FusionLimits::ops &&
+         (inputs <= group.inputs.size() || inputs + results <= FusionLimits::buffers) &&
+         group.instructions + times * instructions <= FusionLimits::instructions &&
+         group.repeated + repeated + instructionsSavedAlone(op) < FusionLimits::repeated &&
+         // The kernel would only end further up.
+         (isRow || (times - 1) * costs.at(op) < FusionLimits::repeated);
+}
+
 void FusionGroups::add(Operation *op, FusionGroup &group) {
   if (auto reduction = dyn_cast<ReductionOpInterface>(op)) {
     ArrayRef<int64_t> axes = reduction.getReducedAxes(), shape = shapeOf(op->getOperand(0));
@@ -248,6 +363,18 @@ void FusionGroups::add(Operation *op, FusionGroup &group) {
   } else if (!isMap(op)) {
     group.kind = FusionGroup::Own;
   }
+  FusionGroup::Member addition = additionOf(op, group);
+  auto times = static_cast<int64_t>(addition.places.size());
+  group.instructions += times * instructionCount(op);
+  if (group.kind != FusionGroup::RowReduction)
+    group.repeated += std::max<int64_t>(times - 1, 0) * instructionCount(op);
+  if (!group.ops.empty())
+    group.repeated += instructionsSavedAlone(op);
+  group.results += addition.isResult;
+  for (Value result : op->getResults())
+    group.inputs.erase(result);
+  group.inputs.insert(op->operand_begin(), op->operand_end());
+  group.members[op] = std::move(addition);
   group.ops.insert(op);
   groupOf[op] = &group;
 }
@@ -255,62 +382,18 @@ void FusionGroups::add(Operation *op, FusionGroup &group) {
 FusionGroup &FusionGroups::start(Operation *op) {
   FusionGroup &group = *groups.emplace_back(std::make_unique<FusionGroup>());
   group.number = groups.size();
-  group.domain.assign(shapeOf(op->getResult(0)).begin(), shapeOf(op->getResult(0)).end());
+  if (isFusable(op))
+    group.domain.assign(shapeOf(op->getResult(0)).begin(), shapeOf(op->getResult(0)).end());
+  order.addInFront(&group);
   return group;
 }
 
-bool FusionGroups::reaches(Operation *from, FusionGroup &to) {
-  SmallVector<Operation *> pending;
-  llvm::DenseSet<Operation *> seen;
-  auto enter = [&](Operation *op) {
-    FusionGroup *group = groupOf.lookup(op);
-    if (!group)
-      return seen.insert(op).second ? pending.push_back(op) : void();
-    for (Operation *member : group->ops)
-      if (seen.insert(member).second)
-        pending.push_back(member);
-  };
-  enter(from);
-  while (!pending.empty()) {
-    Operation *op = pending.pop_back_val();
-    if (groupOf.lookup(op) == &to)
-      return true;
-    for (Operation *user : op->getUsers())
-      enter(user);
-  }
-  return false;
-}
-
 SmallVector<FusionGroup *> FusionGroups::inOrder() const {
-  SmallVector<FusionGroup *> order;
-  llvm::DenseSet<const FusionGroup *> done;
-  llvm::DenseSet<Operation *> seen;
-  // Depth first over operands: a group comes after all groups that it reads.
-  std::function<void(FusionGroup *)> place;
-  std::function<void(Operation *)> follow = [&](Operation *op) {
-    if (!op || !seen.insert(op).second)
-      return;
-    if (FusionGroup *group = groupOf.lookup(op))
-      return place(group);
-    for (Value operand : op->getOperands())
-      follow(operand.getDefiningOp());
-  };
-  place = [&](FusionGroup *group) {
-    if (!done.insert(group).second)
-      return;
-    for (Operation *op : group->ops) {
-      seen.insert(op);
-      for (Value operand : op->getOperands()) {
-        Operation *definition = operand.getDefiningOp();
-        if (definition && !group->ops.contains(definition))
-          follow(definition);
-      }
-    }
-    order.push_back(group);
-  };
-  for (const auto &group : llvm::reverse(groups))
-    place(group.get());
-  return order;
+  SmallVector<FusionGroup *> kernels;
+  for (auto [_, node] : order.inOrder())
+    if (auto *group = static_cast<FusionGroup *>(node); group->kind != FusionGroup::Outside)
+      kernels.push_back(group);
+  return kernels;
 }
 
 } // namespace weft

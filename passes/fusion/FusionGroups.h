@@ -2,20 +2,49 @@
 #pragma once
 
 #include "dialects/Weft/IR/Weft.h"
+#include "passes/fusion/GroupOrder.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/MapVector.h"
 
 namespace weft {
 
-/// Ops that become one kernel.
-struct FusionGroup {
+/// What bounds a kernel, so that the time and memory of compiling a program grow with its length.
+/// Costs are in vector instructions (`getInstructionCount` of the ops).
+struct FusionLimits {
+  /// Ops of a kernel; more are cut into several kernels.
+  static constexpr size_t ops = 64;
+  /// Values that a kernel reads or writes.
+  static constexpr size_t buffers = 32;
+  /// At how many places of the result one op may be computed for one element.
+  static constexpr size_t places = 8;
+  /// Instructions in the body of the loop.
+  static constexpr int64_t instructions = 512;
+  /// Instructions that are executed again at other places: about what it costs to store a vector
+  /// and load it again from beyond the caches. From so many on a kernel ends.
+  static constexpr int64_t repeated = 128;
+};
+
+/// Ops that become one kernel, or an op that is in none.
+struct FusionGroup : GroupOrder::Node {
   enum Kind {
     Map,             ///< each element on its own
     RowReduction,    ///< reductions along the innermost axes, and what surrounds them
     ColumnReduction, ///< one reduction along outer axes, and what surrounds it
     Contraction,     ///< one contraction, and elementwise ops on its result
     Own,             ///< one op that has a template of its own
+    Outside,         ///< an op that is in no kernel, as a reshape
   };
+  /// Where an op is computed in the kernel: 0 is the element that is walked; passes over the row
+  /// for reductions, and whatever elements data movement reads, have numbers of their own.
+  using Place = unsigned;
+  struct Member {
+    /// An element is computed once at each.
+    llvm::SmallVector<Place, 2> places;
+    /// How many passes over the row come from here on, this one included.
+    unsigned passes = 0;
+    bool isResult = false;
+  };
+
   Kind kind = Map;
   /// Groups are started last to first.
   size_t number = 0;
@@ -25,24 +54,38 @@ struct FusionGroup {
   llvm::SmallVector<int64_t> axes;
   /// In reverse order of the program.
   llvm::SmallSetVector<mlir::Operation *, 8> ops;
+
+  llvm::SmallDenseMap<mlir::Operation *, Member, 4> members;
+  /// The place where an op of the group reads an operand, given its own; for reductions, given null
+  /// and the number of passes.
+  llvm::SmallDenseMap<std::pair<mlir::OpOperand *, Place>, Place, 4> movedPlaces;
+  Place placeCount = 1;
+  /// Values that the ops read and no op of the group computes.
+  llvm::SmallDenseSet<mlir::Value, 8> inputs;
+  size_t results = 0;
+  int64_t instructions = 0, repeated = 0;
 };
 
 /// Divides the ops of `block` into groups.
 ///
 /// The ops are visited last to first. An op joins the group of its users if it can be computed
 /// there at the same elements; if others use it too, it becomes one more result of the kernel. What
-/// is cheap (constants, broadcasts, counters) is computed again in each kernel that reads it.
+/// is cheap (constants, broadcasts, counters) is computed again in each kernel that reads it. A
+/// group ends at FusionLimits.
 class FusionGroups {
 public:
   explicit FusionGroups(mlir::Block &block);
 
-  /// The groups, in an order in which they can run.
+  /// The kernels, in an order in which they can run.
   llvm::SmallVector<FusionGroup *> inOrder() const;
   /// Ops that every kernel reading them computes for itself.
   bool isRematerialized(mlir::Operation *op) const { return rematerialized.contains(op); }
 
 private:
   void visit(mlir::Operation *op);
+  /// About how many instructions it takes to have an element of the value: to compute it from what
+  /// is in memory, or to load it if it is, or if several ops read it, which is where kernels end.
+  int64_t costOfElement(mlir::Value value) const;
   /// The group that `op` can join although it may have users elsewhere; null: it starts its own.
   FusionGroup *findHost(mlir::Operation *op);
   /// True if the kernel can have the op's value as one of its results.
@@ -50,17 +93,24 @@ private:
   bool canJoin(mlir::Operation *op, FusionGroup &group);
   bool reductionCanJoin(mlir::Operation *op, FusionGroup &group);
   bool contractionCanJoin(mlir::Operation *op, FusionGroup &group);
+  /// True if the group stays within FusionLimits with `op`.
+  bool fits(mlir::Operation *op, FusionGroup &group);
+  /// What the op would be in the group.
+  FusionGroup::Member additionOf(mlir::Operation *op, FusionGroup &group);
   void add(mlir::Operation *op, FusionGroup &group);
   FusionGroup &start(mlir::Operation *op);
-  /// True if a result of `from` reaches `to` on a path outside of both.
-  bool reaches(mlir::Operation *from, FusionGroup &to);
+  /// Puts `group` before all other readers of `op`; false if one of them has to come before it.
+  bool orderBeforeReaders(mlir::Operation *op, FusionGroup &group);
   /// True if each use of `op` in `group` reads the element that the group is computing; `byRows`:
   /// or, of a value of one element for each row, the row's.
   bool isReadInPlace(mlir::Operation *op, FusionGroup &group, bool byRows = false);
 
   std::vector<std::unique_ptr<FusionGroup>> groups;
+  GroupOrder order;
   llvm::DenseMap<mlir::Operation *, FusionGroup *> groupOf;
   llvm::DenseSet<mlir::Operation *> rematerialized;
+  /// What it takes to compute an element of each op's value; FusionLimits::repeated if it is more.
+  llvm::DenseMap<mlir::Operation *, int64_t> costs;
 };
 
 } // namespace weft

@@ -18,6 +18,11 @@
 #include "passes/Passes.h"
 #include "passes/plan/LaunchArguments.h"
 
+#include "llvm/ADT/bit.h"
+#include <array>
+#include <map>
+#include <set>
+
 using namespace mlir;
 
 namespace weft {
@@ -42,21 +47,20 @@ class Arena {
 public:
   int64_t allocate(int64_t wanted) {
     int64_t bytes = aligned(wanted);
-    for (auto place = free.begin(); place != free.end(); ++place)
-      if (place->second >= bytes) {
-        auto [offset, size] = *place;
-        free.erase(place);
-        if (size > bytes)
-          free[offset + bytes] = size - bytes;
-        return offset;
-      }
+    if (std::optional<int64_t> offset = firstFit(bytes)) {
+      int64_t size = free.at(*offset);
+      remove(*offset);
+      if (size > bytes)
+        insert(*offset + bytes, size - bytes);
+      return *offset;
+    }
     // Nothing fits: grow, starting in a free place at the end if there is one.
     int64_t offset = end;
     if (!free.empty()) {
-      auto last = std::prev(free.end());
-      if (last->first + last->second == end) {
-        offset = last->first;
-        free.erase(last);
+      auto [last, size] = *std::prev(free.end());
+      if (last + size == end) {
+        offset = last;
+        remove(last);
       }
     }
     end = offset + bytes;
@@ -67,16 +71,19 @@ public:
     int64_t bytes = aligned(released);
     if (bytes == 0)
       return;
-    auto place = free.emplace(offset, bytes).first;
-    if (auto next = std::next(place); next != free.end() && offset + bytes == next->first) {
-      place->second += next->second;
-      free.erase(next);
+    auto next = free.lower_bound(offset);
+    if (next != free.end() && offset + bytes == next->first) {
+      bytes += next->second;
+      remove(next->first);
     }
-    if (place != free.begin())
-      if (auto previous = std::prev(place); previous->first + previous->second == offset) {
-        previous->second += place->second;
-        free.erase(place);
+    next = free.lower_bound(offset);
+    if (next != free.begin())
+      if (auto [previous, size] = *std::prev(next); previous + size == offset) {
+        remove(previous);
+        offset = previous;
+        bytes += size;
       }
+    insert(offset, bytes);
   }
 
   NamedAttribute describe(Builder &builder) const {
@@ -86,7 +93,38 @@ public:
 private:
   static int64_t aligned(int64_t bytes) { return (bytes + alignment - 1) / alignment * alignment; }
 
+  /// The first place of at least `bytes`: of the first of each class of larger ones, and of the
+  /// first in the class of `bytes` that is large enough.
+  std::optional<int64_t> firstFit(int64_t bytes) const {
+    std::optional<int64_t> best;
+    auto consider = [&](int64_t offset) { best = std::min(best.value_or(offset), offset); };
+    for (size_t large = classOf(bytes) + 1; large < classes.size(); ++large)
+      if (!classes[large].empty())
+        consider(*classes[large].begin());
+    for (int64_t offset : classes[classOf(bytes)])
+      if (free.at(offset) >= bytes) {
+        consider(offset);
+        break;
+      }
+    return best;
+  }
+
+  static size_t classOf(int64_t bytes) { return llvm::bit_width<uint64_t>(bytes); }
+  void insert(int64_t offset, int64_t bytes) {
+    free.emplace(offset, bytes);
+    classes[classOf(bytes)].insert(offset);
+  }
+  void remove(int64_t offset) {
+    auto place = free.find(offset);
+    classes[classOf(place->second)].erase(offset);
+    free.erase(place);
+  }
+
+  /// The bytes of each.
   std::map<int64_t, int64_t> free;
+  /// The same by the number of bits of their bytes, so that finding one does not take longer the
+  /// more there are.
+  std::array<std::set<int64_t>, 65> classes;
   int64_t end = 0;
 };
 

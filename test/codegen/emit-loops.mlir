@@ -195,3 +195,34 @@ func.func @plan(%x: tensor<4xf32>) -> tensor<4xf32> {
 func.func @no_launch(%x: tensor<4xf32>) -> tensor<4xf32> {
   return %x : tensor<4xf32>
 }
+
+// A concatenation that is the one result is copied operand by operand, without a condition.
+// CHECK-LABEL: func.func @joined_columns_0(
+// CHECK-NOT: scf.if
+// CHECK-NOT: arith.select
+// CHECK: scf.for %{{.*}} step %c1
+// CHECK-COUNT-4: scf.for %{{.*}} step %c16
+// CHECK-NOT: scf.for
+// CHECK-LABEL: func.func @joined_columns_setup(
+weft.kernel @joined_columns(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %y: tensor<?x?xf32, #weft.sizes<[0, 2]>>)
+    -> tensor<?x?xf32, #weft.sizes<[0, 3]>>
+    attributes {schedule = #weft.schedule<kind = elementwise, lanes = 16, grain = 1024>} {
+  %0 = weft.exp %y : tensor<?x?xf32, #weft.sizes<[0, 2]>>
+  %1 = weft.concatenate %x, %0 axis 1 : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[0, 2]>> -> tensor<?x?xf32, #weft.sizes<[0, 3]>>
+  weft.yield %1 : tensor<?x?xf32, #weft.sizes<[0, 3]>>
+}
+
+// Along an outer dimension of three a task is of one operand, or asks once which one it is of.
+// CHECK-LABEL: func.func @joined_planes_0(
+// CHECK: scf.for
+// CHECK: scf.if
+// CHECK: scf.for %{{.*}} step %c16
+// CHECK: scf.if
+// CHECK: scf.for %{{.*}} step %c16
+// CHECK-LABEL: func.func @joined_planes_setup(
+weft.kernel @joined_planes(%x: tensor<?x?x?xf32, #weft.sizes<[0, 1, 2]>>, %y: tensor<?x?x?xf32, #weft.sizes<[3, 1, 2]>>)
+    -> tensor<?x?x?xf32, #weft.sizes<[4, 1, 2]>>
+    attributes {schedule = #weft.schedule<kind = elementwise, lanes = 16, grain = 1024>} {
+  %0 = weft.concatenate %x, %y axis 0 : tensor<?x?x?xf32, #weft.sizes<[0, 1, 2]>>, tensor<?x?x?xf32, #weft.sizes<[3, 1, 2]>> -> tensor<?x?x?xf32, #weft.sizes<[4, 1, 2]>>
+  weft.yield %0 : tensor<?x?x?xf32, #weft.sizes<[4, 1, 2]>>
+}

@@ -17,6 +17,7 @@
 // CHECK: --registers=<long> - vector registers of the target
 // CHECK: --weft-sink-reshapes - Move reshapes behind elementwise ops, so that what they separate can be fused
 // CHECK: --weft-sink-transposes - Move transposes behind elementwise ops, so that those of neighbouring layers cancel
+// CHECK: --weft-split-concatenations - Concatenate many tensors in several steps, so that no kernel reads too many
 // CHECK: --weft-split-reductions - Reduce one group of neighbouring axes at a time, the innermost first
 // CHECK: --weft-pipeline=<target> - Run Weft's own pipeline for a target
 

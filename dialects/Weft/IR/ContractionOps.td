@@ -70,6 +70,10 @@ def Weft_ConvolutionWeightGradientOp : Weft_Op<"convolution_weight_gradient",
 def Weft_WindowIndex : RankedTensorOf<[UI8, I32]>;
 
 class Weft_WindowOp<string mnemonic, list<Trait> traits> : Weft_Op<mnemonic, traits # [FixedDimensions, Indexed]> {
+  code declarations = "";
+  let extraClassDeclaration = declarations # [{
+    int64_t getInstructionCount() { return 4 * getWindow()[0] * getWindow()[1]; }
+  }];
   let pythonName = "";
   let explicitResult = 1;
   let hasVerifier = 1;
@@ -92,7 +96,7 @@ def Weft_WindowGatherOp : Weft_WindowOp<"window_gather", [Gradient]> {
     $x `,` $index `window` $window `strides` $strides attr-dict `:` type($x) `,` type($index) `->`
     type($result)
   }];
-  let extraClassDeclaration = "bool readsOnce(unsigned operand) { return operand == 1; }";
+  let declarations = "bool readsOnce(unsigned operand) { return operand == 1; }";
 }
 def Weft_WindowScatterOp : Weft_WindowOp<"window_scatter", [Gradient]> {
   let summary = "The transpose of window_gather: each x added at the place that `index` names.";

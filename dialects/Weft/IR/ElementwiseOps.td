@@ -10,8 +10,11 @@ defvar DiscreteResult = NotDifferentiable<"the result is a bool or an integer">;
 
 class Weft_ElementwiseOp<string mnemonic, string rule, list<Trait> traits>
     : Weft_InferredOp<mnemonic, traits # [DeclareOpInterfaceMethods<ElementwiseOpInterface, ["emitBody"]>]> {
+  /// About how many instructions on vectors compute it.
+  int instructions = 1;
   let inference = "::weft::" # rule;
   let declarations = [{
+    int64_t getInstructionCount() { return }] # instructions # [{; }
     ::llvm::SmallVector<::llvm::SmallVector<int64_t>> getDimensionLabels() {
       return ::weft::elementwiseLabels(getOperation());
     }
@@ -135,6 +138,7 @@ def Weft_RsqrtOp : Weft_FloatUnaryOp<"rsqrt"> {
 def Weft_CbrtOp : Weft_FloatUnaryOp<"cbrt"> {
   let summary = "The cube root of x.";
   let reference = "np.cbrt(x)";
+  let instructions = 24;
   let domain = "nonzero";
   let maxUlp = 2;
 }
@@ -149,6 +153,7 @@ class Weft_MathOp<string mnemonic, string numpy, string from = "real", int ulp =
   let reference = numpy # "(x)";
   let domain = from;
   let maxUlp = ulp;
+  let instructions = 24;
 }
 def Weft_ExpOp : Weft_MathOp<"exp", "np.exp"> { let summary = "e to the power of x."; }
 def Weft_Exp2Op : Weft_MathOp<"exp2", "np.exp2"> { let summary = "2 to the power of x."; }
@@ -231,16 +236,19 @@ def Weft_DivideOp : Weft_FloatBinaryOp<"divide"> {
 def Weft_FloorDivideOp : Weft_BinaryOp<"floor_divide", [PiecewiseConstant]> {
   let summary = "The largest integer not above x / y; an integer divided by 0 gives 0.";
   let reference = "np.floor_divide(x, y)";
+  let instructions = 8;
   let domain = "nonzero";
 }
 def Weft_RemainderOp : Weft_BinaryOp<"remainder"> {
   let summary = "The remainder of x / y with the sign of y; of an integer by 0 it is 0.";
   let reference = "np.remainder(x, y)";
+  let instructions = 8;
   let domain = "nonzero";
 }
 def Weft_PowOp : Weft_BinaryOp<"pow"> {
   let summary = "x to the power of y.";
   let reference = "np.power(x, y)";
+  let instructions = 64;
   let domain = "positive";
   let maxUlp = 2;
 }
@@ -255,6 +263,7 @@ def Weft_MinimumOp : Weft_BinaryOp<"minimum"> {
 def Weft_Atan2Op : Weft_FloatBinaryOp<"atan2"> {
   let summary = "The angle of the point (y, x), in radians: x is the ordinate, as in the array API.";
   let reference = "np.arctan2(x, y)";
+  let instructions = 32;
   let domain = "nonzero";
   let maxUlp = 2;
 }

@@ -60,6 +60,7 @@ def Weft_RandomBitsOp : Weft_Op<"random_bits", [DiscreteResult, Dimensions, Inde
   }];
   let arguments = (ins RankedTensorOf<[I32]>:$key);
   let results = (outs RankedTensorOf<[I32, I64]>:$result);
+  let extraClassDeclaration = "int64_t getInstructionCount() { return 120; }";
   let assemblyFormat = "$key attr-dict `:` type($key) `->` type($result)";
   let pythonName = "";
   let explicitResult = 1;
@@ -141,7 +142,10 @@ def Weft_PadOp : Weft_Op<"pad", [Gradient, FixedDimensions, Indexed, Conditions]
   let explicitResult = 1;
   let hasFolder = 1;
   let hasVerifier = 1;
-  let extraClassDeclaration = "bool readsOnce(unsigned operand) { return operand == 0; }";
+  let extraClassDeclaration = [{
+    bool readsOnce(unsigned operand) { return operand == 0; }
+    int64_t getInstructionCount() { return 8; }
+  }];
 }
 def Weft_ConcatenateOp : Weft_InferredOp<"concatenate", [Gradient, FixedDimensions, Indexed]> {
   let summary = "The operands one after the other along `axis`.";
@@ -150,7 +154,11 @@ def Weft_ConcatenateOp : Weft_InferredOp<"concatenate", [Gradient, FixedDimensio
   let assemblyFormat = "$inputs `axis` $axis attr-dict `:` type($inputs) `->` type($result)";
   let pythonName = "";
   let inference = "::weft::inferConcatenate";
-  let declarations = "bool readsOnce(unsigned operand) { return true; }";
+  let declarations = [{
+    bool readsOnce(unsigned operand) { return true; }
+    int64_t getInstructionCount() { return 8 * getInputs().size(); }
+    std::optional<int64_t> getJoinedAxis() { return getAxis(); }
+  }];
 }
 def Weft_GatherOp : Weft_InferredOp<"gather", [Gradient, FixedDimensions, Indexed, Conditions]> {
   let summary = "The slices of x at `indices` along `axis`.";

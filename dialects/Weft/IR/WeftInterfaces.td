@@ -77,7 +77,9 @@ def ElementwiseOpInterface : OpInterface<"ElementwiseOpInterface", [DimensionOpI
     }],
     "::mlir::Value", "emitBody",
     (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$location,
-         "::mlir::ValueRange":$operands)>];
+         "::mlir::ValueRange":$operands)>,
+    InterfaceMethod<"About how many instructions on vectors `emitBody` makes.",
+      "int64_t", "getInstructionCount", (ins), "", "return 1;">];
 }
 
 def IndexedOpInterface : OpInterface<"IndexedOpInterface"> {
@@ -95,7 +97,17 @@ def IndexedOpInterface : OpInterface<"IndexedOpInterface"> {
       True if computing the whole result reads no element of operand `operand` twice, so that the
       operand may as well be computed where it is read.
     }],
-    "bool", "readsOnce", (ins "unsigned":$operand), "", "return false;">];
+    "bool", "readsOnce", (ins "unsigned":$operand), "", "return false;">,
+    InterfaceMethod<[{
+      About how many instructions on vectors `emitElements` makes, without those of the operands.
+    }],
+    "int64_t", "getInstructionCount", (ins), "", "return 4;">,
+    InterfaceMethod<[{
+      The axis along which the result is the operands one after the other, if it is that. Where it
+      is the one result of a kernel, each element is then copied without asking which operand it is
+      of.
+    }],
+    "std::optional<int64_t>", "getJoinedAxis", (ins), "", "return std::nullopt;">];
 }
 
 def ReductionOpInterface : OpInterface<"ReductionOpInterface", [DimensionOpInterface]> {
