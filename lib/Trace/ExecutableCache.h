@@ -9,8 +9,9 @@
 
 namespace weft {
 
-/// Finds executables by key. Holds a bounded number; when it is full, all are dropped (the kernels
-/// themselves stay in the compiler's cache, so that only the plan is made again).
+/// Finds executables by key. Holds a bounded number, with keys of a bounded number of words (as
+/// long as the programs); when it is full, all are dropped (the kernels themselves stay in the
+/// compiler's cache, so that only the plan is made again).
 class ExecutableCache {
 public:
   explicit ExecutableCache(size_t capacity) : capacity(capacity) {}
@@ -22,8 +23,11 @@ public:
   }
 
   std::shared_ptr<const Executable> insert(Key key, std::shared_ptr<const Executable> executable) {
-    if (entries.size() >= capacity)
+    if (entries.size() >= capacity || words + key.size() > mostWords) {
       entries.clear();
+      words = 0;
+    }
+    words += key.size();
     return entries[std::move(key)] = std::move(executable);
   }
 
@@ -32,7 +36,10 @@ private:
     size_t operator()(const Key &key) const { return hashKey(key); }
   };
 
-  size_t capacity;
+  /// 16 MiB; the executables take a few times as much.
+  static constexpr size_t mostWords = size_t(1) << 21;
+
+  size_t capacity, words = 0;
   std::unordered_map<Key, std::shared_ptr<const Executable>, Hash> entries;
 };
 

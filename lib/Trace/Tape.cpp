@@ -9,11 +9,17 @@
 #include "llvm/ADT/DenseSet.h"
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 
 using namespace weft;
 
 static uint64_t nextSequence = 0;
+
+uint64_t weft::nextFunctionSerial() {
+  static std::atomic<uint64_t> next = 0;
+  return ++next;
+}
 
 TapeNode::TapeNode() : sequence(++nextSequence) {}
 
@@ -54,22 +60,25 @@ private:
   void collectNodes();
   void collectArguments();
   int64_t argument(const Array &array, const void *identity, const void *version = nullptr);
+  int64_t constantArgument(const TapeInput &input);
+  int64_t numberOf(const Origin &origin) const;
   std::shared_ptr<const Executable> compile();
 
   const Origin &root;
   const Array &cotangent;
   /// In the order in which they were recorded.
   std::vector<TapeNode *> nodes;
-  llvm::DenseMap<TapeNode *, unsigned> positions;
+  /// For each node the number of its first result, counting the results of all nodes.
+  llvm::DenseMap<TapeNode *, int64_t> firstResults;
 
   std::vector<Array> arguments;
   /// By what an argument is: the address of a recorded value; for a leaf also its memory, as its
   /// handle may have been rebound between two uses.
   llvm::DenseMap<std::pair<const void *, const void *>, int64_t> argumentNumbers;
-  /// For each node the argument of each input, or -1 - (number of the value) for a recorded result.
+  /// For each node the argument of each input, or -1 - (number of the result) for a recorded one.
   std::vector<llvm::SmallVector<int64_t, 4>> inputNumbers;
-  /// For each node the arguments that carry its saved results.
-  std::vector<llvm::SmallVector<int64_t, 1>> resultNumbers;
+  /// The arguments that carry the saved results.
+  std::vector<int64_t> resultNumbers;
   /// The leaves and copies that the root depends on.
   std::vector<Origin> targets;
   std::vector<int64_t> targetArguments;
@@ -82,7 +91,7 @@ void BackwardPass::collectNodes() {
   llvm::SmallVector<TapeNode *> pending;
   auto visit = [&](const Origin &origin) {
     if (origin.node && !origin.node->copiedFrom &&
-        positions.try_emplace(origin.node.get(), 0).second)
+        firstResults.try_emplace(origin.node.get(), 0).second)
       pending.push_back(origin.node.get());
   };
   visit(root);
@@ -98,8 +107,15 @@ void BackwardPass::collectNodes() {
   }
   std::sort(nodes.begin(), nodes.end(),
             [](TapeNode *left, TapeNode *right) { return left->sequence < right->sequence; });
-  for (unsigned i = 0; i < nodes.size(); ++i)
-    positions[nodes[i]] = i;
+  int64_t count = 0;
+  for (TapeNode *node : nodes) {
+    firstResults[node] = count;
+    count += static_cast<int64_t>(node->outputs.size());
+  }
+}
+
+int64_t BackwardPass::numberOf(const Origin &origin) const {
+  return firstResults.at(origin.node.get()) + origin.result;
 }
 
 int64_t BackwardPass::argument(const Array &array, const void *identity, const void *version) {
@@ -111,18 +127,31 @@ int64_t BackwardPass::argument(const Array &array, const void *identity, const v
   return found->second;
 }
 
+/// The argument for an input that needs no gradient: one for all uses of an array.
+int64_t BackwardPass::constantArgument(const TapeInput &input) {
+  auto found = argumentNumbers.find({input.array.storage.get(), nullptr});
+  if (found != argumentNumbers.end()) {
+    const Array &known = arguments[found->second];
+    if (known.dtype == input.array.dtype && known.shape == input.array.shape)
+      return found->second;
+    return argument(input.array, &input);
+  }
+  return argument(input.array, input.array.storage.get());
+}
+
 void BackwardPass::collectArguments() {
   key.push_back(reinterpret_cast<intptr_t>(cotangent.storage->device()));
+  key.push_back(numberOf(root));
   for (TapeNode *node : nodes) {
-    if (node->function)
-      key.push_back(reinterpret_cast<intptr_t>(node->function.get()));
-    else
+    key.push_back(static_cast<int64_t>(node->functionSerial));
+    if (!node->function)
       node->call.appendKey(key);
+    key.push_back(static_cast<int64_t>(node->inputs.size()));
     auto &numbers = inputNumbers.emplace_back();
     for (const TapeInput &input : node->inputs) {
       int64_t number;
       if (input.origin.node && !input.origin.node->copiedFrom) {
-        number = -1 - (int64_t(positions[input.origin.node.get()]) << 8 | input.origin.result);
+        number = -1 - numberOf(input.origin);
       } else if (input.origin) {
         size_t before = arguments.size();
         const void *identity = input.origin.node.get();
@@ -134,14 +163,13 @@ void BackwardPass::collectArguments() {
           key.push_back(-1);
         }
       } else {
-        number = argument(input.array, &input);
+        number = constantArgument(input);
       }
       numbers.push_back(number);
       key.push_back(number);
     }
-    auto &results = resultNumbers.emplace_back();
     for (Array &output : node->outputs)
-      results.push_back(argument(output, &output));
+      resultNumbers.push_back(argument(output, &output));
   }
   argument(cotangent, &cotangent);
 }
@@ -152,20 +180,17 @@ std::shared_ptr<const Executable> BackwardPass::compile() {
   llvm::SmallVector<ValueId> inputs, rootValue;
   for (const Array &array : arguments)
     inputs.push_back(graph.addInput(array.dtype, array.shape));
-  std::vector<llvm::SmallVector<ValueId>> results;
+  std::vector<ValueId> results;
   for (auto [node, numbers] : llvm::zip_equal(nodes, inputNumbers)) {
     llvm::SmallVector<ValueId> operands;
     for (int64_t number : numbers)
-      operands.push_back(number >= 0 ? inputs[number]
-                                     : results[(-1 - number) >> 8][(-1 - number) & 255]);
-    llvm::SmallVector<ValueId> values;
+      operands.push_back(number >= 0 ? inputs[number] : results[-1 - number]);
     if (node->function)
-      values = graph.inlineCall(**node->function, operands);
+      llvm::append_range(results, graph.inlineCall(**node->function, operands));
     else
-      llvm::append_range(values, graph.apply(node->call, operands, location));
-    results.push_back(std::move(values));
+      llvm::append_range(results, graph.apply(node->call, operands, location));
   }
-  ValueId output = results[positions[root.node.get()]][root.result];
+  ValueId output = results[numberOf(root)];
   llvm::SmallVector<ValueId> wanted;
   for (int64_t number : targetArguments)
     wanted.push_back(inputs[number]);
@@ -176,9 +201,8 @@ std::shared_ptr<const Executable> BackwardPass::compile() {
         gradient ? *gradient
                  : graph.constant(graph.dtype(input), graph.shape(input), 0.0, false, location));
   // What the gradients read of the forward results was saved; the forward ops are then dead.
-  for (auto [values, numbers] : llvm::zip_equal(results, resultNumbers))
-    for (auto [value, number] : llvm::zip_equal(values, numbers))
-      graph.replaceUses(value, inputs[number]);
+  for (auto [value, number] : llvm::zip_equal(results, resultNumbers))
+    graph.replaceUses(value, inputs[number]);
   CompileOptions options;
   options.device = cotangent.storage->device();
   return Compiler::instance().compile(*graph.finish(outputs), options);

@@ -38,6 +38,8 @@ struct TapeNode {
   OpCall call;
   /// The traced function, if this is a call of one: a module with @main.
   std::shared_ptr<mlir::OwningOpRef<mlir::ModuleOp>> function;
+  /// Its number, see nextFunctionSerial().
+  uint64_t functionSerial = 0;
   llvm::SmallVector<TapeInput, 2> inputs;
   llvm::SmallVector<Array, 1> outputs;
   /// For a copy, where its one input is, whose array is not kept.
@@ -52,6 +54,10 @@ struct TapeNode {
   /// Releases long chains without recursion.
   ~TapeNode();
 };
+
+/// A number for a traced function that no other one ever has: what it is known by in keys, as the
+/// address of one that is gone may be another's.
+uint64_t nextFunctionSerial();
 
 struct LeafGradient {
   std::shared_ptr<Leaf> leaf;

@@ -265,6 +265,7 @@ static std::shared_ptr<TapeNode> record(const Call &call, llvm::ArrayRef<Storage
   if (!needed)
     return nullptr;
   node->function = specialization.module;
+  node->functionSerial = specialization.functionSerial;
   for (size_t i = 0; i < outputs.size(); ++i)
     node->outputs.push_back(arrayOf(plan.outputs[i], outputs[i]));
   return node;

@@ -61,6 +61,7 @@ struct Specialization {
   bool recordsGradients = false;
   /// As traced, for lower() and for gradients of calls.
   std::shared_ptr<mlir::OwningOpRef<mlir::ModuleOp>> module;
+  uint64_t functionSerial = nextFunctionSerial();
   std::shared_ptr<const Executable> executable;
   /// Where all tensors are that it reads, and where it runs; null for the host.
   Device *device = nullptr;
