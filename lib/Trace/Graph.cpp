@@ -5,6 +5,7 @@
 #include "lib/Compiler/Compiler.h"
 #include "lib/Compiler/Types.h"
 #include "lib/Support/Error.h"
+#include "lib/Support/Options.h"
 #include "lib/Trace/Promotion.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Diagnostics.h"
@@ -172,10 +173,34 @@ llvm::SmallVector<ValueId, 1> Graph::apply(const OpCall &call, llvm::ArrayRef<Va
                                  promotes ? llvm::ArrayRef<int64_t>(target.shape) : types[i].shape,
                                  location));
   Operation *created = createOrThrow(builder, location, call, converted);
+  checkLength();
   llvm::SmallVector<ValueId, 1> results;
   for (Value result : created->getResults())
     results.push_back(record(result, promotes && target.weak));
   return results;
+}
+
+/// The most operations of a function, those of its gradients included: what still is compiled in
+/// minutes, and in the memory of an ordinary machine.
+static size_t mostOperations() {
+  static const auto limit =
+      integerOption(processEnvironment, "WEFT_MAX_OPERATIONS", 1, int64_t(1) << 40);
+  return limit.value_or(1'000'000);
+}
+
+void Graph::checkLength() {
+  for (Operation *next = lastCounted      ? lastCounted->getNextNode()
+                         : block->empty() ? nullptr
+                                          : &block->front();
+       next; next = next->getNextNode()) {
+    lastCounted = next;
+    ++length;
+  }
+  if (length > mostOperations())
+    throw Error(Error::Kind::Unsupported,
+                "the function has more than " + std::to_string(mostOperations()) +
+                    " operations, as loops are unrolled; compile the body of the loop and call it "
+                    "in the loop, or set WEFT_MAX_OPERATIONS");
 }
 
 ValueId Graph::constantAttribute(Attribute value, DType dtype, llvm::ArrayRef<int64_t> shape,
@@ -243,6 +268,7 @@ llvm::SmallVector<std::optional<ValueId>> Graph::gradients(llvm::ArrayRef<ValueI
   builder.setInsertionPointToEnd(block);
   if (failed(gradients))
     throw Error(Error::Kind::Unsupported, "gradient: " + message);
+  checkLength();
   llvm::SmallVector<std::optional<ValueId>> result;
   for (Value gradient : *gradients)
     result.push_back(gradient ? std::optional(record(gradient, false)) : std::nullopt);
@@ -261,6 +287,7 @@ llvm::SmallVector<ValueId> Graph::inlineCall(ModuleOp callee, llvm::ArrayRef<Val
   llvm::SmallVector<ValueId> results;
   for (Operation &op : function.getBody().front().without_terminator())
     builder.clone(op, mapping);
+  checkLength();
   for (Value result : function.getBody().front().getTerminator()->getOperands())
     results.push_back(record(mapping.lookupOrDefault(result), false));
   return results;
@@ -272,8 +299,15 @@ OwningOpRef<ModuleOp> Graph::finish(llvm::ArrayRef<ValueId> outputs) {
   auto function = cast<func::FuncOp>(block->getParentOp());
   function.setFunctionType(
       builder.getFunctionType(block->getArgumentTypes(), TypeRange(ValueRange(results))));
+  // All at once: the list of attributes is made anew each time it is set.
+  auto isDonated =
+      builder.getDictionaryAttr(builder.getNamedAttr("weft.donated", builder.getUnitAttr()));
+  llvm::SmallVector<DictionaryAttr> attributes(function.getNumArguments(),
+                                               builder.getDictionaryAttr({}));
   for (unsigned number : donated)
-    function.setArgAttr(number, "weft.donated", builder.getUnitAttr());
+    attributes[number] = isDonated;
+  if (!donated.empty())
+    function.setAllArgAttrs(attributes);
   values.clear();
   return std::move(module);
 }

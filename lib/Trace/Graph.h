@@ -81,11 +81,17 @@ private:
   ValueId constantAttribute(mlir::Attribute value, DType dtype, llvm::ArrayRef<int64_t> shape,
                             bool weak, mlir::Location location);
 
+  /// Throws if the function has become longer than WEFT_MAX_OPERATIONS.
+  void checkLength();
+
   mlir::OpBuilder builder;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   mlir::Block *block;
   llvm::SmallVector<Entry> values;
   llvm::SmallVector<unsigned> donated;
+  /// The ops of the function up to the last one that was counted.
+  size_t length = 0;
+  mlir::Operation *lastCounted = nullptr;
 };
 
 /// The MLIR type of a tensor, in the compiler's context.
