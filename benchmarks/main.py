@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import lengths
 import peers
 from harness import Row
 from processes import FOLDER, PROBES, MeasurementError, measured_rows, probed_row
@@ -68,6 +69,12 @@ def _arguments() -> argparse.Namespace:
         action="store_true",
         help="print the kernels of the training step, and measure nothing",
     )
+    add(
+        "--lengths",
+        metavar="SHAPE",
+        nargs="*",
+        help="measure compile time against the length of programs (of these shapes; default: all)",
+    )
     arguments = parser.parse_args()
     for option in ("rounds", "threads"):
         if (value := getattr(arguments, option)) is not None and value < 1:
@@ -117,6 +124,8 @@ def main() -> int:
         program = "import network; print(network.weft_profile())"
         return subprocess.run([sys.executable, "-c", program], cwd=FOLDER).returncode
     console = Console(width=None if sys.stdout.isatty() else 160)
+    if arguments.lengths is not None:
+        return 0 if lengths.run(console, arguments.lengths) else 1
     console.print(f"{_processor()}, {MACHINE_CORES} cores, load {os.getloadavg()[0]:.1f}")
     for line in peers.missing():
         console.print(line)

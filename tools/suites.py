@@ -28,6 +28,9 @@ FUZZ_TARGETS = (
     *("program", "safetensors", "object", "driver"),
 )
 
+# Random programs of each test under --full.
+FULL_EXAMPLES = 10_000
+
 
 @dataclass(frozen=True)
 class Totals:
@@ -57,6 +60,7 @@ class Tree:
 
     root: Path
     arguments: Sequence[str] = ()
+    full: bool = False
 
     @property
     def build(self) -> Path:
@@ -78,6 +82,8 @@ class Tree:
     def run(self, command: Sequence[str | Path]) -> int:
         """Runs the command in the root, with what was built in reach; returns its exit status."""
         environment = dict(os.environ)
+        if self.full:
+            environment["WEFT_TEST_EXAMPLES"] = str(FULL_EXAMPLES)
         environment["PYTHONPATH"] = str(self.build / "python")
         environment["PATH"] = os.pathsep.join(
             [str(self.build / "bin"), str(Path(sys.executable).parent), environment["PATH"]]
@@ -271,14 +277,20 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "suite", nargs="*", metavar="SUITE", help="one of " + ", ".join(SUITES) + " (default: all)"
     )
-    chosen = parser.parse_args(names).suite or list(SUITES)
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help=f"draw {FULL_EXAMPLES} random programs in each test that draws some; takes hours",
+    )
+    options = parser.parse_args(names)
+    chosen = options.suite or list(SUITES)
     unknown = [name for name in chosen if name not in SUITES]
     if unknown:
         parser.error(f"no suite named {', '.join(unknown)}; there are {', '.join(SUITES)}")
     if extra and len(chosen) != 1:
         parser.error("arguments after -- need exactly one suite before it")
 
-    tree = Tree(Path(__file__).resolve().parent.parent, extra)
+    tree = Tree(Path(__file__).resolve().parent.parent, extra, options.full)
     totals = run_suites(tree, chosen)
     if totals.passed + totals.failed == 0:
         print("no test ran")

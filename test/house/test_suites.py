@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,15 @@ def test_wrong_arguments_are_refused(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         suites.main(arguments)
     assert stopped.value.code == 2
+
+
+def test_full_asks_for_more_random_programs(tmp_path: Path) -> None:
+    asked = [
+        sys.executable,
+        "-c",
+        "import os; exit(int(os.environ['WEFT_TEST_EXAMPLES']) != 10000)",
+    ]
+    assert suites.Tree(tmp_path, full=True).run(asked) == 0
 
 
 def test_suites_without_files_are_left_out(tmp_path: Path) -> None:

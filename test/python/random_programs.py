@@ -8,17 +8,24 @@ analysis, so that a tolerance is derived for each element of each result.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import weft
 from hypothesis import strategies as st
+from numerics import to_numpy
 
 # Beyond it a float32 computation may overflow where float64 does not.
 LARGEST_CHECKED = 1e30
 LARGEST_TENSOR = 4096
+
+
+def count_of_examples(few: int) -> int:
+    """How many programs a test draws: ``few``, or what ``tools/test --full`` asks for."""
+    return int(os.environ.get("WEFT_TEST_EXAMPLES", few))
 
 
 @dataclass(frozen=True)
@@ -37,6 +44,11 @@ class Program:
     shapes: list[tuple[int, ...]]
     steps: list[Step] = field(default_factory=list)
     results: tuple[int, ...] = ()
+
+    def append(self, step: Step) -> int:
+        """Adds a step; the number of its value."""
+        self.steps.append(step)
+        return len(self.shapes) + len(self.steps) - 1
 
     def inputs(self, dtype: str, seed: int = 0) -> list[np.ndarray]:
         """Inputs in [-2, 2], a fixed function of the seed."""
@@ -76,6 +88,18 @@ class Bounded:
 
     def rearranged(self, function: Callable[[np.ndarray], np.ndarray]) -> Bounded:
         return Bounded(function(self.value), function(self.error))
+
+
+def assert_within(results: Sequence[weft.Tensor], exact: Sequence[Bounded]) -> None:
+    """Each result is as near to the exact one as its bound says."""
+    for result, bounded in zip(results, exact, strict=True):
+        actual = to_numpy(result).astype(np.float64)
+        assert actual.shape == bounded.value.shape
+        checked = np.isfinite(bounded.error)
+        off = np.abs(actual - bounded.value)[checked]
+        # Not <= is true for NaN, too.
+        wrong = ~(off <= bounded.error[checked])
+        assert not wrong.any(), (off[wrong], bounded.error[checked][wrong])
 
 
 @dataclass(frozen=True)
@@ -165,6 +189,17 @@ def _where(x: Bounded, y: Bounded, _: None, unit: float) -> Bounded:
     return Bounded(np.where(chosen, x.value, half), error + 2.0**-126)
 
 
+@_operation(lambda x, y, _: (x + y) * 0.5)
+def _average(x: Bounded, y: Bounded, _: None, unit: float) -> Bounded:
+    total = _add(x, y, None, unit)
+    return Bounded(0.5 * total.value, 0.5 * total.error + 2.0**-126)
+
+
+@_operation(lambda x, y, _: (x - y) * 0.5)
+def _half_difference(x: Bounded, y: Bounded, _: None, unit: float) -> Bounded:
+    return _average(x, Bounded(-y.value, y.error), None, unit)
+
+
 @_operation(lambda x, _: x / (weft.abs(x) + 1.0))
 def _softsign(x: Bounded, _: None, unit: float) -> Bounded:
     value = x.value / (np.abs(x.value) + 1)
@@ -244,6 +279,28 @@ def _pad(x: Bounded, padding: tuple, unit: float) -> Bounded:
 def _concat(x: Bounded, y: Bounded, axis: int, unit: float) -> Bounded:
     return Bounded(
         np.concatenate([x.value, y.value], axis), np.concatenate([x.error, y.error], axis)
+    )
+
+
+@_operation(lambda x, p: weft.roll(x, p[0], axis=p[1]))
+def _roll(x: Bounded, p: tuple, unit: float) -> Bounded:
+    return x.rearranged(lambda array: np.roll(array, p[0], axis=p[1]))
+
+
+@_operation(lambda *values: weft.concat(values[:-1], axis=values[-1]))
+def _join(*values: Any) -> Bounded:
+    pieces, axis = values[:-2], values[-2]
+    return Bounded(
+        np.concatenate([x.value for x in pieces], axis),
+        np.concatenate([x.error for x in pieces], axis),
+    )
+
+
+@_operation(lambda *values: weft.stack(values[:-1], axis=values[-1]))
+def _stack(*values: Any) -> Bounded:
+    pieces, axis = values[:-2], values[-2]
+    return Bounded(
+        np.stack([x.value for x in pieces], axis), np.stack([x.error for x in pieces], axis)
     )
 
 
@@ -400,6 +457,13 @@ def _concat_step(draw, program, number, shape, shapes):
     return Step("concat", (number, other), axis), (*shape[:axis], size, *shape[axis + 1 :])
 
 
+def _roll_step(draw, program, number, shape, shapes):
+    if not shape:
+        return None
+    axis = draw(st.integers(0, len(shape) - 1))
+    return Step("roll", (number,), (draw(st.integers(-3, shape[axis])), axis)), shape
+
+
 def _indices(draw, size: int) -> tuple[int, ...]:
     return tuple(draw(st.lists(st.integers(0, size - 1), min_size=1, max_size=6)))
 
@@ -434,6 +498,7 @@ _KINDS: dict[str, Callable] = {
     "slice": _slice_step,
     "pad": _pad_step,
     "concat": _concat_step,
+    "roll": _roll_step,
     "take": _take_step,
     "scatter_add": _scatter_add_step,
 }
@@ -471,4 +536,76 @@ def programs(draw: st.DrawFn, largest: int = 14) -> Program:
     ]
     extra = draw(st.sets(st.integers(0, len(steps) - 1), max_size=2))
     program.results = tuple(final(n) for n in sorted(extra | {len(steps) - 1}))
+    return program
+
+
+# Long programs ---------------------------------------------------------------------------------
+
+# What neither values nor errors grow by, however often it is repeated.
+_STEADY_UNARY = ["tanh", "sin", "atan", "sigmoid", "abs", "negative"]
+_STEADY_BINARY = ["average", "average", "half_difference", "maximum", "minimum"]
+
+
+@dataclass(frozen=True)
+class _Move:
+    """A part of a loop's body: what it does, and to which values: 0 is the value of the round
+    before, 1 the first move's, ..., and -1 an input."""
+
+    name: str
+    operands: tuple[int, ...]
+    parameters: Any = None
+
+    def unroll(self, program: Program, numbers: list[int]) -> None:
+        """Appends the steps to the program, and the number of their value to ``numbers``."""
+        operands = tuple(1 if i < 0 else numbers[i] for i in self.operands)
+        if self.name == "halves":
+            *keys, axis = self.parameters
+            parts = [program.append(Step("slice", operands, key)) for key in keys]
+            numbers.append(program.append(Step("join", tuple(parts), axis)))
+        else:
+            numbers.append(program.append(Step(self.name, operands, self.parameters)))
+
+
+def _draw_move(draw: st.DrawFn, shape: tuple[int, ...], known: int) -> _Move:
+    def operand() -> int:
+        return draw(st.integers(-1, known - 1))
+
+    def along(part: slice) -> tuple[slice, ...]:
+        return tuple(part if i == axis else slice(None) for i in range(len(shape)))
+
+    axis = draw(st.integers(0, len(shape) - 1))
+    kind = draw(st.sampled_from(["roll", "roll", "halves", "flip", "unary", "binary", "binary"]))
+    if kind == "roll":
+        return _Move("roll", (operand(),), (draw(st.integers(1, 3)), axis))
+    if kind == "halves":
+        cut = draw(st.integers(1, shape[axis] - 1))
+        keys = along(slice(cut, None)), along(slice(0, cut))
+        return _Move("halves", (operand(),), (*keys, axis))
+    if kind == "flip":
+        return _Move("slice", (operand(),), along(slice(None, None, -1)))
+    if kind == "unary":
+        return _Move(draw(st.sampled_from(_STEADY_UNARY)), (operand(),))
+    return _Move(draw(st.sampled_from(_STEADY_BINARY)), (operand(), known - 1))
+
+
+@st.composite
+def long_programs(draw: st.DrawFn, longest: int = 120) -> Program:
+    """Unrolled loops of about ``longest`` steps together, with shifts, slices and concatenations;
+    some end in a stack or a concatenation of the values of many rounds."""
+    rank = draw(st.integers(1, 2))
+    shape = tuple(draw(st.sampled_from([2, 3, 5, 8, 17, 33])) for _ in range(rank))
+    program = Program([shape, shape])
+    rounds = [0]
+    while len(program.steps) < longest and (not program.steps or draw(st.booleans())):
+        body = [_draw_move(draw, shape, known) for known in range(1, draw(st.integers(2, 7)))]
+        for _ in range(draw(st.integers(1, max(1, (longest - len(program.steps)) // len(body))))):
+            numbers = [rounds[-1]]
+            for move in body:
+                move.unroll(program, numbers)
+            rounds.append(numbers[-1])
+    if draw(st.booleans()):
+        pieces = tuple(rounds[-draw(st.integers(2, 40)) :])
+        name = draw(st.sampled_from(["join", "stack"]))
+        rounds.append(program.append(Step(name, pieces, draw(st.integers(0, rank - 1)))))
+    program.results = (rounds[-1],)
     return program

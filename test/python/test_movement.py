@@ -150,6 +150,22 @@ def test_concatenation(data: st.DataObject, shape: tuple[int, ...]) -> None:
     assert_same_bits(actual, np.concatenate(pieces, axis))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8", "bool"])
+@pytest.mark.parametrize(("rank", "axis"), [(r, a) for r in (1, 2, 3, 4) for a in range(r)])
+def test_concatenation_of_ragged_pieces(rank: int, axis: int, dtype: str) -> None:
+    """Some empty, few and many, alone and with what is computed before and after."""
+    generator = np.random.default_rng(rank)
+    for sizes in ([3, 0, 1], [0, 0], [1, 17, 40], [i % 5 for i in range(40)]):
+        shapes = [[*[2, 3, 5][:axis], size, *[3, 2, 19][axis : rank - 1]] for size in sizes]
+        pieces = [generator.integers(0, 2, s).astype(numpy_dtype(dtype)) for s in shapes]
+        tensors = [weft.asarray(piece) for piece in pieces]
+        expected = np.concatenate(pieces, axis)
+        assert_same_bits(eager_and_jit(lambda *x: weft.concat(x, axis=axis), *tensors), expected)
+        if dtype != "bool":
+            fused = weft.jit(lambda *x: weft.concat([y + y for y in x], axis=axis) - 1)
+            assert_same_bits(fused(*tensors), expected + expected - expected.dtype.type(1))
+
+
 @seed(6)
 @hypothesis_settings
 @given(
