@@ -199,7 +199,8 @@ static bool collect(const OpCall &call, std::span<PyObject *const> objects, Oper
                     bool strict) {
   for (PyObject *object : objects) {
     if (isTensor(object)) {
-      operands.push_back({object, {}, false});
+      PyObject *now = reinterpret_cast<PyObject *>(current(asTensor(object)));
+      operands.push_back({now, {}, false});
     } else if (isPythonScalar(object) || (currentScope && symbolicSizeOf(object))) {
       operands.push_back({object, {}, true});
     } else if (isConvertible(object)) {
@@ -239,7 +240,7 @@ static PyRef applyTraced(TraceScope &scope, const OpCall &call, const Operands &
       ids.push_back(tracedScalar(scope, operand.object, location));
       continue;
     }
-    TensorObject *tensor = asTensor(operand.object);
+    TensorObject *tensor = scope.own(asTensor(operand.object));
     ValueId id = scope.read(tensor);
     bool tracked = tensor->requiresGrad || tensor->node;
     if (tracked && !gradientsEnabled)
@@ -252,7 +253,9 @@ static PyRef applyTraced(TraceScope &scope, const OpCall &call, const Operands &
   TensorValue value = scope.tracer(result);
   bool floating = isFloating(value.dtype);
   PyRef tensor = checked(newTensor(std::move(value)));
-  asTensor(tensor.get())->requiresGrad = requiresGrad && floating && call.op->differentiable;
+  bool differentiable = requiresGrad && floating && call.op->differentiable;
+  asTensor(tensor.get())->requiresGrad = differentiable;
+  asTensor(tensor.get())->derived = differentiable;
   return tensor;
 }
 

@@ -6,6 +6,8 @@
 #include "python/src/Errors.h"
 #include "python/src/TraceScope.h"
 
+#include "llvm/ADT/MapVector.h"
+
 using namespace weft;
 
 static Array ones(DType dtype, Device *device) {
@@ -14,6 +16,7 @@ static Array ones(DType dtype, Device *device) {
 }
 
 void weft::backward(TensorObject *root, PyObject *cotangent, bool retain) {
+  root = current(root);
   const TensorValue &value = root->value;
   if (!root->requiresGrad && !root->node)
     throwError("GradientError",
@@ -23,6 +26,8 @@ void weft::backward(TensorObject *root, PyObject *cotangent, bool retain) {
     throwError("ShapeError", "backward: a tensor of shape " + shapeTuple(value.shape) +
                                  " needs a cotangent of that shape; only tensors of one element "
                                  "have a default");
+  if (cotangent && isTensor(cotangent))
+    cotangent = reinterpret_cast<PyObject *>(current(asTensor(cotangent)));
   if (cotangent && (!isTensor(cotangent) || asTensor(cotangent)->value.shape != value.shape))
     throwError("ShapeError",
                "backward: the cotangent has to be a tensor of shape " + shapeTuple(value.shape));
@@ -40,11 +45,16 @@ void weft::backward(TensorObject *root, PyObject *cotangent, bool retain) {
     seed = ones(value.dtype, value.storage->device());
     seed.shape = value.shape;
   }
+  // All sums come before the first `.grad` changes: one that fails leaves them as they were.
+  llvm::MapVector<Leaf *, std::pair<std::shared_ptr<Leaf>, PyRef>> sums;
   for (LeafGradient &result : differentiate(root->origin(), seed, retain)) {
-    auto &slot = static_cast<GradientSlot &>(*result.leaf);
-    PyRef gradient = checked(newTensor(TensorValue::of(std::move(result.gradient))));
-    if (slot.gradient)
-      gradient = apply(OpCall(requireOp("weft.add")), {{slot.gradient.get(), gradient.get()}});
-    slot.gradient = std::move(gradient);
+    auto &[leaf, sum] = sums[result.leaf.get()];
+    PyRef former = leaf ? sum : static_cast<GradientSlot &>(*result.leaf).gradient;
+    leaf = result.leaf;
+    sum = checked(newTensor(TensorValue::of(std::move(result.gradient))));
+    if (former)
+      sum = apply(OpCall(requireOp("weft.add")), {{former.get(), sum.get()}});
   }
+  for (auto &[key, entry] : sums)
+    static_cast<GradientSlot &>(*entry.first).gradient = std::move(entry.second);
 }

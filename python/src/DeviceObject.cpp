@@ -86,7 +86,8 @@ static void recordCopy(TensorObject *source, TensorObject *copy) {
 }
 
 PyRef weft::tensorOn(Device *device, TensorObject *tensor) {
-  if (currentScope && (tensor->value.isTracer() || tensor->serial < currentScope->firstSerial))
+  tensor = current(tensor);
+  if (currentScope && (tensor->value.isTracer() || currentScope->isOlder(tensor)))
     return tracedOn(device, tensor);
   requireConcrete(tensor, "moving a tensor");
   if (tensor->value.storage->device() == device)
@@ -129,10 +130,10 @@ PyRef weft::generatorStateOn(Device *device) {
 /// The elements in the memory of the host, whatever is being traced: for printing and reading.
 static py::object onHost(const py::object &object) {
   return translated([&] {
-    TensorObject *tensor = asTensor(object.ptr());
+    TensorObject *tensor = current(asTensor(object.ptr()));
     requireConcrete(tensor, "reading the elements");
     if (!tensor->value.storage->device())
-      return object;
+      return py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject *>(tensor));
     Array copy = copyTo(nullptr, tensor->value.array());
     return py::reinterpret_steal<py::object>(
         checked(newTensor(TensorValue::of(std::move(copy)))).release());

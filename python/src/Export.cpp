@@ -127,6 +127,8 @@ public:
 private:
   std::string handleName(int number) const {
     const HandleSource &source = traced.handles[number];
+    if (source.kind == HandleSource::Kind::Gradient)
+      return handleName(source.index) + ".grad";
     return source.kind == HandleSource::Kind::Guard ? weightName(traced.guards.path(source.index))
                                                     : std::string();
   }
@@ -154,17 +156,23 @@ private:
                  "or static_argnames of weft.jit");
   }
 
-  Array hiddenArray(const HiddenSource &source) const {
+  /// The handles of the trace, in its order.
+  std::vector<PyRef> findHandles() const {
+    std::vector<PyRef> found;
+    for (size_t i = 0; i < traced.handles.size(); ++i)
+      found.push_back(PyRef::borrow(
+          reinterpret_cast<PyObject *>(findHandle(traced, int(i), flat.leaves, found))));
+    return found;
+  }
+
+  Array hiddenArray(const HiddenSource &source, llvm::ArrayRef<PyRef> handles) const {
     if (source.handle < 0)
       return source.array;
     const HandleSource &handle = traced.handles[source.handle];
-    if (handle.kind == HandleSource::Kind::Argument)
+    if (handle.kind == HandleSource::Kind::Gradient &&
+        traced.handles[handle.index].kind == HandleSource::Kind::Argument)
       throwError("UnsupportedError", "export: the function reads the gradient of an argument");
-    TensorObject *tensor = handle.kind == HandleSource::Kind::Guard
-                               ? traced.guards.tensor(handle.index)
-                               : asTensor(handle.fixed.get());
-    if (source.gradient)
-      tensor = asTensor(tensor->slot->gradient.get());
+    TensorObject *tensor = asTensor(handles[source.handle].get());
     requireConcrete(tensor, "export");
     return tensor->value.array();
   }
@@ -174,8 +182,6 @@ private:
     std::string name = source.handle < 0 ? "" : handleName(source.handle);
     if (name.empty())
       name = "constant_" + std::to_string(hidden);
-    if (source.gradient)
-      name += ".grad";
     while (!names.insert(name).second)
       name += "_";
     return name;
@@ -186,10 +192,11 @@ private:
     auto builder = mlir::OpBuilder::atBlockBegin(&body);
     size_t leaves = flat.leaves.size();
     // All are looked at before the first is given to MLIR's context, which would keep it.
+    std::vector<PyRef> handles = findHandles();
     std::vector<Array> arrays;
     arrays.reserve(traced.hidden.size());
     for (const HiddenSource &source : traced.hidden)
-      arrays.push_back(copyTo(nullptr, hiddenArray(source)));
+      arrays.push_back(copyTo(nullptr, hiddenArray(source, handles)));
     for (auto [i, array] : llvm::enumerate(arrays)) {
       mlir::BlockArgument argument = body.getArgument(leaves + i);
       if (argument.use_empty())
@@ -300,7 +307,7 @@ static py::list runProgram(Program &program, const py::list &arguments) {
   return translated([&] {
     llvm::SmallVector<Array> inputs;
     for (py::handle argument : arguments) {
-      TensorObject *tensor = asTensor(argument.ptr());
+      TensorObject *tensor = current(asTensor(argument.ptr()));
       requireConcrete(tensor, "an exported program");
       requireHost(tensor, "an exported program");
       inputs.push_back(tensor->value.array());

@@ -170,3 +170,11 @@ int GuardSet::find(TensorObject *tensor) const {
       return int(i);
   return -1;
 }
+
+int GuardSet::traverse(visitproc visit, void *arg) const {
+  for (const Guard &guard : guards) {
+    Py_VISIT(guard.key.get());
+    Py_VISIT(guard.value.get());
+  }
+  return 0;
+}

@@ -71,6 +71,9 @@ public:
 
   size_t size() const { return guards.size(); }
 
+  /// Visits all objects that the guards refer to, for the garbage collector.
+  int traverse(visitproc visit, void *arg) const;
+
 private:
   bool checkAll(PyObject *function, std::span<PyObject *const> argumentObjects, bool governedToo,
                 std::string &reason);

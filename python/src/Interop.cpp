@@ -41,7 +41,7 @@ static llvm::SmallVector<Py_ssize_t, 4> denseStrides(llvm::ArrayRef<int64_t> sha
 int weft::getTensorBuffer(PyObject *self, Py_buffer *view, int flags) {
   static const char *formats[dtypeCount] = {"?", "b", "h", "i", "q", "B", "e", "H", "f", "d"};
   return guarded(-1, [&] {
-    TensorObject *tensor = asTensor(self);
+    TensorObject *tensor = current(asTensor(self));
     requireConcrete(tensor, "reading the elements");
     requireHost(tensor, "reading the elements");
     if (flags & PyBUF_WRITABLE) {
@@ -258,6 +258,7 @@ template <typename Form> static PyRef exportTensor(const TensorValue &value) {
 }
 
 PyRef weft::toDLPack(TensorObject *tensor, bool versioned) {
+  tensor = current(tensor);
   requireConcrete(tensor, "__dlpack__()");
   if (versioned)
     return exportTensor<dlpack::ManagedVersioned>(tensor->value);

@@ -8,7 +8,9 @@
 #include "python/src/Export.h"
 #include "python/src/Lowered.h"
 #include "python/src/Profile.h"
+#include "python/src/state/StateLock.h"
 
+#include <bit>
 #include <chrono>
 #include <structmember.h>
 
@@ -25,16 +27,24 @@ struct JitObject {
 
 JitObject *asJit(PyObject *object) { return reinterpret_cast<JitObject *>(object); }
 
-/// What a call works with.
+/// What a call works with. It owns the handles and the specialization: while kernels run, others
+/// may change containers, guards and tables.
 struct Call {
   JitState &state;
   const FlatArguments &flat;
-  Specialization &specialization;
+  std::shared_ptr<Specialization> specialization;
+  llvm::SmallVector<PyRef, 4> handles = {};
 
-  TensorObject *handle(int number) const;
-  StorageRef hiddenInput(const HiddenSource &source) const;
+  TensorObject *handle(int number) const { return asTensor(handles[number].get()); }
+  /// Finds the handles anew, and says whether they and their slots are as they were traced; else
+  /// `reason` says what is not.
+  bool findHandles(std::string &reason);
   /// What the plan reads: the leaves of the arguments, then the hidden inputs.
   llvm::SmallVector<StorageRef, 8> inputs() const;
+
+private:
+  bool slotsHold(std::string &reason) const;
+  bool argumentsHaveOwnSlots() const;
 };
 
 } // namespace
@@ -78,24 +88,116 @@ void weft::flattenCall(const JitState &state, PyObject *const *arguments, size_t
 // Finding the specialization
 //===----------------------------------------------------------------------===//
 
-TensorObject *Call::handle(int number) const {
+TensorObject *weft::findHandle(const Specialization &specialization, int number,
+                               llvm::ArrayRef<PyObject *> leaves, llvm::ArrayRef<PyRef> found) {
   const HandleSource &source = specialization.handles[number];
   switch (source.kind) {
   case HandleSource::Kind::Guard:
     return specialization.guards.tensor(source.index);
   case HandleSource::Kind::Argument:
-    return asTensor(flat.leaves[source.index]);
+    return asTensor(leaves[source.index]);
   case HandleSource::Kind::Fixed:
+    return asTensor(source.fixed.get());
+  case HandleSource::Kind::Gradient: {
+    TensorObject *owner = asTensor(found[source.index].get());
+    return owner->slot ? asTensor(owner->slot->gradient.get()) : nullptr;
+  }
+  case HandleSource::Kind::Root:
     break;
   }
-  return asTensor(source.fixed.get());
+  TensorObject *view = asTensor(found[source.index].get());
+  if (!view->lens)
+    return nullptr;
+  const Root &root = *view->lens->root;
+  return root.remnant ? asTensor(root.remnant.get()) : root.handle;
 }
 
+/// The handle whose slot the tensor has or looks into.
+static TensorObject *slotOf(TensorObject *tensor) {
+  if (!tensor->lens)
+    return tensor;
+  const Root &root = *tensor->lens->root;
+  return root.remnant ? asTensor(root.remnant.get()) : root.handle;
+}
+
+bool Call::findHandles(std::string &reason) {
+  handles.clear();
+  for (size_t i = 0; i < specialization->handles.size(); ++i) {
+    TensorObject *found = findHandle(*specialization, int(i), flat.leaves, handles);
+    if (!found) {
+      reason = "a gradient, or what a view looks into, is not there any more";
+      return false;
+    }
+    handles.push_back(PyRef::borrow(reinterpret_cast<PyObject *>(found)));
+  }
+  return slotsHold(reason);
+}
+
+/// Different handles must have different slots, and views must look into the slots that they were
+/// traced with: only then are the writes and reads of the trace those of the call.
+bool Call::slotsHold(std::string &reason) const {
+  const std::vector<HandleSource> &sources = specialization->handles;
+  uint64_t call = nextCallNumber();
+  for (size_t i = 0; i < sources.size(); ++i) {
+    if (sources[i].slot >= 0)
+      continue;
+    TensorObject *tensor = handle(int(i)), *slot = slotOf(tensor);
+    bool byValue = sources[i].kind == HandleSource::Kind::Argument;
+    if (callOfMark(slot->mark) == call || (tensor->lens && !byValue)) {
+      reason = "a tensor is, or became a view of, another one that the function uses";
+      return false;
+    }
+    slot->mark = makeMark(call, i);
+  }
+  for (size_t i = 0; i < sources.size(); ++i) {
+    if (sources[i].slot < 0)
+      continue;
+    TensorObject *tensor = handle(int(i));
+    bool same = sources[i].path ? tensor->lens && slotOf(tensor) == handle(sources[i].slot) &&
+                                      tensor->lens->path == *sources[i].path
+                                : tensor == handle(sources[i].slot);
+    if (!same) {
+      reason = "a view looks elsewhere, or an argument is not the tensor from outside that it was";
+      return false;
+    }
+  }
+  if (specialization->effects.empty() || argumentsHaveOwnSlots())
+    return true;
+  reason = "an argument shares its elements with another tensor that the function uses";
+  return false;
+}
+
+/// True if no argument looks into the slot of another handle that the call uses. The handles were
+/// marked.
+bool Call::argumentsHaveOwnSlots() const {
+  uint64_t call = 0;
+  for (size_t i = 0; i < handles.size() && !call; ++i)
+    call = callOfMark(slotOf(handle(int(i)))->mark);
+  for (PyObject *leaf : flat.leaves) {
+    if (!isTensor(leaf))
+      continue;
+    TensorObject *slot = slotOf(asTensor(leaf));
+    if (callOfMark(slot->mark) != call)
+      continue;
+    uint64_t number = numberOfMark(slot->mark);
+    bool known = handles[number].get() == leaf;
+    for (size_t i = 0; i < handles.size() && !known; ++i)
+      known = handles[i].get() == leaf && specialization->handles[i].slot == int(number);
+    if (!known)
+      return false;
+  }
+  return true;
+}
+
+/// The same type and value, for floats to the bit: 0.0 and -0.0 differ.
 static bool sameValue(PyObject *left, PyObject *right) {
   if (left == right)
     return true;
   if (Py_TYPE(left) != Py_TYPE(right))
     return false;
+  if (PyFloat_CheckExact(left))
+    return std::bit_cast<uint64_t>(PyFloat_AS_DOUBLE(left)) ==
+           std::bit_cast<uint64_t>(PyFloat_AS_DOUBLE(right));
   int equal = PyObject_RichCompareBool(left, right, Py_EQ);
   checkStatus(equal);
   return equal;
@@ -103,7 +205,7 @@ static bool sameValue(PyObject *left, PyObject *right) {
 
 /// True if the hidden inputs have the types that were traced.
 static bool hiddenMatch(const Call &call, std::string &reason) {
-  Specialization &specialization = call.specialization;
+  const Specialization &specialization = *call.specialization;
   for (auto [number, present] : specialization.gradientPresence) {
     TensorObject *handle = call.handle(number);
     if (bool(handle->slot && handle->slot->gradient) != present) {
@@ -116,12 +218,10 @@ static bool hiddenMatch(const Call &call, std::string &reason) {
       continue;
     TensorObject *handle = call.handle(source.handle);
     bool tracked = handle->requiresGrad || handle->node;
-    if (!source.gradient && tracked != source.requiresGrad) {
+    if (tracked != source.requiresGrad) {
       reason = "requires_grad of a tensor from outside changed";
       return false;
     }
-    if (source.gradient)
-      handle = asTensor(handle->slot->gradient.get());
     requireConcrete(handle, "a compiled function");
     if (handle->value.dtype != source.dtype || handle->value.shape != source.shape) {
       reason = "a tensor from outside changed from " + describe(source.dtype, source.shape) +
@@ -137,9 +237,9 @@ static bool hiddenMatch(const Call &call, std::string &reason) {
   return true;
 }
 
-/// True if the call may run this trace; else `reason` says why not.
-static bool matches(const Call &call, std::string &reason) {
-  Specialization &specialization = call.specialization;
+/// True if the call may run its trace; else `reason` says why not.
+static bool matches(Call &call, std::string &reason) {
+  Specialization &specialization = *call.specialization;
   for (size_t i = 0; i < specialization.statics.size(); ++i)
     if (!sameValue(specialization.statics[i].get(), call.flat.statics[i])) {
       reason = "a static argument changed";
@@ -152,29 +252,77 @@ static bool matches(const Call &call, std::string &reason) {
     }
   PyObject *function = call.state.function.get();
   return specialization.guards.check(function, call.flat.objects, reason) &&
-         hiddenMatch(call, reason);
+         call.findHandles(reason) && hiddenMatch(call, reason);
 }
 
-static Specialization &specializationFor(JitState &state, const FlatArguments &flat,
-                                         PyObject *const *arguments, size_t count,
-                                         PyObject *keywordNames) {
-  constexpr size_t maximumReasons = 100, maximumCandidates = 64;
-  auto found = state.specializations.find(flat.key);
-  std::string reason = state.specializations.empty() ? "" : "new types or structure of arguments";
-  if (found != state.specializations.end()) {
-    Specializations &candidates = found->second;
-    for (size_t i = candidates.size(); i-- > 0;)
-      if (matches({state, flat, *candidates[i]}, reason))
-        return *candidates[i];
+/// The table of traces for these arguments.
+static std::shared_ptr<Specializations> &tableFor(JitState &state, const Key &key) {
+  constexpr size_t mostKeys = 4096;
+  if (state.specializations.size() >= mostKeys && !state.specializations.contains(key))
+    state.specializations.clear();
+  auto &table = state.specializations[key];
+  if (!table)
+    table = std::make_shared<Specializations>();
+  return table;
+}
+
+static bool findIn(JitState &state, const Key &key, Call &call, std::string &reason) {
+  auto found = state.specializations.find(key);
+  if (found == state.specializations.end())
+    return false;
+  // Guards may run code of the user, which may call this function: the table is kept.
+  std::shared_ptr<Specializations> table = found->second;
+  for (size_t i = table->size(); i-- > 0;) {
+    if (i >= table->size())
+      continue;
+    call.specialization = (*table)[i];
+    if (matches(call, reason))
+      return true;
   }
+  return false;
+}
+
+/// Traces the function for the call. A trace takes views among the arguments by their values; where
+/// it turns out that it changes what they look into, another one is made that ties them.
+static void traceInto(JitState &state, const Key &plain, const Key &tied, Call &call,
+                      PyObject *const *arguments, size_t count, PyObject *keywordNames) {
+  constexpr size_t mostCandidates = 64;
+  auto keep = [&](const Key &key) {
+    Specializations &table = *tableFor(state, key);
+    if (table.size() >= mostCandidates)
+      table.erase(table.begin());
+    table.push_back(call.specialization);
+  };
+  std::string reason;
+  call.specialization = traceFunction(state, call.flat, arguments, count, keywordNames,
+                                      ArgumentViews::Values, ResultViews::Kept);
+  bool anyView = llvm::any_of(
+      call.flat.leaves, [](PyObject *leaf) { return isTensor(leaf) && asTensor(leaf)->lens; });
+  if (call.findHandles(reason))
+    return keep(plain);
+  if (anyView) {
+    call.specialization = traceFunction(state, call.flat, arguments, count, keywordNames,
+                                        ArgumentViews::Tied, ResultViews::Kept);
+    if (call.findHandles(reason))
+      return keep(tied);
+  }
+  throwError("UnsupportedError", "a compiled function can't keep tensors apart: " + reason);
+}
+
+/// Finds or makes what the call runs.
+static Call specializedCall(JitState &state, const FlatArguments &flat, PyObject *const *arguments,
+                            size_t count, PyObject *keywordNames) {
+  constexpr size_t maximumReasons = 100;
+  Call call{state, flat, nullptr};
+  Key tied = flat.key;
+  tied.push_back(-1);
+  std::string reason = state.specializations.empty() ? "" : "new types or structure of arguments";
+  if (findIn(state, flat.key, call, reason) || findIn(state, tied, call, reason))
+    return call;
   if (!reason.empty() && state.retraceReasons.size() < maximumReasons)
     state.retraceReasons.push_back(userLine().prefix() + reason);
-  auto traced = traceFunction(state, flat, arguments, count, keywordNames);
-  Specializations &candidates = state.specializations[flat.key];
-  if (candidates.size() >= maximumCandidates)
-    candidates.erase(candidates.begin());
-  candidates.push_back(std::move(traced));
-  return *candidates.back();
+  traceInto(state, flat.key, tied, call, arguments, count, keywordNames);
+  return call;
 }
 
 static void compile(JitState &state, Specialization &specialization) {
@@ -193,120 +341,100 @@ static void compile(JitState &state, Specialization &specialization) {
 // Running
 //===----------------------------------------------------------------------===//
 
-StorageRef Call::hiddenInput(const HiddenSource &source) const {
-  if (source.handle < 0)
-    return source.array.storage;
-  TensorObject *tensor = handle(source.handle);
-  if (source.gradient)
-    tensor = asTensor(tensor->slot->gradient.get());
-  return tensor->value.storage;
-}
-
 llvm::SmallVector<StorageRef, 8> Call::inputs() const {
   llvm::SmallVector<StorageRef, 8> result;
+  Device *device = specialization->device;
   for (PyObject *leaf : flat.leaves)
-    result.push_back(
-        isTensor(leaf)
-            ? asTensor(leaf)->value.storage
-            : scalarOn(specialization.device, scalarArray(leaf, weakDType(leaf))).storage);
-  for (const HiddenSource &source : specialization.hidden)
-    result.push_back(hiddenInput(source));
+    result.push_back(isTensor(leaf) ? asTensor(leaf)->value.storage
+                                    : scalarOn(device, scalarArray(leaf, weakDType(leaf))).storage);
+  for (const HiddenSource &source : specialization->hidden)
+    result.push_back(source.handle < 0 ? source.array.storage
+                                       : handle(source.handle)->value.storage);
   return result;
 }
 
-static PyObject *outputTensor(const TensorSignature &signature, StorageRef storage) {
-  TensorValue value;
-  value.storage = std::move(storage);
-  value.dtype = signature.dtype;
-  value.shape.assign(signature.shape.begin(), signature.shape.end());
-  return newTensor(std::move(value));
-}
+namespace {
 
-static void applyEffects(const Call &call, llvm::ArrayRef<StorageRef> outputs) {
-  const Plan &plan = call.specialization.executable->plan;
-  for (const Effect &effect : call.specialization.effects) {
-    TensorObject *handle = call.handle(effect.handle);
-    if (effect.gradient) {
-      PyRef gradient;
-      if (effect.output >= 0)
-        gradient = checked(outputTensor(plan.outputs[effect.output], outputs[effect.output]));
-      handle->gradientSlot().gradient = std::move(gradient);
-      continue;
-    }
-    const TensorSignature &signature = plan.outputs[effect.output];
-    handle->value.storage = outputs[effect.output];
-    handle->value.dtype = signature.dtype;
-    handle->value.shape.assign(signature.shape.begin(), signature.shape.end());
-    handle->node = nullptr;
+/// One execution of a call, from its inputs to its effects and result.
+class Execution {
+public:
+  explicit Execution(const Call &call)
+      : call(call),
+        specialization(*call.specialization),
+        plan(specialization.executable->plan),
+        inputs(call.inputs()),
+        outputs(plan.outputs.size()) {
+    if (gradientsEnabled && specialization.recordsGradients)
+      prepareRecord();
   }
+
+  PyRef run();
+
+private:
+  void prepareRecord();
+  void finishRecord();
+  void execute();
+  PyRef outputTensor(int number) const;
+  void applyEffects();
+  PyRef view(const ResultSource &source, PyObject *parent) const;
+  PyRef buildResult() const;
+
+  const Call &call;
+  const Specialization &specialization;
+  const Plan &plan;
+  llvm::SmallVector<StorageRef, 8> inputs, outputs;
+  /// Where the gradients of the outputs go; null if no input needs one.
+  std::shared_ptr<TapeNode> node;
+};
+
+Array arrayOf(const TensorSignature &signature, const StorageRef &storage) {
+  return {storage, signature.dtype, Shape(signature.shape.begin(), signature.shape.end())};
 }
 
-/// Records the call for gradients if an input requires one; the node, or null.
-static std::shared_ptr<TapeNode> record(const Call &call, llvm::ArrayRef<StorageRef> inputs,
-                                        llvm::ArrayRef<StorageRef> outputs) {
-  Specialization &specialization = call.specialization;
-  auto node = std::make_shared<TapeNode>();
-  const Plan &plan = specialization.executable->plan;
-  auto arrayOf = [](const TensorSignature &signature, const StorageRef &storage) {
-    return Array{storage, signature.dtype, Shape(signature.shape.begin(), signature.shape.end())};
-  };
+} // namespace
+
+void Execution::prepareRecord() {
+  auto prepared = std::make_shared<TapeNode>();
   bool needed = false;
+  size_t leaves = call.flat.leaves.size();
   for (size_t i = 0; i < inputs.size(); ++i) {
     Origin origin;
-    size_t leaves = call.flat.leaves.size();
     if (i < leaves && isTensor(call.flat.leaves[i]))
       origin = asTensor(call.flat.leaves[i])->origin();
-    else if (i >= leaves && specialization.hidden[i - leaves].handle >= 0 &&
-             !specialization.hidden[i - leaves].gradient)
+    else if (i >= leaves && specialization.hidden[i - leaves].handle >= 0)
       origin = call.handle(specialization.hidden[i - leaves].handle)->origin();
     needed |= bool(origin);
-    node->inputs.push_back({arrayOf(plan.inputs[i], inputs[i]), std::move(origin)});
+    prepared->inputs.push_back({arrayOf(plan.inputs[i], inputs[i]), std::move(origin)});
   }
-  if (!needed)
-    return nullptr;
+  if (needed)
+    node = std::move(prepared);
+}
+
+void Execution::finishRecord() {
+  if (!node)
+    return;
   node->function = specialization.module;
   node->functionSerial = specialization.functionSerial;
   for (size_t i = 0; i < outputs.size(); ++i)
     node->outputs.push_back(arrayOf(plan.outputs[i], outputs[i]));
-  return node;
 }
 
-static PyRef buildResult(const Call &call, llvm::ArrayRef<StorageRef> outputs,
-                         const std::shared_ptr<TapeNode> &node) {
-  Specialization &specialization = call.specialization;
-  const Plan &plan = specialization.executable->plan;
-  auto fill = [&](PyObject *place) {
-    ValueId number = asTensor(place)->value.id;
-    PyRef tensor = checked(outputTensor(plan.outputs[number], outputs[number]));
-    if (node && specialization.outputRequiresGrad[number]) {
-      asTensor(tensor.get())->node = node;
-      asTensor(tensor.get())->nodeResult = number;
-      asTensor(tensor.get())->requiresGrad = true;
-    }
-    return tensor;
-  };
-  PyObject *result = specialization.resultTemplate.get();
-  return isTensor(result) ? fill(result) : mapTree(result, false, fill);
-}
-
-static PyRef run(const Call &call) {
-  Specialization &specialization = call.specialization;
-  const Plan &plan = specialization.executable->plan;
-  llvm::SmallVector<StorageRef, 8> inputs = call.inputs();
-  bool recording = gradientsEnabled && specialization.recordsGradients;
-  // Handles that get another value give their buffer up, so that it can be written in place.
+/// Handles that get another value give their buffer up, so that it can be written in place.
+void Execution::execute() {
   llvm::SmallVector<std::pair<TensorObject *, size_t>> donors;
-  size_t leaves = call.flat.leaves.size();
-  if (!recording || specialization.resultCount == 0)
+  if (!node) {
+    std::vector<bool> changes(call.handles.size());
     for (const Effect &effect : specialization.effects)
-      for (size_t i = 0; !effect.gradient && i < specialization.hidden.size(); ++i)
-        if (specialization.hidden[i].handle == effect.handle &&
-            !specialization.hidden[i].gradient) {
-          TensorObject *handle = call.handle(effect.handle);
-          handle->value.storage = StorageRef();
-          donors.push_back({handle, leaves + i});
-        }
-  llvm::SmallVector<StorageRef, 8> outputs(plan.outputs.size());
+      if (!effect.gradient)
+        changes[effect.handle] = true;
+    for (size_t i = 0; i < specialization.hidden.size(); ++i) {
+      int number = specialization.hidden[i].handle;
+      if (number < 0 || !changes[number])
+        continue;
+      call.handle(number)->value.storage = StorageRef();
+      donors.push_back({call.handle(number), call.flat.leaves.size() + i});
+    }
+  }
   try {
     executeReleasing(*specialization.executable, {inputs.data(), inputs.size()},
                      {outputs.data(), outputs.size()});
@@ -315,10 +443,85 @@ static PyRef run(const Call &call) {
       handle->value.storage = inputs[input];
     throw;
   }
-  std::shared_ptr<TapeNode> node = recording ? record(call, inputs, outputs) : nullptr;
-  PyRef result = buildResult(call, outputs, node);
-  applyEffects(call, outputs);
+  for (auto [handle, input] : donors)
+    inputs[input] = StorageRef();
+}
+
+PyRef Execution::outputTensor(int number) const {
+  PyRef tensor =
+      checked(newTensor(TensorValue::of(arrayOf(plan.outputs[number], outputs[number]))));
+  if (node && specialization.outputRequiresGrad[number]) {
+    asTensor(tensor.get())->node = node;
+    asTensor(tensor.get())->nodeResult = uint32_t(number);
+    asTensor(tensor.get())->requiresGrad = true;
+  }
+  return tensor;
+}
+
+/// First all that can't fail: whatever happens after, no handle is left without a value.
+void Execution::applyEffects() {
+  auto setWhole = [&](const Effect &effect) {
+    TensorObject *handle = call.handle(effect.handle);
+    handle->value = TensorValue::of(arrayOf(plan.outputs[effect.output], outputs[effect.output]));
+    bool tracked = node && specialization.outputRequiresGrad[effect.output];
+    handle->node = tracked ? node : nullptr;
+    handle->nodeResult = uint32_t(effect.output);
+    handle->requiresGrad |= tracked;
+    changed(handle);
+  };
+  for (const Effect &effect : specialization.effects)
+    if (!effect.gradient && !effect.replaces && !call.handle(effect.handle)->lens)
+      setWhole(effect);
+  for (const Effect &effect : specialization.effects) {
+    TensorObject *handle = call.handle(effect.handle);
+    if (effect.gradient) {
+      handle->gradientSlot().gradient = effect.output >= 0 ? outputTensor(effect.output) : PyRef();
+    } else if (effect.replaces) {
+      leaveSlot(handle);
+      setWhole(effect);
+    } else if (handle->lens) {
+      PyRef value = outputTensor(effect.output);
+      writeThrough(handle, asTensor(value.get()));
+    }
+  }
+}
+
+PyRef Execution::view(const ResultSource &source, PyObject *parent) const {
+  PyRef result = outputTensor(source.output);
+  if (auto path = pathFrom(asTensor(parent), source.path))
+    makeView(asTensor(result.get()), asTensor(parent), std::move(*path), gradientsEnabled,
+             source.detached);
   return result;
+}
+
+PyRef Execution::buildResult() const {
+  std::vector<PyRef> made;
+  for (const ResultSource &source : specialization.results) {
+    if (source.base >= 0)
+      made.push_back(view(source, made[source.base].get()));
+    else if (source.handle >= 0 && source.output < 0)
+      made.push_back(call.handles[source.handle]);
+    else if (source.handle >= 0)
+      made.push_back(view(source, call.handles[source.handle].get()));
+    else
+      made.push_back(outputTensor(source.output));
+  }
+  PyObject *result = specialization.resultTemplate.get();
+  auto fill = [&](PyObject *place) { return made[asTensor(place)->value.id]; };
+  return isTensor(result) ? fill(result) : mapTree(result, false, fill);
+}
+
+PyRef Execution::run() {
+  execute();
+  finishRecord();
+  applyEffects();
+  return buildResult();
+}
+
+/// While the call waited or compiled, other threads may have changed what it found.
+static bool stillFits(Call &call) {
+  std::string reason;
+  return call.findHandles(reason) && hiddenMatch(call, reason);
 }
 
 static PyObject *callJit(PyObject *self, PyObject *const *arguments, size_t flags,
@@ -328,16 +531,27 @@ static PyObject *callJit(PyObject *self, PyObject *const *arguments, size_t flag
     if (currentScope)
       return PyObject_Vectorcall(state.function.get(), arguments, flags, keywordNames);
     size_t count = size_t(PyVectorcall_NARGS(flags));
-    FlatArguments flat;
-    flattenCall(state, arguments, count, keywordNames, flat);
-    for (PyObject *leaf : flat.leaves)
-      if (isTensor(leaf))
-        requireConcrete(asTensor(leaf), "a compiled function");
-    Specialization &specialization = specializationFor(state, flat, arguments, count, keywordNames);
-    if (!specialization.executable)
-      compile(state, specialization);
-    ++state.calls;
-    return run({state, flat, specialization}).release();
+    while (true) {
+      FlatArguments flat;
+      flattenCall(state, arguments, count, keywordNames, flat);
+      for (PyObject *leaf : flat.leaves)
+        if (isTensor(leaf))
+          requireConcrete(asTensor(leaf), "a compiled function");
+      Call call = specializedCall(state, flat, arguments, count, keywordNames);
+      bool fits = true;
+      if (!call.specialization->executable) {
+        compile(state, *call.specialization);
+        fits = stillFits(call);
+      }
+      while (fits) {
+        StateLock lock(!call.specialization->effects.empty());
+        if (!lock.waited()) {
+          ++state.calls;
+          return Execution(call).run().release();
+        }
+        fits = stillFits(call);
+      }
+    }
   });
 }
 
@@ -364,11 +578,30 @@ static PyObject *construct(PyTypeObject *type, PyObject *arguments, PyObject *) 
   });
 }
 
+/// All that a specialization refers to. Only the table that is visited owns it: a call that runs
+/// it belongs to a caller who has the function too.
+static int traverseSpecialization(const Specialization &specialization, visitproc visit,
+                                  void *arg) {
+  for (const PyRef &object : specialization.statics)
+    Py_VISIT(object.get());
+  for (const auto &[leaf, value] : specialization.scalars)
+    Py_VISIT(value.get());
+  for (const HandleSource &source : specialization.handles)
+    Py_VISIT(source.fixed.get());
+  Py_VISIT(specialization.resultTemplate.get());
+  return specialization.guards.traverse(visit, arg);
+}
+
 static int traverse(PyObject *self, visitproc visit, void *arg) {
   Py_VISIT(Py_TYPE(self));
   Py_VISIT(asJit(self)->dictionary);
-  if (asJit(self)->state)
-    Py_VISIT(asJit(self)->state->function.get());
+  if (!asJit(self)->state)
+    return 0;
+  Py_VISIT(asJit(self)->state->function.get());
+  for (auto &[key, table] : asJit(self)->state->specializations)
+    for (const auto &specialization : *table)
+      if (int status = traverseSpecialization(*specialization, visit, arg))
+        return status;
   return 0;
 }
 
@@ -403,9 +636,8 @@ static PyObject *lower(PyObject *self, PyObject *const *arguments, Py_ssize_t co
     JitState &state = *asJit(self)->state;
     FlatArguments flat;
     flattenCall(state, arguments, size_t(count), keywordNames, flat);
-    Specialization &specialization =
-        specializationFor(state, flat, arguments, size_t(count), keywordNames);
-    return newLowered(specialization).release();
+    Call call = specializedCall(state, flat, arguments, size_t(count), keywordNames);
+    return newLowered(*call.specialization).release();
   });
 }
 
@@ -418,7 +650,8 @@ static PyObject *exportMethod(PyObject *self, PyObject *const *arguments, Py_ssi
     flattenCall(state, arguments, size_t(count), keywordNames, flat);
     if (currentScope)
       throwError("UnsupportedError", "export() inside of a function that is being traced");
-    auto traced = traceFunction(state, flat, arguments, size_t(count), keywordNames);
+    auto traced = traceFunction(state, flat, arguments, size_t(count), keywordNames,
+                                ArgumentViews::Values, ResultViews::Copied);
     return newProgram(*traced, flat).release();
   });
 }
@@ -443,12 +676,12 @@ static PyObject *profile(PyObject *self, PyObject *const *arguments, Py_ssize_t 
     for (PyObject *leaf : flat.leaves)
       if (isTensor(leaf))
         requireConcrete(asTensor(leaf), "profile()");
-    Specialization &specialization =
-        specializationFor(state, flat, arguments, size_t(count), keywordNames);
-    if (!specialization.executable)
-      compile(state, specialization);
-    llvm::SmallVector<StorageRef, 8> inputs = Call{state, flat, specialization}.inputs();
-    return profileKernels(*specialization.executable, {inputs.data(), inputs.size()}).release();
+    Call call = specializedCall(state, flat, arguments, size_t(count), keywordNames);
+    if (!call.specialization->executable)
+      compile(state, *call.specialization);
+    llvm::SmallVector<StorageRef, 8> inputs = call.inputs();
+    return profileKernels(*call.specialization->executable, {inputs.data(), inputs.size()})
+        .release();
   });
 }
 

@@ -8,25 +8,40 @@
 #include "python/src/TraceScope.h"
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 namespace weft {
 
-/// How a call finds a tensor handle.
+/// How a call finds a tensor handle, and what has to hold of its slot.
 struct HandleSource {
-  enum class Kind : uint8_t { Guard, Argument, Fixed } kind;
+  enum class Kind : uint8_t {
+    /// What guard `index` reaches.
+    Guard,
+    /// Leaf `index` of the arguments.
+    Argument,
+    /// Always the same handle.
+    Fixed,
+    /// The gradient of handle `index`.
+    Gradient,
+    /// What handle `index`, a view, looks into.
+    Root,
+  } kind;
   int index;
-  PyRef fixed;
+  PyRef fixed = {};
+  /// Of a view: how it has to look into the slot of handle `slot`.
+  std::optional<ViewPath> path = {};
+  /// -1: the handle has a slot of its own, which no other handle has. Else the number of the handle
+  /// that it looks into, or, without a path, that it has to be.
+  int slot = -1;
 };
 
 /// An input beyond the arguments.
 struct HiddenSource {
   /// Which handle; -1 for an array made during the trace.
   int handle;
-  /// The input is the handle's gradient.
-  bool gradient;
   Array array;
   DType dtype;
   Shape shape;
@@ -39,6 +54,21 @@ struct Effect {
   bool gradient;
   /// -1: the gradient is removed.
   int output;
+  /// The handle takes a slot of its own for the new value.
+  bool replaces = false;
+};
+
+/// What a tensor of the result is.
+struct ResultSource {
+  /// The output with its value; -1 if it is the handle itself.
+  int output = -1;
+  /// The handle that it is, or that it looks into; -1 for none.
+  int handle = -1;
+  /// The result that it looks into; -1 for none.
+  int base = -1;
+  /// Of a view: the way from what it looks into.
+  ViewPath path = {};
+  bool detached = false;
 };
 
 /// One trace of a function, compiled.
@@ -52,11 +82,11 @@ struct Specialization {
   std::vector<Effect> effects;
   /// Handles whose gradient has to be there (or not) at the start.
   std::vector<std::pair<int, bool>> gradientPresence;
-  /// What the function returned; in the place of each output a tensor whose `value.id` is its
-  /// number.
+  /// What the function returned; in the place of each tensor one whose `value.id` is the number of
+  /// its source.
   PyRef resultTemplate;
-  /// Which outputs belong to the result; those among them that carry gradients.
-  unsigned resultCount = 0;
+  std::vector<ResultSource> results;
+  /// Which outputs carry gradients.
   std::vector<bool> outputRequiresGrad;
   bool recordsGradients = false;
   /// As traced, for lower() and for gradients of calls.
@@ -67,7 +97,8 @@ struct Specialization {
   Device *device = nullptr;
 };
 
-using Specializations = std::vector<std::unique_ptr<Specialization>>;
+/// Calls own the one that they run.
+using Specializations = std::vector<std::shared_ptr<Specialization>>;
 
 struct JitState {
   PyRef function;
@@ -76,7 +107,7 @@ struct JitState {
   struct Hash {
     size_t operator()(const Key &key) const { return hashKey(key); }
   };
-  std::unordered_map<Key, Specializations, Hash> specializations;
+  std::unordered_map<Key, std::shared_ptr<Specializations>, Hash> specializations;
   uint64_t calls = 0, traces = 0;
   double traceSeconds = 0, compileSeconds = 0;
   /// What the compiler counted while it worked for this function.
@@ -91,10 +122,24 @@ bool isStaticArgument(const JitState &state, size_t number, PyObject *name);
 void flattenCall(const JitState &state, PyObject *const *arguments, size_t count,
                  PyObject *keywordNames, FlatArguments &flat);
 
-/// Runs the function on tracers. Throws what the function throws, with all handles as before.
-std::unique_ptr<Specialization> traceFunction(JitState &state, const FlatArguments &flat,
+/// How views among the arguments are traced: each as a value of its own, whatever it looks into; or
+/// as views of their roots, which other arguments or tensors from outside look into as well.
+enum class ArgumentViews : uint8_t { Values, Tied };
+
+/// What becomes of results that are handles from outside, or views of them: the same in the results
+/// of calls; values of their own where the program stands alone.
+enum class ResultViews : uint8_t { Kept, Copied };
+
+/// Runs the function on tracers. Throws what the function throws; no handle changes.
+std::shared_ptr<Specialization> traceFunction(JitState &state, const FlatArguments &flat,
                                               PyObject *const *arguments, size_t count,
-                                              PyObject *keywordNames);
+                                              PyObject *keywordNames, ArgumentViews argumentViews,
+                                              ResultViews resultViews);
+
+/// Finds handle `number`, of which handles with smaller numbers were found already; null if there
+/// is none now.
+TensorObject *findHandle(const Specialization &specialization, int number,
+                         llvm::ArrayRef<PyObject *> leaves, llvm::ArrayRef<PyRef> found);
 
 /// Makes the type and adds it to the module; -1 on error.
 int registerJitType(PyObject *module);

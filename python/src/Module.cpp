@@ -76,23 +76,47 @@ static OpCall callFrom(const char *name, PyObject *attributes, PyObject *shape, 
   return call;
 }
 
-/// apply(name, operands, attributes=None, shape=None, dtype=None, device=None)
-static PyObject *applyFunction(PyObject *, PyObject *const *arguments, Py_ssize_t count,
-                               PyObject *keywordNames) {
-  return guarded([&] {
+namespace {
+
+/// (name, operands, attributes=None, shape=None, dtype=None, device=None), as Python passes them.
+struct OpArguments {
+  OpArguments(PyObject *const *arguments, Py_ssize_t count, PyObject *keywordNames)
+      : name(PyUnicode_AsUTF8(arguments[0])), operands(arguments[1]) {
     static const char *names[] = {"attributes", "shape", "dtype", "device"};
-    PyObject *values[] = {Py_None, Py_None, Py_None, Py_None};
     for (Py_ssize_t i = 2; i < count && i < 6; ++i)
       values[i - 2] = arguments[i];
     for (Py_ssize_t i = 0; keywordNames && i < PyTuple_GET_SIZE(keywordNames); ++i)
       for (size_t name = 0; name < std::size(names); ++name)
         if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(keywordNames, i), names[name]) == 0)
           values[name] = arguments[count + i];
-    OpCall call =
-        callFrom(PyUnicode_AsUTF8(arguments[0]), values[0], values[1], values[2], values[3]);
-    PyRef operands = checked(PySequence_Tuple(arguments[1]));
+  }
+  OpCall call() const { return callFrom(name, values[0], values[1], values[2], values[3]); }
+
+  const char *name;
+  PyObject *operands;
+  PyObject *values[4] = {Py_None, Py_None, Py_None, Py_None};
+};
+
+} // namespace
+
+/// apply(name, operands, ...)
+static PyObject *applyFunction(PyObject *, PyObject *const *arguments, Py_ssize_t count,
+                               PyObject *keywordNames) {
+  return guarded([&] {
+    OpArguments given(arguments, count, keywordNames);
+    OpCall call = given.call();
+    PyRef operands = checked(PySequence_Tuple(given.operands));
     auto *items = reinterpret_cast<PyTupleObject *>(operands.get())->ob_item;
     return apply(call, {items, size_t(PyTuple_GET_SIZE(operands.get()))}).release();
+  });
+}
+
+/// view(name, operand, ...)
+static PyObject *viewFunction(PyObject *, PyObject *const *arguments, Py_ssize_t count,
+                              PyObject *keywordNames) {
+  return guarded([&] {
+    OpArguments given(arguments, count, keywordNames);
+    return applyView(given.call(), given.operands).release();
   });
 }
 
@@ -131,6 +155,16 @@ static py::object full(py::object shape, py::object value, py::object dtype, py:
     checkBytes(type, dimensions);
     return apply(call, {{tensor.get()}}).release();
   }));
+}
+
+/// The Python number that a tensor of a trace is, on which the trace then depends: it was computed
+/// from Python numbers among the arguments alone. None for others.
+static py::object pythonNumber(const py::object &tensor) {
+  const TensorValue &value = asTensor(tensor.ptr())->value;
+  if (!currentScope || value.scope.get() != currentScope)
+    return py::none();
+  PyRef number = currentScope->specialize(value.id);
+  return number ? py::reinterpret_steal<py::object>(number.release()) : py::none();
 }
 
 /// A 0-d int64 tensor with the number that a SymbolicSize stands for.
@@ -181,14 +215,23 @@ static void registerTypes(py::module_ &module) {
   registerDevices(module);
 }
 
-PYBIND11_MODULE(_core, module) {
-  module.doc() = "The compiled part of weft: tensors, tracing, compiled functions.";
-  registerTypes(module);
-
+/// Adds `apply` and `view`, which take their arguments without pybind11.
+static void registerOps(py::module_ &module) {
   static PyMethodDef applyDefinition = {
       "apply", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(applyFunction)),
       METH_FASTCALL | METH_KEYWORDS, "Applies an op to operands."};
   module.add_object("apply", adopted(PyCFunction_New(&applyDefinition, nullptr)));
+  static PyMethodDef viewDefinition = {
+      "view", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(viewFunction)),
+      METH_FASTCALL | METH_KEYWORDS, "Applies an op whose result is a view of its operand."};
+  module.add_object("view", adopted(PyCFunction_New(&viewDefinition, nullptr)));
+}
+
+PYBIND11_MODULE(_core, module) {
+  module.doc() = "The compiled part of weft: tensors, tracing, compiled functions.";
+  registerTypes(module);
+
+  registerOps(module);
 
   module.def("register_dtypes", [](py::object list) {
     translated([&] {
@@ -202,7 +245,7 @@ PYBIND11_MODULE(_core, module) {
   });
   module.def("bits_of_bfloat16", [](py::object tensor) {
     return adopted(guarded([&] {
-      TensorObject *object = asTensor(tensor.ptr());
+      TensorObject *object = current(asTensor(tensor.ptr()));
       requireConcrete(object, "reading the elements");
       TensorValue bits = object->value;
       bits.dtype = DType::Int16;
@@ -228,6 +271,7 @@ PYBIND11_MODULE(_core, module) {
   module.def("set_gradients_enabled",
              [](bool enabled) { return std::exchange(gradientsEnabled, enabled); });
   module.def("is_tracing", [] { return currentScope != nullptr; });
+  module.def("python_number", pythonNumber);
   module.def("user_line", [] {
     SourceLine line = userLine();
     return py::make_tuple(line.file, line.line);

@@ -18,18 +18,88 @@ template <Name name> const OpCall &callOf() {
   return call;
 }
 
-template <Name name> PyObject *unary(PyObject *x) {
-  return guarded([&] { return applyOperator(callOf<name>(), {{x}}).release(); });
+/// Python's own number for an operand in a trace: a number, or a tensor that was computed from
+/// Python numbers among the arguments alone. Null for others.
+PyObject *numberOf(PyObject *operand) {
+  if (isPythonScalar(operand))
+    return operand;
+  if (!isTensor(operand) || !asTensor(operand)->value.isTracer())
+    return nullptr;
+  const TensorValue &value = asTensor(operand)->value;
+  return value.scope.get() == currentScope ? currentScope->scalarValue(value.id) : nullptr;
 }
 
-template <Name name> PyObject *binary(PyObject *x, PyObject *y) {
-  return guarded([&] { return applyOperator(callOf<name>(), {{x, y}}).release(); });
+/// Keeps what Python makes of numbers beside what the trace makes of them. Where the trace can't
+/// follow (true division of whole numbers gives no float there, an error is raised, a number is too
+/// large), it depends on the numbers, and goes on with Python's.
+PyRef withPythonNumber(PyRef traced, PyObject *x, PyObject *y, PyRef number) {
+  auto idOf = [](PyObject *operand) {
+    return isTensor(operand) ? asTensor(operand)->value.id : ~ValueId(0);
+  };
+  const TensorValue *value = traced ? &asTensor(traced.get())->value : nullptr;
+  bool follows = number && value && value->weak && isPythonScalar(number.get()) &&
+                 weakDType(number.get()) == value->dtype;
+  if (follows && PyLong_CheckExact(number.get())) {
+    int overflow = 0;
+    PyLong_AsLongLongAndOverflow(number.get(), &overflow);
+    follows = overflow == 0;
+  }
+  if (follows) {
+    currentScope->noteScalar(value->id, std::move(number), idOf(x), idOf(y));
+    return traced;
+  }
+  for (PyObject *operand : {x, y})
+    if (isTensor(operand))
+      currentScope->specialize(idOf(operand));
+  if (!number)
+    throw PythonError();
+  return number;
 }
+
+/// The op in the trace; nothing if it has no place there, as a shift by a negative number.
+PyRef tracedOrNothing(const OpCall &call, PyObject *x, PyObject *y) {
+  try {
+    return applyOperator(call, {{x, y}});
+  } catch (const Error &) {
+    return {};
+  }
+}
+
+template <Name name, PyObject *(*python)(PyObject *)> PyObject *unary(PyObject *x) {
+  return guarded([&] {
+    PyObject *number = currentScope ? numberOf(x) : nullptr;
+    if (!number)
+      return applyOperator(callOf<name>(), {{x}}).release();
+    PyRef made = PyRef::steal(python(number));
+    PyRef traced = made ? applyOperator(callOf<name>(), {{x}}) : PyRef();
+    return withPythonNumber(std::move(traced), x, x, std::move(made)).release();
+  });
+}
+
+template <Name name, PyObject *(*python)(PyObject *, PyObject *)>
+PyObject *binary(PyObject *x, PyObject *y) {
+  return guarded([&] {
+    PyObject *left = currentScope ? numberOf(x) : nullptr;
+    PyObject *right = left ? numberOf(y) : nullptr;
+    if (!right)
+      return applyOperator(callOf<name>(), {{x, y}}).release();
+    PyRef made = PyRef::steal(python(left, right));
+    PyRef traced =
+        made && isPythonScalar(made.get()) ? tracedOrNothing(callOf<name>(), x, y) : PyRef();
+    return withPythonNumber(std::move(traced), x, y, std::move(made)).release();
+  });
+}
+
+template <int operation> PyObject *pythonCompare(PyObject *x, PyObject *y) {
+  return PyObject_RichCompare(x, y, operation);
+}
+
+PyObject *pythonPower(PyObject *x, PyObject *y) { return PyNumber_Power(x, y, Py_None); }
 
 PyObject *power(PyObject *x, PyObject *y, PyObject *modulus) {
   if (modulus != Py_None)
     return Py_NewRef(Py_NotImplemented);
-  return binary<"pow">(x, y);
+  return binary<"pow", pythonPower>(x, y);
 }
 
 PyObject *matmul(PyObject *x, PyObject *y) {
@@ -43,14 +113,16 @@ PyObject *matmul(PyObject *x, PyObject *y) {
   });
 }
 
-/// Rebinds the left operand to the result of the operator, in its own dtype.
+/// Rebinds the left operand to the result of the operator, in its own dtype. A Python number is no
+/// place: the name gets another number.
 PyObject *inPlace(PyObject *x, PyObject *y, PyObject *(*operation)(PyObject *, PyObject *)) {
+  bool isNumber = currentScope && numberOf(x);
   PyRef result = PyRef::steal(operation(x, y));
-  if (!result || result.get() == Py_NotImplemented)
+  if (isNumber || !result || result.get() == Py_NotImplemented)
     return result.release();
   return guarded([&] {
-    TensorObject *target = asTensor(x);
-    checkInPlace(target, "an in-place operator");
+    checkInPlace(asTensor(x), "an in-place operator");
+    TensorObject *target = current(asTensor(x));
     if (asTensor(result.get())->value.shape != target->value.shape)
       throwError("ShapeError", "an in-place operator would change the shape from " +
                                    shapeTuple(target->value.shape) + " to " +
@@ -66,18 +138,21 @@ PyObject *inPlace(PyObject *x, PyObject *y, PyObject *(*operation)(PyObject *, P
   });
 }
 
-template <Name name> PyObject *inPlaceBinary(PyObject *x, PyObject *y) {
-  return inPlace(x, y, binary<name>);
+template <Name name, PyObject *(*python)(PyObject *, PyObject *)>
+PyObject *inPlaceBinary(PyObject *x, PyObject *y) {
+  return inPlace(x, y, binary<name, python>);
 }
 
 PyObject *inPlacePower(PyObject *x, PyObject *y, PyObject *) {
-  return inPlace(x, y, binary<"pow">);
+  return inPlace(x, y, binary<"pow", pythonPower>);
 }
 
 /// `~x`: of bools and of integers.
-PyObject *invert(PyObject *x) { return unary<"bitwise_invert">(x); }
+PyObject *invert(PyObject *x) { return unary<"bitwise_invert", PyNumber_Invert>(x); }
 
-PyObject *positive(PyObject *x) { return Py_NewRef(x); }
+PyObject *positive(PyObject *x) {
+  return guarded([&] { return clone(asTensor(x)).release(); });
+}
 
 int truth(PyObject *x) {
   return guarded(-1, [&] {
@@ -113,17 +188,17 @@ PyObject *asIndex(PyObject *x) {
 PyObject *compare(PyObject *x, PyObject *y, int operation) {
   switch (operation) {
   case Py_EQ:
-    return binary<"equal">(x, y);
+    return binary<"equal", pythonCompare<Py_EQ>>(x, y);
   case Py_NE:
-    return binary<"not_equal">(x, y);
+    return binary<"not_equal", pythonCompare<Py_NE>>(x, y);
   case Py_LT:
-    return binary<"less">(x, y);
+    return binary<"less", pythonCompare<Py_LT>>(x, y);
   case Py_LE:
-    return binary<"less_equal">(x, y);
+    return binary<"less_equal", pythonCompare<Py_LE>>(x, y);
   case Py_GT:
-    return binary<"greater">(x, y);
+    return binary<"greater", pythonCompare<Py_GT>>(x, y);
   default:
-    return binary<"greater_equal">(x, y);
+    return binary<"greater_equal", pythonCompare<Py_GE>>(x, y);
   }
 }
 
@@ -134,32 +209,32 @@ template <typename Function> PyType_Slot slot(int number, Function *function) no
 } // namespace
 
 PyType_Slot weft::numberSlots[] = {
-    slot(Py_nb_add, binary<"add">),
-    slot(Py_nb_subtract, binary<"subtract">),
-    slot(Py_nb_multiply, binary<"multiply">),
-    slot(Py_nb_true_divide, binary<"divide">),
-    slot(Py_nb_floor_divide, binary<"floor_divide">),
-    slot(Py_nb_remainder, binary<"remainder">),
+    slot(Py_nb_add, binary<"add", PyNumber_Add>),
+    slot(Py_nb_subtract, binary<"subtract", PyNumber_Subtract>),
+    slot(Py_nb_multiply, binary<"multiply", PyNumber_Multiply>),
+    slot(Py_nb_true_divide, binary<"divide", PyNumber_TrueDivide>),
+    slot(Py_nb_floor_divide, binary<"floor_divide", PyNumber_FloorDivide>),
+    slot(Py_nb_remainder, binary<"remainder", PyNumber_Remainder>),
     slot(Py_nb_power, power),
     slot(Py_nb_matrix_multiply, matmul),
-    slot(Py_nb_and, binary<"bitwise_and">),
-    slot(Py_nb_or, binary<"bitwise_or">),
-    slot(Py_nb_xor, binary<"bitwise_xor">),
-    slot(Py_nb_lshift, binary<"bitwise_left_shift">),
-    slot(Py_nb_rshift, binary<"bitwise_right_shift">),
-    slot(Py_nb_inplace_add, inPlaceBinary<"add">),
-    slot(Py_nb_inplace_subtract, inPlaceBinary<"subtract">),
-    slot(Py_nb_inplace_multiply, inPlaceBinary<"multiply">),
-    slot(Py_nb_inplace_true_divide, inPlaceBinary<"divide">),
-    slot(Py_nb_inplace_floor_divide, inPlaceBinary<"floor_divide">),
-    slot(Py_nb_inplace_remainder, inPlaceBinary<"remainder">),
+    slot(Py_nb_and, binary<"bitwise_and", PyNumber_And>),
+    slot(Py_nb_or, binary<"bitwise_or", PyNumber_Or>),
+    slot(Py_nb_xor, binary<"bitwise_xor", PyNumber_Xor>),
+    slot(Py_nb_lshift, binary<"bitwise_left_shift", PyNumber_Lshift>),
+    slot(Py_nb_rshift, binary<"bitwise_right_shift", PyNumber_Rshift>),
+    slot(Py_nb_inplace_add, inPlaceBinary<"add", PyNumber_Add>),
+    slot(Py_nb_inplace_subtract, inPlaceBinary<"subtract", PyNumber_Subtract>),
+    slot(Py_nb_inplace_multiply, inPlaceBinary<"multiply", PyNumber_Multiply>),
+    slot(Py_nb_inplace_true_divide, inPlaceBinary<"divide", PyNumber_TrueDivide>),
+    slot(Py_nb_inplace_floor_divide, inPlaceBinary<"floor_divide", PyNumber_FloorDivide>),
+    slot(Py_nb_inplace_remainder, inPlaceBinary<"remainder", PyNumber_Remainder>),
     slot(Py_nb_inplace_power, inPlacePower),
-    slot(Py_nb_inplace_and, inPlaceBinary<"bitwise_and">),
-    slot(Py_nb_inplace_or, inPlaceBinary<"bitwise_or">),
-    slot(Py_nb_inplace_xor, inPlaceBinary<"bitwise_xor">),
-    slot(Py_nb_negative, unary<"negative">),
+    slot(Py_nb_inplace_and, inPlaceBinary<"bitwise_and", PyNumber_And>),
+    slot(Py_nb_inplace_or, inPlaceBinary<"bitwise_or", PyNumber_Or>),
+    slot(Py_nb_inplace_xor, inPlaceBinary<"bitwise_xor", PyNumber_Xor>),
+    slot(Py_nb_negative, unary<"negative", PyNumber_Negative>),
     slot(Py_nb_positive, positive),
-    slot(Py_nb_absolute, unary<"abs">),
+    slot(Py_nb_absolute, unary<"abs", PyNumber_Absolute>),
     slot(Py_nb_invert, invert),
     slot(Py_nb_bool, truth),
     slot(Py_nb_int, asInteger),

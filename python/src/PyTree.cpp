@@ -55,9 +55,16 @@ static bool isStatic(PyObject *object) {
          PyObject_HasAttrString(object, "__weft_static__");
 }
 
+uint64_t weft::nextCallNumber() {
+  static uint64_t last = 0;
+  return ++last;
+}
+
 static int64_t word(const void *pointer) { return reinterpret_cast<intptr_t>(pointer); }
 
 static void flattenTensor(TensorObject *tensor, FlatArguments &flat) {
+  if (tensor->lens)
+    refresh(tensor);
   const TensorValue &value = tensor->value;
   bool tracked = tensor->requiresGrad || tensor->node;
   flat.key.push_back(TensorTag | int64_t(tracked) << 8 | int64_t(tensor->isLeaf()) << 9 |
@@ -67,13 +74,12 @@ static void flattenTensor(TensorObject *tensor, FlatArguments &flat) {
     flat.key.push_back(DeviceTag);
     flat.key.push_back(word(device));
   }
-  PyObject *object = reinterpret_cast<PyObject *>(tensor);
-  for (size_t i = 0; i < flat.leaves.size() && i < 64; ++i)
-    if (flat.leaves[i] == object) {
-      flat.key.push_back(-1 - int64_t(i));
-      break;
-    }
-  flat.leaves.push_back(object);
+  // The same tensor again: the key says which leaf it is.
+  if (callOfMark(tensor->mark) == flat.call)
+    flat.key.push_back(-1 - int64_t(numberOfMark(tensor->mark)));
+  else
+    tensor->mark = makeMark(flat.call, flat.leaves.size());
+  flat.leaves.push_back(reinterpret_cast<PyObject *>(tensor));
 }
 
 void weft::flattenStatic(PyObject *object, FlatArguments &flat) {
@@ -130,6 +136,7 @@ void weft::flatten(PyObject *object, FlatArguments &flat) {
     flattenStatic(object, flat);
   } else if (isArrayLike(object)) {
     flat.converted.push_back(toTensor(object));
+    flat.madeOfArrays.push_back(flat.converted.back().get());
     flattenTensor(asTensor(flat.converted.back().get()), flat);
   } else {
     throwError("DTypeError", std::string("an argument of a compiled function is a ") +

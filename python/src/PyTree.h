@@ -9,6 +9,9 @@
 
 namespace weft {
 
+/// A number for each call, never used again.
+uint64_t nextCallNumber();
+
 /// The arguments of a call, taken apart.
 struct FlatArguments {
   /// Structure, and the signature of each leaf.
@@ -19,8 +22,12 @@ struct FlatArguments {
   llvm::SmallVector<PyObject *, 2> objects;
   /// What has to be equal: strings, None, static arguments.
   llvm::SmallVector<PyObject *, 4> statics;
-  /// Tensors made of arrays.
+  /// What `leaves` borrow and nothing else owns.
   std::vector<PyRef> converted;
+  /// Those among the leaves that were made of arrays.
+  llvm::SmallVector<PyObject *, 2> madeOfArrays;
+  /// Tells this call from all others, for marks on handles.
+  uint64_t call = nextCallNumber();
 };
 
 /// Appends `object` to `flat`. Throws DTypeError, naming `path`, for objects that are no argument.

@@ -43,7 +43,7 @@ static void save(const py::dict &tensors, const std::string &path) {
   std::vector<SafeTensor> rows;
   std::vector<StorageRef> onHost;
   for (auto [name, object] : tensors) {
-    TensorObject *tensor = asTensor(object.ptr());
+    TensorObject *tensor = current(asTensor(object.ptr()));
     requireConcrete(tensor, "save_safetensors()");
     const TensorValue &value = tensor->value;
     TensorSignature signature{value.dtype, {value.shape.begin(), value.shape.end()}};

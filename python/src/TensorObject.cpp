@@ -9,6 +9,7 @@
 #include "python/src/Interop.h"
 #include "python/src/SymbolicSizeObject.h"
 #include "python/src/TraceScope.h"
+#include "python/src/state/StateLock.h"
 
 #include "llvm/ADT/APFloat.h"
 
@@ -21,9 +22,6 @@ using namespace weft;
 
 PyTypeObject *weft::tensorClass = nullptr;
 thread_local bool weft::gradientsEnabled = true;
-static uint64_t nextSerial = 0;
-
-uint64_t weft::nextTensorSerial() { return nextSerial; }
 
 //===----------------------------------------------------------------------===//
 // Life
@@ -36,7 +34,9 @@ static TensorObject *allocate(PyTypeObject *type) {
   new (&tensor->value) TensorValue();
   new (&tensor->node) std::shared_ptr<TapeNode>();
   new (&tensor->slot) std::shared_ptr<GradientSlot>();
-  tensor->serial = nextSerial++;
+  new (&tensor->root) std::shared_ptr<Root>();
+  new (&tensor->lens) std::unique_ptr<Lens>();
+  tensor->birth = currentScope ? currentScope->number : 0;
   return tensor;
 }
 
@@ -55,9 +55,13 @@ static void deallocate(PyObject *self) {
   tensor->value.~TensorValue();
   tensor->node.~shared_ptr<TapeNode>();
   tensor->slot.~shared_ptr<GradientSlot>();
+  tensor->root.~shared_ptr<Root>();
+  tensor->lens.~unique_ptr<Lens>();
   type->tp_free(self);
   Py_DECREF(type);
 }
+
+static TensorValue valueOf(TensorObject *source);
 
 static PyObject *construct(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
   return guarded([&]() -> PyObject * {
@@ -75,7 +79,7 @@ static PyObject *construct(PyTypeObject *type, PyObject *arguments, PyObject *ke
       source = apply(cast, {{source.get()}});
     }
     PyRef result = checked(reinterpret_cast<PyObject *>(allocate(type)));
-    asTensor(result.get())->value = asTensor(source.get())->value;
+    asTensor(result.get())->value = valueOf(asTensor(source.get()));
     asTensor(result.get())->requiresGrad = requiresGrad;
     return result.release();
   });
@@ -88,39 +92,93 @@ static int initialize(PyObject *, PyObject *, PyObject *) { return 0; }
 // Rebinding
 //===----------------------------------------------------------------------===//
 
-void weft::adopt(TensorObject *target, TensorObject *source) {
-  if (currentScope) {
-    ValueId id = currentScope->read(source);
-    if (!gradientsEnabled && (source->requiresGrad || source->node))
-      id = currentScope->detached(id, currentScope->location());
-    currentScope->willRebind(target);
-    target->value = currentScope->tracer(id);
-  } else {
-    target->value = source->value;
+/// The value to hand to another handle: in a trace a tracer, without history while none is
+/// recorded.
+static TensorValue valueOf(TensorObject *source) {
+  source = owned(source);
+  if (!currentScope)
+    return source->value;
+  ValueId id = currentScope->read(source);
+  if (!gradientsEnabled && (source->requiresGrad || source->node))
+    id = currentScope->detached(id, currentScope->location());
+  return currentScope->tracer(id);
+}
+
+TensorObject *weft::current(TensorObject *tensor) {
+  if (currentScope)
+    tensor = currentScope->known(tensor);
+  if (tensor->lens)
+    refresh(tensor);
+  return tensor;
+}
+
+TensorObject *weft::owned(TensorObject *tensor) {
+  return current(currentScope ? currentScope->own(tensor) : tensor);
+}
+
+void weft::setValue(TensorObject *target, TensorObject *source) {
+  target->value = valueOf(source);
+  changed(target);
+}
+
+/// No op is needed where there is no history to extend: values never change. Memory that its owner
+/// can write is copied by the op.
+PyRef weft::clone(TensorObject *tensor) {
+  tensor = owned(tensor);
+  bool tracked = gradientsEnabled && (tensor->requiresGrad || tensor->node);
+  bool isForeign = tensor->value.storage && tensor->value.storage->isForeign();
+  if (!currentScope && (tracked || isForeign)) {
+    OpCall copy(requireOp("weft.reshape"));
+    copy.resultDType = tensor->value.dtype;
+    copy.resultShape = tensor->value.shape;
+    return apply(copy, {{reinterpret_cast<PyObject *>(tensor)}});
   }
+  PyRef result = checked(newTensor(valueOf(tensor)));
+  asTensor(result.get())->requiresGrad = asTensor(result.get())->derived = tracked;
+  return result;
+}
+
+void weft::adopt(TensorObject *target, TensorObject *source) {
+  if (currentScope)
+    target = currentScope->own(target);
+  source = current(source);
+  if (target->lens)
+    return writeThrough(target, source);
   bool tracked = gradientsEnabled && (source->node || source->requiresGrad);
+  PyRef copy;
+  if (tracked && source->isLeaf()) {
+    copy = clone(source);
+    source = asTensor(copy.get());
+  }
+  target->value = valueOf(source);
   target->node = tracked ? source->node : nullptr;
   target->nodeResult = source->nodeResult;
   target->derived = tracked && currentScope;
   target->requiresGrad |= tracked;
+  changed(target);
 }
 
 void weft::checkInPlace(TensorObject *target, const char *action) {
-  if (gradientsEnabled && target->requiresGrad && target->isLeaf())
-    throwError("GradientError", std::string(action) +
-                                    " on a leaf tensor that requires a gradient: use "
-                                    "`with weft.no_grad():`, or detach it");
+  if (currentScope)
+    target = currentScope->own(target);
+  std::string reason;
+  if (target->lens)
+    reason = refusal(target);
+  else if (gradientsEnabled && target->requiresGrad && target->isLeaf())
+    reason = "a leaf tensor that requires a gradient: use `with weft.no_grad():`, or detach it";
+  if (!reason.empty())
+    throwError("GradientError", std::string(action) + " on " + reason);
 }
 
 void weft::setGradient(TensorObject *tensor, PyRef gradient) {
   if (currentScope)
-    currentScope->willSetGradient(tensor);
+    tensor = currentScope->gradientChanges(tensor);
   tensor->gradientSlot().gradient = std::move(gradient);
 }
 
 PyObject *weft::gradientOf(TensorObject *tensor) {
   if (currentScope)
-    currentScope->didReadGradient(tensor);
+    tensor = currentScope->gradientIsRead(tensor);
   return tensor->slot ? tensor->slot->gradient.get() : nullptr;
 }
 
@@ -139,15 +197,14 @@ void weft::accumulateGradient(TensorObject *tensor, PyRef gradient) {
   setGradient(tensor, std::move(gradient));
 }
 
-PyRef weft::detach(TensorObject *tensor) {
-  TensorValue value = tensor->value;
-  if (currentScope) {
-    ValueId id = currentScope->read(tensor);
-    if (tensor->requiresGrad || tensor->node)
-      id = currentScope->detached(id, currentScope->location());
-    value = currentScope->tracer(id);
-  }
-  return checked(newTensor(std::move(value)));
+PyRef weft::tupleOf(const Shape &numbers) {
+  PyRef tuple = checked(PyTuple_New(Py_ssize_t(numbers.size())));
+  for (size_t i = 0; i < numbers.size(); ++i)
+    PyTuple_SET_ITEM(tuple.get(), Py_ssize_t(i),
+                     isSymbolicSize(numbers[i])
+                         ? sizeObject(numbers[i]).release().ptr()
+                         : checked(PyLong_FromLongLong(numbers[i])).release());
+  return tuple;
 }
 
 //===----------------------------------------------------------------------===//
@@ -157,6 +214,8 @@ PyRef weft::detach(TensorObject *tensor) {
 void weft::requireConcrete(TensorObject *tensor, const char *action) {
   const TensorValue &value = tensor->value;
   if (!value.isTracer()) {
+    if (!value.storage)
+      waitForStateChanges();
     if (!value.storage)
       throwError("WeftError", "the tensor is being updated by another call");
     return;
@@ -221,12 +280,13 @@ static PyObject *readElement(const void *place, DType dtype) {
 }
 
 PyRef weft::elementOf(TensorObject *tensor, const char *action) {
+  tensor = current(tensor);
   const TensorValue &value = tensor->value;
   if (value.isTracer() && value.scope.get() == currentScope)
     if (PyRef scalar = currentScope->specialize(value.id))
       return scalar;
   requireConcrete(tensor, action);
-  if (currentScope && tensor->serial < currentScope->firstSerial)
+  if (currentScope && currentScope->isOlder(tensor))
     throwError("ConcretizationError",
                std::string(action) +
                    " would freeze the present value of a tensor from outside into the compiled "
@@ -241,26 +301,25 @@ PyRef weft::elementOf(TensorObject *tensor, const char *action) {
 // Attributes and methods
 //===----------------------------------------------------------------------===//
 
+/// The tensor whose type and place an attribute tells: for those a view need not be read anew.
+static TensorObject *known(PyObject *self) {
+  return currentScope ? currentScope->known(asTensor(self)) : asTensor(self);
+}
+
 static PyObject *getShape(PyObject *self, void *) {
-  const Shape &shape = asTensor(self)->value.shape;
-  PyObject *tuple = PyTuple_New(Py_ssize_t(shape.size()));
-  for (size_t i = 0; tuple && i < shape.size(); ++i)
-    PyTuple_SET_ITEM(tuple, Py_ssize_t(i),
-                     isSymbolicSize(shape[i]) ? sizeObject(shape[i]).release().ptr()
-                                              : PyLong_FromLongLong(shape[i]));
-  return tuple;
+  return guarded([&] { return tupleOf(known(self)->value.shape).release(); });
 }
 static PyObject *getDType(PyObject *self, void *) {
-  const TensorValue &value = asTensor(self)->value;
+  const TensorValue &value = known(self)->value;
   bool weakFloat = value.weak && value.dtype == DType::Float64;
   return Py_NewRef(dtypeObject(weakFloat ? DType::Float32 : value.dtype));
 }
 static PyObject *getDimensions(PyObject *self, void *) {
-  return PyLong_FromSize_t(asTensor(self)->value.shape.size());
+  return PyLong_FromSize_t(known(self)->value.shape.size());
 }
 static PyObject *getDevice(PyObject *self, void *) {
   return guarded([&] {
-    const TensorValue &value = asTensor(self)->value;
+    const TensorValue &value = known(self)->value;
     if (value.isTracer())
       return deviceObject(value.scope->device()).release();
     return deviceObject(value.storage ? value.storage->device() : nullptr).release();
@@ -268,30 +327,44 @@ static PyObject *getDevice(PyObject *self, void *) {
 }
 static PyObject *getElementCount(PyObject *self, void *) {
   return guarded(
-      [&] { return sizeObject(elementCount(asTensor(self)->value.shape)).release().ptr(); });
+      [&] { return sizeObject(elementCount(known(self)->value.shape)).release().ptr(); });
 }
 static PyObject *getRequiresGrad(PyObject *self, void *) {
-  return PyBool_FromLong(asTensor(self)->requiresGrad || asTensor(self)->node);
+  return guarded([&] {
+    TensorObject *tensor = current(asTensor(self));
+    return PyBool_FromLong(tensor->requiresGrad || tensor->node);
+  });
 }
 static PyObject *getIsLeaf(PyObject *self, void *) {
-  return PyBool_FromLong(asTensor(self)->isLeaf());
+  return guarded([&] { return PyBool_FromLong(current(asTensor(self))->isLeaf()); });
+}
+static PyObject *getIsContiguous(PyObject *self, void *) {
+  return PyBool_FromLong(isContiguous(known(self)));
 }
 static PyObject *getIsTracer(PyObject *self, void *) {
-  return PyBool_FromLong(asTensor(self)->value.isTracer());
+  return PyBool_FromLong(known(self)->value.isTracer());
 }
 static PyObject *getIsWeak(PyObject *self, void *) {
   return PyBool_FromLong(asTensor(self)->value.weak);
 }
+static PyObject *getIsView(PyObject *self, void *) {
+  return PyBool_FromLong(known(self)->lens != nullptr);
+}
 static PyObject *getGradient(PyObject *self, void *) {
-  PyObject *gradient = gradientOf(asTensor(self));
-  return Py_NewRef(gradient ? gradient : Py_None);
+  return guarded([&] {
+    PyObject *gradient = gradientOf(asTensor(self));
+    return Py_NewRef(gradient ? gradient : Py_None);
+  });
 }
 
 static int setRequiresGrad(PyObject *self, PyObject *value, void *) {
   return guarded(-1, [&] {
-    TensorObject *tensor = asTensor(self);
+    TensorObject *tensor = current(asTensor(self));
     int wanted = value ? PyObject_IsTrue(value) : 0;
     checkStatus(wanted);
+    if (currentScope && currentScope->isShared(tensor) && tensor->requiresGrad != bool(wanted))
+      throwError("UnsupportedError", "requires_grad of a tensor that is not made in the compiled "
+                                     "function can't be changed there; set it before the call");
     if (wanted && !isFloating(tensor->value.dtype))
       throwError("DTypeError", "only tensors of floating dtype can require a gradient, not " +
                                    std::string(dtypeName(tensor->value.dtype)));
@@ -325,6 +398,9 @@ static PyGetSetDef attributes[] = {
     {"dtype", getDType, nullptr, "The element type.", nullptr},
     {"ndim", getDimensions, nullptr, "The number of dimensions.", nullptr},
     {"device", getDevice, nullptr, "Where the tensor is: a weft.device.", nullptr},
+    {"_is_contiguous", getIsContiguous, nullptr,
+     "True if the elements lie in their root as a dense tensor's do.", nullptr},
+    {"_is_view", getIsView, nullptr, "True if the tensor looks into another one.", nullptr},
     {"_size", getElementCount, nullptr, "The number of elements.", nullptr},
     {"requires_grad", getRequiresGrad, setRequiresGrad,
      "True if operations on the tensor are recorded for gradients.", nullptr},
@@ -346,11 +422,11 @@ static PyObject *detachMethod(PyObject *self, PyObject *) {
 
 static PyObject *assign(PyObject *self, PyObject *argument) {
   return guarded([&] {
-    TensorObject *target = asTensor(self);
     PyRef source = toTensor(argument);
-    checkInPlace(target, "assign()");
-    requireSameDevice(target, asTensor(source.get()), "assign");
-    const TensorValue &value = asTensor(source.get())->value;
+    checkInPlace(asTensor(self), "assign()");
+    TensorObject *target = current(asTensor(self));
+    requireSameDevice(target, current(asTensor(source.get())), "assign");
+    const TensorValue &value = current(asTensor(source.get()))->value;
     if (value.shape != target->value.shape)
       throwError("ShapeError", "assign: the value has shape " + shapeTuple(value.shape) +
                                    ", but the tensor has shape " + shapeTuple(target->value.shape));
@@ -369,11 +445,22 @@ static PyObject *assign(PyObject *self, PyObject *argument) {
 static PyObject *replace(PyObject *self, PyObject *argument) {
   return guarded([&] {
     PyRef source = toTensor(argument);
+    TensorObject *target = currentScope ? currentScope->replaces(asTensor(self)) : asTensor(self);
+    leaveSlot(target);
     bool enabled = std::exchange(gradientsEnabled, false);
-    adopt(asTensor(self), asTensor(source.get()));
+    try {
+      adopt(target, asTensor(source.get()));
+    } catch (...) {
+      gradientsEnabled = enabled;
+      throw;
+    }
     gradientsEnabled = enabled;
     return Py_NewRef(self);
   });
+}
+
+static PyObject *cloneMethod(PyObject *self, PyObject *) {
+  return guarded([&] { return clone(asTensor(self)).release(); });
 }
 
 static PyObject *backwardMethod(PyObject *self, PyObject *arguments) {
@@ -389,7 +476,7 @@ static PyObject *backwardMethod(PyObject *self, PyObject *arguments) {
 
 static Py_ssize_t length(PyObject *self) {
   return guarded<Py_ssize_t>(-1, [&] {
-    const Shape &shape = asTensor(self)->value.shape;
+    const Shape &shape = known(self)->value.shape;
     if (shape.empty())
       throwError("DTypeError", "a 0-d tensor has no len()");
     if (isSymbolicSize(shape[0]))
@@ -421,11 +508,22 @@ static int assignSubscript(PyObject *self, PyObject *key, PyObject *value) {
   return result ? 0 : -1;
 }
 
-static Py_hash_t hash(PyObject *self) { return _Py_HashPointer(self); }
+/// By identity; a number that the trace computed from Python numbers hashes as that.
+static Py_hash_t hash(PyObject *self) {
+  return guarded<Py_hash_t>(-1, [&] {
+    const TensorValue &value = asTensor(self)->value;
+    if (value.weak && value.isTracer() && value.scope.get() == currentScope)
+      if (PyRef scalar = currentScope->specialize(value.id))
+        return PyObject_Hash(scalar.get());
+    return _Py_HashPointer(self);
+  });
+}
 
 static PyMethodDef methods[] = {
     {"item", item, METH_NOARGS, "The one element, as a Python number."},
-    {"detach", detachMethod, METH_NOARGS, "The same value, without its history for gradients."},
+    {"clone", cloneMethod, METH_NOARGS, "A handle of its own on the value, with its history."},
+    {"detach", detachMethod, METH_NOARGS,
+     "A view of all elements, without their history for gradients."},
     {"assign", assign, METH_O, "Takes the value of another tensor, in place; returns itself."},
     {"_replace", replace, METH_O, "Takes the value of another tensor of any shape and dtype."},
     {"_backward", backwardMethod, METH_VARARGS, "Gradients of the leaves (cotangent, retain)."},

@@ -5,6 +5,7 @@
 #include "lib/Trace/Graph.h"
 #include "lib/Trace/Tape.h"
 #include "python/src/PyRef.h"
+#include "python/src/state/Lens.h"
 
 #include <memory>
 
@@ -43,19 +44,31 @@ struct TensorValue {
   }
 };
 
+/// Handles remember which call met them last, and under which number: comparing all handles of a
+/// call with each other takes one look at each. There are fewer than 2^24 handles in a call.
+inline uint64_t makeMark(uint64_t call, uint64_t number) { return call << 24 | number; }
+inline uint64_t callOfMark(uint64_t mark) { return mark >> 24; }
+inline uint64_t numberOfMark(uint64_t mark) { return mark & 0xffffff; }
+
 struct TensorObject {
   PyObject_HEAD PyObject *weakReferences;
   TensorValue value;
   bool requiresGrad;
   /// A tracer that was computed from tensors that require gradients: no leaf.
   bool derived;
-  /// Counts tensors in the order of their creation.
-  uint64_t serial;
+  /// The number of the trace that made the handle; 0 for none.
+  uint64_t birth;
   /// Where the value was recorded, if it was.
   std::shared_ptr<TapeNode> node;
   uint32_t nodeResult;
   /// Made on demand.
   std::shared_ptr<GradientSlot> slot;
+  /// What views of this handle look into, once there is one.
+  std::shared_ptr<Root> root;
+  /// Of a view: what it looks into, and how.
+  std::unique_ptr<Lens> lens;
+  /// See makeMark.
+  uint64_t mark;
 
   GradientSlot &gradientSlot() {
     if (!slot)
@@ -85,15 +98,26 @@ inline TensorObject *asTensor(PyObject *object) { return reinterpret_cast<Tensor
 /// A new tensor of the base type.
 PyObject *newTensor(TensorValue value);
 
-/// Lets `target` stand for what `source` stands for, history included. Recorded by the trace in
-/// progress, if the handle is older than it.
+/// The handle to read or change instead of `tensor` now: in a trace, for an older handle, that of
+/// the trace, if it has one; a view is read anew if its slot has changed. Throws.
+TensorObject *current(TensorObject *tensor);
+
+/// The same, but in a trace each older handle gets one of the trace. Throws.
+TensorObject *owned(TensorObject *tensor);
+
+/// Lets `target` stand for what `source` stands for, history included: through the lens of a view,
+/// and for a handle older than the trace in progress on the trace's own. Throws.
 void adopt(TensorObject *target, TensorObject *source);
 
-/// Throws if gradients are being recorded and `target` is a leaf that requires one.
+/// The same for the value alone: the history stays what it is.
+void setValue(TensorObject *target, TensorObject *source);
+
+/// Throws if `target` may not be changed in place: a leaf that requires a gradient while they are
+/// recorded, a view of one, or an expanded view.
 void checkInPlace(TensorObject *target, const char *action);
 
-/// A new handle on the value, without its history. Throws.
-PyRef detach(TensorObject *tensor);
+/// A handle of its own on the value, history included. Throws.
+PyRef clone(TensorObject *tensor);
 
 /// The tensor `.grad`, or null. Noted by the trace in progress.
 PyObject *gradientOf(TensorObject *tensor);
@@ -104,8 +128,8 @@ void setGradient(TensorObject *tensor, PyRef gradient);
 /// Adds `gradient` to what the tensor has in `.grad`. Throws.
 void accumulateGradient(TensorObject *tensor, PyRef gradient);
 
-/// The number that the next tensor gets.
-uint64_t nextTensorSerial();
+/// A tuple of Python integers.
+PyRef tupleOf(const Shape &numbers);
 
 /// Throws (TracerLeakError, ConcretizationError) unless the tensor has a value that can be read
 /// now; `action` says what for: "int()".

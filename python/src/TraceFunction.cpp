@@ -17,22 +17,35 @@ namespace {
 class Tracer {
 public:
   Tracer(JitState &state, const FlatArguments &flat, std::span<PyObject *const> arguments,
-         PyObject *keywordNames)
+         PyObject *keywordNames, ArgumentViews argumentViews, ResultViews resultViews)
       : state(state),
         flat(flat),
         arguments(arguments),
         keywordNames(keywordNames),
+        argumentViews(argumentViews),
+        resultViews(resultViews),
         scope(std::make_shared<TraceScope>()),
-        result(std::make_unique<Specialization>()) {}
+        result(std::make_shared<Specialization>()) {
+    for (PyObject *leaf : flat.leaves)
+      kept.push_back(PyRef::borrow(leaf));
+  }
 
-  std::unique_ptr<Specialization> run();
+  std::shared_ptr<Specialization> run();
 
 private:
   void addArguments();
+  PyRef tensorArgument(size_t leaf);
+  void tieViews();
   PyRef call();
   PyRef argumentFor(PyObject *object);
-  int handleNumber(PyObject *handle);
+  int handleNumber(TensorObject *handle);
+  HandleSource sourceOf(TensorObject *handle);
+  void collectTies();
   unsigned addOutput(ValueId id, bool requiresGrad);
+  unsigned addResult(TensorObject *tensor);
+  ResultSource resultSource(TensorObject *inside);
+  /// True for a tensor that a call makes of an array or number among its arguments.
+  bool isConverted(TensorObject *handle) const;
   void collectResult(PyObject *value);
   void collectEffects();
   void collectHidden();
@@ -46,13 +59,18 @@ private:
   /// Positional ones, then those of `keywordNames`.
   std::span<PyObject *const> arguments;
   PyObject *keywordNames;
+  ArgumentViews argumentViews;
+  ResultViews resultViews;
   std::shared_ptr<TraceScope> scope;
-  std::unique_ptr<Specialization> result;
-  /// The tracer of each leaf, and its value at the start.
+  std::shared_ptr<Specialization> result;
+  std::vector<PyRef> kept;
+  /// The tracer of each leaf.
   std::vector<PyRef> tracers;
-  std::vector<ValueId> tracerIds;
-  std::unordered_map<PyObject *, int> handleNumbers;
+  std::unordered_map<TensorObject *, int> leafNumbers;
+  std::unordered_map<TensorObject *, int> handleNumbers;
   llvm::SmallVector<ValueId> outputs;
+  /// By the handle in the trace.
+  std::unordered_map<TensorObject *, unsigned> resultNumbers;
   size_t nextLeaf = 0;
 };
 
@@ -68,33 +86,51 @@ private:
 
 } // namespace
 
+PyRef Tracer::tensorArgument(size_t leaf) {
+  TensorObject *source = asTensor(flat.leaves[leaf]);
+  scope->meet(source);
+  TensorValue value =
+      scope->addArgument(source->value.dtype, source->value.shape, source->value.weak);
+  ValueId id = value.id;
+  auto [first, isNew] = leafNumbers.try_emplace(source, int(leaf));
+  if (!isNew)
+    return tracers[first->second];
+  PyRef tracer = checked(newTensor(std::move(value)));
+  TensorObject *inside = asTensor(tracer.get());
+  inside->requiresGrad = source->requiresGrad || source->node;
+  inside->derived = !source->isLeaf();
+  if (inside->derived)
+    scope->noteComputedOutside(id);
+  if (!source->lens || argumentViews == ArgumentViews::Values)
+    scope->addSharedArgument(source, tracer, int(leaf));
+  return tracer;
+}
+
 void Tracer::addArguments() {
-  std::unordered_map<PyObject *, PyRef> known;
   for (size_t i = 0; i < flat.leaves.size(); ++i) {
     PyObject *leaf = flat.leaves[i];
-    PyRef tracer;
     if (isTensor(leaf)) {
-      TensorObject *source = asTensor(leaf);
-      scope->meet(source);
-      TensorValue value =
-          scope->addArgument(source->value.dtype, source->value.shape, source->value.weak);
-      ValueId id = value.id;
-      auto [found, isNew] = known.try_emplace(leaf);
-      if (isNew) {
-        found->second = checked(newTensor(std::move(value)));
-        TensorObject *fresh = asTensor(found->second.get());
-        fresh->requiresGrad = source->requiresGrad || source->node;
-        fresh->derived = !source->isLeaf();
-      }
-      tracer = found->second;
-      tracerIds.push_back(id);
-    } else {
-      TensorValue value = scope->addArgument(weakDType(leaf), {}, true);
-      scope->addScalar(value.id, PyRef::borrow(leaf));
-      tracerIds.push_back(value.id);
-      tracer = checked(newTensor(std::move(value)));
+      tracers.push_back(tensorArgument(i));
+      continue;
     }
-    tracers.push_back(std::move(tracer));
+    TensorValue value = scope->addArgument(weakDType(leaf), {}, true);
+    scope->addScalar(value.id, PyRef::borrow(leaf));
+    tracers.push_back(checked(newTensor(std::move(value))));
+  }
+  if (argumentViews == ArgumentViews::Tied)
+    tieViews();
+}
+
+/// Views among the arguments become views of what stands for their roots.
+void Tracer::tieViews() {
+  for (size_t i = 0; i < flat.leaves.size(); ++i) {
+    if (!isTensor(flat.leaves[i]) || !asTensor(flat.leaves[i])->lens)
+      continue;
+    TensorObject *source = asTensor(flat.leaves[i]);
+    size_t first = leafNumbers.at(source);
+    if (first == i)
+      scope->addSharedArgument(source, scope->standForView(source), int(i));
+    tracers[i] = first == i ? scope->shared.back().stand : tracers[first];
   }
 }
 
@@ -116,27 +152,60 @@ PyRef Tracer::call() {
   return checked(PyObject_Vectorcall(state.function.get(), replaced.data(), count, keywordNames));
 }
 
-int Tracer::handleNumber(PyObject *handle) {
-  auto [found, isNew] = handleNumbers.try_emplace(handle, int(result->handles.size()));
-  if (!isNew)
-    return found->second;
-  for (size_t i = 0; i < tracers.size(); ++i)
-    if (tracers[i].get() == handle) {
-      result->handles.push_back({HandleSource::Kind::Argument, int(i), {}});
-      return found->second;
-    }
-  if (result->device && isGeneratorState(asTensor(handle))) {
-    PyRef state = generatorStateOn(result->device);
-    result->handles.push_back({HandleSource::Kind::Fixed, 0, std::move(state)});
-    return found->second;
-  }
-  int guard = result->guards.find(asTensor(handle));
-  if (guard >= 0)
-    result->handles.push_back({HandleSource::Kind::Guard, guard, {}});
-  else
-    result->handles.push_back({HandleSource::Kind::Fixed, 0, PyRef::borrow(handle)});
-  return found->second;
+//===----------------------------------------------------------------------===//
+// Handles
+//===----------------------------------------------------------------------===//
+
+HandleSource Tracer::sourceOf(TensorObject *handle) {
+  if (auto leaf = leafNumbers.find(handle); leaf != leafNumbers.end())
+    return {HandleSource::Kind::Argument, leaf->second};
+  if (result->device && isGeneratorState(handle))
+    return {HandleSource::Kind::Fixed, 0, generatorStateOn(result->device)};
+  if (int guard = result->guards.find(handle); guard >= 0)
+    return {HandleSource::Kind::Guard, guard};
+  if (TensorObject *owner = scope->gradientOwner(handle))
+    return {HandleSource::Kind::Gradient, handleNumber(owner)};
+  if (TensorObject *view = scope->viewOf(handle))
+    return {HandleSource::Kind::Root, handleNumber(view)};
+  return {HandleSource::Kind::Fixed, 0, PyRef::borrow(reinterpret_cast<PyObject *>(handle))};
 }
+
+int Tracer::handleNumber(TensorObject *handle) {
+  if (auto found = handleNumbers.find(handle); found != handleNumbers.end())
+    return found->second;
+  HandleSource source = sourceOf(handle);
+  int number = int(result->handles.size());
+  handleNumbers[handle] = number;
+  result->handles.push_back(std::move(source));
+  return number;
+}
+
+/// What was found out about handles that are views, and about arguments that the function also
+/// reached in another way.
+void Tracer::collectTies() {
+  for (size_t i = 0; i < scope->shared.size(); ++i) {
+    const SharedHandle &entry = scope->shared[i];
+    TensorObject *handle = asTensor(entry.handle.get());
+    if (const Lens *lens = asTensor(entry.stand.get())->lens.get()) {
+      const Root &outside = *handle->lens->root;
+      int view = handleNumber(handle);
+      int root = handleNumber(outside.remnant ? asTensor(outside.remnant.get()) : outside.handle);
+      result->handles[view].path = lens->path;
+      result->handles[view].slot = root;
+    }
+    if (!entry.reachedElsewhere || entry.leaf < 0)
+      continue;
+    HandleSource elsewhere{HandleSource::Kind::Fixed, 0, entry.handle};
+    if (int guard = result->guards.find(handle); guard >= 0)
+      elsewhere = {HandleSource::Kind::Guard, guard};
+    elsewhere.slot = handleNumber(handle);
+    result->handles.push_back(std::move(elsewhere));
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Results and effects
+//===----------------------------------------------------------------------===//
 
 unsigned Tracer::addOutput(ValueId id, bool requiresGrad) {
   if (scope->graph.isWeak(id))
@@ -147,66 +216,95 @@ unsigned Tracer::addOutput(ValueId id, bool requiresGrad) {
   return outputs.size() - 1;
 }
 
+bool Tracer::isConverted(TensorObject *handle) const {
+  return llvm::is_contained(flat.madeOfArrays, reinterpret_cast<PyObject *>(handle));
+}
+
+ResultSource Tracer::resultSource(TensorObject *inside) {
+  ResultSource source;
+  TensorObject *outside = scope->outsideOf(inside);
+  bool kept = resultViews == ResultViews::Kept;
+  if (kept && outside && !isConverted(outside)) {
+    source.handle = handleNumber(outside);
+    return source;
+  }
+  ValueId id = scope->read(inside);
+  source.output = int(addOutput(id, inside->requiresGrad));
+  const Lens *lens = inside->lens.get();
+  if (!kept || !lens || lens->root->remnant)
+    return source;
+  TensorObject *root = lens->root->handle;
+  outside = scope->outsideOf(root);
+  if (outside && isConverted(outside))
+    return source;
+  if (outside)
+    source.handle = handleNumber(outside);
+  else
+    source.base = int(addResult(root));
+  source.path = lens->path;
+  source.detached = lens->detached;
+  return source;
+}
+
+unsigned Tracer::addResult(TensorObject *tensor) {
+  TensorObject *inside = scope->own(tensor);
+  if (auto found = resultNumbers.find(inside); found != resultNumbers.end())
+    return found->second;
+  ResultSource source = resultSource(inside);
+  unsigned number = result->results.size();
+  resultNumbers[inside] = number;
+  result->results.push_back(std::move(source));
+  return number;
+}
+
 void Tracer::collectResult(PyObject *value) {
   result->resultTemplate = mapTree(value, false, [&](PyObject *leaf) {
-    TensorObject *tensor = asTensor(leaf);
-    ValueId id = scope->read(tensor);
-    unsigned number = addOutput(id, tensor->requiresGrad);
     TensorValue place;
-    place.id = number;
+    place.id = addResult(asTensor(leaf));
     return checked(newTensor(std::move(place)));
   });
-  result->resultCount = outputs.size();
 }
 
 void Tracer::collectEffects() {
-  for (auto &saved : scope->rebound) {
-    ValueId id = scope->read(asTensor(saved.handle.get()));
-    result->effects.push_back({handleNumber(saved.handle.get()), false, int(addOutput(id, false))});
-  }
-  for (size_t i = 0; i < tracers.size(); ++i) {
-    TensorObject *tracer = asTensor(tracers[i].get());
-    if (!isTensor(flat.leaves[i]) || tracer->value.id == tracerIds[i])
-      continue;
-    if (std::find(flat.leaves.begin(), flat.leaves.begin() + i, flat.leaves[i]) !=
-        flat.leaves.begin() + i)
-      continue;
-    result->effects.push_back(
-        {handleNumber(tracers[i].get()), false, int(addOutput(scope->read(tracer), false))});
-  }
-  auto addGradient = [&](PyObject *handle) {
-    TensorObject *tensor = asTensor(handle);
-    PyObject *gradient = tensor->slot ? tensor->slot->gradient.get() : nullptr;
-    int output = gradient ? int(addOutput(scope->read(asTensor(gradient)), false)) : -1;
-    result->effects.push_back({handleNumber(handle), true, output});
-  };
-  for (auto &saved : scope->gradientsSet)
-    addGradient(saved.handle.get());
-  for (size_t i = 0; i < tracers.size(); ++i) {
-    TensorObject *tracer = asTensor(tracers[i].get());
-    if (isTensor(flat.leaves[i]) && tracer->slot && tracer->slot->gradient)
-      addGradient(tracers[i].get());
+  for (size_t i = 0; i < scope->shared.size(); ++i) {
+    SharedHandle entry = scope->shared[i];
+    TensorObject *handle = asTensor(entry.handle.get()), *stand = asTensor(entry.stand.get());
+    bool changes = !stand->lens && (stand->value.id != entry.initial || entry.replaced);
+    if (changes && isConverted(handle))
+      throwError("UnsupportedError", "a compiled function changes an argument in place that is no "
+                                     "tensor of weft but an array: the array would not change; "
+                                     "pass weft.asarray(...) of it, or return the new value");
+    if (changes) {
+      auto output = int(addOutput(scope->read(stand), stand->requiresGrad && stand->derived));
+      result->effects.push_back({handleNumber(handle), false, output, entry.replaced});
+    }
+    if (entry.gradientSet) {
+      PyObject *gradient = stand->slot ? stand->slot->gradient.get() : nullptr;
+      int output = gradient ? int(addOutput(scope->read(asTensor(gradient)), false)) : -1;
+      result->effects.push_back({handleNumber(handle), true, output});
+    }
   }
 }
 
 void Tracer::collectHidden() {
   for (HiddenInput &input : scope->hidden) {
-    HiddenSource source{-1,   input.gradient, input.array, input.array.dtype, input.array.shape,
-                        false};
-    TensorObject *handle = input.handle ? asTensor(input.handle.get()) : nullptr;
-    bool older = handle && handle->serial < scope->firstSerial;
-    if (older) {
-      source.handle = handleNumber(input.handle.get());
-      source.requiresGrad = !input.gradient && (handle->requiresGrad || handle->node);
+    HiddenSource source{-1, input.array, input.array.dtype, input.array.shape, false};
+    if (input.handle) {
+      TensorObject *handle = asTensor(input.handle.get());
+      source.handle = handleNumber(handle);
+      source.requiresGrad = handle->requiresGrad || handle->node;
       source.array = {};
     }
     result->hidden.push_back(std::move(source));
   }
-  for (auto &[handle, present] : scope->gradientsRead)
-    result->gradientPresence.push_back({handleNumber(handle.get()), present});
+  for (const SharedHandle &entry : scope->shared)
+    if (entry.gradientRead)
+      result->gradientPresence.push_back(
+          {handleNumber(asTensor(entry.handle.get())), entry.gradientPresent});
   for (size_t i = 0, scalar = 0; i < flat.leaves.size(); ++i)
-    if (!isTensor(flat.leaves[i]) && scope->scalars[scalar++].specialized)
+    if (!isTensor(flat.leaves[i]) && scope->specialized[scalar++])
       result->scalars.push_back({unsigned(i), PyRef::borrow(flat.leaves[i])});
+  collectTies();
 }
 
 //===----------------------------------------------------------------------===//
@@ -236,14 +334,19 @@ std::string Tracer::leafName(size_t leaf) const {
 }
 
 std::string Tracer::hiddenName(const HiddenSource &source) const {
-  std::string name = "a tensor made in the function";
-  if (source.handle >= 0) {
-    const HandleSource &handle = result->handles[source.handle];
-    name = handle.kind == HandleSource::Kind::Guard      ? result->guards.path(handle.index)
-           : handle.kind == HandleSource::Kind::Argument ? leafName(size_t(handle.index))
-                                                         : "a tensor from outside";
+  if (source.handle < 0)
+    return "a tensor made in the function";
+  const HandleSource &handle = result->handles[source.handle];
+  switch (handle.kind) {
+  case HandleSource::Kind::Guard:
+    return result->guards.path(handle.index);
+  case HandleSource::Kind::Argument:
+    return leafName(size_t(handle.index));
+  case HandleSource::Kind::Gradient:
+    return "the gradient of a tensor";
+  default:
+    return "a tensor from outside";
   }
-  return source.gradient ? "the gradient of " + name : name;
 }
 
 /// All tensors have to be on the device of the first that was met. Arrays of the host that were
@@ -277,11 +380,12 @@ void Tracer::checkDevices() {
 
 void Tracer::finish() {
   // A handle that the call changes gives its buffer up for the new value.
+  std::vector<bool> changes(result->handles.size());
   for (const Effect &effect : result->effects)
-    for (size_t i = 0; i < result->hidden.size(); ++i)
-      if (!effect.gradient && result->hidden[i].handle == effect.handle &&
-          !result->hidden[i].gradient)
-        scope->graph.donateInput(flat.leaves.size() + i);
+    changes[effect.handle] = changes[effect.handle] || !effect.gradient;
+  for (size_t i = 0; i < result->hidden.size(); ++i)
+    if (result->hidden[i].handle >= 0 && changes[result->hidden[i].handle])
+      scope->graph.donateInput(flat.leaves.size() + i);
   for (PyObject *object : flat.statics)
     result->statics.push_back(PyRef::borrow(object));
   result->recordsGradients = !scope->differentiated;
@@ -289,13 +393,13 @@ void Tracer::finish() {
   result->module = std::make_shared<mlir::OwningOpRef<mlir::ModuleOp>>(std::move(module));
 }
 
-std::unique_ptr<Specialization> Tracer::run() {
+std::shared_ptr<Specialization> Tracer::run() {
   auto start = std::chrono::steady_clock::now();
   ++state.traces;
   result->guards.build(state.function.get(), flat.objects);
-  addArguments();
   ActiveScope active(scope.get());
   try {
+    addArguments();
     PyRef value = call();
     collectResult(value.get());
     result->device = scope->device();
@@ -303,11 +407,9 @@ std::unique_ptr<Specialization> Tracer::run() {
     collectHidden();
     checkDevices();
   } catch (...) {
-    scope->undo();
     scope->close();
     throw;
   }
-  scope->undo();
   finish();
   scope->close();
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
@@ -315,9 +417,13 @@ std::unique_ptr<Specialization> Tracer::run() {
   return std::move(result);
 }
 
-std::unique_ptr<Specialization> weft::traceFunction(JitState &state, const FlatArguments &flat,
+std::shared_ptr<Specialization> weft::traceFunction(JitState &state, const FlatArguments &flat,
                                                     PyObject *const *arguments, size_t count,
-                                                    PyObject *keywordNames) {
+                                                    PyObject *keywordNames,
+                                                    ArgumentViews argumentViews,
+                                                    ResultViews resultViews) {
   size_t keywords = keywordNames ? size_t(PyTuple_GET_SIZE(keywordNames)) : 0;
-  return Tracer(state, flat, {arguments, count + keywords}, keywordNames).run();
+  return Tracer(state, flat, {arguments, count + keywords}, keywordNames, argumentViews,
+                resultViews)
+      .run();
 }

@@ -9,7 +9,16 @@ using namespace weft;
 
 thread_local TraceScope *weft::currentScope = nullptr;
 
-TraceScope::TraceScope() : firstSerial(nextTensorSerial()) {}
+uint64_t weft::nextTraceNumber() {
+  static uint64_t last = 0;
+  return ++last;
+}
+
+TraceScope::TraceScope() : number(nextTraceNumber()) {}
+
+static PyRef referenceTo(TensorObject *tensor) {
+  return PyRef::borrow(reinterpret_cast<PyObject *>(tensor));
+}
 
 //===----------------------------------------------------------------------===//
 // Values
@@ -32,19 +41,6 @@ TensorValue TraceScope::addArgument(DType dtype, llvm::ArrayRef<int64_t> shape, 
   return tracer(id);
 }
 
-void TraceScope::addScalar(ValueId id, PyRef value) {
-  scalarIds[id] = scalars.size();
-  scalars.push_back({std::move(value), false});
-}
-
-PyRef TraceScope::specialize(ValueId id) {
-  auto found = scalarIds.find(id);
-  if (found == scalarIds.end())
-    return {};
-  scalars[found->second].specialized = true;
-  return scalars[found->second].value;
-}
-
 void TraceScope::rememberLine(ValueId id) {
   if (lines.size() <= id)
     lines.resize(id + 1);
@@ -62,31 +58,27 @@ mlir::Location TraceScope::location() {
 
 void TraceScope::meet(TensorObject *tensor) {
   // An array of the host that is made in the trace goes to where the trace is.
-  bool movable =
-      tensor->serial >= firstSerial && tensor->value.storage && !tensor->value.storage->device();
+  bool movable = !isOlder(tensor) && tensor->value.storage && !tensor->value.storage->device();
   if (!place && !movable && tensor->value.storage && !isGeneratorState(tensor))
     place = tensor->value.storage->device();
 }
 
 ValueId TraceScope::read(TensorObject *tensor) {
-  ValueId id;
-  if (tensor->value.isTracer()) {
-    if (tensor->value.scope.get() != this)
-      requireConcrete(tensor, "an operation");
-    id = tensor->value.id;
-  } else {
-    auto [found, isNew] = hiddenIds.try_emplace(tensor, 0);
+  tensor = own(tensor);
+  if (tensor->lens)
+    refresh(tensor);
+  ValueId id = tensor->value.id;
+  if (!tensor->value.isTracer()) {
+    auto [found, isNew] = constants.try_emplace(tensor, 0);
     if (isNew) {
       found->second = graph.addInput(tensor->value.dtype, tensor->value.shape);
       meet(tensor);
-      auto owner = gradientOwners.find(tensor);
-      PyObject *handle =
-          reinterpret_cast<PyObject *>(owner != gradientOwners.end() ? owner->second : tensor);
-      hidden.push_back(
-          {PyRef::borrow(handle), owner != gradientOwners.end(), tensor->value.array()});
-      keptAlive.push_back(PyRef::borrow(reinterpret_cast<PyObject *>(tensor)));
+      hidden.push_back({{}, tensor->value.array()});
+      keptAlive.push_back(referenceTo(tensor));
     }
     id = found->second;
+  } else if (tensor->value.scope.get() != this) {
+    requireConcrete(tensor, "an operation");
   }
   if (tensor->requiresGrad && tensor->isLeaf())
     noteLeaf(tensor, id);
@@ -101,61 +93,162 @@ ValueId TraceScope::detached(ValueId id, mlir::Location location) {
 }
 
 //===----------------------------------------------------------------------===//
-// Effects on handles
+// Python numbers among the arguments
 //===----------------------------------------------------------------------===//
 
-void TraceScope::willRebind(TensorObject *tensor) {
-  if (tensor->serial >= firstSerial || !reboundHandles.insert(tensor).second)
-    return;
-  rebound.push_back({PyRef::borrow(reinterpret_cast<PyObject *>(tensor)), tensor->value,
-                     tensor->node, tensor->nodeResult, tensor->requiresGrad, tensor->derived});
+void TraceScope::addScalar(ValueId id, PyRef value) {
+  scalarValues[id] = {value, {unsigned(scalars.size())}};
+  scalars.push_back(std::move(value));
+  specialized.push_back(false);
 }
 
-void TraceScope::willSetGradient(TensorObject *tensor) {
-  if (tensor->serial >= firstSerial || !gradientHandles.insert(tensor).second)
-    return;
-  gradientsSet.push_back({PyRef::borrow(reinterpret_cast<PyObject *>(tensor)),
-                          tensor->slot ? tensor->slot->gradient : PyRef()});
+void TraceScope::noteScalar(ValueId id, PyRef value, ValueId left, ValueId right) {
+  ScalarValue scalar{std::move(value), {}};
+  for (ValueId operand : {left, right})
+    if (auto found = scalarValues.find(operand); found != scalarValues.end())
+      for (unsigned source : found->second.sources)
+        if (!llvm::is_contained(scalar.sources, source))
+          scalar.sources.push_back(source);
+  scalarValues[id] = std::move(scalar);
 }
 
-void TraceScope::didReadGradient(TensorObject *tensor) {
-  if (tensor->serial >= firstSerial || gradientHandles.contains(tensor))
-    return;
-  PyObject *gradient = tensor->slot ? tensor->slot->gradient.get() : nullptr;
-  if (gradient)
-    gradientOwners[asTensor(gradient)] = tensor;
-  for (auto &[handle, present] : gradientsRead)
-    if (asTensor(handle.get()) == tensor)
-      return;
-  gradientsRead.push_back({PyRef::borrow(reinterpret_cast<PyObject *>(tensor)), gradient});
+PyObject *TraceScope::scalarValue(ValueId id) const {
+  auto found = scalarValues.find(id);
+  return found == scalarValues.end() ? nullptr : found->second.value.get();
+}
+
+PyRef TraceScope::specialize(ValueId id) {
+  auto found = scalarValues.find(id);
+  if (found == scalarValues.end())
+    return {};
+  for (unsigned source : found->second.sources)
+    specialized[source] = true;
+  return found->second.value;
+}
+
+//===----------------------------------------------------------------------===//
+// Handles from outside
+//===----------------------------------------------------------------------===//
+
+void TraceScope::share(TensorObject *handle, PyRef stand, int leaf) {
+  TensorObject *inside = asTensor(stand.get());
+  standOf[handle] = inside;
+  stands[inside] = shared.size();
+  shared.push_back({referenceTo(handle), std::move(stand), inside->value.id, leaf});
+}
+
+void TraceScope::addSharedArgument(TensorObject *handle, PyRef stand, int leaf) {
+  share(handle, std::move(stand), leaf);
+}
+
+TensorObject *TraceScope::outsideOf(TensorObject *tensor) const {
+  auto found = stands.find(tensor);
+  return found == stands.end() ? nullptr : asTensor(shared[found->second].handle.get());
+}
+
+TensorObject *TraceScope::known(TensorObject *tensor) {
+  if (!isOlder(tensor))
+    return tensor;
+  auto found = standOf.find(tensor);
+  if (found == standOf.end())
+    return tensor;
+  sharedOf(found->second).reachedElsewhere = true;
+  return found->second;
+}
+
+/// A view from outside is one of what stands for its root.
+PyRef TraceScope::standForView(TensorObject *older) {
+  const Lens &lens = *older->lens;
+  PyObject *outside = lens.root->remnant ? lens.root->remnant.get()
+                                         : reinterpret_cast<PyObject *>(lens.root->handle);
+  viewsOf.try_emplace(asTensor(outside), older);
+  TensorObject *root = own(asTensor(outside));
+  PyRef stand = checked(newTensor(older->value));
+  TensorObject *inside = asTensor(stand.get());
+  inside->requiresGrad = lens.detached && older->requiresGrad;
+  makeView(inside, root, lens.path, lens.tracked, lens.detached);
+  // The value is one from outside: it is read anew.
+  inside->lens->seen = root->root->generation - 1;
+  return stand;
+}
+
+TensorObject *TraceScope::own(TensorObject *tensor) {
+  if (TensorObject *found = known(tensor); !isOlder(found))
+    return found;
+  if (!tensor->value.storage)
+    requireConcrete(tensor, "an operation");
+  if (tensor->lens) {
+    PyRef view = standForView(tensor);
+    share(tensor, std::move(view), -1);
+    return standOf[tensor];
+  }
+  ValueId id = graph.addInput(tensor->value.dtype, tensor->value.shape);
+  meet(tensor);
+  hidden.push_back({referenceTo(tensor), tensor->value.array()});
+  PyRef stand = checked(newTensor(tracer(id)));
+  TensorObject *inside = asTensor(stand.get());
+  inside->requiresGrad = tensor->requiresGrad || tensor->node;
+  inside->derived = !tensor->isLeaf();
+  if (inside->derived)
+    computedOutside.push_back(id);
+  share(tensor, std::move(stand), -1);
+  return inside;
+}
+
+TensorObject *TraceScope::gradientOwner(TensorObject *tensor) const {
+  auto found = gradientOwners.find(tensor);
+  return found == gradientOwners.end() ? nullptr : found->second;
+}
+
+TensorObject *TraceScope::viewOf(TensorObject *root) const {
+  auto found = viewsOf.find(root);
+  return found == viewsOf.end() ? nullptr : found->second;
+}
+
+TensorObject *TraceScope::gradientIsRead(TensorObject *tensor) {
+  TensorObject *inside = own(tensor);
+  if (!isShared(inside))
+    return inside;
+  SharedHandle &entry = sharedOf(inside);
+  if (entry.gradientRead || entry.gradientSet)
+    return inside;
+  TensorObject *outside = asTensor(entry.handle.get());
+  entry.gradientRead = true;
+  if (outside->slot && outside->slot->gradient) {
+    entry.gradientPresent = true;
+    gradientOwners[asTensor(outside->slot->gradient.get())] = outside;
+    inside->gradientSlot().gradient = outside->slot->gradient;
+    keptAlive.push_back(outside->slot->gradient);
+  }
+  return inside;
+}
+
+TensorObject *TraceScope::gradientChanges(TensorObject *tensor) {
+  TensorObject *inside = own(tensor);
+  if (isShared(inside))
+    sharedOf(inside).gradientSet = true;
+  return inside;
+}
+
+TensorObject *TraceScope::replaces(TensorObject *tensor) {
+  TensorObject *inside = own(tensor);
+  if (isShared(inside))
+    sharedOf(inside).replaced = true;
+  return inside;
 }
 
 void TraceScope::noteLeaf(TensorObject *tensor, ValueId id) {
-  for (const TracedLeaf &leaf : leaves)
-    if (leaf.id == id && asTensor(leaf.handle.get()) == tensor)
-      return;
-  leaves.push_back({PyRef::borrow(reinterpret_cast<PyObject *>(tensor)), id});
-}
-
-void TraceScope::undo() {
-  for (SavedValue &saved : rebound) {
-    TensorObject *tensor = asTensor(saved.handle.get());
-    tensor->value = saved.value;
-    tensor->node = saved.node;
-    tensor->nodeResult = saved.nodeResult;
-    tensor->requiresGrad = saved.requiresGrad;
-    tensor->derived = saved.derived;
-  }
-  for (SavedGradient &saved : gradientsSet)
-    asTensor(saved.handle.get())->gradientSlot().gradient = saved.before;
+  if (leafNumbers.try_emplace({tensor, id}, leaves.size()).second)
+    leaves.push_back({referenceTo(tensor), id});
 }
 
 void TraceScope::close() {
   active = false;
-  rebound.clear();
-  gradientsSet.clear();
-  gradientsRead.clear();
+  standOf.clear();
+  stands.clear();
+  shared.clear();
   hidden.clear();
+  scalarValues.clear();
   keptAlive.clear();
   leaves.clear();
 }
@@ -168,14 +261,21 @@ void TraceScope::backward(TensorObject *root, PyObject *cotangent) {
   differentiated = true;
   mlir::Location here = location();
   ValueId output = read(root);
-  ValueId seed = cotangent ? read(asTensor(cotangent))
-                           : graph.constant(root->value.dtype, root->value.shape, 1.0, false, here);
+  ValueId seed = cotangent
+                     ? read(asTensor(cotangent))
+                     : graph.constant(graph.dtype(output), graph.shape(output), 1.0, false, here);
   llvm::SmallVector<ValueId> wanted;
   std::vector<TracedLeaf> asked = leaves;
   for (const TracedLeaf &leaf : asked)
     wanted.push_back(leaf.id);
+  llvm::append_range(wanted, computedOutside);
   auto gradients = graph.gradients({output}, {seed}, wanted);
-  for (auto [leaf, gradient] : llvm::zip_equal(asked, gradients)) {
+  for (size_t i = asked.size(); i < gradients.size(); ++i)
+    if (gradients[i])
+      throwError("GradientError",
+                 "backward: a compiled function can't follow the history of a tensor that was "
+                 "computed before the call; compute it inside, or call backward() outside");
+  for (auto [leaf, gradient] : llvm::zip(asked, gradients)) {
     if (!gradient)
       continue;
     rememberLine(*gradient);

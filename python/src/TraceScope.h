@@ -5,9 +5,9 @@
 #include "python/src/SourceLine.h"
 #include "python/src/TensorObject.h"
 
+#include <map>
 #include <optional>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 namespace weft {
@@ -16,44 +16,74 @@ namespace weft {
 struct HiddenInput {
   /// The handle, or null for an array that was made during the trace.
   PyRef handle;
-  /// The input is the handle's gradient.
-  bool gradient = false;
   Array array;
 };
 
-/// A Python scalar among the arguments, whose value the trace may ask for.
-struct ScalarInput {
-  PyRef value;
-  /// The trace depends on the value.
-  bool specialized = false;
+/// A handle from outside, and the handle that stands for it in the trace. The function changes
+/// that one; what became of it is known at the end, and published by calls.
+struct SharedHandle {
+  PyRef handle;
+  PyRef stand;
+  /// The value of `stand` at the start.
+  ValueId initial = 0;
+  /// The leaf of the arguments that it is; -1 for one from elsewhere.
+  int leaf = -1;
+  /// What the function did with `.grad`: looked whether there is one (and there was), and set it.
+  bool gradientRead = false, gradientPresent = false, gradientSet = false;
+  /// `.data` was assigned: the handle leaves its slot to its views.
+  bool replaced = false;
+  /// An argument that the function also reached in another way.
+  bool reachedElsewhere = false;
 };
 
-/// A trace in progress: its graph, the arguments and hidden inputs found so far, and what to undo.
+/// A trace in progress: its graph, and what it has met from outside.
 class TraceScope : public std::enable_shared_from_this<TraceScope> {
 public:
   TraceScope();
 
   Graph graph;
+  /// Tells this trace from all others; handles remember the trace that made them.
+  const uint64_t number;
   /// False once the function returned: the graph is gone, tracers are dead.
   bool active = true;
   /// backward() was called in the trace.
   bool differentiated = false;
-  /// Handles with a smaller number existed before the trace.
-  uint64_t firstSerial;
 
   /// A tracer for a new argument of the trace.
   TensorValue addArgument(DType dtype, llvm::ArrayRef<int64_t> shape, bool weak);
   /// Makes `id` known as the tracer of scalar argument `scalar`.
   void addScalar(ValueId id, PyRef value);
-  /// The Python value of a tracer that is a scalar argument, which the trace then depends on; null
-  /// if it is none.
+  /// Lets `stand` stand for an argument.
+  void addSharedArgument(TensorObject *handle, PyRef stand, int leaf);
+  /// Says that an input was computed outside with gradients: none flow back beyond the call.
+  void noteComputedOutside(ValueId id) { computedOutside.push_back(id); }
+  /// A handle that looks into what stands for the root of an older view, as that does. Throws.
+  PyRef standForView(TensorObject *older);
+
+  /// The Python value of a tracer that was computed from scalar arguments alone, on whose values
+  /// the trace then depends; null if it is none.
   PyRef specialize(ValueId id);
+  /// The same, without the trace depending on it.
+  PyObject *scalarValue(ValueId id) const;
+  /// Makes the Python value of `id` known, computed from scalars `left` and `right`.
+  void noteScalar(ValueId id, PyRef value, ValueId left, ValueId right);
 
   /// Where the trace is: where the tensors are that it has met so far; null for the host, and if
   /// there were none. Whether they are all in one place is checked at the end.
   Device *device() const { return place.value_or(nullptr); }
   /// Called for each tensor that the trace meets.
   void meet(TensorObject *tensor);
+
+  /// True for a handle that was not made in this trace.
+  bool isOlder(TensorObject *tensor) const { return tensor->birth != number; }
+  /// True for a handle that stands for one from outside.
+  bool isShared(TensorObject *tensor) const { return stands.contains(tensor); }
+  /// The handle from outside that `tensor` stands for; null if there is none.
+  TensorObject *outsideOf(TensorObject *tensor) const;
+  /// The handle that stands for an older one, made if need be; the same handle for others.
+  TensorObject *own(TensorObject *tensor);
+  /// The same, but an older handle that the trace has not met stays what it is.
+  TensorObject *known(TensorObject *tensor);
 
   /// The value in the graph that the tensor has now.
   ValueId read(TensorObject *tensor);
@@ -66,62 +96,68 @@ public:
   SourceLine lineOf(ValueId id) const;
   void rememberLine(ValueId id);
 
-  /// Called before a handle or its gradient changes, and when a gradient is asked for.
-  void willRebind(TensorObject *tensor);
-  void willSetGradient(TensorObject *tensor);
-  void didReadGradient(TensorObject *tensor);
+  /// The handle of the trace whose `.grad` is meant when that of `tensor` is read or set.
+  TensorObject *gradientIsRead(TensorObject *tensor);
+  TensorObject *gradientChanges(TensorObject *tensor);
+  /// The handle of the trace that takes a slot of its own instead of `tensor`.
+  TensorObject *replaces(TensorObject *tensor);
 
   /// The value to use of an operand while gradients are off: cut off from its history.
   ValueId detached(ValueId id, mlir::Location location);
 
-  /// Leaves that need a gradient, with their values.
-  void noteLeaf(TensorObject *tensor, ValueId id);
-
   /// Builds gradients of `root` and accumulates them in the leaves' `.grad`.
   void backward(TensorObject *root, PyObject *cotangent);
 
-  /// Puts all handles back to what they were before the trace.
-  void undo();
   /// Ends the trace; the graph must have been finished.
   void close();
 
-  struct SavedValue {
-    PyRef handle;
-    TensorValue value;
-    std::shared_ptr<TapeNode> node;
-    uint32_t nodeResult;
-    bool requiresGrad, derived;
-  };
-  struct SavedGradient {
-    PyRef handle;
-    PyRef before;
-  };
+  /// The handle whose gradient an older tensor was when the trace read it, and a view that looks
+  /// into an older handle; null if there is none.
+  TensorObject *gradientOwner(TensorObject *tensor) const;
+  TensorObject *viewOf(TensorObject *root) const;
+
   std::vector<HiddenInput> hidden;
-  std::vector<ScalarInput> scalars;
-  /// Handles older than the trace that were rebound, with their former values.
-  std::vector<SavedValue> rebound;
-  std::vector<SavedGradient> gradientsSet;
-  /// Older handles whose gradient was read before it was set, and whether there was one.
-  std::vector<std::pair<PyRef, bool>> gradientsRead;
+  std::vector<SharedHandle> shared;
+  /// Which of the scalar arguments the trace depends on.
+  std::vector<PyRef> scalars;
+  std::vector<bool> specialized;
 
 private:
-  std::optional<Device *> place;
-  std::unordered_map<TensorObject *, ValueId> hiddenIds;
-  std::unordered_set<TensorObject *> reboundHandles, gradientHandles;
-  /// The handle whose gradient a tensor is.
-  std::unordered_map<TensorObject *, TensorObject *> gradientOwners;
-  std::unordered_map<ValueId, unsigned> scalarIds;
-  std::unordered_map<ValueId, ValueId> detachedIds;
-  std::vector<SourceLine> lines;
-  std::vector<PyRef> keptAlive;
+  struct ScalarValue {
+    PyRef value;
+    /// The scalar arguments that it was computed from.
+    llvm::SmallVector<unsigned, 2> sources;
+  };
   struct TracedLeaf {
     PyRef handle;
     ValueId id;
   };
+
+  SharedHandle &sharedOf(TensorObject *stand) { return shared[stands.at(stand)]; }
+  void share(TensorObject *handle, PyRef stand, int leaf);
+  void noteLeaf(TensorObject *tensor, ValueId id);
+
+  std::optional<Device *> place;
+  /// By the older handle; by the one that stands for it.
+  std::unordered_map<TensorObject *, TensorObject *> standOf;
+  std::unordered_map<TensorObject *, size_t> stands;
+  /// Arrays that were made in the trace.
+  std::unordered_map<TensorObject *, ValueId> constants;
+  std::unordered_map<TensorObject *, TensorObject *> gradientOwners, viewsOf;
+  std::unordered_map<ValueId, ScalarValue> scalarValues;
+  std::unordered_map<ValueId, ValueId> detachedIds;
+  std::vector<SourceLine> lines;
+  std::vector<PyRef> keptAlive;
   std::vector<TracedLeaf> leaves;
+  std::map<std::pair<TensorObject *, ValueId>, size_t> leafNumbers;
+  /// Values from outside that were computed there with gradients: no gradient reaches beyond.
+  std::vector<ValueId> computedOutside;
 };
 
 /// The trace in progress on this thread, or null.
 extern thread_local TraceScope *currentScope;
+
+/// A number of the trace's own for each trace, never used again.
+uint64_t nextTraceNumber();
 
 } // namespace weft

@@ -9,7 +9,7 @@ from typing import Any
 
 from . import _core
 from ._core import Tensor
-from ._creation import _fail, asarray, ones_like
+from ._creation import _fail, asarray, ones_like, zeros_like
 from ._errors import DTypeError, ShapeError
 
 
@@ -155,44 +155,89 @@ def grad(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False)
     return evaluate
 
 
-def _product(fun: Callable, primals: tuple, cotangents: Any) -> tuple[Any, tuple]:
-    result, trees, leaves = _call_with_inputs(fun, range(len(primals)), primals, {})
-    outputs, seeds = tree_leaves(result), tree_leaves(cotangents)
+def _seeds(outputs: list[Tensor], cotangents: Any, name: str) -> list[Tensor]:
+    """The leaves of ``cotangents``, one of the shape and dtype of each output."""
+    seeds = tree_leaves(cotangents)
     if len(outputs) != len(seeds):
         raise _fail(
-            ShapeError, f"vjp: {len(outputs)} outputs need as many cotangents, not {len(seeds)}"
+            ShapeError, f"{name}: {len(outputs)} outputs need as many cotangents, not {len(seeds)}"
         )
     seeds = [asarray(seed).astype(out.dtype) for seed, out in zip(seeds, outputs, strict=True)]
     for seed, out in zip(seeds, outputs, strict=True):
         if seed.shape != out.shape:
             raise _fail(
                 ShapeError,
-                f"vjp: a cotangent of shape {seed.shape} for an output of shape {out.shape}",
+                f"{name}: a cotangent of shape {seed.shape} for an output of shape {out.shape}",
             )
-    return result, tuple(_rebuilt(trees, _core.gradients(outputs, seeds, leaves)))
+    return seeds
+
+
+def _recorded_call(fun: Callable, primals: tuple) -> tuple[Any, list[Any], list[Tensor]]:
+    """``fun`` compiled and called on leaves of a tape of their own; their trees; the leaves."""
+
+    def leaf(value: Any) -> Tensor:
+        tensor = asarray(value).detach().clone()
+        tensor.requires_grad = True
+        return tensor
+
+    trees = [tree_map(leaf, primal) for primal in primals]
+    former = _core.set_gradients_enabled(True)
+    try:
+        return _traced(lambda *arguments: fun(*arguments))(*trees), trees, tree_leaves(trees)
+    finally:
+        _core.set_gradients_enabled(former)
+
+
+def _pulled_back(outputs: list[Tensor], seeds: list[Tensor], leaves: list[Tensor]) -> list[Tensor]:
+    """The gradients of outputs on a tape, times the seeds, for its leaves."""
+    for leaf in leaves:
+        leaf.grad = None
+    for output, seed in zip(outputs, seeds, strict=True):
+        if output.requires_grad:
+            output._backward(seed, True)
+    return [zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves]
 
 
 def vjp(fun: Callable, *primals: Any) -> tuple[Any, Callable]:
-    """``fun(*primals)``, and the function from its cotangents to those of the primals (a tuple)."""
-    value = _traced(lambda *arguments: fun(*arguments))(*primals)
-    multiply = _traced(lambda arguments, cotangents: _product(fun, arguments, cotangents)[1])
-    return value, lambda cotangents: multiply(primals, cotangents)
+    """``fun(*primals)``, and the function from its cotangents to those of the primals (a tuple).
+
+    ``fun`` is called once.
+
+    Raises:
+        DTypeError: a leaf of the primals is not floating. ShapeError: cotangents of other shapes.
+    """
+    tracing = _core.is_tracing()
+    if tracing:
+        result, trees, leaves = _call_with_inputs(fun, range(len(primals)), primals, {})
+    else:
+        result, trees, leaves = _recorded_call(fun, primals)
+    outputs = tree_leaves(result)
+
+    def multiply(cotangents: Any) -> tuple:
+        seeds = _seeds(outputs, cotangents, "vjp")
+        pull = _core.gradients if tracing else _pulled_back
+        return tuple(_rebuilt(trees, pull(outputs, seeds, leaves)))
+
+    return (result if tracing else tree_map(lambda leaf: leaf.detach(), result)), multiply
 
 
 def jvp(fun: Callable, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-    """``fun(*primals)`` and its derivative along the tangents, by differentiating `vjp` twice."""
+    """``fun(*primals)`` and its derivative along the tangents, by differentiating twice.
+
+    ``fun`` is called once.
+    """
     if len(primals) != len(tangents):
         raise _fail(ShapeError, f"jvp: {len(primals)} primals and {len(tangents)} tangents")
 
     def evaluate(arguments: tuple, directions: tuple) -> tuple[Any, Any]:
-        value = fun(*arguments)
-
-        def pulled(cotangents: Any) -> tuple:
-            return _product(fun, arguments, cotangents)[1]
-
+        result, _, leaves = _call_with_inputs(fun, range(len(arguments)), arguments, {})
+        outputs = tree_leaves(result)
         # The product with the Jacobian is linear in the cotangents; its transpose is wanted.
-        _, along = _product(pulled, (tree_map(ones_like, value),), directions)
-        return value, along[0]
+        cotangents = [_core.differentiation_input(ones_like(output)) for output in outputs]
+        pulled = _core.gradients(outputs, cotangents, leaves)
+        seeds = _seeds(leaves, directions, "jvp")
+        along = iter(_core.gradients(pulled, seeds, cotangents))
+        return result, tree_map(lambda _: next(along), result)
 
     return _traced(evaluate)(tuple(primals), tuple(tangents))
 

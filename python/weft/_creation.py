@@ -152,7 +152,7 @@ def asarray(
     """
     wanted = None if dtype is None else as_dtype(dtype)
     if isinstance(obj, Tensor):
-        result = obj
+        result = obj.clone() if copy else obj
     elif isinstance(obj, SymbolicSize):
         result = _core.size_tensor(obj)
     elif isinstance(obj, (np.ndarray, np.generic)):
@@ -189,7 +189,7 @@ def tensor(
 ) -> Tensor:
     """A new tensor with a copy of ``data``, as PyTorch's function of that name."""
     result = asarray(data, dtype=dtype, device=device, copy=True)
-    result = result.detach() if isinstance(data, Tensor) else result
+    result = result.detach().clone() if isinstance(data, Tensor) else result
     if requires_grad:
         result.requires_grad = True
     return result

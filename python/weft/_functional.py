@@ -258,7 +258,7 @@ def dropout(x: Tensor, p: float = 0.5, training: bool = True) -> Tensor:
         raise _fail(ShapeError, f"dropout: the probability has to be in [0, 1], not {p}")
     x = _floating(x, "dropout")
     if not training or p == 0:
-        return x
+        return x.clone()
     if p == 1:
         return x * 0.0
     from .random import _next_key

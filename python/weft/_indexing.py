@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -258,18 +259,21 @@ def set_item(x: Tensor, key: object, value: object) -> None:
     if replacement.ndim > len(shape):
         replacement = _dropped_units(replacement, len(shape))
     placed = reshape(broadcast_to(replacement, shape), basic.sizes)
-    starts, steps = list(basic.starts), list(basic.steps)
-    reversed_axes = [i for i, step in enumerate(steps) if step < 0]
-    for i in reversed_axes:
-        starts[i] += steps[i] * (basic.sizes[i] - 1) if basic.sizes[i] else 0
-        steps[i] = -steps[i]
-    if reversed_axes:
-        from ._manipulation import flip
+    x.assign(put_slice(x, placed, basic.starts, basic.steps))
 
-        placed = flip(placed, axis=reversed_axes)
-    if placed._size == 0:
-        return
-    x.assign(_overwritten(x, placed, starts, steps))
+
+def put_slice(x: Tensor, value: Tensor, starts: Sequence[int], steps: Sequence[int]) -> Tensor:
+    """x with the elements at starts + i * steps, i below value's shape, replaced by ``value``."""
+    from ._manipulation import flip
+
+    first, distance = list(starts), list(steps)
+    backwards = [i for i, step in enumerate(steps) if step < 0]
+    for i in backwards:
+        first[i] += steps[i] * (value.shape[i] - 1) if value.shape[i] else 0
+        distance[i] = -steps[i]
+    if backwards:
+        value = flip(value, axis=backwards)
+    return x if value._size == 0 else _overwritten(x, value, first, distance)
 
 
 def _dropped_units(x: Tensor, ndim: int) -> Tensor:

@@ -45,10 +45,13 @@ def as_size(size: SupportsIndex) -> int:
 
 
 def astype(x: Tensor, dtype: object, /, *, copy: bool = True) -> Tensor:
-    """x converted to ``dtype``. Floats become integers towards zero, saturating; NaN becomes 0."""
+    """x converted to ``dtype``. Floats become integers towards zero, saturating; NaN becomes 0.
+
+    A new tensor, unless ``copy`` is false and x has the dtype already.
+    """
     x, wanted = asarray(x), as_dtype(dtype)
     if x.dtype is wanted and not x._is_weak:
-        return x
+        return x.clone() if copy else x
     return _core.apply("weft.cast", (x,), None, x.shape, wanted)
 
 
@@ -82,7 +85,7 @@ def reshape(x: Tensor, /, shape: int | Sequence[int]) -> Tensor:
         )
     if tuple(wanted) == x.shape:
         return x
-    return _core.apply("weft.reshape", (x,), None, wanted, x.dtype)
+    return _core.view("weft.reshape", x, None, wanted, x.dtype)
 
 
 def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
@@ -113,7 +116,7 @@ def permute_dims(x: Tensor, /, axes: Sequence[int]) -> Tensor:
         )
     if order == list(range(x.ndim)):
         return x
-    return _core.apply("weft.transpose", (x,), {"permutation": order})
+    return _core.view("weft.transpose", x, {"permutation": order})
 
 
 def transpose(x: Tensor, dim0: int, dim1: int) -> Tensor:
@@ -185,7 +188,7 @@ def broadcast_to(x: Tensor, /, shape: Sequence[int]) -> Tensor:
     if wanted == x.shape:
         return x
     dimensions = list(range(offset, len(wanted)))
-    return _core.apply("weft.broadcast", (x,), {"dimensions": dimensions}, wanted, x.dtype)
+    return _core.view("weft.broadcast", x, {"dimensions": dimensions}, wanted, x.dtype)
 
 
 def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
@@ -228,9 +231,9 @@ def concat(arrays: Sequence[Tensor], /, *, axis: int | None = 0) -> Tensor:
                 f"concat: shapes {tensors[0].shape} and {x.shape} differ in more than axis {axis}",
             )
     if len(tensors) == 1:
-        return tensors[0]
-    converted = tuple(astype(x, dtype) for x in tensors)
-    return _core.apply("weft.concatenate", converted, {"axis": place})
+        return tensors[0].clone()
+    operands = tuple(astype(x, dtype) for x in tensors)
+    return _core.apply("weft.concatenate", operands, {"axis": place})
 
 
 def stack(arrays: Sequence[Tensor], /, *, axis: int = 0) -> Tensor:
@@ -247,8 +250,8 @@ def slice_(x: Tensor, starts: Sequence[int], steps: Sequence[int], shape: Sequen
     from_start = all(start == 0 for start in starts)
     if from_start and all(step == 1 for step in steps) and tuple(shape) == x.shape:
         return x
-    return _core.apply(
-        "weft.slice", (x,), {"starts": list(starts), "steps": list(steps)}, list(shape), x.dtype
+    return _core.view(
+        "weft.slice", x, {"starts": list(starts), "steps": list(steps)}, list(shape), x.dtype
     )
 
 
@@ -261,13 +264,15 @@ def flip(x: Tensor, /, *, axis: Axes = None) -> Tensor:
         x = take(x, _iota((size,), 0, int64, x.device) * -1 + (size - 1), axis=place)
         flipped.remove(place)
     if not flipped:
-        return x
+        return x.clone()
     starts = [size - 1 if i in flipped and size else 0 for i, size in enumerate(x.shape)]
-    return slice_(x, starts, [-1 if i in flipped else 1 for i in range(x.ndim)], x.shape)
+    steps = [-1 if i in flipped else 1 for i in range(x.ndim)]
+    return _core.apply("weft.slice", (x,), {"starts": starts, "steps": steps}, x.shape, x.dtype)
 
 
 def roll(x: Tensor, /, shift: int | Sequence[int], *, axis: Axes = None) -> Tensor:
     """x shifted by ``shift`` along the axes, elements re-entering at the other end."""
+    x = asarray(x).clone()
     if axis is None:
         return reshape(roll(reshape(x, -1), shift, axis=0), x.shape)
     axes = list(axis) if isinstance(axis, Sequence) else [axis]
@@ -352,7 +357,7 @@ def tile(x: Tensor, repetitions: Sequence[int], /) -> Tensor:
     wide = [size for pair in zip(counts, shape, strict=True) for size in pair]
     single = [size for length in shape for size in (1, length)]
     repeated = broadcast_to(reshape(x, single), wide)
-    return reshape(repeated, [n * size for n, size in zip(counts, shape, strict=True)])
+    return reshape(repeated, [n * size for n, size in zip(counts, shape, strict=True)]).clone()
 
 
 def repeat(x: Tensor, repeats: int, /, *, axis: int | None = None) -> Tensor:
@@ -363,7 +368,8 @@ def repeat(x: Tensor, repeats: int, /, *, axis: int | None = None) -> Tensor:
     shape = x.shape
     wide = (*shape[: place + 1], repeats, *shape[place + 1 :])
     wide_x = broadcast_to(expand_dims(x, axis=place + 1), wide)
-    return reshape(wide_x, (*shape[:place], shape[place] * repeats, *shape[place + 1 :]))
+    result = reshape(wide_x, (*shape[:place], shape[place] * repeats, *shape[place + 1 :]))
+    return result.clone()
 
 
 def pad(x: Tensor, padding: Sequence[tuple[int, int]], value: float = 0) -> Tensor:
@@ -529,6 +535,8 @@ def clip(x: Tensor, /, min: Operand | None = None, max: Operand | None = None) -
     from ._ops import greater, less
 
     x = asarray(x)
+    if min is None and max is None:
+        return x.clone()
     if min is not None:
         x = _bounded(x, min if isinstance(min, (bool, int, float)) else asarray(min), less)
     if max is not None:

@@ -13,7 +13,7 @@ from ._core import Tensor
 from ._creation import _fail
 from ._devices import Device, as_device
 from ._dtypes import DType, as_dtype, bfloat16
-from ._errors import DTypeError
+from ._errors import DTypeError, ShapeError
 
 #: How DLPack names the memory of the host.
 _DLPACK_CPU = (1, 0)
@@ -111,11 +111,33 @@ def _repr(self: Tensor) -> str:
     return f"{name}({text}, dtype={self.dtype.name}{place}{gradient})"
 
 
+@_method("__str__")
+def _str(self: Tensor) -> str:
+    number = _core.python_number(self)
+    return repr(self) if number is None else str(number)
+
+
 @_method("__format__")
 def _format(self: Tensor, specification: str) -> str:
-    if specification and self.ndim == 0 and not self._is_tracer:
-        return format(self.item(), specification)
-    return format(str(self), specification)
+    number = _core.python_number(self)
+    if number is not None:
+        return format(number, specification)
+    if not specification:
+        return str(self)
+    return format(self.item(), specification)
+
+
+@_method("__round__")
+def _round(self: Tensor, digits: int | None = None) -> Any:
+    number = _core.python_number(self)
+    if number is None:
+        number = self.item()
+    return round(number, digits)
+
+
+@_method("__trunc__")
+def _trunc(self: Tensor) -> int:
+    return math.trunc(self.item())
 
 
 @_method("__deepcopy__")
@@ -188,8 +210,8 @@ Tensor.mT = property(_manipulation.matrix_transpose, doc="The last two dimension
 
 @_method("astype")
 def _astype(self: Tensor, dtype: object, copy: bool = True) -> Tensor:
-    """The tensor converted to ``dtype``."""
-    return _manipulation.astype(self, dtype)
+    """The tensor converted to ``dtype``; see weft.astype."""
+    return _manipulation.astype(self, dtype, copy=copy)
 
 
 @_method("to")
@@ -203,7 +225,7 @@ def _to(self: Tensor, *arguments: object, **options: object) -> Tensor:
         DeviceError: the function is being compiled: it works on one device.
     """
     dtype, device = conversion_from("to", *arguments, **options)
-    result = self if dtype is None else _manipulation.astype(self, dtype)
+    result = self if dtype is None else _manipulation.astype(self, dtype, copy=False)
     return result if device is None else _core.tensor_on(device, result)
 
 
@@ -239,7 +261,7 @@ for _name, _dtype in {
     "char": "int8",
     "byte": "uint8",
 }.items():
-    setattr(Tensor, _name, lambda self, dtype=_dtype: _manipulation.astype(self, dtype))
+    setattr(Tensor, _name, lambda self, dtype=_dtype: _manipulation.astype(self, dtype, copy=False))
 
 
 @_method("cpu")
@@ -254,8 +276,8 @@ def _cuda(self: Tensor, device: int | str | Device = "cuda") -> Tensor:
     return _core.tensor_on(f"cuda:{device}" if isinstance(device, int) else device, self)
 
 
-Tensor.contiguous = lambda self: self
-Tensor.clone = lambda self: _core.apply("weft.reshape", (self,), None, self.shape, self.dtype)
+Tensor.contiguous = lambda self: self if self._is_contiguous else self.clone()
+Tensor.is_contiguous = lambda self: self._is_contiguous
 
 
 @_method("reshape")
@@ -264,12 +286,27 @@ def _reshape(self: Tensor, *shape: Any) -> Tensor:
     return _manipulation.reshape(self, _shape_arguments(shape))
 
 
-Tensor.view = _reshape
+@_method("view")
+def _view(self: Tensor, *shape: Any) -> Tensor:
+    """The elements in another shape, always as a view: ``x.view(2, 3)``, ``x.view(-1)``.
+
+    Raises:
+        ShapeError: the number of elements differs, or they do not lie as the shape needs it: those
+            of a transpose, say; reshape copies them.
+    """
+    result = _manipulation.reshape(self, _shape_arguments(shape))
+    if result is not self and not result._is_view:
+        raise _fail(
+            ShapeError,
+            f"view: the elements of this view of shape {self.shape} do not lie evenly for shape "
+            f"{result.shape}; use reshape, which copies them",
+        )
+    return result
 
 
 @_method("view_as")
 def _view_as(self: Tensor, other: Tensor) -> Tensor:
-    return _manipulation.reshape(self, other.shape)
+    return _view(self, other.shape)
 
 
 @_method("permute")
@@ -289,6 +326,10 @@ Tensor.t = lambda self: self.T
 Tensor.flatten = _manipulation.flatten
 Tensor.unsqueeze = lambda self, dim: _manipulation.expand_dims(self, axis=dim)
 Tensor.squeeze = lambda self, dim=None: _manipulation.squeeze(self, dim)
+Tensor.expand_as = lambda self, other: _manipulation.broadcast_to(self, other.shape)
+Tensor.unbind = lambda self, dim=0: tuple(_manipulation.unstack(self, axis=dim))
+Tensor.swapaxes = _manipulation.transpose
+Tensor.ravel = lambda self: _manipulation.reshape(self, (-1,))
 Tensor.narrow = _manipulation.narrow
 Tensor.split = _manipulation.split
 Tensor.chunk = _manipulation.chunk

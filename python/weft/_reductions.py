@@ -15,8 +15,9 @@ from ._manipulation import Axes, astype, expand_dims, normalize_axes, normalize_
 
 def _reduce(op: str, x: Tensor, axis: Axes, keepdims: bool, **attributes: object) -> Tensor:
     axes = normalize_axes(axis, x.ndim, op)
-    result = x
-    if axes or op in ("mean", "variance"):
+    if not axes and op not in ("mean", "variance"):
+        result = x.clone()
+    else:
         result = _core.apply("weft." + op, (x,), {"axes": axes, **attributes})
     if keepdims:
         result = reshape(result, [1 if i in axes else size for i, size in enumerate(x.shape)])

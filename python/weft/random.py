@@ -109,7 +109,7 @@ def _next_key(device: object = None) -> Tensor:
     """
     tracing = device is None or _core.is_tracing()
     state = _generator.state if tracing else _generator.state_on(as_device(device))
-    current = state.detach()
+    current = state.detach().clone()
     state.assign(_bits(current, (2,), int32))
     return _bits(current + _second_stream(state.device), (2,), int32)
 

@@ -295,11 +295,13 @@ def test_assigning_rows_by_index_the_last_wins() -> None:
     assert_same_bits(eager_and_jit(assigned, *map(weft.asarray, (x, indices, rows))), expected)
 
 
-def test_slices_never_alias() -> None:
-    x = weft.asarray(_counting((4, 3)))
-    row = x[1]
+def test_slices_are_views_and_steps_with_tensors_are_copies() -> None:
+    x = weft.array(_counting((4, 3)))
+    row, rows = x[1], x[weft.asarray([1, 2])]
     row += 100.0
-    assert_same_bits(x, _counting((4, 3)))
+    rows += 100.0
+    assert_same_bits(x[1], _counting((4, 3))[1] + 100)
+    assert_same_bits(x[2], _counting((4, 3))[2])
     y = x
     y[0] = 0.0
     assert_same_bits(x[0], np.zeros(3, np.float32))
