@@ -46,6 +46,7 @@ void weft::backward(TensorObject *root, PyObject *cotangent, bool retain) {
     seed.shape = value.shape;
   }
   // All sums come before the first `.grad` changes: one that fails leaves them as they were.
+  GradientMode mode(false);
   llvm::MapVector<Leaf *, std::pair<std::shared_ptr<Leaf>, PyRef>> sums;
   for (LeafGradient &result : differentiate(root->origin(), seed, retain)) {
     auto &[leaf, sum] = sums[result.leaf.get()];
@@ -55,6 +56,11 @@ void weft::backward(TensorObject *root, PyObject *cotangent, bool retain) {
     if (former)
       sum = apply(OpCall(requireOp("weft.add")), {{former.get(), sum.get()}});
   }
-  for (auto &[key, entry] : sums)
-    static_cast<GradientSlot &>(*entry.first).gradient = std::move(entry.second);
+  for (auto &[key, entry] : sums) {
+    PyRef &gradient = static_cast<GradientSlot &>(*entry.first).gradient;
+    if (gradient)
+      adopt(asTensor(gradient.get()), asTensor(entry.second.get()));
+    else
+      gradient = std::move(entry.second);
+  }
 }

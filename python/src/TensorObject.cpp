@@ -161,13 +161,12 @@ void weft::adopt(TensorObject *target, TensorObject *source) {
 void weft::checkInPlace(TensorObject *target, const char *action) {
   if (currentScope)
     target = currentScope->own(target);
-  std::string reason;
   if (target->lens)
-    reason = refusal(target);
+    checkWrite(target, action);
   else if (gradientsEnabled && target->requiresGrad && target->isLeaf())
-    reason = "a leaf tensor that requires a gradient: use `with weft.no_grad():`, or detach it";
-  if (!reason.empty())
-    throwError("GradientError", std::string(action) + " on " + reason);
+    throwError("GradientError", std::string(action) +
+                                    " on a leaf tensor that requires a gradient: use "
+                                    "`with weft.no_grad():`, or detach it");
 }
 
 void weft::setGradient(TensorObject *tensor, PyRef gradient) {
@@ -182,19 +181,16 @@ PyObject *weft::gradientOf(TensorObject *tensor) {
   return tensor->slot ? tensor->slot->gradient.get() : nullptr;
 }
 
+/// In place, as in PyTorch: who has the former gradient sees the sum.
 void weft::accumulateGradient(TensorObject *tensor, PyRef gradient) {
-  if (PyObject *former = gradientOf(tensor)) {
-    static const OpCall &add = *new OpCall(requireOp("weft.add"));
-    bool enabled = std::exchange(gradientsEnabled, false);
-    try {
-      gradient = apply(add, {{former, gradient.get()}});
-    } catch (...) {
-      gradientsEnabled = enabled;
-      throw;
-    }
-    gradientsEnabled = enabled;
-  }
-  setGradient(tensor, std::move(gradient));
+  PyObject *former = gradientOf(tensor);
+  if (!former)
+    return setGradient(tensor, std::move(gradient));
+  static const OpCall &add = *new OpCall(requireOp("weft.add"));
+  GradientMode mode(false);
+  PyRef kept = PyRef::borrow(former);
+  PyRef sum = apply(add, {{former, gradient.get()}});
+  adopt(asTensor(former), asTensor(sum.get()));
 }
 
 PyRef weft::tupleOf(const Shape &numbers) {
@@ -447,14 +443,8 @@ static PyObject *replace(PyObject *self, PyObject *argument) {
     PyRef source = toTensor(argument);
     TensorObject *target = currentScope ? currentScope->replaces(asTensor(self)) : asTensor(self);
     leaveSlot(target);
-    bool enabled = std::exchange(gradientsEnabled, false);
-    try {
-      adopt(target, asTensor(source.get()));
-    } catch (...) {
-      gradientsEnabled = enabled;
-      throw;
-    }
-    gradientsEnabled = enabled;
+    GradientMode mode(false);
+    adopt(target, asTensor(source.get()));
     return Py_NewRef(self);
   });
 }

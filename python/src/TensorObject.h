@@ -138,6 +138,18 @@ void requireConcrete(TensorObject *tensor, const char *action);
 /// True while ops are recorded for gradients.
 extern thread_local bool gradientsEnabled;
 
+/// Records gradients, or does not, while it lives.
+class GradientMode {
+public:
+  explicit GradientMode(bool enabled) : former(std::exchange(gradientsEnabled, enabled)) {}
+  ~GradientMode() { gradientsEnabled = former; }
+  GradientMode(const GradientMode &) = delete;
+  GradientMode &operator=(const GradientMode &) = delete;
+
+private:
+  bool former;
+};
+
 /// Makes the type and adds it to the module; -1 on error.
 int registerTensorType(PyObject *module);
 

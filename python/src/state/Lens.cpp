@@ -262,20 +262,6 @@ PyRef weft::detach(TensorObject *tensor) {
 // Reading and writing
 //===----------------------------------------------------------------------===//
 
-namespace {
-
-/// Records gradients, or does not, while it lives.
-class GradientMode {
-public:
-  explicit GradientMode(bool enabled) : former(std::exchange(gradientsEnabled, enabled)) {}
-  ~GradientMode() { gradientsEnabled = former; }
-
-private:
-  bool former;
-};
-
-} // namespace
-
 static TensorObject *rootHandle(const Root &root) {
   return root.remnant ? asTensor(root.remnant.get()) : root.handle;
 }
@@ -328,22 +314,26 @@ void weft::refresh(TensorObject *view) {
   lens.seen = generation;
 }
 
-std::string weft::refusal(TensorObject *view) {
+void weft::checkWrite(TensorObject *view, const char *action) {
   const Lens &lens = *view->lens;
+  auto refuse = [&](const char *error, const char *what) {
+    throwError(error, std::string(action) + " on " + what);
+  };
   const Shape &shape = view->value.shape;
   if (!lens.path.strides && hasSymbolicSize(shape))
-    return "a view whose sizes are not known while exporting; clone() it before";
+    refuse("UnsupportedError",
+           "a view whose sizes are not known while exporting; clone() it before");
   for (size_t i = 0; lens.path.strides && i < shape.size(); ++i)
     if (shape[i] > 1 && (*lens.path.strides)[i] == 0)
-      return "an expanded view, in which several elements are one; clone() it before";
+      refuse("UnsupportedError",
+             "an expanded view, in which several elements are one; clone() it before");
   TensorObject *root = rootHandle(*lens.root);
   if (gradientsEnabled && !lens.detached && root->requiresGrad && root->isLeaf())
-    return "a view of a leaf tensor that requires a gradient: use `with weft.no_grad():`, or "
-           "clone() it before";
+    refuse("GradientError", "a view of a leaf tensor that requires a gradient: use `with "
+                            "weft.no_grad():`, or clone() it before");
   if (currentScope && lens.detached && !root->isLeaf())
-    return "the .data (or .detach()) of a tensor that was computed with gradients, in a compiled "
-           "function; clone() it before";
-  return "";
+    refuse("UnsupportedError", "the .data (or .detach()) of a tensor that was computed with "
+                               "gradients, in a compiled function; clone() it before");
 }
 
 /// What the value before `step` becomes when the elements that the step takes become `value`.

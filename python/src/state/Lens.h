@@ -10,7 +10,6 @@
 
 #include <memory>
 #include <optional>
-#include <string>
 #include <vector>
 
 namespace weft {
@@ -87,8 +86,9 @@ void makeView(TensorObject *view, TensorObject *parent, ViewPath path, bool trac
 /// Reads a view anew if its root has changed. Throws.
 void refresh(TensorObject *view);
 
-/// Why an in-place operation on the view is refused; empty if it is not.
-std::string refusal(TensorObject *view);
+/// Throws if an in-place operation on the view has to be refused: GradientError for a view of a
+/// leaf that requires a gradient, UnsupportedError for one whose elements can't all be told apart.
+void checkWrite(TensorObject *view, const char *action);
 
 /// Puts the value that `source` has into the view's root. Throws.
 void writeThrough(TensorObject *view, TensorObject *source);

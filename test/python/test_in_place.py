@@ -1,0 +1,356 @@
+"""In place: through views, on intermediates, on gradients; what is refused; what shares nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+import weft
+
+
+def _leaf(*values: float) -> weft.Tensor:
+    return weft.tensor([float(value) for value in values], requires_grad=True)
+
+
+def _either(compiled: bool, function: Callable) -> Callable:
+    return weft.jit(function) if compiled else function
+
+
+# Through views ------------------------------------------------
+
+
+def _fill_row(x):
+    x[0].fill_(1)
+
+
+def _add_to_row(x):
+    row = x[0]
+    row += 1
+
+
+def _set_in_flat_view(x):
+    x.view(-1)[3] = 1
+
+
+def _add_to_chunk(x):
+    first, _ = x.chunk(2)
+    first += 1
+
+
+def _unbind(x):
+    for number, row in enumerate(x.unbind()):
+        row.mul_(number)
+
+
+def _transposed_and_cut(x):
+    x.t()[1:].sub_(3)
+
+
+def _detached(x):
+    x.detach().add_(2)
+
+
+def _twice(x):
+    half = x[:2]
+    half[1].copy_(half[0])
+
+
+WRITES = [
+    _fill_row,
+    _add_to_row,
+    _set_in_flat_view,
+    _add_to_chunk,
+    _unbind,
+    _transposed_and_cut,
+    _detached,
+    _twice,
+]
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("write", WRITES)
+def test_writes_through_views_are_pytorchs(write: Callable, compiled: bool) -> None:
+    values = np.arange(12, dtype=np.float32).reshape(4, 3)
+    ours, theirs = weft.array(values), torch.from_numpy(values.copy())
+    function = _either(compiled, write)
+    for _ in range(2):
+        function(ours)
+        write(theirs)
+        assert np.array_equal(ours.numpy(), theirs.numpy())
+
+
+def test_state_dicts_write_parameters() -> None:
+    module = weft.nn.Linear(2, 2)
+    with weft.no_grad():
+        module.state_dict()["weight"].copy_(weft.ones((2, 2)))
+    assert module.weight.tolist() == [[1, 1], [1, 1]]
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_gradients_flow_through_writes(compiled: bool) -> None:
+    def function(w):
+        y = w * 2
+        y += 1
+        row = y[0]
+        row *= w[1]
+        y[2:].zero_()
+        return (y * y).sum()
+
+    w, reference = _leaf(1, 2, 3, 4), torch.tensor([1.0, 2, 3, 4], requires_grad=True)
+    _either(compiled, function)(w).backward()
+    function(reference).backward()
+    assert np.array_equal(w.grad.numpy(), reference.grad.numpy())
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_compiled_write_keeps_the_history_of_its_argument(compiled: bool) -> None:
+    def scale(y):
+        y *= 3
+
+    w = _leaf(1, 2)
+    y = w * w
+    _either(compiled, scale)(y)
+    y.sum().backward()
+    assert w.grad.tolist() == [6, 12]
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_gradients_and_data_are_places(compiled: bool) -> None:
+    def step(p):
+        (p * p).sum().backward()
+        p.data.sub_(p.grad * 0.25)
+        p.grad.data.zero_()
+
+    p, reference = _leaf(1, 2), torch.tensor([1.0, 2], requires_grad=True)
+    function = _either(compiled, step)
+    for _ in range(3):
+        function(p)
+        step(reference)
+        assert np.array_equal(p.numpy(), reference.detach().numpy())
+        assert p.grad.tolist() == [0, 0]
+        assert p.is_leaf
+        assert p.requires_grad
+    former = p.grad
+    (p * 2).sum().backward()
+    assert former.tolist() == [2, 2]
+
+
+# Refused ------------------------------------------------
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(
+    ("write", "error"),
+    [
+        (lambda x, p: weft.broadcast_to(x[:1], (3,)).add_(1), weft.UnsupportedError),
+        (lambda x, p: p.add_(1), weft.GradientError),
+        (lambda x, p: p[0].add_(1), weft.GradientError),
+        (lambda x, p: x.T.T.reshape(1, 2).T.view(2).view(3), weft.ShapeError),
+    ],
+)
+def test_refusals(write: Callable, error: type, compiled: bool) -> None:
+    x, p = weft.ones((2,)), _leaf(1, 2)
+    with pytest.raises(error):
+        _either(compiled, write)(x, p)
+    assert x.tolist() == [1, 1]
+    assert p.tolist() == [1, 2]
+
+
+def test_a_view_that_can_only_be_a_copy_is_refused() -> None:
+    with pytest.raises(weft.ShapeError, match="reshape"):
+        weft.ones((2, 3)).T.view(-1)
+
+
+def test_writes_to_arrays_among_the_arguments_are_refused() -> None:
+    @weft.jit
+    def function(x):
+        x += 1
+
+    with pytest.raises(weft.UnsupportedError, match="array"):
+        function(np.ones(3, np.float32))
+
+
+def test_a_history_from_before_the_call_is_refused() -> None:
+    w = _leaf(1, 2)
+    hidden = w * 2
+
+    @weft.jit
+    def function():
+        (hidden * hidden).sum().backward()
+
+    with pytest.raises(weft.GradientError, match="before the call"):
+        function()
+    assert w.grad is None
+    assert hidden.tolist() == [2, 4]
+
+
+# Nothing else shares ------------------------------------------------
+
+COPIES = {
+    "array": weft.array,
+    "asarray": lambda x: weft.asarray(x, copy=True),
+    "tensor": weft.tensor,
+    "astype": lambda x: x.astype(x.dtype),
+    "concat": lambda x: weft.concat([x]),
+    "roll": lambda x: weft.roll(x, 0),
+    "flip": lambda x: weft.flip(x, axis=[]),
+    "positive": lambda x: +x,
+    "clip": lambda x: weft.clip(x),
+    "tile": lambda x: weft.tile(x, (1,)),
+    "repeat": lambda x: weft.repeat(x, 1),
+    "sum": lambda x: weft.sum(x, axis=()),
+    "max": lambda x: weft.max(x, axis=()),
+    "mean": lambda x: weft.mean(x, axis=()),
+    "dropout": lambda x: weft.nn.functional.dropout(x, 0.0),
+    "evaluated": lambda x: weft.nn.functional.dropout(x, 0.5, training=False),
+    "take": lambda x: weft.take(x, weft.asarray([0, 1])),
+    "indexed": lambda x: x[weft.asarray([0, 1])],
+    "masked": lambda x: weft.where(True, x, x),
+    "copied": lambda x: x.T.contiguous().clone(),
+}
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("name", COPIES)
+def test_results_are_handles_of_their_own(name: str, compiled: bool) -> None:
+    x = weft.array([1.0, 2.0])
+    y = _either(compiled, COPIES[name])(x)
+    y += 1
+    assert x.tolist() == [1, 2]
+    assert y.tolist() == [2, 3]
+
+
+# What compiled functions reach in several ways ------------------------------------------------
+
+
+def test_an_argument_that_is_also_a_global_is_one_tensor() -> None:
+    outside = weft.ones((2,))
+
+    @weft.jit
+    def function(x):
+        x += 1
+        return outside * 10
+
+    assert function(outside).tolist() == [20, 20]
+    assert function(weft.zeros((2,))).tolist() == [20, 20]
+    assert function(outside).tolist() == [30, 30]
+
+
+def test_many_arguments_that_are_one_tensor() -> None:
+    @weft.jit
+    def function(tensors):
+        tensors[0] += 1
+        return tensors[-1] * 2
+
+    x = weft.zeros((2,))
+    tensors = [x, *(weft.zeros((2,)) for _ in range(100))]
+    assert function([*tensors, weft.zeros((2,))]).tolist() == [0, 0]
+    assert function([*tensors, x]).tolist() == [4, 4]
+
+
+def test_arguments_that_overlap() -> None:
+    @weft.jit
+    def function(a, b):
+        a += 1
+        return b * 2
+
+    x, y = weft.zeros((4,)), weft.zeros((4,))
+    assert function(x[:2], y[1:3]).tolist() == [0, 0]
+    assert function(x[:2], x[1:3]).tolist() == [4, 0]
+    assert function(x[2:], x[1:3]).tolist() == [4, 2]
+    assert x.tolist() == [2, 2, 1, 1]
+
+
+def test_results_are_views_of_arguments_as_in_eager() -> None:
+    @weft.jit
+    def function(x):
+        y = x * 2
+        return x, x[0], y, y.T
+
+    x = weft.zeros((2, 3))
+    same, row, y, turned = function(x)
+    assert same is x
+    row += 1
+    assert x.tolist() == [[1, 1, 1], [0, 0, 0]]
+    turned[0] = 5
+    assert y.tolist() == [[5, 0, 0], [5, 0, 0]]
+
+
+def test_a_failed_trace_changes_nothing_and_shows_no_tracer() -> None:
+    outside = weft.ones((2,))
+    seen: list[list[float]] = []
+
+    @weft.jit
+    def function(x):
+        row = outside[0:1]
+        row += 1
+        x.fill_(3)
+        other = threading.Thread(target=lambda: seen.append(outside.tolist()))
+        other.start()
+        other.join()
+        raise KeyError("the user's")
+
+    x = weft.zeros((2,))
+    with pytest.raises(KeyError):
+        function(x)
+    assert seen == [[1, 1]]
+    assert outside.tolist() == [1, 1]
+    assert x.tolist() == [0, 0]
+
+
+def test_updates_of_several_threads_are_all_kept() -> None:
+    total = weft.zeros((4096,))
+
+    @weft.jit
+    def function(amount):
+        total.add_(amount)
+
+    function(0.0)
+
+    def work() -> None:
+        for _ in range(50):
+            function(1.0)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert total.tolist() == [200.0] * 4096
+
+
+# Python numbers among the arguments ------------------------------------------------
+
+
+def test_arithmetic_on_numbers_stays_pythons() -> None:
+    table = {3: "three", 4: "four"}
+
+    def function(x, n, rate):
+        pieces = [weft.zeros(n * 2), x[: n + 1], x[n - 2 :] * rate]
+        half = x if n // 2 == 1 else -x
+        key = {f"k{n}": half}.get("k2", x * 0)
+        choice = table.get(n + 1, "none")
+        return [*pieces, key], choice, [10, 20, 30, 40, 50][n], f"{rate:.1f}", -n in (-2, 0)
+
+    compiled = weft.jit(function)
+    x = weft.arange(6.0)
+    for n, rate in [(2, 0.5), (3, 0.5), (2, -0.0), (2, 0.0), (4, 2.0)]:
+        have, want = compiled(x, n, rate), function(x, n, rate)
+        assert [t.tolist() for t in have[0]] == [t.tolist() for t in want[0]]
+        assert have[1:] == want[1:]
+
+
+def test_numbers_that_are_not_asked_for_trace_nothing() -> None:
+    compiled = weft.jit(lambda x, n: x * (n + 1) / 2)
+    x = weft.ones((2,))
+    for n in range(5):
+        assert compiled(x, n).tolist() == [(n + 1) / 2] * 2
+    assert compiled.stats()["traces"] == 1
+
+
+def test_pythons_errors_are_pythons() -> None:
+    with pytest.raises(ZeroDivisionError):
+        weft.jit(lambda x, n: x * (1 // n))(weft.ones(2), 0)
