@@ -14,6 +14,7 @@ from . import _core
 
 _core.set_package_folder(str(_Path(__file__).parent))
 
+from . import _indexing as _indexing
 from . import _methods as _methods
 from . import random
 from ._autodiff import (
@@ -150,13 +151,19 @@ manual_seed, rand, randn = random.seed, random.rand, random.randn
 
 
 _explain_errors(globals(), [name for name in globals() if not name.startswith("_")])
+_explain_errors(vars(_indexing), ["get_item", "set_item"])
 for _module in (random, nn.functional, nn.init, nn.utils):
     _explain_errors(vars(_module), _module.__all__)
-_explain_errors(Tensor, [name for name in vars(Tensor) if not name.startswith("_")])
-for _public in (*vars(nn).values(), *vars(optim).values(), *vars(optim.lr_scheduler).values()):
+for _public in (
+    Tensor,
+    *vars(nn).values(),
+    *vars(optim).values(),
+    *vars(optim.lr_scheduler).values(),
+):
     for _class in _public.__mro__ if isinstance(_public, type) else ():
-        if _class.__module__.startswith("weft."):
-            _explain_errors(_class, ["__init__", "load_state_dict", "add_param_group"])
+        if _class.__module__.startswith("weft"):
+            _names = [name for name in vars(_class) if not name.startswith("_")]
+            _explain_errors(_class, ["__init__", "__setitem__", *_names])
 
 
 def stats() -> dict:

@@ -80,6 +80,10 @@ def test_only_errors_of_weft_come_out(name):
             FUNCTIONS[name](*positional, **options)
 
 
+def group():
+    return optim.SGD([nn.Parameter(weft.ones(1))]).param_groups[0]
+
+
 MISTAKES = [
     (lambda: weft.chunk([1], 2), weft.DTypeError, "chunk: x has to be a tensor, not a list"),
     (lambda: weft.stack(None), weft.DTypeError, "stack: arrays has to be a sequence"),
@@ -95,6 +99,9 @@ MISTAKES = [
     (lambda: weft.sum(weft.ones(2), axis=math.nan), weft.DTypeError, "an axis has to be"),
     (lambda: nn.ModuleList([])[1], weft.OutOfBoundsError, "out of range"),
     (lambda: nn.Module().register_buffer("a.b", None), weft.NameUseError, "without dots"),
+    (lambda: nn.BatchNorm1d(3)("a"), weft.DTypeError, "forward: x has to be a tensor, not 'a'"),
+    (lambda: weft.ones(3)["a":], weft.DTypeError, "slice indices must be integers"),
+    (lambda: group().__setitem__("lr", "a"), weft.WeftError, "could not convert"),
     (lambda: weft.arange(math.inf), weft.ShapeError, "have to be finite"),
 ]
 

@@ -416,7 +416,9 @@ class Module:
         if strict and unexpected:
             problems.append("unexpected: " + ", ".join(unexpected))
         values = {
-            name: asarray(value, copy=True) for name, value in state_dict.items() if name in handles
+            name: asarray(value, dtype=handles[name].dtype, copy=True)
+            for name, value in state_dict.items()
+            if name in handles
         }
         problems += [
             f"{name} has shape {value.shape}, but {handles[name].shape} is needed"

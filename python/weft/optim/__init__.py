@@ -2,7 +2,7 @@
 
 from . import lr_scheduler
 from ._adam import Adam, AdamW
-from ._optimizer import Optimizer
+from ._optimizer import Optimizer, ParameterGroup
 from ._sgd import SGD
 
-__all__ = ["Adam", "AdamW", "Optimizer", "SGD", "lr_scheduler"]
+__all__ = ["Adam", "AdamW", "Optimizer", "ParameterGroup", "SGD", "lr_scheduler"]
