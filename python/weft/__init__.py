@@ -72,6 +72,7 @@ from ._errors import (
     DTypeError,
     FileError,
     GradientError,
+    MissingAttributeError,
     NameUseError,
     OptionError,
     OutOfBoundsError,

@@ -6,6 +6,7 @@ are compared with its annotations: the first that does not fit is named, with wh
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import numbers
@@ -118,12 +119,15 @@ def _shown(value: Any) -> str:
 
 
 def _is_own(error: BaseException) -> bool:
-    """Whether an error comes from weft's own code, called as its signature says."""
-    trace, depth = error.__traceback__, 0
-    while trace is not None and trace.tb_next is not None:
-        trace, depth = trace.tb_next, depth + 1
-    return (
-        depth > 0 and trace is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE)
+    """Whether an error comes from weft's own code alone, called as its signature says."""
+    trace = error.__traceback__
+    files = []
+    while trace is not None:
+        files.append(trace.tb_frame.f_code.co_filename)
+        trace = trace.tb_next
+    # Decorators such as no_grad stand between.
+    return len(files) > 1 and all(
+        file.startswith(_PACKAGE) or file == contextlib.__file__ for file in files
     )
 
 

@@ -27,6 +27,10 @@ class NameUseError(WeftError, KeyError):
     __str__ = Exception.__str__
 
 
+class MissingAttributeError(WeftError, AttributeError):
+    """An attribute that is not there."""
+
+
 class OutOfRangeError(WeftError, OverflowError):
     """A number that its dtype cannot hold."""
 

@@ -124,5 +124,10 @@ def test_other_errors_stay_what_they_are():
     with pytest.raises(TypeError, match="missing 1 required positional argument") as caught:
         weft.norm()
     assert not isinstance(caught.value, weft.WeftError)
-    with pytest.raises(ZeroDivisionError):
-        nn.Sequential().apply(lambda module: 1 // 0)
+    for error, function in (
+        (ZeroDivisionError, lambda module: 1 // 0),
+        (AttributeError, lambda module: module.weight),
+    ):
+        with pytest.raises(error) as caught:
+            nn.Sequential().apply(function)
+        assert not isinstance(caught.value, weft.WeftError)

@@ -10,7 +10,7 @@ from .._core import Tensor, bump_epoch, is_tracing
 from .._creation import _fail, asarray, zeros_like
 from .._devices import Device
 from .._dtypes import DType, as_dtype
-from .._errors import DTypeError, NameUseError, ShapeError
+from .._errors import DTypeError, MissingAttributeError, NameUseError, ShapeError
 from .._methods import conversion_from
 from ._parameter import Parameter
 
@@ -58,9 +58,10 @@ class Module:
         try:
             return self.__dict__[name]
         except KeyError:
-            raise AttributeError(
+            raise _fail(
+                MissingAttributeError,
                 f"{type(self).__name__}: call super().__init__() before assigning "
-                "parameters and modules"
+                "parameters and modules",
             ) from None
 
     def __getattr__(self, name: str) -> Any:
@@ -268,7 +269,9 @@ class Module:
         for name in target.split(".") if target else ():
             child = module._registry("_modules").get(name)
             if child is None:
-                raise AttributeError(f"{type(module).__name__} has no module {name!r}")
+                raise _fail(
+                    MissingAttributeError, f"{type(module).__name__} has no module {name!r}"
+                )
             module = child
         return module
 
@@ -277,7 +280,7 @@ class Module:
         path, _, name = target.rpartition(".")
         parameter = self.get_submodule(path)._registry("_parameters").get(name)
         if parameter is None:
-            raise AttributeError(f"there is no parameter {target!r}")
+            raise _fail(MissingAttributeError, f"there is no parameter {target!r}")
         return parameter
 
     # Changing --------------------------------------------------------------------------------
