@@ -232,8 +232,15 @@ TensorObject *TraceScope::gradientChanges(TensorObject *tensor) {
 
 TensorObject *TraceScope::replaces(TensorObject *tensor) {
   TensorObject *inside = own(tensor);
-  if (isShared(inside))
-    sharedOf(inside).replaced = true;
+  if (!isShared(inside))
+    return inside;
+  SharedHandle &entry = sharedOf(inside);
+  // Views outside keep the slot that is left: what was written to it here would be lost for them.
+  bool hasViews = inside->lens || (inside->root && inside->root.use_count() > 1);
+  if (hasViews || (!entry.replaced && inside->value.id != entry.initial))
+    throwError("UnsupportedError", "`.data = ...` in a compiled function, of a tensor from outside "
+                                   "that has views or was written before; use assign()");
+  entry.replaced = true;
   return inside;
 }
 

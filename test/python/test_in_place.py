@@ -82,6 +82,37 @@ def test_writes_through_views_are_pytorchs(write: Callable, compiled: bool) -> N
         assert np.array_equal(ours.numpy(), theirs.numpy())
 
 
+def test_views_keep_the_slot_that_their_tensor_leaves() -> None:
+    x = weft.ones((3,))
+    view, other = x[:2], x[1:]
+    view += 1
+    x.data = weft.zeros((3,))
+    view += 1
+    assert x.tolist() == [0, 0, 0]
+    assert view.tolist() == [3, 3]
+    assert other.tolist() == [3, 1]
+
+
+def test_a_compiled_function_leaves_slots_to_views_or_refuses() -> None:
+    @weft.jit
+    def leave(x):
+        x.data = weft.zeros((3,))
+
+    @weft.jit
+    def write_and_leave(x):
+        x += 1
+        x.data = weft.zeros((3,))
+
+    x = weft.ones((3,))
+    view = x[:2]
+    leave(x)
+    view += 1
+    assert x.tolist() == [0, 0, 0]
+    assert view.tolist() == [2, 2]
+    with pytest.raises(weft.UnsupportedError, match="assign"):
+        write_and_leave(x)
+
+
 def test_state_dicts_write_parameters() -> None:
     module = weft.nn.Linear(2, 2)
     with weft.no_grad():

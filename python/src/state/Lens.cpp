@@ -376,6 +376,9 @@ void weft::writeThrough(TensorObject *view, TensorObject *source) {
     setValue(root, written);
   else
     adopt(root, written);
+  // A remnant does not know its root.
+  if (lens.root->remnant)
+    ++lens.root->generation;
   refresh(view);
 }
 
