@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Callable
 
 import numpy as np
@@ -385,3 +387,95 @@ def test_numbers_that_are_not_asked_for_trace_nothing() -> None:
 def test_pythons_errors_are_pythons() -> None:
     with pytest.raises(ZeroDivisionError):
         weft.jit(lambda x, n: x * (1 // n))(weft.ones(2), 0)
+
+
+# Whole programs --------------------------------------------------------------------------------
+
+
+def test_training_with_writes_through_views_is_pytorchs() -> None:
+    def step(x, optimizer):
+        optimizer.zero_grad()
+        y = x * 2
+        y[0] *= 3
+        y += 1
+        rest = y.view(3, 1)[1:]
+        rest *= 2
+        loss = (y * y).sum()
+        loss.backward()
+        optimizer.step()
+
+    ours, theirs = _leaf(1, 2, 3), torch.tensor([1.0, 2, 3], requires_grad=True)
+    options = {"lr": 0.01, "momentum": 0.9}
+    optimizer = weft.optim.SGD([ours], **options)
+    reference = torch.optim.SGD([theirs], **options)
+    compiled = weft.jit(step)
+    for _ in range(4):
+        compiled(ours, optimizer)
+        step(theirs, reference)
+    # Four steps of some ten operations, each within a unit roundoff.
+    np.testing.assert_allclose(ours.numpy(), theirs.detach().numpy(), rtol=40 * 2.0**-24 * 4)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_moving_averages_of_parameters(compiled: bool) -> None:
+    model, average = weft.nn.Linear(3, 2), weft.nn.Linear(3, 2)
+    expected = average.weight.numpy().copy()
+
+    def update(decay):
+        for kept, parameter in zip(average.parameters(), model.parameters(), strict=True):
+            kept.data.mul_(decay).add_(parameter.data, alpha=1 - decay)
+
+    function = _either(compiled, update)
+    for _ in range(3):
+        function(0.5)
+        expected = expected * np.float32(0.5) + model.weight.numpy() * np.float32(0.5)
+        assert np.array_equal(average.weight.numpy(), expected)
+    assert average.weight.requires_grad
+
+
+def test_a_cache_is_written_row_by_row() -> None:
+    cache = weft.zeros((5, 2))
+
+    @weft.jit
+    def put(row, place):
+        cache[place] = row
+        return cache.sum()
+
+    for place in range(5):
+        put(weft.full((2,), float(place)), weft.asarray(place))
+    assert cache[:, 0].tolist() == [0, 1, 2, 3, 4]
+    assert put.stats()["traces"] == 1
+
+
+def test_programs_that_keep_a_compiled_method_are_collected() -> None:
+    class Trainer:
+        def __init__(self) -> None:
+            self.total = weft.zeros((2,))
+            self.step = weft.jit(self._step)
+
+        def _step(self, x):
+            self.total += x
+            return self.total * 1
+
+    trainer = Trainer()
+    trainer.step(weft.ones((2,)))
+    watched = weakref.ref(trainer)
+    del trainer
+    gc.collect()
+    assert watched() is None
+
+
+def test_vjp_and_jvp_call_the_function_once() -> None:
+    calls = []
+
+    def square(x):
+        calls.append(x)
+        return x * x
+
+    value, pull = weft.vjp(square, weft.array([1.0, 2.0]))
+    assert value.tolist() == [1, 4]
+    assert pull(weft.ones(2))[0].tolist() == [2, 4]
+    assert pull(weft.array([1.0, 0.0]))[0].tolist() == [2, 0]
+    assert len(calls) == 1
+    weft.jvp(square, (weft.ones(2),), (weft.ones(2),))
+    assert len(calls) == 2
