@@ -378,3 +378,25 @@ def test_compiled_functions_are_copied_by_reference(how):
         assert twin.run(weft.ones(2)).tolist() == [3, 3], "the copy's own method"
         assert not twin.factor.requires_grad
     assert module.run(weft.ones(2)).tolist() == [1, 1]
+
+
+# Division ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [*INTEGERS, "float16", "float32", "float64"])
+@pytest.mark.parametrize("name", ["floor_divide", "remainder"])
+def test_division_at_the_edges_is_numpys(name, dtype):
+    if dtype in INTEGERS:
+        limits = np.iinfo(dtype)
+        values = np.unique(np.array([limits.min, limits.min // 2, -3, -1, 0, 1, 2, 7, limits.max]))
+        values = values[values >= limits.min].astype(dtype)
+    else:
+        values = np.array([0.0, -0.0, 1, -1, 2.5, -7, 6e4, np.inf, -np.inf, np.nan], dtype)
+    x, y = (grid.ravel() for grid in np.meshgrid(values, values))
+    with np.errstate(all="ignore"):
+        expected = getattr(np, name)(x, y)
+    result = assert_same_outcome(getattr(weft, name), weft.asarray(x), weft.asarray(y))
+    assert np.array_equal(result, expected, equal_nan=dtype not in INTEGERS)
+    if dtype not in INTEGERS:
+        known = ~np.isnan(expected)
+        assert np.array_equal(np.signbit(result)[known], np.signbit(expected)[known])
