@@ -111,8 +111,7 @@ def row_updates(length: int) -> Program:
     return Program(function, (_vector(1).reshape(8, 8), _vector(2, 8)))
 
 
-DIFFERENTIATED = (chain, shifted_sums, butterflies, stacked, ragged_concat, recurrence)
-FORWARD = (*DIFFERENTIATED, row_updates)
+FORWARD = (chain, shifted_sums, butterflies, stacked, ragged_concat, recurrence, row_updates)
 
 
 def gradient_of(program: Callable[[int], Program]) -> Callable[[int], Program]:
@@ -127,7 +126,7 @@ def gradient_of(program: Callable[[int], Program]) -> Callable[[int], Program]:
 
 SHAPES: dict[str, Callable[[int], Program]] = {
     **{shape.__name__: shape for shape in FORWARD},
-    **{f"backward of {shape.__name__}": gradient_of(shape) for shape in DIFFERENTIATED},
+    **{f"backward of {shape.__name__}": gradient_of(shape) for shape in FORWARD},
 }
 
 
