@@ -1,4 +1,4 @@
-"""``x[key]`` and ``x[key] = value``."""
+"""``x[key]`` and ``x[key] = value``, with keys as in NumPy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ from ._errors import DTypeError, OutOfBoundsError, ShapeError, UnsupportedError
 from ._manipulation import (
     as_size,
     astype,
+    broadcast_shapes,
     broadcast_to,
+    flip,
+    in_dtype_of,
+    nan_beside_unknown,
     permute_dims,
     reshape,
     slice_,
@@ -33,37 +37,116 @@ class _Span(NamedTuple):
     length: int
 
 
-class _Basic(NamedTuple):
-    """Where the basic part of a key points: one entry for each dimension of the tensor."""
+class _Array(NamedTuple):
+    """An index of integers or bools: an array whose values are known, or a tensor of a trace."""
+
+    values: np.ndarray | Tensor
+    is_mask: bool
+
+    @property
+    def dimensions(self) -> int:
+        """How many dimensions of the tensor it stands for."""
+        return self.values.ndim if self.is_mask else 1
+
+    @property
+    def is_known(self) -> bool:
+        return isinstance(self.values, np.ndarray)
+
+
+class _Selection(NamedTuple):
+    """Where a key points: slices and integers first, then the arrays in what these take."""
 
     starts: list[int]
     steps: list[int]
     sizes: list[int]
-    #: Shape of the selection: integer keys dropped, None inserted.
+    #: What slices and integers take: integer keys dropped, None inserted; arrays take all.
     shape: list[int]
-    #: The index tensor, with the dimension of the tensor and of the result that it stands at.
-    positions: tuple[Tensor, int, int] | None
+    #: The arrays, with the first dimension of ``shape`` that each stands for.
+    arrays: list[tuple[_Array, int]]
+    #: How many dimensions without arrays come before those of the arrays, in NumPy's order.
+    front: int
+
+    @property
+    def array_places(self) -> list[int]:
+        return [place + i for array, place in self.arrays for i in range(array.dimensions)]
+
+    def order(self) -> list[int]:
+        """The dimensions of ``shape`` in the order in which those with arrays stand together."""
+        places = self.array_places
+        others = [place for place in range(len(self.shape)) if place not in places]
+        return [*others[: self.front], *places, *others[self.front :]]
+
+    def part(self, x: Tensor) -> Tensor:
+        """What slices and integers take, in that order."""
+        taken = slice_(x, self.starts, self.steps, self.sizes)
+        return permute_dims(reshape(taken, self.shape), self.order())
+
+    def put(self, x: Tensor, part: Tensor) -> Tensor:
+        """x with ``part``, which is like `part`, in its place."""
+        order = self.order()
+        inverse = sorted(range(len(order)), key=order.__getitem__)
+        placed = reshape(permute_dims(part, inverse), self.sizes)
+        return put_slice(x, placed, self.starts, self.steps)
+
+
+def _as_item(item: Any) -> Any:
+    """An entry of a key: None, an ellipsis, a slice, a size, an integer or an array."""
+    if item is None or item is Ellipsis or isinstance(item, (slice, SymbolicSize)):
+        return item
+    if isinstance(item, (list, tuple)):
+        if any(isinstance(entry, Tensor) for entry in item):
+            item = asarray(item)
+        else:
+            item = np.asarray(item) if len(item) else np.zeros(0, np.int64)
+    if isinstance(item, Tensor):
+        return _as_array(item)
+    if isinstance(item, (bool, np.bool_)):
+        return _Array(np.asarray(item), True)
+    if isinstance(item, np.ndarray):
+        if item.dtype.kind not in "biu":
+            raise _fail(DTypeError, f"an index has to be of integers or bools, not {item.dtype}")
+        is_mask = item.dtype.kind == "b"
+        return _Array(item, is_mask) if is_mask or item.ndim else int(item)
+    try:
+        return operator.index(item)
+    except TypeError:
+        raise _fail(DTypeError, f"a tensor can't be indexed by a {type(item).__name__}") from None
+
+
+def _as_array(item: Tensor) -> Any:
+    is_mask = item.dtype is bool_
+    if not is_mask and item.dtype.kind != "integer":
+        raise _fail(DTypeError, f"an index tensor has to be of integers, not {item.dtype.name}")
+    if _core.is_tracing() or item._is_tracer:
+        return _Array(item, is_mask)
+    values = np.asarray(_core.on_host(item))
+    return _Array(values, is_mask) if is_mask or item.ndim else int(values)
+
+
+def _dimensions(item: Any) -> int:
+    """How many dimensions of the tensor an entry stands for."""
+    if isinstance(item, _Array):
+        return item.dimensions
+    return 0 if item is None or item is Ellipsis else 1
 
 
 def _expanded(x: Tensor, key: object) -> list:
-    """The key as a list with one entry for each dimension, and None for new ones."""
-    items = list(key) if isinstance(key, tuple) else [key]
-    used = sum(item is not None and item is not Ellipsis for item in items)
-    if sum(item is Ellipsis for item in items) > 1:
+    """The entries of a key for all dimensions of x. Raises OutOfBoundsError."""
+    items = [_as_item(item) for item in (key if isinstance(key, tuple) else (key,))]
+    ellipses = [place for place, item in enumerate(items) if item is Ellipsis]
+    if len(ellipses) > 1:
         raise _fail(OutOfBoundsError, "an index may have only one ellipsis (...)")
+    used = sum(map(_dimensions, items))
     if used > x.ndim:
         raise _fail(
             OutOfBoundsError, f"an index for {used} dimensions is too long for shape {x.shape}"
         )
-    missing = [slice(None)] * (x.ndim - used)
-    for place, item in enumerate(items):
-        if item is Ellipsis:
-            return items[:place] + missing + items[place + 1 :]
-    return items + missing
-
-
-def _is_index_array(item: object) -> bool:
-    return isinstance(item, (list, np.ndarray, Tensor))
+    missing: list = [slice(None)] * (x.ndim - used)
+    place = ellipses[0] if ellipses else len(items)
+    if ellipses and not missing:
+        # It stands for nothing, but between arrays it still separates them.
+        return items
+    return items[:place] + missing + items[place + 1 :]
 
 
 def _span(item: slice, size: int) -> _Span:
@@ -94,155 +177,205 @@ def _with_known_starts(x: Tensor, items: list) -> tuple[Tensor, list]:
     """x and a key in which all starts are numbers: elements from elsewhere are taken first."""
     items, dimension = list(items), 0
     for place, item in enumerate(items):
-        if item is None:
-            continue
-        size = x.shape[dimension]
-        if isinstance(item, slice) and any(
-            isinstance(value, SymbolicSize) for value in (size, item.start, item.stop)
-        ):
-            items[place] = span = _span(item, size)
-            if isinstance(span.start, SymbolicSize):
-                positions = _iota((span.length,), 0, int64, x.device) * span.step + span.start
-                x, items[place] = take(x, positions, axis=dimension), slice(None)
-        elif isinstance(item, SymbolicSize) or (
-            isinstance(size, SymbolicSize) and isinstance(item, int) and item < 0
-        ):
-            position = item if isinstance(item, SymbolicSize) else size + item
-            x = take(x, reshape(asarray(position), (1,)), axis=dimension)
-            items[place] = 0
-        dimension += 1
+        if isinstance(item, slice):
+            size = x.shape[dimension]
+            if any(isinstance(value, SymbolicSize) for value in (size, item.start, item.stop)):
+                items[place] = span = _span(item, size)
+                if isinstance(span.start, SymbolicSize):
+                    positions = _iota((span.length,), 0, int64, x.device) * span.step + span.start
+                    x, items[place] = take(x, positions, axis=dimension), slice(None)
+        elif isinstance(item, (int, SymbolicSize)):
+            size = x.shape[dimension]
+            if isinstance(item, SymbolicSize) or (isinstance(size, SymbolicSize) and item < 0):
+                position = item if isinstance(item, SymbolicSize) else size + item
+                x = take(x, reshape(asarray(position), (1,)), axis=dimension)
+                items[place] = 0
+        dimension += _dimensions(item)
     return x, items
 
 
-def _basic(x: Tensor, items: list) -> _Basic:
-    starts: list[int] = []
-    steps: list[int] = []
-    sizes: list[int] = []
-    shape: list[int] = []
-    index: tuple[Tensor, int, int] | None = None
-    start: int
-    count: int
+def _known_masks_as_positions(x: Tensor, items: list) -> list:
+    """The entries with the positions of the true elements in the place of each known mask."""
+    result, dimension = [], 0
     for item in items:
-        if item is None:
-            shape.append(1)
-            continue
-        dimension, size = len(starts), x.shape[len(starts)]
-        if isinstance(item, slice) and isinstance(size, SymbolicSize):
-            start, step, count = 0, 1, size
-            shape.append(size)
-        elif isinstance(item, slice):
-            start, stop, step = item.indices(size)
-            count = len(range(start, stop, step))
-            shape.append(count)
-        elif isinstance(item, _Span):
-            start, step, count = item
-            shape.append(count)
-        elif _is_index_array(item) and not (
-            isinstance(item, Tensor)
-            and item.ndim == 0
-            and not item._is_tracer
-            and item.dtype is not bool_
-        ):
-            if index is not None:
+        used = _dimensions(item)
+        if isinstance(item, _Array) and item.is_mask:
+            shape = x.shape[dimension : dimension + used]
+            if tuple(item.values.shape) != tuple(shape):
                 raise _fail(
-                    UnsupportedError,
-                    "only one tensor may stand in an index: flatten the "
-                    "dimensions and use one tensor of positions",
+                    OutOfBoundsError,
+                    f"a mask of shape {tuple(item.values.shape)} does not fit dimensions "
+                    f"{dimension} to {dimension + used - 1} of shape {x.shape}",
                 )
-            positions = item if isinstance(item, Tensor) else asarray(item, device=x.device)
-            index = (_checked(positions, x.shape[dimension]), dimension, len(shape))
-            start, step, count = 0, 1, size
-            shape.append(size)
+        if isinstance(item, _Array) and item.is_mask and item.is_known and used:
+            result += [_Array(positions, False) for positions in np.nonzero(item.values)]
         else:
-            start, step, count = _integer(item, dimension, x), 1, 1
+            result.append(item)
+        dimension += used
+    return result
+
+
+def _front(items: list) -> int:
+    """How many dimensions of the selection come before those of arrays: where the first one is, if
+    arrays and integers follow each other without a gap, else none."""
+    advanced = [
+        place for place, item in enumerate(items) if isinstance(item, (int, SymbolicSize, _Array))
+    ]
+    if advanced[-1] - advanced[0] + 1 != len(advanced):
+        return 0
+    return sum(item is not Ellipsis for item in items[: advanced[0]])
+
+
+def _selection(x: Tensor, items: list) -> _Selection:
+    selection = _Selection([], [], [], [], [], 0)
+    starts, steps, sizes, shape, arrays, _ = selection
+    for item in items:
+        dimension = len(starts)
+        if item is None or item is Ellipsis:
+            shape += [1] if item is None else []
+            continue
+        if isinstance(item, _Array):
+            arrays.append((item, len(shape)))
+            wholes = x.shape[dimension : dimension + item.dimensions]
+            shape += wholes
+            starts += [0] * len(wholes)
+            steps += [1] * len(wholes)
+            sizes += wholes
+            continue
+        start, step, count = _bounds(item, x, dimension)
+        if not isinstance(item, int):
+            shape.append(count)
         starts.append(0 if count == 0 else start)
         steps.append(step)
         sizes.append(count)
-    return _Basic(starts, steps, sizes, shape, index)
+    return selection._replace(front=_front(items)) if arrays else selection
 
 
-def _checked(positions: Tensor, size: int) -> Tensor:
-    if positions.dtype is bool_:
-        raise _fail(
-            DTypeError,
-            "a bool tensor in an index selects as many elements as are true; "
-            "use weft.where(mask, x, other), whose shape is known",
-        )
-    if positions.dtype.kind != "integer":
-        raise _fail(
-            DTypeError, f"an index tensor has to be of integers, not {positions.dtype.name}"
-        )
-    if not _core.is_tracing() and not positions._is_tracer:
-        values = np.asarray(_core.on_host(positions))
-        if values.size and (values.min() < -size or values.max() >= size):
-            raise _fail(
-                OutOfBoundsError,
-                f"an index of {values.max() if values.max() >= size else values.min()} "
-                f"is out of range for a dimension of {size}",
-            )
-    return positions
-
-
-def _integer(item: Any, dimension: int, x: Tensor) -> int:
-    try:
-        position = operator.index(item)
-    except TypeError as error:
-        if isinstance(item, Tensor):
-            raise
-        raise _fail(DTypeError, f"a tensor can't be indexed by a {type(item).__name__}") from error
+def _bounds(item: Any, x: Tensor, dimension: int) -> tuple[int, int, int]:
+    """Start, step and number of elements of a slice or an integer."""
     size = x.shape[dimension]
+    if isinstance(item, _Span):
+        return item
+    if isinstance(item, slice):
+        if isinstance(size, SymbolicSize):
+            return 0, 1, size
+        start, stop, step = item.indices(size)
+        return start, step, len(range(start, stop, step))
     if isinstance(size, SymbolicSize):
-        return position
-    if not -size <= position < size:
+        return item, 1, 1
+    if not -size <= item < size:
         raise _fail(
             OutOfBoundsError,
-            f"index {position} is out of range for dimension {dimension} of shape {x.shape}",
+            f"index {item} is out of range for dimension {dimension} of shape {x.shape}",
         )
-    return position % size
+    return item % size, 1, 1
 
 
-def _mask(x: Tensor, key: Tensor) -> Tensor:
-    """The elements where an eager mask is true, as many as there are."""
-    if _core.is_tracing() or key._is_tracer:
+def _checked(positions: np.ndarray, size: int) -> np.ndarray:
+    """Positions as int64, from 0 on. Raises OutOfBoundsError."""
+    if positions.size and not isinstance(size, SymbolicSize):
+        low, high = int(positions.min()), int(positions.max())
+        if low < -size or high >= size:
+            raise _fail(
+                OutOfBoundsError,
+                f"an index of {high if high >= size else low} is out of range for a dimension of "
+                f"{size}",
+            )
+    wide = positions.astype(np.int64)
+    return wide if isinstance(size, SymbolicSize) else np.where(wide < 0, wide + size, wide)
+
+
+def _linear(selection: _Selection, x: Tensor) -> Tensor:
+    """The positions in the dimensions with arrays, taken as one dimension.
+
+    In a trace the values are not known: where one is out of range, so is the position.
+    """
+    positions: list[tuple[np.ndarray | Tensor, int]] = []
+    for array, place in selection.arrays:
+        if array.dimensions:
+            size = selection.shape[place]
+            values = array.values
+            known = _checked(values, size) if isinstance(values, np.ndarray) else values
+            positions.append((known, size))
+        else:
+            positions.append((np.zeros(int(np.asarray(array.values)), np.int64), 1))
+    try:
+        broadcast_shapes(*(values.shape for values, _ in positions))
+    except ShapeError:
+        shapes = ", ".join(str(tuple(values.shape)) for values, _ in positions)
+        raise _fail(
+            OutOfBoundsError, f"the indices have shapes {shapes}, which do not broadcast"
+        ) from None
+    if all(isinstance(values, np.ndarray) for values, _ in positions):
+        linear = np.zeros((), np.int64)
+        for values, size in positions:
+            linear = linear * size + np.asarray(values) if len(positions) > 1 else values
+        return asarray(np.asarray(linear), device=x.device)
+    if len(positions) == 1:
+        return asarray(positions[0][0], device=x.device)
+    return _linear_traced(positions, x)
+
+
+def _linear_traced(positions: list[tuple[np.ndarray | Tensor, int]], x: Tensor) -> Tensor:
+    from ._ops import logical_and, maximum, minimum, where
+
+    linear: Any = 0
+    inside: Any = None
+    for values, size in positions:
+        index = astype(asarray(values, device=x.device), int64)
+        index = where(index < 0, index + size, index)
+        clamped = maximum(minimum(index, size - 1), 0)
+        here = index == clamped
+        inside = here if inside is None else logical_and(inside, here)
+        linear = linear * size + clamped
+    return where(inside, linear, math.prod(size for _, size in positions))
+
+
+def _merged(selection: _Selection, part: Tensor) -> Tensor:
+    """The part with the dimensions of the arrays as one."""
+    front, count = selection.front, len(selection.array_places)
+    shape = part.shape
+    merged = math.prod(shape[front : front + count])
+    return reshape(part, (*shape[:front], merged, *shape[front + count :]))
+
+
+def _require_known_masks(selection: _Selection) -> None:
+    if any(array.is_mask and not array.is_known for array, _ in selection.arrays):
         raise _fail(
             UnsupportedError,
             "the shape of x[mask] depends on the mask's values, which are "
             "not known while the function is compiled; use "
             "weft.where(mask, x, other)",
         )
-    if key.shape != x.shape[: key.ndim]:
-        raise _fail(OutOfBoundsError, f"a mask of shape {key.shape} does not fit shape {x.shape}")
-    positions = np.flatnonzero(np.asarray(_core.on_host(key)))
-    rows = reshape(x, (math.prod(key.shape), *x.shape[key.ndim :]))
-    return take(rows, asarray(positions, device=x.device), axis=0)
 
 
 def get_item(x: Tensor, key: object) -> Tensor:
-    """``x[key]``: integers, slices, None, ``...``, and one tensor of integers or mask."""
-    if isinstance(key, Tensor) and key.dtype is bool_:
-        return _mask(x, key)
-    if isinstance(key, Tensor) and key._is_tracer and key.ndim == 0:
-        return take(x, key, axis=0)
+    """``x[key]``: integers, slices, None, ``...``, and arrays of integers or bools, as in NumPy.
+
+    Raises:
+        OutOfBoundsError: an index is out of range, there are too many, or a mask does not fit. In a
+            compiled function tensors out of range give NaN, among integers 0.
+        UnsupportedError: a mask whose values are not known, in a trace.
+    """
     x, items = _with_known_starts(x, _expanded(x, key))
-    basic = _basic(x, items)
-    result = reshape(slice_(x, basic.starts, basic.steps, basic.sizes), basic.shape)
-    if basic.positions is None:
-        return result
-    return take(result, basic.positions[0], axis=basic.positions[2])
-
-
-def _replacement(x: Tensor, value: object) -> Tensor:
-    """What is assigned: numbers and arrays go to where x is, tensors have to be there."""
-    return value if isinstance(value, Tensor) else asarray(value, device=x.device)
+    selection = _selection(x, _known_masks_as_positions(x, items))
+    part = selection.part(x)
+    if not selection.arrays:
+        return part
+    _require_known_masks(selection)
+    merged = _merged(selection, part)
+    index = _linear(selection, x)
+    front = selection.front
+    return take(merged, index, axis=front)
 
 
 def set_item(x: Tensor, key: object, value: object) -> None:
-    """``x[key] = value``: rebinds the handle to a tensor in which the elements are replaced."""
-    from ._ops import where
+    """``x[key] = value``: rebinds the handle to a tensor in which the elements are replaced.
 
-    if isinstance(key, Tensor) and key.dtype is bool_ and key.ndim == x.ndim:
-        x.assign(where(key, astype(_replacement(x, value), x.dtype), x))
-        return
+    Of equal positions the last one counts. Raises as `get_item` does; in a compiled function a
+    tensor out of range gives NaN everywhere, among integers such a position is left out. And:
+        ShapeError: the value does not broadcast to the shape of ``x[key]``.
+    """
     unchanged, items = _with_known_starts(x, _expanded(x, key))
     if unchanged is not x:
         raise _fail(
@@ -250,22 +383,109 @@ def set_item(x: Tensor, key: object, value: object) -> None:
             "assignment to elements whose position depends on a size that is not known while "
             "exporting; use weft.where, or weft.scatter_add",
         )
-    basic = _basic(x, items)
-    replacement = astype(_replacement(x, value), x.dtype)
-    if basic.positions is not None:
-        _set_rows(x, key, basic, replacement)
+    replacement = in_dtype_of(x, value)
+    masked = _set_by_mask(x, items, replacement)
+    if masked is not None:
+        x.assign(masked)
         return
-    shape = tuple(basic.shape)
-    if replacement.ndim > len(shape):
-        replacement = _dropped_units(replacement, len(shape))
-    placed = reshape(broadcast_to(replacement, shape), basic.sizes)
-    x.assign(put_slice(x, placed, basic.starts, basic.steps))
+    selection = _selection(x, _known_masks_as_positions(x, items))
+    if not selection.arrays:
+        placed = reshape(_fitted(replacement, selection.shape), selection.sizes)
+        if placed._size != 0:
+            x.assign(put_slice(x, placed, selection.starts, selection.steps))
+        return
+    part = selection.part(x)
+    merged = _merged(selection, part)
+    index = _linear(selection, x)
+    front = selection.front
+    shape = (*merged.shape[:front], *index.shape, *merged.shape[front + 1 :])
+    updates = _fitted(replacement, shape)
+    if updates._size != 0:
+        is_known = all(array.is_known for array, _ in selection.arrays)
+        changed = _with_slices(merged, index, updates, front, is_known)
+        x.assign(selection.put(x, reshape(changed, part.shape)))
+
+
+def _with_slices(x: Tensor, index: Tensor, updates: Tensor, axis: int, is_known: bool) -> Tensor:
+    """x with ``updates`` in the place of the slices at ``index`` along ``axis``; of equal positions
+    the last one counts."""
+    from ._ops import maximum, where
+
+    size, count, shape = x.shape[axis], index._size, updates.shape
+    writer = _known_writers(index, size) if is_known else _writers(index, size)
+    listed = reshape(updates, (*shape[:axis], count, *shape[axis + index.ndim :]))
+    chosen = take(listed, maximum(writer, 0), axis=axis)
+    is_written = reshape(writer >= 0, [-1 if i == axis else 1 for i in range(x.ndim)])
+    changed = where(is_written, chosen, x)
+    return changed if is_known else nan_beside_unknown(changed, index, size)
+
+
+def _known_writers(index: Tensor, size: int) -> Tensor:
+    """For each of ``size`` positions the number of the last index that names it, or -1."""
+    writers = np.full(size, -1, np.int64)
+    positions = np.asarray(_core.on_host(index)).reshape(-1)
+    writers[positions] = np.arange(positions.size)
+    return asarray(writers, device=index.device)
+
+
+def _writers(index: Tensor, size: int) -> Tensor:
+    """The same of an index whose values are not known: by comparing all with all."""
+    from ._ops import where
+    from ._reductions import max
+
+    flat = astype(reshape(index, (1, -1)), int64)
+    positions = reshape(_iota((size,), 0, int64, index.device), (-1, 1))
+    numbers = reshape(_iota((index._size,), 0, int64, index.device), (1, -1))
+    return max(where(where(flat < 0, flat + size, flat) == positions, numbers, -1), axis=1)
+
+
+def _set_by_mask(x: Tensor, items: list, value: Tensor) -> Tensor | None:
+    """x with the value where the one array of the key, a mask, is true; None if the key is
+    another, or the value has an element for each that is true."""
+    selection = _selection(x, items)
+    if [array.is_mask for array, _ in selection.arrays] != [True]:
+        _require_known_masks(selection)
+        return None
+    _known_masks_as_positions(x, items)  # The mask has to fit.
+    mask = selection.arrays[0][0]
+    part = selection.part(x)
+    behind = part.ndim - selection.front - mask.dimensions
+    ahead, own, after = (
+        value.shape[: max(value.ndim - behind - 1, 0)],
+        value.shape[max(value.ndim - behind - 1, 0) : max(value.ndim - behind, 0)],
+        value.shape[max(value.ndim - behind, 0) :],
+    )
+    if own not in ((), (1,)):
+        if mask.is_known:
+            return None
+        raise _fail(
+            UnsupportedError,
+            f"x[mask] = value of shape {value.shape} gives each true element its own value; how "
+            "many there are is not known while the function is compiled; use "
+            "weft.where(mask, value, x) with a value for each element",
+        )
+    from ._ops import where
+
+    spread = reshape(value, (*ahead, *([1] * mask.dimensions if own or ahead else []), *after))
+    condition = asarray(mask.values, device=x.device)
+    condition = reshape(condition, (*condition.shape, *[1] * behind))
+    return selection.put(x, where(condition, _fitted(spread, part.shape), part))
+
+
+def _fitted(value: Tensor, shape: Sequence[int]) -> Tensor:
+    """The value broadcast to the elements that it replaces; leading dimensions of 1 may be more."""
+    excess = max(value.ndim - len(shape), 0)
+    if any(size != 1 for size in value.shape[:excess]):
+        raise _fail(
+            ShapeError,
+            f"a value of shape {value.shape} does not fit the {len(shape)} dimensions of "
+            "the elements it replaces",
+        )
+    return broadcast_to(reshape(value, value.shape[excess:]), shape)
 
 
 def put_slice(x: Tensor, value: Tensor, starts: Sequence[int], steps: Sequence[int]) -> Tensor:
     """x with the elements at starts + i * steps, i below value's shape, replaced by ``value``."""
-    from ._manipulation import flip
-
     first, distance = list(starts), list(steps)
     backwards = [i for i, step in enumerate(steps) if step < 0]
     for i in backwards:
@@ -274,17 +494,6 @@ def put_slice(x: Tensor, value: Tensor, starts: Sequence[int], steps: Sequence[i
     if backwards:
         value = flip(value, axis=backwards)
     return x if value._size == 0 else _overwritten(x, value, first, distance)
-
-
-def _dropped_units(x: Tensor, ndim: int) -> Tensor:
-    excess = x.shape[: x.ndim - ndim]
-    if any(size != 1 for size in excess):
-        raise _fail(
-            ShapeError,
-            f"a value of shape {x.shape} does not fit the {ndim} dimensions of "
-            "the elements it replaces",
-        )
-    return reshape(x, x.shape[x.ndim - ndim :])
 
 
 def _overwritten(x: Tensor, placed: Tensor, starts: list[int], steps: list[int]) -> Tensor:
@@ -305,42 +514,3 @@ def _overwritten(x: Tensor, placed: Tensor, starts: list[int], steps: list[int])
         bool_,
     )
     return where(inside, spread, x)
-
-
-def _set_rows(x: Tensor, key: object, basic: _Basic, replacement: Tensor) -> None:
-    """``x[..., indices, ...] = value`` where all other dimensions are taken whole."""
-    indices, dimension, _ = basic.positions  # type: ignore[misc]
-    if (
-        basic.sizes != list(x.shape)
-        or len(basic.shape) != x.ndim
-        or any(step != 1 for step in basic.steps)
-    ):
-        raise _fail(
-            UnsupportedError,
-            "assignment by an index tensor together with other indices: "
-            "use weft.where, or weft.scatter_add",
-        )
-    from ._ops import where
-
-    shape = (*x.shape[:dimension], *indices.shape, *x.shape[dimension + 1 :])
-    updates = broadcast_to(replacement, shape)
-    flat = reshape(indices, -1)
-    front = [*range(dimension, dimension + indices.ndim)]
-    rest = [i for i in range(len(shape)) if i not in front]
-    rows = reshape(permute_dims(updates, front + rest), (flat.shape[0], *(shape[i] for i in rest)))
-    # The last of repeated indices wins: the position of the writer is found first.
-    size = x.shape[dimension]
-    count = flat.shape[0]
-    order = _iota((count,), 0, int64, x.device)
-    same = reshape(astype(where(flat < 0, flat + size, flat), "int64"), (1, -1)) == reshape(
-        _iota((size,), 0, int64, x.device), (-1, 1)
-    )
-    from ._reductions import max
-
-    writer = max(where(same, reshape(order, (1, -1)), -1), axis=1)
-    chosen = take(rows, where(writer < 0, 0, writer), axis=0)
-    order_back = list(range(1, chosen.ndim))
-    order_back.insert(dimension, 0)
-    chosen = permute_dims(chosen, order_back)
-    written = reshape(writer >= 0, [-1 if i == dimension else 1 for i in range(x.ndim)])
-    x.assign(where(written, chosen, x))

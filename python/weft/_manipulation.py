@@ -55,6 +55,17 @@ def astype(x: Tensor, dtype: object, /, *, copy: bool = True) -> Tensor:
     return _core.apply("weft.cast", (x,), None, x.shape, wanted)
 
 
+def in_dtype_of(x: Tensor, value: object) -> Tensor:
+    """A value that is put into x, in x's dtype: numbers and arrays go to where x is, tensors have
+    to be there. Numbers are rounded once; NumPy arrays are copied."""
+    if isinstance(value, Tensor):
+        return astype(value, x.dtype)
+    if isinstance(value, (bool, int, float, list, tuple)):
+        return asarray(value, dtype=x.dtype, device=x.device)
+    copied = isinstance(value, (np.ndarray, np.generic))
+    return astype(asarray(value, device=x.device, copy=copied), x.dtype)
+
+
 def reshape(x: Tensor, /, shape: int | Sequence[int]) -> Tensor:
     """The same elements in row-major order in another shape; one dimension may be -1.
 
@@ -463,6 +474,17 @@ def without_negative(indices: Tensor, size: int, name: str, what: str = "index")
     return where(wide < 0, size, wide)
 
 
+def nan_beside_unknown(x: Tensor, indices: Tensor, size: int) -> Tensor:
+    """x, or NaN if an index whose value is not known now is out of range of ``size``."""
+    if x.dtype.kind != "floating" or not (_core.is_tracing() or indices._is_tracer):
+        return x
+    from ._ops import where
+    from ._reductions import all
+
+    wide = astype(indices, int64)
+    return where(all((wide + size >= 0) & (wide < size)), x, math.nan)
+
+
 def scatter_add(x: Tensor, indices: Tensor, updates: Tensor, *, axis: int = 0) -> Tensor:
     """x with ``updates`` added at ``indices`` along ``axis``, in the order of the indices.
 
@@ -476,14 +498,8 @@ def scatter_add(x: Tensor, indices: Tensor, updates: Tensor, *, axis: int = 0) -
     place = normalize_axis(axis, x.ndim, "scatter_add")
     size = x.shape[place]
     check_indices(indices, size, "scatter_add", from_end=True)
-    if x.dtype.kind == "floating" and (_core.is_tracing() or indices._is_tracer):
-        from ._ops import where
-        from ._reductions import all
-
-        wide = astype(indices, int64)
-        x = where(all((wide + size >= 0) & (wide < size)), x, math.nan)
-    given = updates if isinstance(updates, Tensor) else asarray(updates, dtype=x.dtype)
-    return _core.apply("weft.scatter_add", (x, indices, astype(given, x.dtype)), {"axis": place})
+    x = nan_beside_unknown(x, indices, size)
+    return _core.apply("weft.scatter_add", (x, indices, in_dtype_of(x, updates)), {"axis": place})
 
 
 def one_hot(indices: Tensor, num_classes: int, *, dtype: object = int64) -> Tensor:

@@ -521,9 +521,7 @@ def _divide_in_place(self: Tensor, other: Any) -> Tensor:
 @_method("copy_")
 def _copy_in_place(self: Tensor, other: Any) -> Tensor:
     """Takes the value of another tensor, broadcast, in place."""
-    from ._creation import asarray
-
-    value = other if isinstance(other, Tensor) else asarray(other, dtype=self.dtype)
+    value = _manipulation.in_dtype_of(self, other)
     return self.assign(_manipulation.broadcast_to(value, self.shape))
 
 
