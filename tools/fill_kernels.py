@@ -77,6 +77,10 @@ def main(package_parent: str, table_folder: str) -> int:
             except weft.WeftError as error:
                 print(f"fill_kernels: {error}", file=sys.stderr)
                 failures += 1
+    # A cache is its user's own; these are for all users of the installation.
+    for path in kernels.rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    kernels.chmod(0o755)
     count = sum(1 for _ in kernels.rglob("*.kernel"))
     print(f"{count} kernels in {kernels}")
     return 1 if failures else 0

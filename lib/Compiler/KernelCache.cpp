@@ -2,6 +2,8 @@
 #include "lib/Compiler/KernelCache.h"
 #include "lib/Compiler/Stopwatch.h"
 #include "lib/Runtime/ThreadPool.h"
+#include "lib/Support/Error.h"
+#include "llvm/ADT/StringMap.h"
 #include <atomic>
 #include <exception>
 #include <thread>
@@ -11,24 +13,41 @@ using namespace mlir;
 namespace weft {
 
 KernelCache::KernelCache(std::unique_ptr<KernelBackend> backend, Statistics &statistics,
-                         const std::string &packaged)
-    : backend(std::move(backend)), statistics(statistics), disk(this->backend->key(), packaged) {}
+                         const std::string &packaged, size_t capacity)
+    : backend(std::move(backend)),
+      statistics(statistics),
+      disk(this->backend->key(), packaged),
+      loaded(capacity) {}
+
+/// Null if it is not there, or damaged in a way that no check saw.
+std::shared_ptr<const KernelCode> KernelCache::fromDisk(const std::string &name) {
+  Stopwatch watch(statistics.loadSeconds);
+  auto object = disk.find(name);
+  if (!object)
+    return nullptr;
+  try {
+    auto code = backend->load(*object);
+    ++statistics.diskHits;
+    return code;
+  } catch (const Error &) {
+    ++statistics.diskFailures;
+    return nullptr;
+  }
+}
 
 std::vector<std::shared_ptr<const KernelCode>> KernelCache::get(ArrayRef<KernelOp> kernels) {
+  llvm::StringMap<std::shared_ptr<const KernelCode>> wanted;
   std::vector<KernelOp> missing;
   for (KernelOp kernel : kernels) {
-    StringRef name = KernelOp(kernel).getSymName();
-    if (loaded.contains(name)) {
+    std::string name = kernel.getSymName().str();
+    std::shared_ptr<const KernelCode> code = loaded.find(name);
+    if (code)
       ++statistics.memoryHits;
-      continue;
-    }
-    Stopwatch watch(statistics.loadSeconds);
-    if (auto object = disk.find(name.str())) {
-      ++statistics.diskHits;
-      loaded[name] = backend->load(*object);
-      continue;
-    }
-    missing.push_back(kernel);
+    else if ((code = fromDisk(name)))
+      loaded.insert(name, code);
+    else
+      missing.push_back(kernel);
+    wanted[name] = std::move(code);
   }
   // In parts, so that the memory of compiling does not grow with the number of kernels.
   constexpr size_t mostAtOnce = 64;
@@ -39,13 +58,14 @@ std::vector<std::shared_ptr<const KernelCode>> KernelCache::get(ArrayRef<KernelO
       Stopwatch watch(statistics.loadSeconds);
       ++statistics.kernelsCompiled;
       disk.store(object);
-      loaded[object.name] = backend->load(object);
+      loaded.insert(object.name, wanted[object.name] = backend->load(object));
     }
   }
-  statistics.diskFailures = disk.failures();
+  // Caches of several devices count together.
+  statistics.diskFailures += disk.failures() - std::exchange(countedFailures, disk.failures());
   std::vector<std::shared_ptr<const KernelCode>> result;
   for (KernelOp kernel : kernels)
-    result.push_back(loaded.lookup(KernelOp(kernel).getSymName()));
+    result.push_back(wanted.lookup(KernelOp(kernel).getSymName()));
   return result;
 }
 

@@ -1,16 +1,16 @@
 // Linking kernels into this process.
 #include "lib/Compiler/KernelCode.h"
 #include "lib/Support/Error.h"
-#include "llvm/ExecutionEngine/Orc/ExecutionUtils.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include "llvm/Support/SmallVectorMemoryBuffer.h"
 #include "llvm/Support/TargetSelect.h"
+#include <atomic>
 
 namespace weft {
 
 struct KernelLoader::Implementation {
   std::unique_ptr<llvm::orc::LLJIT> jit;
-  uint64_t count = 0;
+  std::atomic<uint64_t> count = 0;
 };
 
 static std::string textOf(llvm::Error error) { return llvm::toString(std::move(error)); }
@@ -19,7 +19,7 @@ static std::string textOf(llvm::Error error) { return llvm::toString(std::move(e
   throw Error(Error::Kind::Unsupported, what + ": " + textOf(std::move(error)));
 }
 
-KernelLoader::KernelLoader() : implementation(std::make_unique<Implementation>()) {
+KernelLoader::KernelLoader() : implementation(std::make_shared<Implementation>()) {
   llvm::InitializeNativeTarget();
   llvm::InitializeNativeTargetAsmPrinter();
   auto jit = llvm::orc::LLJITBuilder().create();
@@ -32,15 +32,17 @@ KernelLoader::~KernelLoader() = default;
 
 std::shared_ptr<KernelCode> KernelLoader::load(const KernelObject &object) {
   llvm::orc::LLJIT &jit = *implementation->jit;
+  // It sees the process's own symbols, for what LLVM may call: memset, memcpy, fmod.
   auto library = jit.createJITDylib(object.name + "." + std::to_string(implementation->count++));
   if (!library)
     fail("cannot load kernel " + object.name, library.takeError());
-  // What LLVM may call: memset, memcpy, fmod.
-  auto process = llvm::orc::DynamicLibrarySearchGenerator::GetForCurrentProcess(
-      jit.getDataLayout().getGlobalPrefix());
-  if (!process)
-    fail("cannot load kernel " + object.name, process.takeError());
-  library->addGenerator(std::move(*process));
+  // Also where loading fails: the code goes with its last user.
+  auto unload = [owner = implementation, loaded = &*library](KernelCode *code) {
+    delete code;
+    if (llvm::Error error = owner->jit->getExecutionSession().removeJITDylib(*loaded))
+      llvm::consumeError(std::move(error));
+  };
+  std::shared_ptr<KernelCode> code(new KernelCode, unload);
   llvm::SmallVector<char, 0> copy(object.code);
   auto buffer =
       std::make_unique<llvm::SmallVectorMemoryBuffer>(std::move(copy), object.name, false);
@@ -52,7 +54,6 @@ std::shared_ptr<KernelCode> KernelLoader::load(const KernelObject &object) {
       fail("cannot load kernel " + object.name, address.takeError());
     return *address;
   };
-  auto code = std::make_shared<KernelCode>();
   code->temporaries = object.temporaries;
   for (int64_t stage = 0; !object.isForDevice() && stage < object.stages; ++stage)
     code->stages.push_back(find("_" + std::to_string(stage)).toPtr<weft_stage>());

@@ -26,7 +26,7 @@ struct KernelObject {
   bool isForDevice() const { return !deviceStages.empty(); }
 };
 
-/// The entry points of a loaded kernel. Lives as long as the process: code may run on any thread.
+/// The entry points of a loaded kernel, whose code is unloaded with it.
 struct KernelCode {
   /// For this processor, or for a device.
   std::vector<weft_stage> stages;
@@ -49,7 +49,7 @@ public:
 
 private:
   struct Implementation;
-  std::unique_ptr<Implementation> implementation;
+  std::shared_ptr<Implementation> implementation;
 };
 
 } // namespace weft

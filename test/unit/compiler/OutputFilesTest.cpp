@@ -2,42 +2,16 @@
 #include "lib/Compiler/OutputFiles.h"
 #include "lib/Support/Error.h"
 
-#include <gtest/gtest.h>
+#include "test/unit/compiler/TemporaryFolder.h"
 
-#include <filesystem>
-#include <fstream>
-#include <set>
-#include <sstream>
+#include <gtest/gtest.h>
 
 namespace fs = std::filesystem;
 using namespace weft;
 
 namespace {
 
-class OutputFilesTest : public testing::Test {
-protected:
-  OutputFilesTest() {
-    std::string name = (fs::temp_directory_path() / "weft-outputs-XXXXXX").string();
-    folder = mkdtemp(name.data());
-  }
-  ~OutputFilesTest() override { fs::remove_all(folder); }
-
-  std::string path(const char *name) const { return (folder / name).string(); }
-  void write(const char *name, const char *bytes) const { std::ofstream(folder / name) << bytes; }
-  std::string read(const char *name) const {
-    std::stringstream text;
-    text << std::ifstream(folder / name).rdbuf();
-    return text.str();
-  }
-  std::set<std::string> names() const {
-    std::set<std::string> found;
-    for (const auto &entry : fs::directory_iterator(folder))
-      found.insert(entry.path().filename().string());
-    return found;
-  }
-
-  fs::path folder;
-};
+class OutputFilesTest : public ::testing::Test, protected weft::testing::TemporaryFolder {};
 
 using Names = std::set<std::string>;
 
@@ -62,26 +36,26 @@ TEST_F(OutputFilesTest, FailureBringsBackWhatWasThere) {
     OutputFiles files;
     for (const char *name : {"first", "second", "third", "last"})
       files.add(path(name), "changed");
-    fs::create_directory(folder / "third");
+    fs::create_directory(root / "third");
     EXPECT_THROW(files.commit(), Error);
   }
   EXPECT_EQ(read("first"), "1");
   EXPECT_EQ(read("last"), "4");
-  EXPECT_TRUE(fs::is_directory(folder / "third"));
+  EXPECT_TRUE(fs::is_directory(root / "third"));
   EXPECT_EQ(names(), (Names{"first", "last", "third"}));
 }
 
 TEST_F(OutputFilesTest, FailureKeepsLinks) {
   write("target", "1");
-  fs::create_symlink("target", folder / "link");
+  fs::create_symlink("target", root / "link");
   {
     OutputFiles files;
     files.add(path("link"), "changed");
     files.add(path("folder"), "changed");
-    fs::create_directory(folder / "folder");
+    fs::create_directory(root / "folder");
     EXPECT_THROW(files.commit(), Error);
   }
-  EXPECT_TRUE(fs::is_symlink(folder / "link"));
+  EXPECT_TRUE(fs::is_symlink(root / "link"));
   EXPECT_EQ(read("link"), "1");
   EXPECT_EQ(names(), (Names{"folder", "link", "target"}));
 }

@@ -1,0 +1,43 @@
+// A folder that is removed at the end of a test.
+#pragma once
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <string>
+
+namespace weft::testing {
+
+class TemporaryFolder {
+public:
+  TemporaryFolder() {
+    std::string name = (std::filesystem::temp_directory_path() / "weft-test-XXXXXX").string();
+    root = mkdtemp(name.data());
+  }
+  ~TemporaryFolder() { std::filesystem::remove_all(root); }
+  TemporaryFolder(const TemporaryFolder &) = delete;
+  TemporaryFolder &operator=(const TemporaryFolder &) = delete;
+
+  std::string path(const std::string &name) const { return (root / name).string(); }
+  void write(const std::string &name, const std::string &bytes) const {
+    std::ofstream(root / name, std::ios::binary) << bytes;
+  }
+  std::string read(const std::string &name) const {
+    std::stringstream text;
+    text << std::ifstream(root / name, std::ios::binary).rdbuf();
+    return text.str();
+  }
+  /// All below the folder, by their paths from it.
+  std::set<std::string> names() const {
+    std::set<std::string> found;
+    for (const auto &entry : std::filesystem::recursive_directory_iterator(root))
+      found.insert(std::filesystem::relative(entry.path(), root).string());
+    return found;
+  }
+
+  std::filesystem::path root;
+};
+
+} // namespace weft::testing
