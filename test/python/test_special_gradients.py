@@ -13,6 +13,7 @@ UNARY = {
     "abs": (lambda x: weft.abs(x), torch.abs),
     "sqrt": (lambda x: weft.sqrt(weft.abs(x)), lambda x: torch.sqrt(torch.abs(x) + 0)),
     "relu": (weft.relu, torch.relu),
+    "elu": (lambda x: weft.nn.functional.elu(x, 1.5), lambda x: torch.nn.functional.elu(x, 1.5)),
     "leaky_relu": (weft.nn.functional.leaky_relu, torch.nn.functional.leaky_relu),
     "gelu": (weft.nn.functional.gelu, torch.nn.functional.gelu),
     "silu": (weft.nn.functional.silu, torch.nn.functional.silu),

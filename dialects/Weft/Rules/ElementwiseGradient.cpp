@@ -28,7 +28,8 @@ UNARY_GRADIENT(ReciprocalOp, -(g * (result * result)))
 
 UNARY_GRADIENT(ExpOp, g * result)
 UNARY_GRADIENT(Exp2Op, g * (ln2 * result))
-UNARY_GRADIENT(Expm1Op, g * (result + 1.0))
+// Not result + 1, which loses the digits of small exponentials.
+UNARY_GRADIENT(Expm1Op, g * exp(x))
 UNARY_GRADIENT(LogOp, g / x)
 UNARY_GRADIENT(Log2Op, g / (ln2 * x))
 UNARY_GRADIENT(Log10Op, g / (ln10 * x))
