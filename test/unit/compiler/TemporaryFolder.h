@@ -33,7 +33,7 @@ public:
   std::set<std::string> names() const {
     std::set<std::string> found;
     for (const auto &entry : std::filesystem::recursive_directory_iterator(root))
-      found.insert(std::filesystem::relative(entry.path(), root).string());
+      found.insert(entry.path().lexically_relative(root).string());
     return found;
   }
 
