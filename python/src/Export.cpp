@@ -233,7 +233,7 @@ PyRef weft::newProgram(const Specialization &traced, const FlatArguments &flat) 
     return PyRef::steal(py::cast(ResultPlace{asTensor(leaf)->value.id}).release().ptr());
   };
   PyObject *returned = traced.resultTemplate.get();
-  PyRef places = isTensor(returned) ? place(returned) : mapTree(returned, false, place);
+  PyRef places = isTensor(returned) ? place(returned) : mapLeaves(returned, false, place);
   py::object pair =
       py::make_tuple(std::move(program), py::reinterpret_borrow<py::object>(places.get()));
   return PyRef::steal(pair.release().ptr());

@@ -4,86 +4,173 @@
 #include "python/src/PyRef.h"
 #include "python/src/TensorObject.h"
 
+#include "llvm/ADT/DenseMap.h"
+
+#include <array>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace weft {
 
-/// How a guarded value is reached from its parent.
-/// An anchor is its own key: it can't change as long as the guards before it hold.
-enum class Access : uint8_t { Root, Argument, Cell, Key, Index, Attribute, Anchor };
-
-/// What must hold of it.
+/// What must hold of what is found at an edge.
 enum class Check : uint8_t {
+  /// A number, string, ... of the same type and value, to the bit.
+  Constant,
+  /// An object that its type promises not to change: of the same type, equal, printed alike.
+  Value,
   /// The same object.
   Identity,
-  /// A number, string, ... of the same type and value.
-  Equality,
   /// A tensor; any tensor is accepted here, its type is checked where it is read.
   Tensor,
-  /// The same tensor as at another path.
-  SameTensor,
-  /// A container of the same type and length, or an object of the same type.
+  /// An object of the same type, whose parts are compared.
   Structure,
-  /// There is nothing at this key.
+  /// The object that is found at another edge.
+  Same,
+  /// There is nothing.
   Absent,
 };
 
-struct Guard {
-  int32_t parent;
-  Access access;
-  Check check;
-  /// Below an object that reports its changes by the global epoch.
-  bool governed;
-  /// Position of an item or argument.
-  Py_ssize_t index;
-  /// For SameTensor the number of the other guard.
-  Py_ssize_t other;
-  /// Key or attribute name.
-  PyRef key;
-  /// As it was when traced, and later when last checked.
-  PyRef value;
-  /// For Structure.
-  Py_ssize_t length;
-  /// In words: "global variable `scale`".
-  std::string path;
+/// How a part of an object is read. None of them runs the user's code.
+enum class Reading : uint8_t {
+  /// The function and the argument objects.
+  Roots,
+  /// Of a list or tuple.
+  Items,
+  /// All keys and values of a dict, in their order.
+  Entries,
+  /// Some keys of a dict, which may be absent.
+  Lookups,
+  /// An object's __dict__; keys that no code mentions are left out.
+  Attributes,
+  /// The same of a class.
+  ClassAttributes,
+  /// Slots, and the struct members of types in C: the key is the descriptor.
+  Members,
+  /// By iterating: the key is the type whose iterator it is.
+  Elements,
+  /// A function's code, globals, closure, defaults and keyword defaults.
+  Function,
+  /// A class's __mro__.
+  Lineage,
+  Cell,
+  /// The value of a context variable.
+  Context,
+  /// The bytes of an object that shows its memory.
+  Content,
+  /// What can't change as long as the object is the same.
+  Fixed,
+  /// The object's class.
+  Class,
 };
 
-/// Bumped whenever a module or optimizer changes.
-extern uint64_t guardEpoch;
-
+/// The objects that a trace read from outside, as a graph: each object has parts, and a part has
+/// edges to constants or to other objects.
 class GuardSet {
 public:
-  /// Scans what `function` and the argument objects reach. Throws.
-  void build(PyObject *function, std::span<PyObject *const> argumentObjects);
+  /// Starts the search at `function` and the argument objects, as they are before the trace.
+  /// Throws.
+  void begin(PyObject *function, std::span<PyObject *const> argumentObjects);
 
-  /// True if all guards hold; else `reason` says which does not.
+  /// What the trace does, as ReadRecorder sees it. Throws.
+  void enter(PyObject *code, PyObject *variables);
+  void called(PyObject *function, const std::string &line);
+
+  /// Ends the search. Throws.
+  void finish();
+
+  /// To be called when the trace and its effects are undone: if the function changed what it read,
+  /// no later call may run this trace.
+  void settle(PyObject *function, std::span<PyObject *const> argumentObjects);
+
+  /// True if all is as it was; else `reason` says what is not, and nothing is changed.
   bool check(PyObject *function, std::span<PyObject *const> argumentObjects, std::string &reason);
 
-  /// The number of the guard that reaches the tensor; -1 if none does.
+  /// The number of the object that is the tensor; -1 if none is.
   int find(TensorObject *tensor) const;
+  /// The tensor found there by the last check.
+  TensorObject *tensor(int number) const { return asTensor(objects[number].value.get()); }
+  /// Where an object is found, in words: "global variable `scale`".
+  const std::string &path(int number) const { return objects[number].path; }
 
-  TensorObject *tensor(int number) const { return asTensor(guards[number].value.get()); }
+  /// What is read but can't be compared, and why: (path, reason).
+  const std::vector<std::pair<std::string, std::string>> &notWatched() const { return unwatched; }
 
-  /// The guard's path in words.
-  const std::string &path(int number) const { return guards[number].path; }
+  /// True if the function changed what it reads: it is traced at each call.
+  bool isSpent() const { return spent; }
+  const std::string &spentBecause() const { return spentReason; }
 
-  size_t size() const { return guards.size(); }
+  size_t size() const { return edges.size(); }
 
-  /// Visits all objects that the guards refer to, for the garbage collector.
-  int traverse(visitproc visit, void *arg) const;
+  /// For the garbage collector.
+  int traverse(visitproc visit, void *argument) const;
 
 private:
-  bool checkAll(PyObject *function, std::span<PyObject *const> argumentObjects, bool governedToo,
-                std::string &reason);
-  PyRef reach(const Guard &guard, PyObject *function,
-              std::span<PyObject *const> argumentObjects) const;
+  struct Edge {
+    Check check;
+    /// The object that is found here, if it has parts.
+    int target;
+    PyRef key;
+    /// As it was when traced, and later when last checked.
+    PyRef value;
+    PyRef path;
+  };
+  struct Part {
+    Reading reading;
+    int object;
+    /// All keys are compared.
+    bool all;
+    unsigned first, count;
+    /// Keys that are compared though no code mentions them; of a class, those that are not.
+    PyRef extra;
+    /// The dict, where the object keeps it, and its version when all edges were found unchanged.
+    PyObject **place = nullptr;
+    PyObject *dict = nullptr;
+    uint64_t version = 0;
+    std::array<uint64_t, 2> content = {};
+  };
+  struct Object {
+    PyRef value;
+    std::string path;
+    /// Objects at different edges that are different ones.
+    bool distinct;
+    unsigned firstPart, partCount;
+  };
+  using Values = llvm::SmallVector<PyRef, 8>;
+  struct Look;
 
-  std::vector<Guard> guards;
-  uint64_t epoch = 0;
-  /// Set by checkAll: a container or object was replaced by another.
-  bool replaced = false;
+  void addObject(PyObject *row, int number);
+  void addPart(PyObject *row, int object);
+  bool wants(const Part &part, PyObject *key) const;
+  bool isUnchanged(Part &part, PyObject *object, std::span<PyObject *const> roots) const;
+  bool read(const Part &part, PyObject *object, std::span<PyObject *const> roots,
+            Values &values) const;
+  bool readDict(const Part &part, PyObject *dict, Values &values) const;
+  bool look(Look &look, std::span<PyObject *const> roots);
+  bool lookAtPart(Look &look, const Part &part, PyObject *object,
+                  std::span<PyObject *const> roots) const;
+  bool lookAtEdge(Look &look, unsigned number, PyRef value) const;
+  bool objectsDiffer(Look &look) const;
+  void commit(Look &look);
+
+  /// While tracing.
+  PyRef scanner;
+  std::vector<Object> objects;
+  std::vector<Part> parts;
+  std::vector<Edge> edges;
+  /// The edges to an object that was found elsewhere.
+  std::vector<unsigned> aliases;
+  llvm::DenseMap<PyObject *, int> numbers;
+  PyRef mentioned;
+  std::vector<std::pair<std::string, std::string>> unwatched;
+  bool spent = false;
+  std::string spentReason;
 };
+
+/// True for numbers, strings and so on of one type and value: 0.0 is not -0.0, 1 is not True.
+bool sameConstant(PyObject *left, PyObject *right);
+
+/// True for objects that are compared by sameConstant.
+bool isConstant(PyObject *object);
 
 } // namespace weft

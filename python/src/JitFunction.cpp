@@ -189,20 +189,6 @@ bool Call::argumentsHaveOwnSlots() const {
   return true;
 }
 
-/// The same type and value, for floats to the bit: 0.0 and -0.0 differ.
-static bool sameValue(PyObject *left, PyObject *right) {
-  if (left == right)
-    return true;
-  if (Py_TYPE(left) != Py_TYPE(right))
-    return false;
-  if (PyFloat_CheckExact(left))
-    return std::bit_cast<uint64_t>(PyFloat_AS_DOUBLE(left)) ==
-           std::bit_cast<uint64_t>(PyFloat_AS_DOUBLE(right));
-  int equal = PyObject_RichCompareBool(left, right, Py_EQ);
-  checkStatus(equal);
-  return equal;
-}
-
 /// True if the hidden inputs have the types that were traced.
 static bool hiddenMatch(const Call &call, std::string &reason) {
   const Specialization &specialization = *call.specialization;
@@ -241,12 +227,12 @@ static bool hiddenMatch(const Call &call, std::string &reason) {
 static bool matches(Call &call, std::string &reason) {
   Specialization &specialization = *call.specialization;
   for (size_t i = 0; i < specialization.statics.size(); ++i)
-    if (!sameValue(specialization.statics[i].get(), call.flat.statics[i])) {
+    if (!sameConstant(specialization.statics[i].get(), call.flat.statics[i])) {
       reason = "a static argument changed";
       return false;
     }
   for (auto &[leaf, value] : specialization.scalars)
-    if (!sameValue(value.get(), call.flat.leaves[leaf])) {
+    if (!sameConstant(value.get(), call.flat.leaves[leaf])) {
       reason = "argument " + std::to_string(leaf) + ", whose value the function asks for, changed";
       return false;
     }
@@ -282,12 +268,22 @@ static bool findIn(JitState &state, const Key &key, Call &call, std::string &rea
   return false;
 }
 
+static void addReason(JitState &state, const std::string &reason) {
+  constexpr size_t maximumReasons = 100;
+  if (state.retraceReasons.size() < maximumReasons)
+    state.retraceReasons.push_back(userLine().prefix() + reason);
+}
+
 /// Traces the function for the call. A trace takes views among the arguments by their values; where
 /// it turns out that it changes what they look into, another one is made that ties them.
 static void traceInto(JitState &state, const Key &plain, const Key &tied, Call &call,
                       PyObject *const *arguments, size_t count, PyObject *keywordNames) {
   constexpr size_t mostCandidates = 64;
   auto keep = [&](const Key &key) {
+    if (call.specialization->guards.isSpent()) {
+      addReason(state, call.specialization->guards.spentBecause());
+      return;
+    }
     Specializations &table = *tableFor(state, key);
     if (table.size() >= mostCandidates)
       table.erase(table.begin());
@@ -312,15 +308,14 @@ static void traceInto(JitState &state, const Key &plain, const Key &tied, Call &
 /// Finds or makes what the call runs.
 static Call specializedCall(JitState &state, const FlatArguments &flat, PyObject *const *arguments,
                             size_t count, PyObject *keywordNames) {
-  constexpr size_t maximumReasons = 100;
   Call call{state, flat, nullptr};
   Key tied = flat.key;
   tied.push_back(-1);
   std::string reason = state.specializations.empty() ? "" : "new types or structure of arguments";
   if (findIn(state, flat.key, call, reason) || findIn(state, tied, call, reason))
     return call;
-  if (!reason.empty() && state.retraceReasons.size() < maximumReasons)
-    state.retraceReasons.push_back(userLine().prefix() + reason);
+  if (!reason.empty())
+    addReason(state, reason);
   traceInto(state, flat.key, tied, call, arguments, count, keywordNames);
   return call;
 }
@@ -508,7 +503,7 @@ PyRef Execution::buildResult() const {
   }
   PyObject *result = specialization.resultTemplate.get();
   auto fill = [&](PyObject *place) { return made[asTensor(place)->value.id]; };
-  return isTensor(result) ? fill(result) : mapTree(result, false, fill);
+  return isTensor(result) ? fill(result) : mapLeaves(result, false, fill);
 }
 
 PyRef Execution::run() {
@@ -562,14 +557,16 @@ static PyObject *callJit(PyObject *self, PyObject *const *arguments, size_t flag
 static PyObject *construct(PyTypeObject *type, PyObject *arguments, PyObject *) {
   return guarded([&]() -> PyObject * {
     PyObject *function, *numbers, *names;
-    if (!PyArg_ParseTuple(arguments, "OO!O!:JitFunction", &function, &PyTuple_Type, &numbers,
-                          &PyTuple_Type, &names))
+    int strict = 0;
+    if (!PyArg_ParseTuple(arguments, "OO!O!|p:JitFunction", &function, &PyTuple_Type, &numbers,
+                          &PyTuple_Type, &names, &strict))
       return nullptr;
     PyRef self = checked(type->tp_alloc(type, 0));
     JitObject *jit = asJit(self.get());
     jit->vectorcall = callJit;
     jit->state = new JitState();
     jit->state->function = PyRef::borrow(function);
+    jit->state->strict = strict;
     for (int64_t number : shapeFrom(numbers, "static_argnums"))
       jit->state->staticNumbers.push_back(number);
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); ++i)
@@ -685,22 +682,30 @@ static PyObject *profile(PyObject *self, PyObject *const *arguments, Py_ssize_t 
   });
 }
 
+static PyRef listOf(const std::vector<std::string> &texts) {
+  PyRef list = PyRef::steal(PyList_New(0));
+  for (const std::string &text : texts) {
+    PyRef item = PyRef::steal(PyUnicode_FromString(text.c_str()));
+    if (!list || !item || PyList_Append(list.get(), item.get()) < 0)
+      return {};
+  }
+  return list;
+}
+
 static PyObject *statistics(PyObject *self, PyObject *) {
   const JitState &state = *asJit(self)->state;
-  PyRef reasons = PyRef::steal(PyList_New(0));
-  for (const std::string &reason : state.retraceReasons) {
-    PyRef text = PyRef::steal(PyUnicode_FromString(reason.c_str()));
-    if (!text || PyList_Append(reasons.get(), text.get()) < 0)
-      return nullptr;
-  }
+  PyRef reasons = listOf(state.retraceReasons), notWatched = listOf(state.notWatched);
+  if (!reasons || !notWatched)
+    return nullptr;
   const Statistics &compiler = state.compiler;
   return Py_BuildValue(
-      "{sKsKsLsLsLsLsLsdsdsdsdsdsdsO}", "calls", state.calls, "traces", state.traces, "compiles",
+      "{sKsKsLsLsLsLsLsdsdsdsdsdsdsOsO}", "calls", state.calls, "traces", state.traces, "compiles",
       compiler.compiles, "kernels", compiler.launches, "kernels_compiled", compiler.kernelsCompiled,
       "cache_hits", compiler.memoryHits, "disk_cache_hits", compiler.diskHits, "trace_seconds",
       state.traceSeconds, "compile_seconds", state.compileSeconds, "pass_seconds",
       compiler.passSeconds, "emit_seconds", compiler.emitSeconds, "codegen_seconds",
-      compiler.codegenSeconds, "load_seconds", compiler.loadSeconds, "retraces", reasons.get());
+      compiler.codegenSeconds, "load_seconds", compiler.loadSeconds, "retraces", reasons.get(),
+      "not_watched", notWatched.get());
 }
 
 static PyObject *getFunction(PyObject *self, void *) {

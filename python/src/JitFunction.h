@@ -3,8 +3,8 @@
 
 #include "lib/Compiler/Compiler.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "python/src/Arguments.h"
 #include "python/src/Guards.h"
-#include "python/src/PyTree.h"
 #include "python/src/TraceScope.h"
 
 #include <memory>
@@ -113,6 +113,10 @@ struct JitState {
   /// What the compiler counted while it worked for this function.
   Statistics compiler;
   std::vector<std::string> retraceReasons;
+  /// What traces read that no call can compare.
+  std::vector<std::string> notWatched;
+  /// Such a read is an error.
+  bool strict = false;
 };
 
 /// True if the argument (the name is null for positional ones) is compared by value.

@@ -10,6 +10,7 @@
 #include "python/src/Interop.h"
 #include "python/src/JitFunction.h"
 #include "python/src/Lowered.h"
+#include "python/src/PyTree.h"
 #include "python/src/SafeTensorsFile.h"
 #include "python/src/SymbolicSizeObject.h"
 #include "python/src/TraceScope.h"
@@ -227,6 +228,14 @@ static void registerOps(py::module_ &module) {
   module.add_object("view", adopted(PyCFunction_New(&viewDefinition, nullptr)));
 }
 
+static void registerTreeTypeOf(const py::object &type, const py::object &flatten,
+                               const py::object &unflatten) {
+  translated([&] {
+    registerTreeType(type.ptr(), flatten.ptr(), unflatten.ptr());
+    return 0;
+  });
+}
+
 PYBIND11_MODULE(_core, module) {
   module.doc() = "The compiled part of weft: tensors, tracing, compiled functions.";
   registerTypes(module);
@@ -252,7 +261,7 @@ PYBIND11_MODULE(_core, module) {
       return newTensor(std::move(bits));
     }));
   });
-  module.def("bump_epoch", [] { ++guardEpoch; });
+  module.def("register_tree_type", registerTreeTypeOf);
   module.def("from_buffer", fromBuffer, py::arg("object"), py::arg("dtype") = py::none(),
              py::arg("copy") = false);
   module.def("full", full, py::arg("shape"), py::arg("value"), py::arg("dtype"),

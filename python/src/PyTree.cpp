@@ -1,207 +1,293 @@
-// Taking containers apart and putting them together.
+// Nested containers, by what the Python side says of their types.
 #include "python/src/PyTree.h"
 
-#include "python/src/Apply.h"
 #include "python/src/Errors.h"
-#include "python/src/Guards.h"
+
+#include "llvm/ADT/DenseMap.h"
+
+#include <memory>
 
 using namespace weft;
 
-namespace {
-/// The words of a key that say what follows.
-enum Tag : int64_t {
-  TensorTag = 1,
-  ScalarTag,
-  TupleTag,
-  ListTag,
-  DictTag,
-  DataclassTag,
-  ObjectTag,
-  StaticTag,
-  DeviceTag,
-};
-} // namespace
+//===----------------------------------------------------------------------===//
+// Types
+//===----------------------------------------------------------------------===//
 
-bool weft::isArrayLike(PyObject *object) {
-  return PyObject_HasAttrString(object, "__array_interface__") ||
-         PyObject_HasAttrString(object, "__dlpack__");
+static llvm::DenseMap<PyTypeObject *, std::unique_ptr<TreeType>> &treeTypes() {
+  static auto &types = *new llvm::DenseMap<PyTypeObject *, std::unique_ptr<TreeType>>();
+  return types;
 }
 
-static PyObject *fieldsOf(PyObject *object) {
-  if (PyType_Check(object))
-    return nullptr;
-  PyObject *fields =
-      PyObject_GetAttrString(reinterpret_cast<PyObject *>(Py_TYPE(object)), "__dataclass_fields__");
-  PyErr_Clear();
-  Py_XDECREF(fields);
-  return fields;
+/// Called when a type dies, with its address: another may come to be there.
+static PyObject *forgetType(PyObject *address, PyObject *reference) {
+  treeTypes().erase(static_cast<PyTypeObject *>(PyLong_AsVoidPtr(address)));
+  Py_DECREF(reference);
+  Py_RETURN_NONE;
 }
 
-static bool isNamedTuple(PyObject *object) {
-  return PyTuple_Check(object) && !PyTuple_CheckExact(object) &&
-         PyObject_HasAttrString(object, "_fields");
+static void watchType(PyTypeObject *type) {
+  static PyMethodDef definition = {"forget_type", forgetType, METH_O, nullptr};
+  PyRef address = checked(PyLong_FromVoidPtr(type));
+  PyRef callback = checked(PyCFunction_New(&definition, address.get()));
+  // The reference lives as long as the type.
+  checked(PyWeakref_NewRef(reinterpret_cast<PyObject *>(type), callback.get())).release();
 }
 
-/// Objects that report their changes: modules and optimizers.
-static bool isGoverned(PyObject *object) {
-  return !PyType_Check(object) &&
-         PyObject_HasAttrString(reinterpret_cast<PyObject *>(Py_TYPE(object)), "__weft_epoch__");
+/// What weft._pytree says of a type: (kind, is an array, fields).
+static std::unique_ptr<TreeType> describeType(PyTypeObject *type) {
+  static int64_t serials = 0;
+  PyRef module = checked(PyImport_ImportModule("weft._pytree"));
+  PyRef row = checked(PyObject_CallMethod(module.get(), "describe", "O", type));
+  int kind, isArray;
+  PyObject *fields;
+  if (!PyArg_ParseTuple(row.get(), "ipO", &kind, &isArray, &fields))
+    throw PythonError();
+  return std::make_unique<TreeType>(
+      TreeType{++serials, TreeKind(kind), isArray != 0, PyRef::borrow(fields)});
 }
 
-static bool isStatic(PyObject *object) {
-  return object == Py_None || object == Py_Ellipsis || PyUnicode_Check(object) ||
-         PyBytes_Check(object) || PyType_Check(object) || PySlice_Check(object) ||
-         PyRange_Check(object) || PyCallable_Check(object) ||
-         PyObject_HasAttrString(object, "__weft_static__");
+const TreeType &weft::treeTypeOf(PyTypeObject *type) {
+  auto found = treeTypes().find(type);
+  if (found != treeTypes().end())
+    return *found->second;
+  auto described = describeType(type);
+  watchType(type);
+  return *(treeTypes()[type] = std::move(described));
 }
 
-uint64_t weft::nextCallNumber() {
-  static uint64_t last = 0;
-  return ++last;
+void weft::registerTreeType(PyObject *type, PyObject *flatten, PyObject *unflatten) {
+  auto *key = reinterpret_cast<PyTypeObject *>(type);
+  treeTypeOf(key);
+  auto registered = std::make_unique<TreeType>(*treeTypes()[key]);
+  registered->kind = TreeKind::Registered;
+  registered->fields = checked(PyTuple_Pack(2, flatten, unflatten));
+  treeTypes()[key] = std::move(registered);
 }
 
-static int64_t word(const void *pointer) { return reinterpret_cast<intptr_t>(pointer); }
+//===----------------------------------------------------------------------===//
+// Taking apart
+//===----------------------------------------------------------------------===//
 
-static void flattenTensor(TensorObject *tensor, FlatArguments &flat) {
-  if (tensor->lens)
-    refresh(tensor);
-  const TensorValue &value = tensor->value;
-  bool tracked = tensor->requiresGrad || tensor->node;
-  flat.key.push_back(TensorTag | int64_t(tracked) << 8 | int64_t(tensor->isLeaf()) << 9 |
-                     int64_t(value.dtype) << 16 | int64_t(value.shape.size()) << 24);
-  flat.key.append(value.shape.begin(), value.shape.end());
-  if (Device *device = value.storage ? value.storage->device() : nullptr) {
-    flat.key.push_back(DeviceTag);
-    flat.key.push_back(word(device));
-  }
-  // The same tensor again: the key says which leaf it is.
-  if (callOfMark(tensor->mark) == flat.call)
-    flat.key.push_back(-1 - int64_t(numberOfMark(tensor->mark)));
-  else
-    tensor->mark = makeMark(flat.call, flat.leaves.size());
-  flat.leaves.push_back(reinterpret_cast<PyObject *>(tensor));
+TreeNode::TreeNode(PyObject *object, const TreeType &type, unsigned depth)
+    : object(object), type(type) {
+  constexpr unsigned maximumDepth = 1000;
+  if (depth > maximumDepth)
+    throwError("UnsupportedError",
+               "a container among the arguments or results of a compiled function holds itself, or "
+               "is nested more than " +
+                   std::to_string(maximumDepth) + " deep");
+  takeApart();
 }
 
-void weft::flattenStatic(PyObject *object, FlatArguments &flat) {
-  flat.key.push_back(StaticTag);
-  flat.key.push_back(word(Py_TYPE(object)));
-  flat.statics.push_back(object);
-}
-
-static void flattenDict(PyObject *dict, FlatArguments &flat) {
-  flat.key.push_back(DictTag);
-  flat.key.push_back(PyDict_GET_SIZE(dict));
-  Py_ssize_t position = 0;
+void TreeNode::takeApart() {
   PyObject *key, *value;
-  while (PyDict_Next(dict, &position, &key, &value)) {
-    flattenStatic(key, flat);
-    flatten(value, flat);
-  }
-}
-
-static void flattenDataclass(PyObject *object, FlatArguments &flat) {
-  PyRef fields = checked(PyObject_GetAttrString(object, "__dataclass_fields__"));
-  flat.key.push_back(DataclassTag);
-  flat.key.push_back(word(Py_TYPE(object)));
   Py_ssize_t position = 0;
-  PyObject *name, *field;
-  while (PyDict_Next(fields.get(), &position, &name, &field)) {
-    PyRef value = checked(PyObject_GetAttr(object, name));
-    flat.converted.push_back(value);
-    flatten(value.get(), flat);
-  }
-}
-
-void weft::flatten(PyObject *object, FlatArguments &flat) {
-  if (isTensor(object)) {
-    flattenTensor(asTensor(object), flat);
-  } else if (isPythonScalar(object)) {
-    flat.key.push_back(ScalarTag | int64_t(weakDType(object)) << 8);
-    flat.leaves.push_back(object);
-  } else if (PyTuple_CheckExact(object) || PyList_CheckExact(object) || isNamedTuple(object)) {
-    bool list = PyList_CheckExact(object);
-    Py_ssize_t size = list ? PyList_GET_SIZE(object) : PyTuple_GET_SIZE(object);
-    flat.key.push_back((list ? ListTag : TupleTag) | int64_t(size) << 8);
-    flat.key.push_back(word(Py_TYPE(object)));
-    for (Py_ssize_t i = 0; i < size; ++i)
-      flatten(list ? PyList_GET_ITEM(object, i) : PyTuple_GET_ITEM(object, i), flat);
-  } else if (PyDict_CheckExact(object)) {
-    flattenDict(object, flat);
-  } else if (isGoverned(object)) {
-    flat.key.push_back(ObjectTag);
-    flat.objects.push_back(object);
-  } else if (fieldsOf(object)) {
-    flattenDataclass(object, flat);
-  } else if (isStatic(object)) {
-    flattenStatic(object, flat);
-  } else if (isArrayLike(object)) {
-    flat.converted.push_back(toTensor(object));
-    flat.madeOfArrays.push_back(flat.converted.back().get());
-    flattenTensor(asTensor(flat.converted.back().get()), flat);
-  } else {
-    throwError("DTypeError", std::string("an argument of a compiled function is a ") +
-                                 Py_TYPE(object)->tp_name +
-                                 ", which is no tensor, array, number, container of such, module "
-                                 "or optimizer; name it in static_argnames if it is a constant");
-  }
-}
-
-static PyRef mapSequence(PyObject *object, bool scalars,
-                         const std::function<PyRef(PyObject *)> &replace) {
-  bool list = PyList_CheckExact(object);
-  Py_ssize_t size = list ? PyList_GET_SIZE(object) : PyTuple_GET_SIZE(object);
-  PyRef items = checked(list ? PyList_New(size) : PyTuple_New(size));
-  for (Py_ssize_t i = 0; i < size; ++i) {
-    PyObject *item = list ? PyList_GET_ITEM(object, i) : PyTuple_GET_ITEM(object, i);
-    PyRef mapped = mapTree(item, scalars, replace);
-    if (list)
-      PyList_SET_ITEM(items.get(), i, mapped.release());
-    else
-      PyTuple_SET_ITEM(items.get(), i, mapped.release());
-  }
-  if (list || PyTuple_CheckExact(object))
-    return items;
-  return checked(PyObject_CallMethod(reinterpret_cast<PyObject *>(Py_TYPE(object)), "_make", "O",
-                                     items.get()));
-}
-
-static PyRef mapDataclass(PyObject *object, bool scalars,
-                          const std::function<PyRef(PyObject *)> &replace) {
-  PyRef fields = checked(PyObject_GetAttrString(object, "__dataclass_fields__"));
-  PyRef copyModule = checked(PyImport_ImportModule("copy"));
-  PyRef copy = checked(PyObject_CallMethod(copyModule.get(), "copy", "O", object));
-  Py_ssize_t position = 0;
-  PyObject *name, *field;
-  while (PyDict_Next(fields.get(), &position, &name, &field)) {
-    PyRef value = checked(PyObject_GetAttr(object, name));
-    PyRef mapped = mapTree(value.get(), scalars, replace);
-    // Past __setattr__: the dataclass may be frozen.
-    checkStatus(PyObject_GenericSetAttr(copy.get(), name, mapped.get()));
-  }
-  return copy;
-}
-
-PyRef weft::mapTree(PyObject *object, bool scalars,
-                    const std::function<PyRef(PyObject *)> &replace) {
-  if (isTensor(object) || (scalars && isPythonScalar(object)))
-    return replace(object);
-  if (PyTuple_CheckExact(object) || PyList_CheckExact(object) || isNamedTuple(object))
-    return mapSequence(object, scalars, replace);
-  if (PyDict_CheckExact(object)) {
-    PyRef dict = checked(PyDict_New());
-    Py_ssize_t position = 0;
-    PyObject *key, *value;
-    while (PyDict_Next(object, &position, &key, &value)) {
-      PyRef mapped = mapTree(value, scalars, replace);
-      checkStatus(PyDict_SetItem(dict.get(), key, mapped.get()));
+  switch (type.kind) {
+  case TreeKind::Tuple:
+  case TreeKind::List:
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(object); ++i)
+      items.push_back(PyRef::borrow(PySequence_Fast_GET_ITEM(object, i)));
+    break;
+  case TreeKind::Dict:
+  case TreeKind::CopiedDict:
+    // An OrderedDict has an order of its own; its subclasses may iterate otherwise.
+    if (PyODict_Check(object)) {
+      PyRef keys = checked(PySequence_List(checked(PyODict_Type.tp_iter(object)).get()));
+      for (Py_ssize_t i = 0; i < PyList_GET_SIZE(keys.get()); ++i) {
+        key = PyList_GET_ITEM(keys.get(), i);
+        description.push_back(PyRef::borrow(key));
+        items.push_back(PyRef::borrow(PyDict_GetItemWithError(object, key)));
+        if (!items.back())
+          throw PythonError();
+      }
+      break;
     }
-    return dict;
+    while (PyDict_Next(object, &position, &key, &value)) {
+      description.push_back(PyRef::borrow(key));
+      items.push_back(PyRef::borrow(value));
+    }
+    break;
+  case TreeKind::CopiedSequence: {
+    PyRef list = checked(PySequence_List(object));
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list.get()); ++i)
+      items.push_back(PyRef::borrow(PyList_GET_ITEM(list.get(), i)));
+    break;
   }
-  if (isGoverned(object) || PyType_Check(object))
+  case TreeKind::Fields:
+    return takeFields();
+  case TreeKind::Registered:
+    return takeRegistered();
+  case TreeKind::Leaf:
+    break;
+  }
+}
+
+/// True if the object itself has the attribute: in its dict, or in a slot.
+static bool hasOwn(PyObject *object, PyObject *dict, PyObject *name) {
+  if (dict && PyDict_Contains(dict, name) == 1)
+    return true;
+  PyRef slot = PyRef::steal(PyObject_GetAttr(reinterpret_cast<PyObject *>(Py_TYPE(object)), name));
+  PyErr_Clear();
+  return slot && Py_TYPE(slot.get())->tp_descr_set;
+}
+
+/// A field may have no value yet, or that of the class.
+void TreeNode::takeFields() {
+  PyRef dict = PyRef::steal(PyObject_GenericGetDict(object, nullptr));
+  PyErr_Clear();
+  for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(type.fields.get()); ++i) {
+    PyObject *name = PyTuple_GET_ITEM(type.fields.get(), i);
+    if (!hasOwn(object, dict.get(), name))
+      continue;
+    PyRef value = PyRef::steal(PyObject_GetAttr(object, name));
+    if (!value && !PyErr_ExceptionMatches(PyExc_AttributeError))
+      throw PythonError();
+    PyErr_Clear();
+    if (!value)
+      continue;
+    description.push_back(PyRef::borrow(name));
+    items.push_back(std::move(value));
+  }
+}
+
+/// The function gives the items and what else describes the object: (items, description, ...).
+void TreeNode::takeRegistered() {
+  PyRef flat = checked(PyObject_CallOneArg(PyTuple_GET_ITEM(type.fields.get(), 0), object));
+  PyRef pair = checked(PySequence_Tuple(flat.get()));
+  if (PyTuple_GET_SIZE(pair.get()) < 2)
+    throwError("DTypeError", "the function that takes a " + std::string(Py_TYPE(object)->tp_name) +
+                                 " apart has to give its items and what describes it beside them");
+  PyRef list = checked(PySequence_List(PyTuple_GET_ITEM(pair.get(), 0)));
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list.get()); ++i)
+    items.push_back(PyRef::borrow(PyList_GET_ITEM(list.get(), i)));
+  description.push_back(PyRef::borrow(PyTuple_GET_ITEM(pair.get(), 1)));
+}
+
+//===----------------------------------------------------------------------===//
+// Putting together
+//===----------------------------------------------------------------------===//
+
+static PyRef tupleOf(llvm::ArrayRef<PyRef> items) {
+  PyRef tuple = checked(PyTuple_New(Py_ssize_t(items.size())));
+  for (size_t i = 0; i < items.size(); ++i)
+    PyTuple_SET_ITEM(tuple.get(), Py_ssize_t(i), Py_NewRef(items[i].get()));
+  return tuple;
+}
+
+static PyRef copyOf(PyObject *object) {
+  static PyObject *copy = [] {
+    PyRef module = checked(PyImport_ImportModule("copy"));
+    return checked(PyObject_GetAttrString(module.get(), "copy")).release();
+  }();
+  return checked(PyObject_CallOneArg(copy, object));
+}
+
+/// A tuple of the type itself: a subclass's own constructor may take other arguments.
+static PyRef rebuildTuple(PyObject *object, llvm::ArrayRef<PyRef> items) {
+  PyRef tuple = tupleOf(items);
+  if (PyTuple_CheckExact(object))
+    return tuple;
+  PyRef arguments = checked(PyTuple_Pack(1, tuple.get()));
+  PyTypeObject *type = Py_TYPE(object);
+  bool inPython = type->tp_flags & Py_TPFLAGS_HEAPTYPE;
+  PyRef result =
+      checked(inPython ? PyTuple_Type.tp_new(type, arguments.get(), nullptr)
+                       : PyObject_CallOneArg(reinterpret_cast<PyObject *>(type), tuple.get()));
+  PyRef attributes = PyRef::steal(PyObject_GenericGetDict(object, nullptr));
+  PyErr_Clear();
+  if (attributes && PyDict_GET_SIZE(attributes.get())) {
+    PyRef own = checked(PyObject_GenericGetDict(result.get(), nullptr));
+    checkStatus(PyDict_Update(own.get(), attributes.get()));
+  }
+  return result;
+}
+
+/// An object of the class whose __init__ did not run, with the same attributes.
+static PyRef copyOfFields(PyObject *object) {
+  PyTypeObject *type = Py_TYPE(object), *inC = type;
+  while (inC->tp_flags & Py_TPFLAGS_HEAPTYPE)
+    inC = inC->tp_base;
+  PyRef nothing = checked(PyTuple_New(0));
+  PyRef result = checked(inC->tp_new(type, nothing.get(), nullptr));
+  PyRef attributes = PyRef::steal(PyObject_GenericGetDict(object, nullptr));
+  PyErr_Clear();
+  if (attributes) {
+    PyRef own = checked(PyObject_GenericGetDict(result.get(), nullptr));
+    checkStatus(PyDict_Update(own.get(), attributes.get()));
+  }
+  return result;
+}
+
+PyRef TreeNode::rebuild(llvm::ArrayRef<PyRef> replaced) const {
+  PyRef result;
+  switch (type.kind) {
+  case TreeKind::Tuple:
+    return rebuildTuple(object, replaced);
+  case TreeKind::List:
+    result = checked(PyList_New(Py_ssize_t(replaced.size())));
+    for (size_t i = 0; i < replaced.size(); ++i)
+      PyList_SET_ITEM(result.get(), Py_ssize_t(i), Py_NewRef(replaced[i].get()));
+    return result;
+  case TreeKind::Registered: {
+    PyRef items = tupleOf(replaced);
+    return checked(PyObject_CallFunctionObjArgs(PyTuple_GET_ITEM(type.fields.get(), 1),
+                                                description[0].get(), items.get(), nullptr));
+  }
+  case TreeKind::Dict:
+    result = checked(PyDict_New());
+    break;
+  case TreeKind::Fields:
+    result = copyOfFields(object);
+    break;
+  default:
+    result = copyOf(object);
+  }
+  for (size_t i = 0; i < replaced.size(); ++i) {
+    PyObject *item = replaced[i].get();
+    if (type.kind == TreeKind::Fields)
+      // Past __setattr__: the object may be frozen.
+      checkStatus(PyObject_GenericSetAttr(result.get(), description[i].get(), item));
+    else if (type.kind == TreeKind::CopiedSequence)
+      checkStatus(PySequence_SetItem(result.get(), Py_ssize_t(i), item));
+    else
+      checkStatus(PyDict_SetItem(result.get(), description[i].get(), item));
+  }
+  return result;
+}
+
+//===----------------------------------------------------------------------===//
+// Walking
+//===----------------------------------------------------------------------===//
+
+static PyRef mapAt(PyObject *object, LeafMap replace, unsigned depth) {
+  const TreeType &type = treeTypeOf(Py_TYPE(object));
+  if (PyRef replaced = replace(object, type))
+    return replaced;
+  if (type.kind == TreeKind::Leaf)
     return PyRef::borrow(object);
-  if (fieldsOf(object))
-    return mapDataclass(object, scalars, replace);
-  if (scalars && !isStatic(object) && isArrayLike(object))
-    return replace(object);
-  return PyRef::borrow(object);
+  TreeNode node(object, type, depth);
+  llvm::SmallVector<PyRef, 8> items;
+  for (const PyRef &item : node.items)
+    items.push_back(mapAt(item.get(), replace, depth + 1));
+  return node.rebuild(items);
+}
+
+PyRef weft::mapTree(PyObject *object, LeafMap replace) { return mapAt(object, replace, 0); }
+
+static void outlineAt(PyObject *object, std::vector<PyRef> &outline, unsigned depth) {
+  const TreeType &type = treeTypeOf(Py_TYPE(object));
+  outline.push_back(PyRef::borrow(object));
+  if (type.kind == TreeKind::Leaf)
+    return;
+  TreeNode node(object, type, depth);
+  if (type.kind != TreeKind::Registered)
+    outline.insert(outline.end(), node.description.begin(), node.description.end());
+  for (const PyRef &item : node.items)
+    outlineAt(item.get(), outline, depth + 1);
+}
+
+std::vector<PyRef> weft::outlineOf(PyObject *object) {
+  std::vector<PyRef> outline;
+  outlineAt(object, outline, 0);
+  return outline;
 }

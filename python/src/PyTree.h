@@ -1,46 +1,77 @@
-// Nested containers of tensors: the arguments and results of compiled functions.
+// Nested containers: taking one level apart, and putting it together again.
 #pragma once
 
-#include "lib/Trace/OpCall.h"
 #include "python/src/PyRef.h"
 
-#include <functional>
+#include "llvm/ADT/STLFunctionalExtras.h"
+#include "llvm/ADT/SmallVector.h"
+
+#include <cstdint>
 #include <vector>
 
 namespace weft {
 
-/// A number for each call, never used again.
-uint64_t nextCallNumber();
-
-/// The arguments of a call, taken apart.
-struct FlatArguments {
-  /// Structure, and the signature of each leaf.
-  Key key;
-  /// Tensors and Python scalars, borrowed from the arguments or from `converted`.
-  llvm::SmallVector<PyObject *, 8> leaves;
-  /// Modules, optimizers: what is guarded by path, not taken apart.
-  llvm::SmallVector<PyObject *, 2> objects;
-  /// What has to be equal: strings, None, static arguments.
-  llvm::SmallVector<PyObject *, 4> statics;
-  /// What `leaves` borrow and nothing else owns.
-  std::vector<PyRef> converted;
-  /// Those among the leaves that were made of arrays.
-  llvm::SmallVector<PyObject *, 2> madeOfArrays;
-  /// Tells this call from all others, for marks on handles.
-  uint64_t call = nextCallNumber();
+/// What objects of a type are for a walk.
+enum class TreeKind : uint8_t {
+  Tuple,
+  List,
+  Dict,
+  /// Containers that are copied, and whose items are then set: subclasses, deque.
+  CopiedSequence,
+  CopiedDict,
+  /// Dataclasses and the like: the values of some attributes.
+  Fields,
+  /// Registered: by functions that take apart and put together.
+  Registered,
+  /// No container.
+  Leaf,
 };
 
-/// Appends `object` to `flat`. Throws DTypeError, naming `path`, for objects that are no argument.
-void flatten(PyObject *object, FlatArguments &flat);
+/// What is known of a type. Numbers are given once: no later type has the same.
+struct TreeType {
+  int64_t serial = 0;
+  TreeKind kind = TreeKind::Leaf;
+  /// An array that becomes a tensor when passed to a compiled function.
+  bool isArray = false;
+  /// For Fields their names, for Registered the two functions.
+  PyRef fields;
+};
 
-/// Appends an argument that is compared by value and not looked into.
-void flattenStatic(PyObject *object, FlatArguments &flat);
+/// Throws.
+const TreeType &treeTypeOf(PyTypeObject *type);
 
-/// A copy of `object` with each leaf (tensor, and if `scalars` is set Python scalars and arrays)
-/// replaced by what `replace` returns; other objects are kept. Throws.
-PyRef mapTree(PyObject *object, bool scalars, const std::function<PyRef(PyObject *)> &replace);
+/// Makes the types of a registered class known: two functions of Python, as in optree. Throws.
+void registerTreeType(PyObject *type, PyObject *flatten, PyObject *unflatten);
 
-/// True for arrays that become tensors when passed to a compiled function.
-bool isArrayLike(PyObject *object);
+/// A container, taken apart.
+class TreeNode {
+public:
+  /// Throws if `object` is nested too deep, `depth` containers, as one that holds itself is.
+  TreeNode(PyObject *object, const TreeType &type, unsigned depth);
+
+  /// A container like this one, of other items. Throws.
+  PyRef rebuild(llvm::ArrayRef<PyRef> replaced) const;
+
+  PyObject *object;
+  const TreeType &type;
+  llvm::SmallVector<PyRef, 8> items;
+  /// What describes the container beside its items: keys, and what a registered class tells.
+  llvm::SmallVector<PyRef, 8> description;
+
+private:
+  void takeApart();
+  void takeFields();
+  void takeRegistered();
+};
+
+/// What replaces an object that is a leaf; null to look into it, or to keep it if it is none.
+using LeafMap = llvm::function_ref<PyRef(PyObject *object, const TreeType &type)>;
+
+/// A copy of `object` with its leaves replaced. Throws.
+PyRef mapTree(PyObject *object, LeafMap replace);
+
+/// The object, its keys and items, and what is in these: the same ones as long as no container in
+/// it changes. Throws.
+std::vector<PyRef> outlineOf(PyObject *object);
 
 } // namespace weft

@@ -4,6 +4,7 @@
 #include "python/src/DeviceObject.h"
 #include "python/src/Errors.h"
 #include "python/src/JitFunction.h"
+#include "python/src/ReadRecorder.h"
 
 #include <algorithm>
 #include <chrono>
@@ -37,6 +38,7 @@ private:
   PyRef tensorArgument(size_t leaf);
   void tieViews();
   PyRef call();
+  PyRef recordedCall(PyObject *const *replaced, size_t count);
   PyRef argumentFor(PyObject *object);
   int handleNumber(TensorObject *handle);
   HandleSource sourceOf(TensorObject *handle);
@@ -50,6 +52,8 @@ private:
   void collectEffects();
   void collectHidden();
   void checkDevices();
+  void noteUnwatched();
+  std::string argumentName(size_t number) const;
   std::string leafName(size_t leaf) const;
   std::string hiddenName(const HiddenSource &source) const;
   void finish();
@@ -146,10 +150,27 @@ PyRef Tracer::call() {
   for (size_t i = 0; i < arguments.size(); ++i) {
     PyObject *name = i < count ? nullptr : PyTuple_GET_ITEM(keywordNames, Py_ssize_t(i - count));
     bool isStatic = isStaticArgument(state, i, name);
-    kept.push_back(isStatic ? PyRef::borrow(arguments[i]) : mapTree(arguments[i], true, replace));
+    kept.push_back(isStatic ? PyRef::borrow(arguments[i]) : mapLeaves(arguments[i], true, replace));
     replaced.push_back(kept.back().get());
   }
-  return checked(PyObject_Vectorcall(state.function.get(), replaced.data(), count, keywordNames));
+  std::vector<std::vector<PyRef>> outlines;
+  for (PyObject *argument : replaced)
+    outlines.push_back(outlineOf(argument));
+  PyRef value = recordedCall(replaced.data(), count);
+  for (size_t i = 0; i < replaced.size(); ++i)
+    if (!std::ranges::equal(outlineOf(replaced[i]), outlines[i], {}, &PyRef::get, &PyRef::get))
+      throwError("UnsupportedError",
+                 argumentName(i) +
+                     " is a container that the function changes, and a compiled "
+                     "function gets a copy of it: return what is new instead, or keep "
+                     "it in an object that is no argument");
+  return value;
+}
+
+/// Calls the function, and sees what it reads.
+PyRef Tracer::recordedCall(PyObject *const *replaced, size_t count) {
+  ReadRecorder recorder(result->guards);
+  return checked(PyObject_Vectorcall(state.function.get(), replaced, count, keywordNames));
 }
 
 //===----------------------------------------------------------------------===//
@@ -258,7 +279,7 @@ unsigned Tracer::addResult(TensorObject *tensor) {
 }
 
 void Tracer::collectResult(PyObject *value) {
-  result->resultTemplate = mapTree(value, false, [&](PyObject *leaf) {
+  result->resultTemplate = mapLeaves(value, false, [&](PyObject *leaf) {
     TensorValue place;
     place.id = addResult(asTensor(leaf));
     return checked(newTensor(std::move(place)));
@@ -311,7 +332,20 @@ void Tracer::collectHidden() {
 // Where the function runs
 //===----------------------------------------------------------------------===//
 
-/// "argument `x`": the argument that a leaf is, or is in.
+/// "argument `x`": by its name if the function tells it.
+std::string Tracer::argumentName(size_t number) const {
+  size_t keywords = keywordNames ? size_t(PyTuple_GET_SIZE(keywordNames)) : 0;
+  size_t positional = arguments.size() - keywords;
+  if (number >= positional)
+    return std::string("argument `") +
+           PyUnicode_AsUTF8(PyTuple_GET_ITEM(keywordNames, Py_ssize_t(number - positional))) + "`";
+  PyRef module = checked(PyImport_ImportModule("weft._devices"));
+  PyRef text = checked(PyObject_CallMethod(module.get(), "argument_name", "On",
+                                           state.function.get(), Py_ssize_t(number)));
+  return PyUnicode_AsUTF8(text.get());
+}
+
+/// The argument that a leaf is, or is in.
 std::string Tracer::leafName(size_t leaf) const {
   size_t passed = 0, number = 0;
   auto count = [&](PyObject *object) {
@@ -319,18 +353,14 @@ std::string Tracer::leafName(size_t leaf) const {
     return PyRef::borrow(object);
   };
   size_t positional = arguments.size() - (keywordNames ? PyTuple_GET_SIZE(keywordNames) : 0);
-  PyObject *name = nullptr;
-  for (; passed <= leaf; ++number) {
-    name = number < positional ? nullptr : PyTuple_GET_ITEM(keywordNames, number - positional);
+  while (passed <= leaf) {
+    PyObject *name =
+        number < positional ? nullptr : PyTuple_GET_ITEM(keywordNames, number - positional);
     if (!isStaticArgument(state, number, name))
-      mapTree(arguments[number], true, count);
+      mapLeaves(arguments[number], true, count);
+    ++number;
   }
-  if (name)
-    return std::string("argument `") + PyUnicode_AsUTF8(name) + "`";
-  PyRef module = checked(PyImport_ImportModule("weft._devices"));
-  PyRef text = checked(PyObject_CallMethod(module.get(), "argument_name", "On",
-                                           state.function.get(), Py_ssize_t(number - 1)));
-  return PyUnicode_AsUTF8(text.get());
+  return argumentName(number - 1);
 }
 
 std::string Tracer::hiddenName(const HiddenSource &source) const {
@@ -378,6 +408,20 @@ void Tracer::checkDevices() {
                                 "\") before the call");
 }
 
+/// What was read and can't be compared at later calls.
+void Tracer::noteUnwatched() {
+  constexpr size_t maximumNotes = 100;
+  for (auto &[what, why] : result->guards.notWatched()) {
+    std::string note = what + ": " + why;
+    if (state.strict)
+      throwError("UnsupportedError", "strict: the function reads what can't be watched: " + note +
+                                         ". Pass it as an argument, or read it before the call");
+    auto &notes = state.notWatched;
+    if (notes.size() < maximumNotes && std::ranges::find(notes, note) == notes.end())
+      notes.push_back(std::move(note));
+  }
+}
+
 void Tracer::finish() {
   // A handle that the call changes gives its buffer up for the new value.
   std::vector<bool> changes(result->handles.size());
@@ -396,11 +440,13 @@ void Tracer::finish() {
 std::shared_ptr<Specialization> Tracer::run() {
   auto start = std::chrono::steady_clock::now();
   ++state.traces;
-  result->guards.build(state.function.get(), flat.objects);
+  result->guards.begin(state.function.get(), flat.objects);
   ActiveScope active(scope.get());
   try {
     addArguments();
     PyRef value = call();
+    result->guards.finish();
+    noteUnwatched();
     collectResult(value.get());
     result->device = scope->device();
     collectEffects();
@@ -410,6 +456,7 @@ std::shared_ptr<Specialization> Tracer::run() {
     scope->close();
     throw;
   }
+  result->guards.settle(state.function.get(), flat.objects);
   finish();
   scope->close();
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;

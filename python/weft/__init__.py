@@ -88,6 +88,7 @@ from ._files import load_safetensors, save_safetensors
 from ._functional import log_softmax, softmax
 from ._jit import jit
 from ._linear import matmul, outer, tensordot, vecdot
+from ._pytree import register_pytree_node
 from ._manipulation import (
     astype,
     broadcast_arrays,

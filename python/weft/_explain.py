@@ -15,4 +15,5 @@ def explain_text(kernels: list[dict[str, Any]], statistics: dict[str, Any]) -> s
                 text = ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else value
                 lines.append(f"       {field.replace('_', ' ')}: {text}")
     lines.extend(f"  traced again: {reason}" for reason in statistics["retraces"])
+    lines.extend(f"  not watched: {note}" for note in statistics["not_watched"])
     return "\n".join(lines)

@@ -22,20 +22,20 @@ class CompiledFunction(_core.JitFunction):
     of its object.
     """
 
-    _static: tuple[tuple[int, ...], tuple[str, ...]]
+    _options: tuple[tuple[int, ...], tuple[str, ...], bool]
 
     def __copy__(self) -> CompiledFunction:
         return self
 
     def __deepcopy__(self, memo: dict) -> CompiledFunction:
         function = copy.deepcopy(self._function, memo)
-        return self if function is self._function else _compiled(function, *self._static)
+        return self if function is self._function else _compiled(function, *self._options)
 
     def __reduce__(self) -> str | tuple:
         found: Any = sys.modules.get(self.__module__)
         for name in self.__qualname__.split("."):
             found = getattr(found, name, None)
-        return self.__qualname__ if found is self else (_compiled, (self._function, *self._static))
+        return self.__qualname__ if found is self else (_compiled, (self._function, *self._options))
 
     def lower(self, *args: Any, target: str = "", **kwargs: Any) -> _core.Lowered:
         """The traced function for these arguments.
@@ -56,7 +56,8 @@ class CompiledFunction(_core.JitFunction):
         ``disk_cache_hits`` were found. ``compile_seconds`` is spent in passes, in emitting LLVM IR,
         in generating code and in loading it (``pass_seconds``, ``emit_seconds``,
         ``codegen_seconds``, ``load_seconds``); ``trace_seconds`` before that.
-        ``retraces`` says for each trace after the first what had changed.
+        ``retraces`` says for each trace after the first what had changed, ``not_watched`` what
+        traces read that later calls can't compare.
         """
         return self._statistics()
 
@@ -107,21 +108,29 @@ def jit(
     *,
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
+    strict: bool = False,
 ) -> Any:
     """Compiles a function; usable as a decorator.
 
     The function is run once on tracers for each new structure, dtype and shape of its arguments.
     Tensors that it reads from outside become inputs of the compiled code, tensors that it changes
-    become outputs; other values that it reads from outside are guarded, and a change traces again.
+    become outputs; all else that it reads from outside is compared at each call, and a change
+    traces again. See docs/compiled-functions.md.
 
     Args:
-        fun: a function of nested containers of tensors, arrays and numbers, and of modules.
-        static_argnums, static_argnames: arguments that are constants of the compiled code; a new
-            value (compared by ``==``) traces again.
+        fun: a function of nested containers of tensors, arrays and numbers, and of any objects.
+        static_argnums, static_argnames: arguments that are constants of the compiled code, numbers
+            in them too; another type or value traces again, and so does a change of a list, dict
+            or object.
+        strict: whether reading what can't be watched (a clock, a file, an iterator) is an error.
+
+    Raises:
+        DTypeError: ``fun`` can't be called. OptionError: a static argument has no parameter.
+        UnsupportedError: at a call with ``strict``: names what is read, and where.
     """
     if fun is None:
         return functools.partial(
-            jit, static_argnums=static_argnums, static_argnames=static_argnames
+            jit, static_argnums=static_argnums, static_argnames=static_argnames, strict=strict
         )
     if not callable(fun):
         raise _fail(DTypeError, f"jit takes a function, not a {type(fun).__name__}")
@@ -129,13 +138,13 @@ def jit(
         return fun
     numbers = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
-    return _compiled(fun, *_static_parameters(fun, numbers, names))
+    return _compiled(fun, *_static_parameters(fun, numbers, names), strict)
 
 
 def _compiled(
-    function: Callable, numbers: tuple[int, ...], names: tuple[str, ...]
+    function: Callable, numbers: tuple[int, ...], names: tuple[str, ...], strict: bool = False
 ) -> CompiledFunction:
-    result = CompiledFunction(function, numbers, names)
-    result._static = numbers, names
+    result = CompiledFunction(function, numbers, names, strict)
+    result._options = numbers, names, strict
     functools.update_wrapper(result, function, updated=())
     return result

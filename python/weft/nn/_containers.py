@@ -6,7 +6,6 @@ import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from .._core import bump_epoch
 from .._creation import _fail
 from .._errors import OutOfBoundsError
 from ._module import Module
@@ -115,7 +114,6 @@ class ModuleDict(Module):
 
     def __delitem__(self, key: str) -> None:
         del self._modules[key]
-        bump_epoch()
 
     def __len__(self) -> int:
         return len(self._modules)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from .._autodiff import no_grad
-from .._core import Tensor, bump_epoch, is_tracing
+from .._core import Tensor, is_tracing
 from .._creation import _fail, asarray, zeros_like
 from .._devices import Device
 from .._dtypes import DType, as_dtype
@@ -40,8 +40,8 @@ class Module:
     input, another change traces anew.
     """
 
-    #: Tells `weft.jit` that changes of attributes are reported by `_core.bump_epoch`.
-    __weft_epoch__ = True
+    #: Tells `weft.jit` that what is inside is found where functions read it.
+    __weft_state__ = True
 
     training: bool
 
@@ -50,7 +50,6 @@ class Module:
             object.__setattr__(self, name, {})
         object.__setattr__(self, "_transient_buffers", {})
         object.__setattr__(self, "training", True)
-        bump_epoch()
 
     # Attributes ------------------------------------------------------------------------------
 
@@ -92,12 +91,10 @@ class Module:
         elif self.__dict__.get(name, self) is not value:
             self._forget(name)
             object.__setattr__(self, name, value)
-            bump_epoch()
 
     def __delattr__(self, name: str) -> None:
         if not self._forget(name):
             object.__delattr__(self, name)
-        bump_epoch()
 
     def __dir__(self) -> list[str]:
         members = [name for registry in _REGISTRIES for name in self.__dict__.get(registry, ())]
@@ -122,7 +119,6 @@ class Module:
             self._forget(name)
             self.__dict__.pop(name, None)
         members[name] = value
-        bump_epoch()
 
     def _set_buffer(self, name: str, value: Tensor | None) -> None:
         """Takes another buffer; in a trace the value of the present one changes instead."""
@@ -311,7 +307,6 @@ class Module:
         """Lets all parameters require gradients, or none."""
         for parameter in self.parameters():
             parameter.requires_grad = requires_grad
-        bump_epoch()
         return self
 
     def zero_grad(self, set_to_none: bool = True) -> None:
@@ -344,7 +339,6 @@ class Module:
                 gradient = tensor.grad
                 tensor._replace(tensor.detach().to(device))
                 tensor.grad = None if gradient is None else gradient.to(device)
-        bump_epoch()
 
     def _convert(self, dtype: DType) -> None:
         if dtype.kind != "floating":
@@ -355,7 +349,6 @@ class Module:
             if tensor.dtype.kind == "floating" and tensor.dtype is not dtype:
                 tensor._replace(tensor.detach().astype(dtype))
                 tensor.grad = None
-        bump_epoch()
 
     def cpu(self: Self) -> Self:
         """Moves all parameters and buffers to the memory of the host."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from typing import Any, TypeVar
 
 from .._autodiff import enable_grad, no_grad
-from .._core import Tensor, bump_epoch, is_tracing
+from .._core import Tensor, is_tracing
 from .._creation import _fail, asarray, full, zeros_like
 from .._devices import as_device
 from .._dtypes import float32, float64
@@ -26,7 +26,7 @@ class ParameterGroup(MutableMapping[str, Any]):
     setting it changes that tensor, so that nothing is traced anew.
     """
 
-    __weft_epoch__ = True
+    __weft_state__ = True
     #: Called when an option changes; apart from what compiled functions look at.
     __slots__ = ("__dict__", "changed")
 
@@ -47,7 +47,6 @@ class ParameterGroup(MutableMapping[str, Any]):
             self._set_tensor(name, value)
         else:
             self._values[name] = value
-            bump_epoch()
             if self.changed is not None:
                 self.changed()
 
@@ -58,7 +57,6 @@ class ParameterGroup(MutableMapping[str, Any]):
                 self._values[name] = asarray(
                     value, dtype=float64, device=self._device, copy=True
                 ).detach()
-                bump_epoch()
             elif isinstance(value, Tensor):
                 tensor.assign(value)
             else:
@@ -66,7 +64,6 @@ class ParameterGroup(MutableMapping[str, Any]):
 
     def __delitem__(self, name: str) -> None:
         del self._values[name]
-        bump_epoch()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
@@ -107,7 +104,7 @@ class Optimizer:
         OptionError: there are no parameters, or one is given twice. DTypeError: one is no tensor.
     """
 
-    __weft_epoch__ = True
+    __weft_state__ = True
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         self._defaults = defaults
@@ -179,7 +176,6 @@ class Optimizer:
             kept = {name: self._state.get(f"{number}.{name}") for name in names}
             for name in [name for name in names if kept[name] is None]:
                 self._state[f"{number}.{name}"] = self._made(name, parameter, kept)
-                bump_epoch()
 
     def _check(self, group: Mapping[str, Any]) -> None:
         """Raises OptionError for options out of range."""
@@ -277,7 +273,6 @@ class Optimizer:
         with no_grad():
             for tensor in moved:
                 tensor._replace(tensor.to(as_device(device)))
-        bump_epoch()
         return self
 
     def state_dict(self) -> dict[str, Any]:

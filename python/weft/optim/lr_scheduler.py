@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import _ops
 from .._autodiff import no_grad
-from .._core import Tensor, bump_epoch, is_tracing
+from .._core import Tensor, is_tracing
 from .._creation import _fail, asarray, full_like
 from .._dtypes import float64
 from .._errors import DTypeError, NameUseError, OptionError
@@ -54,7 +54,7 @@ class LRScheduler:
             "initial_lr".
     """
 
-    __weft_epoch__ = True
+    __weft_state__ = True
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         if not isinstance(optimizer, Optimizer):
@@ -139,7 +139,6 @@ class LRScheduler:
         for name in self._settings():
             if name in state_dict:
                 setattr(self, name, _copied(state_dict[name]))
-        bump_epoch()
 
 
 def _copied(value: Any) -> Any:

@@ -1,0 +1,42 @@
+// The arguments and results of compiled functions: trees of tensors, numbers and arrays.
+#pragma once
+
+#include "lib/Trace/OpCall.h"
+#include "python/src/PyTree.h"
+
+#include <vector>
+
+namespace weft {
+
+/// A number for each call, never used again.
+uint64_t nextCallNumber();
+
+/// The arguments of a call, taken apart.
+struct FlatArguments {
+  /// Structure, and the signature of each leaf.
+  Key key;
+  /// Tensors and Python scalars, borrowed from the arguments or from `converted`.
+  llvm::SmallVector<PyObject *, 8> leaves;
+  /// What is compared part by part: modules, functions, any other object, static arguments.
+  llvm::SmallVector<PyObject *, 4> objects;
+  /// What has to be equal: strings, None, keys.
+  llvm::SmallVector<PyObject *, 4> statics;
+  /// What `leaves` borrow and nothing else owns, and what taking apart made.
+  std::vector<PyRef> converted;
+  /// Those among the leaves that were made of arrays.
+  llvm::SmallVector<PyObject *, 2> madeOfArrays;
+  /// Tells this call from all others, for marks on handles.
+  uint64_t call = nextCallNumber();
+};
+
+/// Appends `object` to `flat`. Throws.
+void flatten(PyObject *object, FlatArguments &flat);
+
+/// Appends an argument that is compared and not looked into for leaves. Throws.
+void flattenStatic(PyObject *object, FlatArguments &flat);
+
+/// A copy of `object` with each leaf (tensor, and if `scalars` is set Python scalars and arrays)
+/// replaced by what `replace` returns, in the order of `flatten`; other objects are kept. Throws.
+PyRef mapLeaves(PyObject *object, bool scalars, llvm::function_ref<PyRef(PyObject *)> replace);
+
+} // namespace weft

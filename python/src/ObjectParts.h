@@ -1,0 +1,41 @@
+// Reading what Python objects consist of, without running code of the user's.
+#pragma once
+
+#include "python/src/Guards.h"
+
+#include "llvm/ADT/SmallVector.h"
+
+#include <array>
+#include <optional>
+
+namespace weft {
+
+/// The dict of an object's attributes, or null.
+PyRef instanceDict(PyObject *object);
+PyRef classDict(PyTypeObject *type);
+
+/// True for the readings of a dict.
+inline bool hasDict(Reading reading) {
+  return reading == Reading::Entries || reading == Reading::Lookups ||
+         reading == Reading::Attributes || reading == Reading::ClassAttributes;
+}
+
+/// Where the object keeps the dict that is read, or null if that is the object itself or not known.
+PyObject **placeOfDict(Reading reading, PyObject *object);
+
+/// A number that changes with each change of the dict; 0 where Python has none.
+uint64_t dictVersion(PyObject *dict);
+
+/// What a descriptor of a slot or struct member finds in the object; null if there is nothing.
+PyRef readMember(PyObject *descriptor, PyObject *object);
+
+/// What the iterator of `type` gives; false if it fails.
+bool readElements(PyObject *object, PyObject *type, llvm::SmallVectorImpl<PyRef> &values);
+
+/// The fields of functions, classes, cells, and so on; the items of sequences.
+void readFields(Reading reading, PyObject *object, llvm::SmallVectorImpl<PyRef> &values);
+
+/// A hash of the memory that an object shows, with its shape and format; nothing if it shows none.
+std::optional<std::array<uint64_t, 2>> fingerprint(PyObject *object);
+
+} // namespace weft

@@ -1,0 +1,393 @@
+"""What a compiled function reads from outside is compared at each call: nothing is stale."""
+
+from __future__ import annotations
+
+import collections
+import functools
+import gc
+import importlib
+import itertools
+import math
+import random
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import weft
+from guard_programs import PROGRAMS, Mode, Plain, X, bits
+from weft import nn
+
+
+@pytest.mark.parametrize("name", list(PROGRAMS))
+def test_a_change_between_calls_is_seen(name: str) -> None:
+    plain, changes = PROGRAMS[name]()
+    # The state of another copy for the plain function, which may change it too.
+    other, other_changes = PROGRAMS[name]()
+    compiled = weft.jit(plain)
+    assert bits(compiled(X)) == bits(other(X))
+    for number, (change, other_change) in enumerate(zip(changes, other_changes, strict=True)):
+        change()
+        other_change()
+        for _ in range(2):
+            assert bits(compiled(X)) == bits(other(X)), f"after change {number}"
+
+
+def _traces(compiled: Any) -> int:
+    return compiled.stats()["traces"]
+
+
+def test_what_no_code_names_traces_nothing() -> None:
+    class Trainer:
+        def __init__(self) -> None:
+            self.scale, self.steps, self.history = 2.0, 0, [0.0]
+
+        def forward(self, x: Any) -> Any:
+            return x * self.scale
+
+    trainer = Trainer()
+    compiled = weft.jit(trainer.forward)
+    for _ in range(5):
+        compiled(X)
+        trainer.steps += 1
+        trainer.history.append(1.0)
+        globals()["_an_unrelated_global"] = trainer.steps
+    assert _traces(compiled) == 1
+
+
+def test_equal_objects_trace_nothing() -> None:
+    outside = Plain(settings=Plain(scale=2.0, sizes=[1, 2]), weight=weft.asarray([1.0, 2.0]))
+
+    def f(x: Any) -> Any:
+        return x * outside.settings.scale * len(outside.settings.sizes) * outside.weight
+
+    compiled = weft.jit(f)
+    for i in range(4):
+        outside.settings = Plain(scale=2.0, sizes=[1, 2])
+        outside.weight = weft.asarray([1.0, float(i)])
+        assert bits(compiled(X)) == bits(f(X))
+    assert _traces(compiled) == 1
+
+
+def test_a_failed_check_changes_nothing() -> None:
+    first = Plain(weight=weft.asarray([1.0, 2.0]), scale=2.0)
+    second = Plain(weight=weft.asarray([5.0, 6.0]), scale=3.0)
+    outside = Plain(model=first)
+
+    def f(x: Any) -> Any:
+        return x * outside.model.weight * outside.model.scale
+
+    compiled = weft.jit(f)
+    for model in (first, second, first, second, first):
+        outside.model = model
+        assert bits(compiled(X)) == bits(f(X))
+    # The weight came before the scale that differs; each trace still knows its own.
+    assert _traces(compiled) == 2
+
+
+class Bad:
+    """Compares with nothing."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        raise RuntimeError("these can't be compared")
+
+    def __hash__(self) -> int:
+        return 1
+
+
+def test_comparisons_run_no_code_of_the_users() -> None:
+    outside = Plain(items=[Bad(2.0)], table={"a": np.ones(2)})
+
+    def f(x: Any) -> Any:
+        return x * outside.items[0].value + float(outside.table["a"][0])
+
+    compiled = weft.jit(f)
+    for value in (2.0, 3.0, 2.0):
+        outside.items = [Bad(value)]
+        outside.table = {"a": np.full(2, value)}
+        assert bits(compiled(X)) == bits(f(X))
+
+
+def test_an_exception_in_a_property_is_the_users() -> None:
+    class Model:
+        def __init__(self) -> None:
+            self.ready = True
+
+        @property
+        def scale(self) -> float:
+            if not self.ready:
+                raise LookupError("not ready")
+            return 2.0
+
+    model = Model()
+    compiled = weft.jit(lambda x: x * model.scale)
+    expected = bits(compiled(X))
+    model.ready = False
+    with pytest.raises(LookupError, match="not ready"):
+        compiled(X)
+    model.ready = True
+    assert bits(compiled(X)) == expected
+    assert _traces(compiled) == 2
+
+
+# Arguments ---------------------------------------------------------------------------------------
+
+
+def test_callables_among_the_arguments_are_looked_into() -> None:
+    rates = [2.0]
+
+    class Scale:
+        def __init__(self) -> None:
+            self.rate = 3.0
+
+        def __call__(self, x: Any) -> Any:
+            return x * self.rate
+
+        def method(self, x: Any) -> Any:
+            return x + self.rate
+
+    scale = Scale()
+    functions: list[Callable] = [
+        lambda x: x * rates[0],
+        functools.partial(lambda k, x: x * k[0], rates),
+        scale,
+        scale.method,
+    ]
+
+    def f(function: Callable, x: Any) -> Any:
+        return function(x)
+
+    for function in functions:
+        compiled = weft.jit(f)
+        for value in (4.0, 5.0, 4.0):
+            rates[0] = scale.rate = value
+            assert bits(compiled(function, X)) == bits(f(function, X))
+        before = _traces(compiled)
+        compiled(function, X)
+        assert _traces(compiled) == before
+
+
+def test_a_lambda_made_at_each_call_traces_once() -> None:
+    compiled = weft.jit(lambda function, x: function(x))
+    for value in (1.0, 2.0):
+        for _ in range(3):
+            assert bits(compiled(lambda x: x * value, X)) == bits(X * value)
+    assert _traces(compiled) == 2
+
+
+def test_methods_of_plain_classes() -> None:
+    class Model:
+        def __init__(self, scale: float) -> None:
+            self.scales, self.weight = [scale], weft.asarray([1.0, 2.0])
+
+        @weft.jit
+        def forward(self, x: Any) -> Any:
+            return x * sum(self.scales) * self.weight
+
+        @functools.partial(weft.jit, static_argnums=0)
+        def static(self, x: Any) -> Any:
+            return x * sum(self.scales) * self.weight
+
+    models = [Model(2.0), Model(3.0)]
+    for change in (2.0, 3.0):
+        for model in models:
+            model.scales.append(change)
+            model.weight = weft.asarray([change, 1.0])
+            expected = bits(X * sum(model.scales) * model.weight)
+            assert bits(model.forward(X)) == expected
+            assert bits(model.static(X)) == expected
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (0.0, -0.0),
+        (1, True),
+        (1, 1.0),
+        (math.nan, -math.nan),
+        ((1, 0.0), (1, -0.0)),
+        ((1, (2,)), (1, (2.0,))),
+        ([1.0], [1]),
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
+        (np.array([0.0]), np.array([-0.0])),
+        (np.float32(1), np.float64(1)),
+        (frozenset({1}), frozenset({True})),
+        ("a", b"a"),
+        (slice(1), slice(True)),
+        (Mode.DOUBLE, Mode.TRIPLE),
+        (weft.float32, weft.float64),
+        (len, max),
+        (int, float),
+    ],
+)
+def test_static_arguments_compare_by_type_andbits(first: Any, second: Any) -> None:
+    def f(x: Any, option: Any) -> Any:
+        return x + 1.0
+
+    compiled = weft.jit(f, static_argnums=1)
+    for _ in range(2):
+        compiled(X, first)
+        compiled(X, second)
+    assert _traces(compiled) == 2
+
+
+def test_static_arguments_that_change() -> None:
+    options = {"scales": [2.0]}
+    compiled = weft.jit(lambda x, options: x * sum(options["scales"]), static_argnums=1)
+    for value in (1.0, 2.0):
+        options["scales"].append(value)
+        assert bits(compiled(X, options)) == bits(X * sum(options["scales"]))
+
+
+# What can't be watched ----------------------------------------------------------------------------
+
+
+def _uses_iterator(iterator: Iterator = itertools.count(1)) -> Callable:  # noqa: B008
+    return lambda x: x * next(iterator)
+
+
+_UNWATCHED: dict[str, tuple[Callable, str]] = {
+    "time": (lambda x: x * time.perf_counter(), "perf_counter"),
+    "random": (lambda x: x * random.random(), "random"),
+    "iterator": (_uses_iterator(), "iterator"),
+    "numpy_random": (lambda x: x * np.random.rand(), "rand"),
+    "lock": (lambda x: x * bool(_LOCK), "_LOCK"),
+}
+_LOCK = threading.Lock()
+
+
+@pytest.mark.parametrize("name", list(_UNWATCHED))
+def test_what_cannot_be_watched_is_named(name: str) -> None:
+    function, word = _UNWATCHED[name]
+    compiled = weft.jit(function)
+    compiled(X)
+    notes = [line for line in compiled.explain(X).splitlines() if "not watched" in line]
+    assert any(word in note and "test_guards.py:" in note for note in notes), notes
+    with pytest.raises(weft.UnsupportedError, match=word):
+        weft.jit(function, strict=True)(X)
+
+
+def test_strict_functions_of_what_is_watched() -> None:
+    net = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5), nn.BatchNorm1d(2))
+    table = {"scale": [2.0]}
+    compiled = weft.jit(lambda x: net(x) * table["scale"][0], strict=True)
+    compiled(weft.ones((4, 2)))
+    assert not compiled.stats()["not_watched"]
+
+
+# Bounds -------------------------------------------------------------------------------------------
+
+
+def _nested(depth: int) -> list:
+    items: list = []
+    for _ in range(depth):
+        items = [items]
+    return items
+
+
+def test_deep_globals_are_compared() -> None:
+    deep = _nested(100_000)
+    compiled = weft.jit(lambda x: x * len(deep))
+    assert bits(compiled(X)) == bits(X)
+    deep.append(1)
+    assert bits(compiled(X)) == bits(X * 2)
+
+
+def test_globals_that_hold_themselves() -> None:
+    knot: list = [1.0]
+    knot.append(knot)
+    table: dict = {"scale": 2.0}
+    table["self"] = table
+    compiled = weft.jit(lambda x: x * knot[1][1][0] * table["self"]["scale"])
+    for value in (2.0, 3.0):
+        knot[0] = table["scale"] = value
+        assert bits(compiled(X)) == bits(X * value * value)
+
+
+@pytest.mark.parametrize("deep", [_nested(100_000), _nested(1_001)])
+def test_deep_arguments_are_refused(deep: list) -> None:
+    with pytest.raises(weft.UnsupportedError, match="nested more than 1000 deep"):
+        weft.jit(lambda x, items: x)(X, deep)
+    with pytest.raises(weft.UnsupportedError, match="nested more than 1000 deep"):
+        weft.jit(lambda x: (x, deep))(X)
+
+
+def test_arguments_that_hold_themselves_are_refused() -> None:
+    knot: list = []
+    knot += [knot, knot]
+    with pytest.raises(weft.UnsupportedError, match="holds itself"):
+        weft.jit(lambda x, items: x)(X, knot)
+
+
+def test_too_much_state_is_refused() -> None:
+    many = list(range(300_000))
+    with pytest.raises(weft.UnsupportedError, match=r"`many`.*too many to compare"):
+        weft.jit(lambda x: x * many[0])(X)
+
+
+# Lifetime -----------------------------------------------------------------------------------------
+
+
+def test_a_method_compiled_into_its_object_is_freed() -> None:
+    class Model:
+        def __init__(self) -> None:
+            self.weight = weft.asarray([1.0, 2.0])
+            self.step = weft.jit(self._step)
+
+        def _step(self, x: Any) -> Any:
+            return x * self.weight
+
+    model = Model()
+    model.step(X)
+    gone = weakref.ref(model)
+    del model
+    gc.collect()
+    assert gone() is None
+
+
+def test_types_of_arguments_are_freed_and_not_confused() -> None:
+    compiled = weft.jit(lambda pair: pair[0] * len(type(pair).__name__))
+    for length in range(1, 10):
+        kind = collections.namedtuple("A" * length, "x")
+        assert bits(compiled(kind(X))) == bits(X * length)
+        gone = weakref.ref(kind)
+        del kind
+        compiled = weft.jit(lambda pair: pair[0] * len(type(pair).__name__))
+        gc.collect()
+        assert gone() is None
+
+
+def test_the_profiler_that_was_there_goes_on() -> None:
+    events = []
+    sys.setprofile(lambda frame, event, argument: events.append(frame.f_code.co_name))
+    try:
+        weft.jit(_named_for_the_profiler)(X)
+    finally:
+        sys.setprofile(None)
+    assert "_named_for_the_profiler" in events
+
+
+def _named_for_the_profiler(x: Any) -> Any:
+    return x * 2.0
+
+
+def test_reloaded_modules(tmp_path: Any) -> None:
+    (tmp_path / "weft_test_reload.py").write_text("def scaled(x):\n    return x * 2.0\n")
+    sys.path.insert(0, str(tmp_path))
+    try:
+        module = importlib.import_module("weft_test_reload")
+        compiled = weft.jit(lambda x: module.scaled(x))
+        assert bits(compiled(X)) == bits(X * 2.0)
+        (tmp_path / "weft_test_reload.py").write_text("def scaled(x):\n    return x * 30.0\n")
+        importlib.invalidate_caches()
+        importlib.reload(module)
+        assert bits(compiled(X)) == bits(module.scaled(X))
+    finally:
+        sys.path.remove(str(tmp_path))
