@@ -230,9 +230,46 @@ static ValueId tracedScalar(TraceScope &scope, PyObject *scalar, mlir::Location 
   return scope.graph.constant(weakDType(scalar), {}, int64From(scalar), true, location);
 }
 
-static PyRef applyTraced(TraceScope &scope, const OpCall &call, const Operands &operands) {
+bool weft::numberFits(PyObject *integer, DType dtype) {
+  int overflow;
+  int64_t value = PyLong_AsLongLongAndOverflow(integer, &overflow);
+  return overflow == 0 && fits(value, dtype);
+}
+
+/// An integer among the arguments meets tensors of a narrower dtype: the trace is for integers that
+/// fit into it. One that does not is taken as a literal, which promotion compares or refuses.
+static void checkRanges(TraceScope &scope, const OpCall &call, Operands &operands) {
+  if (call.op->promotion == Promotion::None)
+    return;
+  std::optional<DType> common;
+  for (const Operand &operand : operands)
+    if (!operand.scalar && !scope.own(asTensor(operand.object))->value.weak) {
+      DType dtype = scope.own(asTensor(operand.object))->value.dtype;
+      common = common ? commonDType(*common, dtype) : dtype;
+    }
+  if (!common || !isInteger(*common) || *common == DType::Int64)
+    return;
+  for (Operand &operand : operands) {
+    if (operand.scalar || !asTensor(operand.object)->value.isTracer())
+      continue;
+    ValueId id = asTensor(operand.object)->value.id;
+    PyObject *number = scope.scalarValue(id);
+    if (!number || !PyLong_CheckExact(number))
+      continue;
+    if (numberFits(number, *common)) {
+      scope.requireFit(id, *common);
+    } else {
+      operand.converted = scope.specialize(id);
+      operand.object = operand.converted.get();
+      operand.scalar = true;
+    }
+  }
+}
+
+static PyRef applyTraced(TraceScope &scope, const OpCall &call, Operands &operands) {
   ++eagerStatistics.tracedOps;
   mlir::Location location = scope.location();
+  checkRanges(scope, call, operands);
   llvm::SmallVector<ValueId, 3> ids;
   bool requiresGrad = false;
   for (const Operand &operand : operands) {
@@ -429,7 +466,7 @@ static PyRef applyEager(const OpCall &call, const Operands &operands) {
   return result;
 }
 
-static PyRef dispatch(const OpCall &call, const Operands &operands) {
+static PyRef dispatch(const OpCall &call, Operands &operands) {
   if (currentScope)
     return applyTraced(*currentScope, call, operands);
   return applyEager(call, operands);

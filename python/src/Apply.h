@@ -27,6 +27,9 @@ Array scalarArray(PyObject *number, DType dtype);
 inline bool isPythonScalar(PyObject *object) {
   return PyFloat_CheckExact(object) || PyLong_CheckExact(object) || PyBool_Check(object);
 }
+/// True if a Python integer fits into an integer dtype.
+bool numberFits(PyObject *integer, DType dtype);
+
 /// bool, int64 or float64: the weak dtype of a Python scalar.
 inline DType weakDType(PyObject *scalar) {
   return PyFloat_CheckExact(scalar) ? DType::Float64

@@ -236,6 +236,12 @@ static bool matches(Call &call, std::string &reason) {
       reason = "argument " + std::to_string(leaf) + ", whose value the function asks for, changed";
       return false;
     }
+  for (auto [leaf, dtype] : specialization.fits)
+    if (!numberFits(call.flat.leaves[leaf], dtype)) {
+      reason = "argument " + std::to_string(leaf) + " does not fit into " +
+               std::string(dtypeName(dtype)) + " any more";
+      return false;
+    }
   PyObject *function = call.state.function.get();
   return specialization.guards.check(function, call.flat.objects, reason) &&
          call.findHandles(reason) && hiddenMatch(call, reason);

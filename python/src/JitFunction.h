@@ -76,6 +76,8 @@ struct Specialization {
   std::vector<PyRef> statics;
   /// Python scalars whose value the trace depends on: leaf number and value.
   std::vector<std::pair<unsigned, PyRef>> scalars;
+  /// Python integers that have to fit into a dtype: leaf number and dtype.
+  std::vector<std::pair<unsigned, DType>> fits;
   GuardSet guards;
   std::vector<HandleSource> handles;
   std::vector<HiddenSource> hidden;

@@ -322,9 +322,15 @@ void Tracer::collectHidden() {
     if (entry.gradientRead)
       result->gradientPresence.push_back(
           {handleNumber(asTensor(entry.handle.get())), entry.gradientPresent});
-  for (size_t i = 0, scalar = 0; i < flat.leaves.size(); ++i)
-    if (!isTensor(flat.leaves[i]) && scope->specialized[scalar++])
-      result->scalars.push_back({unsigned(i), PyRef::borrow(flat.leaves[i])});
+  std::vector<unsigned> scalarLeaves;
+  for (size_t i = 0; i < flat.leaves.size(); ++i)
+    if (!isTensor(flat.leaves[i]))
+      scalarLeaves.push_back(i);
+  for (size_t i = 0; i < scalarLeaves.size(); ++i)
+    if (scope->specialized[i])
+      result->scalars.push_back({scalarLeaves[i], PyRef::borrow(flat.leaves[scalarLeaves[i]])});
+  for (auto [scalar, dtype] : scope->fits)
+    result->fits.push_back({scalarLeaves[scalar], dtype});
   collectTies();
 }
 

@@ -126,6 +126,17 @@ PyRef TraceScope::specialize(ValueId id) {
   return found->second.value;
 }
 
+void TraceScope::requireFit(ValueId id, DType dtype) {
+  const ScalarValue &scalar = scalarValues.at(id);
+  bool isArgument =
+      scalar.sources.size() == 1 && scalars[scalar.sources[0]].get() == scalar.value.get();
+  if (!isArgument)
+    return void(specialize(id));
+  std::pair entry(scalar.sources[0], dtype);
+  if (!llvm::is_contained(fits, entry))
+    fits.push_back(entry);
+}
+
 //===----------------------------------------------------------------------===//
 // Handles from outside
 //===----------------------------------------------------------------------===//

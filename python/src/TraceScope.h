@@ -68,6 +68,9 @@ public:
   /// Makes the Python value of `id` known, computed from scalars `left` and `right`.
   void noteScalar(ValueId id, PyRef value, ValueId left, ValueId right);
 
+  /// Makes the trace depend on `id`, a Python integer, fitting into `dtype`, into which it does.
+  void requireFit(ValueId id, DType dtype);
+
   /// Where the trace is: where the tensors are that it has met so far; null for the host, and if
   /// there were none. Whether they are all in one place is checked at the end.
   Device *device() const { return place.value_or(nullptr); }
@@ -121,6 +124,8 @@ public:
   /// Which of the scalar arguments the trace depends on.
   std::vector<PyRef> scalars;
   std::vector<bool> specialized;
+  /// Scalar arguments, by number, that have to fit into a dtype.
+  std::vector<std::pair<unsigned, DType>> fits;
 
 private:
   struct ScalarValue {

@@ -384,6 +384,24 @@ def test_numbers_that_are_not_asked_for_trace_nothing() -> None:
     assert compiled.stats()["traces"] == 1
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "int32"])
+def test_numbers_beyond_a_dtype_are_as_in_eager(dtype: str) -> None:
+    x = weft.asarray([1, 2], dtype=dtype)
+    greater, add = weft.jit(lambda x, n: x > n), weft.jit(lambda x, n: x + n)
+    derived = weft.jit(lambda x, n: x >= n - 1)
+    for number in (1, -1, 300, 70_000, 2**40, 5, -(2**40), 1):
+        assert greater(x, number).tolist() == (x > number).tolist()
+        assert derived(x, number).tolist() == (x >= number - 1).tolist()
+        try:
+            expected = (x + number).tolist()
+        except weft.OutOfRangeError:
+            with pytest.raises(weft.OutOfRangeError):
+                add(x, number)
+        else:
+            assert add(x, number).tolist() == expected
+    assert add.stats()["traces"] <= 6
+
+
 def test_pythons_errors_are_pythons() -> None:
     with pytest.raises(ZeroDivisionError):
         weft.jit(lambda x, n: x * (1 // n))(weft.ones(2), 0)
