@@ -42,8 +42,13 @@ def table_calls(weft: Any, rows: list[Any]) -> Iterator[Callable[[], object]]:
                 yield lambda function=function, x=same[0], r=row_vector: function(x, r)
 
 
+def assigned(x: Any, key: Any) -> None:
+    """An assignment of a number."""
+    x[key] = 1
+
+
 def other_calls(weft: Any) -> Iterator[Callable[[], object]]:
-    """Reductions, matrix products, conversions and indexing."""
+    """Reductions, matrix products, conversions, indexing, assignments and powers."""
     for dtype in REDUCED_DTYPES:
         x = weft.ones((4, 3), dtype=dtype)
         for name in ("sum", "max", "min", "mean", "prod", "argmax", "argmin"):
@@ -55,6 +60,11 @@ def other_calls(weft: Any) -> Iterator[Callable[[], object]]:
         yield lambda x=x: weft.permute_dims(x, (1, 0)) + 0
         yield lambda x=x: x[1:, 0]
         yield lambda x=x: x[0]
+        floating = dtype.startswith("float")
+        for exponent in (2, 3, 4, 0.5, -1, -0.5, -2) if floating else (2, 3, 4):
+            yield lambda x=x, exponent=exponent: x**exponent
+        for key in (0, slice(1, 3), (slice(None), 1), [1, 0]):
+            yield lambda dtype=dtype, key=key: assigned(weft.ones((4, 3), dtype=dtype), key)
     for source in COMMON_DTYPES:
         for target in COMMON_DTYPES:
             yield lambda s=source, t=target: weft.astype(weft.ones((4,), dtype=s), t)

@@ -131,7 +131,7 @@ Value KernelEmitter::readSize(int64_t number) {
 }
 
 Value KernelEmitter::parameter(int64_t number, Type type) {
-  Value raw = symbol(kernel.getSizeCount() + number);
+  Value raw = launchParameter(number);
   return atEntry([&]() -> Value {
     Type integer = current.getI64Type(), real = current.getF64Type();
     Value bits = arith::IndexCastOp::create(current, location(), integer, raw);

@@ -50,6 +50,9 @@ public:
   int64_t laneCount() override { return getSchedule().getLanes(); }
   mlir::Value element(mlir::Value tensor, llvm::ArrayRef<ElementIndex> indices) override;
   mlir::Value size(mlir::Value tensor, unsigned dimension) override;
+  mlir::Value launchParameter(int64_t number) override {
+    return symbol(kernel.getSizeCount() + number);
+  }
   mlir::Value guarded(mlir::Value condition, mlir::Value otherwise,
                       llvm::function_ref<mlir::Value()> body) override;
 

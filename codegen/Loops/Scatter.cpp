@@ -1,7 +1,7 @@
-// The template of scatter_add: x copied, then the updates added one index after the other.
+// The template of scatters: x copied, then the updates made one index after the other.
 //
 // The dimensions before the axis and those after it are independent; a task owns a block of the
-// latter, so the order of the additions is that of the indices whatever the number of threads.
+// latter, so the order of the updates is that of the indices whatever the number of threads.
 #include "codegen/Loops/KernelEmitter.h"
 
 using namespace mlir;
@@ -16,7 +16,7 @@ class Scatter {
 public:
   explicit Scatter(KernelEmitter &emitter)
       : emitter(emitter),
-        op(*emitter.getKernel().getBody().front().getOps<ScatterAddOp>().begin()) {
+        op(*emitter.getKernel().getBody().front().getOps<ScatterOpInterface>().begin()) {
     ArrayRef<int64_t> symbols = symbolsOf(op.getX().getType());
     outerSymbols.assign(symbols.begin(), symbols.begin() + op.getAxis());
     innerSymbols.assign(symbols.begin() + op.getAxis() + 1, symbols.end());
@@ -38,7 +38,7 @@ public:
       });
       Value count = emitter.product(symbolsOf(op.getIndices().getType()));
       emitter.loop(emitter.index(0), count, 1,
-                   [&](Value number) { addUpdate(outer, axis, number, count, low, high); });
+                   [&](Value number) { applyUpdate(outer, axis, number, count, low, high); });
     });
   }
 
@@ -47,7 +47,7 @@ private:
   Value columnBlocks() {
     return emitter.ceilDivideIndex(innerSize(), blockVectors * emitter.laneCount());
   }
-  Type dtype() { return getElementTypeOrSelf(op.getResult()); }
+  Type dtype() { return getElementTypeOrSelf(op.getX()); }
 
   /// The place of (outer, row, column) in a tensor [outer][rows][columns].
   Value place(Value outer, Value rows, Value row, Value column) {
@@ -79,7 +79,7 @@ private:
     });
   }
 
-  void addUpdate(Value outer, Value axis, Value number, Value count, Value low, Value high) {
+  void applyUpdate(Value outer, Value axis, Value number, Value count, Value low, Value high) {
     OpBuilder &builder = emitter.builder();
     Location location = op.getLoc();
     Type element = getElementTypeOrSelf(op.getIndices()),
@@ -98,17 +98,14 @@ private:
     emitter.ifTrue(inside, [&] {
       forEachVector(outer, axis, row, low, high, [&](Value where, Value column) {
         Value update = load(op.getUpdates(), place(outer, count, number, column));
-        Value before = loadAt(resultAddress(where));
-        Value sum = isa<FloatType>(getElementTypeOrSelf(before))
-                        ? Value(arith::AddFOp::create(builder, location, before, update))
-                        : Value(arith::AddIOp::create(builder, location, before, update));
-        return emitter.roundTo(sum, dtype());
+        auto before = [&] { return loadAt(resultAddress(where)); };
+        return emitter.roundTo(op.emitUpdated(builder, location, before, update), dtype());
       });
     });
   }
 
   KernelEmitter &emitter;
-  ScatterAddOp op;
+  ScatterOpInterface op;
   SmallVector<int64_t> outerSymbols, innerSymbols;
 };
 

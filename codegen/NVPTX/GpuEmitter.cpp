@@ -10,17 +10,9 @@ namespace weft {
 /// Buffers are read in pieces of at most so many bytes.
 static constexpr int64_t vectorBytes = 16;
 
-/// How many sizes and parameters a launch gives.
-static int64_t countSizes(KernelOp kernel) {
-  int64_t parameters = 0;
-  for (Operation &op : kernel.getBody().front())
-    if (auto number = op.getAttrOfType<IntegerAttr>("parameter"))
-      parameters = std::max(parameters, number.getInt() + 1);
-  return kernel.getSizeCount() + parameters;
-}
-
 GpuEmitter::GpuEmitter(KernelOp kernel, OpBuilder module)
-    : KernelEmitter(kernel, module), sizeCount(countSizes(kernel)) {}
+    : KernelEmitter(kernel, module),
+      sizeCount(kernel.getSizeCount() + kernel.getParameterCount()) {}
 
 //===----------------------------------------------------------------------===//
 // Stages

@@ -1,7 +1,7 @@
-// The GPU template of scatter_add: x copied, then the updates added.
+// The GPU template of scatters: x copied, then the updates made.
 //
 // First stage: the copy. Second stage: the rows along the axis are dealt to 16 buckets (row mod
-// 16), and a thread owns one bucket of one column: it walks over all indices and adds the updates
+// 16), and a thread owns one bucket of one column: it walks over all indices and makes the updates
 // of its rows. So each element gets its updates in the order of the indices, without atomics.
 #include "codegen/NVPTX/GpuEmitter.h"
 
@@ -18,7 +18,7 @@ class GpuScatter {
 public:
   explicit GpuScatter(GpuEmitter &emitter)
       : emitter(emitter),
-        op(*emitter.getKernel().getBody().front().getOps<ScatterAddOp>().begin()),
+        op(*emitter.getKernel().getBody().front().getOps<ScatterOpInterface>().begin()),
         walk(emitter, emitter.getSchedule().getLanes(),
              blockThreads * emitter.getSchedule().getLanes()) {
     ArrayRef<int64_t> symbols = symbolsOf(op.getX().getType());
@@ -35,12 +35,12 @@ public:
     });
   }
 
-  Value addTasks() { return walk.tasks(addSizes()); }
+  Value updateTasks() { return walk.tasks(updateSizes()); }
 
-  void emitAdd(Value task) {
+  void emitUpdates(Value task) {
     Value count = emitter.product(symbolsOf(op.getIndices().getType()));
     Value axis = emitter.size(op.getX(), op.getAxis());
-    walk.emit(task, addSizes(), [&](ArrayRef<ElementIndex> point) {
+    walk.emit(task, updateSizes(), [&](ArrayRef<ElementIndex> point) {
       emitter.loop(emitter.index(0), count, 1, [&](Value number) {
         Value row = rowOf(number, axis);
         Value bucket = emitter.remainderIndex(row, emitter.index(buckets));
@@ -50,7 +50,7 @@ public:
         Value isMine = emitter.isEqual(bucket, point[1].base);
         emitter.ifTrue(emitter.both(inside, isMine), [&] {
           Value column = point[2].base, outer = point[0].base;
-          addUpdate(place(outer, axis, row, column), place(outer, count, number, column));
+          applyUpdate(place(outer, axis, row, column), place(outer, count, number, column));
         });
       });
     });
@@ -62,10 +62,10 @@ private:
         emitter.multiplyIndex(emitter.product(outerSymbols), emitter.size(op.getX(), op.getAxis()));
     return {rows, emitter.product(innerSymbols)};
   }
-  SmallVector<Value> addSizes() {
+  SmallVector<Value> updateSizes() {
     return {emitter.product(outerSymbols), emitter.index(buckets), emitter.product(innerSymbols)};
   }
-  Type dtype() { return getElementTypeOrSelf(op.getResult()); }
+  Type dtype() { return getElementTypeOrSelf(op.getX()); }
   Type stored() { return KernelEmitter::storedType(dtype()); }
 
   Value linear(ArrayRef<ElementIndex> point, ArrayRef<Value> sizes) {
@@ -117,17 +117,15 @@ private:
     return arith::ExtSIOp::create(emitter.builder(), op.getLoc(), wide, index);
   }
 
-  void addUpdate(Value where, Value from) {
+  void applyUpdate(Value where, Value from) {
     Value update = load(op.getUpdates(), from);
-    Value before = loadFrom(emitter.outputBuffer(0), where);
-    Value sum = isa<FloatType>(getElementTypeOrSelf(before))
-                    ? Value(arith::AddFOp::create(emitter.builder(), op.getLoc(), before, update))
-                    : Value(arith::AddIOp::create(emitter.builder(), op.getLoc(), before, update));
-    store(where, emitter.roundTo(sum, dtype()));
+    auto before = [&] { return loadFrom(emitter.outputBuffer(0), where); };
+    Value after = op.emitUpdated(emitter.builder(), op.getLoc(), before, update);
+    store(where, emitter.roundTo(after, dtype()));
   }
 
   GpuEmitter &emitter;
-  ScatterAddOp op;
+  ScatterOpInterface op;
   GpuWalk walk;
   SmallVector<int64_t> outerSymbols, innerSymbols;
 };
@@ -140,8 +138,8 @@ void emitGpuScatter(GpuEmitter &emitter) {
       {blockThreads}, [=]() mutable { return scatter.copyTasks(); },
       [&](Value task) { scatter.emitCopy(task); });
   emitter.addStage(
-      {blockThreads}, [=]() mutable { return scatter.addTasks(); },
-      [&](Value task) { scatter.emitAdd(task); });
+      {blockThreads}, [=]() mutable { return scatter.updateTasks(); },
+      [&](Value task) { scatter.emitUpdates(task); });
 }
 
 } // namespace weft

@@ -117,8 +117,9 @@ private:
           !function.getArgAttr(argument.getArgNumber(), "weft.donated"))
         continue;
       BlockArgument read = kernel.getBody().getArgument(number);
+      auto isSame = [&](Value other) { return storageOf(other) == argument; };
       if (read.getType() != inKernel.getType() || !isReadInPlace(read) ||
-          llvm::count(launch.getInputs(), input) != 1 || isReadAfter(argument, launch))
+          llvm::count_if(launch.getInputs(), isSame) != 1 || isReadAfter(argument, launch))
         continue;
       taken.insert(argument);
       return argument.getArgNumber();
@@ -126,17 +127,19 @@ private:
     return std::nullopt;
   }
 
-  /// True if only elementwise ops read the value and what is computed from it.
+  /// True if the value, and what is computed from it, is only read at the element that is computed.
   static bool isReadInPlace(Value value) {
     llvm::SmallSetVector<Operation *, 8> readers;
-    readers.insert(value.user_begin(), value.user_end());
-    for (size_t next = 0; next < readers.size(); ++next) {
-      Operation *reader = readers[next];
-      if (!isa<YieldOp, ElementwiseOpInterface>(reader))
-        return false;
-      readers.insert(reader->user_begin(), reader->user_end());
-    }
-    return true;
+    auto addReaders = [&](Value read) {
+      return llvm::all_of(read.getUses(), [&](OpOperand &use) {
+        readers.insert(use.getOwner());
+        return isa<YieldOp>(use.getOwner()) || readsInPlace(use.getOwner(), use.getOperandNumber());
+      });
+    };
+    bool isInPlace = addReaders(value);
+    for (size_t next = 0; isInPlace && next < readers.size(); ++next)
+      isInPlace = isa<YieldOp>(readers[next]) || addReaders(readers[next]->getResult(0));
+    return isInPlace;
   }
 
   /// True if anything but `launch` reads the storage of `value` at the same time or later.
@@ -221,7 +224,7 @@ private:
     case Template::contraction:
       return "one contraction with the elementwise ops on its result";
     case Template::scatter:
-      return "updates are added in order, in a kernel of their own";
+      return "updates are made in order, in a kernel of their own";
     }
     llvm_unreachable("all templates have a reason");
   }

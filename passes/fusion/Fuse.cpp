@@ -15,6 +15,9 @@
 // the launch:
 //   %1 = weft.constant {parameter = 0 : i64} dense<0.0> : ...
 //   weft.launch @kernel_0(...) sizes [...] {parameters = [2.5 : f32]} : ...
+// So are numbers of ops that code generation need not know (LaunchNumberOpInterface), as the places
+// of slices, which are ?0, ?1, ... in the kernel:
+//   %2 = weft.slice %x starts [?0] steps [1] : ...
 // So are the numbers of symbolic sizes, #weft.symbolic_size<"n", f32>. Kernels never hold a
 // symbolic size; what needs its number is an error. `weft.conditions` on a function lists the sizes
 // that may not be negative when the symbols have values.
@@ -205,6 +208,7 @@ private:
         continue;
       }
       Operation *clone = builder.clone(*op, mapping);
+      addLaunchNumbers(op, clone);
       for (auto [result, original] : llvm::zip_equal(clone->getResults(), op->getResults()))
         result.setType(numbering.typeInKernel(original));
     }
@@ -229,6 +233,20 @@ private:
       parameters.push_back(element);
     }
     return copy;
+  }
+
+  /// Numbers of attributes that the launch gives, so that kernels that differ in them are one.
+  void addLaunchNumbers(Operation *op, Operation *clone) {
+    auto launched = dyn_cast<LaunchNumberOpInterface>(op);
+    if (!launched)
+      return;
+    Builder builder(op->getContext());
+    for (auto [name, position] : launched.getLaunchNumbers()) {
+      SmallVector<int64_t> numbers(clone->getAttrOfType<DenseI64ArrayAttr>(name).asArrayRef());
+      parameters.push_back(builder.getI64IntegerAttr(numbers[position]));
+      numbers[position] = fromLaunch(parameters.size() - 1);
+      clone->setAttr(name, builder.getDenseI64ArrayAttr(numbers));
+    }
   }
 
   /// What a constant is filled with.

@@ -22,7 +22,7 @@ static bool isFusable(Operation *op) {
     return false;
   if (auto constant = dyn_cast<ConstantOp>(op))
     return isa<SplatElementsAttr>(constant.getValue());
-  return isMap(op) || isa<ReductionOpInterface, ContractionOpInterface, ScatterAddOp>(op);
+  return isMap(op) || isa<ReductionOpInterface, ContractionOpInterface, ScatterOpInterface>(op);
 }
 
 /// True if the op's template reads its operands from memory.
@@ -31,16 +31,6 @@ static bool readsMemory(Operation *op) { return !isMap(op) && !isa<ReductionOpIn
 /// True if computing the op again costs no more than reading its result: it has no operands, or
 /// only says where an element comes from.
 static bool isFree(Operation *op) { return op->getNumOperands() == 0 || isa<BroadcastOp>(op); }
-
-/// True if `user` reads the element of the operand that it is computing itself.
-static bool readsInPlace(Operation *user, unsigned operand) {
-  auto dimensions = dyn_cast<DimensionOpInterface>(user);
-  if (!dimensions || !isMap(user))
-    return false;
-  auto labels = dimensions.getDimensionLabels();
-  ArrayRef<int64_t> result = labels[user->getNumOperands()];
-  return ArrayRef<int64_t>(labels[operand]) == result && !llvm::is_contained(result, -1);
-}
 
 /// True if each element of an operand is read once for an element of the result.
 static bool readsOnce(Operation *user, unsigned operand) {

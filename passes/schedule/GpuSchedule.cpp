@@ -261,7 +261,7 @@ ScheduleAttr chooseGpuSchedule(KernelOp kernel, LaunchOp launch, bool warpgroups
         return chooseRows(kernel, reduction, launch);
       return chooseColumns(kernel, Template::column_reduction);
     }
-    if (isa<ScatterAddOp>(op))
+    if (isa<ScatterOpInterface>(op))
       return chooseColumns(kernel, Template::scatter);
   }
   return chooseElementwise(kernel, launch);

@@ -87,7 +87,7 @@ private:
         bool rows = axes.empty() || axes.back() == rank - 1; // without axes: refused by templates
         return make(rows ? Template::row_reduction : Template::column_reduction);
       }
-      if (isa<ScatterAddOp>(op))
+      if (isa<ScatterOpInterface>(op))
         return make(Template::scatter);
     }
     return make(Template::elementwise);

@@ -7,6 +7,7 @@
 #include "lib/Trace/Placement.h"
 #include "lib/Trace/Promotion.h"
 #include "python/src/Errors.h"
+#include "python/src/FixedExponents.h"
 #include "python/src/SymbolicSizeObject.h"
 #include "python/src/TraceScope.h"
 
@@ -467,6 +468,14 @@ static PyRef applyEager(const OpCall &call, const Operands &operands) {
 }
 
 static PyRef dispatch(const OpCall &call, Operands &operands) {
+  if (operands.size() == 2 && operands[1].scalar && !operands[0].scalar) {
+    // The dtype of a weak base is not decided yet.
+    const TensorValue &base = asTensor(operands[0].object)->value;
+    if (auto fixed = withFixedExponent(call, base.dtype, operands[1].object); fixed && !base.weak) {
+      Operands alone = {operands[0]};
+      return dispatch(*fixed, alone);
+    }
+  }
   if (currentScope)
     return applyTraced(*currentScope, call, operands);
   return applyEager(call, operands);

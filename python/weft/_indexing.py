@@ -401,42 +401,10 @@ def set_item(x: Tensor, key: object, value: object) -> None:
     shape = (*merged.shape[:front], *index.shape, *merged.shape[front + 1 :])
     updates = _fitted(replacement, shape)
     if updates._size != 0:
-        is_known = all(array.is_known for array, _ in selection.arrays)
-        changed = _with_slices(merged, index, updates, front, is_known)
+        changed = _core.apply("weft.scatter", (merged, index, updates), {"axis": front})
+        if not all(array.is_known for array, _ in selection.arrays):
+            changed = nan_beside_unknown(changed, index, merged.shape[front])
         x.assign(selection.put(x, reshape(changed, part.shape)))
-
-
-def _with_slices(x: Tensor, index: Tensor, updates: Tensor, axis: int, is_known: bool) -> Tensor:
-    """x with ``updates`` in the place of the slices at ``index`` along ``axis``; of equal positions
-    the last one counts."""
-    from ._ops import maximum, where
-
-    size, count, shape = x.shape[axis], index._size, updates.shape
-    writer = _known_writers(index, size) if is_known else _writers(index, size)
-    listed = reshape(updates, (*shape[:axis], count, *shape[axis + index.ndim :]))
-    chosen = take(listed, maximum(writer, 0), axis=axis)
-    is_written = reshape(writer >= 0, [-1 if i == axis else 1 for i in range(x.ndim)])
-    changed = where(is_written, chosen, x)
-    return changed if is_known else nan_beside_unknown(changed, index, size)
-
-
-def _known_writers(index: Tensor, size: int) -> Tensor:
-    """For each of ``size`` positions the number of the last index that names it, or -1."""
-    writers = np.full(size, -1, np.int64)
-    positions = np.asarray(_core.on_host(index)).reshape(-1)
-    writers[positions] = np.arange(positions.size)
-    return asarray(writers, device=index.device)
-
-
-def _writers(index: Tensor, size: int) -> Tensor:
-    """The same of an index whose values are not known: by comparing all with all."""
-    from ._ops import where
-    from ._reductions import max
-
-    flat = astype(reshape(index, (1, -1)), int64)
-    positions = reshape(_iota((size,), 0, int64, index.device), (-1, 1))
-    numbers = reshape(_iota((index._size,), 0, int64, index.device), (1, -1))
-    return max(where(where(flat < 0, flat + size, flat) == positions, numbers, -1), axis=1)
 
 
 def _set_by_mask(x: Tensor, items: list, value: Tensor) -> Tensor | None:
@@ -497,20 +465,4 @@ def put_slice(x: Tensor, value: Tensor, starts: Sequence[int], steps: Sequence[i
 
 
 def _overwritten(x: Tensor, placed: Tensor, starts: list[int], steps: list[int]) -> Tensor:
-    from ._ops import where
-
-    attributes = {"low": starts, "interior": [step - 1 for step in steps]}
-    spread = _core.apply(
-        "weft.pad", (placed, _core.full((), 0, x.dtype, x.device)), attributes, x.shape, x.dtype
-    )
-    inside = _core.apply(
-        "weft.pad",
-        (
-            _core.full(placed.shape, True, bool_, x.device),
-            _core.full((), False, bool_, x.device),
-        ),
-        attributes,
-        x.shape,
-        bool_,
-    )
-    return where(inside, spread, x)
+    return _core.apply("weft.update", (x, placed), {"starts": starts, "steps": steps})

@@ -50,6 +50,17 @@ def constants_and_inputs(x: weft.Tensor) -> tuple[weft.Tensor, ...]:
     return x, weft.asarray(table), doubled, doubled, x
 
 
+def places(x: weft.Tensor, i: weft.Tensor) -> tuple[weft.Tensor, ...]:
+    """Slices, paddings, updates and scatters, of which equal kernels are called at other places."""
+    pieces = [x[5 * k : 5 * k + 4, ::-2] + x[k + 3 :: -k - 1][:1, ::-2] for k in range(3)]
+    changed = x * 1.0
+    for k in range(3):
+        changed[k] = x[k + 4]
+        changed[k + 3 :: 7, 2::5] = float(k)
+    changed[i] = x[:11] * 2.0
+    return (*pieces, weft.pad(x, [(2, 1), (0, 3)], 7.0), changed)
+
+
 def cases() -> dict[str, Case]:
     """The programs by name."""
     x, y = normal(37, 19), normal(37, 19, seed=1)
@@ -75,6 +86,8 @@ def cases() -> dict[str, Case]:
         "gather": Case(
             lambda a, i: weft.take(a, i, axis=0), [x, integers(11, dtype=np.int64) % 37]
         ),
+        "places": Case(places, [x, integers(11, dtype=np.int64) % 37]),
+        "powers": Case(lambda a: tuple(a**n for n in (-2, -1, -0.5, 0, 0.5, 1, 2, 3, 4, 1.7)), [x]),
         "no elements": Case(
             lambda a, b: (a @ b, weft.sum(a, axis=0)), [normal(0, 4), normal(4, 3)]
         ),

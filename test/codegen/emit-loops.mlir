@@ -91,6 +91,19 @@ weft.kernel @pad(%x: tensor<?xf32, #weft.sizes<[0]>>, %v: tensor<f32, #weft.size
   weft.yield %0 : tensor<?xf32, #weft.sizes<[1]>>
 }
 
+// Where a slice begins is read behind the sizes; neighbours stay neighbours.
+// CHECK-LABEL: func.func @slice_from_launch_0(
+// CHECK-SAME: %{{.*}}: !llvm.ptr, %[[SIZES:.*]]: !llvm.ptr
+// CHECK: llvm.getelementptr %[[SIZES]][2]
+// CHECK-NOT: masked_gather
+// CHECK: scf.for
+weft.kernel @slice_from_launch(%x: tensor<?xf32, #weft.sizes<[0]>>)
+    -> tensor<?xf32, #weft.sizes<[1]>>
+    attributes {schedule = #weft.schedule<kind = elementwise, lanes = 16, grain = 1024>} {
+  %0 = weft.slice %x starts [?0] steps [1] : tensor<?xf32, #weft.sizes<[0]>> -> tensor<?xf32, #weft.sizes<[1]>>
+  weft.yield %0 : tensor<?xf32, #weft.sizes<[1]>>
+}
+
 // float16 is computed in float32 and rounded once, when it is stored.
 // CHECK-LABEL: func.func @half_0(
 // CHECK: arith.extf %{{.*}} : vector<16xf16> to vector<16xf32>

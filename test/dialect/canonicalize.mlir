@@ -77,3 +77,24 @@ func.func @keep_transpose(%a: tensor<2x5x3xf32>, %b: tensor<5x3x4xf32>) -> tenso
   %1 = weft.matmul %0, %b : tensor<5x2x3xf32>, tensor<5x3x4xf32> -> tensor<5x2x4xf32>
   return %1 : tensor<5x2x4xf32>
 }
+
+// A power with a known exponent that has products is these products; others stay powers.
+// CHECK-LABEL: func.func @fixed_exponents(
+// CHECK-SAME: %[[X:.*]]: tensor<3xf32>, %[[N:.*]]: tensor<3xi32>
+// CHECK-DAG: %[[ROOT:.*]] = weft.fixed_pow %[[X]] exponent -5.000000e-01 : tensor<3xf32>
+// CHECK-DAG: %[[CUBE:.*]] = weft.fixed_pow %[[N]] exponent 3.000000e+00 : tensor<3xi32>
+// CHECK-DAG: %[[POWER:.*]] = weft.pow %[[X]], %{{.*}} : tensor<3xf32>
+// CHECK-DAG: %[[INVERSE:.*]] = weft.pow %[[N]], %{{.*}} : tensor<3xi32>
+// CHECK: return %[[ROOT]], %[[CUBE]], %[[POWER]], %[[INVERSE]]
+func.func @fixed_exponents(%x: tensor<3xf32>, %n: tensor<3xi32>)
+    -> (tensor<3xf32>, tensor<3xi32>, tensor<3xf32>, tensor<3xi32>) {
+  %half = weft.constant dense<-0.5> : tensor<3xf32> : tensor<3xf32>
+  %three = weft.constant dense<3> : tensor<3xi32> : tensor<3xi32>
+  %other = weft.constant dense<2.5> : tensor<3xf32> : tensor<3xf32>
+  %minus = weft.constant dense<-1> : tensor<3xi32> : tensor<3xi32>
+  %0 = weft.pow %x, %half : tensor<3xf32>
+  %1 = weft.pow %n, %three : tensor<3xi32>
+  %2 = weft.pow %x, %other : tensor<3xf32>
+  %3 = weft.pow %n, %minus : tensor<3xi32>
+  return %0, %1, %2, %3 : tensor<3xf32>, tensor<3xi32>, tensor<3xf32>, tensor<3xi32>
+}

@@ -161,3 +161,11 @@ func.func @f(%x: tensor<3xf32>) {
   %0 = "weft.add"(%x) : (tensor<3xf32>) -> tensor<3xf32>
   return
 }
+
+// -----
+
+func.func @f(%x: tensor<3xi32>) {
+  // expected-error@+1 {{fixed_pow: has no products for the exponent -1.000000 of i32}}
+  %0 = weft.fixed_pow %x exponent -1.0 : tensor<3xi32>
+  return
+}

@@ -187,3 +187,15 @@ func.func @pad(%x: tensor<3xf32>, %e: tensor<0xf32>) -> (tensor<3xf32>, tensor<2
   %1 = weft.pad %e, %seven low [0] interior [0] : tensor<0xf32>, tensor<f32> -> tensor<2xf32>
   return %0, %1 : tensor<3xf32>, tensor<2xf32>
 }
+
+// Replacing nothing is nothing. The value in the place of everything stays a copy of it.
+// CHECK-LABEL: func.func @update(
+// CHECK-SAME: %[[X:.*]]: tensor<3xf32>, %[[V:.*]]: tensor<3xf32>
+// CHECK: %[[COPY:.*]] = weft.update %[[X]], %[[V]]
+// CHECK: return %[[X]], %[[COPY]]
+func.func @update(%x: tensor<3xf32>, %v: tensor<3xf32>, %e: tensor<0xf32>)
+    -> (tensor<3xf32>, tensor<3xf32>) {
+  %0 = weft.update %x, %e starts [0] steps [1] : tensor<3xf32>, tensor<0xf32> -> tensor<3xf32>
+  %1 = weft.update %x, %v starts [0] steps [1] : tensor<3xf32>, tensor<3xf32> -> tensor<3xf32>
+  return %0, %1 : tensor<3xf32>, tensor<3xf32>
+}

@@ -147,3 +147,15 @@ func.func @f(%x: tensor<3xf32>) {
   %0 = weft.launch @k(%x) sizes [400] : (tensor<3xf32>) -> tensor<3xf32>
   return
 }
+
+// -----
+
+weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[1]>> {
+  %0 = weft.slice %x starts [?1] steps [1] : tensor<?xf32, #weft.sizes<[0]>> -> tensor<?xf32, #weft.sizes<[1]>>
+  weft.yield %0 : tensor<?xf32, #weft.sizes<[1]>>
+}
+func.func @f(%x: tensor<3xf32>) {
+  // expected-error@+1 {{'weft.launch' op gives 1 parameters, the kernel takes 2}}
+  %0 = weft.launch @k(%x) sizes [3, 2] {parameters = [1 : i64]} : (tensor<3xf32>) -> tensor<2xf32>
+  return
+}

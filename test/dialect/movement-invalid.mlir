@@ -232,7 +232,64 @@ func.func @f(%x: tensor<4x3xf32>, %i: tensor<2xf32>) {
 // -----
 
 func.func @f(%x: tensor<4x3xf32>, %i: tensor<2xi64>, %u: tensor<3x3xf32>) {
-  // expected-error@+1 {{scatter_add: updates have shape [3, 3], but x and the indices want [2, 3]}}
+  // expected-error@+1 {{scatter: updates have shape [3, 3] and dtype f32, but x and the indices want [2, 3] and f32}}
   %0 = weft.scatter_add %x, %i, %u axis 0 : tensor<4x3xf32>, tensor<2xi64>, tensor<3x3xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<4x3xf32>, %i: tensor<2xi64>, %u: tensor<2x3xf64>) {
+  // expected-error@+1 {{scatter: updates have shape [2, 3] and dtype f64, but x and the indices want [2, 3] and f32}}
+  %0 = weft.scatter %x, %i, %u axis 0 : tensor<4x3xf32>, tensor<2xi64>, tensor<2x3xf64>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<5xf32>, %v: tensor<3xf32>) {
+  // expected-error@+1 {{update: dimension 0 needs 6 elements, the result has 5}}
+  %0 = weft.update %x, %v starts [1] steps [2] : tensor<5xf32>, tensor<3xf32> -> tensor<5xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<5xf32>, %v: tensor<3xf32>) {
+  // expected-error@+1 {{update: starts may not be negative, and steps must be positive}}
+  %0 = weft.update %x, %v starts [4] steps [-1] : tensor<5xf32>, tensor<3xf32> -> tensor<5xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<5x5xf32>, %v: tensor<3xf32>) {
+  // expected-error@+1 {{update: needs a start, a step and a size of the value for each of the 2 dimensions of x}}
+  %0 = weft.update %x, %v starts [0, 0] steps [1, 1] : tensor<5x5xf32>, tensor<3xf32> -> tensor<5x5xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<5xf32>, %v: tensor<3xi32>) {
+  // expected-error@+1 {{update: x has dtype f32, the value i32}}
+  %0 = weft.update %x, %v starts [0] steps [1] : tensor<5xf32>, tensor<3xi32> -> tensor<5xf32>
+  return
+}
+
+// -----
+
+// Only a launch gives numbers, and it gives them to kernels.
+func.func @f(%x: tensor<5xf32>) {
+  // expected-error@+1 {{'weft.slice' op is not in a kernel, whose launch could give it numbers}}
+  %0 = weft.slice %x starts [?0] steps [1] : tensor<5xf32> -> tensor<3xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<5xf32>) {
+  // expected-error@+1 {{no launch has a parameter 70000}}
+  %0 = weft.slice %x starts [?70000] steps [1] : tensor<5xf32> -> tensor<3xf32>
   return
 }

@@ -158,6 +158,8 @@ func.func @binary_integer(%x: tensor<3xui8>, %y: tensor<3xui8>) -> (tensor<3xui8
   %3 = weft.floor_divide %x, %y : tensor<3xui8>
   // CHECK: weft.remainder %{{[a-z0-9]+}}, %{{[a-z0-9]+}} : tensor<3xui8>
   %4 = weft.remainder %x, %y : tensor<3xui8>
+  // CHECK: weft.fixed_pow %{{[a-z0-9]+}} exponent 3.000000e+00 : tensor<3xui8>
+  %fixed = weft.fixed_pow %x exponent 3.0 : tensor<3xui8>
   // CHECK: weft.pow %{{[a-z0-9]+}}, %{{[a-z0-9]+}} : tensor<3xui8>
   %5 = weft.pow %x, %y : tensor<3xui8>
   // CHECK: weft.maximum %{{[a-z0-9]+}}, %{{[a-z0-9]+}} : tensor<3xui8>

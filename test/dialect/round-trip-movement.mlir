@@ -35,6 +35,9 @@ func.func @rearrangement(%x: tensor<2x3xf32>, %s: tensor<f32>) -> (tensor<6x1xf3
   %4 = weft.slice %x starts [1, 2] steps [-1, -2] : tensor<2x3xf32> -> tensor<2x2xf32>
   // CHECK: weft.pad %{{[a-z0-9]+}}, %{{[a-z0-9]+}} low [1, 0] interior [0, 2] : tensor<2x3xf32>, tensor<f32> -> tensor<4x8xf32>
   %5 = weft.pad %x, %s low [1, 0] interior [0, 2] : tensor<2x3xf32>, tensor<f32> -> tensor<4x8xf32>
+  // CHECK: weft.update %{{[a-z0-9]+}}, %{{[a-z0-9]+}} starts [0, 1] steps [1, 2] : tensor<2x3xf32>, tensor<2x1xf32> -> tensor<2x3xf32>
+  %9 = weft.slice %x starts [0, 0] steps [1, 1] : tensor<2x3xf32> -> tensor<2x1xf32>
+  %8 = weft.update %x, %9 starts [0, 1] steps [1, 2] : tensor<2x3xf32>, tensor<2x1xf32> -> tensor<2x3xf32>
   // CHECK: weft.concatenate %{{[a-z0-9]+}}, %{{[a-z0-9]+}}, %{{[a-z0-9]+}} axis 0 : tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32> -> tensor<6x3xf32>
   %6 = weft.concatenate %x, %x, %x axis 0 : tensor<2x3xf32>, tensor<2x3xf32>, tensor<2x3xf32> -> tensor<6x3xf32>
   // CHECK: weft.concatenate %{{[a-z0-9]+}} axis 1 : tensor<2x3xf32> -> tensor<2x3xf32>
@@ -48,6 +51,8 @@ func.func @indexed(%x: tensor<5x2xf32>, %i: tensor<3x4xi64>, %u: tensor<3x4x2xf3
   %0 = weft.gather %x, %i axis 0 : tensor<5x2xf32>, tensor<3x4xi64> -> tensor<3x4x2xf32>
   // CHECK: weft.scatter_add %{{[a-z0-9]+}}, %{{[a-z0-9]+}}, %{{[a-z0-9]+}} axis 0 : tensor<5x2xf32>, tensor<3x4xi64>, tensor<3x4x2xf32>
   %1 = weft.scatter_add %x, %i, %u axis 0 : tensor<5x2xf32>, tensor<3x4xi64>, tensor<3x4x2xf32>
+  // CHECK: weft.scatter %{{[a-z0-9]+}}, %{{[a-z0-9]+}}, %{{[a-z0-9]+}} axis 0 : tensor<5x2xf32>, tensor<3x4xi64>, tensor<3x4x2xf32>
+  %2 = weft.scatter %x, %i, %u axis 0 : tensor<5x2xf32>, tensor<3x4xi64>, tensor<3x4x2xf32>
   return %1 : tensor<5x2xf32>
 }
 
@@ -102,4 +107,13 @@ func.func @windows(%x: tensor<1x5x5x3xf32>) -> (tensor<1x5x5x3xf32>) {
   // CHECK: weft.window_spread %{{[a-z0-9]+}} window [3, 3] strides [2, 2] : tensor<1x2x2x3xf32> -> tensor<1x5x5x3xf32>
   %4 = weft.window_spread %3 window [3, 3] strides [2, 2] : tensor<1x2x2x3xf32> -> tensor<1x5x5x3xf32>
   return %4 : tensor<1x5x5x3xf32>
+}
+
+// In a kernel numbers may be those that the launch gives.
+// CHECK-LABEL: weft.kernel @from_launch(
+// CHECK: weft.slice %{{[a-z0-9]+}} starts [?0, 0] steps [-1, ?1]
+weft.kernel @from_launch(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>)
+    -> tensor<?x?xf32, #weft.sizes<[2, 3]>> {
+  %0 = weft.slice %x starts [?0, 0] steps [-1, ?1] : tensor<?x?xf32, #weft.sizes<[0, 1]>> -> tensor<?x?xf32, #weft.sizes<[2, 3]>>
+  weft.yield %0 : tensor<?x?xf32, #weft.sizes<[2, 3]>>
 }

@@ -142,3 +142,31 @@ func.func @product(%x: tensor<4xf32>) -> tensor<f32>
   %loss = weft.prod %x [0] : tensor<4xf32> -> tensor<f32>
   return %loss : tensor<f32>
 }
+
+// What was replaced has no gradient, and the value that of its place.
+// CHECK-LABEL: func.func @updated(
+// CHECK-DAG: weft.update %[[G:.*]], %{{.*}} starts [1] steps [2] : tensor<7xf32>, tensor<3xf32> -> tensor<7xf32>
+// CHECK-DAG: weft.slice %{{.*}} starts [1] steps [2] : tensor<7xf32> -> tensor<3xf32>
+func.func @updated(%x: tensor<7xf32>, %v: tensor<3xf32>) -> tensor<f32>
+    attributes {weft.differentiate = [0, 1]} {
+  %y = weft.update %x, %v starts [1] steps [2] : tensor<7xf32>, tensor<3xf32> -> tensor<7xf32>
+  %z = weft.exp %y : tensor<7xf32>
+  %loss = weft.sum %z [0] : tensor<7xf32> -> tensor<f32>
+  return %loss : tensor<f32>
+}
+
+// Of equal indices the last one has the gradient: that whose number is left after scattering.
+// CHECK-LABEL: func.func @scattered(
+// CHECK-SAME: %{{.*}}: tensor<7x2xf32>, %[[I:.*]]: tensor<3xi64>, %{{.*}}: tensor<3x2xf32>)
+// CHECK-DAG: %[[IOTA:.*]] = weft.iota 0 : tensor<3xi64>
+// CHECK-DAG: %[[NUMBERS:.*]] = weft.add %[[IOTA]], %{{.*}} : tensor<3xi64>
+// CHECK-DAG: %[[WINNERS:.*]] = weft.scatter %{{.*}}, %[[I]], %[[NUMBERS]] axis 0 : tensor<7xi64>, tensor<3xi64>, tensor<3xi64>
+// CHECK-DAG: weft.gather %[[WINNERS]], %[[I]] axis 0
+// CHECK-DAG: weft.scatter %{{.*}}, %[[I]], %{{.*}} axis 0 : tensor<7x2xf32>, tensor<3xi64>, tensor<3x2xf32>
+func.func @scattered(%x: tensor<7x2xf32>, %i: tensor<3xi64>, %u: tensor<3x2xf32>) -> tensor<f32>
+    attributes {weft.differentiate = [0, 2]} {
+  %y = weft.scatter %x, %i, %u axis 0 : tensor<7x2xf32>, tensor<3xi64>, tensor<3x2xf32>
+  %z = weft.exp %y : tensor<7x2xf32>
+  %loss = weft.sum %z [0, 1] : tensor<7x2xf32> -> tensor<f32>
+  return %loss : tensor<f32>
+}

@@ -110,6 +110,19 @@ CASTS = {
     ]
 }
 
+
+def _assigned_rows(x: weft.Tensor, i: weft.Tensor, y: weft.Tensor) -> weft.Tensor:
+    x = x * 2.0
+    x[i] = y
+    return x
+
+
+def _assigned_slices(x: weft.Tensor, y: weft.Tensor) -> weft.Tensor:
+    x = x * 2.0
+    x[1::2, 3::4] = y
+    return x
+
+
 MOVEMENT = {
     "transpose": Case(lambda x: x.T, (normal(37, 41),)),
     "transpose_whole_tiles": Case(lambda x: x.T, (normal(64, 32),)),
@@ -125,6 +138,10 @@ MOVEMENT = {
         lambda x, i, y: weft.scatter_add(x, i, y),
         (normal(6, 5), whole(20, below=6), normal(20, 5, seed=1)),
     ),
+    "assigned_rows": Case(
+        _assigned_rows, (normal(6, 5), whole(20, below=6), normal(20, 5, seed=1))
+    ),
+    "assigned_slices": Case(_assigned_slices, (normal(9, 12), normal(4, 3, seed=1))),
     "triangle": Case(lambda x: weft.tril(x), (normal(7, 7),)),
     "counting": Case(lambda x: x + weft.arange(x.shape[0], device=x.device), (whole(9),)),
     "one_hot": Case(lambda i: weft.one_hot(i, 6), (whole(5, below=6),)),

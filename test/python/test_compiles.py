@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import weft
+from numerics import assert_same_bits
 from weft.nn import functional as F
 
 # 50 sizes from 1 to 200, more odd ones than even.
@@ -73,6 +74,64 @@ def test_eager_calls_of_new_sizes_compile_nothing() -> None:
     for size in SIZES[2:]:
         _perceptron(_random(size, 20))
     assert _kernels_made() == after_two
+
+
+def _row_set(x: weft.Tensor, i: int) -> weft.Tensor:
+    x = x * 2.0
+    x[i] = 1.0
+    return x
+
+
+def _rows_spread(x: weft.Tensor, i: int) -> weft.Tensor:
+    x = x * 2.0
+    x[i :: i + 3, 3:9] = x[:1, 3:9]
+    return x
+
+
+# The size of the result differs as well: neither is part of a kernel.
+_PLACES: dict[str, Callable[[weft.Tensor, int], weft.Tensor]] = {
+    "slice": lambda x, i: x[i * 8 : (i + 1) * 8] * 2.0,
+    "row": lambda x, i: x[i] * 2.0,
+    "columns": lambda x, i: x[:, i : i + 2] * 2.0,
+    "reversed": lambda x, i: x[i + 3 :: -1] * 2.0,
+    "steps": lambda x, i: x[:: i + 2] * 2.0,
+    "flip": lambda x, i: weft.flip(x[: i + 4], axis=0),
+    "pad": lambda x, i: weft.pad(x, [(i, 1), (0, i)]),
+    "gradient": lambda x, i: weft.grad(lambda t: weft.sum(t[i :: i + 3] * t[i : i + 1]))(x),
+    "row_set": _row_set,
+    "rows_spread": _rows_spread,
+    "several": lambda x, i: x[i : i + 4] + x[i + 1 : i + 5, ::-1] - x[2 * i : 2 * i + 4],
+}
+
+
+@pytest.mark.parametrize("name", _PLACES)
+@pytest.mark.parametrize("compiled", [False, True], ids=["eager", "jit"])
+def test_places_steps_and_paddings_compile_once(name: str, compiled: bool) -> None:
+    place = _PLACES[name]
+    function = weft.jit(place, static_argnums=1) if compiled else place
+    x = _random(200, 20)
+    function(x, 1)
+    after_one = _kernels_made()
+    for i in range(2, 12):
+        assert_same_bits(function(x, i), place(x, i))
+    assert _kernels_made() == after_one
+
+
+def test_an_unrolled_recurrence_compiles_no_kernel_for_each_step() -> None:
+    weights = _random(20, 20)
+
+    def recurrence(x: weft.Tensor, steps: int) -> weft.Tensor:
+        state = x[0]
+        for i in range(1, steps):
+            state = weft.tanh(state @ weights + x[i])
+        return state
+
+    function = weft.jit(recurrence, static_argnums=1)
+    x = _random(60, 4, 20)
+    function(x, 6)
+    after_six = _kernels_made()
+    function(x, 50)
+    assert _kernels_made() == after_six
 
 
 def test_a_layer_that_is_repeated_is_compiled_once() -> None:

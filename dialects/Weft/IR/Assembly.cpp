@@ -59,6 +59,39 @@ void printSizes(OpAsmPrinter &printer, Operation *, ShapeAttr sizes) {
   printSizeList(printer, sizes.getSizes());
 }
 
+static ParseResult parseNumber(OpAsmParser &parser, int64_t &number) {
+  if (failed(parser.parseOptionalQuestion()))
+    return parser.parseInteger(number);
+  llvm::SMLoc location = parser.getCurrentLocation();
+  int64_t parameter = 0;
+  if (parser.parseInteger(parameter))
+    return failure();
+  if (parameter < 0 || parameter >= mostParameters)
+    return parser.emitError(location) << "no launch has a parameter " << parameter;
+  number = fromLaunch(parameter);
+  return success();
+}
+
+ParseResult parseNumbers(OpAsmParser &parser, DenseI64ArrayAttr &numbers) {
+  SmallVector<int64_t> list;
+  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::Square,
+                                     [&] { return parseNumber(parser, list.emplace_back()); }))
+    return failure();
+  numbers = DenseI64ArrayAttr::get(parser.getContext(), list);
+  return success();
+}
+
+void printNumbers(OpAsmPrinter &printer, Operation *, DenseI64ArrayAttr numbers) {
+  printer << "[";
+  llvm::interleaveComma(numbers.asArrayRef(), printer, [&](int64_t number) {
+    if (isFromLaunch(number))
+      printer << "?" << parameterOf(number);
+    else
+      printer << number;
+  });
+  printer << "]";
+}
+
 ParseResult parseFillingSize(OpAsmParser &parser, SymbolicSizeAttr &size, Type &type) {
   int64_t number = 0;
   if (parseSize(parser, number) || parser.parseColonType(type))

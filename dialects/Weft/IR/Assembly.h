@@ -47,6 +47,10 @@ void printSizeList(mlir::AsmPrinter &printer, llvm::ArrayRef<int64_t> sizes);
 mlir::ParseResult parseSizes(mlir::OpAsmParser &parser, ShapeAttr &sizes);
 void printSizes(mlir::OpAsmPrinter &printer, mlir::Operation *, ShapeAttr sizes);
 
+/// `[3, ?0]`: numbers, of which a kernel may get some from its launch.
+mlir::ParseResult parseNumbers(mlir::OpAsmParser &parser, mlir::DenseI64ArrayAttr &numbers);
+void printNumbers(mlir::OpAsmPrinter &printer, mlir::Operation *, mlir::DenseI64ArrayAttr numbers);
+
 /// `"n" : tensor<f32>`: the size that a tensor is filled with, whose element type is the tensor's.
 mlir::ParseResult parseFillingSize(mlir::OpAsmParser &parser, SymbolicSizeAttr &size,
                                    mlir::Type &type);

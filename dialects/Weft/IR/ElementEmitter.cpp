@@ -1,5 +1,6 @@
 // Arithmetic on the indices of a vector of elements.
 #include "dialects/Weft/IR/ElementEmitter.h"
+#include "dialects/Weft/IR/LaunchNumbers.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/BuiltinTypes.h"
@@ -11,6 +12,10 @@ namespace weft {
 
 Value ElementEmitter::constantIndex(int64_t value) {
   return arith::ConstantIndexOp::create(builder(), location(), value);
+}
+
+Value ElementEmitter::numberIndex(int64_t number) {
+  return isFromLaunch(number) ? launchParameter(parameterOf(number)) : constantIndex(number);
 }
 
 Type ElementEmitter::computeType(Value tensor) {
@@ -75,6 +80,15 @@ ElementIndex ElementEmitter::add(const ElementIndex &index, Value value) {
 ElementIndex ElementEmitter::multiply(const ElementIndex &index, int64_t factor) {
   if (factor == 1)
     return index;
+  if (isFromLaunch(factor)) {
+    Value distance = launchParameter(parameterOf(factor));
+    if (index.isUniform())
+      return {arith::MulIOp::create(builder(), location(), index.base, distance)};
+    Value wide =
+        arith::IndexCastOp::create(builder(), location(), builder().getI64Type(), distance);
+    return {Value(), 0,
+            arith::MulIOp::create(builder(), location(), toInteger(index), splat(wide))};
+  }
   if (!index.lanes)
     return {arith::MulIOp::create(builder(), location(), index.base, constantIndex(factor)),
             index.step * factor};

@@ -34,6 +34,9 @@ public:
   /// The size of dimension `dimension` of `tensor`, of type index.
   virtual mlir::Value size(mlir::Value tensor, unsigned dimension) = 0;
 
+  /// Parameter `number` of the launch, an integer, of type index.
+  virtual mlir::Value launchParameter(int64_t number) = 0;
+
   /// Emits `body` so that it reads no memory in lanes where `condition` (i1 or a vector of them) is
   /// false, and gives what it gives where the condition is true and `otherwise` elsewhere.
   virtual mlir::Value guarded(mlir::Value condition, mlir::Value otherwise,
@@ -42,6 +45,8 @@ public:
   // Arithmetic on indices, on scalars as long as they are uniform.
 
   mlir::Value constantIndex(int64_t value);
+  /// A number of an op, which may be one that the launch gives (LaunchNumbers.h), of type index.
+  mlir::Value numberIndex(int64_t number);
   /// The type that values of the tensor's element type are computed in (f16, bf16: f32).
   mlir::Type computeType(mlir::Value tensor);
   /// A constant of scalar type `type`.
@@ -52,7 +57,7 @@ public:
   ElementIndex fromInteger(mlir::Value value);
   /// index + value
   ElementIndex add(const ElementIndex &index, mlir::Value value);
-  /// index * factor
+  /// index * factor, which may be a number that the launch gives.
   ElementIndex multiply(const ElementIndex &index, int64_t factor);
   /// Makes scalars and vectors alike: if any of `values` is a vector, splats the scalars.
   void unify(llvm::MutableArrayRef<mlir::Value> values);

@@ -247,10 +247,31 @@ def Weft_RemainderOp : Weft_BinaryOp<"remainder"> {
 }
 def Weft_PowOp : Weft_BinaryOp<"pow"> {
   let summary = "x to the power of y.";
+  let description = [{
+    Where y is -2, -1, -1/2, 0, 1/2, 1, 2, 3 or 4, the result is that of the products, the quotient
+    and the root that fixed_pow computes for this exponent, so that it does not depend on whether
+    the exponent is known.
+  }];
   let reference = "np.power(x, y)";
-  let instructions = 64;
+  let instructions = 96;
   let domain = "positive";
   let maxUlp = 2;
+  let hasCanonicalizer = 1;
+}
+def Weft_FixedPowOp : Weft_UnaryOp<"fixed_pow"> {
+  let summary = "x to the power of `exponent`, by products, a quotient or a root.";
+  let description = [{
+    x^2 = x x, x^3 = (x x) x, x^4 = (x x) (x x), x^-1 = 1 / x, x^-2 = (1 / x) (1 / x), x^(1/2) is the
+    square root and x^(-1/2) = 1 / x^(1/2), of -0 taken as that of 0 and of -inf as that of inf;
+    x^0 = 1 and x^1 = x. float16 and bfloat16 are computed in float32 and rounded once. Integers
+    have the exponents 0 to 4.
+  }];
+  let arguments = (ins Weft_NumericTensor:$x, F64Attr:$exponent);
+  let assemblyFormat = "$x `exponent` $exponent attr-dict `:` custom<OneType>(type($x), type($result))";
+  let promotion = PromoteNone;
+  let pythonName = "";
+  let inference = "::weft::inferFixedPow";
+  let instructions = 4;
 }
 def Weft_MaximumOp : Weft_BinaryOp<"maximum"> {
   let summary = "The larger of x and y; NaN if either is.";

@@ -35,6 +35,22 @@ int64_t KernelOp::getSizeCount() {
   return count;
 }
 
+int64_t KernelOp::getParameterCount() {
+  int64_t count = 0;
+  for (Operation &op : getBody().front()) {
+    if (auto number = op.getAttrOfType<IntegerAttr>("parameter"))
+      count = std::max(count, number.getInt() + 1);
+    auto launched = dyn_cast<LaunchNumberOpInterface>(op);
+    if (!launched)
+      continue;
+    for (auto [name, position] : launched.getLaunchNumbers())
+      if (int64_t number = op.getAttrOfType<DenseI64ArrayAttr>(name)[position];
+          isFromLaunch(number))
+        count = std::max(count, parameterOf(number) + 1);
+  }
+  return count;
+}
+
 /// More sizes than any kernel has; what is done for each size up to the largest number stays cheap.
 static constexpr int64_t mostSizes = 4096;
 
@@ -93,6 +109,11 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   if (static_cast<int64_t>(getSizes().size()) < kernel.getSizeCount())
     return emitOpError() << "gives " << getSizes().size() << " sizes, the kernel names "
                          << kernel.getSizeCount();
+  auto parameters = (*this)->getAttrOfType<ArrayAttr>("parameters");
+  int64_t given = parameters ? parameters.size() : 0;
+  if (given < kernel.getParameterCount())
+    return emitOpError() << "gives " << given << " parameters, the kernel takes "
+                         << kernel.getParameterCount();
   auto check = [&](StringRef role, TypeRange have, TypeRange want) -> LogicalResult {
     for (auto [number, outside, inside] : llvm::enumerate(have, want)) {
       if (getElementTypeOrSelf(outside) != getElementTypeOrSelf(inside))

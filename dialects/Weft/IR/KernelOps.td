@@ -27,6 +27,8 @@ def Weft_KernelOp : Op<Weft_Dialect, "kernel",
     ::mlir::Region *getCallableRegion() { return &getBody(); }
     /// How many symbolic sizes its types name: one more than the largest number.
     int64_t getSizeCount();
+    /// How many parameters its ops take from the launch: one more than the largest number.
+    int64_t getParameterCount();
     YieldOp getYield();
   }];
 }

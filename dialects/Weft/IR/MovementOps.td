@@ -9,6 +9,7 @@ defvar WithoutOperands = NotDifferentiable<"it has no operand to differentiate f
 defvar Dimensions = DeclareOpInterfaceMethods<DimensionOpInterface, ["rebuildWithLabels"]>;
 defvar FixedDimensions = DeclareOpInterfaceMethods<DimensionOpInterface>;
 defvar Indexed = DeclareOpInterfaceMethods<IndexedOpInterface>;
+defvar LaunchNumbers = DeclareOpInterfaceMethods<LaunchNumberOpInterface>;
 defvar Conditions = DeclareOpInterfaceMethods<SizeConditionOpInterface>;
 
 //===----------------------------------------------------------------------===//
@@ -112,18 +113,23 @@ def Weft_BroadcastOp : Weft_Op<"broadcast", [Gradient, Dimensions, Indexed]> {
     bool isExpanded(int64_t d);
   }];
 }
-def Weft_SliceOp : Weft_Op<"slice", [Gradient, FixedDimensions, Indexed, Conditions]> {
+def Weft_SliceOp
+    : Weft_Op<"slice", [Gradient, FixedDimensions, Indexed, Conditions, LaunchNumbers]> {
   let summary = "The elements at starts + i * steps, i below the result's shape; steps may be negative.";
   let arguments = (ins Weft_Tensor:$x, DenseI64ArrayAttr:$starts, DenseI64ArrayAttr:$steps);
   let results = (outs Weft_Tensor:$result);
-  let assemblyFormat = "$x `starts` $starts `steps` $steps attr-dict `:` type($x) `->` type($result)";
+  let assemblyFormat = [{
+    $x `starts` custom<Numbers>($starts) `steps` custom<Numbers>($steps) attr-dict `:` type($x) `->`
+    type($result)
+  }];
   let pythonName = "";
   let explicitResult = 1;
   let hasFolder = 1;
   let hasVerifier = 1;
   let extraClassDeclaration = "bool readsOnce(unsigned operand) { return true; }";
 }
-def Weft_PadOp : Weft_Op<"pad", [Gradient, FixedDimensions, Indexed, Conditions]> {
+def Weft_PadOp
+    : Weft_Op<"pad", [Gradient, FixedDimensions, Indexed, Conditions, LaunchNumbers]> {
   let summary = "x placed at `low`, `interior` elements apart, in a tensor filled with `value`.";
   let description = [{
     Element i of x is at low + i * (interior + 1) of the result in each dimension. `low` may not be
@@ -133,8 +139,8 @@ def Weft_PadOp : Weft_Op<"pad", [Gradient, FixedDimensions, Indexed, Conditions]
                        DenseI64ArrayAttr:$interior);
   let results = (outs Weft_Tensor:$result);
   let assemblyFormat = [{
-    $x `,` $value `low` $low `interior` $interior attr-dict `:` type($x) `,` type($value) `->`
-    type($result)
+    $x `,` $value `low` custom<Numbers>($low) `interior` custom<Numbers>($interior) attr-dict `:`
+    type($x) `,` type($value) `->` type($result)
   }];
   let builders = [OpBuilder<(ins "::mlir::Type":$result, "::mlir::Value":$x, "double":$value,
                              "::llvm::ArrayRef<int64_t>":$low, "::llvm::ArrayRef<int64_t>":$interior)>];
@@ -144,6 +150,28 @@ def Weft_PadOp : Weft_Op<"pad", [Gradient, FixedDimensions, Indexed, Conditions]
   let hasVerifier = 1;
   let extraClassDeclaration = [{
     bool readsOnce(unsigned operand) { return operand == 0; }
+    int64_t getInstructionCount() { return 8; }
+  }];
+}
+def Weft_UpdateOp
+    : Weft_InferredOp<"update", [Gradient, FixedDimensions, Indexed, Conditions, LaunchNumbers]> {
+  let summary = "x with `value` in the place of the elements at starts + i * steps.";
+  let description = [{
+    The inverse of slice: i is below the shape of `value` in each dimension. Starts may not be
+    negative, steps are positive; `value` may not reach beyond x.
+  }];
+  let arguments = (ins Weft_Tensor:$x, Weft_Tensor:$value, DenseI64ArrayAttr:$starts,
+                       DenseI64ArrayAttr:$steps);
+  let results = (outs Weft_Tensor:$result);
+  let assemblyFormat = [{
+    $x `,` $value `starts` custom<Numbers>($starts) `steps` custom<Numbers>($steps) attr-dict `:`
+    type($x) `,` type($value) `->` type($result)
+  }];
+  let pythonName = "";
+  let inference = "::weft::inferUpdate";
+  let hasFolder = 1;
+  let declarations = [{
+    bool readsOnce(unsigned operand) { return true; }
     int64_t getInstructionCount() { return 8; }
   }];
 }
@@ -176,22 +204,39 @@ def Weft_GatherOp : Weft_InferredOp<"gather", [Gradient, FixedDimensions, Indexe
   let inference = "::weft::inferGather";
   let declarations = "bool readsOnce(unsigned operand) { return operand == 1; }";
 }
-def Weft_ScatterAddOp : Weft_InferredOp<"scatter_add", [Gradient, FixedDimensions]> {
-  let summary = "x with `updates` added at `indices` along `axis`, in the order of the indices.";
-  let description = [{
-    The inverse of gather: the shape of `updates` is that of x with dimension `axis` replaced by the
-    shape of `indices`. A negative index counts from the end; an index out of range is dropped.
-  }];
-  let arguments = (ins Weft_NumericTensor:$x, Weft_IndexTensor:$indices, Weft_NumericTensor:$updates,
-                       I64Attr:$axis);
-  let results = (outs Weft_NumericTensor:$result);
+/// x changed at `indices` along `axis`, in the order of the indices.
+class Weft_ScatterOpBase<string mnemonic, TypeConstraint Tensor, string combined>
+    : Weft_InferredOp<mnemonic, [Gradient, FixedDimensions, ScatterOpInterface]> {
+  let arguments = (ins Tensor:$x, Weft_IndexTensor:$indices, Tensor:$updates, I64Attr:$axis);
+  let results = (outs Tensor:$result);
   let assemblyFormat = [{
     $x `,` $indices `,` $updates `axis` $axis attr-dict `:`
     custom<OneType>(type($x), type($result)) `,` type($indices) `,` type($updates)
   }];
   let pythonName = "";
-  let computedBy = "the scatter template";
-  let inference = "::weft::inferScatterAdd";
+  let inference = "::weft::inferScatter";
+  let declarations = [{
+    ::mlir::Value emitUpdated(::mlir::OpBuilder &builder, ::mlir::Location location,
+                              ::llvm::function_ref<::mlir::Value()> before, ::mlir::Value update) {
+      }] # combined # [{
+    }
+  }];
+}
+def Weft_ScatterAddOp : Weft_ScatterOpBase<"scatter_add", Weft_NumericTensor,
+    "return ::weft::emitSum(builder, location, before(), update);"> {
+  let summary = "x with `updates` added at `indices` along `axis`, in the order of the indices.";
+  let description = [{
+    The inverse of gather: the shape of `updates` is that of x with dimension `axis` replaced by the
+    shape of `indices`. A negative index counts from the end; an index out of range is dropped.
+  }];
+}
+def Weft_ScatterOp : Weft_ScatterOpBase<"scatter", Weft_Tensor, "return update;"> {
+  let summary = "x with `updates` in the place of the slices at `indices` along `axis`.";
+  let description = [{
+    The shape of `updates` is that of x with dimension `axis` replaced by the shape of `indices`. Of
+    equal indices the last one counts, in row-major order. A negative index counts from the end; an
+    index out of range is dropped.
+  }];
 }
 
 #endif

@@ -98,6 +98,15 @@ SmallVector<SmallVector<int64_t>> elementwiseLabels(Operation *op) {
   return SmallVector<SmallVector<int64_t>>(op->getNumOperands() + op->getNumResults(), labels);
 }
 
+bool readsInPlace(Operation *op, unsigned operand) {
+  auto dimensions = dyn_cast<DimensionOpInterface>(op);
+  if (!dimensions || !isa<ElementwiseOpInterface, IndexedOpInterface>(op))
+    return false;
+  auto labels = dimensions.getDimensionLabels();
+  ArrayRef<int64_t> result = labels[op->getNumOperands()];
+  return ArrayRef<int64_t>(labels[operand]) == result && !llvm::is_contained(result, -1);
+}
+
 Operation *rebuild(OpBuilder &builder, Operation *op, ValueRange operands, TypeRange resultTypes) {
   OperationState state(op->getLoc(), op->getName(), operands, resultTypes, op->getAttrs());
   return builder.create(state);

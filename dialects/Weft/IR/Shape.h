@@ -63,6 +63,9 @@ bool hasSymbolicSize(mlir::Type type);
 /// One label for each dimension, the same for all operands and results.
 llvm::SmallVector<llvm::SmallVector<int64_t>> elementwiseLabels(mlir::Operation *op);
 
+/// True if each element of op's result needs of operand `operand` the same element only.
+bool readsInPlace(mlir::Operation *op, unsigned operand);
+
 /// A copy of `op` over other operands, with other result types.
 mlir::Operation *rebuild(mlir::OpBuilder &builder, mlir::Operation *op, mlir::ValueRange operands,
                          mlir::TypeRange resultTypes);

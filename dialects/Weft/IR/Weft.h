@@ -2,7 +2,9 @@
 #pragma once
 
 #include "dialects/Weft/IR/Contraction.h"
+#include "dialects/Weft/IR/ElementBodies.h"
 #include "dialects/Weft/IR/ElementEmitter.h"
+#include "dialects/Weft/IR/LaunchNumbers.h"
 #include "dialects/Weft/IR/Shape.h"
 #include "dialects/Weft/IR/Traits.h"
 #include "mlir/Bytecode/BytecodeOpInterface.h"

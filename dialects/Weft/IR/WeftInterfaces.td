@@ -110,6 +110,37 @@ def IndexedOpInterface : OpInterface<"IndexedOpInterface"> {
     "std::optional<int64_t>", "getJoinedAxis", (ins), "", "return std::nullopt;">];
 }
 
+def LaunchNumberOpInterface : OpInterface<"LaunchNumberOpInterface"> {
+  let cppNamespace = "::weft";
+  let description = [{
+    An op with numbers that its kernel may get from the launch, so that kernels that differ in them
+    only are one. In a kernel such a number is `?0`, `?1`, ...: which of the launch's parameters it
+    is (LaunchNumbers.h).
+  }];
+  let methods = [InterfaceMethod<[{
+      The numbers that code generation need not know: names of attributes, which are arrays of i64,
+      and positions in them.
+    }],
+    "::llvm::SmallVector<::weft::LaunchNumber>", "getLaunchNumbers">];
+}
+
+def ScatterOpInterface : OpInterface<"ScatterOpInterface"> {
+  let cppNamespace = "::weft";
+  let description = [{
+    An op that changes x at `indices` along `axis` by `updates`, one index after the other. A
+    negative index counts from the end; an index out of range is dropped.
+  }];
+  let methods = [
+    InterfaceMethod<"", "::mlir::Value", "getX">,
+    InterfaceMethod<"", "::mlir::Value", "getIndices">,
+    InterfaceMethod<"", "::mlir::Value", "getUpdates">,
+    InterfaceMethod<"", "uint64_t", "getAxis">,
+    InterfaceMethod<"What an element that is `before()` becomes by `update`, in the compute type.",
+      "::mlir::Value", "emitUpdated",
+      (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$location,
+           "::llvm::function_ref<::mlir::Value()>":$before, "::mlir::Value":$update)>];
+}
+
 def ReductionOpInterface : OpInterface<"ReductionOpInterface", [DimensionOpInterface]> {
   let cppNamespace = "::weft";
   let description = [{

@@ -117,6 +117,15 @@ Labels PadOp::getDimensionLabels() {
   return {labels, {}, labels};
 }
 
+Labels UpdateOp::getDimensionLabels() {
+  SmallVector<int64_t> all = identity(rankOf(getResult())), labels = all;
+  for (auto [d, label] : llvm::enumerate(labels))
+    if (getStarts()[d] != 0 || getSteps()[d] != 1 ||
+        !haveSameSize(getValue().getType(), d, getType(), d))
+      label = -1;
+  return {all, labels, all};
+}
+
 Labels ConcatenateOp::getDimensionLabels() {
   SmallVector<int64_t> labels = identity(rankOf(getResult()));
   labels[getAxis()] = -1;
@@ -137,11 +146,14 @@ static Labels gatherLabels(Value x, Value indices, int64_t axis) {
 
 Labels GatherOp::getDimensionLabels() { return gatherLabels(getX(), getIndices(), getAxis()); }
 
-Labels ScatterAddOp::getDimensionLabels() {
-  Labels labels = gatherLabels(getX(), getIndices(), getAxis());
+static Labels scatterLabels(ScatterOpInterface op) {
+  Labels labels = gatherLabels(op.getX(), op.getIndices(), op.getAxis());
   labels.push_back(labels[0]);
   return labels;
 }
+
+Labels ScatterAddOp::getDimensionLabels() { return scatterLabels(*this); }
+Labels ScatterOp::getDimensionLabels() { return scatterLabels(*this); }
 
 //===----------------------------------------------------------------------===//
 // Reductions

@@ -291,10 +291,53 @@ Value RemainderOp::emitBody(OpBuilder &builder, Location location, ValueRange x)
   return emitRemainder(body, x[0], x[1]);
 }
 
+Value emitSum(OpBuilder &builder, Location location, Value x, Value y) {
+  if (isa<FloatType>(getElementTypeOrSelf(x)))
+    return arith::AddFOp::create(builder, location, x, y);
+  return arith::AddIOp::create(builder, location, x, y);
+}
+
+/// x to the power of a fixed exponent.
+static Value emitFixedPower(Body &body, Value x, double exponent) {
+  auto product = [&](Value left, Value right) {
+    return body.choose<arith::MulFOp, arith::MulIOp>(left, right);
+  };
+  auto inverse = [&](Value value) {
+    return body.make<arith::DivFOp>(body.constant(value, 1), value);
+  };
+  if (exponent == 0 || exponent == 1)
+    return exponent == 0 ? body.constant(x, 1) : x;
+  if (exponent == 0.5 || exponent == -0.5) {
+    double infinity = std::numeric_limits<double>::infinity();
+    Value isLowest = body.equal(x, body.constant(x, -infinity));
+    Value unsignedZero = body.make<arith::AddFOp>(x, body.constant(x, 0));
+    Value root =
+        body.make<math::SqrtOp>(body.select(isLowest, body.constant(x, infinity), unsignedZero));
+    return exponent < 0 ? inverse(root) : root;
+  }
+  if (exponent < 0)
+    return exponent == -1 ? inverse(x) : emitFixedPower(body, inverse(x), 2);
+  Value square = product(x, x);
+  if (exponent == 2)
+    return square;
+  return product(square, exponent == 3 ? x : square);
+}
+
+Value FixedPowOp::emitBody(OpBuilder &builder, Location location, ValueRange x) {
+  Body body(builder, location, *this);
+  return emitFixedPower(body, x[0], getExponent().convertToDouble());
+}
+
 Value PowOp::emitBody(OpBuilder &builder, Location location, ValueRange x) {
   Body body(builder, location, *this);
-  if (body.isFloat())
-    return body.make<math::PowFOp>(x[0], x[1]);
+  if (body.isFloat()) {
+    // An exponent that is not known gives what it would give if it were.
+    Value result = body.make<math::PowFOp>(x[0], x[1]);
+    for (double exponent : {-2.0, -1.0, -0.5, 0.5, 1.0, 2.0, 3.0, 4.0})
+      result = body.select(body.equal(x[1], body.constant(x[1], exponent)),
+                           emitFixedPower(body, x[0], exponent), result);
+    return result;
+  }
   // Square and multiply over the bits of y; a negative power is 0 but for the bases 1 and -1.
   Value zero = body.constant(x[0], 0), one = body.constant(x[0], 1);
   Value result = one, base = x[0];

@@ -106,6 +106,26 @@ BINARY_GRADIENT(Atan2Op, g * (y / squaredDistance(x, y)), -(g * (x / squaredDist
 
 #undef BINARY_GRADIENT
 
+static Expression power(const Expression &x, double exponent) {
+  if (!isFixedExponent(exponent, x.element()))
+    return pow(x, x.filled(exponent));
+  return x.at().create<FixedPowOp>(x, APFloat(exponent));
+}
+
+/// As for pow, whose exponent happens to be known.
+void FixedPowOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool>,
+                               MutableArrayRef<Value> gradients) {
+  Compose at(builder, getLoc());
+  Expression g = at(cotangents[0]), x = at(getX());
+  double exponent = getExponent().convertToDouble();
+  if (exponent == 0)
+    gradients[0] = g.filled(0.0);
+  else if (exponent == 1)
+    gradients[0] = g;
+  else
+    gradients[0] = g * (exponent * power(x, exponent - 1));
+}
+
 void SelectOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool> wanted,
                              MutableArrayRef<Value> gradients) {
   Compose at(builder, getLoc());

@@ -172,6 +172,12 @@ OpFoldResult PadOp::fold(FoldAdaptor adaptor) {
   return {};
 }
 
+/// Nothing replaced. The value in the place of everything stays a copy: it may be foreign memory.
+OpFoldResult UpdateOp::fold(FoldAdaptor) {
+  auto part = getValue().getType();
+  return part.hasStaticShape() && isEmpty(part) && !part.getEncoding() ? getX() : Value();
+}
+
 void PadOp::build(OpBuilder &builder, OperationState &state, Type result, Value x, double value,
                   ArrayRef<int64_t> low, ArrayRef<int64_t> interior) {
   Type element = getElementTypeOrSelf(result);
@@ -280,7 +286,30 @@ struct AbsorbTranspose : OpRewritePattern<MatmulOp> {
   }
 };
 
+/// A power with a known exponent that products compute is these products.
+struct FixExponent : OpRewritePattern<PowOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(PowOp op, PatternRewriter &rewriter) const override {
+    SplatElementsAttr exponents;
+    if (op.getType().getEncoding() || !matchPattern(op.getY(), m_Constant(&exponents)))
+      return failure();
+    Attribute element = exponents.getSplatValue<Attribute>();
+    auto number = dyn_cast<FloatAttr>(element);
+    double exponent =
+        number ? number.getValueAsDouble()
+               : static_cast<double>(cast<IntegerAttr>(element).getValue().getSExtValue());
+    if (!isFixedExponent(exponent, op.getType().getElementType()))
+      return failure();
+    rewriter.replaceOpWithNewOp<FixedPowOp>(op, op.getX(), rewriter.getF64FloatAttr(exponent));
+    return success();
+  }
+};
+
 } // namespace
+
+void PowOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+  patterns.add<FixExponent>(context);
+}
 
 void TransposeOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
   patterns.add<ComposeTransposes, TransposeOfUnits>(context);

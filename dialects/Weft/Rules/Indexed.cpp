@@ -30,6 +30,11 @@ struct Integers {
     return arith::SelectOp::create(emitter.builder(), emitter.location(), all[0], all[1], all[2]);
   }
   Value number(int64_t value) { return emitter.constant(emitter.builder().getI64Type(), value); }
+  /// A number of an op, which may be one that the launch gives.
+  Value launched(int64_t number) {
+    return arith::IndexCastOp::create(emitter.builder(), emitter.location(),
+                                      emitter.builder().getI64Type(), emitter.numberIndex(number));
+  }
   Value size(Value tensor, unsigned dimension) {
     return arith::IndexCastOp::create(emitter.builder(), emitter.location(),
                                       emitter.builder().getI64Type(),
@@ -165,38 +170,75 @@ Value SliceOp::emitElements(ElementEmitter &emitter, unsigned, ArrayRef<ElementI
   SmallVector<ElementIndex> source;
   for (auto [d, index] : llvm::enumerate(indices))
     source.push_back(
-        emitter.add(emitter.multiply(index, getSteps()[d]), emitter.constantIndex(getStarts()[d])));
+        emitter.add(emitter.multiply(index, getSteps()[d]), emitter.numberIndex(getStarts()[d])));
   return emitter.element(getX(), source);
 }
 
-Value PadOp::emitElements(ElementEmitter &emitter, unsigned, ArrayRef<ElementIndex> indices) {
+namespace {
+
+/// A tensor placed in a larger one: element i is at first + i * distance along the dimensions
+/// whose label is negative, and at i along the others.
+struct Placement {
+  ElementEmitter &emitter;
+  Value inner;
+  ArrayRef<int64_t> labels;
   Integers integers{emitter};
-  SmallVector<ElementIndex> source(indices);
-  Value inside;
-  for (auto [d, label] : llvm::enumerate(getDimensionLabels()[2])) {
-    if (label >= 0)
-      continue;
-    int64_t spacing = getInterior()[d] + 1;
-    Value shifted =
-        integers.make<arith::SubIOp>(emitter.toInteger(indices[d]), integers.number(getLow()[d]));
-    Value position = shifted;
-    if (spacing != 1) {
-      Value step = integers.number(spacing);
-      position = integers.make<arith::DivSIOp>(shifted, step);
-      Value rest = integers.make<arith::RemSIOp>(shifted, step);
-      inside = integers.both(inside, integers.compare(CmpIPredicate::eq, rest, integers.number(0)));
-      source[d] = emitter.fromInteger(position);
-    } else {
-      source[d] = emitter.add(indices[d], emitter.constantIndex(-getLow()[d]));
+
+  /// The distances of elements, as i64: 1 is null.
+  using Distance = function_ref<Value(unsigned)>;
+
+  /// The element of `inner` that is at `indices` of the larger tensor, or `outside` where none is.
+  Value emit(ArrayRef<ElementIndex> indices, ArrayRef<int64_t> first, Distance distance,
+             Value outside) {
+    SmallVector<ElementIndex> source(indices);
+    Value inside;
+    for (auto [d, label] : llvm::enumerate(labels)) {
+      if (label >= 0)
+        continue;
+      Value start = integers.launched(first[d]);
+      Value shifted = integers.make<arith::SubIOp>(emitter.toInteger(indices[d]), start);
+      Value bound = integers.size(inner, d);
+      if (Value step = distance(d)) {
+        Value rest = integers.make<arith::RemSIOp>(shifted, step);
+        inside =
+            integers.both(inside, integers.compare(CmpIPredicate::eq, rest, integers.number(0)));
+        source[d] = emitter.fromInteger(integers.make<arith::DivSIOp>(shifted, step));
+        // -1 / 2 is 0: the range is checked before the division.
+        bound = integers.make<arith::MulIOp>(bound, step);
+      } else {
+        Value back = arith::SubIOp::create(emitter.builder(), emitter.location(),
+                                           emitter.constantIndex(0), emitter.numberIndex(first[d]));
+        source[d] = emitter.add(indices[d], back);
+      }
+      inside = integers.both(inside, integers.inRange(shifted, integers.number(0), bound));
     }
-    // -1 / 2 is 0: the range is checked before the division.
-    Value bound = integers.make<arith::MulIOp>(integers.size(getX(), d), integers.number(spacing));
-    inside = integers.both(inside, integers.inRange(shifted, integers.number(0), bound));
+    auto element = [&] { return emitter.element(inner, source); };
+    return inside ? emitter.guarded(inside, outside, element) : element();
   }
-  if (!inside)
-    return emitter.element(getX(), source);
-  Value outside = emitter.element(getValue(), {});
-  return emitter.guarded(inside, outside, [&] { return emitter.element(getX(), source); });
+};
+
+} // namespace
+
+Value PadOp::emitElements(ElementEmitter &emitter, unsigned, ArrayRef<ElementIndex> indices) {
+  auto labels = getDimensionLabels();
+  Placement placement{emitter, getX(), labels[2]};
+  auto distance = [&](unsigned d) -> Value {
+    int64_t gap = getInterior()[d];
+    if (!isFromLaunch(gap))
+      return gap == 0 ? Value() : placement.integers.number(gap + 1);
+    return placement.integers.make<arith::AddIOp>(placement.integers.launched(gap),
+                                                  placement.integers.number(1));
+  };
+  return placement.emit(indices, getLow(), distance, emitter.element(getValue(), {}));
+}
+
+Value UpdateOp::emitElements(ElementEmitter &emitter, unsigned, ArrayRef<ElementIndex> indices) {
+  auto labels = getDimensionLabels();
+  Placement placement{emitter, getValue(), labels[1]};
+  auto distance = [&](unsigned d) -> Value {
+    return getSteps()[d] == 1 ? Value() : placement.integers.launched(getSteps()[d]);
+  };
+  return placement.emit(indices, getStarts(), distance, emitter.element(getX(), indices));
 }
 
 Value ConcatenateOp::emitElements(ElementEmitter &emitter, unsigned,

@@ -148,17 +148,79 @@ LogicalResult inferGather(GatherOp::Adaptor adaptor, InferenceLocation location,
   return success();
 }
 
-LogicalResult inferScatterAdd(ScatterAddOp::Adaptor adaptor, InferenceLocation location,
-                              InferredTypes &types) {
-  RankedTensorType x = tensorType(adaptor.getX());
-  if (failed(checkAxis(adaptor.getAxis(), x.getRank(), "scatter_add", location)))
+LogicalResult inferScattered(Value x, Value indices, Value updates, int64_t axis,
+                             InferenceLocation location, InferredTypes &types) {
+  RankedTensorType type = tensorType(x);
+  if (failed(checkAxis(axis, type.getRank(), "scatter", location)))
     return failure();
-  Type updates =
-      withShape(x, gatheredShape(x, tensorType(adaptor.getIndices()), adaptor.getAxis()));
-  if (!areCompatible(updates, adaptor.getUpdates().getType()))
-    return fail(location, "scatter_add: updates have shape " +
-                              shapeText(adaptor.getUpdates().getType()) +
-                              ", but x and the indices want " + shapeText(updates));
+  Type wanted = withShape(type, gatheredShape(type, tensorType(indices), axis));
+  if (!areCompatible(wanted, updates.getType()))
+    return fail(location, "scatter: updates have shape " + shapeText(updates.getType()) +
+                              " and dtype " + dtypeText(updates.getType()) +
+                              ", but x and the indices want " + shapeText(wanted) + " and " +
+                              dtypeText(wanted));
+  types.push_back(type);
+  return success();
+}
+
+std::optional<std::string> placementError(RankedTensorType part, RankedTensorType whole,
+                                          ArrayRef<int64_t> first, ArrayRef<int64_t> distances) {
+  for (int64_t d = 0; d < whole.getRank(); ++d) {
+    int64_t size = part.getDimSize(d), room = whole.getDimSize(d);
+    if (isFromLaunch(first[d]) || isFromLaunch(distances[d])) {
+      if (!whole.getEncoding())
+        return "is not in a kernel, whose launch could give it numbers";
+      continue;
+    }
+    if (ShapedType::isDynamic(size) || ShapedType::isDynamic(room) || size == 0)
+      continue;
+    std::optional<int64_t> needed = checkedSize([&] {
+      int64_t before = multiplySizes(subtractSizes(size, 1), distances[d]);
+      return addSizes(addSizes(first[d], before), 1);
+    });
+    // What symbols decide is checked where they get values (SizeConditionOpInterface).
+    std::optional<int64_t> rest = checkedSize([&] { return subtractSizes(room, *needed); });
+    if (!needed || rest.value_or(-1) < 0)
+      return "dimension " + std::to_string(d) + " needs " +
+             (needed ? textOfSize(*needed) : "too many") + " elements, the result has " +
+             textOfSize(room);
+  }
+  return std::nullopt;
+}
+
+LogicalResult inferUpdate(UpdateOp::Adaptor adaptor, InferenceLocation location,
+                          InferredTypes &types) {
+  RankedTensorType x = tensorType(adaptor.getX()), value = tensorType(adaptor.getValue());
+  auto rank = static_cast<size_t>(x.getRank());
+  if (x.getElementType() != value.getElementType())
+    return fail(location,
+                "update: x has dtype " + dtypeText(x) + ", the value " + dtypeText(value));
+  if (value.getRank() != x.getRank() || adaptor.getStarts().size() != rank ||
+      adaptor.getSteps().size() != rank)
+    return fail(location, "update: needs a start, a step and a size of the value for each of the " +
+                              Twine(rank) + " dimensions of x");
+  for (auto [start, step] : llvm::zip_equal(adaptor.getStarts(), adaptor.getSteps()))
+    if ((start < 0 && !isFromLaunch(start)) || (step < 1 && !isFromLaunch(step)))
+      return fail(location, "update: starts may not be negative, and steps must be positive");
+  if (auto error = placementError(value, x, adaptor.getStarts(), adaptor.getSteps()))
+    return fail(location, "update: " + Twine(*error));
+  types.push_back(x);
+  return success();
+}
+
+bool isFixedExponent(double exponent, Type element) {
+  static constexpr double anywhere[] = {0, 1, 2, 3, 4}, ofFloats[] = {-2, -1, -0.5, 0.5};
+  return llvm::is_contained(anywhere, exponent) ||
+         (isa<FloatType>(element) && llvm::is_contained(ofFloats, exponent));
+}
+
+LogicalResult inferFixedPow(FixedPowOp::Adaptor adaptor, InferenceLocation location,
+                            InferredTypes &types) {
+  RankedTensorType x = tensorType(adaptor.getX());
+  double exponent = adaptor.getExponent().convertToDouble();
+  if (!isFixedExponent(exponent, x.getElementType()))
+    return fail(location, "fixed_pow: has no products for the exponent " + Twine(std::to_string(exponent)) +
+                              " of " + dtypeText(x));
   types.push_back(x);
   return success();
 }

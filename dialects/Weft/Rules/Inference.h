@@ -52,8 +52,19 @@ llvm::LogicalResult inferConcatenate(ConcatenateOp::Adaptor adaptor, InferenceLo
                                      InferredTypes &types);
 llvm::LogicalResult inferGather(GatherOp::Adaptor adaptor, InferenceLocation location,
                                 InferredTypes &types);
-llvm::LogicalResult inferScatterAdd(ScatterAddOp::Adaptor adaptor, InferenceLocation location,
-                                    InferredTypes &types);
+llvm::LogicalResult inferUpdate(UpdateOp::Adaptor adaptor, InferenceLocation location,
+                                InferredTypes &types);
+llvm::LogicalResult inferFixedPow(FixedPowOp::Adaptor adaptor, InferenceLocation location,
+                                  InferredTypes &types);
+llvm::LogicalResult inferScattered(mlir::Value x, mlir::Value indices, mlir::Value updates,
+                                   int64_t axis, InferenceLocation location, InferredTypes &types);
+/// x's type, with updates that suit the indices.
+template <typename Adaptor>
+llvm::LogicalResult inferScatter(Adaptor adaptor, InferenceLocation location,
+                                 InferredTypes &types) {
+  return inferScattered(adaptor.getX(), adaptor.getIndices(), adaptor.getUpdates(),
+                        adaptor.getAxis(), location, types);
+}
 llvm::LogicalResult inferMatmul(MatmulOp::Adaptor adaptor, InferenceLocation location,
                                 InferredTypes &types);
 llvm::LogicalResult inferConvolution(ConvolutionOp::Adaptor adaptor, InferenceLocation location,
@@ -74,6 +85,12 @@ llvm::LogicalResult inferPool2d(MaxPool2dOp::Adaptor adaptor, InferenceLocation 
                                 InferredTypes &types);
 llvm::LogicalResult inferPool2d(AvgPool2dOp::Adaptor adaptor, InferenceLocation location,
                                 InferredTypes &types);
+
+/// Why `part` can't be placed in `whole`, element i of it at first + i * distance in each
+/// dimension; nothing if it can.
+std::optional<std::string> placementError(mlir::RankedTensorType part, mlir::RankedTensorType whole,
+                                          llvm::ArrayRef<int64_t> first,
+                                          llvm::ArrayRef<int64_t> distances);
 
 /// The size of a strided, dilated window's walk: (size - dilation * (window - 1) - 1) / stride + 1,
 /// at least 0; dynamic if the size is.

@@ -72,6 +72,17 @@ void PadOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<bo
   }
 }
 
+void UpdateOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool> wanted,
+                             MutableArrayRef<Value> gradients) {
+  Compose at(builder, getLoc());
+  Expression g = at(cotangents[0]);
+  if (wanted[0])
+    gradients[0] =
+        at.create<UpdateOp>(g, at.constant(getValue().getType(), 0.0), getStarts(), getSteps());
+  if (wanted[1])
+    gradients[1] = slice(g, getStarts(), getSteps(), getValue().getType().getShape());
+}
+
 void ConcatenateOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool> wanted,
                                   MutableArrayRef<Value> gradients) {
   Compose at(builder, getLoc());
@@ -99,6 +110,38 @@ void ScatterAddOp::buildGradient(OpBuilder &builder, ValueRange cotangents, Arra
   // An empty axis takes no updates, and there is nothing to gather from.
   if (wanted[2] && at(getX()).size(getAxis()) != 0)
     gradients[2] = at.create<GatherOp>(cotangents[0], getIndices(), getAxis());
+}
+
+/// For each index whether it is the last of those equal to it, by the numbers, from 1 on, that
+/// scattering the numbers of the indices leaves; false for an index out of range, which gives 0.
+static Expression isLastOfEqual(const Expression &indices, int64_t size) {
+  const Compose &at = indices.at();
+  Type integer = IntegerType::get(indices.element().getContext(), 64);
+  std::optional<int64_t> count = productOf(indices.type().getShape());
+  auto flat = RankedTensorType::get({count.value_or(ShapedType::kDynamic)}, integer);
+  Expression numbers = at.iota(flat, 0) + 1.0;
+  Expression list = reshape(indices, flat.getShape());
+  Expression nobody = at.constant(RankedTensorType::get({size}, integer), 0);
+  Expression winners = at.create<ScatterOp>(nobody, list, numbers, 0);
+  Expression winner = at.create<GatherOp>(winners, list, 0);
+  return reshape(winner == numbers, indices.type().getShape());
+}
+
+void ScatterOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool> wanted,
+                              MutableArrayRef<Value> gradients) {
+  Compose at(builder, getLoc());
+  Expression g = at(cotangents[0]), indices = at(getIndices());
+  Expression zeros = at.constant(getUpdates().getType(), 0.0);
+  if (wanted[0])
+    gradients[0] = at.create<ScatterOp>(g, indices, zeros, getAxis());
+  int64_t axis = getAxis(), size = at(getX()).size(axis);
+  if (!wanted[2] || size == 0)
+    return;
+  Expression gathered = at.create<GatherOp>(g, indices, axis);
+  auto dimensions = llvm::to_vector(llvm::seq<int64_t>(axis, axis + indices.rank()));
+  Expression counts =
+      broadcast(isLastOfEqual(indices, size), gathered.type().getShape(), dimensions);
+  gradients[2] = select(counts, gathered, 0.0);
 }
 
 } // namespace weft

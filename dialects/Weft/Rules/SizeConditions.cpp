@@ -45,19 +45,30 @@ SmallVector<int64_t> SliceOp::getSizeConditions() {
   return conditions;
 }
 
-/// The last element of x must be in the result.
-SmallVector<int64_t> PadOp::getSizeConditions() {
+/// The last element of `part`, placed at `first` with `distance(d)` between neighbours, must be in
+/// `whole`.
+static SmallVector<int64_t> placementConditions(Type part, Type whole, ArrayRef<int64_t> first,
+                                                function_ref<int64_t(unsigned)> distance) {
   SmallVector<int64_t> conditions;
-  auto from = getX().getType(), to = cast<RankedTensorType>(getType());
-  for (auto [d, low] : llvm::enumerate(getLow())) {
-    int64_t size = from.getDimSize(d), result = to.getDimSize(d), interior = getInterior()[d];
+  auto from = cast<RankedTensorType>(part), to = cast<RankedTensorType>(whole);
+  for (auto [d, low] : llvm::enumerate(first)) {
+    int64_t size = from.getDimSize(d), result = to.getDimSize(d);
     if (!areKnown({size, result}) || size == 0)
       continue;
-    addCondition(conditions, [&] {
-      return roomBehind(lastPosition(low, size, addSizes(interior, 1)), result);
-    });
+    addCondition(conditions,
+                 [&] { return roomBehind(lastPosition(low, size, distance(d)), result); });
   }
   return conditions;
+}
+
+SmallVector<int64_t> PadOp::getSizeConditions() {
+  return placementConditions(getX().getType(), getType(), getLow(),
+                             [&](unsigned d) { return addSizes(getInterior()[d], 1); });
+}
+
+SmallVector<int64_t> UpdateOp::getSizeConditions() {
+  return placementConditions(getValue().getType(), getType(), getStarts(),
+                             [&](unsigned d) { return getSteps()[d]; });
 }
 
 /// There must be something to take.

@@ -115,6 +115,13 @@ LogicalResult BroadcastOp::verify() {
   return success();
 }
 
+/// Checks that a number that a launch gives is in a kernel.
+static LogicalResult verifyFromLaunch(Operation *op) {
+  if (cast<RankedTensorType>(op->getResult(0).getType()).getEncoding())
+    return success();
+  return op->emitOpError() << "is not in a kernel, whose launch could give it numbers";
+}
+
 LogicalResult SliceOp::verify() {
   if (failed(verifySameElement(*this)))
     return failure();
@@ -128,6 +135,11 @@ LogicalResult SliceOp::verify() {
     return emitOpError() << "has a step of 0";
   for (int64_t d = 0; d < rank; ++d) {
     int64_t count = to.getDimSize(d), size = from.getDimSize(d), first = getStarts()[d];
+    if (isFromLaunch(first) || isFromLaunch(getSteps()[d])) {
+      if (failed(verifyFromLaunch(*this)))
+        return failure();
+      continue;
+    }
     if (ShapedType::isDynamic(count) || ShapedType::isDynamic(size) || count == 0)
       continue;
     std::optional<int64_t> last = checkedSize(
@@ -157,22 +169,13 @@ LogicalResult PadOp::verify() {
       static_cast<int64_t>(getInterior().size()) != rank)
     return emitOpError() << "needs low, interior and a result size for each of the " << rank
                          << " dimensions of x";
-  for (int64_t d = 0; d < rank; ++d) {
-    int64_t size = from.getDimSize(d), result = to.getDimSize(d);
-    if (getLow()[d] < 0 || getInterior()[d] < 0)
+  for (auto [low, gap] : llvm::zip_equal(getLow(), getInterior()))
+    if ((low < 0 && !isFromLaunch(low)) || (gap < 0 && !isFromLaunch(gap)))
       return emitOpError() << "low and interior may not be negative";
-    if (ShapedType::isDynamic(size) || ShapedType::isDynamic(result) || size == 0)
-      continue;
-    std::optional<int64_t> needed = checkedSize([&] {
-      int64_t before = multiplySizes(subtractSizes(size, 1), addSizes(getInterior()[d], 1));
-      return addSizes(addSizes(getLow()[d], before), 1);
-    });
-    // What symbols decide is checked where they get values (SizeConditionOpInterface).
-    if (!needed || difference(result, *needed).value_or(-1) < 0)
-      return emitOpError() << "dimension " << d << " needs "
-                           << (needed ? textOfSize(*needed) : "too many")
-                           << " elements, the result has " << textOfSize(result);
-  }
+  auto distances = llvm::map_to_vector(
+      getInterior(), [](int64_t gap) { return isFromLaunch(gap) ? gap : addSizes(gap, 1); });
+  if (std::optional<std::string> error = placementError(from, to, getLow(), distances))
+    return emitOpError() << *error;
   return success();
 }
 

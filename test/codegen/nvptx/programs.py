@@ -18,6 +18,12 @@ def array(*shape: int, dtype: str = "float32") -> weft.Tensor:
     return weft.asarray(np.arange(count, dtype=np.float64).reshape(shape)).astype(dtype)
 
 
+def _updated(x: weft.Tensor, rows: weft.Tensor) -> weft.Tensor:
+    x = x * 2.0
+    x[1:5:3] = rows
+    return x
+
+
 def _movement() -> dict[str, Program]:
     x, y = array(6, 40), array(6, 40)
     index = weft.asarray(np.array([0, 2, -1], np.int32))
@@ -57,6 +63,9 @@ def _movement() -> dict[str, Program]:
             lambda a, i, u: weft.scatter_add(a, i, u, axis=1),
             (x, index, array(6, 3)),
         ),
+        "slice_steps": (lambda a: a[1::3, 5::-2] * 2.0, (x,)),
+        "update": (_updated, (x, array(2, 40))),
+        "fixed_powers": (lambda a: a**3 + a**0.5 + a**-2, (x,)),
         "cast": (lambda a: a.astype("int8"), (x,)),
         "where": (lambda a, b: weft.where(a > b, a, b), (x, y)),
     }
