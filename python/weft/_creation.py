@@ -66,20 +66,38 @@ def _from_numpy(array: np.ndarray, copy: bool) -> Tensor:
         raise _fail(DTypeError, f"an array of dtype {array.dtype} is no tensor: {error}") from None
 
 
-def _leaves(data: Sequence, depth: int = 0) -> dict[object, type]:
+def _check_nesting(data: Sequence) -> None:
+    """Raises ShapeError if sequences are in each other without end, or deeper than any tensor."""
+    level: list[Sequence] = [data]
+    for _ in range(_MOST_DIMENSIONS):
+        inner = {}
+        for sequence in level:
+            if any(issubclass(kind, (list, tuple)) for kind in set(map(type, sequence))):
+                inner.update(
+                    {id(item): item for item in sequence if isinstance(item, (list, tuple))}
+                )
+        if not inner:
+            return
+        level = list(inner.values())
+    raise _fail(
+        ShapeError,
+        f"a list that is nested deeper than {_MOST_DIMENSIONS} dimensions, or that contains "
+        "itself, is no tensor",
+    )
+
+
+def _leaves(data: Sequence) -> dict[object, type]:
     """The kinds of what nested sequences hold: Python types, and dtypes of tensors and arrays.
 
     Each with the Python type that it was found as.
     """
-    if depth > _MOST_DIMENSIONS:
-        raise _fail(ShapeError, f"a list is nested more than {_MOST_DIMENSIONS} deep")
     kinds: dict[object, type] = {}
     for item in data:
         kind = type(item)
         if kind in (float, int, bool):
             kinds[kind] = kind
         elif kind in (list, tuple):
-            kinds |= _leaves(item, depth + 1)
+            kinds |= _leaves(item)
         elif isinstance(item, (Tensor, np.ndarray, np.generic)):
             kinds[item.dtype] = kind
         elif any(hasattr(item, name) for name in ("__dlpack__", "__array__")):
@@ -90,6 +108,7 @@ def _leaves(data: Sequence, depth: int = 0) -> dict[object, type]:
 
 
 def _from_sequence(data: Sequence, dtype: DType | None) -> Tensor:
+    _check_nesting(data)
     leaves = _leaves(data)
     wanted = dtype or (result_type(*leaves) if leaves and all(map(_is_dtype, leaves)) else None)
     known = (int, float, bool, np.ndarray, np.generic)
