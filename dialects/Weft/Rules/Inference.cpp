@@ -219,8 +219,8 @@ LogicalResult inferFixedPow(FixedPowOp::Adaptor adaptor, InferenceLocation locat
   RankedTensorType x = tensorType(adaptor.getX());
   double exponent = adaptor.getExponent().convertToDouble();
   if (!isFixedExponent(exponent, x.getElementType()))
-    return fail(location, "fixed_pow: has no products for the exponent " + Twine(std::to_string(exponent)) +
-                              " of " + dtypeText(x));
+    return fail(location, "fixed_pow: has no products for the exponent " +
+                              Twine(std::to_string(exponent)) + " of " + dtypeText(x));
   types.push_back(x);
   return success();
 }
