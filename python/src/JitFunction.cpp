@@ -153,9 +153,10 @@ bool Call::slotsHold(std::string &reason) const {
     if (sources[i].slot < 0)
       continue;
     TensorObject *tensor = handle(int(i));
-    bool same = sources[i].path ? tensor->lens && slotOf(tensor) == handle(sources[i].slot) &&
-                                      tensor->lens->path == *sources[i].path
-                                : tensor == handle(sources[i].slot);
+    const std::optional<ViewPath> &path = sources[i].path;
+    bool same = path ? tensor->lens && slotOf(tensor) == handle(sources[i].slot) &&
+                           tensor->lens->path == *path
+                     : tensor == handle(sources[i].slot);
     if (!same) {
       reason = "a view looks elsewhere, or an argument is not the tensor from outside that it was";
       return false;
@@ -377,7 +378,7 @@ private:
   void execute();
   PyRef outputTensor(int number) const;
   void applyEffects();
-  PyRef view(const ResultSource &source, PyObject *parent) const;
+  PyRef view(int number, PyObject *parent) const;
   PyRef buildResult() const;
 
   const Call &call;
@@ -487,8 +488,9 @@ void Execution::applyEffects() {
   }
 }
 
-PyRef Execution::view(const ResultSource &source, PyObject *parent) const {
-  PyRef result = outputTensor(source.output);
+PyRef Execution::view(int number, PyObject *parent) const {
+  const ResultSource &source = specialization.results[number];
+  PyRef result = outputTensor(number);
   if (auto path = pathFrom(asTensor(parent), source.path))
     makeView(asTensor(result.get()), asTensor(parent), std::move(*path), gradientsEnabled,
              source.detached);
@@ -496,17 +498,25 @@ PyRef Execution::view(const ResultSource &source, PyObject *parent) const {
 }
 
 PyRef Execution::buildResult() const {
-  std::vector<PyRef> made;
-  for (const ResultSource &source : specialization.results) {
-    if (source.base >= 0)
-      made.push_back(view(source, made[source.base].get()));
-    else if (source.handle >= 0 && source.output < 0)
-      made.push_back(call.handles[source.handle]);
-    else if (source.handle >= 0)
-      made.push_back(view(source, call.handles[source.handle].get()));
-    else
-      made.push_back(outputTensor(source.output));
+  std::vector<PyRef> made(specialization.results.size());
+  // What others are, or look into, comes first.
+  for (size_t i = 0; i < made.size(); ++i) {
+    const ResultSource &source = specialization.results[i];
+    if (source.kind == ResultSource::Kind::Fresh)
+      made[i] = outputTensor(int(i));
+    else if (source.kind == ResultSource::Kind::Handle)
+      made[i] = call.handles[source.index];
+    else if (source.kind == ResultSource::Kind::ViewOfHandle)
+      made[i] = view(int(i), call.handles[source.index].get());
   }
+  for (size_t i = 0; i < made.size(); ++i) {
+    const ResultSource &source = specialization.results[i];
+    if (source.kind == ResultSource::Kind::ViewOfResult)
+      made[i] = view(int(i), made[source.index].get());
+  }
+  for (size_t i = 0; i < made.size(); ++i)
+    if (specialization.results[i].kind == ResultSource::Kind::Same)
+      made[i] = made[specialization.results[i].index];
   PyObject *result = specialization.resultTemplate.get();
   auto fill = [&](PyObject *place) { return made[asTensor(place)->value.id]; };
   return isTensor(result) ? fill(result) : mapLeaves(result, false, fill);

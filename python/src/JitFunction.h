@@ -58,14 +58,21 @@ struct Effect {
   bool replaces = false;
 };
 
-/// What a tensor of the result is.
+/// What a tensor of the result is; it has the output of the same number. Behind those of the result
+/// come the tensors that several of them look into, and that are not returned themselves.
 struct ResultSource {
-  /// The output with its value; -1 if it is the handle itself.
-  int output = -1;
-  /// The handle that it is, or that it looks into; -1 for none.
-  int handle = -1;
-  /// The result that it looks into; -1 for none.
-  int base = -1;
+  enum class Kind : uint8_t {
+    /// A tensor of its own.
+    Fresh,
+    /// The same as result `index`.
+    Same,
+    /// Handle `index`.
+    Handle,
+    /// A view of handle `index`, or of result `index`.
+    ViewOfHandle,
+    ViewOfResult,
+  } kind = Kind::Fresh;
+  int index = 0;
   /// Of a view: the way from what it looks into.
   ViewPath path = {};
   bool detached = false;

@@ -44,7 +44,7 @@ private:
   HandleSource sourceOf(TensorObject *handle);
   void collectTies();
   unsigned addOutput(ValueId id, bool requiresGrad);
-  unsigned addResult(TensorObject *tensor);
+  TensorObject *innerRoot(TensorObject *inside) const;
   ResultSource resultSource(TensorObject *inside);
   /// True for a tensor that a call makes of an array or number among its arguments.
   bool isConverted(TensorObject *handle) const;
@@ -154,6 +154,7 @@ PyRef Tracer::call() {
     replaced.push_back(kept.back().get());
   }
   std::vector<std::vector<PyRef>> outlines;
+  outlines.reserve(replaced.size());
   for (PyObject *argument : replaced)
     outlines.push_back(outlineOf(argument));
   PyRef value = recordedCall(replaced.data(), count);
@@ -241,49 +242,62 @@ bool Tracer::isConverted(TensorObject *handle) const {
   return llvm::is_contained(flat.madeOfArrays, reinterpret_cast<PyObject *>(handle));
 }
 
-ResultSource Tracer::resultSource(TensorObject *inside) {
-  ResultSource source;
-  TensorObject *outside = scope->outsideOf(inside);
-  bool kept = resultViews == ResultViews::Kept;
-  if (kept && outside && !isConverted(outside)) {
-    source.handle = handleNumber(outside);
-    return source;
-  }
-  ValueId id = scope->read(inside);
-  source.output = int(addOutput(id, inside->requiresGrad));
+/// The tensor that a result looks into, made in the trace; null for others.
+TensorObject *Tracer::innerRoot(TensorObject *inside) const {
   const Lens *lens = inside->lens.get();
-  if (!kept || !lens || lens->root->remnant)
-    return source;
-  TensorObject *root = lens->root->handle;
-  outside = scope->outsideOf(root);
-  if (outside && isConverted(outside))
-    return source;
-  if (outside)
-    source.handle = handleNumber(outside);
-  else
-    source.base = int(addResult(root));
-  source.path = lens->path;
-  source.detached = lens->detached;
-  return source;
+  if (!lens || lens->root->remnant || scope->outsideOf(lens->root->handle))
+    return nullptr;
+  return lens->root->handle;
 }
 
-unsigned Tracer::addResult(TensorObject *tensor) {
-  TensorObject *inside = scope->own(tensor);
-  if (auto found = resultNumbers.find(inside); found != resultNumbers.end())
-    return found->second;
-  ResultSource source = resultSource(inside);
-  unsigned number = result->results.size();
-  resultNumbers[inside] = number;
-  result->results.push_back(std::move(source));
-  return number;
+ResultSource Tracer::resultSource(TensorObject *inside) {
+  if (resultViews == ResultViews::Copied)
+    return {};
+  if (TensorObject *outside = scope->outsideOf(inside); outside && !isConverted(outside))
+    return {ResultSource::Kind::Handle, handleNumber(outside)};
+  const Lens *lens = inside->lens.get();
+  if (!lens || lens->root->remnant)
+    return {};
+  if (TensorObject *root = innerRoot(inside)) {
+    auto base = resultNumbers.find(root);
+    if (base == resultNumbers.end())
+      return {};
+    return {ResultSource::Kind::ViewOfResult, int(base->second), lens->path, lens->detached};
+  }
+  TensorObject *outside = scope->outsideOf(lens->root->handle);
+  if (isConverted(outside))
+    return {};
+  return {ResultSource::Kind::ViewOfHandle, handleNumber(outside), lens->path, lens->detached};
 }
 
 void Tracer::collectResult(PyObject *value) {
+  std::vector<TensorObject *> returned;
   result->resultTemplate = mapLeaves(value, false, [&](PyObject *leaf) {
     TensorValue place;
-    place.id = addResult(asTensor(leaf));
+    place.id = ValueId(returned.size());
+    returned.push_back(scope->own(asTensor(leaf)));
     return checked(newTensor(std::move(place)));
   });
+  std::unordered_map<TensorObject *, unsigned> views;
+  for (TensorObject *inside : returned)
+    if (resultNumbers.try_emplace(inside, resultNumbers.size()).second)
+      if (TensorObject *root = innerRoot(inside))
+        ++views[root];
+  resultNumbers.clear();
+  for (size_t i = 0; i < returned.size(); ++i)
+    resultNumbers.try_emplace(returned[i], i);
+  size_t count = returned.size();
+  for (size_t i = 0; i < count && resultViews == ResultViews::Kept; ++i)
+    if (TensorObject *root = innerRoot(returned[i]); root && views[root] > 1)
+      if (resultNumbers.try_emplace(root, returned.size()).second)
+        returned.push_back(root);
+  for (size_t i = 0; i < returned.size(); ++i) {
+    addOutput(scope->read(returned[i]), returned[i]->requiresGrad);
+    unsigned first = resultNumbers.at(returned[i]);
+    bool isFirst = first == i || resultViews == ResultViews::Copied;
+    result->results.push_back(isFirst ? resultSource(returned[i])
+                                      : ResultSource{ResultSource::Kind::Same, int(first)});
+  }
 }
 
 void Tracer::collectEffects() {

@@ -87,7 +87,10 @@ def cases() -> dict[str, Case]:
             lambda a, i: weft.take(a, i, axis=0), [x, integers(11, dtype=np.int64) % 37]
         ),
         "places": Case(places, [x, integers(11, dtype=np.int64) % 37]),
-        "powers": Case(lambda a: tuple(a**n for n in (-2, -1, -0.5, 0, 0.5, 1, 2, 3, 4, 1.7)), [x]),
+        # Of positive numbers: the sign of a NaN is the processor's.
+        "powers": Case(
+            lambda a: tuple(a**n for n in (-2, -1, -0.5, 0, 0.5, 1, 2, 3, 4, 1.7)), [np.abs(x)]
+        ),
         "no elements": Case(
             lambda a, b: (a @ b, weft.sum(a, axis=0)), [normal(0, 4), normal(4, 3)]
         ),

@@ -312,6 +312,14 @@ def test_results_are_views_of_arguments_as_in_eager() -> None:
     assert y.tolist() == [[5, 0, 0], [5, 0, 0]]
 
 
+def test_a_view_alone_does_not_keep_what_it_looks_into() -> None:
+    x = weft.ones((4, 3))
+    alone = weft.jit(lambda x: (x * 2)[0]).lower(x).ir("weft")
+    together = weft.jit(lambda x: (lambda y: (y[0], y.T))(x * 2)).lower(x).ir("weft")
+    assert "-> tensor<3xf32> {" in alone
+    assert "-> (tensor<3xf32>, tensor<3x4xf32>, tensor<4x3xf32>) {" in together
+
+
 def test_a_failed_trace_changes_nothing_and_shows_no_tracer() -> None:
     outside = weft.ones((2,))
     seen: list[list[float]] = []
