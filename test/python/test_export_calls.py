@@ -213,7 +213,7 @@ def test_names_are_identifiers_of_c() -> None:
 
 
 def test_what_is_no_function() -> None:
-    with pytest.raises(TypeError, match="export takes a function, not a int"):
+    with pytest.raises(TypeError, match="export: fun has to be a function, not 3"):
         weft.export(3, weft.spec(1))
 
 
