@@ -151,8 +151,9 @@ def _library_names(cls: type) -> frozenset[str]:
         if is_library(base.__module__):
             for item in vars(base).values():
                 function = getattr(item, "fget", None) or getattr(item, "__func__", item)
-                if isinstance(function, types.FunctionType):
+                while isinstance(function, types.FunctionType):
                     names |= names_of(function.__code__).attributes
+                    function = getattr(function, "__wrapped__", None)
     return frozenset(names)
 
 

@@ -425,6 +425,18 @@ def test_jit_sees_changes_of_modules():
     assert traced.stats()["traces"] == 4, "a former state of the module needs no new trace"
 
 
+def test_jit_sees_the_settings_of_layers():
+    layer = nn.Dropout(0.5)
+    traced = weft.jit(lambda x: layer(x))
+    x = weft.ones((64,))
+    assert not np.array_equal(traced(x), traced(x))
+    layer.eval()
+    assert np.array_equal(traced(x), x)
+    layer.train()
+    layer.p = 0.0
+    assert np.array_equal(traced(x), x)
+
+
 def test_clipping_gradients_matches_torch():
     ours, theirs = nn.Linear(4, 3), torch.nn.Linear(4, 3)
     copied(ours, theirs)
