@@ -17,13 +17,6 @@ std::vector<std::string> entryNames(StringRef name, bool hasWeights) {
   return names;
 }
 
-uint64_t weightsHash(ArrayRef<char> bytes) {
-  uint64_t hash = 0xcbf29ce484222325;
-  for (char byte : bytes)
-    hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3;
-  return hash;
-}
-
 ArtifactABI::ArtifactABI(OpBuilder &builder, Operation *module)
     : pointer(LLVM::LLVMPointerType::get(builder.getContext())),
       i1(builder.getI1Type()),

@@ -11,17 +11,14 @@ namespace weft {
 enum class ThreadMode { None, Hook, Pool };
 
 /// The file of weights that a module needs, an attribute of the module:
-/// `weft.weights_file = {bytes = ..., header_bytes = ..., hashed_bytes = ..., hash = ...}`.
-/// Constants in the file have the attribute `weft.weight_offset`, from the first element of the
-/// file.
+/// `weft.weights_file = {bytes = ..., header_bytes = ..., hash = ...}`, the hash being XXH64 of
+/// all. Constants in the file have the attribute `weft.weight_offset`, from the first element of
+/// the file.
 inline constexpr llvm::StringLiteral weightsAttribute = "weft.weights_file";
 inline constexpr llvm::StringLiteral weightOffsetAttribute = "weft.weight_offset";
 
 /// The functions that an object of a model called `name` shows.
 std::vector<std::string> entryNames(llvm::StringRef name, bool hasWeights);
-
-/// FNV-1a, as the object computes it of its file of weights.
-uint64_t weightsHash(llvm::ArrayRef<char> bytes);
 
 /// Declares the functions and types of the part written in C, each when it is first asked for.
 class ArtifactABI {

@@ -36,7 +36,7 @@ private:
     auto main = module.lookupSymbol<func::FuncOp>("main");
     if (!main || main.isExternal())
       return module.emitOpError() << "has no function @main to compile";
-    if (!isCIdentifier(name))
+    if (!isModelName(name))
       return module.emitOpError() << "cannot be named \"" << name
                                   << "\": the name has to be an identifier of C";
     std::optional<ThreadMode> mode = modeOf(threads);

@@ -27,9 +27,8 @@ void EntryEmitter::emitTable() {
 
   Type pointer = abi.pointer, integer = abi.i64;
   auto type = LLVM::LLVMStructType::getLiteral(
-      builder.getContext(),
-      {integer, integer, integer, pointer, pointer, integer, pointer, pointer, pointer, pointer,
-       integer, pointer, integer, integer, integer, integer});
+      builder.getContext(), {integer, integer, integer, pointer, pointer, integer, pointer, pointer,
+                             pointer, pointer, integer, pointer, integer, integer, integer});
   builder.setInsertionPointToEnd(module.getBody());
   auto table = LLVM::GlobalOp::create(builder, location, type, /*isConstant=*/true,
                                       LLVM::Linkage::Internal, "weft.model", Attribute(),
@@ -51,7 +50,6 @@ void EntryEmitter::emitTable() {
                     pool ? addressOf(pool.getSymName()) : none,
                     constant(numberOf(weights, "bytes")),
                     constant(numberOf(weights, "header_bytes")),
-                    constant(numberOf(weights, "hashed_bytes")),
                     constant(numberOf(weights, "hash"))};
   Value value = LLVM::UndefOp::create(builder, location, type);
   for (auto [number, field] : llvm::enumerate(fields))

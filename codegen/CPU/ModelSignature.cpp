@@ -9,7 +9,8 @@ using namespace mlir;
 
 namespace weft {
 
-/// The words that C99 or C++20 keep to themselves.
+/// Words that C or C++ keep to themselves, types of the header, and macros in small letters that
+/// compilers and the standard's headers define.
 static bool isReserved(StringRef name) {
   static const llvm::StringSet<> words = [] {
     llvm::StringSet<> result;
@@ -22,18 +23,30 @@ static bool isReserved(StringRef name) {
             "mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected "
             "public register reinterpret_cast requires restrict return short signed sizeof static "
             "static_assert static_cast struct switch template this thread_local throw true try "
-            "typedef typeid typename union unsigned using virtual void volatile wchar_t while xor "
-            "xor_eq int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t size_t NULL",
+            "typedef typeid typename typeof typeof_unqual union unsigned using virtual void "
+            "volatile wchar_t while xor xor_eq "
+            "int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t size_t "
+            "weft_array weft_range weft_weights weft_parallel_for "
+            "I assert complex errno far huge i386 imaginary interface linux math_errhandling near "
+            "noreturn offsetof small stderr stdin stdout unix",
             ' '))
       result.insert(word);
     return result;
   }();
-  return words.contains(name);
+  // Macros are mostly written in capitals (NULL, EOF, INT_MAX); NAME_options is a type.
+  auto isMacroLetter = [](char c) { return llvm::isUpper(c) || llvm::isDigit(c) || c == '_'; };
+  bool isLikeMacro = name.size() > 1 && llvm::all_of(name, isMacroLetter);
+  return words.contains(name) || isLikeMacro || name.ends_with("_options");
 }
 
 bool isCIdentifier(StringRef name) {
   auto isPart = [](char c) { return llvm::isAlnum(c) || c == '_'; };
   return !name.empty() && !llvm::isDigit(name[0]) && llvm::all_of(name, isPart);
+}
+
+bool isModelName(StringRef name) {
+  return isCIdentifier(name) && !name.starts_with("_") && !name.contains("__") && name != "weft" &&
+         !name.starts_with("weft_");
 }
 
 namespace {
@@ -43,19 +56,19 @@ class Names {
 public:
   Names() : taken{"options", "inputs", "outputs", "input_count", "output_count"} {}
 
-  void take(StringRef name) { taken.insert(name); }
-
   std::string make(StringRef wanted) {
     std::string name;
+    // Names with two underscores are reserved in C++.
     for (char c : wanted)
-      name += llvm::isAlnum(c) ? c : '_';
+      if (llvm::isAlnum(c) || !StringRef(name).ends_with("_"))
+        name += llvm::isAlnum(c) ? c : '_';
     if (name.empty() || llvm::isDigit(name[0]) || name[0] == '_')
       name = "x" + name;
     if (isReserved(name))
-      name += "_";
+      name += name.back() == '_' ? "x" : "_";
     std::string unique = name;
     for (int number = 2; !taken.insert(unique).second; ++number)
-      unique = name + "_" + std::to_string(number);
+      unique = name + (name.back() == '_' ? "" : "_") + std::to_string(number);
     return unique;
   }
 
@@ -72,8 +85,8 @@ public:
         failed(readTensors(main.getResultTypes(), "result", signature.outputs)) ||
         failed(readSymbols()))
       return std::nullopt;
-    for (const ModelSymbol &symbol : signature.symbols)
-      names.take(symbol.name);
+    for (ModelSymbol &symbol : signature.symbols)
+      symbol.parameter = names.make(symbol.name);
     for (auto [number, input] : llvm::enumerate(signature.inputs))
       input.name = names.make(
           wanted(main.getArgAttr(number, "weft.name"), "input", number, signature.inputs.size()));
@@ -112,7 +125,7 @@ private:
           for (const std::string &name : symbolsIn(size))
             if (size == symbolicSize(name) && !find(name))
               signature.symbols.push_back(
-                  {name, static_cast<int64_t>(number), static_cast<int64_t>(dimension)});
+                  {name, "", static_cast<int64_t>(number), static_cast<int64_t>(dimension)});
     for (const std::vector<ModelTensor> *tensors : {&signature.inputs, &signature.outputs})
       for (const ModelTensor &tensor : *tensors)
         for (int64_t size : tensor.shape)

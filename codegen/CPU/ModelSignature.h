@@ -10,7 +10,7 @@
 namespace weft {
 
 struct ModelTensor {
-  /// An identifier of C, no two alike.
+  /// An identifier of C and C++ that is not reserved and looks like no macro; no two alike.
   std::string name;
   DType dtype;
   /// Sizes, known or symbolic.
@@ -20,6 +20,8 @@ struct ModelTensor {
 /// A symbolic size, and the dimension of an input that it is read from.
 struct ModelSymbol {
   std::string name;
+  /// The name as an identifier of C, like those of tensors.
+  std::string parameter;
   int64_t input = 0;
   int64_t dimension = 0;
 };
@@ -36,7 +38,11 @@ struct ModelSignature {
 /// an input.
 std::optional<ModelSignature> readSignature(mlir::func::FuncOp main);
 
-/// True for letters, digits and underscores: what the name of a function of C can begin with.
+/// True for letters, digits and underscores, but no digit first.
 bool isCIdentifier(llvm::StringRef name);
+
+/// True for what the names of a model's functions can begin with: an identifier of C that neither
+/// C, C++ nor Weft (weft, weft_...) keeps to itself.
+bool isModelName(llvm::StringRef name);
 
 } // namespace weft

@@ -58,7 +58,8 @@ public:
       : signature(signature), facts(facts), out(text) {}
 
   std::string write() {
-    std::string guard = llvm::StringRef(facts.name).upper() + "_WEFT_H";
+    // In the model's letters: net and Net are two models.
+    std::string guard = facts.name + "_WEFT_H";
     out << "/* " << facts.name << ": a model compiled by " << facts.description
         << ". Generated; C99 and C++. */\n";
     out << "#ifndef " << guard << "\n#define " << guard << "\n\n";
@@ -92,7 +93,7 @@ private:
     std::vector<std::string> arguments;
     arguments.reserve(signature.symbols.size());
     for (const ModelSymbol &symbol : signature.symbols)
-      arguments.push_back("int64_t " + symbol.name);
+      arguments.push_back("int64_t " + symbol.parameter);
     return joined(arguments);
   }
 
@@ -102,7 +103,9 @@ private:
            "at the same time on\n * different threads, if they do not share a workspace. Returns "
            "WEFT_OK or what is wrong, in which\n * case nothing was computed.\n";
     for (const ModelSymbol &symbol : signature.symbols)
-      out << " *   " << symbol.name << ": size, 0 or more\n";
+      out << " *   " << symbol.parameter << ": "
+          << (symbol.parameter == symbol.name ? "size" : "the size " + symbol.name)
+          << ", 0 or more\n";
     describe("input", signature.inputs);
     describe("output", signature.outputs);
     out << " *   options: may be NULL\n */\n";

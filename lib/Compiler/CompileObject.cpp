@@ -55,10 +55,11 @@ StringRef nameOf(ThreadMode mode) { return threadModes[static_cast<size_t>(mode)
 std::string modelNameFrom(StringRef path) {
   std::string name;
   for (char c : llvm::sys::path::stem(path))
-    name += llvm::isAlnum(c) ? c : '_';
+    if (llvm::isAlnum(c) || !llvm::StringRef(name).ends_with("_"))
+      name += llvm::isAlnum(c) ? c : '_';
   if (StringRef(name).starts_with("lib") && name.size() > 3 && !path.ends_with(".o"))
     name = name.substr(3);
-  return isCIdentifier(name) ? name : "model_" + name;
+  return isModelName(name) ? name : "model" + std::string(name.starts_with("_") ? "" : "_") + name;
 }
 
 namespace {
@@ -105,8 +106,10 @@ private:
       throw Error(Error::Kind::Value,
                   "there is no target " + options.target + "; there are " + CpuTarget::names());
     target = *found;
-    if (!isCIdentifier(name))
-      throw Error(Error::Kind::Value, "the name \"" + name + "\" is no identifier of C");
+    if (!isModelName(name))
+      throw Error(Error::Kind::Value, "the name \"" + name +
+                                          "\" can't begin names of C: it has to be an identifier "
+                                          "that C, C++ and Weft (weft_...) do not reserve");
     if (options.output.empty())
       throw Error(Error::Kind::Value, "there is no path for the output");
     auto main = module.lookupSymbol<func::FuncOp>("main");

@@ -10,6 +10,7 @@
 #include "llvm/ADT/StringMap.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/Endian.h"
+#include "llvm/Support/xxhash.h"
 
 using namespace mlir;
 
@@ -17,8 +18,6 @@ namespace weft {
 
 /// What is smaller stays in the object.
 static constexpr uint64_t leastBytes = 1024;
-/// How much of the elements is part of the hash that tells files apart.
-static constexpr uint64_t hashedElements = 64 << 10;
 
 static bool isWeight(ConstantOp constant) {
   return constant->hasAttr("weft.name") ||
@@ -37,17 +36,13 @@ static std::string nameFor(ConstantOp constant, llvm::StringSet<> &taken) {
 
 static void noteFile(ModuleOp module, StringRef content, uint64_t headerBytes) {
   Builder builder(module.getContext());
-  uint64_t hashed = std::min<uint64_t>(content.size(), headerBytes + hashedElements);
   auto entry = [&](StringRef name, uint64_t value) {
     return builder.getNamedAttr(name, builder.getI64IntegerAttr(static_cast<int64_t>(value)));
   };
   module->setAttr(
       weightsAttribute,
-      builder.getDictionaryAttr(
-          {entry("bytes", content.size()), entry("header_bytes", headerBytes),
-           entry("hashed_bytes", hashed),
-           entry("hash",
-                 weightsHash(ArrayRef<char>(content.data(), content.size()).take_front(hashed)))}));
+      builder.getDictionaryAttr({entry("bytes", content.size()), entry("header_bytes", headerBytes),
+                                 entry("hash", llvm::xxHash64(content))}));
 }
 
 void moveWeightsToFile(ModuleOp module, StringRef path) {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from pathlib import Path
 
 import numpy as np
@@ -143,11 +144,39 @@ def test_wrong_files_are_refused(model: Path) -> None:
         status, weights = map_weights(library, other)
         assert status == 18
         assert weights.data is None
-    for position in (0, 9, 60, 1000):  # the header, and the first of the elements
+    for position in (0, 9, 60, 1000, len(right) // 2, len(right) - 40, len(right) - 1):
         damaged = bytearray(right)
         damaged[position] ^= 16
         other.write_bytes(damaged)
         assert map_weights(library, other)[0] == 18
+
+
+@pytest.mark.parametrize("size", [256, 257, 511, 100_003])
+def test_weights_of_another_training_are_refused(tmp_path: Path, size: int) -> None:
+    """They differ in elements alone, here in the last one."""
+    text = """
+func.func @main() -> tensor<{0}xi8> {{
+  %0 = weft.constant {{weft.name = "w"}} dense<"0x{1}"> : tensor<{0}xi8> : tensor<{0}xi8>
+  %1 = weft.add %0, %0 : tensor<{0}xi8>
+  return %1 : tensor<{0}xi8>
+}}
+"""
+    libraries = []
+    for number, last in enumerate(("05", "06")):
+        elements = "01" * (size - 1) + last
+        (tmp_path / "net.mlir").write_text(text.format(size, elements))
+        made = tmp_path / f"net{number}.so"
+        weights = tmp_path / f"net{number}.safetensors"
+        run([WEFTC, tmp_path / "net.mlir", "-o", made, "--weights", weights, *FLAGS])
+        libraries.append((Library(made, "net"), weights))
+    for library, own in libraries:
+        for _, weights in libraries:
+            assert (map_weights(library, weights)[0] == 0) == (weights == own)
+
+
+def test_a_pipe_is_no_file_of_weights(model: Path) -> None:
+    os.mkfifo(model / "pipe")
+    assert map_weights(Library(model / "net.so", "net"), model / "pipe")[0] == 17
 
 
 def test_metadata_names_the_file(model: Path) -> None:

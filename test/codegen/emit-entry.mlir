@@ -72,7 +72,7 @@ weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes
 // CHECK: llvm.mlir.constant(77 : i64)
 // CHECK: llvm.func @net_map_weights(
 // CHECK: llvm.func @net_unmap_weights(
-module attributes {weft.weights_file = {bytes = 1000 : i64, header_bytes = 72 : i64, hashed_bytes = 900 : i64, hash = 77 : i64}} {
+module attributes {weft.weights_file = {bytes = 1000 : i64, header_bytes = 72 : i64, hash = 77 : i64}} {
   func.func @main(%x: tensor<2xf32>) -> (tensor<2xf32>, tensor<3xi1>, tensor<2xf64>) {
     %0 = weft.constant dense<[true, false, true]> : tensor<3xi1> : tensor<3xi1>
     %1 = weft.constant {weft.weight_offset = 640 : i64} dense<[1.0, 2.0]> : tensor<2xf64> : tensor<2xf64>

@@ -43,8 +43,7 @@ struct weft_model {
   // Of a file of weights: 0 bytes where there is none.
   int64_t weights_bytes;
   int64_t weights_header_bytes; // with the eight bytes of the length
-  int64_t weights_hashed_bytes; // the header, and the first of the elements
-  int64_t weights_hash;         // FNV-1a of those bytes
+  int64_t weights_hash;         // XXH64 of the whole file
 };
 
 // What launches need of the call.
