@@ -25,7 +25,7 @@ ALWAYS_TIDY = ("lib/Support/", "lib/Runtime/")
 # What weft-fuzz can give damaged inputs to; together about a minute.
 FUZZ_TARGETS = (
     *("text", "bytecode", "pipeline", "gpu-pipeline"),
-    *("program", "safetensors", "object", "driver"),
+    *("program", "kernel", "safetensors", "object", "driver"),
 )
 
 # Random programs of each test under --full.

@@ -12,7 +12,6 @@ using namespace llvm::support;
 
 namespace weft {
 
-static constexpr llvm::StringLiteral magic = "WEFTMETA";
 static constexpr uint32_t formatVersion = 1;
 static constexpr size_t headerBytes = 32, alignment = 8;
 /// Metadata is a few kilobytes; what is much larger is damaged.
@@ -23,7 +22,7 @@ std::string weftVersion() { return WEFT_VERSION; }
 std::string encodeMetadata(const llvm::json::Object &metadata) {
   std::string json;
   llvm::raw_string_ostream(json) << llvm::json::Value(llvm::json::Object(metadata));
-  std::string contents = magic.str();
+  std::string contents = metadataMagic.str();
   contents.resize(headerBytes);
   endian::write32le(&contents[8], formatVersion);
   endian::write64le(&contents[16], json.size());
@@ -31,6 +30,15 @@ std::string encodeMetadata(const llvm::json::Object &metadata) {
   contents += json;
   contents.resize(llvm::alignTo(contents.size(), alignment));
   return contents;
+}
+
+void sealMetadata(std::string &contents, size_t at) {
+  llvm::StringRef rest = llvm::StringRef(contents).drop_front(at);
+  if (rest.size() < headerBytes)
+    return;
+  uint64_t bytes = endian::read64le(rest.data() + 16);
+  if (bytes <= rest.size() - headerBytes)
+    endian::write64le(&contents[at + 24], llvm::xxh3_64bits(rest.substr(headerBytes, bytes)));
 }
 
 /// The parser recurses: metadata has few levels.
@@ -57,7 +65,7 @@ static llvm::json::Object decodeFirst(llvm::StringRef &contents, llvm::StringRef
   auto fail = [&](const std::string &reason) {
     throw Error(Error::Kind::IO, path.str() + ": the metadata " + reason);
   };
-  if (contents.size() < headerBytes || !contents.starts_with(magic))
+  if (contents.size() < headerBytes || !contents.starts_with(metadataMagic))
     fail("is damaged: it does not begin as it should");
   if (uint32_t version = endian::read32le(&contents.data()[8]); version != formatVersion)
     fail("is of format " + std::to_string(version) + "; this version of Weft reads format " +

@@ -16,6 +16,12 @@ inline constexpr llvm::StringLiteral metadataSection = ".weft.metadata";
 /// "0.1.0".
 std::string weftVersion();
 
+inline constexpr llvm::StringLiteral metadataMagic = "WEFTMETA";
+
+/// Puts the right checksum into the description that begins at `at`, if it is long enough for what
+/// its header says.
+void sealMetadata(std::string &contents, size_t at);
+
 /// The contents of the section.
 std::string encodeMetadata(const llvm::json::Object &metadata);
 /// The JSON of a section's contents, one for each model: linkers put the sections of objects one

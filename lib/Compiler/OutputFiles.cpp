@@ -1,6 +1,8 @@
 // Several files that are written together.
 #include "lib/Compiler/OutputFiles.h"
 #include "lib/Support/Error.h"
+#include "lib/Support/FileDescriptor.h"
+#include "lib/Support/ReplacedFile.h"
 #include "llvm/ADT/SmallString.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
@@ -22,6 +24,7 @@ static void removeFile(llvm::StringRef name) { std::ignore = fs::remove(name); }
 
 static void writeBytes(llvm::StringRef name, int descriptor, llvm::StringRef bytes,
                        llvm::StringRef path) {
+  HeldBackSizeSignal heldBack;
   llvm::raw_fd_ostream stream(descriptor, /*shouldClose=*/true);
   stream << bytes;
   stream.close();
@@ -31,13 +34,6 @@ static void writeBytes(llvm::StringRef name, int descriptor, llvm::StringRef byt
     removeFile(name);
     fail(path, "written", reason);
   }
-}
-
-/// True for a device or a pipe, into whose place nothing must be renamed.
-static bool isSpecial(llvm::StringRef path) {
-  fs::file_status status;
-  return !fs::status(path, status) && fs::exists(status) && !fs::is_regular_file(status) &&
-         !fs::is_directory(status);
 }
 
 /// One text for all ways to name a file, which need not be there.
@@ -52,21 +48,26 @@ static std::string canonicalPath(llvm::StringRef path) {
   return canonical.str().str();
 }
 
-std::string OutputFiles::addWrittenByCaller(llvm::StringRef path) {
-  if (fs::is_directory(path))
-    fail(path, "written", "it is a folder");
+std::string OutputFiles::addWrittenByCaller(llvm::StringRef given) {
+  ReplacedFile replaced(given.str());
+  const std::string &path = replaced.path();
+  bool isSpecial = replaced.isSpecial();
+  if (replaced.obstacle() && !isSpecial)
+    fail(path, "written", replaced.obstacle());
   for (const File &other : files)
-    if (!isSpecial(path) && canonicalPath(other.path) == canonicalPath(path))
+    if (!isSpecial && canonicalPath(other.path) == canonicalPath(path))
       fail(path, "written", "it is named for two outputs");
   llvm::SmallString<256> name;
   int descriptor;
-  std::error_code error = isSpecial(path)
+  std::error_code error = isSpecial
                               ? fs::createTemporaryFile("weft", "out", descriptor, name)
                               : fs::createUniqueFile(path + ".%%%%%%%%.tmp", descriptor, name);
   if (error)
     fail(path, "written", error.message());
+  if (!isSpecial)
+    replaced.takeOver(descriptor);
   llvm::sys::RemoveFileOnSignal(name);
-  files.push_back({path.str(), name.str().str(), ""});
+  files.push_back({path, name.str().str(), "", isSpecial});
   llvm::raw_fd_ostream(descriptor, /*shouldClose=*/true).close();
   return files.back().temporary;
 }
@@ -128,10 +129,10 @@ void OutputFiles::moveBack(File &file) {
 
 void OutputFiles::commit() {
   for (const File &file : files)
-    if (isSpecial(file.path))
+    if (file.isSpecial)
       copyInto(file.temporary, file.path);
   for (File &file : files) {
-    if (isSpecial(file.path))
+    if (file.isSpecial)
       continue;
     if (std::error_code error = move(file)) {
       for (File &other : files)
@@ -148,6 +149,16 @@ OutputFiles::~OutputFiles() {
     removeFile(file.temporary);
     llvm::sys::DontRemoveFileOnSignal(file.temporary);
   }
+}
+
+void writeOutput(llvm::StringRef path, llvm::StringRef bytes) {
+  if (path == "-") {
+    llvm::outs() << bytes;
+    return;
+  }
+  OutputFiles files;
+  files.add(path, bytes);
+  files.commit();
 }
 
 TemporaryFile::TemporaryFile(llvm::StringRef suffix, llvm::StringRef bytes) {

@@ -10,7 +10,8 @@ namespace weft {
 
 /// Files are written beside their places, and renamed into them by `commit()`. What was not
 /// committed is removed; what was at these places before stays until all are there, and comes back
-/// if one can't be. A path that names no regular file, as /dev/stdout, is written at `commit()`.
+/// if one can't be. Links are followed and permissions kept (ReplacedFile). A path that names no
+/// regular file, as /dev/stdout, is written at `commit()`.
 class OutputFiles {
 public:
   OutputFiles() = default;
@@ -30,6 +31,7 @@ private:
     std::string path, temporary;
     /// Another name of what was at `path` before; empty if nothing was.
     std::string previous;
+    bool isSpecial = false;
     bool isMoved = false;
   };
   static std::error_code move(File &file);
@@ -37,6 +39,9 @@ private:
 
   std::vector<File> files;
 };
+
+/// Writes one file like that; "-" is the standard output. Throws weft::Error (IO).
+void writeOutput(llvm::StringRef path, llvm::StringRef bytes);
 
 /// A file that no one has yet, in the folder for temporary files; removed with the object.
 class TemporaryFile {

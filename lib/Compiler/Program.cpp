@@ -41,24 +41,34 @@ static OwningOpRef<ModuleOp> parse(const std::shared_ptr<llvm::SourceMgr> &sourc
   return module;
 }
 
-OwningOpRef<ModuleOp> readProgram(llvm::StringRef path, MLIRContext &context) {
-  std::unique_ptr<llvm::MemoryBuffer> file = mapFile(path);
-  auto sources = std::make_shared<llvm::SourceMgr>();
-  if (isProgramFile(file->getBuffer())) {
-    llvm::StringRef payload = payloadOf(file->getBuffer(), path);
-    sources->AddNewSourceBuffer(
-        llvm::MemoryBuffer::getMemBuffer(payload, path, /*RequiresNullTerminator=*/false), {});
-    // Kept with the other one, which lies within it.
-    sources->AddNewSourceBuffer(std::move(file), {});
-  } else if (auto damage = damageOf(*file, context.getDialectRegistry())) {
+/// The module in `content`, which is (part of) `file`.
+static OwningOpRef<ModuleOp> readModule(llvm::MemoryBufferRef content,
+                                        std::unique_ptr<llvm::MemoryBuffer> file,
+                                        MLIRContext &context) {
+  llvm::StringRef path = content.getBufferIdentifier();
+  if (auto damage = damageOf(content, context.getDialectRegistry()))
     throw Error(Error::Kind::IO, path.str() + ": " + *damage);
-  } else if (isBytecode(*file)) {
+  auto sources = std::make_shared<llvm::SourceMgr>();
+  if (isBytecode(content)) {
+    sources->AddNewSourceBuffer(
+        llvm::MemoryBuffer::getMemBuffer(content, /*RequiresNullTerminator=*/false), {});
+    // Kept with the other one, which lies within it.
     sources->AddNewSourceBuffer(std::move(file), {});
   } else {
     // The parser of text wants a zero at the end.
-    sources->AddNewSourceBuffer(llvm::MemoryBuffer::getMemBufferCopy(file->getBuffer(), path), {});
+    sources->AddNewSourceBuffer(llvm::MemoryBuffer::getMemBufferCopy(content.getBuffer(), path),
+                                {});
   }
-  OwningOpRef<ModuleOp> module = parse(sources, path, context);
+  return parse(sources, path, context);
+}
+
+OwningOpRef<ModuleOp> readProgram(llvm::StringRef path, MLIRContext &context) {
+  std::unique_ptr<llvm::MemoryBuffer> file = mapFile(path);
+  llvm::StringRef content = file->getBuffer();
+  if (isProgramFile(content))
+    content = payloadOf(content, path);
+  OwningOpRef<ModuleOp> module =
+      readModule(llvm::MemoryBufferRef(content, path), std::move(file), context);
   try {
     attachWeights(*module, llvm::sys::path::parent_path(path));
     weightsOf(*module);

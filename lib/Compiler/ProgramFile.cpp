@@ -1,13 +1,20 @@
 // The envelope of saved programs.
 #include "lib/Compiler/ProgramFile.h"
 #include "lib/Support/Error.h"
+#include "lib/Support/FileDescriptor.h"
+#include "lib/Support/ReplacedFile.h"
+#include "llvm/ADT/ScopeExit.h"
+#include "llvm/ADT/SmallString.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/xxhash.h"
 
 #include <array>
+#include <cerrno>
 #include <cstring>
+#include <unistd.h>
+#include <utility>
 
 using namespace llvm::support;
 
@@ -15,7 +22,7 @@ namespace weft {
 
 namespace {
 
-constexpr size_t headerBytes = 64, checkedBytes = 40;
+constexpr size_t headerBytes = programHeaderBytes, checkedBytes = 40;
 constexpr llvm::StringLiteral magic = "\x89WEFT\r\n\x1a";
 static_assert(magic.size() == 8);
 
@@ -35,30 +42,67 @@ std::unique_ptr<llvm::MemoryBuffer> mapFile(llvm::StringRef path) {
   return std::move(*file);
 }
 
+namespace {
+
+/// A file beside its place, which is removed unless it was renamed.
+class PartialFile {
+public:
+  explicit PartialFile(const ReplacedFile &replaced) : replaced(replaced) {
+    if (const char *obstacle = replaced.obstacle())
+      fail(replaced.path(), std::string("can't be written: ") + obstacle);
+    std::error_code error =
+        llvm::sys::fs::createUniqueFile(replaced.path() + ".%%%%%%%%.partial", number, name);
+    check(error);
+    replaced.takeOver(number);
+  }
+  ~PartialFile() {
+    if (number >= 0)
+      ::close(number);
+    if (!isPlaced && !name.empty())
+      ::unlink(name.c_str());
+  }
+  PartialFile(const PartialFile &) = delete;
+  PartialFile &operator=(const PartialFile &) = delete;
+
+  int descriptor() const { return number; }
+  void check(std::error_code error) const {
+    if (error)
+      fail(replaced.path(), "can't be written: " + error.message());
+  }
+  /// Closed before: some file systems tell only then that they are full.
+  void place() {
+    int closed = ::close(std::exchange(number, -1));
+    check(closed == 0 ? std::error_code() : std::error_code(errno, std::generic_category()));
+    check(llvm::sys::fs::rename(name, replaced.path()));
+    isPlaced = true;
+  }
+
+private:
+  const ReplacedFile &replaced;
+  llvm::SmallString<256> name;
+  int number = -1;
+  bool isPlaced = false;
+};
+
+} // namespace
+
 void writeWhole(llvm::StringRef path, llvm::function_ref<void(llvm::raw_fd_ostream &, int)> write) {
-  auto failWith = [&](llvm::Error error) {
-    fail(path, "can't be written: " + llvm::toString(std::move(error)));
-  };
-  auto temporary = llvm::sys::fs::TempFile::create(path + ".%%%%%%%%.partial");
-  if (!temporary)
-    failWith(temporary.takeError());
+  HeldBackSizeSignal heldBack;
+  ReplacedFile replaced(path.str());
+  PartialFile partial(replaced);
   std::error_code error;
-  try {
-    llvm::raw_fd_ostream stream(temporary->FD, /*shouldClose=*/false);
-    write(stream, temporary->FD);
-    stream.flush();
-    error = stream.error();
-    stream.clear_error();
-  } catch (...) {
-    llvm::consumeError(temporary->discard());
-    throw;
+  {
+    llvm::raw_fd_ostream stream(partial.descriptor(), /*shouldClose=*/false);
+    // A stream that is destroyed with an error ends the process, also where `write` throws.
+    llvm::scope_exit clear([&] {
+      stream.flush();
+      error = stream.error();
+      stream.clear_error();
+    });
+    write(stream, partial.descriptor());
   }
-  if (error) {
-    llvm::consumeError(temporary->discard());
-    failWith(llvm::errorCodeToError(error));
-  }
-  if (llvm::Error kept = temporary->keep(path))
-    failWith(std::move(kept));
+  partial.check(error);
+  partial.place();
 }
 
 static std::array<uint8_t, 16> digestBytes(llvm::StringRef content) {
@@ -110,11 +154,27 @@ llvm::StringRef payloadOf(llvm::StringRef content, llvm::StringRef path) {
   return payload;
 }
 
+/// The header of a file with this payload.
+static Header headerFor(llvm::StringRef payload) {
+  Header header{};
+  std::memcpy(header.data(), magic.data(), magic.size());
+  endian::write32le(header.data() + 8, programFormat);
+  endian::write64le(header.data() + 16, payload.size());
+  auto digest = digestBytes(payload);
+  std::memcpy(header.data() + 24, digest.data(), digest.size());
+  endian::write64le(header.data() + checkedBytes, headerChecksum({header.data(), header.size()}));
+  return header;
+}
+
+void sealProgramFile(std::string &content) {
+  Header header = headerFor(llvm::StringRef(content).drop_front(headerBytes));
+  content.replace(0, headerBytes, header.data(), header.size());
+}
+
 void writeProgramFile(llvm::StringRef path,
                       llvm::function_ref<void(llvm::raw_ostream &)> writePayload) {
   writeWhole(path, [&](llvm::raw_fd_ostream &stream, int descriptor) {
-    Header header{};
-    stream.write(header.data(), header.size());
+    stream.write_zeros(headerBytes);
     writePayload(stream);
     uint64_t end = stream.tell();
     stream.flush();
@@ -127,14 +187,8 @@ void writeProgramFile(llvm::StringRef path,
                                              error);
     if (error)
       fail(path, "can't be read back: " + error.message());
-    llvm::StringRef payload(region.const_data() + headerBytes, end - headerBytes);
-    std::memcpy(header.data(), magic.data(), magic.size());
-    endian::write32le(header.data() + 8, programFormat);
-    endian::write64le(header.data() + 16, payload.size());
-    auto digest = digestBytes(payload);
-    std::memcpy(header.data() + 24, digest.data(), digest.size());
-    endian::write64le(header.data() + checkedBytes, headerChecksum({header.data(), header.size()}));
-    stream.pwrite(header.data(), header.size(), 0);
+    Header sealed = headerFor({region.const_data() + headerBytes, end - headerBytes});
+    stream.pwrite(sealed.data(), sealed.size(), 0);
   });
 }
 

@@ -22,14 +22,17 @@
 
 namespace weft {
 
+inline constexpr size_t programHeaderBytes = 64;
+
 /// The version that is written, and the newest that can be read.
 inline constexpr uint32_t programFormat = 1;
 
 /// Maps a file. Throws weft::Error (IO), naming it. It must not change as long as it is mapped.
 std::unique_ptr<llvm::MemoryBuffer> mapFile(llvm::StringRef path);
 
-/// Writes a file under another name, and renames it when all is written. `write` gets the stream
-/// and its file descriptor. Throws weft::Error (IO).
+/// Writes a file under another name, and renames it when all is written: to what `path` leads to
+/// behind links, whose permissions it keeps. `write` gets the stream and its file descriptor.
+/// Throws weft::Error (IO), also if a folder, a device or a pipe is there; nothing is left then.
 void writeWhole(llvm::StringRef path, llvm::function_ref<void(llvm::raw_fd_ostream &, int)> write);
 
 /// XXH3-128 as 32 hexadecimal digits.
@@ -41,6 +44,9 @@ bool isProgramFile(llvm::StringRef content);
 /// The payload of a saved program. Throws weft::Error (IO), naming the file, unless every byte is
 /// what was written, by a version that can be read.
 llvm::StringRef payloadOf(llvm::StringRef content, llvm::StringRef path);
+
+/// Puts the right checksums into content that is at least a header, whatever else it is.
+void sealProgramFile(std::string &content);
 
 /// Writes a saved program around what `writePayload` writes. Throws weft::Error (IO).
 void writeProgramFile(llvm::StringRef path,

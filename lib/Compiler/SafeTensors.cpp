@@ -1,17 +1,24 @@
 // Reading and writing safetensors files.
 #include "lib/Compiler/SafeTensors.h"
+#include "lib/Compiler/JsonCursor.h"
 #include "lib/Compiler/ProgramFile.h"
 #include "lib/Support/Error.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/JSON.h"
 
 #include <algorithm>
+#include <limits>
+#include <optional>
 
 namespace weft {
 
 namespace {
 
 constexpr size_t lengthBytes = 8;
+/// An entry of the header that is no tensor.
+constexpr llvm::StringLiteral metadataName = "__metadata__";
 /// The limit of the safetensors library; a larger header is no honest one.
 constexpr uint64_t maximumHeaderBytes = 100'000'000;
 
@@ -39,18 +46,21 @@ public:
       fail("is no safetensors file: its header would have " + std::to_string(bytes) +
            " bytes, the file has " + std::to_string(content.size()));
     data = content.drop_front(lengthBytes + bytes);
-    if (isNestedTooDeeply(content.substr(lengthBytes, bytes)))
-      fail("is no safetensors file: its header is nested too deeply");
-    auto header = llvm::json::parse(content.substr(lengthBytes, bytes));
-    if (!header)
-      fail("is no safetensors file: " + llvm::toString(header.takeError()));
-    const llvm::json::Object *entries = header->getAsObject();
-    if (!entries)
-      fail("is no safetensors file: its header is no JSON object");
     std::vector<SafeTensor> tensors;
-    for (const auto &[name, entry] : *entries)
-      if (llvm::StringRef(name) != "__metadata__")
-        tensors.push_back(tensor(name, entry));
+    auto stop = [&](const std::string &reason) {
+      current.reset();
+      fail("is no safetensors file: " + reason);
+    };
+    JsonCursor json(content.substr(lengthBytes, bytes), stop);
+    json.object([&](const std::string &name) {
+      if (!names.insert(name).second)
+        fail("is no safetensors file: its header has the name " + printable(name) + " twice");
+      if (name == metadataName)
+        skipMetadata(json);
+      else
+        tensors.push_back(tensor(name, json));
+    });
+    json.end();
     checkThatDataIsFilled(tensors);
     return tensors;
   }
@@ -58,69 +68,78 @@ public:
 private:
   [[noreturn]] void fail(const std::string &reason) {
     throw Error(Error::Kind::IO, path.str() + ": " +
-                                     (current.empty() ? "" : "the tensor " + current.str() + " ") +
+                                     (current ? "the tensor " + printable(*current) + " " : "") +
                                      reason);
   }
 
-  /// The JSON parser recurses, and a header has three levels.
-  static bool isNestedTooDeeply(llvm::StringRef text) {
-    constexpr int maximumDepth = 8;
-    int depth = 0;
-    bool inString = false;
-    for (size_t i = 0; i < text.size() && depth <= maximumDepth; ++i) {
-      if (inString && text[i] == '\\')
-        ++i;
-      else if (text[i] == '"')
-        inString = !inString;
-      else if (!inString && (text[i] == '{' || text[i] == '['))
-        ++depth;
-      else if (!inString && (text[i] == '}' || text[i] == ']'))
-        --depth;
-    }
-    return depth > maximumDepth;
+  static std::string printable(llvm::StringRef name) {
+    std::string text;
+    llvm::raw_string_ostream stream(text);
+    llvm::printEscapedString(name.take_front(200), stream);
+    return text;
   }
 
-  SafeTensor tensor(llvm::StringRef name, const llvm::json::Value &entry) {
+  /// Texts by name, or null.
+  static void skipMetadata(JsonCursor &json) {
+    if (!json.null())
+      json.object([&](const std::string &) { json.string(); });
+  }
+
+  SafeTensor tensor(const std::string &name, JsonCursor &json) {
     current = name;
-    const llvm::json::Object *fields = entry.getAsObject();
-    if (!fields)
+    std::optional<std::string> dtypeText;
+    std::optional<std::vector<uint64_t>> sizes, offsets;
+    auto once = [&](auto &field, auto read) {
+      if (field)
+        fail("has one of its fields twice");
+      field = read();
+    };
+    auto numbers = [&] {
+      std::vector<uint64_t> result;
+      json.array([&] { result.push_back(json.unsignedNumber()); });
+      return result;
+    };
+    json.object([&](const std::string &field) {
+      if (field == "dtype")
+        once(dtypeText, [&] { return json.string(); });
+      else if (field == "shape")
+        once(sizes, numbers);
+      else if (field == "data_offsets")
+        once(offsets, numbers);
+      else
+        json.skip();
+    });
+    if (!dtypeText || !sizes || !offsets || offsets->size() != 2)
       fail("has no dtype, shape and offsets");
-    SafeTensor result{name.str(), {dtype(*fields), shape(*fields)}, {}};
-    uint64_t bytes = result.signature.bytes();
-    const llvm::json::Array *offsets = fields->getArray("data_offsets");
-    auto begin = offsets && offsets->size() == 2 ? (*offsets)[0].getAsInteger() : std::nullopt;
-    auto end = begin ? (*offsets)[1].getAsInteger() : std::nullopt;
-    if (!end || *begin < 0 || *end < *begin || static_cast<uint64_t>(*end) > data.size())
-      fail("lies outside of the file");
-    if (static_cast<uint64_t>(*end - *begin) != bytes)
-      fail("has " + std::to_string(*end - *begin) + " bytes, but " + result.signature.toString() +
-           " needs " + std::to_string(bytes));
-    result.elements = llvm::ArrayRef<char>(data.data() + *begin, bytes);
-    current = "";
+    SafeTensor result{name, {dtype(*dtypeText), shape(*sizes)}, {}};
+    result.elements = elements(result.signature, (*offsets)[0], (*offsets)[1]);
+    current.reset();
     return result;
   }
 
-  DType dtype(const llvm::json::Object &fields) {
-    auto name = fields.getString("dtype");
+  llvm::ArrayRef<char> elements(const TensorSignature &signature, uint64_t begin, uint64_t end) {
+    if (end < begin || end > data.size())
+      fail("lies outside of the file");
+    uint64_t bytes = signature.bytes();
+    if (end - begin != bytes)
+      fail("has " + std::to_string(end - begin) + " bytes, but " + signature.toString() +
+           " needs " + std::to_string(bytes));
+    return {data.data() + begin, bytes};
+  }
+
+  DType dtype(llvm::StringRef name) {
     for (const Name &known : dtypeNames)
       if (name == known.text)
         return known.dtype;
-    fail("has the dtype " + (name ? name->str() : std::string("of no name")) +
-         ", which weft does not have");
+    fail("has the dtype " + printable(name) + ", which weft does not have");
   }
 
-  std::vector<int64_t> shape(const llvm::json::Object &fields) {
-    const llvm::json::Array *sizes = fields.getArray("shape");
-    if (!sizes)
-      fail("has no shape");
-    std::vector<int64_t> result;
-    for (const llvm::json::Value &size : *sizes) {
-      auto number = size.getAsInteger();
-      if (!number || *number < 0)
-        fail("has a shape that is not of sizes");
-      result.push_back(*number);
-    }
-    return result;
+  std::vector<int64_t> shape(llvm::ArrayRef<uint64_t> sizes) {
+    uint64_t count = 1;
+    for (uint64_t size : sizes)
+      if (size > std::numeric_limits<int64_t>::max() || __builtin_mul_overflow(count, size, &count))
+        fail("has more elements than a tensor can have");
+    return {sizes.begin(), sizes.end()};
   }
 
   void checkThatDataIsFilled(std::vector<SafeTensor> &tensors) {
@@ -135,14 +154,15 @@ private:
         fail("does not begin where the one before it ends");
       end = tensor.elements.end();
     }
-    current = "";
+    current.reset();
     if (end != data.end())
       fail("has elements that belong to no tensor");
   }
 
   llvm::StringRef content, path, data;
+  llvm::StringSet<> names;
   /// The tensor being read.
-  llvm::StringRef current;
+  std::optional<std::string> current;
 };
 
 llvm::StringRef nameOf(DType dtype) {
@@ -169,6 +189,10 @@ static std::vector<SafeTensor> inOrderOfAlignment(llvm::ArrayRef<SafeTensor> ten
 }
 
 void writeSafeTensors(llvm::StringRef path, llvm::ArrayRef<SafeTensor> tensors) {
+  for (const SafeTensor &tensor : tensors)
+    if (tensor.name == metadataName)
+      throw Error(Error::Kind::IO, path.str() + ": no tensor can have the name " + tensor.name +
+                                       ", which safetensors files use for themselves");
   std::vector<SafeTensor> ordered = inOrderOfAlignment(tensors);
   std::string header;
   llvm::raw_string_ostream text(header);

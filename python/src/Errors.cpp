@@ -15,13 +15,21 @@ PyObject *weft::errorClass(const char *name) {
   return found.get();
 }
 
+/// A message may quote a file that is no UTF-8.
+static void setErrorText(PyObject *type, const std::string &text) {
+  PyRef decoded = PyRef::steal(
+      PyUnicode_DecodeUTF8(text.data(), static_cast<Py_ssize_t>(text.size()), "backslashreplace"));
+  if (decoded)
+    PyErr_SetObject(type, decoded.get());
+}
+
 void weft::setError(const char *className, const std::string &message) {
   PyErr_Clear();
   std::string prefix = userLine().prefix();
   // A diagnostic of the compiler begins with the line of its operation.
   std::string located = message.starts_with(prefix) ? message : prefix + message;
   if (PyObject *type = errorClass(className))
-    PyErr_SetString(type, located.c_str());
+    setErrorText(type, located);
 }
 
 void weft::throwError(const char *className, const std::string &message) {

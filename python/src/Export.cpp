@@ -106,6 +106,10 @@ static std::string weightName(llvm::StringRef path) {
   return name;
 }
 
+static llvm::ArrayRef<char> bytesOf(const StorageRef &storage) {
+  return {static_cast<const char *>(storage->data()), storage->bytes()};
+}
+
 namespace {
 
 /// Makes a program of a trace.
@@ -156,6 +160,13 @@ private:
                  "or static_argnames of weft.jit");
   }
 
+  /// Of the program alone: memory of a tensor may be NumPy's, which can be written later.
+  static Array sealed(Array array) {
+    array.storage =
+        array.storage->device() ? copyTo(nullptr, array.storage) : newCopy(bytesOf(array.storage));
+    return array;
+  }
+
   /// The handles of the trace, in its order.
   std::vector<PyRef> findHandles() const {
     std::vector<PyRef> found;
@@ -196,7 +207,7 @@ private:
     std::vector<Array> arrays;
     arrays.reserve(traced.hidden.size());
     for (const HiddenSource &source : traced.hidden)
-      arrays.push_back(copyTo(nullptr, hiddenArray(source, handles)));
+      arrays.push_back(sealed(hiddenArray(source, handles)));
     for (auto [i, array] : llvm::enumerate(arrays)) {
       mlir::BlockArgument argument = body.getArgument(leaves + i);
       if (argument.use_empty())
@@ -278,6 +289,10 @@ std::vector<StorageRef> Program::run(llvm::ArrayRef<Array> inputs) {
   llvm::append_range(storages, weights);
   std::vector<StorageRef> outputs(signature.outputs.size());
   executeReleasing(*last, storages, outputs);
+  // A result that is a weight as it stands could be written through DLPack.
+  for (StorageRef &output : outputs)
+    if (llvm::any_of(weights, [&](const StorageRef &w) { return w->data() == output->data(); }))
+      output = newCopy(bytesOf(output));
   return outputs;
 }
 

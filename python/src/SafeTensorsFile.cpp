@@ -13,13 +13,17 @@
 namespace py = pybind11;
 using namespace weft;
 
+StorageRef weft::newCopy(llvm::ArrayRef<char> bytes) {
+  StorageRef copy = Allocator::process().allocate(bytes.size());
+  if (!bytes.empty())
+    std::memcpy(copy->data(), bytes.data(), bytes.size());
+  return copy;
+}
+
 StorageRef weft::storageOver(llvm::ArrayRef<char> bytes, DType dtype, std::shared_ptr<void> owner) {
   auto *data = const_cast<char *>(bytes.data());
-  if (reinterpret_cast<uintptr_t>(data) % dtypeSize(dtype) != 0) {
-    StorageRef copy = Allocator::process().allocate(bytes.size());
-    std::memcpy(copy->data(), data, bytes.size());
-    return copy;
-  }
+  if (reinterpret_cast<uintptr_t>(data) % dtypeSize(dtype) != 0)
+    return newCopy(bytes);
   using Owner = std::shared_ptr<void>;
   auto release = [](void *context) { delete static_cast<Owner *>(context); };
   return Storage::wrap(data, bytes.size(), release, new Owner(std::move(owner)));
@@ -34,7 +38,10 @@ static py::object load(const std::string &path) {
     value.shape.assign(tensor.signature.shape.begin(), tensor.signature.shape.end());
     value.storage = storageOver(tensor.elements, value.dtype, file);
     PyRef object = checked(newTensor(std::move(value)));
-    checkStatus(PyDict_SetItemString(result.get(), tensor.name.c_str(), object.get()));
+    // A name may have a zero in it.
+    PyRef name = checked(PyUnicode_DecodeUTF8(
+        tensor.name.data(), static_cast<Py_ssize_t>(tensor.name.size()), nullptr));
+    checkStatus(PyDict_SetItem(result.get(), name.get(), object.get()));
   }
   return py::reinterpret_steal<py::object>(result.release());
 }

@@ -19,6 +19,7 @@ from ._creation import _fail, asarray
 from ._dtypes import DType, as_dtype, bool_, float64, int64
 from ._errors import DTypeError, FileError, ShapeError
 from ._jit import jit
+from ._paths import file_path
 
 
 @dataclass(frozen=True)
@@ -269,7 +270,7 @@ def load(path: str | os.PathLike) -> Exported:
     Raises:
         FileError: there is no such file, it is damaged, or of another version of the format.
     """
-    return Exported(_core.load_program(os.fspath(path)))
+    return Exported(_core.load_program(file_path(path)))
 
 
 class Exported:
@@ -419,13 +420,13 @@ class Exported:
         Raises:
             FileError: a file can't be written.
         """
-        path = os.fspath(path)
-        target = "" if weights is None else os.fspath(weights)
+        place = file_path(path)
+        target = b"" if weights is None else file_path(weights)
         if target and os.path.dirname(os.path.abspath(target)) != os.path.dirname(
-            os.path.abspath(path)
+            os.path.abspath(place)
         ):
-            raise _fail(FileError, f"save: {target} is not in the folder of {path}")
-        self._program.save(path, target)
+            raise _fail(FileError, f"save: {weights!s} is not in the folder of {path!s}")
+        self._program.save(place, target)
 
     def compile_object(
         self,
@@ -455,9 +456,9 @@ class Exported:
         Raises:
             UnsupportedError: there is no such target or option. FileError: a file can't be written.
         """
-        header, weights = ("" if file is None else os.fspath(file) for file in (header, weights))
+        places = [b"" if file is None else file_path(file) for file in (path, header, weights)]
         self._program.compile_object(
-            os.fspath(path), target, header, name or "", threads, emit, weights
+            places[0], target, places[1], name or "", threads, emit, places[2]
         )
 
 

@@ -9,6 +9,7 @@ from . import _core
 from ._core import Tensor
 from ._creation import _fail, asarray
 from ._errors import DTypeError
+from ._paths import file_path
 
 
 def load_safetensors(path: str | os.PathLike) -> dict[str, Tensor]:
@@ -18,19 +19,21 @@ def load_safetensors(path: str | os.PathLike) -> dict[str, Tensor]:
     by another file does no harm.
 
     Raises:
-        FileError: there is no such file, or it is damaged. OutOfMemoryError: a size overflows.
+        FileError: there is no such file, it is damaged, or has a dtype that weft does not have.
+        OutOfMemoryError: a size overflows.
     """
-    return _core.load_safetensors(os.fspath(path))
+    return _core.load_safetensors(file_path(path))
 
 
 def save_safetensors(tensors: Mapping[str, Tensor], path: str | os.PathLike) -> None:
     """Writes tensors, such as those of `Module.state_dict`, to a file, whole or not at all.
 
     Raises:
-        FileError: the file can't be written. DTypeError: a name is no string.
+        FileError: the file can't be written, or a name is "__metadata__", which is the file's own.
+        DTypeError: a name is no string.
     """
     for name in tensors:
         if not isinstance(name, str):
             raise _fail(DTypeError, f"save_safetensors: the name {name!r} is no string")
     arrays = {name: asarray(value) for name, value in tensors.items()}
-    _core.save_safetensors(arrays, os.fspath(path))
+    _core.save_safetensors(arrays, file_path(path))

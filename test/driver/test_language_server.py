@@ -118,3 +118,24 @@ def test_completion_knows_the_dialects(server: Server) -> None:
     server.open("weft.")
     items = server.request("textDocument/completion", place(0, 5))["items"]
     assert "kernel" in {item["label"] for item in items}
+
+
+DEEP = {
+    "brackets": "func.func private @f() attributes {a = " + "[" * 100_000,
+    "types": "func.func private @f(" + "tuple<" * 100_000,
+    "regions": "module {" * 100_000,
+    "closed regions": "module {" * 100_000 + "}" * 100_000,
+    "signs": f"func.func private @f() attributes {{a = affine_map<(d0) -> ({'-' * 100_000}d0)>}}",
+    "terms": f"func.func private @f() attributes {{a = affine_map<(d0) -> (d0{' + d0' * 9999})>}}",
+    "names": "#a0 = 1\n"
+    + "".join(f"#a{i + 1} = [#a{i}]\n" for i in range(20_000))
+    + "func.func private @f() attributes {a = #a20000}",
+}
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_deep_documents_do_not_end_the_server(server: Server, name: str) -> None:
+    server.open(DEEP[name])
+    server.send("textDocument/didClose", {"textDocument": {"uri": URI}})
+    (problem,) = server.open(GOOD.replace("%x : tensor", "%x tensor"))
+    assert problem["message"] == "expected ':'"

@@ -1,10 +1,13 @@
 // Readers of text and bytecode, the pipeline, and the tools themselves.
 #include "test/fuzz/Targets.h"
+#include "lib/Compiler/Diagnostics.h"
 #include "lib/Compiler/IsolatedParse.h"
+#include "lib/Compiler/KernelFile.h"
 #include "lib/Compiler/ObjectMetadata.h"
 #include "lib/Compiler/Pipeline.h"
 #include "lib/Compiler/Program.h"
 #include "lib/Compiler/ProgramFile.h"
+#include "lib/Compiler/ProgramSignature.h"
 #include "lib/Compiler/SafeTensors.h"
 #include "lib/Support/Error.h"
 #include "mlir/Bytecode/BytecodeWriter.h"
@@ -13,6 +16,7 @@
 #include "mlir/Interfaces/FunctionInterfaces.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
+#include "passes/Passes.h"
 #include "test/fuzz/Corpus.h"
 #include "llvm/Support/SourceMgr.h"
 
@@ -137,10 +141,48 @@ static std::vector<std::string> programsOf(const std::vector<std::string> &bytec
   return programs;
 }
 
+static void sealProgram(std::string &input) {
+  if (input.size() >= programHeaderBytes)
+    sealProgramFile(input);
+}
+
+/// Reads a program as weft.load does.
 static int takeProgram(const std::string &input, Surroundings &surroundings) {
   std::string path = surroundings.scratch + "/input.weft";
   std::ofstream(path, std::ios::binary) << input;
-  return refusing([&] { readProgram(path, *surroundings.context); });
+  return refusing([&] {
+    OwningOpRef<ModuleOp> module = readProgram(path, *surroundings.context);
+    PassManager passes(surroundings.context.get());
+    passes.addPass(createResolveSizes());
+    DiagnosticCollector diagnostics(*surroundings.context);
+    if (failed(passes.run(*module)))
+      throw weft::Error(weft::Error::Kind::IO, diagnostics.text("the sizes can't be resolved"));
+    signatureOfProgram(*module);
+  });
+}
+
+static std::vector<std::string> kernelFiles() {
+  KernelObject object{"k", 2, 1, {}};
+  object.code.assign(64, 'c');
+  std::vector<std::string> files = {encodeKernel(object, "fuzz")};
+  object.image = "image";
+  object.deviceStages = {{"k_0", 128, 64}, {"k_1", 256, 0}};
+  TensorMapShape &map = object.deviceStages[0].tensorMaps.emplace_back();
+  map.dimensions.resize(2);
+  files.push_back(encodeKernel(object, "fuzz"));
+  return files;
+}
+
+static void sealKernel(std::string &input) {
+  if (input.size() >= kernelHeaderBytes)
+    sealKernelFile(input);
+}
+
+static int takeKernel(const std::string &input) {
+  if (decodeKernel(input, "k", "fuzz"))
+    return 0;
+  llvm::errs() << "error: it is no kernel\n";
+  return 1;
 }
 
 static std::vector<std::string> tensorFiles(const std::string &scratch) {
@@ -203,6 +245,12 @@ static std::vector<std::string> objectsOf(const Surroundings &surroundings) {
       files.push_back(contentOf(output));
   }
   return files;
+}
+
+/// Of each description in it.
+static void sealObject(std::string &input) {
+  for (size_t at = 0; (at = input.find(metadataMagic, at)) != std::string::npos; ++at)
+    sealMetadata(input, at);
 }
 
 static int takeObject(const std::string &input, const Surroundings &surroundings) {
@@ -275,12 +323,14 @@ std::vector<Target> makeTargets(Surroundings &surroundings) {
            }},
           {"program", "reader of saved programs", 1500, ".weft",
            [&, bytecode] { return programsOf(bytecode, surroundings.scratch); }, onlyBytes,
-           [&](const std::string &input) { return takeProgram(input, surroundings); }},
+           [&](const std::string &input) { return takeProgram(input, surroundings); }, sealProgram},
+          {"kernel", "reader of the cache of kernels", 2000, ".kernel", kernelFiles, onlyBytes,
+           takeKernel, sealKernel},
           {"safetensors", "reader of safetensors files", 2000, ".safetensors",
            [&] { return tensorFiles(surroundings.scratch); }, bytesOrTokens, takeTensors},
           {"object", "reader of what weftc has compiled", 1000, ".o",
            [&] { return objectsOf(surroundings); }, onlyBytes,
-           [&](const std::string &input) { return takeObject(input, surroundings); }},
+           [&](const std::string &input) { return takeObject(input, surroundings); }, sealObject},
           {"driver", "weft-opt as a process", 150, ".mlir", always(modules), anyUnit,
            [&](const std::string &input) { return runDriver(input, surroundings); }}};
 }

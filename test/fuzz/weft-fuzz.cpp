@@ -63,7 +63,10 @@ static std::string mutation(const Target &target, llvm::ArrayRef<std::string> co
   // Neighbouring numbers and seeds share no sequence.
   Random random(Random(seed).next() ^ Random(number).next());
   const std::string &input = random.among(corpus);
-  return mutate(input, target.unit(random), corpus, random);
+  std::string mutated = mutate(input, target.unit(random), corpus, random);
+  if (target.seal && random.below(8) != 0)
+    target.seal(mutated);
+  return mutated;
 }
 
 static void report(const Target &target, size_t number, const std::string &input,

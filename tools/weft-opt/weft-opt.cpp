@@ -1,6 +1,9 @@
 // The pass driver: runs passes over IR that it reads, as MLIR's users expect.
 #include "lib/Compiler/IsolatedParse.h"
+#include "lib/Compiler/OutputFiles.h"
 #include "lib/Compiler/Pipeline.h"
+#include "lib/Compiler/StandardStreams.h"
+#include "lib/Support/Error.h"
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Support/FileUtilities.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
@@ -8,7 +11,6 @@
 #include "tools/weft-opt/Help.h"
 #include "tools/weft-opt/PassStatistics.h"
 #include "llvm/Support/CommandLine.h"
-#include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/MemoryBuffer.h"
 #include "llvm/Support/ToolOutputFile.h"
@@ -127,15 +129,16 @@ static LogicalResult run(StringRef input, StringRef output, DialectRegistry &reg
   llvm::raw_string_ostream stream(text);
   if (failed(MlirOptMain(stream, std::move(file), registry, config)))
     return failure();
-  if (auto problem = llvm::writeToOutput(output, [&](llvm::raw_ostream &result) {
-        result << text;
-        return llvm::Error::success();
-      }))
-    return complain(output + ": " + llvm::toString(std::move(problem)));
+  try {
+    writeOutput(output, text);
+  } catch (const weft::Error &error) {
+    return complain(error.what());
+  }
   return success();
 }
 
 int main(int argc, char **argv) {
+  holdStandardStreams();
   llvm::InitLLVM initialize(argc, argv);
   DialectRegistry registry;
   registerDialects(registry);
@@ -147,5 +150,5 @@ int main(int argc, char **argv) {
   arrangeHelp();
   auto [input, output] = parseCLIOptions(argc, argv, helpOverview);
   disableThreading();
-  return asMainReturnCode(run(input, output, registry));
+  return finishStandardOutput("weft-opt", failed(run(input, output, registry)) ? 1 : 0);
 }

@@ -1,6 +1,9 @@
 // Shrinks a module that makes something fail to a small one that still does.
 #include "lib/Compiler/IsolatedParse.h"
+#include "lib/Compiler/OutputFiles.h"
 #include "lib/Compiler/Pipeline.h"
+#include "lib/Compiler/StandardStreams.h"
+#include "lib/Support/Error.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Support/FileUtilities.h"
 #include "tools/weft-reduce/Reducer.h"
@@ -87,19 +90,20 @@ static LogicalResult run() {
                     (error.empty() ? " exits with " + llvm::Twine(status) : ": " + error));
 
   ReductionCounts counts = reduce(module, *test);
-  if (llvm::Error problem = llvm::writeToOutput(outputName, [&](llvm::raw_ostream &stream) {
-        stream << textOf(*module);
-        return llvm::Error::success();
-      }))
-    return complain(outputName + ": " + llvm::toString(std::move(problem)));
+  try {
+    writeOutput(outputName, textOf(*module));
+  } catch (const weft::Error &error) {
+    return complain(error.what());
+  }
   llvm::errs() << "weft-reduce: " << counts.operationsBefore << " operations became "
                << counts.operationsAfter << " in " << counts.runs << " runs of the test\n";
   return success();
 }
 
 int main(int argc, char **argv) {
+  holdStandardStreams();
   llvm::InitLLVM initialize(argc, argv);
   llvm::cl::HideUnrelatedOptions(category);
   llvm::cl::ParseCommandLineOptions(argc, argv, overview);
-  return succeeded(run()) ? 0 : 1;
+  return finishStandardOutput("weft-reduce", succeeded(run()) ? 0 : 1);
 }

@@ -5,6 +5,7 @@
 #include "lib/Compiler/ObjectMetadata.h"
 #include "lib/Compiler/Pipeline.h"
 #include "lib/Compiler/Program.h"
+#include "lib/Compiler/StandardStreams.h"
 #include "lib/Support/Error.h"
 #include "mlir/IR/MLIRContext.h"
 #include "llvm/Support/CommandLine.h"
@@ -123,6 +124,7 @@ void CommandLine::printMetadata() const {
 }
 
 int main(int argc, char **argv) {
+  holdStandardStreams();
   llvm::InitLLVM initialize(argc, argv);
   CommandLine line;
   std::string end = helpEnd();
@@ -143,5 +145,5 @@ int main(int argc, char **argv) {
     llvm::errs() << "weftc: " << error.what() << "\n";
     return 1;
   }
-  return 0;
+  return finishStandardOutput("weftc", 0);
 }
