@@ -33,10 +33,14 @@ static bool isReserved(StringRef name) {
       result.insert(word);
     return result;
   }();
-  // Macros are mostly written in capitals (NULL, EOF, INT_MAX); NAME_options is a type.
+  // NAME_options is a type.
+  return words.contains(name) || name.ends_with("_options");
+}
+
+/// Macros are mostly written in capitals: NULL, EOF, M_PI_2.
+static bool isLikeMacro(StringRef name) {
   auto isMacroLetter = [](char c) { return llvm::isUpper(c) || llvm::isDigit(c) || c == '_'; };
-  bool isLikeMacro = name.size() > 1 && llvm::all_of(name, isMacroLetter);
-  return words.contains(name) || isLikeMacro || name.ends_with("_options");
+  return name.size() > 1 && llvm::all_of(name, isMacroLetter);
 }
 
 bool isCIdentifier(StringRef name) {
@@ -64,8 +68,10 @@ public:
         name += llvm::isAlnum(c) ? c : '_';
     if (name.empty() || llvm::isDigit(name[0]) || name[0] == '_')
       name = "x" + name;
-    if (isReserved(name))
-      name += name.back() == '_' ? "x" : "_";
+    if (isLikeMacro(name))
+      name += name.back() == '_' ? "x" : "_x";
+    else if (isReserved(name))
+      name += "_";
     std::string unique = name;
     for (int number = 2; !taken.insert(unique).second; ++number)
       unique = name + (name.back() == '_' ? "" : "_") + std::to_string(number);
