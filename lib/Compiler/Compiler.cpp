@@ -2,6 +2,8 @@
 #include "lib/Compiler/Compiler.h"
 #include "codegen/NVPTX/Ptx.h"
 #include "codegen/Passes.h"
+#include "lib/Compiler/CallerThread.h"
+#include "lib/Compiler/Compiling.h"
 #include "lib/Compiler/Diagnostics.h"
 #include "lib/Compiler/KernelBackend.h"
 #include "lib/Compiler/KernelCache.h"
@@ -9,8 +11,10 @@
 #include "lib/Compiler/PlanBuilder.h"
 #include "lib/Compiler/Stopwatch.h"
 #include "lib/Support/Error.h"
+#include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/Process.h"
 #include <map>
+#include <mutex>
 
 using namespace mlir;
 
@@ -53,9 +57,22 @@ struct Compiler::Implementation {
       : registry(makeRegistry()),
         context(registry, MLIRContext::Threading::DISABLED),
         target(chooseTarget()),
-        cache(makeCpuBackend(target), statistics, packagedKernels()) {
+        cache(makeCpuBackend(target), packagedKernels()) {
+    context.setThreadPool(callerThread);
     context.loadAllAvailableDialects();
+    loadDialectsOfPasses();
     context.allowUnregisteredDialects(false);
+  }
+
+  /// What passes add to the context is added before several threads use it.
+  void loadDialectsOfPasses() {
+    PassManager passes(&context);
+    buildPipeline(passes, target);
+    DialectRegistry needed;
+    passes.getDependentDialects(needed);
+    context.appendDialectRegistry(needed);
+    for (StringRef name : needed.getDialectNames())
+      context.getOrLoadDialect(name);
   }
 
   static DialectRegistry makeRegistry() {
@@ -70,31 +87,41 @@ struct Compiler::Implementation {
 
   template <typename Target>
   void runPhases(ModuleOp module, const Target &target, Phase first, Phase last) {
-    PassManager passes(&context);
-    passes.enableVerifier(false);
-    buildPipeline(passes, target, first, last);
-    DiagnosticCollector diagnostics(context);
-    if (failed(passes.run(module)))
-      throw Error(Error::Kind::Value, diagnostics.text("the program could not be compiled"));
+    for (int phase = static_cast<int>(first); phase <= static_cast<int>(last); ++phase) {
+      Compiling::checkpoint();
+      PassManager passes(&context);
+      passes.enableVerifier(false);
+      buildPipeline(passes, target, static_cast<Phase>(phase), static_cast<Phase>(phase));
+      DiagnosticCollector diagnostics(context);
+      if (failed(passes.run(module)))
+        throw Error(Error::Kind::Value, diagnostics.text("the program could not be compiled"));
+    }
   }
 
   /// Schedules, plans and finds or compiles the kernels of a module for `device`.
-  Executable compile(ModuleOp module, Device *device);
+  Executable compile(ModuleOp module, Device *device, Statistics &spent);
 
   KernelCache &cacheOf(Device &device) {
+    std::lock_guard guard(mutex);
     auto &found = deviceCaches[&device];
     if (!found)
-      found = std::make_unique<KernelCache>(makeDeviceBackend(device, target), statistics, "");
+      found = std::make_unique<KernelCache>(makeDeviceBackend(device, target), "");
     return *found;
   }
 
   DialectRegistry registry;
+  CallerThread callerThread;
   MLIRContext context;
   const CpuTarget target;
-  Statistics statistics;
   KernelCache cache;
+  /// Guards what is below.
+  mutable std::mutex mutex;
   std::map<Device *, std::unique_ptr<KernelCache>> deviceCaches;
+  Statistics statistics;
 };
+
+/// What this thread compiled.
+static thread_local Statistics threadTotals;
 
 Compiler::Compiler() : implementation(std::make_unique<Implementation>()) {}
 Compiler::~Compiler() = default;
@@ -107,7 +134,21 @@ Compiler &Compiler::instance() {
 
 MLIRContext &Compiler::context() { return implementation->context; }
 
-Statistics Compiler::statistics() const { return implementation->statistics; }
+Statistics Compiler::statistics() const {
+  std::lock_guard guard(implementation->mutex);
+  return implementation->statistics;
+}
+
+Statistics Compiler::threadStatistics() { return threadTotals; }
+
+uint64_t Compiler::trim() {
+  Compiling compiling;
+  uint64_t bytes = implementation->cache.trim();
+  std::lock_guard guard(implementation->mutex);
+  for (auto &[device, cache] : implementation->deviceCaches)
+    bytes += cache->trim();
+  return bytes;
+}
 
 static func::FuncOp mainOf(ModuleOp module) {
   auto main = module.lookupSymbol<func::FuncOp>("main");
@@ -119,18 +160,18 @@ static func::FuncOp mainOf(ModuleOp module) {
   return main;
 }
 
-Executable Compiler::Implementation::compile(ModuleOp module, Device *device) {
+Executable Compiler::Implementation::compile(ModuleOp module, Device *device, Statistics &spent) {
   KernelCache &kernelCache = device ? cacheOf(*device) : cache;
   {
-    Stopwatch watch(statistics.passSeconds);
+    Stopwatch watch(spent.passSeconds);
     if (device)
       runPhases(module, gpuNamed(device->target()), Phase::Differentiate, Phase::Plan);
     else
       runPhases(module, target, Phase::Differentiate, Phase::Plan);
   }
   auto kernels = llvm::to_vector(module.getOps<KernelOp>());
-  auto code = kernelCache.get(kernels);
-  Stopwatch watch(statistics.loadSeconds);
+  auto code = kernelCache.get(kernels, spent);
+  Stopwatch watch(spent.loadSeconds);
   KernelCodeByName byName;
   for (auto [kernel, kernelCode] : llvm::zip_equal(kernels, code))
     byName[kernel.getSymName()] = kernelCode;
@@ -140,10 +181,17 @@ Executable Compiler::Implementation::compile(ModuleOp module, Device *device) {
 std::shared_ptr<const Executable> Compiler::compile(ModuleOp module,
                                                     const CompileOptions &options) {
   mainOf(module);
+  Compiling compiling;
+  Statistics spent;
+  llvm::scope_exit count([&] {
+    threadTotals.add(spent);
+    std::lock_guard guard(implementation->mutex);
+    implementation->statistics.add(spent);
+  });
   auto executable =
-      std::make_shared<const Executable>(implementation->compile(module, options.device));
-  ++implementation->statistics.compiles;
-  implementation->statistics.launches += executable->kernels.size();
+      std::make_shared<const Executable>(implementation->compile(module, options.device, spent));
+  ++spent.compiles;
+  spent.launches += executable->kernels.size();
   return executable;
 }
 
@@ -178,6 +226,7 @@ static LlvmModule orFail(std::optional<LlvmModule> translated) {
 
 std::string Compiler::lower(ModuleOp module, StringRef level, const CompileOptions &options) {
   mainOf(module);
+  Compiling compiling;
   std::optional<GpuTarget> gpu;
   if (!options.target.empty())
     gpu = gpuNamed(options.target);

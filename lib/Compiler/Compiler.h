@@ -71,9 +71,12 @@ struct Statistics {
     codegenSeconds += after.codegenSeconds - before.codegenSeconds;
     loadSeconds += after.loadSeconds - before.loadSeconds;
   }
+  void add(const Statistics &more) { addDifference({}, more); }
 };
 
-/// The one compiler of the process. Calls must not overlap (the interpreter's lock sees to that).
+/// The one compiler of the process. All methods may be called from several threads at once, on
+/// modules of their own; the long ones give the interpreter's lock up, and throw Interrupted if the
+/// user ends them.
 class Compiler {
 public:
   static Compiler &instance();
@@ -82,7 +85,8 @@ public:
   /// Names the folder of kernels that were built with the package. Before the first `instance()`.
   static void setPackagedKernels(std::string folder);
 
-  /// All dialects that tracing and compiling need are loaded; multithreading is off.
+  /// All dialects that tracing and compiling need are loaded. Several threads may build IR in it;
+  /// it has no threads of its own.
   mlir::MLIRContext &context();
 
   /// Compiles the function @main of `module`: tensors of static shape in and out. The argument
@@ -98,6 +102,11 @@ public:
                     const CompileOptions &options = {});
 
   Statistics statistics() const;
+  /// Counters of what the calling thread compiled.
+  static Statistics threadStatistics();
+
+  /// Drops the kernels that no executable uses, and returns the bytes of their code.
+  uint64_t trim();
 
 private:
   Compiler();

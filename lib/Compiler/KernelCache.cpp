@@ -1,107 +1,185 @@
 // Each distinct kernel is compiled once.
 #include "lib/Compiler/KernelCache.h"
+#include "lib/Compiler/Compiling.h"
 #include "lib/Compiler/Stopwatch.h"
 #include "lib/Runtime/ThreadPool.h"
 #include "lib/Support/Error.h"
 #include "llvm/ADT/StringMap.h"
 #include <atomic>
 #include <exception>
+#include <system_error>
 #include <thread>
 
 using namespace mlir;
 
 namespace weft {
 
-KernelCache::KernelCache(std::unique_ptr<KernelBackend> backend, Statistics &statistics,
-                         const std::string &packaged, size_t capacity)
-    : backend(std::move(backend)),
-      statistics(statistics),
-      disk(this->backend->key(), packaged),
-      loaded(capacity) {}
+KernelCache::KernelCache(std::unique_ptr<KernelBackend> backend, const std::string &packaged,
+                         size_t capacity)
+    : backend(std::move(backend)), disk(this->backend->key(), packaged), loaded(capacity) {}
 
 /// Null if it is not there, or damaged in a way that no check saw.
-std::shared_ptr<const KernelCode> KernelCache::fromDisk(const std::string &name) {
-  Stopwatch watch(statistics.loadSeconds);
+std::shared_ptr<const KernelCode> KernelCache::fromDisk(const std::string &name,
+                                                        Statistics &spent) {
+  Stopwatch watch(spent.loadSeconds);
   auto object = disk.find(name);
   if (!object)
     return nullptr;
   try {
     auto code = backend->load(*object);
-    ++statistics.diskHits;
+    ++spent.diskHits;
     return code;
   } catch (const Error &) {
-    ++statistics.diskFailures;
+    ++spent.diskFailures;
     return nullptr;
   }
 }
 
-std::vector<std::shared_ptr<const KernelCode>> KernelCache::get(ArrayRef<KernelOp> kernels) {
+std::vector<std::shared_ptr<const KernelCode>> KernelCache::get(ArrayRef<KernelOp> kernels,
+                                                                Statistics &spent) {
   llvm::StringMap<std::shared_ptr<const KernelCode>> wanted;
   std::vector<KernelOp> missing;
-  for (KernelOp kernel : kernels) {
-    std::string name = kernel.getSymName().str();
-    std::shared_ptr<const KernelCode> code = loaded.find(name);
-    if (code)
-      ++statistics.memoryHits;
-    else if ((code = fromDisk(name)))
-      loaded.insert(name, code);
-    else
-      missing.push_back(kernel);
-    wanted[name] = std::move(code);
+  {
+    std::lock_guard guard(mutex);
+    for (KernelOp kernel : kernels) {
+      std::string name = kernel.getSymName().str();
+      std::shared_ptr<const KernelCode> code = loaded.find(name);
+      if (code)
+        ++spent.memoryHits;
+      else if ((code = fromDisk(name, spent)))
+        loaded.insert(name, code);
+      else
+        missing.push_back(kernel);
+      wanted[name] = std::move(code);
+    }
+    spent.diskFailures += disk.failures() - std::exchange(countedFailures, disk.failures());
   }
   // In parts, so that the memory of compiling does not grow with the number of kernels.
   constexpr size_t mostAtOnce = 64;
   for (ArrayRef<KernelOp> rest = missing; !rest.empty();) {
     ArrayRef<KernelOp> part = rest.take_front(mostAtOnce);
     rest = rest.drop_front(part.size());
-    for (const KernelObject &object : compile(part)) {
-      Stopwatch watch(statistics.loadSeconds);
-      ++statistics.kernelsCompiled;
-      disk.store(object);
-      loaded.insert(object.name, wanted[object.name] = backend->load(object));
-    }
+    for (auto &[name, code] : keep(compile(part, spent), spent))
+      wanted[name] = code;
   }
-  // Caches of several devices count together.
-  statistics.diskFailures += disk.failures() - std::exchange(countedFailures, disk.failures());
   std::vector<std::shared_ptr<const KernelCode>> result;
   for (KernelOp kernel : kernels)
     result.push_back(wanted.lookup(KernelOp(kernel).getSymName()));
   return result;
 }
 
-/// Emits one after the other, as the IR's context wants it, then generates code on several threads.
-std::vector<KernelObject> KernelCache::compile(ArrayRef<KernelOp> kernels) {
+/// Stores and loads compiled kernels, but for those that another thread was faster with.
+std::vector<std::pair<std::string, std::shared_ptr<const KernelCode>>>
+KernelCache::keep(const std::vector<KernelObject> &objects, Statistics &spent) {
+  Stopwatch watch(spent.loadSeconds);
+  std::lock_guard guard(mutex);
+  std::vector<std::pair<std::string, std::shared_ptr<const KernelCode>>> kept;
+  for (const KernelObject &object : objects) {
+    ++spent.kernelsCompiled;
+    std::shared_ptr<const KernelCode> code = loaded.find(object.name);
+    if (!code) {
+      disk.store(object);
+      code = loaded.insert(object.name, backend->load(object));
+    }
+    kept.push_back({object.name, code});
+  }
+  spent.diskFailures += disk.failures() - std::exchange(countedFailures, disk.failures());
+  return kept;
+}
+
+uint64_t KernelCache::trim() {
+  // Their code is unloaded when the cache is free again.
+  std::vector<std::shared_ptr<const KernelCode>> dropped;
+  std::lock_guard guard(mutex);
+  dropped = loaded.takeIf([](const auto &code) { return code.use_count() == 1; });
+  uint64_t bytes = 0;
+  for (const auto &code : dropped)
+    bytes += code->bytes;
+  return bytes;
+}
+
+namespace {
+
+/// Generates the code of emitted kernels on several threads.
+class Generation {
+public:
+  explicit Generation(std::vector<std::unique_ptr<EmittedKernel>> emitted)
+      : emitted(std::move(emitted)), objects(this->emitted.size()), errors(objects.size()) {}
+
+  /// Throws weft::Error or Interrupted.
+  std::vector<KernelObject> run() {
+    // The other threads go through the gate on their own; one that waits for them must not hold a
+    // fork up that they wait for.
+    ForkGate::Outside outside;
+    std::exception_ptr interruption;
+    startHelpers();
+    try {
+      while (step())
+        throwIfInterrupted();
+    } catch (...) {
+      interruption = std::current_exception();
+      next = emitted.size();
+    }
+    for (std::thread &helper : helpers)
+      helper.join();
+    if (interruption)
+      std::rethrow_exception(interruption);
+    for (const std::exception_ptr &error : errors)
+      if (error)
+        std::rethrow_exception(error);
+    return std::move(objects);
+  }
+
+private:
+  /// A machine that gives no more threads is no reason to fail: those that run do all the work.
+  void startHelpers() {
+    size_t wanted = std::min<size_t>(ThreadPool::process().threadCount(), emitted.size());
+    try {
+      while (helpers.size() + 1 < wanted)
+        helpers.emplace_back([this] {
+          while (step())
+            ;
+        });
+    } catch (const std::system_error &) {
+    }
+  }
+
+  /// Generates the next kernel; false if there is none.
+  bool step() {
+    size_t number = next++;
+    if (number >= emitted.size())
+      return false;
+    ForkGate::Inside inside;
+    try {
+      objects[number] = emitted[number]->generate();
+    } catch (...) {
+      errors[number] = std::current_exception();
+    }
+    emitted[number].reset();
+    return true;
+  }
+
+  std::vector<std::unique_ptr<EmittedKernel>> emitted;
+  std::vector<KernelObject> objects;
+  std::vector<std::exception_ptr> errors;
+  std::atomic<size_t> next = 0;
+  std::vector<std::thread> helpers;
+};
+
+} // namespace
+
+/// Emits one after the other, then generates code on several threads.
+std::vector<KernelObject> KernelCache::compile(ArrayRef<KernelOp> kernels, Statistics &spent) {
   std::vector<std::unique_ptr<EmittedKernel>> emitted;
   {
-    Stopwatch watch(statistics.emitSeconds);
-    for (KernelOp kernel : kernels)
+    Stopwatch watch(spent.emitSeconds);
+    for (KernelOp kernel : kernels) {
+      Compiling::checkpoint();
       emitted.push_back(backend->emit(kernel));
-  }
-  Stopwatch watch(statistics.codegenSeconds);
-  std::vector<KernelObject> objects(emitted.size());
-  std::vector<std::exception_ptr> errors(emitted.size());
-  std::atomic<size_t> next = 0;
-  auto work = [&] {
-    for (size_t number; (number = next++) < emitted.size();) {
-      try {
-        objects[number] = emitted[number]->generate();
-      } catch (...) {
-        errors[number] = std::current_exception();
-      }
-      emitted[number].reset();
     }
-  };
-  size_t helpers = std::min<size_t>(ThreadPool::process().threadCount(), emitted.size());
-  std::vector<std::thread> threads;
-  for (size_t number = 1; number < helpers; ++number)
-    threads.emplace_back(work);
-  work();
-  for (std::thread &thread : threads)
-    thread.join();
-  for (const std::exception_ptr &error : errors)
-    if (error)
-      std::rethrow_exception(error);
-  return objects;
+  }
+  Stopwatch watch(spent.codegenSeconds);
+  return Generation(std::move(emitted)).run();
 }
 
 } // namespace weft

@@ -6,6 +6,8 @@
 #include "lib/Compiler/DiskCache.h"
 #include "lib/Compiler/KernelBackend.h"
 #include "lib/Support/LeastRecentlyUsed.h"
+#include <mutex>
+#include <utility>
 
 namespace weft {
 
@@ -17,20 +19,30 @@ public:
 
   /// `packaged`: the folder of kernels that were built with the package, or empty. `capacity`: how
   /// many kernels are kept in memory.
-  KernelCache(std::unique_ptr<KernelBackend> backend, Statistics &statistics,
-              const std::string &packaged, size_t capacity = mostKernels);
+  KernelCache(std::unique_ptr<KernelBackend> backend, const std::string &packaged,
+              size_t capacity = mostKernels);
 
-  /// The code of each kernel. What must be compiled is compiled on all threads of the pool. Throws
-  /// weft::Error.
-  std::vector<std::shared_ptr<const KernelCode>> get(llvm::ArrayRef<KernelOp> kernels);
+  /// The code of each kernel. What must be compiled is compiled on all threads of the pool, and
+  /// counted in `spent`. May be called from several threads at once, by one that is inside the
+  /// ForkGate. Throws weft::Error or Interrupted.
+  std::vector<std::shared_ptr<const KernelCode>> get(llvm::ArrayRef<KernelOp> kernels,
+                                                     Statistics &spent);
+
+  /// Drops the kernels that nobody else holds, and returns the bytes of their code.
+  uint64_t trim();
 
 private:
-  std::shared_ptr<const KernelCode> fromDisk(const std::string &name);
-  std::vector<KernelObject> compile(llvm::ArrayRef<KernelOp> kernels);
+  std::shared_ptr<const KernelCode> fromDisk(const std::string &name, Statistics &spent);
+  std::vector<KernelObject> compile(llvm::ArrayRef<KernelOp> kernels, Statistics &spent);
+  std::vector<std::pair<std::string, std::shared_ptr<const KernelCode>>>
+  keep(const std::vector<KernelObject> &objects, Statistics &spent);
 
   std::unique_ptr<KernelBackend> backend;
-  Statistics &statistics;
+  /// Guards what is below. Held while kernels are read, written and loaded, but not while they are
+  /// compiled: two threads may compile the same one, and the first to end gives the code.
+  std::mutex mutex;
   DiskCache disk;
+  /// Those of the disk that are in some `spent`.
   int64_t countedFailures = 0;
   LeastRecentlyUsed<std::string, std::shared_ptr<const KernelCode>> loaded;
 };

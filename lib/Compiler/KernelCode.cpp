@@ -1,5 +1,6 @@
 // Linking kernels into this process.
 #include "lib/Compiler/KernelCode.h"
+#include "lib/Runtime/ForkGate.h"
 #include "lib/Support/Error.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include "llvm/Support/SmallVectorMemoryBuffer.h"
@@ -39,6 +40,7 @@ std::shared_ptr<KernelCode> KernelLoader::load(const KernelObject &object) {
   // Also where loading fails: the code goes with its last user.
   auto unload = [owner = implementation, loaded = &*library](KernelCode *code) {
     delete code;
+    ForkGate::Inside inside;
     if (llvm::Error error = owner->jit->getExecutionSession().removeJITDylib(*loaded))
       llvm::consumeError(std::move(error));
   };
@@ -55,6 +57,7 @@ std::shared_ptr<KernelCode> KernelLoader::load(const KernelObject &object) {
     return *address;
   };
   code->temporaries = object.temporaries;
+  code->bytes = object.code.size();
   for (int64_t stage = 0; !object.isForDevice() && stage < object.stages; ++stage)
     code->stages.push_back(find("_" + std::to_string(stage)).toPtr<weft_stage>());
   code->setup = find("_setup").toPtr<void (*)(const int64_t *, int64_t *)>();

@@ -34,6 +34,8 @@ struct KernelCode {
   /// Keeps the stages on the device.
   std::unique_ptr<DeviceModule> deviceModule;
   int64_t temporaries = 0;
+  /// Of the object file.
+  uint64_t bytes = 0;
   /// Stores the tasks of each stage, then the bytes of each temporary.
   void (*setup)(const int64_t *sizes, int64_t *result) = nullptr;
 };

@@ -1,6 +1,7 @@
 // Reading and writing programs.
 #include "lib/Compiler/Program.h"
 #include "dialects/Weft/IR/Weft.h"
+#include "lib/Compiler/Diagnostics.h"
 #include "lib/Compiler/IsolatedParse.h"
 #include "lib/Compiler/ProgramFile.h"
 #include "lib/Compiler/ProgramWeights.h"
@@ -30,10 +31,9 @@ static std::string located(Diagnostic &diagnostic, llvm::StringRef path) {
 static OwningOpRef<ModuleOp> parse(const std::shared_ptr<llvm::SourceMgr> &sources,
                                    llvm::StringRef path, MLIRContext &context) {
   std::string message;
-  ScopedDiagnosticHandler handler(&context, [&](Diagnostic &diagnostic) {
+  DiagnosticListener listener(context, [&](Diagnostic &diagnostic) {
     if (message.empty() && diagnostic.getSeverity() == DiagnosticSeverity::Error)
       message = located(diagnostic, path);
-    return success();
   });
   auto module = parseSourceFile<ModuleOp>(sources, ParserConfig(&context));
   if (!module)

@@ -276,15 +276,19 @@ Allocator::FreeBlock *Allocator::requestFromSystem(SizeClass sizeClass) {
   return new (static_cast<std::byte *>(data) + capacity) FreeBlock{data, sizeClass};
 }
 
-void Allocator::returnToSystem(FreeBlock *chain) {
+/// Returns the bytes of the chain.
+uint64_t Allocator::returnToSystem(FreeBlock *chain) {
+  uint64_t bytes = 0;
   while (chain) {
     FreeBlock *block = std::exchange(chain, chain->older);
     uint64_t capacity = block->sizeClass.capacity;
+    bytes += capacity;
     if (capacity >= mappedFrom)
       munmap(block->data, mappedBytes(capacity));
     else
       std::free(block->data);
   }
+  return bytes;
 }
 
 AllocatorStatistics Allocator::statistics() const {
@@ -316,7 +320,7 @@ void Allocator::setCacheLimit(uint64_t bytes) {
   returnToSystem(evicted);
 }
 
-void Allocator::trim() {
+uint64_t Allocator::trim() {
   if (ThreadCache *cache = threadCache())
     flush(*cache);
   FreeBlock *evicted;
@@ -324,7 +328,7 @@ void Allocator::trim() {
     std::lock_guard lock(mutex);
     evicted = evict(0);
   }
-  returnToSystem(evicted);
+  return returnToSystem(evicted);
 }
 
 } // namespace weft

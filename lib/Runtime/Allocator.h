@@ -56,8 +56,9 @@ public:
   /// Changes the bound of the cache and gives back what exceeds it.
   void setCacheLimit(uint64_t bytes);
 
-  /// Gives all cached blocks back, but for those in the caches of other threads.
-  void trim();
+  /// Gives all cached blocks back, but for those in the caches of other threads. Returns their
+  /// bytes.
+  uint64_t trim();
 
 private:
   friend class Storage;
@@ -88,7 +89,7 @@ private:
   FreeBlock *unlink(FreeList &list, FreeBlock *block);
 
   FreeBlock *requestFromSystem(SizeClass sizeClass);
-  static void returnToSystem(FreeBlock *chain);
+  static uint64_t returnToSystem(FreeBlock *chain);
   void countInUse(uint64_t capacity);
 
   std::atomic<uint64_t> limit;

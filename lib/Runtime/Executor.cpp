@@ -2,7 +2,9 @@
 
 #include "lib/Runtime/Allocator.h"
 #include "lib/Runtime/ThreadPool.h"
+#include "lib/Support/Interpreter.h"
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <chrono>
@@ -25,6 +27,27 @@ public:
                           : Allocator::process().allocate(plan.arenaBytes);
   }
 
+  /// Runs all launches; a time for each is added to `timings`, if there is one.
+  void run(LaunchTimings *timings) const {
+    if (overwritesInputs)
+      startThreads();
+    bool overwritten = false;
+    for (const Launch &launch : plan.launches) {
+      // An input that is written over already could not be given back.
+      if (!overwritten)
+        throwIfInterrupted();
+      overwritten = overwritten || (overwritesInputs && overwrites(launch));
+      if (!timings) {
+        run(launch);
+        continue;
+      }
+      auto start = std::chrono::steady_clock::now();
+      run(launch);
+      auto elapsed = std::chrono::steady_clock::now() - start;
+      timings->push_back(std::chrono::duration_cast<std::chrono::nanoseconds>(elapsed).count());
+    }
+  }
+
   /// Hands all launches to the plan's device.
   void runOnDevice() const {
     size_t count = 0;
@@ -41,6 +64,7 @@ public:
     plan.device->run(plan, launches);
   }
 
+private:
   void run(const Launch &launch) const {
     // A kernel rarely has more buffers than this; the usual call allocates nothing.
     std::array<void *, 32> few;
@@ -52,16 +76,17 @@ public:
     run(launch, many.data());
   }
 
-private:
   /// Outputs that launches do not write. They come first so that an input that is passed through
   /// has another reference by the time donations are looked at.
   void shareOutputs() {
     for (size_t index = 0; index < outputs.size(); ++index) {
       const OutputSource &source = plan.outputSources[index];
+      // A result does not change when the owner of foreign memory writes to it.
       if (source.kind == OutputSource::Kind::Input)
-        outputs[index] = inputs[source.index];
+        outputs[index] = ownedCopy(inputs[source.index]);
+      // Whoever gets the result may hand its memory out: the plan keeps its own.
       else if (source.kind == OutputSource::Kind::Constant)
-        outputs[index] = plan.constants[source.index];
+        outputs[index] = copyOf(*plan.constants[source.index]);
     }
   }
 
@@ -69,15 +94,37 @@ private:
     for (size_t index = 0; index < outputs.size(); ++index) {
       const OutputSource &source = plan.outputSources[index];
       if (source.kind == OutputSource::Kind::DonatedInput &&
-          canReuse(*inputs[source.index], plan.outputs[index].bytes()))
+          canReuse(*inputs[source.index], plan.outputs[index].bytes())) {
         outputs[index] = inputs[source.index];
-      else if (source.kind == OutputSource::Kind::DonatedInput ||
-               source.kind == OutputSource::Kind::Fresh)
+        overwritesInputs = true;
+      } else if (source.kind == OutputSource::Kind::DonatedInput ||
+                 source.kind == OutputSource::Kind::Fresh)
         outputs[index] = plan.device ? plan.device->allocate(plan.outputs[index].bytes())
                                      : Allocator::process().allocate(plan.outputs[index]);
       else if (source.kind == OutputSource::Kind::Output)
         outputs[index] = outputs[source.index];
     }
+  }
+
+  /// True if the launch writes over an input that was donated.
+  bool overwrites(const Launch &launch) const {
+    return std::any_of(launch.buffers.begin() + static_cast<std::ptrdiff_t>(launch.inputs),
+                       launch.buffers.end(), [this](const BufferReference &buffer) {
+                         if (buffer.kind != BufferReference::Kind::Output)
+                           return false;
+                         const OutputSource &source = plan.outputSources[buffer.index];
+                         return source.kind == OutputSource::Kind::DonatedInput &&
+                                outputs[buffer.index] == inputs[source.index];
+                       });
+  }
+
+  /// Starts all threads that launches want, so that none can fail when inputs are written over.
+  void startThreads() const {
+    int32_t widest = 1;
+    for (const Launch &launch : plan.launches)
+      widest = std::max(widest, launch.maximumThreads);
+    if (widest > 1)
+      ThreadPool::process().start(widest);
   }
 
   static bool canReuse(const Storage &storage, uint64_t bytes) {
@@ -119,6 +166,8 @@ private:
   std::span<const StorageRef> inputs;
   std::span<StorageRef> outputs;
   StorageRef arena;
+  /// An output is written into a donated input.
+  bool overwritesInputs = false;
 };
 
 } // namespace
@@ -141,19 +190,9 @@ void execute(const Plan &plan, std::span<const StorageRef> inputs, std::span<Sto
   Frame frame(plan, inputs, outputs);
   if (plan.device)
     return runOnDevice(frame, plan, timings);
-  if (!timings) {
-    for (const Launch &launch : plan.launches)
-      frame.run(launch);
-    return;
-  }
-  timings->clear();
-  timings->reserve(plan.launches.size());
-  for (const Launch &launch : plan.launches) {
-    auto start = std::chrono::steady_clock::now();
-    frame.run(launch);
-    auto elapsed = std::chrono::steady_clock::now() - start;
-    timings->push_back(std::chrono::duration_cast<std::chrono::nanoseconds>(elapsed).count());
-  }
+  if (timings)
+    timings->clear();
+  frame.run(timings);
 }
 
 std::vector<StorageRef> execute(const Plan &plan, std::span<const StorageRef> inputs,

@@ -17,8 +17,10 @@ using LaunchTimings = std::vector<int64_t>;
 /// filled with a time for each launch.
 ///
 /// The caller has checked that the inputs have the plan's dtypes and shapes. It donates an input by
-/// leaving its only reference in `inputs`; foreign memory is never written. Throws weft::Error when
-/// memory runs out, or a worker thread cannot start. May be called from several threads at once.
+/// leaving its only reference in `inputs`; foreign memory is never written, and no output shares
+/// it. Throws weft::Error when memory runs out, or a worker thread cannot start, and Interrupted
+/// between two launches if the user ends them; donated inputs are then as before. May be called
+/// from several threads at once.
 void execute(const Plan &plan, std::span<const StorageRef> inputs, std::span<StorageRef> outputs,
              LaunchTimings *timings = nullptr);
 

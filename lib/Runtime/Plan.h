@@ -28,14 +28,14 @@ struct OutputSource {
   enum class Kind : uint8_t {
     /// A block of its own, which launches write.
     Fresh,
-    /// The same storage as an input, which no launch writes.
+    /// The same storage as an input, which no launch writes; a copy of it if it is foreign.
     Input,
     /// Launches write it into the storage of an input that the caller donated, or into a block of
     /// its own when the input was not donated. The planner guarantees that both give the same: each
     /// launch that writes the output reads an element of the input no later than it writes the
     /// same element, and no later launch reads the input.
     DonatedInput,
-    /// The same storage as a constant, which no launch writes.
+    /// A copy of a constant.
     Constant,
     /// The same storage as an earlier output.
     Output,

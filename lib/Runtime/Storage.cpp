@@ -3,6 +3,8 @@
 #include "lib/Runtime/Allocator.h"
 #include "lib/Runtime/Device.h"
 
+#include <cstring>
+
 namespace weft {
 
 StorageRef Storage::wrap(void *data, uint64_t bytes, Deleter deleter, void *context) {
@@ -32,6 +34,25 @@ void Storage::destroy() {
   else if (deleter)
     deleter(context);
   delete this;
+}
+
+StorageRef copyOf(const Storage &storage) {
+  uint64_t bytes = storage.bytes();
+  StorageRef onHost = Allocator::process().allocate(bytes);
+  Device *device = storage.device();
+  if (!device) {
+    if (bytes > 0)
+      std::memcpy(onHost->data(), storage.data(), bytes);
+    return onHost;
+  }
+  StorageRef copy = device->allocate(bytes);
+  device->read(onHost->data(), storage, bytes);
+  device->write(*copy, onHost->data(), bytes);
+  return copy;
+}
+
+StorageRef ownedCopy(const StorageRef &storage) {
+  return storage->isForeign() ? copyOf(*storage) : storage;
 }
 
 } // namespace weft

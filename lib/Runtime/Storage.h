@@ -112,4 +112,10 @@ private:
   Storage *storage = nullptr;
 };
 
+/// A new block of our own, where `storage` is, with its bytes. Throws weft::Error.
+StorageRef copyOf(const Storage &storage);
+
+/// `storage` itself, or a copy if it is foreign: what outlives a call and must not change.
+StorageRef ownedCopy(const StorageRef &storage);
+
 } // namespace weft

@@ -46,6 +46,9 @@ public:
   /// Runs the job, or returns false when the workers are in use by another thread.
   bool tryRun(const Job &newJob);
 
+  /// Makes sure that there are workers for loops on `threads` threads.
+  void start(int threads);
+
   /// Adapts to a pool of `threads` threads; stops the workers that are too many.
   void resize(int threads);
 
@@ -156,6 +159,11 @@ void ThreadPool::Team::startWorkers(int needed) {
                                          "; set WEFT_NUM_THREADS to a smaller number");
 }
 
+void ThreadPool::Team::start(int threads) {
+  std::lock_guard lock(mutex);
+  startWorkers(threads - 1);
+}
+
 void ThreadPool::Team::resize(int threads) {
   std::lock_guard lock(mutex);
   spins.store(spinsFor(threads), std::memory_order_relaxed);
@@ -244,6 +252,11 @@ ThreadPool &ThreadPool::process() {
 void ThreadPool::run(const Job &job) {
   if (!team.load(std::memory_order_relaxed)->tryRun(job))
     job.call(job.context, 0, job.tasks);
+}
+
+void ThreadPool::start(int threads) {
+  if (!insideBody)
+    team.load(std::memory_order_relaxed)->start(std::min(threads, threadCount()));
 }
 
 void ThreadPool::setThreadCount(int newCount) {

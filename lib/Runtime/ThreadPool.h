@@ -29,6 +29,10 @@ public:
   /// for a count outside [1, maximumThreadCount], or from inside a parallelFor body.
   void setThreadCount(int newCount);
 
+  /// Starts the workers that a loop on at most `threads` threads would have, so that it can't fail
+  /// for want of them. Throws weft::Error.
+  void start(int threads);
+
   /// Calls `body(begin, end)` for contiguous ranges that cover [0, tasks), and returns when all are
   /// done. There are n = min(tasks, maximumThreads, threadCount()) ranges; range t is
   /// [tasks*t/n, tasks*(t+1)/n). Worker t takes range t, unless the caller has finished its own

@@ -48,6 +48,22 @@ public:
     return result;
   }
 
+  /// Takes out the values for which `wanted` holds.
+  template <typename Predicate> std::vector<Value> takeIf(Predicate wanted) {
+    std::vector<Value> taken;
+    for (auto entry = entries.begin(); entry != entries.end();) {
+      if (!wanted(entry->second.value)) {
+        ++entry;
+        continue;
+      }
+      taken.push_back(std::move(entry->second.value));
+      totalWeight -= entry->second.weight;
+      order.erase(entry->second.place);
+      entry = entries.erase(entry);
+    }
+    return taken;
+  }
+
   size_t size() const { return order.size(); }
 
 private:

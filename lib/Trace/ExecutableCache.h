@@ -15,7 +15,13 @@ namespace weft {
 /// only the plan is made again.
 class ExecutableCache {
 public:
-  explicit ExecutableCache(size_t capacity) : entries(capacity, mostWords) {}
+  explicit ExecutableCache(size_t capacity);
+  ~ExecutableCache();
+  ExecutableCache(const ExecutableCache &) = delete;
+  ExecutableCache &operator=(const ExecutableCache &) = delete;
+
+  /// Empties all that there are. Under the interpreter's lock, as all uses are.
+  static void clearAll();
 
   /// Null if there is none.
   std::shared_ptr<const Executable> find(const Key &key) { return entries.find(key); }

@@ -3,12 +3,12 @@
 
 #include "dialects/Weft/IR/Weft.h"
 #include "lib/Compiler/Compiler.h"
+#include "lib/Compiler/Diagnostics.h"
 #include "lib/Compiler/Types.h"
 #include "lib/Support/Error.h"
 #include "lib/Support/Options.h"
 #include "lib/Trace/Promotion.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/IR/Diagnostics.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/Verifier.h"
@@ -119,10 +119,9 @@ static Operation *createOrThrow(OpBuilder &builder, Location location, const OpC
   std::string message;
   Operation *created;
   {
-    ScopedDiagnosticHandler handler(builder.getContext(), [&](Diagnostic &diagnostic) {
+    DiagnosticListener listener(*builder.getContext(), [&](Diagnostic &diagnostic) {
       if (diagnostic.getSeverity() == DiagnosticSeverity::Error)
         message += (message.empty() ? "" : "; ") + diagnostic.str();
-      return success();
     });
     created = createByName(builder, location, call.op->name, operands, attributes, types);
     if (created && failed(verify(created))) {
@@ -258,10 +257,9 @@ llvm::SmallVector<std::optional<ValueId>> Graph::gradients(llvm::ArrayRef<ValueI
   std::string message;
   llvm::FailureOr<llvm::SmallVector<Value>> gradients = failure();
   {
-    ScopedDiagnosticHandler handler(builder.getContext(), [&](Diagnostic &diagnostic) {
+    DiagnosticListener listener(*builder.getContext(), [&](Diagnostic &diagnostic) {
       if (message.empty())
         message = diagnostic.str();
-      return success();
     });
     gradients = buildGradients(builder, select(outputs), select(cotangents), select(inputs));
   }

@@ -22,6 +22,13 @@ extern DeviceCopies deviceCopies;
 /// already. Each copy is counted. Throws weft::Error.
 StorageRef copyTo(Device *device, const StorageRef &storage);
 
+/// The array in memory of its own, if it is in that of others: what outlives a call does not change
+/// when they write.
+inline Array owned(Array array) {
+  array.storage = ownedCopy(array.storage);
+  return array;
+}
+
 inline Array copyTo(Device *device, Array array) {
   array.storage = copyTo(device, array.storage);
   return array;

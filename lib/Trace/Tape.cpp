@@ -3,6 +3,7 @@
 
 #include "lib/Runtime/Executor.h"
 #include "lib/Support/Error.h"
+#include "lib/Support/Interpreter.h"
 #include "lib/Trace/ExecutableCache.h"
 #include "lib/Trace/Placement.h"
 #include "llvm/ADT/DenseMap.h"
@@ -208,6 +209,12 @@ std::shared_ptr<const Executable> BackwardPass::compile() {
   return Compiler::instance().compile(*graph.finish(outputs), options);
 }
 
+static std::vector<StorageRef> executeReleased(const Executable &executable,
+                                               std::span<const StorageRef> inputs) {
+  InterpreterReleased released;
+  return execute(executable.plan, inputs);
+}
+
 std::vector<std::pair<Origin, Array>> BackwardPass::run() {
   static ExecutableCache &cache = *new ExecutableCache(1024);
   if (targets.empty())
@@ -218,7 +225,7 @@ std::vector<std::pair<Origin, Array>> BackwardPass::run() {
   std::vector<StorageRef> inputs;
   for (const Array &array : arguments)
     inputs.push_back(array.storage);
-  std::vector<StorageRef> outputs = execute(executable->plan, inputs);
+  std::vector<StorageRef> outputs = executeReleased(*executable, inputs);
   std::vector<std::pair<Origin, Array>> gradients;
   for (size_t i = 0; i < targets.size(); ++i) {
     const Array &array = arguments[targetArguments[i]];
@@ -238,7 +245,7 @@ static Array sumOf(const Array &left, const Array &right) {
   options.device = left.storage->device();
   auto executable = Compiler::instance().compile(*graph.finish(sum), options);
   std::vector<StorageRef> operands = {left.storage, right.storage};
-  return {execute(executable->plan, operands)[0], left.dtype, left.shape};
+  return {executeReleased(*executable, operands)[0], left.dtype, left.shape};
 }
 
 namespace {

@@ -3,6 +3,7 @@
 
 #include "lib/Runtime/Allocator.h"
 #include "lib/Runtime/Executor.h"
+#include "lib/Support/Interpreter.h"
 #include "lib/Trace/ExecutableCache.h"
 #include "lib/Trace/Placement.h"
 #include "lib/Trace/Promotion.h"
@@ -408,14 +409,8 @@ void weft::executeReleasing(const Executable &executable, std::span<const Storag
     execute(executable.plan, inputs, outputs);
     return;
   }
-  PyThreadState *state = PyEval_SaveThread();
-  try {
-    execute(executable.plan, inputs, outputs);
-  } catch (...) {
-    PyEval_RestoreThread(state);
-    throw;
-  }
-  PyEval_RestoreThread(state);
+  InterpreterReleased released;
+  execute(executable.plan, inputs, outputs);
 }
 
 static void recordOnTape(const OpCall &call, const Operands &operands, llvm::ArrayRef<Array> arrays,
@@ -432,7 +427,7 @@ static void recordOnTape(const OpCall &call, const Operands &operands, llvm::Arr
   node->call = call;
   for (size_t i = 0; i < operands.size(); ++i)
     node->inputs.push_back(
-        {arrays[i], operands[i].scalar ? Origin() : asTensor(operands[i].object)->origin()});
+        {owned(arrays[i]), operands[i].scalar ? Origin() : asTensor(operands[i].object)->origin()});
   node->outputs.push_back(result->value.array());
   result->node = std::move(node);
   result->requiresGrad = true;

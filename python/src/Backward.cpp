@@ -5,6 +5,7 @@
 #include "python/src/DeviceObject.h"
 #include "python/src/Errors.h"
 #include "python/src/TraceScope.h"
+#include "python/src/state/StateLock.h"
 
 #include "llvm/ADT/MapVector.h"
 
@@ -13,6 +14,33 @@ using namespace weft;
 static Array ones(DType dtype, Device *device) {
   PyRef one = checked(PyFloat_FromDouble(1.0));
   return scalarOn(device, scalarArray(one.get(), dtype));
+}
+
+/// Adds the gradients to what the leaves have, unless it had to wait for another thread that
+/// changes state. All sums come before the first `.grad` changes: one that fails leaves them as
+/// they were.
+static bool accumulate(std::vector<LeafGradient> &gradients) {
+  StateLock lock(/*needed=*/true);
+  if (lock.waited())
+    return false;
+  GradientMode mode(false);
+  llvm::MapVector<Leaf *, std::pair<std::shared_ptr<Leaf>, PyRef>> sums;
+  for (LeafGradient &result : gradients) {
+    auto &[leaf, sum] = sums[result.leaf.get()];
+    PyRef former = leaf ? sum : static_cast<GradientSlot &>(*result.leaf).gradient;
+    leaf = result.leaf;
+    sum = checked(newTensor(TensorValue::of(std::move(result.gradient))));
+    if (former)
+      sum = apply(OpCall(requireOp("weft.add")), {{former.get(), sum.get()}});
+  }
+  for (auto &[key, entry] : sums) {
+    PyRef &gradient = static_cast<GradientSlot &>(*entry.first).gradient;
+    if (gradient)
+      adopt(asTensor(gradient.get()), asTensor(entry.second.get()));
+    else
+      gradient = std::move(entry.second);
+  }
+  return true;
 }
 
 void weft::backward(TensorObject *root, PyObject *cotangent, bool retain) {
@@ -45,22 +73,7 @@ void weft::backward(TensorObject *root, PyObject *cotangent, bool retain) {
     seed = ones(value.dtype, value.storage->device());
     seed.shape = value.shape;
   }
-  // All sums come before the first `.grad` changes: one that fails leaves them as they were.
-  GradientMode mode(false);
-  llvm::MapVector<Leaf *, std::pair<std::shared_ptr<Leaf>, PyRef>> sums;
-  for (LeafGradient &result : differentiate(root->origin(), seed, retain)) {
-    auto &[leaf, sum] = sums[result.leaf.get()];
-    PyRef former = leaf ? sum : static_cast<GradientSlot &>(*result.leaf).gradient;
-    leaf = result.leaf;
-    sum = checked(newTensor(TensorValue::of(std::move(result.gradient))));
-    if (former)
-      sum = apply(OpCall(requireOp("weft.add")), {{former.get(), sum.get()}});
-  }
-  for (auto &[key, entry] : sums) {
-    PyRef &gradient = static_cast<GradientSlot &>(*entry.first).gradient;
-    if (gradient)
-      adopt(asTensor(gradient.get()), asTensor(entry.second.get()));
-    else
-      gradient = std::move(entry.second);
-  }
+  std::vector<LeafGradient> gradients = differentiate(root->origin(), seed, retain);
+  while (!accumulate(gradients))
+    ;
 }

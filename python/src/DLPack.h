@@ -42,6 +42,7 @@ struct ManagedVersioned {
   TensorView tensor;
 };
 
-constexpr uint64_t readOnlyFlag = 1;
+constexpr uint32_t majorVersion = 1;
+constexpr uint64_t readOnlyFlag = 1, copiedFlag = 2;
 
 } // namespace weft::dlpack

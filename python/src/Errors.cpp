@@ -1,6 +1,7 @@
 // The exceptions that users see.
 #include "python/src/Errors.h"
 
+#include "lib/Support/Interpreter.h"
 #include "python/src/SourceLine.h"
 
 #include <new>
@@ -64,6 +65,8 @@ void weft::setPythonError() {
     throw;
   } catch (const PythonError &) {
     return;
+  } catch (const Interrupted &) {
+    return; // what a handler of signals raised is set
   } catch (const Error &error) {
     setError(className(error.kind()), error.what());
   } catch (const std::bad_alloc &) {

@@ -2,6 +2,7 @@
 #include "python/src/Export.h"
 
 #include "lib/Compiler/CompileObject.h"
+#include "lib/Compiler/Compiling.h"
 #include "lib/Compiler/Diagnostics.h"
 #include "lib/Compiler/Instantiate.h"
 #include "lib/Compiler/Program.h"
@@ -48,6 +49,12 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> module;
 };
 
+/// What one call gave, with the plan that it ran: other threads may call meanwhile.
+struct ProgramResult {
+  std::shared_ptr<const Executable> executable;
+  std::vector<StorageRef> outputs;
+};
+
 class Program {
 public:
   explicit Program(mlir::OwningOpRef<mlir::ModuleOp> owned)
@@ -61,11 +68,10 @@ public:
   /// A copy with its sizes as files have them.
   mlir::OwningOpRef<mlir::ModuleOp> forFiles() const;
 
-  std::vector<StorageRef> run(llvm::ArrayRef<Array> inputs);
-  const Plan &lastPlan() const { return last->plan; }
+  ProgramResult run(llvm::ArrayRef<Array> inputs);
 
 private:
-  std::shared_ptr<const Executable> compileFor(llvm::ArrayRef<Array> inputs);
+  std::shared_ptr<const Executable> compileFor(llvm::ArrayRef<Array> inputs) const;
   void collectWeights();
 
   std::shared_ptr<ModuleWithWeights> module;
@@ -73,7 +79,6 @@ private:
   /// The memory of the weights, once called.
   std::vector<StorageRef> weights;
   ExecutableCache executables{64};
-  std::shared_ptr<const Executable> last;
 };
 
 void runPass(mlir::ModuleOp module, std::unique_ptr<mlir::Pass> pass) {
@@ -104,10 +109,6 @@ static std::string weightName(llvm::StringRef path) {
       name += character == ' ' ? '_' : character;
   }
   return name;
-}
-
-static llvm::ArrayRef<char> bytesOf(const StorageRef &storage) {
-  return {static_cast<const char *>(storage->data()), storage->bytes()};
 }
 
 namespace {
@@ -160,13 +161,6 @@ private:
                  "or static_argnames of weft.jit");
   }
 
-  /// Of the program alone: memory of a tensor may be NumPy's, which can be written later.
-  static Array sealed(Array array) {
-    array.storage =
-        array.storage->device() ? copyTo(nullptr, array.storage) : newCopy(bytesOf(array.storage));
-    return array;
-  }
-
   /// The handles of the trace, in its order.
   std::vector<PyRef> findHandles() const {
     std::vector<PyRef> found;
@@ -207,7 +201,7 @@ private:
     std::vector<Array> arrays;
     arrays.reserve(traced.hidden.size());
     for (const HiddenSource &source : traced.hidden)
-      arrays.push_back(sealed(hiddenArray(source, handles)));
+      arrays.push_back(owned(copyTo(nullptr, hiddenArray(source, handles))));
     for (auto [i, array] : llvm::enumerate(arrays)) {
       mlir::BlockArgument argument = body.getArgument(leaves + i);
       if (argument.use_empty())
@@ -262,7 +256,8 @@ void Program::collectWeights() {
 }
 
 /// Weights are arguments of what runs, as in a compiled function: all executables share them.
-std::shared_ptr<const Executable> Program::compileFor(llvm::ArrayRef<Array> inputs) {
+std::shared_ptr<const Executable> Program::compileFor(llvm::ArrayRef<Array> inputs) const {
+  Compiling compiling;
   std::vector<TensorSignature> actual;
   for (const Array &input : inputs)
     actual.push_back({input.dtype, {input.shape.begin(), input.shape.end()}});
@@ -270,12 +265,10 @@ std::shared_ptr<const Executable> Program::compileFor(llvm::ArrayRef<Array> inpu
   mlir::OwningOpRef<mlir::ModuleOp> copy = getModule().clone();
   turnWeightsToArguments(*copy);
   mlir::OwningOpRef<mlir::ModuleOp> instance = instantiate(*copy, bindings);
-  auto executable = Compiler::instance().compile(*instance);
-  collectWeights();
-  return executable;
+  return Compiler::instance().compile(*instance);
 }
 
-std::vector<StorageRef> Program::run(llvm::ArrayRef<Array> inputs) {
+ProgramResult Program::run(llvm::ArrayRef<Array> inputs) {
   Key key;
   llvm::SmallVector<StorageRef> storages;
   storages.reserve(inputs.size() + weights.size());
@@ -283,17 +276,16 @@ std::vector<StorageRef> Program::run(llvm::ArrayRef<Array> inputs) {
     appendSignature(key, input.dtype, input.shape);
     storages.push_back(input.storage);
   }
-  last = executables.find(key);
-  if (!last)
-    last = executables.insert(std::move(key), compileFor(inputs));
+  std::shared_ptr<const Executable> executable = executables.find(key);
+  if (!executable) {
+    executable = compileFor(inputs);
+    collectWeights();
+    executables.insert(std::move(key), executable);
+  }
   llvm::append_range(storages, weights);
   std::vector<StorageRef> outputs(signature.outputs.size());
-  executeReleasing(*last, storages, outputs);
-  // A result that is a weight as it stands could be written through DLPack.
-  for (StorageRef &output : outputs)
-    if (llvm::any_of(weights, [&](const StorageRef &w) { return w->data() == output->data(); }))
-      output = newCopy(bytesOf(output));
-  return outputs;
+  executeReleasing(*executable, storages, outputs);
+  return {std::move(executable), std::move(outputs)};
 }
 
 mlir::OwningOpRef<mlir::ModuleOp> Program::forFiles() const {
@@ -327,9 +319,9 @@ static py::list runProgram(Program &program, const py::list &arguments) {
       requireHost(tensor, "an exported program");
       inputs.push_back(tensor->value.array());
     }
-    std::vector<StorageRef> outputs = program.run(inputs);
+    auto [executable, outputs] = program.run(inputs);
     py::list results;
-    for (auto [storage, signature] : llvm::zip_equal(outputs, program.lastPlan().outputs)) {
+    for (auto [storage, signature] : llvm::zip_equal(outputs, executable->plan.outputs)) {
       Array array{storage, signature.dtype, Shape(signature.shape.begin(), signature.shape.end())};
       results.append(py::reinterpret_steal<py::object>(
           checked(newTensor(TensorValue::of(std::move(array)))).release()));
@@ -386,6 +378,7 @@ static void compileProgram(const Program &program, const std::string &emit,
                 "compile_object: threads can't be \"" + threads + "\"; there are none, hook, pool");
   options.emit = *kind;
   options.threads = *mode;
+  Compiling compiling;
   mlir::OwningOpRef<mlir::ModuleOp> copy = program.getModule().clone();
   compileObject(*copy, options);
 }
@@ -445,6 +438,7 @@ void weft::registerProgram(py::module_ &module) {
            })
       .def("save", [](const Program &program, const std::string &path, const std::string &weights) {
         translated([&] {
+          Compiling compiling;
           writeProgram(*program.forFiles(), path, weights);
           return 0;
         });

@@ -6,6 +6,7 @@
 #include "python/src/DLPack.h"
 #include "python/src/DeviceObject.h"
 #include "python/src/Errors.h"
+#include "python/src/PythonThreads.h"
 
 #include <cstring>
 #include <memory>
@@ -17,6 +18,21 @@ uint64_t weft::interopCopies = 0;
 //===----------------------------------------------------------------------===//
 // The buffer protocol
 //===----------------------------------------------------------------------===//
+
+/// Both without overflow, or nothing.
+static std::optional<uint64_t> multiplied(std::optional<uint64_t> left,
+                                          std::optional<uint64_t> right) {
+  uint64_t product;
+  if (!left || !right || __builtin_mul_overflow(*left, *right, &product) || product > INT64_MAX)
+    return std::nullopt;
+  return product;
+}
+static std::optional<uint64_t> added(std::optional<uint64_t> left, std::optional<uint64_t> right) {
+  uint64_t sum;
+  if (!left || !right || __builtin_add_overflow(*left, *right, &sum) || sum > INT64_MAX)
+    return std::nullopt;
+  return sum;
+}
 
 namespace {
 
@@ -121,10 +137,20 @@ static DType dtypeOfBuffer(const Py_buffer &view) {
 }
 
 static void releaseBuffer(void *context) {
-  PyGILState_STATE state = PyGILState_Ensure();
-  std::unique_ptr<Py_buffer> view(static_cast<Py_buffer *>(context));
-  PyBuffer_Release(view.get());
-  PyGILState_Release(state);
+  auto release = [](void *view) { PyBuffer_Release(static_cast<Py_buffer *>(view)); };
+  withInterpreter(release, context);
+  delete static_cast<Py_buffer *>(context);
+}
+
+/// Throws if an exporter contradicts itself: its memory would be read outside of what it has.
+static void checkBuffer(const Py_buffer &view, size_t unit, llvm::ArrayRef<int64_t> shape) {
+  std::optional<uint64_t> bytes = unit;
+  for (int64_t size : shape)
+    bytes = size < 0 ? std::nullopt : multiplied(bytes, uint64_t(size));
+  if (size_t(view.itemsize) != unit || view.len < 0 || bytes != uint64_t(view.len))
+    throwError("ShapeError", "a buffer of shape " + shapeTuple(shape) + " with elements of " +
+                                 std::to_string(view.itemsize) + " bytes can't have " +
+                                 std::to_string(view.len) + " bytes");
 }
 
 PyRef weft::tensorFromBuffer(PyObject *object, std::optional<DType> reinterpreted, bool copy) {
@@ -136,7 +162,8 @@ PyRef weft::tensorFromBuffer(PyObject *object, std::optional<DType> reinterprete
   value.dtype = reinterpreted ? *reinterpreted : dtypeOfBuffer(*view);
   value.shape.assign(view->shape, view->shape + view->ndim);
   bool aligned = reinterpret_cast<uintptr_t>(view->buf) % dtypeSize(value.dtype) == 0;
-  if (!copy && aligned && PyBuffer_IsContiguous(view.get(), 'C')) {
+  checkBuffer(*view, dtypeSize(value.dtype), value.shape);
+  if (!copy && aligned && view->len > 0 && PyBuffer_IsContiguous(view.get(), 'C')) {
     guard.release();
     void *data = view->buf;
     uint64_t bytes = uint64_t(view->len);
@@ -165,9 +192,12 @@ static dlpack::ElementType elementType(DType dtype) {
 }
 
 static DType dtypeOfElement(dlpack::ElementType type) {
+  if (type.lanes != 1)
+    throwError("DTypeError", "from_dlpack: elements of " + std::to_string(type.lanes) +
+                                 " lanes have no dtype in weft");
   for (size_t i = 0; i < dtypeCount; ++i) {
     dlpack::ElementType candidate = elementType(static_cast<DType>(i));
-    if (candidate.code == type.code && candidate.bits == type.bits && type.lanes == 1)
+    if (candidate.code == type.code && candidate.bits == type.bits)
       return static_cast<DType>(i);
   }
   throwError("DTypeError", "from_dlpack: elements of type code " + std::to_string(type.code) +
@@ -226,20 +256,21 @@ template <typename Form> static void releaseExport(Form *managed) {
     awaitAll(*device);
 }
 
-template <typename Form> static PyRef exportTensor(const TensorValue &value) {
+template <typename Form> static PyRef exportTensor(const TensorValue &value, bool copy) {
   dlpack::Device place = placeOf(value);
   // The other library does not know the stream that the elements may still be written on.
   if (Device *device = value.storage->device())
     device->synchronize();
-  auto *exported = new Export<Form>();
-  exported->storage = value.storage;
+  auto owner = std::make_unique<Export<Form>>();
+  Export<Form> *exported = owner.get();
+  exported->storage = copy ? copyOf(*value.storage) : value.storage;
   exported->shape = value.shape;
   auto strides = denseStrides(value.shape, 1);
   exported->strides.assign(strides.begin(), strides.end());
   Form &managed = exported->managed;
   managed.context = exported;
   managed.deleter = releaseExport<Form>;
-  managed.tensor = {value.storage->data(),
+  managed.tensor = {exported->storage->data(),
                     place,
                     int32_t(value.shape.size()),
                     elementType(value.dtype),
@@ -249,20 +280,52 @@ template <typename Form> static PyRef exportTensor(const TensorValue &value) {
   if constexpr (std::is_same_v<Form, dlpack::ManagedVersioned>) {
     managed.major = 1;
     managed.minor = 0;
-    managed.flags = dlpack::readOnlyFlag;
+    managed.flags = copy ? dlpack::copiedFlag : dlpack::readOnlyFlag;
   }
   PyObject *capsule = PyCapsule_New(&managed, Names<Form>::fresh, destroyCapsule<Form>);
-  if (!capsule)
-    delete exported;
+  if (capsule)
+    owner.release();
   return checked(capsule);
 }
 
-PyRef weft::toDLPack(TensorObject *tensor, bool versioned) {
+PyRef weft::toDLPack(TensorObject *tensor, bool versioned, bool copy) {
   tensor = current(tensor);
   requireConcrete(tensor, "__dlpack__()");
   if (versioned)
-    return exportTensor<dlpack::ManagedVersioned>(tensor->value);
-  return exportTensor<dlpack::Managed>(tensor->value);
+    return exportTensor<dlpack::ManagedVersioned>(tensor->value, copy);
+  return exportTensor<dlpack::Managed>(tensor->value, copy);
+}
+
+/// The bytes of the elements. Throws unless all of them are where the view says: it comes from
+/// another library, and nothing else checks it.
+static uint64_t checkView(const dlpack::TensorView &view, size_t unit) {
+  constexpr int32_t mostDimensions = 64;
+  if (view.dimensions < 0 || view.dimensions > mostDimensions)
+    throwError("ShapeError",
+               "from_dlpack: an array of " + std::to_string(view.dimensions) + " dimensions");
+  if (view.dimensions > 0 && !view.shape)
+    throwError("ShapeError", "from_dlpack: an array without a shape");
+  Shape shape(view.shape, view.shape + view.dimensions);
+  std::optional<uint64_t> bytes = unit, reach = unit;
+  for (int64_t size : shape) {
+    if (size < 0)
+      throwError("ShapeError", "from_dlpack: negative dimension in shape " + shapeTuple(shape));
+    bytes = multiplied(bytes, uint64_t(size));
+  }
+  bool isEmpty = llvm::is_contained(shape, 0);
+  for (int32_t i = 0; view.strides && !isEmpty && i < view.dimensions; ++i) {
+    uint64_t stride = view.strides[i] < 0 ? -uint64_t(view.strides[i]) : uint64_t(view.strides[i]);
+    if (shape[i] > 1)
+      reach = added(reach, multiplied(multiplied(stride, uint64_t(shape[i] - 1)), unit));
+  }
+  if (!bytes || !reach)
+    throwError("ShapeError", "from_dlpack: no memory holds an array of shape " + shapeTuple(shape));
+  if (isEmpty)
+    return 0;
+  if (!view.data)
+    throwError("ShapeError",
+               "from_dlpack: an array of shape " + shapeTuple(shape) + " without memory");
+  return *bytes;
 }
 
 static bool isDense(const dlpack::TensorView &view) {
@@ -279,11 +342,9 @@ static bool isDense(const dlpack::TensorView &view) {
 
 template <typename Form> static void releaseForeign(void *context) {
   auto *self = static_cast<Form *>(context);
-  if (!self->deleter)
-    return;
-  PyGILState_STATE state = PyGILState_Ensure();
-  self->deleter(self);
-  PyGILState_Release(state);
+  if (self->deleter)
+    withInterpreter(
+        [](void *form) { static_cast<Form *>(form)->deleter(static_cast<Form *>(form)); }, self);
 }
 
 static void copyStrided(const char *source, const dlpack::TensorView &view, size_t unit,
@@ -296,6 +357,18 @@ static void copyStrided(const char *source, const dlpack::TensorView &view, size
   for (int64_t i = 0; i < view.shape[dimension]; ++i)
     copyStrided(source + i * view.strides[dimension] * int64_t(unit), view, unit, dimension + 1,
                 next);
+}
+
+/// A copy of what a view of the host's memory shows.
+static StorageRef copyView(const dlpack::TensorView &view, const char *data, size_t unit,
+                           uint64_t bytes) {
+  StorageRef copy = Allocator::process().allocate(bytes);
+  char *next = static_cast<char *>(copy->data());
+  if (bytes > 0 && isDense(view))
+    std::memcpy(next, data, bytes);
+  else if (bytes > 0)
+    copyStrided(data, view, unit, 0, next);
+  return copy;
 }
 
 /// The device that a foreign array is on; null for the host.
@@ -332,27 +405,35 @@ template <typename Form> static PyRef importTensor(PyObject *capsule) {
   auto *managed = static_cast<Form *>(PyCapsule_GetPointer(capsule, Names<Form>::fresh));
   if (!managed)
     throw PythonError();
+  if constexpr (std::is_same_v<Form, dlpack::ManagedVersioned>)
+    if (managed->major != dlpack::majorVersion)
+      throwError("UnsupportedError", "from_dlpack: the array is in version " +
+                                         std::to_string(managed->major) + " of DLPack, not " +
+                                         std::to_string(dlpack::majorVersion));
   const dlpack::TensorView &view = managed->tensor;
-  Device *device = deviceOfView(view);
   TensorValue value;
   value.dtype = dtypeOfElement(view.type);
-  value.shape.assign(view.shape, view.shape + view.dimensions);
   size_t unit = dtypeSize(value.dtype);
+  uint64_t bytes = checkView(view, unit);
+  value.shape.assign(view.shape, view.shape + view.dimensions);
+  Device *device = deviceOfView(view);
   char *data = static_cast<char *>(view.data) + view.byteOffset;
-  uint64_t bytes = uint64_t(elementCount(value.shape)) * unit;
-  checkStatus(PyCapsule_SetName(capsule, Names<Form>::used));
-  if (device) {
-    value.storage = wrapForeign(data, bytes, *device, managed);
-  } else if (isDense(view) && reinterpret_cast<uintptr_t>(data) % unit == 0) {
-    value.storage = Storage::wrap(data, bytes, releaseForeign<Form>, managed);
-  } else {
-    ++interopCopies;
-    value.storage = Allocator::process().allocate(bytes);
-    char *next = static_cast<char *>(value.storage->data());
-    copyStrided(data, view, unit, 0, next);
-    releaseForeign<Form>(managed);
+  bool shares = bytes > 0 && isDense(view) && reinterpret_cast<uintptr_t>(data) % unit == 0;
+  if (!shares && !device) {
+    interopCopies += bytes > 0;
+    value.storage = copyView(view, data, unit, bytes);
   }
-  return checked(newTensor(std::move(value)));
+  PyRef tensor = checked(newTensor(std::move(value)));
+  // Up to here the capsule frees what it holds; from here on that is done here.
+  checkStatus(PyCapsule_SetName(capsule, Names<Form>::used));
+  if (device)
+    asTensor(tensor.get())->value.storage = wrapForeign(data, bytes, *device, managed);
+  else if (shares)
+    asTensor(tensor.get())->value.storage =
+        Storage::wrap(data, bytes, releaseForeign<Form>, managed);
+  else
+    releaseForeign<Form>(managed);
+  return tensor;
 }
 
 std::pair<int, int> weft::dlpackDevice(TensorObject *tensor) {

@@ -18,8 +18,9 @@ void releaseTensorBuffer(PyObject *self, Py_buffer *view);
 /// protocol has no name for (bfloat16 as 16-bit words). Throws.
 PyRef tensorFromBuffer(PyObject *object, std::optional<DType> reinterpreted, bool copy);
 
-/// A DLPack capsule that shares the tensor's memory: versioned (1.0) or of the older form.
-PyRef toDLPack(TensorObject *tensor, bool versioned);
+/// A DLPack capsule that shares the tensor's memory, or has a copy of it, which may be written:
+/// versioned (1.0) or of the older form.
+PyRef toDLPack(TensorObject *tensor, bool versioned, bool copy);
 /// How DLPack names where the tensor is: kind and number. Throws if it has no name for that.
 std::pair<int, int> dlpackDevice(TensorObject *tensor);
 /// A tensor over the memory of a DLPack capsule; a strided one of the host is copied once.

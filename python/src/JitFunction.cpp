@@ -330,11 +330,11 @@ static Call specializedCall(JitState &state, const FlatArguments &flat, PyObject
 static void compile(JitState &state, Specialization &specialization) {
   auto start = std::chrono::steady_clock::now();
   mlir::OwningOpRef<mlir::ModuleOp> copy = (*specialization.module)->clone();
-  Statistics before = Compiler::instance().statistics();
+  Statistics before = Compiler::threadStatistics();
   CompileOptions options;
   options.device = specialization.device;
   specialization.executable = Compiler::instance().compile(*copy, options);
-  state.compiler.addDifference(before, Compiler::instance().statistics());
+  state.compiler.addDifference(before, Compiler::threadStatistics());
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   state.compileSeconds += seconds.count();
 }
@@ -406,7 +406,7 @@ void Execution::prepareRecord() {
     else if (i >= leaves && specialization.hidden[i - leaves].handle >= 0)
       origin = call.handle(specialization.hidden[i - leaves].handle)->origin();
     needed |= bool(origin);
-    prepared->inputs.push_back({arrayOf(plan.inputs[i], inputs[i]), std::move(origin)});
+    prepared->inputs.push_back({owned(arrayOf(plan.inputs[i], inputs[i])), std::move(origin)});
   }
   if (needed)
     node = std::move(prepared);

@@ -2,6 +2,8 @@
 #include "lib/Compiler/Compiler.h"
 #include "lib/Runtime/Allocator.h"
 #include "lib/Runtime/ThreadPool.h"
+#include "lib/Support/Interpreter.h"
+#include "lib/Trace/ExecutableCache.h"
 #include "python/src/Apply.h"
 #include "python/src/DeviceObject.h"
 #include "python/src/Errors.h"
@@ -11,11 +13,13 @@
 #include "python/src/JitFunction.h"
 #include "python/src/Lowered.h"
 #include "python/src/PyTree.h"
+#include "python/src/PythonThreads.h"
 #include "python/src/SafeTensorsFile.h"
 #include "python/src/SymbolicSizeObject.h"
 #include "python/src/TraceScope.h"
 #include "python/src/Translated.h"
 
+#include <malloc.h>
 #include <pybind11/pybind11.h>
 
 namespace py = pybind11;
@@ -200,8 +204,18 @@ static py::dict statistics() {
   result["codegen_seconds"] = compiler.codegenSeconds;
   result["load_seconds"] = compiler.loadSeconds;
   result["bytes_in_use"] = memory.bytesInUse;
+  result["bytes_cached"] = memory.bytesCached;
   result["peak_bytes_in_use"] = memory.peakBytesInUse;
   return result;
+}
+
+/// Gives memory back that is kept for reuse. Returns its bytes.
+static uint64_t trim() {
+  ExecutableCache::clearAll();
+  uint64_t bytes = Compiler::instance().trim();
+  bytes += Allocator::process().trim();
+  malloc_trim(0);
+  return bytes;
 }
 
 /// Adds what the other files define.
@@ -236,11 +250,28 @@ static void registerTreeTypeOf(const py::object &type, const py::object &flatten
   });
 }
 
+/// What belongs to the process: counters, memory, threads.
+static void registerProcess(py::module_ &module) {
+  module.def("statistics", statistics);
+  module.def("reset_peak", [] { Allocator::process().resetPeak(); });
+  module.def("trim", [] { return translated(trim); });
+  module.def("thread_count", [] { return ThreadPool::process().threadCount(); });
+  module.def("set_thread_count", [](int count) {
+    translated([&] {
+      InterpreterReleased released; // it waits for kernels that run
+      ThreadPool::process().setThreadCount(count);
+      return 0;
+    });
+  });
+}
+
 PYBIND11_MODULE(_core, module) {
   module.doc() = "The compiled part of weft: tensors, tracing, compiled functions.";
+  registerThreads();
   registerTypes(module);
 
   registerOps(module);
+  registerProcess(module);
 
   module.def("register_dtypes", [](py::object list) {
     translated([&] {
@@ -267,8 +298,9 @@ PYBIND11_MODULE(_core, module) {
   module.def("full", full, py::arg("shape"), py::arg("value"), py::arg("dtype"),
              py::arg("device") = py::none());
   module.def("size_tensor", sizeTensor);
-  module.def("to_dlpack", [](py::object tensor, bool versioned) {
-    return adopted(guarded([&] { return toDLPack(asTensor(tensor.ptr()), versioned).release(); }));
+  module.def("to_dlpack", [](py::object tensor, bool versioned, bool copy) {
+    return adopted(
+        guarded([&] { return toDLPack(asTensor(tensor.ptr()), versioned, copy).release(); }));
   });
   module.def("dlpack_device", [](py::object tensor) {
     return translated([&] { return dlpackDevice(asTensor(tensor.ptr())); });
@@ -284,13 +316,5 @@ PYBIND11_MODULE(_core, module) {
   module.def("user_line", [] {
     SourceLine line = userLine();
     return py::make_tuple(line.file, line.line);
-  });
-  module.def("statistics", statistics);
-  module.def("thread_count", [] { return ThreadPool::process().threadCount(); });
-  module.def("set_thread_count", [](int count) {
-    translated([&] {
-      ThreadPool::process().setThreadCount(count);
-      return 0;
-    });
   });
 }

@@ -13,7 +13,7 @@
 namespace py = pybind11;
 using namespace weft;
 
-StorageRef weft::newCopy(llvm::ArrayRef<char> bytes) {
+static StorageRef newCopy(llvm::ArrayRef<char> bytes) {
   StorageRef copy = Allocator::process().allocate(bytes.size());
   if (!bytes.empty())
     std::memcpy(copy->data(), bytes.data(), bytes.size());

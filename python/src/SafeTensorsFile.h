@@ -10,9 +10,6 @@
 
 namespace weft {
 
-/// A block of our own with these bytes.
-StorageRef newCopy(llvm::ArrayRef<char> bytes);
-
 /// Storage over memory that `owner` keeps; a copy where elements of `dtype` can't lie.
 StorageRef storageOver(llvm::ArrayRef<char> bytes, DType dtype, std::shared_ptr<void> owner);
 

@@ -366,6 +366,8 @@ static int setRequiresGrad(PyObject *self, PyObject *value, void *) {
                                    std::string(dtypeName(tensor->value.dtype)));
     if (!wanted && !tensor->isLeaf())
       throwError("GradientError", "requires_grad can be removed from leaf tensors only; detach()");
+    if (wanted && tensor->value.storage) // what gradients are computed for does not change
+      tensor->value.storage = ownedCopy(tensor->value.storage);
     tensor->requiresGrad = wanted;
     return 0;
   });

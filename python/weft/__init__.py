@@ -10,6 +10,7 @@ import builtins as _builtins
 import math as _math
 from pathlib import Path as _Path
 
+from . import _interpreters as _interpreters
 from . import _core
 
 _core.set_package_folder(str(_Path(__file__).parent))
@@ -168,9 +169,25 @@ for _public in (
             _explain_errors(_class, ["__init__", "__setitem__", *_names])
 
 
-def stats() -> dict:
-    """Counters of the process: calls, traced ops, compiles, kernels, cache hits, seconds, bytes."""
-    return _core.statistics()
+def stats(*, reset_peak: _builtins.bool = False) -> dict:
+    """Counters of the process: calls, traced ops, compiles, kernels, cache hits, seconds, bytes.
+
+    With ``reset_peak`` the measurement of ``peak_bytes_in_use`` begins anew after them.
+    """
+    counters = _core.statistics()
+    if reset_peak:
+        _core.reset_peak()
+    return counters
+
+
+def trim() -> _builtins.int:
+    """Gives back memory that is kept for reuse, and returns how many bytes that were.
+
+    Freed blocks, the plans of operations, gradients and exported programs, and the code of kernels
+    that nothing uses any more. Functions that were compiled stay so; the rest is made again when it
+    is needed. Up to 512 KiB for each other thread stay with that thread.
+    """
+    return _core.trim()
 
 
 def set_num_threads(count: _builtins.int) -> None:

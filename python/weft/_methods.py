@@ -75,7 +75,7 @@ def _dlpack(
     versioned = max_version is not None and max_version[0] >= 1
     if dl_device is not None and tuple(map(int, dl_device)) == _DLPACK_CPU:
         self = _core.on_host(self)
-    return _core.to_dlpack(self, versioned)
+    return _core.to_dlpack(self, versioned, bool(copy))
 
 
 Tensor.__dlpack_device__ = lambda self: _core.dlpack_device(self)

@@ -1,23 +1,28 @@
 // The lock of calls that change state.
 #include "python/src/state/StateLock.h"
 
-#include <Python.h>
+#include "lib/Support/Interpreter.h"
+
+#include <pthread.h>
 
 #include <mutex>
+#include <new>
 
 using namespace weft;
 
 /// Never destroyed: threads may outlive static destructors.
 static std::recursive_mutex &stateMutex() {
-  static std::recursive_mutex &mutex = *new std::recursive_mutex();
+  static std::recursive_mutex &mutex = []() -> std::recursive_mutex & {
+    // The thread that holds it may be missing in the child of a fork.
+    pthread_atfork(nullptr, nullptr, [] { new (&stateMutex()) std::recursive_mutex(); });
+    return *new std::recursive_mutex();
+  }();
   return mutex;
 }
 
 void weft::waitForStateChanges() {
-  PyThreadState *state = PyEval_SaveThread();
-  stateMutex().lock();
-  stateMutex().unlock();
-  PyEval_RestoreThread(state);
+  InterpreterReleased released;
+  std::lock_guard guard(stateMutex());
 }
 
 StateLock::StateLock(bool needed) {

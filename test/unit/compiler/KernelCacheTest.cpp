@@ -68,7 +68,7 @@ protected:
   }
 
   KernelCache open(size_t capacity) {
-    return {std::make_unique<CountingBackend>(events), statistics, "", capacity};
+    return {std::make_unique<CountingBackend>(events), "", capacity};
   }
 
   Events events;
@@ -80,13 +80,13 @@ TEST_F(KernelCacheTest, KeepsAsManyAsItMay) {
   std::vector<KernelOp> all = kernelsOf(*module);
   KernelCache cache = open(3);
   for (KernelOp kernel : all)
-    cache.get(kernel);
+    cache.get(kernel, statistics);
   EXPECT_EQ(events.alive, 3);
   EXPECT_EQ(statistics.kernelsCompiled, 10);
   // The last ones are in memory, the others on disk.
-  cache.get(all[9]);
+  cache.get(all[9], statistics);
   EXPECT_EQ(events.loads, 10);
-  cache.get(all[0]);
+  cache.get(all[0], statistics);
   EXPECT_EQ(events.loads, 11);
   EXPECT_EQ(events.alive, 3);
   EXPECT_EQ(statistics.kernelsCompiled, 10);
@@ -97,7 +97,7 @@ TEST_F(KernelCacheTest, WhatAProgramHoldsStays) {
   auto module = kernels(10);
   KernelCache cache = open(3);
   {
-    auto held = cache.get(kernelsOf(*module));
+    auto held = cache.get(kernelsOf(*module), statistics);
     ASSERT_EQ(held.size(), 10u);
     EXPECT_TRUE(llvm::all_of(held, [](const auto &code) { return code != nullptr; }));
     EXPECT_EQ(events.alive, 10);
@@ -105,11 +105,28 @@ TEST_F(KernelCacheTest, WhatAProgramHoldsStays) {
   EXPECT_EQ(events.alive, 3);
 }
 
+TEST_F(KernelCacheTest, GivesBackWhatNobodyHolds) {
+  auto module = kernels(5);
+  std::vector<KernelOp> all = kernelsOf(*module);
+  KernelCache cache = open(10);
+  cache.get(all, statistics);
+  {
+    auto held = cache.get(all[2], statistics);
+    cache.trim();
+    EXPECT_EQ(events.alive, 1);
+    EXPECT_EQ(cache.get(all[2], statistics), held);
+  }
+  cache.get(all, statistics);
+  EXPECT_EQ(events.alive, 5);
+  cache.trim();
+  EXPECT_EQ(events.alive, 0);
+}
+
 TEST_F(KernelCacheTest, AnObjectThatCannotBeLinkedIsCompiledAgain) {
   auto module = kernels(1);
-  open(1).get(kernelsOf(*module));
+  open(1).get(kernelsOf(*module), statistics);
   events.failsToLoad = true;
-  EXPECT_NE(open(1).get(kernelsOf(*module))[0], nullptr);
+  EXPECT_NE(open(1).get(kernelsOf(*module), statistics)[0], nullptr);
   EXPECT_EQ(statistics.kernelsCompiled, 2);
   EXPECT_EQ(statistics.diskFailures, 1);
   EXPECT_EQ(events.alive, 0);

@@ -1,10 +1,14 @@
 #include "lib/Runtime/Executor.h"
 #include "lib/Runtime/Allocator.h"
 #include "lib/Runtime/ThreadPool.h"
+#include "lib/Support/Interpreter.h"
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
 #include <numeric>
+#include <thread>
 
 using namespace weft;
 
@@ -165,7 +169,71 @@ TEST_P(ExecutorTest, InputsAndConstantsPassThrough) {
   std::vector<StorageRef> inputs = {storageOf({1}), storageOf({2, 3})};
   std::vector<StorageRef> outputs = execute(plan, inputs);
   EXPECT_EQ(outputs[0], inputs[1]);
-  EXPECT_EQ(outputs[1], plan.constants[0]);
+  EXPECT_NE(outputs[1], plan.constants[0]);
+  EXPECT_EQ(valuesOf(outputs[1]), (std::vector<float>{7, 8, 9}));
+}
+
+TEST_P(ExecutorTest, OutputsDoNotShareForeignMemory) {
+  Plan plan;
+  plan.inputs = {floats({2})};
+  plan.outputs = {floats({2}), floats({2})};
+  plan.outputSources = {{OutputSource::Kind::Input, 0}, {OutputSource::Kind::Input, 0}};
+  float foreign[2] = {1, 2};
+  std::vector<StorageRef> inputs = {Storage::wrap(foreign, sizeof foreign, nullptr, nullptr)};
+  std::vector<StorageRef> outputs = execute(plan, inputs);
+  foreign[0] = 9;
+  for (const StorageRef &output : outputs)
+    EXPECT_EQ(valuesOf(output), (std::vector<float>{1, 2}));
+}
+
+/// What the test's interpreter answers.
+std::atomic<bool> interrupted = false;
+
+extern "C" {
+/// As doubleStage; then an interruption is due, and asked for.
+static void interruptingStage(void *const *buffers, const int64_t *sizes, int64_t begin,
+                              int64_t end) {
+  doubleStage(buffers, sizes, begin, end);
+  interrupted = true;
+  std::this_thread::sleep_for(std::chrono::milliseconds(80));
+}
+} // extern "C"
+
+/// Two launches, the first of which interrupts, on inputs that the first may write over. True if
+/// the second did not run. On a thread of its own, which has asked for no interruption yet.
+bool stopsAfterFirst(OutputSource source, std::vector<StorageRef> inputs) {
+  Plan plan;
+  plan.inputs = {floats({2})};
+  plan.outputs = {floats({2}), floats({2})};
+  plan.outputSources = {source, {OutputSource::Kind::Fresh, 0}};
+  plan.launches = {
+      {interruptingStage, {{Kind::Input, 0, 0}, {Kind::Output, 0, 0}}, {}, 2, 1, "first", 1},
+      {doubleStage, {{Kind::Output, 0, 0}, {Kind::Output, 1, 0}}, {}, 2, 1, "second", 1}};
+  bool stopped = false;
+  std::thread([&] {
+    setInterpreter({.interrupts = [] { return interrupted.load(); }});
+    interrupted = false;
+    try {
+      EXPECT_EQ(valuesOf(execute(plan, inputs).at(1)), (std::vector<float>{4, 8}));
+    } catch (const Interrupted &) {
+      stopped = true;
+    }
+    setInterpreter({});
+  }).join();
+  return stopped;
+}
+
+TEST_P(ExecutorTest, IsInterruptedBetweenLaunches) {
+  EXPECT_TRUE(stopsAfterFirst({OutputSource::Kind::Fresh, 0}, {storageOf({1, 2})}));
+  StorageRef kept = storageOf({1, 2});
+  EXPECT_TRUE(stopsAfterFirst({OutputSource::Kind::DonatedInput, 0}, {kept}));
+  EXPECT_EQ(valuesOf(kept), (std::vector<float>{1, 2}));
+}
+
+TEST_P(ExecutorTest, IsNotInterruptedOnceAnInputIsWrittenOver) {
+  std::vector<StorageRef> inputs;
+  inputs.push_back(storageOf({1, 2}));
+  EXPECT_FALSE(stopsAfterFirst({OutputSource::Kind::DonatedInput, 0}, std::move(inputs)));
 }
 
 TEST_P(ExecutorTest, ConstantsAreReadByLaunches) {

@@ -1,0 +1,60 @@
+// Keeps fork() away from work that holds locks.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+
+namespace weft {
+
+/// The child of a fork has one thread, and finds locked what the others had locked. So threads that
+/// take locks of other libraries (of LLVM and MLIR) go through this gate: fork() waits until none
+/// is inside, and none enters meanwhile. Whoever is inside must not wait for what a forking thread
+/// may hold: not for the interpreter's lock, and not for a thread that has yet to enter.
+class ForkGate {
+public:
+  static ForkGate &process();
+
+  ForkGate(const ForkGate &) = delete;
+  ForkGate &operator=(const ForkGate &) = delete;
+
+  /// The thread is inside while it lives, unless there is an Outside.
+  class Inside {
+  public:
+    Inside() { process().enter(); }
+    ~Inside() { process().leave(); }
+    Inside(const Inside &) = delete;
+    Inside &operator=(const Inside &) = delete;
+  };
+
+  /// Lets a thread that is inside out for a while.
+  class Outside {
+  public:
+    Outside();
+    ~Outside();
+    Outside(const Outside &) = delete;
+    Outside &operator=(const Outside &) = delete;
+
+  private:
+    int depth;
+  };
+
+private:
+  ForkGate();
+
+  void enter();
+  void leave();
+  void beforeFork();
+  void afterForkInParent();
+  void afterForkInChild();
+
+  /// How often this thread entered.
+  static constinit thread_local int depth;
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  /// Threads, each counted once.
+  int inside = 0;
+  bool forking = false;
+};
+
+} // namespace weft

@@ -1,0 +1,83 @@
+#include "lib/Runtime/ForkGate.h"
+
+#include "test/unit/runtime/InChild.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+#include <vector>
+
+namespace weft {
+namespace {
+
+using testing::holdsInChild;
+
+bool enters() {
+  ForkGate::Inside inside;
+  return true;
+}
+
+TEST(ForkGateTest, ForkWaitsUntilNobodyIsInside) {
+  std::atomic<bool> in = false, out = false;
+  std::thread worker([&] {
+    ForkGate::Inside inside;
+    in = true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    out = true;
+  });
+  while (!in)
+    std::this_thread::yield();
+  EXPECT_TRUE(holdsInChild([&] { return out && enters(); }));
+  EXPECT_TRUE(out);
+  worker.join();
+}
+
+TEST(ForkGateTest, WhoIsOutsideHoldsNothingUp) {
+  std::atomic<bool> waits = false, end = false;
+  std::thread worker([&] {
+    ForkGate::Inside inside;
+    ForkGate::Inside again;
+    {
+      ForkGate::Outside outside;
+      waits = true;
+      while (!end)
+        std::this_thread::yield();
+    }
+    waits = false;
+  });
+  while (!waits)
+    std::this_thread::yield();
+  EXPECT_TRUE(holdsInChild(enters));
+  end = true;
+  worker.join();
+  EXPECT_FALSE(waits);
+}
+
+TEST(ForkGateTest, WhoIsInsideMayFork) {
+  ForkGate::Inside inside;
+  EXPECT_TRUE(holdsInChild(enters));
+}
+
+TEST(ForkGateTest, ManyForksAmidManyThreads) {
+  std::atomic<bool> end = false;
+  std::vector<std::thread> workers;
+  for (int number = 0; number < 4; ++number)
+    workers.emplace_back([&] {
+      while (!end)
+        enters();
+    });
+  for (int fork = 0; fork < 20; ++fork)
+    EXPECT_TRUE(holdsInChild([] {
+      std::thread other(enters);
+      other.join();
+      return enters();
+    }));
+  end = true;
+  for (std::thread &worker : workers)
+    worker.join();
+}
+
+} // namespace
+} // namespace weft
