@@ -80,6 +80,19 @@ static void report(const Target &target, size_t number, const std::string &input
                << llvm::StringRef(messages).take_front(500) << "\n";
 }
 
+/// Mutations reach behind the first checks only if there are inputs that pass them all.
+static bool anyAccepted(const Target &target, llvm::ArrayRef<std::string> corpus) {
+  Outcome outcome;
+  for (const std::string &input : corpus) {
+    outcome = runInChild([&] { return target.take(input); });
+    if (outcome.kind == Outcome::Kind::Ended && outcome.status == 0)
+      return true;
+  }
+  llvm::errs() << "weft-fuzz: " << target.name << " accepts none of its own inputs:\n"
+               << llvm::StringRef(outcome.messages).take_front(500) << "\n";
+  return false;
+}
+
 static Counts run(const Target &target, llvm::ArrayRef<std::string> corpus) {
   Counts counts;
   size_t last = first + (count ? count : target.count);
@@ -89,7 +102,7 @@ static Counts run(const Target &target, llvm::ArrayRef<std::string> corpus) {
     std::string fault = faultOf(outcome);
     if (!fault.empty())
       report(target, number, input, fault, outcome.messages);
-    counts.contained += outcome.messages.find("error: this ") != std::string::npos;
+    counts.contained += outcome.messages.find("reading it ") != std::string::npos;
     ++(!fault.empty() ? counts.failed : outcome.status == 0 ? counts.accepted : counts.refused);
   }
   return counts;
@@ -114,6 +127,8 @@ int main(int argc, char **argv) {
       llvm::errs() << "weft-fuzz: no inputs for " << target.name << " below these folders\n";
       return 1;
     }
+    if (!anyAccepted(target, corpus))
+      return 1;
     auto begin = std::chrono::steady_clock::now();
     Counts counts = run(target, corpus);
     std::chrono::duration<double> time = std::chrono::steady_clock::now() - begin;
