@@ -147,6 +147,15 @@ static std::optional<int64_t> knownInteger(Value value) {
   return number.getBitWidth() == 1 ? number.getZExtValue() : number.getSExtValue();
 }
 
+DType Graph::dtypeAsOperand(const OpCall &call, ValueId number) const {
+  bool isGiven = call.op->promotion == Promotion::None && call.op->explicitResult;
+  return isGiven ? call.resultDType : defaultDType(dtype(number));
+}
+
+ValueId Graph::strengthened(const OpCall &call, ValueId number, Location location) {
+  return cast(number, dtypeAsOperand(call, number), location);
+}
+
 llvm::SmallVector<ValueId, 1> Graph::apply(const OpCall &call, llvm::ArrayRef<ValueId> operands,
                                            Location location) {
   const OpInfo &op = *call.op;
@@ -156,8 +165,8 @@ llvm::SmallVector<ValueId, 1> Graph::apply(const OpCall &call, llvm::ArrayRef<Va
     bool weak = isWeak(operand);
     types.push_back({dtype(operand), shape(operand), weak,
                      weak ? knownInteger(values[operand].value) : std::nullopt});
-    bool strengthened = weak && op.promotion == Promotion::None;
-    dtypes.push_back(strengthened ? defaultDType(dtype(operand)) : dtype(operand));
+    dtypes.push_back(weak && op.promotion == Promotion::None ? dtypeAsOperand(call, operand)
+                                                             : dtype(operand));
   }
   Promoted target;
   bool promotes = op.promotion != Promotion::None;

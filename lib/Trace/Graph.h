@@ -31,6 +31,11 @@ public:
   llvm::SmallVector<ValueId, 1> apply(const OpCall &call, llvm::ArrayRef<ValueId> operands,
                                       mlir::Location location);
 
+  /// A weak scalar as an operand of an op that does not meet it with tensors: of the dtype that
+  /// Python's number has as a tensor, or of that which the op gives it (a cast: none comes
+  /// between).
+  ValueId strengthened(const OpCall &call, ValueId number, mlir::Location location);
+
   /// A tensor all of whose elements are `value`, or a weak scalar.
   ValueId constant(DType dtype, llvm::ArrayRef<int64_t> shape, double value, bool weak,
                    mlir::Location location);
@@ -75,6 +80,7 @@ private:
     bool weak;
   };
 
+  DType dtypeAsOperand(const OpCall &call, ValueId number) const;
   ValueId record(mlir::Value value, bool weak);
   mlir::Value promoted(mlir::Value value, DType dtype, llvm::ArrayRef<int64_t> shape,
                        mlir::Location location);

@@ -13,7 +13,7 @@ from . import _core
 from ._core import SymbolicSize, Tensor
 from ._devices import placed
 from ._dtypes import DType, as_dtype, bfloat16, float32, float64, iinfo, int64, result_type
-from ._errors import DTypeError, OutOfRangeError, ShapeError
+from ._errors import DTypeError, OutOfMemoryError, OutOfRangeError, ShapeError
 
 Shape = int | Sequence[int]
 
@@ -22,6 +22,8 @@ _DLPACK_CUDA, _DEFAULT_STREAM = 2, 1
 
 #: Of NumPy's arrays.
 _MOST_DIMENSIONS = 64
+#: More than any machine has memory for.
+_MOST_LISTED = 1 << 40
 
 
 def _fail(kind: type[Exception], message: str) -> Exception:
@@ -67,9 +69,14 @@ def _from_numpy(array: np.ndarray, copy: bool) -> Tensor:
 
 
 def _check_nesting(data: Sequence) -> None:
-    """Raises ShapeError if sequences are in each other without end, or deeper than any tensor."""
+    """Raises ShapeError if sequences are in each other without end, or deeper than any tensor.
+
+    Lists that are shared may stand for more elements than there is memory: OutOfMemoryError.
+    """
     level: list[Sequence] = [data]
+    elements = 1
     for _ in range(_MOST_DIMENSIONS):
+        elements *= max(map(len, level))
         inner = {}
         for sequence in level:
             if any(issubclass(kind, (list, tuple)) for kind in set(map(type, sequence))):
@@ -77,6 +84,8 @@ def _check_nesting(data: Sequence) -> None:
                     {id(item): item for item in sequence if isinstance(item, (list, tuple))}
                 )
         if not inner:
+            if elements > _MOST_LISTED:
+                raise _fail(OutOfMemoryError, f"a nested list of about {elements} elements")
             return
         level = list(inner.values())
     raise _fail(
@@ -86,18 +95,21 @@ def _check_nesting(data: Sequence) -> None:
     )
 
 
-def _leaves(data: Sequence) -> dict[object, type]:
+def _leaves(data: Sequence, seen: set[int] | None = None) -> dict[object, type]:
     """The kinds of what nested sequences hold: Python types, and dtypes of tensors and arrays.
 
-    Each with the Python type that it was found as.
+    Each with the Python type that it was found as. Those in ``seen``, by their addresses, are done.
     """
     kinds: dict[object, type] = {}
+    seen = set() if seen is None else seen
     for item in data:
         kind = type(item)
         if kind in (float, int, bool):
             kinds[kind] = kind
         elif kind in (list, tuple):
-            kinds |= _leaves(item)
+            if id(item) not in seen:
+                seen.add(id(item))
+                kinds |= _leaves(item, seen)
         elif isinstance(item, (Tensor, np.ndarray, np.generic)):
             kinds[item.dtype] = kind
         elif any(hasattr(item, name) for name in ("__dlpack__", "__array__")):
@@ -171,7 +183,10 @@ def asarray(
     """
     wanted = None if dtype is None else as_dtype(dtype)
     if isinstance(obj, Tensor):
-        result = obj.clone() if copy else obj
+        if obj._is_weak:  # one of Python's numbers, in a trace
+            result = _core.apply("weft.cast", (obj,), None, obj.shape, wanted or obj.dtype)
+        else:
+            result = obj.clone() if copy else obj
     elif isinstance(obj, SymbolicSize):
         result = _core.size_tensor(obj)
     elif isinstance(obj, (np.ndarray, np.generic)):

@@ -10,12 +10,16 @@ import numpy as np
 
 from . import _core
 from ._core import SymbolicSize, Tensor
-from ._creation import _fail, _iota, _size, asarray
+from ._creation import _fail, _iota, _size, asarray, full
 from ._dtypes import as_dtype, int64, promote_types, uint8
 from ._errors import DTypeError, OutOfBoundsError, ShapeError
 from ._ops import Operand
 
 Axes = SupportsIndex | Sequence[SupportsIndex] | None
+
+
+#: What ops take as it is; a number takes the dtype of the tensors that it meets.
+_OPERANDS = (bool, int, float, Tensor)
 
 
 def normalize_axis(axis: SupportsIndex, ndim: int, name: str) -> int:
@@ -49,7 +53,7 @@ def astype(x: Tensor, dtype: object, /, *, copy: bool = True) -> Tensor:
 
     A new tensor, unless ``copy`` is false and x has the dtype already.
     """
-    x, wanted = asarray(x), as_dtype(dtype)
+    x, wanted = x if isinstance(x, Tensor) else asarray(x), as_dtype(dtype)
     if x.dtype is wanted and not x._is_weak:
         return x.clone() if copy else x
     return _core.apply("weft.cast", (x,), None, x.shape, wanted)
@@ -396,7 +400,7 @@ def pad(x: Tensor, padding: Sequence[tuple[int, int]], value: float = 0) -> Tens
             f"negative, not {padding}",
         )
     shape = [size + low + high for size, (low, high) in zip(x.shape, padding, strict=True)]
-    filler = _core.full((), value, x.dtype, x.device)
+    filler = full((), value, dtype=x.dtype, device=x.device)
     attributes = {"low": [low for low, _ in padding], "interior": [0] * x.ndim}
     return _core.apply("weft.pad", (x, filler), attributes, shape, x.dtype)
 
@@ -554,9 +558,9 @@ def clip(x: Tensor, /, min: Operand | None = None, max: Operand | None = None) -
     if min is None and max is None:
         return x.clone()
     if min is not None:
-        x = _bounded(x, min if isinstance(min, (bool, int, float)) else asarray(min), less)
+        x = _bounded(x, min if isinstance(min, _OPERANDS) else asarray(min), less)
     if max is not None:
-        x = _bounded(x, max if isinstance(max, (bool, int, float)) else asarray(max), greater)
+        x = _bounded(x, max if isinstance(max, _OPERANDS) else asarray(max), greater)
     return x
 
 

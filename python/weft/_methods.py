@@ -522,13 +522,19 @@ def _divide_in_place(self: Tensor, other: Any) -> Tensor:
 def _copy_in_place(self: Tensor, other: Any) -> Tensor:
     """Takes the value of another tensor, broadcast, in place."""
     value = _manipulation.in_dtype_of(self, other)
-    return self.assign(_manipulation.broadcast_to(value, self.shape))
+    return self._assign(_manipulation.broadcast_to(value, self.shape), "copy_()")
 
 
 @_method("fill_")
 def _fill_in_place(self: Tensor, value: float) -> Tensor:
-    """Sets all elements to a number, in place."""
-    return self.assign(_core.full(self.shape, value, self.dtype, self.device))
+    """Sets all elements to a number, or a tensor without dimensions, in place."""
+    if isinstance(value, Tensor) and value.ndim == 0:
+        if not value._is_weak or self.dtype.kind == "floating":
+            value = _manipulation.astype(value, self.dtype)
+            return self._assign(_manipulation.broadcast_to(value, self.shape), "fill_()")
+        # Whether a Python integer fits is asked of its value.
+        value = value.item()
+    return self._assign(_core.full(self.shape, value, self.dtype, self.device), "fill_()")
 
 
 @_method("zero_")

@@ -400,3 +400,77 @@ def test_division_at_the_edges_is_numpys(name, dtype):
     if dtype not in INTEGERS:
         known = ~np.isnan(expected)
         assert np.array_equal(np.signbit(result)[known], np.signbit(expected)[known])
+
+
+class TestNumbersAmongTheArguments:
+    """A Python number that is passed to a compiled function is as exact there as outside."""
+
+    @staticmethod
+    def _set(assignment: str):  # type: ignore[no-untyped-def]
+        names: dict = {"weft": weft}
+        exec(f"def function(x, v):\n    x = x * 1\n    {assignment}\n    return x", names)
+        return names["function"]
+
+    @pytest.mark.parametrize(
+        "assignment",
+        [
+            "x[0] = v",
+            "x[:] = v",
+            "x[:] = [v, 1, v]",
+            "x[x == 0] = v",
+            "x[weft.asarray([0, 2])] = v",
+            "x.fill_(v)",
+            "x.copy_(v)",
+            "x.add_(v)",
+            "x.add_(x + 1, alpha=v)",
+            "x[0] = v + 0",
+            "x[1:] = -v",
+        ],
+    )
+    @pytest.mark.parametrize(("dtype", "value"), [("float64", 0.1), ("int64", 2**53 + 1)])
+    def test_assignment(self, assignment: str, dtype: str, value: float) -> None:
+        function, x = self._set(assignment), weft.zeros(3, dtype=dtype)
+        assert (
+            weft.jit(function)(x, value).numpy().tobytes() == function(x, value).numpy().tobytes()
+        )
+
+    @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int8", "int64"])
+    @pytest.mark.parametrize("value", [0.1, 3])
+    @pytest.mark.parametrize(
+        "function",
+        [
+            lambda x, v: weft.maximum(v, 2) + x,
+            lambda x, v: weft.sqrt(v) * x,
+            lambda x, v: weft.asarray(v) + x,
+            lambda x, v: weft.asarray(v, dtype="float64") + x,
+            lambda x, v: weft.asarray([v, 1, v], dtype="float64") + x,
+            lambda x, v: weft.asarray([x[0], v, 1]),
+            lambda x, v: weft.where(x == 0, v, v + 1) + x,
+            lambda x, v: weft.where(x == 0, v, x),
+            lambda x, v: (v * 2 + 1) * x,
+            lambda x, v: weft.sum(v) + x,
+            lambda x, v: weft.clip(v, 0, 1) + x,
+            lambda x, v: weft.clip(x + 1, v, v + 1),
+            lambda x, v: weft.full(3, v) + x,
+            lambda x, v: weft.full_like(x, v),
+            lambda x, v: weft.full(3, v, dtype="float64"),
+            lambda x, v: weft.stack([x[0], weft.asarray(v)]),
+            lambda x, v: v ** (x + 2),
+            lambda x, v: (x + 2) ** v,
+            lambda x, v: divmod(v, 2)[1] + x,
+            lambda x, v: divmod(x + 5, 3)[0] * v,
+            lambda x, v: abs(-v) + round(v, 1) + x,
+            lambda x, v: weft.linspace(v, v, 3, dtype="float64") + x,
+            lambda x, v: weft.pad(x, [(1, 1)], value=v),
+            lambda x, v: v,
+        ],
+    )
+    def test_functions(self, function, value: float, dtype: str) -> None:  # type: ignore[no-untyped-def]
+        x, results = weft.zeros(3, dtype=dtype), []
+        for call in (function, weft.jit(function)):
+            try:
+                result = weft.asarray(call(x, value))
+                results.append((result.dtype, result.numpy().tobytes()))
+            except weft.WeftError as error:
+                results.append(type(error))
+        assert results[0] == results[1]
