@@ -99,7 +99,7 @@ void BackwardPass::collectNodes() {
   while (!pending.empty()) {
     TapeNode *node = pending.pop_back_val();
     if (node->released)
-      throw Error(Error::Kind::Value,
+      throw Error(Error::Kind::Gradient,
                   "backward: the values recorded for this gradient were released by an earlier "
                   "backward(); pass retain_graph=True to that one");
     nodes.push_back(node);

@@ -9,6 +9,7 @@
 #include "lib/Trace/Promotion.h"
 #include "python/src/Errors.h"
 #include "python/src/FixedExponents.h"
+#include "python/src/Hooks.h"
 #include "python/src/SymbolicSizeObject.h"
 #include "python/src/TraceScope.h"
 
@@ -38,8 +39,7 @@ DType weft::dtypeFrom(PyObject *object) {
   for (size_t i = 0; i < dtypeCount; ++i)
     if (dtypeObjects[i] == object)
       return static_cast<DType>(i);
-  PyRef module = checked(PyImport_ImportModule("weft._dtypes"));
-  PyRef found = checked(PyObject_CallMethod(module.get(), "as_dtype", "O", object));
+  PyRef found = checked(PyObject_CallOneArg(hook(Hook::AsDType), object));
   for (size_t i = 0; i < dtypeCount; ++i)
     if (dtypeObjects[i] == found.get())
       return static_cast<DType>(i);
@@ -64,12 +64,7 @@ Shape weft::shapeFrom(PyObject *object, const char *what) {
 PyRef weft::toTensor(PyObject *object) {
   if (isTensor(object))
     return PyRef::borrow(object);
-  static PyObject *asarray = nullptr;
-  if (!asarray) {
-    PyRef module = checked(PyImport_ImportModule("weft._creation"));
-    asarray = checked(PyObject_GetAttrString(module.get(), "asarray")).release();
-  }
-  return checked(PyObject_CallOneArg(asarray, object));
+  return checked(PyObject_CallOneArg(hook(Hook::AsArray), object));
 }
 
 template <typename T> static void store(void *place, T value) {
@@ -268,12 +263,15 @@ static void checkRanges(TraceScope &scope, const OpCall &call, Operands &operand
   }
 }
 
-static PyRef applyTraced(TraceScope &scope, const OpCall &call, Operands &operands) {
+/// Who calls an op. For Python's operators the results of numbers are numbers, which take the dtype
+/// of what they meet; for functions they are tensors.
+enum class Caller { Function, Operator };
+
+static PyRef applyTraced(TraceScope &scope, const OpCall &call, Operands &operands, Caller caller) {
   ++eagerStatistics.tracedOps;
   mlir::Location location = scope.location();
   checkRanges(scope, call, operands);
-  llvm::SmallVector<ValueId, 3> ids;
-  bool requiresGrad = false;
+  llvm::SmallVector<ValueId, 3> ids, withGradients;
   for (const Operand &operand : operands) {
     if (operand.scalar) {
       ids.push_back(tracedScalar(scope, operand.object, location));
@@ -284,15 +282,24 @@ static PyRef applyTraced(TraceScope &scope, const OpCall &call, Operands &operan
     bool tracked = tensor->requiresGrad || tensor->node;
     if (tracked && !gradientsEnabled)
       id = scope.detached(id, location);
-    requiresGrad |= tracked && gradientsEnabled;
+    if (tracked && gradientsEnabled)
+      withGradients.push_back(id);
     ids.push_back(id);
   }
+  auto isWeak = [&](ValueId id) { return scope.graph.isWeak(id); };
+  auto promoted = llvm::MutableArrayRef<ValueId>(ids).drop_front(
+      std::min<size_t>(ids.size(), call.op->unpromotedOperands));
+  if (caller == Caller::Function && llvm::all_of(promoted, isWeak))
+    for (ValueId &id : promoted)
+      id = scope.graph.strengthened(call, id, location);
   ValueId result = scope.graph.apply(call, ids, location)[0];
   scope.rememberLine(result);
   TensorValue value = scope.tracer(result);
   bool floating = isFloating(value.dtype);
   PyRef tensor = checked(newTensor(std::move(value)));
-  bool differentiable = requiresGrad && floating && call.op->differentiable;
+  bool differentiable = !withGradients.empty() && floating && call.op->differentiable;
+  if (differentiable)
+    scope.noteHistory(result, withGradients);
   asTensor(tensor.get())->requiresGrad = differentiable;
   asTensor(tensor.get())->derived = differentiable;
   return tensor;
@@ -462,29 +469,29 @@ static PyRef applyEager(const OpCall &call, const Operands &operands) {
   return result;
 }
 
-static PyRef dispatch(const OpCall &call, Operands &operands) {
+static PyRef dispatch(const OpCall &call, Operands &operands, Caller caller) {
   if (operands.size() == 2 && operands[1].scalar && !operands[0].scalar) {
     // The dtype of a weak base is not decided yet.
     const TensorValue &base = asTensor(operands[0].object)->value;
     if (auto fixed = withFixedExponent(call, base.dtype, operands[1].object); fixed && !base.weak) {
       Operands alone = {operands[0]};
-      return dispatch(*fixed, alone);
+      return dispatch(*fixed, alone, caller);
     }
   }
   if (currentScope)
-    return applyTraced(*currentScope, call, operands);
+    return applyTraced(*currentScope, call, operands, caller);
   return applyEager(call, operands);
 }
 
 PyRef weft::apply(const OpCall &call, std::span<PyObject *const> objects) {
   Operands operands;
   collect(call, objects, operands, /*strict=*/true);
-  return dispatch(call, operands);
+  return dispatch(call, operands, Caller::Function);
 }
 
 PyRef weft::applyOperator(const OpCall &call, std::span<PyObject *const> objects) {
   Operands operands;
   if (!collect(call, objects, operands, /*strict=*/false))
     return PyRef::borrow(Py_NotImplemented);
-  return dispatch(call, operands);
+  return dispatch(call, operands, Caller::Operator);
 }

@@ -3,7 +3,7 @@
 
 #include "python/src/Apply.h"
 #include "python/src/Errors.h"
-#include "python/src/Guards.h"
+#include "python/src/state/Guards.h"
 
 using namespace weft;
 

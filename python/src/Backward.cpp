@@ -60,7 +60,7 @@ void weft::backward(TensorObject *root, PyObject *cotangent, bool retain) {
     throwError("ShapeError",
                "backward: the cotangent has to be a tensor of shape " + shapeTuple(value.shape));
   if (currentScope) {
-    currentScope->backward(root, cotangent);
+    currentScope->backward(root, cotangent, retain);
     return;
   }
   requireConcrete(root, "backward");

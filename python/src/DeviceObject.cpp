@@ -20,7 +20,7 @@ struct DeviceHandle {
 };
 
 /// The host's state of the generator, and the function that gives those of devices.
-PyObject *generatorState = nullptr, *generatorOnDevice = nullptr;
+PyObject *generatorOnDevice = nullptr;
 
 } // namespace
 
@@ -112,10 +112,6 @@ void weft::requireSameDevice(TensorObject *target, TensorObject *source, const c
     throwError("DeviceError", std::string(action) + ": the tensor is on " + deviceName(wanted) +
                                   ", but the value on " + deviceName(given) +
                                   "; move it by .to(\"" + deviceName(wanted) + "\")");
-}
-
-bool weft::isGeneratorState(TensorObject *tensor) {
-  return reinterpret_cast<PyObject *>(tensor) == generatorState;
 }
 
 PyRef weft::generatorStateOn(Device *device) {

@@ -31,10 +31,7 @@ void requireHost(TensorObject *tensor, const char *action);
 /// Throws DeviceError, which names both devices, unless `source` is where `target` is.
 void requireSameDevice(TensorObject *target, TensorObject *source, const char *action);
 
-/// The state of weft.random's global generator: a tensor on each device. A trace reads and changes
-/// the host's, whatever device it turns out to be for, and calls use that of their device.
-bool isGeneratorState(TensorObject *tensor);
-/// That of `device`. Throws.
+/// The state of weft.random's generator on `device`. Throws.
 PyRef generatorStateOn(Device *device);
 
 /// Adds weft.device and what belongs to it to the module.

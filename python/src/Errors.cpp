@@ -2,6 +2,7 @@
 #include "python/src/Errors.h"
 
 #include "lib/Support/Interpreter.h"
+#include "python/src/Hooks.h"
 #include "python/src/SourceLine.h"
 
 #include <new>
@@ -9,11 +10,12 @@
 using namespace weft;
 
 PyObject *weft::errorClass(const char *name) {
-  PyRef module = PyRef::steal(PyImport_ImportModule("weft._errors"));
-  if (!module)
+  try {
+    // The module keeps its classes.
+    return checked(PyObject_GetAttrString(hook(Hook::Errors), name)).get();
+  } catch (const PythonError &) {
     return nullptr;
-  PyRef found = PyRef::steal(PyObject_GetAttrString(module.get(), name));
-  return found.get();
+  }
 }
 
 /// A message may quote a file that is no UTF-8.
@@ -50,8 +52,8 @@ static const char *className(Error::Kind kind) {
     return "OutOfRangeError";
   case Error::Kind::Unsupported:
     return "UnsupportedError";
-  case Error::Kind::Tracer:
-    return "TracerLeakError";
+  case Error::Kind::Gradient:
+    return "GradientError";
   case Error::Kind::IO:
     return "FileError";
   case Error::Kind::Memory:

@@ -8,21 +8,6 @@
 
 namespace weft {
 
-/// A Python exception is set: unwinds C++ frames up to the nearest `guarded`.
-struct PythonError {};
-
-/// Throws PythonError if `object` is null, else takes it over.
-inline PyRef checked(PyObject *object) {
-  if (!object)
-    throw PythonError();
-  return PyRef::steal(object);
-}
-
-inline void checkStatus(int status) {
-  if (status < 0)
-    throw PythonError();
-}
-
 /// The class weft._errors.<name>; borrowed.
 PyObject *errorClass(const char *name);
 

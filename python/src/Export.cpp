@@ -19,6 +19,7 @@
 #include "python/src/SafeTensorsFile.h"
 #include "python/src/SymbolicSizeObject.h"
 #include "python/src/Translated.h"
+#include "python/src/state/Call.h"
 
 #include <pybind11/stl.h>
 
@@ -154,6 +155,11 @@ private:
       }
       throwError("UnsupportedError", "export: the function changes " + what + ". " + wayOut);
     }
+    if (!traced.stores.empty())
+      throwError("UnsupportedError",
+                 std::string("export: the function assigns the buffer ") +
+                     PyUnicode_AsUTF8(traced.stores.front().key.get()) +
+                     ". Call .eval() on a module that keeps statistics, or return the new value");
     if (!traced.scalars.empty())
       throwError("ConcretizationError",
                  "export: the function asks for the value of a number among its arguments, which "

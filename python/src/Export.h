@@ -1,7 +1,7 @@
 // Programs that stand alone: traced functions with their weights.
 #pragma once
 
-#include "python/src/JitFunction.h"
+#include "python/src/state/Specialization.h"
 
 #include <pybind11/pybind11.h>
 

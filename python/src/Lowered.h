@@ -1,7 +1,7 @@
 // The Python view of a traced function: its IR and its kernels.
 #pragma once
 
-#include "python/src/JitFunction.h"
+#include "python/src/state/Specialization.h"
 
 #include <pybind11/pybind11.h>
 

@@ -9,6 +9,7 @@
 #include "python/src/Errors.h"
 #include "python/src/Export.h"
 #include "python/src/FunctionalGradient.h"
+#include "python/src/Hooks.h"
 #include "python/src/Interop.h"
 #include "python/src/JitFunction.h"
 #include "python/src/Lowered.h"
@@ -265,6 +266,18 @@ static void registerProcess(py::module_ &module) {
   });
 }
 
+/// What Python code does differently, or tells, in a trace.
+static void registerTracing(py::module_ &module) {
+  module.def("store", [](py::dict dict, py::str key, py::object tensor) {
+    translated([&] {
+      currentScope->store(dict.ptr(), key.ptr(), tensor.ptr());
+      return 0;
+    });
+  });
+  module.def("is_tracing", [] { return currentScope != nullptr; });
+  module.def("python_number", pythonNumber);
+}
+
 PYBIND11_MODULE(_core, module) {
   module.doc() = "The compiled part of weft: tensors, tracing, compiled functions.";
   registerThreads();
@@ -276,6 +289,12 @@ PYBIND11_MODULE(_core, module) {
   module.def("register_dtypes", [](py::object list) {
     translated([&] {
       registerDTypes(list.ptr());
+      return 0;
+    });
+  });
+  module.def("register_hooks", [](py::dict byName) {
+    translated([&] {
+      registerHooks(byName.ptr());
       return 0;
     });
   });
@@ -311,8 +330,7 @@ PYBIND11_MODULE(_core, module) {
   module.def("gradients_enabled", [] { return gradientsEnabled; });
   module.def("set_gradients_enabled",
              [](bool enabled) { return std::exchange(gradientsEnabled, enabled); });
-  module.def("is_tracing", [] { return currentScope != nullptr; });
-  module.def("python_number", pythonNumber);
+  registerTracing(module);
   module.def("user_line", [] {
     SourceLine line = userLine();
     return py::make_tuple(line.file, line.line);

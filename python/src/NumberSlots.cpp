@@ -1,6 +1,7 @@
 // Python's operators on tensors.
 #include "python/src/Apply.h"
 #include "python/src/Errors.h"
+#include "python/src/Hooks.h"
 #include "python/src/TraceScope.h"
 
 using namespace weft;
@@ -104,27 +105,34 @@ PyObject *power(PyObject *x, PyObject *y, PyObject *modulus) {
 
 PyObject *matmul(PyObject *x, PyObject *y) {
   return guarded([&]() -> PyObject * {
-    static PyObject *function = [] {
-      PyRef module = checked(PyImport_ImportModule("weft._linear"));
-      return checked(PyObject_GetAttrString(module.get(), "matmul")).release();
-    }();
     PyObject *arguments[] = {x, y};
-    return PyObject_Vectorcall(function, arguments, 2, nullptr);
+    return PyObject_Vectorcall(hook(Hook::Matmul), arguments, 2, nullptr);
   });
+}
+
+/// Quotient and remainder, rounded towards minus infinity.
+PyObject *divmod(PyObject *x, PyObject *y) {
+  PyRef quotient = PyRef::steal(binary<"floor_divide", PyNumber_FloorDivide>(x, y));
+  if (!quotient || quotient.get() == Py_NotImplemented)
+    return quotient.release();
+  PyRef rest = PyRef::steal(binary<"remainder", PyNumber_Remainder>(x, y));
+  return rest ? PyTuple_Pack(2, quotient.get(), rest.get()) : nullptr;
 }
 
 /// Rebinds the left operand to the result of the operator, in its own dtype. A Python number is no
 /// place: the name gets another number.
-PyObject *inPlace(PyObject *x, PyObject *y, PyObject *(*operation)(PyObject *, PyObject *)) {
+PyObject *inPlace(PyObject *x, PyObject *y, const char *name,
+                  PyObject *(*operation)(PyObject *, PyObject *)) {
   bool isNumber = currentScope && numberOf(x);
   PyRef result = PyRef::steal(operation(x, y));
   if (isNumber || !result || result.get() == Py_NotImplemented)
     return result.release();
   return guarded([&] {
-    checkInPlace(asTensor(x), "an in-place operator");
+    std::string action = std::string(name) + " in place";
+    checkInPlace(asTensor(x), action.c_str());
     TensorObject *target = current(asTensor(x));
     if (asTensor(result.get())->value.shape != target->value.shape)
-      throwError("ShapeError", "an in-place operator would change the shape from " +
+      throwError("ShapeError", action + " would change the shape from " +
                                    shapeTuple(target->value.shape) + " to " +
                                    shapeTuple(asTensor(result.get())->value.shape));
     if (asTensor(result.get())->value.dtype != target->value.dtype) {
@@ -140,11 +148,11 @@ PyObject *inPlace(PyObject *x, PyObject *y, PyObject *(*operation)(PyObject *, P
 
 template <Name name, PyObject *(*python)(PyObject *, PyObject *)>
 PyObject *inPlaceBinary(PyObject *x, PyObject *y) {
-  return inPlace(x, y, binary<name, python>);
+  return inPlace(x, y, name.characters, binary<name, python>);
 }
 
 PyObject *inPlacePower(PyObject *x, PyObject *y, PyObject *) {
-  return inPlace(x, y, binary<"pow", pythonPower>);
+  return inPlace(x, y, "pow", binary<"pow", pythonPower>);
 }
 
 /// `~x`: of bools and of integers.
@@ -215,6 +223,7 @@ PyType_Slot weft::numberSlots[] = {
     slot(Py_nb_true_divide, binary<"divide", PyNumber_TrueDivide>),
     slot(Py_nb_floor_divide, binary<"floor_divide", PyNumber_FloorDivide>),
     slot(Py_nb_remainder, binary<"remainder", PyNumber_Remainder>),
+    slot(Py_nb_divmod, divmod),
     slot(Py_nb_power, power),
     slot(Py_nb_matrix_multiply, matmul),
     slot(Py_nb_and, binary<"bitwise_and", PyNumber_And>),

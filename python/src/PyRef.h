@@ -1,4 +1,4 @@
-// An owned reference to a Python object.
+// Owned references to Python objects, and what becomes of errors of the interpreter.
 #pragma once
 
 #include <Python.h>
@@ -35,5 +35,20 @@ public:
 private:
   PyObject *object = nullptr;
 };
+
+/// A Python exception is set: unwinds C++ frames up to the nearest `guarded`.
+struct PythonError {};
+
+/// Throws PythonError if `object` is null, else takes it over.
+inline PyRef checked(PyObject *object) {
+  if (!object)
+    throw PythonError();
+  return PyRef::steal(object);
+}
+
+inline void checkStatus(int status) {
+  if (status < 0)
+    throw PythonError();
+}
 
 } // namespace weft

@@ -2,6 +2,7 @@
 #include "python/src/PyTree.h"
 
 #include "python/src/Errors.h"
+#include "python/src/Hooks.h"
 
 #include "llvm/ADT/DenseMap.h"
 
@@ -33,17 +34,21 @@ static void watchType(PyTypeObject *type) {
   checked(PyWeakref_NewRef(reinterpret_cast<PyObject *>(type), callback.get())).release();
 }
 
+static int64_t nextSerial() {
+  static int64_t serial = 0;
+  return ++serial;
+}
+
 /// What weft._pytree says of a type: (kind, is an array, fields).
 static std::unique_ptr<TreeType> describeType(PyTypeObject *type) {
-  static int64_t serials = 0;
-  PyRef module = checked(PyImport_ImportModule("weft._pytree"));
-  PyRef row = checked(PyObject_CallMethod(module.get(), "describe", "O", type));
+  PyRef row =
+      checked(PyObject_CallOneArg(hook(Hook::DescribeType), reinterpret_cast<PyObject *>(type)));
   int kind, isArray;
   PyObject *fields;
   if (!PyArg_ParseTuple(row.get(), "ipO", &kind, &isArray, &fields))
     throw PythonError();
   return std::make_unique<TreeType>(
-      TreeType{++serials, TreeKind(kind), isArray != 0, PyRef::borrow(fields)});
+      TreeType{nextSerial(), TreeKind(kind), isArray != 0, PyRef::borrow(fields), nullptr});
 }
 
 const TreeType &weft::treeTypeOf(PyTypeObject *type) {
@@ -52,16 +57,18 @@ const TreeType &weft::treeTypeOf(PyTypeObject *type) {
     return *found->second;
   auto described = describeType(type);
   watchType(type);
-  return *(treeTypes()[type] = std::move(described));
+  // Describing runs Python: another thread may have been faster, and use what it got.
+  return *treeTypes().try_emplace(type, std::move(described)).first->second;
 }
 
 void weft::registerTreeType(PyObject *type, PyObject *flatten, PyObject *unflatten) {
   auto *key = reinterpret_cast<PyTypeObject *>(type);
-  treeTypeOf(key);
-  auto registered = std::make_unique<TreeType>(*treeTypes()[key]);
-  registered->kind = TreeKind::Registered;
-  registered->fields = checked(PyTuple_Pack(2, flatten, unflatten));
-  treeTypes()[key] = std::move(registered);
+  bool isArray = treeTypeOf(key).isArray;
+  std::unique_ptr<TreeType> &place = treeTypes()[key];
+  // Another thread may be amid an object of the type.
+  place = std::make_unique<TreeType>(TreeType{nextSerial(), TreeKind::Registered, isArray,
+                                              checked(PyTuple_Pack(2, flatten, unflatten)),
+                                              std::move(place)});
 }
 
 //===----------------------------------------------------------------------===//
@@ -175,11 +182,7 @@ static PyRef tupleOf(llvm::ArrayRef<PyRef> items) {
 }
 
 static PyRef copyOf(PyObject *object) {
-  static PyObject *copy = [] {
-    PyRef module = checked(PyImport_ImportModule("copy"));
-    return checked(PyObject_GetAttrString(module.get(), "copy")).release();
-  }();
-  return checked(PyObject_CallOneArg(copy, object));
+  return checked(PyObject_CallOneArg(hook(Hook::Copy), object));
 }
 
 /// A tuple of the type itself: a subclass's own constructor may take other arguments.

@@ -35,6 +35,8 @@ struct TreeType {
   bool isArray = false;
   /// For Fields their names, for Registered the two functions.
   PyRef fields;
+  /// What the type was before it was registered anew.
+  std::unique_ptr<TreeType> replaced;
 };
 
 /// Throws.

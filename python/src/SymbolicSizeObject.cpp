@@ -226,6 +226,16 @@ void weft::throwUnknownSize(int64_t size, const char *action) {
                  "as a number in the spec");
 }
 
+PyRef weft::tupleOf(const Shape &numbers) {
+  PyRef tuple = checked(PyTuple_New(Py_ssize_t(numbers.size())));
+  for (size_t i = 0; i < numbers.size(); ++i)
+    PyTuple_SET_ITEM(tuple.get(), Py_ssize_t(i),
+                     isSymbolicSize(numbers[i])
+                         ? sizeObject(numbers[i]).release().ptr()
+                         : checked(PyLong_FromLongLong(numbers[i])).release());
+  return tuple;
+}
+
 void weft::registerSymbolicSize(py::module_ &module) {
   py::class_<SymbolicSize> type(
       module, "SymbolicSize",

@@ -1,6 +1,9 @@
 // The Python type weft.SymbolicSize: a size that is not known while a function is exported.
 #pragma once
 
+#include "lib/Trace/Array.h"
+#include "python/src/PyRef.h"
+
 #include <pybind11/pybind11.h>
 
 #include <cstdint>
@@ -19,6 +22,9 @@ int64_t sizeFrom(PyObject *object, const char *what);
 
 /// Throws ConcretizationError: `action` ("range()") needs the number that `size` stands for.
 [[noreturn]] void throwUnknownSize(int64_t size, const char *action);
+
+/// A tuple of Python integers, and of sizes that are not known.
+PyRef tupleOf(const Shape &numbers);
 
 /// Adds the class SymbolicSize to the module.
 void registerSymbolicSize(pybind11::module_ &module);

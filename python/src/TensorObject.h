@@ -95,6 +95,10 @@ inline bool isTensor(PyObject *object) {
 }
 inline TensorObject *asTensor(PyObject *object) { return reinterpret_cast<TensorObject *>(object); }
 
+/// For types: a tensor without a value; null on error.
+TensorObject *allocateTensor(PyTypeObject *type);
+void deallocateTensor(PyObject *self);
+
 /// A new tensor of the base type.
 PyObject *newTensor(TensorValue value);
 
@@ -128,12 +132,17 @@ void setGradient(TensorObject *tensor, PyRef gradient);
 /// Adds `gradient` to what the tensor has in `.grad`. Throws.
 void accumulateGradient(TensorObject *tensor, PyRef gradient);
 
-/// A tuple of Python integers.
-PyRef tupleOf(const Shape &numbers);
-
 /// Throws (TracerLeakError, ConcretizationError) unless the tensor has a value that can be read
 /// now; `action` says what for: "int()".
 void requireConcrete(TensorObject *tensor, const char *action);
+
+/// The state of weft.random's global generator, of which there is a tensor on each device: this one
+/// is the host's. A trace reads and changes it, whatever device it turns out to be for, and calls
+/// use that of their device.
+extern PyObject *generatorState;
+inline bool isGeneratorState(TensorObject *tensor) {
+  return reinterpret_cast<PyObject *>(tensor) == generatorState;
+}
 
 /// True while ops are recorded for gradients.
 extern thread_local bool gradientsEnabled;

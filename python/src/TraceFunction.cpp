@@ -3,8 +3,9 @@
 #include "python/src/Apply.h"
 #include "python/src/DeviceObject.h"
 #include "python/src/Errors.h"
-#include "python/src/JitFunction.h"
-#include "python/src/ReadRecorder.h"
+#include "python/src/Hooks.h"
+#include "python/src/state/ReadRecorder.h"
+#include "python/src/state/Specialization.h"
 
 #include <algorithm>
 #include <chrono>
@@ -43,12 +44,16 @@ private:
   int handleNumber(TensorObject *handle);
   HandleSource sourceOf(TensorObject *handle);
   void collectTies();
-  unsigned addOutput(ValueId id, bool requiresGrad);
+  unsigned addOutput(ValueId id, bool hasHistory);
   TensorObject *innerRoot(TensorObject *inside) const;
   ResultSource resultSource(TensorObject *inside);
   /// True for a tensor that a call makes of an array or number among its arguments.
   bool isConverted(TensorObject *handle) const;
   void collectResult(PyObject *value);
+  void addResult(TensorObject *inside, ResultSource source);
+  void collectStores();
+  void collectLeft(PyRef value);
+  void tieResults();
   void collectEffects();
   void collectHidden();
   void checkDevices();
@@ -75,6 +80,10 @@ private:
   llvm::SmallVector<ValueId> outputs;
   /// By the handle in the trace.
   std::unordered_map<TensorObject *, unsigned> resultNumbers;
+  /// The effects that set gradients, and the tensors that these are in the trace; null if removed.
+  std::vector<std::pair<size_t, TensorObject *>> gradients;
+  /// Results that look into tensors that are no results, and these.
+  std::vector<std::pair<size_t, TensorObject *>> looseViews;
   size_t nextLeaf = 0;
 };
 
@@ -209,9 +218,8 @@ void Tracer::collectTies() {
     const SharedHandle &entry = scope->shared[i];
     TensorObject *handle = asTensor(entry.handle.get());
     if (const Lens *lens = asTensor(entry.stand.get())->lens.get()) {
-      const Root &outside = *handle->lens->root;
       int view = handleNumber(handle);
-      int root = handleNumber(outside.remnant ? asTensor(outside.remnant.get()) : outside.handle);
+      int root = handleNumber(handle->lens->root->holder());
       result->handles[view].path = lens->path;
       result->handles[view].slot = root;
     }
@@ -229,12 +237,19 @@ void Tracer::collectTies() {
 // Results and effects
 //===----------------------------------------------------------------------===//
 
-unsigned Tracer::addOutput(ValueId id, bool requiresGrad) {
+unsigned Tracer::addOutput(ValueId id, bool hasHistory) {
+  History history = !hasHistory           ? History::None
+                    : scope->isUsedUp(id) ? History::Released
+                                          : History::Recorded;
+  if (history == History::Recorded) {
+    scope->checkReach(id, [this](TensorObject *leaf) { return resultNumbers.contains(leaf); });
+    result->recordsGradients = true;
+  }
   if (scope->graph.isWeak(id))
     id =
         scope->graph.cast(id, defaultDType(scope->graph.dtype(id)), scope->graph.unknownLocation());
   outputs.push_back(id);
-  result->outputRequiresGrad.push_back(requiresGrad);
+  result->outputHistories.push_back(history);
   return outputs.size() - 1;
 }
 
@@ -260,8 +275,11 @@ ResultSource Tracer::resultSource(TensorObject *inside) {
     return {};
   if (TensorObject *root = innerRoot(inside)) {
     auto base = resultNumbers.find(root);
-    if (base == resultNumbers.end())
-      return {};
+    if (base == resultNumbers.end()) {
+      // It may yet turn out that the function stores it, or leaves it somewhere.
+      looseViews.push_back({result->results.size(), root});
+      return {ResultSource::Kind::Fresh, 0, lens->path, lens->detached};
+    }
     return {ResultSource::Kind::ViewOfResult, int(base->second), lens->path, lens->detached};
   }
   TensorObject *outside = scope->outsideOf(lens->root->handle);
@@ -292,11 +310,78 @@ void Tracer::collectResult(PyObject *value) {
       if (resultNumbers.try_emplace(root, returned.size()).second)
         returned.push_back(root);
   for (size_t i = 0; i < returned.size(); ++i) {
-    addOutput(scope->read(returned[i]), returned[i]->requiresGrad);
     unsigned first = resultNumbers.at(returned[i]);
     bool isFirst = first == i || resultViews == ResultViews::Copied;
-    result->results.push_back(isFirst ? resultSource(returned[i])
-                                      : ResultSource{ResultSource::Kind::Same, int(first)});
+    addResult(returned[i], isFirst ? resultSource(returned[i])
+                                   : ResultSource{ResultSource::Kind::Same, int(first)});
+  }
+}
+
+void Tracer::addResult(TensorObject *inside, ResultSource source) {
+  source.isLeaf = inside->requiresGrad && inside->isLeaf();
+  source.output = addOutput(scope->read(inside), inside->requiresGrad && !inside->isLeaf());
+  result->results.push_back(std::move(source));
+}
+
+/// Stored tensors are results, which calls store. Where no guard finds the dict, it is as if the
+/// function had left the tensor there in any other way.
+void Tracer::collectStores() {
+  for (const Store &store : scope->stores) {
+    int dict = result->guards.findObject(store.dict.get());
+    if (dict < 0 && resultViews == ResultViews::Kept) {
+      checkStatus(PyDict_SetItem(store.dict.get(), store.key.get(), store.value.get()));
+      continue;
+    }
+    TensorObject *inside = scope->own(asTensor(store.value.get()));
+    auto [number, isNew] = resultNumbers.try_emplace(inside, result->results.size());
+    if (isNew)
+      addResult(inside, resultSource(inside));
+    result->stores.push_back({dict, store.key, number->second});
+  }
+}
+
+/// A gradient that is returned, or left, is the one that the tensor has; and results look into what
+/// is stored, or left.
+void Tracer::tieResults() {
+  for (auto [view, root] : looseViews)
+    if (auto number = resultNumbers.find(root); number != resultNumbers.end()) {
+      result->results[view].kind = ResultSource::Kind::ViewOfResult;
+      result->results[view].index = int(number->second);
+    }
+  for (auto [effect, gradient] : gradients)
+    if (auto number = resultNumbers.find(gradient); number != resultNumbers.end())
+      if (result->results[number->second].kind == ResultSource::Kind::Fresh)
+        result->effects[effect].result = int(number->second);
+}
+
+/// Tensors that the function left in objects get values by the call, as results do. It is the only
+/// one of this trace: another one would have to put others there.
+void Tracer::collectLeft(PyRef value) {
+  value = PyRef();
+  tracers.clear();
+  std::vector<PyRef> left = scope->letGo();
+  if (!left.empty()) {
+    // Garbage in a circle, as of a local function that calls itself, is no place to leave one in.
+    left.clear();
+    PyGC_Collect();
+    left = scope->letGo();
+  }
+  if (left.empty())
+    return;
+  result->guards.spend("the function leaves a tensor that it made in an object");
+  auto isNew = [&](TensorObject *inside) {
+    return !resultNumbers.contains(inside) || scope->outsideOf(inside);
+  };
+  size_t next = result->results.size();
+  for (const PyRef &tensor : left)
+    if (isNew(asTensor(tensor.get())))
+      resultNumbers[asTensor(tensor.get())] = next++;
+  for (PyRef &tensor : left) {
+    TensorObject *inside = asTensor(tensor.get());
+    unsigned number = resultNumbers.at(inside);
+    if (number >= result->results.size())
+      addResult(inside, resultSource(inside));
+    result->results[number].left = std::move(tensor);
   }
 }
 
@@ -316,6 +401,7 @@ void Tracer::collectEffects() {
     if (entry.gradientSet) {
       PyObject *gradient = stand->slot ? stand->slot->gradient.get() : nullptr;
       int output = gradient ? int(addOutput(scope->read(asTensor(gradient)), false)) : -1;
+      gradients.push_back({result->effects.size(), asTensor(gradient)});
       result->effects.push_back({handleNumber(handle), true, output});
     }
   }
@@ -359,9 +445,8 @@ std::string Tracer::argumentName(size_t number) const {
   if (number >= positional)
     return std::string("argument `") +
            PyUnicode_AsUTF8(PyTuple_GET_ITEM(keywordNames, Py_ssize_t(number - positional))) + "`";
-  PyRef module = checked(PyImport_ImportModule("weft._devices"));
-  PyRef text = checked(PyObject_CallMethod(module.get(), "argument_name", "On",
-                                           state.function.get(), Py_ssize_t(number)));
+  PyRef text = checked(PyObject_CallFunction(hook(Hook::ArgumentName), "On", state.function.get(),
+                                             Py_ssize_t(number)));
   return PyUnicode_AsUTF8(text.get());
 }
 
@@ -452,7 +537,6 @@ void Tracer::finish() {
       scope->graph.donateInput(flat.leaves.size() + i);
   for (PyObject *object : flat.statics)
     result->statics.push_back(PyRef::borrow(object));
-  result->recordsGradients = !scope->differentiated;
   auto module = scope->graph.finish(outputs);
   result->module = std::make_shared<mlir::OwningOpRef<mlir::ModuleOp>>(std::move(module));
 }
@@ -465,18 +549,25 @@ std::shared_ptr<Specialization> Tracer::run() {
   try {
     addArguments();
     PyRef value = call();
+    scope->undoStores();
     result->guards.finish();
     noteUnwatched();
     collectResult(value.get());
+    collectStores();
     result->device = scope->device();
     collectEffects();
     collectHidden();
     checkDevices();
+    if (resultViews == ResultViews::Kept)
+      collectLeft(std::move(value));
+    tieResults();
   } catch (...) {
+    scope->undoStores();
     scope->close();
     throw;
   }
-  result->guards.settle(state.function.get(), flat.objects);
+  if (!result->guards.isSpent())
+    result->guards.settle(state.function.get(), flat.objects);
   finish();
   scope->close();
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;

@@ -2,8 +2,9 @@
 #include "python/src/TraceScope.h"
 
 #include "python/src/Apply.h"
-#include "python/src/DeviceObject.h"
 #include "python/src/Errors.h"
+
+#include <algorithm>
 
 using namespace weft;
 
@@ -14,7 +15,17 @@ uint64_t weft::nextTraceNumber() {
   return ++last;
 }
 
-TraceScope::TraceScope() : number(nextTraceNumber()) {}
+/// Those that exist; one in all but rare cases.
+static llvm::SmallVector<TraceScope *> scopes;
+
+TraceScope::TraceScope() : number(nextTraceNumber()) { scopes.push_back(this); }
+TraceScope::~TraceScope() { llvm::erase(scopes, this); }
+
+void TraceScope::noteGone(TensorObject *tensor) {
+  for (TraceScope *scope : scopes)
+    if (scope->number == tensor->birth)
+      scope->made.erase(tensor);
+}
 
 static PyRef referenceTo(TensorObject *tensor) {
   return PyRef::borrow(reinterpret_cast<PyObject *>(tensor));
@@ -80,8 +91,20 @@ ValueId TraceScope::read(TensorObject *tensor) {
   } else if (tensor->value.scope.get() != this) {
     requireConcrete(tensor, "an operation");
   }
-  if (tensor->requiresGrad && tensor->isLeaf())
-    noteLeaf(tensor, id);
+  return tensor->requiresGrad && tensor->isLeaf() ? leafValue(tensor, id) : id;
+}
+
+/// Leaves are told apart by their values: one that got its value in the trace, which others may
+/// have too, gets an alias of it.
+ValueId TraceScope::leafValue(TensorObject *tensor, ValueId id) {
+  bool isInput = isShared(tensor) ? sharedOf(tensor).initial == id : !tensor->value.isTracer();
+  if (!isInput && !leafNumbers.contains({tensor, id})) {
+    id = tensor->value.id = graph.alias(id, location());
+    rememberLine(id);
+    innerLeaves[id] = tensor;
+  }
+  if (leafNumbers.try_emplace({tensor, id}, leaves.size()).second)
+    leaves.push_back({referenceTo(tensor), id});
   return id;
 }
 
@@ -170,10 +193,9 @@ TensorObject *TraceScope::known(TensorObject *tensor) {
 /// A view from outside is one of what stands for its root.
 PyRef TraceScope::standForView(TensorObject *older) {
   const Lens &lens = *older->lens;
-  PyObject *outside = lens.root->remnant ? lens.root->remnant.get()
-                                         : reinterpret_cast<PyObject *>(lens.root->handle);
-  viewsOf.try_emplace(asTensor(outside), older);
-  TensorObject *root = own(asTensor(outside));
+  TensorObject *outside = lens.root->holder();
+  viewsOf.try_emplace(outside, older);
+  TensorObject *root = own(outside);
   PyRef stand = checked(newTensor(older->value));
   TensorObject *inside = asTensor(stand.get());
   inside->requiresGrad = lens.detached && older->requiresGrad;
@@ -255,9 +277,39 @@ TensorObject *TraceScope::replaces(TensorObject *tensor) {
   return inside;
 }
 
-void TraceScope::noteLeaf(TensorObject *tensor, ValueId id) {
-  if (leafNumbers.try_emplace({tensor, id}, leaves.size()).second)
-    leaves.push_back({referenceTo(tensor), id});
+void TraceScope::store(PyObject *dict, PyObject *key, PyObject *value) {
+  auto isPlace = [&](const Store &store) {
+    return store.dict.get() == dict && PyUnicode_Compare(store.key.get(), key) == 0;
+  };
+  auto found = std::ranges::find_if(stores, isPlace);
+  if (found == stores.end())
+    found = stores.insert(found, {PyRef::borrow(dict), PyRef::borrow(key),
+                                  PyRef::borrow(PyDict_GetItemWithError(dict, key)), PyRef()});
+  found->value = PyRef::borrow(value);
+  checkStatus(PyDict_SetItem(dict, key, value));
+}
+
+void TraceScope::undoStores() {
+  for (const Store &store : stores)
+    if (PyDict_GetItemWithError(store.dict.get(), store.key.get()) == store.value.get())
+      PyDict_SetItem(store.dict.get(), store.key.get(), store.former.get());
+}
+
+std::vector<PyRef> TraceScope::letGo() {
+  leaves.clear();
+  stores.clear();
+  keptAlive.clear();
+  // Views come after what they look into, and keep it.
+  for (SharedHandle &entry : llvm::reverse(shared))
+    if (entry.stand && Py_REFCNT(entry.stand.get()) == 1)
+      entry.stand = PyRef();
+  std::vector<PyRef> left;
+  for (TensorObject *tensor : made)
+    if (tensor->value.scope.get() == this)
+      left.push_back(referenceTo(tensor));
+  std::ranges::stable_sort(left, {},
+                           [](const PyRef &tensor) { return asTensor(tensor.get())->value.id; });
+  return left;
 }
 
 void TraceScope::close() {
@@ -265,6 +317,7 @@ void TraceScope::close() {
   standOf.clear();
   stands.clear();
   shared.clear();
+  stores.clear();
   hidden.clear();
   scalarValues.clear();
   keptAlive.clear();
@@ -275,10 +328,48 @@ void TraceScope::close() {
 // Gradients
 //===----------------------------------------------------------------------===//
 
-void TraceScope::backward(TensorObject *root, PyObject *cotangent) {
-  differentiated = true;
+void TraceScope::noteHistory(ValueId result, llvm::ArrayRef<ValueId> operands) {
+  histories[result].assign(operands.begin(), operands.end());
+}
+
+bool TraceScope::anyInHistory(ValueId id, llvm::function_ref<bool(ValueId)> found) const {
+  llvm::SmallVector<ValueId> waiting = {id};
+  llvm::DenseSet<ValueId> seen;
+  while (!waiting.empty()) {
+    ValueId next = waiting.pop_back_val();
+    if (!seen.insert(next).second)
+      continue;
+    if (found(next))
+      return true;
+    if (auto operands = histories.find(next); operands != histories.end())
+      llvm::append_range(waiting, operands->second);
+  }
+  return false;
+}
+
+bool TraceScope::isUsedUp(ValueId id) const {
+  return anyInHistory(id, [this](ValueId value) { return usedUp.contains(value); });
+}
+
+void TraceScope::checkReach(ValueId id, llvm::function_ref<bool(TensorObject *)> isKept) const {
+  auto isOutOfReach = [&](ValueId value) {
+    auto leaf = innerLeaves.find(value);
+    return leaf != innerLeaves.end() && (isShared(leaf->second) || isKept(leaf->second));
+  };
+  if (anyInHistory(id, isOutOfReach))
+    throwError("UnsupportedError",
+               "a compiled function changes a tensor that requires gradients, or makes one, and "
+               "returns what it computes from the new value: gradients that are asked for after "
+               "the call can't reach it. Call backward() in the function, or change the tensor "
+               "before the call");
+}
+
+void TraceScope::backward(TensorObject *root, PyObject *cotangent, bool retain) {
   mlir::Location here = location();
   ValueId output = read(root);
+  if (isUsedUp(output))
+    throwError("GradientError", "backward: the values recorded for this gradient were released by "
+                                "an earlier backward(); pass retain_graph=True to that one");
   ValueId seed = cotangent
                      ? read(asTensor(cotangent))
                      : graph.constant(graph.dtype(output), graph.shape(output), 1.0, false, here);
@@ -288,9 +379,15 @@ void TraceScope::backward(TensorObject *root, PyObject *cotangent) {
     wanted.push_back(leaf.id);
   llvm::append_range(wanted, computedOutside);
   auto gradients = graph.gradients({output}, {seed}, wanted);
+  if (!retain)
+    anyInHistory(output, [this](ValueId value) {
+      if (histories.contains(value))
+        usedUp.insert(value);
+      return false;
+    });
   for (size_t i = asked.size(); i < gradients.size(); ++i)
     if (gradients[i])
-      throwError("GradientError",
+      throwError("UnsupportedError",
                  "backward: a compiled function can't follow the history of a tensor that was "
                  "computed before the call; compute it inside, or call backward() outside");
   for (auto [leaf, gradient] : llvm::zip(asked, gradients)) {

@@ -5,6 +5,10 @@
 #include "python/src/SourceLine.h"
 #include "python/src/TensorObject.h"
 
+#include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/DenseSet.h"
+#include "llvm/ADT/STLFunctionalExtras.h"
+
 #include <map>
 #include <optional>
 #include <unordered_map>
@@ -36,19 +40,24 @@ struct SharedHandle {
   bool reachedElsewhere = false;
 };
 
+/// An entry of a dict from outside that the function replaces.
+struct Store {
+  PyRef dict, key;
+  PyRef former, value;
+};
+
 /// A trace in progress: its graph, and what it has met from outside.
 class TraceScope : public std::enable_shared_from_this<TraceScope> {
 public:
   TraceScope();
+  ~TraceScope();
+  TraceScope(const TraceScope &) = delete;
 
   Graph graph;
   /// Tells this trace from all others; handles remember the trace that made them.
   const uint64_t number;
   /// False once the function returned: the graph is gone, tracers are dead.
   bool active = true;
-  /// backward() was called in the trace.
-  bool differentiated = false;
-
   /// A tracer for a new argument of the trace.
   TensorValue addArgument(DType dtype, llvm::ArrayRef<int64_t> shape, bool weak);
   /// Makes `id` known as the tracer of scalar argument `scalar`.
@@ -108,8 +117,30 @@ public:
   /// The value to use of an operand while gradients are off: cut off from its history.
   ValueId detached(ValueId id, mlir::Location location);
 
-  /// Builds gradients of `root` and accumulates them in the leaves' `.grad`.
-  void backward(TensorObject *root, PyObject *cotangent);
+  /// Says what a value with gradients was computed from.
+  void noteHistory(ValueId result, llvm::ArrayRef<ValueId> operands);
+
+  /// Builds gradients of `root` and accumulates them in the leaves' `.grad`. Unless `retain` is set
+  /// the history of `root` is used up.
+  void backward(TensorObject *root, PyObject *cotangent, bool retain);
+
+  /// True if gradients of `id` need what a backward() in the trace has given up.
+  bool isUsedUp(ValueId id) const;
+  /// Throws if gradients of `id`, asked for after the call, would have to reach a leaf at a value
+  /// that only the trace has: one from outside, or one for which `isKept` is true.
+  void checkReach(ValueId id, llvm::function_ref<bool(TensorObject *)> isKept) const;
+
+  /// Called for each handle that is made in the trace, and for each that goes.
+  void noteMade(TensorObject *tensor) { made.insert(tensor); }
+  static void noteGone(TensorObject *tensor);
+  /// The tensors of the trace that are still there once the trace lets go of them, but for those
+  /// that stand for handles from outside and are kept by nobody; in the order of their values.
+  std::vector<PyRef> letGo();
+
+  /// Sets an entry of a dict, which calls repeat. Throws.
+  void store(PyObject *dict, PyObject *key, PyObject *value);
+  /// Puts the former entries back, as if nothing had been stored.
+  void undoStores();
 
   /// Ends the trace; the graph must have been finished.
   void close();
@@ -121,6 +152,7 @@ public:
 
   std::vector<HiddenInput> hidden;
   std::vector<SharedHandle> shared;
+  std::vector<Store> stores;
   /// Which of the scalar arguments the trace depends on.
   std::vector<PyRef> scalars;
   std::vector<bool> specialized;
@@ -140,9 +172,12 @@ private:
 
   SharedHandle &sharedOf(TensorObject *stand) { return shared[stands.at(stand)]; }
   void share(TensorObject *handle, PyRef stand, int leaf);
-  void noteLeaf(TensorObject *tensor, ValueId id);
+  ValueId leafValue(TensorObject *tensor, ValueId id);
+  /// Whether `found` is true for `id`, or for one that it was computed from.
+  bool anyInHistory(ValueId id, llvm::function_ref<bool(ValueId)> found) const;
 
   std::optional<Device *> place;
+  llvm::DenseSet<TensorObject *> made;
   /// By the older handle; by the one that stands for it.
   std::unordered_map<TensorObject *, TensorObject *> standOf;
   std::unordered_map<TensorObject *, size_t> stands;
@@ -155,6 +190,11 @@ private:
   std::vector<PyRef> keptAlive;
   std::vector<TracedLeaf> leaves;
   std::map<std::pair<TensorObject *, ValueId>, size_t> leafNumbers;
+  /// What values with gradients were computed from, and for which that was given up.
+  std::unordered_map<ValueId, llvm::SmallVector<ValueId, 2>> histories;
+  llvm::DenseSet<ValueId> usedUp;
+  /// Values that leaves got in the trace, with the leaf.
+  llvm::DenseMap<ValueId, TensorObject *> innerLeaves;
   /// Values from outside that were computed there with gradients: no gradient reaches beyond.
   std::vector<ValueId> computedOutside;
 };

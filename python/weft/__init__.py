@@ -15,7 +15,7 @@ from . import _core
 
 _core.set_package_folder(str(_Path(__file__).parent))
 
-from . import _indexing as _indexing
+from . import _hooks as _hooks
 from . import _methods as _methods
 from . import random
 from ._autodiff import (
@@ -154,7 +154,6 @@ manual_seed, rand, randn = random.seed, random.rand, random.randn
 
 
 _explain_errors(globals(), [name for name in globals() if not name.startswith("_")])
-_explain_errors(vars(_indexing), ["get_item", "set_item"])
 for _module in (random, nn.functional, nn.init, nn.utils):
     _explain_errors(vars(_module), _module.__all__)
 for _public in (

@@ -27,7 +27,7 @@ from ._code_names import NamesOfCode, names_of
 from ._core import JitFunction, Tensor
 from ._errors import UnsupportedError
 
-# Check and Reading of Guards.h.
+# Check of Guards.h and Reading of ObjectParts.h.
 CONSTANT, VALUE, IDENTITY, TENSOR, STRUCTURE, SAME, ABSENT = range(7)
 (
     ROOTS,

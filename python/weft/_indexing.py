@@ -28,6 +28,9 @@ from ._manipulation import (
     take,
 )
 
+#: What errors call ``x[key] = value``.
+_ASSIGNMENT = "assignment to elements"
+
 
 class _Span(NamedTuple):
     """A slice whose bounds are sizes: ``length`` elements from ``start`` on."""
@@ -361,7 +364,8 @@ def get_item(x: Tensor, key: object) -> Tensor:
     selection = _selection(x, _known_masks_as_positions(x, items))
     part = selection.part(x)
     if not selection.arrays:
-        return part
+        # Also of all of it: a handle of its own, that looks into x.
+        return part if part is not x else _core.view("weft.reshape", x, None, x.shape, x.dtype)
     _require_known_masks(selection)
     merged = _merged(selection, part)
     index = _linear(selection, x)
@@ -386,13 +390,13 @@ def set_item(x: Tensor, key: object, value: object) -> None:
     replacement = in_dtype_of(x, value)
     masked = _set_by_mask(x, items, replacement)
     if masked is not None:
-        x.assign(masked)
+        x._assign(masked, _ASSIGNMENT)
         return
     selection = _selection(x, _known_masks_as_positions(x, items))
     if not selection.arrays:
         placed = reshape(_fitted(replacement, selection.shape), selection.sizes)
         if placed._size != 0:
-            x.assign(put_slice(x, placed, selection.starts, selection.steps))
+            x._assign(put_slice(x, placed, selection.starts, selection.steps), _ASSIGNMENT)
         return
     part = selection.part(x)
     merged = _merged(selection, part)
@@ -404,7 +408,7 @@ def set_item(x: Tensor, key: object, value: object) -> None:
         changed = _core.apply("weft.scatter", (merged, index, updates), {"axis": front})
         if not all(array.is_known for array, _ in selection.arrays):
             changed = nan_beside_unknown(changed, index, merged.shape[front])
-        x.assign(selection.put(x, reshape(changed, part.shape)))
+        x._assign(selection.put(x, reshape(changed, part.shape)), _ASSIGNMENT)
 
 
 def _set_by_mask(x: Tensor, items: list, value: Tensor) -> Tensor | None:

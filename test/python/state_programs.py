@@ -1,29 +1,40 @@
 """Random programs that keep state in Python: objects, containers, closures, globals and tensors.
 
 A program is source text: a module of state with a function ``step``, and the calls of it with
-changes of the state between. It is run twice on state of its own, plain and compiled; after each
-call the results and all state have to be the same to the bit.
+changes of the state between. state_runs.py runs it.
 """
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import random
-import types
 from collections.abc import Iterator
-from typing import Any
 
-import numpy as np
-import weft
-
-#: What programs may do; each is a kind of statement.
+#: What programs may do: kinds of statements; and of calls: with tensors that share elements, with
+#: writes to earlier results, from several threads.
 FEATURES = frozenset(
-    {"effects", "in_place", "in_place_outside", "views", "rebinding", "gradients", "aliases"}
+    {
+        "effects",
+        "in_place",
+        "in_place_outside",
+        "views",
+        "rebinding",
+        "gradients",
+        "weights",
+        "kinds",
+        "structures",
+        "aliases",
+        "results",
+        "threads",
+    }
 )
+_STATEMENTS = FEATURES - {"aliases", "results", "threads"}
+#: What changes the state that all threads see, in an order that they do not agree on.
+_SHARED = frozenset({"effects", "rebinding", "gradients", "weights", "kinds"})
 
-_STATE = """
-import collections, enum, functools, types
+#: What all programs begin with.
+STATE = """
+import collections, dataclasses, enum, functools, types
 import weft
 from weft import nn
 
@@ -43,6 +54,27 @@ class Thing:
     @property
     def bias(self):
         return self.items[-1] * self.kind
+    @bias.setter
+    def bias(self, value):
+        self.items[-1] = value
+    @classmethod
+    def of(cls, scale):
+        return cls(scale)
+    @staticmethod
+    def half(x):
+        return x * 0.5
+
+@dataclasses.dataclass
+class Point:
+    place: object
+    rate: float = 0.5
+    tags: dict = dataclasses.field(default_factory=lambda: {"t": 1.5})
+    def moved(self, x):
+        return self.place * self.rate + x
+
+@dataclasses.dataclass(frozen=True)
+class Fixed:
+    rate: float = 0.25
 
 class Slotted:
     __slots__ = ("rate", "extra")
@@ -80,6 +112,11 @@ ordered = collections.OrderedDict(p=1.0, q=0.5)
 LIST, TABLE, SET, NUMBER = [1.0, 0.5], {"a": 0.5, "b": 1.5}, {1}, 0.5
 WEIGHT, TENSORS = tensor(4), [tensor(5), tensor(6)]
 A, B = tensor(7), tensor(8)
+GRID, COUNTER = tensor(9, "float32", (4, 4)), weft.zeros(4)
+point, fixed = Point(tensor(10)), Fixed()
+INTS, BYTES, MASK = tensor(11, "int32"), tensor(12, "uint8"), tensor(13, "bool")
+DOUBLES, HALVES = tensor(14, "float64"), tensor(15, "float16")
+EMPTY, ROW, ONE = tensor(16, "float32", (0, 4)), tensor(17, "float32", (1, 4)), weft.ones(())
 
 def later():
     try:
@@ -121,6 +158,18 @@ _NUMBERS = (
     "net.factors[-1]",
     "(1.5 if 1 in SET else 0.5)",
 )
+_STRUCTURE_NUMBERS = (
+    "rate",
+    "own.scale",
+    "own.bias",
+    "point.rate",
+    "fixed.rate",
+    "point.tags['t']",
+    "dataclasses.asdict(fixed)['rate']",
+    "(1.5 if own is thing else 0.5)",
+    "(1.5 if point.place is WEIGHT else 0.5)",
+    "step.__name__.count('s') * 0.5",
+)
 _TENSORS = (
     "x",
     "y",
@@ -135,6 +184,39 @@ _TENSORS = (
     "net(x)",
     "helper(y)",
     "partial(x)",
+)
+_STRUCTURE_TENSORS = (
+    "own.weight",
+    "own.act(x)",
+    "Thing.half(y)",
+    "Thing.of(NUMBER).act(x)",
+    "point.place",
+    "point.moved(x)",
+    "helper(x, [NUMBER])",
+    "helper(y, offset={'o': point.rate})",
+    "helper(**{'x': y, 'rates': LIST})",
+    "dataclasses.replace(point, rate=NUMBER).moved(y)",
+    "(lambda v, by=NUMBER: v * by + x)(y)",
+    "functools.reduce(lambda v, item: v * item, thing.items, x)",
+    "sum([part * 0.5 for part in (x, y)])",
+    "weft.concat([part * NUMBER for part in x.chunk(2)])",
+    "dict(a=x, b=y)[min('a', 'b')]",
+    "max((x, 1), (y, 2), key=lambda pair: pair[1])[0]",
+)
+_KIND_TENSORS = (
+    "(x + INTS)",
+    "(x * BYTES)",
+    "weft.where(MASK, x, y)",
+    "DOUBLES.astype(weft.float32)",
+    "(HALVES * 0.5).astype(weft.float32)",
+    "(x + ROW)[0]",
+    "(ROW.squeeze(0) * y)",
+    "(x * ONE)",
+    "(x + weft.sum(EMPTY, axis=0))",
+    "(y + weft.concat([EMPTY, ROW])[0])",
+    "(INTS // 2 + BYTES).astype(weft.float32)",
+    "(x > INTS).astype(weft.float32)",
+    "x.reshape(1, 4, 1)[0, :, 0]",
 )
 _CHANGES = (
     "NUMBER = {n}",
@@ -193,10 +275,62 @@ _CHANGES = (
     "TENSORS.append(tensor({s}))",
     "A = tensor({s})",
 )
-_CALLS = ("A, B", "B, A", "A, A", "A, WEIGHT", "thing.weight, B", "TENSORS[0], TENSORS[-1]")
-#: Variables of the program's module that are compared.
-_ROOTS = ("thing", "other", "space", "slotted", "net", "LIST", "TABLE", "SET", "NUMBER", "WEIGHT")
-_MORE_ROOTS = ("TENSORS", "A", "B", "ring", "ordered", "results")
+_STRUCTURE_CHANGES = (
+    "point.rate = {n}",
+    "point.place = tensor({s})",
+    "point.place = WEIGHT",
+    "point = Point(tensor({s}), {n})",
+    "point.tags = {{'t': {n}}}",
+    "point.tags['u'] = {n}",
+    "fixed = Fixed({n})",
+    "thing.bias = {n}",
+    "Thing.half = staticmethod(lambda x: x + {n})",
+    "Point.moved = lambda self, x: x * self.rate",
+)
+_KIND_CHANGES = (
+    "INTS = tensor({s}, 'int64')",
+    "INTS = tensor({s}, 'int32')",
+    "DOUBLES = tensor({s}, 'float64')",
+    "HALVES = HALVES * {n}",
+    "EMPTY = tensor({s}, 'float32', (2, 4))",
+    "EMPTY = tensor({s}, 'float32', (0, 4))",
+    "ROW = tensor({s}, 'float32', (1, 4))",
+    "MASK = ~MASK",
+    "ONE = tensor({s}, 'float32', ())",
+)
+_WEIGHT_CHANGES = (
+    "net.weight = nn.Parameter(tensor({s}))",
+    "net.load_state_dict(Net().state_dict())",
+    "net.state_dict()['weight'].data.mul_(2.0)",
+    "net.requires_grad_(False)",
+    "net.requires_grad_(True)",
+    "net.weight.data = tensor({s})",
+    "net.zero_grad()",
+)
+_CALLS = ("A, B", "B, A")
+_STRUCTURE_CALLS = (
+    "A, B, other",
+    "x=A, y=B",
+    "B, y=A, own=Thing({n})",
+    "A, B, rate={n}",
+    "*(A, B), **{{'rate': {n}}}",
+)
+_ALIASED_CALLS = (
+    "A, A",
+    "A, WEIGHT",
+    "thing.weight, B",
+    "TENSORS[0], TENSORS[-1]",
+    "A, A[:]",
+    "A.view(4), A",
+    "A.data, B",
+    "WEIGHT.detach(), A",
+    "GRID[0], GRID[1]",
+    "GRID[0], GRID.T[0]",
+    "GRID.T[1], GRID[1]",
+    "GRID[0], WEIGHT",
+    "latest(results, A), B",
+    "A, latest(results, B)",
+)
 
 
 @dataclasses.dataclass
@@ -215,51 +349,72 @@ class _Writer:
         self.random = random.Random(seed)
         self.features = features
         self.locals = 0
+        # All that threads change is their own.
+        self.threads = "threads" in features and self.random.randrange(3) > 0
+        if self.threads:
+            self.features = features - _SHARED
+        self.numbers: tuple[str, ...] = _NUMBERS
+        self.tensors: tuple[str, ...] = _TENSORS
+        if "structures" in self.features:
+            self.numbers += _STRUCTURE_NUMBERS
+            self.tensors += _STRUCTURE_TENSORS
+        if "kinds" in self.features:
+            self.tensors += _KIND_TENSORS
 
     def number(self) -> str:
         return str(self.random.choice((0.5, 0.25, 2.0, 1.5, -0.5, 0.0, -0.0, 1)))
 
     def condition(self) -> str:
-        return f"{self.random.choice(_NUMBERS)} > {self.number()}"
+        return f"{self.random.choice(self.numbers)} > {self.number()}"
 
     def tensor(self, depth: int = 2) -> str:
         names = [f"v{i}" for i in range(self.locals)]
         kind = self.random.randrange(6) if depth else 0
         if kind <= 1:
-            return self.random.choice([*names, *_TENSORS])
+            return self.random.choice([*names, *self.tensors])
         if kind <= 3:
-            return f"({self.tensor(depth - 1)} * {self.random.choice(_NUMBERS)})"
+            return f"({self.tensor(depth - 1)} * {self.random.choice(self.numbers)})"
         if kind == 4:
             return f"weft.tanh({self.tensor(depth - 1)})"
         return f"({self.tensor(depth - 1)} + {self.tensor(depth - 1)})"
+
+    def own(self, tensor: str) -> str:
+        """What a local may be, which is changed in place: no tensor that other threads see."""
+        return f"({tensor} * 1)" if self.threads else tensor
 
     def target(self) -> str:
         """A tensor that an update in place may change."""
         names = [f"v{i}" for i in range(self.locals)]
         outside = ["x", "y", "WEIGHT", "thing.weight", "TENSORS[0]", "net.mean"]
+        if self.threads:
+            outside = ["x", "y", "own.weight"]
         return self.random.choice(names + (outside if "in_place_outside" in self.features else []))
 
     def statements(self) -> Iterator[str]:
         """One statement, perhaps of several lines."""
-        kinds = ["local", "local", "branch", "loop", *sorted(self.features)]
+        kinds = ["local", "local", "branch", "loop", *sorted(self.features & _STATEMENTS)]
+        if self.threads:
+            kinds.append("counter")
         kind = self.random.choice(kinds)
         if kind == "branch":
             yield f"v{self.locals} = x"
             yield f"if {self.condition()}:"
-            yield f"    v{self.locals} = {self.tensor()}"
+            yield f"    v{self.locals} = {self.own(self.tensor())}"
         elif kind == "loop":
-            yield f"v{self.locals} = {self.tensor(1)}"
+            yield f"v{self.locals} = {self.own(self.tensor(1))}"
             items = self.random.choice(("LIST", "thing.items", "TABLE.values()", "space.b"))
             yield f"for item in {items}:"
             yield f"    v{self.locals} = weft.tanh(v{self.locals} * item)"
-        elif kind in ("effects", "rebinding"):
+        elif kind in ("effects", "rebinding", "weights", "kinds", "counter"):
             yield from getattr(self, kind)()
             return
         elif self.locals and kind in ("in_place", "in_place_outside", "views", "gradients"):
             yield from getattr(self, kind.removesuffix("_outside"))()
             return
+        elif kind == "structures":
+            yield from self.structures()
         else:
-            yield f"v{self.locals} = {self.tensor()}"
+            yield f"v{self.locals} = {self.own(self.tensor())}"
         self.locals += 1
 
     def effects(self) -> Iterator[str]:
@@ -288,8 +443,8 @@ class _Writer:
                 f"{target}[1] = {self.number()}",
                 f"{target}[1:3] = {self.tensor(1)}[0:2]",
                 f"{target}.copy_({self.tensor(1)})",
-                f"{target}.fill_({self.random.choice(_NUMBERS)})",
-                f"{target}.mul_({self.random.choice(_NUMBERS)})",
+                f"{target}.fill_({self.random.choice(self.numbers)})",
+                f"{target}.mul_({self.random.choice(self.numbers)})",
             )
         )
 
@@ -317,116 +472,157 @@ class _Writer:
             (
                 "net.weight.grad = None",
                 f"weft.sum(net(v{self.locals - 1}) * {self.number()}).backward()",
-                f"weft.sum(weft.tanh(net(x)) * {self.random.choice(_NUMBERS)}).backward()",
+                f"weft.sum(weft.tanh(net(x)) * {self.random.choice(self.numbers)}).backward()",
+                f"held = ({self.tensor(1)}).detach().requires_grad_(); "
+                f"weft.sum(held * {self.tensor(1)}).backward(); v{self.locals - 1} = held.grad",
             )
         )
 
+    def weights(self) -> Iterator[str]:
+        view = self.random.choice(
+            (
+                "net.weight[1:3]",
+                "net.weight.view(2, 2)[0]",
+                "net.weight.data",
+                "net.weight.detach()[::2]",
+                "net.state_dict()['weight']",
+                "net.mean[1:]",
+                "net.mean.data",
+                "net.weight",
+                "next(net.parameters())",
+            )
+        )
+        yield "with weft.no_grad():"
+        yield f"    view = {view}"
+        yield "    " + self.random.choice(
+            (
+                f"view.mul_({self.random.choice(self.numbers)})",
+                "view.fill_(0.5)",
+                "view[0] = 2.0",
+                "view += 1.0",
+                f"view.copy_({self.tensor(1)}[: view.shape[0]])",
+                "net.load_state_dict({'weight': x, 'mean': y})",
+                "net.weight.data = net.weight * 0.5",
+            )
+        )
+
+    def kinds(self) -> Iterator[str]:
+        yield self.random.choice(
+            (
+                "INTS[1] = 7",
+                "INTS.add_(3)",
+                "INTS[1:3].mul_(BYTES[1:3])",
+                "BYTES.view(2, 2)[0] = 255",
+                "MASK[0] = ~MASK[1]",
+                "DOUBLES.copy_(x)",
+                "HALVES.mul_(0.5)",
+                "HALVES[::2] = x[::2]",
+                "EMPTY.fill_(1.0)",
+                "EMPTY[:, 1:3].add_(1.0)",
+                "EMPTY[:0].mul_(2.0)",
+                "ROW[0] = y",
+                "ROW.view(4)[1:3] = 0.5",
+                "ROW.squeeze(0).add_(x)",
+                "ROW.T[2] = 1.5",
+                "ONE.mul_(0.5)",
+                "ONE.view(1)[0] = 2.0",
+                "ONE[...] = x[0]",
+                "ONE.reshape(1, 1)[0].fill_(0.25)",
+            )
+        )
+
+    def structures(self) -> Iterator[str]:
+        """A local variable by way of functions and containers of the program's own."""
+        name, tensor = f"v{self.locals}", self.tensor(1)
+        yield from self.random.choice(
+            (
+                (f"def inner(v, by={self.random.choice(self.numbers)}):", "    return v * by + y",
+                 f"{name} = inner({tensor})"),
+                (f"first, second = ({tensor}).chunk(2)", "first = first * second",
+                 f"{name} = weft.concat([first, second])"),
+                (f"{name} = {tensor} * 1.0", f"first, second = {name}[:2], {name}[2:]",
+                 "first.mul_(0.5)", "second += first"),
+                (f"held = {{'a': {tensor}, 'b': x}}", "held['a'] = held['a'] * 0.5",
+                 "held = {**held, 'b': y}", f"{name} = held['a'] + held['b']"),
+                (f"held = [{tensor}, x]", "held[1:] = [y]", "held.append(held.pop(0))",
+                 f"{name} = held[0] * held[-1]"),
+                (f"held = Point({tensor}, NUMBER)", "held.place = held.moved(x)",
+                 f"{name} = held.place"),
+                (f"{name} = weft.stack([part for part in ({tensor}).unbind()])",),
+                (f"{name} = {tensor}", "def inner(v):", f"    nonlocal {name}",
+                 f"    {name} = {name} * v", "inner(0.5)"),
+                ("held = Thing(NUMBER)", "held.bias = rate", f"held.weight = {tensor}",
+                 f"{name} = held.act(held.weight)"),
+            )
+        )  # fmt: skip
+
+    def counter(self) -> Iterator[str]:
+        """What all threads change in any order."""
+        yield "COUNTER.add_(1.0)"
+
+    def result(self) -> str:
+        forms = ["{0}", "({0}, {1})", "[{0}, {{'r': {1}}}]", "{{'k': {0}, 'n': NUMBER}}"]
+        if "results" in self.features:
+            forms += [
+                "({0}, x[1:3])",
+                "(x.view(2, 2), y.data, {0})",
+                "[{1}.detach(), x.T, x]",
+                "tuple({0}.chunk(2))",
+                "(lambda v: (v, v[::2], v.view(2, 2)))({0})",
+                "(WEIGHT[::2], {0})",
+                "{{'w': thing.weight, 'm': net.mean[1:]}}",
+                "collections.OrderedDict(p={0}, q=y[:2])",
+            ]
+        return self.random.choice(forms).format(self.tensor(), self.tensor(1))
+
+    def call(self) -> str:
+        """An event: a call of the function."""
+        if self.threads:
+            own = ", ".join(
+                f"(tensor({self.random.randrange(20)}), tensor({self.random.randrange(20)}),"
+                f" Thing({self.number()}))"
+                for _ in range(self.random.randint(2, 3))
+            )
+            return f"results.append(at_once(step, [{own}]))"
+        calls: tuple[str, ...] = _CALLS
+        if "structures" in self.features:
+            calls += _STRUCTURE_CALLS
+        if "aliases" in self.features:
+            calls += _ALIASED_CALLS
+        return f"results.append(step({self.random.choice(calls)}))".format(n=self.number())
+
+    def changes(self) -> tuple[str, ...]:
+        changes: tuple[str, ...] = _CHANGES
+        if "structures" in self.features:
+            changes += _STRUCTURE_CHANGES
+        if "kinds" in self.features:
+            changes += _KIND_CHANGES
+        if "weights" in self.features:
+            changes += _WEIGHT_CHANGES
+        return changes
+
     def program(self) -> Program:
-        lines = []
+        lines: list[str] = []
         for _ in range(self.random.randint(2, 5)):
             lines += self.statements()
-        result = self.random.choice(
-            ("{0}", "({0}, {1})", "[{0}, {{'r': {1}}}]", "{{'k': {0}, 'n': NUMBER}}")
-        )
-        lines.append("return " + result.format(self.tensor(), self.tensor(1)))
+        lines.append("return " + self.result())
         # `global` comes before any use.
         lines = ["global NUMBER", *(line.replace("global NUMBER; ", "") for line in lines)]
-        function = "def step(x, y):\n" + "\n".join("    " + line for line in lines)
+        head = "def step(x, y, own=thing, *, rate=0.5):\n"
+        function = head + "\n".join("    " + line for line in lines)
         events = []
-        calls = _CALLS if "aliases" in self.features else _CALLS[:2]
         for _ in range(self.random.randint(2, 4)):
             for _ in range(self.random.randint(0, 2)):
-                change = self.random.choice(_CHANGES)
+                change = self.random.choice(self.changes())
                 events.append(change.format(n=self.number(), s=self.random.randrange(20)))
-            events.append(f"results.append(step({self.random.choice(calls)}))")
+            events.append(self.call())
+            if "results" in self.features and not self.random.randrange(2):
+                events.append(f"write(results[-1], {self.number()})")
+            elif "gradients" in self.features and not self.random.randrange(2):
+                events.append("learn(results[-1])")
         return Program(function, events)
 
 
 def random_program(seed: int, features: frozenset[str] = frozenset()) -> Program:
     """The program of a number."""
     return _Writer(seed, features).program()
-
-
-def _tensor(seed: int) -> weft.Tensor:
-    values = np.random.default_rng(seed).standard_normal(4).astype(np.float32)
-    return weft.asarray(values, copy=True)
-
-
-class _Facts:
-    """State as something that compares by `==`: values to the bit, and which objects are one."""
-
-    def __init__(self) -> None:
-        self.numbers: dict[int, int] = {}
-        self.kept: list[Any] = []
-
-    def of(self, value: Any) -> Any:
-        if isinstance(value, weft.Tensor):
-            grad = self.of(value.grad) if value.grad is not None else None
-            bits = np.asarray(value.detach()).tobytes()
-            return str(value.dtype), tuple(value.shape), bits, value.requires_grad, grad
-        if isinstance(value, (float, int, str, bytes, type(None))):
-            return type(value).__name__, repr(value)
-        if id(value) in self.numbers:
-            return "same", self.numbers[id(value)]
-        self.numbers[id(value)] = len(self.numbers)
-        self.kept.append(value)
-        if isinstance(value, dict):
-            return "dict", [(key, self.of(item)) for key, item in value.items()]
-        if isinstance(value, (list, tuple, set, collections.deque)):
-            return type(value).__name__, [self.of(item) for item in value]
-        if isinstance(value, (types.FunctionType, type)):
-            return value.__name__
-        names = [*getattr(value, "__dict__", ()), *getattr(type(value), "__slots__", ())]
-        return type(value).__name__, [
-            (name, self.of(getattr(value, name))) for name in names if hasattr(value, name)
-        ]
-
-
-def _module(program: Program, compiled: bool) -> dict[str, Any]:
-    variables: dict[str, Any] = {"__name__": "a_users_program", "tensor": _tensor, "results": []}
-    exec(compile(_STATE + program.function, "<program>", "exec"), variables)
-    if compiled:
-        variables["step"] = weft.jit(variables["step"])
-    return variables
-
-
-@dataclasses.dataclass
-class Outcome:
-    """How a program ended: nothing differs, unless `difference` says what."""
-
-    difference: str | None = None
-    refused: str | None = None
-    calls: int = 0
-
-
-def run(program: Program) -> Outcome:
-    """Runs a program plain and compiled."""
-    plain, compiled = _module(program, False), _module(program, True)
-    outcome = Outcome()
-    for event in program.events:
-        errors = []
-        for variables in (plain, compiled):
-            try:
-                exec(event, variables)
-            except Exception as error:
-                errors.append(error)
-            else:
-                errors.append(None)
-        ours, theirs = errors[1], errors[0]
-        if isinstance(ours, (weft.UnsupportedError, weft.ConcretizationError)) and theirs is None:
-            outcome.refused = str(ours)
-            return outcome
-        if type(ours) is not type(theirs):
-            outcome.difference = f"after {event}: {theirs!r} is {ours!r} when compiled"
-            return outcome
-        if theirs is not None:
-            return outcome
-        outcome.calls += "step(" in event
-        roots = (*_ROOTS, *_MORE_ROOTS)
-        before, after = _Facts(), _Facts()
-        for name in roots:
-            want, have = before.of(plain[name]), after.of(compiled[name])
-            if want != have:
-                outcome.difference = f"after {event}: {name} is\n  {have}\nnot\n  {want}"
-                return outcome
-    return outcome

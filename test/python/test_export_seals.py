@@ -170,9 +170,7 @@ def test_programs_load_where_children_are_ignored(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("opening", ["[", '{"tuple":[', '{"dict":{"a":'])
 @pytest.mark.parametrize("depth", [900, 100_000])
-def test_a_structure_without_end_is_a_file_error(
-    tmp_path: Path, opening: str, depth: int
-) -> None:
+def test_a_structure_without_end_is_a_file_error(tmp_path: Path, opening: str, depth: int) -> None:
     """Whether the text ends or not."""
     inner = '{"arguments":[{"name":"x","positional":true,"value":%s}],"result":{"tensor":0}}'
     closing = "".join({"[": "]", "{": "}"}[c] for c in reversed(opening) if c in "[{")

@@ -390,3 +390,26 @@ def test_subinterpreters_are_refused() -> None:
     )
     assert "refused: weft can't be imported in a subinterpreter" in result.stdout, result.stderr
     assert "3.0" in result.stdout
+
+
+def test_threads_change_their_own_objects() -> None:
+    """One compiled function, objects of each thread: nobody gets another's."""
+
+    class Own:
+        def __init__(self) -> None:
+            self.weight = weft.ones(4)
+
+    def step(x: weft.Tensor, own: Own) -> weft.Tensor:
+        own.weight.mul_(0.5)
+        return x * own.weight
+
+    for _ in range(10):
+        function, owns = weft.jit(step), [Own() for _ in range(3)]
+
+        def work(number: int, function=function, owns=owns) -> None:  # type: ignore[no-untyped-def]
+            for repeat in (1, 2):
+                result = function(weft.ones(4), owns[number])
+                assert result.tolist() == [0.5**repeat] * 4
+
+        run_threads(work, 3)
+        assert [own.weight.tolist() for own in owns] == [[0.25] * 4] * 3

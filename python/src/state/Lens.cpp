@@ -3,6 +3,8 @@
 
 #include "python/src/Apply.h"
 #include "python/src/Errors.h"
+#include "python/src/Hooks.h"
+#include "python/src/SymbolicSizeObject.h"
 #include "python/src/TraceScope.h"
 
 using namespace weft;
@@ -233,6 +235,9 @@ void weft::makeView(TensorObject *view, TensorObject *parent, ViewPath path, boo
   lens->tracked = tracked && (!parent->lens || parent->lens->tracked);
   lens->detached = detached || (parent->lens && parent->lens->detached);
   view->lens = std::move(lens);
+  // Only the tensor that was made of foreign memory shows what its owner writes later.
+  if (view->value.storage)
+    view->value.storage = ownedCopy(view->value.storage);
 }
 
 PyRef weft::applyView(const OpCall &call, PyObject *operand) {
@@ -262,9 +267,7 @@ PyRef weft::detach(TensorObject *tensor) {
 // Reading and writing
 //===----------------------------------------------------------------------===//
 
-static TensorObject *rootHandle(const Root &root) {
-  return root.remnant ? asTensor(root.remnant.get()) : root.handle;
-}
+TensorObject *Root::holder() const { return remnant ? asTensor(remnant.get()) : handle; }
 
 /// Throws if the way to the view was not kept.
 static void requireSteps(const Lens &lens, const char *action) {
@@ -277,7 +280,7 @@ static void requireSteps(const Lens &lens, const char *action) {
 
 /// The root's value and what each step but the last makes of it.
 static std::vector<PyRef> valuesAlong(const Lens &lens) {
-  std::vector<PyRef> values = {PyRef::borrow(reinterpret_cast<PyObject *>(rootHandle(*lens.root)))};
+  std::vector<PyRef> values = {PyRef::borrow(reinterpret_cast<PyObject *>(lens.root->holder()))};
   for (size_t i = 0; i + 1 < lens.path.steps.size(); ++i)
     values.push_back(apply(lens.path.steps[i].call, {{values.back().get()}}));
   return values;
@@ -298,10 +301,12 @@ void weft::refresh(TensorObject *view) {
   if (lens.seen == generation)
     return;
   requireSteps(lens, "reading");
-  TensorObject *root = rootHandle(*lens.root);
+  TensorObject *root = lens.root->holder();
   if (lens.path.steps.empty()) {
-    PyRef whole = detach(root);
-    take(view, asTensor(whole.get()), false);
+    PyRef whole = lens.detached ? detach(root) : clone(root);
+    take(view, asTensor(whole.get()), !lens.detached);
+    view->requiresGrad =
+        asTensor(whole.get())->requiresGrad || (lens.detached && view->requiresGrad);
   } else {
     GradientMode mode(lens.tracked && !lens.detached);
     std::vector<PyRef> values = valuesAlong(lens);
@@ -327,7 +332,7 @@ void weft::checkWrite(TensorObject *view, const char *action) {
     if (shape[i] > 1 && (*lens.path.strides)[i] == 0)
       refuse("UnsupportedError",
              "an expanded view, in which several elements are one; clone() it before");
-  TensorObject *root = rootHandle(*lens.root);
+  TensorObject *root = lens.root->holder();
   if (gradientsEnabled && !lens.detached && root->requiresGrad && root->isLeaf())
     refuse("GradientError", "a view of a leaf tensor that requires a gradient: use `with "
                             "weft.no_grad():`, or clone() it before");
@@ -339,14 +344,10 @@ void weft::checkWrite(TensorObject *view, const char *action) {
 /// What the value before `step` becomes when the elements that the step takes become `value`.
 static PyRef putBack(const ViewStep &step, PyObject *before, PyRef value) {
   if (step.call.op == sliceOp()) {
-    static PyObject *update = [] {
-      PyRef module = checked(PyImport_ImportModule("weft._indexing"));
-      return checked(PyObject_GetAttrString(module.get(), "put_slice")).release();
-    }();
     PyRef starts = tupleOf(listOf(step.call, "starts")),
           steps = tupleOf(listOf(step.call, "steps"));
-    return checked(PyObject_CallFunctionObjArgs(update, before, value.get(), starts.get(),
-                                                steps.get(), nullptr));
+    return checked(PyObject_CallFunctionObjArgs(hook(Hook::PutSlice), before, value.get(),
+                                                starts.get(), steps.get(), nullptr));
   }
   OpCall call(step.call.op == transposeOp() ? *transposeOp() : *reshapeOp());
   if (call.op == transposeOp()) {
@@ -371,7 +372,7 @@ void weft::writeThrough(TensorObject *view, TensorObject *source) {
   std::vector<PyRef> values = valuesAlong(lens);
   for (size_t i = lens.path.steps.size(); i-- > 0;)
     value = putBack(lens.path.steps[i], values[i].get(), std::move(value));
-  TensorObject *root = rootHandle(*lens.root), *written = asTensor(value.get());
+  TensorObject *root = lens.root->holder(), *written = asTensor(value.get());
   if (lens.detached)
     setValue(root, written);
   else

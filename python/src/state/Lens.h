@@ -24,6 +24,9 @@ struct Root {
   PyRef remnant;
   /// Grows with each new value.
   uint64_t generation = 0;
+
+  /// The handle that has the slot's value now.
+  TensorObject *holder() const;
 };
 
 /// One step from a value to a view of it: a slice, a reshape, a transpose or a broadcast.

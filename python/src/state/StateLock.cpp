@@ -20,15 +20,22 @@ static std::recursive_mutex &stateMutex() {
   return mutex;
 }
 
-void weft::waitForStateChanges() {
+/// How often this thread holds the lock.
+static constinit thread_local int depth = 0;
+
+bool weft::waitForStateChanges() {
+  if (depth > 0)
+    return false;
   InterpreterReleased released;
   std::lock_guard guard(stateMutex());
+  return true;
 }
 
 StateLock::StateLock(bool needed) {
   if (!needed)
     return;
   held = stateMutex().try_lock();
+  depth += held;
   if (held)
     return;
   hadToWait = true;
@@ -36,6 +43,8 @@ StateLock::StateLock(bool needed) {
 }
 
 StateLock::~StateLock() {
-  if (held)
-    stateMutex().unlock();
+  if (!held)
+    return;
+  --depth;
+  stateMutex().unlock();
 }

@@ -21,7 +21,8 @@ private:
   bool held = false, hadToWait = false;
 };
 
-/// Waits until no other thread is in a call that changes state.
-void waitForStateChanges();
+/// Waits until a call that changes state, on another thread, is done. False if this thread itself
+/// is in such a call, as a handler of signals may be.
+bool waitForStateChanges();
 
 } // namespace weft

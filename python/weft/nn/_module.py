@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
+from .. import _core
 from .._autodiff import no_grad
-from .._core import Tensor, is_tracing
+from .._core import Tensor
 from .._creation import _fail, asarray, zeros_like
 from .._devices import Device
 from .._dtypes import DType, as_dtype
@@ -121,19 +122,11 @@ class Module:
         members[name] = value
 
     def _set_buffer(self, name: str, value: Tensor | None) -> None:
-        """Takes another buffer; in a trace the value of the present one changes instead."""
-        present = self._buffers[name]
-        if (
-            is_tracing()
-            and isinstance(present, Tensor)
-            and isinstance(value, Tensor)
-            and present.shape == value.shape
-            and present.dtype is value.dtype
-        ):
-            with no_grad():
-                present.assign(value)
-            return
-        self._own("_buffers", name, value)
+        """Takes another buffer, which calls of a compiled function repeat."""
+        if _core.is_tracing() and isinstance(value, Tensor):
+            _core.store(self._buffers, name, value)
+        else:
+            self._own("_buffers", name, value)
 
     def _check_name(self, name: str, kind: str) -> None:
         if not isinstance(name, str) or not name or "." in name:

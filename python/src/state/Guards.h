@@ -3,6 +3,7 @@
 
 #include "python/src/PyRef.h"
 #include "python/src/TensorObject.h"
+#include "python/src/state/ObjectParts.h"
 
 #include "llvm/ADT/DenseMap.h"
 
@@ -31,39 +32,6 @@ enum class Check : uint8_t {
   Absent,
 };
 
-/// How a part of an object is read. None of them runs the user's code.
-enum class Reading : uint8_t {
-  /// The function and the argument objects.
-  Roots,
-  /// Of a list or tuple.
-  Items,
-  /// All keys and values of a dict, in their order.
-  Entries,
-  /// Some keys of a dict, which may be absent.
-  Lookups,
-  /// An object's __dict__; keys that no code mentions are left out.
-  Attributes,
-  /// The same of a class.
-  ClassAttributes,
-  /// Slots, and the struct members of types in C: the key is the descriptor.
-  Members,
-  /// By iterating: the key is the type whose iterator it is.
-  Elements,
-  /// A function's code, globals, closure, defaults and keyword defaults.
-  Function,
-  /// A class's __mro__.
-  Lineage,
-  Cell,
-  /// The value of a context variable.
-  Context,
-  /// The bytes of an object that shows its memory.
-  Content,
-  /// What can't change as long as the object is the same.
-  Fixed,
-  /// The object's class.
-  Class,
-};
-
 /// The objects that a trace read from outside, as a graph: each object has parts, and a part has
 /// edges to constants or to other objects.
 class GuardSet {
@@ -88,8 +56,10 @@ public:
 
   /// The number of the object that is the tensor; -1 if none is.
   int find(TensorObject *tensor) const;
-  /// The tensor found there by the last check.
-  TensorObject *tensor(int number) const { return asTensor(objects[number].value.get()); }
+  int findObject(PyObject *object) const;
+  /// What was found there by the last check.
+  TensorObject *tensor(int number) const { return asTensor(object(number)); }
+  PyObject *object(int number) const { return objects[number].value.get(); }
   /// Where an object is found, in words: "global variable `scale`".
   const std::string &path(int number) const { return objects[number].path; }
 
@@ -98,6 +68,8 @@ public:
 
   /// True if the function changed what it reads: it is traced at each call.
   bool isSpent() const { return spent; }
+  /// Makes it hold for no other call.
+  void spend(std::string reason);
   const std::string &spentBecause() const { return spentReason; }
 
   size_t size() const { return edges.size(); }

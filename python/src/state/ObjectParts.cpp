@@ -1,5 +1,5 @@
 // Reading what Python objects consist of, by Python's C interface.
-#include "python/src/ObjectParts.h"
+#include "python/src/state/ObjectParts.h"
 
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/xxhash.h"

@@ -1,5 +1,5 @@
 // Seeing which functions a trace runs, as a profiler does.
-#include "python/src/ReadRecorder.h"
+#include "python/src/state/ReadRecorder.h"
 
 #include "python/src/Errors.h"
 #include "python/src/SourceLine.h"

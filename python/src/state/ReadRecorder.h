@@ -1,7 +1,7 @@
 // Seeing which functions a trace runs.
 #pragma once
 
-#include "python/src/Guards.h"
+#include "python/src/state/Guards.h"
 
 #include <unordered_set>
 

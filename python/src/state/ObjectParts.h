@@ -1,14 +1,48 @@
 // Reading what Python objects consist of, without running code of the user's.
 #pragma once
 
-#include "python/src/Guards.h"
+#include "python/src/PyRef.h"
 
 #include "llvm/ADT/SmallVector.h"
 
 #include <array>
+#include <cstdint>
 #include <optional>
 
 namespace weft {
+
+/// How a part of an object is read. None of them runs the user's code.
+enum class Reading : uint8_t {
+  /// The function and the argument objects.
+  Roots,
+  /// Of a list or tuple.
+  Items,
+  /// All keys and values of a dict, in their order.
+  Entries,
+  /// Some keys of a dict, which may be absent.
+  Lookups,
+  /// An object's __dict__; keys that no code mentions are left out.
+  Attributes,
+  /// The same of a class.
+  ClassAttributes,
+  /// Slots, and the struct members of types in C: the key is the descriptor.
+  Members,
+  /// By iterating: the key is the type whose iterator it is.
+  Elements,
+  /// A function's code, globals, closure, defaults and keyword defaults.
+  Function,
+  /// A class's __mro__.
+  Lineage,
+  Cell,
+  /// The value of a context variable.
+  Context,
+  /// The bytes of an object that shows its memory.
+  Content,
+  /// What can't change as long as the object is the same.
+  Fixed,
+  /// The object's class.
+  Class,
+};
 
 /// The dict of an object's attributes, or null.
 PyRef instanceDict(PyObject *object);

@@ -1,8 +1,8 @@
 // Comparing what a trace read from outside: first look, then commit.
-#include "python/src/Guards.h"
+#include "python/src/state/Guards.h"
 
 #include "python/src/Errors.h"
-#include "python/src/ObjectParts.h"
+#include "python/src/Hooks.h"
 
 #include <cstring>
 
@@ -111,20 +111,12 @@ static std::string textOf(PyObject *object) {
 // Building
 //===----------------------------------------------------------------------===//
 
-static PyObject *scannerClass() {
-  static PyObject *loaded = [] {
-    PyRef module = checked(PyImport_ImportModule("weft._guards"));
-    return checked(PyObject_GetAttrString(module.get(), "Scanner")).release();
-  }();
-  return loaded;
-}
-
 void GuardSet::begin(PyObject *function, std::span<PyObject *const> argumentObjects) {
   PyRef arguments = checked(PyTuple_New(Py_ssize_t(argumentObjects.size())));
   for (size_t i = 0; i < argumentObjects.size(); ++i)
     PyTuple_SET_ITEM(arguments.get(), Py_ssize_t(i), Py_NewRef(argumentObjects[i]));
-  scanner =
-      checked(PyObject_CallFunctionObjArgs(scannerClass(), function, arguments.get(), nullptr));
+  scanner = checked(
+      PyObject_CallFunctionObjArgs(hook(Hook::Scanner), function, arguments.get(), nullptr));
 }
 
 void GuardSet::enter(PyObject *code, PyObject *variables) {
@@ -194,8 +186,12 @@ void GuardSet::settle(PyObject *function, std::span<PyObject *const> argumentObj
   std::string reason;
   if (check(function, argumentObjects, reason))
     return;
+  spend("the function itself changes what it reads: " + reason);
+}
+
+void GuardSet::spend(std::string reason) {
   spent = true;
-  spentReason = "the function itself changes what it reads: " + reason;
+  spentReason = std::move(reason);
 }
 
 int GuardSet::traverse(visitproc visit, void *arg) const {
@@ -213,7 +209,11 @@ int GuardSet::traverse(visitproc visit, void *arg) const {
 }
 
 int GuardSet::find(TensorObject *tensor) const {
-  auto found = numbers.find(reinterpret_cast<PyObject *>(tensor));
+  return findObject(reinterpret_cast<PyObject *>(tensor));
+}
+
+int GuardSet::findObject(PyObject *object) const {
+  auto found = numbers.find(object);
   return found == numbers.end() ? -1 : found->second;
 }
 

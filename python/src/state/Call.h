@@ -1,0 +1,45 @@
+// One call of a compiled function: what it found, and whether that is as it was traced.
+#pragma once
+
+#include "python/src/state/Specialization.h"
+
+#include "llvm/ADT/SmallVector.h"
+
+#include <memory>
+#include <string>
+
+namespace weft {
+
+/// What a call works with. It owns the handles and the specialization: while kernels run, others
+/// may change containers, guards and tables.
+struct Call {
+  JitState &state;
+  const FlatArguments &flat;
+  std::shared_ptr<Specialization> specialization;
+  llvm::SmallVector<PyRef, 4> handles = {};
+  /// The dicts of the specialization's stores.
+  llvm::SmallVector<PyRef, 0> dicts = {};
+
+  TensorObject *handle(int number) const { return asTensor(handles[number].get()); }
+  /// Finds the handles anew, and says whether they and their slots are as they were traced; else
+  /// `reason` says what is not.
+  bool findHandles(std::string &reason);
+  /// True if the call may run its trace, and has found the handles; else `reason` says why not.
+  bool matches(std::string &reason);
+  /// The same after the call waited or compiled: other threads may have changed what it found.
+  bool stillFits();
+  /// What the plan reads: the leaves of the arguments, then the hidden inputs.
+  llvm::SmallVector<StorageRef, 8> inputs() const;
+
+private:
+  bool slotsHold(std::string &reason) const;
+  bool argumentsHaveOwnSlots() const;
+  bool hiddenMatch(std::string &reason) const;
+};
+
+/// Finds handle `number`, of which handles with smaller numbers were found already; null if there
+/// is none now.
+TensorObject *findHandle(const Specialization &specialization, int number,
+                         llvm::ArrayRef<PyObject *> leaves, llvm::ArrayRef<PyRef> found);
+
+} // namespace weft

@@ -1,0 +1,253 @@
+#include "python/src/state/Execution.h"
+
+#include "lib/Runtime/Executor.h"
+#include "lib/Trace/Placement.h"
+#include "python/src/Apply.h"
+#include "python/src/Errors.h"
+
+using namespace weft;
+
+namespace {
+
+/// One execution of a call, from its inputs to its effects and result.
+class Execution {
+public:
+  explicit Execution(const Call &call)
+      : call(call),
+        specialization(*call.specialization),
+        plan(specialization.executable->plan),
+        inputs(call.inputs()),
+        outputs(plan.outputs.size()) {
+    if (gradientsEnabled && specialization.recordsGradients)
+      prepareRecord();
+  }
+
+  PyRef run();
+
+private:
+  void prepareRecord();
+  void finishRecord();
+  void execute();
+  std::shared_ptr<TapeNode> nodeOf(int number) const;
+  PyRef outputTensor(int number) const;
+  PyRef giveOutput(PyRef tensor, int number) const;
+  PyRef resultTensor(int number) const;
+  void applyEffects();
+  PyRef view(int number, PyObject *parent) const;
+  void makeResults();
+  void applyGradients() const;
+  PyRef buildResult() const;
+
+  const Call &call;
+  const Specialization &specialization;
+  const Plan &plan;
+  llvm::SmallVector<StorageRef, 8> inputs, outputs;
+  /// Where the gradients of the outputs go; null if no input needs one.
+  std::shared_ptr<TapeNode> node;
+  /// By the number of the result.
+  std::vector<PyRef> made;
+};
+
+Array arrayOf(const TensorSignature &signature, const StorageRef &storage) {
+  return {storage, signature.dtype, Shape(signature.shape.begin(), signature.shape.end())};
+}
+
+} // namespace
+
+void Execution::prepareRecord() {
+  auto prepared = std::make_shared<TapeNode>();
+  bool needed = false;
+  size_t leaves = call.flat.leaves.size();
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    Origin origin;
+    if (i < leaves && isTensor(call.flat.leaves[i]))
+      origin = asTensor(call.flat.leaves[i])->origin();
+    else if (i >= leaves && specialization.hidden[i - leaves].handle >= 0)
+      origin = call.handle(specialization.hidden[i - leaves].handle)->origin();
+    needed |= bool(origin);
+    prepared->inputs.push_back({owned(arrayOf(plan.inputs[i], inputs[i])), std::move(origin)});
+  }
+  if (needed)
+    node = std::move(prepared);
+}
+
+void Execution::finishRecord() {
+  if (!node)
+    return;
+  node->function = specialization.module;
+  node->functionSerial = specialization.functionSerial;
+  for (size_t i = 0; i < outputs.size(); ++i)
+    node->outputs.push_back(arrayOf(plan.outputs[i], outputs[i]));
+}
+
+/// Handles that get another value give their buffer up, so that it can be written in place.
+void Execution::execute() {
+  llvm::SmallVector<std::pair<TensorObject *, size_t>> donors;
+  if (!node) {
+    std::vector<bool> changes(call.handles.size());
+    for (const Effect &effect : specialization.effects)
+      if (!effect.gradient)
+        changes[effect.handle] = true;
+    for (size_t i = 0; i < specialization.hidden.size(); ++i) {
+      int number = specialization.hidden[i].handle;
+      if (number < 0 || !changes[number])
+        continue;
+      call.handle(number)->value.storage = StorageRef();
+      donors.push_back({call.handle(number), call.flat.leaves.size() + i});
+    }
+  }
+  try {
+    executeReleasing(*specialization.executable, {inputs.data(), inputs.size()},
+                     {outputs.data(), outputs.size()});
+  } catch (...) {
+    for (auto [handle, input] : donors)
+      handle->value.storage = inputs[input];
+    throw;
+  }
+  for (auto [handle, input] : donors)
+    inputs[input] = StorageRef();
+}
+
+/// A node whose arrays were given up: backward() says so.
+static std::shared_ptr<TapeNode> releasedNode() {
+  auto released = std::make_shared<TapeNode>();
+  released->released = true;
+  return released;
+}
+
+/// Where gradients of an output go; null if it needs none.
+std::shared_ptr<TapeNode> Execution::nodeOf(int number) const {
+  if (!gradientsEnabled)
+    return nullptr;
+  switch (specialization.outputHistories[number]) {
+  case History::None:
+    return nullptr;
+  case History::Recorded:
+    return node;
+  case History::Released:
+    return releasedNode();
+  }
+  return nullptr;
+}
+
+PyRef Execution::outputTensor(int number) const {
+  return giveOutput(checked(newTensor({})), number);
+}
+
+PyRef Execution::giveOutput(PyRef tensor, int number) const {
+  asTensor(tensor.get())->value = TensorValue::of(arrayOf(plan.outputs[number], outputs[number]));
+  asTensor(tensor.get())->node = nodeOf(number);
+  asTensor(tensor.get())->nodeResult = uint32_t(number);
+  asTensor(tensor.get())->requiresGrad = bool(asTensor(tensor.get())->node);
+  return tensor;
+}
+
+/// First all that can't fail: whatever happens after, no handle is left without a value.
+void Execution::applyEffects() {
+  auto setWhole = [&](const Effect &effect) {
+    TensorObject *handle = call.handle(effect.handle);
+    handle->value = TensorValue::of(arrayOf(plan.outputs[effect.output], outputs[effect.output]));
+    bool isLeaf = handle->requiresGrad && handle->isLeaf();
+    handle->node = nodeOf(effect.output);
+    handle->nodeResult = uint32_t(effect.output);
+    handle->requiresGrad = handle->node || isLeaf;
+    changed(handle);
+  };
+  for (const Effect &effect : specialization.effects)
+    if (!effect.gradient && !effect.replaces && !call.handle(effect.handle)->lens)
+      setWhole(effect);
+  for (const Effect &effect : specialization.effects) {
+    TensorObject *handle = call.handle(effect.handle);
+    if (effect.gradient)
+      continue;
+    if (effect.replaces) {
+      leaveSlot(handle);
+      setWhole(effect);
+    } else if (handle->lens) {
+      PyRef value = outputTensor(effect.output);
+      writeThrough(handle, asTensor(value.get()));
+    }
+  }
+}
+
+/// A tensor with a result's value: a new one, or the one that the function left.
+PyRef Execution::resultTensor(int number) const {
+  const ResultSource &source = specialization.results[number];
+  PyRef result = source.left ? source.left : checked(newTensor({}));
+  TensorObject *tensor = asTensor(result.get());
+  if (source.left) {
+    tensor->lens.reset();
+    tensor->root.reset();
+    tensor->derived = false;
+    tensor->birth = 0;
+  }
+  giveOutput(result, int(source.output));
+  tensor->requiresGrad |= source.isLeaf;
+  return result;
+}
+
+PyRef Execution::view(int number, PyObject *parent) const {
+  const ResultSource &source = specialization.results[number];
+  PyRef result = resultTensor(number);
+  if (auto path = pathFrom(asTensor(parent), source.path))
+    makeView(asTensor(result.get()), asTensor(parent), std::move(*path), gradientsEnabled,
+             source.detached);
+  if (source.kind == ResultSource::Kind::Handle) {
+    // It is all of the handle: what it has of gradients, too.
+    asTensor(result.get())->requiresGrad = false;
+    --asTensor(result.get())->lens->seen;
+  }
+  return result;
+}
+
+void Execution::makeResults() {
+  made.resize(specialization.results.size());
+  // What others are, or look into, comes first.
+  for (size_t i = 0; i < made.size(); ++i) {
+    const ResultSource &source = specialization.results[i];
+    if (source.kind == ResultSource::Kind::Fresh)
+      made[i] = resultTensor(int(i));
+    else if (source.kind == ResultSource::Kind::Handle && source.left)
+      made[i] = view(int(i), call.handles[source.index].get());
+    else if (source.kind == ResultSource::Kind::Handle)
+      made[i] = call.handles[source.index];
+    else if (source.kind == ResultSource::Kind::ViewOfHandle)
+      made[i] = view(int(i), call.handles[source.index].get());
+  }
+  for (size_t i = 0; i < made.size(); ++i) {
+    const ResultSource &source = specialization.results[i];
+    if (source.kind == ResultSource::Kind::ViewOfResult)
+      made[i] = view(int(i), made[source.index].get());
+  }
+  for (size_t i = 0; i < made.size(); ++i)
+    if (specialization.results[i].kind == ResultSource::Kind::Same)
+      made[i] = made[specialization.results[i].index];
+}
+
+void Execution::applyGradients() const {
+  for (const Effect &effect : specialization.effects)
+    if (effect.gradient)
+      call.handle(effect.handle)->gradientSlot().gradient = effect.result >= 0 ? made[effect.result]
+                                                            : effect.output >= 0
+                                                                ? outputTensor(effect.output)
+                                                                : PyRef();
+}
+
+PyRef Execution::buildResult() const {
+  PyObject *result = specialization.resultTemplate.get();
+  auto fill = [&](PyObject *place) { return made[asTensor(place)->value.id]; };
+  return isTensor(result) ? fill(result) : mapLeaves(result, false, fill);
+}
+
+PyRef Execution::run() {
+  execute();
+  finishRecord();
+  applyEffects();
+  makeResults();
+  applyGradients();
+  for (auto [store, dict] : llvm::zip_equal(specialization.stores, call.dicts))
+    checkStatus(PyDict_SetItem(dict.get(), store.key.get(), made[store.result].get()));
+  return buildResult();
+}
+
+PyRef weft::execute(const Call &call) { return Execution(call).run(); }
