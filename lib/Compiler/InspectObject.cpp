@@ -1,6 +1,7 @@
 // Finding the metadata in object files.
 #include "lib/Compiler/ObjectMetadata.h"
 #include "lib/Support/Error.h"
+#include "lib/Support/ReadFile.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/BinaryFormat/Magic.h"
 #include "llvm/Object/Archive.h"
@@ -76,6 +77,8 @@ static void readArchive(llvm::MemoryBufferRef file, std::vector<llvm::json::Obje
 }
 
 std::vector<llvm::json::Object> readMetadata(llvm::StringRef path) {
+  if (const char *obstacle = obstacleToReading(path.str(), Sources::Files))
+    fail(path, std::string("cannot be read: ") + obstacle);
   auto file = llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false);
   if (!file)
     fail(path, "cannot be read: " + file.getError().message());

@@ -2,6 +2,7 @@
 #include "lib/Compiler/ProgramFile.h"
 #include "lib/Support/Error.h"
 #include "lib/Support/FileDescriptor.h"
+#include "lib/Support/ReadFile.h"
 #include "lib/Support/ReplacedFile.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/ADT/SmallString.h"
@@ -35,6 +36,8 @@ using Header = std::array<char, headerBytes>;
 } // namespace
 
 std::unique_ptr<llvm::MemoryBuffer> mapFile(llvm::StringRef path) {
+  if (const char *obstacle = obstacleToReading(path.str(), Sources::Files))
+    fail(path, std::string("can't be read: ") + obstacle);
   auto file = llvm::MemoryBuffer::getFile(path, /*IsText=*/false, /*RequiresNullTerminator=*/false,
                                           /*IsVolatile=*/false, llvm::Align(headerBytes));
   if (!file)

@@ -31,9 +31,14 @@ static void flattenTensor(TensorObject *tensor, FlatArguments &flat) {
     refresh(tensor);
   const TensorValue &value = tensor->value;
   bool tracked = tensor->requiresGrad || tensor->node;
+  // How the elements lie decides what is a view of them.
+  bool isSparse = tensor->lens && tensor->lens->path.strides && !isContiguous(tensor);
   flat.key.push_back(TensorTag | int64_t(tracked) << 8 | int64_t(tensor->isLeaf()) << 9 |
-                     int64_t(value.dtype) << 16 | int64_t(value.shape.size()) << 24);
+                     int64_t(isSparse) << 10 | int64_t(value.dtype) << 16 |
+                     int64_t(value.shape.size()) << 24);
   flat.key.append(value.shape.begin(), value.shape.end());
+  if (isSparse)
+    llvm::append_range(flat.key, *tensor->lens->path.strides);
   if (Device *device = value.storage ? value.storage->device() : nullptr) {
     flat.key.push_back(DeviceTag);
     flat.key.push_back(word(device));

@@ -417,6 +417,11 @@ template <typename Form> static PyRef importTensor(PyObject *capsule) {
   uint64_t bytes = checkView(view, unit);
   value.shape.assign(view.shape, view.shape + view.dimensions);
   Device *device = deviceOfView(view);
+  uintptr_t start;
+  if (__builtin_add_overflow(reinterpret_cast<uintptr_t>(view.data), view.byteOffset, &start) ||
+      start + bytes < start)
+    throwError("ShapeError", "from_dlpack: the elements begin " + std::to_string(view.byteOffset) +
+                                 " bytes behind the memory's start, beyond all addresses");
   char *data = static_cast<char *>(view.data) + view.byteOffset;
   bool shares = bytes > 0 && isDense(view) && reinterpret_cast<uintptr_t>(data) % unit == 0;
   if (!shares && !device) {

@@ -79,7 +79,8 @@ static TensorValue valueOf(TensorObject *source) {
 TensorObject *weft::current(TensorObject *tensor) {
   if (currentScope)
     tensor = currentScope->known(tensor);
-  if (tensor->lens)
+  // What an older one has of values is not the trace's.
+  if (tensor->lens && !(currentScope && currentScope->isOlder(tensor)))
     refresh(tensor);
   return tensor;
 }
@@ -136,8 +137,9 @@ void weft::checkInPlace(TensorObject *target, const char *action) {
   if (currentScope)
     target = currentScope->own(target);
   if (target->lens)
-    checkWrite(target, action);
-  else if (gradientsEnabled && target->requiresGrad && target->isLeaf())
+    return checkWrite(target, action);
+  checkExpanded(target, action);
+  if (gradientsEnabled && target->requiresGrad && target->isLeaf())
     throwError("GradientError", std::string(action) +
                                     " on a leaf tensor that requires a gradient: use "
                                     "`with weft.no_grad():`, or detach it");

@@ -206,6 +206,11 @@ static PyObject *assignMethod(PyObject *self, PyObject *arguments) {
 static PyObject *replace(PyObject *self, PyObject *argument) {
   return guarded([&] {
     PyRef source = toTensor(argument);
+    // `x.data -= y` writes through the view, and then assigns it.
+    if (const Lens *lens = asTensor(source.get())->lens.get())
+      if (lens->detached && lens->path.steps.empty() &&
+          slotOf(asTensor(source.get())) == slotOf(owned(asTensor(self))))
+        return Py_NewRef(self);
     TensorObject *target = currentScope ? currentScope->replaces(asTensor(self)) : asTensor(self);
     leaveSlot(target);
     GradientMode mode(false);

@@ -114,6 +114,8 @@ PyRef Tracer::tensorArgument(size_t leaf) {
   inside->derived = !source->isLeaf();
   if (inside->derived)
     scope->noteComputedOutside(id);
+  if (source->lens && source->lens->path.strides && !isContiguous(source))
+    setStrides(inside, *source->lens->path.strides);
   if (!source->lens || argumentViews == ArgumentViews::Values)
     scope->addSharedArgument(source, tracer, int(leaf));
   return tracer;

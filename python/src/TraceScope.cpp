@@ -360,8 +360,8 @@ void TraceScope::checkReach(ValueId id, llvm::function_ref<bool(TensorObject *)>
     throwError("UnsupportedError",
                "a compiled function changes a tensor that requires gradients, or makes one, and "
                "returns what it computes from the new value: gradients that are asked for after "
-               "the call can't reach it. Call backward() in the function, or change the tensor "
-               "before the call");
+               "the call can't reach it. detach() what needs no gradient, call backward() in the "
+               "function, or change the tensor before the call");
 }
 
 void TraceScope::backward(TensorObject *root, PyObject *cotangent, bool retain) {
@@ -393,8 +393,10 @@ void TraceScope::backward(TensorObject *root, PyObject *cotangent, bool retain) 
   for (auto [leaf, gradient] : llvm::zip(asked, gradients)) {
     if (!gradient)
       continue;
-    rememberLine(*gradient);
-    PyRef tensor = checked(newTensor(tracer(*gradient)));
+    // A constant for later gradients, as outside.
+    ValueId constant = detached(*gradient, here);
+    rememberLine(constant);
+    PyRef tensor = checked(newTensor(tracer(constant)));
     accumulateGradient(asTensor(leaf.handle.get()), std::move(tensor));
   }
 }

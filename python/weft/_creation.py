@@ -382,6 +382,18 @@ def _number(value: object, name: str) -> Any:
     raise _fail(DTypeError, f"{name}: a {type(value).__name__} is no number")
 
 
+def _check_ends(dtype: DType, *ends: float) -> None:
+    """Raises OutOfRangeError if an integer dtype can't hold the ends of a sequence."""
+    if dtype.kind != "integer":
+        return
+    limits = iinfo(dtype)
+    for end in ends:
+        if isinstance(end, SymbolicSize):
+            continue
+        if not (math.isfinite(end) and limits.min <= math.floor(end) <= limits.max):
+            raise _fail(OutOfRangeError, f"{end} does not fit into {dtype.name}")
+
+
 def arange(
     start: float,
     /,
@@ -395,6 +407,7 @@ def arange(
 
     Raises:
         ShapeError: step is 0, or a number is infinite or NaN. DTypeError: one is no number.
+        OutOfRangeError: an integer dtype can't hold an end.
     """
     if stop is None:
         start, stop = 0, start
@@ -411,6 +424,8 @@ def arange(
     else:
         raise _fail(ShapeError, f"arange: {start}, {stop} and {step} have to be finite")
     wanted = as_dtype(dtype) if dtype is not None else (int64 if integral else float32)
+    if isinstance(count, int) and count > 0:
+        _check_ends(wanted, start, start + (count - 1) * step)
     wide = as_dtype("float64") if not integral else int64
     values = _iota((count,), 0, wide, device)
     if step != 1:
@@ -444,6 +459,7 @@ def linspace(
     if isinstance(num, int) and num < 0:
         raise _fail(ShapeError, f"linspace: num is {num}, but must not be negative")
     wanted = as_dtype(float32 if dtype is None else dtype)
+    _check_ends(wanted, start, stop)
     divisions = num - 1 if endpoint else num
     position, span = _iota((num,), 0, float64, device), float(stop) - float(start)
     step = span / divisions if divisions > 0 else 0.0

@@ -426,6 +426,8 @@ class Exported:
             os.path.abspath(place)
         ):
             raise _fail(FileError, f"save: {weights!s} is not in the folder of {path!s}")
+        if target and os.path.realpath(target) == os.path.realpath(place):
+            raise _fail(FileError, f"save: {path!s} is named for the program and its weights")
         self._program.save(place, target)
 
     def compile_object(

@@ -110,7 +110,6 @@ def _is_constant(value: Any, depth: int = 8) -> bool:
     return cls is slice and _is_constant((value.start, value.stop, value.step), depth)
 
 
-@functools.lru_cache(maxsize=4096)
 def _hides_state(cls: type) -> bool:
     """Whether objects have a state that no protocol shows: memory that is no struct member's."""
     for base in cls.__mro__:
@@ -134,7 +133,6 @@ def _own_members(cls: type) -> dict[str, Any]:
     }
 
 
-@functools.lru_cache(maxsize=4096)
 def _members(cls: type) -> tuple[tuple[str, Any], ...]:
     """The struct members of objects: slots of classes in Python, fields of types in C."""
     found: dict[str, Any] = {}
@@ -143,18 +141,23 @@ def _members(cls: type) -> tuple[tuple[str, Any], ...]:
     return tuple(found.items())
 
 
+# Of library classes alone: a table must not keep the user's.
 @functools.lru_cache(maxsize=1024)
+def _names_of_methods(cls: type) -> frozenset[str]:
+    names: set[str] = set()
+    for item in vars(cls).values():
+        function = getattr(item, "fget", None) or getattr(item, "__func__", item)
+        while isinstance(function, types.FunctionType):
+            names |= names_of(function.__code__).attributes
+            function = getattr(function, "__wrapped__", None)
+    return frozenset(names)
+
+
 def _library_names(cls: type) -> frozenset[str]:
     """The attributes that the methods of Weft's own base classes of a module or optimizer name."""
-    names: set[str] = set()
-    for base in cls.__mro__:
-        if is_library(base.__module__):
-            for item in vars(base).values():
-                function = getattr(item, "fget", None) or getattr(item, "__func__", item)
-                while isinstance(function, types.FunctionType):
-                    names |= names_of(function.__code__).attributes
-                    function = getattr(function, "__wrapped__", None)
-    return frozenset(names)
+    bases = (base for base in cls.__mro__ if is_library(base.__module__))
+    names: frozenset[str] = frozenset()
+    return names.union(*map(_names_of_methods, bases))
 
 
 def _is_value(value: Any) -> bool:

@@ -102,7 +102,11 @@ def _as_item(item: Any) -> Any:
         else:
             item = np.asarray(item) if len(item) else np.zeros(0, np.int64)
     if isinstance(item, Tensor):
-        return _as_array(item)
+        # One of Python's numbers takes a view, as outside: the trace is for this one.
+        number = _core.python_number(item)
+        if number is None:
+            return _as_array(item)
+        item = number
     if isinstance(item, (bool, np.bool_)):
         return _Array(np.asarray(item), True)
     if isinstance(item, np.ndarray):

@@ -368,8 +368,26 @@ def _reduction(function: Callable) -> Callable:
     return method
 
 
-for _name in ("sum", "prod", "mean", "any", "all", "argmax", "argmin", "logsumexp", "norm"):
+for _name in ("sum", "prod", "mean", "any", "all", "argmax", "argmin", "logsumexp"):
     setattr(Tensor, _name, _reduction(getattr(_reductions, _name)))
+
+
+@_method("norm")
+def _norm(
+    self: Tensor,
+    p: float | str | None = "fro",
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
+    axis: Any = None,
+    keepdims: bool = False,
+    ord: float | None = None,
+) -> Tensor:
+    """The vector norm of order p along the axes dim (None: all); "fro" is 2, as in PyTorch."""
+    order = ord if ord is not None else 2 if p in ("fro", None) else p
+    return _reductions.norm(
+        self, axis=dim if axis is None else axis, keepdims=keepdim or keepdims, ord=order
+    )
 
 
 def _spread(function: Callable) -> Callable:

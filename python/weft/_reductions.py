@@ -8,7 +8,7 @@ import math
 from . import _core
 from ._core import Tensor
 from ._creation import _fail, asarray
-from ._dtypes import bool_, float32, int64
+from ._dtypes import bfloat16, bool_, float16, float32, int64
 from ._errors import OptionError, ShapeError
 from ._manipulation import Axes, astype, expand_dims, normalize_axes, normalize_axis, reshape
 
@@ -121,7 +121,11 @@ def std(
 
     Where it is 0, so is the derivative.
     """
-    return _root(var(x, axis=axis, correction=correction, keepdims=keepdims), 2)
+    # Of halves the square may be out of range where the root is not.
+    x = asarray(x)
+    wide = astype(x, float32) if x.dtype in (float16, bfloat16) else x
+    deviation = _root(var(wide, axis=axis, correction=correction, keepdims=keepdims), 2)
+    return deviation if wide is x else astype(deviation, x.dtype)
 
 
 def any(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False) -> Tensor:

@@ -114,3 +114,13 @@ def test_children_that_are_ignored_are_no_trouble(build_folder: Path, module: Pa
     )
     assert run.returncode == 0, run.stderr
     assert "weft.exp" in run.stdout
+
+
+@pytest.mark.parametrize("tool", [("weft-opt",), ("weftc", "-o", "x.o"), ("weftc", "--inspect")])
+def test_devices_are_no_input(tool: tuple[str, ...], build_folder: Path, tmp_path: Path) -> None:
+    program = build_folder / "bin" / tool[0]
+    result = subprocess.run(
+        [program, *tool[1:], "/dev/zero"], capture_output=True, text=True, cwd=tmp_path, timeout=60
+    )
+    assert result.returncode == 1
+    assert "it is a device" in result.stderr

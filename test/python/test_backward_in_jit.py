@@ -214,3 +214,41 @@ def test_a_new_leaf_is_a_result() -> None:
     (leaf * 3).sum().backward()
     assert leaf.grad is not None
     assert leaf.grad.tolist() == [3.0, 3.0]
+
+
+def test_several_rounds_in_one_call() -> None:
+    """A gradient is a constant for what is computed from it."""
+
+    def program(library: Any, compiled: Callable) -> Any:
+        w = _leaf(library, 2.0, 3.0)
+
+        @compiled
+        def step(x: Any) -> Any:
+            for _ in range(3):
+                w.grad = None
+                (w**2 * x).sum().backward()
+                with library.no_grad():
+                    w.sub_(0.125 * w.grad)
+            (w.grad * w * x).sum().backward()
+            return (w.grad * 2).sum()
+
+        return step(library.tensor([1.0, 0.5])), w, w.grad
+
+    check(program)
+
+
+def test_data_is_updated_in_place() -> None:
+    def program(library: Any, compiled: Callable) -> Any:
+        w = _leaf(library, 2.0, 3.0)
+
+        @compiled
+        def step(x: Any) -> None:
+            (w * x).sum().backward()
+            w.data -= 0.5 * w.grad
+            w.data *= 2.0
+
+        for _ in range(2):
+            step(library.tensor([1.0, 0.5]))
+        return w, w.grad, w.requires_grad, w.is_leaf
+
+    check(program)

@@ -187,3 +187,20 @@ def test_a_structure_without_end_is_a_file_error(tmp_path: Path, opening: str, d
         except weft.WeftError:
             continue
         raise AssertionError(f"{opening} {depth}")
+
+
+@pytest.mark.parametrize("name", ["p.weft", "./p.weft", "link.weft"])
+def test_program_and_weights_are_two_files(tmp_path, monkeypatch, name: str) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link.weft").symlink_to("p.weft")
+    w = weft.ones(3)
+    with pytest.raises(weft.FileError, match="named for the program and its weights"):
+        weft.export(lambda x: x * w, weft.spec((3,))).save("p.weft", weights=name)
+
+
+@pytest.mark.parametrize("read", [weft.load, weft.load_safetensors])
+def test_no_pipe_and_no_device_is_read(tmp_path, read) -> None:  # type: ignore[no-untyped-def]
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(weft.FileError, match=r"it is a (pipe|device)"):
+            read(path)

@@ -391,3 +391,21 @@ def test_reloaded_modules(tmp_path: Any) -> None:
         assert bits(compiled(X)) == bits(module.scaled(X))
     finally:
         sys.path.remove(str(tmp_path))
+
+
+def test_no_table_keeps_the_classes_of_a_program() -> None:
+    variables: dict = {"weft": weft, "__name__": "a_program"}
+    exec(
+        "class Own(weft.nn.Module):\n"
+        "    scale = 2.0\n"
+        "    def forward(self, x):\n"
+        "        return x * self.scale\n"
+        "own = Own()\n"
+        "step = weft.jit(lambda x: own(x))\n"
+        "step(weft.ones(2))",
+        variables,
+    )
+    reference = weakref.ref(variables["Own"])
+    variables.clear()
+    gc.collect()
+    assert reference() is None

@@ -357,3 +357,9 @@ def test_gradients_do_not_show_later_writes(compiled: bool, leaf: bool) -> None:
     if leaf:
         assert x.grad is not None
         assert x.grad.tolist() == [2, 4, 6, 8]
+
+
+def test_an_offset_beyond_all_addresses_is_refused() -> None:
+    array = np.arange(6, dtype=np.float32)
+    with pytest.raises(weft.ShapeError, match="beyond all addresses"):
+        weft.from_dlpack(Foreign(array, byte_offset=2**64 - 8))

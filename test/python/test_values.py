@@ -474,3 +474,33 @@ class TestNumbersAmongTheArguments:
             except weft.WeftError as error:
                 results.append(type(error))
         assert results[0] == results[1]
+
+
+def test_sequences_of_integers_fit() -> None:
+    with pytest.raises(weft.OutOfRangeError, match="does not fit into int8"):
+        weft.arange(0, 300, 50, dtype="int8")
+    with pytest.raises(weft.OutOfRangeError, match="does not fit into uint8"):
+        weft.arange(3, -3, -1, dtype="uint8")
+    with pytest.raises(weft.OutOfRangeError, match="does not fit into int8"):
+        weft.linspace(0, 300, 4, dtype="int8")
+    assert weft.arange(0, 128, 127, dtype="int8").tolist() == [0, 127]
+    assert weft.arange(0, dtype="int8").tolist() == []
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_deviation_of_large_halves(dtype: str) -> None:
+    x = weft.asarray([1000.0, 2000.0, 3000.0], dtype=dtype)
+    expected = torch.tensor([1000.0, 2000.0, 3000.0], dtype=getattr(torch, dtype)).std().item()
+    assert weft.std(x, correction=1).item() == expected
+    assert weft.jit(lambda x: x.std())(x).item() == expected
+
+
+@pytest.mark.parametrize("order", ["fro", 1, 2, 3, float("inf")])
+def test_the_norm_of_a_method_is_pytorchs(order) -> None:  # type: ignore[no-untyped-def]
+    numbers = np.random.default_rng(1).standard_normal((3, 4)).astype(np.float32)
+    x, theirs = weft.asarray(numbers), torch.from_numpy(numbers)
+    np.testing.assert_allclose(x.norm(order), theirs.norm(order), rtol=1e-6)
+    if order != "fro":
+        np.testing.assert_allclose(x.norm(order, 1), theirs.norm(order, 1), rtol=1e-6)
+        ours = x.norm(order, dim=0, keepdim=True)
+        np.testing.assert_allclose(ours, theirs.norm(order, dim=0, keepdim=True), rtol=1e-6)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 import view_programs
 import weft
@@ -78,3 +80,63 @@ def test_a_function_with_effects_is_not_run_twice() -> None:
         function(base[1:3])
     assert base.tolist() == [0.0] * 4
     assert log == [1]
+
+
+@pytest.mark.parametrize("compiled", [lambda function: function, weft.jit], ids=["eager", "jit"])
+class TestViewsInFunctions:
+    """Views whose place, values or layout come from outside of the function."""
+
+    WRITES: ClassVar = {
+        "row": lambda k, p: k[p].add_(1),
+        "column": lambda k, p: k[:, p].add_(1),
+        "element": lambda k, p: k[p, p].fill_(5),
+        "of a view": lambda k, p: k[p][p:].mul_(3),
+        "computed": lambda k, p: k[p - 1].copy_(weft.ones(3)),
+        "new axis": lambda k, p: k[:, None, p].add_(2),
+    }
+
+    @pytest.mark.parametrize("name", WRITES)
+    def test_an_integer_argument_is_a_place(self, compiled, name: str) -> None:  # type: ignore[no-untyped-def]
+        write = self.WRITES[name]
+
+        def function(k: weft.Tensor, p: int) -> weft.Tensor:
+            write(k, p)
+            return k * 1
+
+        for place in (1, 2, 1):
+            tensor, plain = weft.full((3, 3), 2.0), weft.full((3, 3), 2.0)
+            function(plain, place)
+            assert compiled(function)(tensor, place).tolist() == plain.tolist()
+            assert tensor.tolist() == plain.tolist()
+
+    def test_a_view_that_is_out_of_date(self, compiled) -> None:  # type: ignore[no-untyped-def]
+        base = weft.zeros(4)
+        row, pair, detached = base[:2], base.view(2, 2), base.detach()
+        read = compiled(lambda: (row * 1, pair.sum(), detached + 0))
+        write = compiled(lambda: base.add_(1))
+        for count in (1, 2, 3):
+            write()
+            first, second, third = read()
+            assert first.tolist() == [count] * 2
+            assert second.item() == 4 * count
+            assert third.tolist() == [count] * 4
+            assert row.tolist() == [count] * 2
+        derivative = weft.grad(lambda x: (x * row).sum())
+        base.add_(1)
+        assert derivative(weft.ones(2)).tolist() == [4.0, 4.0]
+        assert row.tolist() == [4.0, 4.0]
+
+    def test_the_layout_of_an_argument_counts(self, compiled) -> None:  # type: ignore[no-untyped-def]
+        def flatten(x: weft.Tensor) -> weft.Tensor:
+            y = x[1:3].reshape(-1)
+            y[0] = 7
+            return x.sum()
+
+        function = compiled(flatten)
+        for make in (lambda: weft.zeros((3, 4)).T, lambda: weft.zeros((4, 6))[:, :3]):
+            assert function(weft.zeros((4, 3))).item() == 7
+            assert function(make()).item() == 0
+        with pytest.raises(weft.ShapeError, match="do not lie evenly"):
+            compiled(lambda x: x.view(-1))(weft.zeros((3, 2)).T)
+        with pytest.raises(weft.UnsupportedError, match="expanded view"):
+            compiled(lambda x: x.add_(1))(weft.broadcast_to(weft.zeros(1), (3,)))

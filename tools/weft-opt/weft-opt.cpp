@@ -4,6 +4,7 @@
 #include "lib/Compiler/Pipeline.h"
 #include "lib/Compiler/StandardStreams.h"
 #include "lib/Support/Error.h"
+#include "lib/Support/ReadFile.h"
 #include "mlir/Conversion/SCFToControlFlow/SCFToControlFlow.h"
 #include "mlir/Support/FileUtilities.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
@@ -115,6 +116,8 @@ static LogicalResult run(StringRef input, StringRef output, DialectRegistry &reg
       return failure();
     return named.setupPassPipeline(passes);
   });
+  if (const char *obstacle = obstacleToReading(input.str(), Sources::FilesAndPipes))
+    return complain(input + ": can't be read: " + obstacle);
   std::string error;
   std::unique_ptr<llvm::MemoryBuffer> file = openInputFile(input, &error);
   if (!file)

@@ -4,6 +4,7 @@
 #include "lib/Compiler/Pipeline.h"
 #include "lib/Compiler/StandardStreams.h"
 #include "lib/Support/Error.h"
+#include "lib/Support/ReadFile.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Support/FileUtilities.h"
 #include "tools/weft-reduce/Reducer.h"
@@ -71,6 +72,8 @@ static LogicalResult run() {
   FailureOr<InterestingnessTest> test = makeTest();
   if (failed(test))
     return failure();
+  if (const char *obstacle = obstacleToReading(inputName.getValue(), Sources::FilesAndPipes))
+    return complain(inputName + ": can't be read: " + obstacle);
   std::string error;
   std::unique_ptr<llvm::MemoryBuffer> file = openInputFile(inputName, &error);
   if (!file)

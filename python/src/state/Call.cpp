@@ -28,11 +28,6 @@ TensorObject *weft::findHandle(const Specialization &specialization, int number,
   return view->lens ? view->lens->root->holder() : nullptr;
 }
 
-/// The handle whose slot the tensor has or looks into.
-static TensorObject *slotOf(TensorObject *tensor) {
-  return tensor->lens ? tensor->lens->root->holder() : tensor;
-}
-
 bool Call::findHandles(std::string &reason) {
   handles.clear();
   for (size_t i = 0; i < specialization->handles.size(); ++i) {

@@ -200,7 +200,17 @@ static std::shared_ptr<Root> rootOf(TensorObject *tensor) {
 static ViewPath pathOf(TensorObject *tensor) {
   if (tensor->lens)
     return tensor->lens->path;
+  if (tensor->root && tensor->root->strides)
+    return {{}, tensor->root->strides};
   return {{}, rowMajorStrides(tensor->value.shape)};
+}
+
+TensorObject *weft::slotOf(TensorObject *tensor) {
+  return tensor->lens ? tensor->lens->root->holder() : tensor;
+}
+
+void weft::setStrides(TensorObject *tensor, Shape strides) {
+  rootOf(tensor)->strides = std::move(strides);
 }
 
 std::optional<ViewPath> weft::pathFrom(TensorObject *parent, const ViewPath &path) {
@@ -212,9 +222,9 @@ std::optional<ViewPath> weft::pathFrom(TensorObject *parent, const ViewPath &pat
 }
 
 bool weft::isContiguous(TensorObject *tensor) {
-  if (!tensor->lens)
+  if (!tensor->lens && !(tensor->root && tensor->root->strides))
     return true;
-  const auto &strides = tensor->lens->path.strides;
+  std::optional<Shape> strides = pathOf(tensor).strides;
   auto dense = rowMajorStrides(tensor->value.shape);
   if (!strides || !dense)
     return false;
@@ -319,19 +329,26 @@ void weft::refresh(TensorObject *view) {
   lens.seen = generation;
 }
 
+void weft::checkExpanded(TensorObject *tensor, const char *action) {
+  if (!tensor->lens && !(tensor->root && tensor->root->strides))
+    return;
+  std::optional<Shape> strides = pathOf(tensor).strides;
+  for (size_t i = 0; strides && i < strides->size(); ++i)
+    if (tensor->value.shape[i] > 1 && (*strides)[i] == 0)
+      throwError("UnsupportedError", std::string(action) +
+                                         " on an expanded view, in which several elements are one; "
+                                         "clone() it before");
+}
+
 void weft::checkWrite(TensorObject *view, const char *action) {
   const Lens &lens = *view->lens;
   auto refuse = [&](const char *error, const char *what) {
     throwError(error, std::string(action) + " on " + what);
   };
-  const Shape &shape = view->value.shape;
-  if (!lens.path.strides && hasSymbolicSize(shape))
+  if (!lens.path.strides && hasSymbolicSize(view->value.shape))
     refuse("UnsupportedError",
            "a view whose sizes are not known while exporting; clone() it before");
-  for (size_t i = 0; lens.path.strides && i < shape.size(); ++i)
-    if (shape[i] > 1 && (*lens.path.strides)[i] == 0)
-      refuse("UnsupportedError",
-             "an expanded view, in which several elements are one; clone() it before");
+  checkExpanded(view, action);
   TensorObject *root = lens.root->holder();
   if (gradientsEnabled && !lens.detached && root->requiresGrad && root->isLeaf())
     refuse("GradientError", "a view of a leaf tensor that requires a gradient: use `with "

@@ -24,6 +24,8 @@ struct Root {
   PyRef remnant;
   /// Grows with each new value.
   uint64_t generation = 0;
+  /// Of what stands in a trace for a view whose elements do not lie densely: how they lie.
+  std::optional<Shape> strides = {};
 
   /// The handle that has the slot's value now.
   TensorObject *holder() const;
@@ -72,6 +74,12 @@ std::optional<ViewPath> pathFrom(TensorObject *parent, const ViewPath &path);
 /// The strides of a dense value; nullopt if a size is symbolic.
 std::optional<Shape> rowMajorStrides(const Shape &shape);
 
+/// The handle whose slot the tensor has or looks into.
+TensorObject *slotOf(TensorObject *tensor);
+
+/// Says how the elements of a new handle of a trace lie.
+void setStrides(TensorObject *tensor, Shape strides);
+
 /// True if the handle's elements lie in its root's memory as in a dense one's.
 bool isContiguous(TensorObject *tensor);
 
@@ -92,6 +100,9 @@ void refresh(TensorObject *view);
 /// Throws if an in-place operation on the view has to be refused: GradientError for a view of a
 /// leaf that requires a gradient, UnsupportedError for one whose elements can't all be told apart.
 void checkWrite(TensorObject *view, const char *action);
+
+/// Throws if the handle's elements can't all be told apart.
+void checkExpanded(TensorObject *tensor, const char *action);
 
 /// Puts the value that `source` has into the view's root. Throws.
 void writeThrough(TensorObject *view, TensorObject *source);
