@@ -384,7 +384,7 @@ def _norm(
     ord: float | None = None,
 ) -> Tensor:
     """The vector norm of order p along the axes dim (None: all); "fro" is 2, as in PyTorch."""
-    order = ord if ord is not None else 2 if p in ("fro", None) else p
+    order: Any = ord if ord is not None else 2 if p in ("fro", None) else p
     return _reductions.norm(
         self, axis=dim if axis is None else axis, keepdims=keepdim or keepdims, ord=order
     )
