@@ -362,14 +362,16 @@ void Tracer::collectLeft(PyRef value) {
   value = PyRef();
   tracers.clear();
   std::vector<PyRef> left = scope->letGo();
-  if (!left.empty()) {
+  if (!left.empty() && !state.leavesTensors) {
     // Garbage in a circle, as of a local function that calls itself, is no place to leave one in.
+    // A collection takes long, and one that found it so is enough.
     left.clear();
     PyGC_Collect();
     left = scope->letGo();
   }
   if (left.empty())
     return;
+  state.leavesTensors = true;
   result->guards.spend("the function leaves a tensor that it made in an object");
   auto isNew = [&](TensorObject *inside) {
     return !resultNumbers.contains(inside) || scope->outsideOf(inside);

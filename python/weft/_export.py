@@ -102,8 +102,17 @@ _RESERVED = re.compile(
 )
 
 
+#: Levels of containers among arguments and results; each adds "_" to the path.
+_DEEPEST = 200
+
+
 def _containers(value: Any, inner: Callable[[Any, str], Any], path: str) -> dict | None:
     """The structure of a tuple, list or dict; None for other values. Raises DTypeError."""
+    if path.count("_") > _DEEPEST and isinstance(value, (tuple, list, dict)):
+        raise _fail(
+            DTypeError,
+            f"export: {path[:40]}... is nested more than about {_DEEPEST} deep, or holds itself",
+        )
     if isinstance(value, (tuple, list)):
         kind = "list" if isinstance(value, list) else "tuple"
         return {kind: [inner(item, f"{path}_{i}") for i, item in enumerate(value)]}

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from . import _core
 from ._core import Tensor
 from ._creation import _fail, asarray
-from ._errors import DTypeError
+from ._errors import DTypeError, FileError
 from ._paths import file_path
 
 
@@ -25,6 +25,14 @@ def load_safetensors(path: str | os.PathLike) -> dict[str, Tensor]:
     return _core.load_safetensors(file_path(path))
 
 
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def save_safetensors(tensors: Mapping[str, Tensor], path: str | os.PathLike) -> None:
     """Writes tensors, such as those of `Module.state_dict`, to a file, whole or not at all.
 
@@ -35,5 +43,7 @@ def save_safetensors(tensors: Mapping[str, Tensor], path: str | os.PathLike) -> 
     for name in tensors:
         if not isinstance(name, str):
             raise _fail(DTypeError, f"save_safetensors: the name {name!r} is no string")
+        if not _is_text(name):
+            raise _fail(FileError, f"save_safetensors: the name {name!r} can't be written as UTF-8")
     arrays = {name: asarray(value) for name, value in tensors.items()}
     _core.save_safetensors(arrays, file_path(path))

@@ -349,7 +349,9 @@ def split(x: Tensor, split_size: int | Sequence[int], dim: int = 0) -> list[Tens
 
 
 def chunk(x: Tensor, chunks: int, dim: int = 0) -> list[Tensor]:
-    """About ``chunks`` pieces of equal size along ``dim``."""
+    """About ``chunks`` pieces of equal size along ``dim``. Raises ShapeError for less than one."""
+    if isinstance(chunks, int) and chunks < 1:
+        raise _fail(ShapeError, f"chunk: a tensor can't be cut into {chunks} pieces")
     size = x.shape[normalize_axis(dim, x.ndim, "chunk")]
     length = _core.size_quotient(size, chunks)
     if length is None or length == 0:

@@ -204,3 +204,25 @@ def test_no_pipe_and_no_device_is_read(tmp_path, read) -> None:  # type: ignore[
     for path in (tmp_path / "pipe", "/dev/zero"):
         with pytest.raises(weft.FileError, match=r"it is a (pipe|device)"):
             read(path)
+
+
+def test_deep_arguments_are_refused() -> None:
+    nested: list = [weft.spec((3,))]
+    for _ in range(5000):
+        nested = [nested]
+    with pytest.raises(weft.DTypeError, match="nested more than about 200 deep"):
+        weft.export(lambda x: x, nested)
+    knot: list = []
+    knot.append(knot)
+    with pytest.raises(weft.DTypeError, match="or holds itself"):
+        weft.export(lambda x: x, knot)
+
+
+def test_names_of_safetensors_are_text(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(weft.FileError, match="can't be written as UTF-8"):
+        weft.save_safetensors({"a\ud800": weft.ones(1)}, tmp_path / "x.safetensors")
+
+
+def test_a_tensor_is_cut_into_pieces() -> None:
+    with pytest.raises(weft.ShapeError, match="can't be cut into 0 pieces"):
+        weft.ones(3).chunk(0)

@@ -145,6 +145,8 @@ struct JitState {
   std::vector<std::string> notWatched;
   /// Such a read is an error.
   bool strict = false;
+  /// A trace left tensors in objects.
+  bool leavesTensors = false;
 };
 
 /// True if the argument (the name is null for positional ones) is compared by value.
