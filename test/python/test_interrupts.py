@@ -16,6 +16,9 @@ import weft
 
 @contextmanager
 def signal_after(seconds: float, number: int = signal.SIGINT) -> Iterator[None]:
+    # What a shell starts in the background ignores Ctrl-C.
+    handler = signal.default_int_handler if number == signal.SIGINT else signal.getsignal(number)
+    former = signal.signal(number, handler)
     timer = threading.Timer(seconds, os.kill, (os.getpid(), number))
     timer.start()
     try:
@@ -23,6 +26,7 @@ def signal_after(seconds: float, number: int = signal.SIGINT) -> Iterator[None]:
     finally:
         timer.cancel()
         timer.join()
+        signal.signal(number, former)
 
 
 def assert_interrupted(work: Callable[[], object]) -> None:

@@ -32,9 +32,13 @@ __all__ = [
 Scalar = Any
 
 
+def _exact(value: Scalar) -> Tensor:
+    return value if isinstance(value, Tensor) else asarray(value, dtype=float64)
+
+
 def _choose(condition: Scalar, chosen: Callable[[], Scalar], other: Callable[[], Scalar]) -> Scalar:
     if isinstance(condition, Tensor):
-        return _ops.where(condition, chosen(), other())
+        return _ops.where(condition, _exact(chosen()), _exact(other()))
     return chosen() if condition else other()
 
 
