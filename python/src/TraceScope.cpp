@@ -16,13 +16,16 @@ uint64_t weft::nextTraceNumber() {
 }
 
 /// Those that exist; one in all but rare cases.
-static llvm::SmallVector<TraceScope *> scopes;
+static llvm::SmallVector<TraceScope *> &scopes() {
+  static auto &list = *new llvm::SmallVector<TraceScope *>();
+  return list;
+}
 
-TraceScope::TraceScope() : number(nextTraceNumber()) { scopes.push_back(this); }
-TraceScope::~TraceScope() { llvm::erase(scopes, this); }
+TraceScope::TraceScope() : number(nextTraceNumber()) { scopes().push_back(this); }
+TraceScope::~TraceScope() { llvm::erase(scopes(), this); }
 
 void TraceScope::noteGone(TensorObject *tensor) {
-  for (TraceScope *scope : scopes)
+  for (TraceScope *scope : scopes())
     if (scope->number == tensor->birth)
       scope->made.erase(tensor);
 }

@@ -207,12 +207,11 @@ void Execution::makeResults() {
     const ResultSource &source = specialization.results[i];
     if (source.kind == ResultSource::Kind::Fresh)
       made[i] = resultTensor(int(i));
-    else if (source.kind == ResultSource::Kind::Handle && source.left)
+    else if (source.kind == ResultSource::Kind::ViewOfHandle ||
+             (source.kind == ResultSource::Kind::Handle && source.left))
       made[i] = view(int(i), call.handles[source.index].get());
     else if (source.kind == ResultSource::Kind::Handle)
       made[i] = call.handles[source.index];
-    else if (source.kind == ResultSource::Kind::ViewOfHandle)
-      made[i] = view(int(i), call.handles[source.index].get());
   }
   for (size_t i = 0; i < made.size(); ++i) {
     const ResultSource &source = specialization.results[i];
