@@ -12,6 +12,8 @@ namespace weft {
 /// may hold: not for the interpreter's lock, and not for a thread that has yet to enter.
 class ForkGate {
 public:
+  /// Made by the first call, which has to be over before another thread forks: a fork amid it would
+  /// leave the child one that is never done.
   static ForkGate &process();
 
   ForkGate(const ForkGate &) = delete;

@@ -14,12 +14,17 @@ namespace {
 
 using testing::holdsInChild;
 
+class ForkGateTest : public ::testing::Test {
+protected:
+  static void SetUpTestSuite() { ForkGate::process(); }
+};
+
 bool enters() {
   ForkGate::Inside inside;
   return true;
 }
 
-TEST(ForkGateTest, ForkWaitsUntilNobodyIsInside) {
+TEST_F(ForkGateTest, ForkWaitsUntilNobodyIsInside) {
   std::atomic<bool> in = false, out = false;
   std::thread worker([&] {
     ForkGate::Inside inside;
@@ -34,7 +39,7 @@ TEST(ForkGateTest, ForkWaitsUntilNobodyIsInside) {
   worker.join();
 }
 
-TEST(ForkGateTest, WhoIsOutsideHoldsNothingUp) {
+TEST_F(ForkGateTest, WhoIsOutsideHoldsNothingUp) {
   std::atomic<bool> waits = false, end = false;
   std::thread worker([&] {
     ForkGate::Inside inside;
@@ -55,12 +60,12 @@ TEST(ForkGateTest, WhoIsOutsideHoldsNothingUp) {
   EXPECT_FALSE(waits);
 }
 
-TEST(ForkGateTest, WhoIsInsideMayFork) {
+TEST_F(ForkGateTest, WhoIsInsideMayFork) {
   ForkGate::Inside inside;
   EXPECT_TRUE(holdsInChild(enters));
 }
 
-TEST(ForkGateTest, ManyForksAmidManyThreads) {
+TEST_F(ForkGateTest, ManyForksAmidManyThreads) {
   std::atomic<bool> end = false;
   std::vector<std::thread> workers;
   for (int number = 0; number < 4; ++number)
