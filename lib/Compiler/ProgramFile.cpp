@@ -132,6 +132,9 @@ llvm::StringRef payloadOf(llvm::StringRef content, llvm::StringRef path) {
     fail(path, "is no saved weft program: it does not begin with the mark of one");
   if (content.size() < headerBytes)
     fail(path, "is truncated: " + std::to_string(content.size()) + " bytes are less than a header");
+  // All versions have it here, so that one that is damaged is not taken for a newer one.
+  if (headerChecksum(content) != endian::read64le(content.data() + checkedBytes))
+    fail(path, "is damaged: its header does not have the checksum that was written");
   uint32_t version = endian::read32le(content.data() + 8);
   if (version > programFormat)
     fail(path, "was written in format " + std::to_string(version) +
@@ -140,9 +143,8 @@ llvm::StringRef payloadOf(llvm::StringRef content, llvm::StringRef path) {
   if (version < programFormat)
     fail(path, "is of format " + std::to_string(version) + ", which this weft no longer reads; " +
                    "save the program again");
-  if (headerChecksum(content) != endian::read64le(content.data() + checkedBytes) ||
-      content.slice(48, headerBytes).find_first_not_of('\0') != llvm::StringRef::npos)
-    fail(path, "is damaged: its header does not have the checksum that was written");
+  if (content.slice(48, headerBytes).find_first_not_of('\0') != llvm::StringRef::npos)
+    fail(path, "is damaged: its header does not end in zeros");
   llvm::StringRef payload = content.drop_front(headerBytes);
   uint64_t bytes = endian::read64le(content.data() + 16);
   if (payload.size() < bytes)

@@ -10,7 +10,7 @@ namespace weft {
 class Error : public std::runtime_error {
 public:
   /// What went wrong, as Python's exception hierarchy distinguishes it.
-  enum class Kind { Value, Type, Index, Range, Unsupported, Gradient, IO, Memory };
+  enum class Kind { Value, Type, Index, Range, Unsupported, Gradient, IO, Memory, Option };
 
   Error(Kind kind, const std::string &message) : std::runtime_error(message), errorKind(kind) {}
 

@@ -1,6 +1,8 @@
 // Keys of op applications.
 #include "lib/Trace/OpCall.h"
 
+#include "lib/Support/Error.h"
+
 #include "llvm/ADT/Hashing.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Support/raw_ostream.h"
@@ -36,6 +38,13 @@ static void appendValue(Key &key, const AttributeValue &value) {
     key.push_back(static_cast<int64_t>(list.size()));
     key.append(list.begin(), list.end());
   }
+}
+
+const Shape &OpCall::list(llvm::StringRef name) const {
+  for (const NamedValue &attribute : attributes)
+    if (attribute.name == name)
+      return std::get<Shape>(attribute.value);
+  throw Error(Error::Kind::Value, op->pythonName.str() + ": no attribute " + name.str());
 }
 
 void OpCall::appendKey(Key &key) const {

@@ -49,6 +49,9 @@ struct OpCall {
     return *this;
   }
 
+  /// The list that is the attribute `name`. Throws if there is none.
+  const Shape &list(llvm::StringRef name) const;
+
   void appendKey(Key &key) const;
 };
 

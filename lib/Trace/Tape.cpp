@@ -41,6 +41,17 @@ TapeNode::~TapeNode() {
   }
 }
 
+void TapeNode::release(uint32_t result) {
+  released.resize(outputs.size());
+  released.set(result);
+  if (!released.all())
+    return;
+  for (TapeInput &input : inputs)
+    input.array.storage = StorageRef();
+  for (Array &output : outputs)
+    output.storage = StorageRef();
+}
+
 namespace {
 
 /// Rebuilds a tape as a function from arguments (leaves, outside values, saved results, the
@@ -55,7 +66,8 @@ public:
   /// The gradient for each target.
   std::vector<std::pair<Origin, Array>> run();
 
-  llvm::ArrayRef<TapeNode *> recorded() const { return nodes; }
+  /// The results of recorded nodes that gradients went through, some of them several times.
+  llvm::ArrayRef<std::pair<TapeNode *, uint32_t>> passedResults() const { return passed; }
 
 private:
   void collectNodes();
@@ -69,6 +81,7 @@ private:
   const Array &cotangent;
   /// In the order in which they were recorded.
   std::vector<TapeNode *> nodes;
+  std::vector<std::pair<TapeNode *, uint32_t>> passed;
   /// For each node the number of its first result, counting the results of all nodes.
   llvm::DenseMap<TapeNode *, int64_t> firstResults;
 
@@ -91,17 +104,19 @@ private:
 void BackwardPass::collectNodes() {
   llvm::SmallVector<TapeNode *> pending;
   auto visit = [&](const Origin &origin) {
-    if (origin.node && !origin.node->copiedFrom &&
-        firstResults.try_emplace(origin.node.get(), 0).second)
+    if (!origin.node || origin.node->copiedFrom)
+      return;
+    if (origin.node->isReleased(origin.result))
+      throw Error(Error::Kind::Gradient,
+                  "backward: the values recorded for this gradient were released by an earlier "
+                  "backward(); pass retain_graph=True to that one");
+    passed.push_back({origin.node.get(), origin.result});
+    if (firstResults.try_emplace(origin.node.get(), 0).second)
       pending.push_back(origin.node.get());
   };
   visit(root);
   while (!pending.empty()) {
     TapeNode *node = pending.pop_back_val();
-    if (node->released)
-      throw Error(Error::Kind::Gradient,
-                  "backward: the values recorded for this gradient were released by an earlier "
-                  "backward(); pass retain_graph=True to that one");
     nodes.push_back(node);
     for (const TapeInput &input : node->inputs)
       visit(input.origin);
@@ -223,6 +238,7 @@ std::vector<std::pair<Origin, Array>> BackwardPass::run() {
   if (!executable)
     executable = cache.insert(key, compile());
   std::vector<StorageRef> inputs;
+  inputs.reserve(arguments.size());
   for (const Array &array : arguments)
     inputs.push_back(array.storage);
   std::vector<StorageRef> outputs = executeReleased(*executable, inputs);
@@ -267,7 +283,7 @@ private:
   /// Gradients that wait, by the node and the number of its result. The latest node comes first:
   /// nothing can be added to its gradient any more.
   std::map<std::pair<uint64_t, uint32_t>, std::pair<Origin, Array>, std::greater<>> waiting;
-  std::vector<TapeNode *> passed;
+  std::vector<std::pair<TapeNode *, uint32_t>> passed;
 };
 
 } // namespace
@@ -289,7 +305,7 @@ void GradientFlow::step(const Origin &origin, const Array &gradient) {
   BackwardPass pass(origin, gradient);
   auto gradients = pass.run();
   if (!gradients.empty())
-    llvm::append_range(passed, pass.recorded());
+    llvm::append_range(passed, pass.passedResults());
   for (auto &[target, value] : gradients)
     add(target, value);
 }
@@ -303,13 +319,8 @@ void GradientFlow::run() {
 }
 
 void GradientFlow::release() {
-  for (TapeNode *node : passed) {
-    node->released = true;
-    for (TapeInput &input : node->inputs)
-      input.array.storage = StorageRef();
-    for (Array &output : node->outputs)
-      output.storage = StorageRef();
-  }
+  for (auto [node, result] : passed)
+    node->release(result);
 }
 
 std::vector<LeafGradient> weft::differentiate(const Origin &origin, const Array &cotangent,

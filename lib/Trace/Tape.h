@@ -4,6 +4,8 @@
 #include "lib/Trace/Graph.h"
 #include "mlir/IR/OwningOpRef.h"
 
+#include "llvm/ADT/SmallBitVector.h"
+
 #include <memory>
 #include <optional>
 #include <vector>
@@ -46,13 +48,21 @@ struct TapeNode {
   std::optional<Device *> copiedFrom;
   /// Grows with each recorded node, so that inputs have smaller numbers.
   uint64_t sequence = 0;
-  /// The arrays were given up after a backward pass.
-  bool released = false;
 
   TapeNode();
   TapeNode(const TapeNode &) = delete;
   /// Releases long chains without recursion.
   ~TapeNode();
+
+  /// True if gradients of a result can't be asked for, or not any more.
+  bool isReleased(uint32_t result) const {
+    return result >= outputs.size() || (result < released.size() && released[result]);
+  }
+  /// Gives up what gradients of a result need; the arrays go with the last one.
+  void release(uint32_t result);
+
+private:
+  llvm::SmallBitVector released;
 };
 
 /// A number for a traced function that no other one ever has: what it is known by in keys, as the
@@ -66,9 +76,9 @@ struct LeafGradient {
 
 /// The gradients of the value at `origin`, times `cotangent`, for all leaves that it depends on.
 /// The recorded ops are rebuilt as one function (one for each stretch between copies to other
-/// devices), differentiated and compiled once for each structure. Gives the recorded arrays up
-/// unless `retain` is set. Throws weft::Error if they were given up before, or an op has no
-/// derivative.
+/// devices), differentiated and compiled once for each structure. Gives up what
+/// was recorded for the results that it passes unless `retain` is set. Throws weft::Error if that
+/// was given up before, or an op has no derivative.
 std::vector<LeafGradient> differentiate(const Origin &origin, const Array &cotangent, bool retain);
 
 } // namespace weft

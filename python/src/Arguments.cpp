@@ -1,9 +1,12 @@
 // What a call is given: its structure as a key, and its leaves.
 #include "python/src/Arguments.h"
 
-#include "python/src/Apply.h"
+#include "python/src/Conversion.h"
 #include "python/src/Errors.h"
 #include "python/src/state/Guards.h"
+#include "python/src/state/Handle.h"
+#include "python/src/state/ObjectParts.h"
+#include "python/src/state/View.h"
 
 using namespace weft;
 
@@ -26,19 +29,42 @@ uint64_t weft::nextCallNumber() {
   return ++last;
 }
 
-static void flattenTensor(TensorObject *tensor, FlatArguments &flat) {
+/// A number that becomes an input of a trace. An integer beyond int64 fits into none: it is a
+/// constant.
+static bool isNumberArgument(PyObject *object) {
+  return PyLong_CheckExact(object) ? numberFits(object, DType::Int64) : isPythonScalar(object);
+}
+
+/// A tensor of the user's class is looked into as any object: its class, and what it has in its
+/// attributes.
+static int64_t flattenClass(TensorObject *tensor, FlatArguments &flat) {
+  if (Py_TYPE(tensor) == tensorClass)
+    return 0;
+  flat.objects.push_back(reinterpret_cast<PyObject *>(Py_TYPE(tensor)));
+  PyRef attributes = instanceDict(asObject(tensor));
+  if (!attributes || PyDict_GET_SIZE(attributes.get()) == 0)
+    return 1;
+  flat.objects.push_back(attributes.get());
+  flat.converted.push_back(std::move(attributes));
+  return 3;
+}
+
+static void flattenTensor(TensorObject *tensor, bool isOfArray, FlatArguments &flat) {
   if (tensor->lens)
     refresh(tensor);
   const TensorValue &value = tensor->value;
-  bool tracked = tensor->requiresGrad || tensor->node;
+  bool tracked = tensor->isTracked();
   // How the elements lie decides what is a view of them.
-  bool isSparse = tensor->lens && tensor->lens->path.strides && !isContiguous(tensor);
+  const Lens *lens = tensor->lens.get();
+  const Shape *strides =
+      lens && lens->path.strides && !isContiguous(tensor) ? &*lens->path.strides : nullptr;
   flat.key.push_back(TensorTag | int64_t(tracked) << 8 | int64_t(tensor->isLeaf()) << 9 |
-                     int64_t(isSparse) << 10 | int64_t(value.dtype) << 16 |
+                     int64_t(strides != nullptr) << 10 | int64_t(isOfArray) << 11 |
+                     flattenClass(tensor, flat) << 12 | int64_t(value.dtype) << 16 |
                      int64_t(value.shape.size()) << 24);
   flat.key.append(value.shape.begin(), value.shape.end());
-  if (isSparse)
-    llvm::append_range(flat.key, *tensor->lens->path.strides);
+  if (strides)
+    llvm::append_range(flat.key, *strides);
   if (Device *device = value.storage ? value.storage->device() : nullptr) {
     flat.key.push_back(DeviceTag);
     flat.key.push_back(word(device));
@@ -65,8 +91,8 @@ void weft::flattenStatic(PyObject *object, FlatArguments &flat) {
 
 static void flattenAt(PyObject *object, FlatArguments &flat, unsigned depth) {
   if (isTensor(object))
-    return flattenTensor(asTensor(object), flat);
-  if (isPythonScalar(object)) {
+    return flattenTensor(asTensor(object), false, flat);
+  if (isNumberArgument(object)) {
     flat.key.push_back(ScalarTag | int64_t(weakDType(object)) << 8);
     flat.leaves.push_back(object);
     return;
@@ -75,7 +101,7 @@ static void flattenAt(PyObject *object, FlatArguments &flat, unsigned depth) {
   if (type.kind == TreeKind::Leaf && type.isArray) {
     flat.converted.push_back(toTensor(object));
     flat.madeOfArrays.push_back(flat.converted.back().get());
-    return flattenTensor(asTensor(flat.converted.back().get()), flat);
+    return flattenTensor(asTensor(flat.converted.back().get()), true, flat);
   }
   if (type.kind == TreeKind::Leaf)
     return flattenObject(object, type, flat);
@@ -101,7 +127,7 @@ PyRef weft::mapLeaves(PyObject *object, bool scalars,
   return mapTree(object, [&](PyObject *leaf, const TreeType &type) {
     bool isLeaf =
         isTensor(leaf) ||
-        (scalars && (isPythonScalar(leaf) || (type.kind == TreeKind::Leaf && type.isArray)));
+        (scalars && (isNumberArgument(leaf) || (type.kind == TreeKind::Leaf && type.isArray)));
     return isLeaf ? replace(leaf) : PyRef();
   });
 }

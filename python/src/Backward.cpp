@@ -7,6 +7,8 @@
 #include "python/src/TraceScope.h"
 #include "python/src/state/StateLock.h"
 
+#include "python/src/Conversion.h"
+#include "python/src/state/Handle.h"
 #include "llvm/ADT/MapVector.h"
 
 using namespace weft;
@@ -43,10 +45,25 @@ static bool accumulate(std::vector<LeafGradient> &gradients) {
   return true;
 }
 
+static void backwardInTrace(TraceScope &scope, TensorObject *root, PyObject *cotangent,
+                            bool retain) {
+  ValueId output = traced(root);
+  if (scope.isUsedUp(output))
+    throwError("GradientError", "backward: the values recorded for this gradient were released by "
+                                "an earlier backward(); pass retain_graph=True to that one");
+  ValueId seed = cotangent
+                     ? traced(asTensor(cotangent))
+                     : scope.graph.constant(scope.graph.dtype(output), scope.graph.shape(output),
+                                            1.0, false, scope.location());
+  for (const LeafGradientValue &found : scope.gradients(output, seed, retain))
+    accumulateGradient(asTensor(found.leaf.get()),
+                       checked(newTensor(scope.tracer(found.gradient))));
+}
+
 void weft::backward(TensorObject *root, PyObject *cotangent, bool retain) {
   root = current(root);
   const TensorValue &value = root->value;
-  if (!root->requiresGrad && !root->node)
+  if (!root->isTracked())
     throwError("GradientError",
                "backward: the tensor does not depend on any tensor that requires a "
                "gradient");
@@ -59,10 +76,8 @@ void weft::backward(TensorObject *root, PyObject *cotangent, bool retain) {
   if (cotangent && (!isTensor(cotangent) || asTensor(cotangent)->value.shape != value.shape))
     throwError("ShapeError",
                "backward: the cotangent has to be a tensor of shape " + shapeTuple(value.shape));
-  if (currentScope) {
-    currentScope->backward(root, cotangent, retain);
-    return;
-  }
+  if (currentScope)
+    return backwardInTrace(*currentScope, root, cotangent, retain);
   requireConcrete(root, "backward");
   Array seed;
   if (cotangent) {

@@ -6,6 +6,7 @@
 #include "python/src/Errors.h"
 #include "python/src/TraceScope.h"
 #include "python/src/Translated.h"
+#include "python/src/state/Handle.h"
 
 namespace py = pybind11;
 using namespace weft;

@@ -56,6 +56,8 @@ static const char *className(Error::Kind kind) {
     return "GradientError";
   case Error::Kind::IO:
     return "FileError";
+  case Error::Kind::Option:
+    return "OptionError";
   case Error::Kind::Memory:
     return "OutOfMemoryError";
   }

@@ -14,12 +14,15 @@
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "mlir/Pass/PassManager.h"
 #include "passes/Passes.h"
-#include "python/src/Apply.h"
+#include "python/src/Conversion.h"
 #include "python/src/DeviceObject.h"
+#include "python/src/Dispatch.h"
 #include "python/src/SafeTensorsFile.h"
 #include "python/src/SymbolicSizeObject.h"
+#include "python/src/TraceScope.h"
 #include "python/src/Translated.h"
 #include "python/src/state/Call.h"
+#include "python/src/state/Handle.h"
 
 #include <pybind11/stl.h>
 
@@ -170,6 +173,7 @@ private:
   /// The handles of the trace, in its order.
   std::vector<PyRef> findHandles() const {
     std::vector<PyRef> found;
+    found.reserve(traced.handles.size());
     for (size_t i = 0; i < traced.handles.size(); ++i)
       found.push_back(PyRef::borrow(
           reinterpret_cast<PyObject *>(findHandle(traced, int(i), flat.leaves, found))));

@@ -2,9 +2,9 @@
 #include "python/src/FunctionalGradient.h"
 
 #include "lib/Trace/Promotion.h"
-#include "python/src/Apply.h"
 #include "python/src/Errors.h"
 #include "python/src/TraceScope.h"
+#include "python/src/state/Handle.h"
 
 namespace py = pybind11;
 using namespace weft;
@@ -20,7 +20,7 @@ static py::object differentiationInput(py::object tensor) {
   return adopted(guarded([&] {
     TraceScope &scope = *currentScope;
     mlir::Location location = scope.location();
-    ValueId id = scope.read(asTensor(tensor.ptr()));
+    ValueId id = traced(asTensor(tensor.ptr()));
     if (scope.graph.isWeak(id))
       id = scope.graph.cast(id, defaultDType(scope.graph.dtype(id)), location);
     if (!isFloating(scope.graph.dtype(id)))
@@ -43,7 +43,7 @@ static py::object gradients(py::list outputs, py::list cotangents, py::list inpu
     auto read = [&](py::list &list) {
       llvm::SmallVector<ValueId> ids;
       for (py::handle item : list)
-        ids.push_back(scope.read(asTensor(item.ptr())));
+        ids.push_back(traced(asTensor(item.ptr())));
       return ids;
     };
     llvm::SmallVector<ValueId> wanted = read(inputs);

@@ -7,6 +7,8 @@
 #include "python/src/DeviceObject.h"
 #include "python/src/Errors.h"
 #include "python/src/PythonThreads.h"
+#include "python/src/TraceScope.h"
+#include "python/src/state/Handle.h"
 
 #include <cstring>
 #include <memory>

@@ -2,13 +2,15 @@
 #include "python/src/JitFunction.h"
 
 #include "lib/Runtime/Executor.h"
-#include "python/src/Apply.h"
+#include "python/src/Conversion.h"
 #include "python/src/Errors.h"
 #include "python/src/Export.h"
 #include "python/src/Lowered.h"
 #include "python/src/Profile.h"
+#include "python/src/TraceScope.h"
 #include "python/src/state/Call.h"
 #include "python/src/state/Execution.h"
+#include "python/src/state/Handle.h"
 #include "python/src/state/StateLock.h"
 
 #include <bit>
@@ -199,6 +201,11 @@ static int traverseSpecialization(const Specialization &specialization, visitpro
     Py_VISIT(value.get());
   for (const HandleSource &source : specialization.handles)
     Py_VISIT(source.fixed.get());
+  for (const ResultSource &source : specialization.results) {
+    Py_VISIT(source.type.get());
+    Py_VISIT(source.attributes.get());
+    Py_VISIT(source.left.get());
+  }
   Py_VISIT(specialization.resultTemplate.get());
   return specialization.guards.traverse(visit, arg);
 }

@@ -5,7 +5,9 @@
 #include "lib/Support/Interpreter.h"
 #include "lib/Trace/ExecutableCache.h"
 #include "python/src/Apply.h"
+#include "python/src/Conversion.h"
 #include "python/src/DeviceObject.h"
+#include "python/src/Dispatch.h"
 #include "python/src/Errors.h"
 #include "python/src/Export.h"
 #include "python/src/FunctionalGradient.h"
@@ -17,8 +19,10 @@
 #include "python/src/PythonThreads.h"
 #include "python/src/SafeTensorsFile.h"
 #include "python/src/SymbolicSizeObject.h"
+#include "python/src/TensorType.h"
 #include "python/src/TraceScope.h"
 #include "python/src/Translated.h"
+#include "python/src/state/Handle.h"
 
 #include <malloc.h>
 #include <pybind11/pybind11.h>

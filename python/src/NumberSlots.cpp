@@ -1,8 +1,12 @@
 // Python's operators on tensors.
 #include "python/src/Apply.h"
+#include "python/src/Conversion.h"
+#include "python/src/Element.h"
 #include "python/src/Errors.h"
 #include "python/src/Hooks.h"
+#include "python/src/TensorType.h"
 #include "python/src/TraceScope.h"
+#include "python/src/state/Handle.h"
 
 using namespace weft;
 
@@ -119,6 +123,16 @@ PyObject *divmod(PyObject *x, PyObject *y) {
   return rest ? PyTuple_Pack(2, quotient.get(), rest.get()) : nullptr;
 }
 
+/// Throws if a result of an operator in place would lose its fraction or become a truth value.
+void checkKind(DType result, DType target, const std::string &action) {
+  auto rank = [](DType dtype) { return isFloating(dtype) ? 2 : dtype == DType::Bool ? 0 : 1; };
+  if (rank(result) > rank(target))
+    throwError("DTypeError", action + ": the result is of " + std::string(dtypeName(result)) +
+                                 " and does not fit into a tensor of " +
+                                 std::string(dtypeName(target)) +
+                                 "; use the operator that gives a new tensor, or astype()");
+}
+
 /// Rebinds the left operand to the result of the operator, in its own dtype. A Python number is no
 /// place: the name gets another number.
 PyObject *inPlace(PyObject *x, PyObject *y, const char *name,
@@ -136,6 +150,7 @@ PyObject *inPlace(PyObject *x, PyObject *y, const char *name,
                                    shapeTuple(target->value.shape) + " to " +
                                    shapeTuple(asTensor(result.get())->value.shape));
     if (asTensor(result.get())->value.dtype != target->value.dtype) {
+      checkKind(asTensor(result.get())->value.dtype, target->value.dtype, action);
       OpCall cast(requireOp("weft.cast"));
       cast.resultDType = target->value.dtype;
       cast.resultShape = target->value.shape;

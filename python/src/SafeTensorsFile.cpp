@@ -6,7 +6,9 @@
 #include "lib/Runtime/Allocator.h"
 #include "lib/Trace/Placement.h"
 #include "python/src/TensorObject.h"
+#include "python/src/TraceScope.h"
 #include "python/src/Translated.h"
+#include "python/src/state/Handle.h"
 
 #include <cstring>
 

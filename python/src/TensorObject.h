@@ -1,13 +1,18 @@
-// The Python type weft.Tensor: a handle on an immutable value.
+// What a weft.Tensor consists of: a handle on an immutable value, its history, and for a view what
+// it looks into. Reading and changing handles is for state/Handle.h, applying ops for Apply.h.
 #pragma once
 
 #include "lib/Trace/Array.h"
 #include "lib/Trace/Graph.h"
 #include "lib/Trace/Tape.h"
+#include "lib/Trace/ViewPath.h"
 #include "python/src/PyRef.h"
-#include "python/src/state/Lens.h"
+
+#include "llvm/ADT/DenseSet.h"
 
 #include <memory>
+#include <optional>
+#include <utility>
 
 namespace weft {
 
@@ -44,6 +49,36 @@ struct TensorValue {
   }
 };
 
+/// The slot that views look into.
+struct Root {
+  /// The handle whose value it is. Views keep it alive.
+  TensorObject *handle = nullptr;
+  /// Set once the handle took a slot of its own (`p.data = t`): what is left for the views.
+  PyRef remnant;
+  /// Grows with each new value.
+  uint64_t generation = 0;
+  /// Of what stands in a trace for a view whose elements do not lie densely: how they lie.
+  std::optional<Shape> strides = {};
+
+  /// The handle that has the slot's value now.
+  TensorObject *holder() const;
+};
+
+/// What a view looks into, and how. Written through, the root gets a new value; read after the root
+/// changed, the steps are taken again.
+struct Lens {
+  std::shared_ptr<Root> root;
+  /// Keeps the root's handle alive.
+  PyRef owner;
+  ViewPath path;
+  /// The root's generation when the view's own value was computed.
+  uint64_t seen = 0;
+  /// Made while gradients were recorded: reads are.
+  bool tracked = false;
+  /// `.data` and `.detach()`: reads and writes have no history.
+  bool detached = false;
+};
+
 /// Handles remember which call met them last, and under which number: comparing all handles of a
 /// call with each other takes one look at each. There are fewer than 2^24 handles in a call.
 inline uint64_t makeMark(uint64_t call, uint64_t number) { return call << 24 | number; }
@@ -76,6 +111,8 @@ struct TensorObject {
     return *slot;
   }
   bool isLeaf() const { return !node && !derived; }
+  /// True if gradients of what is computed from it may be asked for.
+  bool isTracked() const { return requiresGrad || node; }
   /// Where gradients of this tensor go.
   Origin origin() {
     if (node)
@@ -94,6 +131,8 @@ inline bool isTensor(PyObject *object) {
   return Py_TYPE(object) == tensorClass || PyType_IsSubtype(Py_TYPE(object), tensorClass);
 }
 inline TensorObject *asTensor(PyObject *object) { return reinterpret_cast<TensorObject *>(object); }
+inline PyObject *asObject(TensorObject *tensor) { return reinterpret_cast<PyObject *>(tensor); }
+inline PyRef referenceTo(TensorObject *tensor) { return PyRef::borrow(asObject(tensor)); }
 
 /// For types: a tensor without a value; null on error.
 TensorObject *allocateTensor(PyTypeObject *type);
@@ -102,47 +141,40 @@ void deallocateTensor(PyObject *self);
 /// A new tensor of the base type.
 PyObject *newTensor(TensorValue value);
 
-/// The handle to read or change instead of `tensor` now: in a trace, for an older handle, that of
-/// the trace, if it has one; a view is read anew if its slot has changed. Throws.
-TensorObject *current(TensorObject *tensor);
+/// A new tensor of a class, which has the dict `attributes` if there is one. Throws PythonError.
+PyRef newTensorOf(PyTypeObject *type, TensorValue value, PyObject *attributes);
 
-/// The same, but in a trace each older handle gets one of the trace. Throws.
-TensorObject *owned(TensorObject *tensor);
+/// What makes handles that end with it: a trace. Handles remember its number.
+class HandleMaker {
+public:
+  HandleMaker();
+  ~HandleMaker();
+  HandleMaker(const HandleMaker &) = delete;
+  HandleMaker &operator=(const HandleMaker &) = delete;
 
-/// Lets `target` stand for what `source` stands for, history included: through the lens of a view,
-/// and for a handle older than the trace in progress on the trace's own. Throws.
-void adopt(TensorObject *target, TensorObject *source);
+  /// Tells this one from all others; never used again.
+  const uint64_t number;
 
-/// The same for the value alone: the history stays what it is.
-void setValue(TensorObject *target, TensorObject *source);
+  /// True for a handle that was made elsewhere, or before.
+  bool isOlder(TensorObject *tensor) const { return tensor->birth != number; }
 
-/// Throws if `target` may not be changed in place: a leaf that requires a gradient while they are
-/// recorded, a view of one, or an expanded view.
-void checkInPlace(TensorObject *target, const char *action);
+protected:
+  /// The handles that are still there.
+  llvm::DenseSet<TensorObject *> made;
 
-/// A handle of its own on the value, history included. Throws.
-PyRef clone(TensorObject *tensor);
+private:
+  friend TensorObject *allocateTensor(PyTypeObject *type);
+  friend void deallocateTensor(PyObject *self);
+};
 
-/// The tensor `.grad`, or null. Noted by the trace in progress.
-PyObject *gradientOf(TensorObject *tensor);
-
-/// Sets `.grad`; null removes it. Recorded by the trace in progress.
-void setGradient(TensorObject *tensor, PyRef gradient);
-
-/// Adds `gradient` to what the tensor has in `.grad`. Throws.
-void accumulateGradient(TensorObject *tensor, PyRef gradient);
-
-/// Throws (TracerLeakError, ConcretizationError) unless the tensor has a value that can be read
-/// now; `action` says what for: "int()".
-void requireConcrete(TensorObject *tensor, const char *action);
+/// What handles are made by on this thread now, or null.
+extern thread_local HandleMaker *currentMaker;
 
 /// The state of weft.random's global generator, of which there is a tensor on each device: this one
 /// is the host's. A trace reads and changes it, whatever device it turns out to be for, and calls
 /// use that of their device.
 extern PyObject *generatorState;
-inline bool isGeneratorState(TensorObject *tensor) {
-  return reinterpret_cast<PyObject *>(tensor) == generatorState;
-}
+inline bool isGeneratorState(TensorObject *tensor) { return asObject(tensor) == generatorState; }
 
 /// True while ops are recorded for gradients.
 extern thread_local bool gradientsEnabled;
@@ -158,13 +190,5 @@ public:
 private:
   bool former;
 };
-
-/// Makes the type and adds it to the module; -1 on error.
-int registerTensorType(PyObject *module);
-
-/// The slots of NumberSlots.cpp, ended by a zero slot.
-extern PyType_Slot numberSlots[];
-/// "__float__" and so on: the element of a tensor of one element. Throws for tracers.
-PyRef elementOf(TensorObject *tensor, const char *action);
 
 } // namespace weft

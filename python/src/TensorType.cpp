@@ -1,12 +1,18 @@
 // The Python type of tensors: its attributes and methods.
+#include "python/src/TensorType.h"
+
 #include "python/src/Apply.h"
 #include "python/src/Backward.h"
+#include "python/src/Conversion.h"
 #include "python/src/DeviceObject.h"
+#include "python/src/Element.h"
 #include "python/src/Errors.h"
 #include "python/src/Hooks.h"
 #include "python/src/Interop.h"
 #include "python/src/SymbolicSizeObject.h"
 #include "python/src/TraceScope.h"
+#include "python/src/state/Handle.h"
+#include "python/src/state/View.h"
 
 #include <structmember.h>
 

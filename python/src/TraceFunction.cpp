@@ -1,11 +1,15 @@
 // From a call of a Python function to a specialization.
 #include "lib/Trace/Promotion.h"
-#include "python/src/Apply.h"
+#include "python/src/Conversion.h"
 #include "python/src/DeviceObject.h"
 #include "python/src/Errors.h"
 #include "python/src/Hooks.h"
+#include "python/src/TraceScope.h"
+#include "python/src/state/Handle.h"
+#include "python/src/state/ObjectParts.h"
 #include "python/src/state/ReadRecorder.h"
 #include "python/src/state/Specialization.h"
+#include "python/src/state/View.h"
 
 #include <algorithm>
 #include <chrono>
@@ -90,8 +94,10 @@ private:
 /// Sets the trace in progress for a scope.
 class ActiveScope {
 public:
-  explicit ActiveScope(TraceScope *scope) : former(std::exchange(currentScope, scope)) {}
-  ~ActiveScope() { currentScope = former; }
+  explicit ActiveScope(TraceScope *scope) : former(std::exchange(currentScope, scope)) {
+    currentMaker = scope;
+  }
+  ~ActiveScope() { currentMaker = currentScope = former; }
 
 private:
   TraceScope *former;
@@ -108,9 +114,12 @@ PyRef Tracer::tensorArgument(size_t leaf) {
   auto [first, isNew] = leafNumbers.try_emplace(source, int(leaf));
   if (!isNew)
     return tracers[first->second];
-  PyRef tracer = checked(newTensor(std::move(value)));
+  // One dict of attributes: what the function sets, the argument has.
+  bool isPlain = Py_TYPE(source) == tensorClass;
+  PyRef attributes = isPlain ? PyRef() : instanceDict(asObject(source));
+  PyRef tracer = newTensorOf(Py_TYPE(source), std::move(value), attributes.get());
   TensorObject *inside = asTensor(tracer.get());
-  inside->requiresGrad = source->requiresGrad || source->node;
+  inside->requiresGrad = source->isTracked();
   inside->derived = !source->isLeaf();
   if (inside->derived)
     scope->noteComputedOutside(id);
@@ -321,7 +330,11 @@ void Tracer::collectResult(PyObject *value) {
 
 void Tracer::addResult(TensorObject *inside, ResultSource source) {
   source.isLeaf = inside->requiresGrad && inside->isLeaf();
-  source.output = addOutput(scope->read(inside), inside->requiresGrad && !inside->isLeaf());
+  if (Py_TYPE(inside) != tensorClass && !scope->outsideOf(inside)) {
+    source.type = PyRef::borrow(reinterpret_cast<PyObject *>(Py_TYPE(inside)));
+    source.attributes = instanceDict(asObject(inside));
+  }
+  source.output = addOutput(traced(inside), inside->requiresGrad && !inside->isLeaf());
   result->results.push_back(std::move(source));
 }
 
@@ -399,12 +412,12 @@ void Tracer::collectEffects() {
                                      "tensor of weft but an array: the array would not change; "
                                      "pass weft.asarray(...) of it, or return the new value");
     if (changes) {
-      auto output = int(addOutput(scope->read(stand), stand->requiresGrad && stand->derived));
+      auto output = int(addOutput(traced(stand), stand->requiresGrad && stand->derived));
       result->effects.push_back({handleNumber(handle), false, output, entry.replaced});
     }
     if (entry.gradientSet) {
       PyObject *gradient = stand->slot ? stand->slot->gradient.get() : nullptr;
-      int output = gradient ? int(addOutput(scope->read(asTensor(gradient)), false)) : -1;
+      int output = gradient ? int(addOutput(traced(asTensor(gradient)), false)) : -1;
       gradients.push_back({result->effects.size(), asTensor(gradient)});
       result->effects.push_back({handleNumber(handle), true, output});
     }
@@ -417,7 +430,7 @@ void Tracer::collectHidden() {
     if (input.handle) {
       TensorObject *handle = asTensor(input.handle.get());
       source.handle = handleNumber(handle);
-      source.requiresGrad = handle->requiresGrad || handle->node;
+      source.requiresGrad = handle->isTracked();
       source.array = {};
     }
     result->hidden.push_back(std::move(source));

@@ -1,38 +1,15 @@
 // Tracing: reads and writes of handles while a user's function runs on tracers.
 #include "python/src/TraceScope.h"
 
-#include "python/src/Apply.h"
 #include "python/src/Errors.h"
+#include "python/src/state/StateLock.h"
+#include "python/src/state/View.h"
 
 #include <algorithm>
 
 using namespace weft;
 
 thread_local TraceScope *weft::currentScope = nullptr;
-
-uint64_t weft::nextTraceNumber() {
-  static uint64_t last = 0;
-  return ++last;
-}
-
-/// Those that exist; one in all but rare cases.
-static llvm::SmallVector<TraceScope *> &scopes() {
-  static auto &list = *new llvm::SmallVector<TraceScope *>();
-  return list;
-}
-
-TraceScope::TraceScope() : number(nextTraceNumber()) { scopes().push_back(this); }
-TraceScope::~TraceScope() { llvm::erase(scopes(), this); }
-
-void TraceScope::noteGone(TensorObject *tensor) {
-  for (TraceScope *scope : scopes())
-    if (scope->number == tensor->birth)
-      scope->made.erase(tensor);
-}
-
-static PyRef referenceTo(TensorObject *tensor) {
-  return PyRef::borrow(reinterpret_cast<PyObject *>(tensor));
-}
 
 //===----------------------------------------------------------------------===//
 // Values
@@ -77,10 +54,29 @@ void TraceScope::meet(TensorObject *tensor) {
     place = tensor->value.storage->device();
 }
 
+void weft::requireConcrete(TensorObject *tensor, const char *action) {
+  const TensorValue &value = tensor->value;
+  if (!value.isTracer()) {
+    // Another call may begin as soon as one is done.
+    while (!value.storage)
+      if (!waitForStateChanges())
+        throwError("WeftError", "the tensor is being updated by the call that was interrupted");
+    return;
+  }
+  std::string made = value.scope->lineOf(value.id).text();
+  if (!value.scope->active || value.scope.get() != currentScope)
+    throwError("TracerLeakError",
+               "this tensor was made at " + made +
+                   " while a function was traced, and has no value outside of that trace; return "
+                   "it from the function, or assign it to a tensor that exists before the call");
+  throwError("ConcretizationError",
+             std::string(action) + " needs the value of a tensor (made at " + made +
+                 ") that is only known when the compiled function runs. Use weft.where(condition, "
+                 "a, b) for a choice, move the statement out of the function, or mark the argument "
+                 "as static");
+}
+
 ValueId TraceScope::read(TensorObject *tensor) {
-  tensor = own(tensor);
-  if (tensor->lens)
-    refresh(tensor);
   ValueId id = tensor->value.id;
   if (!tensor->value.isTracer()) {
     auto [found, isNew] = constants.try_emplace(tensor, 0);
@@ -223,7 +219,7 @@ TensorObject *TraceScope::own(TensorObject *tensor) {
   hidden.push_back({referenceTo(tensor), tensor->value.array()});
   PyRef stand = checked(newTensor(tracer(id)));
   TensorObject *inside = asTensor(stand.get());
-  inside->requiresGrad = tensor->requiresGrad || tensor->node;
+  inside->requiresGrad = tensor->isTracked();
   inside->derived = !tensor->isLeaf();
   if (inside->derived)
     computedOutside.push_back(id);
@@ -367,39 +363,31 @@ void TraceScope::checkReach(ValueId id, llvm::function_ref<bool(TensorObject *)>
                "function, or change the tensor before the call");
 }
 
-void TraceScope::backward(TensorObject *root, PyObject *cotangent, bool retain) {
+std::vector<LeafGradientValue> TraceScope::gradients(ValueId output, ValueId seed, bool retain) {
   mlir::Location here = location();
-  ValueId output = read(root);
-  if (isUsedUp(output))
-    throwError("GradientError", "backward: the values recorded for this gradient were released by "
-                                "an earlier backward(); pass retain_graph=True to that one");
-  ValueId seed = cotangent
-                     ? read(asTensor(cotangent))
-                     : graph.constant(graph.dtype(output), graph.shape(output), 1.0, false, here);
   llvm::SmallVector<ValueId> wanted;
-  std::vector<TracedLeaf> asked = leaves;
-  for (const TracedLeaf &leaf : asked)
+  for (const TracedLeaf &leaf : leaves)
     wanted.push_back(leaf.id);
   llvm::append_range(wanted, computedOutside);
-  auto gradients = graph.gradients({output}, {seed}, wanted);
+  auto found = graph.gradients({output}, {seed}, wanted);
   if (!retain)
     anyInHistory(output, [this](ValueId value) {
       if (histories.contains(value))
         usedUp.insert(value);
       return false;
     });
-  for (size_t i = asked.size(); i < gradients.size(); ++i)
-    if (gradients[i])
+  for (size_t i = leaves.size(); i < found.size(); ++i)
+    if (found[i])
       throwError("UnsupportedError",
                  "backward: a compiled function can't follow the history of a tensor that was "
                  "computed before the call; compute it inside, or call backward() outside");
-  for (auto [leaf, gradient] : llvm::zip(asked, gradients)) {
+  std::vector<LeafGradientValue> results;
+  for (auto [leaf, gradient] : llvm::zip(leaves, found)) {
     if (!gradient)
       continue;
     // A constant for later gradients, as outside.
-    ValueId constant = detached(*gradient, here);
-    rememberLine(constant);
-    PyRef tensor = checked(newTensor(tracer(constant)));
-    accumulateGradient(asTensor(leaf.handle.get()), std::move(tensor));
+    results.push_back({leaf.handle, detached(*gradient, here)});
+    rememberLine(results.back().gradient);
   }
+  return results;
 }

@@ -40,6 +40,12 @@ struct SharedHandle {
   bool reachedElsewhere = false;
 };
 
+/// The gradient that a backward() in the trace finds for a leaf.
+struct LeafGradientValue {
+  PyRef leaf;
+  ValueId gradient;
+};
+
 /// An entry of a dict from outside that the function replaces.
 struct Store {
   PyRef dict, key;
@@ -47,15 +53,9 @@ struct Store {
 };
 
 /// A trace in progress: its graph, and what it has met from outside.
-class TraceScope : public std::enable_shared_from_this<TraceScope> {
+class TraceScope : public HandleMaker, public std::enable_shared_from_this<TraceScope> {
 public:
-  TraceScope();
-  ~TraceScope();
-  TraceScope(const TraceScope &) = delete;
-
   Graph graph;
-  /// Tells this trace from all others; handles remember the trace that made them.
-  const uint64_t number;
   /// False once the function returned: the graph is gone, tracers are dead.
   bool active = true;
   /// A tracer for a new argument of the trace.
@@ -86,18 +86,17 @@ public:
   /// Called for each tensor that the trace meets.
   void meet(TensorObject *tensor);
 
-  /// True for a handle that was not made in this trace.
-  bool isOlder(TensorObject *tensor) const { return tensor->birth != number; }
   /// True for a handle that stands for one from outside.
   bool isShared(TensorObject *tensor) const { return stands.contains(tensor); }
   /// The handle from outside that `tensor` stands for; null if there is none.
   TensorObject *outsideOf(TensorObject *tensor) const;
-  /// The handle that stands for an older one, made if need be; the same handle for others.
+  /// The handle that stands for an older one, made if need be; the same handle for others. One that
+  /// stands for a view has yet to be read.
   TensorObject *own(TensorObject *tensor);
   /// The same, but an older handle that the trace has not met stays what it is.
   TensorObject *known(TensorObject *tensor);
 
-  /// The value in the graph that the tensor has now.
+  /// The value in the graph of a handle of the trace that is up to date.
   ValueId read(TensorObject *tensor);
 
   /// A tracer for a value of the graph.
@@ -120,9 +119,9 @@ public:
   /// Says what a value with gradients was computed from.
   void noteHistory(ValueId result, llvm::ArrayRef<ValueId> operands);
 
-  /// Builds gradients of `root` and accumulates them in the leaves' `.grad`. Unless `retain` is set
-  /// the history of `root` is used up.
-  void backward(TensorObject *root, PyObject *cotangent, bool retain);
+  /// Builds gradients of `output`, times `seed`, for the leaves that it depends on. Unless `retain`
+  /// is set its history is used up. Throws.
+  std::vector<LeafGradientValue> gradients(ValueId output, ValueId seed, bool retain);
 
   /// True if gradients of `id` need what a backward() in the trace has given up.
   bool isUsedUp(ValueId id) const;
@@ -130,9 +129,6 @@ public:
   /// that only the trace has: one from outside, or one for which `isKept` is true.
   void checkReach(ValueId id, llvm::function_ref<bool(TensorObject *)> isKept) const;
 
-  /// Called for each handle that is made in the trace, and for each that goes.
-  void noteMade(TensorObject *tensor) { made.insert(tensor); }
-  static void noteGone(TensorObject *tensor);
   /// The tensors of the trace that are still there once the trace lets go of them, but for those
   /// that stand for handles from outside and are kept by nobody; in the order of their values.
   std::vector<PyRef> letGo();
@@ -177,7 +173,6 @@ private:
   bool anyInHistory(ValueId id, llvm::function_ref<bool(ValueId)> found) const;
 
   std::optional<Device *> place;
-  llvm::DenseSet<TensorObject *> made;
   /// By the older handle; by the one that stands for it.
   std::unordered_map<TensorObject *, TensorObject *> standOf;
   std::unordered_map<TensorObject *, size_t> stands;
@@ -202,7 +197,8 @@ private:
 /// The trace in progress on this thread, or null.
 extern thread_local TraceScope *currentScope;
 
-/// A number of the trace's own for each trace, never used again.
-uint64_t nextTraceNumber();
+/// Throws (TracerLeakError, ConcretizationError) unless the tensor has a value that can be read
+/// now; `action` says what for: "int()".
+void requireConcrete(TensorObject *tensor, const char *action);
 
 } // namespace weft

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins as _builtins
 import math as _math
+import operator as _operator
 from pathlib import Path as _Path
 
 from . import _interpreters as _interpreters
@@ -190,8 +191,12 @@ def trim() -> _builtins.int:
 
 
 def set_num_threads(count: _builtins.int) -> None:
-    """Changes how many threads run kernels, the caller included. Raises WeftError below 1."""
-    _core.set_thread_count(count)
+    """Changes how many threads run kernels, the caller included.
+
+    Raises OptionError below 1 and above 1024.
+    """
+    # Beyond what C++ takes, any number is as wrong as the next.
+    _core.set_thread_count(_builtins.min(_builtins.max(_operator.index(count), -1), 1 << 30))
 
 
 def get_num_threads() -> _builtins.int:

@@ -10,9 +10,11 @@ import contextlib
 import functools
 import inspect
 import numbers
+import re
 import sys
 import types
 import typing
+import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -131,6 +133,22 @@ def _is_own(error: BaseException) -> bool:
     )
 
 
+#: The place and the operation that a message begins with.
+_NAMED = re.compile(r"(?P<place>(?:[^\n]*?:\d+: )?)(?P<name>\w+): ")
+_inner_messages: weakref.WeakKeyDictionary[WeftError, str] = weakref.WeakKeyDictionary()
+
+
+def _name_caller(error: WeftError, name: str) -> None:
+    """Puts the function that the user called before the operation of it that failed."""
+    if not error.args or not _is_own(error):
+        return
+    message = _inner_messages.setdefault(error, str(error.args[0]))
+    found = _NAMED.match(message)
+    if found and found["name"] != name:
+        rest = message[found.end("place") :]
+        error.args = (f"{found['place']}{name}: {rest}", *error.args[1:])
+
+
 @functools.cache
 def explained(function: Callable, owner: type = object) -> Callable:
     """The function, with errors of weft where Python's own come from inside of it.
@@ -148,7 +166,9 @@ def explained(function: Callable, owner: type = object) -> Callable:
                     f"{owner.__name__}",
                 )
             return function(*arguments, **options)
-        except WeftError:
+        except WeftError as error:
+            if owner is object:
+                _name_caller(error, function.__name__)
             raise
         except tuple(_KINDS) as error:
             if not _is_own(error):

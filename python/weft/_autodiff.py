@@ -11,7 +11,7 @@ from typing import Any
 from . import _core
 from ._core import Tensor
 from ._creation import _fail, asarray, ones_like, zeros_like
-from ._errors import DTypeError, ShapeError
+from ._errors import DTypeError, OptionError, ShapeError
 
 
 class _GradientMode:
@@ -176,13 +176,18 @@ def _call_with_inputs(
 ) -> tuple[Any, list[Any], list[Tensor]]:
     """f's result on inputs that differentiation can tell from other uses; their trees; leaves."""
     arguments, trees, leaves = list(args), [], []
+    made: set[int] = set()
     for number in argnums:
         if not -len(args) <= number < len(args):
             raise _fail(ShapeError, f"argnums names argument {number}, but there are {len(args)}")
-        tree = tree_map(lambda leaf: _core.differentiation_input(asarray(leaf)), args[number])
-        arguments[number] = tree
-        trees.append(tree)
-        leaves.extend(tree_leaves(tree))
+        place = number % len(args)
+        if place not in made:
+            made.add(place)
+            arguments[place] = tree_map(
+                lambda leaf: _core.differentiation_input(asarray(leaf)), args[place]
+            )
+        trees.append(arguments[place])
+        leaves.extend(tree_leaves(arguments[place]))
     former = _core.set_gradients_enabled(True)
     try:
         return fun(*arguments, **kwargs), trees, leaves
@@ -210,6 +215,9 @@ def value_and_grad(
         ShapeError: the value has more than one element. DTypeError: a leaf is not floating.
     """
     numbers = [argnums] if isinstance(argnums, int) else list(argnums)
+    for number in numbers:
+        if not isinstance(number, int):
+            raise _fail(OptionError, f"argnums has to be an int or several, not {argnums!r}")
 
     def evaluate(*args: Any, **kwargs: Any) -> Any:
         result, trees, leaves = _call_with_inputs(fun, numbers, args, kwargs)
@@ -245,18 +253,23 @@ def grad(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False)
 
 
 def _seeds(outputs: list[Tensor], cotangents: Any, name: str) -> list[Tensor]:
-    """The leaves of ``cotangents``, one of the shape and dtype of each output."""
+    """The leaves of ``cotangents``, one of the shape and dtype of each output.
+
+    For "jvp" these are called tangents and inputs.
+    """
+    seed_word, word = ("tangent", "input") if name == "jvp" else ("cotangent", "output")
     seeds = tree_leaves(cotangents)
     if len(outputs) != len(seeds):
         raise _fail(
-            ShapeError, f"{name}: {len(outputs)} outputs need as many cotangents, not {len(seeds)}"
+            ShapeError,
+            f"{name}: {len(outputs)} {word}s need as many {seed_word}s, not {len(seeds)}",
         )
     seeds = [asarray(seed).astype(out.dtype) for seed, out in zip(seeds, outputs, strict=True)]
     for seed, out in zip(seeds, outputs, strict=True):
         if seed.shape != out.shape:
             raise _fail(
                 ShapeError,
-                f"{name}: a cotangent of shape {seed.shape} for an output of shape {out.shape}",
+                f"{name}: a {seed_word} of shape {seed.shape} for an {word} of shape {out.shape}",
             )
     return seeds
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dis
 import functools
+import re
 import types
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -38,9 +39,15 @@ class NamesOfCode(NamedTuple):
     lines: Mapping[str, int]
 
 
+#: The attributes that "{0.name}" and "{.name}" ask for.
+_FORMATTED = re.compile(r"\{[^{}]*\}")
+
+
 def _strings(constant: object) -> Iterator[str]:
     if isinstance(constant, str):
         yield constant
+        for field in _FORMATTED.findall(constant):
+            yield from re.findall(r"\.(\w+)", field)
     elif isinstance(constant, (tuple, frozenset)):
         for item in constant:
             yield from _strings(item)

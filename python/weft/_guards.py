@@ -16,11 +16,12 @@ import enum
 import functools
 import gc
 import importlib.util
+import operator
 import re
 import sys
 import types
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ._code_names import NamesOfCode, names_of
@@ -76,7 +77,10 @@ _UNCHANGING = (
     types.GetSetDescriptorType,
     types.MemberDescriptorType,
     types.ClassMethodDescriptorType,
+    type(vars(collections.namedtuple("_Pair", "first"))["first"]),
 )
+#: Functions that take the name of an attribute: who calls them by another name may give any.
+_BY_NAME = (getattr, hasattr, setattr, delattr)
 #: Hashable by value, yet with parts that can change.
 _NO_VALUES = (tuple, frozenset, Tensor, weakref.ref, types.BuiltinFunctionType)
 #: Modules in C whose functions ask the operating system, the clock or a generator of numbers.
@@ -267,6 +271,17 @@ class Scanner:
         self._mention(names)
         self._expand_all()
 
+    def _ask_by_name(self, value: Any, found_as: str) -> None:
+        """Mentions the attributes that an object asks others for, without code that names them."""
+        if any(value is function for function in _BY_NAME):
+            if not found_as.startswith("builtin "):
+                self._mention(_ANY_NAME)
+        elif isinstance(value, operator.attrgetter | operator.methodcaller):
+            names = frozenset(
+                name for text in _texts_in(value.__reduce__()) for name in text.split(".")
+            )
+            self._mention(_NO_NAME._replace(attributes=names))
+
     def called(self, function: Any, line: str) -> None:
         """Called when the trace calls a function in C that it has not called before."""
         owner = function.__self__
@@ -429,6 +444,8 @@ class Scanner:
         if _is_constant(value):
             self._append(part, (key, CONSTANT, value, -1, path))
             return
+        if callable(value):
+            self._ask_by_name(value, path)
         known = self.numbers.get(id(value))
         if known is not None:
             self._append(part, (key, SAME, value, known, path))
@@ -637,6 +654,20 @@ class Scanner:
                 self._edge(part, descriptor, descriptor.__get__(item.value), path)
             except AttributeError:
                 self._append(part, (descriptor, ABSENT, None, -1, path))
+
+
+_NO_NAME = names_of((lambda: None).__code__)
+_ANY_NAME = _NO_NAME._replace(dynamic=True)
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from _texts_in(item)
+    elif isinstance(value, functools.partial):
+        yield from _texts_in(value.args)
 
 
 def _instance_dictionary(value: Any) -> dict | None:

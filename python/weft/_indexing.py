@@ -267,7 +267,9 @@ def _bounds(item: Any, x: Tensor, dimension: int) -> tuple[int, int, int]:
         if isinstance(size, SymbolicSize):
             return 0, 1, size
         start, stop, step = item.indices(size)
-        return start, step, len(range(start, stop, step))
+        count = len(range(start, stop, step))
+        # Of one element the step says nothing, and it may be as large as Python's numbers.
+        return start, step if count > 1 else 1, count
     if isinstance(size, SymbolicSize):
         return item, 1, 1
     if not -size <= item < size:

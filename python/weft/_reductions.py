@@ -148,12 +148,14 @@ def logsumexp(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False) -> Ten
     from ._ops import exp, isfinite, log, stop_gradient, where
 
     x = _floating(asarray(x))
+    axes = normalize_axes(axis, x.ndim, "logsumexp")
+    if builtins.any(x.shape[i] == 0 for i in axes):
+        return log(sum(exp(x), axis=axis, keepdims=keepdims))
     largest = stop_gradient(max(x, axis=axis, keepdims=True))
     largest = where(isfinite(largest), largest, 0.0)
     total = log(sum(exp(x - largest), axis=axis, keepdims=True)) + largest
     if keepdims:
         return total
-    axes = normalize_axes(axis, x.ndim, "logsumexp")
     return reshape(total, [size for i, size in enumerate(x.shape) if i not in axes])
 
 

@@ -144,11 +144,17 @@ def uniform(
     """Numbers uniform in [low, high).
 
     Raises:
-        DTypeError: the dtype is not floating.
+        DTypeError: the dtype is not floating. OutOfRangeError: high - low is beyond it.
     """
     from ._ops import where
 
     wanted = as_dtype(dtype)
+    known = wanted.kind == "floating" and not any(isinstance(x, Tensor) for x in (low, high))
+    if known and not abs(high - low) <= finfo(wanted).max:
+        raise _fail(
+            OutOfRangeError,
+            f"uniform: from {low} to {high} is further than the largest {wanted.name}",
+        )
     values = _unit(_next_key(device) if key is None else key, _shape(shape), wanted)
     if isinstance(low, Tensor) or isinstance(high, Tensor):
         return values * (high - low) + low

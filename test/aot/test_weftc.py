@@ -145,6 +145,16 @@ def test_one_path_for_two_outputs(program: Path) -> None:
     assert not out.exists()
 
 
+def test_the_program_is_not_written_over(program: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.o"
+    link.symlink_to(program)
+    for path in (program, link):
+        for option in (["-o"], ["-o", tmp_path / "net.o", "--header"]):
+            assert "would replace the program" in error_of(program, *option, path)
+    assert program.read_text() == IDENTITY
+    assert not (tmp_path / "net.o").exists()
+
+
 def test_same_input_same_output(program: Path, tmp_path: Path) -> None:
     contents = set()
     for name in ("a", "b"):

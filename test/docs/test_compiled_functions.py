@@ -30,6 +30,7 @@ _NAMES = {
     "LOG": [],
     "LARGE": list(range(250_000)),
     "KNOT": _KNOT,
+    "PAIR": [weft.ones(2), weft.zeros(2)],
 }
 
 

@@ -7,6 +7,7 @@ to this tree, and shows for each that it finds what it is there for.
 from __future__ import annotations
 
 import ast
+import graphlib
 import re
 import subprocess
 from collections.abc import Callable, Iterator
@@ -78,6 +79,29 @@ def _include_problem(root: Path, path: Path, room: str, quoted: bool, header: st
 
 def _room_of(name: str) -> str | None:
     return next((room for room in INCLUDABLE_ROOMS if name.startswith(room)), None)
+
+
+# The rooms in which a header and its source count as one file, and files never include each other.
+ROOMS_IN_LAYERS = ("python/src/", "passes/", "lib/Trace/", "lib/Support/")
+
+
+def layers(root: Path) -> Iterator[str]:
+    """No file of a room in layers includes itself by way of others.
+
+    So that each can be read, and changed, with what is below it alone.
+    """
+    for room in ROOMS_IN_LAYERS:
+        included: dict[str, set[str]] = {}
+        for path in source_files(root, *CPP_SUFFIXES):
+            stem = str(path.relative_to(root).with_suffix(""))
+            if stem.startswith(room):
+                names = re.findall(rf'^#include "({room}[^"]+)\.h"', path.read_text(), re.MULTILINE)
+                included.setdefault(stem, set()).update(set(names) - {stem})
+        try:
+            graphlib.TopologicalSorter(included).prepare()
+        except graphlib.CycleError as error:
+            circle = error.args[1][::-1]
+            yield f"{circle[0]}: is in a circle: {' includes '.join(circle)}"
 
 
 def one_test_per_pass(root: Path) -> Iterator[str]:
@@ -346,6 +370,7 @@ def _without_comments(code: str) -> str:
 
 RULES: tuple[Callable[[Path], Iterator[str]], ...] = (
     include_directions,
+    layers,
     one_test_per_pass,
     no_operation_lists,
     docstrings,

@@ -45,6 +45,14 @@ GOOD: list[tuple[Rule, dict[str, str]]] = [
         },
     ),
     (
+        house_rules.layers,
+        {
+            "lib/Trace/A.h": '#include "lib/Trace/B.h"\n',
+            "lib/Trace/A.cpp": '#include "lib/Trace/A.h"\n#include "lib/Trace/C.h"\n',
+            "lib/Trace/B.h": '#include "lib/Trace/C.h"\n',
+        },
+    ),
+    (
         house_rules.one_test_per_pass,
         {
             "passes/fusion/FuseElementwise.cpp": (
@@ -135,6 +143,15 @@ BAD: list[tuple[Rule, str, dict[str, str]]] = [
         house_rules.include_directions,
         "passes/a/A.cpp:1",
         {"passes/a/A.cpp": '#include "B.h"\n', "passes/a/B.h": ""},
+    ),
+    (
+        house_rules.layers,
+        "lib/Trace/A",
+        {
+            "lib/Trace/A.h": '#include "lib/Trace/B.h"\n',
+            "lib/Trace/B.cpp": '#include "lib/Trace/C.h"\n',
+            "lib/Trace/C.cpp": '#include "lib/Trace/A.h"\n',
+        },
     ),
     (
         house_rules.one_test_per_pass,

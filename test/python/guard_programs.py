@@ -662,3 +662,67 @@ def python_state_that_the_function_changes() -> Program:
         return x * outside.calls + len(log)
 
     return f, [lambda: setattr(outside, "flag", False), lambda: None, lambda: log.clear()]
+
+
+class Shaped:
+    def __init__(self, scale: float) -> None:
+        self.scale = scale
+        self.inner = Plain(rate=scale)
+
+    def by(self, factor: float) -> float:
+        return self.scale * factor
+
+
+GET_SCALE = operator.attrgetter("scale")
+GET_BOTH = operator.attrgetter("scale", "inner.rate")
+CALL_BY = operator.methodcaller("by", 2.0)
+CALL_BY_NAME = operator.methodcaller("by", factor=3.0)
+READ = getattr
+READS = {"get": getattr, "has": hasattr}
+
+
+def _of_shaped(read: Callable[[Shaped], float]) -> Program:
+    outside = Shaped(2.0)
+
+    def f(x: Any) -> Any:
+        return x * read(outside)
+
+    return f, [
+        lambda: setattr(outside, "scale", 5.0),
+        lambda: setattr(outside.inner, "rate", 7.0),
+        lambda: setattr(outside, "inner", Plain(rate=9.0)),
+        lambda: setattr(outside, "by", lambda factor: factor),
+    ]
+
+
+#: Reads of attributes that the code of the function does not name.
+_READERS: dict[str, Callable[[Shaped], float]] = {
+    "getter": lambda s: GET_SCALE(s),
+    "getter_of_several": lambda s: sum(GET_BOTH(s)),
+    "sorted_by_getter": lambda s: sorted([s, Shaped(3.0)], key=GET_SCALE)[0].scale,
+    "method_caller": lambda s: CALL_BY(s),
+    "method_caller_by_name": lambda s: CALL_BY_NAME(s),
+    "alias_of_getattr": lambda s: READ(s, "".join(["sca", "le"])),
+    "getattr_in_a_dict": lambda s: READS["get"](READS["get"](s, "".join(["in", "ner"])), "rate"),
+    "format": lambda s: float(f"{s.scale}") + float(f"{s.inner.rate}"),
+    "format_spec": lambda s: float(format(s.scale, ".3f")),
+    "formatted": lambda s: float(f"{s.scale:.2f}"),
+}
+for _name, _reader in _READERS.items():
+    PROGRAMS[f"read_by_{_name}"] = functools.partial(_of_shaped, _reader)
+
+
+@_program
+def partial_of_getattr() -> Program:
+    outside = Plain(scale=2.0)
+    get = functools.partial(getattr, outside, "scale")
+    return lambda x: x * get(), [lambda: setattr(outside, "scale", 5.0)]
+
+
+@_program
+def getattr_by_map() -> Program:
+    outside = [Plain(scale=2.0), Plain(scale=3.0)]
+    names = ["sca" + "le", "scale"]
+    return lambda x: x * sum(map(getattr, outside, names)), [
+        lambda: setattr(outside[1], "scale", 5.0)
+    ]

@@ -417,7 +417,9 @@ def _train(
     y = weft.asarray(np.arange(len(inputs)) % 3, device=device)
     run = weft.jit(step) if compiled else step
     losses = [run(x, y).item() for _ in range(3)]
-    assert all(tensor.device == device for tensor in optimizer._state.values())
+    assert all(
+        tensor.device == device for kept in optimizer.state.values() for tensor in kept.values()
+    )
     return losses, [tensor.cpu().numpy() for tensor in net.state_dict().values()]
 
 
@@ -481,7 +483,9 @@ def test_an_optimizer_moves_after_its_parameters(device: weft.device) -> None:
     optimizer.to(device).step()
     state = optimizer.state_dict()
     optimizer.load_state_dict(state)
-    assert all(tensor.device == device for tensor in optimizer._state.values())
+    assert all(
+        tensor.device == device for kept in optimizer.state.values() for tensor in kept.values()
+    )
 
 
 # Files and programs ----------------------------------------------------------------------------

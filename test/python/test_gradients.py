@@ -327,3 +327,25 @@ def test_gradients_have_the_dtype_of_their_input(dtype: str) -> None:
 def test_integers_have_no_gradient() -> None:
     with pytest.raises(weft.DTypeError):
         weft.grad(lambda t: weft.sum(t * 1.0))(weft.asarray(np.array([1, 2])))
+
+
+def test_an_argument_may_be_named_twice():
+    def product(z, y):
+        return weft.sum(z * y)
+
+    arguments = weft.ones(2), weft.full((2,), 3.0)
+    for numbers in ((0, 0), (0, -2), (1, 0, 1), (-1, 1)):
+        found = weft.grad(product, argnums=numbers)(*arguments)
+        assert [g.tolist() for g in found] == [[[3.0] * 2, [1.0] * 2][n % 2] for n in numbers]
+    for wrong in ("ab", [0, "a"], [1.5]):
+        with pytest.raises(weft.OptionError, match="argnums"):
+            weft.grad(product, argnums=wrong)
+
+
+@pytest.mark.parametrize("x", [0.0, 1e-40, 1.0])
+@pytest.mark.parametrize("y", [1e-40, -2.9e-39, 1e-30, 3.0])
+def test_quotients_by_tiny_numbers(x, y):
+    found = weft.grad(lambda v: weft.asarray(x) / v)(weft.asarray(y)).item()
+    v = torch.tensor(y, requires_grad=True)
+    (torch.tensor(x) / v).backward()
+    np.testing.assert_allclose(found, v.grad.item(), rtol=4 * np.finfo(np.float32).eps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import operator
 import threading
 import weakref
 from collections.abc import Callable
@@ -505,3 +506,36 @@ def test_vjp_and_jvp_call_the_function_once() -> None:
     assert len(calls) == 1
     weft.jvp(square, (weft.ones(2),), (weft.ones(2),))
     assert len(calls) == 2
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(
+    ("dtype", "operation", "other", "expected"),
+    [
+        ("int32", operator.iadd, 0.5, None),
+        ("int64", operator.iadd, 1.5, None),
+        ("int64", operator.itruediv, 2, None),
+        ("int64", operator.ipow, 0.5, None),
+        ("uint8", operator.imul, weft.asarray([0.5, 0.5]), None),
+        ("bool", operator.iadd, 1, None),
+        ("bool", operator.iand, False, [False, False]),
+        ("int8", operator.iadd, weft.asarray([1, 2], dtype="int32"), [2, 3]),
+        ("int64", operator.ifloordiv, 2, [0, 0]),
+        ("float16", operator.imul, weft.asarray([0.5, 2.0], dtype="float64"), [0.5, 2.0]),
+        ("float32", operator.iadd, True, [2.0, 2.0]),
+    ],
+)
+def test_results_fit_into_what_they_replace(
+    dtype: str, operation: Callable, other: object, expected: list | None, compiled: bool
+) -> None:
+    """As by NumPy's rule "same_kind": no fraction is lost, and no number becomes a truth value."""
+    x = weft.ones((2,), dtype=dtype)
+    run = _either(compiled, lambda value: operation(value, other))
+    if expected is None:
+        with pytest.raises(weft.DTypeError, match=f"does not fit into a tensor of {dtype}"):
+            run(x)
+        expected = [1, 1]
+    else:
+        run(x)
+    assert x.tolist() == expected
+    assert x.dtype.name == dtype

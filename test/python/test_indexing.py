@@ -420,3 +420,14 @@ def test_state_that_is_written_over_is_read_before() -> None:
         assert_same_bits(before, expected)
         assert_same_bits(total, x.sum(0))
         assert_same_bits(state, x)
+
+
+@pytest.mark.parametrize("far", [2**31, 2**63, 2**70, 10**30])
+def test_slices_of_any_size(far):
+    array = np.arange(10.0, dtype=np.float32)
+    x = weft.asarray(array)
+    keys = [slice(far), slice(-far, far), slice(None, None, far), slice(None, None, -far)]
+    keys += [slice(-far, far, far), slice(3, None, far), slice(far, None), slice(far, 2, -far)]
+    for key in keys:
+        assert np.array_equal(x[key], array[key])
+        assert np.array_equal(weft.jit(lambda t, key=key: t[key])(x), array[key])

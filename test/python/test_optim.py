@@ -396,3 +396,78 @@ def test_schedule_in_a_compiled_step(name):
         rates = [optimizer.param_groups[0]["lr"] for optimizer in (compiled, eager)]
         assert rates[0] == pytest.approx(rates[1], rel=1e-13)
     assert step.stats()["traces"] == 1
+
+
+# Groups and state that the user changes ----------------------------------------------------------
+
+
+def _changes(library):
+    """What users do to an optimizer of three parameters in two groups, between steps."""
+    parameter = library.nn.Parameter
+
+    def replaced(optimizer):
+        optimizer.param_groups[0]["params"][0] = parameter(library.tensor([9.0]))
+
+    def added(optimizer):
+        optimizer.param_groups[0]["params"].append(parameter(library.tensor([9.0])))
+
+    def moved(optimizer):
+        groups = optimizer.param_groups
+        groups[1]["params"].append(groups[0]["params"].pop(0))
+
+    def deleted(optimizer):
+        del optimizer.param_groups[0]["params"][0]
+
+    def zeroed(optimizer):
+        for kept in optimizer.state.values():
+            for name, value in kept.items():
+                if name != "step":
+                    kept[name] = library.zeros_like(value)
+
+    def forgotten(optimizer):
+        optimizer.state[optimizer.param_groups[0]["params"][0]] = {}
+
+    return {
+        "replaced": replaced,
+        "added": added,
+        "moved": moved,
+        "deleted": deleted,
+        "zeroed": zeroed,
+        "forgotten": forgotten,
+        "reversed": lambda optimizer: optimizer.param_groups.reverse(),
+        "group_gone": lambda optimizer: optimizer.param_groups.pop(0),
+        "cleared": lambda optimizer: optimizer.state.clear(),
+    }
+
+
+def _values_after(library, kind, options, change, compiled):
+    parameter = library.nn.Parameter
+    first = [parameter(library.tensor([float(i)])) for i in (1, 2, 3)]
+    optimizer = getattr(library.optim, kind)(
+        [{"params": first[:2]}, {"params": first[2:], "lr": 0.02}], lr=0.1, **options
+    )
+
+    def step(scale):
+        optimizer.zero_grad()
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        sum((p * p * scale).sum() for p in parameters).backward()
+        optimizer.step()
+
+    run = weft.jit(step) if compiled else step
+    for _ in range(2):
+        run(library.tensor(1.0))
+    _changes(library)[change](optimizer)
+    for _ in range(3):
+        run(library.tensor(0.5))
+    found = [p for group in optimizer.param_groups for p in group["params"]]
+    return [p.item() for p in [*first, *found]]
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("change", _changes(torch))
+@pytest.mark.parametrize("kind", ["SGD", "Adam"])
+def test_users_may_change_groups_and_state(kind, change, compiled):
+    options = {"momentum": 0.9} if kind == "SGD" else {}
+    ours = _values_after(weft, kind, options, change, compiled)
+    theirs = _values_after(torch, kind, options, change, False)
+    np.testing.assert_allclose(ours, theirs, rtol=64 * EPSILON, atol=64 * EPSILON)

@@ -126,3 +126,18 @@ def test_draws_of_one_compiled_call_are_independent() -> None:
     x, y = weft.jit(lambda: (weft.randn(_COUNT), weft.randn(_COUNT)))()
     correlation = np.corrcoef(to_numpy(x), to_numpy(y))[0, 1]
     assert abs(correlation) < 5 / np.sqrt(_COUNT)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "low", "high"),
+    [
+        ("float16", -40000, 40000),
+        ("float32", -3e38, 3e38),
+        ("float64", -1.7e308, 1.7e308),
+        ("float32", 0, np.inf),
+        ("float32", np.nan, 1.0),
+    ],
+)
+def test_bounds_too_far_apart(dtype, low, high):
+    with pytest.raises(weft.OutOfRangeError, match="further than the largest " + dtype):
+        weft.random.uniform((2,), low=low, high=high, dtype=dtype)

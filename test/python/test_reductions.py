@@ -237,3 +237,26 @@ def test_sums_of_rows_read_along_columns() -> None:
     x = np.arange(16, dtype=np.float32).reshape(4, 4)
     actual = eager_and_jit(nested, weft.asarray(x))
     np.testing.assert_array_equal(to_numpy(actual), np.sum(x * np.sum(x, axis=1), axis=1))
+
+
+@pytest.mark.parametrize("shape", [(0,), (3, 0), (0, 3), (2, 0, 3)])
+def test_the_logarithm_of_an_empty_sum(shape):
+    x = weft.ones(shape)
+    for axis in [None, *range(len(shape))]:
+        if axis is not None and shape[axis] != 0:
+            continue
+        for keepdims in (False, True):
+            expected = np.log(np.sum(np.ones(shape, np.float32), axis=axis, keepdims=keepdims))
+            found = weft.logsumexp(x, axis=axis, keepdims=keepdims)
+            assert np.array_equal(found, expected)
+            assert found.shape == expected.shape
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("name", ["max", "min"])
+def test_nan_takes_the_gradient_of_an_extremum(name, compiled):
+    values = np.array([[1.0, np.nan, 3.0, np.nan], [1.0, 3.0, 3.0, 0.0]], np.float32)
+    gradient = weft.grad(lambda x: getattr(weft, name)(x, axis=1).sum())
+    found = (weft.jit(gradient) if compiled else gradient)(weft.asarray(values))
+    last = [0, 0.5, 0.5, 0] if name == "max" else [0, 0, 0, 1]
+    assert np.array_equal(found, [[0, 0.5, 0, 0.5], last])

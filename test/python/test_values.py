@@ -504,3 +504,30 @@ def test_the_norm_of_a_method_is_pytorchs(order) -> None:  # type: ignore[no-unt
         np.testing.assert_allclose(x.norm(order, 1), theirs.norm(order, 1), rtol=1e-6)
         ours = x.norm(order, dim=0, keepdim=True)
         np.testing.assert_allclose(ours, theirs.norm(order, dim=0, keepdim=True), rtol=1e-6)
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 2**70, -(10**30)])
+def test_integers_beyond_int64_are_as_in_eager(number: int) -> None:
+    x = weft.asarray([1.5, -2.0])
+    for function in (
+        lambda t, n: t * n,
+        lambda t, n: n - t,
+        lambda t, n: t < n,
+        lambda t, n: weft.where(t.astype("int32") < n, t, -t),
+        lambda t, n: t + len(str(n)),
+    ):
+        assert_same_outcome(function, x, number)
+    compiled = weft.jit(lambda t, n: t * n)
+    for n in (1, number, 2, number + 1):
+        assert np.array_equal(compiled(x, n), x * n)
+
+
+def test_threads_beyond_any_number() -> None:
+    for count in (0, -1, 2**40, -(2**70)):
+        with pytest.raises(weft.OptionError, match="from 1 to 1024"):
+            weft.set_num_threads(count)
+
+
+def test_a_range_is_no_shape() -> None:
+    with pytest.raises(weft.DTypeError, match="more than 65536 numbers"):
+        weft.reshape(weft.ones(2), range(1 << 40))

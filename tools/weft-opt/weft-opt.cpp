@@ -2,6 +2,7 @@
 #include "lib/Compiler/IsolatedParse.h"
 #include "lib/Compiler/OutputFiles.h"
 #include "lib/Compiler/Pipeline.h"
+#include "lib/Compiler/ProgramFile.h"
 #include "lib/Compiler/StandardStreams.h"
 #include "lib/Support/Error.h"
 #include "lib/Support/ReadFile.h"
@@ -122,6 +123,9 @@ static LogicalResult run(StringRef input, StringRef output, DialectRegistry &reg
   std::unique_ptr<llvm::MemoryBuffer> file = openInputFile(input, &error);
   if (!file)
     return complain(error);
+  if (isProgramFile(file->getBuffer()))
+    return complain(input + ": is a saved program, not IR; weftc compiles it, and "
+                            "`weft.load(path).mlir()` in Python shows its IR");
   if (!readDirectly)
     if (std::optional<std::string> damage = damageOf(*file, registry))
       return complain(input + ": error: " + *damage);

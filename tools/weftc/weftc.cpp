@@ -9,6 +9,7 @@
 #include "lib/Support/Error.h"
 #include "mlir/IR/MLIRContext.h"
 #include "llvm/Support/CommandLine.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/InitLLVM.h"
 #include "llvm/Support/raw_ostream.h"
 
@@ -73,10 +74,18 @@ static std::string helpEnd() {
   throw Error(Error::Kind::Value, message);
 }
 
+/// Throws if what is written would take the program's place.
+static void checkApart(const std::string &input, const std::string &output) {
+  if (!output.empty() && llvm::sys::fs::equivalent(input, output))
+    fail(output + ": the output would replace the program that is compiled");
+}
+
 ObjectOptions CommandLine::objectOptions() const {
   ObjectOptions options;
   if (output.empty())
     fail("there is no output; name one with -o");
+  for (const cl::opt<std::string> *file : {&output, &header, &weights})
+    checkApart(input, *file);
   std::optional<EmitKind> kind = emitKindByName(emit);
   if (!kind) {
     std::string names;

@@ -94,6 +94,7 @@ WEFT_FORMULA_OPERATOR(<=, LessEqualOp)
 WEFT_FORMULA_OPERATOR(>, GreaterOp)
 WEFT_FORMULA_OPERATOR(>=, GreaterEqualOp)
 WEFT_FORMULA_OPERATOR(&&, LogicalAndOp)
+WEFT_FORMULA_OPERATOR(||, LogicalOrOp)
 #undef WEFT_FORMULA_OPERATOR
 
 inline Expression operator-(const Expression &x) { return x.at().create<NegativeOp>(x); }

@@ -96,7 +96,7 @@ static Expression squaredDistance(const Expression &x, const Expression &y) {
 BINARY_GRADIENT(AddOp, g, g)
 BINARY_GRADIENT(SubtractOp, g, -g)
 BINARY_GRADIENT(MultiplyOp, g * y, g * x)
-BINARY_GRADIENT(DivideOp, g / y, -(g / y * result))
+BINARY_GRADIENT(DivideOp, g / y, -(g * (result / y)))
 BINARY_GRADIENT(RemainderOp, g, -(g * floorDivide(x, y)))
 BINARY_GRADIENT(PowOp, g * powerForBase(x, y), g * powerForExponent(x, y, result))
 BINARY_GRADIENT(MaximumOp, unlessLost(g, x == y, x < y), unlessLost(g, x == y, x > y))

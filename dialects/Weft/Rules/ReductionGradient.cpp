@@ -48,12 +48,14 @@ void ProdOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<b
   gradients[0] = gradient;
 }
 
+static Expression isNan(const Expression &x) { return x.at().create<NotEqualOp>(x, x); }
+
 /// The gradient of the largest or smallest elements: shared evenly among the elements that are
-/// equal to the result.
+/// equal to the result, or NaN, as the result is then.
 static Value shareAmongEquals(const Expression &x, const Expression &result, const Expression &g,
                               Axes axes) {
   Shape shape = x.type().getShape();
-  Expression wins = x == repeat(result, shape, axes), wide = widen(g);
+  Expression wins = x == repeat(result, shape, axes) || isNan(x), wide = widen(g);
   Expression count = sum(convert(wins, wide.element()), axes);
   return select(wins, repeat(convert(wide / count, g.element()), shape, axes), 0.0);
 }

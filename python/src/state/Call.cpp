@@ -1,9 +1,11 @@
 #include "python/src/state/Call.h"
 
 #include "lib/Trace/Placement.h"
-#include "python/src/Apply.h"
+#include "python/src/Conversion.h"
 #include "python/src/DeviceObject.h"
 #include "python/src/Errors.h"
+#include "python/src/TraceScope.h"
+#include "python/src/state/View.h"
 
 using namespace weft;
 

@@ -2,8 +2,10 @@
 
 #include "lib/Runtime/Executor.h"
 #include "lib/Trace/Placement.h"
-#include "python/src/Apply.h"
+#include "python/src/Dispatch.h"
 #include "python/src/Errors.h"
+#include "python/src/state/Handle.h"
+#include "python/src/state/View.h"
 
 using namespace weft;
 
@@ -78,6 +80,9 @@ void Execution::finishRecord() {
   node->functionSerial = specialization.functionSerial;
   for (size_t i = 0; i < outputs.size(); ++i)
     node->outputs.push_back(arrayOf(plan.outputs[i], outputs[i]));
+  for (size_t i = 0; i < outputs.size(); ++i)
+    if (specialization.outputHistories[i] != History::Recorded)
+      node->release(uint32_t(i));
 }
 
 /// Handles that get another value give their buffer up, so that it can be written in place.
@@ -108,13 +113,6 @@ void Execution::execute() {
     inputs[input] = StorageRef();
 }
 
-/// A node whose arrays were given up: backward() says so.
-static std::shared_ptr<TapeNode> releasedNode() {
-  auto released = std::make_shared<TapeNode>();
-  released->released = true;
-  return released;
-}
-
 /// Where gradients of an output go; null if it needs none.
 std::shared_ptr<TapeNode> Execution::nodeOf(int number) const {
   if (!gradientsEnabled)
@@ -125,7 +123,8 @@ std::shared_ptr<TapeNode> Execution::nodeOf(int number) const {
   case History::Recorded:
     return node;
   case History::Released:
-    return releasedNode();
+    // Without outputs, none has a gradient: backward() says so.
+    return std::make_shared<TapeNode>();
   }
   return nullptr;
 }
@@ -165,15 +164,24 @@ void Execution::applyEffects() {
       setWhole(effect);
     } else if (handle->lens) {
       PyRef value = outputTensor(effect.output);
-      writeThrough(handle, asTensor(value.get()));
+      adopt(handle, asTensor(value.get()));
     }
   }
+}
+
+static PyRef freshTensor(const ResultSource &source) {
+  if (!source.type)
+    return checked(newTensor({}));
+  PyRef attributes;
+  if (source.attributes)
+    attributes = checked(PyDict_Copy(source.attributes.get()));
+  return newTensorOf(reinterpret_cast<PyTypeObject *>(source.type.get()), {}, attributes.get());
 }
 
 /// A tensor with a result's value: a new one, or the one that the function left.
 PyRef Execution::resultTensor(int number) const {
   const ResultSource &source = specialization.results[number];
-  PyRef result = source.left ? source.left : checked(newTensor({}));
+  PyRef result = source.left ? source.left : freshTensor(source);
   TensorObject *tensor = asTensor(result.get());
   if (source.left) {
     tensor->lens.reset();
@@ -189,7 +197,7 @@ PyRef Execution::resultTensor(int number) const {
 PyRef Execution::view(int number, PyObject *parent) const {
   const ResultSource &source = specialization.results[number];
   PyRef result = resultTensor(number);
-  if (auto path = pathFrom(asTensor(parent), source.path))
+  if (auto path = joined(pathOf(asTensor(parent)), source.path))
     makeView(asTensor(result.get()), asTensor(parent), std::move(*path), gradientsEnabled,
              source.detached);
   if (source.kind == ResultSource::Kind::Handle) {

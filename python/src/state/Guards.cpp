@@ -4,7 +4,7 @@
 #include "python/src/Errors.h"
 #include "python/src/Hooks.h"
 
-#include <cstring>
+#include <bit>
 
 using namespace weft;
 
@@ -20,7 +20,7 @@ bool weft::isConstant(PyObject *object) {
 }
 
 static bool sameBits(double left, double right) {
-  return std::memcmp(&left, &right, sizeof(double)) == 0;
+  return std::bit_cast<uint64_t>(left) == std::bit_cast<uint64_t>(right);
 }
 
 static bool sameItems(PyObject *left, PyObject *right) {
@@ -180,13 +180,6 @@ void GuardSet::addPart(PyObject *row, int object) {
   if (part.reading == Reading::Content)
     part.content = fingerprint(objects[object].value.get()).value_or(part.content);
   parts.push_back(std::move(part));
-}
-
-void GuardSet::settle(PyObject *function, std::span<PyObject *const> argumentObjects) {
-  std::string reason;
-  if (check(function, argumentObjects, reason))
-    return;
-  spend("the function itself changes what it reads: " + reason);
 }
 
 void GuardSet::spend(std::string reason) {
@@ -494,16 +487,49 @@ void GuardSet::commit(Look &look) {
     std::swap(edges[number].value, value);
 }
 
+static llvm::SmallVector<PyObject *, 8> rootsOf(PyObject *function,
+                                                std::span<PyObject *const> argumentObjects) {
+  llvm::SmallVector<PyObject *, 8> roots{function};
+  roots.append(argumentObjects.begin(), argumentObjects.end());
+  return roots;
+}
+
+/// The first edge at which another object is found, alike as it may be. Where each look finds
+/// another one, none was replaced.
+std::optional<unsigned> GuardSet::replacedEdge(const Look &first,
+                                               std::span<PyObject *const> roots) {
+  Look second;
+  bool isTheSame = look(second, roots);
+  for (auto &[number, value] : first.edges) {
+    Check check = edges[number].check;
+    if (check == Check::Constant || check == Check::Value)
+      continue;
+    auto again = llvm::find_if(second.edges, [&](auto &edge) { return edge.first == number; });
+    if (!isTheSame || (again != second.edges.end() && again->second.get() == value.get()))
+      return number;
+  }
+  return std::nullopt;
+}
+
+void GuardSet::settle(PyObject *function, std::span<PyObject *const> argumentObjects) {
+  llvm::SmallVector<PyObject *, 8> roots = rootsOf(function, argumentObjects);
+  Look found;
+  if (!look(found, roots))
+    spend("the function itself changes what it reads: " + found.reason);
+  else if (auto edge = replacedEdge(found, roots))
+    spend("the function itself changes what it reads: " + stringOf(edges[*edge].path.get()) +
+          " became another object");
+}
+
 bool GuardSet::check(PyObject *function, std::span<PyObject *const> argumentObjects,
                      std::string &reason) {
   if (spent) {
     reason = spentReason;
     return false;
   }
-  llvm::SmallVector<PyObject *, 8> roots{function};
-  roots.append(argumentObjects.begin(), argumentObjects.end());
+  llvm::SmallVector<PyObject *, 8> roots = rootsOf(function, argumentObjects);
   Look found;
-  if (!look(found, {roots.data(), roots.size()})) {
+  if (!look(found, roots)) {
     reason = std::move(found.reason);
     return false;
   }

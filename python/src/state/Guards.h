@@ -8,6 +8,7 @@
 #include "llvm/ADT/DenseMap.h"
 
 #include <array>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -48,7 +49,8 @@ public:
   void finish();
 
   /// To be called when the trace and its effects are undone: if the function changed what it read,
-  /// no later call may run this trace.
+  /// also to another object that is alike, no later call may run this trace. What the trace read
+  /// stays what `tensor` and `object` give.
   void settle(PyObject *function, std::span<PyObject *const> argumentObjects);
 
   /// True if all is as it was; else `reason` says what is not, and nothing is changed.
@@ -123,6 +125,7 @@ private:
                   std::span<PyObject *const> roots) const;
   bool lookAtEdge(Look &look, unsigned number, PyRef value) const;
   bool objectsDiffer(Look &look) const;
+  std::optional<unsigned> replacedEdge(const Look &first, std::span<PyObject *const> roots);
   void commit(Look &look);
 
   /// While tracing.

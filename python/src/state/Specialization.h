@@ -88,6 +88,8 @@ struct ResultSource {
   /// A leaf that the function made: it requires gradients, and has no history.
   bool isLeaf = false;
   unsigned output = 0;
+  /// Of a tensor of the user's class: this class, and its attributes. Null for others.
+  PyRef type = {}, attributes = {};
   /// The tensor of the trace that the function left somewhere: it becomes the result.
   PyRef left = {};
 };

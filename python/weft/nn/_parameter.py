@@ -18,3 +18,9 @@ class Parameter(Tensor):
     def __new__(cls, data: Any, requires_grad: bool = True) -> Parameter:
         source = data.detach() if isinstance(data, Tensor) else data
         return super().__new__(cls, source, None, requires_grad)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
+        """A parameter of the same value and attributes; the gradient stays with this one."""
+        result: Parameter = super().__deepcopy__(memo)
+        result.grad = None
+        return result

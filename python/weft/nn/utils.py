@@ -35,7 +35,7 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> T
     total = _ops.sqrt(sum(stack([vecdot(gradient, gradient) for gradient in flat])))
     factor = _ops.minimum(max_norm / (total + 1e-6), 1.0)
     for tensor in tensors:
-        tensor.grad = tensor.grad * factor.astype(tensor.grad.dtype)
+        tensor.grad.mul_(factor.astype(tensor.grad.dtype))
     return total
 
 
@@ -43,7 +43,7 @@ def clip_grad_norm_(parameters: Tensor | Iterable[Tensor], max_norm: float) -> T
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
     """Limits each element of the gradients to [-clip_value, clip_value]."""
     for tensor in _with_gradients(parameters):
-        tensor.grad = tensor.grad.clip(-clip_value, clip_value)
+        tensor.grad.assign(tensor.grad.clip(-clip_value, clip_value))
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:

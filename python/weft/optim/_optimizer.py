@@ -11,7 +11,7 @@ from .._core import Tensor, is_tracing
 from .._creation import _fail, asarray, full, zeros_like
 from .._devices import as_device
 from .._dtypes import float32, float64
-from .._errors import DTypeError, NameUseError, OptionError, ShapeError, UnsupportedError
+from .._errors import DTypeError, NameUseError, OptionError, ShapeError
 
 Self = TypeVar("Self", bound="Optimizer")
 
@@ -109,8 +109,8 @@ class Optimizer:
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         self._defaults = defaults
         self.param_groups: list[ParameterGroup] = []
-        # By "number of the parameter.name", made at once: a trace finds only what was there before.
-        self._state: dict[str, Tensor] = {}
+        #: The tensors kept for each parameter, by their names; who changes it changes the steps.
+        self.state: dict[Tensor, dict[str, Tensor]] = {}
         if isinstance(params, (Tensor, Mapping)):
             raise _fail(
                 DTypeError,
@@ -167,15 +167,14 @@ class Optimizer:
     def _complete_state(self) -> None:
         """Makes the tensors that the groups' options ask for and that are not there yet.
 
-        A trace can't make any: they would be gone with it.
+        At once, and not in the first step: one that a trace makes has to be traced again.
         """
-        if is_tracing():
-            return
-        for number, parameter, group in self._numbered():
-            names = self._names(group)
-            kept = {name: self._state.get(f"{number}.{name}") for name in names}
-            for name in [name for name in names if kept[name] is None]:
-                self._state[f"{number}.{name}"] = self._made(name, parameter, kept)
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                kept = self.state.setdefault(parameter, {}) if self._names(group) else {}
+                for name in self._names(group):
+                    if kept.get(name) is None:
+                        kept[name] = self._made(name, parameter, kept)
 
     def _check(self, group: Mapping[str, Any]) -> None:
         """Raises OptionError for options out of range."""
@@ -201,46 +200,19 @@ class Optimizer:
         """Changes a parameter and its state; ``lr`` is 0-d float64."""
         raise NotImplementedError
 
-    def _numbered(self) -> Iterator[tuple[int, Tensor, ParameterGroup]]:
-        number = 0
+    def _parameters(self) -> Iterator[tuple[Tensor, ParameterGroup]]:
         for group in self.param_groups:
             for parameter in group["params"]:
-                yield number, parameter, group
-                number += 1
-
-    def _states(self) -> list[dict[str, Tensor]]:
-        """The tensors kept for each parameter, in the order of their numbers."""
-        states: list[dict[str, Tensor]] = [{} for _ in self._numbered()]
-        for key, tensor in self._state.items():
-            number, _, name = key.partition(".")
-            states[int(number)][name] = tensor
-        return states
-
-    def _require_state(self, states: list[dict[str, Tensor]]) -> None:
-        for number, _, group in self._numbered():
-            missing = [name for name in self._names(group) if name not in states[number]]
-            if missing:
-                raise _fail(
-                    UnsupportedError,
-                    f"{type(self).__name__}: an option that needs {', '.join(missing)} was "
-                    "switched on inside of a compiled function; set it outside",
-                )
-
-    @property
-    def state(self) -> dict[Tensor, dict[str, Tensor]]:
-        """The tensors kept for each parameter."""
-        return {
-            parameter: state
-            for (_, parameter, _), state in zip(self._numbered(), self._states(), strict=True)
-        }
+                yield parameter, group
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Removes the parameters' gradients, or sets them to zero."""
-        for _, parameter, _ in self._numbered():
+        for parameter, _ in self._parameters():
             if set_to_none:
                 parameter.grad = None
             elif parameter.grad is not None:
-                parameter.grad = zeros_like(parameter.grad)
+                with no_grad():
+                    parameter.grad.fill_(0)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Changes all parameters that have gradients.
@@ -253,21 +225,20 @@ class Optimizer:
             with enable_grad():
                 loss = closure()
         with no_grad():
-            states = self._states()
-            if is_tracing():
-                self._require_state(states)
-            for number, parameter, group in self._numbered():
+            self._complete_state()
+            for parameter, group in self._parameters():
                 gradient = parameter.grad
                 if gradient is None:
                     continue
                 if group["maximize"]:
                     gradient = -gradient
-                self._update(parameter, gradient, states[number], group, group.tensor("lr"))
+                kept = self.state.get(parameter, {})
+                self._update(parameter, gradient, kept, group, group.tensor("lr"))
         return loss
 
     def to(self: Self, device: object) -> Self:
         """Moves what is kept, for parameters that were moved after the optimizer was made."""
-        moved = [*self._state.values()]
+        moved = [tensor for kept in self.state.values() for tensor in kept.values()]
         for group in self.param_groups:
             moved += [group.tensor(name) for name in group if name in _TENSOR_OPTIONS]
         with no_grad():
@@ -281,8 +252,10 @@ class Optimizer:
         The tensors have the values of now and keep them when training goes on.
         """
         state = {
-            number: {name: tensor.detach() for name, tensor in kept.items()}
-            for number, kept in enumerate(self._states())
+            number: {
+                name: tensor.detach() for name, tensor in self.state.get(parameter, {}).items()
+            }
+            for number, (parameter, _) in enumerate(self._parameters())
         }
         groups, first = [], 0
         for group in self.param_groups:
@@ -329,9 +302,10 @@ class Optimizer:
                     group[key] = value
         self._complete_state()
         with no_grad():
-            for key, tensor in values.items():
-                wanted = self._state[key]
-                wanted.assign(tensor.detach().astype(wanted.dtype).to(wanted.device))
+            for (parameter, _), loaded in zip(self._parameters(), values, strict=True):
+                for key, tensor in loaded.items():
+                    wanted = self.state[parameter][key]
+                    wanted.assign(tensor.detach().astype(wanted.dtype).to(wanted.device))
 
     def _loaded_values(
         self,
@@ -339,11 +313,12 @@ class Optimizer:
         numbers: list[Any],
         options: list[dict[str, Any]],
         name: str,
-    ) -> dict[str, Tensor]:
-        """The tensors of a state to load by their keys here, with shapes that fit."""
-        values: dict[str, Tensor] = {}
+    ) -> list[dict[str, Tensor]]:
+        """The tensors of a state to load for each parameter, with shapes that fit."""
+        values: list[dict[str, Tensor]] = []
         owned = [(parameter, group) for group in options for parameter in group["params"]]
-        for own, (number, (parameter, group)) in enumerate(zip(numbers, owned, strict=True)):
+        for number, (parameter, group) in zip(numbers, owned, strict=True):
+            values.append({})
             kept: dict[str, Tensor | None] = {
                 key: asarray(value, copy=True)
                 for key, value in state.get(number, {}).items()
@@ -360,7 +335,7 @@ class Optimizer:
                         f"{name}: {key} of parameter {number} has shape {tensor.shape}, but "
                         f"{wanted} is needed",
                     )
-                values[f"{own}.{key}"] = tensor
+                values[-1][key] = tensor
         return values
 
     def __repr__(self) -> str:

@@ -65,10 +65,8 @@ class SGD(Optimizer):
 
     def _made(self, name: str, parameter: Tensor, kept: Mapping[str, Tensor | None]) -> Tensor:
         made, buffer = super()._made(name, parameter, kept), kept.get("momentum_buffer")
-        if name == "step" and buffer is not None and bool(any(buffer != 0)):
-            # A direction that is there already is not the first one.
-            return made + 1
-        return made
+        # A direction that is there already is not the first one.
+        return made if name != "step" or buffer is None else made + any(buffer != 0)
 
     def _update(
         self,

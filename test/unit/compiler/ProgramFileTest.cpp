@@ -9,6 +9,8 @@
 #include "test/unit/compiler/TemporaryFolder.h"
 #include "test/unit/runtime/ExpectError.h"
 #include "test/unit/runtime/InChild.h"
+#include "llvm/Support/Endian.h"
+#include "llvm/Support/xxhash.h"
 
 #include <gtest/gtest.h>
 
@@ -136,6 +138,19 @@ TEST_F(ProgramFileTest, ProgramsThatWouldEndTheReaderAreRefused) {
         "func.func private @f(" + repeated("tuple<", 100'000), std::string(), std::string("x"),
         bytecode + std::string(100, '\xff'), bytecode})
     expectError(Error::Kind::IO, "p.weft", [&] { load(payload); });
+}
+
+TEST_F(ProgramFileTest, OtherVersionsSaySo) {
+  for (auto [version, says] : {std::pair(0, "format 0, which this weft no longer reads"),
+                               std::pair(2, "format 2 by a newer weft; this one reads format 1")}) {
+    writeProgramFile(path("p.weft"), [](llvm::raw_ostream &out) { out << "payload"; });
+    std::string content = read("p.weft");
+    content[8] = char(version);
+    llvm::support::endian::write64le(content.data() + 40,
+                                     llvm::xxh3_64bits(llvm::StringRef(content).take_front(40)));
+    write("p.weft", content);
+    expectError(Error::Kind::IO, says, [&] { readProgram(path("p.weft"), context); });
+  }
 }
 
 TEST_F(ProgramFileTest, AParentThatIgnoresItsChildrenReadsAsWell) {

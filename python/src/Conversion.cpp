@@ -1,0 +1,141 @@
+// What Python objects mean.
+#include "python/src/Conversion.h"
+
+#include "lib/Runtime/Allocator.h"
+#include "lib/Trace/Promotion.h"
+#include "python/src/Errors.h"
+#include "python/src/Hooks.h"
+#include "python/src/SymbolicSizeObject.h"
+
+#include "llvm/ADT/APFloat.h"
+
+#include <cstring>
+
+using namespace weft;
+
+static PyObject *dtypeObjects[dtypeCount];
+
+void weft::registerDTypes(PyObject *sequence) {
+  for (size_t i = 0; i < dtypeCount; ++i)
+    dtypeObjects[i] = checked(PySequence_GetItem(sequence, Py_ssize_t(i))).release();
+}
+
+PyObject *weft::dtypeObject(DType dtype) { return dtypeObjects[static_cast<size_t>(dtype)]; }
+
+DType weft::dtypeFrom(PyObject *object) {
+  for (size_t i = 0; i < dtypeCount; ++i)
+    if (dtypeObjects[i] == object)
+      return static_cast<DType>(i);
+  PyRef found = checked(PyObject_CallOneArg(hook(Hook::AsDType), object));
+  for (size_t i = 0; i < dtypeCount; ++i)
+    if (dtypeObjects[i] == found.get())
+      return static_cast<DType>(i);
+  throwError("DTypeError", "not a dtype of weft");
+}
+
+Shape weft::shapeFrom(PyObject *object, const char *what) {
+  Shape shape;
+  bool isSequence = PyTuple_Check(object) || PyList_Check(object);
+  if (PyLong_Check(object) || (!isSequence && symbolicSizeOf(object))) {
+    shape.push_back(sizeFrom(object, what));
+    return shape;
+  }
+  // Before a list of them is made: a range can be as long as memory.
+  constexpr Py_ssize_t most = 1 << 16;
+  if (!isSequence && PySequence_Check(object) && PySequence_Size(object) > most)
+    throwError("DTypeError",
+               std::string(what) + " has more than " + std::to_string(most) + " numbers");
+  PyErr_Clear();
+  PyRef items = PyRef::steal(PySequence_Fast(object, ""));
+  if (!items)
+    throwError("DTypeError", std::string(what) + " has to be a sequence of integers");
+  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(items.get()); ++i)
+    shape.push_back(sizeFrom(PySequence_Fast_GET_ITEM(items.get(), i), what));
+  return shape;
+}
+
+PyRef weft::toTensor(PyObject *object) {
+  if (isTensor(object))
+    return PyRef::borrow(object);
+  return checked(PyObject_CallOneArg(hook(Hook::AsArray), object));
+}
+
+template <typename T> static void store(void *place, T value) {
+  std::memcpy(place, &value, sizeof(T));
+}
+
+static const llvm::fltSemantics &semanticsOf(DType dtype) {
+  switch (dtype) {
+  case DType::Float16:
+    return llvm::APFloat::IEEEhalf();
+  case DType::BFloat16:
+    return llvm::APFloat::BFloat();
+  case DType::Float32:
+    return llvm::APFloat::IEEEsingle();
+  default:
+    return llvm::APFloat::IEEEdouble();
+  }
+}
+
+/// Rounds once, as a cast in compiled code does.
+static void storeFloat(void *place, DType dtype, llvm::APFloat value) {
+  bool loses;
+  value.convert(semanticsOf(dtype), llvm::APFloat::rmNearestTiesToEven, &loses);
+  uint64_t bits = value.bitcastToAPInt().getZExtValue();
+  std::memcpy(place, &bits, dtypeSize(dtype));
+}
+
+static void storeFloat(void *place, DType dtype, int64_t value) {
+  llvm::APFloat number(semanticsOf(dtype));
+  number.convertFromAPInt(llvm::APInt(64, uint64_t(value)), true,
+                          llvm::APFloat::rmNearestTiesToEven);
+  storeFloat(place, dtype, number);
+}
+
+static void storeInteger(void *place, DType dtype, int64_t value) {
+  if (dtype == DType::Bool)
+    return store(place, uint8_t(value != 0));
+  if (!fits(value, dtype))
+    throwError("OutOfRangeError",
+               std::to_string(value) + " does not fit into " + std::string(dtypeName(dtype)));
+  std::memcpy(place, &value, dtypeSize(dtype));
+}
+
+int64_t weft::int64From(PyObject *number) {
+  int overflow;
+  int64_t value = PyLong_AsLongLongAndOverflow(number, &overflow);
+  if (overflow)
+    throwError("OutOfRangeError", "a Python integer does not fit into int64");
+  if (value == -1 && PyErr_Occurred())
+    throwError("DTypeError", std::string("a ") + Py_TYPE(number)->tp_name + " is no number");
+  return value;
+}
+
+Array weft::scalarArray(PyObject *number, DType dtype) {
+  StorageRef storage = Allocator::process().allocate(dtypeSize(dtype));
+  if (PyFloat_Check(number)) {
+    double value = PyFloat_AS_DOUBLE(number);
+    if (isFloating(dtype))
+      storeFloat(storage->data(), dtype, llvm::APFloat(value));
+    else if (dtype == DType::Bool)
+      store(storage->data(), uint8_t(value != 0));
+    else if (value >= -0x1p63 && value < 0x1p63)
+      storeInteger(storage->data(), dtype, int64_t(value));
+    else
+      throwError("OutOfRangeError",
+                 "a Python float does not fit into " + std::string(dtypeName(dtype)));
+  } else {
+    int64_t value = int64From(number);
+    if (isFloating(dtype))
+      storeFloat(storage->data(), dtype, value);
+    else
+      storeInteger(storage->data(), dtype, value);
+  }
+  return {std::move(storage), dtype, {}};
+}
+
+bool weft::numberFits(PyObject *integer, DType dtype) {
+  int overflow;
+  int64_t value = PyLong_AsLongLongAndOverflow(integer, &overflow);
+  return overflow == 0 && fits(value, dtype);
+}

@@ -1,0 +1,45 @@
+// Running an op on handles that are up to date: at once, or into the trace in progress.
+#pragma once
+
+#include "lib/Trace/OpCall.h"
+#include "python/src/TensorObject.h"
+
+#include "llvm/ADT/SmallVector.h"
+
+#include <initializer_list>
+#include <span>
+
+namespace weft {
+
+struct Executable;
+
+struct Operand {
+  /// The scalar (a Python number, or a size that is not known), or the tensor.
+  PyObject *object;
+  /// Keeps a tensor alive that was made of the operand.
+  PyRef converted;
+  bool scalar;
+};
+using Operands = llvm::SmallVector<Operand, 3>;
+
+/// Who calls an op. For Python's operators the results of numbers are numbers, which take the dtype
+/// of what they meet; for functions they are tensors.
+enum class Caller { Function, Operator };
+
+/// Applies an op of one result. Tensors among the operands are as `owned` gives them. Throws.
+PyRef dispatch(const OpCall &call, Operands &operands, Caller caller);
+PyRef dispatch(const OpCall &call, std::initializer_list<TensorObject *> operands);
+
+/// Runs a plan, without the GIL if it is worth it.
+void executeReleasing(const Executable &executable, std::span<const StorageRef> inputs,
+                      std::span<StorageRef> outputs);
+
+/// How often eager ops were executed and compiled.
+struct EagerStatistics {
+  uint64_t calls = 0;
+  uint64_t compiles = 0;
+  uint64_t tracedOps = 0;
+};
+extern EagerStatistics eagerStatistics;
+
+} // namespace weft

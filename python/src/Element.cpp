@@ -1,0 +1,77 @@
+// Reading single elements.
+#include "python/src/Element.h"
+
+#include "lib/Trace/Placement.h"
+#include "python/src/Errors.h"
+#include "python/src/TraceScope.h"
+#include "python/src/state/Handle.h"
+
+#include "llvm/ADT/APFloat.h"
+
+#include <cstring>
+
+using namespace weft;
+
+static double readFloat(const void *place, DType dtype) {
+  uint16_t bits;
+  switch (dtype) {
+  case DType::Float64: {
+    double value;
+    std::memcpy(&value, place, sizeof(value));
+    return value;
+  }
+  case DType::Float32: {
+    float value;
+    std::memcpy(&value, place, sizeof(value));
+    return value;
+  }
+  default:
+    std::memcpy(&bits, place, sizeof(bits));
+    const llvm::fltSemantics &semantics =
+        dtype == DType::BFloat16 ? llvm::APFloat::BFloat() : llvm::APFloat::IEEEhalf();
+    return llvm::APFloat(semantics, llvm::APInt(16, bits)).convertToDouble();
+  }
+}
+
+template <typename T> static long long readInteger(const void *place) {
+  T value;
+  std::memcpy(&value, place, sizeof(value));
+  return value;
+}
+
+static PyObject *readElement(const void *place, DType dtype) {
+  if (isFloating(dtype))
+    return PyFloat_FromDouble(readFloat(place, dtype));
+  switch (dtype) {
+  case DType::Bool:
+    return PyBool_FromLong(*static_cast<const uint8_t *>(place));
+  case DType::Int8:
+    return PyLong_FromLongLong(readInteger<int8_t>(place));
+  case DType::UInt8:
+    return PyLong_FromLongLong(readInteger<uint8_t>(place));
+  case DType::Int16:
+    return PyLong_FromLongLong(readInteger<int16_t>(place));
+  case DType::Int32:
+    return PyLong_FromLongLong(readInteger<int32_t>(place));
+  default:
+    return PyLong_FromLongLong(readInteger<int64_t>(place));
+  }
+}
+
+PyRef weft::elementOf(TensorObject *tensor, const char *action) {
+  tensor = current(tensor);
+  const TensorValue &value = tensor->value;
+  if (value.isTracer() && value.scope.get() == currentScope)
+    if (PyRef scalar = currentScope->specialize(value.id))
+      return scalar;
+  requireConcrete(tensor, action);
+  if (currentScope && currentScope->isOlder(tensor))
+    throwError("ConcretizationError",
+               std::string(action) +
+                   " would freeze the present value of a tensor from outside into the compiled "
+                   "function: keep it a tensor, or read it before the call");
+  if (elementCount(value.shape) != 1)
+    throwError("ShapeError", std::string(action) + " needs a tensor of one element, not of shape " +
+                                 shapeTuple(value.shape) + "; reduce it by any(), all() or sum()");
+  return checked(readElement(copyTo(nullptr, value.storage)->data(), value.dtype));
+}
