@@ -40,12 +40,6 @@ Shape weft::shapeFrom(PyObject *object, const char *what) {
     shape.push_back(sizeFrom(object, what));
     return shape;
   }
-  // Before a list of them is made: a range can be as long as memory.
-  constexpr Py_ssize_t most = 1 << 16;
-  if (!isSequence && PySequence_Check(object) && PySequence_Size(object) > most)
-    throwError("DTypeError",
-               std::string(what) + " has more than " + std::to_string(most) + " numbers");
-  PyErr_Clear();
   PyRef items = PyRef::steal(PySequence_Fast(object, ""));
   if (!items)
     throwError("DTypeError", std::string(what) + " has to be a sequence of integers");

@@ -526,8 +526,3 @@ def test_threads_beyond_any_number() -> None:
     for count in (0, -1, 2**40, -(2**70)):
         with pytest.raises(weft.OptionError, match="from 1 to 1024"):
             weft.set_num_threads(count)
-
-
-def test_a_range_is_no_shape() -> None:
-    with pytest.raises(weft.DTypeError, match="more than 65536 numbers"):
-        weft.reshape(weft.ones(2), range(1 << 40))
