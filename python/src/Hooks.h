@@ -22,6 +22,8 @@ enum class Hook {
   SetItem,
   PutSlice,
   ArgumentName,
+  /// Puts Python's numbers where a trace left tracers of them: weft._left_numbers.put_numbers.
+  PutNumbers,
   Count,
 };
 

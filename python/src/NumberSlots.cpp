@@ -61,10 +61,11 @@ PyRef withPythonNumber(PyRef traced, PyObject *x, PyObject *y, PyRef number) {
   return number;
 }
 
-/// The op in the trace; nothing if it has no place there, as a shift by a negative number.
-PyRef tracedOrNothing(const OpCall &call, PyObject *x, PyObject *y) {
+/// The op in the trace; nothing if it has no place there, as a shift by a negative number, or
+/// -True.
+PyRef tracedOrNothing(const OpCall &call, std::initializer_list<PyObject *> operands) {
   try {
-    return applyOperator(call, {{x, y}});
+    return applyOperator(call, {operands.begin(), operands.size()});
   } catch (const Error &) {
     return {};
   }
@@ -76,7 +77,7 @@ template <Name name, PyObject *(*python)(PyObject *)> PyObject *unary(PyObject *
     if (!number)
       return applyOperator(callOf<name>(), {{x}}).release();
     PyRef made = PyRef::steal(python(number));
-    PyRef traced = made ? applyOperator(callOf<name>(), {{x}}) : PyRef();
+    PyRef traced = made ? tracedOrNothing(callOf<name>(), {x}) : PyRef();
     return withPythonNumber(std::move(traced), x, x, std::move(made)).release();
   });
 }
@@ -90,7 +91,7 @@ PyObject *binary(PyObject *x, PyObject *y) {
       return applyOperator(callOf<name>(), {{x, y}}).release();
     PyRef made = PyRef::steal(python(left, right));
     PyRef traced =
-        made && isPythonScalar(made.get()) ? tracedOrNothing(callOf<name>(), x, y) : PyRef();
+        made && isPythonScalar(made.get()) ? tracedOrNothing(callOf<name>(), {x, y}) : PyRef();
     return withPythonNumber(std::move(traced), x, y, std::move(made)).release();
   });
 }
@@ -174,7 +175,13 @@ PyObject *inPlacePower(PyObject *x, PyObject *y, PyObject *) {
 PyObject *invert(PyObject *x) { return unary<"bitwise_invert", PyNumber_Invert>(x); }
 
 PyObject *positive(PyObject *x) {
-  return guarded([&] { return clone(asTensor(x)).release(); });
+  return guarded([&] {
+    PyObject *number = currentScope ? numberOf(x) : nullptr;
+    // +True is 1.
+    if (number && PyBool_Check(number))
+      return withPythonNumber({}, x, x, PyRef::steal(PyNumber_Positive(number))).release();
+    return clone(asTensor(x)).release();
+  });
 }
 
 int truth(PyObject *x) {

@@ -57,6 +57,7 @@ private:
   void addResult(TensorObject *inside, ResultSource source);
   void collectStores();
   void collectLeft(PyRef value);
+  void putNumbers(std::vector<PyRef> &left);
   void tieResults();
   void collectEffects();
   void collectHidden();
@@ -369,12 +370,30 @@ void Tracer::tieResults() {
         result->effects[effect].result = int(number->second);
 }
 
+/// Numbers among the arguments that the function left in objects are Python's there.
+void Tracer::putNumbers(std::vector<PyRef> &left) {
+  PyRef numbers = checked(PyDict_New());
+  for (const PyRef &tensor : left)
+    if (PyObject *number = scope->scalarValue(asTensor(tensor.get())->value.id)) {
+      PyRef address = checked(PyLong_FromVoidPtr(tensor.get()));
+      checkStatus(PyDict_SetItem(numbers.get(), address.get(), number));
+    }
+  if (PyDict_GET_SIZE(numbers.get()) == 0)
+    return;
+  checked(PyObject_CallFunctionObjArgs(
+      hook(Hook::PutNumbers), result->guards.watchedObjects().get(), numbers.get(), nullptr));
+  result->guards.spend("the function leaves a number that is an argument in an object");
+  left.clear();
+  left = scope->letGo();
+}
+
 /// Tensors that the function left in objects get values by the call, as results do. It is the only
 /// one of this trace: another one would have to put others there.
 void Tracer::collectLeft(PyRef value) {
   value = PyRef();
   tracers.clear();
   std::vector<PyRef> left = scope->letGo();
+  putNumbers(left);
   if (!left.empty() && !state.leavesTensors) {
     // Garbage in a circle, as of a local function that calls itself, is no place to leave one in.
     // A collection takes long, and one that found it so is enough.

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import copy
 
-from . import _core, _creation, _devices, _dtypes, _errors, _guards, _indexing, _linear, _pytree
+from . import (
+    _core,
+    _creation,
+    _devices,
+    _dtypes,
+    _errors,
+    _guards,
+    _indexing,
+    _left_numbers,
+    _linear,
+    _pytree,
+)
 from ._arguments import explain_errors
 
 explain_errors(vars(_indexing), ["get_item", "set_item"])
@@ -22,5 +33,6 @@ _core.register_hooks(
         "set_item": _indexing.set_item,
         "put_slice": _indexing.put_slice,
         "argument_name": _devices.argument_name,
+        "put_numbers": _left_numbers.put_numbers,
     }
 )

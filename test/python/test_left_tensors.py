@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import collections
 import types
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -266,3 +268,83 @@ def test_a_buffer_is_as_it_was_after_an_exception() -> None:
     with pytest.raises(ValueError, match="as the user wants"):
         step(weft.ones(2))
     assert module.mean.tolist() == [0.0, 0.0]
+
+
+# Numbers among the arguments ---------------------------------------------------------------------
+
+
+class WithSlot:
+    __slots__ = ("best",)
+
+
+def _keepers() -> dict[str, tuple[Callable[[], Any], Callable[[Any, Any], None]]]:
+    """What holds numbers, and how a function puts one there."""
+
+    def into_slot(holder: Any, n: Any) -> None:
+        holder.best = max(getattr(holder, "best", 0), n)
+
+    def into_attribute(holder: Any, n: Any) -> None:
+        holder.best = max(holder.best, n)
+        holder.all = (holder.best, [n, n + 1], {"n": n * 2})
+
+    def into_key(holder: dict, n: Any) -> None:
+        holder[n] = holder.get(n, 0) + n
+        holder["last"] = n
+
+    def into_class(holder: Any, n: Any) -> None:
+        holder.seen += n
+
+    return {
+        "attribute": (lambda: types.SimpleNamespace(best=0, all=None), into_attribute),
+        "slot": (WithSlot, into_slot),
+        "list": (list, lambda holder, n: holder.append(n)),
+        "nested": (lambda: [[0]], lambda holder, n: holder[0].insert(0, (n, (n, -n)))),
+        "deque": (collections.deque, lambda holder, n: holder.appendleft(n + 1)),
+        "set": (set, lambda holder, n: holder.add(n)),
+        "dict": (dict, into_key),
+        "class": (lambda: type("Seen", (), {"seen": 0}), into_class),
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, type):
+        return value.seen
+    if isinstance(value, WithSlot):
+        return value.best
+    return vars(value) if isinstance(value, types.SimpleNamespace) else value
+
+
+@pytest.mark.parametrize("kind", _keepers())
+@pytest.mark.parametrize("numbers", [(1, 3, 2, 3), (True, False, True), (0.5, -0.0, 0.5)])
+def test_numbers_that_a_function_keeps_are_numbers(kind: str, numbers: tuple) -> None:
+    make, keep = _keepers()[kind]
+    ours, theirs = make(), make()
+
+    def step(holder: Any) -> Callable:
+        def run(x: weft.Tensor, n: Any) -> weft.Tensor:
+            keep(holder, n)
+            return x * n
+
+        return run
+
+    compiled = weft.jit(step(ours))
+    for n in numbers:
+        plain = step(theirs)(weft.ones(2), n)
+        assert np.array_equal(compiled(weft.ones(2), n), plain)
+        # Their types, too: True is not 1.
+        assert repr(_plain(ours)) == repr(_plain(theirs))
+
+
+def test_a_number_in_a_cell_is_a_number() -> None:
+    last = None
+
+    @weft.jit
+    def keep(x: weft.Tensor, n: int) -> weft.Tensor:
+        nonlocal last
+        last = n
+        return x + n
+
+    for n in (3, 4):
+        keep(weft.ones(1), n)
+        assert type(last) is int
+        assert last == n

@@ -3,6 +3,7 @@
 import copy
 import itertools
 import math
+import operator
 import pickle
 
 import numpy as np
@@ -526,3 +527,22 @@ def test_threads_beyond_any_number() -> None:
     for count in (0, -1, 2**40, -(2**70)):
         with pytest.raises(weft.OptionError, match="from 1 to 1024"):
             weft.set_num_threads(count)
+
+
+@pytest.mark.parametrize("number", [True, False, 3, -2, 0, 2.5, -0.0])
+def test_operators_of_numbers_are_pythons(number) -> None:
+    operators = [operator.neg, operator.pos, abs, operator.invert, operator.not_, bool, float, int]
+    operators += [lambda n: n + n, lambda n: n // 2, lambda n: n**2, lambda n: n << 1, round]
+    for function in operators:
+        try:
+            expected = f"{function(number)}"
+        except TypeError:
+            continue
+        seen = []
+
+        def traced(x, n, function=function, seen=seen):
+            seen.append(f"{function(n)}")
+            return x + 1
+
+        weft.jit(traced)(weft.zeros(1), number)
+        assert seen == [expected]

@@ -201,6 +201,13 @@ int GuardSet::traverse(visitproc visit, void *arg) const {
   return 0;
 }
 
+PyRef GuardSet::watchedObjects() const {
+  PyRef list = checked(PyList_New(0));
+  for (const Object &object : objects)
+    checkStatus(PyList_Append(list.get(), object.value.get()));
+  return list;
+}
+
 int GuardSet::find(TensorObject *tensor) const {
   return findObject(reinterpret_cast<PyObject *>(tensor));
 }

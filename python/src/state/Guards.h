@@ -65,6 +65,9 @@ public:
   /// Where an object is found, in words: "global variable `scale`".
   const std::string &path(int number) const { return objects[number].path; }
 
+  /// A list of the objects that are looked into. Throws.
+  PyRef watchedObjects() const;
+
   /// What is read but can't be compared, and why: (path, reason).
   const std::vector<std::pair<std::string, std::string>> &notWatched() const { return unwatched; }
 
