@@ -262,8 +262,8 @@ void ThreadPool::start(int threads) {
 void ThreadPool::setThreadCount(int newCount) {
   if (newCount < 1 || newCount > maximumThreadCount)
     throw Error(Error::Kind::Option, "the number of threads must be from 1 to " +
-                                        std::to_string(maximumThreadCount) + ", not " +
-                                        std::to_string(newCount));
+                                         std::to_string(maximumThreadCount) + ", not " +
+                                         std::to_string(newCount));
   if (insideBody)
     throw Error(Error::Kind::Option,
                 "the number of threads cannot be changed from inside a parallel loop");

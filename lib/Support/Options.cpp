@@ -24,9 +24,9 @@ std::optional<int64_t> integerOption(const Environment &environment, const std::
   auto [parsed, error] = std::from_chars(text->data(), end, value);
   if (error != std::errc() || parsed != end || value < minimum || value > maximum)
     throw Error(Error::Kind::Option, "the environment variable " + name + " is '" + *text +
-                                        "', but must be an integer from " +
-                                        std::to_string(minimum) + " to " + std::to_string(maximum) +
-                                        "; correct it or unset it");
+                                         "', but must be an integer from " +
+                                         std::to_string(minimum) + " to " +
+                                         std::to_string(maximum) + "; correct it or unset it");
   return value;
 }
 
@@ -55,8 +55,8 @@ std::optional<uint64_t> byteSizeOption(const Environment &environment, const std
   int shift = suffixShift(std::string(parsed, end));
   if (error != std::errc() || shift < 0 || (value << shift) >> shift != value)
     throw Error(Error::Kind::Option, "the environment variable " + name + " is '" + *text +
-                                        "', but must be a number of bytes such as 268435456, "
-                                        "256M or 1G; correct it or unset it");
+                                         "', but must be a number of bytes such as 268435456, "
+                                         "256M or 1G; correct it or unset it");
   return value << shift;
 }
 

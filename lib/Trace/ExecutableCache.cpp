@@ -4,20 +4,17 @@
 
 namespace weft {
 
-static std::set<ExecutableCache *> &allCaches() {
-  static auto &caches = *new std::set<ExecutableCache *>();
+static std::set<CompiledCache *> &allCaches() {
+  static auto &caches = *new std::set<CompiledCache *>();
   return caches;
 }
 
-ExecutableCache::ExecutableCache(size_t capacity) : entries(capacity, mostWords) {
-  allCaches().insert(this);
-}
+CompiledCache::CompiledCache() { allCaches().insert(this); }
+CompiledCache::~CompiledCache() { allCaches().erase(this); }
 
-ExecutableCache::~ExecutableCache() { allCaches().erase(this); }
-
-void ExecutableCache::clearAll() {
-  for (ExecutableCache *cache : allCaches())
-    cache->entries.takeIf([](const auto &) { return true; });
+void CompiledCache::clearAll() {
+  for (CompiledCache *cache : allCaches())
+    cache->clear();
 }
 
 } // namespace weft

@@ -54,6 +54,15 @@ void TapeNode::release(uint32_t result) {
 
 namespace {
 
+/// Gradients as a program.
+struct BackwardProgram {
+  /// Null if there are none.
+  std::shared_ptr<const Executable> executable;
+  /// The targets that the root depends on through differentiable ops, by their numbers: of each
+  /// output one.
+  std::vector<size_t> targets;
+};
+
 /// Rebuilds a tape as a function from arguments (leaves, outside values, saved results, the
 /// cotangent) to gradients of the leaves, and of what was copied from other devices.
 class BackwardPass {
@@ -63,7 +72,7 @@ public:
     collectArguments();
   }
 
-  /// The gradient for each target.
+  /// The gradients of the targets that have one.
   std::vector<std::pair<Origin, Array>> run();
 
   /// The results of recorded nodes that gradients went through, some of them several times.
@@ -75,7 +84,7 @@ private:
   int64_t argument(const Array &array, const void *identity, const void *version = nullptr);
   int64_t constantArgument(const TapeInput &input);
   int64_t numberOf(const Origin &origin) const;
-  std::shared_ptr<const Executable> compile();
+  std::shared_ptr<const BackwardProgram> compile();
 
   const Origin &root;
   const Array &cotangent;
@@ -190,7 +199,8 @@ void BackwardPass::collectArguments() {
   argument(cotangent, &cotangent);
 }
 
-std::shared_ptr<const Executable> BackwardPass::compile() {
+std::shared_ptr<const BackwardProgram> BackwardPass::compile() {
+  auto program = std::make_shared<BackwardProgram>();
   Graph graph;
   mlir::Location location = graph.unknownLocation();
   llvm::SmallVector<ValueId> inputs, rootValue;
@@ -212,16 +222,20 @@ std::shared_ptr<const Executable> BackwardPass::compile() {
     wanted.push_back(inputs[number]);
   auto gradients = graph.gradients({output}, {inputs.back()}, wanted);
   llvm::SmallVector<ValueId> outputs;
-  for (auto [gradient, input] : llvm::zip_equal(gradients, wanted))
-    outputs.push_back(
-        gradient ? *gradient
-                 : graph.constant(graph.dtype(input), graph.shape(input), 0.0, false, location));
+  for (auto [number, gradient] : llvm::enumerate(gradients))
+    if (gradient) {
+      outputs.push_back(*gradient);
+      program->targets.push_back(number);
+    }
+  if (outputs.empty())
+    return program;
   // What the gradients read of the forward results was saved; the forward ops are then dead.
   for (auto [value, number] : llvm::zip_equal(results, resultNumbers))
     graph.replaceUses(value, inputs[number]);
   CompileOptions options;
   options.device = cotangent.storage->device();
-  return Compiler::instance().compile(*graph.finish(outputs), options);
+  program->executable = Compiler::instance().compile(*graph.finish(outputs), options);
+  return program;
 }
 
 static std::vector<StorageRef> executeReleased(const Executable &executable,
@@ -231,21 +245,24 @@ static std::vector<StorageRef> executeReleased(const Executable &executable,
 }
 
 std::vector<std::pair<Origin, Array>> BackwardPass::run() {
-  static ExecutableCache &cache = *new ExecutableCache(1024);
+  static auto &cache = *new CacheOf<BackwardProgram>(1024);
   if (targets.empty())
     return {};
-  std::shared_ptr<const Executable> executable = cache.find(key);
-  if (!executable)
-    executable = cache.insert(key, compile());
+  std::shared_ptr<const BackwardProgram> program = cache.find(key);
+  if (!program)
+    program = cache.insert(key, compile());
+  if (!program->executable)
+    return {};
   std::vector<StorageRef> inputs;
   inputs.reserve(arguments.size());
   for (const Array &array : arguments)
     inputs.push_back(array.storage);
-  std::vector<StorageRef> outputs = executeReleased(*executable, inputs);
+  std::vector<StorageRef> outputs = executeReleased(*program->executable, inputs);
   std::vector<std::pair<Origin, Array>> gradients;
-  for (size_t i = 0; i < targets.size(); ++i) {
-    const Array &array = arguments[targetArguments[i]];
-    gradients.push_back({targets[i], {std::move(outputs[i]), array.dtype, array.shape}});
+  gradients.reserve(outputs.size());
+  for (auto [output, target] : llvm::zip_equal(outputs, program->targets)) {
+    const Array &array = arguments[targetArguments[target]];
+    gradients.push_back({targets[target], {std::move(output), array.dtype, array.shape}});
   }
   return gradients;
 }

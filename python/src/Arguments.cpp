@@ -5,7 +5,6 @@
 #include "python/src/Errors.h"
 #include "python/src/state/Guards.h"
 #include "python/src/state/Handle.h"
-#include "python/src/state/ObjectParts.h"
 #include "python/src/state/View.h"
 
 using namespace weft;
@@ -35,33 +34,28 @@ static bool isNumberArgument(PyObject *object) {
   return PyLong_CheckExact(object) ? numberFits(object, DType::Int64) : isPythonScalar(object);
 }
 
-/// A tensor of the user's class is looked into as any object: its class, and what it has in its
-/// attributes.
-static int64_t flattenClass(TensorObject *tensor, FlatArguments &flat) {
-  if (Py_TYPE(tensor) == tensorClass)
-    return 0;
-  flat.objects.push_back(reinterpret_cast<PyObject *>(Py_TYPE(tensor)));
-  PyRef attributes = instanceDict(asObject(tensor));
-  if (!attributes || PyDict_GET_SIZE(attributes.get()) == 0)
-    return 1;
-  flat.objects.push_back(attributes.get());
-  flat.converted.push_back(std::move(attributes));
-  return 3;
+FlatArguments::~FlatArguments() {
+  for (llvm::ArrayRef<PyObject *> list :
+       {llvm::ArrayRef(leaves), llvm::ArrayRef(objects), llvm::ArrayRef(statics)})
+    for (PyObject *object : list)
+      Py_DECREF(object);
 }
 
 static void flattenTensor(TensorObject *tensor, bool isOfArray, FlatArguments &flat) {
+  flat.leaves.push_back(Py_NewRef(asObject(tensor)));
   if (tensor->lens)
     refresh(tensor);
   const TensorValue &value = tensor->value;
-  bool tracked = tensor->isTracked();
+  // A tensor of the user's class is looked into as any object.
+  bool isOfUser = Py_TYPE(tensor) != tensorClass;
+  if (isOfUser)
+    flat.objects.push_back(Py_NewRef(asObject(tensor)));
   // How the elements lie decides what is a view of them.
-  const Lens *lens = tensor->lens.get();
-  const Shape *strides =
-      lens && lens->path.strides && !isContiguous(tensor) ? &*lens->path.strides : nullptr;
-  flat.key.push_back(TensorTag | int64_t(tracked) << 8 | int64_t(tensor->isLeaf()) << 9 |
-                     int64_t(strides != nullptr) << 10 | int64_t(isOfArray) << 11 |
-                     flattenClass(tensor, flat) << 12 | int64_t(value.dtype) << 16 |
-                     int64_t(value.shape.size()) << 24);
+  std::optional<Shape> strides = unusualStrides(tensor);
+  flat.key.push_back(TensorTag | int64_t(tensor->isTracked()) << 8 |
+                     int64_t(tensor->isLeaf()) << 9 | int64_t(strides.has_value()) << 10 |
+                     int64_t(isOfArray) << 11 | int64_t(isOfUser) << 12 |
+                     int64_t(value.dtype) << 16 | int64_t(value.shape.size()) << 24);
   flat.key.append(value.shape.begin(), value.shape.end());
   if (strides)
     llvm::append_range(flat.key, *strides);
@@ -69,12 +63,21 @@ static void flattenTensor(TensorObject *tensor, bool isOfArray, FlatArguments &f
     flat.key.push_back(DeviceTag);
     flat.key.push_back(word(device));
   }
-  // The same tensor again: the key says which leaf it is.
-  if (callOfMark(tensor->mark) == flat.call)
-    flat.key.push_back(-1 - int64_t(numberOfMark(tensor->mark)));
-  else
-    tensor->mark = makeMark(flat.call, flat.leaves.size());
-  flat.leaves.push_back(reinterpret_cast<PyObject *>(tensor));
+}
+
+/// In one go: reading a view may let another thread in, which marks handles as well.
+void weft::finishKey(FlatArguments &flat) {
+  for (auto [number, leaf] : llvm::enumerate(flat.leaves)) {
+    if (!isTensor(leaf))
+      continue;
+    TensorObject *tensor = asTensor(leaf);
+    if (callOfMark(tensor->mark) == flat.call) {
+      flat.key.push_back(-1 - int64_t(numberOfMark(tensor->mark)));
+      flat.key.push_back(int64_t(number));
+    } else {
+      tensor->mark = makeMark(flat.call, number);
+    }
+  }
 }
 
 /// Objects that are compared by the guards; the type is told by its number.
@@ -82,7 +85,7 @@ static void flattenObject(PyObject *object, const TreeType &type, FlatArguments 
   bool constant = isConstant(object);
   flat.key.push_back(constant ? StaticTag : ObjectTag);
   flat.key.push_back(type.serial);
-  (constant ? flat.statics : flat.objects).push_back(object);
+  (constant ? flat.statics : flat.objects).push_back(Py_NewRef(object));
 }
 
 void weft::flattenStatic(PyObject *object, FlatArguments &flat) {
@@ -94,14 +97,14 @@ static void flattenAt(PyObject *object, FlatArguments &flat, unsigned depth) {
     return flattenTensor(asTensor(object), false, flat);
   if (isNumberArgument(object)) {
     flat.key.push_back(ScalarTag | int64_t(weakDType(object)) << 8);
-    flat.leaves.push_back(object);
+    flat.leaves.push_back(Py_NewRef(object));
     return;
   }
   const TreeType &type = treeTypeOf(Py_TYPE(object));
   if (type.kind == TreeKind::Leaf && type.isArray) {
-    flat.converted.push_back(toTensor(object));
-    flat.madeOfArrays.push_back(flat.converted.back().get());
-    return flattenTensor(asTensor(flat.converted.back().get()), true, flat);
+    PyRef tensor = toTensor(object);
+    flat.madeOfArrays.push_back(tensor.get());
+    return flattenTensor(asTensor(tensor.get()), true, flat);
   }
   if (type.kind == TreeKind::Leaf)
     return flattenObject(object, type, flat);
@@ -112,12 +115,6 @@ static void flattenAt(PyObject *object, FlatArguments &flat, unsigned depth) {
     flattenStatic(fact.get(), flat);
   for (const PyRef &item : node.items)
     flattenAt(item.get(), flat, depth + 1);
-  // Plain containers keep their items; others made them for us.
-  bool plain = type.kind == TreeKind::Tuple || type.kind == TreeKind::List ||
-               type.kind == TreeKind::Dict || type.kind == TreeKind::CopiedDict;
-  if (!plain)
-    for (auto *made : {&node.items, &node.description})
-      flat.converted.insert(flat.converted.end(), made->begin(), made->end());
 }
 
 void weft::flatten(PyObject *object, FlatArguments &flat) { flattenAt(object, flat, 0); }

@@ -11,23 +11,30 @@ namespace weft {
 /// A number for each call, never used again.
 uint64_t nextCallNumber();
 
-/// The arguments of a call, taken apart.
+/// The arguments of a call, taken apart. It owns all that it refers to: the caller's containers may
+/// change while the function is traced or compiled.
 struct FlatArguments {
+  FlatArguments() = default;
+  ~FlatArguments();
+  FlatArguments(const FlatArguments &) = delete;
+  FlatArguments &operator=(const FlatArguments &) = delete;
+
   /// Structure, and the signature of each leaf.
   Key key;
-  /// Tensors and Python scalars, borrowed from the arguments or from `converted`.
+  /// Tensors and Python scalars.
   llvm::SmallVector<PyObject *, 8> leaves;
   /// What is compared part by part: modules, functions, any other object, static arguments.
   llvm::SmallVector<PyObject *, 4> objects;
   /// What has to be equal: strings, None, keys.
   llvm::SmallVector<PyObject *, 4> statics;
-  /// What `leaves` borrow and nothing else owns, and what taking apart made.
-  std::vector<PyRef> converted;
   /// Those among the leaves that were made of arrays.
   llvm::SmallVector<PyObject *, 2> madeOfArrays;
   /// Tells this call from all others, for marks on handles.
   uint64_t call = nextCallNumber();
 };
+
+/// Completes the key when all arguments are there: which leaves are the same tensor.
+void finishKey(FlatArguments &flat);
 
 /// Appends `object` to `flat`. Throws.
 void flatten(PyObject *object, FlatArguments &flat);

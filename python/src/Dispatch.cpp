@@ -58,10 +58,29 @@ static void checkRanges(TraceScope &scope, const OpCall &call, Operands &operand
   }
 }
 
+/// A number among the arguments becomes an integer of some dtype: one that does not fit is refused,
+/// as outside.
+static void checkConversion(TraceScope &scope, const OpCall &call, const Operands &operands) {
+  static const OpInfo &cast = requireOp("weft.cast");
+  if (call.op != &cast || !isInteger(call.resultDType) || operands[0].scalar)
+    return;
+  const TensorValue &value = asTensor(operands[0].object)->value;
+  PyObject *number = value.isTracer() ? scope.scalarValue(value.id) : nullptr;
+  if (!number || PyBool_Check(number))
+    return;
+  if (PyLong_CheckExact(number) && numberFits(number, call.resultDType)) {
+    scope.requireFit(value.id, call.resultDType);
+  } else {
+    PyRef known = scope.specialize(value.id);
+    scalarArray(known.get(), call.resultDType);
+  }
+}
+
 static PyRef applyTraced(TraceScope &scope, const OpCall &call, Operands &operands, Caller caller) {
   ++eagerStatistics.tracedOps;
   mlir::Location location = scope.location();
   checkRanges(scope, call, operands);
+  checkConversion(scope, call, operands);
   llvm::SmallVector<ValueId, 3> ids, withGradients;
   for (const Operand &operand : operands) {
     if (operand.scalar) {

@@ -22,6 +22,8 @@ enum class Hook {
   SetItem,
   PutSlice,
   ArgumentName,
+  /// Whether an object is the same for all: weft._guards.is_fixed.
+  IsFixed,
   /// Puts Python's numbers where a trace left tracers of them: weft._left_numbers.put_numbers.
   PutNumbers,
   Count,

@@ -129,10 +129,20 @@ static void compile(JitState &state, Specialization &specialization) {
   Statistics before = Compiler::threadStatistics();
   CompileOptions options;
   options.device = specialization.device;
-  specialization.executable = Compiler::instance().compile(*copy, options);
+  std::shared_ptr<const Executable> executable = Compiler::instance().compile(*copy, options);
+  // Threads may compile the same at once; calls run the first.
+  if (!specialization.executable)
+    specialization.executable = std::move(executable);
   state.compiler.addDifference(before, Compiler::threadStatistics());
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   state.compileSeconds += seconds.count();
+}
+
+/// Waits until no call of another thread is about to give one of the arguments a new value.
+static void awaitTensors(const FlatArguments &flat) {
+  for (PyObject *leaf : flat.leaves)
+    if (isTensor(leaf))
+      requireConcrete(asTensor(leaf), "a compiled function");
 }
 
 static PyObject *callJit(PyObject *self, PyObject *const *arguments, size_t flags,
@@ -145,9 +155,7 @@ static PyObject *callJit(PyObject *self, PyObject *const *arguments, size_t flag
     while (true) {
       FlatArguments flat;
       flattenCall(state, arguments, count, keywordNames, flat);
-      for (PyObject *leaf : flat.leaves)
-        if (isTensor(leaf))
-          requireConcrete(asTensor(leaf), "a compiled function");
+      awaitTensors(flat);
       Call call = specializedCall(state, flat, arguments, count, keywordNames);
       bool fits = true;
       if (!call.specialization->executable) {
@@ -156,10 +164,11 @@ static PyObject *callJit(PyObject *self, PyObject *const *arguments, size_t flag
       }
       while (fits) {
         StateLock lock(call.specialization->changesState());
-        if (!lock.waited()) {
+        if (!lock.waited() && call.isComplete()) {
           ++state.calls;
           return execute(call).release();
         }
+        awaitTensors(flat);
         fits = call.stillFits();
       }
     }

@@ -216,7 +216,7 @@ static py::dict statistics() {
 
 /// Gives memory back that is kept for reuse. Returns its bytes.
 static uint64_t trim() {
-  ExecutableCache::clearAll();
+  CompiledCache::clearAll();
   uint64_t bytes = Compiler::instance().trim();
   bytes += Allocator::process().trim();
   malloc_trim(0);

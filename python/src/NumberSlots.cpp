@@ -26,7 +26,7 @@ template <Name name> const OpCall &callOf() {
 /// Python's own number for an operand in a trace: a number, or a tensor that was computed from
 /// Python numbers among the arguments alone. Null for others.
 PyObject *numberOf(PyObject *operand) {
-  if (isPythonScalar(operand))
+  if (isPythonScalar(operand) || PyComplex_CheckExact(operand))
     return operand;
   if (!isTensor(operand) || !asTensor(operand)->value.isTracer())
     return nullptr;
@@ -37,10 +37,7 @@ PyObject *numberOf(PyObject *operand) {
 /// Keeps what Python makes of numbers beside what the trace makes of them. Where the trace can't
 /// follow (true division of whole numbers gives no float there, an error is raised, a number is too
 /// large), it depends on the numbers, and goes on with Python's.
-PyRef withPythonNumber(PyRef traced, PyObject *x, PyObject *y, PyRef number) {
-  auto idOf = [](PyObject *operand) {
-    return isTensor(operand) ? asTensor(operand)->value.id : ~ValueId(0);
-  };
+PyRef withPythonNumber(PyRef traced, NumberStep step, PyObject *x, PyObject *y, PyRef number) {
   const TensorValue *value = traced ? &asTensor(traced.get())->value : nullptr;
   bool follows = number && value && value->weak && isPythonScalar(number.get()) &&
                  weakDType(number.get()) == value->dtype;
@@ -50,12 +47,12 @@ PyRef withPythonNumber(PyRef traced, PyObject *x, PyObject *y, PyRef number) {
     follows = overflow == 0;
   }
   if (follows) {
-    currentScope->noteScalar(value->id, std::move(number), idOf(x), idOf(y));
+    currentScope->noteScalar(value->id, std::move(number), std::move(step), x, y);
     return traced;
   }
   for (PyObject *operand : {x, y})
     if (isTensor(operand))
-      currentScope->specialize(idOf(operand));
+      currentScope->specialize(asTensor(operand)->value.id);
   if (!number)
     throw PythonError();
   return number;
@@ -68,6 +65,12 @@ PyRef tracedOrNothing(const OpCall &call, std::initializer_list<PyObject *> oper
     return applyOperator(call, {operands.begin(), operands.size()});
   } catch (const Error &) {
     return {};
+  } catch (const PythonError &) {
+    // A number that fits into no dtype.
+    if (!PyErr_ExceptionMatches(PyExc_Exception))
+      throw;
+    PyErr_Clear();
+    return {};
   }
 }
 
@@ -78,7 +81,7 @@ template <Name name, PyObject *(*python)(PyObject *)> PyObject *unary(PyObject *
       return applyOperator(callOf<name>(), {{x}}).release();
     PyRef made = PyRef::steal(python(number));
     PyRef traced = made ? tracedOrNothing(callOf<name>(), {x}) : PyRef();
-    return withPythonNumber(std::move(traced), x, x, std::move(made)).release();
+    return withPythonNumber(std::move(traced), {.unary = python}, x, x, std::move(made)).release();
   });
 }
 
@@ -92,7 +95,7 @@ PyObject *binary(PyObject *x, PyObject *y) {
     PyRef made = PyRef::steal(python(left, right));
     PyRef traced =
         made && isPythonScalar(made.get()) ? tracedOrNothing(callOf<name>(), {x, y}) : PyRef();
-    return withPythonNumber(std::move(traced), x, y, std::move(made)).release();
+    return withPythonNumber(std::move(traced), {.binary = python}, x, y, std::move(made)).release();
   });
 }
 
@@ -179,7 +182,7 @@ PyObject *positive(PyObject *x) {
     PyObject *number = currentScope ? numberOf(x) : nullptr;
     // +True is 1.
     if (number && PyBool_Check(number))
-      return withPythonNumber({}, x, x, PyRef::steal(PyNumber_Positive(number))).release();
+      return withPythonNumber({}, {}, x, x, PyRef::steal(PyNumber_Positive(number))).release();
     return clone(asTensor(x)).release();
   });
 }
@@ -207,7 +210,8 @@ PyObject *asFloat(PyObject *x) {
 
 PyObject *asIndex(PyObject *x) {
   return guarded([&]() -> PyObject * {
-    if (!isInteger(asTensor(x)->value.dtype))
+    bool isNumber = currentScope && numberOf(x);
+    if (!isNumber && !isInteger(asTensor(x)->value.dtype))
       throwError("DTypeError", "a tensor of dtype " +
                                    std::string(dtypeName(asTensor(x)->value.dtype)) +
                                    " is no index: only integers are");

@@ -53,6 +53,7 @@ private:
   ResultSource resultSource(TensorObject *inside);
   /// True for a tensor that a call makes of an array or number among its arguments.
   bool isConverted(TensorObject *handle) const;
+  void noteMadeObjects(PyObject *value);
   void collectResult(PyObject *value);
   void addResult(TensorObject *inside, ResultSource source);
   void collectStores();
@@ -124,8 +125,8 @@ PyRef Tracer::tensorArgument(size_t leaf) {
   inside->derived = !source->isLeaf();
   if (inside->derived)
     scope->noteComputedOutside(id);
-  if (source->lens && source->lens->path.strides && !isContiguous(source))
-    setStrides(inside, *source->lens->path.strides);
+  if (auto strides = unusualStrides(source))
+    setStrides(inside, *strides);
   if (!source->lens || argumentViews == ArgumentViews::Values)
     scope->addSharedArgument(source, tracer, int(leaf));
   return tracer;
@@ -300,6 +301,21 @@ ResultSource Tracer::resultSource(TensorObject *inside) {
   return {ResultSource::Kind::ViewOfHandle, handleNumber(outside), lens->path, lens->detached};
 }
 
+/// An object that the function makes and returns has to be another one at each call.
+void Tracer::noteMadeObjects(PyObject *value) {
+  mapTree(value, [&](PyObject *leaf, const TreeType &type) {
+    bool isNew = type.kind == TreeKind::Leaf && !isTensor(leaf) && !isConstant(leaf) &&
+                 result->guards.findObject(leaf) < 0 && !llvm::is_contained(flat.objects, leaf);
+    if (isNew && !result->guards.isSpent()) {
+      PyRef fixed = checked(PyObject_CallOneArg(hook(Hook::IsFixed), leaf));
+      if (fixed.get() != Py_True)
+        result->guards.spend("the function returns an object that it makes, a " +
+                             std::string(Py_TYPE(leaf)->tp_name));
+    }
+    return PyRef();
+  });
+}
+
 void Tracer::collectResult(PyObject *value) {
   std::vector<TensorObject *> returned;
   result->resultTemplate = mapLeaves(value, false, [&](PyObject *leaf) {
@@ -308,6 +324,8 @@ void Tracer::collectResult(PyObject *value) {
     returned.push_back(scope->own(asTensor(leaf)));
     return checked(newTensor(std::move(place)));
   });
+  if (resultViews == ResultViews::Kept)
+    noteMadeObjects(value);
   std::unordered_map<TensorObject *, unsigned> views;
   for (TensorObject *inside : returned)
     if (resultNumbers.try_emplace(inside, resultNumbers.size()).second)
@@ -334,6 +352,11 @@ void Tracer::addResult(TensorObject *inside, ResultSource source) {
   if (Py_TYPE(inside) != tensorClass && !scope->outsideOf(inside)) {
     source.type = PyRef::borrow(reinterpret_cast<PyObject *>(Py_TYPE(inside)));
     source.attributes = instanceDict(asObject(inside));
+    Py_ssize_t position = 0;
+    PyObject *value;
+    while (source.attributes && PyDict_Next(source.attributes.get(), &position, nullptr, &value))
+      if (!isConstant(value))
+        result->guards.spend("the function returns a tensor with an object that it makes");
   }
   source.output = addOutput(traced(inside), inside->requiresGrad && !inside->isLeaf());
   result->results.push_back(std::move(source));
@@ -465,8 +488,7 @@ void Tracer::collectHidden() {
   for (size_t i = 0; i < scalarLeaves.size(); ++i)
     if (scope->specialized[i])
       result->scalars.push_back({scalarLeaves[i], PyRef::borrow(flat.leaves[scalarLeaves[i]])});
-  for (auto [scalar, dtype] : scope->fits)
-    result->fits.push_back({scalarLeaves[scalar], dtype});
+  result->numbers = std::move(scope->numbers);
   collectTies();
 }
 
@@ -494,7 +516,7 @@ std::string Tracer::leafName(size_t leaf) const {
     return PyRef::borrow(object);
   };
   size_t positional = arguments.size() - (keywordNames ? PyTuple_GET_SIZE(keywordNames) : 0);
-  while (passed <= leaf) {
+  while (passed <= leaf && number < arguments.size()) {
     PyObject *name =
         number < positional ? nullptr : PyTuple_GET_ITEM(keywordNames, number - positional);
     if (!isStaticArgument(state, number, name))

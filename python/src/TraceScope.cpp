@@ -119,18 +119,34 @@ ValueId TraceScope::detached(ValueId id, mlir::Location location) {
 //===----------------------------------------------------------------------===//
 
 void TraceScope::addScalar(ValueId id, PyRef value) {
-  scalarValues[id] = {value, {unsigned(scalars.size())}};
+  scalarValues[id] = {value, {unsigned(scalars.size())}, int(scalars.size())};
   scalars.push_back(std::move(value));
   specialized.push_back(false);
+  numbers.begin(scalars.size());
 }
 
-void TraceScope::noteScalar(ValueId id, PyRef value, ValueId left, ValueId right) {
+const TraceScope::ScalarValue *TraceScope::scalarOf(PyObject *object) const {
+  auto found =
+      isTensor(object) ? scalarValues.find(asTensor(object)->value.id) : scalarValues.end();
+  return found == scalarValues.end() ? nullptr : &found->second;
+}
+
+void TraceScope::noteScalar(ValueId id, PyRef value, NumberStep step, PyObject *left,
+                            PyObject *right) {
   ScalarValue scalar{std::move(value), {}};
-  for (ValueId operand : {left, right})
-    if (auto found = scalarValues.find(operand); found != scalarValues.end())
-      for (unsigned source : found->second.sources)
-        if (!llvm::is_contained(scalar.sources, source))
-          scalar.sources.push_back(source);
+  for (auto [object, operand] : {std::pair(left, &step.left), std::pair(right, &step.right)}) {
+    const ScalarValue *known = scalarOf(object);
+    if (!known) {
+      operand->constant = PyRef::borrow(object);
+      continue;
+    }
+    operand->place = known->place;
+    for (unsigned source : known->sources)
+      if (!llvm::is_contained(scalar.sources, source))
+        scalar.sources.push_back(source);
+  }
+  step.resultType = Py_TYPE(scalar.value.get());
+  scalar.place = numbers.add(std::move(step));
   scalarValues[id] = std::move(scalar);
 }
 
@@ -149,14 +165,7 @@ PyRef TraceScope::specialize(ValueId id) {
 }
 
 void TraceScope::requireFit(ValueId id, DType dtype) {
-  const ScalarValue &scalar = scalarValues.at(id);
-  bool isArgument =
-      scalar.sources.size() == 1 && scalars[scalar.sources[0]].get() == scalar.value.get();
-  if (!isArgument)
-    return void(specialize(id));
-  std::pair entry(scalar.sources[0], dtype);
-  if (!llvm::is_contained(fits, entry))
-    fits.push_back(entry);
+  numbers.requireFit(scalarValues.at(id).place, dtype);
 }
 
 //===----------------------------------------------------------------------===//

@@ -4,6 +4,7 @@
 #include "lib/Trace/Graph.h"
 #include "python/src/SourceLine.h"
 #include "python/src/TensorObject.h"
+#include "python/src/state/NumberTrace.h"
 
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/DenseSet.h"
@@ -74,8 +75,9 @@ public:
   PyRef specialize(ValueId id);
   /// The same, without the trace depending on it.
   PyObject *scalarValue(ValueId id) const;
-  /// Makes the Python value of `id` known, computed from scalars `left` and `right`.
-  void noteScalar(ValueId id, PyRef value, ValueId left, ValueId right);
+  /// Makes the Python value of `id` known, which `step` has computed of what `left` and `right`
+  /// are: tensors with known values, or numbers.
+  void noteScalar(ValueId id, PyRef value, NumberStep step, PyObject *left, PyObject *right);
 
   /// Makes the trace depend on `id`, a Python integer, fitting into `dtype`, into which it does.
   void requireFit(ValueId id, DType dtype);
@@ -152,20 +154,22 @@ public:
   /// Which of the scalar arguments the trace depends on.
   std::vector<PyRef> scalars;
   std::vector<bool> specialized;
-  /// Scalar arguments, by number, that have to fit into a dtype.
-  std::vector<std::pair<unsigned, DType>> fits;
+  NumberTrace numbers;
 
 private:
   struct ScalarValue {
     PyRef value;
     /// The scalar arguments that it was computed from.
     llvm::SmallVector<unsigned, 2> sources;
+    /// In `numbers`.
+    int place = 0;
   };
   struct TracedLeaf {
     PyRef handle;
     ValueId id;
   };
 
+  const ScalarValue *scalarOf(PyObject *object) const;
   SharedHandle &sharedOf(TensorObject *stand) { return shared[stands.at(stand)]; }
   void share(TensorObject *handle, PyRef stand, int leaf);
   ValueId leafValue(TensorObject *tensor, ValueId id);

@@ -656,6 +656,13 @@ class Scanner:
                 self._append(part, (descriptor, ABSENT, None, -1, path))
 
 
+def is_fixed(value: Any) -> bool:
+    """Whether an object is no function's to make anew: it never changes, or belongs to a module."""
+    if isinstance(value, (*_CODE_TYPES, enum.Enum, types.GenericAlias)):
+        return not (isinstance(value, types.FunctionType) and value.__closure__)
+    return _is_constant(value) or _is_value(value) or _package(type(value).__module__) == "weft"
+
+
 _NO_NAME = names_of((lambda: None).__code__)
 _ANY_NAME = _NO_NAME._replace(dynamic=True)
 

@@ -33,6 +33,7 @@ _core.register_hooks(
         "set_item": _indexing.set_item,
         "put_slice": _indexing.put_slice,
         "argument_name": _devices.argument_name,
+        "is_fixed": _guards.is_fixed,
         "put_numbers": _left_numbers.put_numbers,
     }
 )

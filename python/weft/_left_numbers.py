@@ -54,9 +54,10 @@ class _Numbers:
                 if wanted is not item:
                     base.__setitem__(holder, i, wanted)
         elif isinstance(holder, set):
-            for item in [item for item in set.__iter__(holder) if id(item) in self.numbers]:
-                set.discard(holder, item)
-                set.add(holder, self.of(item))
+            # Anew, so that none of the places in the table is one that was given up.
+            items = [self.of(item) for item in set.__iter__(holder)]
+            set.clear(holder)
+            set.update(holder, items)
         elif isinstance(holder, dict):
             self._put_into_dict(holder)
         attributes = _instance_dictionary(holder)

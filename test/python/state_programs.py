@@ -15,6 +15,8 @@ from collections.abc import Iterator
 FEATURES = frozenset(
     {
         "effects",
+        "exchanges",
+        "numbers",
         "in_place",
         "in_place_outside",
         "views",
@@ -29,8 +31,14 @@ FEATURES = frozenset(
     }
 )
 _STATEMENTS = FEATURES - {"aliases", "results", "threads"}
+#: Statements that make no local variable.
+_WITHOUT_LOCAL = frozenset(
+    {"effects", "exchanges", "numbers", "rebinding", "weights", "kinds", "counter"}
+)
 #: What changes the state that all threads see, in an order that they do not agree on.
-_SHARED = frozenset({"effects", "rebinding", "gradients", "weights", "kinds"})
+_SHARED = frozenset(
+    {"effects", "exchanges", "numbers", "rebinding", "gradients", "weights", "kinds"}
+)
 
 #: What all programs begin with.
 STATE = """
@@ -308,6 +316,7 @@ _WEIGHT_CHANGES = (
     "net.zero_grad()",
 )
 _CALLS = ("A, B", "B, A")
+_NUMBER_CALLS = ("A, B, rate={n}", "B, A, rate={n}")
 _STRUCTURE_CALLS = (
     "A, B, other",
     "x=A, y=B",
@@ -405,8 +414,8 @@ class _Writer:
             items = self.random.choice(("LIST", "thing.items", "TABLE.values()", "space.b"))
             yield f"for item in {items}:"
             yield f"    v{self.locals} = weft.tanh(v{self.locals} * item)"
-        elif kind in ("effects", "rebinding", "weights", "kinds", "counter"):
-            yield from getattr(self, kind)()
+        elif kind in _WITHOUT_LOCAL:
+            yield from getattr(self, "numbers_kept" if kind == "numbers" else kind)()
             return
         elif self.locals and kind in ("in_place", "in_place_outside", "views", "gradients"):
             yield from getattr(self, kind.removesuffix("_outside"))()
@@ -428,6 +437,48 @@ class _Writer:
                 "space.seen = True",
                 "global NUMBER; NUMBER = NUMBER * 0.5",
                 "change(0.25)",
+            )
+        )
+
+    def exchanges(self) -> Iterator[str]:
+        """Other objects take the places of some that are alike."""
+        yield self.random.choice(
+            (
+                "thing, other = other, thing",
+                "thing.weight, other.weight = other.weight, thing.weight",
+                "WEIGHT, thing.weight = thing.weight, WEIGHT",
+                "TENSORS[0], TENSORS[-1] = TENSORS[-1], TENSORS[0]",
+                "TENSORS.reverse()",
+                "TENSORS.append(TENSORS.pop(0))",
+                "TENSORS[0], point.place = point.place, TENSORS[0]",
+                "ring.rotate(1)",
+                "thing.items, LIST = LIST, thing.items",
+                "thing.items = list(thing.items)",
+                "thing.table = dict(thing.table)",
+                "space.inner = types.SimpleNamespace(c=space.inner.c)",
+                "space.b = [*space.b]",
+                "point.tags = {**point.tags}",
+                "net.factors = list(net.factors)",
+                "point.place, other.weight = other.weight, point.place",
+                "slotted.rate, slotted.extra = 0.5, [slotted.rate]",
+            )
+        )
+
+    def numbers_kept(self) -> Iterator[str]:
+        """The number among the arguments becomes state."""
+        yield self.random.choice(
+            (
+                "thing.scale = rate",
+                "other.scale = max(other.scale, rate)",
+                "LIST.append(rate)",
+                "thing.items[0] = rate * 2",
+                "TABLE['a'] = rate",
+                "TABLE[rate] = 0.5",
+                "SET.add(rate)",
+                "ring.append(rate + 1.0)",
+                "space.kept = (rate, [rate])",
+                "slotted.rate = -rate",
+                "space.missing = rate",
             )
         )
 
@@ -585,6 +636,8 @@ class _Writer:
             )
             return f"results.append(at_once(step, [{own}]))"
         calls: tuple[str, ...] = _CALLS
+        if "numbers" in self.features:
+            calls += _NUMBER_CALLS
         if "structures" in self.features:
             calls += _STRUCTURE_CALLS
         if "aliases" in self.features:
@@ -607,7 +660,10 @@ class _Writer:
             lines += self.statements()
         lines.append("return " + self.result())
         # `global` comes before any use.
-        lines = ["global NUMBER", *(line.replace("global NUMBER; ", "") for line in lines)]
+        lines = [
+            "global NUMBER, WEIGHT, LIST, thing, other",
+            *(line.replace("global NUMBER; ", "") for line in lines),
+        ]
         head = "def step(x, y, own=thing, *, rate=0.5):\n"
         function = head + "\n".join("    " + line for line in lines)
         events = []

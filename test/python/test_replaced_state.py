@@ -251,6 +251,74 @@ def test_results_have_their_class() -> None:
     assert make(weft.ones(2)) is not made
 
 
+class Bare(weft.Tensor):
+    pass
+
+
+def test_the_first_attribute_is_kept_too() -> None:
+    @weft.jit
+    def mark(q: weft.Tensor) -> weft.Tensor:
+        q.tag = "x"
+        return q * 1
+
+    for _ in range(3):
+        q = Bare([1.0, 2.0])
+        mark(q)
+        assert q.tag == "x"
+
+
+def test_attributes_that_no_code_reads_cost_no_trace() -> None:
+    parameter = nn.Parameter(weft.ones(3))
+    use = weft.jit(lambda q: q * q.scale)
+    parameter.scale = 2.0
+    for i in range(5):
+        parameter.hits = i
+        use(parameter)
+    assert use.stats()["traces"] == 1
+
+
+def test_each_call_has_objects_of_its_own() -> None:
+    @weft.jit
+    def make(x: weft.Tensor) -> tuple:
+        made = Bare(x * 2)
+        made.log = []
+        return made, {1}, bytearray(b"a"), types.SimpleNamespace(n=1)
+
+    made, numbers, memory, space = make(weft.ones(1))
+    made.log.append(1)
+    numbers.add(9)
+    memory.extend(b"b")
+    space.n = 2
+    made, numbers, memory, space = make(weft.ones(1))
+    assert (made.log, numbers, memory, space.n) == ([], {1}, bytearray(b"a"), 1)
+
+
+def test_objects_from_outside_are_returned_as_they_are() -> None:
+    config, names = types.SimpleNamespace(scale=2.0), {"a"}
+
+    @weft.jit
+    def use(x: weft.Tensor) -> tuple:
+        return x * config.scale, config, names, len, np, x.dtype
+
+    for _ in range(2):
+        _, *others = use(weft.ones(1))
+        assert all(a is b for a, b in zip(others, (config, names, len, np, weft.float32)))
+    assert use.stats()["traces"] == 1
+
+
+@pytest.mark.parametrize("view", [lambda y: y.T, lambda y: y[:, ::2], lambda y: y[:1].expand(3, 2)])
+def test_views_that_are_results_lie_as_they_did(view: Callable) -> None:
+    x = weft.asarray([[1.0, 2.0], [3.0, 4.0]])
+    found = []
+    for function in (lambda x: view(x * 2), weft.jit(lambda x: view(x * 2))):
+        result = function(x)
+        flat = result.reshape(-1)
+        if result.is_contiguous() or flat.is_contiguous():
+            flat.fill_(0)
+        found.append((result.tolist(), result.is_contiguous()))
+    assert found[0] == found[1]
+
+
 # Gradients ---------------------------------------------------------------------------------------
 
 
@@ -294,3 +362,20 @@ def test_a_copied_parameter_has_no_gradient() -> None:
     assert copied.weight.grad is None
     assert layer.weight.grad is not None
     assert np.array_equal(copied.weight.detach(), layer.weight.detach())
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_what_a_result_does_not_need_has_no_gradient(compiled: bool) -> None:
+    """Not zeros: weight decay and momentum would move it."""
+    x, w = nn.Parameter(weft.ones(2)), nn.Parameter(weft.ones(2))
+
+    def both(x: weft.Tensor, w: weft.Tensor) -> tuple[weft.Tensor, weft.Tensor]:
+        return (x * w).sum(), (w * 2 + x.detach()).sum()
+
+    run = weft.jit(both) if compiled else both
+    optimizer = weft.optim.SGD([x, w], lr=0.1, weight_decay=1.0)
+    run(x, w)[1].backward()
+    optimizer.step()
+    assert x.grad is None
+    assert x.tolist() == [1.0, 1.0]
+    assert np.allclose(w.detach(), 0.7)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import subprocess
 import sys
@@ -413,3 +414,73 @@ def test_threads_change_their_own_objects() -> None:
 
         run_threads(work, 3)
         assert [own.weight.tolist() for own in owns] == [[0.25] * 4] * 3
+
+
+def test_threads_compile_one_function_at_once() -> None:
+    """Each runs what it holds, though another puts its own in the same place."""
+    for size in (300_000, 300_001, 300_002):
+        x = weft.ones((size,))
+        compiled = weft.jit(lambda x: (x * 2, (x.exp().sin() + x).sum()))
+        run_threads(lambda _: [compiled(x) for _ in range(8)], 4)
+        assert compiled(x)[0][-1].item() == 2.0
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda big: big.detach().numpy(),
+        lambda big: big.clone().numpy(),
+        lambda big: big.data.numpy(),
+        lambda big: weft.zeros(big.shape).copy_(big),
+        copy.deepcopy,
+        weft.Tensor,
+    ],
+)
+def test_copies_wait_for_a_call_that_writes(read: Callable) -> None:
+    big, one = weft.zeros(200_000), weft.ones(200_000)
+
+    @weft.jit
+    def write(x: weft.Tensor) -> None:
+        big.add_(x)
+
+    write(one)
+    works = [lambda: [write(one) for _ in range(200)], lambda: [read(big) for _ in range(200)]]
+    run_threads(lambda number: works[number](), 2)
+    assert big[0].item() == 201.0
+
+
+def test_a_call_keeps_the_tensors_that_it_was_given() -> None:
+    given = [weft.ones(300)]
+
+    @weft.jit
+    def use(tensors: list) -> weft.Tensor:
+        given.clear()
+        kept.extend(weft.zeros(300) for _ in range(100))
+        return tensors[0] * 2
+
+    kept: list[weft.Tensor] = []
+    assert use(given)[0].item() == 2.0
+    assert given == []
+
+
+def test_repeated_arguments_are_one_though_others_are_read_anew() -> None:
+    """Reading a view lets other threads in, which mark the same tensors."""
+    grid = weft.zeros((4, 50_000))
+    shared = weft.zeros(50_000)
+
+    @weft.jit
+    def double(a: weft.Tensor, view: weft.Tensor, b: weft.Tensor) -> weft.Tensor:
+        a.add_(1)
+        return b + view
+
+    def work(_: int) -> None:
+        for _ in range(30):
+            own = weft.zeros(50_000)
+            view = grid[1]
+            with weft.no_grad():
+                grid[0].fill_(1)
+            assert double(own, view, own)[0].item() == 1.0
+            double(shared, view, shared)
+
+    run_threads(work, 3)
+    assert shared[0].item() == 90.0

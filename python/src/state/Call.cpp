@@ -141,6 +141,16 @@ bool Call::hiddenMatch(std::string &reason) const {
   return true;
 }
 
+bool Call::numbersHold(std::string &reason) const {
+  if (specialization->numbers.isEmpty())
+    return true;
+  llvm::SmallVector<PyObject *, 4> numbers;
+  for (PyObject *leaf : flat.leaves)
+    if (!isTensor(leaf))
+      numbers.push_back(leaf);
+  return specialization->numbers.holds({numbers.data(), numbers.size()}, reason);
+}
+
 bool Call::matches(std::string &reason) {
   for (size_t i = 0; i < specialization->statics.size(); ++i)
     if (!sameConstant(specialization->statics[i].get(), flat.statics[i])) {
@@ -152,12 +162,8 @@ bool Call::matches(std::string &reason) {
       reason = "argument " + std::to_string(leaf) + ", whose value the function asks for, changed";
       return false;
     }
-  for (auto [leaf, dtype] : specialization->fits)
-    if (!numberFits(flat.leaves[leaf], dtype)) {
-      reason = "argument " + std::to_string(leaf) + " does not fit into " +
-               std::string(dtypeName(dtype)) + " any more";
-      return false;
-    }
+  if (!numbersHold(reason))
+    return false;
   PyObject *function = state.function.get();
   return specialization->guards.check(function, flat.objects, reason) && findHandles(reason) &&
          hiddenMatch(reason);
@@ -169,6 +175,16 @@ bool Call::stillFits() {
   GuardSet &guards = specialization->guards;
   bool hold = guards.isSpent() || guards.check(state.function.get(), flat.objects, reason);
   return hold && findHandles(reason) && hiddenMatch(reason);
+}
+
+bool Call::isComplete() const {
+  auto hasValue = [](TensorObject *tensor) { return bool(tensor->value.storage); };
+  return llvm::all_of(
+             flat.leaves,
+             [&](PyObject *leaf) { return !isTensor(leaf) || hasValue(asTensor(leaf)); }) &&
+         llvm::all_of(specialization->hidden, [&](const HiddenSource &source) {
+           return source.handle < 0 || hasValue(handle(source.handle));
+         });
 }
 
 llvm::SmallVector<StorageRef, 8> Call::inputs() const {

@@ -28,10 +28,13 @@ struct Call {
   bool matches(std::string &reason);
   /// The same after the call waited or compiled: other threads may have changed what it found.
   bool stillFits();
+  /// True if all tensors that the plan reads have values now, and may be taken.
+  bool isComplete() const;
   /// What the plan reads: the leaves of the arguments, then the hidden inputs.
   llvm::SmallVector<StorageRef, 8> inputs() const;
 
 private:
+  bool numbersHold(std::string &reason) const;
   bool slotsHold(std::string &reason) const;
   bool argumentsHaveOwnSlots() const;
   bool hiddenMatch(std::string &reason) const;

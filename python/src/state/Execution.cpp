@@ -17,7 +17,8 @@ public:
   explicit Execution(const Call &call)
       : call(call),
         specialization(*call.specialization),
-        plan(specialization.executable->plan),
+        executable(specialization.executable),
+        plan(executable->plan),
         inputs(call.inputs()),
         outputs(plan.outputs.size()) {
     if (gradientsEnabled && specialization.recordsGradients)
@@ -42,6 +43,8 @@ private:
 
   const Call &call;
   const Specialization &specialization;
+  /// Its own: another thread may have compiled the same, and put it there.
+  std::shared_ptr<const Executable> executable;
   const Plan &plan;
   llvm::SmallVector<StorageRef, 8> inputs, outputs;
   /// Where the gradients of the outputs go; null if no input needs one.
@@ -102,8 +105,7 @@ void Execution::execute() {
     }
   }
   try {
-    executeReleasing(*specialization.executable, {inputs.data(), inputs.size()},
-                     {outputs.data(), outputs.size()});
+    executeReleasing(*executable, {inputs.data(), inputs.size()}, {outputs.data(), outputs.size()});
   } catch (...) {
     for (auto [handle, input] : donors)
       handle->value.storage = inputs[input];
@@ -191,6 +193,9 @@ PyRef Execution::resultTensor(int number) const {
   }
   giveOutput(result, int(source.output));
   tensor->requiresGrad |= source.isLeaf;
+  // A view of what nobody else has is a tensor of its own, whose elements lie as in the view.
+  if (source.kind == ResultSource::Kind::Fresh && source.path.strides && !source.path.steps.empty())
+    setStrides(tensor, *source.path.strides);
   return result;
 }
 

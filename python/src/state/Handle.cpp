@@ -76,8 +76,11 @@ ValueId weft::traced(TensorObject *tensor) { return currentScope->read(owned(ten
 
 /// The value of an owned handle without its history.
 static TensorValue detachedValue(TensorObject *tensor) {
-  if (!currentScope)
+  if (!currentScope) {
+    // Another thread's call may be about to give it a new one.
+    requireConcrete(tensor, "a copy");
     return tensor->value;
+  }
   ValueId id = currentScope->read(tensor);
   if (tensor->isTracked())
     id = currentScope->detached(id, currentScope->location());
@@ -217,6 +220,7 @@ void weft::leaveSlot(TensorObject *handle) {
   std::shared_ptr<Root> root = std::move(handle->root);
   if (!root || root.use_count() == 1)
     return;
+  requireConcrete(handle, "`.data = ...`");
   root->remnant = checked(newTensor(handle->value));
   TensorObject *remnant = asTensor(root->remnant.get());
   take(remnant, handle, true);

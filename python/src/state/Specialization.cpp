@@ -33,4 +33,5 @@ void weft::flattenCall(const JitState &state, PyObject *const *arguments, size_t
     else
       flatten(arguments[count + i], flat);
   }
+  finishKey(flat);
 }

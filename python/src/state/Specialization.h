@@ -103,8 +103,8 @@ struct Specialization {
   std::vector<PyRef> statics;
   /// Python scalars whose value the trace depends on: leaf number and value.
   std::vector<std::pair<unsigned, PyRef>> scalars;
-  /// Python integers that have to fit into a dtype: leaf number and dtype.
-  std::vector<std::pair<unsigned, DType>> fits;
+  /// What else has to hold of the scalars.
+  NumberTrace numbers;
   GuardSet guards;
   std::vector<HandleSource> handles;
   std::vector<HiddenSource> hidden;

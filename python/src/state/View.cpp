@@ -45,6 +45,11 @@ bool weft::isContiguous(TensorObject *tensor) {
   return true;
 }
 
+std::optional<Shape> weft::unusualStrides(TensorObject *tensor) {
+  bool mayBe = tensor->lens || (tensor->root && tensor->root->strides);
+  return mayBe && !isContiguous(tensor) ? pathOf(tensor).strides : std::nullopt;
+}
+
 void weft::checkExpanded(TensorObject *tensor, const char *action) {
   if (!tensor->lens && !(tensor->root && tensor->root->strides))
     return;

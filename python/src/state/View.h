@@ -17,6 +17,9 @@ void setStrides(TensorObject *tensor, Shape strides);
 /// True if the handle's elements lie in its root's memory as in a dense one's.
 bool isContiguous(TensorObject *tensor);
 
+/// How far apart the elements lie, unless that is as in a dense tensor, or not known.
+std::optional<Shape> unusualStrides(TensorObject *tensor);
+
 /// Throws if the handle's elements can't all be told apart; `action` is what they should be for.
 void checkExpanded(TensorObject *tensor, const char *action);
 

@@ -382,7 +382,8 @@ class Module:
     def state_dict(self) -> dict[str, Tensor]:
         """All parameters and persistent buffers by their dotted names.
 
-        The tensors have the values of now and keep them when training goes on.
+        The tensors are views: they follow training, and writing them writes what they look into. To
+        keep the values of now, save them or copy.deepcopy() them.
         """
         return {name: tensor.detach() for name, tensor in self._state_handles().items()}
 

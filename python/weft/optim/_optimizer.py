@@ -249,7 +249,8 @@ class Optimizer:
     def state_dict(self) -> dict[str, Any]:
         """The state by parameters' numbers and the groups' options, in PyTorch's layout.
 
-        The tensors have the values of now and keep them when training goes on.
+        The tensors are views: they follow training, and writing them writes what they look into. To
+        keep the values of now, save them or copy.deepcopy() them.
         """
         state = {
             number: {
