@@ -42,7 +42,7 @@ TEST(Options, ThreadCountIsBoundedByTheCores) {
 
 TEST(Options, MalformedThreadCountsNameTheVariable) {
   for (const char *text : {"0", "-2", "four", "4x", " 4", "1.5", "99999999999999999999", "1025"})
-    expectError(Error::Kind::Value,
+    expectError(Error::Kind::Option,
                 "WEFT_NUM_THREADS is '" + std::string(text) +
                     "', but must be an integer from 1 to 1024",
                 [&] { threadsOption(text); });
@@ -59,7 +59,7 @@ TEST(Options, CacheBytesTakeSuffixes) {
 
 TEST(Options, MalformedCacheBytesNameTheVariable) {
   for (const char *text : {"-1", "M", "3X", "3 M", "3MB", "99999999999T"})
-    expectError(Error::Kind::Value, "WEFT_ALLOCATOR_CACHE_BYTES is '" + std::string(text) + "'",
+    expectError(Error::Kind::Option, "WEFT_ALLOCATOR_CACHE_BYTES is '" + std::string(text) + "'",
                 [&] { cacheOption(text); });
 }
 

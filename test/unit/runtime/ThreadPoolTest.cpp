@@ -202,11 +202,11 @@ TEST_F(ThreadPoolTest, WorkersHaveRoomForBigStackFrames) {
 
 TEST_F(ThreadPoolTest, BadSizesAreErrors) {
   for (int bad : {0, -1, 1025})
-    expectError(Error::Kind::Value, "must be from 1 to 1024, not " + std::to_string(bad),
+    expectError(Error::Kind::Option, "must be from 1 to 1024, not " + std::to_string(bad),
                 [&] { pool.setThreadCount(bad); });
   EXPECT_EQ(pool.threadCount(), count);
   pool.setThreadCount(2);
-  expectError(Error::Kind::Value, "from inside a parallel loop",
+  expectError(Error::Kind::Option, "from inside a parallel loop",
               [&] { pool.parallelFor(2, 2, [&](int64_t, int64_t) { pool.setThreadCount(3); }); });
 }
 
