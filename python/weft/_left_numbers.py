@@ -42,8 +42,9 @@ class _Numbers:
         self.seen.add(id(holder))
         if isinstance(holder, type):
             for name, value in list(vars(holder).items()):
-                if id(value) in self.numbers:
-                    type.__setattr__(holder, name, self.of(value))
+                wanted = self.of(value)
+                if wanted is not value:
+                    type.__setattr__(holder, name, wanted)
             return
         if isinstance(holder, types.CellType):
             self._put_into_cell(holder)
@@ -91,8 +92,9 @@ class _Numbers:
         for _, descriptor in _members(type(holder)):
             try:
                 value = descriptor.__get__(holder)
-                if id(value) in self.numbers:
-                    descriptor.__set__(holder, self.of(value))
+                wanted = self.of(value)
+                if wanted is not value:
+                    descriptor.__set__(holder, wanted)
             except (AttributeError, TypeError):
                 continue
 

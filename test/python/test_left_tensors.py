@@ -283,6 +283,9 @@ def _keepers() -> dict[str, tuple[Callable[[], Any], Callable[[Any, Any], None]]
     def into_slot(holder: Any, n: Any) -> None:
         holder.best = max(getattr(holder, "best", 0), n)
 
+    def into_list_in_slot(holder: Any, n: Any) -> None:
+        holder.best = [n, (n,)]
+
     def into_attribute(holder: Any, n: Any) -> None:
         holder.best = max(holder.best, n)
         holder.all = (holder.best, [n, n + 1], {"n": n * 2})
@@ -297,6 +300,7 @@ def _keepers() -> dict[str, tuple[Callable[[], Any], Callable[[Any, Any], None]]
     return {
         "attribute": (lambda: types.SimpleNamespace(best=0, all=None), into_attribute),
         "slot": (WithSlot, into_slot),
+        "list_in_slot": (WithSlot, into_list_in_slot),
         "list": (list, lambda holder, n: holder.append(n)),
         "nested": (lambda: [[0]], lambda holder, n: holder[0].insert(0, (n, (n, -n)))),
         "deque": (collections.deque, lambda holder, n: holder.appendleft(n + 1)),
