@@ -10,11 +10,10 @@
 
 namespace weft {
 
-/// Emits the functions of one scheduled kernel at the end of `module`.
-llvm::LogicalResult emitKernel(KernelOp kernel, mlir::ModuleOp module);
+class Target;
 
-/// Emits the functions of one scheduled kernel for a GPU at the end of `module`.
-llvm::LogicalResult emitGpuKernel(KernelOp kernel, mlir::ModuleOp module);
+/// Emits the functions of one scheduled kernel at the end of `module`.
+llvm::LogicalResult emitKernel(KernelOp kernel, const Target &target, mlir::ModuleOp module);
 
 /// Lowers all functions of `module`, those for a GPU among them, to the LLVM and NVVM dialects.
 llvm::LogicalResult lowerToNVVM(mlir::ModuleOp module);

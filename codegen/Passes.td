@@ -10,10 +10,12 @@ def EmitLoops : Pass<"weft-emit-loops", "::mlir::ModuleOp"> {
     The template of the schedule writes the loops of the whole kernel; each op contributes its body by an
     interface. A kernel becomes its stages, which take buffers, sizes and a range of tasks (the ABI of
     `include/weft/abi.h`), and a function that stores the numbers of tasks and the bytes of temporary
-    buffers. Functions on tensors are the plan, which was read before: they go away. Before:
+    buffers. On a GPU a stage has a parameter for each buffer, for each size and launch parameter, and
+    one for the number of its tasks, which the blocks share out. Functions on tensors are the plan,
+    which was read before: they go away. Before:
 
     ```mlir
-    weft.kernel @k(%x: tensor<f32, #weft.sizes<>>) -> tensor<f32, #weft.sizes<>> attributes {schedule = #weft.schedule<kind = elementwise, lanes = 16>} {
+    weft.kernel @k(%x: tensor<f32, #weft.sizes<>>) -> tensor<f32, #weft.sizes<>> attributes {schedule = #weft.elementwise<lanes = 16>} {
       %0 = weft.exp %x : tensor<f32, #weft.sizes<>>
       weft.yield %0 : tensor<f32, #weft.sizes<>>
     }
@@ -47,7 +49,10 @@ def EmitLoops : Pass<"weft-emit-loops", "::mlir::ModuleOp"> {
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
                            "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",
-                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+                           "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect",
+                           "::mlir::vector::VectorDialect"];
+  let options = [Option<"target", "target", "std::string", "\"native\"",
+                        "The processor or GPU, by name: native, x86-64-v3, cuda:sm_80, ...">];
 }
 
 def EmitEntry : Pass<"weft-emit-entry", "::mlir::ModuleOp"> {
@@ -163,7 +168,8 @@ def EmitEntry : Pass<"weft-emit-entry", "::mlir::ModuleOp"> {
   let options = [
     Option<"name", "name", "std::string", "\"model\"", "What the C functions' names begin with">,
     Option<"threads", "threads", "std::string", "\"none\"",
-           "How launches run: none (on the caller), hook (the caller's parallel_for), pool">];
+           "How launches run: none (on the caller), hook (the caller's parallel_for), pool">,
+    Option<"target", "target", "std::string", "\"native\"", "The processor, by name">];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
                            "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",
                            "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
@@ -196,63 +202,6 @@ def LowerToLLVM : Pass<"weft-lower-to-llvm", "::mlir::ModuleOp"> {
     ```
   }];
   let dependentDialects = ["::mlir::cf::ControlFlowDialect", "::mlir::LLVM::LLVMDialect"];
-}
-
-def EmitGpuLoops : Pass<"weft-emit-gpu-loops", "::mlir::ModuleOp"> {
-  let summary = "Replace scheduled kernels by functions of loops for a GPU";
-  let description = [{
-    As `weft-emit-loops`, by the templates for a GPU. A stage has a parameter for each buffer, for each
-    size and launch parameter, and one for the number of its tasks, which the blocks share out. Before:
-
-    ```mlir
-    weft.kernel @k(%x: tensor<f32, #weft.sizes<>>) -> tensor<f32, #weft.sizes<>> attributes {schedule = #weft.schedule<kind = elementwise, lanes = 1>} {
-      %0 = weft.exp %x : tensor<f32, #weft.sizes<>>
-      weft.yield %0 : tensor<f32, #weft.sizes<>>
-    }
-    ```
-
-    After:
-
-    ```mlir
-    func.func @k_0(%arg0: !llvm.ptr {llvm.noalias, llvm.readonly}, %arg1: !llvm.ptr {llvm.noalias}, %arg2: i64) attributes {weft.shared_bytes = 0 : i64, weft.threads = 256 : i64} {
-      %0 = arith.index_cast %arg2 : i64 to index
-      %1 = nvvm.read.ptx.sreg.ctaid.x : i32
-      %2 = arith.index_cast %1 : i32 to index
-      %3 = nvvm.read.ptx.sreg.nctaid.x : i32
-      %4 = arith.index_cast %3 : i32 to index
-      %5 = nvvm.read.ptx.sreg.tid.x : i32
-      %6 = arith.index_cast %5 : i32 to index
-      scf.for %arg3 = %2 to %0 step %4 {
-        %c1 = arith.constant 1 : index
-        %c1_0 = arith.constant 1 : index
-        %c1_1 = arith.constant 1 : index
-        %7 = arith.addi %arg3, %c1_1 : index
-        %8 = arith.minsi %7, %c1_0 : index
-        %9 = arith.addi %arg3, %6 : index
-        %c256 = arith.constant 256 : index
-        scf.for %arg4 = %9 to %8 step %c256 {
-          %c0 = arith.constant 0 : index
-          %10 = llvm.load %arg0 {alignment = 4 : i64} : !llvm.ptr -> f32
-          %11 = math.exp %10 : f32
-          %c0_2 = arith.constant 0 : index
-          llvm.store %11, %arg1 {alignment = 4 : i64} : f32, !llvm.ptr
-        }
-      }
-      return
-    }
-    func.func @k_setup(%arg0: !llvm.ptr, %arg1: !llvm.ptr) attributes {weft.stages = 1 : i64, weft.temporaries = 0 : i64} {
-      %c1 = arith.constant 1 : index
-      %0 = arith.index_cast %c1 : index to i64
-      %c0 = arith.constant 0 : index
-      llvm.store %0, %arg1 {alignment = 8 : i64} : i64, !llvm.ptr
-      return
-    }
-    ```
-  }];
-  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::func::FuncDialect",
-                           "::mlir::LLVM::LLVMDialect", "::mlir::math::MathDialect",
-                           "::mlir::NVVM::NVVMDialect", "::mlir::scf::SCFDialect",
-                           "::mlir::vector::VectorDialect"];
 }
 
 def LowerToNVVM : Pass<"weft-lower-to-nvvm", "::mlir::ModuleOp"> {

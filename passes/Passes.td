@@ -431,7 +431,8 @@ def DeduplicateKernels : Pass<"weft-deduplicate-kernels", "::mlir::ModuleOp"> {
 def Schedule : Pass<"weft-schedule", "::mlir::ModuleOp"> {
   let summary = "Choose for each kernel its template, vector lanes, register tile and packing";
   let description = [{
-    The schedule says how a kernel runs, see `#weft.schedule`. One that is there already is kept, so it
+    The schedule says how a kernel runs, see the schedules in the
+    reference of attributes. One that is there already is kept, so it
     can be written by hand. Before:
 
     ```mlir
@@ -444,7 +445,7 @@ def Schedule : Pass<"weft-schedule", "::mlir::ModuleOp"> {
     After:
 
     ```mlir
-    weft.kernel @k(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?xf32, #weft.sizes<[0]>> attributes {schedule = #weft.schedule<kind = row_reduction, lanes = 16>} {
+    weft.kernel @k(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?xf32, #weft.sizes<[0]>> attributes {schedule = #weft.rows<lanes = 16>} {
       %0 = weft.sum %x [1] : tensor<?x?xf32, #weft.sizes<[0, 1]>> -> tensor<?xf32, #weft.sizes<[0]>>
       weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
     }
@@ -452,10 +453,8 @@ def Schedule : Pass<"weft-schedule", "::mlir::ModuleOp"> {
   }];
   let dependentDialects = ["::weft::WeftDialect"];
   let options = [
-    Option<"gpu", "gpu", "bool", "false", "choose for a GPU, not for a processor">,
-    Option<"warpgroups", "warpgroups", "bool", "false", "the GPU has TMA and wgmma (sm_90a)">,
-    Option<"registers", "registers", "int64_t", "32", "vector registers of the target">,
-    Option<"registerBytes", "register-bytes", "int64_t", "64", "bytes of a vector register">];
+    Option<"target", "target", "std::string", "\"native\"",
+           "The processor or GPU, by name: native, x86-64-v3, cuda:sm_80, ...">];
 }
 
 def PlanMemory : Pass<"weft-plan-memory", "::mlir::ModuleOp"> {

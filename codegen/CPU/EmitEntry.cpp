@@ -8,6 +8,7 @@
 //
 // What is the same for all models (checks of arguments, the workspace, errors, threads) is written
 // in C, in lib/Runtime/artifact, and linked into the object.
+#include "codegen/CPU/CpuTarget.h"
 #include "codegen/CPU/EntryEmitter.h"
 #include "codegen/Loops/KernelEmitter.h"
 #include "codegen/Passes.h"
@@ -47,8 +48,12 @@ private:
     if (!signature || failed(checkPlan(main)))
       return failure();
     llvm::StringMap<EntryEmitter::KernelInfo> kernels;
+    const Target *processor = CpuTarget::byName(target);
+    if (!processor)
+      return module.emitOpError() << "cannot be compiled for " << target << "; there are "
+                                  << CpuTarget::names();
     for (KernelOp kernel : llvm::to_vector(module.getOps<KernelOp>()))
-      if (failed(emitStages(kernel, kernels[kernel.getSymName()])))
+      if (failed(emitStages(kernel, *processor, kernels[kernel.getSymName()])))
         return failure();
     EntryEmitter(main, std::move(*signature), std::move(kernels), name, *mode).emit();
     for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
@@ -81,9 +86,10 @@ private:
   }
 
   /// The kernel's stages and set-up as functions of the LLVM dialect that only this module sees.
-  static LogicalResult emitStages(KernelOp kernel, EntryEmitter::KernelInfo &info) {
+  static LogicalResult emitStages(KernelOp kernel, const Target &target,
+                                  EntryEmitter::KernelInfo &info) {
     auto module = kernel->getParentOfType<ModuleOp>();
-    if (failed(emitKernel(kernel, module)))
+    if (failed(emitKernel(kernel, target, module)))
       return failure();
     std::string name = kernel.getSymName().str();
     auto setup = module.lookupSymbol<func::FuncOp>(name + "_setup");

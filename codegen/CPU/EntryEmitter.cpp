@@ -1,9 +1,9 @@
 // Emits what runs a model: its launches, the sizes they need, the workspace.
 #include "codegen/CPU/EntryEmitter.h"
-#include "codegen/CPU/KernelWork.h"
 #include "dialects/Weft/IR/ElementTypes.h"
 #include "lib/Support/SymbolicSize.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "passes/templates/KernelWork.h"
 
 using namespace mlir;
 

@@ -1,6 +1,8 @@
 // From a module of the LLVM dialect to object code.
 #include "codegen/CPU/ObjectCode.h"
 #include "codegen/CPU/FunctionPasses.h"
+#include "lib/Support/Error.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
@@ -24,15 +26,27 @@ LlvmModule::~LlvmModule() {
   module.reset(); // before its context
 }
 
-std::optional<LlvmModule> translate(mlir::ModuleOp module) {
+LlvmModule translate(mlir::ModuleOp module) {
   LlvmModule result;
   mlir::registerBuiltinDialectTranslation(*module.getContext());
   mlir::registerLLVMDialectTranslation(*module.getContext());
   result.module = mlir::translateModuleToLLVMIR(module, *result.context, "weft",
                                                 /*disableVerification=*/true);
   if (!result.module)
-    return std::nullopt;
+    throw Error(Error::Kind::Unsupported, "the program could not be translated to LLVM IR");
   return result;
+}
+
+KernelObject describeKernel(mlir::ModuleOp module) {
+  for (auto setup : module.getOps<mlir::LLVM::LLVMFuncOp>())
+    if (auto stages = setup->getAttrOfType<mlir::IntegerAttr>("weft.stages")) {
+      KernelObject object;
+      object.name = setup.getSymName().drop_back(llvm::StringRef("_setup").size()).str();
+      object.stages = stages.getInt();
+      object.temporaries = setup->getAttrOfType<mlir::IntegerAttr>("weft.temporaries").getInt();
+      return object;
+    }
+  llvm_unreachable("each kernel has a set-up");
 }
 
 /// The loops are final: only what emission leaves to clean up is run.

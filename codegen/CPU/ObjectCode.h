@@ -1,7 +1,7 @@
 // From a module of the LLVM dialect to object code.
 #pragma once
 
-#include "codegen/CPU/Target.h"
+#include "codegen/CPU/CpuTarget.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "llvm/ADT/SmallVector.h"
 #include <memory>
@@ -24,8 +24,11 @@ struct LlvmModule {
   ~LlvmModule();
 };
 
-/// Translates `module`, which is of the LLVM dialect; empty if it can't be, with a diagnostic.
-std::optional<LlvmModule> translate(mlir::ModuleOp module);
+/// Translates `module`, which is of the LLVM dialect. Throws weft::Error with what was said of it.
+LlvmModule translate(mlir::ModuleOp module);
+
+/// What the set-up of the one kernel of a lowered module says of it.
+KernelObject describeKernel(mlir::ModuleOp module);
 
 enum class CodeFormat { Object, Assembly };
 

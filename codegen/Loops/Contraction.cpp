@@ -55,7 +55,7 @@ static SmallVector<Value> transposeSquare(KernelEmitter &emitter, SmallVector<Va
 }
 
 ContractionTemplate::ContractionTemplate(KernelEmitter &emitter)
-    : ContractionNest(emitter), schedule(emitter.getSchedule()) {
+    : ContractionNest(emitter), schedule(emitter.schedule<ContractionScheduleAttr>()) {
   lanes = schedule.getLanes();
   tileRows = schedule.getRows();
   tileColumns = schedule.getColumns() * lanes;
@@ -557,7 +557,7 @@ void ContractionTemplate::emitFinish(Value tile, ValueRange at) {
 
 void emitContraction(KernelEmitter &emitter) {
   ContractionTemplate contraction(emitter);
-  if (emitter.getSchedule().getPackRhs())
+  if (emitter.schedule<ContractionScheduleAttr>().getPackRhs())
     contraction.addPackStage();
   contraction.addMainStage();
 }

@@ -67,7 +67,7 @@ private:
   mlir::Value multiplyAdd(mlir::Value x, mlir::Value y, mlir::Value sum);
   void emitFinish(mlir::Value tile, mlir::ValueRange at);
 
-  ScheduleAttr schedule;
+  ContractionScheduleAttr schedule;
   int64_t lanes, tileRows, tileColumns, elementBytes;
   mlir::Type accumulatorType;
   std::optional<unsigned> packedRhs, unfinished;

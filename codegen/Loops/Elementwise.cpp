@@ -15,11 +15,11 @@ namespace {
 
 class Elementwise {
 public:
-  explicit Elementwise(KernelEmitter &emitter)
+  Elementwise(KernelEmitter &emitter, int64_t grain)
       : emitter(emitter),
         type(emitter.getKernel().getResultTypes()[0]),
         rank(symbolsOf(type).size()),
-        grain(emitter.getSchedule().getGrain()) {
+        grain(grain) {
     auto results = emitter.getYield().getValues();
     auto indexed = results.size() == 1 ? results[0].getDefiningOp<IndexedOpInterface>() : nullptr;
     if (indexed)
@@ -127,8 +127,8 @@ private:
 
 } // namespace
 
-void emitElementwise(KernelEmitter &emitter) {
-  Elementwise elementwise(emitter);
+void emitElementwise(KernelEmitter &emitter, int64_t grain) {
+  Elementwise elementwise(emitter, grain);
   emitter.addStage([=]() mutable { return elementwise.tasks(); },
                    [&](Value begin, Value end) { elementwise.emit(begin, end); });
 }

@@ -1,6 +1,7 @@
 // Functions, elements and memory of the kernel being emitted.
 #include "codegen/Loops/KernelEmitter.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "passes/templates/Template.h"
 
 using namespace mlir;
 
@@ -237,7 +238,7 @@ Value KernelEmitter::compute(Value tensor, ArrayRef<ElementIndex> indices) {
 
 Value KernelEmitter::refuse(Operation *op) {
   if (!refused)
-    op->emitOpError() << "is read where the template " << stringifyTemplate(getSchedule().getKind())
+    op->emitOpError() << "is read where the template " << templateOf(kernel)->name()
                       << " does not have its value: it needs a kernel of its own";
   refused = true;
   auto zero = current.getZeroAttr(computeType(op->getResult(0)));

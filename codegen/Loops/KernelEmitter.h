@@ -24,7 +24,13 @@ public:
   KernelEmitter(KernelOp kernel, mlir::OpBuilder module);
 
   KernelOp getKernel() const { return kernel; }
-  ScheduleAttr getSchedule() const { return KernelOp(kernel).getScheduleAttr(); }
+  /// The kernel's schedule, which is known to be one of this kind; or null if it is not.
+  template <typename Schedule> Schedule schedule() const {
+    return mlir::cast<Schedule>(KernelOp(kernel).getScheduleAttr());
+  }
+  template <typename Schedule> Schedule scheduleIf() const {
+    return mlir::dyn_cast<Schedule>(KernelOp(kernel).getScheduleAttr());
+  }
   YieldOp getYield() { return kernel.getYield(); }
 
   // Functions.
@@ -47,7 +53,9 @@ public:
 
   mlir::OpBuilder &builder() override { return current; }
   mlir::Location location() override { return currentLocation; }
-  int64_t laneCount() override { return getSchedule().getLanes(); }
+  int64_t laneCount() override { return lanes; }
+  /// How many elements a vector has, from here on; 1 before.
+  void setLaneCount(int64_t count) { lanes = count; }
   mlir::Value element(mlir::Value tensor, llvm::ArrayRef<ElementIndex> indices) override;
   mlir::Value size(mlir::Value tensor, unsigned dimension) override;
   mlir::Value launchParameter(int64_t number) override {
@@ -155,6 +163,7 @@ protected:
   KernelOp kernel;
   mlir::OpBuilder module, current;
   std::vector<std::function<mlir::Value()>> stageTasks, temporaryBytes;
+  int64_t lanes = 1;
 
 private:
   using Key = std::vector<const void *>;
@@ -186,15 +195,12 @@ private:
 
 // The templates, one for each kind of kernel. Each emits all stages.
 
-void emitElementwise(KernelEmitter &emitter);
+/// A task of a kernel of rank 1 is `grain` elements.
+void emitElementwise(KernelEmitter &emitter, int64_t grain);
 void emitRowReduction(KernelEmitter &emitter);
 void emitColumnReduction(KernelEmitter &emitter);
 void emitContraction(KernelEmitter &emitter);
 void emitScatter(KernelEmitter &emitter);
-
-/// Schedules can be written by hand: emits an error if `kernel` has none, or one that does not fit.
-/// A tile may have at most `mostInTile` rows and columns.
-llvm::LogicalResult checkSchedule(KernelOp kernel, int64_t mostInTile = 64);
 
 /// True if the function is part of a plan, which is on tensors.
 bool isOnTensors(mlir::func::FuncOp function);

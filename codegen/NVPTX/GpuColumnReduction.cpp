@@ -19,11 +19,10 @@ constexpr int64_t shortChunk = 64, longChunk = 256, longestOfShort = 8192;
 
 class GpuColumnReduction {
 public:
-  explicit GpuColumnReduction(GpuEmitter &emitter)
+  GpuColumnReduction(GpuEmitter &emitter, int64_t lanes)
       : emitter(emitter),
         op(reductionsOf(emitter.getKernel()).front()),
-        walk(emitter, emitter.getSchedule().getLanes(),
-             blockThreads * emitter.getSchedule().getLanes()) {
+        walk(emitter, lanes, blockThreads * lanes) {
     ArrayRef<int64_t> symbols = symbolsOf(op->getOperand(0).getType());
     ArrayRef<int64_t> axes = op.getReducedAxes();
     outerSymbols.assign(symbols.begin(), symbols.begin() + axes.front());
@@ -150,8 +149,8 @@ private:
 
 } // namespace
 
-void emitGpuColumnReduction(GpuEmitter &emitter) {
-  GpuColumnReduction reduction(emitter);
+void emitGpuColumnReduction(GpuEmitter &emitter, int64_t lanes) {
+  GpuColumnReduction reduction(emitter, lanes);
   reduction.addTemporaries();
   emitter.addStage(
       {blockThreads}, [=]() mutable { return reduction.partialTasks(); },

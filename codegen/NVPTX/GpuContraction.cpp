@@ -7,7 +7,7 @@
 // store the results.
 #include "codegen/NVPTX/GpuContraction.h"
 #include "codegen/Loops/Reduction.h"
-#include "passes/schedule/GpuSchedule.h"
+#include "codegen/NVPTX/GpuContractionSchedule.h"
 
 using namespace mlir;
 
@@ -179,14 +179,15 @@ void emitGpuContraction(GpuEmitter &emitter) {
   auto op = *emitter.getKernel().getBody().front().getOps<ContractionOpInterface>().begin();
   Type left = getElementTypeOrSelf(op->getOperand(0)),
        right = getElementTypeOrSelf(op->getOperand(1));
-  ScheduleAttr schedule = emitter.getSchedule();
+  if (auto schedule = emitter.scheduleIf<WarpgroupContractionScheduleAttr>()) {
+    makeWarpgroups(emitter, {warpgroupTileRows, schedule.getColumns(), warpgroupTileDepth})
+        ->addStage();
+    return makeTensorCores(emitter, withoutMaps)->addStage();
+  }
+  auto schedule = emitter.schedule<BlockContractionScheduleAttr>();
   TileShape tile = {schedule.getRows(), schedule.getColumns(), schedule.getDepth()};
-  if (left != right || !(left.isF16() || left.isBF16()))
-    return makeRegisterTiles(emitter, tile)->addStage();
-  if (tile.depth != warpgroupTileDepth)
-    return makeTensorCores(emitter, tile)->addStage();
-  makeWarpgroups(emitter, tile)->addStage();
-  makeTensorCores(emitter, withoutMaps)->addStage();
+  bool onTensorCores = left == right && (left.isF16() || left.isBF16());
+  (onTensorCores ? makeTensorCores(emitter, tile) : makeRegisterTiles(emitter, tile))->addStage();
 }
 
 } // namespace weft

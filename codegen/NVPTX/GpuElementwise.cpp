@@ -9,9 +9,8 @@ namespace weft {
 
 static constexpr int64_t blockThreads = 256;
 
-void emitGpuElementwise(GpuEmitter &emitter) {
-  ScheduleAttr schedule = emitter.getSchedule();
-  GpuWalk walk(emitter, schedule.getLanes(), schedule.getGrain());
+void emitGpuElementwise(GpuEmitter &emitter, int64_t lanes, int64_t grain) {
+  GpuWalk walk(emitter, lanes, grain);
   ArrayRef<int64_t> symbols = symbolsOf(emitter.getKernel().getResultTypes()[0]);
   emitter.addStage(
       {blockThreads},

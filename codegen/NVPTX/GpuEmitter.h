@@ -2,6 +2,7 @@
 #pragma once
 
 #include "codegen/Loops/KernelEmitter.h"
+#include "codegen/Templates/Transposition.h"
 #include "lib/Support/TensorMapShape.h"
 
 namespace weft {
@@ -41,7 +42,6 @@ public:
   /// The address of tensor map `number` of the current stage.
   mlir::Value tensorMap(unsigned number);
 
-  int64_t laneCount() override { return lanes; }
   /// Emits `body` with vectors of `count` elements.
   void withLanes(int64_t count, llvm::function_ref<void()> body);
   /// `position` as the index of the current vector: uniform if it has one element.
@@ -117,7 +117,6 @@ private:
   unsigned bufferCount() const;
   mlir::func::FuncOp createStage();
 
-  int64_t lanes = 1;
   int64_t sizeCount = 0;
   StageShape shape{0};
   // Of the stage being emitted; none while @K_setup is.
@@ -152,11 +151,13 @@ private:
 
 // The templates, one for each kind of kernel. Each emits all stages.
 
-void emitGpuElementwise(GpuEmitter &emitter);
-void emitGpuTransposition(GpuEmitter &emitter);
-void emitGpuRowReduction(GpuEmitter &emitter);
-void emitGpuColumnReduction(GpuEmitter &emitter);
-void emitGpuScatter(GpuEmitter &emitter);
+/// A thread computes `lanes` neighbours at once, a block `grain` elements.
+void emitGpuElementwise(GpuEmitter &emitter, int64_t lanes, int64_t grain);
+void emitGpuTransposition(GpuEmitter &emitter, Transposition transposition);
+/// Each thread keeps `keptVectors` vectors of the row in registers; 0: none.
+void emitGpuRowReduction(GpuEmitter &emitter, int64_t keptVectors);
+void emitGpuColumnReduction(GpuEmitter &emitter, int64_t lanes);
+void emitGpuScatter(GpuEmitter &emitter, int64_t lanes);
 void emitGpuContraction(GpuEmitter &emitter);
 
 } // namespace weft

@@ -9,7 +9,7 @@
 // lanes (element i in lane i mod 4) in ascending order and joins these by a tree of halves; a tree
 // of halves joins the 32 strands of a warp; the warps' sums are added in order.
 //
-// Where memory is aligned and the row is short enough (`columns` of the schedule: vectors of each
+// Where memory is aligned and the row is short enough (`kept` of the schedule: vectors of each
 // strand), the row is read once and stays in registers, as does what is computed from it, until
 // the results are stored. Otherwise each pass reads it again.
 #include "codegen/Loops/Reduction.h"
@@ -27,10 +27,8 @@ constexpr int64_t slotBytes = 8;
 
 class GpuRowReduction {
 public:
-  explicit GpuRowReduction(GpuEmitter &emitter)
-      : emitter(emitter),
-        reductions(reductionsOf(emitter.getKernel())),
-        keptVectors(emitter.getSchedule().getColumns()) {
+  GpuRowReduction(GpuEmitter &emitter, int64_t keptVectors)
+      : emitter(emitter), reductions(reductionsOf(emitter.getKernel())), keptVectors(keptVectors) {
     ReductionOpInterface first = reductions.front();
     ArrayRef<int64_t> symbols = symbolsOf(first->getOperand(0).getType());
     size_t reduced = first.getReducedAxes().size();
@@ -285,8 +283,8 @@ private:
 
 } // namespace
 
-void emitGpuRowReduction(GpuEmitter &emitter) {
-  GpuRowReduction reduction(emitter);
+void emitGpuRowReduction(GpuEmitter &emitter, int64_t keptVectors) {
+  GpuRowReduction reduction(emitter, keptVectors);
   emitter.addStage(
       reduction.shape(), [=]() mutable { return reduction.tasks(); },
       [&](Value task) { reduction.emit(task); });

@@ -16,11 +16,10 @@ constexpr int64_t buckets = 16;
 
 class GpuScatter {
 public:
-  explicit GpuScatter(GpuEmitter &emitter)
+  GpuScatter(GpuEmitter &emitter, int64_t lanes)
       : emitter(emitter),
         op(*emitter.getKernel().getBody().front().getOps<ScatterOpInterface>().begin()),
-        walk(emitter, emitter.getSchedule().getLanes(),
-             blockThreads * emitter.getSchedule().getLanes()) {
+        walk(emitter, lanes, blockThreads * lanes) {
     ArrayRef<int64_t> symbols = symbolsOf(op.getX().getType());
     outerSymbols.assign(symbols.begin(), symbols.begin() + op.getAxis());
     innerSymbols.assign(symbols.begin() + op.getAxis() + 1, symbols.end());
@@ -132,8 +131,8 @@ private:
 
 } // namespace
 
-void emitGpuScatter(GpuEmitter &emitter) {
-  GpuScatter scatter(emitter);
+void emitGpuScatter(GpuEmitter &emitter, int64_t lanes) {
+  GpuScatter scatter(emitter, lanes);
   emitter.addStage(
       {blockThreads}, [=]() mutable { return scatter.copyTasks(); },
       [&](Value task) { scatter.emitCopy(task); });

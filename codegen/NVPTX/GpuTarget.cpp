@@ -1,6 +1,13 @@
 // The GPU that code is generated for.
 #include "codegen/NVPTX/GpuTarget.h"
+#include "codegen/NVPTX/GpuEmitter.h"
+#include "codegen/NVPTX/JitLink.h"
+#include "codegen/NVPTX/Ptx.h"
+#include "codegen/Passes.h"
+#include "codegen/Templates/KernelTemplate.h"
+#include "mlir/Dialect/LLVMIR/Transforms/Passes.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Bitcode/BitcodeWriter.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Triple.h"
@@ -29,13 +36,24 @@ constexpr KnownChip knownChips[] = {{"sm_80", "+ptx78"}, {"sm_90a", "+ptx80"}};
 
 bool GpuTarget::isGpuName(llvm::StringRef name) { return name.starts_with("cuda"); }
 
-std::optional<GpuTarget> GpuTarget::byName(llvm::StringRef name) {
-  if (!name.consume_front("cuda:"))
-    return std::nullopt;
-  for (const KnownChip &known : knownChips)
-    if (known.chip == name)
-      return GpuTarget{known.chip.str(), known.features.str()};
-  return std::nullopt;
+static std::vector<GpuTarget> makeTargets() {
+  std::vector<GpuTarget> targets;
+  for (const KnownChip &known : knownChips) {
+    GpuTarget &target = targets.emplace_back();
+    target.targetName = ("cuda:" + known.chip).str();
+    target.chip = known.chip.str();
+    target.features = known.features.str();
+  }
+  return targets;
+}
+
+const GpuTarget *GpuTarget::byName(llvm::StringRef name) {
+  // Never destroyed: threads may outlive static destructors.
+  static const auto &targets = *new std::vector<GpuTarget>(makeTargets());
+  for (const GpuTarget &target : targets)
+    if (target.name() == name)
+      return &target;
+  return nullptr;
 }
 
 std::string GpuTarget::names() {
@@ -65,6 +83,89 @@ std::unique_ptr<llvm::TargetMachine> GpuTarget::createMachine() const {
   return std::unique_ptr<llvm::TargetMachine>(
       target->createTargetMachine(triple, chip, features, options, llvm::Reloc::PIC_, std::nullopt,
                                   llvm::CodeGenOptLevel::Aggressive));
+}
+
+std::string GpuTarget::key() const {
+  return targetName + (isEmulated ? "/bitcode" : "") + "/" + host->key();
+}
+
+ScheduleAttrInterface GpuTarget::choose(const KernelTemplate &kind, KernelOp kernel,
+                                        LaunchOp launch) const {
+  return kind.choose(kernel, launch, *this);
+}
+
+llvm::LogicalResult GpuTarget::emit(const KernelTemplate &kind, KernelOp kernel,
+                                    mlir::ModuleOp module) const {
+  if (failed(kind.verify(kernel, *this)))
+    return llvm::failure();
+  GpuEmitter emitter(kernel, mlir::OpBuilder::atBlockEnd(module.getBody()));
+  kind.emit(emitter);
+  return emitter.finish();
+}
+
+void GpuTarget::addLowering(mlir::OpPassManager &passes) const {
+  passes.addPass(createLowerToNVVM());
+  // The ops' locations become part of the LLVM IR, where the emulator finds the user's lines.
+  if (isEmulated)
+    passes.addPass(mlir::LLVM::createDIScopeForLLVMFuncOpPass());
+}
+
+namespace {
+
+class TranslatedGpuKernel : public TranslatedKernel {
+public:
+  TranslatedGpuKernel(KernelObject object, LlvmModule device, LlvmModule host,
+                      const GpuTarget &target)
+      : object(std::move(object)),
+        device(std::move(device)),
+        host(std::move(host)),
+        target(target) {}
+
+  KernelObject assemble() override {
+    object.code = generateCode(host, *target.host, CodeFormat::Object);
+    object.image = target.isEmulated ? bitcode() : machineCode();
+    return std::move(object);
+  }
+
+private:
+  std::string bitcode() {
+    optimizeForGpu(device, target);
+    std::string bytes;
+    llvm::raw_string_ostream stream(bytes);
+    llvm::WriteBitcodeToFile(*device.module, stream);
+    return bytes;
+  }
+
+  /// Without an assembler here the driver gets the text, and assembles it itself.
+  std::string machineCode() {
+    std::string text = generatePtx(device, target);
+    if (canLinkInProcess())
+      return linkInProcess(text, target);
+    return canAssemble() ? weft::assemble(text, target).cubin : text;
+  }
+
+  KernelObject object;
+  LlvmModule device, host;
+  const GpuTarget &target;
+};
+
+} // namespace
+
+std::unique_ptr<TranslatedKernel> GpuTarget::translateKernel(mlir::ModuleOp module) const {
+  KernelObject object = describeKernel(module);
+  object.deviceStages = gpuKernelsOf(module).front().stages;
+  return std::make_unique<TranslatedGpuKernel>(std::move(object), translateDevice(module),
+                                               translateHost(module), *this);
+}
+
+std::string GpuTarget::llvmText(mlir::ModuleOp module) const {
+  LlvmModule device = translateDevice(module);
+  return optimizedText(device, *this);
+}
+
+std::string GpuTarget::assemblyText(mlir::ModuleOp module) const {
+  LlvmModule device = translateDevice(module);
+  return generatePtx(device, *this);
 }
 
 } // namespace weft

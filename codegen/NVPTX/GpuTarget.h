@@ -1,7 +1,7 @@
 // The GPU that code is generated for.
 #pragma once
 
-#include "llvm/ADT/StringRef.h"
+#include "codegen/CPU/CpuTarget.h"
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,22 +12,41 @@ class TargetMachine;
 
 namespace weft {
 
-/// What code generation knows of a GPU.
-struct GpuTarget {
+/// A GPU, and what templates know of it. A kernel's stages are for the GPU, its set-up is for the
+/// processor beside it.
+class GpuTarget final : public Target {
+public:
+  std::string targetName;
   /// The architecture as LLVM and ptxas name it: "sm_80", "sm_90a".
   std::string chip;
   /// LLVM's feature string: the version of the PTX language.
   std::string features;
 
-  /// A target by name: "cuda:sm_80" or "cuda:sm_90a"; nullopt if it is unknown.
-  static std::optional<GpuTarget> byName(llvm::StringRef name);
+  /// The processor beside it.
+  const CpuTarget *host = &CpuTarget::host();
+  /// Kernels end as LLVM's bitcode, for the emulator, in place of machine code.
+  bool isEmulated = false;
+
+  /// A target by name: "cuda:sm_80" or "cuda:sm_90a"; null if it is unknown. It lives as long as
+  /// the process.
+  static const GpuTarget *byName(llvm::StringRef name);
   /// True if `name` is meant as a GPU's: it begins with "cuda".
   static bool isGpuName(llvm::StringRef name);
   /// The names, for messages: "cuda:sm_80, cuda:sm_90a".
   static std::string names();
 
-  /// The name again.
-  std::string name() const { return "cuda:" + chip; }
+  const std::string &name() const override { return targetName; }
+  std::string key() const override;
+  llvm::StringRef assemblyName() const override { return "ptx"; }
+  ScheduleAttrInterface choose(const KernelTemplate &kind, KernelOp kernel,
+                               LaunchOp launch) const override;
+  llvm::LogicalResult emit(const KernelTemplate &kind, KernelOp kernel,
+                           mlir::ModuleOp module) const override;
+  void addLowering(mlir::OpPassManager &passes) const override;
+  std::unique_ptr<TranslatedKernel> translateKernel(mlir::ModuleOp module) const override;
+  std::string llvmText(mlir::ModuleOp module) const override;
+  std::string assemblyText(mlir::ModuleOp module) const override;
+
   /// True if it has TMA and wgmma, matrix products by four warps together.
   bool hasWarpgroups() const { return chip == "sm_90a"; }
   /// A code generator; each thread needs its own.

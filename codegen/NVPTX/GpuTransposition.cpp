@@ -4,14 +4,13 @@
 // A block takes a tile of 32 by 32 elements. First the transposed values are computed along their
 // operand's memory and put in shared memory, then the results along their own.
 #include "codegen/NVPTX/GpuEmitter.h"
-#include "passes/schedule/GpuSchedule.h"
 
 using namespace mlir;
 
 namespace weft {
 namespace {
 
-constexpr int64_t tile = 32, blockThreads = 256, steps = tile * tile / blockThreads;
+constexpr int64_t tile = transpositionTile, blockThreads = 256, steps = tile * tile / blockThreads;
 /// One more than the tile: neighbours in a column are in different banks.
 constexpr int64_t pitch = tile + 1;
 
@@ -112,11 +111,8 @@ private:
 
 } // namespace
 
-void emitGpuTransposition(GpuEmitter &emitter) {
-  auto found = findTransposition(emitter.getKernel());
-  if (!found)
-    return emitGpuElementwise(emitter);
-  GpuTransposition transposition(emitter, *found);
+void emitGpuTransposition(GpuEmitter &emitter, Transposition found) {
+  GpuTransposition transposition(emitter, std::move(found));
   emitter.addStage(
       transposition.shape(), [=]() mutable { return transposition.tasks(); },
       [&](Value task) { transposition.emit(task); });

@@ -39,7 +39,7 @@ std::vector<GpuKernel> gpuKernelsOf(ModuleOp module) {
   return kernels;
 }
 
-static std::optional<LlvmModule> translatePart(ModuleOp module, bool onDevice) {
+static LlvmModule translatePart(ModuleOp module, bool onDevice) {
   OwningOpRef<ModuleOp> part = module.clone();
   for (auto function : llvm::make_early_inc_range(part->getOps<LLVM::LLVMFuncOp>()))
     if (isOnDevice(function) != onDevice)
@@ -51,8 +51,8 @@ static std::optional<LlvmModule> translatePart(ModuleOp module, bool onDevice) {
   return translate(*part);
 }
 
-std::optional<LlvmModule> translateDevice(ModuleOp module) { return translatePart(module, true); }
-std::optional<LlvmModule> translateHost(ModuleOp module) { return translatePart(module, false); }
+LlvmModule translateDevice(ModuleOp module) { return translatePart(module, true); }
+LlvmModule translateHost(ModuleOp module) { return translatePart(module, false); }
 
 static void checkCalls(const llvm::Module &module) {
   for (const llvm::Function &function : module)

@@ -11,9 +11,9 @@ namespace weft {
 std::vector<GpuKernel> gpuKernelsOf(mlir::ModuleOp module);
 
 /// The functions of `module` that run on the GPU, or those that run on the host (@K_setup), as LLVM
-/// IR; empty if they can't be translated, with a diagnostic.
-std::optional<LlvmModule> translateDevice(mlir::ModuleOp module);
-std::optional<LlvmModule> translateHost(mlir::ModuleOp module);
+/// IR. Throws weft::Error if they can't be translated.
+LlvmModule translateDevice(mlir::ModuleOp module);
+LlvmModule translateHost(mlir::ModuleOp module);
 
 /// Optimises a device module for `target`. What is left is what `generatePtx` prints and what an
 /// emulator runs. Throws weft::Error that names the function if any is called that is not there.

@@ -16,14 +16,14 @@ namespace weft {
 }
 
 /// The target, if the options fit each other.
-static GpuTarget checkOptions(const ObjectOptions &options, const EmitKindInfo &kind) {
+static const GpuTarget &checkOptions(const ObjectOptions &options, const EmitKindInfo &kind) {
   if (!GpuTarget::isGpuName(options.target))
     fail(kind.name.str() + " is made for a GPU, not for the target " + options.target +
          "; GPUs are " + GpuTarget::names());
   if (!kind.isForGpu)
     fail(kind.name.str() + " is made for a processor; for the target " + options.target +
          " there are ptx and cubin");
-  std::optional<GpuTarget> target = GpuTarget::byName(options.target);
+  const GpuTarget *target = GpuTarget::byName(options.target);
   if (!target)
     fail("there is no target " + options.target + "; GPUs are " + GpuTarget::names());
   if (options.output.empty())
@@ -41,7 +41,7 @@ static GpuTarget checkOptions(const ObjectOptions &options, const EmitKindInfo &
 }
 
 void compileForGpu(ModuleOp module, const ObjectOptions &options, const EmitKindInfo &kind) {
-  GpuTarget target = checkOptions(options, kind);
+  const GpuTarget &target = checkOptions(options, kind);
   auto main = module.lookupSymbol<func::FuncOp>("main");
   if (!main || main.isExternal())
     fail("the program has no function @main");
@@ -51,10 +51,7 @@ void compileForGpu(ModuleOp module, const ObjectOptions &options, const EmitKind
   DiagnosticCollector diagnostics(*module.getContext());
   if (failed(passes.run(module)))
     fail(diagnostics.text("the program could not be compiled for " + target.name()));
-  std::optional<LlvmModule> device = translateDevice(module);
-  if (!device)
-    fail(diagnostics.text("the program could not be translated to LLVM IR"));
-  std::string code = generatePtx(*device, target);
+  std::string code = target.assemblyText(module);
   if (options.emit == EmitKind::Cubin)
     code = assemble(code, target).cubin;
   OutputFiles files;

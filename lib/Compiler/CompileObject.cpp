@@ -1,7 +1,8 @@
 // From a program to an object file that stands alone.
 #include "lib/Compiler/CompileObject.h"
+#include "codegen/CPU/CpuTarget.h"
 #include "codegen/CPU/LinkArtifact.h"
-#include "codegen/Passes.h"
+#include "codegen/NVPTX/GpuTarget.h"
 #include "lib/Compiler/CHeader.h"
 #include "lib/Compiler/CompileForGpu.h"
 #include "lib/Compiler/Diagnostics.h"
@@ -76,7 +77,7 @@ public:
     checkOptions();
     runPasses("planned", [&](PassManager &passes) {
       passes.addPass(createResolveSizes());
-      buildPipeline(passes, target, Phase::Differentiate, Phase::Plan);
+      buildPipeline(passes, *target, Phase::Differentiate, Phase::Plan);
     });
     if (!options.weights.empty())
       moveWeightsToFile(module, files.addWrittenByCaller(options.weights));
@@ -84,16 +85,13 @@ public:
     EmitEntryOptions entry;
     entry.name = name;
     entry.threads = nameOf(options.threads).str();
+    entry.target = target->name();
     runPasses("lowered", [&](PassManager &passes) {
-      passes.addPass(createEmitEntry(entry));
-      passes.addPass(createExpandMathPass());
-      passes.addPass(createLowerToLLVM());
+      buildPipeline(passes, *target, Phase::Loops, Phase::Llvm, &entry);
     });
-    std::optional<LlvmModule> translated = translate(module);
-    if (!translated)
-      throw Error(Error::Kind::Unsupported, "the program could not be translated to LLVM IR");
-    link(*translated);
-    files.add(options.output, generate(*translated));
+    LlvmModule translated = translate(module);
+    link(translated);
+    files.add(options.output, generate(translated));
     if (!options.header.empty())
       files.add(options.header, cHeader(signature, headerFacts()));
     files.commit();
@@ -101,11 +99,10 @@ public:
 
 private:
   void checkOptions() {
-    std::optional<CpuTarget> found = CpuTarget::byName(options.target);
-    if (!found)
+    target = CpuTarget::byName(options.target);
+    if (!target)
       throw Error(Error::Kind::Value,
                   "there is no target " + options.target + "; there are " + CpuTarget::names());
-    target = *found;
     if (!isModelName(name))
       throw Error(Error::Kind::Value, "the name \"" + name +
                                           "\" can't begin names of C: it has to be an identifier "
@@ -140,9 +137,9 @@ private:
     metadata["abi"] = 1;
     metadata["name"] = name;
     metadata["target"] = options.target;
-    metadata["triple"] = target.triple;
-    metadata["processor"] = target.processor;
-    metadata["features"] = target.features;
+    metadata["triple"] = target->triple;
+    metadata["processor"] = target->processor;
+    metadata["features"] = target->features;
     metadata["threads"] = nameOf(options.threads);
     describeSignature(signature, metadata);
     metadata["kernels"] = describeLaunches(main);
@@ -172,7 +169,7 @@ private:
 
   void link(LlvmModule &llvmModule) {
     ArtifactParts parts;
-    std::string architecture = llvm::Triple(target.triple).getArchName().str();
+    std::string architecture = llvm::Triple(target->triple).getArchName().str();
     for (const char *source : {"model", "launch", "weights", "threads"}) {
       std::string file = std::string(source) + "." + architecture + ".bc";
       std::string_view bytes = embeddedFile(file);
@@ -183,21 +180,21 @@ private:
     parts.entries = entryNames(name, module->hasAttr(weightsAttribute));
     parts.metadata = encodeMetadata(metadata);
     parts.metadataSection = metadataSection.str();
-    if (std::string error = linkArtifact(llvmModule, target, parts); !error.empty())
+    if (std::string error = linkArtifact(llvmModule, *target, parts); !error.empty())
       throw Error(Error::Kind::Unsupported, "the object could not be linked: " + error);
   }
 
   std::string generate(LlvmModule &llvmModule) {
     if (options.emit == EmitKind::LlvmText)
-      return optimizedText(llvmModule, target);
+      return optimizedText(llvmModule, *target);
     bool isAssembly = options.emit == EmitKind::AssemblyText;
     auto code =
-        generateCode(llvmModule, target, isAssembly ? CodeFormat::Assembly : CodeFormat::Object);
+        generateCode(llvmModule, *target, isAssembly ? CodeFormat::Assembly : CodeFormat::Object);
     StringRef bytes(code.data(), code.size());
     if (options.emit == EmitKind::StaticLibrary)
       return staticLibrary(bytes, name);
     if (options.emit == EmitKind::SharedLibrary)
-      return sharedLibrary(bytes, target, {name, options.threads == ThreadMode::Pool});
+      return sharedLibrary(bytes, *target, {name, options.threads == ThreadMode::Pool});
     return bytes.str();
   }
 
@@ -213,7 +210,7 @@ private:
   ModuleOp module;
   const ObjectOptions &options;
   std::string name;
-  CpuTarget target;
+  const CpuTarget *target = nullptr;
   ModelSignature signature;
   llvm::json::Object metadata;
   OutputFiles files;

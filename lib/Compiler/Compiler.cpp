@@ -1,7 +1,5 @@
 // From a module of weft ops to an executable plan.
 #include "lib/Compiler/Compiler.h"
-#include "codegen/NVPTX/Ptx.h"
-#include "codegen/Passes.h"
 #include "lib/Compiler/CallerThread.h"
 #include "lib/Compiler/Compiling.h"
 #include "lib/Compiler/Diagnostics.h"
@@ -28,11 +26,11 @@ static std::string &packagedKernels() {
 void Compiler::setPackagedKernels(std::string folder) { packagedKernels() = std::move(folder); }
 
 /// The processor that WEFT_TARGET names, else this one. Throws weft::Error.
-static CpuTarget chooseTarget() {
+static const CpuTarget &chooseTarget() {
   auto name = llvm::sys::Process::GetEnv("WEFT_TARGET");
   if (!name || name->empty())
     return CpuTarget::host();
-  auto target = CpuTarget::byName(*name);
+  const CpuTarget *target = CpuTarget::byName(*name);
   if (!target)
     throw Error(Error::Kind::Unsupported, "WEFT_TARGET=" + *name +
                                               ": no target has this name; there are " +
@@ -44,8 +42,8 @@ static CpuTarget chooseTarget() {
 }
 
 /// Throws weft::Error if `name` names no GPU.
-static GpuTarget gpuNamed(StringRef name) {
-  if (auto target = GpuTarget::byName(name))
+static const GpuTarget &gpuNamed(StringRef name) {
+  if (const GpuTarget *target = GpuTarget::byName(name))
     return *target;
   throw Error(Error::Kind::Unsupported, "target \"" + name.str() +
                                             "\": no target has this name; there are " +
@@ -57,7 +55,7 @@ struct Compiler::Implementation {
       : registry(makeRegistry()),
         context(registry, MLIRContext::Threading::DISABLED),
         target(chooseTarget()),
-        cache(makeCpuBackend(target), packagedKernels()) {
+        cache(makeBackend(target), packagedKernels()) {
     context.setThreadPool(callerThread);
     context.loadAllAvailableDialects();
     loadDialectsOfPasses();
@@ -67,7 +65,7 @@ struct Compiler::Implementation {
   /// What passes add to the context is added before several threads use it.
   void loadDialectsOfPasses() {
     PassManager passes(&context);
-    buildPipeline(passes, target);
+    buildPipeline(passes, target, Phase::Differentiate, Phase::Llvm);
     DialectRegistry needed;
     passes.getDependentDialects(needed);
     context.appendDialectRegistry(needed);
@@ -81,11 +79,6 @@ struct Compiler::Implementation {
     return registry;
   }
 
-  void runPhases(ModuleOp module, Phase first, Phase last) {
-    runPhases(module, target, first, last);
-  }
-
-  template <typename Target>
   void runPhases(ModuleOp module, const Target &target, Phase first, Phase last) {
     for (int phase = static_cast<int>(first); phase <= static_cast<int>(last); ++phase) {
       Compiling::checkpoint();
@@ -105,14 +98,14 @@ struct Compiler::Implementation {
     std::lock_guard guard(mutex);
     auto &found = deviceCaches[&device];
     if (!found)
-      found = std::make_unique<KernelCache>(makeDeviceBackend(device, target), "");
+      found = std::make_unique<KernelCache>(makeBackend(device, target), "");
     return *found;
   }
 
   DialectRegistry registry;
   CallerThread callerThread;
   MLIRContext context;
-  const CpuTarget target;
+  const CpuTarget &target;
   KernelCache cache;
   /// Guards what is below.
   mutable std::mutex mutex;
@@ -164,10 +157,9 @@ Executable Compiler::Implementation::compile(ModuleOp module, Device *device, St
   KernelCache &kernelCache = device ? cacheOf(*device) : cache;
   {
     Stopwatch watch(spent.passSeconds);
-    if (device)
-      runPhases(module, gpuNamed(device->target()), Phase::Differentiate, Phase::Plan);
-    else
-      runPhases(module, target, Phase::Differentiate, Phase::Plan);
+    const Target &wanted =
+        device ? static_cast<const Target &>(gpuNamed(device->target())) : target;
+    runPhases(module, wanted, Phase::Differentiate, Phase::Plan);
   }
   auto kernels = llvm::to_vector(module.getOps<KernelOp>());
   auto code = kernelCache.get(kernels, spent);
@@ -203,8 +195,8 @@ static std::string textOf(ModuleOp module) {
 }
 
 /// The last phase of a level of the IR. Throws weft::Error.
-static Phase phaseOfLevel(StringRef level, bool onGpu) {
-  StringRef code = onGpu ? "ptx" : "asm";
+static Phase phaseOfLevel(StringRef level, const Target &target) {
+  StringRef code = target.assemblyName();
   for (auto [name, last] :
        std::initializer_list<std::pair<StringRef, Phase>>{{"weft", Phase::Simplify},
                                                           {"kernels", Phase::Plan},
@@ -218,32 +210,17 @@ static Phase phaseOfLevel(StringRef level, bool onGpu) {
                                             code.str());
 }
 
-static LlvmModule orFail(std::optional<LlvmModule> translated) {
-  if (!translated)
-    throw Error(Error::Kind::Unsupported, "the program could not be translated to LLVM IR");
-  return std::move(*translated);
-}
-
 std::string Compiler::lower(ModuleOp module, StringRef level, const CompileOptions &options) {
   mainOf(module);
   Compiling compiling;
-  std::optional<GpuTarget> gpu;
-  if (!options.target.empty())
-    gpu = gpuNamed(options.target);
-  Phase last = phaseOfLevel(level, gpu.has_value());
-  if (gpu)
-    implementation->runPhases(module, *gpu, Phase::Differentiate, last);
-  else
-    implementation->runPhases(module, Phase::Differentiate, last);
+  const Target &target = options.target.empty()
+                             ? static_cast<const Target &>(implementation->target)
+                             : gpuNamed(options.target);
+  Phase last = phaseOfLevel(level, target);
+  implementation->runPhases(module, target, Phase::Differentiate, last);
   if (last != Phase::Llvm)
     return textOf(module);
-  LlvmModule translated = orFail(gpu ? translateDevice(module) : translate(module));
-  if (gpu)
-    return level == "ptx" ? generatePtx(translated, *gpu) : optimizedText(translated, *gpu);
-  if (level == "llvm")
-    return optimizedText(translated, implementation->target);
-  auto code = generateCode(translated, implementation->target, CodeFormat::Assembly);
-  return std::string(code.begin(), code.end());
+  return level == "llvm" ? target.llvmText(module) : target.assemblyText(module);
 }
 
 } // namespace weft

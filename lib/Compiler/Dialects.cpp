@@ -1,4 +1,5 @@
 // The dialects of all phases: apart from the passes, for tools that only read.
+#include "codegen/Templates/Table.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "lib/Compiler/Pipeline.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
@@ -15,6 +16,7 @@ void registerDialects(DialectRegistry &registry) {
   registry.insert<arith::ArithDialect, cf::ControlFlowDialect, func::FuncDialect, LLVM::LLVMDialect,
                   math::MathDialect, NVVM::NVVMDialect, scf::SCFDialect, vector::VectorDialect,
                   WeftDialect>();
+  registerCodeGeneration(registry);
   registerBuiltinDialectTranslation(registry);
   registerLLVMDialectTranslation(registry);
   registerNVVMDialectTranslation(registry);

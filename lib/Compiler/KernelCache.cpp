@@ -103,7 +103,7 @@ namespace {
 /// Generates the code of emitted kernels on several threads.
 class Generation {
 public:
-  explicit Generation(std::vector<std::unique_ptr<EmittedKernel>> emitted)
+  explicit Generation(std::vector<std::unique_ptr<TranslatedKernel>> emitted)
       : emitted(std::move(emitted)), objects(this->emitted.size()), errors(objects.size()) {}
 
   /// Throws weft::Error or Interrupted.
@@ -151,7 +151,7 @@ private:
       return false;
     ForkGate::Inside inside;
     try {
-      objects[number] = emitted[number]->generate();
+      objects[number] = emitted[number]->assemble();
     } catch (...) {
       errors[number] = std::current_exception();
     }
@@ -159,7 +159,7 @@ private:
     return true;
   }
 
-  std::vector<std::unique_ptr<EmittedKernel>> emitted;
+  std::vector<std::unique_ptr<TranslatedKernel>> emitted;
   std::vector<KernelObject> objects;
   std::vector<std::exception_ptr> errors;
   std::atomic<size_t> next = 0;
@@ -170,7 +170,7 @@ private:
 
 /// Emits one after the other, then generates code on several threads.
 std::vector<KernelObject> KernelCache::compile(ArrayRef<KernelOp> kernels, Statistics &spent) {
-  std::vector<std::unique_ptr<EmittedKernel>> emitted;
+  std::vector<std::unique_ptr<TranslatedKernel>> emitted;
   {
     Stopwatch watch(spent.emitSeconds);
     for (KernelOp kernel : kernels) {

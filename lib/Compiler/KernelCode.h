@@ -1,7 +1,7 @@
 // The machine code of one kernel, loaded.
 #pragma once
 
-#include "codegen/NVPTX/GpuKernel.h"
+#include "codegen/KernelObject.h"
 #include "lib/Runtime/Device.h"
 #include "weft/abi.h"
 #include "llvm/ADT/SmallVector.h"
@@ -11,20 +11,6 @@
 #include <vector>
 
 namespace weft {
-
-/// An object file with one kernel, and what its symbols do not tell.
-struct KernelObject {
-  std::string name;
-  int64_t stages = 0;
-  int64_t temporaries = 0;
-  llvm::SmallVector<char, 0> code;
-  /// Of a kernel for a device, whose object file has no more than the setup: what the device loads,
-  /// and the shape of each stage's blocks.
-  std::string image = {};
-  std::vector<GpuStage> deviceStages = {};
-
-  bool isForDevice() const { return !deviceStages.empty(); }
-};
 
 /// The entry points of a loaded kernel, whose code is unloaded with it.
 struct KernelCode {

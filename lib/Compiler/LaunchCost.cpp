@@ -1,7 +1,7 @@
 // What a launch costs.
 #include "lib/Compiler/LaunchCost.h"
-#include "codegen/CPU/KernelWork.h"
 #include "lib/Support/SymbolicSize.h"
+#include "passes/templates/KernelWork.h"
 
 using namespace mlir;
 

@@ -1,7 +1,7 @@
 // Object code as static and shared libraries.
 #pragma once
 
-#include "codegen/CPU/Target.h"
+#include "codegen/CPU/CpuTarget.h"
 #include "llvm/ADT/StringRef.h"
 #include <string>
 

@@ -33,7 +33,8 @@ static void addSimplify(OpPassManager &passes) {
   passes.addPass(createCSEPass());
 }
 
-static void addPhase(OpPassManager &passes, Phase phase, const CpuTarget &target) {
+static void addPhase(OpPassManager &passes, Phase phase, const Target &target,
+                     const EmitEntryOptions *entry) {
   switch (phase) {
   case Phase::Differentiate:
     passes.addPass(createDifferentiate());
@@ -45,69 +46,34 @@ static void addPhase(OpPassManager &passes, Phase phase, const CpuTarget &target
     passes.addPass(createFuse());
     passes.addPass(createCollapseDimensions());
     break;
-  case Phase::Schedule: {
-    ScheduleOptions options;
-    options.registers = target.vectorRegisters;
-    options.registerBytes = target.registerBytes;
-    passes.addPass(createSchedule(options));
+  case Phase::Schedule:
+    passes.addPass(createSchedule({target.name()}));
     passes.addPass(createDeduplicateKernels());
     break;
-  }
   case Phase::Plan:
     passes.addPass(createPlanMemory());
     break;
   case Phase::Loops:
-    passes.addPass(createEmitLoops());
+    passes.addPass(entry ? createEmitEntry(*entry) : createEmitLoops({target.name()}));
     break;
   case Phase::Llvm:
     passes.addPass(createExpandMathPass());
-    passes.addPass(createLowerToLLVM());
+    target.addLowering(passes);
     break;
   }
 }
 
-void buildPipeline(OpPassManager &passes, const CpuTarget &target, Phase first, Phase last) {
+void buildPipeline(OpPassManager &passes, const Target &target, Phase first, Phase last,
+                   const EmitEntryOptions *entry) {
   for (int phase = static_cast<int>(first); phase <= static_cast<int>(last); ++phase)
-    addPhase(passes, static_cast<Phase>(phase), target);
+    addPhase(passes, static_cast<Phase>(phase), target, entry);
 }
 
-/// The chip matters to schedules, and from LLVM IR on.
-static void addGpuPhase(OpPassManager &passes, const GpuTarget &target, Phase phase) {
-  if (phase == Phase::Schedule) {
-    ScheduleOptions options;
-    options.gpu = true;
-    options.warpgroups = target.hasWarpgroups();
-    passes.addPass(createSchedule(options));
-    passes.addPass(createDeduplicateKernels());
-  } else if (phase == Phase::Loops) {
-    passes.addPass(createEmitGpuLoops());
-  } else if (phase == Phase::Llvm) {
-    passes.addPass(createExpandMathPass());
-    passes.addPass(createLowerToNVVM());
-  } else {
-    addPhase(passes, phase, CpuTarget::host());
-  }
-}
-
-void buildPipeline(OpPassManager &passes, const GpuTarget &target, Phase first, Phase last) {
-  for (int phase = static_cast<int>(first); phase <= static_cast<int>(last); ++phase)
-    addGpuPhase(passes, target, static_cast<Phase>(phase));
-}
-
-template <typename Target>
-static void addFilePipeline(OpPassManager &passes, const Target &target, Phase first, Phase last) {
+void buildFilePipeline(OpPassManager &passes, const Target &target, Phase first, Phase last) {
   passes.addPass(createResolveSizes());
   buildPipeline(passes, target, first, last);
   if (last < Phase::Loops)
     passes.addPass(createNameSizes());
-}
-
-void buildFilePipeline(OpPassManager &passes, const CpuTarget &target, Phase first, Phase last) {
-  addFilePipeline(passes, target, first, last);
-}
-
-void buildFilePipeline(OpPassManager &passes, const GpuTarget &target, Phase first, Phase last) {
-  addFilePipeline(passes, target, first, last);
 }
 
 void registerPasses() {

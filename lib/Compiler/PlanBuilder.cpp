@@ -5,6 +5,7 @@
 #include "lib/Runtime/Allocator.h"
 #include "lib/Support/Error.h"
 #include "passes/plan/LaunchArguments.h"
+#include "passes/templates/Template.h"
 #include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
@@ -209,24 +210,8 @@ private:
         report.lines.push_back(line.getFilename().str() + ":" + std::to_string(line.getLine()));
       return WalkResult::advance();
     });
-    report.reason = reasonOf(kernel.getScheduleAttr().getKind());
+    report.reason = templateOf(kernel)->reason().str();
     result.kernels.push_back(std::move(report));
-  }
-
-  static std::string reasonOf(Template kind) {
-    switch (kind) {
-    case Template::elementwise:
-      return "its results are read at other elements, by other kernels, or leave the function";
-    case Template::row_reduction:
-      return "one pass of rows: what reduces along them and what follows row by row";
-    case Template::column_reduction:
-      return "a reduction along outer dimensions ends where its result is read again";
-    case Template::contraction:
-      return "one contraction with the elementwise ops on its result";
-    case Template::scatter:
-      return "updates are made in order, in a kernel of their own";
-    }
-    llvm_unreachable("all templates have a reason");
   }
 
   func::FuncOp function;

@@ -1,20 +1,11 @@
 // Facts about the machine that schedules and the runtime's defaults depend on.
 #pragma once
 
-#include "lib/Support/Files.h"
+#include "lib/Support/CacheSizes.h"
 
 #include <cstdint>
 
 namespace weft {
-
-/// Sizes of the data caches in bytes. A level that the machine does not have is 0; level 1 and 2
-/// fall back to 32 KiB and 512 KiB where the machine does not tell.
-struct CacheSizes {
-  int64_t level1Data = 0;
-  int64_t level2 = 0;
-  /// The whole of one level 3 cache, which several cores share.
-  int64_t level3 = 0;
-};
 
 struct HostInfo {
   CacheSizes caches;
@@ -26,8 +17,5 @@ struct HostInfo {
 
 /// The facts, read once per process.
 const HostInfo &hostInfo();
-
-/// Reads the caches of the first processor from sysfs, else from the C library.
-CacheSizes readCacheSizes(const FileReader &reader = readFile);
 
 } // namespace weft

@@ -32,7 +32,8 @@ std::string nameOf(KernelOp kernel, StringRef text) {
   std::string name;
   SmallVector<StringRef> words, supplying;
   for (Operation &op : kernel.getBody().front().without_terminator()) {
-    bool supplies = isa<ConstantOp, BroadcastOp>(op);
+    auto indexed = dyn_cast<IndexedOpInterface>(op);
+    bool supplies = isa<ConstantOp>(op) || (indexed && indexed.getInstructionCount() == 0);
     (supplies ? supplying : words).push_back(op.getName().stripDialect());
   }
   if (words.empty())

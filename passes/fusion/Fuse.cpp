@@ -25,6 +25,7 @@
 #include "mlir/IR/Matchers.h"
 #include "passes/Passes.h"
 #include "passes/fusion/FusionGroups.h"
+#include "passes/templates/Template.h"
 #include "llvm/ADT/EquivalenceClasses.h"
 
 using namespace mlir;
@@ -105,8 +106,9 @@ public:
           inputs.insert(operand);
     }
     for (Operation *op : ops)
-      if (group.ops.contains(op) && isReadOutside(op))
-        outputs.push_back(op->getResult(0));
+      if (group.ops.contains(op))
+        llvm::copy_if(op->getResults(), std::back_inserter(outputs),
+                      [&](Value result) { return isReadOutside(result); });
     unifyRows();
   }
 
@@ -147,7 +149,7 @@ public:
 private:
   /// All rows of a kernel are walked together, also those that no op connects.
   void unifyRows() {
-    if (group.kind != FusionGroup::RowReduction)
+    if (!group.kind->walksRows())
       return;
     SmallVector<Value> walked;
     for (Operation *op : ops)
@@ -173,8 +175,8 @@ private:
     ops.push_back(op);
   }
 
-  bool isReadOutside(Operation *op) {
-    return llvm::any_of(op->getUsers(), [&](Operation *user) {
+  bool isReadOutside(Value result) {
+    return llvm::any_of(result.getUsers(), [&](Operation *user) {
       if (!groups.isRematerialized(user))
         return !group.ops.contains(user);
       return readsOutside(user);

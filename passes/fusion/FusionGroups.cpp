@@ -1,6 +1,6 @@
 // Which ops become one kernel.
 #include "passes/fusion/FusionGroups.h"
-#include "mlir/IR/Matchers.h"
+#include "passes/templates/Template.h"
 #include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
@@ -11,26 +11,11 @@ static ArrayRef<int64_t> shapeOf(Value value) {
   return cast<RankedTensorType>(value.getType()).getShape();
 }
 
-/// True if the op computes elements one by one.
-static bool isMap(Operation *op) {
-  return isa<ElementwiseOpInterface, IndexedOpInterface>(op) || matchPattern(op, m_Constant());
+/// True if nothing that computes the op's operands can be in a kernel with it.
+static bool readsMemory(Operation *op) {
+  const Template *kind = templateClaiming(op);
+  return !kind || kind->readsMemory();
 }
-
-/// True if the op can be part of a kernel.
-static bool isFusable(Operation *op) {
-  if (!isa_and_nonnull<WeftDialect>(op->getDialect()))
-    return false;
-  if (auto constant = dyn_cast<ConstantOp>(op))
-    return isa<SplatElementsAttr>(constant.getValue());
-  return isMap(op) || isa<ReductionOpInterface, ContractionOpInterface, ScatterOpInterface>(op);
-}
-
-/// True if the op's template reads its operands from memory.
-static bool readsMemory(Operation *op) { return !isMap(op) && !isa<ReductionOpInterface>(op); }
-
-/// True if computing the op again costs no more than reading its result: it has no operands, or
-/// only says where an element comes from.
-static bool isFree(Operation *op) { return op->getNumOperands() == 0 || isa<BroadcastOp>(op); }
 
 /// True if each element of an operand is read once for an element of the result.
 static bool readsOnce(Operation *user, unsigned operand) {
@@ -50,15 +35,6 @@ static bool isMovement(Operation *op) {
 static bool readsSeveral(Operation *op) {
   auto indexed = dyn_cast<IndexedOpInterface>(op);
   return indexed && op->getNumOperands() > 0 && !isFree(op) && !indexed.readsOnce(0);
-}
-
-/// True if the broadcast repeats along inner dimensions only, so that one value serves a whole run.
-static bool repeatsInnermost(BroadcastOp op) {
-  ArrayRef<int64_t> dimensions = op.getDimensions();
-  for (auto [d, target] : llvm::enumerate(dimensions))
-    if (static_cast<int64_t>(d) != target)
-      return false;
-  return true;
 }
 
 /// About how many instructions the op adds to the body of a loop at each of its places.
@@ -85,13 +61,13 @@ static bool areInnermost(ArrayRef<int64_t> axes, int64_t rank) {
 
 int64_t FusionGroups::costOfElement(Value value) const {
   Operation *op = value.getDefiningOp();
-  bool isComputed = op && isFusable(op) && isMap(op);
+  bool isComputed = op && templateClaiming(op) && isElementByElement(op);
   return isComputed && (isFree(op) || value.hasOneUse()) ? costs.at(op) : 1;
 }
 
 FusionGroups::FusionGroups(Block &block) {
   for (Operation &op : block) {
-    int64_t cost = isFusable(&op) ? instructionCount(&op) : 0;
+    int64_t cost = templateClaiming(&op) ? instructionCount(&op) : 0;
     for (Value operand : op.getOperands())
       cost = std::min(cost + costOfElement(operand), FusionLimits::repeated);
     costs[&op] = cost;
@@ -101,9 +77,8 @@ FusionGroups::FusionGroups(Block &block) {
 }
 
 void FusionGroups::visit(Operation *op) {
-  if (!isFusable(op)) {
-    FusionGroup &outside = start(op);
-    outside.kind = FusionGroup::Outside;
+  if (!templateClaiming(op)) {
+    FusionGroup &outside = start();
     outside.ops.insert(op);
     groupOf[op] = &outside;
     return;
@@ -111,14 +86,14 @@ void FusionGroups::visit(Operation *op) {
   bool leaves = llvm::any_of(op->getUsers(), [&](Operation *user) {
     if (rematerialized.contains(user))
       return false;
-    return readsMemory(user) || groupOf.at(user)->kind == FusionGroup::Outside;
+    return readsMemory(user) || !groupOf.at(user)->kind;
   });
   if (!leaves && isFree(op)) {
     rematerialized.insert(op);
     return;
   }
   FusionGroup *host = findHost(op);
-  add(op, host ? *host : start(op));
+  add(op, host ? *host : start());
 }
 
 /// Calls `visit(use, through)` for each use, looking through ops that are computed again by their
@@ -151,7 +126,7 @@ FusionGroup *FusionGroups::findHost(Operation *op) {
   bool leaves = false;
   forEachRead(op, rematerialized, [&](OpOperand &use, OpOperand *) {
     FusionGroup *group = groupOf.at(use.getOwner());
-    if (group->kind == FusionGroup::Outside)
+    if (!group->kind)
       leaves = true;
     else
       candidates.insert(group);
@@ -168,7 +143,8 @@ FusionGroup *FusionGroups::findHost(Operation *op) {
       return group;
     // The op becomes a result of the kernel: it must be computed at the kernel's own elements, and
     // its other readers must not come before the kernel.
-    if (canBeResult(op, *group) && isReadInPlace(op, *group) && orderBeforeReaders(op, *group))
+    if (group->kind->canYield(shapeOf(op->getResult(0)), *group) &&
+        group->readsInPlace(op, group->kind->walksRows()) && orderBeforeReaders(op, *group))
       return group;
   }
   return nullptr;
@@ -195,56 +171,18 @@ bool FusionGroups::orderBeforeReaders(Operation *op, FusionGroup &group) {
   return order.putBefore(&group, others.getArrayRef(), successors);
 }
 
-bool FusionGroups::canBeResult(Operation *op, const FusionGroup &group) {
-  if (group.kind == FusionGroup::ColumnReduction)
-    return false;
-  ArrayRef<int64_t> shape = shapeOf(op->getResult(0)), domain = group.domain;
-  if (shape == domain)
-    return true;
-  return group.kind == FusionGroup::RowReduction && shape == domain.drop_back(group.axes.size());
-}
-
-bool FusionGroups::isReadInPlace(Operation *op, FusionGroup &group, bool byRows) {
-  byRows |= group.kind == FusionGroup::RowReduction;
-  SmallVector<Operation *> pending{op};
-  llvm::DenseSet<Operation *> seen;
-  while (!pending.empty()) {
-    Operation *current = pending.pop_back_val();
-    for (OpOperand &use : current->getUses()) {
-      Operation *user = use.getOwner();
-      if (!group.ops.contains(user) && !rematerialized.contains(user))
-        continue;
-      if (isa<ReductionOpInterface>(user))
-        continue;
-      // A row's own value may be read by the whole row.
-      auto broadcast = dyn_cast<BroadcastOp>(user);
-      bool ofRow = broadcast && byRows && repeatsInnermost(broadcast);
-      if (!ofRow && !readsInPlace(user, use.getOperandNumber()))
-        return false;
-      if (seen.insert(user).second)
-        pending.push_back(user);
-    }
-  }
-  return true;
-}
-
 bool FusionGroups::canJoin(Operation *op, FusionGroup &group) {
-  if (group.kind == FusionGroup::Own)
-    return false;
-  if (isa<ReductionOpInterface>(op))
-    return reductionCanJoin(op, group);
-  if (isa<ContractionOpInterface>(op))
-    return contractionCanJoin(op, group);
-  if (!isMap(op))
-    return false;
+  if (!isElementByElement(op))
+    return templateClaiming(op)->canLead(op, group);
   bool allowed = true;
   forEachRead(op, rematerialized, [&](OpOperand &use, OpOperand *through) {
     Operation *user = use.getOwner();
     if (!group.ops.contains(user))
       return true;
     if (through) {
-      auto broadcast = dyn_cast<BroadcastOp>(through->getOwner());
-      allowed &= broadcast && (repeatsInnermost(broadcast) || isMovement(op));
+      Operation *repeating = through->getOwner();
+      allowed &=
+          repeating->getNumOperands() == 1 && (repeatsInnermost(repeating) || isMovement(op));
     } else if (!readsInPlace(user, use.getOperandNumber()) && !isa<ReductionOpInterface>(user)) {
       // Read in another order: nothing that reads several elements, as those would be far apart.
       allowed &= readsOnce(user, use.getOperandNumber()) && !readsSeveral(op);
@@ -252,36 +190,6 @@ bool FusionGroups::canJoin(Operation *op, FusionGroup &group) {
     return allowed;
   });
   return allowed;
-}
-
-bool FusionGroups::reductionCanJoin(Operation *op, FusionGroup &group) {
-  if (group.kind == FusionGroup::Contraction || group.kind == FusionGroup::ColumnReduction)
-    return false;
-  ArrayRef<int64_t> axes = cast<ReductionOpInterface>(op).getReducedAxes();
-  ArrayRef<int64_t> reduced = shapeOf(op->getOperand(0)), kept = shapeOf(op->getResult(0));
-  if (!areInnermost(axes, reduced.size())) {
-    // A reduction of columns: its readers must work on the reduced elements, one by one.
-    return group.kind == FusionGroup::Map && kept == ArrayRef<int64_t>(group.domain) &&
-           isReadInPlace(op, group) && llvm::all_of(group.ops, [](Operation *other) {
-             return isa<ElementwiseOpInterface>(other);
-           });
-  }
-  if (group.kind == FusionGroup::RowReduction)
-    return ArrayRef<int64_t>(group.domain) == reduced && ArrayRef<int64_t>(group.axes) == axes &&
-           isReadInPlace(op, group);
-  if (ArrayRef<int64_t>(group.domain) == kept)
-    return isReadInPlace(op, group);
-  // Its readers walk the reduced elements again (as in softmax), one row at a time.
-  return ArrayRef<int64_t>(group.domain) == reduced && isReadInPlace(op, group, /*byRows=*/true) &&
-         llvm::all_of(group.ops,
-                      [](Operation *other) { return isa<ElementwiseOpInterface>(other); });
-}
-
-bool FusionGroups::contractionCanJoin(Operation *op, FusionGroup &group) {
-  return group.kind == FusionGroup::Map &&
-         shapeOf(op->getResult(0)) == ArrayRef<int64_t>(group.domain) && isReadInPlace(op, group) &&
-         llvm::all_of(group.ops,
-                      [](Operation *other) { return isa<ElementwiseOpInterface>(other); });
 }
 
 FusionGroup::Member FusionGroups::additionOf(Operation *op, FusionGroup &group) {
@@ -331,7 +239,7 @@ bool FusionGroups::fits(Operation *op, FusionGroup &group) {
   auto times = static_cast<int64_t>(addition.places.size());
   int64_t instructions = instructionCount(op);
   // Passes over a row find it in a cache, and computing there again is cheap.
-  bool isRow = group.kind == FusionGroup::RowReduction;
+  bool isRow = group.kind->walksRows();
   int64_t repeated = isRow ? 0 : (times - 1) * instructions;
   return times <= int64_t(FusionLimits::places) && group.ops.size() < FusionLimits::ops &&
          (inputs <= group.inputs.size() || inputs + results <= FusionLimits::buffers) &&
@@ -342,21 +250,12 @@ bool FusionGroups::fits(Operation *op, FusionGroup &group) {
 }
 
 void FusionGroups::add(Operation *op, FusionGroup &group) {
-  if (auto reduction = dyn_cast<ReductionOpInterface>(op)) {
-    ArrayRef<int64_t> axes = reduction.getReducedAxes(), shape = shapeOf(op->getOperand(0));
-    group.kind =
-        areInnermost(axes, shape.size()) ? FusionGroup::RowReduction : FusionGroup::ColumnReduction;
-    group.domain.assign(shape.begin(), shape.end());
-    group.axes.assign(axes.begin(), axes.end());
-  } else if (isa<ContractionOpInterface>(op)) {
-    group.kind = FusionGroup::Contraction;
-  } else if (!isMap(op)) {
-    group.kind = FusionGroup::Own;
-  }
+  if (group.ops.empty() || !isElementByElement(op))
+    templateClaiming(op)->lead(op, group);
   FusionGroup::Member addition = additionOf(op, group);
   auto times = static_cast<int64_t>(addition.places.size());
   group.instructions += times * instructionCount(op);
-  if (group.kind != FusionGroup::RowReduction)
+  if (!group.kind->walksRows())
     group.repeated += std::max<int64_t>(times - 1, 0) * instructionCount(op);
   if (!group.ops.empty())
     group.repeated += instructionsSavedAlone(op);
@@ -369,11 +268,10 @@ void FusionGroups::add(Operation *op, FusionGroup &group) {
   groupOf[op] = &group;
 }
 
-FusionGroup &FusionGroups::start(Operation *op) {
+FusionGroup &FusionGroups::start() {
   FusionGroup &group = *groups.emplace_back(std::make_unique<FusionGroup>());
   group.number = groups.size();
-  if (isFusable(op))
-    group.domain.assign(shapeOf(op->getResult(0)).begin(), shapeOf(op->getResult(0)).end());
+  group.rematerialized = &rematerialized;
   order.addInFront(&group);
   return group;
 }
@@ -381,7 +279,7 @@ FusionGroup &FusionGroups::start(Operation *op) {
 SmallVector<FusionGroup *> FusionGroups::inOrder() const {
   SmallVector<FusionGroup *> kernels;
   for (auto [_, node] : order.inOrder())
-    if (auto *group = static_cast<FusionGroup *>(node); group->kind != FusionGroup::Outside)
+    if (auto *group = static_cast<FusionGroup *>(node); group->kind)
       kernels.push_back(group);
   return kernels;
 }

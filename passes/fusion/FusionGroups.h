@@ -2,9 +2,7 @@
 #pragma once
 
 #include "dialects/Weft/IR/Weft.h"
-#include "passes/fusion/GroupOrder.h"
-#include "llvm/ADT/DenseMap.h"
-#include "llvm/ADT/MapVector.h"
+#include "passes/fusion/FusionGroup.h"
 
 namespace weft {
 
@@ -22,48 +20,6 @@ struct FusionLimits {
   /// Instructions that are executed again at other places: about what it costs to store a vector
   /// and load it again from beyond the caches. From so many on a kernel ends.
   static constexpr int64_t repeated = 128;
-};
-
-/// Ops that become one kernel, or an op that is in none.
-struct FusionGroup : GroupOrder::Node {
-  enum Kind {
-    Map,             ///< each element on its own
-    RowReduction,    ///< reductions along the innermost axes, and what surrounds them
-    ColumnReduction, ///< one reduction along outer axes, and what surrounds it
-    Contraction,     ///< one contraction, and elementwise ops on its result
-    Own,             ///< one op that has a template of its own
-    Outside,         ///< an op that is in no kernel, as a reshape
-  };
-  /// Where an op is computed in the kernel: 0 is the element that is walked; passes over the row
-  /// for reductions, and whatever elements data movement reads, have numbers of their own.
-  using Place = unsigned;
-  struct Member {
-    /// An element is computed once at each.
-    llvm::SmallVector<Place, 2> places;
-    /// How many passes over the row come from here on, this one included.
-    unsigned passes = 0;
-    bool isResult = false;
-  };
-
-  Kind kind = Map;
-  /// Groups are started last to first.
-  size_t number = 0;
-  /// The shape that is walked; for reductions that of the reduced operand.
-  llvm::SmallVector<int64_t> domain;
-  /// The axes of the domain that are reduced.
-  llvm::SmallVector<int64_t> axes;
-  /// In reverse order of the program.
-  llvm::SmallSetVector<mlir::Operation *, 8> ops;
-
-  llvm::SmallDenseMap<mlir::Operation *, Member, 4> members;
-  /// The place where an op of the group reads an operand, given its own; for reductions, given null
-  /// and the number of passes.
-  llvm::SmallDenseMap<std::pair<mlir::OpOperand *, Place>, Place, 4> movedPlaces;
-  Place placeCount = 1;
-  /// Values that the ops read and no op of the group computes.
-  llvm::SmallDenseSet<mlir::Value, 8> inputs;
-  size_t results = 0;
-  int64_t instructions = 0, repeated = 0;
 };
 
 /// Divides the ops of `block` into groups.
@@ -88,23 +44,15 @@ private:
   int64_t costOfElement(mlir::Value value) const;
   /// The group that `op` can join although it may have users elsewhere; null: it starts its own.
   FusionGroup *findHost(mlir::Operation *op);
-  /// True if the kernel can have the op's value as one of its results.
-  static bool canBeResult(mlir::Operation *op, const FusionGroup &group);
   bool canJoin(mlir::Operation *op, FusionGroup &group);
-  bool reductionCanJoin(mlir::Operation *op, FusionGroup &group);
-  bool contractionCanJoin(mlir::Operation *op, FusionGroup &group);
   /// True if the group stays within FusionLimits with `op`.
   bool fits(mlir::Operation *op, FusionGroup &group);
   /// What the op would be in the group.
   FusionGroup::Member additionOf(mlir::Operation *op, FusionGroup &group);
   void add(mlir::Operation *op, FusionGroup &group);
-  FusionGroup &start(mlir::Operation *op);
+  FusionGroup &start();
   /// Puts `group` before all other readers of `op`; false if one of them has to come before it.
   bool orderBeforeReaders(mlir::Operation *op, FusionGroup &group);
-  /// True if each use of `op` in `group` reads the element that the group is computing; `byRows`:
-  /// or, of a value of one element for each row, the row's.
-  bool isReadInPlace(mlir::Operation *op, FusionGroup &group, bool byRows = false);
-
   std::vector<std::unique_ptr<FusionGroup>> groups;
   GroupOrder order;
   llvm::DenseMap<mlir::Operation *, FusionGroup *> groupOf;

@@ -72,7 +72,13 @@ static bool collect(const OpCall &call, std::span<PyObject *const> objects, Oper
 PyRef weft::apply(const OpCall &call, std::span<PyObject *const> objects) {
   Operands operands;
   collect(call, objects, operands, /*strict=*/true);
-  return dispatch(call, operands, Caller::Function);
+  Results results = dispatchAll(call, operands, Caller::Function);
+  if (results.size() == 1)
+    return std::move(results[0]);
+  PyRef tuple = checked(PyTuple_New(static_cast<Py_ssize_t>(results.size())));
+  for (auto [number, result] : llvm::enumerate(results))
+    PyTuple_SET_ITEM(tuple.get(), static_cast<Py_ssize_t>(number), result.release());
+  return tuple;
 }
 
 PyRef weft::applyOperator(const OpCall &call, std::span<PyObject *const> objects) {

@@ -8,7 +8,7 @@
 
 namespace weft {
 
-/// Applies an op of one result. Operands are tensors, Python scalars, or what tensors can be made
+/// Applies an op: its result, or a tuple of several. Operands are tensors, Python scalars, or what tensors can be made
 /// of (NumPy arrays, DLPack objects). Throws.
 PyRef apply(const OpCall &call, std::span<PyObject *const> operands);
 

@@ -76,7 +76,8 @@ static void checkConversion(TraceScope &scope, const OpCall &call, const Operand
   }
 }
 
-static PyRef applyTraced(TraceScope &scope, const OpCall &call, Operands &operands, Caller caller) {
+static Results applyTraced(TraceScope &scope, const OpCall &call, Operands &operands,
+                           Caller caller) {
   ++eagerStatistics.tracedOps;
   mlir::Location location = scope.location();
   checkRanges(scope, call, operands);
@@ -102,17 +103,20 @@ static PyRef applyTraced(TraceScope &scope, const OpCall &call, Operands &operan
   if (caller == Caller::Function && llvm::all_of(promoted, isWeak))
     for (ValueId &id : promoted)
       id = scope.graph.strengthened(call, id, location);
-  ValueId result = scope.graph.apply(call, ids, location)[0];
-  scope.rememberLine(result);
-  TensorValue value = scope.tracer(result);
-  bool floating = isFloating(value.dtype);
-  PyRef tensor = checked(newTensor(std::move(value)));
-  bool differentiable = !withGradients.empty() && floating && call.op->differentiable;
-  if (differentiable)
-    scope.noteHistory(result, withGradients);
-  asTensor(tensor.get())->requiresGrad = differentiable;
-  asTensor(tensor.get())->derived = differentiable;
-  return tensor;
+  Results results;
+  for (ValueId result : scope.graph.apply(call, ids, location)) {
+    scope.rememberLine(result);
+    TensorValue value = scope.tracer(result);
+    bool floating = isFloating(value.dtype);
+    PyRef tensor = checked(newTensor(std::move(value)));
+    bool differentiable = !withGradients.empty() && floating && call.op->differentiable;
+    if (differentiable)
+      scope.noteHistory(result, withGradients);
+    asTensor(tensor.get())->requiresGrad = differentiable;
+    asTensor(tensor.get())->derived = differentiable;
+    results.push_back(std::move(tensor));
+  }
+  return results;
 }
 
 //===----------------------------------------------------------------------===//
@@ -231,8 +235,10 @@ void weft::executeReleasing(const Executable &executable, std::span<const Storag
 }
 
 static void recordOnTape(const OpCall &call, const Operands &operands, llvm::ArrayRef<Array> arrays,
-                         TensorObject *result) {
-  if (!isFloating(result->value.dtype) || !call.op->differentiable)
+                         llvm::ArrayRef<PyRef> results) {
+  bool anyFloating = llvm::any_of(
+      results, [](const PyRef &result) { return isFloating(asTensor(result.get())->value.dtype); });
+  if (!anyFloating || !call.op->differentiable)
     return;
   bool needed = false;
   for (const Operand &operand : operands)
@@ -244,12 +250,21 @@ static void recordOnTape(const OpCall &call, const Operands &operands, llvm::Arr
   for (size_t i = 0; i < operands.size(); ++i)
     node->inputs.push_back(
         {owned(arrays[i]), operands[i].scalar ? Origin() : asTensor(operands[i].object)->origin()});
-  node->outputs.push_back(result->value.array());
-  result->node = std::move(node);
-  result->requiresGrad = true;
+  for (const PyRef &result : results)
+    node->outputs.push_back(asTensor(result.get())->value.array());
+  for (auto [number, result] : llvm::enumerate(results)) {
+    TensorObject *tensor = asTensor(result.get());
+    if (isFloating(tensor->value.dtype)) {
+      tensor->node = node;
+      tensor->nodeResult = static_cast<uint32_t>(number);
+      tensor->requiresGrad = true;
+    } else {
+      node->release(static_cast<uint32_t>(number));
+    }
+  }
 }
 
-static PyRef applyEager(const OpCall &call, const Operands &operands) {
+static Results applyEager(const OpCall &call, const Operands &operands) {
   ++eagerStatistics.calls;
   Device *device = deviceOf(call, operands);
   llvm::SmallVector<Array, 3> arrays = operandArrays(call, operands, device);
@@ -265,35 +280,41 @@ static PyRef applyEager(const OpCall &call, const Operands &operands) {
   std::shared_ptr<const Executable> executable = eagerCache().find(key);
   if (!executable)
     executable = eagerCache().insert(key, compileOne(call, arrays, device));
-  StorageRef output;
-  executeReleasing(*executable, {inputs.data(), inputs.size()}, {&output, 1});
-  const TensorSignature &signature = executable->plan.outputs[0];
-  TensorValue value;
-  value.storage = std::move(output);
-  value.dtype = signature.dtype;
-  value.shape.assign(signature.shape.begin(), signature.shape.end());
-  PyRef result = checked(newTensor(std::move(value)));
+  llvm::SmallVector<StorageRef, 1> outputs(executable->plan.outputs.size());
+  executeReleasing(*executable, {inputs.data(), inputs.size()}, {outputs.data(), outputs.size()});
+  Results results;
+  for (auto [output, signature] : llvm::zip_equal(outputs, executable->plan.outputs)) {
+    TensorValue value;
+    value.storage = std::move(output);
+    value.dtype = signature.dtype;
+    value.shape.assign(signature.shape.begin(), signature.shape.end());
+    results.push_back(checked(newTensor(std::move(value))));
+  }
   if (gradientsEnabled)
-    recordOnTape(call, operands, arrays, asTensor(result.get()));
-  return result;
+    recordOnTape(call, operands, arrays, results);
+  return results;
 }
 
 //===----------------------------------------------------------------------===//
 // Both
 //===----------------------------------------------------------------------===//
 
-PyRef weft::dispatch(const OpCall &call, Operands &operands, Caller caller) {
+Results weft::dispatchAll(const OpCall &call, Operands &operands, Caller caller) {
   if (operands.size() == 2 && operands[1].scalar && !operands[0].scalar) {
     // The dtype of a weak base is not decided yet.
     const TensorValue &base = asTensor(operands[0].object)->value;
     if (auto fixed = withFixedExponent(call, base.dtype, operands[1].object); fixed && !base.weak) {
       Operands alone = {operands[0]};
-      return dispatch(*fixed, alone, caller);
+      return dispatchAll(*fixed, alone, caller);
     }
   }
   if (currentScope)
     return applyTraced(*currentScope, call, operands, caller);
   return applyEager(call, operands);
+}
+
+PyRef weft::dispatch(const OpCall &call, Operands &operands, Caller caller) {
+  return std::move(dispatchAll(call, operands, caller)[0]);
 }
 
 PyRef weft::dispatch(const OpCall &call, std::initializer_list<TensorObject *> tensors) {

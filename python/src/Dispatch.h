@@ -26,7 +26,12 @@ using Operands = llvm::SmallVector<Operand, 3>;
 /// of what they meet; for functions they are tensors.
 enum class Caller { Function, Operator };
 
-/// Applies an op of one result. Tensors among the operands are as `owned` gives them. Throws.
+/// The results of an op, in order.
+using Results = llvm::SmallVector<PyRef, 1>;
+
+/// Applies an op. Tensors among the operands are as `owned` gives them. Throws.
+Results dispatchAll(const OpCall &call, Operands &operands, Caller caller);
+/// The same for an op of one result.
 PyRef dispatch(const OpCall &call, Operands &operands, Caller caller);
 PyRef dispatch(const OpCall &call, std::initializer_list<TensorObject *> operands);
 

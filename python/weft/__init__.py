@@ -130,6 +130,8 @@ from ._reductions import (
     argmax,
     argmin,
     count_nonzero,
+    cumulative_prod,
+    cumulative_sum,
     logsumexp,
     max,
     mean,
@@ -140,6 +142,7 @@ from ._reductions import (
     sum,
     var,
 )
+from ._sorting import argsort, sort
 
 # These build on all of the above.
 from . import data, nn, optim

@@ -7,10 +7,18 @@ import math
 
 from . import _core
 from ._core import Tensor
-from ._creation import _fail, asarray
+from ._creation import _fail, asarray, full
 from ._dtypes import bfloat16, bool_, float16, float32, int64
 from ._errors import OptionError, ShapeError
-from ._manipulation import Axes, astype, expand_dims, normalize_axes, normalize_axis, reshape
+from ._manipulation import (
+    Axes,
+    astype,
+    concat,
+    expand_dims,
+    normalize_axes,
+    normalize_axis,
+    reshape,
+)
 
 
 def _reduce(op: str, x: Tensor, axis: Axes, keepdims: bool, **attributes: object) -> Tensor:
@@ -44,6 +52,61 @@ def prod(
 ) -> Tensor:
     """The product along the axes (None: all). Integers and bools are multiplied as int64."""
     return _reduce("prod", _accumulated(asarray(x), dtype), axis, keepdims)
+
+
+def _cumulative(
+    op: str, x: Tensor, axis: int | None, dtype: object, include_initial: bool, initial: int
+) -> Tensor:
+    x = _accumulated(asarray(x), dtype)
+    if x.ndim == 0:
+        x = reshape(x, 1)
+    if axis is None and x.ndim > 1:
+        raise _fail(OptionError, f"{op}: axis must be given for a tensor of {x.ndim} dimensions")
+    place = normalize_axis(0 if axis is None else axis, x.ndim, op)
+    result = _core.apply("weft." + op, (x,), {"axis": place, "reversed": False})
+    if not include_initial:
+        return result
+    shape = [1 if i == place else size for i, size in enumerate(x.shape)]
+    first = full(shape, initial, dtype=x.dtype, device=x.device)
+    return concat([first, result], axis=place)
+
+
+def cumulative_sum(
+    x: Tensor,
+    /,
+    *,
+    axis: int | None = None,
+    dtype: object = None,
+    include_initial: bool = False,
+) -> Tensor:
+    """Element i along ``axis`` is the sum of x's elements 0 to i.
+
+    Args:
+        x: of any shape; integers and bools are summed as int64, unless ``dtype`` says otherwise.
+        axis: may be left out for one dimension.
+        dtype: x is converted to it before.
+        include_initial: a zero comes first, so that the axis is longer by one.
+
+    Raises:
+        OptionError: ``axis`` is left out, and there are several dimensions.
+        OutOfBoundsError: x has no such axis.
+    """
+    return _cumulative("cumulative_sum", x, axis, dtype, include_initial, 0)
+
+
+def cumulative_prod(
+    x: Tensor,
+    /,
+    *,
+    axis: int | None = None,
+    dtype: object = None,
+    include_initial: bool = False,
+) -> Tensor:
+    """Element i along ``axis`` is the product of x's elements 0 to i.
+
+    As `cumulative_sum`, with a one in the place of the zero.
+    """
+    return _cumulative("cumulative_prod", x, axis, dtype, include_initial, 1)
 
 
 def _check_not_empty(x: Tensor, axis: Axes, name: str) -> None:

@@ -31,7 +31,7 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> attributes {weft.arena = 64 
   return %1 : tensor<4xf32>
 }
 weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>>
-    attributes {schedule = #weft.schedule<kind = elementwise, lanes = 16>} {
+    attributes {schedule = #weft.elementwise<lanes = 16>} {
   %0 = weft.negative %x : tensor<?xf32, #weft.sizes<[0]>>
   weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
 }
@@ -50,7 +50,7 @@ func.func @main(%x: tensor<4000000xf32>) -> tensor<4000000xf32> {
   return %0 : tensor<4000000xf32>
 }
 weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>>
-    attributes {schedule = #weft.schedule<kind = elementwise, lanes = 16>} {
+    attributes {schedule = #weft.elementwise<lanes = 16>} {
   %0 = weft.negative %x : tensor<?xf32, #weft.sizes<[0]>>
   weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
 }

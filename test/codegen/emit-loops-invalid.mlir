@@ -8,17 +8,17 @@ weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes
 
 // -----
 
-// expected-error@+1 {{'weft.kernel' op does not fit the template contraction of its schedule; without a schedule, weft-schedule chooses one}}
+// expected-error@+1 {{'weft.kernel' op has the schedule #weft.contraction<lanes = 16, rows = 6, columns = 1>, which is none of the template elementwise on a processor; without a schedule, weft-schedule chooses one}}
 weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>>
-    attributes {schedule = #weft.schedule<kind = contraction, lanes = 16>} {
+    attributes {schedule = #weft.contraction<lanes = 16, rows = 6, columns = 1>} {
   weft.yield %x : tensor<?xf32, #weft.sizes<[0]>>
 }
 
 // -----
 
-// expected-error@+1 {{does not fit the template row_reduction of its schedule}}
+// expected-error@+1 {{has the schedule #weft.rows<lanes = 16>, which is none of the template columns on a processor}}
 weft.kernel @k(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?xf32, #weft.sizes<[1]>>
-    attributes {schedule = #weft.schedule<kind = row_reduction, lanes = 16>} {
+    attributes {schedule = #weft.rows<lanes = 16>} {
   %0 = weft.sum %x [0] : tensor<?x?xf32, #weft.sizes<[0, 1]>> -> tensor<?xf32, #weft.sizes<[1]>>
   weft.yield %0 : tensor<?xf32, #weft.sizes<[1]>>
 }
@@ -26,9 +26,9 @@ weft.kernel @k(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?xf32, #weft.
 // -----
 
 // A reduction of no axes is for weft-split-reductions.
-// expected-error@+1 {{does not fit the template row_reduction of its schedule}}
 weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>>
-    attributes {schedule = #weft.schedule<kind = row_reduction, lanes = 16>} {
+    attributes {schedule = #weft.rows<lanes = 16>} {
+  // expected-error@+1 {{reduces along no dimension; canonicalize removes it}}
   %0 = weft.sum %x [] : tensor<?xf32, #weft.sizes<[0]>> -> tensor<?xf32, #weft.sizes<[0]>>
   weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
 }
@@ -37,7 +37,7 @@ weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes
 
 // expected-error@+1 {{has a schedule of 12 lanes; they must be a power of 2}}
 weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>>
-    attributes {schedule = #weft.schedule<kind = elementwise, lanes = 12>} {
+    attributes {schedule = #weft.elementwise<lanes = 12>} {
   weft.yield %x : tensor<?xf32, #weft.sizes<[0]>>
 }
 
@@ -45,7 +45,7 @@ weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes
 
 // expected-error@+1 {{has a schedule of grain 0; it must be at least 1}}
 weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>>
-    attributes {schedule = #weft.schedule<kind = elementwise, lanes = 16, grain = 0>} {
+    attributes {schedule = #weft.elementwise<lanes = 16, grain = 0>} {
   weft.yield %x : tensor<?xf32, #weft.sizes<[0]>>
 }
 
@@ -54,7 +54,36 @@ weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes
 // expected-error@+1 {{has a schedule with a tile of 0 rows, 2 columns and depth 0; rows and columns must be at least 1, the depth at least 0}}
 weft.kernel @k(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32, #weft.sizes<[1, 2]>>)
     -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
-    attributes {schedule = #weft.schedule<kind = contraction, lanes = 16, columns = 2>} {
+    attributes {schedule = #weft.contraction<lanes = 16, rows = 0, columns = 2>} {
   %0 = weft.matmul %a, %b : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[1, 2]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
   weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 2]>>
+}
+
+// -----
+
+weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> (tensor<?xf32, #weft.sizes<[0]>>, tensor<?xf32, #weft.sizes<[0]>>)
+    attributes {schedule = #weft.scan<lanes = 1>} {
+  %0 = weft.cumulative_sum %x axis 0 : tensor<?xf32, #weft.sizes<[0]>>
+  // expected-error@+1 {{is the second of its kind in the kernel: the template scan computes one}}
+  %1 = weft.cumulative_prod %x axis 0 : tensor<?xf32, #weft.sizes<[0]>>
+  weft.yield %0, %1 : tensor<?xf32, #weft.sizes<[0]>>, tensor<?xf32, #weft.sizes<[0]>>
+}
+
+// -----
+
+// expected-error@+1 {{has ops of two kinds of kernels, or of none}}
+weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> (tensor<?xf32, #weft.sizes<[0]>>, tensor<f32, #weft.sizes<>>)
+    attributes {schedule = #weft.scan<lanes = 1>} {
+  %0 = weft.cumulative_sum %x axis 0 : tensor<?xf32, #weft.sizes<[0]>>
+  %1 = weft.sum %x [0] : tensor<?xf32, #weft.sizes<[0]>> -> tensor<f32, #weft.sizes<>>
+  weft.yield %0, %1 : tensor<?xf32, #weft.sizes<[0]>>, tensor<f32, #weft.sizes<>>
+}
+
+// -----
+
+// expected-error@+1 {{has a schedule of blocks of 0 elements and 6 merges}}
+weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>>
+    attributes {schedule = #weft.sort<block = 0, merges = 6>} {
+  %0, %1 = weft.sort %x axis 0 : tensor<?xf32, #weft.sizes<[0]>>, tensor<?xi64, #weft.sizes<[0]>>
+  weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
 }

@@ -18,7 +18,7 @@
 // CHECK: arith.divui %{{.*}}, %c1024
 // CHECK: llvm.store
 weft.kernel @rank1(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>>
-    attributes {schedule = #weft.schedule<kind = elementwise, lanes = 16, grain = 1024>} {
+    attributes {schedule = #weft.elementwise<lanes = 16, grain = 1024>} {
   %0 = weft.exp %x : tensor<?xf32, #weft.sizes<[0]>>
   weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
 }
@@ -31,7 +31,7 @@ weft.kernel @rank1(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.s
 // CHECK: %[[ONE:.*]] = arith.constant 1 : i64
 // CHECK-NEXT: llvm.store %[[ONE]]
 weft.kernel @rank0(%x: tensor<f32, #weft.sizes<>>) -> tensor<f32, #weft.sizes<>>
-    attributes {schedule = #weft.schedule<kind = elementwise, lanes = 16, grain = 1024>} {
+    attributes {schedule = #weft.elementwise<lanes = 16, grain = 1024>} {
   %0 = weft.exp %x : tensor<f32, #weft.sizes<>>
   weft.yield %0 : tensor<f32, #weft.sizes<>>
 }
@@ -43,7 +43,7 @@ weft.kernel @rank0(%x: tensor<f32, #weft.sizes<>>) -> tensor<f32, #weft.sizes<>>
 // CHECK: arith.addf %{{.*}} : vector<16xf32>
 weft.kernel @rank2(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?xf32, #weft.sizes<[1]>>)
     -> tensor<?x?xf32, #weft.sizes<[0, 1]>>
-    attributes {schedule = #weft.schedule<kind = elementwise, lanes = 16, grain = 1024>} {
+    attributes {schedule = #weft.elementwise<lanes = 16, grain = 1024>} {
   %0 = weft.broadcast %b [1] : tensor<?xf32, #weft.sizes<[1]>> -> tensor<?x?xf32, #weft.sizes<[0, 1]>>
   %1 = weft.add %x, %0 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
   weft.yield %1 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
@@ -59,7 +59,7 @@ weft.kernel @rank2(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?xf32, #
 // CHECK: arith.muli
 weft.kernel @rank3(%x: tensor<?x?x?xf32, #weft.sizes<[2, 1, 0]>>)
     -> tensor<?x?x?xf32, #weft.sizes<[0, 1, 2]>>
-    attributes {schedule = #weft.schedule<kind = elementwise, lanes = 16, grain = 1024>} {
+    attributes {schedule = #weft.elementwise<lanes = 16, grain = 1024>} {
   %0 = weft.transpose %x [2, 1, 0] : tensor<?x?x?xf32, #weft.sizes<[2, 1, 0]>> -> tensor<?x?x?xf32, #weft.sizes<[0, 1, 2]>>
   weft.yield %0 : tensor<?x?x?xf32, #weft.sizes<[0, 1, 2]>>
 }
@@ -73,7 +73,7 @@ weft.kernel @rank3(%x: tensor<?x?x?xf32, #weft.sizes<[2, 1, 0]>>)
 // CHECK: scf.for
 weft.kernel @two_results(%x: tensor<?xf32, #weft.sizes<[0]>>)
     -> (tensor<?xf32, #weft.sizes<[0]>>, tensor<?xf32, #weft.sizes<[0]>>)
-    attributes {schedule = #weft.schedule<kind = elementwise, lanes = 16, grain = 1024>} {
+    attributes {schedule = #weft.elementwise<lanes = 16, grain = 1024>} {
   %0 = weft.exp %x : tensor<?xf32, #weft.sizes<[0]>>
   %1 = weft.negative %0 : tensor<?xf32, #weft.sizes<[0]>>
   weft.yield %0, %1 : tensor<?xf32, #weft.sizes<[0]>>, tensor<?xf32, #weft.sizes<[0]>>
@@ -86,7 +86,7 @@ weft.kernel @two_results(%x: tensor<?xf32, #weft.sizes<[0]>>)
 // CHECK: masked.load
 weft.kernel @pad(%x: tensor<?xf32, #weft.sizes<[0]>>, %v: tensor<f32, #weft.sizes<>>)
     -> tensor<?xf32, #weft.sizes<[1]>>
-    attributes {schedule = #weft.schedule<kind = elementwise, lanes = 16, grain = 1024>} {
+    attributes {schedule = #weft.elementwise<lanes = 16, grain = 1024>} {
   %0 = weft.pad %x, %v low [0] interior [0] : tensor<?xf32, #weft.sizes<[0]>>, tensor<f32, #weft.sizes<>> -> tensor<?xf32, #weft.sizes<[1]>>
   weft.yield %0 : tensor<?xf32, #weft.sizes<[1]>>
 }
@@ -99,7 +99,7 @@ weft.kernel @pad(%x: tensor<?xf32, #weft.sizes<[0]>>, %v: tensor<f32, #weft.size
 // CHECK: scf.for
 weft.kernel @slice_from_launch(%x: tensor<?xf32, #weft.sizes<[0]>>)
     -> tensor<?xf32, #weft.sizes<[1]>>
-    attributes {schedule = #weft.schedule<kind = elementwise, lanes = 16, grain = 1024>} {
+    attributes {schedule = #weft.elementwise<lanes = 16, grain = 1024>} {
   %0 = weft.slice %x starts [?0] steps [1] : tensor<?xf32, #weft.sizes<[0]>> -> tensor<?xf32, #weft.sizes<[1]>>
   weft.yield %0 : tensor<?xf32, #weft.sizes<[1]>>
 }
@@ -110,7 +110,7 @@ weft.kernel @slice_from_launch(%x: tensor<?xf32, #weft.sizes<[0]>>)
 // CHECK: math.exp %{{.*}} : vector<16xf32>
 // CHECK: arith.truncf %{{.*}} : vector<16xf32> to vector<16xf16>
 weft.kernel @half(%x: tensor<?xf16, #weft.sizes<[0]>>) -> tensor<?xf16, #weft.sizes<[0]>>
-    attributes {schedule = #weft.schedule<kind = elementwise, lanes = 16, grain = 1024>} {
+    attributes {schedule = #weft.elementwise<lanes = 16, grain = 1024>} {
   %0 = weft.exp %x : tensor<?xf16, #weft.sizes<[0]>>
   weft.yield %0 : tensor<?xf16, #weft.sizes<[0]>>
 }
@@ -126,7 +126,7 @@ weft.kernel @half(%x: tensor<?xf16, #weft.sizes<[0]>>) -> tensor<?xf16, #weft.si
 // CHECK: vector<2xf32>
 // CHECK: vector<1xf32>
 weft.kernel @rows(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?xf32, #weft.sizes<[0]>>
-    attributes {schedule = #weft.schedule<kind = row_reduction, lanes = 16>} {
+    attributes {schedule = #weft.rows<lanes = 16>} {
   %0 = weft.sum %x [1] : tensor<?x?xf32, #weft.sizes<[0, 1]>> -> tensor<?xf32, #weft.sizes<[0]>>
   weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
 }
@@ -139,7 +139,7 @@ weft.kernel @rows(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?xf32, #we
 // CHECK-LABEL: func.func @columns_setup(
 // CHECK-SAME: weft.stages = 2 : i64, weft.temporaries = 1 : i64
 weft.kernel @columns(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?xf32, #weft.sizes<[1]>>
-    attributes {schedule = #weft.schedule<kind = column_reduction, lanes = 16>} {
+    attributes {schedule = #weft.columns<lanes = 16>} {
   %0 = weft.sum %x [0] : tensor<?x?xf32, #weft.sizes<[0, 1]>> -> tensor<?xf32, #weft.sizes<[1]>>
   weft.yield %0 : tensor<?xf32, #weft.sizes<[1]>>
 }
@@ -159,7 +159,7 @@ weft.kernel @columns(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?xf32, 
 // CHECK-SAME: weft.stages = 1 : i64
 weft.kernel @matmul(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32, #weft.sizes<[1, 2]>>,
                     %c: tensor<?xf32, #weft.sizes<[2]>>) -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
-    attributes {schedule = #weft.schedule<kind = contraction, lanes = 16, rows = 2, columns = 1, depth = 256>} {
+    attributes {schedule = #weft.contraction<lanes = 16, rows = 2, columns = 1, depth = 256>} {
   %0 = weft.matmul %a, %b : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[1, 2]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
   %1 = weft.broadcast %c [1] : tensor<?xf32, #weft.sizes<[2]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
   %2 = weft.add %0, %1 : tensor<?x?xf32, #weft.sizes<[0, 2]>>
@@ -176,7 +176,7 @@ weft.kernel @matmul(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32
 // CHECK-SAME: weft.stages = 2 : i64
 weft.kernel @packed(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32, #weft.sizes<[1, 2]>>)
     -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
-    attributes {schedule = #weft.schedule<kind = contraction, lanes = 16, rows = 2, columns = 1, depth = 256, pack_rhs = true>} {
+    attributes {schedule = #weft.contraction<lanes = 16, rows = 2, columns = 1, depth = 256, pack_rhs = true>} {
   %0 = weft.matmul %a, %b : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[1, 2]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
   weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 2]>>
 }
@@ -193,7 +193,7 @@ weft.kernel @packed(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32
 // CHECK: store
 weft.kernel @scatter(%x: tensor<?xf32, #weft.sizes<[0]>>, %i: tensor<?xi64, #weft.sizes<[1]>>,
                      %u: tensor<?xf32, #weft.sizes<[1]>>) -> tensor<?xf32, #weft.sizes<[0]>>
-    attributes {schedule = #weft.schedule<kind = scatter, lanes = 16>} {
+    attributes {schedule = #weft.scatter<lanes = 16>} {
   %0 = weft.scatter_add %x, %i, %u axis 0 : tensor<?xf32, #weft.sizes<[0]>>, tensor<?xi64, #weft.sizes<[1]>>, tensor<?xf32, #weft.sizes<[1]>>
   weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
 }
@@ -219,7 +219,7 @@ func.func @no_launch(%x: tensor<4xf32>) -> tensor<4xf32> {
 // CHECK-LABEL: func.func @joined_columns_setup(
 weft.kernel @joined_columns(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %y: tensor<?x?xf32, #weft.sizes<[0, 2]>>)
     -> tensor<?x?xf32, #weft.sizes<[0, 3]>>
-    attributes {schedule = #weft.schedule<kind = elementwise, lanes = 16, grain = 1024>} {
+    attributes {schedule = #weft.elementwise<lanes = 16, grain = 1024>} {
   %0 = weft.exp %y : tensor<?x?xf32, #weft.sizes<[0, 2]>>
   %1 = weft.concatenate %x, %0 axis 1 : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[0, 2]>> -> tensor<?x?xf32, #weft.sizes<[0, 3]>>
   weft.yield %1 : tensor<?x?xf32, #weft.sizes<[0, 3]>>
@@ -235,7 +235,7 @@ weft.kernel @joined_columns(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %y: tensor
 // CHECK-LABEL: func.func @joined_planes_setup(
 weft.kernel @joined_planes(%x: tensor<?x?x?xf32, #weft.sizes<[0, 1, 2]>>, %y: tensor<?x?x?xf32, #weft.sizes<[3, 1, 2]>>)
     -> tensor<?x?x?xf32, #weft.sizes<[4, 1, 2]>>
-    attributes {schedule = #weft.schedule<kind = elementwise, lanes = 16, grain = 1024>} {
+    attributes {schedule = #weft.elementwise<lanes = 16, grain = 1024>} {
   %0 = weft.concatenate %x, %y axis 0 : tensor<?x?x?xf32, #weft.sizes<[0, 1, 2]>>, tensor<?x?x?xf32, #weft.sizes<[3, 1, 2]>> -> tensor<?x?x?xf32, #weft.sizes<[4, 1, 2]>>
   weft.yield %0 : tensor<?x?x?xf32, #weft.sizes<[4, 1, 2]>>
 }

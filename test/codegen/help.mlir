@@ -13,8 +13,7 @@
 // CHECK: --weft-plan-memory - Give the results of launches that do not leave the function places in one arena
 // CHECK: --weft-resolve-sizes - Replace dynamic dimensions by handles of symbolic sizes, as all other passes expect
 // CHECK: --weft-schedule - Choose for each kernel its template, vector lanes, register tile and packing
-// CHECK: --register-bytes=<long> - bytes of a vector register
-// CHECK: --registers=<long> - vector registers of the target
+// CHECK: --target=<string> - The processor or GPU, by name: native, x86-64-v3, cuda:sm_80, ...
 // CHECK: --weft-sink-reshapes - Move reshapes behind elementwise ops, so that what they separate can be fused
 // CHECK: --weft-sink-transposes - Move transposes behind elementwise ops, so that those of neighbouring layers cancel
 // CHECK: --weft-split-concatenations - Concatenate many tensors in several steps, so that no kernel reads too many

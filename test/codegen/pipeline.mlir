@@ -27,7 +27,7 @@
 // RUN: not weft-opt %s --weft-pipeline=cpu --until=fusion 2>&1 | FileCheck %s --check-prefix=UNTIL
 // RUN: not weft-opt %s --weft-pipeline=cpu --from=begin 2>&1 | FileCheck %s --check-prefix=FROM
 // RUN: not weft-opt %s.missing --weft-pipeline=cpu 2>&1 | FileCheck %s --check-prefix=FILE
-// TARGET: weft-opt: --weft-pipeline=gpu: no target has this name; there are cpu, x86-64-v3, x86-64-v4
+// TARGET: weft-opt: --weft-pipeline=gpu: no target has this name; there are cpu, native, x86-64-v3, x86-64-v4
 // UNTIL: weft-opt: --until=fusion: no phase has this name; there are differentiate, simplify, fuse, schedule, plan, loops, llvm
 // FROM: weft-opt: --from=begin: no phase has this name; there are differentiate, simplify, fuse, schedule, plan, loops, llvm
 // FILE: weft-opt: {{.*}}pipeline.mlir.missing{{.*}}No such file
@@ -39,7 +39,7 @@
 // FUSE: weft.kernel @kernel_0
 // FUSE-NOT: schedule
 // SCHEDULE: weft.launch @{{[a-z_]+_[0-9a-f]+}}(
-// SCHEDULE: weft.kernel @{{.*}} attributes {schedule = #weft.schedule<
+// SCHEDULE: weft.kernel @{{.*}} attributes {schedule = #weft.
 // PLAN: weft.arena
 // PLAN: offsets = array<i64
 // LOOPS-NOT: weft.kernel

@@ -79,3 +79,19 @@ func.func @f(%x: tensor<f32>) {
   %0 = weft.log_softmax %x axis 0 : tensor<f32>
   return
 }
+
+// -----
+
+func.func @f(%x: tensor<2x3xf32>) {
+  // expected-error@+1 {{cumulative: axis 2 is out of range for a tensor of rank 2}}
+  %0 = weft.cumulative_sum %x axis 2 : tensor<2x3xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<2x3xf32>) {
+  // expected-error@+1 {{sort: axis -1 is out of range for a tensor of rank 2}}
+  %0, %1 = weft.sort %x axis -1 : tensor<2x3xf32>, tensor<2x3xi64>
+  return
+}

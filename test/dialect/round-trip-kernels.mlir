@@ -55,10 +55,10 @@ func.func @launches(%x: tensor<2x3xf32>) -> (tensor<2x3xf32>, tensor<2xf32>) {
 
 // CHECK-LABEL: weft.kernel @row_sums(
 // CHECK-SAME: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> (tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?xf32, #weft.sizes<[0]>>)
-// CHECK-SAME: attributes {schedule = #weft.schedule<kind = row_reduction, lanes = 16>}
+// CHECK-SAME: attributes {schedule = #weft.rows<lanes = 16>}
 weft.kernel @row_sums(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>)
     -> (tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?xf32, #weft.sizes<[0]>>)
-    attributes {schedule = #weft.schedule<kind = row_reduction, lanes = 16>} {
+    attributes {schedule = #weft.rows<lanes = 16>} {
   // CHECK: weft.constant dense<2.000000e+00> : tensor<f32> : tensor<?x?xf32, #weft.sizes<[0, 1]>>
   %two = weft.constant dense<2.000000e+00> : tensor<f32> : tensor<?x?xf32, #weft.sizes<[0, 1]>>
   %0 = weft.multiply %x, %two : tensor<?x?xf32, #weft.sizes<[0, 1]>>
@@ -71,9 +71,9 @@ weft.kernel @row_sums(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>)
 // Every field of a schedule can be written; a tensor of rank 0 has no sizes.
 // CHECK-LABEL: weft.kernel @scalar(
 // CHECK-SAME: tensor<f32, #weft.sizes<>>
-// CHECK-SAME: #weft.schedule<kind = contraction, lanes = 8, rows = 6, columns = 2, depth = 128, pack_lhs = true, pack_rhs = true, grain = 4>
+// CHECK-SAME: #weft.contraction<lanes = 8, rows = 6, columns = 2, depth = 128, pack_lhs = true, pack_rhs = true>
 weft.kernel @scalar(%x: tensor<f32, #weft.sizes<>>) -> tensor<f32, #weft.sizes<>>
-    attributes {schedule = #weft.schedule<kind = contraction, lanes = 8, rows = 6, columns = 2,
-                                          depth = 128, pack_lhs = true, pack_rhs = true, grain = 4>} {
+    attributes {schedule = #weft.contraction<lanes = 8, rows = 6, columns = 2,
+                                          depth = 128, pack_lhs = true, pack_rhs = true>} {
   weft.yield %x : tensor<f32, #weft.sizes<>>
 }

@@ -81,6 +81,19 @@ func.func @reduction(%x: tensor<2x3x4xf32>, %b: tensor<2xi1>) -> (tensor<3xf32>)
   return %0 : tensor<3xf32>
 }
 
+// CHECK-LABEL: func.func @along_axis(
+func.func @along_axis(%x: tensor<2x3xf32>) -> (tensor<2x3xi64>) {
+  // CHECK: weft.cumulative_sum %{{[a-z0-9]+}} axis 1 : tensor<2x3xf32>
+  %0 = weft.cumulative_sum %x axis 1 : tensor<2x3xf32>
+  // CHECK: weft.cumulative_prod %{{[a-z0-9]+}} axis 0 {reversed = true} : tensor<2x3xf32>
+  %1 = weft.cumulative_prod %x axis 0 {reversed = true} : tensor<2x3xf32>
+  // CHECK: weft.sort %{{[a-z0-9]+}} axis 1 : tensor<2x3xf32>, tensor<2x3xi64>
+  %2, %3 = weft.sort %x axis 1 : tensor<2x3xf32>, tensor<2x3xi64>
+  // CHECK: weft.sort %{{[a-z0-9]+}} axis 0 {descending = true} : tensor<2x3xf32>, tensor<2x3xi64>
+  %4, %5 = weft.sort %x axis 0 {descending = true} : tensor<2x3xf32>, tensor<2x3xi64>
+  return %5 : tensor<2x3xi64>
+}
+
 // CHECK-LABEL: func.func @contraction(
 func.func @contraction(%a: tensor<5x2x3xf32>, %b: tensor<5x3x4xf32>, %x: tensor<1x8x8x2x3xf32>, %w: tensor<3x3x3x2x4xf32>) -> (tensor<3x3x3x2x4xf32>) {
   // CHECK: weft.matmul %{{[a-z0-9]+}}, %{{[a-z0-9]+}} : tensor<5x2x3xf32>, tensor<5x3x4xf32> -> tensor<5x2x4xf32>

@@ -13,7 +13,7 @@ weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[4611686018427387904]>>) -> tensor<
 // expected-error@+1 {{has a schedule with a tile of 2147483647 rows and 1 columns, which are unrolled; there must be at most 64 of each}}
 weft.kernel @k(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32, #weft.sizes<[1, 2]>>)
     -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
-    attributes {schedule = #weft.schedule<kind = contraction, lanes = 16, rows = 2147483647, columns = 1>} {
+    attributes {schedule = #weft.contraction<lanes = 16, rows = 2147483647, columns = 1>} {
   %0 = weft.matmul %a, %b : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[1, 2]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
   weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 2]>>
 }
@@ -23,15 +23,15 @@ weft.kernel @k(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32, #we
 // A vector of more lanes than any processor has.
 // expected-error@+1 {{has a schedule of 1073741824 lanes; they must be a power of 2, at most 64}}
 weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>>
-    attributes {schedule = #weft.schedule<kind = elementwise, lanes = 1073741824>} {
+    attributes {schedule = #weft.elementwise<lanes = 1073741824>} {
   weft.yield %x : tensor<?xf32, #weft.sizes<[0]>>
 }
 
 // -----
 
 // A reduction of no axes, which weft-split-reductions takes away.
-// expected-error@+1 {{does not fit the template row_reduction of its schedule}}
 weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>> {
+  // expected-error@+1 {{reduces along no dimension; canonicalize removes it}}
   %0 = weft.sum %x [] : tensor<?xf32, #weft.sizes<[0]>> -> tensor<?xf32, #weft.sizes<[0]>>
   weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
 }
@@ -60,7 +60,7 @@ weft.kernel @k(%x: tensor<?x?xf32, #weft.sizes<[0, 0]>>) -> tensor<?xf32, #weft.
   %0 = weft.max %x [0] : tensor<?x?xf32, #weft.sizes<[0, 0]>> -> tensor<?xf32, #weft.sizes<[0]>>
   %1 = weft.broadcast %0 [0] : tensor<?xf32, #weft.sizes<[0]>> -> tensor<?x?xf32, #weft.sizes<[0, 0]>>
   %2 = weft.subtract %x, %1 : tensor<?x?xf32, #weft.sizes<[0, 0]>>
-  // expected-error@+1 {{'weft.sum' op is read where the template column_reduction does not have its value: it needs a kernel of its own}}
+  // expected-error@+1 {{'weft.sum' op is the second of its kind in the kernel: the template columns computes one}}
   %3 = weft.sum %2 [0] : tensor<?x?xf32, #weft.sizes<[0, 0]>> -> tensor<?xf32, #weft.sizes<[0]>>
   weft.yield %3 : tensor<?xf32, #weft.sizes<[0]>>
 }

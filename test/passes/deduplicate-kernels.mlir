@@ -55,7 +55,7 @@ weft.kernel @double(%x: tensor<?xf64, #weft.sizes<[0]>>) -> tensor<?xf64, #weft.
   weft.yield %0 : tensor<?xf64, #weft.sizes<[0]>>
 }
 weft.kernel @scheduled(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>>
-    attributes {schedule = #weft.schedule<kind = elementwise, lanes = 8>} {
+    attributes {schedule = #weft.elementwise<lanes = 8>} {
   %0 = weft.exp %x : tensor<?xf32, #weft.sizes<[0]>>
   weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
 }

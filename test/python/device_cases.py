@@ -188,6 +188,25 @@ REDUCTIONS = {
     "channel_sum": Case(lambda x: x.sum((0, 2)), (normal(4, 3, 10),), _sums((0, 2))),
 }
 
+ALONG_AXES = {
+    "cumulative_sum": Case(
+        lambda x: weft.cumulative_sum(x, axis=-1), (whole(5, 33, below=99),)
+    ),
+    "cumulative_sum_of_columns": Case(
+        lambda x: weft.cumulative_sum(x, axis=0), (whole(33, 5, below=99),)
+    ),
+    "cumulative_sum_of_blocks": Case(
+        lambda x: weft.cumulative_sum(x, axis=0), (whole(4200, 2, below=99),)
+    ),
+    "cumulative_prod": Case(
+        lambda x: weft.cumulative_prod(x, axis=1) * 2,
+        (1 + normal(2, 40, 3) / 100,),
+        lambda x: 80 * u * np.abs(np.cumprod(x, axis=1)) * 2,
+    ),
+    "sort": Case(lambda x: weft.sort(x, axis=0), (normal(70, 3),)),
+    "argsort": Case(lambda x: weft.argsort(x), (whole(3, 301, below=9),)),
+}
+
 CONTRACTIONS = {
     "matmul": Case(lambda x, y: x @ y, (normal(17, 19), normal(19, 23, seed=1))),
     "matmul_whole_tiles": Case(lambda x, y: x @ y, (normal(64, 32), normal(32, 64, seed=1))),
@@ -266,6 +285,7 @@ KERNELS = {
         "cast": CASTS,
         "movement": MOVEMENT,
         "reduction": REDUCTIONS,
+        "along_axis": ALONG_AXES,
         "contraction": CONTRACTIONS,
     }.items()
     for name, case in cases.items()

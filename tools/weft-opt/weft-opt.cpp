@@ -50,13 +50,11 @@ static FailureOr<Phase> phaseOf(const llvm::cl::opt<std::string> &option, Phase 
 }
 
 static LogicalResult addPipeline(PassManager &passes) {
-  std::optional<CpuTarget> target =
-      CpuTarget::byName(pipelineTarget == "cpu" ? "native" : pipelineTarget.getValue());
-  std::optional<GpuTarget> gpu = GpuTarget::byName(pipelineTarget);
-  if (!target && !gpu) {
+  const Target *target =
+      Target::byName(pipelineTarget == "cpu" ? "native" : pipelineTarget.getValue());
+  if (!target) {
     llvm::errs() << "weft-opt: --weft-pipeline=" << pipelineTarget
-                 << ": no target has this name; there are cpu, x86-64-v3, x86-64-v4, "
-                 << GpuTarget::names() << "\n";
+                 << ": no target has this name; there are cpu, " << Target::names() << "\n";
     return failure();
   }
   FailureOr<Phase> first = phaseOf(fromPhase, Phase::Differentiate);
@@ -68,10 +66,7 @@ static LogicalResult addPipeline(PassManager &passes) {
                  << "; the phases are " << phaseNames() << "\n";
     return failure();
   }
-  if (gpu)
-    buildFilePipeline(passes, *gpu, *first, *last);
-  else
-    buildFilePipeline(passes, *target, *first, *last);
+  buildFilePipeline(passes, *target, *first, *last);
   return success();
 }
 

@@ -1,5 +1,5 @@
 // The ahead-of-time compiler: from a program to an object file and its C header.
-#include "codegen/CPU/Target.h"
+#include "codegen/CPU/CpuTarget.h"
 #include "codegen/NVPTX/GpuTarget.h"
 #include "lib/Compiler/CompileObject.h"
 #include "lib/Compiler/ObjectMetadata.h"

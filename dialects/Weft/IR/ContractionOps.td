@@ -2,7 +2,7 @@
 #ifndef WEFT_CONTRACTION_OPS_TD
 #define WEFT_CONTRACTION_OPS_TD
 
-include "dialects/Weft/IR/ReductionOps.td"
+include "dialects/Weft/IR/ScanOps.td"
 
 defvar Contracted = DeclareOpInterfaceMethods<ContractionOpInterface>;
 

@@ -17,7 +17,7 @@ def Weft_KernelOp : Op<Weft_Dialect, "kernel",
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<FunctionType>:$function_type,
                        OptionalAttr<StrAttr>:$sym_visibility,
                        OptionalAttr<DictArrayAttr>:$arg_attrs, OptionalAttr<DictArrayAttr>:$res_attrs,
-                       OptionalAttr<Weft_ScheduleAttr>:$schedule);
+                       OptionalAttr<ScheduleAttrInterface>:$schedule);
   let regions = (region SizedRegion<1>:$body);
   let hasCustomAssemblyFormat = 1;
   let hasVerifier = 1;

@@ -111,6 +111,7 @@ def Weft_BroadcastOp : Weft_Op<"broadcast", [Gradient, Dimensions, Indexed]> {
   let extraClassDeclaration = [{
     /// True if dimension `d` of x is repeated along its dimension of the result.
     bool isExpanded(int64_t d);
+    int64_t getInstructionCount() { return 0; }
   }];
 }
 def Weft_SliceOp

@@ -17,8 +17,8 @@
 #include "mlir/Interfaces/InferTypeOpInterface.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
+#include "dialects/Weft/IR/WeftAttributeInterfaces.h.inc"
 #include "dialects/Weft/IR/WeftDialect.h.inc"
-#include "dialects/Weft/IR/WeftEnums.h.inc"
 
 #define GET_ATTRDEF_CLASSES
 #include "dialects/Weft/IR/WeftAttributes.h.inc"

@@ -3,9 +3,9 @@
 #define WEFT_ATTRIBUTES_TD
 
 include "mlir/IR/AttrTypeBase.td"
-include "mlir/IR/EnumAttr.td"
 include "mlir/IR/TensorEncoding.td"
 include "dialects/Weft/IR/WeftBase.td"
+include "dialects/Weft/IR/WeftInterfaces.td"
 
 class Weft_Attr<string name, string attrMnemonic, list<Trait> traits = []>
     : AttrDef<Weft_Dialect, name, traits> {
@@ -51,39 +51,105 @@ def Weft_SymbolicSizeAttr : Weft_Attr<"SymbolicSize", "symbolic_size"> {
   let assemblyFormat = "`<` custom<Size>($size) `,` $element `>`";
 }
 
-def Weft_Template : I32EnumAttr<"Template", "how a kernel runs", [
-    I32EnumAttrCase<"elementwise", 0>, I32EnumAttrCase<"row_reduction", 1>,
-    I32EnumAttrCase<"column_reduction", 2>, I32EnumAttrCase<"contraction", 3>,
-    I32EnumAttrCase<"scatter", 4>]> {
-  let cppNamespace = "::weft";
-  let genSpecializedAttr = 0;
+class Weft_Schedule<string name, string attrMnemonic>
+    : Weft_Attr<name # "Schedule", attrMnemonic, [ScheduleAttrInterface]> {
+  let assemblyFormat = "`<` struct(params) `>`";
 }
 
-def Weft_ScheduleAttr : Weft_Attr<"Schedule", "schedule"> {
-  let summary = "How a kernel runs: template, tiles, lanes, packing, split over threads";
+def Weft_ElementwiseScheduleAttr : Weft_Schedule<"Elementwise", "elementwise"> {
+  let summary = "Elements one by one";
   let description = [{
-    Chosen by `weft-schedule`, read by the templates; can be edited in the IR.
-
-    - `kind`: the template.
     - `lanes`: elements in a vector.
-    - `rows`, `columns`: the register tile of a contraction: rows, and vectors of columns.
-    - `depth`: how much of the innermost contracted loop is done before the next tile; 0: all.
+    - `grain`: of a kernel of rank 1, how many elements make one task; on a GPU, of any.
+  }];
+  let parameters = (ins "int64_t":$lanes, DefaultValuedParameter<"int64_t", "1">:$grain);
+}
+
+def Weft_TranspositionScheduleAttr : Weft_Schedule<"Transposition", "transposition"> {
+  let summary = "Elements one by one on a GPU, an operand of which is read transposed";
+  let description = [{
+    - `tile`: so many rows and columns go through shared memory at once.
+  }];
+  let parameters = (ins "int64_t":$tile);
+}
+
+def Weft_RowsScheduleAttr : Weft_Schedule<"Rows", "rows"> {
+  let summary = "Reductions along the innermost dimensions, and what is around them";
+  let description = [{
+    - `lanes`: elements in a vector.
+    - `kept`: on a GPU, how many vectors of the row each thread keeps in registers; 0: none.
+  }];
+  let parameters = (ins "int64_t":$lanes, DefaultValuedParameter<"int64_t", "0">:$kept);
+}
+
+def Weft_ColumnsScheduleAttr : Weft_Schedule<"Columns", "columns"> {
+  let summary = "A reduction along outer dimensions, and what is around it";
+  let description = [{
+    - `lanes`: elements in a vector.
+  }];
+  let parameters = (ins "int64_t":$lanes);
+}
+
+def Weft_ScatterScheduleAttr : Weft_Schedule<"Scatter", "scatter"> {
+  let summary = "Updates at indices, one after the other";
+  let description = [{
+    - `lanes`: elements in a vector.
+  }];
+  let parameters = (ins "int64_t":$lanes);
+}
+
+def Weft_ScanScheduleAttr : Weft_Schedule<"Scan", "scan"> {
+  let summary = "Elements combined along an axis, step by step";
+  let description = [{
+    - `lanes`: elements in a vector across the axis; 1 where the axis is the innermost one.
+  }];
+  let parameters = (ins "int64_t":$lanes);
+}
+
+def Weft_SortScheduleAttr : Weft_Schedule<"Sort", "sort"> {
+  let summary = "Elements put in order by merging";
+  let description = [{
+    - `block`: so many elements are sorted by one thread before blocks are merged, or more, where
+      more than 2^`merges` blocks would be left.
+    - `merges`: how often blocks are merged two by two.
+  }];
+  let parameters = (ins "int64_t":$block, "int64_t":$merges);
+}
+
+def Weft_ContractionScheduleAttr : Weft_Schedule<"Contraction", "contraction"> {
+  let summary = "A sum of products on a processor, with elementwise ops on its result";
+  let description = [{
+    - `lanes`: elements in a vector.
+    - `rows`, `columns`: the register tile: rows, and vectors of columns.
+    - `depth`: how much of the outermost contracted loop is done before the next tile; 0: all.
     - `pack_lhs`, `pack_rhs`: copy an operand into the order in which it is read.
     - `row_stride`: the distance of the left operand's rows, in elements, if it is fixed; 0: it is
       computed from the sizes.
-    - `grain`: how many of the outermost iterations make one task.
   }];
   let parameters = (ins
-    EnumParameter<Weft_Template>:$kind,
-    "int64_t":$lanes,
-    DefaultValuedParameter<"int64_t", "0">:$rows,
-    DefaultValuedParameter<"int64_t", "0">:$columns,
+    "int64_t":$lanes, "int64_t":$rows, "int64_t":$columns,
     DefaultValuedParameter<"int64_t", "0">:$depth,
     DefaultValuedParameter<"bool", "false">:$pack_lhs,
     DefaultValuedParameter<"bool", "false">:$pack_rhs,
-    DefaultValuedParameter<"int64_t", "0">:$row_stride,
-    DefaultValuedParameter<"int64_t", "1">:$grain);
-  let assemblyFormat = "`<` struct(params) `>`";
+    DefaultValuedParameter<"int64_t", "0">:$row_stride);
+}
+
+def Weft_BlockContractionScheduleAttr : Weft_Schedule<"BlockContraction", "block_contraction"> {
+  let summary = "A sum of products on a GPU, by blocks of threads, each on its own or by warps";
+  let description = [{
+    - `rows`, `columns`: the tile of the result that a block of threads computes.
+    - `depth`: how much of the contracted loops is in shared memory at once.
+  }];
+  let parameters = (ins "int64_t":$rows, "int64_t":$columns, "int64_t":$depth);
+}
+
+def Weft_WarpgroupContractionScheduleAttr
+    : Weft_Schedule<"WarpgroupContraction", "warpgroup_contraction"> {
+  let summary = "A product of matrices by warpgroups of a GPU, with TMA and wgmma";
+  let description = [{
+    - `columns`: those of the tile of the result that a block computes; it has 128 rows.
+  }];
+  let parameters = (ins "int64_t":$columns);
 }
 
 #endif

@@ -8,8 +8,8 @@
 using namespace mlir;
 using namespace weft;
 
+#include "dialects/Weft/IR/WeftAttributeInterfaces.cpp.inc"
 #include "dialects/Weft/IR/WeftDialect.cpp.inc"
-#include "dialects/Weft/IR/WeftEnums.cpp.inc"
 
 #define GET_ATTRDEF_CLASSES
 #include "dialects/Weft/IR/WeftAttributes.cpp.inc"

@@ -4,6 +4,14 @@
 
 include "mlir/IR/OpBase.td"
 
+def ScheduleAttrInterface : AttrInterface<"ScheduleAttrInterface"> {
+  let cppNamespace = "::weft";
+  let description = [{
+    How a kernel runs. Chosen by `weft-schedule`, read by the template that it belongs to; can be
+    edited in the IR.
+  }];
+}
+
 def GradientOpInterface : OpInterface<"GradientOpInterface"> {
   let cppNamespace = "::weft";
   let description = "An op with a reverse-mode derivative.";
@@ -99,7 +107,8 @@ def IndexedOpInterface : OpInterface<"IndexedOpInterface"> {
     }],
     "bool", "readsOnce", (ins "unsigned":$operand), "", "return false;">,
     InterfaceMethod<[{
-      About how many instructions on vectors `emitElements` makes, without those of the operands.
+      About how many instructions on vectors `emitElements` makes, without those of the operands; 0:
+      it only says where an element comes from.
     }],
     "int64_t", "getInstructionCount", (ins), "", "return 4;">,
     InterfaceMethod<[{
@@ -168,6 +177,43 @@ def ReductionOpInterface : OpInterface<"ReductionOpInterface", [DimensionOpInter
       "return false;">,
     InterfaceMethod<"Which value of the accumulator is the result.", "unsigned", "getResultIndex",
       (ins), "", "return 0;">];
+}
+
+def ScanOpInterface : OpInterface<"ScanOpInterface", [DimensionOpInterface]> {
+  let cppNamespace = "::weft";
+  let description = [{
+    An op whose element i along an axis combines those of its operand up to i, or, reversed, from i
+    on.
+  }];
+  let methods = [
+    InterfaceMethod<"", "::mlir::Value", "getX">,
+    InterfaceMethod<"", "uint64_t", "getAxis">,
+    InterfaceMethod<"", "bool", "getReversed">,
+    InterfaceMethod<"What combined with any value gives that value, of type `type` (scalar or vector).",
+      "::mlir::Value", "emitIdentity",
+      (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$location, "::mlir::Type":$type)>,
+    InterfaceMethod<"Combines what came before with what comes next, both in the compute type.",
+      "::mlir::Value", "emitCombine",
+      (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$location, "::mlir::Value":$before,
+           "::mlir::Value":$next)>];
+}
+
+def SortOpInterface : OpInterface<"SortOpInterface", [DimensionOpInterface]> {
+  let cppNamespace = "::weft";
+  let description = [{
+    An op that puts the elements of its operand along an axis in order. Its results are the elements
+    and, as int64, where they were.
+  }];
+  let methods = [
+    InterfaceMethod<"", "::mlir::Value", "getX">,
+    InterfaceMethod<"", "uint64_t", "getAxis">,
+    InterfaceMethod<[{
+        True, as i1, if `left` comes before `right` wherever they are: a strict weak order. Both are
+        scalars of the compute type.
+      }],
+      "::mlir::Value", "emitPrecedes",
+      (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$location, "::mlir::Value":$left,
+           "::mlir::Value":$right)>];
 }
 
 def ContractionOpInterface : OpInterface<"ContractionOpInterface", [DimensionOpInterface]> {

@@ -192,6 +192,36 @@ WEFT_REDUCTION_DIMENSIONS(ArgminOp)
 #undef WEFT_REDUCTION_DIMENSIONS
 
 //===----------------------------------------------------------------------===//
+// Along an axis
+//===----------------------------------------------------------------------===//
+
+/// The same dimensions throughout, of which no loop walks the axis alone.
+static Labels alongAxisLabels(Operation *op, int64_t axis) {
+  SmallVector<int64_t> labels = identity(rankOf(op->getOperand(0)));
+  labels[axis] = -1;
+  return Labels(1 + op->getNumResults(), labels);
+}
+
+static int64_t axisIn(ArrayRef<int64_t> labels) { return llvm::find(labels, -1) - labels.begin(); }
+
+#define WEFT_SCAN_DIMENSIONS(Op)                                                                   \
+  Labels Op::getDimensionLabels() { return alongAxisLabels(*this, getAxis()); }                    \
+  Operation *Op::rebuildWithLabels(OpBuilder &builder, ValueRange operands, TypeRange types,       \
+                                   ArrayRef<SmallVector<int64_t>> labels) {                        \
+    return Op::create(builder, getLoc(), types[0], operands[0], axisIn(labels[0]), getReversed()); \
+  }
+WEFT_SCAN_DIMENSIONS(CumulativeSumOp)
+WEFT_SCAN_DIMENSIONS(CumulativeProdOp)
+#undef WEFT_SCAN_DIMENSIONS
+
+Labels SortOp::getDimensionLabels() { return alongAxisLabels(*this, getAxis()); }
+Operation *SortOp::rebuildWithLabels(OpBuilder &builder, ValueRange operands, TypeRange types,
+                                     ArrayRef<SmallVector<int64_t>> labels) {
+  return SortOp::create(builder, getLoc(), types[0], types[1], operands[0], axisIn(labels[0]),
+                        getDescending());
+}
+
+//===----------------------------------------------------------------------===//
 // Contractions and windows
 //===----------------------------------------------------------------------===//
 

@@ -52,10 +52,10 @@ LogicalResult inferReducedShape(Value x, ArrayRef<int64_t> axes, Type element,
   return success();
 }
 
-LogicalResult inferNormalized(Value x, int64_t axis, InferenceLocation location,
+LogicalResult inferNormalized(Value x, int64_t axis, StringRef op, InferenceLocation location,
                               InferredTypes &types) {
   types.push_back(x.getType());
-  return checkAxis(axis, tensorType(x).getRank(), "softmax", location);
+  return checkAxis(axis, tensorType(x).getRank(), op, location);
 }
 
 template <typename Adaptor>

@@ -35,12 +35,25 @@ llvm::LogicalResult inferReduction(Adaptor adaptor, InferenceLocation location,
   return inferReducedShape(adaptor.getX(), adaptor.getAxes(), nullptr, location, types);
 }
 /// The type of the first operand, of which the attribute `axis` names a dimension.
-llvm::LogicalResult inferNormalized(mlir::Value x, int64_t axis, InferenceLocation location,
-                                    InferredTypes &types);
+llvm::LogicalResult inferNormalized(mlir::Value x, int64_t axis, llvm::StringRef op,
+                                    InferenceLocation location, InferredTypes &types);
 template <typename Adaptor>
 llvm::LogicalResult inferAlongAxis(Adaptor adaptor, InferenceLocation location,
                                    InferredTypes &types) {
-  return inferNormalized(adaptor.getX(), adaptor.getAxis(), location, types);
+  return inferNormalized(adaptor.getX(), adaptor.getAxis(), "softmax", location, types);
+}
+template <typename Adaptor>
+llvm::LogicalResult inferScan(Adaptor adaptor, InferenceLocation location, InferredTypes &types) {
+  return inferNormalized(adaptor.getX(), adaptor.getAxis(), "cumulative", location, types);
+}
+/// The same, and the positions of its elements.
+template <typename Adaptor>
+llvm::LogicalResult inferSort(Adaptor adaptor, InferenceLocation location, InferredTypes &types) {
+  auto x = llvm::cast<mlir::RankedTensorType>(adaptor.getX().getType());
+  if (failed(inferNormalized(adaptor.getX(), adaptor.getAxis(), "sort", location, types)))
+    return llvm::failure();
+  types.push_back(withElement(x, mlir::IntegerType::get(x.getContext(), 64)));
+  return llvm::success();
 }
 llvm::LogicalResult inferArgReduction(ArgmaxOp::Adaptor adaptor, InferenceLocation location,
                                       InferredTypes &types);

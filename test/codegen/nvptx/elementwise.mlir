@@ -4,7 +4,7 @@
 // RUN: weft-opt %s --weft-pipeline=cuda:sm_90a --until=loops | FileCheck %s --check-prefix=LOOPS
 // RUN: weft-opt %s --weft-pipeline=cuda:sm_90a | FileCheck %s --check-prefix=NVVM
 
-// PLAN: weft.kernel @add_exp{{.*}} attributes {schedule = #weft.schedule<kind = elementwise, lanes = 4, grain = 1024>}
+// PLAN: weft.kernel @add_exp{{.*}} attributes {schedule = #weft.elementwise<lanes = 4, grain = 1024>}
 
 // LOOPS-LABEL: func.func @add_exp{{[_0-9a-f]*}}_0(
 // LOOPS-SAME: %{{.*}}: !llvm.ptr {llvm.noalias, llvm.readonly}, %{{.*}}: !llvm.ptr {llvm.noalias, llvm.readonly}, %{{.*}}: !llvm.ptr {llvm.noalias}, %{{.*}}: i64, %{{.*}}: i64)

@@ -1,9 +1,9 @@
 // Schedules that are not a GPU's, operations that it can't compute.
-// RUN: weft-opt %s --split-input-file --verify-diagnostics --weft-emit-gpu-loops --weft-lower-to-nvvm
+// RUN: weft-opt %s --split-input-file --verify-diagnostics --weft-emit-loops=target=cuda:sm_80 --weft-lower-to-nvvm
 
-// expected-error@+1 {{has a schedule of 16 lanes, which is for a processor: a GPU's thread has at most 8; weft-schedule{gpu} chooses one}}
+// expected-error@+1 {{has a schedule of 16 lanes; for a GPU they must be a power of 2, at most 8}}
 weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>>
-    attributes {schedule = #weft.schedule<kind = elementwise, lanes = 16>} {
+    attributes {schedule = #weft.elementwise<lanes = 16>} {
   weft.yield %x : tensor<?xf32, #weft.sizes<[0]>>
 }
 
@@ -11,7 +11,7 @@ weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes
 
 // expected-error@+1 {{has a schedule of grain 6, which is no multiple of its 4 lanes}}
 weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>>
-    attributes {schedule = #weft.schedule<kind = elementwise, lanes = 4, grain = 6>} {
+    attributes {schedule = #weft.elementwise<lanes = 4, grain = 6>} {
   weft.yield %x : tensor<?xf32, #weft.sizes<[0]>>
 }
 
@@ -19,7 +19,7 @@ weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes
 
 // expected-error@+1 {{has a schedule with a tile of 32 rows, 64 columns and depth 16; a GPU's are 64 by 64 or 128 by 128, of depth 16 for 'f32'}}
 weft.kernel @k(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %y: tensor<?x?xf32, #weft.sizes<[1, 2]>>) -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
-    attributes {schedule = #weft.schedule<kind = contraction, lanes = 4, rows = 32, columns = 64, depth = 16>} {
+    attributes {schedule = #weft.block_contraction<rows = 32, columns = 64, depth = 16>} {
   %0 = weft.matmul %x, %y : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[1, 2]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
   weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 2]>>
 }
@@ -27,7 +27,7 @@ weft.kernel @k(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %y: tensor<?x?xf32, #we
 // -----
 
 weft.kernel @k(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %y: tensor<?x?xf32, #weft.sizes<[1, 2]>>) -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
-    attributes {schedule = #weft.schedule<kind = contraction, lanes = 4, rows = 64, columns = 64, depth = 16>} {
+    attributes {schedule = #weft.block_contraction<rows = 64, columns = 64, depth = 16>} {
   %0 = weft.exp %x : tensor<?x?xf32, #weft.sizes<[0, 1]>>
   // expected-error@+1 {{reads operand 0 from within its kernel, but a GPU's template reads operands from memory; compute it in a kernel of its own}}
   %1 = weft.matmul %0, %y : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[1, 2]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
@@ -36,9 +36,9 @@ weft.kernel @k(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %y: tensor<?x?xf32, #we
 
 // -----
 
-// expected-error@+1 {{has a schedule for warpgroups, of depth 64, with a tile of 128 rows and 64 columns; theirs are 128 by 128 or 128 by 256}}
+// expected-error@+1 {{has a schedule for warpgroups with a tile of 64 columns; theirs have 128 or 256}}
 weft.kernel @k(%x: tensor<?x?xf16, #weft.sizes<[0, 1]>>, %y: tensor<?x?xf16, #weft.sizes<[1, 2]>>) -> tensor<?x?xf16, #weft.sizes<[0, 2]>>
-    attributes {schedule = #weft.schedule<kind = contraction, lanes = 4, rows = 128, columns = 64, depth = 64>} {
+    attributes {schedule = #weft.warpgroup_contraction<columns = 64>} {
   %0 = weft.matmul %x, %y : tensor<?x?xf16, #weft.sizes<[0, 1]>>, tensor<?x?xf16, #weft.sizes<[1, 2]>> -> tensor<?x?xf16, #weft.sizes<[0, 2]>>
   weft.yield %0 : tensor<?x?xf16, #weft.sizes<[0, 2]>>
 }
@@ -46,7 +46,7 @@ weft.kernel @k(%x: tensor<?x?xf16, #weft.sizes<[0, 1]>>, %y: tensor<?x?xf16, #we
 // -----
 
 weft.kernel @k(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %y: tensor<?x?xf32, #weft.sizes<[1, 2]>>) -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
-    attributes {schedule = #weft.schedule<kind = contraction, lanes = 4, rows = 128, columns = 128, depth = 64>} {
+    attributes {schedule = #weft.warpgroup_contraction<columns = 128>} {
   // expected-error@+1 {{can't be computed by warpgroups, whose operands are float16 or bfloat16 matrices in memory}}
   %0 = weft.matmul %x, %y : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[1, 2]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
   weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 2]>>

@@ -1,16 +1,16 @@
 // What weft-schedule chooses for a GPU. The order of a sum is the template's, whatever it chooses.
-// RUN: weft-opt %s --split-input-file --weft-schedule=gpu=true | FileCheck %s
+// RUN: weft-opt %s --split-input-file --weft-schedule=target=cuda:sm_80 | FileCheck %s
 
 // 16 bytes of the widest tensor.
 // CHECK-LABEL: @halves
-// CHECK-SAME: #weft.schedule<kind = elementwise, lanes = 8, grain = 2048>
+// CHECK-SAME: #weft.elementwise<lanes = 8, grain = 2048>
 weft.kernel @halves(%x: tensor<?xf16, #weft.sizes<[0]>>) -> tensor<?xf16, #weft.sizes<[0]>> {
   %0 = weft.negative %x : tensor<?xf16, #weft.sizes<[0]>>
   weft.yield %0 : tensor<?xf16, #weft.sizes<[0]>>
 }
 
 // CHECK-LABEL: @mixed
-// CHECK-SAME: #weft.schedule<kind = elementwise, lanes = 2, grain = 512>
+// CHECK-SAME: #weft.elementwise<lanes = 2, grain = 512>
 weft.kernel @mixed(%x: tensor<?xf16, #weft.sizes<[0]>>) -> tensor<?xf64, #weft.sizes<[0]>> {
   %0 = weft.cast %x : tensor<?xf16, #weft.sizes<[0]>> -> tensor<?xf64, #weft.sizes<[0]>>
   weft.yield %0 : tensor<?xf64, #weft.sizes<[0]>>
@@ -27,7 +27,7 @@ weft.kernel @row_broadcast(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %y: tensor<
 
 // A transposed operand goes through tiles in shared memory.
 // CHECK-LABEL: @transposed
-// CHECK-SAME: #weft.schedule<kind = elementwise, lanes = 1, rows = 32, columns = 32, grain = 1024>
+// CHECK-SAME: #weft.transposition<tile = 32>
 weft.kernel @transposed(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?x?xf32, #weft.sizes<[1, 0]>> {
   %0 = weft.transpose %x [1, 0] : tensor<?x?xf32, #weft.sizes<[0, 1]>> -> tensor<?x?xf32, #weft.sizes<[1, 0]>>
   weft.yield %0 : tensor<?x?xf32, #weft.sizes<[1, 0]>>
@@ -35,7 +35,7 @@ weft.kernel @transposed(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?x?x
 
 // Neighbours of a slice with steps are not neighbours in memory.
 // CHECK-LABEL: @sliced
-// CHECK-SAME: #weft.schedule<kind = elementwise, lanes = 1, grain = 256>
+// CHECK-SAME: #weft.elementwise<lanes = 1, grain = 256>
 weft.kernel @sliced(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[1]>> {
   %0 = weft.slice %x starts [1] steps [2] : tensor<?xf32, #weft.sizes<[0]>> -> tensor<?xf32, #weft.sizes<[1]>>
   weft.yield %0 : tensor<?xf32, #weft.sizes<[1]>>
@@ -53,13 +53,13 @@ func.func @long(%x: tensor<8x40000xf32>) -> tensor<8xf32> {
   return %0 : tensor<8xf32>
 }
 // CHECK-LABEL: weft.kernel @fits
-// CHECK-SAME: #weft.schedule<kind = row_reduction, lanes = 4, columns = 4>
+// CHECK-SAME: #weft.rows<lanes = 4, kept = 4>
 weft.kernel @fits(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?xf32, #weft.sizes<[0]>> {
   %0 = weft.sum %x [1] : tensor<?x?xf32, #weft.sizes<[0, 1]>> -> tensor<?xf32, #weft.sizes<[0]>>
   weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
 }
 // CHECK-LABEL: weft.kernel @too_long
-// CHECK-SAME: #weft.schedule<kind = row_reduction, lanes = 4>
+// CHECK-SAME: #weft.rows<lanes = 4>
 weft.kernel @too_long(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?xf32, #weft.sizes<[0]>> {
   %0 = weft.sum %x [1] : tensor<?x?xf32, #weft.sizes<[0, 1]>> -> tensor<?xf32, #weft.sizes<[0]>>
   weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
@@ -73,13 +73,13 @@ func.func @large(%x: tensor<2048x512xf32>, %y: tensor<512x2048xf32>) -> tensor<2
   return %0 : tensor<2048x2048xf32>
 }
 // CHECK-LABEL: weft.kernel @many_tiles
-// CHECK-SAME: #weft.schedule<kind = contraction, lanes = 4, rows = 128, columns = 128, depth = 16>
+// CHECK-SAME: #weft.block_contraction<rows = 128, columns = 128, depth = 16>
 weft.kernel @many_tiles(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %y: tensor<?x?xf32, #weft.sizes<[1, 2]>>) -> tensor<?x?xf32, #weft.sizes<[0, 2]>> {
   %0 = weft.matmul %x, %y : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[1, 2]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
   weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 2]>>
 }
 // CHECK-LABEL: weft.kernel @few_tiles
-// CHECK-SAME: #weft.schedule<kind = contraction, lanes = 4, rows = 64, columns = 64, depth = 32>
+// CHECK-SAME: #weft.block_contraction<rows = 64, columns = 64, depth = 32>
 weft.kernel @few_tiles(%x: tensor<?x?xbf16, #weft.sizes<[0, 1]>>, %y: tensor<?x?xbf16, #weft.sizes<[1, 2]>>) -> tensor<?x?xbf16, #weft.sizes<[0, 2]>> {
   %0 = weft.matmul %x, %y : tensor<?x?xbf16, #weft.sizes<[0, 1]>>, tensor<?x?xbf16, #weft.sizes<[1, 2]>> -> tensor<?x?xbf16, #weft.sizes<[0, 2]>>
   weft.yield %0 : tensor<?x?xbf16, #weft.sizes<[0, 2]>>

@@ -1,5 +1,5 @@
 // The templates for a GPU, each by what it is made of.
-// RUN: weft-opt %s --split-input-file --weft-schedule=gpu=true --weft-emit-gpu-loops | FileCheck %s
+// RUN: weft-opt %s --split-input-file --weft-schedule=target=cuda:sm_80 --weft-emit-loops=target=cuda:sm_80 | FileCheck %s
 
 // A row is read once: what was computed from it for one reduction serves the next and the results.
 // CHECK-LABEL: func.func @softmax_0(

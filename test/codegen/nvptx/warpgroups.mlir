@@ -1,8 +1,8 @@
 // Contractions by warpgroups: what is scheduled so, and what the two stages are made of.
-// RUN: weft-opt %s --weft-schedule="gpu=true warpgroups=true" | FileCheck %s --check-prefix=SCHEDULE
-// RUN: weft-opt %s --weft-schedule="gpu=true warpgroups=true" --weft-emit-gpu-loops | FileCheck %s
-// RUN: weft-opt %s --weft-schedule="gpu=true warpgroups=true" --weft-emit-gpu-loops --weft-expand-math --weft-lower-to-nvvm | FileCheck %s --check-prefix=NVVM
-// RUN: weft-opt %s --weft-schedule=gpu=true | FileCheck %s --check-prefix=OTHER
+// RUN: weft-opt %s --weft-schedule=target=cuda:sm_90a | FileCheck %s --check-prefix=SCHEDULE
+// RUN: weft-opt %s --weft-schedule=target=cuda:sm_90a --weft-emit-loops=target=cuda:sm_90a | FileCheck %s
+// RUN: weft-opt %s --weft-schedule=target=cuda:sm_90a --weft-emit-loops=target=cuda:sm_90a --weft-expand-math --weft-lower-to-nvvm | FileCheck %s --check-prefix=NVVM
+// RUN: weft-opt %s --weft-schedule=target=cuda:sm_80 | FileCheck %s --check-prefix=OTHER
 
 func.func @main(%x: tensor<4096x512xbf16>, %y: tensor<512x4096xbf16>, %z: tensor<1024x512xf16>, %w: tensor<1024x512xf16>,
                 %f: tensor<4096x512xf32>, %g: tensor<512x4096xf32>, %s: tensor<64x512xbf16>, %c: tensor<512x64xbf16>)
@@ -15,7 +15,7 @@ func.func @main(%x: tensor<4096x512xbf16>, %y: tensor<512x4096xbf16>, %z: tensor
 }
 
 // SCHEDULE-LABEL: weft.kernel @large
-// SCHEDULE-SAME: rows = 128, columns = 256, depth = 64
+// SCHEDULE-SAME: #weft.warpgroup_contraction<columns = 256>
 // OTHER-LABEL: weft.kernel @large
 // OTHER-SAME: rows = 128, columns = 128, depth = 32
 
@@ -65,7 +65,7 @@ weft.kernel @large(%x: tensor<?x?xbf16, #weft.sizes<[0, 1]>>, %y: tensor<?x?xbf1
 
 // Fewer tiles: smaller ones. Both operands lie along the depth.
 // SCHEDULE-LABEL: weft.kernel @transposed
-// SCHEDULE-SAME: rows = 128, columns = 128, depth = 64
+// SCHEDULE-SAME: #weft.warpgroup_contraction<columns = 128>
 // CHECK-LABEL: func.func @transposed_0(
 // CHECK-COUNT-2: nvvm.cp.async.bulk.tensor.shared.cluster.global
 // CHECK-NOT: nvvm.cp.async.bulk

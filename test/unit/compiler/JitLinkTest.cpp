@@ -22,7 +22,7 @@ protected:
     if (!canLinkInProcess())
       GTEST_SKIP() << "libnvJitLink is not installed; WEFT_NVJITLINK can name it";
   }
-  GpuTarget target = *GpuTarget::byName("cuda:sm_80");
+  const GpuTarget &target = *GpuTarget::byName("cuda:sm_80");
 };
 
 TEST_F(JitLinkTest, PtxBecomesMachineCode) {

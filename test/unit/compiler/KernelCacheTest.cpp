@@ -26,10 +26,10 @@ public:
 
   std::string key() const override { return "counting"; }
 
-  std::unique_ptr<EmittedKernel> emit(KernelOp kernel) override {
-    struct Emitted : EmittedKernel {
+  std::unique_ptr<TranslatedKernel> emit(KernelOp kernel) override {
+    struct Emitted : TranslatedKernel {
       explicit Emitted(std::string name) : name(std::move(name)) {}
-      KernelObject generate() override { return {name, 1, 0, {'c'}}; }
+      KernelObject assemble() override { return {name, 1, 0, {'c'}}; }
       std::string name;
     };
     return std::make_unique<Emitted>(kernel.getSymName().str());

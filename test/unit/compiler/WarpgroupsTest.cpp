@@ -50,7 +50,7 @@ TEST(Warpgroups, AreRefusedForAnotherGpu) {
       return %0 : tensor<64x64xbf16>
     }
     weft.kernel @k(%x: tensor<?x?xbf16, #weft.sizes<[0, 1]>>, %y: tensor<?x?xbf16, #weft.sizes<[1, 2]>>) -> tensor<?x?xbf16, #weft.sizes<[0, 2]>>
-        attributes {schedule = #weft.schedule<kind = contraction, lanes = 4, rows = 128, columns = 128, depth = 64>} {
+        attributes {schedule = #weft.warpgroup_contraction<columns = 128>} {
       %0 = weft.matmul %x, %y : tensor<?x?xbf16, #weft.sizes<[0, 1]>>, tensor<?x?xbf16, #weft.sizes<[1, 2]>> -> tensor<?x?xbf16, #weft.sizes<[0, 2]>>
       weft.yield %0 : tensor<?x?xbf16, #weft.sizes<[0, 2]>>
     })");

@@ -1,5 +1,10 @@
 // The processor that code is generated for.
-#include "codegen/CPU/Target.h"
+#include "codegen/CPU/CpuTarget.h"
+#include "codegen/CPU/ObjectCode.h"
+#include "codegen/Loops/KernelEmitter.h"
+#include "codegen/Passes.h"
+#include "codegen/Templates/KernelTemplate.h"
+#include "lib/Support/Error.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/MC/TargetRegistry.h"
@@ -50,6 +55,7 @@ const CpuTarget &CpuTarget::host() {
                    has("avx2"));
     else
       host.vectorRegisters = 32, host.registerBytes = 16;
+    host.caches = readCacheSizes();
     return host;
   }();
   return target;
@@ -80,19 +86,30 @@ static constexpr NamedTarget namedTargets[] = {
     {"neoverse-v2", armLinux, "neoverse-v2", "64-bit ARM servers: AWS Graviton 4, NVIDIA Grace", 32,
      16}};
 
-std::optional<CpuTarget> CpuTarget::byName(llvm::StringRef name) {
+/// What processors of today's servers and desktops have at least.
+static constexpr CacheSizes usualCaches = {32 << 10, 512 << 10, 8 << 20};
+
+static llvm::StringMap<CpuTarget> makeNamedTargets() {
+  llvm::StringMap<CpuTarget> targets;
+  for (const NamedTarget &known : namedTargets) {
+    CpuTarget &target = targets[known.name];
+    target.targetName = known.name.str();
+    target.triple = known.triple.str();
+    target.processor = known.processor.str();
+    target.vectorRegisters = known.vectorRegisters;
+    target.registerBytes = known.registerBytes;
+    target.caches = usualCaches;
+  }
+  return targets;
+}
+
+const CpuTarget *CpuTarget::byName(llvm::StringRef name) {
   if (name == "native")
-    return host();
-  const auto *found =
-      llvm::find_if(namedTargets, [&](const NamedTarget &known) { return known.name == name; });
-  if (found == std::end(namedTargets))
-    return std::nullopt;
-  CpuTarget target;
-  target.triple = found->triple.str();
-  target.processor = found->processor.str();
-  target.vectorRegisters = found->vectorRegisters;
-  target.registerBytes = found->registerBytes;
-  return target;
+    return &host();
+  // Never destroyed: threads may outlive static destructors.
+  static const auto &targets = *new llvm::StringMap<CpuTarget>(makeNamedTargets());
+  auto found = targets.find(name);
+  return found == targets.end() ? nullptr : &found->second;
 }
 
 std::string CpuTarget::names() {
@@ -126,6 +143,59 @@ std::unique_ptr<llvm::TargetMachine> CpuTarget::createMachine() const {
   return std::unique_ptr<llvm::TargetMachine>(
       target->createTargetMachine(parsed, processor, features, options, llvm::Reloc::PIC_,
                                   std::nullopt, llvm::CodeGenOptLevel::Default));
+}
+
+ScheduleAttrInterface CpuTarget::choose(const KernelTemplate &kind, KernelOp kernel,
+                                        LaunchOp launch) const {
+  return kind.choose(kernel, launch, *this);
+}
+
+llvm::LogicalResult CpuTarget::emit(const KernelTemplate &kind, KernelOp kernel,
+                                    mlir::ModuleOp module) const {
+  if (failed(kind.verify(kernel, *this)))
+    return llvm::failure();
+  KernelEmitter emitter(kernel, mlir::OpBuilder::atBlockEnd(module.getBody()));
+  kind.emit(emitter);
+  return emitter.finish();
+}
+
+void CpuTarget::addLowering(mlir::OpPassManager &passes) const {
+  passes.addPass(createLowerToLLVM());
+}
+
+namespace {
+
+class TranslatedCpuKernel : public TranslatedKernel {
+public:
+  TranslatedCpuKernel(KernelObject object, LlvmModule module, const CpuTarget &target)
+      : object(std::move(object)), module(std::move(module)), target(target) {}
+
+  KernelObject assemble() override {
+    object.code = generateCode(module, target, CodeFormat::Object);
+    return std::move(object);
+  }
+
+private:
+  KernelObject object;
+  LlvmModule module;
+  const CpuTarget &target;
+};
+
+} // namespace
+
+std::unique_ptr<TranslatedKernel> CpuTarget::translateKernel(mlir::ModuleOp module) const {
+  return std::make_unique<TranslatedCpuKernel>(describeKernel(module), translate(module), *this);
+}
+
+std::string CpuTarget::llvmText(mlir::ModuleOp module) const {
+  LlvmModule translated = translate(module);
+  return optimizedText(translated, *this);
+}
+
+std::string CpuTarget::assemblyText(mlir::ModuleOp module) const {
+  LlvmModule translated = translate(module);
+  auto code = generateCode(translated, *this, CodeFormat::Assembly);
+  return std::string(code.begin(), code.end());
 }
 
 } // namespace weft

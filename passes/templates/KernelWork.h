@@ -1,15 +1,9 @@
 // How much work a launch of a kernel is, as a function of its sizes.
 #pragma once
 
-#include "dialects/Weft/IR/Weft.h"
+#include "passes/templates/WorkTerm.h"
 
 namespace weft {
-
-/// A factor times sizes of a kernel, which are given by their numbers.
-struct WorkTerm {
-  int64_t factor = 1;
-  llvm::SmallVector<int64_t, 4> sizes;
-};
 
 /// Sums of terms.
 struct KernelWork {

@@ -1,0 +1,86 @@
+// Kernels with a reduction along outer dimensions, and what surrounds it.
+#include "codegen/Loops/KernelEmitter.h"
+#include "codegen/NVPTX/GpuEmitter.h"
+#include "codegen/Templates/KernelTemplate.h"
+#include "codegen/Templates/SharedChoices.h"
+#include "passes/fusion/FusionGroup.h"
+#include "passes/templates/WorkTerm.h"
+
+using namespace mlir;
+
+namespace weft {
+
+const KernelTemplate &rowsTemplate();
+
+namespace {
+
+class Columns : public KernelTemplate {
+public:
+  StringRef name() const override { return "columns"; }
+  StringRef reason() const override {
+    return "a reduction along outer dimensions ends where its result is read again";
+  }
+
+  bool claims(Operation *op) const override {
+    return isa<ReductionOpInterface>(op) && !rowsTemplate().claims(op);
+  }
+
+  /// Its readers must work on the reduced elements, one by one.
+  bool canLead(Operation *op, const FusionGroup &group) const override {
+    return precedesElementwise(op, group);
+  }
+
+  void lead(Operation *op, FusionGroup &group) const override {
+    group.kind = this;
+    ArrayRef<int64_t> axes = cast<ReductionOpInterface>(op).getReducedAxes();
+    ArrayRef<int64_t> shape = cast<RankedTensorType>(op->getOperand(0).getType()).getShape();
+    group.domain.assign(shape.begin(), shape.end());
+    group.axes.assign(axes.begin(), axes.end());
+  }
+
+  bool canYield(ArrayRef<int64_t>, const FusionGroup &) const override { return false; }
+
+  WorkTerm operationsOf(Operation *op) const override { return elementsOf(op->getOperand(0)); }
+
+  ScheduleAttrInterface choose(KernelOp kernel, LaunchOp, const CpuTarget &) const override {
+    return ColumnsScheduleAttr::get(kernel.getContext(), cpuLanes);
+  }
+  ScheduleAttrInterface choose(KernelOp kernel, LaunchOp, const GpuTarget &) const override {
+    // Two accumulators of a position and a value fill the registers sooner.
+    return ColumnsScheduleAttr::get(kernel.getContext(), std::min<int64_t>(gpuLanesOf(kernel), 4));
+  }
+
+  LogicalResult verify(KernelOp kernel, const CpuTarget &target) const override {
+    return verifyFor(kernel, target, "a processor");
+  }
+  LogicalResult verify(KernelOp kernel, const GpuTarget &target) const override {
+    return verifyFor(kernel, target, "a GPU");
+  }
+
+  void emit(KernelEmitter &emitter) const override {
+    emitter.setLaneCount(emitter.schedule<ColumnsScheduleAttr>().getLanes());
+    emitColumnReduction(emitter);
+  }
+  void emit(GpuEmitter &emitter) const override {
+    emitGpuColumnReduction(emitter, emitter.schedule<ColumnsScheduleAttr>().getLanes());
+  }
+
+private:
+  template <typename Target>
+  LogicalResult verifyFor(KernelOp kernel, const Target &target, StringRef kind) const {
+    auto schedule = dyn_cast<ColumnsScheduleAttr>(kernel.getScheduleAttr());
+    if (!schedule)
+      return refuseSchedule(kernel, kind);
+    return success(succeeded(verifySingle(kernel)) &&
+                   succeeded(verifyLanes(kernel, schedule.getLanes(), target)));
+  }
+};
+
+} // namespace
+
+const KernelTemplate &columnsTemplate() {
+  static const Columns instance;
+  return instance;
+}
+
+} // namespace weft

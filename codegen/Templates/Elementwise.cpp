@@ -1,0 +1,105 @@
+// Kernels whose elements are computed one by one: arithmetic and data movement.
+#include "codegen/Loops/KernelEmitter.h"
+#include "codegen/NVPTX/GpuEmitter.h"
+#include "codegen/Templates/KernelTemplate.h"
+#include "codegen/Templates/SharedChoices.h"
+#include "codegen/Templates/Transposition.h"
+
+using namespace mlir;
+
+namespace weft {
+namespace {
+
+constexpr int64_t blockThreads = 256;
+
+class Elementwise : public KernelTemplate {
+public:
+  StringRef name() const override { return "elementwise"; }
+  StringRef reason() const override {
+    return "its results are read at other elements, by other kernels, or leave the function";
+  }
+
+  bool claims(Operation *op) const override {
+    // Of constants those that are one number, which a kernel computes anew for each element.
+    Attribute value;
+    if (matchPattern(op, m_Constant(&value)))
+      return !isa<ElementsAttr>(value) || isa<SplatElementsAttr>(value);
+    return isElementByElement(op);
+  }
+
+  ScheduleAttrInterface choose(KernelOp kernel, LaunchOp, const CpuTarget &) const override {
+    return ElementwiseScheduleAttr::get(kernel.getContext(), cpuLanes, 64 * cpuLanes);
+  }
+
+  ScheduleAttrInterface choose(KernelOp kernel, LaunchOp launch, const GpuTarget &) const override {
+    if (findTransposition(kernel))
+      return TranspositionScheduleAttr::get(kernel.getContext(), transpositionTile);
+    int64_t lanes = readsNeighbours(kernel) ? gpuLanesOf(kernel) : 1;
+    // Large tensors keep several vectors of each thread in flight.
+    int64_t grain = blockThreads * lanes;
+    if (elementsIn(kernel.getResultTypes()[0], launch) / grain >= 16 * fullGrid)
+      grain *= 4;
+    return ElementwiseScheduleAttr::get(kernel.getContext(), lanes, grain);
+  }
+
+  LogicalResult verify(KernelOp kernel, const CpuTarget &target) const override {
+    auto schedule = dyn_cast<ElementwiseScheduleAttr>(kernel.getScheduleAttr());
+    if (!schedule)
+      return refuseSchedule(kernel, "a processor");
+    return success(succeeded(verifyLanes(kernel, schedule.getLanes(), target)) &&
+                   succeeded(verifyGrain(kernel, schedule, 1)));
+  }
+
+  LogicalResult verify(KernelOp kernel, const GpuTarget &target) const override {
+    if (auto schedule = dyn_cast<TranspositionScheduleAttr>(kernel.getScheduleAttr()))
+      return verifyTransposition(kernel, schedule);
+    auto schedule = dyn_cast<ElementwiseScheduleAttr>(kernel.getScheduleAttr());
+    if (!schedule)
+      return refuseSchedule(kernel, "a GPU");
+    return success(succeeded(verifyLanes(kernel, schedule.getLanes(), target)) &&
+                   succeeded(verifyGrain(kernel, schedule, schedule.getLanes())));
+  }
+
+  void emit(KernelEmitter &emitter) const override {
+    auto schedule = emitter.schedule<ElementwiseScheduleAttr>();
+    emitter.setLaneCount(schedule.getLanes());
+    emitElementwise(emitter, schedule.getGrain());
+  }
+
+  void emit(GpuEmitter &emitter) const override {
+    if (auto schedule = emitter.scheduleIf<ElementwiseScheduleAttr>())
+      return emitGpuElementwise(emitter, schedule.getLanes(), schedule.getGrain());
+    emitGpuTransposition(emitter, *findTransposition(emitter.getKernel()));
+  }
+
+private:
+  static LogicalResult verifyGrain(KernelOp kernel, ElementwiseScheduleAttr schedule,
+                                   int64_t divisor) {
+    if (schedule.getGrain() < 1)
+      return kernel.emitOpError() << "has a schedule of grain " << schedule.getGrain()
+                                  << "; it must be at least 1";
+    if (schedule.getGrain() % divisor != 0)
+      return kernel.emitOpError() << "has a schedule of grain " << schedule.getGrain()
+                                  << ", which is no multiple of its " << divisor << " lanes";
+    return success();
+  }
+
+  static LogicalResult verifyTransposition(KernelOp kernel, TranspositionScheduleAttr schedule) {
+    if (schedule.getTile() != transpositionTile)
+      return kernel.emitOpError() << "has a schedule with tiles of " << schedule.getTile()
+                                  << "; those of a transposition are " << transpositionTile;
+    if (!findTransposition(kernel))
+      return kernel.emitOpError() << "has the schedule of a transposition, but reads nothing "
+                                     "transposed; without a schedule, weft-schedule chooses one";
+    return success();
+  }
+};
+
+} // namespace
+
+const KernelTemplate &elementwiseTemplate() {
+  static const Elementwise instance;
+  return instance;
+}
+
+} // namespace weft

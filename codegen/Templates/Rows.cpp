@@ -1,0 +1,147 @@
+// Kernels that reduce along the innermost dimensions, and what surrounds the reductions row by row:
+// sums of rows, softmax, norms.
+#include "codegen/Loops/KernelEmitter.h"
+#include "codegen/NVPTX/GpuEmitter.h"
+#include "codegen/Templates/KernelTemplate.h"
+#include "codegen/Templates/SharedChoices.h"
+#include "passes/fusion/FusionGroup.h"
+#include "passes/templates/WorkTerm.h"
+#include "llvm/ADT/bit.h"
+
+using namespace mlir;
+
+namespace weft {
+namespace {
+
+ArrayRef<int64_t> shapeOf(Value value) {
+  return cast<RankedTensorType>(value.getType()).getShape();
+}
+
+bool computesInDoubles(KernelOp kernel) {
+  return llvm::any_of(kernel.getBody().front().without_terminator(), [](Operation &op) {
+    return llvm::any_of(op.getResultTypes(), [](Type type) { return elementBytes(type) == 8; });
+  });
+}
+
+class Rows : public KernelTemplate {
+public:
+  StringRef name() const override { return "rows"; }
+  StringRef reason() const override {
+    return "one pass of rows: what reduces along them and what follows row by row";
+  }
+
+  bool claims(Operation *op) const override {
+    auto reduction = dyn_cast<ReductionOpInterface>(op);
+    return reduction && reducesInnermost(reduction);
+  }
+
+  bool canLead(Operation *op, const FusionGroup &group) const override {
+    ArrayRef<int64_t> axes = cast<ReductionOpInterface>(op).getReducedAxes();
+    ArrayRef<int64_t> reduced = shapeOf(op->getOperand(0)), kept = shapeOf(op->getResult(0));
+    ArrayRef<int64_t> domain = group.domain;
+    if (group.kind == this)
+      return domain == reduced && ArrayRef<int64_t>(group.axes) == axes &&
+             group.readsInPlace(op, /*byRows=*/true);
+    if (!llvm::all_of(group.ops, isElementByElement))
+      return false;
+    if (domain == kept)
+      return group.readsInPlace(op, /*byRows=*/false);
+    // Its readers walk the reduced elements again (as in softmax), one row at a time.
+    return domain == reduced && group.readsInPlace(op, /*byRows=*/true) &&
+           llvm::all_of(group.ops, llvm::IsaPred<ElementwiseOpInterface>);
+  }
+
+  void lead(Operation *op, FusionGroup &group) const override {
+    group.kind = this;
+    ArrayRef<int64_t> axes = cast<ReductionOpInterface>(op).getReducedAxes();
+    ArrayRef<int64_t> shape = shapeOf(op->getOperand(0));
+    group.domain.assign(shape.begin(), shape.end());
+    group.axes.assign(axes.begin(), axes.end());
+  }
+
+  bool walksRows() const override { return true; }
+
+  /// What is as long as the row, or one value for each.
+  bool canYield(ArrayRef<int64_t> shape, const FusionGroup &group) const override {
+    ArrayRef<int64_t> domain = group.domain;
+    return shape == domain || shape == domain.drop_back(group.axes.size());
+  }
+
+  WorkTerm operationsOf(Operation *op) const override { return elementsOf(op->getOperand(0)); }
+
+  ScheduleAttrInterface choose(KernelOp kernel, LaunchOp, const CpuTarget &) const override {
+    return RowsScheduleAttr::get(kernel.getContext(), cpuLanes, 0);
+  }
+
+  /// Keeps the row in registers if all of it fits, with room for what is computed from it.
+  ScheduleAttrInterface choose(KernelOp kernel, LaunchOp launch, const GpuTarget &) const override {
+    constexpr int64_t lanes = 4, warpThreads = 32, blockThreads = 256, longestOfWarp = 1024,
+                      registerVectors = 16;
+    auto schedule = [&](int64_t kept) {
+      return RowsScheduleAttr::get(kernel.getContext(), lanes, kept);
+    };
+    auto op = *kernel.getBody().front().getOps<ReductionOpInterface>().begin();
+    int64_t symbol = symbolsOf(op->getOperand(0).getType()).back();
+    int64_t rowInputs = 1 + llvm::count_if(kernel.getArgumentTypes(), [&](Type type) {
+                          return llvm::is_contained(symbolsOf(type), symbol);
+                        });
+    int64_t most = std::max<int64_t>(2, llvm::bit_floor<uint64_t>(registerVectors / rowInputs));
+    if (computesInDoubles(kernel))
+      most /= 2;
+    std::optional<int64_t> length = launch ? knownProduct({symbol}, launch) : std::nullopt;
+    if (!length)
+      return schedule(most);
+    int64_t strands = *length <= longestOfWarp ? warpThreads : blockThreads;
+    int64_t needed = llvm::bit_ceil<uint64_t>(
+        std::max<int64_t>(1, (*length + lanes * strands - 1) / (lanes * strands)));
+    return schedule(needed <= most ? needed : 0);
+  }
+
+  LogicalResult verify(KernelOp kernel, const CpuTarget &target) const override {
+    return verifyFor(kernel, target, "a processor");
+  }
+  LogicalResult verify(KernelOp kernel, const GpuTarget &target) const override {
+    return verifyFor(kernel, target, "a GPU");
+  }
+
+  void emit(KernelEmitter &emitter) const override {
+    emitter.setLaneCount(emitter.schedule<RowsScheduleAttr>().getLanes());
+    emitRowReduction(emitter);
+  }
+  void emit(GpuEmitter &emitter) const override {
+    emitGpuRowReduction(emitter, emitter.schedule<RowsScheduleAttr>().getKept());
+  }
+
+private:
+  /// Without axes: refused when the kernel is verified.
+  static bool reducesInnermost(ReductionOpInterface op) {
+    ArrayRef<int64_t> axes = op.getReducedAxes();
+    auto rank = static_cast<int64_t>(shapeOf(op->getOperand(0)).size());
+    auto first = rank - static_cast<int64_t>(axes.size());
+    return axes.empty() || (axes.front() == first && axes.back() == rank - 1);
+  }
+
+  template <typename Target>
+  LogicalResult verifyFor(KernelOp kernel, const Target &target, StringRef kind) const {
+    auto schedule = dyn_cast<RowsScheduleAttr>(kernel.getScheduleAttr());
+    if (!schedule)
+      return refuseSchedule(kernel, kind);
+    constexpr int64_t mostKept = 64;
+    if (schedule.getKept() < 0 || schedule.getKept() > mostKept)
+      return kernel.emitOpError() << "has a schedule that keeps " << schedule.getKept()
+                                  << " vectors of a row; there must be 0 to " << mostKept;
+    for (auto op : kernel.getBody().front().getOps<ReductionOpInterface>())
+      if (op.getReducedAxes().empty())
+        return op->emitOpError() << "reduces along no dimension; canonicalize removes it";
+    return verifyLanes(kernel, schedule.getLanes(), target);
+  }
+};
+
+} // namespace
+
+const KernelTemplate &rowsTemplate() {
+  static const Rows instance;
+  return instance;
+}
+
+} // namespace weft

@@ -1,0 +1,465 @@
+// Kernels that put the elements along an axis in order, equal ones as they were.
+//
+// The axis is cut into at most 2^`merges` blocks. The first stage copies each block to a buffer and
+// sorts it: eight elements at a time by counting how many come before each, then by merging. Each
+// further stage merges neighbouring runs two by two from one buffer to the other; its units are
+// stretches of the output, whose first elements are found by bisection (merge path: Odeh, Green,
+// Mwassi, Shmueli and Birk, 2012). Stages for which the axis is too short have no units. The last
+// stage stores the results. A stable sort has one outcome, so blocks and threads don't matter.
+#include "codegen/Templates/KernelTemplate.h"
+#include "codegen/Templates/UnitStages.h"
+
+using namespace mlir;
+
+namespace weft {
+namespace {
+
+SortOpInterface sortOf(KernelOp kernel) {
+  return *kernel.getBody().front().getOps<SortOpInterface>().begin();
+}
+
+class SortLoops {
+public:
+  SortLoops(KernelEmitter &emitter, SortScheduleAttr schedule)
+      : emitter(emitter),
+        op(sortOf(emitter.getKernel())),
+        chunk(schedule.getBlock()),
+        merges(schedule.getMerges()),
+        dtype(getElementTypeOrSelf(op.getX())),
+        keyType(KernelEmitter::storedType(dtype)),
+        hasPlaces(!op->getResult(1).use_empty()) {
+    ArrayRef<int64_t> symbols = symbolsOf(op.getX().getType());
+    outerSymbols.assign(symbols.begin(), symbols.begin() + op.getAxis());
+    innerSymbols.assign(symbols.begin() + op.getAxis() + 1, symbols.end());
+  }
+
+  template <typename Emitter> void addStages(Emitter &stages) {
+    for (unsigned &buffer : keyBuffers)
+      buffer = addBuffer(keyType);
+    if (hasPlaces)
+      for (unsigned &buffer : placeBuffers)
+        buffer = addBuffer(placeType());
+    addUnitStage(
+        stages, [*this]() mutable { return emitter.multiplyIndex(rows(), blocks()); },
+        [&](Value unit) { sortBlock(unit); });
+    for (int64_t number = 0; number < merges; ++number)
+      addUnitStage(
+          stages, [*this, number]() mutable { return mergeUnits(number); },
+          [&](Value unit) { mergeChunk(unit, number); });
+    addUnitStage(
+        stages, [*this]() mutable { return emitter.multiplyIndex(rows(), chunks()); },
+        [&](Value unit) { storeChunk(unit); });
+  }
+
+private:
+  /// Keys of one buffer and where they were, of one row.
+  struct Lists {
+    Value keys, places;
+  };
+  /// A stretch [low, high) of a row.
+  struct Stretch {
+    Value low, high;
+  };
+
+  //===--------------------------------------------------------------------===//
+  // Sizes
+  //===--------------------------------------------------------------------===//
+
+  Type placeType() { return emitter.builder().getI64Type(); }
+  Value length() { return emitter.size(op.getX(), op.getAxis()); }
+  Value rows() {
+    return emitter.multiplyIndex(emitter.product(outerSymbols), emitter.product(innerSymbols));
+  }
+  Value chunks() { return emitter.ceilDivideIndex(length(), chunk); }
+
+  /// The elements of a block: chunks, as many as it takes for 2^`merges` blocks.
+  Value blockLength() {
+    Value least = emitter.ceilDivideIndex(length(), int64_t(1) << merges);
+    Value rounded =
+        emitter.multiplyIndex(emitter.ceilDivideIndex(least, chunk), emitter.index(chunk));
+    return emitter.maximumIndex(rounded, emitter.index(chunk));
+  }
+  Value blocks() {
+    Value block = blockLength();
+    Value rounded = emitter.addIndex(length(), emitter.subtractIndex(block, emitter.index(1)));
+    return emitter.divideIndex(rounded, block);
+  }
+  Value runLength(int64_t merge) {
+    return emitter.multiplyIndex(blockLength(), emitter.index(int64_t(1) << merge));
+  }
+
+  Value mergeUnits(int64_t merge) {
+    Value units = emitter.multiplyIndex(rows(), chunks());
+    return select(emitter.isLess(runLength(merge), length()), units, emitter.index(0));
+  }
+
+  Value select(Value condition, Value left, Value right) {
+    return arith::SelectOp::create(emitter.builder(), emitter.location(), condition, left, right);
+  }
+  Value both(Value left, Value right) {
+    return arith::AndIOp::create(emitter.builder(), emitter.location(), left, right);
+  }
+  Value negate(Value condition) {
+    Value yes = arith::ConstantOp::create(emitter.builder(), emitter.location(),
+                                          emitter.builder().getBoolAttr(true));
+    return arith::XOrIOp::create(emitter.builder(), emitter.location(), condition, yes);
+  }
+  /// 1 where the condition is true, else 0, of type index.
+  Value count(Value condition) {
+    return arith::IndexCastUIOp::create(emitter.builder(), emitter.location(),
+                                        emitter.builder().getIndexType(), condition);
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Memory
+  //===--------------------------------------------------------------------===//
+
+  unsigned addBuffer(Type type) {
+    return emitter.addTemporary([*this, type]() mutable {
+      int64_t bytes = std::max<int64_t>(1, type.getIntOrFloatBitWidth() / 8);
+      return emitter.multiplyIndex(emitter.multiplyIndex(rows(), length()), emitter.index(bytes));
+    });
+  }
+
+  Lists listsOf(Value row, unsigned number) {
+    Value start = emitter.multiplyIndex(row, length());
+    Lists lists;
+    lists.keys = emitter.offset(emitter.buffer(keyBuffers[number]), keyType, start);
+    if (hasPlaces)
+      lists.places = emitter.offset(emitter.buffer(placeBuffers[number]), placeType(), start);
+    return lists;
+  }
+
+  Value loadKey(const Lists &lists, Value at) {
+    return emitter.widen(emitter.loadVector(emitter.offset(lists.keys, keyType, at), keyType, 0),
+                         dtype);
+  }
+  Value loadPlace(const Lists &lists, Value at) {
+    return emitter.loadVector(emitter.offset(lists.places, placeType(), at), placeType(), 0);
+  }
+  void store(const Lists &lists, Value at, Value key, Value place) {
+    emitter.storeVector(emitter.narrow(key, dtype), emitter.offset(lists.keys, keyType, at));
+    if (hasPlaces)
+      emitter.storeVector(place, emitter.offset(lists.places, placeType(), at));
+  }
+
+  Value precedes(Value left, Value right) {
+    return op.emitPrecedes(emitter.builder(), emitter.location(), left, right);
+  }
+
+  SmallVector<ElementIndex> indicesAt(Value row, Value position) {
+    SmallVector<Value> sizes;
+    for (ArrayRef<int64_t> symbols : {ArrayRef(outerSymbols), ArrayRef(innerSymbols)})
+      for (int64_t symbol : symbols)
+        sizes.push_back(emitter.symbol(symbol));
+    SmallVector<ElementIndex> indices;
+    for (Value part : emitter.delinearize(row, sizes))
+      indices.push_back({part});
+    indices.insert(indices.begin() + op.getAxis(), ElementIndex{position});
+    return indices;
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Stages
+  //===--------------------------------------------------------------------===//
+
+  /// Sorts one block of a row: the elements end in the first buffer.
+  void sortBlock(Value unit) {
+    Value row = emitter.divideIndex(unit, blocks()),
+          number = emitter.remainderIndex(unit, blocks());
+    Value low = emitter.multiplyIndex(number, blockLength());
+    Stretch block{low, emitter.minimumIndex(emitter.addIndex(low, blockLength()), length())};
+    Lists first = listsOf(row, 0), second = listsOf(row, 1);
+    emitter.loop(block.low, block.high, 1, [&](Value position) {
+      Value element = emitter.element(op.getX(), indicesAt(row, position));
+      store(second, position, element, toPlace(position));
+    });
+    emitter.loop(block.low, block.high, group, [&](Value start) {
+      Value end = emitter.minimumIndex(emitter.addIndex(start, emitter.index(group)), block.high);
+      sortGroup({start, end}, second, first);
+    });
+    sortRuns(block, first, second);
+  }
+
+  Value toPlace(Value position) {
+    return arith::IndexCastOp::create(emitter.builder(), emitter.location(), placeType(), position);
+  }
+
+  /// Puts each of at most `group` elements where as many come before it.
+  void sortGroup(const Stretch &elements, const Lists &from, const Lists &to) {
+    Value size = emitter.subtractIndex(elements.high, elements.low);
+    Value isWhole = negate(emitter.isLess(size, emitter.index(group)));
+    emitter.ifTrue(isWhole, [&] { sortWholeGroup(elements.low, from, to); });
+    emitter.ifTrue(negate(isWhole), [&] { sortRest(elements, from, to); });
+  }
+
+  void sortWholeGroup(Value start, const Lists &from, const Lists &to) {
+    SmallVector<Value> keys, before;
+    for (int64_t number = 0; number < group; ++number) {
+      keys.push_back(loadKey(from, emitter.addIndex(start, emitter.index(number))));
+      before.push_back(start);
+    }
+    for (int64_t late = 1; late < group; ++late)
+      for (int64_t early = 0; early < late; ++early) {
+        Value isTurned = count(precedes(keys[late], keys[early]));
+        before[early] = emitter.addIndex(before[early], isTurned);
+        Value stays = emitter.subtractIndex(emitter.index(1), isTurned);
+        before[late] = emitter.addIndex(before[late], stays);
+      }
+    for (int64_t number = 0; number < group; ++number) {
+      Value at = emitter.addIndex(start, emitter.index(number));
+      store(to, before[number], keys[number], hasPlaces ? loadPlace(from, at) : Value());
+    }
+  }
+
+  void sortRest(const Stretch &elements, const Lists &from, const Lists &to) {
+    emitter.loop(elements.low, elements.high, 1, [&](Value mine) {
+      Value key = loadKey(from, mine);
+      Value before = emitter.loop(
+          elements.low, elements.high, 1, {elements.low}, [&](Value other, ValueRange carried) {
+            Value theirs = loadKey(from, other);
+            // Of equals the earlier one.
+            Value comes = select(emitter.isLess(other, mine), negate(precedes(key, theirs)),
+                                 precedes(theirs, key));
+            return SmallVector<Value>{emitter.addIndex(carried[0], count(comes))};
+          })[0];
+      store(to, before, key, hasPlaces ? loadPlace(from, mine) : Value());
+    });
+  }
+
+  /// Merges runs of a block until it is one, from buffer to buffer and back to the first.
+  void sortRuns(const Stretch &block, const Lists &first, const Lists &second) {
+    constexpr int64_t mostDoublings = 40;
+    Value size = emitter.subtractIndex(block.high, block.low);
+    // Two doublings at once, so that the elements are back in the first buffer.
+    emitter.loop(emitter.index(0), emitter.index(mostDoublings), 2, {emitter.index(group)},
+                 [&](Value, ValueRange carried) {
+                   Value run = carried[0], twice = emitter.addIndex(run, run);
+                   emitter.ifTrue(emitter.isLess(run, size), [&] {
+                     mergeRuns(block, run, first, second);
+                     mergeRuns(block, twice, second, first);
+                   });
+                   return SmallVector<Value>{emitter.addIndex(twice, twice)};
+                 });
+  }
+
+  /// Merges the runs of a block two by two.
+  void mergeRuns(const Stretch &block, Value run, const Lists &from, const Lists &to) {
+    Value pair = emitter.addIndex(run, run);
+    emitter.loop(block.low, block.high, pair, [&](Value low) {
+      Value middle = emitter.minimumIndex(emitter.addIndex(low, run), block.high);
+      Value high = emitter.minimumIndex(emitter.addIndex(low, pair), block.high);
+      merge({low, middle}, {middle, high}, low, from, to);
+    });
+  }
+
+  /// Merges two stretches to what begins at `output`, from both ends at once: two chains of
+  /// comparisons of which neither waits for the other.
+  void merge(const Stretch &left, const Stretch &right, Value output, const Lists &from,
+             const Lists &to) {
+    Value size = emitter.addIndex(emitter.subtractIndex(left.high, left.low),
+                                  emitter.subtractIndex(right.high, right.low));
+    Value half = emitter.divideIndex(size, emitter.index(2));
+    Value last = emitter.addIndex(output, emitter.subtractIndex(size, emitter.index(1)));
+    SmallVector<Value> ends = emitter.loop(
+        emitter.index(0), half, 1, {left.low, right.low, left.high, right.high},
+        [&](Value step, ValueRange carried) {
+          Stretch leftRest{carried[0], carried[2]}, rightRest{carried[1], carried[3]};
+          takeFirst(leftRest, rightRest, emitter.addIndex(output, step), from, to);
+          takeLast(leftRest, rightRest, emitter.subtractIndex(last, step), from, to);
+          return SmallVector<Value>{leftRest.low, rightRest.low, leftRest.high, rightRest.high};
+        });
+    Value isOdd = emitter.isLess(emitter.addIndex(half, half), size);
+    emitter.ifTrue(isOdd, [&] {
+      Stretch leftRest{ends[0], ends[2]}, rightRest{ends[1], ends[3]};
+      takeFirst(leftRest, rightRest, emitter.addIndex(output, half), from, to);
+    });
+  }
+
+  /// Stores the first element of two stretches, the left one's if they are equal. Both ends are
+  /// read, whether there is an element or not, so that nothing has to be guessed.
+  void takeFirst(Stretch &left, Stretch &right, Value output, const Lists &from, const Lists &to) {
+    Value last = emitter.subtractIndex(length(), emitter.index(1));
+    Value leftAt = emitter.minimumIndex(left.low, last);
+    Value rightAt = emitter.minimumIndex(right.low, last);
+    Value leftKey = loadKey(from, leftAt), rightKey = loadKey(from, rightAt);
+    Value isRight = isNotEmpty(right);
+    isRight = both(isRight, select(isNotEmpty(left), precedes(rightKey, leftKey), isRight));
+    copyOne(isRight, leftAt, rightAt, output, from, to);
+    Value taken = count(isRight);
+    left.low = emitter.addIndex(left.low, emitter.subtractIndex(emitter.index(1), taken));
+    right.low = emitter.addIndex(right.low, taken);
+  }
+
+  /// The same for the last element, the right one's if they are equal.
+  void takeLast(Stretch &left, Stretch &right, Value output, const Lists &from, const Lists &to) {
+    auto before = [&](Value end) {
+      Value at = emitter.subtractIndex(end, emitter.index(1));
+      return emitter.maximumIndex(at, emitter.index(0));
+    };
+    Value leftAt = before(left.high), rightAt = before(right.high);
+    Value leftKey = loadKey(from, leftAt), rightKey = loadKey(from, rightAt);
+    Value isLeft = isNotEmpty(left);
+    isLeft = both(isLeft, select(isNotEmpty(right), precedes(rightKey, leftKey), isLeft));
+    copyOne(isLeft, rightAt, leftAt, output, from, to);
+    Value taken = count(isLeft);
+    left.high = emitter.subtractIndex(left.high, taken);
+    right.high = emitter.subtractIndex(right.high, emitter.subtractIndex(emitter.index(1), taken));
+  }
+
+  Value isNotEmpty(const Stretch &stretch) { return emitter.isLess(stretch.low, stretch.high); }
+
+  /// Copies the second of two elements if `isSecond`, else the first. Places are chosen, not keys:
+  /// a choice of floats would become a branch that nobody can predict.
+  void copyOne(Value isSecond, Value first, Value second, Value output, const Lists &from,
+               const Lists &to) {
+    Value at = select(isSecond, second, first);
+    Value key = emitter.loadVector(emitter.offset(from.keys, keyType, at), keyType, 0);
+    emitter.storeVector(key, emitter.offset(to.keys, keyType, output));
+    if (hasPlaces)
+      emitter.storeVector(loadPlace(from, at), emitter.offset(to.places, placeType(), output));
+  }
+
+  /// Which buffer a merge reads: they alternate.
+  static unsigned sourceOf(int64_t merge) { return merge % 2; }
+
+  void mergeChunk(Value unit, int64_t number) {
+    Value row = emitter.divideIndex(unit, chunks());
+    Value low = emitter.multiplyIndex(emitter.remainderIndex(unit, chunks()), emitter.index(chunk));
+    Value high = emitter.minimumIndex(emitter.addIndex(low, emitter.index(chunk)), length());
+    Value run = runLength(number), pair = emitter.addIndex(run, run);
+    Value start = emitter.multiplyIndex(emitter.divideIndex(low, pair), pair);
+    Value middle = emitter.minimumIndex(emitter.addIndex(start, run), length());
+    Value end = emitter.minimumIndex(emitter.addIndex(start, pair), length());
+    Lists from = listsOf(row, sourceOf(number)), to = listsOf(row, 1 - sourceOf(number));
+    Stretch left{start, middle}, right{middle, end};
+    auto split = [&](Value place) {
+      Value wanted = emitter.subtractIndex(place, start);
+      Value taken = takenFromLeft(left, right, wanted, from);
+      return std::pair(emitter.addIndex(start, taken),
+                       emitter.addIndex(middle, emitter.subtractIndex(wanted, taken)));
+    };
+    auto [leftLow, rightLow] = split(low);
+    auto [leftHigh, rightHigh] = split(high);
+    merge({leftLow, leftHigh}, {rightLow, rightHigh}, low, from, to);
+  }
+
+  /// How many of the first `wanted` elements of two runs together are the left one's.
+  Value takenFromLeft(const Stretch &left, const Stretch &right, Value wanted, const Lists &lists) {
+    constexpr int64_t mostHalvings = 48;
+    Value leftSize = emitter.subtractIndex(left.high, left.low);
+    Value rightSize = emitter.subtractIndex(right.high, right.low);
+    Value least = emitter.maximumIndex(emitter.subtractIndex(wanted, rightSize), emitter.index(0));
+    Value most = emitter.minimumIndex(wanted, leftSize);
+    return emitter.loop(emitter.index(0), emitter.index(mostHalvings), 1, {least, most},
+                        [&](Value, ValueRange carried) {
+                          Value low = carried[0], high = carried[1];
+                          return emitter.ifTrue(emitter.isLess(low, high), carried, [&] {
+                            Value half =
+                                emitter.divideIndex(emitter.addIndex(low, high), emitter.index(2));
+                            Value other = emitter.subtractIndex(
+                                emitter.subtractIndex(wanted, emitter.index(1)), half);
+                            Value leftKey = loadKey(lists, emitter.addIndex(left.low, half));
+                            Value rightKey = loadKey(lists, emitter.addIndex(right.low, other));
+                            Value isTaken = negate(precedes(rightKey, leftKey));
+                            return SmallVector<Value>{
+                                select(isTaken, emitter.addIndex(half, emitter.index(1)), low),
+                                select(isTaken, high, half)};
+                          });
+                        })[0];
+  }
+
+  /// The results are where the last merge that had work left the elements.
+  void storeChunk(Value unit) {
+    Value row = emitter.divideIndex(unit, chunks());
+    Value low = emitter.multiplyIndex(emitter.remainderIndex(unit, chunks()), emitter.index(chunk));
+    Value high = emitter.minimumIndex(emitter.addIndex(low, emitter.index(chunk)), length());
+    Value isSecond = emitter.isLess(emitter.index(0), lastBuffer());
+    Lists first = listsOf(row, 0), second = listsOf(row, 1);
+    Lists from{select(isSecond, second.keys, first.keys),
+               hasPlaces ? select(isSecond, second.places, first.places) : Value()};
+    emitter.loop(low, high, 1, [&](Value position) {
+      emitter.clearOverrides();
+      emitter.override(op->getResult(0), loadKey(from, position));
+      if (hasPlaces)
+        emitter.override(op->getResult(1), loadPlace(from, position));
+      emitter.storeResults(indicesAt(row, position));
+    });
+  }
+
+  /// 1 if the number of merges is odd.
+  Value lastBuffer() {
+    Value merged = emitter.index(0);
+    for (int64_t number = 0; number < merges; ++number)
+      merged = emitter.addIndex(merged, count(emitter.isLess(runLength(number), length())));
+    return emitter.remainderIndex(merged, emitter.index(2));
+  }
+
+  /// So many elements are sorted by counting.
+  static constexpr int64_t group = 8;
+
+  KernelEmitter &emitter;
+  SortOpInterface op;
+  int64_t chunk, merges;
+  Type dtype, keyType;
+  bool hasPlaces;
+  unsigned keyBuffers[2] = {}, placeBuffers[2] = {};
+  SmallVector<int64_t> outerSymbols, innerSymbols;
+};
+
+class Sort : public KernelTemplate {
+public:
+  StringRef name() const override { return "sort"; }
+  StringRef reason() const override { return "sorting is a kernel of its own"; }
+
+  bool claims(Operation *op) const override { return isa<SortOpInterface>(op); }
+  bool readsMemory() const override { return true; }
+
+  ScheduleAttrInterface choose(KernelOp kernel, LaunchOp, const CpuTarget &) const override {
+    constexpr int64_t block = 2048, merges = 6;
+    return SortScheduleAttr::get(kernel.getContext(), block, merges);
+  }
+  /// Short blocks, as each is one thread's.
+  ScheduleAttrInterface choose(KernelOp kernel, LaunchOp, const GpuTarget &) const override {
+    constexpr int64_t block = 32, merges = 16;
+    return SortScheduleAttr::get(kernel.getContext(), block, merges);
+  }
+
+  LogicalResult verify(KernelOp kernel, const CpuTarget &) const override {
+    return verifyFor(kernel, "a processor");
+  }
+  LogicalResult verify(KernelOp kernel, const GpuTarget &) const override {
+    return verifyFor(kernel, "a GPU");
+  }
+
+  void emit(KernelEmitter &emitter) const override {
+    SortLoops(emitter, emitter.schedule<SortScheduleAttr>()).addStages(emitter);
+  }
+  void emit(GpuEmitter &emitter) const override {
+    SortLoops(emitter, emitter.schedule<SortScheduleAttr>()).addStages(emitter);
+  }
+
+private:
+  LogicalResult verifyFor(KernelOp kernel, StringRef kind) const {
+    constexpr int64_t mostElements = 1 << 20, mostMerges = 24;
+    auto schedule = dyn_cast<SortScheduleAttr>(kernel.getScheduleAttr());
+    if (!schedule)
+      return refuseSchedule(kernel, kind);
+    if (schedule.getBlock() < 1 || schedule.getBlock() > mostElements || schedule.getMerges() < 0 ||
+        schedule.getMerges() > mostMerges)
+      return kernel.emitOpError() << "has a schedule of blocks of " << schedule.getBlock()
+                                  << " elements and " << schedule.getMerges()
+                                  << " merges; there must be 1 to " << mostElements
+                                  << " elements and at most " << mostMerges << " merges";
+    return verifySingle(kernel);
+  }
+};
+
+} // namespace
+
+const KernelTemplate &sortTemplate() {
+  static const Sort instance;
+  return instance;
+}
+
+} // namespace weft

@@ -1,0 +1,44 @@
+// Ops that become one kernel.
+#include "passes/fusion/FusionGroup.h"
+
+using namespace mlir;
+
+namespace weft {
+
+bool isFree(Operation *op) {
+  auto indexed = dyn_cast<IndexedOpInterface>(op);
+  return op->getNumOperands() == 0 || (indexed && indexed.getInstructionCount() == 0);
+}
+
+bool repeatsInnermost(Operation *op) {
+  auto dimensions = dyn_cast<DimensionOpInterface>(op);
+  if (!dimensions || !isFree(op) || op->getNumOperands() != 1)
+    return false;
+  auto labels = dimensions.getDimensionLabels();
+  ArrayRef<int64_t> operand = labels[0], result = labels[1];
+  return operand == result.take_front(operand.size());
+}
+
+bool FusionGroup::readsInPlace(Operation *op, bool byRows) const {
+  SmallVector<Operation *> pending{op};
+  llvm::DenseSet<Operation *> seen;
+  while (!pending.empty()) {
+    Operation *current = pending.pop_back_val();
+    for (OpOperand &use : current->getUses()) {
+      Operation *user = use.getOwner();
+      if (!ops.contains(user) && !rematerialized->contains(user))
+        continue;
+      if (isa<ReductionOpInterface>(user))
+        continue;
+      // A row's own value may be read by the whole row.
+      bool ofRow = byRows && repeatsInnermost(user);
+      if (!ofRow && !weft::readsInPlace(user, use.getOperandNumber()))
+        return false;
+      if (seen.insert(user).second)
+        pending.push_back(user);
+    }
+  }
+  return true;
+}
+
+} // namespace weft
