@@ -31,6 +31,7 @@ void KernelEmitter::enter(func::FuncOp function) {
   current.setInsertionPointToEnd(entryBlock);
   symbolValues.clear();
   bufferValues.clear();
+  usedBuffers.clear();
   products.clear();
   overrides.clear();
   scopes.assign(1, {});
@@ -52,6 +53,7 @@ void KernelEmitter::addStage(std::function<Value()> tasks, function_ref<void(Val
   lastEntryOp = end.getDefiningOp();
   body(begin, end);
   func::ReturnOp::create(current, kernel.getLoc());
+  stageBuffers.push_back(usedBuffers);
 }
 
 unsigned KernelEmitter::addTemporary(std::function<Value()> bytes) {
@@ -70,6 +72,7 @@ std::string KernelEmitter::addHelper(unsigned pointers, unsigned indices,
   sizesPointer = function.getArgument(1);
   body(function.getArguments().drop_front(2));
   func::ReturnOp::create(current, kernel.getLoc());
+  helperBuffers[function.getSymName().str()] = usedBuffers;
   return function.getSymName().str();
 }
 
@@ -77,6 +80,16 @@ void KernelEmitter::callHelper(StringRef name, ValueRange arguments) {
   SmallVector<Value> all{buffersPointer, sizesPointer};
   llvm::append_range(all, arguments);
   func::CallOp::create(current, location(), name, TypeRange{}, all);
+  const std::set<unsigned> &used = helperBuffers.at(name.str());
+  usedBuffers.insert(used.begin(), used.end());
+}
+
+/// A bit for each number; all of them if one has none.
+static int64_t bitsOf(const std::set<unsigned> &numbers) {
+  int64_t bits = 0;
+  for (unsigned number : numbers)
+    bits |= number < 63 ? int64_t(1) << number : -1;
+  return bits;
 }
 
 LogicalResult KernelEmitter::finish() {
@@ -90,12 +103,17 @@ LogicalResult KernelEmitter::finish() {
   sizesPointer = function.getArgument(0);
   int64_t slot = 0;
   Type integer = module.getI64Type();
+  auto store = [&](Value amount) {
+    Value value = arith::IndexCastOp::create(current, location(), integer, amount);
+    Value address = offset(function.getArgument(1), integer, index(slot++));
+    LLVM::StoreOp::create(current, location(), value, address, 8);
+  };
   for (auto *list : {&stageTasks, &temporaryBytes})
-    for (auto &amount : *list) {
-      Value value = arith::IndexCastOp::create(current, location(), integer, amount());
-      Value address = offset(function.getArgument(1), integer, index(slot++));
-      LLVM::StoreOp::create(current, location(), value, address, 8);
-    }
+    for (auto &amount : *list)
+      store(amount());
+  if (!temporaryBytes.empty())
+    for (const std::set<unsigned> &used : stageBuffers)
+      store(index(bitsOf(used)));
   func::ReturnOp::create(current, location());
   return failure(refused);
 }
@@ -145,6 +163,7 @@ Value KernelEmitter::parameter(int64_t number, Type type) {
 }
 
 Value KernelEmitter::buffer(unsigned number) {
+  usedBuffers.insert(number);
   Value &value = bufferValues[number];
   if (!value)
     value = atEntry([&] { return readBuffer(number); });
