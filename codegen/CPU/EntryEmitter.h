@@ -15,12 +15,12 @@ namespace weft {
 class EntryEmitter {
 public:
   /// What `K_setup` stores: the tasks of each stage, then the bytes of each temporary, and what
-  /// each stage uses.
+  /// each stage uses (buffers, then sizes).
   struct KernelInfo {
     KernelOp kernel;
     int64_t stages = 0, temporaries = 0;
 
-    int64_t setupSize() const { return 2 * stages + temporaries; }
+    int64_t setupSize() const { return 3 * stages + temporaries; }
   };
 
   /// Of launches and copies.

@@ -31,7 +31,7 @@ void KernelEmitter::enter(func::FuncOp function) {
   current.setInsertionPointToEnd(entryBlock);
   symbolValues.clear();
   bufferValues.clear();
-  usedBuffers.clear();
+  use = {};
   products.clear();
   overrides.clear();
   scopes.assign(1, {});
@@ -53,7 +53,7 @@ void KernelEmitter::addStage(std::function<Value()> tasks, function_ref<void(Val
   lastEntryOp = end.getDefiningOp();
   body(begin, end);
   func::ReturnOp::create(current, kernel.getLoc());
-  stageBuffers.push_back(usedBuffers);
+  stageUses.push_back(use);
 }
 
 unsigned KernelEmitter::addTemporary(std::function<Value()> bytes) {
@@ -72,7 +72,7 @@ std::string KernelEmitter::addHelper(unsigned pointers, unsigned indices,
   sizesPointer = function.getArgument(1);
   body(function.getArguments().drop_front(2));
   func::ReturnOp::create(current, kernel.getLoc());
-  helperBuffers[function.getSymName().str()] = usedBuffers;
+  helperUses[function.getSymName().str()] = use;
   return function.getSymName().str();
 }
 
@@ -80,14 +80,15 @@ void KernelEmitter::callHelper(StringRef name, ValueRange arguments) {
   SmallVector<Value> all{buffersPointer, sizesPointer};
   llvm::append_range(all, arguments);
   func::CallOp::create(current, location(), name, TypeRange{}, all);
-  const std::set<unsigned> &used = helperBuffers.at(name.str());
-  usedBuffers.insert(used.begin(), used.end());
+  const Use &used = helperUses.at(name.str());
+  use.buffers.insert(used.buffers.begin(), used.buffers.end());
+  use.sizes.insert(used.sizes.begin(), used.sizes.end());
 }
 
 /// A bit for each number; all of them if one has none.
-static int64_t bitsOf(const std::set<unsigned> &numbers) {
+static int64_t bitsOf(const std::set<int64_t> &numbers) {
   int64_t bits = 0;
-  for (unsigned number : numbers)
+  for (int64_t number : numbers)
     bits |= number < 63 ? int64_t(1) << number : -1;
   return bits;
 }
@@ -112,8 +113,9 @@ LogicalResult KernelEmitter::finish() {
     for (auto &amount : *list)
       store(amount());
   if (!temporaryBytes.empty())
-    for (const std::set<unsigned> &used : stageBuffers)
-      store(index(bitsOf(used)));
+    for (auto part : {&Use::buffers, &Use::sizes})
+      for (const Use &used : stageUses)
+        store(index(bitsOf(used.*part)));
   func::ReturnOp::create(current, location());
   return failure(refused);
 }
@@ -131,6 +133,7 @@ Value KernelEmitter::atEntry(function_ref<Value()> emit) {
 }
 
 Value KernelEmitter::symbol(int64_t number) {
+  use.sizes.insert(number);
   Value &value = symbolValues[number];
   if (!value)
     value = atEntry([&]() -> Value {
@@ -163,7 +166,7 @@ Value KernelEmitter::parameter(int64_t number, Type type) {
 }
 
 Value KernelEmitter::buffer(unsigned number) {
-  usedBuffers.insert(number);
+  use.buffers.insert(number);
   Value &value = bufferValues[number];
   if (!value)
     value = atEntry([&] { return readBuffer(number); });

@@ -14,7 +14,8 @@ namespace weft {
 ///   @K_0, @K_1, ...  its stages: (buffers: ptr, sizes: ptr, begin: i64, end: i64)
 ///   @K_setup         (sizes: ptr, result: ptr): stores the number of tasks of each stage, then the
 ///                    bytes of each temporary buffer, and, if there are temporaries, for each stage
-///                    the buffers that it uses, a bit each (-1: any), as i64
+///                    the buffers that it uses, a bit each (-1: any), and then for each the sizes,
+///                    as i64
 ///
 /// with the attributes `weft.stages` and `weft.temporaries`, their numbers, on @K_setup.
 ///
@@ -159,8 +160,11 @@ protected:
   KernelOp kernel;
   mlir::OpBuilder module, current;
   std::vector<std::function<mlir::Value()>> stageTasks, temporaryBytes;
-  /// The buffers that each stage uses, those of its helpers included.
-  std::vector<std::set<unsigned>> stageBuffers;
+  /// The numbers of what a function uses, with its helpers.
+  struct Use {
+    std::set<int64_t> buffers, sizes;
+  };
+  std::vector<Use> stageUses;
 
 private:
   using Key = std::vector<const void *>;
@@ -178,7 +182,7 @@ private:
   mlir::Location currentLocation;
   unsigned helperCount = 0;
   /// By the names of helpers.
-  std::map<std::string, std::set<unsigned>> helperBuffers;
+  std::map<std::string, Use> helperUses;
 
   // State of the function being emitted.
   mlir::Value buffersPointer, sizesPointer, laneMask;
@@ -187,7 +191,7 @@ private:
   mlir::Operation *lastEntryOp = nullptr;
   std::map<int64_t, mlir::Value> symbolValues;
   std::map<unsigned, mlir::Value> bufferValues;
-  std::set<unsigned> usedBuffers;
+  Use use;
   std::map<llvm::SmallVector<int64_t>, mlir::Value> products;
   llvm::DenseMap<mlir::Value, mlir::Value> overrides;
   std::vector<std::map<Key, mlir::Value>> scopes;

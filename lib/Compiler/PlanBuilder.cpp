@@ -165,7 +165,7 @@ private:
       buffers.push_back(places.at(output));
     }
     size_t stages = kernelCode->stages.size() + kernelCode->deviceStages.size();
-    std::vector<int64_t> setup(2 * stages + kernelCode->temporaries, -1);
+    std::vector<int64_t> setup(3 * stages + kernelCode->temporaries, -1);
     kernelCode->setup(sizes.data(), setup.data());
     LaunchCost cost = costOf(launch, kernel);
     std::vector<Launch> launches(stages);
@@ -247,7 +247,7 @@ private:
     llvm::append_range(result.code, std::move(made.code));
     llvm::append_range(result.prepared, std::move(made.kernels));
     Prepare step;
-    step.program = std::make_shared<const PreparedProgram>(std::move(made.plan));
+    step.program = PreparedProgram::of(std::move(made.plan));
     for (Value input : prepare.getInputs())
       step.inputs.push_back(places.at(storageOf(input)));
     step.firstValue = result.plan.preparedValues;

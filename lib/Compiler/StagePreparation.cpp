@@ -32,22 +32,7 @@ bool StagePreparation::add(size_t stage, llvm::function_ref<bool(const BufferRef
   return true;
 }
 
-std::vector<int64_t> StagePreparation::key() const {
-  // The stages' code tells kernels apart.
-  std::vector<int64_t> key;
-  for (size_t stage : taken) {
-    key.push_back(reinterpret_cast<intptr_t>(stages[stage].function));
-    key.push_back(stages[stage].tasks);
-  }
-  llvm::append_range(key, stages.front().sizes);
-  for (size_t number : read)
-    llvm::append_range(key, std::initializer_list<int64_t>{
-                                static_cast<int64_t>(number),
-                                static_cast<int64_t>(buffers[number].kind), buffers[number].index});
-  return key;
-}
-
-PreparedProgram *StagePreparation::program(llvm::ArrayRef<TensorSignature> inputs) const {
+Plan StagePreparation::planOf(llvm::ArrayRef<TensorSignature> inputs) const {
   using Kind = BufferReference::Kind;
   Plan plan;
   // What the stages do not touch has no memory.
@@ -64,21 +49,29 @@ PreparedProgram *StagePreparation::program(llvm::ArrayRef<TensorSignature> input
   for (size_t stage : taken) {
     Launch launch = stages[stage];
     launch.buffers = places;
+    // So that programs for other sizes of the other operands are the same.
+    int64_t used = setup[2 * stages.size() + (buffers.size() - given) + stage];
+    for (size_t size = 0; size < launch.sizes.size(); ++size)
+      if (size < 63 && !(used >> size & 1))
+        launch.sizes[size] = 0;
     plan.steps.push_back(std::move(launch));
   }
-  return new PreparedProgram(std::move(plan));
+  return plan;
 }
 
 void StagePreparation::addTo(Plan &plan, llvm::ArrayRef<TensorSignature> inputs,
                              std::vector<BufferReference> &places, Known &known) const {
   if (taken.empty())
     return;
-  std::vector<BufferReference> &values = known[key()];
+  Prepare step;
+  step.program = PreparedProgram::of(planOf(inputs));
+  for (size_t number : read)
+    step.inputs.push_back(buffers[number]);
+  std::vector<uint64_t> key{step.program->number};
+  for (const BufferReference &input : step.inputs)
+    key.insert(key.end(), {static_cast<uint64_t>(input.kind), input.index});
+  std::vector<BufferReference> &values = known[key];
   if (values.empty()) {
-    Prepare step;
-    step.program.reset(program(inputs));
-    for (size_t number : read)
-      step.inputs.push_back(buffers[number]);
     step.firstValue = plan.preparedValues;
     for (size_t value = 0; value < written.size(); ++value)
       values.push_back({BufferReference::Kind::Prepared, plan.preparedValues++, 0});

@@ -15,9 +15,9 @@ namespace weft {
 /// keep their contents from call to call, as the one that packs a weight does.
 class StagePreparation {
 public:
-  /// What the plan prepared already, by kernel, sizes and inputs: a weight that many launches of a
-  /// kernel read is packed once.
-  using Known = std::map<std::vector<int64_t>, std::vector<BufferReference>>;
+  /// What the plan prepared already, by program and inputs: a weight that many launches of a kernel
+  /// read is packed once.
+  using Known = std::map<std::vector<uint64_t>, std::vector<BufferReference>>;
 
   /// The stages have no buffers yet; `setup` is what the kernel's setup stored. `buffers` are those
   /// of the stages: inputs, outputs and, from `given` on, temporaries.
@@ -34,8 +34,7 @@ public:
 
 private:
   size_t inputCount() const { return stages.front().inputs; }
-  PreparedProgram *program(llvm::ArrayRef<TensorSignature> inputs) const;
-  std::vector<int64_t> key() const;
+  Plan planOf(llvm::ArrayRef<TensorSignature> inputs) const;
 
   llvm::ArrayRef<Launch> stages;
   size_t given;

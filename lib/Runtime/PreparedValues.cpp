@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
 
 namespace weft {
 
@@ -141,6 +142,117 @@ void PreparedValues::setLimit(uint64_t bytes) {
   std::lock_guard lock(mutex);
   mostWeight = bytes;
   dropped = takeExcess();
+}
+
+//===----------------------------------------------------------------------===//
+// Programs
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+/// All that a plan does, as numbers. Constants and nested steps are not compared: a plan with any
+/// is like no other.
+class PlanKey {
+public:
+  std::vector<uint64_t> of(const Plan &plan) {
+    add(reinterpret_cast<uintptr_t>(plan.device));
+    addAll(plan.inputs);
+    addAll(plan.outputs);
+    for (const OutputSource &source : plan.outputSources)
+      add(static_cast<uint64_t>(source.kind) << 32 | source.index);
+    add(plan.arenaBytes);
+    if (!plan.constants.empty())
+      add(PreparedValues::newNumber());
+    for (const Step &step : plan.steps) {
+      add(step.index());
+      std::visit([this](const auto &kind) { addStep(kind); }, step);
+    }
+    return std::move(numbers);
+  }
+
+private:
+  void add(uint64_t number) { numbers.push_back(number); }
+
+  void addAll(const std::vector<TensorSignature> &signatures) {
+    add(signatures.size());
+    for (const TensorSignature &signature : signatures) {
+      add(static_cast<uint64_t>(signature.dtype));
+      add(signature.shape.size());
+      numbers.insert(numbers.end(), signature.shape.begin(), signature.shape.end());
+    }
+  }
+
+  void add(const BufferReference &buffer) {
+    add(static_cast<uint64_t>(buffer.kind) << 32 | buffer.index);
+    add(buffer.offset);
+  }
+
+  void addStep(const Launch &launch) {
+    add(reinterpret_cast<uintptr_t>(launch.function));
+    add(reinterpret_cast<uintptr_t>(launch.deviceFunction));
+    add(static_cast<uint64_t>(launch.tasks));
+    add(launch.inputs << 1 | launch.isAlternative);
+    add(launch.buffers.size());
+    for (const BufferReference &buffer : launch.buffers)
+      add(buffer);
+    add(launch.sizes.size());
+    numbers.insert(numbers.end(), launch.sizes.begin(), launch.sizes.end());
+  }
+
+  void addStep(const Prepare &) { add(PreparedValues::newNumber()); }
+
+  void addStep(const Copy &copy) {
+    add(copy.from);
+    add(copy.to);
+    add(copy.bytes);
+  }
+
+  std::vector<uint64_t> numbers;
+};
+
+/// The programs that are alive, by their keys.
+struct Programs {
+  std::mutex mutex;
+  std::map<std::vector<uint64_t>, std::weak_ptr<const PreparedProgram>> table;
+
+  static Programs &process() {
+    static Programs *const programs = [] {
+      auto *created = new Programs();
+      pthread_atfork([] { process().mutex.lock(); }, [] { process().mutex.unlock(); },
+                     [] { process().mutex.unlock(); });
+      return created;
+    }();
+    return *programs;
+  }
+};
+
+} // namespace
+
+PreparedProgram::PreparedProgram(Plan plan, std::vector<uint64_t> key)
+    : plan(std::move(plan)), number(PreparedValues::newNumber()), key(std::move(key)) {}
+
+PreparedProgram::~PreparedProgram() {
+  PreparedValues::process().drop(number);
+  Programs &programs = Programs::process();
+  std::lock_guard lock(programs.mutex);
+  auto found = programs.table.find(key);
+  // Another one may have come there since the last reference to this one went.
+  if (found != programs.table.end() && found->second.expired())
+    programs.table.erase(found);
+}
+
+std::shared_ptr<const PreparedProgram> PreparedProgram::of(Plan plan) {
+  PreparedValues::process();
+  std::vector<uint64_t> key = PlanKey().of(plan);
+  Programs &programs = Programs::process();
+  // Dropped behind the lock, which its destructor takes.
+  std::shared_ptr<const PreparedProgram> made(new PreparedProgram(std::move(plan), key));
+  std::lock_guard lock(programs.mutex);
+  std::weak_ptr<const PreparedProgram> &entry = programs.table[std::move(key)];
+  if (auto found = entry.lock())
+    return found;
+  entry = made;
+  return made;
 }
 
 } // namespace weft

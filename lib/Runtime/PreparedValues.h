@@ -94,14 +94,21 @@ private:
 /// What a prepare step runs: a plan of its own, whose inputs nobody writes.
 class PreparedProgram {
 public:
-  /// Throws weft::Error as PreparedValues::process() does.
-  explicit PreparedProgram(Plan plan)
-      : plan(std::move(plan)), number((PreparedValues::process(), PreparedValues::newNumber())) {}
-  ~PreparedProgram() { PreparedValues::process().drop(number); }
+  /// The program of `plan`: one that is there already if it does the same, so that functions that
+  /// were traced for several sizes of their arguments share what they prepare. Whoever holds it
+  /// keeps the code of the plan. Throws weft::Error as PreparedValues::process() does.
+  static std::shared_ptr<const PreparedProgram> of(Plan plan);
+
+  ~PreparedProgram();
   PreparedProgram(const PreparedProgram &) = delete;
 
   const Plan plan;
   const uint64_t number;
+
+private:
+  PreparedProgram(Plan plan, std::vector<uint64_t> key);
+
+  const std::vector<uint64_t> key;
 };
 
 } // namespace weft

@@ -228,6 +228,20 @@ def test_gradients_inside_of_the_function() -> None:
     assert same(f(x), plain(x))
 
 
+def test_loaded_programs_prepare_their_weights(tmp_path: Any) -> None:
+    model = nn.Linear(32, 16)
+    x = weft.random.normal((100, 32))
+    weft.export(lambda x: weft.tanh(model(x)), weft.spec(("n", 32))).save(tmp_path / "a.weft")
+    program = weft.load(tmp_path / "a.weft")
+    expected = weft.tanh(model(x))
+    assert same(program(x), expected)
+    before = counts()
+    assert same(program(x), expected)
+    assert counts()[0] == before[0]
+    assert counts()[1] > before[1]
+    assert same(program(x[:70]), expected[:70])
+
+
 def test_a_returned_value_is_a_tensor_of_its_own() -> None:
     w = weft.ones((3, 5))
     f = weft.jit(lambda x: (x + 1, weft.exp(w).T))

@@ -68,7 +68,7 @@ Plan usingWeight() {
   plan.outputs = {signature, signature};
   plan.outputSources = {{}, {}};
   plan.preparedValues = 1;
-  plan.steps = {Prepare{std::make_shared<const PreparedProgram>(doubling()), {{Kind::Input, 1, 0}}, 0},
+  plan.steps = {Prepare{PreparedProgram::of(doubling()), {{Kind::Input, 1, 0}}, 0},
                 Launch{sum,
                        {{Kind::Input, 0, 0}, {Kind::Prepared, 0, 0}, {Kind::Output, 0, 0}},
                        {},
@@ -114,6 +114,19 @@ TEST_F(PreparedValuesTest, AreComputedOnceForAStorageAndGoWithIt) {
   EXPECT_EQ(runs, 3);
   plan = Plan();
   EXPECT_EQ(bytes(), before);
+}
+
+TEST_F(PreparedValuesTest, PlansThatDoTheSameShareThem) {
+  Plan first = usingWeight(), second = usingWeight();
+  StorageRef w = storageOf(filled(3));
+  EXPECT_EQ(result(first, w), 7);
+  first = Plan();
+  EXPECT_EQ(result(second, w), 7);
+  EXPECT_EQ(runs, 1);
+  Plan other = doubling();
+  std::get<Launch>(other.steps[0]).sizes = {7};
+  EXPECT_EQ(std::get<Prepare>(second.steps[0]).program, PreparedProgram::of(doubling()));
+  EXPECT_NE(std::get<Prepare>(second.steps[0]).program, PreparedProgram::of(std::move(other)));
 }
 
 TEST_F(PreparedValuesTest, AStorageThatIsWrittenInPlaceIsAnother) {
