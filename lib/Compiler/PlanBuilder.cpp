@@ -205,22 +205,6 @@ private:
     result.plan.arenaBytes = std::max(result.plan.arenaBytes, end);
   }
 
-  /// True if the buffer is one that has the same contents from call to call, as long as nobody
-  /// gives the program another tensor.
-  bool isKept(const BufferReference &buffer) {
-    switch (buffer.kind) {
-    case BufferReference::Kind::Constant:
-    case BufferReference::Kind::Prepared:
-      return true;
-    case BufferReference::Kind::Input:
-      return function.getArgAttr(buffer.index, "weft.hidden") != nullptr;
-    case BufferReference::Kind::Output:
-    case BufferReference::Kind::Arena:
-      return false;
-    }
-    llvm_unreachable("all kinds are there");
-  }
-
   /// Makes a prepare step of the stages that fill temporaries from kept buffers alone, as the one
   /// that packs a weight, and lets the others find these. `given` is the number of buffers that are
   /// no temporaries. Says of each stage whether it was one.
@@ -233,7 +217,7 @@ private:
     StagePreparation preparation(stages, given, setup, places);
     for (size_t stage = 0; stage < stages.size(); ++stage)
       isPrepared[stage] =
-          preparation.add(stage, [&](const BufferReference &buffer) { return isKept(buffer); });
+          preparation.add(stage, [&](size_t input) { return isKept(launch.getInputs()[input]); });
     auto signatures = llvm::map_to_vector(launch.getInputs(),
                                           [](Value input) { return signatureOf(input.getType()); });
     preparation.addTo(result.plan, signatures, buffers, preparedStages);

@@ -10,7 +10,7 @@ StagePreparation::StagePreparation(llvm::ArrayRef<Launch> stages, size_t given,
                                    llvm::ArrayRef<BufferReference> buffers)
     : stages(stages), given(given), setup(setup), buffers(buffers) {}
 
-bool StagePreparation::add(size_t stage, llvm::function_ref<bool(const BufferReference &)> isKept) {
+bool StagePreparation::add(size_t stage, llvm::function_ref<bool(size_t input)> isKept) {
   if (stages[stage].tasks <= 0)
     return false;
   int64_t bits = setup[stages.size() + (buffers.size() - given) + stage];
@@ -19,8 +19,7 @@ bool StagePreparation::add(size_t stage, llvm::function_ref<bool(const BufferRef
     if (bits >> number & 1)
       (number < inputCount() ? inputs : number < given ? outputs : temporaries).insert(number);
   bool isTaken =
-      outputs.empty() && !temporaries.empty() &&
-      llvm::all_of(inputs, [&](size_t number) { return isKept(buffers[number]); }) &&
+      outputs.empty() && !temporaries.empty() && llvm::all_of(inputs, isKept) &&
       llvm::none_of(temporaries, [&](size_t number) { return usedByOthers.count(number) > 0; });
   if (!isTaken) {
     usedByOthers.insert(temporaries.begin(), temporaries.end());

@@ -24,8 +24,9 @@ public:
   StagePreparation(llvm::ArrayRef<Launch> stages, size_t given, llvm::ArrayRef<int64_t> setup,
                    llvm::ArrayRef<BufferReference> buffers);
 
-  /// Takes a stage, if it is one; asked of all, in their order.
-  bool add(size_t stage, llvm::function_ref<bool(const BufferReference &)> isKept);
+  /// Takes a stage, if it is one; asked of all, in their order. `isKept` says whether an input is
+  /// the same in most calls.
+  bool add(size_t stage, llvm::function_ref<bool(size_t input)> isKept);
 
   /// Adds the step of those taken to `plan`, and puts its values in the places of the temporaries.
   /// The inputs of the stages are of these signatures.

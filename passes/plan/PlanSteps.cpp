@@ -11,6 +11,17 @@ Value storageOf(Value value) {
   return value;
 }
 
+bool isKept(Value value) {
+  Value storage = storageOf(value);
+  auto argument = dyn_cast<BlockArgument>(storage);
+  if (!argument)
+    return isa<ConstantOp, PrepareOp>(storage.getDefiningOp());
+  auto function = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
+  unsigned number = argument.getArgNumber();
+  return function && function.getArgAttr(number, "weft.hidden") &&
+         !function.getArgAttr(number, "weft.donated");
+}
+
 FailureOr<SmallVector<PlanStep>> stepsOf(func::FuncOp function) {
   SymbolTable symbols(function->getParentOfType<ModuleOp>());
   Block &body = function.getBody().front();

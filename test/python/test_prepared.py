@@ -159,6 +159,20 @@ def test_memory_that_others_may_write_is_never_prepared() -> None:
     assert counts()[2] < kept
 
 
+def test_sizes_share_what_they_prepare() -> None:
+    model = nn.Linear(64, 64)
+    f = weft.jit(lambda x: model(x))
+    f(weft.ones((100, 64)))
+    before = counts()
+    for rows in (1, 7, 90, 130):
+        assert same(f(weft.ones((rows, 64))), model(weft.ones((rows, 64))))
+    assert counts()[::2] == before[::2]
+    # So do the steps of a loop that reads the weight again and again; another kernel has its own.
+    h = weft.jit(lambda x: weft.tanh(model(weft.tanh(model(weft.tanh(model(x)))))))
+    h(weft.ones((100, 64)))
+    assert counts()[2] - before[2] == model.weight.numpy().nbytes
+
+
 def test_what_the_function_changes_itself_is_not_prepared() -> None:
     model = nn.Linear(4, 4)
     optimizer = weft.optim.SGD(model.parameters(), lr=0.1)
