@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import weft
+from devices import DEVICES
 from prepared_models import MODELS, repeated_launches
 from weft import nn
 
@@ -254,6 +255,27 @@ def test_loaded_programs_prepare_their_weights(tmp_path: Any) -> None:
     assert counts()[0] == before[0]
     assert counts()[1] > before[1]
     assert same(program(x[:70]), expected[:70])
+
+
+@pytest.mark.parametrize("place", DEVICES)
+def test_values_are_prepared_on_devices(place: str) -> None:
+    device = weft.device(place)
+    w = weft.asarray(np.linspace(-1, 1, 48, dtype=np.float32).reshape(6, 8))
+    there = w.to(device)
+    f = weft.jit(lambda x: (weft.matmul(x, weft.exp(there).T) + 1, weft.exp(there)))
+    x = weft.asarray(np.linspace(0, 1, 24, dtype=np.float32).reshape(3, 8))
+    before = counts()
+    expected = weft.matmul(x, weft.exp(w).T) + 1
+    for _ in range(3):
+        result, table = f(x.to(device))
+        assert same(result.cpu(), expected)
+        assert same(table.cpu(), weft.exp(w))
+    assert counts()[0] - before[0] == 1
+    assert counts()[1] > before[1]
+    bytes_before = counts()[2]
+    there.mul_(2)
+    assert same(f(x.to(device))[1].cpu(), weft.exp(w * 2))
+    assert counts()[2] == bytes_before
 
 
 def test_a_returned_value_is_a_tensor_of_its_own() -> None:
