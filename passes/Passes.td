@@ -127,35 +127,6 @@ def RemoveStopGradients : Pass<"weft-remove-stop-gradients", "::mlir::ModuleOp">
   }];
 }
 
-def ArrangeConstants : Pass<"weft-arrange-constants", "::mlir::ModuleOp"> {
-  let summary = "Rearrange constants while compiling, where each call would do it";
-  let description = [{
-    Transposes and reshapes of constants become constants, and the right operand of a matmul is stored
-    as its rows are read. The weights of a program that is compiled ahead of time are constants. Before:
-
-    ```mlir
-    func.func @f(%x: tensor<4x3xf32>) -> tensor<4x2xf32> {
-      %w = weft.constant dense<[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]> : tensor<2x3xf32> : tensor<2x3xf32>
-      %y = weft.matmul %x, %w {transpose_rhs = true} : tensor<4x3xf32>, tensor<2x3xf32> -> tensor<4x2xf32>
-      return %y : tensor<4x2xf32>
-    }
-    ```
-
-    After:
-
-    ```mlir
-    func.func @f(%x: tensor<4x3xf32>) -> tensor<4x2xf32> {
-      %w = weft.constant dense<[[1.0, 4.0], [2.0, 5.0], [3.0, 6.0]]> : tensor<3x2xf32> : tensor<3x2xf32>
-      %y = weft.matmul %x, %w : tensor<4x3xf32>, tensor<3x2xf32> -> tensor<4x2xf32>
-      return %y : tensor<4x2xf32>
-    }
-    ```
-
-    Constants of equal elements fold without it; bools are left alone.
-  }];
-  let dependentDialects = ["::weft::WeftDialect"];
-}
-
 def SinkReshapes : Pass<"weft-sink-reshapes", "::mlir::ModuleOp"> {
   let summary = "Move reshapes behind elementwise ops, so that what they separate can be fused";
   let description = [{
@@ -271,6 +242,47 @@ def SplitReductions : Pass<"weft-split-reductions", "::mlir::ModuleOp"> {
     ```
 
     A reduction of no axes goes away.
+  }];
+  let dependentDialects = ["::weft::WeftDialect"];
+}
+
+def Prepare : Pass<"weft-prepare", "::mlir::ModuleOp"> {
+  let summary = "Split off what is computed once for tensors that hardly ever change";
+  let description = [{
+    In a function with `weft.prepare = ""`, what depends on arguments with `weft.hidden` and on constants
+    alone, as the transposed weight of a layer, becomes a function of its own and `weft.prepare` its
+    call: whoever runs the program keeps the results with the memory of the arguments. Ops that share
+    work are one function, others are apart, so that a weight that changes takes no other with it.
+    Before:
+
+    ```mlir
+    func.func @f(%x: tensor<4x3xf32>, %w: tensor<2x3xf32> {weft.hidden}) -> tensor<4x2xf32> attributes {weft.prepare = "arranged"} {
+      %0 = weft.matmul %x, %w {transpose_rhs = true} : tensor<4x3xf32>, tensor<2x3xf32> -> tensor<4x2xf32>
+      return %0 : tensor<4x2xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @f(%arg0: tensor<4x3xf32>, %arg1: tensor<2x3xf32> {weft.hidden}) -> tensor<4x2xf32> {
+      %0 = weft.prepare @f_prepare_0(%arg1) : (tensor<2x3xf32>) -> tensor<3x2xf32>
+      %1 = weft.matmul %arg0, %0 : tensor<4x3xf32>, tensor<3x2xf32> -> tensor<4x2xf32>
+      return %1 : tensor<4x2xf32>
+    }
+    func.func private @f_prepare_0(%arg0: tensor<2x3xf32>) -> tensor<3x2xf32> {
+      %0 = weft.transpose %arg0 [1, 0] : tensor<2x3xf32> -> tensor<3x2xf32>
+      return %0 : tensor<3x2xf32>
+    }
+    ```
+
+    `"arranged"`, as in the example, also stores right operands of contractions as processors read
+    them: for programs whose kernels pack them in each call (compiled objects). Elsewhere the copy is
+    made where the plan is built, from the stage of the kernel that packs (`lib/Compiler/PlanBuilder`).
+
+    Not prepared is what costs nothing where it is read: constants, counters, broadcasts, views, parts
+    of tensors; and what is more than twice as large as what it is made of, unless it takes many
+    instructions or a kernel of its own to compute.
   }];
   let dependentDialects = ["::weft::WeftDialect"];
 }

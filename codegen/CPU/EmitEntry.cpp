@@ -45,7 +45,8 @@ private:
       return module.emitOpError() << "cannot run with threads=" << threads
                                   << "; there are none, hook and pool";
     std::optional<ModelSignature> signature = readSignature(main);
-    if (!signature || failed(checkPlan(main)))
+    FailureOr<SmallVector<PlanStep>> steps = stepsOf(main);
+    if (!signature || failed(steps) || failed(checkSteps(*steps)))
       return failure();
     llvm::StringMap<EntryEmitter::KernelInfo> kernels;
     const Target *processor = CpuTarget::byName(target);
@@ -55,7 +56,8 @@ private:
     for (KernelOp kernel : llvm::to_vector(module.getOps<KernelOp>()))
       if (failed(emitStages(kernel, *processor, kernels[kernel.getSymName()])))
         return failure();
-    EntryEmitter(main, std::move(*signature), std::move(kernels), name, *mode).emit();
+    EntryEmitter(main, std::move(*steps), std::move(*signature), std::move(kernels), name, *mode)
+        .emit();
     for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
       if (isOnTensors(function))
         function.erase();
@@ -72,16 +74,13 @@ private:
         .Default(std::nullopt);
   }
 
-  /// Only launches and what names memory may be left.
-  static LogicalResult checkPlan(func::FuncOp main) {
-    for (Operation &op : main.getBody().front().without_terminator()) {
-      if (auto launch = dyn_cast<LaunchOp>(op)) {
-        if (!launch->hasAttr("offsets"))
-          return launch.emitOpError() << "has no place for its results; run weft-plan-memory first";
-      } else if (!isa<ConstantOp, ReshapeOp>(op)) {
-        return op.emitOpError() << "is not in a kernel; run weft-fuse first";
-      }
-    }
+  /// A model has nothing from an earlier call.
+  static LogicalResult checkSteps(ArrayRef<PlanStep> steps) {
+    for (const PlanStep &step : steps)
+      if (const auto *prepare = std::get_if<PrepareStep>(&step))
+        return PrepareOp(prepare->prepare).emitOpError()
+               << "keeps values from call to call, which a compiled model does not; its prepared "
+                  "values are constants";
     return success();
   }
 

@@ -20,9 +20,10 @@ struct EntryEmitter::Frame {
   llvm::SmallVector<Value> buffers, slots;
 };
 
-EntryEmitter::EntryEmitter(func::FuncOp main, ModelSignature signature,
+EntryEmitter::EntryEmitter(func::FuncOp main, SmallVector<PlanStep> steps, ModelSignature signature,
                            llvm::StringMap<KernelInfo> kernels, StringRef name, ThreadMode threads)
     : main(main),
+      steps(std::move(steps)),
       signature(std::move(signature)),
       kernels(std::move(kernels)),
       name(name),
@@ -49,12 +50,6 @@ void EntryEmitter::emit() {
 // Places
 //===----------------------------------------------------------------------===//
 
-static Value storageOf(Value value) {
-  while (auto reshape = value.getDefiningOp<ReshapeOp>())
-    value = reshape.getX();
-  return value;
-}
-
 void EntryEmitter::findPlaces() {
   for (BlockArgument argument : main.getArguments())
     places[argument] = {Place::Kind::Buffer, argument.getArgNumber()};
@@ -67,7 +62,7 @@ void EntryEmitter::findPlaces() {
   }
 }
 
-/// The first output that is a result of a launch is written by it; others are copied.
+/// The first output that is a result of a launch is written by it; others are copied (CopyStep).
 void EntryEmitter::placeOutputs() {
   int64_t inputs = signature.inputs.size();
   Operation *terminator = main.getBody().front().getTerminator();
@@ -75,8 +70,6 @@ void EntryEmitter::placeOutputs() {
     Value storage = storageOf(value);
     if (storage.getDefiningOp<LaunchOp>() && !places.count(storage))
       places[storage] = {Place::Kind::Buffer, inputs + static_cast<int64_t>(number)};
-    else
-      copies.push_back({number, storage});
   }
 }
 
@@ -211,7 +204,7 @@ EntryEmitter::Frame EntryEmitter::openFrame(Value symbols, bool checked) {
     int64_t buffers = launch.getNumOperands() + launch.getNumResults() + info.temporaries;
     pointers = std::max(pointers, buffers);
     sizes = std::max(sizes, arguments);
-    setup = std::max(setup, info.stages + info.temporaries);
+    setup = std::max(setup, info.setupSize());
   }
   auto allocate = [&](Type type, int64_t count) -> Value {
     if (main.getOps<LaunchOp>().empty())
@@ -399,15 +392,13 @@ void EntryEmitter::emitLaunch(Frame &frame, LaunchOp launch) {
     emitStage(frame, launch, stage, threadCount);
 }
 
-void EntryEmitter::emitCopies(Frame &frame) {
-  for (auto [number, value] : copies) {
-    const ModelTensor &tensor = signature.outputs[number];
-    Value bytes = constant(dtypeSize(tensor.dtype));
-    for (int64_t size : tensor.shape)
-      bytes = frame.sizes.multiply(bytes, frame.sizes.size(size));
-    LLVM::MemcpyOp::create(builder, location, frame.buffers[signature.inputs.size() + number],
-                           pointerTo(frame, value), bytes, /*isVolatile=*/false);
-  }
+void EntryEmitter::emitStep(Frame &frame, const CopyStep &copy) {
+  const ModelTensor &tensor = signature.outputs[copy.output];
+  Value bytes = constant(dtypeSize(tensor.dtype));
+  for (int64_t size : tensor.shape)
+    bytes = frame.sizes.multiply(bytes, frame.sizes.size(size));
+  LLVM::MemcpyOp::create(builder, location, frame.buffers[signature.inputs.size() + copy.output],
+                         pointerTo(frame, copy.from), bytes, /*isVolatile=*/false);
 }
 
 void EntryEmitter::emitExecute() {
@@ -420,9 +411,8 @@ void EntryEmitter::emitExecute() {
   int64_t bufferCount = signature.inputs.size() + signature.outputs.size();
   for (int64_t i = 0; i < bufferCount; ++i)
     frame.buffers.push_back(load(function.getArgument(1), abi.pointer, i));
-  for (auto launch : main.getOps<LaunchOp>())
-    emitLaunch(frame, launch);
-  emitCopies(frame);
+  for (const PlanStep &step : steps)
+    std::visit([&](const auto &kind) { emitStep(frame, kind); }, step);
   LLVM::ReturnOp::create(builder, location, ValueRange());
 }
 

@@ -6,6 +6,7 @@
 #include "codegen/CPU/SizeEmitter.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "passes/plan/LaunchArguments.h"
+#include "passes/plan/PlanSteps.h"
 #include "llvm/ADT/StringMap.h"
 
 namespace weft {
@@ -13,13 +14,17 @@ namespace weft {
 /// Emits one model. The module's kernels have become stage functions of the LLVM dialect.
 class EntryEmitter {
 public:
-  /// What `K_setup` stores: the tasks of each stage, then the bytes of each temporary.
+  /// What `K_setup` stores: the tasks of each stage, then the bytes of each temporary, and what
+  /// each stage uses (buffers, then sizes).
   struct KernelInfo {
     KernelOp kernel;
     int64_t stages = 0, temporaries = 0;
+
+    int64_t setupSize() const { return 3 * stages + temporaries; }
   };
 
-  EntryEmitter(mlir::func::FuncOp main, ModelSignature signature,
+  /// Of launches and copies.
+  EntryEmitter(mlir::func::FuncOp main, llvm::SmallVector<PlanStep> steps, ModelSignature signature,
                llvm::StringMap<KernelInfo> kernels, llvm::StringRef name, ThreadMode threads);
 
   void emit();
@@ -41,9 +46,11 @@ private:
   void emitMeasure();
   void emitWorkspace();
   void emitExecute();
+  void emitStep(Frame &frame, const LaunchStep &step) { emitLaunch(frame, step.launch); }
+  void emitStep(Frame &frame, const CopyStep &copy);
+  void emitStep(Frame &, const PrepareStep &) { llvm_unreachable("models prepare nothing"); }
   void emitLaunch(Frame &frame, LaunchOp launch);
   void emitStage(Frame &frame, LaunchOp launch, int64_t stage, mlir::Value threads);
-  void emitCopies(Frame &frame);
   void emitTable();
   void emitCalls();
   void emitRun();
@@ -69,6 +76,7 @@ private:
   mlir::Value globalNumbers(llvm::StringRef name, llvm::ArrayRef<int64_t> numbers);
 
   mlir::func::FuncOp main;
+  llvm::SmallVector<PlanStep> steps;
   ModelSignature signature;
   llvm::StringMap<KernelInfo> kernels;
   std::string name;
@@ -80,8 +88,6 @@ private:
   ArtifactABI abi;
   std::vector<std::string> symbolNames;
   llvm::DenseMap<mlir::Value, Place> places;
-  /// Outputs that no launch writes: the value to copy from.
-  llvm::SmallVector<std::pair<int64_t, mlir::Value>> copies;
   int64_t constantCount = 0;
 };
 

@@ -32,6 +32,7 @@ void KernelEmitter::enter(func::FuncOp function) {
   current.setInsertionPointToEnd(entryBlock);
   symbolValues.clear();
   bufferValues.clear();
+  use = {};
   products.clear();
   overrides.clear();
   scopes.assign(1, {});
@@ -53,6 +54,7 @@ void KernelEmitter::addStage(std::function<Value()> tasks, function_ref<void(Val
   lastEntryOp = end.getDefiningOp();
   body(begin, end);
   func::ReturnOp::create(current, kernel.getLoc());
+  stageUses.push_back(use);
 }
 
 unsigned KernelEmitter::addTemporary(std::function<Value()> bytes) {
@@ -71,6 +73,7 @@ std::string KernelEmitter::addHelper(unsigned pointers, unsigned indices,
   sizesPointer = function.getArgument(1);
   body(function.getArguments().drop_front(2));
   func::ReturnOp::create(current, kernel.getLoc());
+  helperUses[function.getSymName().str()] = use;
   return function.getSymName().str();
 }
 
@@ -78,6 +81,17 @@ void KernelEmitter::callHelper(StringRef name, ValueRange arguments) {
   SmallVector<Value> all{buffersPointer, sizesPointer};
   llvm::append_range(all, arguments);
   func::CallOp::create(current, location(), name, TypeRange{}, all);
+  const Use &used = helperUses.at(name.str());
+  use.buffers.insert(used.buffers.begin(), used.buffers.end());
+  use.sizes.insert(used.sizes.begin(), used.sizes.end());
+}
+
+/// A bit for each number; all of them if one has none.
+static int64_t bitsOf(const std::set<int64_t> &numbers) {
+  int64_t bits = 0;
+  for (int64_t number : numbers)
+    bits |= number < 63 ? int64_t(1) << number : -1;
+  return bits;
 }
 
 LogicalResult KernelEmitter::finish() {
@@ -91,12 +105,18 @@ LogicalResult KernelEmitter::finish() {
   sizesPointer = function.getArgument(0);
   int64_t slot = 0;
   Type integer = module.getI64Type();
+  auto store = [&](Value amount) {
+    Value value = arith::IndexCastOp::create(current, location(), integer, amount);
+    Value address = offset(function.getArgument(1), integer, index(slot++));
+    LLVM::StoreOp::create(current, location(), value, address, 8);
+  };
   for (auto *list : {&stageTasks, &temporaryBytes})
-    for (auto &amount : *list) {
-      Value value = arith::IndexCastOp::create(current, location(), integer, amount());
-      Value address = offset(function.getArgument(1), integer, index(slot++));
-      LLVM::StoreOp::create(current, location(), value, address, 8);
-    }
+    for (auto &amount : *list)
+      store(amount());
+  if (!temporaryBytes.empty())
+    for (auto part : {&Use::buffers, &Use::sizes})
+      for (const Use &used : stageUses)
+        store(index(bitsOf(used.*part)));
   func::ReturnOp::create(current, location());
   return failure(refused);
 }
@@ -114,6 +134,7 @@ Value KernelEmitter::atEntry(function_ref<Value()> emit) {
 }
 
 Value KernelEmitter::symbol(int64_t number) {
+  use.sizes.insert(number);
   Value &value = symbolValues[number];
   if (!value)
     value = atEntry([&]() -> Value {
@@ -146,6 +167,7 @@ Value KernelEmitter::parameter(int64_t number, Type type) {
 }
 
 Value KernelEmitter::buffer(unsigned number) {
+  use.buffers.insert(number);
   Value &value = bufferValues[number];
   if (!value)
     value = atEntry([&] { return readBuffer(number); });

@@ -5,6 +5,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include <functional>
 #include <map>
+#include <set>
 
 namespace weft {
 
@@ -12,7 +13,9 @@ namespace weft {
 ///
 ///   @K_0, @K_1, ...  its stages: (buffers: ptr, sizes: ptr, begin: i64, end: i64)
 ///   @K_setup         (sizes: ptr, result: ptr): stores the number of tasks of each stage, then the
-///                    bytes of each temporary buffer, as i64
+///                    bytes of each temporary buffer, and, if there are temporaries, for each stage
+///                    the buffers that it uses, a bit each (-1: any), and then for each the sizes,
+///                    as i64
 ///
 /// with the attributes `weft.stages` and `weft.temporaries`, their numbers, on @K_setup.
 ///
@@ -39,7 +42,9 @@ public:
   /// emits the tasks [begin, end).
   void addStage(std::function<mlir::Value()> tasks,
                 llvm::function_ref<void(mlir::Value begin, mlir::Value end)> body);
-  /// Adds a temporary buffer of `bytes` bytes and returns its number among the buffers.
+  /// Adds a temporary buffer of `bytes` bytes and returns its number among the buffers. Only the
+  /// first stage that uses it may write it. So a stage that reads inputs and writes temporaries, as
+  /// one that packs, need not run again as long as these inputs have the values that they had.
   unsigned addTemporary(std::function<mlir::Value()> bytes);
   /// Adds a function that a stage calls: (buffers, sizes, indices...). Returns its name.
   std::string addHelper(unsigned pointers, unsigned indices,
@@ -164,6 +169,11 @@ protected:
   mlir::OpBuilder module, current;
   std::vector<std::function<mlir::Value()>> stageTasks, temporaryBytes;
   int64_t lanes = 1;
+  /// The numbers of what a function uses, with its helpers.
+  struct Use {
+    std::set<int64_t> buffers, sizes;
+  };
+  std::vector<Use> stageUses;
 
 private:
   using Key = std::vector<const void *>;
@@ -180,6 +190,8 @@ private:
 
   mlir::Location currentLocation;
   unsigned helperCount = 0;
+  /// By the names of helpers.
+  std::map<std::string, Use> helperUses;
 
   // State of the function being emitted.
   mlir::Value buffersPointer, sizesPointer, laneMask;
@@ -188,6 +200,7 @@ private:
   mlir::Operation *lastEntryOp = nullptr;
   std::map<int64_t, mlir::Value> symbolValues;
   std::map<unsigned, mlir::Value> bufferValues;
+  Use use;
   std::map<llvm::SmallVector<int64_t>, mlir::Value> products;
   llvm::DenseMap<mlir::Value, mlir::Value> overrides;
   std::vector<std::map<Key, mlir::Value>> scopes;

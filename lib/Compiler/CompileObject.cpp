@@ -6,6 +6,7 @@
 #include "lib/Compiler/CHeader.h"
 #include "lib/Compiler/CompileForGpu.h"
 #include "lib/Compiler/Diagnostics.h"
+#include "lib/Compiler/EvaluatePrepared.h"
 #include "lib/Compiler/LinkLibrary.h"
 #include "lib/Compiler/ObjectMetadata.h"
 #include "lib/Compiler/ObjectWeights.h"
@@ -75,9 +76,14 @@ public:
 
   void compile() {
     checkOptions();
-    runPasses("planned", [&](PassManager &passes) {
+    askForPreparation();
+    runPasses("simplified", [&](PassManager &passes) {
       passes.addPass(createResolveSizes());
-      buildPipeline(passes, *target, Phase::Differentiate, Phase::Plan);
+      buildPipeline(passes, *target, Phase::Differentiate, Phase::Simplify);
+    });
+    evaluatePrepared(module);
+    runPasses("planned", [&](PassManager &passes) {
+      buildPipeline(passes, *target, Phase::Fuse, Phase::Plan);
     });
     if (!options.weights.empty())
       moveWeightsToFile(module, files.addWrittenByCaller(options.weights));
@@ -112,6 +118,14 @@ private:
     auto main = module.lookupSymbol<func::FuncOp>("main");
     if (!main || main.isExternal())
       throw Error(Error::Kind::Value, "the program has no function @main");
+  }
+
+  /// What depends on constants alone is computed here; arguments are given anew by each caller.
+  void askForPreparation() {
+    auto main = module.lookupSymbol<func::FuncOp>("main");
+    for (unsigned number = 0; number < main.getNumArguments(); ++number)
+      main.removeArgAttr(number, "weft.hidden");
+    main->setAttr("weft.prepare", StringAttr::get(module.getContext(), "arranged"));
   }
 
   template <typename Add> void runPasses(const char *what, Add add) {

@@ -8,6 +8,7 @@
 #include "lib/Compiler/Pipeline.h"
 #include "lib/Compiler/PlanBuilder.h"
 #include "lib/Compiler/Stopwatch.h"
+#include "lib/Runtime/PreparedValues.h"
 #include "lib/Support/Error.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/Process.h"
@@ -82,17 +83,17 @@ struct Compiler::Implementation {
   void runPhases(ModuleOp module, const Target &target, Phase first, Phase last) {
     for (int phase = static_cast<int>(first); phase <= static_cast<int>(last); ++phase) {
       Compiling::checkpoint();
-      PassManager passes(&context);
+      PassManager passes(module.getContext());
       passes.enableVerifier(false);
       buildPipeline(passes, target, static_cast<Phase>(phase), static_cast<Phase>(phase));
-      DiagnosticCollector diagnostics(context);
+      DiagnosticCollector diagnostics(*module.getContext());
       if (failed(passes.run(module)))
         throw Error(Error::Kind::Value, diagnostics.text("the program could not be compiled"));
     }
   }
 
   /// Schedules, plans and finds or compiles the kernels of a module for `device`.
-  Executable compile(ModuleOp module, Device *device, Statistics &spent);
+  Executable compile(ModuleOp module, const CompileOptions &options, Statistics &spent);
 
   KernelCache &cacheOf(Device &device) {
     std::lock_guard guard(mutex);
@@ -153,7 +154,10 @@ static func::FuncOp mainOf(ModuleOp module) {
   return main;
 }
 
-Executable Compiler::Implementation::compile(ModuleOp module, Device *device, Statistics &spent) {
+Executable Compiler::Implementation::compile(ModuleOp module, const CompileOptions &options,
+                                             Statistics &spent) {
+  Device *device = options.device;
+  bool prepares = mainOf(module)->hasAttr("weft.prepare");
   KernelCache &kernelCache = device ? cacheOf(*device) : cache;
   {
     Stopwatch watch(spent.passSeconds);
@@ -167,12 +171,24 @@ Executable Compiler::Implementation::compile(ModuleOp module, Device *device, St
   KernelCodeByName byName;
   for (auto [kernel, kernelCode] : llvm::zip_equal(kernels, code))
     byName[kernel.getSymName()] = kernelCode;
-  return buildPlan(mainOf(module), byName, device);
+  return buildPlan(mainOf(module), byName, device, prepares);
+}
+
+/// Says on @main what is to be prepared: nothing, unless `weft.prepare` asks for it.
+static void markPreparation(ModuleOp module, const CompileOptions &options) {
+  func::FuncOp main = mainOf(module);
+  if (options.prepare && PreparedValues::process().limit() > 0) {
+    main->setAttr("weft.prepare", StringAttr::get(module.getContext()));
+    return;
+  }
+  main->removeAttr("weft.prepare");
+  for (unsigned number = 0; number < main.getNumArguments(); ++number)
+    main.removeArgAttr(number, "weft.hidden");
 }
 
 std::shared_ptr<const Executable> Compiler::compile(ModuleOp module,
                                                     const CompileOptions &options) {
-  mainOf(module);
+  markPreparation(module, options);
   Compiling compiling;
   Statistics spent;
   llvm::scope_exit count([&] {
@@ -181,7 +197,7 @@ std::shared_ptr<const Executable> Compiler::compile(ModuleOp module,
     implementation->statistics.add(spent);
   });
   auto executable =
-      std::make_shared<const Executable>(implementation->compile(module, options.device, spent));
+      std::make_shared<const Executable>(implementation->compile(module, options, spent));
   ++spent.compiles;
   spent.launches += executable->kernels.size();
   return executable;
@@ -211,7 +227,7 @@ static Phase phaseOfLevel(StringRef level, const Target &target) {
 }
 
 std::string Compiler::lower(ModuleOp module, StringRef level, const CompileOptions &options) {
-  mainOf(module);
+  markPreparation(module, options);
   Compiling compiling;
   const Target &target = options.target.empty()
                              ? static_cast<const Target &>(implementation->target)

@@ -16,6 +16,10 @@ struct CompileOptions {
   std::string target = {};
   /// Where `compile` makes the program run; null for this processor.
   Device *device = nullptr;
+  /// Whether `compile` and `lower` split off what depends on arguments with `weft.hidden`, which
+  /// keep their storages from call to call, and on constants alone. It is computed when storages
+  /// are first seen.
+  bool prepare = false;
 };
 
 /// What one launch of a kernel does, for `explain()` and the profiler.
@@ -41,6 +45,8 @@ struct Executable {
   /// One for each launch of a kernel, in the order of the plan; there each of its stages is a
   /// launch.
   std::vector<KernelReport> kernels;
+  /// The kernels of the prepare steps, which run when storages are first seen.
+  std::vector<KernelReport> prepared;
   /// The code of the kernels.
   std::vector<std::shared_ptr<const void>> code;
 };
@@ -90,7 +96,8 @@ public:
   mlir::MLIRContext &context();
 
   /// Compiles the function @main of `module`: tensors of static shape in and out. The argument
-  /// attribute `weft.donated` allows an output to be written over the argument. Changes the module.
+  /// attribute `weft.donated` allows an output to be written over the argument. Changes the module,
+  /// which may belong to another context that has the dialects.
   /// Throws weft::Error with the user's line.
   std::shared_ptr<const Executable> compile(mlir::ModuleOp module,
                                             const CompileOptions &options = {});

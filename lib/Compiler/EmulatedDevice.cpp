@@ -133,18 +133,18 @@ emulator::BufferArgument EmulatedDevice::bufferAt(void *address, size_t number, 
   return {buffer.get(), readOnly, "buffer " + std::to_string(number), place - begin};
 }
 
-void EmulatedDevice::run(const Plan &plan, std::span<const LaunchPointers> pointers) {
+void EmulatedDevice::run(const Plan &, std::span<const DeviceLaunch> launches) {
   std::lock_guard lock(mutex);
   bool runs = false;
-  for (size_t number = 0; number < plan.launches.size(); ++number) {
-    const Launch &launch = plan.launches[number];
-    runs = runsOnDevice(launch, pointers[number], runs);
+  for (const auto &[planned, pointers] : launches) {
+    const Launch &launch = *planned;
+    runs = runsOnDevice(launch, pointers, runs);
     if (!runs)
       continue;
     const auto &function = static_cast<const EmulatedFunction &>(*launch.deviceFunction);
     emulator::LaunchRequest request;
     request.kernel = function.name;
-    for (void *pointer : pointers[number]) {
+    for (void *pointer : pointers) {
       size_t buffer = request.arguments.size();
       request.arguments.push_back(bufferAt(pointer, buffer, buffer < launch.inputs));
     }
@@ -152,7 +152,7 @@ void EmulatedDevice::run(const Plan &plan, std::span<const LaunchPointers> point
       request.arguments.push_back(static_cast<uint64_t>(size));
     request.arguments.push_back(static_cast<uint64_t>(launch.tasks));
     for (const TensorMapShape &shape : function.tensorMaps)
-      request.arguments.push_back(tensorMapOf(shape, launch, pointers[number][shape.buffer]));
+      request.arguments.push_back(tensorMapOf(shape, launch, pointers[shape.buffer]));
     request.grid[0] = static_cast<uint32_t>(std::min(launch.tasks, mostBlocks));
     request.dynamicSharedBytes = function.sharedBytes;
     request.seed = seed;

@@ -28,7 +28,7 @@ public:
   void read(void *to, const Storage &from, uint64_t bytes) override;
   void write(Storage &to, const void *from, uint64_t bytes) override;
   std::unique_ptr<DeviceModule> load(std::string_view image) override;
-  void run(const Plan &plan, std::span<const LaunchPointers> pointers) override;
+  void run(const Plan &plan, std::span<const DeviceLaunch> launches) override;
   void synchronize() override {}
   void synchronizeWithOthers() override {}
 

@@ -22,7 +22,8 @@ struct KernelCode {
   int64_t temporaries = 0;
   /// Of the object file.
   uint64_t bytes = 0;
-  /// Stores the tasks of each stage, then the bytes of each temporary.
+  /// Stores the tasks of each stage, then the bytes of each temporary, and, if there are any, for
+  /// each stage the buffers and sizes that it uses, a bit each (see codegen/Loops/KernelEmitter.h).
   void (*setup)(const int64_t *sizes, int64_t *result) = nullptr;
 };
 

@@ -30,6 +30,13 @@ int32_t LaunchCost::threads() const {
       std::clamp(nanoseconds() / double(nanosecondsPerThread), 1.0, double(mostThreads)));
 }
 
+int64_t LaunchCost::chunk(int64_t tasks) const {
+  double each = nanoseconds() / static_cast<double>(std::max<int64_t>(tasks, 1));
+  double wanted = static_cast<double>(nanosecondsPerChunk) / std::max(each, 1e-3);
+  return static_cast<int64_t>(
+      std::clamp(wanted, 1.0, static_cast<double>(std::max<int64_t>(tasks, 1))));
+}
+
 LaunchCost costOf(LaunchOp launch, KernelOp kernel) {
   KernelWork work = workOf(kernel);
   return {sumOf(work.bytes, launch.getSizes()), sumOf(work.operations, launch.getSizes())};

@@ -13,6 +13,8 @@ struct LaunchCost {
   double nanoseconds() const;
   /// How many threads pay: each should have at least some ten microseconds of work.
   int32_t threads() const;
+  /// How many of `tasks` tasks a thread should take at a time: some microseconds of work.
+  int64_t chunk(int64_t tasks) const;
 };
 
 LaunchCost costOf(LaunchOp launch, KernelOp kernel);

@@ -28,9 +28,9 @@ static void addSimplify(OpPassManager &passes) {
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createSinkTransposes());
   passes.addPass(createSinkReshapes());
-  passes.addPass(createArrangeConstants());
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createCSEPass());
+  passes.addPass(createPrepare());
 }
 
 static void addPhase(OpPassManager &passes, Phase phase, const Target &target,

@@ -1,10 +1,14 @@
 // From a planned function and the code of its kernels to a plan.
 #include "lib/Compiler/PlanBuilder.h"
+#include "lib/Compiler/Diagnostics.h"
 #include "lib/Compiler/LaunchCost.h"
+#include "lib/Compiler/StagePreparation.h"
 #include "lib/Compiler/Types.h"
 #include "lib/Runtime/Allocator.h"
+#include "lib/Runtime/PreparedValues.h"
 #include "lib/Support/Error.h"
 #include "passes/plan/LaunchArguments.h"
+#include "passes/plan/PlanSteps.h"
 #include "passes/templates/Template.h"
 #include "llvm/ADT/SetVector.h"
 
@@ -15,8 +19,11 @@ namespace {
 
 class PlanBuilder {
 public:
-  PlanBuilder(func::FuncOp function, const KernelCodeByName &code, Device *device)
-      : function(function), kernels(function->getParentOfType<ModuleOp>()), code(code) {
+  PlanBuilder(func::FuncOp function, const KernelCodeByName &code, Device *device, bool prepares)
+      : function(function),
+        kernels(function->getParentOfType<ModuleOp>()),
+        code(code),
+        prepares(prepares) {
     result.plan.device = device;
   }
 
@@ -34,31 +41,20 @@ public:
       places[argument] = {BufferReference::Kind::Input, argument.getArgNumber(), 0};
     }
     addOutputs(cast<func::ReturnOp>(body.getTerminator()));
-    for (Operation &op : body) {
-      if (auto constant = dyn_cast<ConstantOp>(op))
-        addConstant(constant);
-      else if (auto reshape = dyn_cast<ReshapeOp>(op))
-        forward(reshape);
-      else if (auto launch = dyn_cast<LaunchOp>(op))
-        addLaunch(launch);
-      else if (!isa<func::ReturnOp>(op))
-        throw Error(Error::Kind::Unsupported,
-                    "no kernel computes " + op.getName().getStringRef().str());
-    }
-    finishOutputs(cast<func::ReturnOp>(body.getTerminator()));
+    for (auto constant : body.getOps<ConstantOp>())
+      addConstant(constant);
+    for (const PlanStep &step : planSteps())
+      std::visit([this](const auto &kind) { addStep(kind); }, step);
     return std::move(result);
   }
 
 private:
-  static Value storageOf(Value value) {
-    while (auto reshape = value.getDefiningOp<ReshapeOp>())
-      value = reshape.getX();
-    return value;
-  }
-
-  void forward(ReshapeOp reshape) {
-    if (auto found = places.find(storageOf(reshape.getX())); found != places.end())
-      places[reshape.getResult()] = found->second;
+  SmallVector<PlanStep> planSteps() {
+    DiagnosticCollector diagnostics(*function.getContext());
+    FailureOr<SmallVector<PlanStep>> steps = stepsOf(function);
+    if (failed(steps))
+      throw Error(Error::Kind::Unsupported, diagnostics.text("the program could not be planned"));
+    return std::move(*steps);
   }
 
   void addConstant(ConstantOp constant) {
@@ -90,17 +86,19 @@ private:
     }
   }
 
-  void finishOutputs(func::ReturnOp terminator) {
-    for (auto [number, value] : llvm::enumerate(terminator.getOperands())) {
-      const BufferReference &place = places.at(storageOf(value));
-      OutputSource &source = result.plan.outputSources[number];
-      if (place.kind == BufferReference::Kind::Input)
-        source = {OutputSource::Kind::Input, place.index};
-      else if (place.kind == BufferReference::Kind::Constant)
-        source = {OutputSource::Kind::Constant, place.index};
-      else if (place.index != number)
-        source = {OutputSource::Kind::Output, place.index};
-    }
+  /// Inputs and outputs are shared. What gets a constant, or a prepared value, may hand its memory
+  /// out: the plan, or the storage, keeps its own.
+  void addStep(const CopyStep &copy) {
+    const BufferReference &place = places.at(copy.from);
+    OutputSource &source = result.plan.outputSources[copy.output];
+    if (place.kind == BufferReference::Kind::Input)
+      source = {OutputSource::Kind::Input, place.index};
+    else if (place.kind == BufferReference::Kind::Output)
+      source = {OutputSource::Kind::Output, place.index};
+    else
+      result.plan.steps.push_back(Copy{place,
+                                       {BufferReference::Kind::Output, copy.output, 0},
+                                       result.plan.outputs[copy.output].bytes()});
   }
 
   /// A donated argument over which the launch may write its result: read there for the last time,
@@ -152,8 +150,8 @@ private:
     });
   }
 
-  void addLaunch(LaunchOp launch) {
-    auto kernel = kernels.lookup<KernelOp>(launch.getKernel());
+  void addStep(const LaunchStep &step) {
+    auto [launch, kernel] = step;
     std::shared_ptr<const KernelCode> kernelCode = code.at(kernel.getSymName());
     std::vector<int64_t> sizes;
     for (const LaunchArgument &argument : launchArguments(launch, kernel))
@@ -168,42 +166,89 @@ private:
       buffers.push_back(places.at(output));
     }
     size_t stages = kernelCode->stages.size() + kernelCode->deviceStages.size();
-    std::vector<int64_t> setup(stages + kernelCode->temporaries);
+    std::vector<int64_t> setup(3 * stages + kernelCode->temporaries, -1);
     kernelCode->setup(sizes.data(), setup.data());
-    uint64_t end = plannedBytes;
-    for (int64_t bytes : ArrayRef(setup).drop_front(stages)) {
-      buffers.push_back({BufferReference::Kind::Arena, 0, end});
-      end += (static_cast<uint64_t>(bytes) + 63) / 64 * 64;
-    }
-    result.plan.arenaBytes = std::max(result.plan.arenaBytes, end);
     LaunchCost cost = costOf(launch, kernel);
-    for (size_t stage = 0; stage < stages; ++stage) {
-      Launch &added = result.plan.launches.emplace_back();
+    std::vector<Launch> launches(stages);
+    for (auto [stage, added] : llvm::enumerate(launches)) {
       if (result.plan.device) {
         added.deviceFunction = kernelCode->deviceStages[stage];
         added.isAlternative = stage > 0 && !kernelCode->deviceStages[stage - 1]->tensorMaps.empty();
       } else {
         added.function = kernelCode->stages[stage];
       }
-      added.buffers = buffers;
       added.inputs = launch.getInputs().size();
       added.sizes = sizes;
       added.tasks = setup[stage];
       added.maximumThreads = cost.threads();
+      added.chunk = cost.chunk(added.tasks);
       added.name = kernel.getSymName().str();
     }
+    size_t given = buffers.size();
+    addTemporaries(ArrayRef(setup).slice(stages, kernelCode->temporaries), buffers);
+    std::vector<bool> isPrepared = prepareStages(launch, launches, given, setup, buffers);
+    addReport(launch, kernel, cost, isPrepared);
+    for (auto [added, prepared] : llvm::zip_equal(launches, isPrepared)) {
+      added.buffers = buffers;
+      if (!prepared)
+        result.plan.steps.push_back(std::move(added));
+    }
     result.code.push_back(kernelCode);
-    addReport(launch, kernel, cost);
   }
 
-  void addReport(LaunchOp launch, KernelOp kernel, const LaunchCost &cost) {
+  /// Temporaries lie behind the arena's planned part, each launch's at the same place.
+  void addTemporaries(ArrayRef<int64_t> bytes, std::vector<BufferReference> &buffers) {
+    uint64_t end = plannedBytes;
+    for (int64_t size : bytes) {
+      buffers.push_back({BufferReference::Kind::Arena, 0, end});
+      end += (static_cast<uint64_t>(size) + 63) / 64 * 64;
+    }
+    result.plan.arenaBytes = std::max(result.plan.arenaBytes, end);
+  }
+
+  /// Makes a prepare step of the stages that fill temporaries from kept buffers alone, as the one
+  /// that packs a weight, and lets the others find these. `given` is the number of buffers that are
+  /// no temporaries. Says of each stage whether it was one.
+  std::vector<bool> prepareStages(LaunchOp launch, ArrayRef<Launch> stages, size_t given,
+                                  ArrayRef<int64_t> setup, std::vector<BufferReference> &buffers) {
+    std::vector<bool> isPrepared(stages.size());
+    if (!prepares || result.plan.device || buffers.size() == given || buffers.size() > 63)
+      return isPrepared;
+    const std::vector<BufferReference> places = buffers;
+    StagePreparation preparation(stages, given, setup, places);
+    for (size_t stage = 0; stage < stages.size(); ++stage)
+      isPrepared[stage] =
+          preparation.add(stage, [&](size_t input) { return isKept(launch.getInputs()[input]); });
+    auto signatures = llvm::map_to_vector(launch.getInputs(),
+                                          [](Value input) { return signatureOf(input.getType()); });
+    preparation.addTo(result.plan, signatures, buffers, preparedStages);
+    return isPrepared;
+  }
+
+  void addStep(const PrepareStep &planned) {
+    PrepareOp prepare = planned.prepare;
+    auto callee = kernels.lookup<func::FuncOp>(prepare.getFunction());
+    Executable made = PlanBuilder(callee, code, result.plan.device, /*prepares=*/false).build();
+    llvm::append_range(result.code, std::move(made.code));
+    llvm::append_range(result.prepared, std::move(made.kernels));
+    Prepare step;
+    step.program = PreparedProgram::of(std::move(made.plan));
+    for (Value input : prepare.getInputs())
+      step.inputs.push_back(places.at(storageOf(input)));
+    step.firstValue = result.plan.preparedValues;
+    for (Value output : prepare.getOutputs())
+      places[output] = {BufferReference::Kind::Prepared, result.plan.preparedValues++, 0};
+    result.plan.steps.push_back(std::move(step));
+  }
+
+  void addReport(LaunchOp launch, KernelOp kernel, const LaunchCost &cost,
+                 const std::vector<bool> &isPrepared) {
     KernelReport report;
     report.name = kernel.getSymName().str();
     llvm::raw_string_ostream(report.schedule) << kernel.getScheduleAttr();
     report.bytes = cost.bytes;
     report.operations = cost.operations;
-    const KernelCode &kernelCode = *code.at(kernel.getSymName());
-    report.stages = static_cast<int64_t>(kernelCode.stages.size() + kernelCode.deviceStages.size());
+    report.stages = llvm::count(isPrepared, false);
     llvm::SmallSetVector<Attribute, 4> seen;
     launch.getLoc()->walk([&](Location part) {
       if (auto line = dyn_cast<FileLineColLoc>(part); line && seen.insert(line))
@@ -211,12 +256,21 @@ private:
       return WalkResult::advance();
     });
     report.reason = templateOf(kernel)->reason().str();
+    if (llvm::is_contained(isPrepared, true)) {
+      KernelReport packing = report;
+      packing.stages = llvm::count(isPrepared, true);
+      packing.reason = "the stages that copy its operands in the order in which they are read";
+      result.prepared.push_back(std::move(packing));
+    }
     result.kernels.push_back(std::move(report));
   }
 
   func::FuncOp function;
   SymbolTable kernels;
   const KernelCodeByName &code;
+  /// Stages that read hidden inputs alone become prepare steps.
+  bool prepares;
+  StagePreparation::Known preparedStages;
   Executable result;
   uint64_t plannedBytes = 0;
   llvm::DenseMap<Value, BufferReference> places;
@@ -225,8 +279,9 @@ private:
 
 } // namespace
 
-Executable buildPlan(func::FuncOp function, const KernelCodeByName &code, Device *device) {
-  return PlanBuilder(function, code, device).build();
+Executable buildPlan(func::FuncOp function, const KernelCodeByName &code, Device *device,
+                     bool prepares) {
+  return PlanBuilder(function, code, device, prepares).build();
 }
 
 } // namespace weft

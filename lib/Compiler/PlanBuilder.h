@@ -12,8 +12,9 @@ namespace weft {
 using KernelCodeByName = llvm::StringMap<std::shared_ptr<const KernelCode>>;
 
 /// Builds the plan of `function`, whose launches have offsets in the arena (weft-plan-memory). The
-/// code is for `device`, or for this processor if it is null.
+/// code is for `device`, or for this processor if it is null. With `prepares`, stages of kernels
+/// that read hidden inputs alone become prepare steps.
 Executable buildPlan(mlir::func::FuncOp function, const KernelCodeByName &code,
-                     Device *device = nullptr);
+                     Device *device = nullptr, bool prepares = false);
 
 } // namespace weft

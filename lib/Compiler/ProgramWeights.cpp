@@ -89,6 +89,13 @@ void turnWeightsToArguments(ModuleOp module) {
   }
 }
 
+void hideWeights(ModuleOp module) {
+  func::FuncOp main = mainOf(module);
+  for (unsigned number = 0; number < main.getNumArguments(); ++number)
+    if (main.getArgAttr(number, "weft.weight"))
+      main.setArgAttr(number, "weft.hidden", UnitAttr::get(module.getContext()));
+}
+
 /// Puts a constant in the place of argument `number`.
 static void replaceArgument(func::FuncOp main, unsigned number, StringRef name,
                             AsmResourceBlob elements) {

@@ -34,6 +34,10 @@ void turnWeightsToArguments(mlir::ModuleOp module);
 /// The inverse, for a module that has no weights. Elements have to live as long as the module.
 void turnArgumentsToWeights(mlir::ModuleOp module, llvm::ArrayRef<Weight> weights);
 
+/// Says of the weights of @main that are arguments that they are the same in each call
+/// (`weft.hidden`).
+void hideWeights(mlir::ModuleOp module);
+
 /// Makes constants of the arguments that are weights of another file, which stays mapped. The file
 /// lies in `folder`. Throws weft::Error (IO), naming file and weight.
 void attachWeights(mlir::ModuleOp module, llvm::StringRef folder);

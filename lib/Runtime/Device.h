@@ -12,6 +12,7 @@
 
 namespace weft {
 
+struct Launch;
 struct Plan;
 
 /// The code of one stage on a device. Block b of a launch does the tasks b, b + blocks, ...
@@ -48,6 +49,11 @@ enum class ImageFormat {
 /// What one launch of a plan is for one execution: the addresses of its buffers.
 using LaunchPointers = std::span<void *const>;
 
+struct DeviceLaunch {
+  const Launch *launch;
+  LaunchPointers pointers;
+};
+
 /// All methods throw weft::Error with the device's name and its own text of what went wrong. What
 /// is asked of a device happens in the order in which it was asked; only reading waits for it.
 class Device {
@@ -73,8 +79,8 @@ public:
   /// Loads code of the device's format.
   virtual std::unique_ptr<DeviceModule> load(std::string_view image) = 0;
 
-  /// Runs the launches of `plan` one after the other; `pointers` has an entry for each.
-  virtual void run(const Plan &plan, std::span<const LaunchPointers> pointers) = 0;
+  /// Runs the launches of `plan`, all of them, one after the other.
+  virtual void run(const Plan &plan, std::span<const DeviceLaunch> launches) = 0;
 
   /// Waits until all is done.
   virtual void synchronize() = 0;

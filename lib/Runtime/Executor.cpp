@@ -1,6 +1,7 @@
 #include "lib/Runtime/Executor.h"
 
 #include "lib/Runtime/Allocator.h"
+#include "lib/Runtime/PreparedValues.h"
 #include "lib/Runtime/ThreadPool.h"
 #include "lib/Support/Interpreter.h"
 
@@ -8,9 +9,44 @@
 #include <array>
 #include <cassert>
 #include <chrono>
+#include <cstring>
 
 namespace weft {
 namespace {
+
+/// What prepared values are kept by: the program, and the storages that it reads.
+class PreparedKey {
+public:
+  explicit PreparedKey(const PreparedProgram &program) { add(program.number); }
+
+  /// False if nothing can be kept with the storage.
+  bool add(Storage &storage) {
+    if (!storage.canPrepare())
+      return false;
+    add(storage.preparedSerial());
+    return true;
+  }
+
+  std::span<const uint64_t> numbers() const {
+    return many.empty() ? std::span<const uint64_t>(few.data(), count) : many;
+  }
+
+private:
+  void add(uint64_t number) {
+    if (count < few.size()) {
+      few[count++] = number;
+      return;
+    }
+    if (many.empty())
+      many.assign(few.begin(), few.end());
+    many.push_back(number);
+  }
+
+  /// Nearly all programs read few inputs; finding their values allocates nothing.
+  std::array<uint64_t, 8> few;
+  size_t count = 0;
+  std::vector<uint64_t> many;
+};
 
 /// The memory of one execution.
 class Frame {
@@ -27,44 +63,90 @@ public:
                           : Allocator::process().allocate(plan.arenaBytes);
   }
 
-  /// Runs all launches; a time for each is added to `timings`, if there is one.
-  void run(LaunchTimings *timings) const {
+  /// Runs all steps; a time for each launch is added to `timings`, if there is one.
+  void run(LaunchTimings *timings) {
     if (overwritesInputs)
       startThreads();
     bool overwritten = false;
-    for (const Launch &launch : plan.launches) {
+    for (const Step &step : plan.steps) {
       // An input that is written over already could not be given back.
       if (!overwritten)
         throwIfInterrupted();
-      overwritten = overwritten || (overwritesInputs && overwrites(launch));
-      if (!timings) {
-        run(launch);
+      const auto *launch = std::get_if<Launch>(&step);
+      overwritten = overwritten || (launch && overwritesInputs && overwrites(*launch));
+      auto start = timings && launch ? std::chrono::steady_clock::now()
+                                     : std::chrono::steady_clock::time_point();
+      std::visit([this](const auto &kind) { run(kind); }, step);
+      if (!timings || !launch)
         continue;
-      }
-      auto start = std::chrono::steady_clock::now();
-      run(launch);
       auto elapsed = std::chrono::steady_clock::now() - start;
       timings->push_back(std::chrono::duration_cast<std::chrono::nanoseconds>(elapsed).count());
     }
   }
 
-  /// Hands all launches to the plan's device.
-  void runOnDevice() const {
+  /// Prepares and copies on the plan's device, and hands all launches to it between.
+  void runOnDevice() {
+    for (const Step &step : plan.steps)
+      if (const auto *values = std::get_if<Prepare>(&step))
+        run(*values);
+    std::vector<const Launch *> steps = plan.launches();
     size_t count = 0;
-    for (const Launch &launch : plan.launches)
-      count += launch.buffers.size();
+    for (const Launch *launch : steps)
+      count += launch->buffers.size();
     std::vector<void *> pointers(count);
-    std::vector<LaunchPointers> launches;
+    std::vector<DeviceLaunch> launches;
     void **next = pointers.data();
-    for (const Launch &launch : plan.launches) {
-      launches.push_back({next, launch.buffers.size()});
-      for (const BufferReference &reference : launch.buffers)
+    for (const Launch *launch : steps) {
+      launches.push_back({launch, {next, launch->buffers.size()}});
+      for (const BufferReference &reference : launch->buffers)
         *next++ = resolve(reference);
     }
     plan.device->run(plan, launches);
+    for (const Step &step : plan.steps)
+      if (const auto *copy = std::get_if<Copy>(&step))
+        run(*copy);
   }
 
 private:
+  void run(const Prepare &step) {
+    PreparedValues::Values values = valuesOf(step);
+    prepared.resize(plan.preparedValues);
+    for (size_t index = 0; index < values->size(); ++index)
+      prepared[step.firstValue + index] = (*values)[index].get();
+    heldValues.push_back(std::move(values));
+  }
+
+  /// The values of a prepare step, kept or computed.
+  PreparedValues::Values valuesOf(const Prepare &step) const {
+    PreparedValues &kept = PreparedValues::process();
+    PreparedKey key(*step.program);
+    bool canKeep = kept.limit() > 0;
+    for (const BufferReference &input : step.inputs)
+      canKeep = canKeep && key.add(storageOf(input));
+    if (canKeep)
+      if (PreparedValues::Values found = kept.find(key.numbers()))
+        return found;
+    std::vector<StorageRef> from;
+    for (const BufferReference &input : step.inputs) {
+      Storage &storage = storageOf(input);
+      storage.retain();
+      from.push_back(StorageRef::adopt(&storage));
+    }
+    auto values =
+        std::make_shared<const std::vector<StorageRef>>(execute(step.program->plan, from));
+    return canKeep ? kept.insert(key.numbers(), from, std::move(values)) : values;
+  }
+
+  void run(const Copy &copy) const {
+    if (plan.device) {
+      StorageRef onHost = Allocator::process().allocate(copy.bytes);
+      plan.device->read(onHost->data(), storageOf(copy.from), copy.bytes);
+      plan.device->write(storageOf(copy.to), onHost->data(), copy.bytes);
+    } else if (copy.bytes > 0) {
+      std::memcpy(resolve(copy.to), resolve(copy.from), copy.bytes);
+    }
+  }
+
   void run(const Launch &launch) const {
     // A kernel rarely has more buffers than this; the usual call allocates nothing.
     std::array<void *, 32> few;
@@ -84,9 +166,6 @@ private:
       // A result does not change when the owner of foreign memory writes to it.
       if (source.kind == OutputSource::Kind::Input)
         outputs[index] = ownedCopy(inputs[source.index]);
-      // Whoever gets the result may hand its memory out: the plan keeps its own.
-      else if (source.kind == OutputSource::Kind::Constant)
-        outputs[index] = copyOf(*plan.constants[source.index]);
     }
   }
 
@@ -96,6 +175,7 @@ private:
       if (source.kind == OutputSource::Kind::DonatedInput &&
           canReuse(*inputs[source.index], plan.outputs[index].bytes())) {
         outputs[index] = inputs[source.index];
+        outputs[index]->beginOverwrite();
         overwritesInputs = true;
       } else if (source.kind == OutputSource::Kind::DonatedInput ||
                  source.kind == OutputSource::Kind::Fresh)
@@ -121,8 +201,8 @@ private:
   /// Starts all threads that launches want, so that none can fail when inputs are written over.
   void startThreads() const {
     int32_t widest = 1;
-    for (const Launch &launch : plan.launches)
-      widest = std::max(widest, launch.maximumThreads);
+    for (const Launch *launch : plan.launches())
+      widest = std::max(widest, launch->maximumThreads);
     if (widest > 1)
       ThreadPool::process().start(widest);
   }
@@ -131,20 +211,30 @@ private:
     return storage.uniquelyOwned() && !storage.isForeign() && storage.bytes() == bytes;
   }
 
-  void *resolve(const BufferReference &reference) const {
+  /// The storage of a buffer that is no part of the arena.
+  Storage &storageOf(const BufferReference &reference) const {
     switch (reference.kind) {
     case BufferReference::Kind::Input:
-      return inputs[reference.index]->data();
+      return *inputs[reference.index];
     case BufferReference::Kind::Output:
-      return outputs[reference.index]->data();
+      return *outputs[reference.index];
     case BufferReference::Kind::Constant:
-      return plan.constants[reference.index]->data();
+      return *plan.constants[reference.index];
+    case BufferReference::Kind::Prepared:
+      return *prepared[reference.index];
     case BufferReference::Kind::Arena:
-      // A buffer of no bytes may be all that an empty arena holds.
-      assert(reference.offset <= plan.arenaBytes);
-      return arena ? static_cast<char *>(arena->data()) + reference.offset : nullptr;
+      break;
     }
-    __builtin_unreachable();
+    assert(arena);
+    return *arena;
+  }
+
+  void *resolve(const BufferReference &reference) const {
+    if (reference.kind != BufferReference::Kind::Arena)
+      return storageOf(reference).data();
+    // A buffer of no bytes may be all that an empty arena holds.
+    assert(reference.offset <= plan.arenaBytes);
+    return arena ? static_cast<char *>(arena->data()) + reference.offset : nullptr;
   }
 
   void run(const Launch &launch, void **pointers) const {
@@ -158,7 +248,7 @@ private:
       return;
     }
     ThreadPool::process().parallelFor(
-        launch.tasks, launch.maximumThreads,
+        launch.tasks, launch.maximumThreads, launch.chunk,
         [&](int64_t begin, int64_t end) { launch.function(pointers, sizes, begin, end); });
   }
 
@@ -166,6 +256,9 @@ private:
   std::span<const StorageRef> inputs;
   std::span<StorageRef> outputs;
   StorageRef arena;
+  /// What the prepare steps gave, and the storages in it.
+  std::vector<PreparedValues::Values> heldValues;
+  std::vector<Storage *> prepared;
   /// An output is written into a donated input.
   bool overwritesInputs = false;
 };
@@ -173,14 +266,14 @@ private:
 } // namespace
 
 /// A device is timed as a whole: the share of each launch is not known to the host.
-static void runOnDevice(const Frame &frame, const Plan &plan, LaunchTimings *timings) {
+static void runOnDevice(Frame &frame, const Plan &plan, LaunchTimings *timings) {
   auto start = std::chrono::steady_clock::now();
   frame.runOnDevice();
   if (!timings)
     return;
   plan.device->synchronize();
   auto elapsed = std::chrono::steady_clock::now() - start;
-  timings->assign(plan.launches.size(), 0);
+  timings->assign(plan.launches().size(), 0);
   if (!timings->empty())
     timings->front() = std::chrono::duration_cast<std::chrono::nanoseconds>(elapsed).count();
 }

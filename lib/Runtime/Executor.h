@@ -9,7 +9,7 @@
 
 namespace weft {
 
-/// Nanoseconds that each launch of a plan took, by its position.
+/// Nanoseconds that each launch of a plan took, by its position among them.
 using LaunchTimings = std::vector<int64_t>;
 
 /// Runs `plan` on `inputs` and puts its outputs into `outputs`, whose former contents are dropped.

@@ -12,4 +12,12 @@ bool runsOnDevice(const Launch &launch, LaunchPointers pointers, bool ranBefore)
   });
 }
 
+std::vector<const Launch *> Plan::launches() const {
+  std::vector<const Launch *> result;
+  for (const Step &step : steps)
+    if (const auto *launch = std::get_if<Launch>(&step))
+      result.push_back(launch);
+  return result;
+}
+
 } // namespace weft

@@ -1,4 +1,4 @@
-// What one call of a compiled program does: a straight list of launches over buffers.
+// What one call of a compiled program does: a straight list of steps over buffers.
 #pragma once
 
 #include "lib/Runtime/Device.h"
@@ -7,17 +7,19 @@
 #include "weft/abi.h"
 
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <variant>
 #include <vector>
 
 namespace weft {
 
 /// A buffer that a launch reads or writes.
 struct BufferReference {
-  enum class Kind : uint8_t { Input, Output, Constant, Arena };
+  enum class Kind : uint8_t { Input, Output, Constant, Prepared, Arena };
 
   Kind kind = Kind::Arena;
-  /// Which input, output or constant; 0 for the arena.
+  /// Which input, output, constant or prepared value; 0 for the arena.
   uint32_t index = 0;
   /// Bytes from the buffer's start: where in the arena, 0 for the other kinds.
   uint64_t offset = 0;
@@ -26,7 +28,7 @@ struct BufferReference {
 /// Where an output's memory comes from.
 struct OutputSource {
   enum class Kind : uint8_t {
-    /// A block of its own, which launches write.
+    /// A block of its own, which steps write.
     Fresh,
     /// The same storage as an input, which no launch writes; a copy of it if it is foreign.
     Input,
@@ -35,14 +37,12 @@ struct OutputSource {
     /// launch that writes the output reads an element of the input no later than it writes the
     /// same element, and no later launch reads the input.
     DonatedInput,
-    /// A copy of a constant.
-    Constant,
     /// The same storage as an earlier output.
     Output,
   };
 
   Kind kind = Kind::Fresh;
-  /// Which input, constant or output; 0 for Fresh.
+  /// Which input or output; 0 for Fresh.
   uint32_t index = 0;
 };
 
@@ -64,14 +64,38 @@ struct Launch {
   const DeviceFunction *deviceFunction = nullptr;
   /// Does the same as the launch before it, which has tensor maps, without them.
   bool isAlternative = false;
+  /// How many tasks a thread takes at a time: some microseconds of work.
+  int64_t chunk = 1;
 };
+
+class PreparedProgram;
+
+/// Values that depend on some inputs and on constants alone: computed when these inputs' storages
+/// are seen together for the first time, and kept with them (PreparedValues).
+struct Prepare {
+  std::shared_ptr<const PreparedProgram> program;
+  /// The program's inputs: the plan's, constants, or values prepared before.
+  std::vector<BufferReference> inputs;
+  /// The number of the first of its results among the plan's prepared values.
+  uint32_t firstValue = 0;
+};
+
+/// Fills a buffer with what is in another one: an output that no launch writes.
+struct Copy {
+  BufferReference from;
+  BufferReference to;
+  uint64_t bytes = 0;
+};
+
+/// The steps that there are; whoever walks a plan knows them all.
+using Step = std::variant<Launch, Prepare, Copy>;
 
 /// True if `launch`, of a plan for a device, is to run on buffers at `pointers`: if it has tasks,
 /// if the addresses suit its tensor maps, and, as an alternative, if the launch before it did not.
 bool runsOnDevice(const Launch &launch, LaunchPointers pointers, bool ranBefore);
 
-/// The launches run one after the other: each sees all that the ones before it wrote. The code of
-/// the stages is kept alive by whoever holds the plan.
+/// The steps run one after the other: each sees all that the ones before it wrote. The code of the
+/// stages is kept alive by whoever holds the plan.
 struct Plan {
   std::vector<TensorSignature> inputs;
   std::vector<TensorSignature> outputs;
@@ -80,9 +104,14 @@ struct Plan {
   std::vector<StorageRef> constants;
   /// Scratch memory of one execution; launches find theirs by offset, aligned to 64 bytes.
   uint64_t arenaBytes = 0;
-  std::vector<Launch> launches;
+  std::vector<Step> steps;
+  /// How many values the prepare steps have in all.
+  uint32_t preparedValues = 0;
   /// Where the launches run and all the memory is; null for this processor.
   Device *device = nullptr;
+
+  /// The launches among the steps, in their order.
+  std::vector<const Launch *> launches() const;
 };
 
 } // namespace weft

@@ -9,6 +9,7 @@ RuntimeOptions RuntimeOptions::fromEnvironment(const Environment &environment) {
   if (auto count = integerOption(environment, "WEFT_NUM_THREADS", 1, maximumThreadCount))
     options.threadCount = static_cast<int>(*count);
   options.allocatorCacheBytes = byteSizeOption(environment, "WEFT_ALLOCATOR_CACHE_BYTES");
+  options.preparedBytes = byteSizeOption(environment, "WEFT_PREPARED_BYTES");
   return options;
 }
 
@@ -19,6 +20,10 @@ int RuntimeOptions::resolveThreadCount(int cores) const {
 uint64_t RuntimeOptions::resolveAllocatorCacheBytes(uint64_t memoryBytes) const {
   constexpr uint64_t gibibyte = uint64_t(1) << 30;
   return allocatorCacheBytes.value_or(std::min(gibibyte, memoryBytes / 4));
+}
+
+uint64_t RuntimeOptions::resolvePreparedBytes(uint64_t memoryBytes) const {
+  return preparedBytes.value_or(memoryBytes / 2);
 }
 
 } // namespace weft

@@ -2,6 +2,7 @@
 
 #include "lib/Runtime/Allocator.h"
 #include "lib/Runtime/Device.h"
+#include "lib/Runtime/PreparedValues.h"
 
 #include <cstring>
 
@@ -9,6 +10,12 @@ namespace weft {
 
 StorageRef Storage::wrap(void *data, uint64_t bytes, Deleter deleter, void *context) {
   return StorageRef::adopt(new Storage(data, bytes, deleter, context));
+}
+
+StorageRef Storage::wrapConstant(void *data, uint64_t bytes, Deleter deleter, void *context) {
+  StorageRef wrapped = wrap(data, bytes, deleter, context);
+  wrapped->writableOutside = false;
+  return wrapped;
 }
 
 StorageRef Storage::wrapOnDevice(void *data, uint64_t bytes, Device &device, Deleter deleter,
@@ -24,7 +31,28 @@ StorageRef Storage::onDevice(void *data, uint64_t bytes, Device &device) {
   return StorageRef::adopt(storage);
 }
 
+uint64_t Storage::preparedSerial() {
+  uint64_t found = serial.load();
+  if (found != 0)
+    return found;
+  uint64_t fresh = PreparedValues::newNumber();
+  return serial.compare_exchange_strong(found, fresh) ? fresh : found;
+}
+
+void Storage::setWritableOutside() {
+  writableOutside.store(true);
+  dropPrepared();
+}
+
+void Storage::dropPrepared() {
+  if (serial.load() == 0)
+    return;
+  if (uint64_t number = serial.exchange(0))
+    PreparedValues::process().drop(number);
+}
+
 void Storage::destroy() {
+  dropPrepared();
   if (!foreign && !owner) {
     Allocator::process().recycle(*this);
     return;

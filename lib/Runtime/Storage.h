@@ -21,6 +21,9 @@ public:
   /// when the memory outlives every reference.
   static StorageRef wrap(void *data, uint64_t bytes, Deleter deleter, void *context);
 
+  /// The same for memory that nobody writes, as of a file with weights.
+  static StorageRef wrapConstant(void *data, uint64_t bytes, Deleter deleter, void *context);
+
   /// The same for foreign memory of `device`.
   static StorageRef wrapOnDevice(void *data, uint64_t bytes, Device &device, Deleter deleter,
                                  void *context);
@@ -44,6 +47,23 @@ public:
   /// Where the memory is; null for the host's.
   Device *device() const { return owner; }
 
+  /// Says that somebody outside may write the memory from now on: nothing is prepared of it.
+  void setWritableOutside();
+
+  /// True if values that depend on the contents may be kept with it, as nothing writes it without
+  /// `beginOverwrite`.
+  bool canPrepare() const { return !writableOutside.load(); }
+
+  /// A number that no other storage ever has, made at the first call: what prepared values know the
+  /// storage by. It is another one after `beginOverwrite`.
+  uint64_t preparedSerial();
+
+  /// True if the number is still that one, and the storage's contents are still its own.
+  bool isPreparedAs(uint64_t number) const { return serial.load() == number && canPrepare(); }
+
+  /// Before the holder of the only reference writes it again: drops what was prepared of it.
+  void beginOverwrite() { dropPrepared(); }
+
   /// True when the caller's reference is the only one.
   bool uniquelyOwned() const { return references.load(std::memory_order_acquire) == 1; }
 
@@ -60,9 +80,15 @@ private:
 
   Storage(void *data, uint64_t bytes) : dataPointer(data), byteCount(bytes) {}
   Storage(void *data, uint64_t bytes, Deleter deleter, void *context)
-      : dataPointer(data), byteCount(bytes), deleter(deleter), context(context), foreign(true) {}
+      : dataPointer(data),
+        byteCount(bytes),
+        deleter(deleter),
+        context(context),
+        foreign(true),
+        writableOutside(true) {}
 
   void destroy();
+  void dropPrepared();
 
   std::atomic<uint64_t> references = 1;
   void *dataPointer;
@@ -70,7 +96,10 @@ private:
   Deleter deleter = nullptr;
   void *context = nullptr;
   Device *owner = nullptr;
+  /// 0 as long as nothing is prepared of it.
+  std::atomic<uint64_t> serial = 0;
   bool foreign = false;
+  std::atomic<bool> writableOutside = false;
 };
 
 /// A counted reference to a Storage, or null.

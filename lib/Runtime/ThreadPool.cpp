@@ -24,7 +24,7 @@ constexpr int spinPauses = 4000;
 constexpr size_t workerStackBytes = size_t(16) << 20;
 
 /// floor(tasks * t / n) without overflow.
-int64_t rangeBegin(int64_t tasks, int t, int n) { return tasks / n * t + tasks % n * t / n; }
+int64_t shareBegin(int64_t tasks, int t, int n) { return tasks / n * t + tasks % n * t / n; }
 
 /// With more threads than cores, a spinning thread would keep a working one from its core.
 int spinsFor(int threads) { return threads <= hostInfo().cores ? spinPauses : 0; }
@@ -35,10 +35,10 @@ constinit thread_local bool ThreadPool::insideBody = false;
 
 /// The workers, and the one job that they may have at a time.
 ///
-/// Each worker has a word of its own. The caller writes the job and opens the words of the ranges;
-/// whoever closes a word again, the worker or the caller that is done with its own range, has the
-/// range. So a worker that wakes late finds its word closed and touches nothing, and only who holds
-/// a range reads the job.
+/// Each worker has a word of its own. The caller writes the job and the shares, and opens the words
+/// of those who take part; whoever closes a word again, the worker or the caller that finds no
+/// chunk left, accounts for it. So a worker that wakes late finds its word closed and touches
+/// nothing, and only who has closed a word reads the job and the shares.
 class ThreadPool::Team {
 public:
   explicit Team(int threads) : spins(spinsFor(threads)) {}
@@ -55,11 +55,18 @@ public:
 private:
   enum State : uint32_t { Idle, Asleep, Open, Stop };
 
+  /// Tasks of which nobody has taken [next, end) yet.
+  struct alignas(64) Share {
+    /// Unsigned: takers that come too late count beyond the end.
+    std::atomic<uint64_t> next = 0;
+    uint64_t end = 0;
+  };
+
   struct alignas(64) Worker {
     std::atomic<uint32_t> state = Idle;
     Team *team = nullptr;
-    /// The range that is this worker's: from 1, as 0 is the caller's.
-    int range = 0;
+    /// The share that this worker begins with: from 1, as 0 is the caller's.
+    int share = 0;
     pthread_t thread{};
 
     void loop();
@@ -72,8 +79,11 @@ private:
   static constexpr uint32_t callerAsleep = uint32_t(1) << 31;
 
   void startWorkers(int needed);
-  void runRange(int range) noexcept;
-  void finishRange();
+  void divide();
+  void runChunks(int first);
+  void runShare(Share &share);
+  void runChunk(int64_t begin, int64_t end) noexcept;
+  void finish();
   void awaitWorkers();
 
   /// Pauses before a waiting thread sleeps.
@@ -81,9 +91,11 @@ private:
   std::mutex mutex;
   std::vector<std::unique_ptr<Worker>> workers;
   Job job{};
+  std::unique_ptr<Share[]> shares;
+  int shareCapacity = 0;
   std::atomic<bool> failed = false;
   std::exception_ptr failure;
-  /// Ranges other than the caller's own that are not finished.
+  /// Workers whose words were opened and that are not accounted for.
   alignas(64) std::atomic<uint32_t> pending = 0;
 };
 
@@ -92,8 +104,8 @@ void ThreadPool::Team::Worker::loop() {
   while (awaitWork() != Stop) {
     if (!claim())
       continue;
-    team->runRange(range);
-    team->finishRange();
+    team->runChunks(share);
+    team->finish();
   }
 }
 
@@ -139,7 +151,7 @@ void ThreadPool::Team::startWorkers(int needed) {
   while (error == 0 && static_cast<int>(workers.size()) < needed) {
     auto worker = std::make_unique<Worker>();
     worker->team = this;
-    worker->range = static_cast<int>(workers.size()) + 1;
+    worker->share = static_cast<int>(workers.size()) + 1;
     auto entry = [](void *argument) -> void * {
       static_cast<Worker *>(argument)->loop();
       return nullptr;
@@ -174,17 +186,44 @@ void ThreadPool::Team::resize(int threads) {
   }
 }
 
-void ThreadPool::Team::runRange(int range) noexcept {
+/// Writes the shares of the job.
+void ThreadPool::Team::divide() {
+  if (shareCapacity < job.shares) {
+    shares.reset(new Share[job.shares]);
+    shareCapacity = job.shares;
+  }
+  for (int index = 0; index < job.shares; ++index) {
+    shares[index].next.store(shareBegin(job.tasks, index, job.shares), std::memory_order_relaxed);
+    shares[index].end = shareBegin(job.tasks, index + 1, job.shares);
+  }
+}
+
+void ThreadPool::Team::runShare(Share &share) {
+  auto chunk = static_cast<uint64_t>(job.chunk);
+  while (share.next.load(std::memory_order_relaxed) < share.end) {
+    uint64_t begin = share.next.fetch_add(chunk, std::memory_order_relaxed);
+    if (begin < share.end)
+      runChunk(static_cast<int64_t>(begin),
+               static_cast<int64_t>(std::min(begin + chunk, share.end)));
+  }
+}
+
+void ThreadPool::Team::runChunk(int64_t begin, int64_t end) noexcept {
   try {
-    job.call(job.context, rangeBegin(job.tasks, range, job.ranges),
-             rangeBegin(job.tasks, range + 1, job.ranges));
+    job.call(job.context, begin, end);
   } catch (...) {
     if (!failed.exchange(true, std::memory_order_relaxed))
       failure = std::current_exception();
   }
 }
 
-void ThreadPool::Team::finishRange() {
+/// Takes chunks of the share `first`, then of those that follow, until none is left.
+void ThreadPool::Team::runChunks(int first) {
+  for (int step = 0; step < job.shares; ++step)
+    runShare(shares[(first + step) % job.shares]);
+}
+
+void ThreadPool::Team::finish() {
   if (pending.fetch_sub(1, std::memory_order_acq_rel) == (callerAsleep | 1))
     futexWakeOne(pending);
 }
@@ -207,21 +246,22 @@ bool ThreadPool::Team::tryRun(const Job &newJob) {
   std::unique_lock lock(mutex, std::try_to_lock);
   if (!lock.owns_lock())
     return false;
-  int others = newJob.ranges - 1;
+  int others = newJob.shares - 1;
   startWorkers(others);
   job = newJob;
+  if (job.chunk <= 0)
+    job.chunk = job.tasks / job.shares + 1;
+  divide();
   pending.store(static_cast<uint32_t>(others), std::memory_order_relaxed);
   for (int index = 0; index < others; ++index)
     workers[index]->post(Open);
 
   insideBody = true;
-  runRange(0);
-  // Workers woken last are the likeliest not to have begun.
+  runChunks(0);
+  // Those who have not begun find nothing left.
   for (int index = others - 1; index >= 0; --index)
-    if (workers[index]->claim()) {
-      runRange(index + 1);
-      finishRange();
-    }
+    if (workers[index]->claim())
+      finish();
   insideBody = false;
   awaitWorkers();
 

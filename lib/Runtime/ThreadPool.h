@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <type_traits>
+#include <utility>
 
 namespace weft {
 
@@ -34,18 +35,22 @@ public:
   void start(int threads);
 
   /// Calls `body(begin, end)` for contiguous ranges that cover [0, tasks), and returns when all are
-  /// done. There are n = min(tasks, maximumThreads, threadCount()) ranges; range t is
-  /// [tasks*t/n, tasks*(t+1)/n). Worker t takes range t, unless the caller has finished its own
-  /// first and takes it.
+  /// done. Each of n = min(ceil(tasks / chunk), maximumThreads, threadCount()) threads begins with
+  /// a share of its own, [tasks*t/n, tasks*(t+1)/n), of which it takes `chunk` tasks at a time, so
+  /// that loops one after the other find their data where they left it; who is done takes chunks of
+  /// the others' shares. Without a chunk a share is taken as one.
   ///
-  /// One range, [0, tasks), is run on the caller instead when it is itself inside a body, or when
-  /// another thread is using the workers. If bodies throw, one of the exceptions is rethrown here
-  /// after all ranges have ended. Throws weft::Error when a worker cannot be started.
-  template <typename Body> void parallelFor(int64_t tasks, int maximumThreads, Body &&body) {
+  /// One range, [0, tasks), is run on the caller instead when there is one chunk, when the caller
+  /// is itself inside a body, or when another thread is using the workers. If bodies throw, one of
+  /// the exceptions is rethrown here after all ranges have ended. Throws weft::Error when a worker
+  /// cannot be started.
+  template <typename Body>
+  void parallelFor(int64_t tasks, int maximumThreads, int64_t chunk, Body &&body) {
     if (tasks <= 0)
       return;
-    int64_t ranges = std::min({tasks, int64_t(maximumThreads), int64_t(threadCount())});
-    if (ranges <= 1 || insideBody) {
+    int64_t chunks = (tasks - 1) / std::max<int64_t>(chunk, 1) + 1;
+    int64_t shares = std::min({chunks, int64_t(maximumThreads), int64_t(threadCount())});
+    if (shares <= 1 || insideBody) {
       body(int64_t(0), tasks);
       return;
     }
@@ -53,7 +58,10 @@ public:
       (*static_cast<std::remove_reference_t<Body> *>(context))(begin, end);
     };
     auto *context = const_cast<void *>(static_cast<const void *>(std::addressof(body)));
-    run({call, context, tasks, static_cast<int>(ranges)});
+    run({call, context, tasks, chunk, static_cast<int>(shares)});
+  }
+  template <typename Body> void parallelFor(int64_t tasks, int maximumThreads, Body &&body) {
+    parallelFor(tasks, maximumThreads, 0, std::forward<Body>(body));
   }
 
 private:
@@ -61,7 +69,9 @@ private:
     void (*call)(void *context, int64_t begin, int64_t end);
     void *context;
     int64_t tasks;
-    int ranges;
+    /// 0: a share as one.
+    int64_t chunk;
+    int shares;
   };
   class Team;
 
@@ -69,7 +79,7 @@ private:
 
   void run(const Job &job);
 
-  /// True on workers, and on a caller while it runs its own ranges.
+  /// True on workers, and on a caller while it takes part.
   static constinit thread_local bool insideBody;
 
   std::atomic<int> count;

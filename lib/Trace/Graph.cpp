@@ -307,13 +307,16 @@ OwningOpRef<ModuleOp> Graph::finish(llvm::ArrayRef<ValueId> outputs) {
   function.setFunctionType(
       builder.getFunctionType(block->getArgumentTypes(), TypeRange(ValueRange(results))));
   // All at once: the list of attributes is made anew each time it is set.
-  auto isDonated =
-      builder.getDictionaryAttr(builder.getNamedAttr("weft.donated", builder.getUnitAttr()));
+  auto mark = [&](StringRef name) {
+    return builder.getDictionaryAttr(builder.getNamedAttr(name, builder.getUnitAttr()));
+  };
   llvm::SmallVector<DictionaryAttr> attributes(function.getNumArguments(),
                                                builder.getDictionaryAttr({}));
+  for (unsigned number : hidden)
+    attributes[number] = mark("weft.hidden");
   for (unsigned number : donated)
-    attributes[number] = isDonated;
-  if (!donated.empty())
+    attributes[number] = mark("weft.donated");
+  if (!donated.empty() || !hidden.empty())
     function.setAllArgAttrs(attributes);
   values.clear();
   return std::move(module);

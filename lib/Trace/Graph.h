@@ -25,6 +25,10 @@ public:
   /// Says that the caller may give up the buffer of input `number`.
   void donateInput(unsigned number) { donated.push_back(number); }
 
+  /// Says that input `number` is a tensor from outside, which keeps its storage from call to call
+  /// as long as nobody gives it another value.
+  void hideInput(unsigned number) { hidden.push_back(number); }
+
   unsigned inputCount() { return block->getNumArguments(); }
 
   /// Applies an op after promoting its operands; the results, in order.
@@ -94,7 +98,7 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> module;
   mlir::Block *block;
   llvm::SmallVector<Entry> values;
-  llvm::SmallVector<unsigned> donated;
+  llvm::SmallVector<unsigned> donated, hidden;
   /// The ops of the function up to the last one that was counted.
   size_t length = 0;
   mlir::Operation *lastCounted = nullptr;

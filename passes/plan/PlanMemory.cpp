@@ -17,6 +17,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "passes/Passes.h"
 #include "passes/plan/LaunchArguments.h"
+#include "passes/plan/PlanSteps.h"
 
 #include "llvm/ADT/bit.h"
 #include <array>
@@ -186,13 +187,6 @@ private:
 
   std::vector<Slot> slots;
 };
-
-/// The value whose memory `value` is: reshapes share it.
-Value storageOf(Value value) {
-  while (auto reshape = value.getDefiningOp<ReshapeOp>())
-    value = reshape.getX();
-  return value;
-}
 
 struct PlanMemory : impl::PlanMemoryBase<PlanMemory> {
   using PlanMemoryBase::PlanMemoryBase;

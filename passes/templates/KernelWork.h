@@ -17,6 +17,8 @@ KernelWork workOf(KernelOp kernel);
 inline constexpr int64_t bytesPerNanosecond = 15, operationsPerNanosecond = 25;
 /// How much work makes another thread pay.
 inline constexpr int64_t nanosecondsPerThread = 8000;
+/// How much work a thread takes at a time: much more than taking it costs.
+inline constexpr int64_t nanosecondsPerChunk = 4000;
 /// The most threads that a launch asks for.
 inline constexpr int64_t mostThreads = 1024;
 

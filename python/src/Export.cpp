@@ -275,7 +275,10 @@ std::shared_ptr<const Executable> Program::compileFor(llvm::ArrayRef<Array> inpu
   mlir::OwningOpRef<mlir::ModuleOp> copy = getModule().clone();
   turnWeightsToArguments(*copy);
   mlir::OwningOpRef<mlir::ModuleOp> instance = instantiate(*copy, bindings);
-  return Compiler::instance().compile(*instance);
+  hideWeights(*instance);
+  CompileOptions options;
+  options.prepare = true;
+  return Compiler::instance().compile(*instance, options);
 }
 
 ProgramResult Program::run(llvm::ArrayRef<Array> inputs) {

@@ -266,6 +266,8 @@ template <typename Form> static PyRef exportTensor(const TensorValue &value, boo
   auto owner = std::make_unique<Export<Form>>();
   Export<Form> *exported = owner.get();
   exported->storage = copy ? copyOf(*value.storage) : value.storage;
+  // Not every library heeds that it may not write.
+  exported->storage->setWritableOutside();
   exported->shape = value.shape;
   auto strides = denseStrides(value.shape, 1);
   exported->strides.assign(strides.begin(), strides.end());

@@ -129,6 +129,7 @@ static void compile(JitState &state, Specialization &specialization) {
   Statistics before = Compiler::threadStatistics();
   CompileOptions options;
   options.device = specialization.device;
+  options.prepare = state.prepare;
   std::shared_ptr<const Executable> executable = Compiler::instance().compile(*copy, options);
   // Threads may compile the same at once; calls run the first.
   if (!specialization.executable)
@@ -182,9 +183,9 @@ static PyObject *callJit(PyObject *self, PyObject *const *arguments, size_t flag
 static PyObject *construct(PyTypeObject *type, PyObject *arguments, PyObject *) {
   return guarded([&]() -> PyObject * {
     PyObject *function, *numbers, *names;
-    int strict = 0;
-    if (!PyArg_ParseTuple(arguments, "OO!O!|p:JitFunction", &function, &PyTuple_Type, &numbers,
-                          &PyTuple_Type, &names, &strict))
+    int strict = 0, prepare = 1;
+    if (!PyArg_ParseTuple(arguments, "OO!O!|pp:JitFunction", &function, &PyTuple_Type, &numbers,
+                          &PyTuple_Type, &names, &strict, &prepare))
       return nullptr;
     PyRef self = checked(type->tp_alloc(type, 0));
     JitObject *jit = asJit(self.get());
@@ -192,6 +193,7 @@ static PyObject *construct(PyTypeObject *type, PyObject *arguments, PyObject *) 
     jit->state = new JitState();
     jit->state->function = PyRef::borrow(function);
     jit->state->strict = strict;
+    jit->state->prepare = prepare;
     for (int64_t number : shapeFrom(numbers, "static_argnums"))
       jit->state->staticNumbers.push_back(number);
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); ++i)
@@ -264,7 +266,7 @@ static PyObject *lower(PyObject *self, PyObject *const *arguments, Py_ssize_t co
     FlatArguments flat;
     flattenCall(state, arguments, size_t(count), keywordNames, flat);
     Call call = specializedCall(state, flat, arguments, size_t(count), keywordNames);
-    return newLowered(*call.specialization).release();
+    return newLowered(*call.specialization, state.prepare).release();
   });
 }
 

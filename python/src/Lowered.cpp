@@ -11,8 +11,9 @@ namespace {
 
 class Lowered {
 public:
-  explicit Lowered(const Specialization &specialization)
+  Lowered(const Specialization &specialization, bool prepare)
       : module(specialization.module), executable(specialization.executable) {
+    options.prepare = prepare;
     options.device = specialization.device;
     if (options.device)
       options.target = options.device->target();
@@ -31,12 +32,13 @@ public:
     return Compiler::instance().lower(*copy, level, options);
   }
 
-  const std::vector<KernelReport> &kernels() {
+  /// The kernels of a call, and those that run when storages are first seen.
+  const Executable &compiled() {
     if (!executable) {
       mlir::OwningOpRef<mlir::ModuleOp> copy = (*module)->clone();
       executable = Compiler::instance().compile(*copy, options);
     }
-    return executable->kernels;
+    return *executable;
   }
 
 private:
@@ -47,18 +49,18 @@ private:
 
 } // namespace
 
-static py::list kernelList(Lowered &lowered) {
+static py::list kernelList(Lowered &lowered, bool prepared) {
   return translated([&] {
     py::list result;
-    for (const KernelReport &kernel : lowered.kernels()) {
+    const Executable &executable = lowered.compiled();
+    for (const KernelReport &kernel : prepared ? executable.prepared : executable.kernels)
       result.append(kernelRow(kernel));
-    }
     return result;
   });
 }
 
-PyRef weft::newLowered(const Specialization &specialization) {
-  return PyRef::steal(py::cast(Lowered(specialization)).release().ptr());
+PyRef weft::newLowered(const Specialization &specialization, bool prepare) {
+  return PyRef::steal(py::cast(Lowered(specialization, prepare)).release().ptr());
 }
 
 void weft::registerLowered(py::module_ &module) {
@@ -72,5 +74,5 @@ void weft::registerLowered(py::module_ &module) {
           "The IR after a phase: \"weft\", \"kernels\", \"loops\", \"llvm\" or \"asm\" (for a GPU: "
           "\"ptx\").")
       .def("_for_target", &Lowered::forTarget)
-      .def("_kernels", kernelList);
+      .def("_kernels", kernelList, py::arg("prepared") = false);
 }

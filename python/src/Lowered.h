@@ -8,7 +8,7 @@
 namespace weft {
 
 /// A Python object of class Lowered. Throws.
-PyRef newLowered(const Specialization &specialization);
+PyRef newLowered(const Specialization &specialization, bool prepare);
 
 /// Adds the class Lowered to the module.
 void registerLowered(pybind11::module_ &module);

@@ -1,6 +1,7 @@
 // The extension module weft._core.
 #include "lib/Compiler/Compiler.h"
 #include "lib/Runtime/Allocator.h"
+#include "lib/Runtime/PreparedValues.h"
 #include "lib/Runtime/ThreadPool.h"
 #include "lib/Support/Interpreter.h"
 #include "lib/Trace/ExecutableCache.h"
@@ -197,6 +198,10 @@ static py::dict statistics() {
   result["interop_copies"] = interopCopies;
   result["device_copies"] = deviceCopies.count;
   result["device_copy_bytes"] = deviceCopies.bytes;
+  PreparedStatistics prepared = PreparedValues::process().statistics();
+  result["prepared_values"] = prepared.computed;
+  result["prepared_hits"] = prepared.hits;
+  result["prepared_bytes"] = prepared.bytes;
   Statistics compiler = Compiler::instance().statistics();
   result["compiles"] = compiler.compiles;
   result["kernels"] = compiler.launches;
@@ -217,6 +222,7 @@ static py::dict statistics() {
 /// Gives memory back that is kept for reuse. Returns its bytes.
 static uint64_t trim() {
   CompiledCache::clearAll();
+  PreparedValues::process().trim();
   uint64_t bytes = Compiler::instance().trim();
   bytes += Allocator::process().trim();
   malloc_trim(0);

@@ -16,7 +16,7 @@ static LaunchTimings measure(const Plan &plan, std::span<const StorageRef> input
   constexpr int64_t leastRuns = 10, mostRuns = 1000, enoughNanoseconds = 200'000'000;
   // Other references to the inputs keep the plan from writing into those that a call would donate.
   std::vector<StorageRef> kept(inputs.begin(), inputs.end());
-  LaunchTimings smallest(plan.launches.size(), std::numeric_limits<int64_t>::max()), timings;
+  LaunchTimings smallest(plan.launches().size(), std::numeric_limits<int64_t>::max()), timings;
   execute(plan, inputs);
   int64_t spent = 0;
   for (int64_t run = 0; run < leastRuns || (run < mostRuns && spent < enoughNanoseconds); ++run) {

@@ -28,7 +28,7 @@ StorageRef weft::storageOver(llvm::ArrayRef<char> bytes, DType dtype, std::share
     return newCopy(bytes);
   using Owner = std::shared_ptr<void>;
   auto release = [](void *context) { delete static_cast<Owner *>(context); };
-  return Storage::wrap(data, bytes.size(), release, new Owner(std::move(owner)));
+  return Storage::wrapConstant(data, bytes.size(), release, new Owner(std::move(owner)));
 }
 
 static py::object load(const std::string &path) {

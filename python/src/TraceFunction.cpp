@@ -590,9 +590,13 @@ void Tracer::finish() {
   std::vector<bool> changes(result->handles.size());
   for (const Effect &effect : result->effects)
     changes[effect.handle] = changes[effect.handle] || !effect.gradient;
-  for (size_t i = 0; i < result->hidden.size(); ++i)
-    if (result->hidden[i].handle >= 0 && changes[result->hidden[i].handle])
+  for (size_t i = 0; i < result->hidden.size(); ++i) {
+    int handle = result->hidden[i].handle;
+    if (handle >= 0 && changes[handle])
       scope->graph.donateInput(flat.leaves.size() + i);
+    else
+      scope->graph.hideInput(flat.leaves.size() + i);
+  }
   for (PyObject *object : flat.statics)
     result->statics.push_back(PyRef::borrow(object));
   auto module = scope->graph.finish(outputs);

@@ -175,6 +175,8 @@ for _public in (
 def stats(*, reset_peak: _builtins.bool = False) -> dict:
     """Counters of the process: calls, traced ops, compiles, kernels, cache hits, seconds, bytes.
 
+    ``prepared_values`` were computed for compiled functions and kept with the tensors that they
+    depend on, ``prepared_hits`` times one was found, and ``prepared_bytes`` are kept now.
     With ``reset_peak`` the measurement of ``peak_bytes_in_use`` begins anew after them.
     """
     counters = _core.statistics()
@@ -186,9 +188,9 @@ def stats(*, reset_peak: _builtins.bool = False) -> dict:
 def trim() -> _builtins.int:
     """Gives back memory that is kept for reuse, and returns how many bytes that were.
 
-    Freed blocks, the plans of operations, gradients and exported programs, and the code of kernels
-    that nothing uses any more. Functions that were compiled stay so; the rest is made again when it
-    is needed. Up to 512 KiB for each other thread stay with that thread.
+    Freed blocks, prepared values, the plans of operations, gradients and exported programs, and the
+    code of kernels that nothing uses any more. Functions that were compiled stay so; the rest is
+    made again when it is needed. Up to 512 KiB for each other thread stay with that thread.
     """
     return _core.trim()
 

@@ -22,7 +22,7 @@ class CompiledFunction(_core.JitFunction):
     of its object.
     """
 
-    _options: tuple[tuple[int, ...], tuple[str, ...], bool]
+    _options: tuple[tuple[int, ...], tuple[str, ...], bool, bool]
 
     def __copy__(self) -> CompiledFunction:
         return self
@@ -62,10 +62,15 @@ class CompiledFunction(_core.JitFunction):
         return self._statistics()
 
     def explain(self, *args: Any, **kwargs: Any) -> str:
-        """What the call with these arguments runs: kernel by kernel, and why it was traced anew."""
+        """What the call with these arguments runs: kernel by kernel, and why it was traced anew.
+
+        Apart stand the kernels that run when tensors from outside are first seen: what they
+        compute is kept with these tensors.
+        """
         from ._explain import explain_text
 
-        return explain_text(self._lower(*args, **kwargs)._kernels(), self._statistics())
+        lowered = self._lower(*args, **kwargs)
+        return explain_text(lowered._kernels(), lowered._kernels(True), self._statistics())
 
     def profile(self, *args: Any, **kwargs: Any) -> Profile:
         """The time of each kernel of the call with these arguments; prints as a table.
@@ -109,6 +114,7 @@ def jit(
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
     strict: bool = False,
+    prepare: bool = True,
 ) -> Any:
     """Compiles a function; usable as a decorator.
 
@@ -123,6 +129,8 @@ def jit(
             in them too; another type or value traces again, and so does a change of a list, dict
             or object.
         strict: whether reading what can't be watched (a clock, a file, an iterator) is an error.
+        prepare: whether what depends on tensors from outside alone, as a transposed weight, is
+            computed once for each of them and kept with it. The results are the same.
 
     Raises:
         DTypeError: ``fun`` can't be called. OptionError: a static argument has no parameter.
@@ -130,7 +138,11 @@ def jit(
     """
     if fun is None:
         return functools.partial(
-            jit, static_argnums=static_argnums, static_argnames=static_argnames, strict=strict
+            jit,
+            static_argnums=static_argnums,
+            static_argnames=static_argnames,
+            strict=strict,
+            prepare=prepare,
         )
     if not callable(fun):
         raise _fail(DTypeError, f"jit takes a function, not a {type(fun).__name__}")
@@ -138,13 +150,17 @@ def jit(
         return fun
     numbers = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
-    return _compiled(fun, *_static_parameters(fun, numbers, names), strict)
+    return _compiled(fun, *_static_parameters(fun, numbers, names), strict, prepare)
 
 
 def _compiled(
-    function: Callable, numbers: tuple[int, ...], names: tuple[str, ...], strict: bool = False
+    function: Callable,
+    numbers: tuple[int, ...],
+    names: tuple[str, ...],
+    strict: bool = False,
+    prepare: bool = True,
 ) -> CompiledFunction:
-    result = CompiledFunction(function, numbers, names, strict)
-    result._options = numbers, names, strict
+    result = CompiledFunction(function, numbers, names, strict, prepare)
+    result._options = numbers, names, strict, prepare
     functools.update_wrapper(result, function, updated=())
     return result

@@ -45,3 +45,14 @@ func.func @main(%x: tensor<?xf32>) -> tensor<?xf32> {
 func.func @main(%x: i32) {
   return
 }
+
+// -----
+
+func.func @main(%w: tensor<4xf32>) -> tensor<4xf32> {
+  // expected-error@+1 {{keeps values from call to call, which a compiled model does not; its prepared values are constants}}
+  %0 = weft.prepare @prepared(%w) : (tensor<4xf32>) -> tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+func.func private @prepared(%w: tensor<4xf32>) -> tensor<4xf32> {
+  return %w : tensor<4xf32>
+}

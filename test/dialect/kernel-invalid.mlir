@@ -159,3 +159,22 @@ func.func @f(%x: tensor<3xf32>) {
   %0 = weft.launch @k(%x) sizes [3, 2] {parameters = [1 : i64]} : (tensor<3xf32>) -> tensor<2xf32>
   return
 }
+
+// -----
+
+func.func @no_function(%w: tensor<3xf32>) -> tensor<3xf32> {
+  // expected-error@+1 {{there is no function @prepare}}
+  %0 = weft.prepare @prepare(%w) : (tensor<3xf32>) -> tensor<3xf32>
+  return %0 : tensor<3xf32>
+}
+
+// -----
+
+func.func @prepare(%w: tensor<3xf32>) -> tensor<3xf32> {
+  return %w : tensor<3xf32>
+}
+func.func @other_types(%w: tensor<4xf32>) -> tensor<3xf32> {
+  // expected-error@+1 {{takes 'tensor<4xf32>' and gives 'tensor<3xf32>', the function takes 'tensor<3xf32>' and gives 'tensor<3xf32>'}}
+  %0 = weft.prepare @prepare(%w) : (tensor<4xf32>) -> tensor<3xf32>
+  return %0 : tensor<3xf32>
+}

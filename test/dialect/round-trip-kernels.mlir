@@ -77,3 +77,13 @@ weft.kernel @scalar(%x: tensor<f32, #weft.sizes<>>) -> tensor<f32, #weft.sizes<>
                                           depth = 128, pack_lhs = true, pack_rhs = true>} {
   weft.yield %x : tensor<f32, #weft.sizes<>>
 }
+
+// CHECK-LABEL: func.func @prepares(
+// CHECK: weft.prepare @prepared(%{{.*}}) : (tensor<3xf32>) -> (tensor<3xf32>, tensor<3xf32>)
+func.func @prepares(%w: tensor<3xf32>) -> tensor<3xf32> {
+  %0:2 = weft.prepare @prepared(%w) : (tensor<3xf32>) -> (tensor<3xf32>, tensor<3xf32>)
+  return %0#1 : tensor<3xf32>
+}
+func.func private @prepared(%w: tensor<3xf32>) -> (tensor<3xf32>, tensor<3xf32>) {
+  return %w, %w : tensor<3xf32>, tensor<3xf32>
+}

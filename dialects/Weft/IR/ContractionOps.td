@@ -6,7 +6,8 @@ include "dialects/Weft/IR/ScanOps.td"
 
 defvar Contracted = DeclareOpInterfaceMethods<ContractionOpInterface>;
 
-def Weft_MatmulOp : Weft_InferredOp<"matmul", [Gradient, Contracted, FixedDimensions]> {
+def Weft_MatmulOp : Weft_InferredOp<"matmul", [Gradient,
+    DeclareOpInterfaceMethods<ContractionOpInterface, ["arrangeRightOperand"]>, FixedDimensions]> {
   let summary = "The product of matrices: lhs [B..., M, K], rhs [B..., K, N], result [B..., M, N].";
   let description = [{
     `transpose_lhs` and `transpose_rhs` say that the last two dimensions of an operand are stored

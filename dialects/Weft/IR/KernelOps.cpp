@@ -134,4 +134,18 @@ LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   return check("output", getOutputs().getTypes(), kernel.getResultTypes());
 }
 
+LogicalResult PrepareOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  Operation *found = symbols.lookupNearestSymbolFrom(*this, getFunctionAttr());
+  auto function = dyn_cast_or_null<FunctionOpInterface>(found);
+  if (!function || isa<KernelOp>(found))
+    return emitOpError() << "there is no function " << getFunctionAttr();
+  if (TypeRange(function.getArgumentTypes()) != getInputs().getTypes() ||
+      TypeRange(function.getResultTypes()) != getOutputs().getTypes())
+    return emitOpError() << "takes " << getInputs().getTypes() << " and gives "
+                         << getOutputs().getTypes() << ", the function takes "
+                         << TypeRange(function.getArgumentTypes()) << " and gives "
+                         << TypeRange(function.getResultTypes());
+  return success();
+}
+
 } // namespace weft

@@ -1,4 +1,4 @@
-// Kernels: fused groups of ops, generic in their sizes, and the calls of them.
+// Kernels: fused groups of ops, generic in their sizes, and the steps of a plan that run them.
 #ifndef WEFT_KERNEL_OPS_TD
 #define WEFT_KERNEL_OPS_TD
 
@@ -52,6 +52,21 @@ def Weft_LaunchOp : Op<Weft_Dialect, "launch",
   let results = (outs Variadic<Weft_Tensor>:$outputs);
   let assemblyFormat = [{
     $kernel `(` $inputs `)` `sizes` custom<Sizes>($sizes) attr-dict `:` functional-type($inputs, $outputs)
+  }];
+}
+
+def Weft_PrepareOp : Op<Weft_Dialect, "prepare",
+    [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "Values that are computed when their operands are first seen";
+  let description = [{
+    The results of `function`, which depend on nothing but the operands, tensors that hardly ever
+    change, and on constants. Whoever runs the program keeps them with the memory of the operands
+    (lib/Runtime/PreparedValues.h); a compiled object holds them as constants.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$function, Variadic<Weft_Tensor>:$inputs);
+  let results = (outs Variadic<Weft_Tensor>:$outputs);
+  let assemblyFormat = [{
+    $function `(` $inputs `)` attr-dict `:` functional-type($inputs, $outputs)
   }];
 }
 

@@ -224,7 +224,12 @@ def ContractionOpInterface : OpInterface<"ContractionOpInterface", [DimensionOpI
   }];
   let methods = [InterfaceMethod<
     "The loops, outermost first within each kind, and where each operand and the result is accessed.",
-    "::weft::Contraction", "getContraction">];
+    "::weft::Contraction", "getContraction">,
+    InterfaceMethod<[{
+      The right operand in the order in which a processor reads it, its columns side by side: builds
+      it and makes the op read that. False, and no change, if it is in that order already.
+    }],
+    "bool", "arrangeRightOperand", (ins "::mlir::OpBuilder &":$builder), "", "return false;">];
 }
 
 #endif

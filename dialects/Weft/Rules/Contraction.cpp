@@ -28,6 +28,20 @@ Contraction MatmulOp::getContraction() {
   return result;
 }
 
+bool MatmulOp::arrangeRightOperand(OpBuilder &builder) {
+  if (!getTransposeRhs())
+    return false;
+  auto type = cast<RankedTensorType>(getRhs().getType());
+  auto permutation = llvm::to_vector(llvm::seq<int64_t>(0, type.getRank()));
+  std::swap(permutation.back(), permutation[type.getRank() - 2]);
+  auto shape =
+      llvm::map_to_vector(permutation, [&](int64_t axis) { return type.getDimSize(axis); });
+  setOperand(1,
+             TransposeOp::create(builder, getLoc(), withShape(type, shape), getRhs(), permutation));
+  setTransposeRhs(false);
+  return true;
+}
+
 /// The contraction over an image [N, H, W, (G,) C], windows [N, Ho, Wo, (G,) O] and a weight
 /// [KH, KW, C, (G,) O]: the image is the left operand; either the windows or the weight are the
 /// result. The loops over the result's part are rows, those over the other's depth.

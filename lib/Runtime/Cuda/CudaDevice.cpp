@@ -150,10 +150,10 @@ unsigned blocksOf(const Launch &launch) {
 
 /// Calls `visit` with the number of each launch of a plan and whether it is to run.
 template <typename Visitor>
-void forLaunches(const Plan &plan, std::span<const LaunchPointers> pointers, Visitor visit) {
+void forLaunches(std::span<const DeviceLaunch> launches, Visitor visit) {
   bool runs = false;
-  for (size_t number = 0; number < plan.launches.size(); ++number) {
-    runs = runsOnDevice(plan.launches[number], pointers[number], runs);
+  for (size_t number = 0; number < launches.size(); ++number) {
+    runs = runsOnDevice(*launches[number].launch, launches[number].pointers, runs);
     visit(number, runs);
   }
 }
@@ -193,33 +193,35 @@ bool PlanGraph::Node::runs(const Launch &launch, LaunchPointers with) const {
   return tasks == launch.tasks && sizes == launch.sizes && std::ranges::equal(pointers, with);
 }
 
-bool PlanGraph::describes(const Plan &plan, std::span<const LaunchPointers> pointers) const {
-  if (!execution || nodes.size() != plan.launches.size())
+bool PlanGraph::describes(std::span<const DeviceLaunch> launches) const {
+  if (!execution || nodes.size() != launches.size())
     return false;
   bool same = true;
-  forLaunches(plan, pointers, [&](size_t number, bool runs) {
-    const Launch &launch = plan.launches[number];
+  forLaunches(launches, [&](size_t number, bool runs) {
+    const auto &[plannedLaunch, pointers] = launches[number];
+    const Launch &launch = *plannedLaunch;
     same &= nodes[number].function == (runs ? functionOf(launch).function : nullptr);
   });
   return same;
 }
 
-void PlanGraph::build(const Plan &plan, std::span<const LaunchPointers> pointers) {
+void PlanGraph::build(std::span<const DeviceLaunch> launches) {
   clear();
   const std::string what = device + ": building a graph";
   driver.check(driver.cuGraphCreate(&graph, 0), what);
   GraphNode previous = nullptr;
-  forLaunches(plan, pointers, [&](size_t number, bool runs) {
-    const Launch &launch = plan.launches[number];
+  forLaunches(launches, [&](size_t number, bool runs) {
+    const auto &[plannedLaunch, pointers] = launches[number];
+    const Launch &launch = *plannedLaunch;
     Node &node = nodes.emplace_back();
     if (!runs)
       return;
     node = {nullptr,
             functionOf(launch).function,
-            {pointers[number].begin(), pointers[number].end()},
+            {pointers.begin(), pointers.end()},
             launch.sizes,
             launch.tasks};
-    Arguments arguments(launch, pointers[number]);
+    Arguments arguments(launch, pointers);
     KernelNodeParameters parameters = nodeParameters(launch, arguments);
     driver.check(
         driver.cuGraphAddKernelNode_v2(&node.node, graph, &previous, previous ? 1 : 0, &parameters),
@@ -229,27 +231,28 @@ void PlanGraph::build(const Plan &plan, std::span<const LaunchPointers> pointers
   driver.check(driver.cuGraphInstantiateWithFlags(&execution, graph, 0), what);
 }
 
-void PlanGraph::update(const Plan &plan, std::span<const LaunchPointers> pointers) {
+void PlanGraph::update(std::span<const DeviceLaunch> launches) {
   for (size_t number = 0; number < nodes.size(); ++number) {
     Node &node = nodes[number];
-    const Launch &launch = plan.launches[number];
-    if (!node.node || node.runs(launch, pointers[number]))
+    const auto &[plannedLaunch, pointers] = launches[number];
+    const Launch &launch = *plannedLaunch;
+    if (!node.node || node.runs(launch, pointers))
       continue;
-    Arguments arguments(launch, pointers[number]);
+    Arguments arguments(launch, pointers);
     KernelNodeParameters parameters = nodeParameters(launch, arguments);
     driver.check(driver.cuGraphExecKernelNodeSetParams_v2(execution, node.node, &parameters),
                  device + ": updating a graph");
-    node.pointers.assign(pointers[number].begin(), pointers[number].end());
+    node.pointers.assign(pointers.begin(), pointers.end());
     node.sizes = launch.sizes;
     node.tasks = launch.tasks;
   }
 }
 
-void PlanGraph::run(const Plan &plan, std::span<const LaunchPointers> pointers, Stream stream) {
-  if (describes(plan, pointers))
-    update(plan, pointers);
+void PlanGraph::run(std::span<const DeviceLaunch> launches, Stream stream) {
+  if (describes(launches))
+    update(launches);
   else
-    build(plan, pointers);
+    build(launches);
   driver.check(driver.cuGraphLaunch(execution, stream), device + ": launching a graph");
 }
 
@@ -362,22 +365,23 @@ std::unique_ptr<DeviceModule> CudaDevice::load(std::string_view image) {
                                       multiprocessors);
 }
 
-void CudaDevice::run(const Plan &plan, std::span<const LaunchPointers> pointers) {
+void CudaDevice::run(const Plan &plan, std::span<const DeviceLaunch> launches) {
   enter();
   std::lock_guard lock(mutex);
   constexpr size_t fewestForGraph = 2, mostGraphs = 1024;
-  if (plan.launches.size() >= fewestForGraph) {
+  if (launches.size() >= fewestForGraph) {
     if (graphs.size() >= mostGraphs)
       graphs.clear();
-    graphs.try_emplace(&plan, driver, deviceName).first->second.run(plan, pointers, stream);
+    graphs.try_emplace(&plan, driver, deviceName).first->second.run(launches, stream);
     return;
   }
-  forLaunches(plan, pointers, [&](size_t number, bool runs) {
+  forLaunches(launches, [&](size_t number, bool runs) {
     if (!runs)
       return;
-    const Launch &launch = plan.launches[number];
+    const auto &[plannedLaunch, pointers] = launches[number];
+    const Launch &launch = *plannedLaunch;
     const CudaFunction &function = functionOf(launch);
-    Arguments arguments(launch, pointers[number]);
+    Arguments arguments(launch, pointers);
     Result result =
         driver.cuLaunchKernel(function.function, blocksOf(launch), 1, 1, function.threads, 1, 1,
                               function.sharedBytes, stream, arguments.data(), nullptr);

@@ -20,7 +20,7 @@ public:
   ~PlanGraph();
 
   /// Runs the plan on `stream`. Throws weft::Error.
-  void run(const Plan &plan, std::span<const LaunchPointers> pointers, Stream stream);
+  void run(std::span<const DeviceLaunch> launches, Stream stream);
 
 private:
   struct Node {
@@ -33,9 +33,9 @@ private:
     bool runs(const Launch &launch, LaunchPointers with) const;
   };
 
-  bool describes(const Plan &plan, std::span<const LaunchPointers> pointers) const;
-  void build(const Plan &plan, std::span<const LaunchPointers> pointers);
-  void update(const Plan &plan, std::span<const LaunchPointers> pointers);
+  bool describes(std::span<const DeviceLaunch> launches) const;
+  void build(std::span<const DeviceLaunch> launches);
+  void update(std::span<const DeviceLaunch> launches);
   void clear();
 
   const Driver &driver;
@@ -58,7 +58,7 @@ public:
   void read(void *to, const Storage &from, uint64_t bytes) override;
   void write(Storage &to, const void *from, uint64_t bytes) override;
   std::unique_ptr<DeviceModule> load(std::string_view image) override;
-  void run(const Plan &plan, std::span<const LaunchPointers> pointers) override;
+  void run(const Plan &plan, std::span<const DeviceLaunch> launches) override;
   void synchronize() override;
   void synchronizeWithOthers() override;
 

@@ -147,6 +147,8 @@ struct JitState {
   std::vector<std::string> notWatched;
   /// Such a read is an error.
   bool strict = false;
+  /// What depends on tensors from outside alone is computed when their storages are first seen.
+  bool prepare = true;
   /// A trace left tensors in objects.
   bool leavesTensors = false;
 };

@@ -32,14 +32,15 @@ TEST(Warpgroups, HaveTasksForSizesThatTensorMapsCanDescribe) {
        {Sizes{640, 136, 1000, true}, Sizes{641, 136, 1000, true}, Sizes{640, 132, 1000, false},
         Sizes{640, 136, 1001, false}, Sizes{640, 0, 1000, false}}) {
     auto module = parseProgram(product(rows, depth, columns));
-    const Plan &plan = Compiler::instance().compile(*module, options)->plan;
-    ASSERT_EQ(plan.launches.size(), 2u);
+    auto executable = Compiler::instance().compile(*module, options);
+    std::vector<const Launch *> launches = executable->plan.launches();
+    ASSERT_EQ(launches.size(), 2u);
     const int64_t tiles = (rows + 127) / 128 * 8;
-    EXPECT_EQ(plan.launches[0].deviceFunction->tensorMaps.size(), 2u);
-    EXPECT_EQ(plan.launches[0].tasks, suit ? tiles : 0);
-    EXPECT_FALSE(plan.launches[0].isAlternative);
-    EXPECT_EQ(plan.launches[1].tasks, tiles);
-    EXPECT_TRUE(plan.launches[1].isAlternative);
+    EXPECT_EQ(launches[0]->deviceFunction->tensorMaps.size(), 2u);
+    EXPECT_EQ(launches[0]->tasks, suit ? tiles : 0);
+    EXPECT_FALSE(launches[0]->isAlternative);
+    EXPECT_EQ(launches[1]->tasks, tiles);
+    EXPECT_TRUE(launches[1]->isAlternative);
   }
 }
 

@@ -64,7 +64,7 @@ protected:
     twice.deviceFunction = &module.function("double", 32, 0);
     twice.buffers = {{Kind::Arena, 0, 0}, {Kind::Output, 0, 0}};
     twice.tasks = count;
-    plan.launches = {add, twice};
+    plan.steps = {add, twice};
     return plan;
   }
 
@@ -90,7 +90,7 @@ protected:
     plain.deviceFunction = &module.function("plain", 256, 0);
     plain.tasks = 10;
     plain.isAlternative = true;
-    plan.launches = {mapped, plain};
+    plan.steps = {mapped, plain};
     return plan;
   }
 
@@ -177,8 +177,8 @@ TEST_F(CudaDeviceTest, LaunchesOfNoTasksAreLeftOut) {
 TEST_F(CudaDeviceTest, ASingleLaunchNeedsNoGraph) {
   auto module = device().load("kernels");
   Plan plan = twoLaunches(*module, 4);
-  plan.launches.erase(plan.launches.begin());
-  plan.launches[0].buffers[0] = {Kind::Input, 0, 0};
+  plan.steps.erase(plan.steps.begin());
+  std::get<Launch>(plan.steps[0]).buffers[0] = {Kind::Input, 0, 0};
   std::vector<StorageRef> inputs = {onDevice({1, 2, 3, 4}), onDevice({0, 0, 0, 0})};
   LaunchTimings timings;
   auto outputs = execute(plan, inputs, &timings);
@@ -215,8 +215,8 @@ TEST_F(CudaDeviceTest, WhatTensorMapsCannotDescribeIsComputedWithoutThem) {
 TEST_F(CudaDeviceTest, ADonatedInputIsWrittenInPlace) {
   auto module = device().load("kernels");
   Plan plan = twoLaunches(*module, 2);
-  plan.launches.erase(plan.launches.begin());
-  plan.launches[0].buffers[0] = {Kind::Input, 0, 0};
+  plan.steps.erase(plan.steps.begin());
+  std::get<Launch>(plan.steps[0]).buffers[0] = {Kind::Input, 0, 0};
   plan.outputSources = {{OutputSource::Kind::DonatedInput, 0}};
   std::vector<StorageRef> inputs = {onDevice({1, 2}), onDevice({0, 0})};
   void *place = inputs[0]->data();

@@ -70,8 +70,8 @@ Plan doublingPlan(int64_t elements, OutputSource source) {
   Plan plan;
   plan.inputs = plan.outputs = {floats({elements})};
   plan.outputSources = {source};
-  plan.launches.push_back(
-      {doubleStage, {{Kind::Input, 0, 0}, {Kind::Output, 0, 0}}, {}, elements, 4, "double"});
+  plan.steps.push_back(
+      Launch{doubleStage, {{Kind::Input, 0, 0}, {Kind::Output, 0, 0}}, {}, elements, 4, "double"});
   return plan;
 }
 
@@ -94,15 +94,21 @@ TEST_P(ExecutorTest, LaunchesSeeTheArenaOfTheOnesBefore) {
   plan.outputs = {floats({rows})};
   plan.outputSources = {{OutputSource::Kind::Fresh, 0}};
   plan.arenaBytes = second + elements * sizeof(float);
-  plan.launches = {
-      {addStage,
-       {{Kind::Input, 0, 0}, {Kind::Input, 1, 0}, {Kind::Arena, 0, 0}},
-       {},
-       elements,
-       4,
-       "add"},
-      {doubleStage, {{Kind::Arena, 0, 0}, {Kind::Arena, 0, second}}, {}, elements, 4, "double"},
-      {rowSumStage, {{Kind::Arena, 0, second}, {Kind::Output, 0, 0}}, {columns}, rows, 4, "sum"}};
+  plan.steps = {
+      Launch{addStage,
+             {{Kind::Input, 0, 0}, {Kind::Input, 1, 0}, {Kind::Arena, 0, 0}},
+             {},
+             elements,
+             4,
+             "add"},
+      Launch{
+          doubleStage, {{Kind::Arena, 0, 0}, {Kind::Arena, 0, second}}, {}, elements, 4, "double"},
+      Launch{rowSumStage,
+             {{Kind::Arena, 0, second}, {Kind::Output, 0, 0}},
+             {columns},
+             rows,
+             4,
+             "sum"}};
   std::vector<float> a(elements), b(elements, 1), expected(rows);
   std::iota(a.begin(), a.end(), 0.0f);
   for (int64_t i = 0; i < elements; ++i)
@@ -164,8 +170,9 @@ TEST_P(ExecutorTest, InputsAndConstantsPassThrough) {
   Plan plan;
   plan.inputs = {floats({1}), floats({2})};
   plan.outputs = {floats({2}), floats({3})};
-  plan.outputSources = {{OutputSource::Kind::Input, 1}, {OutputSource::Kind::Constant, 0}};
+  plan.outputSources = {{OutputSource::Kind::Input, 1}, {}};
   plan.constants = {storageOf({7, 8, 9})};
+  plan.steps = {Copy{{Kind::Constant, 0, 0}, {Kind::Output, 1, 0}, 12}};
   std::vector<StorageRef> inputs = {storageOf({1}), storageOf({2, 3})};
   std::vector<StorageRef> outputs = execute(plan, inputs);
   EXPECT_EQ(outputs[0], inputs[1]);
@@ -206,9 +213,9 @@ bool stopsAfterFirst(OutputSource source, std::vector<StorageRef> inputs) {
   plan.inputs = {floats({2})};
   plan.outputs = {floats({2}), floats({2})};
   plan.outputSources = {source, {OutputSource::Kind::Fresh, 0}};
-  plan.launches = {
-      {interruptingStage, {{Kind::Input, 0, 0}, {Kind::Output, 0, 0}}, {}, 2, 1, "first", 1},
-      {doubleStage, {{Kind::Output, 0, 0}, {Kind::Output, 1, 0}}, {}, 2, 1, "second", 1}};
+  plan.steps = {
+      Launch{interruptingStage, {{Kind::Input, 0, 0}, {Kind::Output, 0, 0}}, {}, 2, 1, "first", 1},
+      Launch{doubleStage, {{Kind::Output, 0, 0}, {Kind::Output, 1, 0}}, {}, 2, 1, "second", 1}};
   bool stopped = false;
   std::thread([&] {
     setInterpreter({.interrupts = [] { return interrupted.load(); }});
@@ -241,18 +248,18 @@ TEST_P(ExecutorTest, ConstantsAreReadByLaunches) {
   plan.outputs = {floats({2})};
   plan.outputSources = {{OutputSource::Kind::Fresh, 0}};
   plan.constants = {storageOf({1, 2})};
-  plan.launches = {
-      {doubleStage, {{Kind::Constant, 0, 0}, {Kind::Output, 0, 0}}, {}, 2, 1, "double"}};
+  plan.steps = {
+      Launch{doubleStage, {{Kind::Constant, 0, 0}, {Kind::Output, 0, 0}}, {}, 2, 1, "double"}};
   EXPECT_EQ(valuesOf(execute(plan, {}).at(0)), (std::vector<float>{2, 4}));
 }
 
 TEST_P(ExecutorTest, EmptyTensorsRunNoTasks) {
   Plan plan = doublingPlan(0, {OutputSource::Kind::Fresh, 0});
-  plan.launches[0].function = [](void *const *, const int64_t *, int64_t, int64_t) {
+  std::get<Launch>(plan.steps[0]).function = [](void *const *, const int64_t *, int64_t, int64_t) {
     ADD_FAILURE() << "a launch without tasks was called";
   };
   for (int32_t maximumThreads : {1, 4}) {
-    plan.launches[0].maximumThreads = maximumThreads;
+    std::get<Launch>(plan.steps[0]).maximumThreads = maximumThreads;
     std::vector<StorageRef> inputs = {storageOf({})};
     EXPECT_EQ(execute(plan, inputs).at(0)->bytes(), 0u);
   }
@@ -269,7 +276,7 @@ TEST_P(ExecutorTest, ALaunchMayHaveManyBuffers) {
     launch.buffers.push_back({Kind::Input, index, 0});
   }
   launch.buffers.push_back({Kind::Output, 0, 0});
-  plan.launches = {launch};
+  plan.steps = {launch};
   std::vector<StorageRef> inputs;
   for (int64_t index = 0; index < count; ++index)
     inputs.push_back(storageOf({static_cast<float>(index)}));
@@ -278,7 +285,8 @@ TEST_P(ExecutorTest, ALaunchMayHaveManyBuffers) {
 
 TEST_P(ExecutorTest, TimingsCoverEachLaunch) {
   Plan plan = doublingPlan(1 << 16, {OutputSource::Kind::Fresh, 0});
-  plan.launches.push_back(plan.launches[0]);
+  plan.steps.push_back(plan.steps[0]);
+  plan.steps.push_back(Copy{{Kind::Input, 0, 0}, {Kind::Output, 0, 0}, 4});
   std::vector<StorageRef> inputs = {storageOf(std::vector<float>(1 << 16, 1))};
   LaunchTimings timings = {-1, -1, -1};
   execute(plan, inputs, &timings);

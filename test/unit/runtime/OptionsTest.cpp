@@ -69,6 +69,16 @@ TEST(Options, CacheDefaultsToAGibibyteOrAQuarterOfTheMemory) {
   EXPECT_EQ(cacheOption("7").resolveAllocatorCacheBytes(uint64_t(64) << 30), 7u);
 }
 
+TEST(Options, PreparedBytesAreHalfOfTheMemoryOrWhatIsAsked) {
+  auto option = [](const std::string &text) {
+    return RuntimeOptions::fromEnvironment(environmentOf({{"WEFT_PREPARED_BYTES", text}}));
+  };
+  EXPECT_EQ(option("").resolvePreparedBytes(uint64_t(1) << 30), uint64_t(1) << 29);
+  EXPECT_EQ(option("0").resolvePreparedBytes(uint64_t(1) << 30), 0u);
+  EXPECT_EQ(option("3M").resolvePreparedBytes(uint64_t(1) << 30), uint64_t(3) << 20);
+  expectError(Error::Kind::Option, "WEFT_PREPARED_BYTES is 'much'", [&] { option("much"); });
+}
+
 TEST(Options, ProcessEnvironmentIsRead) {
   setenv("WEFT_TEST_VARIABLE", "17", 1);
   EXPECT_EQ(integerOption(processEnvironment, "WEFT_TEST_VARIABLE", 0, 20), 17);

@@ -72,6 +72,46 @@ TEST_F(ThreadPoolTest, RangesAreContiguousAndEven) {
   }
 }
 
+TEST_F(ThreadPoolTest, ChunksCoverTheSharesAndNoMoreThreadsTakePartThanThereAreChunks) {
+  for (int threads : {1, 2, 4}) {
+    pool.setThreadCount(threads);
+    for (int64_t tasks : {1, 7, 64, 1001})
+      for (int64_t chunk : {1, 3, 64, 2000}) {
+        std::vector<int> counts(tasks);
+        std::atomic<int64_t> largest = 0, calls = 0;
+        pool.parallelFor(tasks, 4, chunk, [&](int64_t begin, int64_t end) {
+          ++calls;
+          int64_t seen = largest;
+          while (end - begin > seen && !largest.compare_exchange_weak(seen, end - begin)) {
+          }
+          for (int64_t task = begin; task < end; ++task)
+            ++counts[task];
+        });
+        ASSERT_TRUE(eachOnce(counts)) << tasks << " tasks in chunks of " << chunk;
+        if (threads == 1 || chunk >= tasks)
+          EXPECT_EQ(calls, 1);
+        else
+          EXPECT_LE(largest, chunk);
+      }
+  }
+}
+
+TEST_F(ThreadPoolTest, WhoIsDoneTakesFromTheOthers) {
+  pool.setThreadCount(2);
+  std::atomic<bool> othersDone = false;
+  std::atomic<int64_t> done = 0;
+  // The first task takes as long as all others: those of its share too are left to the other
+  // thread.
+  pool.parallelFor(100, 2, 1, [&](int64_t begin, int64_t) {
+    if (begin == 0)
+      while (!othersDone)
+        std::this_thread::yield();
+    else if (++done == 99)
+      othersDone = true;
+  });
+  EXPECT_EQ(done, 99);
+}
+
 TEST_F(ThreadPoolTest, HugeTaskCountsDoNotOverflow) {
   pool.setThreadCount(3);
   constexpr int64_t tasks = std::numeric_limits<int64_t>::max();

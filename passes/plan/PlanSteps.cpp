@@ -1,0 +1,49 @@
+// The steps of a planned function.
+#include "passes/plan/PlanSteps.h"
+
+using namespace mlir;
+
+namespace weft {
+
+Value storageOf(Value value) {
+  while (auto reshape = value.getDefiningOp<ReshapeOp>())
+    value = reshape.getX();
+  return value;
+}
+
+bool isKept(Value value) {
+  Value storage = storageOf(value);
+  auto argument = dyn_cast<BlockArgument>(storage);
+  if (!argument)
+    return isa<ConstantOp, PrepareOp>(storage.getDefiningOp());
+  auto function = dyn_cast<func::FuncOp>(argument.getOwner()->getParentOp());
+  unsigned number = argument.getArgNumber();
+  return function && function.getArgAttr(number, "weft.hidden") &&
+         !function.getArgAttr(number, "weft.donated");
+}
+
+FailureOr<SmallVector<PlanStep>> stepsOf(func::FuncOp function) {
+  SymbolTable symbols(function->getParentOfType<ModuleOp>());
+  Block &body = function.getBody().front();
+  SmallVector<PlanStep> steps;
+  for (Operation &op : body.without_terminator()) {
+    if (auto launch = dyn_cast<LaunchOp>(op)) {
+      if (!launch->hasAttr("offsets"))
+        return launch.emitOpError() << "has no place for its results; run weft-plan-memory first";
+      steps.push_back(LaunchStep{launch, symbols.lookup<KernelOp>(launch.getKernel())});
+    } else if (auto prepare = dyn_cast<PrepareOp>(op)) {
+      steps.push_back(PrepareStep{prepare});
+    } else if (!isa<ConstantOp, ReshapeOp>(op)) {
+      return op.emitOpError() << "is not in a kernel; run weft-fuse first";
+    }
+  }
+  llvm::DenseSet<Value> written;
+  for (auto [number, value] : llvm::enumerate(body.getTerminator()->getOperands())) {
+    Value storage = storageOf(value);
+    if (!storage.getDefiningOp<LaunchOp>() || !written.insert(storage).second)
+      steps.push_back(CopyStep{storage, static_cast<unsigned>(number)});
+  }
+  return steps;
+}
+
+} // namespace weft
