@@ -1,7 +1,7 @@
 """Inference of whole models at batch 1: ResNet-50, MobileNetV2, a token of a LLaMA stack.
 
-Each model is one program for PyTorch and for Weft; only the modules differ. Both have the same weights,
-and their results are compared before they are timed.
+Each model is one program for PyTorch and for Weft; only the modules differ. Both have the same
+weights, and their results are compared before they are timed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _convolution(nn: ModuleType, inputs: int, outputs: int, size: int, stride=1,
 
 
 def resnet50(framework: ModuleType) -> Any:
-    """ResNet-50 (He et al., 2016), the stride in the 3x3 convolutions: [N, 3, 224, 224] to scores."""
+    """ResNet-50 (He et al., 2016), strides in the 3x3 windows: [N, 3, 224, 224] to scores."""
     nn = framework.nn
 
     class Block(nn.Module):
@@ -193,7 +193,7 @@ MODELS = {
     "MobileNetV2": (mobilenet_v2, _image, 1 / 0.6),
     "LLaMA layers, a token": (llama, _token, 1 / 0.9),
 }
-"""What builds a model, what makes its inputs, and the factor of the peer's time that is asked for."""
+"""What builds a model, what makes its inputs, the factor of the peer's time that is asked for."""
 
 
 def weft_model(build: Callable, inputs: list[np.ndarray], weights: dict | None = None) -> Any:

@@ -4,14 +4,22 @@
 // dimension (of the outermost two from rank 3 on), and the innermost dimension is walked by
 // vectors.
 //
+// Where an operand lies the other way round (`rows` of the schedule, `turnedDimension`), a task is
+// a tile of `rows` rows along that dimension by a run of the innermost one, vector by vector: see
+// TurnedTile.
+//
 // Where the one result is operands one after the other (IndexedOpInterface::getJoinedAxis), the
 // axis is walked operand by operand: loops that copy to an offset.
-#include "codegen/Loops/KernelEmitter.h"
+#include "codegen/Loops/TurnedTile.h"
+#include "dialects/Weft/IR/TurnedDimension.h"
 
 using namespace mlir;
 
 namespace weft {
 namespace {
+
+/// Elements of the innermost dimension in a tile: some pages, and the rows' pages stay the same.
+constexpr int64_t tileRun = 512;
 
 class Elementwise {
 public:
@@ -26,11 +34,15 @@ public:
       joinedAxis = indexed.getJoinedAxis();
     if (joinedAxis)
       pieces.assign(indexed->operand_begin(), indexed->operand_end());
+    else if (emitter.getSchedule().getRows() > 0)
+      turned = turnedDimension(emitter.getKernel());
   }
 
   Value tasks() {
     if (rank == 0)
       return emitter.index(1);
+    if (turned)
+      return product(tileCounts());
     Value first = emitter.symbol(symbolsOf(type)[0]);
     if (rank == 1)
       return emitter.ceilDivideIndex(first, grain);
@@ -40,6 +52,10 @@ public:
   void emit(Value begin, Value end) {
     if (rank == 0)
       return emitter.storeResults({});
+    if (turned) {
+      TurnedTile tile(emitter, *turned, tileRows());
+      return emitter.loop(begin, end, 1, [&](Value task) { emitTiles(tile, task); });
+    }
     if (rank == 1) {
       Value low = emitter.multiplyIndex(begin, emitter.index(grain));
       Value high = emitter.multiplyIndex(end, emitter.index(grain));
@@ -62,6 +78,48 @@ public:
   }
 
 private:
+  int64_t tileRows() const { return emitter.getSchedule().getRows(); }
+
+  Value product(ArrayRef<Value> factors) {
+    Value result = emitter.index(1);
+    for (Value factor : factors)
+      result = emitter.multiplyIndex(result, factor);
+    return result;
+  }
+
+  /// The number of tiles along each dimension of the result.
+  SmallVector<Value> tileCounts() {
+    SmallVector<Value> counts;
+    for (int64_t symbol : symbolsOf(type))
+      counts.push_back(emitter.symbol(symbol));
+    counts[*turned] = emitter.ceilDivideIndex(counts[*turned], tileRows());
+    counts.back() = emitter.ceilDivideIndex(counts.back(), tileRun);
+    return counts;
+  }
+
+  /// The tile of rows of task `task`: its vectors, one after the other.
+  void emitTiles(TurnedTile &tile, Value task) {
+    SmallVector<Value> positions = emitter.delinearize(task, tileCounts());
+    Value rows = emitter.index(tileRows()), run = emitter.index(tileRun);
+    Value low = emitter.multiplyIndex(positions[*turned], rows);
+    Value high =
+        emitter.minimumIndex(emitter.addIndex(low, rows), emitter.symbol(symbolsOf(type)[*turned]));
+    Value first = emitter.multiplyIndex(positions.back(), run);
+    Value end =
+        emitter.minimumIndex(emitter.addIndex(first, run), emitter.symbol(symbolsOf(type).back()));
+    emitter.vectorLoop(first, end, [&](Value column) {
+      SmallVector<Value> at(positions);
+      at.back() = column;
+      tile.emit(at, low, high, [&](Value row) {
+        SmallVector<ElementIndex> indices;
+        for (auto [d, position] : llvm::enumerate(at))
+          indices.push_back({d == *turned ? row : position});
+        indices.back().step = 1;
+        emitter.storeResults(indices);
+      });
+    });
+  }
+
   /// Loops over the dimensions that `outer` does not fix.
   void emitInner(ArrayRef<Value> outer) {
     emitInner(outer, emitter.index(0), emitter.symbol(symbolsOf(type)[outer.size()]));
@@ -118,6 +176,7 @@ private:
   size_t rank;
   int64_t grain;
   std::optional<int64_t> joinedAxis;
+  std::optional<unsigned> turned;
   SmallVector<Value> pieces;
   /// The one that is being walked.
   struct {

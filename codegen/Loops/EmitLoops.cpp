@@ -44,6 +44,8 @@ static bool fits(Template kind, KernelOp kernel) {
 /// Beyond these no processor is faster, and the code, in which they are unrolled, grows without
 /// bound.
 constexpr int64_t mostLanes = 64;
+/// A tile that is turned is kept on the stack.
+constexpr int64_t mostTurned = 1024;
 
 LogicalResult checkSchedule(KernelOp kernel, int64_t mostInTile) {
   ScheduleAttr schedule = kernel.getScheduleAttr();
@@ -60,6 +62,9 @@ LogicalResult checkSchedule(KernelOp kernel, int64_t mostInTile) {
   if (schedule.getGrain() < 1)
     return kernel.emitOpError() << "has a schedule of grain " << schedule.getGrain()
                                 << "; it must be at least 1";
+  if (schedule.getRows() < 0 || schedule.getRows() > mostTurned)
+    return kernel.emitOpError() << "has a schedule of " << schedule.getRows()
+                                << " rows; there must be at least 0, at most " << mostTurned;
   bool needsTile = schedule.getKind() == Template::contraction;
   if (needsTile && (schedule.getRows() < 1 || schedule.getColumns() < 1 || schedule.getDepth() < 0))
     return kernel.emitOpError() << "has a schedule with a tile of " << schedule.getRows()

@@ -217,8 +217,10 @@ Value KernelEmitter::element(Value tensor, ArrayRef<ElementIndex> indices) {
 }
 
 Value KernelEmitter::compute(Value tensor, ArrayRef<ElementIndex> indices) {
-  if (auto argument = dyn_cast<BlockArgument>(tensor))
-    return load(argument, indices);
+  if (auto argument = dyn_cast<BlockArgument>(tensor)) {
+    Value value = reader ? reader(argument, indices) : Value();
+    return value ? value : load(argument, indices);
+  }
   Operation *op = tensor.getDefiningOp();
   if (auto number = op->getAttrOfType<IntegerAttr>("parameter"))
     return parameter(number.getInt(), computeType(tensor));
@@ -373,6 +375,14 @@ Value KernelEmitter::roundTo(Value computed, Type dtype) {
 static unsigned bytesOf(Type stored) { return std::max(1u, stored.getIntOrFloatBitWidth() / 8); }
 
 unsigned KernelEmitter::alignmentOf(Type stored, Value, int64_t) { return bytesOf(stored); }
+
+Value KernelEmitter::allocate(Type stored, int64_t elements) {
+  return atEntry([&]() -> Value {
+    Value count = arith::ConstantIntOp::create(current, kernel.getLoc(), elements, 64);
+    return LLVM::AllocaOp::create(current, kernel.getLoc(), pointerType(kernel.getContext()),
+                                  stored, count, /*alignment=*/64);
+  });
+}
 
 Value KernelEmitter::offset(Value pointer, Type stored, Value offset) {
   if (auto constant = offset.getDefiningOp<arith::ConstantIndexOp>())

@@ -70,6 +70,8 @@ public:
   /// The base pointer of input, output or temporary `number` in the order of the kernel's buffers.
   mlir::Value buffer(unsigned number);
   unsigned outputBuffer(unsigned output) { return kernel.getArgumentTypes().size() + output; }
+  /// Memory on the stack of the function, aligned to 64 bytes.
+  mlir::Value allocate(mlir::Type stored, int64_t elements);
   /// `pointer` moved by `offset` (index or vector of i64) elements of `stored`.
   mlir::Value offset(mlir::Value pointer, mlir::Type stored, mlir::Value offset);
   /// The type that an element of `dtype` has in memory.
@@ -137,6 +139,9 @@ public:
   /// Makes `element` return `value` for `tensor`, whatever the indices.
   void override(mlir::Value tensor, mlir::Value value) { overrides[tensor] = value; }
   void clearOverrides() { overrides.clear(); }
+  /// Reads elements of inputs in the kernel's stead; null: they are read where they are.
+  using Reader = std::function<mlir::Value(mlir::BlockArgument, llvm::ArrayRef<ElementIndex>)>;
+  void setReader(Reader newReader) { reader = std::move(newReader); }
 
 protected:
   /// A size (or parameter) and a buffer's base pointer, read at the start of the function.
@@ -181,6 +186,7 @@ private:
   std::map<unsigned, mlir::Value> bufferValues;
   std::map<llvm::SmallVector<int64_t>, mlir::Value> products;
   llvm::DenseMap<mlir::Value, mlir::Value> overrides;
+  Reader reader;
   std::vector<std::map<Key, mlir::Value>> scopes;
 };
 

@@ -93,7 +93,8 @@ int64_t elementsIn(Type type, LaunchOp launch) {
 ScheduleAttr make(KernelOp kernel, Template kind, int64_t lanes, int64_t rows, int64_t columns,
                   int64_t depth, int64_t grain) {
   return ScheduleAttr::get(kernel.getContext(), kind, lanes, rows, columns, depth, false, false, 0,
-                           grain);
+                           1,
+                           /*vector_lhs=*/false, 0, grain);
 }
 
 ScheduleAttr chooseElementwise(KernelOp kernel, LaunchOp launch) {

@@ -6,11 +6,10 @@
 //
 // A schedule holds no sizes but those that pay: the rows of a convolution's tile divide its width.
 // Symbolic sizes count as large, and none becomes part of a schedule.
-#include "dialects/Weft/IR/ContractionLoops.h"
-#include "lib/Support/SymbolicSize.h"
+#include "dialects/Weft/IR/TurnedDimension.h"
 #include "passes/Passes.h"
+#include "passes/schedule/ContractionSchedule.h"
 #include "passes/schedule/GpuSchedule.h"
-#include "llvm/ADT/bit.h"
 
 using namespace mlir;
 
@@ -24,42 +23,8 @@ namespace {
 /// Elements in a vector, on all targets: the order of a sum depends on it.
 constexpr int64_t lanes = 16;
 
-/// How many steps of the depth loops a tile takes before the next tile: a block of the right
-/// operand of so many steps stays in the second-level cache.
-constexpr int64_t depthSteps = 1024;
-
-/// The product of sizes of a launch; nothing if it is not known, as a symbolic one.
-std::optional<int64_t> knownProduct(ArrayRef<int64_t> symbols, LaunchOp launch) {
-  auto product = productOf(
-      llvm::map_to_vector(symbols, [&](int64_t symbol) { return launch.getSizes()[symbol]; }));
-  return product && !isSymbolicSize(*product) ? product : std::nullopt;
-}
-
-/// The size of a loop in a call of the kernel, if it is known.
-std::optional<int64_t> sizeOf(const ContractionLoop &loop, LaunchOp launch) {
-  return knownProduct(loop.symbols, launch);
-}
-
-/// A distance in memory in a call of the kernel, in elements; 0 if it is not known.
-int64_t valueOf(const SymbolicStride &stride, LaunchOp launch) {
-  std::optional<int64_t> run = knownProduct(stride.symbols, launch);
-  return run ? stride.factor * *run : 0;
-}
-
-/// The tile height from `most` downwards that wastes least of `size` rows, when the last tile is
-/// moved back to end with the rows.
-int64_t bestRows(int64_t size, int64_t most) {
-  if (size <= most)
-    return std::max<int64_t>(size, 1);
-  int64_t best = most, bestWork = std::numeric_limits<int64_t>::max();
-  for (int64_t rows = most; rows >= (2 * most + 2) / 3; --rows) {
-    // Each step of a tile also loads its columns, which costs about one row.
-    int64_t work = (size + rows - 1) / rows * (rows + 1);
-    if (work < bestWork)
-      best = rows, bestWork = work;
-  }
-  return best;
-}
+/// Rows of a tile that is turned: what is read along them is some lines of the cache.
+constexpr int64_t turnedRows = 64;
 
 struct Schedule : impl::ScheduleBase<Schedule> {
   using ScheduleBase::ScheduleBase;
@@ -80,7 +45,7 @@ private:
   ScheduleAttr choose(KernelOp kernel, LaunchOp launch) {
     for (Operation &op : kernel.getBody().front()) {
       if (auto contraction = dyn_cast<ContractionOpInterface>(op))
-        return chooseContraction(kernel, contraction, launch);
+        return chooseContractionSchedule(contraction, launch, lanes, {registers, registerBytes});
       if (auto reduction = dyn_cast<ReductionOpInterface>(op)) {
         int64_t rank = cast<RankedTensorType>(op.getOperand(0).getType()).getRank();
         ArrayRef<int64_t> axes = reduction.getReducedAxes();
@@ -90,56 +55,13 @@ private:
       if (isa<ScatterOpInterface>(op))
         return make(Template::scatter);
     }
-    return make(Template::elementwise);
+    return make(Template::elementwise, turnedDimension(kernel) ? turnedRows : 0);
   }
 
-  ScheduleAttr make(Template kind) {
+  ScheduleAttr make(Template kind, int64_t rows = 0) {
     int64_t grain = kind == Template::elementwise ? 64 * lanes : 1;
-    return ScheduleAttr::get(&getContext(), kind, lanes, 0, 0, 0, false, false, 0, grain);
-  }
-
-  /// The register tile leaves room for one row of the right operand and a broadcast.
-  ScheduleAttr chooseContraction(KernelOp kernel, ContractionOpInterface op, LaunchOp launch) {
-    int64_t elementBytes =
-        std::max(4u, getElementTypeOrSelf(op->getResult(0)).getIntOrFloatBitWidth() / 8);
-    int64_t perVector = std::max<int64_t>(1, lanes * elementBytes / registerBytes);
-    int64_t columns = perVector == 1 ? 2 : 1;
-    int64_t most =
-        (registers - columns * perVector - (registers > 16 ? 2 : 1)) / (columns * perVector);
-    most = std::clamp<int64_t>(most, 1, 14);
-    std::vector<ContractionLoop> loops = contractionLoops(op);
-    auto rowLoops = loopsOfKind(loops, Contraction::Row);
-    auto depthLoops = loopsOfKind(loops, Contraction::Depth);
-    // One loop of rows and one of depth: a matrix product, whose tile suits any size. Otherwise the
-    // operands are images, whose width and window are worth a kernel of their own.
-    bool isMatrix = rowLoops.size() == 1 && depthLoops.size() == 1;
-    int64_t rows = most, depth = depthSteps * 4 / elementBytes, rowStride = 0;
-    if (!isMatrix && launch) {
-      // With the distance of rows known their addresses need no registers.
-      rowStride = valueOf(rowLoops.back().strides[Contraction::Lhs], launch);
-      std::optional<int64_t> width = sizeOf(rowLoops.back(), launch);
-      if (rowLoops.size() > 1 && width)
-        rows = bestRows(*width, most);
-      // A loop of unknown size counts as long: the outermost one goes step by step.
-      int64_t inner = 1;
-      for (const ContractionLoop &loop : llvm::drop_begin(depthLoops))
-        inner = std::min(depth, inner * std::min(depth, sizeOf(loop, launch).value_or(depth)));
-      depth = llvm::bit_floor<uint64_t>(std::max<int64_t>(1, depth / std::max<int64_t>(1, inner)));
-    }
-    return ScheduleAttr::get(&getContext(), Template::contraction, lanes, rows, columns, depth,
-                             /*pack_lhs=*/isMatrix, !readsWholeColumns(op, loops, launch, columns),
-                             rowStride, /*grain=*/1);
-  }
-
-  /// True if the right operand of images can be read where it is: columns are neighbours, and are a
-  /// multiple of the tile's.
-  static bool readsWholeColumns(ContractionOpInterface op, ArrayRef<ContractionLoop> loops,
-                                LaunchOp launch, int64_t vectors) {
-    auto columns = loopsOfKind(loops, Contraction::Column);
-    return launch && loopsOfKind(loops, Contraction::Depth).size() > 1 &&
-           isa<BlockArgument>(op->getOperand(1)) && columns.size() == 1 &&
-           columns[0].strides[Contraction::Rhs].isOne() &&
-           sizeOf(columns[0], launch).value_or(1) % (vectors * lanes) == 0;
+    return ScheduleAttr::get(&getContext(), kind, lanes, rows, 0, 0, false, false, 0, 1, false, 0,
+                             grain);
   }
 };
 

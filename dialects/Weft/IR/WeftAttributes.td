@@ -66,9 +66,16 @@ def Weft_ScheduleAttr : Weft_Attr<"Schedule", "schedule"> {
 
     - `kind`: the template.
     - `lanes`: elements in a vector.
-    - `rows`, `columns`: the register tile of a contraction: rows, and vectors of columns.
-    - `depth`: how much of the innermost contracted loop is done before the next tile; 0: all.
+    - `rows`, `columns`: the register tile of a contraction: rows, and vectors of columns. Of an
+      elementwise kernel with operands that lie the other way round: the rows of a tile that is
+      turned at once; 0: none.
+    - `depth`: how much of the outermost contracted loop is done before the next tile; 0: all.
     - `pack_lhs`, `pack_rhs`: copy an operand into the order in which it is read.
+    - `pack_block`: each task copies the right operand for itself, a block of the depth at a time,
+      instead of a stage of its own that copies all; how many steps of all contracted loops are in
+      such a block.
+    - `outer_rows`: how many steps of the row loops around the innermost one make a block of rows.
+    - `vector_lhs`: vectors run along the batch, as groups of one channel allow; there is one column.
     - `row_stride`: the distance of the left operand's rows, in elements, if it is fixed; 0: it is
       computed from the sizes.
     - `grain`: how many of the outermost iterations make one task.
@@ -81,6 +88,9 @@ def Weft_ScheduleAttr : Weft_Attr<"Schedule", "schedule"> {
     DefaultValuedParameter<"int64_t", "0">:$depth,
     DefaultValuedParameter<"bool", "false">:$pack_lhs,
     DefaultValuedParameter<"bool", "false">:$pack_rhs,
+    DefaultValuedParameter<"int64_t", "0">:$pack_block,
+    DefaultValuedParameter<"int64_t", "1">:$outer_rows,
+    DefaultValuedParameter<"bool", "false">:$vector_lhs,
     DefaultValuedParameter<"int64_t", "0">:$row_stride,
     DefaultValuedParameter<"int64_t", "1">:$grain);
   let assemblyFormat = "`<` struct(params) `>`";
