@@ -26,11 +26,15 @@ namespace weft {
 static constexpr int64_t manyTiles = 8;
 /// The same where the right operand is read where it is, for at most 16 rows.
 static constexpr int64_t fewTiles = 3;
+/// The same where a block of columns is copied for all rows: up to the 49 pixels of a small image.
+static constexpr int64_t sharingTiles = 9;
 /// Tiles of no more rows are chosen where they are all that there are.
 static constexpr int64_t lowTile = 4;
 /// Columns are divided among tasks until there are about this many: enough for the threads to end
 /// together, few enough to use a packed left operand for many columns.
 static constexpr int64_t wantedTasks = 16;
+/// The same where the right operand is read where it is by few rows: tasks read long runs of it.
+static constexpr int64_t wantedRuns = 4;
 static constexpr int64_t packedDepth = 64;
 /// With at most this many rows a copy of the right operand is not read often enough to pay.
 static constexpr int64_t fewRows = 64;
@@ -50,7 +54,7 @@ int64_t ContractionTemplate::tilesInBlock() const {
     return manyTiles;
   if (tileRows <= lowTile)
     return 1;
-  return schedule.getPackBlock() ? manyTiles : fewTiles;
+  return schedule.getPackBlock() ? sharingTiles : fewTiles;
 }
 
 /// Rows of a block, and those of a last one that starts earlier.
@@ -77,8 +81,10 @@ Value ContractionTemplate::rowTasks() {
 Value ContractionTemplate::columnBlocksInGroup() {
   Value one = emitter.index(1), rowCount = emitter.maximumIndex(rowTasks(), one);
   Value blocks = emitter.maximumIndex(columnBlocks(), one);
+  bool readsRuns = schedule.getPackLhs() && !schedule.getPackRhs() && !schedule.getPackBlock();
+  int64_t wanted = readsRuns ? wantedRuns : wantedTasks;
   Value groups =
-      emitter.divideIndex(emitter.addIndex(rowCount, emitter.index(wantedTasks - 1)), rowCount);
+      emitter.divideIndex(emitter.addIndex(rowCount, emitter.index(wanted - 1)), rowCount);
   groups = emitter.minimumIndex(groups, blocks);
   Value rounded = emitter.addIndex(blocks, emitter.subtractIndex(groups, one));
   return emitter.divideIndex(rounded, groups);

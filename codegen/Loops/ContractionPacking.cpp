@@ -6,6 +6,9 @@ using namespace mlir;
 
 namespace weft {
 
+/// How far ahead a line of a square is fetched: what memory delivers in the time that it takes.
+static constexpr int64_t prefetchedBytes = 512;
+
 /// Lines end where no power of two does, so that they do not all meet in a few sets of the cache.
 int64_t PackedRows::stride() const {
   return areNeighbours ? (mostRows + lanes - 1) / lanes * lanes : mostDepth + lanes;
@@ -104,19 +107,28 @@ void ContractionPacking::copyLine(Value target, Value line, Value start, Value f
   }
 }
 
-/// Copies the columns from `first` on at one depth, which is set.
+/// Copies the columns from `first` on at one depth, which is set. Columns beyond the last are
+/// zeros, or repeat it: what is computed from them is not stored.
 void ContractionPacking::packLine(Value target, Value line, Value first) {
-  for (int64_t part = 0; part < tileColumns; part += lanes) {
-    Value column = emitter.addIndex(first, emitter.index(part));
-    Value value;
-    // Columns beyond the last are filled with what a masked load gives: zeros.
-    Value left = emitter.subtractIndex(sizeOf(columns.front()), column);
-    emitter.withMask(emitter.lanesBelow(left), [&] {
-      setLoop(columns.front(), column, 1);
-      value = emitter.splat(emitter.element(op->getOperand(1), indicesIn(Contraction::Rhs)));
-    });
-    emitter.storeVector(value, lineAddress(target, line, emitter.index(part)));
+  Value value, count = sizeOf(columns.front());
+  if (columns.front().strides[Contraction::Rhs].isOne()) {
+    for (int64_t part = 0; part < tileColumns; part += lanes) {
+      Value column = emitter.addIndex(first, emitter.index(part));
+      emitter.withMask(emitter.lanesBelow(emitter.subtractIndex(count, column)), [&] {
+        setLoop(columns.front(), column, 1);
+        value = emitter.splat(emitter.element(op->getOperand(1), indicesIn(Contraction::Rhs)));
+      });
+      emitter.storeVector(value, lineAddress(target, line, emitter.index(part)));
+    }
+    return;
   }
+  // A gather would be as many loads, and more code.
+  Value last = emitter.subtractIndex(count, emitter.index(1));
+  emitter.loop(emitter.index(0), emitter.index(tileColumns), 1, [&](Value part) {
+    setLoop(columns.front(), emitter.minimumIndex(emitter.addIndex(first, part), last), 0);
+    value = emitter.element(op->getOperand(1), indicesIn(Contraction::Rhs));
+    emitter.storeVector(value, lineAddress(target, line, part));
+  });
 }
 
 /// Where the depth runs along memory, squares are loaded along it and turned in registers. Returns
@@ -147,6 +159,8 @@ void ContractionPacking::packSquare(Value target, Value line, Value position, Va
     setLoop(columns.front(), emitter.minimumIndex(column, last), 0);
     vectors.push_back(
         emitter.splat(emitter.element(op->getOperand(1), indicesIn(Contraction::Rhs))));
+    if (auto argument = dyn_cast<BlockArgument>(op->getOperand(1)))
+      emitter.prefetch(argument, indicesIn(Contraction::Rhs), prefetchedBytes);
   }
   for (int64_t start = 0; start < lanes; start += width) {
     auto mask = llvm::to_vector(llvm::seq<int64_t>(start, start + width));

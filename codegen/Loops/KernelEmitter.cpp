@@ -408,6 +408,17 @@ Value KernelEmitter::loadVector(Value pointer, Type stored, int64_t count, unsig
   return LLVM::MaskedLoadOp::create(current, location(), type, pointer, laneMask, zero, alignment);
 }
 
+void KernelEmitter::prefetch(BlockArgument argument, ArrayRef<ElementIndex> indices,
+                             int64_t bytes) {
+  Type type = argument.getType(), stored = storedType(getElementTypeOrSelf(type));
+  Value place = index(0);
+  for (auto [d, position] : llvm::enumerate(indices))
+    place = addIndex(place, multiplyIndex(position.base, stride(type, d)));
+  Value address = offset(buffer(argument.getArgNumber()), stored, place);
+  address = offset(address, current.getI8Type(), index(bytes));
+  LLVM::Prefetch::create(current, location(), address, /*rw=*/0, /*hint=*/3, /*cache=*/1);
+}
+
 void KernelEmitter::storeVector(Value value, Value pointer, unsigned alignment) {
   alignment = std::max(alignment, bytesOf(getElementTypeOrSelf(value)));
   if (laneMask && isa<VectorType>(value.getType()))

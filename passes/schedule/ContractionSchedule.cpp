@@ -18,13 +18,15 @@ namespace {
 /// How many steps of the depth loops a tile takes before the next tile: a block of the right
 /// operand of so many steps stays in the second-level cache.
 constexpr int64_t depthSteps = 1024;
-/// The same for a block that is copied before each use, and stays in the first-level cache.
-constexpr int64_t blockSteps = 512;
+/// The same for a block that is copied before each use: long runs of memory, a short way down.
+constexpr int64_t blockSteps = 1024;
 /// The same where all columns take so many steps before the next: lines of the right operand that
 /// are read side by side.
-constexpr int64_t directSteps = 16;
+constexpr int64_t directSteps = 8;
 /// With at most this many rows the right operand is read once, and a copy of it never pays.
 constexpr int64_t fewRows = 16;
+/// Tiles that share a block of columns which is turned for them.
+constexpr int64_t sharingTiles = 9;
 /// What a block of an operand may take of the second-level cache.
 constexpr int64_t blockBytes = 1 << 18;
 /// More rows in a tile are addressed by more registers than there are.
@@ -127,7 +129,7 @@ private:
     std::optional<int64_t> rowCount = sizeOf(rowLoops.front()), width = sizeOf(columnLoop);
     bool isRun = columnLoop.strides[Contraction::Rhs].isOne();
     // Columns that must be turned are turned in the cache if all rows are one block.
-    int64_t mostRowCount = isRun ? fewRows : std::max(fewRows, 8 * rows);
+    int64_t mostRowCount = isRun ? fewRows : std::max(fewRows, sharingTiles * rows);
     if (!rowCount || *rowCount > mostRowCount || !isa<BlockArgument>(op->getOperand(1))) {
       packRhs = true;
       return;
@@ -175,8 +177,9 @@ private:
       auto size = sizeOf(loop);
       return product && size ? std::optional(*product * *size) : std::nullopt;
     };
-    for (const ContractionLoop &loop : llvm::drop_end(rowLoops))
-      outer = times(outer, loop);
+    // Of whole images, or a part of one: batches of any size have one kernel.
+    for (size_t level = rowLoops.size() > 2 ? 1 : 0; level + 1 < rowLoops.size(); ++level)
+      outer = times(outer, rowLoops[level]);
     for (const ContractionLoop &loop : depthLoops)
       depthCount = times(depthCount, loop);
     for (const ContractionLoop &loop : llvm::drop_begin(depthLoops))
@@ -188,11 +191,10 @@ private:
         valueOf(rowLoops[rowLoops.size() - 2].strides[Contraction::Lhs]) * elementBytes;
     if (rowBytes <= 0)
       return;
-    outerRowSteps = std::clamp<int64_t>(blockBytes / rowBytes, 1, std::max<int64_t>(*outer, 1));
-    int64_t blocks = (*outer + outerRowSteps - 1) / outerRowSteps;
-    outerRowSteps = blocks > 0 ? (*outer + blocks - 1) / blocks : 1;
-    int64_t lines =
-        std::min(depth, std::max<int64_t>(*depthCount / std::max<int64_t>(*inner, 1), 1)) * *inner;
+    int64_t fitting = std::max<int64_t>(blockBytes / rowBytes, 1);
+    int64_t image = std::max<int64_t>(*outer, 1), blocks = (image + fitting - 1) / fitting;
+    outerRowSteps = blocks > 1 ? (image + blocks - 1) / blocks : fitting / image * image;
+    int64_t lines = depth * *inner;
     if (outerRowSteps > 1 && lines > 0 && lines <= 4 * depthSteps) {
       packRhs = false;
       packBlock = lines;

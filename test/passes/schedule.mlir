@@ -64,8 +64,8 @@ weft.kernel @doubles(%a: tensor<?x?xf64, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf6
 
 // One row: the right operand is read where it is, a few lines at a time, by all columns.
 // CHECK-LABEL: weft.kernel @one_row(
-// WIDE-SAME: rows = 1, columns = 4, depth = 16, pack_lhs = true>
-// NARROW-SAME: rows = 1, columns = 4, depth = 16, pack_lhs = true>
+// WIDE-SAME: rows = 1, columns = 4, depth = 8, pack_lhs = true>
+// NARROW-SAME: rows = 1, columns = 4, depth = 8, pack_lhs = true>
 weft.kernel @one_row(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32, #weft.sizes<[1, 2]>>)
     -> tensor<?x?xf32, #weft.sizes<[0, 2]>> {
   %0 = weft.matmul %a, %b : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[1, 2]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
@@ -96,9 +96,9 @@ weft.kernel @depthwise(%x: tensor<?x?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3, 4]>>, 
   weft.yield %0 : tensor<?x?x?x?x?xf32, #weft.sizes<[0, 8, 9, 3, 7]>>
 }
 
-// Weights beyond the cache serve all rows of an image that fit beside them.
+// Weights beyond the cache serve all rows of images that fit beside them.
 // CHECK-LABEL: weft.kernel @large_weights(
-// CHECK-SAME: rows = {{[47]}}, {{.*}}pack_block = 1536, outer_rows = 7, row_stride = 512>
+// CHECK-SAME: rows = {{[47]}}, {{.*}}pack_block = 1536, outer_rows = 14, row_stride = 512>
 weft.kernel @large_weights(%x: tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3]>>, %w: tensor<?x?x?x?xf32, #weft.sizes<[4, 5, 3, 6]>>)
     -> tensor<?x?x?x?xf32, #weft.sizes<[0, 7, 8, 6]>> {
   %0 = weft.convolution %x, %w strides [1, 1] dilations [1, 1] : tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3]>>, tensor<?x?x?x?xf32, #weft.sizes<[4, 5, 3, 6]>> -> tensor<?x?x?x?xf32, #weft.sizes<[0, 7, 8, 6]>>
