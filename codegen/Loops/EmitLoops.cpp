@@ -46,6 +46,8 @@ static bool fits(Template kind, KernelOp kernel) {
 constexpr int64_t mostLanes = 64;
 /// A tile that is turned is kept on the stack.
 constexpr int64_t mostTurned = 1024;
+/// So is a block of columns that is copied.
+constexpr int64_t mostPacked = 4096;
 
 LogicalResult checkSchedule(KernelOp kernel, int64_t mostInTile) {
   ScheduleAttr schedule = kernel.getScheduleAttr();
@@ -62,9 +64,20 @@ LogicalResult checkSchedule(KernelOp kernel, int64_t mostInTile) {
   if (schedule.getGrain() < 1)
     return kernel.emitOpError() << "has a schedule of grain " << schedule.getGrain()
                                 << "; it must be at least 1";
-  if (schedule.getRows() < 0 || schedule.getRows() > mostTurned)
+  if (schedule.getKind() == Template::elementwise &&
+      (schedule.getRows() < 0 || schedule.getRows() > mostTurned))
     return kernel.emitOpError() << "has a schedule of " << schedule.getRows()
                                 << " rows; there must be at least 0, at most " << mostTurned;
+  if (schedule.getPackBlock() != 0 &&
+      (schedule.getDepth() < 1 || schedule.getPackBlock() < schedule.getDepth() ||
+       schedule.getPackBlock() > mostPacked))
+    return kernel.emitOpError() << "has a schedule with pack_block = " << schedule.getPackBlock()
+                                << " and depth " << schedule.getDepth()
+                                << "; a block has at least the depth, which must be at least 1, and"
+                                << " at most " << mostPacked << " steps";
+  if (schedule.getOuterRows() < 1)
+    return kernel.emitOpError() << "has a schedule of " << schedule.getOuterRows()
+                                << " outer rows; there must be at least 1";
   bool needsTile = schedule.getKind() == Template::contraction;
   if (needsTile && (schedule.getRows() < 1 || schedule.getColumns() < 1 || schedule.getDepth() < 0))
     return kernel.emitOpError() << "has a schedule with a tile of " << schedule.getRows()
