@@ -29,6 +29,7 @@ CASES = {
     "elementwise": "both",
     "convolution": "both",
     "training": "all",
+    "models": "both",
     "artifact": "one",
 }
 """Groups of cases; with one thread, with all, or both."""

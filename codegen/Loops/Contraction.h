@@ -1,12 +1,13 @@
-// The template of kernels that contract; see Contraction.cpp.
+// The templates of kernels that contract; see Contraction.cpp and VectorLeft.cpp.
 #pragma once
 
-#include "codegen/Loops/ContractionNest.h"
+#include "codegen/Loops/ContractionPacking.h"
+#include "codegen/Loops/MicroKernel.h"
 
 namespace weft {
 
-/// Emits a kernel with one contraction.
-class ContractionTemplate : ContractionNest {
+/// Emits a kernel with one contraction, whose vectors are columns.
+class ContractionTemplate : ContractionPacking {
 public:
   explicit ContractionTemplate(KernelEmitter &emitter);
 
@@ -16,63 +17,80 @@ public:
 private:
   /// What a task of the main stage works on.
   struct Task {
-    mlir::Value batch, outerRow; // linear positions
-    mlir::Value rowTask;         // number among the blocks of rows of all batches
-    mlir::Value low, high;       // rows that are computed
-    mlir::Value first;           // the first row that is the task's own
-    mlir::Value columnBlock;
+    mlir::Value batch;               // linear position
+    mlir::Value outerLow, outerHigh; // linear positions of the rows around the innermost
+    mlir::Value rowBlock;            // number of the block of innermost rows
+    mlir::Value low, high;           // innermost rows that are computed
+    mlir::Value first;               // the first row that is the task's own
     mlir::Value depthBlock, depthLow, depthHigh; // of the outermost depth loop
-    mlir::Value lhsBase, rhsBase;                // elements
-  };
-  /// How an operand is read along the innermost depth loop.
-  struct Reader {
-    mlir::Value pointer, rowStride, depthStride;
-    mlir::Type dtype;
+    mlir::Value rhsBase;                         // elements
+    // Within the loops over column blocks and outer rows:
+    mlir::Value columnBlock, column; // number, and the first column
+    mlir::Value outerRow, lhsBase;
   };
 
   mlir::Value columnBlocks();
   mlir::Value rowBlocks();
+  mlir::Value outerBlocks();
   mlir::Value rowTasks();
   mlir::Value columnBlocksInGroup();
   mlir::Value columnGroups();
   mlir::Value depthBlocks();
+  int64_t tilesInBlock() const;
+  int64_t mostRowsInBlock() const;
 
   mlir::Value readsRhsDirectly();
   mlir::Value unlessDirect(mlir::Value amount);
   void emitPack(mlir::Value task);
-  void emitPackRow(mlir::Value row, mlir::Value position, mlir::Value first);
-  void emitPackSquare(mlir::Value row, mlir::Value position, mlir::Value first, mlir::Value part);
-  mlir::Value packedAddress(mlir::Value row, mlir::Value part);
-  mlir::Value allocate(int64_t elements);
-  bool lhsRowsAreNeighbours() const;
-  int64_t packedLhsStride() const;
-  int64_t packedLhsElements() const;
+  void addUnfinished();
   void emitTask(mlir::Value task);
-  mlir::Value baseOf(Contraction::Operand operand, const Task &at);
-  void emitPackLhs(const Task &at);
+  void emitDepthBlock(Task &at, mlir::Value firstBlock, mlir::Value lastBlock);
+  mlir::Value baseOf(Contraction::Operand operand, mlir::Value batchNumber, mlir::Value outerRow);
   void emitTiles(const Task &at);
   void emitTile(const Task &at, int64_t height, mlir::Value row, mlir::Value next);
-  llvm::SmallVector<mlir::Value> startTile(int64_t height, mlir::Value tile, mlir::Value isLater);
-  llvm::SmallVector<mlir::Value> emitDepthLoops(const Task &at, int64_t height, mlir::Value row,
-                                                llvm::SmallVector<mlir::Value> accumulators);
-  llvm::SmallVector<mlir::Value> emitDepthLoop(const Task &at, int64_t height, mlir::Value row,
+  mlir::Value tileAddress(const Task &at, mlir::Value next);
+  void finishTile(const Task &at, int64_t height, mlir::Value tile, mlir::Value row,
+                  mlir::Value next);
+  llvm::SmallVector<mlir::Value> emitDepthLoop(const Task &at, MicroKernel &kernel, int64_t height,
+                                               mlir::Value row,
                                                llvm::SmallVector<mlir::Value> &outer,
                                                mlir::ValueRange accumulators);
-  Reader lhsReader(const Task &at, mlir::Value row, llvm::ArrayRef<mlir::Value> outer);
-  Reader rhsReader(const Task &at, llvm::ArrayRef<mlir::Value> outer);
-  Reader directRhsReader(const Task &at, llvm::ArrayRef<mlir::Value> outer);
-  llvm::SmallVector<mlir::Value> emitInnermost(const Task &at, int64_t height, mlir::Value row,
-                                               llvm::ArrayRef<mlir::Value> outer, mlir::Value low,
-                                               mlir::Value high, mlir::ValueRange accumulators);
-  mlir::Value multiplyAdd(mlir::Value x, mlir::Value y, mlir::Value sum);
+  OperandReader lhsReader(const Task &at, int64_t height, mlir::Value row,
+                          llvm::ArrayRef<mlir::Value> outer);
+  OperandReader rhsReader(const Task &at, llvm::ArrayRef<mlir::Value> outer);
+  OperandReader directRhsReader(const Task &at, llvm::ArrayRef<mlir::Value> outer);
+  mlir::Value firstColumn(mlir::Value column);
+  mlir::Value linearDepth(mlir::Value start, llvm::ArrayRef<mlir::Value> outer);
   void emitFinish(mlir::Value tile, mlir::ValueRange at);
 
   ContractionScheduleAttr schedule;
-  int64_t lanes, tileRows, tileColumns, elementBytes;
-  mlir::Type accumulatorType;
+  int64_t tileRows, elementBytes;
   std::optional<unsigned> packedRhs, unfinished;
   std::string finishName;
-  mlir::Value scratchTile, packedLhs;
+  mlir::Value scratchTile, packedBlock;
+  PackedRows packedLhs{};
+};
+
+/// Emits a kernel with one contraction, whose vectors lie along the batch.
+class VectorLeftTemplate : ContractionNest {
+public:
+  explicit VectorLeftTemplate(KernelEmitter &emitter);
+
+  void addStages();
+
+private:
+  void emitTile(mlir::Value row, mlir::Value channel);
+  llvm::SmallVector<mlir::Value> emitDepth(mlir::Value channel, llvm::ArrayRef<mlir::Value> offsets,
+                                           llvm::SmallVector<mlir::Value> &outer,
+                                           mlir::ValueRange accumulators);
+  OperandReader reader(Contraction::Operand operand, mlir::Value channel,
+                       llvm::ArrayRef<mlir::Value> outer);
+
+  int64_t tileRows;
+  MicroKernel kernel;
+  /// Where the task's batch and rows start in the operands, in elements.
+  mlir::Value base[2];
+  mlir::Value tile;
 };
 
 } // namespace weft

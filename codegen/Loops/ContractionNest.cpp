@@ -39,11 +39,15 @@ void ContractionNest::setLoop(const ContractionLoop &loop, Value position, int64
     positions[member] = {part, step};
 }
 
-void ContractionNest::setLoops(ArrayRef<ContractionLoop> loops, Value linear) {
+SmallVector<Value> ContractionNest::split(ArrayRef<ContractionLoop> loops, Value linear) {
   SmallVector<Value> sizes;
   for (const ContractionLoop &loop : loops)
     sizes.push_back(sizeOf(loop));
-  for (auto [loop, part] : llvm::zip_equal(loops, emitter.delinearize(linear, sizes)))
+  return emitter.delinearize(linear, sizes);
+}
+
+void ContractionNest::setLoops(ArrayRef<ContractionLoop> loops, Value linear) {
+  for (auto [loop, part] : llvm::zip_equal(loops, split(loops, linear)))
     setLoop(loop, part, 0);
 }
 

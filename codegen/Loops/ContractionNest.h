@@ -20,6 +20,10 @@ protected:
   /// from lane to lane, or of several, by a number in row-major order.
   void setLoop(const ContractionLoop &loop, mlir::Value position, int64_t step);
   void setLoops(llvm::ArrayRef<ContractionLoop> loops, mlir::Value linear);
+  /// The position in each loop of a number in row-major order.
+  llvm::SmallVector<mlir::Value> split(llvm::ArrayRef<ContractionLoop> loops, mlir::Value linear);
+  llvm::ArrayRef<ContractionLoop> outerRows() const { return llvm::ArrayRef(rows).drop_back(); }
+  llvm::ArrayRef<ContractionLoop> outerBatch() const { return llvm::ArrayRef(batch).drop_back(); }
   llvm::SmallVector<ElementIndex> indicesIn(Contraction::Operand operand);
   /// How far `at`, a position in each of `loops`, is from their start, in elements.
   mlir::Value offsetIn(Contraction::Operand operand, llvm::ArrayRef<ContractionLoop> loops,

@@ -4,33 +4,46 @@
 // dimension (of the outermost two from rank 3 on), and the innermost dimension is walked by
 // vectors.
 //
+// Where an operand lies the other way round (`turnedDimension`), a task is
+// a tile of `rows` rows along that dimension by a run of the innermost one, vector by vector: see
+// TurnedTile.
+//
 // Where the one result is operands one after the other (IndexedOpInterface::getJoinedAxis), the
 // axis is walked operand by operand: loops that copy to an offset.
-#include "codegen/Loops/KernelEmitter.h"
+#include "codegen/Loops/TurnedTile.h"
+#include "dialects/Weft/IR/TurnedDimension.h"
 
 using namespace mlir;
 
 namespace weft {
 namespace {
 
+/// Elements of the innermost dimension in a tile: some pages, and the rows' pages stay the same.
+constexpr int64_t tileRun = 512;
+
 class Elementwise {
 public:
-  Elementwise(KernelEmitter &emitter, int64_t grain)
+  Elementwise(KernelEmitter &emitter, int64_t grain, int64_t turnedRows)
       : emitter(emitter),
         type(emitter.getKernel().getResultTypes()[0]),
         rank(symbolsOf(type).size()),
-        grain(grain) {
+        grain(grain),
+        turnedRows(turnedRows) {
     auto results = emitter.getYield().getValues();
     auto indexed = results.size() == 1 ? results[0].getDefiningOp<IndexedOpInterface>() : nullptr;
     if (indexed)
       joinedAxis = indexed.getJoinedAxis();
     if (joinedAxis)
       pieces.assign(indexed->operand_begin(), indexed->operand_end());
+    else if (turnedRows > 0)
+      turned = turnedDimension(emitter.getKernel());
   }
 
   Value tasks() {
     if (rank == 0)
       return emitter.index(1);
+    if (turned)
+      return product(tileCounts());
     Value first = emitter.symbol(symbolsOf(type)[0]);
     if (rank == 1)
       return emitter.ceilDivideIndex(first, grain);
@@ -40,6 +53,10 @@ public:
   void emit(Value begin, Value end) {
     if (rank == 0)
       return emitter.storeResults({});
+    if (turned) {
+      TurnedTile tile(emitter, *turned, turnedRows);
+      return emitter.loop(begin, end, 1, [&](Value task) { emitTiles(tile, task); });
+    }
     if (rank == 1) {
       Value low = emitter.multiplyIndex(begin, emitter.index(grain));
       Value high = emitter.multiplyIndex(end, emitter.index(grain));
@@ -62,6 +79,46 @@ public:
   }
 
 private:
+  Value product(ArrayRef<Value> factors) {
+    Value result = emitter.index(1);
+    for (Value factor : factors)
+      result = emitter.multiplyIndex(result, factor);
+    return result;
+  }
+
+  /// The number of tiles along each dimension of the result.
+  SmallVector<Value> tileCounts() {
+    SmallVector<Value> counts;
+    for (int64_t symbol : symbolsOf(type))
+      counts.push_back(emitter.symbol(symbol));
+    counts[*turned] = emitter.ceilDivideIndex(counts[*turned], turnedRows);
+    counts.back() = emitter.ceilDivideIndex(counts.back(), tileRun);
+    return counts;
+  }
+
+  /// The tile of rows of task `task`: its vectors, one after the other.
+  void emitTiles(TurnedTile &tile, Value task) {
+    SmallVector<Value> positions = emitter.delinearize(task, tileCounts());
+    Value rows = emitter.index(turnedRows), run = emitter.index(tileRun);
+    Value low = emitter.multiplyIndex(positions[*turned], rows);
+    Value high =
+        emitter.minimumIndex(emitter.addIndex(low, rows), emitter.symbol(symbolsOf(type)[*turned]));
+    Value first = emitter.multiplyIndex(positions.back(), run);
+    Value end =
+        emitter.minimumIndex(emitter.addIndex(first, run), emitter.symbol(symbolsOf(type).back()));
+    emitter.vectorLoop(first, end, [&](Value column) {
+      SmallVector<Value> at(positions);
+      at.back() = column;
+      tile.emit(at, low, high, [&](Value row) {
+        SmallVector<ElementIndex> indices;
+        for (auto [d, position] : llvm::enumerate(at))
+          indices.push_back({d == *turned ? row : position});
+        indices.back().step = 1;
+        emitter.storeResults(indices);
+      });
+    });
+  }
+
   /// Loops over the dimensions that `outer` does not fix.
   void emitInner(ArrayRef<Value> outer) {
     emitInner(outer, emitter.index(0), emitter.symbol(symbolsOf(type)[outer.size()]));
@@ -116,8 +173,9 @@ private:
   KernelEmitter &emitter;
   Type type;
   size_t rank;
-  int64_t grain;
+  int64_t grain, turnedRows;
   std::optional<int64_t> joinedAxis;
+  std::optional<unsigned> turned;
   SmallVector<Value> pieces;
   /// The one that is being walked.
   struct {
@@ -127,10 +185,17 @@ private:
 
 } // namespace
 
-void emitElementwise(KernelEmitter &emitter, int64_t grain) {
-  Elementwise elementwise(emitter, grain);
+static void emit(KernelEmitter &emitter, Elementwise elementwise) {
   emitter.addStage([=]() mutable { return elementwise.tasks(); },
                    [&](Value begin, Value end) { elementwise.emit(begin, end); });
+}
+
+void emitElementwise(KernelEmitter &emitter, int64_t grain) {
+  emit(emitter, Elementwise(emitter, grain, 0));
+}
+
+void emitTransposition(KernelEmitter &emitter, int64_t rows) {
+  emit(emitter, Elementwise(emitter, 1, rows));
 }
 
 } // namespace weft

@@ -240,8 +240,10 @@ Value KernelEmitter::element(Value tensor, ArrayRef<ElementIndex> indices) {
 }
 
 Value KernelEmitter::compute(Value tensor, ArrayRef<ElementIndex> indices) {
-  if (auto argument = dyn_cast<BlockArgument>(tensor))
-    return load(argument, indices);
+  if (auto argument = dyn_cast<BlockArgument>(tensor)) {
+    Value value = reader ? reader(argument, indices) : Value();
+    return value ? value : load(argument, indices);
+  }
   Operation *op = tensor.getDefiningOp();
   if (auto number = op->getAttrOfType<IntegerAttr>("parameter"))
     return parameter(number.getInt(), computeType(tensor));
@@ -397,6 +399,14 @@ static unsigned bytesOf(Type stored) { return std::max(1u, stored.getIntOrFloatB
 
 unsigned KernelEmitter::alignmentOf(Type stored, Value, int64_t) { return bytesOf(stored); }
 
+Value KernelEmitter::allocate(Type stored, int64_t elements) {
+  return atEntry([&]() -> Value {
+    Value count = arith::ConstantIntOp::create(current, kernel.getLoc(), elements, 64);
+    return LLVM::AllocaOp::create(current, kernel.getLoc(), pointerType(kernel.getContext()),
+                                  stored, count, /*alignment=*/64);
+  });
+}
+
 Value KernelEmitter::offset(Value pointer, Type stored, Value offset) {
   if (auto constant = offset.getDefiningOp<arith::ConstantIndexOp>())
     if (constant.value() == 0)
@@ -419,6 +429,17 @@ Value KernelEmitter::loadVector(Value pointer, Type stored, int64_t count, unsig
     return LLVM::LoadOp::create(current, location(), type, pointer, alignment);
   Value zero = arith::ConstantOp::create(current, location(), current.getZeroAttr(type));
   return LLVM::MaskedLoadOp::create(current, location(), type, pointer, laneMask, zero, alignment);
+}
+
+void KernelEmitter::prefetch(BlockArgument argument, ArrayRef<ElementIndex> indices,
+                             int64_t bytes) {
+  Type type = argument.getType(), stored = storedType(getElementTypeOrSelf(type));
+  Value place = index(0);
+  for (auto [d, position] : llvm::enumerate(indices))
+    place = addIndex(place, multiplyIndex(position.base, stride(type, d)));
+  Value address = offset(buffer(argument.getArgNumber()), stored, place);
+  address = offset(address, current.getI8Type(), index(bytes));
+  LLVM::Prefetch::create(current, location(), address, /*rw=*/0, /*hint=*/3, /*cache=*/1);
 }
 
 void KernelEmitter::storeVector(Value value, Value pointer, unsigned alignment) {

@@ -83,6 +83,8 @@ public:
   /// The base pointer of input, output or temporary `number` in the order of the kernel's buffers.
   mlir::Value buffer(unsigned number);
   unsigned outputBuffer(unsigned output) { return kernel.getArgumentTypes().size() + output; }
+  /// Memory on the stack of the function, aligned to 64 bytes.
+  mlir::Value allocate(mlir::Type stored, int64_t elements);
   /// `pointer` moved by `offset` (index or vector of i64) elements of `stored`.
   mlir::Value offset(mlir::Value pointer, mlir::Type stored, mlir::Value offset);
   /// The type that an element of `dtype` has in memory.
@@ -96,6 +98,8 @@ public:
   /// bytes; 0: that of one element.
   mlir::Value loadVector(mlir::Value pointer, mlir::Type stored, int64_t count,
                          unsigned alignment = 0);
+  /// Asks for the memory `bytes` behind an element of an input, which need not exist.
+  void prefetch(mlir::BlockArgument argument, llvm::ArrayRef<ElementIndex> indices, int64_t bytes);
   void storeVector(mlir::Value value, mlir::Value pointer, unsigned alignment = 0);
   /// Stores elements of output `output` (scalars or vectors, as `element` gives them).
   void storeOutput(unsigned output, llvm::ArrayRef<ElementIndex> indices, mlir::Value value);
@@ -150,6 +154,9 @@ public:
   /// Makes `element` return `value` for `tensor`, whatever the indices.
   void override(mlir::Value tensor, mlir::Value value) { overrides[tensor] = value; }
   void clearOverrides() { overrides.clear(); }
+  /// Reads elements of inputs in the kernel's stead; null: they are read where they are.
+  using Reader = std::function<mlir::Value(mlir::BlockArgument, llvm::ArrayRef<ElementIndex>)>;
+  void setReader(Reader newReader) { reader = std::move(newReader); }
 
 protected:
   /// A size (or parameter) and a buffer's base pointer, read at the start of the function.
@@ -203,6 +210,7 @@ private:
   Use use;
   std::map<llvm::SmallVector<int64_t>, mlir::Value> products;
   llvm::DenseMap<mlir::Value, mlir::Value> overrides;
+  Reader reader;
   std::vector<std::map<Key, mlir::Value>> scopes;
 };
 
@@ -210,6 +218,8 @@ private:
 
 /// A task of a kernel of rank 1 is `grain` elements.
 void emitElementwise(KernelEmitter &emitter, int64_t grain);
+/// The same for a kernel with an operand that lies the other way round: a task is a tile of `rows`.
+void emitTransposition(KernelEmitter &emitter, int64_t rows);
 void emitRowReduction(KernelEmitter &emitter);
 void emitColumnReduction(KernelEmitter &emitter);
 void emitContraction(KernelEmitter &emitter);

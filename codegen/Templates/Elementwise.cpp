@@ -4,6 +4,7 @@
 #include "codegen/Templates/KernelTemplate.h"
 #include "codegen/Templates/SharedChoices.h"
 #include "codegen/Templates/Transposition.h"
+#include "dialects/Weft/IR/TurnedDimension.h"
 
 using namespace mlir;
 
@@ -11,6 +12,10 @@ namespace weft {
 namespace {
 
 constexpr int64_t blockThreads = 256;
+/// Rows of a tile that is turned: what is read along them is some lines of the cache.
+constexpr int64_t turnedRows = 64;
+/// Such a tile is kept on the stack.
+constexpr int64_t mostTurned = 1024;
 
 class Elementwise : public KernelTemplate {
 public:
@@ -28,12 +33,14 @@ public:
   }
 
   ScheduleAttrInterface choose(KernelOp kernel, LaunchOp, const CpuTarget &) const override {
+    if (turnedDimension(kernel))
+      return TranspositionScheduleAttr::get(kernel.getContext(), turnedRows, cpuLanes);
     return ElementwiseScheduleAttr::get(kernel.getContext(), cpuLanes, 64 * cpuLanes);
   }
 
   ScheduleAttrInterface choose(KernelOp kernel, LaunchOp launch, const GpuTarget &) const override {
     if (findTransposition(kernel))
-      return TranspositionScheduleAttr::get(kernel.getContext(), transpositionTile);
+      return TranspositionScheduleAttr::get(kernel.getContext(), transpositionTile, 1);
     int64_t lanes = readsNeighbours(kernel) ? gpuLanesOf(kernel) : 1;
     // Large tensors keep several vectors of each thread in flight.
     int64_t grain = blockThreads * lanes;
@@ -43,6 +50,12 @@ public:
   }
 
   LogicalResult verify(KernelOp kernel, const CpuTarget &target) const override {
+    if (auto schedule = dyn_cast<TranspositionScheduleAttr>(kernel.getScheduleAttr())) {
+      if (schedule.getTile() < 1 || schedule.getTile() > mostTurned)
+        return kernel.emitOpError() << "has a schedule with tiles of " << schedule.getTile()
+                                    << " rows; there must be at least 1, at most " << mostTurned;
+      return verifyLanes(kernel, schedule.getLanes(), target);
+    }
     auto schedule = dyn_cast<ElementwiseScheduleAttr>(kernel.getScheduleAttr());
     if (!schedule)
       return refuseSchedule(kernel, "a processor");
@@ -61,6 +74,10 @@ public:
   }
 
   void emit(KernelEmitter &emitter) const override {
+    if (auto schedule = emitter.scheduleIf<TranspositionScheduleAttr>()) {
+      emitter.setLaneCount(schedule.getLanes());
+      return emitTransposition(emitter, schedule.getTile());
+    }
     auto schedule = emitter.schedule<ElementwiseScheduleAttr>();
     emitter.setLaneCount(schedule.getLanes());
     emitElementwise(emitter, schedule.getGrain());
@@ -85,9 +102,11 @@ private:
   }
 
   static LogicalResult verifyTransposition(KernelOp kernel, TranspositionScheduleAttr schedule) {
-    if (schedule.getTile() != transpositionTile)
+    if (schedule.getTile() != transpositionTile || schedule.getLanes() != 1)
       return kernel.emitOpError() << "has a schedule with tiles of " << schedule.getTile()
-                                  << "; those of a transposition are " << transpositionTile;
+                                  << " and " << schedule.getLanes()
+                                  << " lanes; a GPU turns tiles of " << transpositionTile
+                                  << " one element at a time";
     if (!findTransposition(kernel))
       return kernel.emitOpError() << "has the schedule of a transposition, but reads nothing "
                                      "transposed; without a schedule, weft-schedule chooses one";

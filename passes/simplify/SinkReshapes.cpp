@@ -47,6 +47,18 @@ std::optional<SmallVector<int64_t>> matchUnits(ArrayRef<int64_t> from, ArrayRef<
   return next == to.size() ? std::optional(places) : std::nullopt;
 }
 
+/// For each dimension of `from` its place in `to`, or -1 where it was removed, merged or split:
+/// those of one shape that the other has at its start or at its end are the same ones.
+SmallVector<int64_t> matchEnds(ArrayRef<int64_t> from, ArrayRef<int64_t> to) {
+  SmallVector<int64_t> places(from.size(), -1);
+  size_t shorter = std::min(from.size(), to.size()), start = 0, end = 0;
+  for (; start < shorter && from[start] == to[start]; ++start)
+    places[start] = start;
+  for (; start + end < shorter && from[from.size() - 1 - end] == to[to.size() - 1 - end]; ++end)
+    places[from.size() - 1 - end] = to.size() - 1 - end;
+  return places;
+}
+
 /// `value` in the shape `shape` without moving data; nullopt if there is no such form.
 std::optional<FreeForm> reshapeForFree(Value value, ArrayRef<int64_t> shape) {
   FreeForm form{withShape(value.getType(), shape)};
@@ -62,13 +74,14 @@ std::optional<FreeForm> reshapeForFree(Value value, ArrayRef<int64_t> shape) {
     return form;
   }
   form.broadcast = value.getDefiningOp<BroadcastOp>();
-  auto places = form.broadcast ? matchUnits(shapeOf(value), shape) : std::nullopt;
-  if (!places)
+  if (!form.broadcast)
     return std::nullopt;
+  SmallVector<int64_t> places =
+      matchUnits(shapeOf(value), shape).value_or(matchEnds(shapeOf(value), shape));
   for (int64_t dimension : form.broadcast.getDimensions()) {
-    if ((*places)[dimension] < 0)
+    if (places[dimension] < 0)
       return std::nullopt;
-    form.dimensions.push_back((*places)[dimension]);
+    form.dimensions.push_back(places[dimension]);
   }
   return form;
 }

@@ -87,3 +87,35 @@ weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes
   %0, %1 = weft.sort %x axis 0 : tensor<?xf32, #weft.sizes<[0]>>, tensor<?xi64, #weft.sizes<[0]>>
   weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
 }
+
+// -----
+
+// A tile that is turned is kept on the stack.
+// expected-error@+1 {{has a schedule with tiles of 4096 rows; there must be at least 1, at most 1024}}
+weft.kernel @k(%x: tensor<?x?xf32, #weft.sizes<[1, 0]>>) -> tensor<?x?xf32, #weft.sizes<[0, 1]>>
+    attributes {schedule = #weft.transposition<tile = 4096, lanes = 16>} {
+  %0 = weft.transpose %x [1, 0] : tensor<?x?xf32, #weft.sizes<[1, 0]>> -> tensor<?x?xf32, #weft.sizes<[0, 1]>>
+  weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
+}
+
+// -----
+
+// A block that is copied holds the depth that is done at a time.
+// expected-error@+1 {{has a schedule with pack_block = 8 and depth 16; a block has at least the depth, which must be at least 1, and at most 4096 steps}}
+weft.kernel @k(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32, #weft.sizes<[1, 2]>>)
+    -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
+    attributes {schedule = #weft.contraction<lanes = 16, rows = 2, columns = 1, depth = 16, pack_block = 8>} {
+  %0 = weft.matmul %a, %b : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[1, 2]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
+  weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 2]>>
+}
+
+// -----
+
+// A block of rows has some.
+// expected-error@+1 {{has a schedule of 0 outer rows; there must be at least 1}}
+weft.kernel @k(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32, #weft.sizes<[1, 2]>>)
+    -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
+    attributes {schedule = #weft.contraction<lanes = 16, rows = 2, columns = 1, depth = 16, outer_rows = 0>} {
+  %0 = weft.matmul %a, %b : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[1, 2]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
+  weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 2]>>
+}

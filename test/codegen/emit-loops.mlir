@@ -181,6 +181,49 @@ weft.kernel @packed(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32
   weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 2]>>
 }
 
+// A task packs the right operand for itself, a block of the depth at a time, before its tiles.
+// CHECK-LABEL: func.func @packed_by_blocks_0(
+// CHECK: llvm.alloca
+// CHECK-NOT: math.fma
+// CHECK: vector.shuffle
+// CHECK: math.fma
+// CHECK-LABEL: func.func @packed_by_blocks_setup(
+// CHECK-SAME: weft.stages = 1 : i64
+weft.kernel @packed_by_blocks(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32, #weft.sizes<[2, 1]>>)
+    -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
+    attributes {schedule = #weft.contraction<lanes = 16, rows = 1, columns = 2, depth = 256, pack_lhs = true, pack_block = 256>} {
+  %0 = weft.matmul %a, %b {transpose_rhs = true} : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[2, 1]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
+  weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 2]>>
+}
+
+// Vectors along the batch: one of the right operand for all rows, one of the left for each.
+// CHECK-LABEL: func.func @vector_left_0(
+// CHECK: scf.for %{{.*}} iter_args({{.*}}) -> (vector<16xf32>, vector<16xf32>)
+// CHECK-COUNT-3: llvm.load %{{.*}} -> vector<16xf32>
+// CHECK-NOT: splat
+// CHECK: math.fma
+weft.kernel @vector_left(%x: tensor<?x?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3, 4]>>, %w: tensor<?x?x?x?x?xf32, #weft.sizes<[5, 6, 4, 3, 7]>>)
+    -> tensor<?x?x?x?x?xf32, #weft.sizes<[0, 8, 9, 3, 7]>>
+    attributes {schedule = #weft.contraction<lanes = 16, rows = 2, columns = 1, vector_lhs = true>} {
+  %0 = weft.convolution %x, %w strides [1, 1] dilations [1, 1] : tensor<?x?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3, 4]>>, tensor<?x?x?x?x?xf32, #weft.sizes<[5, 6, 4, 3, 7]>> -> tensor<?x?x?x?x?xf32, #weft.sizes<[0, 8, 9, 3, 7]>>
+  weft.yield %0 : tensor<?x?x?x?x?xf32, #weft.sizes<[0, 8, 9, 3, 7]>>
+}
+
+// What lies across is loaded along memory, turned, and read by the rows of the tile.
+// CHECK-LABEL: func.func @turned_0(
+// CHECK: llvm.alloca
+// CHECK: vector.shuffle
+// CHECK: llvm.store %{{.*}} : vector<8xf32>
+// CHECK: llvm.load %{{.*}} -> vector<16xf32>
+// CHECK: math.exp
+// CHECK-NOT: gather
+weft.kernel @turned(%x: tensor<?x?xf32, #weft.sizes<[1, 0]>>) -> tensor<?x?xf32, #weft.sizes<[0, 1]>>
+    attributes {schedule = #weft.transposition<tile = 64, lanes = 16>} {
+  %0 = weft.transpose %x [1, 0] : tensor<?x?xf32, #weft.sizes<[1, 0]>> -> tensor<?x?xf32, #weft.sizes<[0, 1]>>
+  %1 = weft.exp %0 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
+  weft.yield %1 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
+}
+
 // A scatter copies x, then adds the updates in the order of the indices, those in range.
 // CHECK-LABEL: func.func @scatter_0(
 // CHECK: scf.for

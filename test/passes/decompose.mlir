@@ -107,6 +107,28 @@ func.func @conv2d(%x: tensor<1x4x5x6xf32>, %w: tensor<6x2x3x3xf32>) -> tensor<1x
   return %y : tensor<1x6x5x6xf32>
 }
 
+// A window of one pixel is a product of matrices.
+// CHECK-LABEL: func.func @conv2d_of_pixels(
+// CHECK-DAG: %[[ROWS:.*]] = weft.reshape %{{.*}} : tensor<2x5x6x4xf32> -> tensor<60x4xf32>
+// CHECK-DAG: %[[COLUMNS:.*]] = weft.reshape %{{.*}} : tensor<6x4x1x1xf32> -> tensor<6x4xf32>
+// CHECK: weft.matmul %[[ROWS]], %[[COLUMNS]] {transpose_rhs = true} : tensor<60x4xf32>, tensor<6x4xf32> -> tensor<60x6xf32>
+func.func @conv2d_of_pixels(%x: tensor<2x4x5x6xf32>, %w: tensor<6x4x1x1xf32>) -> tensor<2x6x5x6xf32> {
+  %y = weft.conv2d %x, %w {strides = array<i64: 1, 1>, padding = array<i64: 0, 0>, dilations = array<i64: 1, 1>, groups = 1 : i64}
+      : tensor<2x4x5x6xf32>, tensor<6x4x1x1xf32> -> tensor<2x6x5x6xf32>
+  return %y : tensor<2x6x5x6xf32>
+}
+
+// With strides, of the pixels that are met.
+// CHECK-LABEL: func.func @conv2d_of_some_pixels(
+// CHECK: %[[MET:.*]] = weft.slice %{{.*}} starts [0, 0, 0, 0] steps [1, 2, 3, 1] : tensor<2x5x6x4xf32> -> tensor<2x3x2x4xf32>
+// CHECK: weft.reshape %[[MET]] : tensor<2x3x2x4xf32> -> tensor<12x4xf32>
+// CHECK: weft.matmul
+func.func @conv2d_of_some_pixels(%x: tensor<2x4x5x6xf32>, %w: tensor<6x4x1x1xf32>) -> tensor<2x6x3x2xf32> {
+  %y = weft.conv2d %x, %w {strides = array<i64: 2, 3>, padding = array<i64: 0, 0>, dilations = array<i64: 1, 1>, groups = 1 : i64}
+      : tensor<2x4x5x6xf32>, tensor<6x4x1x1xf32> -> tensor<2x6x3x2xf32>
+  return %y : tensor<2x6x3x2xf32>
+}
+
 // CHECK-LABEL: func.func @max_pool2d(
 // CHECK-NOT: weft.pad
 // CHECK: %[[LAST:.*]] = weft.transpose %{{.*}} [0, 2, 3, 1]

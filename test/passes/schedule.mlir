@@ -51,11 +51,70 @@ weft.kernel @by_hand(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft
   weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
 }
 
-// Doubles take twice the registers, so that the tile has fewer rows or columns.
+// Doubles take twice the registers, so that vectors have half the lanes: the order of these sums does
+// not depend on them.
 // CHECK-LABEL: weft.kernel @doubles(
-// WIDE-SAME: rows = 14, columns = 1
+// WIDE-SAME: lanes = 8, rows = 14, columns = 2
+// NARROW-SAME: lanes = 8, rows = 6, columns = 1
 weft.kernel @doubles(%a: tensor<?x?xf64, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf64, #weft.sizes<[1, 2]>>)
     -> tensor<?x?xf64, #weft.sizes<[0, 2]>> {
   %0 = weft.matmul %a, %b : tensor<?x?xf64, #weft.sizes<[0, 1]>>, tensor<?x?xf64, #weft.sizes<[1, 2]>> -> tensor<?x?xf64, #weft.sizes<[0, 2]>>
   weft.yield %0 : tensor<?x?xf64, #weft.sizes<[0, 2]>>
+}
+
+// One row: the right operand is read where it is, a few lines at a time, by all columns.
+// CHECK-LABEL: weft.kernel @one_row(
+// WIDE-SAME: rows = 1, columns = 4, depth = 8, pack_lhs = true>
+// NARROW-SAME: rows = 1, columns = 4, depth = 8, pack_lhs = true>
+weft.kernel @one_row(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32, #weft.sizes<[1, 2]>>)
+    -> tensor<?x?xf32, #weft.sizes<[0, 2]>> {
+  %0 = weft.matmul %a, %b : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[1, 2]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
+  weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 2]>>
+}
+
+// Where the depth runs along memory, blocks of columns are turned in the cache.
+// CHECK-LABEL: weft.kernel @few_rows_of_a_linear_layer(
+// CHECK-SAME: pack_lhs = true, pack_block = {{[0-9]+}}>
+weft.kernel @few_rows_of_a_linear_layer(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32, #weft.sizes<[2, 1]>>)
+    -> tensor<?x?xf32, #weft.sizes<[0, 2]>> {
+  %0 = weft.matmul %a, %b {transpose_rhs = true} : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[2, 1]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
+  weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 2]>>
+}
+func.func @products(%a: tensor<1x512xf32>, %b: tensor<512x640xf32>, %c: tensor<4x512xf32>, %d: tensor<640x512xf32>)
+    -> (tensor<1x640xf32>, tensor<4x640xf32>) {
+  %0 = weft.launch @one_row(%a, %b) sizes [1, 512, 640] : (tensor<1x512xf32>, tensor<512x640xf32>) -> tensor<1x640xf32>
+  %1 = weft.launch @few_rows_of_a_linear_layer(%c, %d) sizes [4, 512, 640] : (tensor<4x512xf32>, tensor<640x512xf32>) -> tensor<4x640xf32>
+  return %0, %1 : tensor<1x640xf32>, tensor<4x640xf32>
+}
+
+// Groups of one channel: vectors of channels.
+// CHECK-LABEL: weft.kernel @depthwise(
+// CHECK-SAME: columns = 1, vector_lhs = true, row_stride = 96>
+weft.kernel @depthwise(%x: tensor<?x?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3, 4]>>, %w: tensor<?x?x?x?x?xf32, #weft.sizes<[5, 6, 4, 3, 7]>>)
+    -> tensor<?x?x?x?x?xf32, #weft.sizes<[0, 8, 9, 3, 7]>> {
+  %0 = weft.convolution %x, %w strides [1, 1] dilations [1, 1] : tensor<?x?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3, 4]>>, tensor<?x?x?x?x?xf32, #weft.sizes<[5, 6, 4, 3, 7]>> -> tensor<?x?x?x?x?xf32, #weft.sizes<[0, 8, 9, 3, 7]>>
+  weft.yield %0 : tensor<?x?x?x?x?xf32, #weft.sizes<[0, 8, 9, 3, 7]>>
+}
+
+// Weights beyond the cache serve all rows of images that fit beside them.
+// CHECK-LABEL: weft.kernel @large_weights(
+// CHECK-SAME: rows = {{[47]}}, {{.*}}pack_block = 1536, outer_rows = 14, row_stride = 512>
+weft.kernel @large_weights(%x: tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3]>>, %w: tensor<?x?x?x?xf32, #weft.sizes<[4, 5, 3, 6]>>)
+    -> tensor<?x?x?x?xf32, #weft.sizes<[0, 7, 8, 6]>> {
+  %0 = weft.convolution %x, %w strides [1, 1] dilations [1, 1] : tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3]>>, tensor<?x?x?x?xf32, #weft.sizes<[4, 5, 3, 6]>> -> tensor<?x?x?x?xf32, #weft.sizes<[0, 7, 8, 6]>>
+  weft.yield %0 : tensor<?x?x?x?xf32, #weft.sizes<[0, 7, 8, 6]>>
+}
+func.func @images(%x: tensor<1x30x30x96x1xf32>, %w: tensor<3x3x1x96x1xf32>, %y: tensor<1x9x9x512xf32>, %v: tensor<3x3x512x512xf32>)
+    -> (tensor<1x28x28x96x1xf32>, tensor<1x7x7x512xf32>) {
+  %0 = weft.launch @depthwise(%x, %w) sizes [1, 30, 30, 96, 1, 3, 3, 1, 28, 28] : (tensor<1x30x30x96x1xf32>, tensor<3x3x1x96x1xf32>) -> tensor<1x28x28x96x1xf32>
+  %1 = weft.launch @large_weights(%y, %v) sizes [1, 9, 9, 512, 3, 3, 512, 7, 7] : (tensor<1x9x9x512xf32>, tensor<3x3x512x512xf32>) -> tensor<1x7x7x512xf32>
+  return %0, %1 : tensor<1x28x28x96x1xf32>, tensor<1x7x7x512xf32>
+}
+
+// An operand that lies the other way round is turned tile by tile.
+// CHECK-LABEL: weft.kernel @turned(
+// CHECK-SAME: #weft.transposition<tile = 64, lanes = 16>
+weft.kernel @turned(%x: tensor<?x?xf32, #weft.sizes<[1, 0]>>) -> tensor<?x?xf32, #weft.sizes<[0, 1]>> {
+  %0 = weft.transpose %x [1, 0] : tensor<?x?xf32, #weft.sizes<[1, 0]>> -> tensor<?x?xf32, #weft.sizes<[0, 1]>>
+  weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
 }

@@ -83,3 +83,29 @@ func.func @reduction(%x: tensor<6xf32>) -> tensor<2xf32> {
   %1 = weft.sum %0 [1] : tensor<2x3xf32> -> tensor<2xf32>
   return %1 : tensor<2xf32>
 }
+
+// A broadcast has a form in the other shape if the dimensions it comes from are in both: one value for
+// each channel, over pixels that are one dimension or two.
+// CHECK-LABEL: func.func @channels(
+// CHECK: %[[PRODUCT:.*]] = weft.matmul
+// CHECK: %[[BIAS:.*]] = weft.broadcast %{{.*}} [1] : tensor<8xf32> -> tensor<6x8xf32>
+// CHECK: %[[SUM:.*]] = weft.add %[[PRODUCT]], %[[BIAS]] : tensor<6x8xf32>
+// CHECK: weft.reshape %[[SUM]] : tensor<6x8xf32> -> tensor<2x3x8xf32>
+func.func @channels(%x: tensor<6x4xf32>, %w: tensor<4x8xf32>, %b: tensor<8xf32>) -> tensor<2x3x8xf32> {
+  %0 = weft.matmul %x, %w : tensor<6x4xf32>, tensor<4x8xf32> -> tensor<6x8xf32>
+  %1 = weft.reshape %0 : tensor<6x8xf32> -> tensor<2x3x8xf32>
+  %2 = weft.broadcast %b [2] : tensor<8xf32> -> tensor<2x3x8xf32>
+  %3 = weft.add %1, %2 : tensor<2x3x8xf32>
+  return %3 : tensor<2x3x8xf32>
+}
+
+// One value for each row of pixels has none: the rows are part of a dimension there.
+// CHECK-LABEL: func.func @rows_of_pixels(
+// CHECK: weft.add %{{.*}}, %{{.*}} : tensor<2x3x8xf32>
+func.func @rows_of_pixels(%x: tensor<6x4xf32>, %w: tensor<4x8xf32>, %b: tensor<3xf32>) -> tensor<2x3x8xf32> {
+  %0 = weft.matmul %x, %w : tensor<6x4xf32>, tensor<4x8xf32> -> tensor<6x8xf32>
+  %1 = weft.reshape %0 : tensor<6x8xf32> -> tensor<2x3x8xf32>
+  %2 = weft.broadcast %b [1] : tensor<3xf32> -> tensor<2x3x8xf32>
+  %3 = weft.add %1, %2 : tensor<2x3x8xf32>
+  return %3 : tensor<2x3x8xf32>
+}

@@ -76,6 +76,33 @@ def test_transposed_operands(left_transposed: bool, right_transposed: bool) -> N
             assert_same_bits(actual, weft.asarray(x) @ weft.asarray(y))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "int32"])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_rows_do_not_depend_on_how_many_there_are(dtype: str, transposed: bool) -> None:
+    """How few rows a product has decides how it runs, never what comes out."""
+    random = np.random.default_rng(21)
+
+    def product(x: weft.Tensor, w: weft.Tensor) -> weft.Tensor:
+        return x @ (w.mT if transposed else w)
+
+    for _ in range(12):
+        depth, columns = random.choice([1, 7, 16, 33, 260, 515]), random.integers(1, 300)
+        shape = (columns, depth) if transposed else (depth, columns)
+        integers = random.integers(-9, 9, (70, depth)), random.integers(-9, 9, shape)
+        x, w = (
+            weft.asarray((a / 7 if dtype != "int32" else a).astype(numpy_dtype(dtype)))
+            for a in integers
+        )
+        for batch in [(), (2,)]:
+            many = product(x, w) if not batch else weft.stack([product(x, w)] * 2)
+            for rows in (1, 2, 3, 4, 5, 13, 16, 17):
+                few = x[:rows], w
+                if batch:
+                    few = tuple(weft.stack([value] * 2) for value in few)
+                actual = eager_and_jit(product, *few)
+                assert_same_bits(actual, many[..., :rows, :])
+
+
 @pytest.mark.parametrize(
     ("left", "right"),
     [
@@ -188,6 +215,32 @@ def test_convolutions_and_their_gradients(case: tuple, dtype: str) -> None:
             rtol=terms * UNIT_ROUNDOFF[dtype],
             atol=bound * 4,
         )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_channels_do_not_depend_on_how_many_there_are(dtype: str) -> None:
+    """Groups of one channel run as vectors of channels, large weights in blocks: with the sums of
+    each channel's own convolution."""
+    random = np.random.default_rng(22)
+    for channels, size, stride, padding in [
+        (5, 9, 1, 1),
+        (16, 7, 2, 0),
+        (33, 14, 1, 1),
+        (1, 3, 1, 0),
+    ]:
+        x = weft.asarray(_floats(2, channels, size, size + 1, dtype=dtype))
+        w = weft.asarray(_floats(channels, 1, 3, 3, dtype=dtype))
+        options = {"stride": stride, "padding": padding}
+        together = eager_and_jit(lambda x, w: F.conv2d(x, w, groups=channels, **options), x, w)
+        for channel in random.integers(channels, size=3):
+            own = slice(int(channel), int(channel) + 1)
+            assert_same_bits(together[:, own], F.conv2d(x[:, own], w[own], **options))
+    x, w = (
+        weft.asarray(_floats(*shape, dtype=dtype)) for shape in [(2, 130, 7, 7), (200, 130, 3, 3)]
+    )
+    together = eager_and_jit(lambda x, w: F.conv2d(x, w, padding=1), x, w)
+    for part in (slice(0, 16), slice(190, 200)):
+        assert_same_bits(together[:, part], F.conv2d(x, w[part], padding=1))
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])

@@ -103,6 +103,30 @@ def test_transposes_of_matrices(shape: tuple[int, int]) -> None:
         assert_same_bits(eager_and_jit(lambda t: t.T, weft.asarray(x)), x.T)
 
 
+def test_permutations_beyond_one_tile_with_what_surrounds_them() -> None:
+    """Tiles that are turned in registers: whole ones, rests of rows and of lanes."""
+    random = np.random.default_rng(5)
+    for _ in range(60):
+        rank = int(random.integers(2, 5))
+        shape = tuple(int(n) for n in random.choice([0, 1, 2, 7, 9, 17, 33, 65, 70, 130], rank))
+        if np.prod(shape) > 200_000:
+            continue
+        axes = tuple(int(axis) for axis in random.permutation(rank))
+        dtype = str(random.choice(["int8", "bool", "float16", "int32", "float32", "float64"]))
+        x = _counting(shape, "int32").astype(dtype)
+        moved = x.transpose(axes)
+        y = _counting(moved.shape, "float64") / 8
+
+        def combine(x: weft.Tensor, y: weft.Tensor, axes: tuple = axes) -> tuple:
+            turned = weft.permute_dims(x, axes)
+            wide = turned.astype("float64")
+            return turned, wide * y + wide, weft.flip(turned, axis=0)
+
+        wide = moved.astype(np.float64)
+        expected = moved, wide * y + wide, np.flip(moved, 0)
+        assert_same_bits(eager_and_jit(combine, weft.asarray(x), weft.asarray(y)), expected)
+
+
 @seed(4)
 @hypothesis_settings
 @given(st.data(), hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=5))

@@ -66,11 +66,12 @@ def Weft_ElementwiseScheduleAttr : Weft_Schedule<"Elementwise", "elementwise"> {
 }
 
 def Weft_TranspositionScheduleAttr : Weft_Schedule<"Transposition", "transposition"> {
-  let summary = "Elements one by one on a GPU, an operand of which is read transposed";
+  let summary = "Elements one by one, with an operand that lies the other way round";
   let description = [{
-    - `tile`: so many rows and columns go through shared memory at once.
+    - `tile`: so many rows are turned at once; on a GPU so many rows and columns, in shared memory.
+    - `lanes`: elements in a vector.
   }];
-  let parameters = (ins "int64_t":$tile);
+  let parameters = (ins "int64_t":$tile, DefaultValuedParameter<"int64_t", "1">:$lanes);
 }
 
 def Weft_RowsScheduleAttr : Weft_Schedule<"Rows", "rows"> {
@@ -123,6 +124,11 @@ def Weft_ContractionScheduleAttr : Weft_Schedule<"Contraction", "contraction"> {
     - `rows`, `columns`: the register tile: rows, and vectors of columns.
     - `depth`: how much of the outermost contracted loop is done before the next tile; 0: all.
     - `pack_lhs`, `pack_rhs`: copy an operand into the order in which it is read.
+    - `pack_block`: each task copies the right operand for itself, a block of the depth at a time,
+      instead of a stage of its own that copies all; how many steps of all contracted loops are in
+      such a block.
+    - `outer_rows`: how many steps of the row loops around the innermost one make a block of rows.
+    - `vector_lhs`: vectors run along the batch, as groups of one channel allow; there is one column.
     - `row_stride`: the distance of the left operand's rows, in elements, if it is fixed; 0: it is
       computed from the sizes.
   }];
@@ -131,6 +137,9 @@ def Weft_ContractionScheduleAttr : Weft_Schedule<"Contraction", "contraction"> {
     DefaultValuedParameter<"int64_t", "0">:$depth,
     DefaultValuedParameter<"bool", "false">:$pack_lhs,
     DefaultValuedParameter<"bool", "false">:$pack_rhs,
+    DefaultValuedParameter<"int64_t", "0">:$pack_block,
+    DefaultValuedParameter<"int64_t", "1">:$outer_rows,
+    DefaultValuedParameter<"bool", "false">:$vector_lhs,
     DefaultValuedParameter<"int64_t", "0">:$row_stride);
 }
 

@@ -37,9 +37,33 @@ static Expression groupsApart(const Expression &weight, int64_t groups) {
   return transpose(reshape(weight, shape), {3, 4, 2, 0, 1});
 }
 
+/// The shape of the windows over an image [N, H, W, C] that is wholly inside its border.
+static SmallVector<int64_t> windowsOver(const Expression &image, Axes window, Axes strides) {
+  SmallVector<int64_t> shape(image.type().getShape());
+  for (int64_t d : {0, 1})
+    shape[d + 1] = windowCount(shape[d + 1], window[d], strides[d], 1);
+  return shape;
+}
+
+/// The convolution of image [N, H, W, C] and weight [O, C, 1, 1]: a product of matrices, the pixels
+/// that are met by the channels, whose sums run over c as those of the convolution.
+static Expression multiplyPixels(const Expression &image, const Expression &weight, Axes strides) {
+  SmallVector<int64_t> shape = windowsOver(image, {1, 1}, strides);
+  bool all = strides[0] == 1 && strides[1] == 1;
+  Expression met = all ? image : slice(image, {0, 0, 0, 0}, {1, strides[0], strides[1], 1}, shape);
+  int64_t pixels =
+      sizeOrDynamic([&] { return multiplySizes(multiplySizes(shape[0], shape[1]), shape[2]); });
+  Expression product =
+      matmul(reshape(met, {pixels, shape[3]}), reshape(weight, {weight.size(0), weight.size(1)}),
+             /*transposeLhs=*/false, /*transposeRhs=*/true);
+  return reshape(product, {shape[0], shape[1], shape[2], weight.size(0)});
+}
+
 /// The convolution of image [N, H, W, C] and weight [O, C / groups, KH, KW], channels last.
 static Expression convolveGroups(const Expression &image, const Expression &weight, int64_t groups,
                                  Axes strides, Axes dilations) {
+  if (groups == 1 && weight.size(2) == 1 && weight.size(3) == 1)
+    return multiplyPixels(image, weight, strides);
   if (groups == 1)
     return image.at().create<ConvolutionOp>(image, transpose(weight, {2, 3, 1, 0}), strides,
                                             dilations);
@@ -65,14 +89,6 @@ SmallVector<Value> Conv2dOp::decompose(OpBuilder &builder) {
   if (getBias())
     result = result + at.create<BroadcastOp>(result.type(), getBias(), ArrayRef<int64_t>{3});
   return {toChannelsFirst(result)};
-}
-
-/// The shape of the windows over an image [N, H, W, C] that is wholly inside its border.
-static SmallVector<int64_t> windowsOver(const Expression &image, Axes window, Axes strides) {
-  SmallVector<int64_t> shape(image.type().getShape());
-  for (int64_t d : {0, 1})
-    shape[d + 1] = windowCount(shape[d + 1], window[d], strides[d], 1);
-  return shape;
 }
 
 SmallVector<Value> MaxPool2dOp::decompose(OpBuilder &builder) {
