@@ -88,7 +88,7 @@ public:
     int64_t most = std::max<int64_t>(2, llvm::bit_floor<uint64_t>(registerVectors / rowInputs));
     if (computesInDoubles(kernel))
       most /= 2;
-    std::optional<int64_t> length = launch ? knownProduct({symbol}, launch) : std::nullopt;
+    std::optional<int64_t> length = knownProduct({symbol}, launch);
     if (!length)
       return schedule(most);
     int64_t strands = *length <= longestOfWarp ? warpThreads : blockThreads;

@@ -7,14 +7,14 @@ using namespace mlir;
 namespace weft {
 
 std::optional<int64_t> knownProduct(ArrayRef<int64_t> symbols, LaunchOp launch) {
+  if (!launch)
+    return std::nullopt;
   auto product = productOf(
       llvm::map_to_vector(symbols, [&](int64_t symbol) { return launch.getSizes()[symbol]; }));
   return product && !isSymbolicSize(*product) ? product : std::nullopt;
 }
 
 int64_t elementsIn(Type type, LaunchOp launch) {
-  if (!launch)
-    return 0;
   auto encoding = cast<SizesAttr>(cast<RankedTensorType>(type).getEncoding());
   return knownProduct(encoding.getSymbols(), launch).value_or(0);
 }

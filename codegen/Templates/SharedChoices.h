@@ -9,7 +9,7 @@ namespace weft {
 /// Blocks of threads that keep a whole GPU busy.
 inline constexpr int64_t fullGrid = 132;
 
-/// The product of sizes of a launch; nothing if it is not known, as a symbolic one.
+/// The product of sizes of a launch; nothing if it is not known: without a launch, or symbolic.
 std::optional<int64_t> knownProduct(llvm::ArrayRef<int64_t> symbols, LaunchOp launch);
 
 /// The number of elements of a tensor of a kernel in a launch; 0 if it is not known.
