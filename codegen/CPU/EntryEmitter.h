@@ -2,10 +2,12 @@
 #pragma once
 
 #include "codegen/CPU/ArtifactABI.h"
+#include "codegen/CPU/KernelWork.h"
 #include "codegen/CPU/ModelSignature.h"
 #include "codegen/CPU/SizeEmitter.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "passes/plan/LaunchArguments.h"
+#include "passes/plan/ValueMemory.h"
 #include "llvm/ADT/StringMap.h"
 
 namespace weft {
@@ -63,7 +65,7 @@ private:
   mlir::Value argumentBits(Frame &frame, const LaunchArgument &argument);
   mlir::Value workspaceBytes(Frame &frame);
   mlir::Value temporaryBytes(Frame &frame, LaunchOp launch);
-  mlir::Value threadsOf(Frame &frame, LaunchOp launch);
+  mlir::Value threadsFor(Frame &frame, LaunchOp launch, const KernelWork &work);
   mlir::Value pointerTo(Frame &frame, mlir::Value value);
   Frame openFrame(mlir::Value symbols, bool checked);
   mlir::Value globalNumbers(llvm::StringRef name, llvm::ArrayRef<int64_t> numbers);
@@ -78,6 +80,7 @@ private:
   mlir::Location location;
   Constants constants;
   ArtifactABI abi;
+  ValueMemory values;
   std::vector<std::string> symbolNames;
   llvm::DenseMap<mlir::Value, Place> places;
   /// Outputs that no launch writes: the value to copy from.

@@ -20,9 +20,17 @@ namespace weft {
 #define GEN_PASS_DEF_EMITLOOPS
 #include "codegen/Passes.h.inc"
 
+/// True if the kernel changes some elements of an argument, and has no other result.
+static bool isUpdate(KernelOp kernel) {
+  auto updates = kernel.getBody().front().getOps<UpdateOpInterface>();
+  ValueRange results = kernel.getYield().getValues();
+  return llvm::hasSingleElement(updates) && isa<BlockArgument>((*updates.begin()).getX()) &&
+         results.size() == 1 && results[0].getDefiningOp<UpdateOpInterface>();
+}
+
 /// True if the template has what it is built around in `kernel`, and nothing that it can't do.
 static bool fits(Template kind, KernelOp kernel) {
-  bool hasRows = false, hasColumns = false, hasContraction = false, hasOwn = false;
+  bool hasRows = false, hasColumns = false, hasContraction = false, hasUpdate = false;
   for (Operation &op : kernel.getBody().front().without_terminator()) {
     if (auto reduction = dyn_cast<ReductionOpInterface>(op)) {
       ArrayRef<int64_t> axes = reduction.getReducedAxes();
@@ -33,12 +41,13 @@ static bool fits(Template kind, KernelOp kernel) {
     } else if (isa<ContractionOpInterface>(op)) {
       hasContraction = true;
     } else if (!isa<ElementwiseOpInterface, IndexedOpInterface>(op)) {
-      hasOwn = true;
+      hasUpdate = true;
     }
   }
   return hasRows == (kind == Template::row_reduction) &&
          hasColumns == (kind == Template::column_reduction) &&
-         hasContraction == (kind == Template::contraction) && hasOwn == (kind == Template::scatter);
+         hasContraction == (kind == Template::contraction) &&
+         hasUpdate == (kind == Template::update) && (!hasUpdate || isUpdate(kernel));
 }
 
 /// Beyond these no processor is faster, and the code, in which they are unrolled, grows without
@@ -91,8 +100,8 @@ LogicalResult emitKernel(KernelOp kernel, ModuleOp module) {
   case Template::contraction:
     emitContraction(emitter);
     break;
-  case Template::scatter:
-    emitScatter(emitter);
+  case Template::update:
+    emitUpdate(emitter);
     break;
   }
   return emitter.finish();

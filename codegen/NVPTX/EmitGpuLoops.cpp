@@ -95,8 +95,8 @@ LogicalResult emitGpuKernel(KernelOp kernel, ModuleOp module) {
   case Template::contraction:
     emitGpuContraction(emitter);
     break;
-  case Template::scatter:
-    emitGpuScatter(emitter);
+  case Template::update:
+    emitGpuUpdate(emitter);
     break;
   }
   return emitter.finish();

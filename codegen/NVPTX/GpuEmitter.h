@@ -156,7 +156,7 @@ void emitGpuElementwise(GpuEmitter &emitter);
 void emitGpuTransposition(GpuEmitter &emitter);
 void emitGpuRowReduction(GpuEmitter &emitter);
 void emitGpuColumnReduction(GpuEmitter &emitter);
-void emitGpuScatter(GpuEmitter &emitter);
+void emitGpuUpdate(GpuEmitter &emitter);
 void emitGpuContraction(GpuEmitter &emitter);
 
 } // namespace weft

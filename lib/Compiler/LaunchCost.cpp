@@ -30,9 +30,14 @@ int32_t LaunchCost::threads() const {
       std::clamp(nanoseconds() / double(nanosecondsPerThread), 1.0, double(mostThreads)));
 }
 
-LaunchCost costOf(LaunchOp launch, KernelOp kernel) {
-  KernelWork work = workOf(kernel);
+static LaunchCost costOf(LaunchOp launch, const KernelWork &work) {
   return {sumOf(work.bytes, launch.getSizes()), sumOf(work.operations, launch.getSizes())};
+}
+
+LaunchCost costOf(LaunchOp launch, KernelOp kernel) { return costOf(launch, workOf(kernel)); }
+
+LaunchCost copyCostOf(LaunchOp launch, KernelOp kernel) {
+  return costOf(launch, copyWorkOf(kernel));
 }
 
 } // namespace weft

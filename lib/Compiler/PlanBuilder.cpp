@@ -5,6 +5,7 @@
 #include "lib/Runtime/Allocator.h"
 #include "lib/Support/Error.h"
 #include "passes/plan/LaunchArguments.h"
+#include "passes/plan/ValueMemory.h"
 #include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
@@ -15,7 +16,10 @@ namespace {
 class PlanBuilder {
 public:
   PlanBuilder(func::FuncOp function, const KernelCodeByName &code, Device *device)
-      : function(function), kernels(function->getParentOfType<ModuleOp>()), code(code) {
+      : function(function),
+        kernels(function->getParentOfType<ModuleOp>()),
+        code(code),
+        values(function.getBody().front()) {
     result.plan.device = device;
   }
 
@@ -49,14 +53,8 @@ public:
   }
 
 private:
-  static Value storageOf(Value value) {
-    while (auto reshape = value.getDefiningOp<ReshapeOp>())
-      value = reshape.getX();
-    return value;
-  }
-
   void forward(ReshapeOp reshape) {
-    if (auto found = places.find(storageOf(reshape.getX())); found != places.end())
+    if (auto found = places.find(values.of(reshape.getX())); found != places.end())
       places[reshape.getResult()] = found->second;
   }
 
@@ -78,7 +76,7 @@ private:
   void addOutputs(func::ReturnOp terminator) {
     for (auto [number, value] : llvm::enumerate(terminator.getOperands())) {
       result.plan.outputs.push_back(signatureOf(value.getType()));
-      Value storage = storageOf(value);
+      Value storage = values.of(value);
       OutputSource source;
       if (storage.getDefiningOp<LaunchOp>() && !places.count(storage)) {
         places[storage] = {BufferReference::Kind::Output, static_cast<uint32_t>(number), 0};
@@ -91,7 +89,7 @@ private:
 
   void finishOutputs(func::ReturnOp terminator) {
     for (auto [number, value] : llvm::enumerate(terminator.getOperands())) {
-      const BufferReference &place = places.at(storageOf(value));
+      const BufferReference &place = places.at(values.of(value));
       OutputSource &source = result.plan.outputSources[number];
       if (place.kind == BufferReference::Kind::Input)
         source = {OutputSource::Kind::Input, place.index};
@@ -103,22 +101,22 @@ private:
   }
 
   /// A donated argument over which the launch may write its result: read there for the last time,
-  /// and only at the element that is being written.
+  /// and only at the element that is being written, or to copy what stays. The other kernels of
+  /// devices rely on inputs that nothing writes.
   std::optional<uint32_t> donorOf(OpResult output) {
-    // Kernels of devices rely on inputs that nothing writes.
-    if (result.plan.device)
-      return std::nullopt;
     auto launch = cast<LaunchOp>(output.getOwner());
     auto kernel = kernels.lookup<KernelOp>(launch.getKernel());
     Value inKernel = kernel.getYield().getValues()[output.getResultNumber()];
     for (auto [number, input] : llvm::enumerate(launch.getInputs())) {
-      auto argument = dyn_cast<BlockArgument>(storageOf(input));
+      auto argument = dyn_cast<BlockArgument>(values.of(input));
       if (!argument || taken.contains(argument) ||
           !function.getArgAttr(argument.getArgNumber(), "weft.donated"))
         continue;
       BlockArgument read = kernel.getBody().getArgument(number);
-      auto isSame = [&](Value other) { return storageOf(other) == argument; };
-      if (read.getType() != inKernel.getType() || !isReadInPlace(read) ||
+      auto isSame = [&](Value other) { return values.of(other) == argument; };
+      bool isSafe =
+          overwritableArgument(kernel) == number || (!result.plan.device && isReadInPlace(read));
+      if (read.getType() != inKernel.getType() || !isSafe ||
           llvm::count_if(launch.getInputs(), isSame) != 1 || isReadAfter(argument, launch))
         continue;
       taken.insert(argument);
@@ -159,12 +157,12 @@ private:
       sizes.push_back(bitsOf(argument));
     std::vector<BufferReference> buffers;
     for (Value input : launch.getInputs())
-      buffers.push_back(places.at(storageOf(input)));
+      buffers.push_back(places.at(values.of(input)));
     auto offsets = launch->getAttrOfType<DenseI64ArrayAttr>("offsets").asArrayRef();
     for (auto [output, offset] : llvm::zip_equal(launch.getOutputs(), offsets)) {
       if (offset >= 0)
         places[output] = {BufferReference::Kind::Arena, 0, static_cast<uint64_t>(offset)};
-      buffers.push_back(places.at(output));
+      buffers.push_back(places.at(values.of(output)));
     }
     size_t stages = kernelCode->stages.size() + kernelCode->deviceStages.size();
     std::vector<int64_t> setup(stages + kernelCode->temporaries);
@@ -175,8 +173,12 @@ private:
       end += (static_cast<uint64_t>(bytes) + 63) / 64 * 64;
     }
     result.plan.arenaBytes = std::max(result.plan.arenaBytes, end);
-    LaunchCost cost = costOf(launch, kernel);
+    LaunchCost cost = costOf(launch, kernel), copyCost = copyCostOf(launch, kernel);
+    std::optional<unsigned> copied = updatedArgument(kernel);
     for (size_t stage = 0; stage < stages; ++stage) {
+      bool isCopy = copied && stage == 0;
+      if (isCopy && overwrittenOperand(launch))
+        continue;
       Launch &added = result.plan.launches.emplace_back();
       if (result.plan.device) {
         added.deviceFunction = kernelCode->deviceStages[stage];
@@ -188,11 +190,26 @@ private:
       added.inputs = launch.getInputs().size();
       added.sizes = sizes;
       added.tasks = setup[stage];
-      added.maximumThreads = cost.threads();
+      added.maximumThreads = (isCopy ? copyCost : cost).threads();
+      if (isCopy)
+        added.copied = *copied;
       added.name = kernel.getSymName().str();
     }
     result.code.push_back(kernelCode);
+    if (copied && !isInPlace(launch, *copied))
+      cost.bytes += copyCost.bytes;
     addReport(launch, kernel, cost);
+  }
+
+  /// True if a launch that changes some elements of an operand writes over it, as long as the
+  /// caller donates what is donated.
+  bool isInPlace(LaunchOp launch, unsigned operand) const {
+    const BufferReference &place = places.at(values.of(launch.getOutputs()[0]));
+    const BufferReference &former = places.at(values.of(launch.getInputs()[operand]));
+    if (place.kind != BufferReference::Kind::Output || former.kind != BufferReference::Kind::Input)
+      return overwrittenOperand(launch) != nullptr;
+    const OutputSource &source = result.plan.outputSources[place.index];
+    return source.kind == OutputSource::Kind::DonatedInput && source.index == former.index;
   }
 
   void addReport(LaunchOp launch, KernelOp kernel, const LaunchCost &cost) {
@@ -223,8 +240,8 @@ private:
       return "a reduction along outer dimensions ends where its result is read again";
     case Template::contraction:
       return "one contraction with the elementwise ops on its result";
-    case Template::scatter:
-      return "updates are made in order, in a kernel of their own";
+    case Template::update:
+      return "some elements of a tensor are changed in memory";
     }
     llvm_unreachable("all templates have a reason");
   }
@@ -232,6 +249,7 @@ private:
   func::FuncOp function;
   SymbolTable kernels;
   const KernelCodeByName &code;
+  ValueMemory values;
   Executable result;
   uint64_t plannedBytes = 0;
   llvm::DenseMap<Value, BufferReference> places;

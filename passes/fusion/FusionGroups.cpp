@@ -22,22 +22,36 @@ static bool isFusable(Operation *op) {
     return false;
   if (auto constant = dyn_cast<ConstantOp>(op))
     return isa<SplatElementsAttr>(constant.getValue());
-  return isMap(op) || isa<ReductionOpInterface, ContractionOpInterface, ScatterOpInterface>(op);
+  return isMap(op) || isa<ReductionOpInterface, ContractionOpInterface, UpdateOpInterface>(op);
 }
 
-/// True if the op's template reads its operands from memory.
-static bool readsMemory(Operation *op) { return !isMap(op) && !isa<ReductionOpInterface>(op); }
+/// True if `use` is of the elements that an op puts in the place of others.
+static bool isUpdates(OpOperand &use) {
+  auto update = dyn_cast<UpdateOpInterface>(use.getOwner());
+  return update && &update.getUpdatesMutable() == &use;
+}
+
+/// True if the user's template reads the operand from memory.
+static bool readsMemory(OpOperand &use) {
+  Operation *op = use.getOwner();
+  return !isMap(op) && !isa<ReductionOpInterface>(op) && !isUpdates(use);
+}
+
+/// True if each element that the user computes or stores needs the same element of the operand.
+static bool isReadWhereWalked(OpOperand &use) {
+  return isUpdates(use) || readsInPlace(use.getOwner(), use.getOperandNumber());
+}
 
 /// True if computing the op again costs no more than reading its result: it has no operands, or
 /// only says where an element comes from.
 static bool isFree(Operation *op) { return op->getNumOperands() == 0 || isa<BroadcastOp>(op); }
 
 /// True if each element of an operand is read once for an element of the result.
-static bool readsOnce(Operation *user, unsigned operand) {
-  if (isa<ReductionOpInterface>(user) || readsInPlace(user, operand))
+static bool readsOnce(OpOperand &use) {
+  if (isa<ReductionOpInterface>(use.getOwner()) || isReadWhereWalked(use))
     return true;
-  auto indexed = dyn_cast<IndexedOpInterface>(user);
-  return indexed && indexed.readsOnce(operand);
+  auto indexed = dyn_cast<IndexedOpInterface>(use.getOwner());
+  return indexed && indexed.readsOnce(use.getOperandNumber());
 }
 
 /// True if the op only puts elements elsewhere.
@@ -50,6 +64,16 @@ static bool isMovement(Operation *op) {
 static bool readsSeveral(Operation *op) {
   auto indexed = dyn_cast<IndexedOpInterface>(op);
   return indexed && op->getNumOperands() > 0 && !isFree(op) && !indexed.readsOnce(0);
+}
+
+/// The value whose elements are those of `value`, or repeated in it.
+static Value viewedBy(Value value) {
+  while (Operation *op = value.getDefiningOp()) {
+    if (!isa<ReshapeOp, BroadcastOp>(op))
+      break;
+    value = op->getOperand(0);
+  }
+  return value;
 }
 
 /// True if the broadcast repeats along inner dimensions only, so that one value serves a whole run.
@@ -95,6 +119,8 @@ FusionGroups::FusionGroups(Block &block) {
     for (Value operand : op.getOperands())
       cost = std::min(cost + costOfElement(operand), FusionLimits::repeated);
     costs[&op] = cost;
+    if (auto update = dyn_cast<UpdateOpInterface>(op))
+      lastUpdate[viewedBy(update.getX())] = &op;
   }
   for (Operation &op : llvm::reverse(block))
     visit(&op);
@@ -108,10 +134,10 @@ void FusionGroups::visit(Operation *op) {
     groupOf[op] = &outside;
     return;
   }
-  bool leaves = llvm::any_of(op->getUsers(), [&](Operation *user) {
-    if (rematerialized.contains(user))
+  bool leaves = llvm::any_of(op->getUses(), [&](OpOperand &use) {
+    if (rematerialized.contains(use.getOwner()))
       return false;
-    return readsMemory(user) || groupOf.at(user)->kind == FusionGroup::Outside;
+    return readsMemory(use) || groupOf.at(use.getOwner())->kind == FusionGroup::Outside;
   });
   if (!leaves && isFree(op)) {
     rematerialized.insert(op);
@@ -164,39 +190,61 @@ FusionGroup *FusionGroups::findHost(Operation *op) {
   for (FusionGroup *group : ArrayRef<FusionGroup *>(inOrder).take_front(mostCandidates)) {
     if (!canJoin(op, *group) || !fits(op, *group))
       continue;
-    if (!shared)
-      return group;
-    // The op becomes a result of the kernel: it must be computed at the kernel's own elements, and
-    // its other readers must not come before the kernel.
-    if (canBeResult(op, *group) && isReadInPlace(op, *group) && orderBeforeReaders(op, *group))
+    // A shared op becomes a result of the kernel: it must be computed at the kernel's own elements,
+    // and its other readers must not come before the kernel.
+    if ((!shared || (canBeResult(op, *group) && isReadInPlace(op, *group))) &&
+        orderBefore(op, *group, shared))
       return group;
   }
   return nullptr;
 }
 
-bool FusionGroups::orderBeforeReaders(Operation *op, FusionGroup &group) {
-  llvm::SmallSetVector<GroupOrder::Node *, 4> others;
+void FusionGroups::forEachWriter(Operation *op, function_ref<bool(FusionGroup *)> visit) const {
+  for (Value operand : op->getOperands()) {
+    Operation *update = lastUpdate.lookup(viewedBy(operand));
+    if (update && op->isBeforeInBlock(update) && !visit(groupOf.at(update)))
+      return;
+  }
+}
+
+void FusionGroups::forEachFollower(Operation *op, function_ref<bool(FusionGroup *)> visit) const {
+  bool goesOn = true;
   forEachRead(op, rematerialized, [&](OpOperand &use, OpOperand *) {
-    if (FusionGroup *reader = groupOf.at(use.getOwner()); reader != &group)
-      others.insert(reader);
-    return true;
+    return goesOn = visit(groupOf.at(use.getOwner()));
   });
+  if (goesOn)
+    forEachWriter(op, visit);
+}
+
+bool FusionGroups::orderBefore(Operation *op, FusionGroup &group, bool isShared) {
+  llvm::SmallSetVector<GroupOrder::Node *, 4> others;
+  bool isPossible = true;
+  forEachWriter(op, [&](FusionGroup *writer) {
+    others.insert(writer);
+    return isPossible = writer != &group;
+  });
+  if (isShared)
+    forEachRead(op, rematerialized, [&](OpOperand &use, OpOperand *) {
+      if (FusionGroup *reader = groupOf.at(use.getOwner()); reader != &group)
+        others.insert(reader);
+      return true;
+    });
   auto successors = [&](GroupOrder::Node *node, function_ref<bool(GroupOrder::Node *)> visit) {
     bool goesOn = true;
     for (Operation *member : static_cast<FusionGroup *>(node)->ops) {
-      forEachRead(member, rematerialized, [&](OpOperand &use, OpOperand *) {
-        FusionGroup *reader = groupOf.at(use.getOwner());
-        return goesOn = reader == node || visit(reader);
+      forEachFollower(member, [&](FusionGroup *follower) {
+        return goesOn = follower == node || visit(follower);
       });
       if (!goesOn)
         return;
     }
   };
-  return order.putBefore(&group, others.getArrayRef(), successors);
+  return isPossible &&
+         (others.empty() || order.putBefore(&group, others.getArrayRef(), successors));
 }
 
 bool FusionGroups::canBeResult(Operation *op, const FusionGroup &group) {
-  if (group.kind == FusionGroup::ColumnReduction)
+  if (group.kind == FusionGroup::ColumnReduction || group.kind == FusionGroup::Update)
     return false;
   ArrayRef<int64_t> shape = shapeOf(op->getResult(0)), domain = group.domain;
   if (shape == domain)
@@ -219,7 +267,7 @@ bool FusionGroups::isReadInPlace(Operation *op, FusionGroup &group, bool byRows)
       // A row's own value may be read by the whole row.
       auto broadcast = dyn_cast<BroadcastOp>(user);
       bool ofRow = broadcast && byRows && repeatsInnermost(broadcast);
-      if (!ofRow && !readsInPlace(user, use.getOperandNumber()))
+      if (!ofRow && !isReadWhereWalked(use))
         return false;
       if (seen.insert(user).second)
         pending.push_back(user);
@@ -229,8 +277,6 @@ bool FusionGroups::isReadInPlace(Operation *op, FusionGroup &group, bool byRows)
 }
 
 bool FusionGroups::canJoin(Operation *op, FusionGroup &group) {
-  if (group.kind == FusionGroup::Own)
-    return false;
   if (isa<ReductionOpInterface>(op))
     return reductionCanJoin(op, group);
   if (isa<ContractionOpInterface>(op))
@@ -245,9 +291,9 @@ bool FusionGroups::canJoin(Operation *op, FusionGroup &group) {
     if (through) {
       auto broadcast = dyn_cast<BroadcastOp>(through->getOwner());
       allowed &= broadcast && (repeatsInnermost(broadcast) || isMovement(op));
-    } else if (!readsInPlace(user, use.getOperandNumber()) && !isa<ReductionOpInterface>(user)) {
+    } else if (!isReadWhereWalked(use) && !isa<ReductionOpInterface>(user)) {
       // Read in another order: nothing that reads several elements, as those would be far apart.
-      allowed &= readsOnce(user, use.getOperandNumber()) && !readsSeveral(op);
+      allowed &= readsOnce(use) && !readsSeveral(op);
     }
     return allowed;
   });
@@ -255,7 +301,7 @@ bool FusionGroups::canJoin(Operation *op, FusionGroup &group) {
 }
 
 bool FusionGroups::reductionCanJoin(Operation *op, FusionGroup &group) {
-  if (group.kind == FusionGroup::Contraction || group.kind == FusionGroup::ColumnReduction)
+  if (group.kind != FusionGroup::Map && group.kind != FusionGroup::RowReduction)
     return false;
   ArrayRef<int64_t> axes = cast<ReductionOpInterface>(op).getReducedAxes();
   ArrayRef<int64_t> reduced = shapeOf(op->getOperand(0)), kept = shapeOf(op->getResult(0));
@@ -304,7 +350,7 @@ FusionGroup::Member FusionGroups::additionOf(Operation *op, FusionGroup &group) 
     OpOperand *read = through ? through : &use;
     if (isa<ReductionOpInterface>(read->getOwner()))
       places.insert(moved(nullptr, reader.passes));
-    else if (readsInPlace(read->getOwner(), read->getOperandNumber()))
+    else if (isReadWhereWalked(*read))
       places.insert(reader.places.begin(), reader.places.end());
     else
       for (FusionGroup::Place place : reader.places)
@@ -350,8 +396,10 @@ void FusionGroups::add(Operation *op, FusionGroup &group) {
     group.axes.assign(axes.begin(), axes.end());
   } else if (isa<ContractionOpInterface>(op)) {
     group.kind = FusionGroup::Contraction;
-  } else if (!isMap(op)) {
-    group.kind = FusionGroup::Own;
+  } else if (auto update = dyn_cast<UpdateOpInterface>(op)) {
+    ArrayRef<int64_t> shape = shapeOf(update.getUpdates());
+    group.kind = FusionGroup::Update;
+    group.domain.assign(shape.begin(), shape.end());
   }
   FusionGroup::Member addition = additionOf(op, group);
   auto times = static_cast<int64_t>(addition.places.size());

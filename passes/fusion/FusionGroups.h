@@ -31,7 +31,7 @@ struct FusionGroup : GroupOrder::Node {
     RowReduction,    ///< reductions along the innermost axes, and what surrounds them
     ColumnReduction, ///< one reduction along outer axes, and what surrounds it
     Contraction,     ///< one contraction, and elementwise ops on its result
-    Own,             ///< one op that has a template of its own
+    Update,          ///< one op that changes some elements, and what its updates are made of
     Outside,         ///< an op that is in no kernel, as a reshape
   };
   /// Where an op is computed in the kernel: 0 is the element that is walked; passes over the row
@@ -48,7 +48,8 @@ struct FusionGroup : GroupOrder::Node {
   Kind kind = Map;
   /// Groups are started last to first.
   size_t number = 0;
-  /// The shape that is walked; for reductions that of the reduced operand.
+  /// The shape that is walked; for reductions that of the reduced operand, for an update that of
+  /// the updates.
   llvm::SmallVector<int64_t> domain;
   /// The axes of the domain that are reduced.
   llvm::SmallVector<int64_t> axes;
@@ -72,6 +73,9 @@ struct FusionGroup : GroupOrder::Node {
 /// there at the same elements; if others use it too, it becomes one more result of the kernel. What
 /// is cheap (constants, broadcasts, counters) is computed again in each kernel that reads it. A
 /// group ends at FusionLimits.
+///
+/// What reads a value before an op that updates it stays before it, so that the update may write
+/// over the value.
 class FusionGroups {
 public:
   explicit FusionGroups(mlir::Block &block);
@@ -99,8 +103,14 @@ private:
   FusionGroup::Member additionOf(mlir::Operation *op, FusionGroup &group);
   void add(mlir::Operation *op, FusionGroup &group);
   FusionGroup &start(mlir::Operation *op);
-  /// Puts `group` before all other readers of `op`; false if one of them has to come before it.
-  bool orderBeforeReaders(mlir::Operation *op, FusionGroup &group);
+  /// Puts `group`, with `op` in it, before what writes over the values that `op` reads, and, if
+  /// others read `op` too, before all these; false if one of them has to come before it.
+  bool orderBefore(mlir::Operation *op, FusionGroup &group, bool isShared);
+  /// Calls `visit` for the groups of other ops that read the value of `op` in a kernel that comes
+  /// later, or that write over a value that it reads, until it returns false.
+  void forEachFollower(mlir::Operation *op, llvm::function_ref<bool(FusionGroup *)> visit) const;
+  /// The same for those that write over a value.
+  void forEachWriter(mlir::Operation *op, llvm::function_ref<bool(FusionGroup *)> visit) const;
   /// True if each use of `op` in `group` reads the element that the group is computing; `byRows`:
   /// or, of a value of one element for each row, the row's.
   bool isReadInPlace(mlir::Operation *op, FusionGroup &group, bool byRows = false);
@@ -109,6 +119,8 @@ private:
   GroupOrder order;
   llvm::DenseMap<mlir::Operation *, FusionGroup *> groupOf;
   llvm::DenseSet<mlir::Operation *> rematerialized;
+  /// The last op that updates a value, of those that have one.
+  llvm::DenseMap<mlir::Value, mlir::Operation *> lastUpdate;
   /// What it takes to compute an element of each op's value; FusionLimits::repeated if it is more.
   llvm::DenseMap<mlir::Operation *, int64_t> costs;
 };

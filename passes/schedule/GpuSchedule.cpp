@@ -261,8 +261,8 @@ ScheduleAttr chooseGpuSchedule(KernelOp kernel, LaunchOp launch, bool warpgroups
         return chooseRows(kernel, reduction, launch);
       return chooseColumns(kernel, Template::column_reduction);
     }
-    if (isa<ScatterOpInterface>(op))
-      return chooseColumns(kernel, Template::scatter);
+    if (isa<UpdateOpInterface>(op))
+      return chooseColumns(kernel, Template::update);
   }
   return chooseElementwise(kernel, launch);
 }

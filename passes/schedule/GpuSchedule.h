@@ -11,7 +11,7 @@ namespace weft {
 /// - elementwise: `lanes`, `grain` elements for a block; `rows` = `columns` = 32: tiles of so many
 ///   elements go through shared memory, as an operand is read transposed.
 /// - row_reduction: `columns` vectors of the row are kept in each thread's registers; 0: none.
-/// - column_reduction, scatter: `lanes`.
+/// - column_reduction, update: `lanes`.
 /// - contraction: a block computes `rows` by `columns` elements and walks the depth in steps of
 ///   `depth`. Steps of 64 are those of warpgroups: TMA and wgmma, if the GPU has `warpgroups`.
 ScheduleAttr chooseGpuSchedule(KernelOp kernel, LaunchOp launch, bool warpgroups);

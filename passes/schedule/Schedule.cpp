@@ -87,8 +87,8 @@ private:
         bool rows = axes.empty() || axes.back() == rank - 1; // without axes: refused by templates
         return make(rows ? Template::row_reduction : Template::column_reduction);
       }
-      if (isa<ScatterOpInterface>(op))
-        return make(Template::scatter);
+      if (isa<UpdateOpInterface>(op))
+        return make(Template::update);
     }
     return make(Template::elementwise);
   }

@@ -17,7 +17,7 @@ func.func @f(%x: tensor<3xf32>) {
 
 // -----
 
-// CHECK: error: expected ::weft::Template to be one of: elementwise, row_reduction, column_reduction, contraction, scatter
+// CHECK: error: expected ::weft::Template to be one of: elementwise, row_reduction, column_reduction, contraction, update
 weft.kernel @k(%x: tensor<f32, #weft.sizes<>>) -> tensor<f32, #weft.sizes<>>
     attributes {schedule = #weft.schedule<kind = tiled, lanes = 16>} {
   weft.yield %x : tensor<f32, #weft.sizes<>>

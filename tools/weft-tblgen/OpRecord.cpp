@@ -38,7 +38,7 @@ constexpr std::pair<DTypeClass, const char *> classNames[] = {
 constexpr std::pair<const char *, const char *> computationInterfaces[] = {
     {"ElementwiseOpInterface", "elementwise"}, {"IndexedOpInterface", "indexed"},
     {"ReductionOpInterface", "reduction"},     {"ContractionOpInterface", "contraction"},
-    {"DecompositionOpInterface", "composite"}, {"ScatterOpInterface", "scatter"},
+    {"DecompositionOpInterface", "composite"}, {"UpdateOpInterface", "update"},
 };
 
 //===----------------------------------------------------------------------===//

@@ -54,7 +54,7 @@ def Weft_SymbolicSizeAttr : Weft_Attr<"SymbolicSize", "symbolic_size"> {
 def Weft_Template : I32EnumAttr<"Template", "how a kernel runs", [
     I32EnumAttrCase<"elementwise", 0>, I32EnumAttrCase<"row_reduction", 1>,
     I32EnumAttrCase<"column_reduction", 2>, I32EnumAttrCase<"contraction", 3>,
-    I32EnumAttrCase<"scatter", 4>]> {
+    I32EnumAttrCase<"update", 4>]> {
   let cppNamespace = "::weft";
   let genSpecializedAttr = 0;
 }
