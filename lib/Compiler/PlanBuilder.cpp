@@ -114,10 +114,12 @@ private:
         continue;
       BlockArgument read = kernel.getBody().getArgument(number);
       auto isSame = [&](Value other) { return values.of(other) == argument; };
+      // Only of elementwise kernels the types tell whether both have the same elements.
       bool isSafe =
-          overwritableArgument(kernel) == number || (!result.plan.device && isReadInPlace(read));
-      if (read.getType() != inKernel.getType() || !isSafe ||
-          llvm::count_if(launch.getInputs(), isSame) != 1 || isReadAfter(argument, launch))
+          overwritableArgument(kernel) == number ||
+          (!result.plan.device && read.getType() == inKernel.getType() && isReadInPlace(read));
+      if (!isSafe || llvm::count_if(launch.getInputs(), isSame) != 1 ||
+          isReadAfter(argument, launch))
         continue;
       taken.insert(argument);
       return argument.getArgNumber();

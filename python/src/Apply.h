@@ -19,4 +19,9 @@ PyRef applyOperator(const OpCall &call, std::span<PyObject *const> operands);
 /// can be one. Throws.
 PyRef applyView(const OpCall &call, PyObject *operand);
 
+/// Gives `target` the value that an update makes of it and of the other tensors (state/Handle.h).
+/// Errors name the operation `action`. Throws.
+void applyUpdate(PyObject *target, const OpCall &call, const Shape &shape,
+                 std::span<PyObject *const> others, const char *action);
+
 } // namespace weft
