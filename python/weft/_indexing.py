@@ -474,9 +474,25 @@ def _set_by_mask(x: Tensor, items: list, value: Tensor) -> bool:
     # Rows, of which those that are not wanted are out of range: only the others are written.
     merged, front = selection.merged_shape(), selection.front
     count = merged[front]
+    if mask.is_known and not isinstance(count, SymbolicSize):
+        positions = _padded_positions(np.asarray(mask.values), count)
+        rows = (*ahead, *([1] if own or ahead else []), *after)
+        shape = [*merged[:front], len(positions), *merged[front + 1 :]]
+        index, spread = asarray(positions, device=x.device), reshape(value, rows)
+        _put_at(x, selection, index, _fitted(spread, shape))
+        return True
     index = where(reshape(condition, (count,)), _iota((count,), 0, int64, x.device), count)
     _put_at(x, selection, index, reshape(_fitted(spread, shape), merged))
     return True
+
+
+def _padded_positions(mask: np.ndarray, count: int) -> np.ndarray:
+    """The positions of the true elements of ``count``, then ``count`` itself up to a power of 2, so
+    that there are few numbers of positions to compile for."""
+    positions = np.flatnonzero(mask)
+    padded = np.full(1 << max(len(positions) - 1, 0).bit_length() if len(positions) else 0, count)
+    padded[: len(positions)] = positions
+    return padded
 
 
 def _fitted(value: Tensor, shape: Sequence[int]) -> Tensor:
