@@ -28,6 +28,7 @@ CASES = {
     "matmul": "both",
     "elementwise": "both",
     "convolution": "both",
+    "updates": "both",
     "training": "all",
     "models": "both",
     "artifact": "one",

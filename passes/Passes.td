@@ -476,7 +476,9 @@ def PlanMemory : Pass<"weft-plan-memory", "::mlir::ModuleOp"> {
     linear scan of register allocation (Poletto and Sarkar, 1999). `offsets` holds the place of each
     result, in bytes, or -1 for one that is returned; `weft.arena` the bytes in all. In a function
     with symbolic sizes the places are numbers of slots, whose bytes `weft.slots` lists: a slot is for
-    one result at a time, and as large as the largest of its sizes. Before:
+    one result at a time, and as large as the largest of its sizes. A kernel that changes some elements
+    of an operand writes over it (`overwrites`, the number of the operand) if a launch made the operand
+    and nobody reads it later; both have one place. Before:
 
     ```mlir
     func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> {

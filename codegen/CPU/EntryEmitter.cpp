@@ -32,7 +32,8 @@ EntryEmitter::EntryEmitter(func::FuncOp main, SmallVector<PlanStep> steps, Model
       builder(main.getContext()),
       location(main.getLoc()),
       constants(builder),
-      abi(builder, module) {
+      abi(builder, module),
+      values(main.getBody().front()) {
   for (const ModelSymbol &symbol : this->signature.symbols)
     symbolNames.push_back(symbol.name);
 }
@@ -67,7 +68,7 @@ void EntryEmitter::placeOutputs() {
   int64_t inputs = signature.inputs.size();
   Operation *terminator = main.getBody().front().getTerminator();
   for (auto [number, value] : llvm::enumerate(terminator->getOperands())) {
-    Value storage = storageOf(value);
+    Value storage = values.of(value);
     if (storage.getDefiningOp<LaunchOp>() && !places.count(storage))
       places[storage] = {Place::Kind::Buffer, inputs + static_cast<int64_t>(number)};
   }
@@ -314,7 +315,7 @@ void EntryEmitter::callSetup(Frame &frame, LaunchOp launch) {
 }
 
 Value EntryEmitter::pointerTo(Frame &frame, Value value) {
-  Place place = places.at(storageOf(value));
+  Place place = places.at(values.of(value));
   switch (place.kind) {
   case Place::Kind::Buffer:
     return frame.buffers[place.index];
@@ -340,12 +341,11 @@ static Value sumOf(SizeEmitter &sizes, ArrayRef<WorkTerm> terms, ArrayRef<int64_
   return sum;
 }
 
-/// How many threads pay for a launch.
-Value EntryEmitter::threadsOf(Frame &frame, LaunchOp launch) {
+/// How many threads pay for so much work of a launch.
+Value EntryEmitter::threadsFor(Frame &frame, LaunchOp launch, const KernelWork &work) {
   if (threads == ThreadMode::None)
     return constant(1);
   SizeEmitter &sizes = frame.sizes;
-  KernelWork work = workOf(kernels.at(launch.getKernel()).kernel);
   Value byBytes = sizes.divide(sumOf(sizes, work.bytes, launch.getSizes()),
                                bytesPerNanosecond * nanosecondsPerThread);
   Value byOperations = sizes.divide(sumOf(sizes, work.operations, launch.getSizes()),
@@ -387,8 +387,14 @@ void EntryEmitter::emitLaunch(Frame &frame, LaunchOp launch) {
     Value bytes = frame.sizes.align(load(frame.setup, abi.i64, info.stages + i));
     end = LLVM::AddOp::create(builder, location, end, bytes);
   }
-  Value threadCount = threadsOf(frame, launch);
-  for (int64_t stage = 0; stage < info.stages; ++stage)
+  int64_t stage = 0;
+  if (updatedArgument(info.kernel)) {
+    if (!overwrittenOperand(launch))
+      emitStage(frame, launch, stage, threadsFor(frame, launch, copyWorkOf(info.kernel)));
+    ++stage;
+  }
+  Value threadCount = threadsFor(frame, launch, workOf(info.kernel));
+  for (; stage < info.stages; ++stage)
     emitStage(frame, launch, stage, threadCount);
 }
 

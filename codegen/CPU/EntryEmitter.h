@@ -7,6 +7,8 @@
 #include "dialects/Weft/IR/Weft.h"
 #include "passes/plan/LaunchArguments.h"
 #include "passes/plan/PlanSteps.h"
+#include "passes/plan/ValueMemory.h"
+#include "passes/templates/KernelWork.h"
 #include "llvm/ADT/StringMap.h"
 
 namespace weft {
@@ -70,7 +72,7 @@ private:
   mlir::Value argumentBits(Frame &frame, const LaunchArgument &argument);
   mlir::Value workspaceBytes(Frame &frame);
   mlir::Value temporaryBytes(Frame &frame, LaunchOp launch);
-  mlir::Value threadsOf(Frame &frame, LaunchOp launch);
+  mlir::Value threadsFor(Frame &frame, LaunchOp launch, const KernelWork &work);
   mlir::Value pointerTo(Frame &frame, mlir::Value value);
   Frame openFrame(mlir::Value symbols, bool checked);
   mlir::Value globalNumbers(llvm::StringRef name, llvm::ArrayRef<int64_t> numbers);
@@ -86,6 +88,7 @@ private:
   mlir::Location location;
   Constants constants;
   ArtifactABI abi;
+  ValueMemory values;
   std::vector<std::string> symbolNames;
   llvm::DenseMap<mlir::Value, Place> places;
   int64_t constantCount = 0;

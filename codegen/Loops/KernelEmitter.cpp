@@ -242,7 +242,7 @@ Value KernelEmitter::element(Value tensor, ArrayRef<ElementIndex> indices) {
 Value KernelEmitter::compute(Value tensor, ArrayRef<ElementIndex> indices) {
   if (auto argument = dyn_cast<BlockArgument>(tensor)) {
     Value value = reader ? reader(argument, indices) : Value();
-    return value ? value : load(argument, indices);
+    return value ? value : load(argument.getArgNumber(), argument.getType(), indices);
   }
   Operation *op = tensor.getDefiningOp();
   if (auto number = op->getAttrOfType<IntegerAttr>("parameter"))
@@ -450,17 +450,21 @@ void KernelEmitter::storeVector(Value value, Value pointer, unsigned alignment) 
     LLVM::StoreOp::create(current, location(), value, pointer, alignment);
 }
 
+/// The mask of an access to memory that needs one.
+Value KernelEmitter::fullMask() {
+  if (laneMask)
+    return laneMask;
+  return arith::ConstantOp::create(
+      current, location(),
+      DenseElementsAttr::get(VectorType::get({laneCount()}, current.getI1Type()), true));
+}
+
 Value KernelEmitter::gather(Value pointer, Type stored, Value offsets) {
   auto type = VectorType::get({laneCount()}, stored);
   Value addresses = offset(pointer, stored, offsets);
   Value zero = arith::ConstantOp::create(current, location(), current.getZeroAttr(type));
-  Value mask = laneMask;
-  if (!mask)
-    mask = arith::ConstantOp::create(
-        current, location(),
-        DenseElementsAttr::get(VectorType::get({laneCount()}, current.getI1Type()), true));
-  return LLVM::masked_gather::create(current, location(), type, addresses, mask, ValueRange{zero},
-                                     bytesOf(stored));
+  return LLVM::masked_gather::create(current, location(), type, addresses, fullMask(),
+                                     ValueRange{zero}, bytesOf(stored));
 }
 
 Value KernelEmitter::laneOffsets(Type type, ArrayRef<ElementIndex> indices) {
@@ -482,39 +486,51 @@ Value KernelEmitter::laneOffsets(Type type, ArrayRef<ElementIndex> indices) {
   return offsets;
 }
 
-Value KernelEmitter::load(BlockArgument argument, ArrayRef<ElementIndex> indices) {
-  Type type = argument.getType(), dtype = getElementTypeOrSelf(type), stored = storedType(dtype);
-  Value base = index(0);
-  bool isContiguous = true, isUniformLoad = true;
+KernelEmitter::Place KernelEmitter::placeOf(unsigned number, Type type,
+                                            ArrayRef<ElementIndex> indices) {
+  Place place{buffer(number), storedType(getElementTypeOrSelf(type)), index(0)};
   for (auto [d, position] : llvm::enumerate(indices)) {
     bool last = d + 1 == indices.size();
     if (!position.lanes)
-      base = addIndex(base, last ? position.base : multiplyIndex(position.base, stride(type, d)));
-    isUniformLoad &= position.isUniform();
-    isContiguous &= position.isUniform() || (last && position.step == 1 && !position.lanes);
+      place.base = addIndex(place.base,
+                            last ? position.base : multiplyIndex(position.base, stride(type, d)));
+    place.isUniform &= position.isUniform();
+    place.isContiguous &= position.isUniform() || (last && position.step == 1 && !position.lanes);
   }
-  Value pointer = offset(buffer(argument.getArgNumber()), stored, base);
-  if (isUniformLoad)
-    return widen(loadVector(pointer, stored, 0), dtype);
-  if (isContiguous)
-    return widen(loadVector(pointer, stored, laneCount(), alignmentOf(stored, base, laneCount())),
-                 dtype);
-  return widen(gather(pointer, stored, laneOffsets(type, indices)), dtype);
+  place.pointer = offset(place.pointer, place.stored, place.base);
+  return place;
+}
+
+Value KernelEmitter::load(unsigned number, Type type, ArrayRef<ElementIndex> indices) {
+  Type dtype = getElementTypeOrSelf(type);
+  Place place = placeOf(number, type, indices);
+  Value stored;
+  if (place.isUniform)
+    stored = loadVector(place.pointer, place.stored, 0);
+  else if (place.isContiguous)
+    stored = loadVector(place.pointer, place.stored, laneCount(),
+                        alignmentOf(place.stored, place.base, laneCount()));
+  else
+    stored = gather(place.pointer, place.stored, laneOffsets(type, indices));
+  return widen(stored, dtype);
+}
+
+Value KernelEmitter::loadOutput(unsigned output, ArrayRef<ElementIndex> indices) {
+  return load(outputBuffer(output), kernel.getResultTypes()[output], indices);
 }
 
 void KernelEmitter::storeOutput(unsigned output, ArrayRef<ElementIndex> indices, Value value) {
   Type type = kernel.getResultTypes()[output], dtype = getElementTypeOrSelf(type);
-  bool isVector = llvm::any_of(indices, [](auto &position) { return !position.isUniform(); });
-  if (isVector)
+  Place place = placeOf(outputBuffer(output), type, indices);
+  if (!place.isUniform)
     value = splat(value);
-  Value base = index(0);
-  for (auto [d, position] : llvm::enumerate(indices)) {
-    bool last = d + 1 == indices.size();
-    base = addIndex(base, last ? position.base : multiplyIndex(position.base, stride(type, d)));
-  }
-  Type stored = storedType(dtype);
-  Value pointer = offset(buffer(outputBuffer(output)), stored, base);
-  storeVector(narrow(value, dtype), pointer, isVector ? alignmentOf(stored, base, laneCount()) : 0);
+  Value stored = narrow(value, dtype);
+  if (place.isUniform || place.isContiguous)
+    return storeVector(stored, place.pointer,
+                       place.isUniform ? 0 : alignmentOf(place.stored, place.base, laneCount()));
+  Value addresses = offset(place.pointer, place.stored, laneOffsets(type, indices));
+  LLVM::masked_scatter::create(current, location(), stored, addresses, fullMask(),
+                               bytesOf(place.stored));
 }
 
 void KernelEmitter::storeResults(ArrayRef<ElementIndex> indices,

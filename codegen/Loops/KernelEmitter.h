@@ -101,6 +101,8 @@ public:
   /// Asks for the memory `bytes` behind an element of an input, which need not exist.
   void prefetch(mlir::BlockArgument argument, llvm::ArrayRef<ElementIndex> indices, int64_t bytes);
   void storeVector(mlir::Value value, mlir::Value pointer, unsigned alignment = 0);
+  /// The elements of output `output` as they are now.
+  mlir::Value loadOutput(unsigned output, llvm::ArrayRef<ElementIndex> indices);
   /// Stores elements of output `output` (scalars or vectors, as `element` gives them).
   void storeOutput(unsigned output, llvm::ArrayRef<ElementIndex> indices, mlir::Value value);
   /// Stores the elements at `indices` of all results that `isWanted` accepts. All are computed
@@ -187,9 +189,19 @@ private:
   mlir::Value compute(mlir::Value tensor, llvm::ArrayRef<ElementIndex> indices);
   /// Reports an op that is read where its template does not have it; `finish` fails then.
   mlir::Value refuse(mlir::Operation *op);
-  mlir::Value load(mlir::BlockArgument argument, llvm::ArrayRef<ElementIndex> indices);
+  /// Where the elements of a vector lie: at `base`, from the start of a buffer of `stored`, without
+  /// what `laneOffsets` adds.
+  struct Place {
+    mlir::Value pointer;
+    mlir::Type stored;
+    mlir::Value base;
+    bool isUniform = true, isContiguous = true;
+  };
+  Place placeOf(unsigned number, mlir::Type type, llvm::ArrayRef<ElementIndex> indices);
+  mlir::Value load(unsigned number, mlir::Type type, llvm::ArrayRef<ElementIndex> indices);
   /// What each lane adds to the place of the first, in elements.
   mlir::Value laneOffsets(mlir::Type type, llvm::ArrayRef<ElementIndex> indices);
+  mlir::Value fullMask();
   mlir::Value gather(mlir::Value pointer, mlir::Type stored, mlir::Value offsets);
   Key keyOf(mlir::Value tensor, llvm::ArrayRef<ElementIndex> indices) const;
   mlir::Value guardedByScalar(mlir::Value condition, mlir::Value otherwise,
@@ -223,7 +235,7 @@ void emitTransposition(KernelEmitter &emitter, int64_t rows);
 void emitRowReduction(KernelEmitter &emitter);
 void emitColumnReduction(KernelEmitter &emitter);
 void emitContraction(KernelEmitter &emitter);
-void emitScatter(KernelEmitter &emitter);
+void emitUpdate(KernelEmitter &emitter);
 
 /// True if the function is part of a plan, which is on tensors.
 bool isOnTensors(mlir::func::FuncOp function);

@@ -157,7 +157,7 @@ void emitGpuTransposition(GpuEmitter &emitter, Transposition transposition);
 /// Each thread keeps `keptVectors` vectors of the row in registers; 0: none.
 void emitGpuRowReduction(GpuEmitter &emitter, int64_t keptVectors);
 void emitGpuColumnReduction(GpuEmitter &emitter, int64_t lanes);
-void emitGpuScatter(GpuEmitter &emitter, int64_t lanes);
+void emitGpuUpdate(GpuEmitter &emitter, int64_t lanes);
 void emitGpuContraction(GpuEmitter &emitter);
 
 } // namespace weft

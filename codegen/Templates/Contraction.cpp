@@ -21,7 +21,7 @@ public:
   }
 
   bool claims(Operation *op) const override { return isa<ContractionOpInterface>(op); }
-  bool readsMemory() const override { return true; }
+  bool readsMemory(OpOperand &) const override { return true; }
   bool canLead(Operation *op, const FusionGroup &group) const override {
     return precedesElementwise(op, group);
   }

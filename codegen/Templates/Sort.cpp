@@ -413,7 +413,7 @@ public:
   StringRef reason() const override { return "sorting is a kernel of its own"; }
 
   bool claims(Operation *op) const override { return isa<SortOpInterface>(op); }
-  bool readsMemory() const override { return true; }
+  bool readsMemory(OpOperand &) const override { return true; }
 
   ScheduleAttrInterface choose(KernelOp kernel, LaunchOp, const CpuTarget &) const override {
     constexpr int64_t block = 2048, merges = 6;

@@ -11,14 +11,14 @@ const KernelTemplate &elementwiseTemplate();
 const KernelTemplate &rowsTemplate();
 const KernelTemplate &columnsTemplate();
 const KernelTemplate &contractionTemplate();
-const KernelTemplate &scatterTemplate();
+const KernelTemplate &updateTemplate();
 const KernelTemplate &scanTemplate();
 const KernelTemplate &sortTemplate();
 
 ArrayRef<const KernelTemplate *> kernelTemplates() {
   static const KernelTemplate *const table[] = {
       &elementwiseTemplate(), &rowsTemplate(), &columnsTemplate(), &contractionTemplate(),
-      &scatterTemplate(),     &scanTemplate(), &sortTemplate()};
+      &updateTemplate(),      &scanTemplate(), &sortTemplate()};
   return table;
 }
 

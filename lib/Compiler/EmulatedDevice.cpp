@@ -144,9 +144,12 @@ void EmulatedDevice::run(const Plan &, std::span<const DeviceLaunch> launches) {
     const auto &function = static_cast<const EmulatedFunction &>(*launch.deviceFunction);
     emulator::LaunchRequest request;
     request.kernel = function.name;
+    LaunchPointers written = LaunchPointers(pointers).subspan(launch.inputs);
     for (void *pointer : pointers) {
       size_t buffer = request.arguments.size();
-      request.arguments.push_back(bufferAt(pointer, buffer, buffer < launch.inputs));
+      // An input may be where an output is: some of its elements are written over.
+      bool readOnly = buffer < launch.inputs && !llvm::is_contained(written, pointer);
+      request.arguments.push_back(bufferAt(pointer, buffer, readOnly));
     }
     for (int64_t size : launch.sizes)
       request.arguments.push_back(static_cast<uint64_t>(size));

@@ -37,9 +37,14 @@ int64_t LaunchCost::chunk(int64_t tasks) const {
       std::clamp(wanted, 1.0, static_cast<double>(std::max<int64_t>(tasks, 1))));
 }
 
-LaunchCost costOf(LaunchOp launch, KernelOp kernel) {
-  KernelWork work = workOf(kernel);
+static LaunchCost costOf(LaunchOp launch, const KernelWork &work) {
   return {sumOf(work.bytes, launch.getSizes()), sumOf(work.operations, launch.getSizes())};
+}
+
+LaunchCost costOf(LaunchOp launch, KernelOp kernel) { return costOf(launch, workOf(kernel)); }
+
+LaunchCost copyCostOf(LaunchOp launch, KernelOp kernel) {
+  return costOf(launch, copyWorkOf(kernel));
 }
 
 } // namespace weft

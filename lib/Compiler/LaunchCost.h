@@ -6,7 +6,7 @@
 namespace weft {
 
 struct LaunchCost {
-  int64_t bytes = 0;      ///< of inputs and outputs
+  int64_t bytes = 0;      ///< of inputs and outputs that are read and written
   int64_t operations = 0; ///< floating-point, a fused multiply-add counting as two
 
   /// Nanoseconds on one thread of a current processor, within a factor of a few.
@@ -17,6 +17,8 @@ struct LaunchCost {
   int64_t chunk(int64_t tasks) const;
 };
 
+/// Of all stages but a copy of an argument, and of such a copy (KernelWork.h).
 LaunchCost costOf(LaunchOp launch, KernelOp kernel);
+LaunchCost copyCostOf(LaunchOp launch, KernelOp kernel);
 
 } // namespace weft

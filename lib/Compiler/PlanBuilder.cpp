@@ -9,6 +9,7 @@
 #include "lib/Support/Error.h"
 #include "passes/plan/LaunchArguments.h"
 #include "passes/plan/PlanSteps.h"
+#include "passes/plan/ValueMemory.h"
 #include "passes/templates/Template.h"
 #include "llvm/ADT/SetVector.h"
 
@@ -23,7 +24,8 @@ public:
       : function(function),
         kernels(function->getParentOfType<ModuleOp>()),
         code(code),
-        prepares(prepares) {
+        prepares(prepares),
+        values(function.getBody().front()) {
     result.plan.device = device;
   }
 
@@ -75,7 +77,7 @@ private:
   void addOutputs(func::ReturnOp terminator) {
     for (auto [number, value] : llvm::enumerate(terminator.getOperands())) {
       result.plan.outputs.push_back(signatureOf(value.getType()));
-      Value storage = storageOf(value);
+      Value storage = values.of(value);
       OutputSource source;
       if (storage.getDefiningOp<LaunchOp>() && !places.count(storage)) {
         places[storage] = {BufferReference::Kind::Output, static_cast<uint32_t>(number), 0};
@@ -89,7 +91,7 @@ private:
   /// Inputs and outputs are shared. What gets a constant, or a prepared value, may hand its memory
   /// out: the plan, or the storage, keeps its own.
   void addStep(const CopyStep &copy) {
-    const BufferReference &place = places.at(copy.from);
+    const BufferReference &place = places.at(values.of(copy.from));
     OutputSource &source = result.plan.outputSources[copy.output];
     if (place.kind == BufferReference::Kind::Input)
       source = {OutputSource::Kind::Input, place.index};
@@ -102,23 +104,25 @@ private:
   }
 
   /// A donated argument over which the launch may write its result: read there for the last time,
-  /// and only at the element that is being written.
+  /// and only at the element that is being written, or to copy what stays. The other kernels of
+  /// devices rely on inputs that nothing writes.
   std::optional<uint32_t> donorOf(OpResult output) {
-    // Kernels of devices rely on inputs that nothing writes.
-    if (result.plan.device)
-      return std::nullopt;
     auto launch = cast<LaunchOp>(output.getOwner());
     auto kernel = kernels.lookup<KernelOp>(launch.getKernel());
     Value inKernel = kernel.getYield().getValues()[output.getResultNumber()];
     for (auto [number, input] : llvm::enumerate(launch.getInputs())) {
-      auto argument = dyn_cast<BlockArgument>(storageOf(input));
+      auto argument = dyn_cast<BlockArgument>(values.of(input));
       if (!argument || taken.contains(argument) ||
           !function.getArgAttr(argument.getArgNumber(), "weft.donated"))
         continue;
       BlockArgument read = kernel.getBody().getArgument(number);
-      auto isSame = [&](Value other) { return storageOf(other) == argument; };
-      if (read.getType() != inKernel.getType() || !isReadInPlace(read) ||
-          llvm::count_if(launch.getInputs(), isSame) != 1 || isReadAfter(argument, launch))
+      auto isSame = [&](Value other) { return values.of(other) == argument; };
+      // Only of elementwise kernels the types tell whether both have the same elements.
+      bool isSafe =
+          overwritableArgument(kernel) == number ||
+          (!result.plan.device && read.getType() == inKernel.getType() && isReadInPlace(read));
+      if (!isSafe || llvm::count_if(launch.getInputs(), isSame) != 1 ||
+          isReadAfter(argument, launch))
         continue;
       taken.insert(argument);
       return argument.getArgNumber();
@@ -158,17 +162,18 @@ private:
       sizes.push_back(bitsOf(argument));
     std::vector<BufferReference> buffers;
     for (Value input : launch.getInputs())
-      buffers.push_back(places.at(storageOf(input)));
+      buffers.push_back(places.at(values.of(input)));
     auto offsets = launch->getAttrOfType<DenseI64ArrayAttr>("offsets").asArrayRef();
     for (auto [output, offset] : llvm::zip_equal(launch.getOutputs(), offsets)) {
       if (offset >= 0)
         places[output] = {BufferReference::Kind::Arena, 0, static_cast<uint64_t>(offset)};
-      buffers.push_back(places.at(output));
+      buffers.push_back(places.at(values.of(output)));
     }
     size_t stages = kernelCode->stages.size() + kernelCode->deviceStages.size();
     std::vector<int64_t> setup(3 * stages + kernelCode->temporaries, -1);
     kernelCode->setup(sizes.data(), setup.data());
-    LaunchCost cost = costOf(launch, kernel);
+    LaunchCost cost = costOf(launch, kernel), copyCost = copyCostOf(launch, kernel);
+    std::optional<unsigned> copied = updatedArgument(kernel);
     std::vector<Launch> launches(stages);
     for (auto [stage, added] : llvm::enumerate(launches)) {
       if (result.plan.device) {
@@ -180,17 +185,23 @@ private:
       added.inputs = launch.getInputs().size();
       added.sizes = sizes;
       added.tasks = setup[stage];
-      added.maximumThreads = cost.threads();
-      added.chunk = cost.chunk(added.tasks);
+      const LaunchCost &own = copied && stage == 0 ? copyCost : cost;
+      added.maximumThreads = own.threads();
+      added.chunk = own.chunk(added.tasks);
+      if (copied && stage == 0)
+        added.copied = *copied;
       added.name = kernel.getSymName().str();
     }
     size_t given = buffers.size();
     addTemporaries(ArrayRef(setup).slice(stages, kernelCode->temporaries), buffers);
     std::vector<bool> isPrepared = prepareStages(launch, launches, given, setup, buffers);
-    addReport(launch, kernel, cost, isPrepared);
-    for (auto [added, prepared] : llvm::zip_equal(launches, isPrepared)) {
+    if (copied && !isInPlace(launch, *copied))
+      cost.bytes += copyCost.bytes;
+    bool overwrites = copied && overwrittenOperand(launch);
+    addReport(launch, kernel, cost, isPrepared, overwrites);
+    for (auto [stage, added] : llvm::enumerate(launches)) {
       added.buffers = buffers;
-      if (!prepared)
+      if (!isPrepared[stage] && !(overwrites && stage == 0))
         result.plan.steps.push_back(std::move(added));
     }
     result.code.push_back(kernelCode);
@@ -234,21 +245,33 @@ private:
     Prepare step;
     step.program = PreparedProgram::of(std::move(made.plan));
     for (Value input : prepare.getInputs())
-      step.inputs.push_back(places.at(storageOf(input)));
+      step.inputs.push_back(places.at(values.of(input)));
     step.firstValue = result.plan.preparedValues;
     for (Value output : prepare.getOutputs())
       places[output] = {BufferReference::Kind::Prepared, result.plan.preparedValues++, 0};
     result.plan.steps.push_back(std::move(step));
   }
 
+  /// True if a launch that changes some elements of an operand writes over it, as long as the
+  /// caller donates what is donated.
+  bool isInPlace(LaunchOp launch, unsigned operand) const {
+    const BufferReference &place = places.at(values.of(launch.getOutputs()[0]));
+    const BufferReference &former = places.at(values.of(launch.getInputs()[operand]));
+    if (place.kind != BufferReference::Kind::Output || former.kind != BufferReference::Kind::Input)
+      return overwrittenOperand(launch) != nullptr;
+    const OutputSource &source = result.plan.outputSources[place.index];
+    return source.kind == OutputSource::Kind::DonatedInput && source.index == former.index;
+  }
+
+  /// `overwrites`: the first stage, a copy, is not run.
   void addReport(LaunchOp launch, KernelOp kernel, const LaunchCost &cost,
-                 const std::vector<bool> &isPrepared) {
+                 const std::vector<bool> &isPrepared, bool overwrites) {
     KernelReport report;
     report.name = kernel.getSymName().str();
     llvm::raw_string_ostream(report.schedule) << kernel.getScheduleAttr();
     report.bytes = cost.bytes;
     report.operations = cost.operations;
-    report.stages = llvm::count(isPrepared, false);
+    report.stages = llvm::count(isPrepared, false) - (overwrites ? 1 : 0);
     llvm::SmallSetVector<Attribute, 4> seen;
     launch.getLoc()->walk([&](Location part) {
       if (auto line = dyn_cast<FileLineColLoc>(part); line && seen.insert(line))
@@ -270,6 +293,7 @@ private:
   const KernelCodeByName &code;
   /// Stages that read hidden inputs alone become prepare steps.
   bool prepares;
+  ValueMemory values;
   StagePreparation::Known preparedStages;
   Executable result;
   uint64_t plannedBytes = 0;

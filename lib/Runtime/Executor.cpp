@@ -241,6 +241,8 @@ private:
     assert(launch.maximumThreads >= 1);
     for (size_t index = 0; index < launch.buffers.size(); ++index)
       pointers[index] = resolve(launch.buffers[index]);
+    if (copiesToItself(launch, {pointers, launch.buffers.size()}))
+      return;
     const int64_t *sizes = launch.sizes.data();
     if (launch.maximumThreads == 1 || launch.tasks <= 1) {
       if (launch.tasks > 0)

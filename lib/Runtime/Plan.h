@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -33,9 +34,9 @@ struct OutputSource {
     /// The same storage as an input, which no launch writes; a copy of it if it is foreign.
     Input,
     /// Launches write it into the storage of an input that the caller donated, or into a block of
-    /// its own when the input was not donated. The planner guarantees that both give the same: each
-    /// launch that writes the output reads an element of the input no later than it writes the
-    /// same element, and no later launch reads the input.
+    /// its own when the input was not donated. The planner guarantees that both give the same: the
+    /// first launch that writes the output reads an element of the input no later than it writes
+    /// the same element, and no later launch reads the input.
     DonatedInput,
     /// The same storage as an earlier output.
     Output,
@@ -62,6 +63,8 @@ struct Launch {
   size_t inputs = 0;
   /// Instead of `function` where the plan is for a device.
   const DeviceFunction *deviceFunction = nullptr;
+  /// Copies this buffer to the first one that it writes: nothing to do if they are the same memory.
+  std::optional<uint32_t> copied = {};
   /// Does the same as the launch before it, which has tensor maps, without them.
   bool isAlternative = false;
   /// How many tasks a thread takes at a time: some microseconds of work.
@@ -89,9 +92,12 @@ struct Copy {
 
 /// The steps that there are; whoever walks a plan knows them all.
 using Step = std::variant<Launch, Prepare, Copy>;
+/// True if `launch` would copy memory to itself.
+bool copiesToItself(const Launch &launch, LaunchPointers pointers);
 
 /// True if `launch`, of a plan for a device, is to run on buffers at `pointers`: if it has tasks,
-/// if the addresses suit its tensor maps, and, as an alternative, if the launch before it did not.
+/// if it does not copy memory to itself, if the addresses suit its tensor maps, and, as an
+/// alternative, if the launch before it did not.
 bool runsOnDevice(const Launch &launch, LaunchPointers pointers, bool ranBefore);
 
 /// The steps run one after the other: each sees all that the ones before it wrote. The code of the

@@ -29,6 +29,8 @@ bool ViewStep::operator==(const ViewStep &other) const {
 
 bool ViewStep::isSlice() const { return call.op == sliceOp(); }
 
+bool ViewStep::isReshape() const { return call.op == reshapeOp(); }
+
 OpCall ViewStep::inverse(DType dtype) const {
   if (call.op == transposeOp()) {
     const Shape &permutation = call.list("permutation");
@@ -155,7 +157,31 @@ static bool changesNothing(const ViewStep &step) {
   return true;
 }
 
+/// The slice that takes of a value what `slice` takes of it transposed.
+static ViewStep beforeTranspose(const ViewStep &transpose, const ViewStep &slice) {
+  const Shape &permutation = transpose.call.list("permutation");
+  ViewStep result{OpCall(*slice.call.op), transpose.source};
+  Shape starts(permutation.size()), steps(permutation.size()), shape(permutation.size());
+  for (auto [i, source] : llvm::enumerate(permutation)) {
+    starts[source] = slice.call.list("starts")[i];
+    steps[source] = slice.call.list("steps")[i];
+    shape[source] = slice.call.resultShape[i];
+  }
+  result.call.resultDType = slice.call.resultDType;
+  result.call.resultShape = std::move(shape);
+  result.call.set("starts", std::move(starts)).set("steps", std::move(steps));
+  return result;
+}
+
 static void append(ViewPath &path, ViewStep step) {
+  if (step.isSlice() && !path.steps.empty() && path.steps.back().call.op == transposeOp()) {
+    ViewStep transpose = std::move(path.steps.back());
+    path.steps.pop_back();
+    ViewStep slice = beforeTranspose(transpose, step);
+    transpose.source = slice.call.resultShape;
+    append(path, std::move(slice));
+    return append(path, std::move(transpose));
+  }
   if (!path.steps.empty() && !hasSymbolicSize(step.source))
     if (auto both = merged(path.steps.back().call, step.call)) {
       step = {std::move(*both), path.steps.back().source};

@@ -18,6 +18,7 @@ struct ViewStep {
 
   /// True if the step takes some of the elements, so that a write puts them into the others.
   bool isSlice() const;
+  bool isReshape() const;
   /// Of any other step: what makes the value before it of the one after it, of dtype `dtype`. A
   /// broadcast that repeats elements has none.
   OpCall inverse(DType dtype) const;
@@ -31,7 +32,8 @@ struct ViewPath {
   std::optional<Shape> strides;
 
   /// More steps than this are not remembered: such a view can't be read or written once its root
-  /// changed. Slices, reshapes and transposes that follow their own kind are one step.
+  /// changed. Slices, reshapes and transposes that follow their own kind are one step, and a slice
+  /// comes before a transpose, so that a write through both is one of the slice.
   static constexpr size_t mostSteps = 64;
 
   /// True if the steps are the same.

@@ -282,8 +282,8 @@ private:
   SmallVector<Value> outputs;
 };
 
-/// Puts the ops of a block in an order in which each comes after its operands, keeping the order
-/// where it is free.
+/// Puts the ops of a block in an order in which each comes after its operands. Launches keep
+/// theirs, in which one that writes over a value comes after those that read it.
 void sortTopologically(Block &block) {
   llvm::DenseSet<Operation *> placed;
   SmallVector<Operation *> order;
@@ -293,8 +293,8 @@ void sortTopologically(Block &block) {
     if (op && op->getBlock() == &block && placed.insert(op).second)
       path.push_back({op, 0});
   };
-  for (Operation &root : block) {
-    place(&root);
+  auto placeWithOperands = [&](Operation *root) {
+    place(root);
     while (!path.empty()) {
       auto &[op, next] = path.back();
       if (next < op->getNumOperands()) {
@@ -304,7 +304,11 @@ void sortTopologically(Block &block) {
       order.push_back(op);
       path.pop_back();
     }
-  }
+  };
+  for (LaunchOp launch : block.getOps<LaunchOp>())
+    placeWithOperands(launch);
+  for (Operation &op : block)
+    placeWithOperands(&op);
   for (Operation *op : order)
     op->moveBefore(&block, block.end());
 }

@@ -10,6 +10,12 @@ bool isFree(Operation *op) {
   return op->getNumOperands() == 0 || (indexed && indexed.getInstructionCount() == 0);
 }
 
+bool isReadWhereWalked(OpOperand &use) {
+  auto update = dyn_cast<UpdateOpInterface>(use.getOwner());
+  return (update && &update.getUpdatesMutable() == &use) ||
+         readsInPlace(use.getOwner(), use.getOperandNumber());
+}
+
 bool repeatsInnermost(Operation *op) {
   auto dimensions = dyn_cast<DimensionOpInterface>(op);
   if (!dimensions || !isFree(op) || op->getNumOperands() != 1)
@@ -32,7 +38,7 @@ bool FusionGroup::readsInPlace(Operation *op, bool byRows) const {
         continue;
       // A row's own value may be read by the whole row.
       bool ofRow = byRows && repeatsInnermost(user);
-      if (!ofRow && !weft::readsInPlace(user, use.getOperandNumber()))
+      if (!ofRow && !isReadWhereWalked(use))
         return false;
       if (seen.insert(user).second)
         pending.push_back(user);

@@ -14,6 +14,9 @@ class Template;
 /// only says where an element comes from.
 bool isFree(mlir::Operation *op);
 
+/// True if each element that the user computes or stores needs the same element of the operand.
+bool isReadWhereWalked(mlir::OpOperand &use);
+
 /// True if the op only repeats its operand along inner dimensions, so that one value serves a whole
 /// run.
 bool repeatsInnermost(mlir::Operation *op);
@@ -35,7 +38,8 @@ struct FusionGroup : GroupOrder::Node {
   const Template *kind = nullptr;
   /// Groups are started last to first.
   size_t number = 0;
-  /// The shape that is walked; for reductions that of the reduced operand.
+  /// The shape that is walked; for reductions that of the reduced operand, for an update that of
+  /// the updates.
   llvm::SmallVector<int64_t> domain;
   /// The axes of the domain that are reduced.
   llvm::SmallVector<int64_t> axes;

@@ -1,5 +1,6 @@
 // Which ops become one kernel.
 #include "passes/fusion/FusionGroups.h"
+#include "passes/plan/ValueMemory.h"
 #include "passes/templates/Template.h"
 #include "llvm/ADT/SetVector.h"
 
@@ -11,18 +12,28 @@ static ArrayRef<int64_t> shapeOf(Value value) {
   return cast<RankedTensorType>(value.getType()).getShape();
 }
 
-/// True if nothing that computes the op's operands can be in a kernel with it.
-static bool readsMemory(Operation *op) {
-  const Template *kind = templateClaiming(op);
-  return !kind || kind->readsMemory();
+/// True if nothing that computes the operand can be in a kernel with its user.
+static bool readsMemory(OpOperand &use) {
+  const Template *kind = templateClaiming(use.getOwner());
+  return !kind || kind->readsMemory(use);
+}
+
+/// The value whose elements are those of `value`, or repeated in it.
+static Value viewedBy(Value value) {
+  while (Operation *op = withoutReshapes(value).getDefiningOp()) {
+    if (!isFree(op) || op->getNumOperands() != 1)
+      break;
+    value = op->getOperand(0);
+  }
+  return withoutReshapes(value);
 }
 
 /// True if each element of an operand is read once for an element of the result.
-static bool readsOnce(Operation *user, unsigned operand) {
-  if (isa<ReductionOpInterface>(user) || readsInPlace(user, operand))
+static bool readsOnce(OpOperand &use) {
+  if (isa<ReductionOpInterface>(use.getOwner()) || isReadWhereWalked(use))
     return true;
-  auto indexed = dyn_cast<IndexedOpInterface>(user);
-  return indexed && indexed.readsOnce(operand);
+  auto indexed = dyn_cast<IndexedOpInterface>(use.getOwner());
+  return indexed && indexed.readsOnce(use.getOperandNumber());
 }
 
 /// True if the op only puts elements elsewhere.
@@ -71,6 +82,8 @@ FusionGroups::FusionGroups(Block &block) {
     for (Value operand : op.getOperands())
       cost = std::min(cost + costOfElement(operand), FusionLimits::repeated);
     costs[&op] = cost;
+    if (auto update = dyn_cast<UpdateOpInterface>(op))
+      lastUpdate[viewedBy(update.getX())] = &op;
   }
   for (Operation &op : llvm::reverse(block))
     visit(&op);
@@ -83,10 +96,10 @@ void FusionGroups::visit(Operation *op) {
     groupOf[op] = &outside;
     return;
   }
-  bool leaves = llvm::any_of(op->getUsers(), [&](Operation *user) {
-    if (rematerialized.contains(user))
+  bool leaves = llvm::any_of(op->getUses(), [&](OpOperand &use) {
+    if (rematerialized.contains(use.getOwner()))
       return false;
-    return readsMemory(user) || !groupOf.at(user)->kind;
+    return readsMemory(use) || !groupOf.at(use.getOwner())->kind;
   });
   if (!leaves && isFree(op)) {
     rematerialized.insert(op);
@@ -139,36 +152,58 @@ FusionGroup *FusionGroups::findHost(Operation *op) {
   for (FusionGroup *group : ArrayRef<FusionGroup *>(inOrder).take_front(mostCandidates)) {
     if (!canJoin(op, *group) || !fits(op, *group))
       continue;
-    if (!shared)
-      return group;
-    // The op becomes a result of the kernel: it must be computed at the kernel's own elements, and
-    // its other readers must not come before the kernel.
-    if (group->kind->canYield(shapeOf(op->getResult(0)), *group) &&
-        group->readsInPlace(op, group->kind->walksRows()) && orderBeforeReaders(op, *group))
+    // A shared op becomes a result of the kernel: it must be computed at the kernel's own elements,
+    // and its other readers must not come before the kernel.
+    bool canBeResult = group->kind->canYield(shapeOf(op->getResult(0)), *group) &&
+                       group->readsInPlace(op, group->kind->walksRows());
+    if ((!shared || canBeResult) && orderBefore(op, *group, shared))
       return group;
   }
   return nullptr;
 }
 
-bool FusionGroups::orderBeforeReaders(Operation *op, FusionGroup &group) {
-  llvm::SmallSetVector<GroupOrder::Node *, 4> others;
+void FusionGroups::forEachWriter(Operation *op, function_ref<bool(FusionGroup *)> visit) const {
+  for (Value operand : op->getOperands()) {
+    Operation *update = lastUpdate.lookup(viewedBy(operand));
+    if (update && op->isBeforeInBlock(update) && !visit(groupOf.at(update)))
+      return;
+  }
+}
+
+void FusionGroups::forEachFollower(Operation *op, function_ref<bool(FusionGroup *)> visit) const {
+  bool goesOn = true;
   forEachRead(op, rematerialized, [&](OpOperand &use, OpOperand *) {
-    if (FusionGroup *reader = groupOf.at(use.getOwner()); reader != &group)
-      others.insert(reader);
-    return true;
+    return goesOn = visit(groupOf.at(use.getOwner()));
   });
+  if (goesOn)
+    forEachWriter(op, visit);
+}
+
+bool FusionGroups::orderBefore(Operation *op, FusionGroup &group, bool isShared) {
+  llvm::SmallSetVector<GroupOrder::Node *, 4> others;
+  bool isPossible = true;
+  forEachWriter(op, [&](FusionGroup *writer) {
+    others.insert(writer);
+    return isPossible = writer != &group;
+  });
+  if (isShared)
+    forEachRead(op, rematerialized, [&](OpOperand &use, OpOperand *) {
+      if (FusionGroup *reader = groupOf.at(use.getOwner()); reader != &group)
+        others.insert(reader);
+      return true;
+    });
   auto successors = [&](GroupOrder::Node *node, function_ref<bool(GroupOrder::Node *)> visit) {
     bool goesOn = true;
     for (Operation *member : static_cast<FusionGroup *>(node)->ops) {
-      forEachRead(member, rematerialized, [&](OpOperand &use, OpOperand *) {
-        FusionGroup *reader = groupOf.at(use.getOwner());
-        return goesOn = reader == node || visit(reader);
+      forEachFollower(member, [&](FusionGroup *follower) {
+        return goesOn = follower == node || visit(follower);
       });
       if (!goesOn)
         return;
     }
   };
-  return order.putBefore(&group, others.getArrayRef(), successors);
+  return isPossible &&
+         (others.empty() || order.putBefore(&group, others.getArrayRef(), successors));
 }
 
 bool FusionGroups::canJoin(Operation *op, FusionGroup &group) {
@@ -183,9 +218,9 @@ bool FusionGroups::canJoin(Operation *op, FusionGroup &group) {
       Operation *repeating = through->getOwner();
       allowed &=
           repeating->getNumOperands() == 1 && (repeatsInnermost(repeating) || isMovement(op));
-    } else if (!readsInPlace(user, use.getOperandNumber()) && !isa<ReductionOpInterface>(user)) {
+    } else if (!isReadWhereWalked(use) && !isa<ReductionOpInterface>(user)) {
       // Read in another order: nothing that reads several elements, as those would be far apart.
-      allowed &= readsOnce(user, use.getOperandNumber()) && !readsSeveral(op);
+      allowed &= readsOnce(use) && !readsSeveral(op);
     }
     return allowed;
   });
@@ -212,7 +247,7 @@ FusionGroup::Member FusionGroups::additionOf(Operation *op, FusionGroup &group) 
     OpOperand *read = through ? through : &use;
     if (isa<ReductionOpInterface>(read->getOwner()))
       places.insert(moved(nullptr, reader.passes));
-    else if (readsInPlace(read->getOwner(), read->getOperandNumber()))
+    else if (isReadWhereWalked(*read))
       places.insert(reader.places.begin(), reader.places.end());
     else
       for (FusionGroup::Place place : reader.places)

@@ -28,6 +28,9 @@ struct FusionLimits {
 /// there at the same elements; if others use it too, it becomes one more result of the kernel. What
 /// is cheap (constants, broadcasts, counters) is computed again in each kernel that reads it. A
 /// group ends at FusionLimits.
+///
+/// What reads a value before an op that updates it stays before it, so that the update may write
+/// over the value.
 class FusionGroups {
 public:
   explicit FusionGroups(mlir::Block &block);
@@ -51,12 +54,20 @@ private:
   FusionGroup::Member additionOf(mlir::Operation *op, FusionGroup &group);
   void add(mlir::Operation *op, FusionGroup &group);
   FusionGroup &start();
-  /// Puts `group` before all other readers of `op`; false if one of them has to come before it.
-  bool orderBeforeReaders(mlir::Operation *op, FusionGroup &group);
+  /// Puts `group`, with `op` in it, before what writes over the values that `op` reads, and, if
+  /// others read `op` too, before all these; false if one of them has to come before it.
+  bool orderBefore(mlir::Operation *op, FusionGroup &group, bool isShared);
+  /// Calls `visit` for the groups of other ops that read the value of `op` in a kernel that comes
+  /// later, or that write over a value that it reads, until it returns false.
+  void forEachFollower(mlir::Operation *op, llvm::function_ref<bool(FusionGroup *)> visit) const;
+  /// The same for those that write over a value.
+  void forEachWriter(mlir::Operation *op, llvm::function_ref<bool(FusionGroup *)> visit) const;
   std::vector<std::unique_ptr<FusionGroup>> groups;
   GroupOrder order;
   llvm::DenseMap<mlir::Operation *, FusionGroup *> groupOf;
   llvm::DenseSet<mlir::Operation *> rematerialized;
+  /// The last op that updates a value, of those that have one.
+  llvm::DenseMap<mlir::Value, mlir::Operation *> lastUpdate;
   /// What it takes to compute an element of each op's value; FusionLimits::repeated if it is more.
   llvm::DenseMap<mlir::Operation *, int64_t> costs;
 };

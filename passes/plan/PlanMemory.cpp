@@ -9,6 +9,15 @@
 // of register allocation (Poletto and Sarkar, 1999). A result that is returned gets -1. The
 // function gets `weft.arena`, the bytes of the arena.
 //
+// A kernel that changes some elements of an operand writes over it, and copies nothing, where a
+// launch made the operand and nobody reads it any more:
+//
+//   %0 = weft.launch @a(%x) ...          %0 = weft.launch @a(%x) ... {offsets = array<i64: -1>}
+//   %1 = weft.launch @update(%0, %y) ->  %1 = weft.launch @update(%0, %y)
+//                                               ... {offsets = array<i64: -1>, overwrites = 0 :
+//                                               i64}
+//   return %1                            return %1
+//
 // Where sizes are symbolic nobody can say whether a tensor fits between two others: the places are
 // slots, each for one tensor at a time, and `offsets` holds their numbers. `weft.slots` lists the
 // bytes that each has to have, as sizes of which the largest counts. Whoever runs the function lays
@@ -17,7 +26,7 @@
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "passes/Passes.h"
 #include "passes/plan/LaunchArguments.h"
-#include "passes/plan/PlanSteps.h"
+#include "passes/plan/ValueMemory.h"
 
 #include "llvm/ADT/bit.h"
 #include <array>
@@ -188,56 +197,83 @@ private:
   std::vector<Slot> slots;
 };
 
+/// The last op that reads each value, reshapes of it included.
+class LastReaders {
+public:
+  LastReaders(Block &body, function_ref<Value(Value)> memoryOf) {
+    for (Operation &op : body)
+      for (Value operand : op.getOperands())
+        readers[memoryOf(operand)] = &op;
+  }
+  Operation *of(Value value) const { return readers.lookup(value); }
+
+private:
+  llvm::DenseMap<Value, Operation *> readers;
+};
+
 struct PlanMemory : impl::PlanMemoryBase<PlanMemory> {
   using PlanMemoryBase::PlanMemoryBase;
 
   void runOnOperation() override {
+    SymbolTable kernels(getOperation());
     for (auto function : getOperation().getOps<func::FuncOp>()) {
       if (function.isDeclaration())
         continue;
+      overwriteOperands(function.getBody().front(), kernels);
       if (failed(hasSymbolicSizes(function) ? plan(function, Slots()) : plan(function, Arena())))
         return signalPassFailure();
     }
   }
 
 private:
-  /// The op after which the memory of a value is free, for each value that has memory.
-  static llvm::DenseMap<Value, Operation *> lastReaders(Block &body) {
-    llvm::DenseMap<Value, Operation *> readers;
-    for (Operation &op : body)
-      for (Value operand : op.getOperands())
-        readers[storageOf(operand)] = &op;
-    return readers;
+  /// Lets launches write over operands that only they read, and nobody after them.
+  static void overwriteOperands(Block &body, const SymbolTable &kernels) {
+    LastReaders readers(body, withoutReshapes);
+    for (auto launch : body.getOps<LaunchOp>()) {
+      auto kernel = kernels.lookup<KernelOp>(launch.getKernel());
+      std::optional<unsigned> number = kernel ? overwritableArgument(kernel) : std::nullopt;
+      if (!number)
+        continue;
+      Value operand = withoutReshapes(launch.getInputs()[*number]);
+      auto isSame = [&](Value other) { return withoutReshapes(other) == operand; };
+      if (operand.getDefiningOp<LaunchOp>() && readers.of(operand) == launch &&
+          llvm::count_if(launch.getInputs(), isSame) == 1)
+        launch->setAttr("overwrites", OpBuilder(launch).getI64IntegerAttr(*number));
+    }
   }
 
-  template <typename Memory> LogicalResult plan(func::FuncOp function, Memory memory) {
+  template <typename Memory> LogicalResult plan(func::FuncOp function, Memory arena) {
     Block &body = function.getBody().front();
-    llvm::DenseMap<Value, Operation *> lastReader = lastReaders(body);
+    ValueMemory values(body);
+    LastReaders readers(body, [&](Value value) { return values.of(value); });
     llvm::DenseMap<Operation *, SmallVector<std::pair<int64_t, int64_t>>> ending;
+    llvm::DenseMap<Value, int64_t> places;
     for (Operation &op : body) {
       if (auto launch = dyn_cast<LaunchOp>(op)) {
         SmallVector<int64_t> offsets;
         for (Value output : launch.getOutputs()) {
-          Operation *last = lastReader.lookup(output);
-          if (isa_and_nonnull<func::ReturnOp>(last)) {
-            offsets.push_back(-1);
+          Value memory = values.of(output);
+          Operation *last = readers.of(memory);
+          if (memory != output || isa_and_nonnull<func::ReturnOp>(last)) {
+            offsets.push_back(places.try_emplace(memory, -1).first->second);
             continue;
           }
           std::optional<int64_t> bytes = bytesOf(output.getType());
           if (!bytes)
             return op.emitOpError() << "has a result of shape " << shapeText(output.getType())
                                     << ", whose bytes can't be counted";
-          offsets.push_back(memory.allocate(*bytes));
+          offsets.push_back(arena.allocate(*bytes));
+          places[output] = offsets.back();
           ending[last ? last : &op].push_back({offsets.back(), *bytes});
         }
         launch->setAttr("offsets", DenseI64ArrayAttr::get(&getContext(), offsets));
       }
-      // After the launch has its places: it never writes where it reads.
+      // After the launch has its places: what it writes is nowhere else than it reads.
       for (auto [place, bytes] : ending.lookup(&op))
-        memory.release(place, bytes);
+        arena.release(place, bytes);
     }
     Builder builder(&getContext());
-    NamedAttribute description = memory.describe(builder);
+    NamedAttribute description = arena.describe(builder);
     function->setAttr(description.getName(), description.getValue());
     return success();
   }

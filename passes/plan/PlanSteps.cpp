@@ -1,18 +1,13 @@
 // The steps of a planned function.
 #include "passes/plan/PlanSteps.h"
+#include "passes/plan/ValueMemory.h"
 
 using namespace mlir;
 
 namespace weft {
 
-Value storageOf(Value value) {
-  while (auto reshape = value.getDefiningOp<ReshapeOp>())
-    value = reshape.getX();
-  return value;
-}
-
 bool isKept(Value value) {
-  Value storage = storageOf(value);
+  Value storage = withoutReshapes(value);
   auto argument = dyn_cast<BlockArgument>(storage);
   if (!argument)
     return isa<ConstantOp, PrepareOp>(storage.getDefiningOp());
@@ -39,7 +34,7 @@ FailureOr<SmallVector<PlanStep>> stepsOf(func::FuncOp function) {
   }
   llvm::DenseSet<Value> written;
   for (auto [number, value] : llvm::enumerate(body.getTerminator()->getOperands())) {
-    Value storage = storageOf(value);
+    Value storage = withoutReshapes(value);
     if (!storage.getDefiningOp<LaunchOp>() || !written.insert(storage).second)
       steps.push_back(CopyStep{storage, static_cast<unsigned>(number)});
   }

@@ -30,9 +30,6 @@ struct CopyStep {
 /// forgotten.
 using PlanStep = std::variant<LaunchStep, PrepareStep, CopyStep>;
 
-/// The value whose memory `value` is: reshapes share it.
-mlir::Value storageOf(mlir::Value value);
-
 /// True if the value is the same tensor in most calls: an argument with `weft.hidden` that the
 /// function does not give up, a constant, or what is prepared. What kernels copy of it, each in a
 /// stage of its own, is copied once, so a schedule may choose a copy that would not pay otherwise.

@@ -33,9 +33,9 @@ public:
   /// Makes `group`, which `op` leads from now on, one of this kind.
   virtual void lead(mlir::Operation *op, FusionGroup &group) const;
 
-  /// True if the claimed ops read their operands from memory, so that nothing that computes these
-  /// can be in the kernel.
-  virtual bool readsMemory() const { return false; }
+  /// True if a claimed op reads the operand from memory, so that nothing that computes it can be in
+  /// the kernel.
+  virtual bool readsMemory(mlir::OpOperand &) const { return false; }
   /// True if each row of the group's domain is walked at once, several times if need be: its own
   /// values may be read all along it, and computing them again in another pass is cheap.
   virtual bool walksRows() const { return false; }

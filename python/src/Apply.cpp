@@ -88,6 +88,15 @@ PyRef weft::applyOperator(const OpCall &call, std::span<PyObject *const> objects
   return dispatch(call, operands, Caller::Operator);
 }
 
+void weft::applyUpdate(PyObject *target, const OpCall &call, const Shape &shape,
+                       std::span<PyObject *const> others, const char *action) {
+  checkInPlace(asTensor(target), action);
+  Operands operands;
+  for (PyObject *other : others)
+    operands.push_back({asObject(owned(asTensor(other))), {}, false});
+  update(asTensor(target), call, shape, operands);
+}
+
 PyRef weft::applyView(const OpCall &call, PyObject *operand) {
   PyRef source = toTensor(operand);
   TensorObject *parent = owned(asTensor(source.get()));

@@ -204,8 +204,11 @@ static llvm::SmallVector<Array, 3> operandArrays(const OpCall &call, const Opera
   return arrays;
 }
 
-static std::shared_ptr<const Executable> compileOne(const OpCall &call,
-                                                    llvm::ArrayRef<Array> arrays, Device *device) {
+/// Whether the memory of an op's first operand may become that of its result.
+enum class FirstOperand : uint8_t { Kept, Donated };
+
+static std::shared_ptr<const Executable>
+compileOne(const OpCall &call, llvm::ArrayRef<Array> arrays, Device *device, FirstOperand first) {
   ++eagerStatistics.compiles;
   Graph graph;
   SourceLine line = userLine();
@@ -214,6 +217,8 @@ static std::shared_ptr<const Executable> compileOne(const OpCall &call,
   llvm::SmallVector<ValueId, 3> ids;
   for (const Array &array : arrays)
     ids.push_back(graph.addInput(array.dtype, array.shape));
+  if (first == FirstOperand::Donated)
+    graph.donateInput(0);
   auto results = graph.apply(call, ids, location);
   CompileOptions options;
   options.device = device;
@@ -264,35 +269,74 @@ static void recordOnTape(const OpCall &call, const Operands &operands, llvm::Arr
   }
 }
 
-static Results applyEager(const OpCall &call, const Operands &operands) {
+static std::shared_ptr<const Executable> executableFor(const OpCall &call,
+                                                       llvm::ArrayRef<Array> arrays, Device *device,
+                                                       FirstOperand first) {
   ++eagerStatistics.calls;
-  Device *device = deviceOf(call, operands);
-  llvm::SmallVector<Array, 3> arrays = operandArrays(call, operands, device);
   Key key;
   if (device)
     key.push_back(reinterpret_cast<intptr_t>(device));
   call.appendKey(key);
-  llvm::SmallVector<StorageRef, 3> inputs;
-  for (const Array &array : arrays) {
+  for (const Array &array : arrays)
     appendSignature(key, array.dtype, array.shape);
-    inputs.push_back(array.storage);
-  }
+  // No part of other keys.
+  if (first == FirstOperand::Donated)
+    key.push_back(std::numeric_limits<int64_t>::min());
   std::shared_ptr<const Executable> executable = eagerCache().find(key);
   if (!executable)
-    executable = eagerCache().insert(key, compileOne(call, arrays, device));
-  llvm::SmallVector<StorageRef, 1> outputs(executable->plan.outputs.size());
-  executeReleasing(*executable, {inputs.data(), inputs.size()}, {outputs.data(), outputs.size()});
+    executable = eagerCache().insert(key, compileOne(call, arrays, device, first));
+  return executable;
+}
+
+/// Tensors with the results of an executable.
+static Results resultTensors(const Executable &executable,
+                             llvm::MutableArrayRef<StorageRef> outputs) {
   Results results;
-  for (auto [output, signature] : llvm::zip_equal(outputs, executable->plan.outputs)) {
+  for (auto [output, signature] : llvm::zip_equal(outputs, executable.plan.outputs)) {
     TensorValue value;
     value.storage = std::move(output);
     value.dtype = signature.dtype;
     value.shape.assign(signature.shape.begin(), signature.shape.end());
     results.push_back(checked(newTensor(std::move(value))));
   }
+  return results;
+}
+
+static Results applyEager(const OpCall &call, const Operands &operands) {
+  Device *device = deviceOf(call, operands);
+  llvm::SmallVector<Array, 3> arrays = operandArrays(call, operands, device);
+  auto executable = executableFor(call, arrays, device, FirstOperand::Kept);
+  llvm::SmallVector<StorageRef, 3> inputs;
+  for (const Array &array : arrays)
+    inputs.push_back(array.storage);
+  llvm::SmallVector<StorageRef, 1> outputs(executable->plan.outputs.size());
+  executeReleasing(*executable, {inputs.data(), inputs.size()}, {outputs.data(), outputs.size()});
+  Results results = resultTensors(*executable, outputs);
   if (gradientsEnabled)
     recordOnTape(call, operands, arrays, results);
   return results;
+}
+
+PyRef weft::dispatchInto(TensorObject *base, llvm::ArrayRef<int64_t> shape, const OpCall &call,
+                         const Operands &others) {
+  Operands operands = {{asObject(base), {}, false}};
+  llvm::append_range(operands, others);
+  Device *device = deviceOf(call, operands);
+  llvm::SmallVector<Array, 3> arrays = operandArrays(call, operands, device);
+  arrays[0].shape.assign(shape.begin(), shape.end());
+  auto executable = executableFor(call, arrays, device, FirstOperand::Donated);
+  llvm::SmallVector<StorageRef, 3> inputs;
+  for (Array &array : arrays)
+    inputs.push_back(std::move(array.storage));
+  base->value.storage = StorageRef();
+  StorageRef output;
+  try {
+    executeReleasing(*executable, {inputs.data(), inputs.size()}, {&output, 1});
+  } catch (...) {
+    base->value.storage = inputs[0];
+    throw;
+  }
+  return std::move(resultTensors(*executable, output)[0]);
 }
 
 //===----------------------------------------------------------------------===//

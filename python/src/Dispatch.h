@@ -35,6 +35,12 @@ Results dispatchAll(const OpCall &call, Operands &operands, Caller caller);
 PyRef dispatch(const OpCall &call, Operands &operands, Caller caller);
 PyRef dispatch(const OpCall &call, std::initializer_list<TensorObject *> operands);
 
+/// What `call`, an update, makes of `base` in the shape `shape` and of the other operands, without
+/// history. `base` gives its memory up, and the result lies there if nobody else has it; it is to
+/// get the result's value. Not in a trace. If it throws, `base` is as before.
+PyRef dispatchInto(TensorObject *base, llvm::ArrayRef<int64_t> shape, const OpCall &call,
+                   const Operands &others);
+
 /// Runs a plan, without the GIL if it is worth it.
 void executeReleasing(const Executable &executable, std::span<const StorageRef> inputs,
                       std::span<StorageRef> outputs);

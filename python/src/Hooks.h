@@ -20,7 +20,6 @@ enum class Hook {
   Matmul,
   GetItem,
   SetItem,
-  PutSlice,
   ArgumentName,
   /// Whether an object is the same for all: weft._guards.is_fixed.
   IsFixed,

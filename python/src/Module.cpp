@@ -131,6 +131,29 @@ static PyObject *viewFunction(PyObject *, PyObject *const *arguments, Py_ssize_t
   });
 }
 
+/// update(tensor, name, operands, attributes, shape, action)
+static void updateTensor(py::handle target, const char *name, py::tuple operands,
+                         py::object attributes, py::object shape, const char *action) {
+  translated([&] {
+    OpCall call = callFrom(name, attributes.ptr(), Py_None, Py_None, Py_None);
+    auto *items = reinterpret_cast<PyTupleObject *>(operands.ptr())->ob_item;
+    applyUpdate(target.ptr(), call, shapeFrom(shape.ptr(), "the shape"), {items, operands.size()},
+                action);
+    return 0;
+  });
+}
+
+/// put_slice(tensor, value, starts, steps, action)
+static void putSliceOf(py::handle target, py::handle value, py::object starts, py::object steps,
+                       const char *action) {
+  translated([&] {
+    checkInPlace(asTensor(target.ptr()), action);
+    putSlice(asTensor(target.ptr()), asTensor(value.ptr()), shapeFrom(starts.ptr(), "starts"),
+             shapeFrom(steps.ptr(), "steps"));
+    return 0;
+  });
+}
+
 static py::object fromBuffer(py::object object, py::object reinterpreted, bool copy) {
   return adopted(guarded([&] {
     std::optional<DType> dtype;
@@ -251,6 +274,8 @@ static void registerOps(py::module_ &module) {
       "view", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(viewFunction)),
       METH_FASTCALL | METH_KEYWORDS, "Applies an op whose result is a view of its operand."};
   module.add_object("view", adopted(PyCFunction_New(&viewDefinition, nullptr)));
+  module.def("update", updateTensor);
+  module.def("put_slice", putSliceOf);
 }
 
 static void registerTreeTypeOf(const py::object &type, const py::object &flatten,

@@ -31,7 +31,6 @@ _core.register_hooks(
         "matmul": _linear.matmul,
         "get_item": _indexing.get_item,
         "set_item": _indexing.set_item,
-        "put_slice": _indexing.put_slice,
         "argument_name": _devices.argument_name,
         "is_fixed": _guards.is_fixed,
         "put_numbers": _left_numbers.put_numbers,

@@ -19,7 +19,6 @@ from ._manipulation import (
     astype,
     broadcast_shapes,
     broadcast_to,
-    flip,
     in_dtype_of,
     nan_beside_unknown,
     permute_dims,
@@ -84,12 +83,31 @@ class _Selection(NamedTuple):
         taken = slice_(x, self.starts, self.steps, self.sizes)
         return permute_dims(reshape(taken, self.shape), self.order())
 
-    def put(self, x: Tensor, part: Tensor) -> Tensor:
-        """x with ``part``, which is like `part`, in its place."""
+    def placed(self, part: Tensor) -> Tensor:
+        """What is like `part`, as slices and integers take it."""
         order = self.order()
         inverse = sorted(range(len(order)), key=order.__getitem__)
-        placed = reshape(permute_dims(part, inverse), self.sizes)
-        return put_slice(x, placed, self.starts, self.steps)
+        return reshape(permute_dims(part, inverse), self.sizes)
+
+    def part_shape(self) -> list[int]:
+        """The shape of `part`."""
+        return [self.shape[place] for place in self.order()]
+
+    def merged_shape(self) -> tuple[int, ...]:
+        """The shape of `part` with the dimensions of the arrays as one."""
+        shape, front, count = self.part_shape(), self.front, len(self.array_places)
+        merged = math.prod(shape[front : front + count])
+        return (*shape[:front], merged, *shape[front + count :])
+
+    def is_whole(self, x: Tensor) -> bool:
+        """True if `part` has all elements of x in their order."""
+        order = self.order()
+        return (
+            not any(self.starts)
+            and all(step == 1 for step in self.steps)
+            and tuple(self.sizes) == x.shape
+            and order == sorted(order)
+        )
 
 
 def _as_item(item: Any) -> Any:
@@ -340,14 +358,6 @@ def _linear_traced(positions: list[tuple[np.ndarray | Tensor, int]], x: Tensor) 
     return where(inside, linear, math.prod(size for _, size in positions))
 
 
-def _merged(selection: _Selection, part: Tensor) -> Tensor:
-    """The part with the dimensions of the arrays as one."""
-    front, count = selection.front, len(selection.array_places)
-    shape = part.shape
-    merged = math.prod(shape[front : front + count])
-    return reshape(part, (*shape[:front], merged, *shape[front + count :]))
-
-
 def _require_known_masks(selection: _Selection) -> None:
     if any(array.is_mask and not array.is_known for array, _ in selection.arrays):
         raise _fail(
@@ -373,17 +383,16 @@ def get_item(x: Tensor, key: object) -> Tensor:
         # Also of all of it: a handle of its own, that looks into x.
         return part if part is not x else _core.view("weft.reshape", x, None, x.shape, x.dtype)
     _require_known_masks(selection)
-    merged = _merged(selection, part)
     index = _linear(selection, x)
-    front = selection.front
-    return take(merged, index, axis=front)
+    return take(reshape(part, selection.merged_shape()), index, axis=selection.front)
 
 
 def set_item(x: Tensor, key: object, value: object) -> None:
     """``x[key] = value``: rebinds the handle to a tensor in which the elements are replaced.
 
-    Of equal positions the last one counts. Raises as `get_item` does; in a compiled function a
-    tensor out of range gives NaN everywhere, among integers such a position is left out. And:
+    Of equal positions the last one counts. Raises as `get_item` does; in a compiled function, where
+    a tensor is out of range, all that is written is NaN, and so is the nearest element; among
+    integers such a position is left out. And:
         ShapeError: the value does not broadcast to the shape of ``x[key]``.
     """
     unchanged, items = _with_known_starts(x, _expanded(x, key))
@@ -394,40 +403,48 @@ def set_item(x: Tensor, key: object, value: object) -> None:
             "exporting; use weft.where, or weft.scatter_add",
         )
     replacement = in_dtype_of(x, value)
-    masked = _set_by_mask(x, items, replacement)
-    if masked is not None:
-        x._assign(masked, _ASSIGNMENT)
+    if _set_by_mask(x, items, replacement):
         return
     selection = _selection(x, _known_masks_as_positions(x, items))
     if not selection.arrays:
-        placed = reshape(_fitted(replacement, selection.shape), selection.sizes)
-        if placed._size != 0:
-            x._assign(put_slice(x, placed, selection.starts, selection.steps), _ASSIGNMENT)
+        _put_slice(x, selection, reshape(_fitted(replacement, selection.shape), selection.sizes))
         return
-    part = selection.part(x)
-    merged = _merged(selection, part)
     index = _linear(selection, x)
-    front = selection.front
-    shape = (*merged.shape[:front], *index.shape, *merged.shape[front + 1 :])
-    updates = _fitted(replacement, shape)
-    if updates._size != 0:
-        changed = _core.apply("weft.scatter", (merged, index, updates), {"axis": front})
-        if not all(array.is_known for array, _ in selection.arrays):
-            changed = nan_beside_unknown(changed, index, merged.shape[front])
-        x._assign(selection.put(x, reshape(changed, part.shape)), _ASSIGNMENT)
+    merged, front = selection.merged_shape(), selection.front
+    updates = _fitted(replacement, (*merged[:front], *index.shape, *merged[front + 1 :]))
+    if not all(array.is_known for array, _ in selection.arrays):
+        index, updates = nan_beside_unknown(index, updates, merged[front])
+    _put_at(x, selection, index, updates)
 
 
-def _set_by_mask(x: Tensor, items: list, value: Tensor) -> Tensor | None:
-    """x with the value where the one array of the key, a mask, is true; None if the key is
-    another, or the value has an element for each that is true."""
+def _put_slice(x: Tensor, selection: _Selection, value: Tensor) -> None:
+    if value._size != 0:
+        _core.put_slice(x, value, selection.starts, selection.steps, _ASSIGNMENT)
+
+
+def _put_at(x: Tensor, selection: _Selection, index: Tensor, updates: Tensor) -> None:
+    """Puts updates at positions in the dimensions with arrays, taken as one."""
+    if updates._size == 0:
+        return
+    name, attributes, merged = "weft.scatter", {"axis": selection.front}, selection.merged_shape()
+    if selection.is_whole(x):
+        _core.update(x, name, (index, updates), attributes, merged, _ASSIGNMENT)
+        return
+    before = reshape(selection.part(x), merged)
+    changed = _core.apply(name, (before, index, updates), attributes)
+    _put_slice(x, selection, selection.placed(reshape(changed, selection.part_shape())))
+
+
+def _set_by_mask(x: Tensor, items: list, value: Tensor) -> bool:
+    """Puts the value where the one array of the key, a mask, is true; False if the key is another,
+    or the value has an element for each that is true."""
     selection = _selection(x, items)
     if [array.is_mask for array, _ in selection.arrays] != [True]:
         _require_known_masks(selection)
-        return None
+        return False
     _known_masks_as_positions(x, items)  # The mask has to fit.
-    mask = selection.arrays[0][0]
-    part = selection.part(x)
-    behind = part.ndim - selection.front - mask.dimensions
+    mask, shape = selection.arrays[0][0], selection.part_shape()
+    behind = len(shape) - selection.front - mask.dimensions
     ahead, own, after = (
         value.shape[: max(value.ndim - behind - 1, 0)],
         value.shape[max(value.ndim - behind - 1, 0) : max(value.ndim - behind, 0)],
@@ -435,19 +452,47 @@ def _set_by_mask(x: Tensor, items: list, value: Tensor) -> Tensor | None:
     )
     if own not in ((), (1,)):
         if mask.is_known:
-            return None
+            return False
         raise _fail(
             UnsupportedError,
             f"x[mask] = value of shape {value.shape} gives each true element its own value; how "
             "many there are is not known while the function is compiled; use "
             "weft.where(mask, value, x) with a value for each element",
         )
-    from ._ops import where
-
     spread = reshape(value, (*ahead, *([1] * mask.dimensions if own or ahead else []), *after))
     condition = asarray(mask.values, device=x.device)
-    condition = reshape(condition, (*condition.shape, *[1] * behind))
-    return selection.put(x, where(condition, _fitted(spread, part.shape), part))
+    from ._ops import where
+
+    if behind == 0:
+        part = selection.part(x)
+        changed = where(condition, _fitted(spread, shape), part)
+        if selection.is_whole(x):
+            x._assign(reshape(changed, x.shape), _ASSIGNMENT)
+        else:
+            _put_slice(x, selection, selection.placed(changed))
+        return True
+    # Rows, of which those that are not wanted are out of range: only the others are written.
+    merged, front = selection.merged_shape(), selection.front
+    count = merged[front]
+    if mask.is_known and not isinstance(count, SymbolicSize):
+        positions = _padded_positions(np.asarray(mask.values), count)
+        rows = (*ahead, *([1] if own or ahead else []), *after)
+        shape = [*merged[:front], len(positions), *merged[front + 1 :]]
+        index, spread = asarray(positions, device=x.device), reshape(value, rows)
+        _put_at(x, selection, index, _fitted(spread, shape))
+        return True
+    index = where(reshape(condition, (count,)), _iota((count,), 0, int64, x.device), count)
+    _put_at(x, selection, index, reshape(_fitted(spread, shape), merged))
+    return True
+
+
+def _padded_positions(mask: np.ndarray, count: int) -> np.ndarray:
+    """The positions of the true elements of ``count``, then ``count`` itself up to a power of 2, so
+    that there are few numbers of positions to compile for."""
+    positions = np.flatnonzero(mask)
+    padded = np.full(1 << max(len(positions) - 1, 0).bit_length() if len(positions) else 0, count)
+    padded[: len(positions)] = positions
+    return padded
 
 
 def _fitted(value: Tensor, shape: Sequence[int]) -> Tensor:
@@ -460,19 +505,3 @@ def _fitted(value: Tensor, shape: Sequence[int]) -> Tensor:
             "the elements it replaces",
         )
     return broadcast_to(reshape(value, value.shape[excess:]), shape)
-
-
-def put_slice(x: Tensor, value: Tensor, starts: Sequence[int], steps: Sequence[int]) -> Tensor:
-    """x with the elements at starts + i * steps, i below value's shape, replaced by ``value``."""
-    first, distance = list(starts), list(steps)
-    backwards = [i for i, step in enumerate(steps) if step < 0]
-    for i in backwards:
-        first[i] += steps[i] * (value.shape[i] - 1) if value.shape[i] else 0
-        distance[i] = -steps[i]
-    if backwards:
-        value = flip(value, axis=backwards)
-    return x if value._size == 0 else _overwritten(x, value, first, distance)
-
-
-def _overwritten(x: Tensor, placed: Tensor, starts: list[int], steps: list[int]) -> Tensor:
-    return _core.apply("weft.update", (x, placed), {"starts": starts, "steps": steps})

@@ -480,15 +480,19 @@ def without_negative(indices: Tensor, size: int, name: str, what: str = "index")
     return where(wide < 0, size, wide)
 
 
-def nan_beside_unknown(x: Tensor, indices: Tensor, size: int) -> Tensor:
-    """x, or NaN if an index whose value is not known now is out of range of ``size``."""
-    if x.dtype.kind != "floating" or not (_core.is_tracing() or indices._is_tracer):
-        return x
-    from ._ops import where
+def nan_beside_unknown(indices: Tensor, updates: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Indices and updates of a scatter. If an index whose value is not known now is out of range of
+    ``size``, all updates are NaN, and that of the index is of the nearest element."""
+    unknown = _core.is_tracing() or indices._is_tracer
+    if updates.dtype.kind != "floating" or not unknown or size == 0:
+        return indices, updates
+    from ._ops import maximum, minimum, where
     from ._reductions import all
 
     wide = astype(indices, int64)
-    return where(all((wide + size >= 0) & (wide < size)), x, math.nan)
+    inside = all((wide + size >= 0) & (wide < size))
+    nearest = maximum(minimum(wide, size - 1), -size)
+    return nearest, where(inside, updates, math.nan)
 
 
 def scatter_add(x: Tensor, indices: Tensor, updates: Tensor, *, axis: int = 0) -> Tensor:
@@ -497,15 +501,16 @@ def scatter_add(x: Tensor, indices: Tensor, updates: Tensor, *, axis: int = 0) -
     Negative indices count from the end.
 
     Raises:
-        OutOfBoundsError: an index is out of range. In a compiled function the whole result is NaN
-            then; among integers that update is left out. DTypeError: the indices are no integers.
+        OutOfBoundsError: an index is out of range. In a compiled function all that is added is NaN
+            then, also to the nearest element; among integers that update is left out. DTypeError:
+            the indices are no integers.
     """
     x, indices = asarray(x), integer_indices(indices, "scatter_add")
     place = normalize_axis(axis, x.ndim, "scatter_add")
     size = x.shape[place]
     check_indices(indices, size, "scatter_add", from_end=True)
-    x = nan_beside_unknown(x, indices, size)
-    return _core.apply("weft.scatter_add", (x, indices, in_dtype_of(x, updates)), {"axis": place})
+    indices, updates = nan_beside_unknown(indices, in_dtype_of(x, updates), size)
+    return _core.apply("weft.scatter_add", (x, indices, updates), {"axis": place})
 
 
 def one_hot(indices: Tensor, num_classes: int, *, dtype: object = int64) -> Tensor:

@@ -224,19 +224,23 @@ weft.kernel @turned(%x: tensor<?x?xf32, #weft.sizes<[1, 0]>>) -> tensor<?x?xf32,
   weft.yield %1 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
 }
 
-// A scatter copies x, then adds the updates in the order of the indices, those in range.
+// The first stage of a scatter copies x, the second adds the updates in the order of the indices,
+// those in range that are of the task's rows.
 // CHECK-LABEL: func.func @scatter_0(
+// CHECK: "llvm.intr.memcpy"
+// CHECK-LABEL: func.func @scatter_1(
 // CHECK: scf.for
 // CHECK: scf.for
-// CHECK: store
-// CHECK: scf.for
+// CHECK: llvm.load {{.*}} -> i64
 // CHECK: arith.cmpi ult
 // CHECK: scf.if
 // CHECK: arith.addf
-// CHECK: store
+// CHECK: llvm.store
+// CHECK-LABEL: func.func @scatter_setup(
+// CHECK-SAME: weft.stages = 2
 weft.kernel @scatter(%x: tensor<?xf32, #weft.sizes<[0]>>, %i: tensor<?xi64, #weft.sizes<[1]>>,
                      %u: tensor<?xf32, #weft.sizes<[1]>>) -> tensor<?xf32, #weft.sizes<[0]>>
-    attributes {schedule = #weft.scatter<lanes = 16>} {
+    attributes {schedule = #weft.update<lanes = 16>} {
   %0 = weft.scatter_add %x, %i, %u axis 0 : tensor<?xf32, #weft.sizes<[0]>>, tensor<?xi64, #weft.sizes<[1]>>, tensor<?xf32, #weft.sizes<[1]>>
   weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
 }
@@ -281,4 +285,16 @@ weft.kernel @joined_planes(%x: tensor<?x?x?xf32, #weft.sizes<[0, 1, 2]>>, %y: te
     attributes {schedule = #weft.elementwise<lanes = 16, grain = 1024>} {
   %0 = weft.concatenate %x, %y axis 0 : tensor<?x?x?xf32, #weft.sizes<[0, 1, 2]>>, tensor<?x?x?xf32, #weft.sizes<[3, 1, 2]>> -> tensor<?x?x?xf32, #weft.sizes<[4, 1, 2]>>
   weft.yield %0 : tensor<?x?x?xf32, #weft.sizes<[4, 1, 2]>>
+}
+
+// An update stores its elements alone: here every ?1st, under the mask of a vector.
+// CHECK-LABEL: func.func @update_1(
+// CHECK: llvm.intr.masked.scatter
+// CHECK-LABEL: func.func @update_setup(
+weft.kernel @update(%x: tensor<?xf32, #weft.sizes<[0]>>, %v: tensor<?xf32, #weft.sizes<[1]>>)
+    -> tensor<?xf32, #weft.sizes<[0]>>
+    attributes {schedule = #weft.schedule<kind = update, lanes = 16>} {
+  %0 = weft.update %x, %v starts [?0] steps [?1]
+      : tensor<?xf32, #weft.sizes<[0]>>, tensor<?xf32, #weft.sizes<[1]>> -> tensor<?xf32, #weft.sizes<[0]>>
+  weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
 }

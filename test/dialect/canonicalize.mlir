@@ -98,3 +98,16 @@ func.func @fixed_exponents(%x: tensor<3xf32>, %n: tensor<3xi32>)
   %3 = weft.pow %n, %minus : tensor<3xi32>
   return %0, %1, %2, %3 : tensor<3xf32>, tensor<3xi32>, tensor<3xf32>, tensor<3xi32>
 }
+
+// An update has as few dimensions as its elements are evenly apart in.
+// CHECK-LABEL: func.func @rows_and_columns(
+// CHECK-DAG: weft.update %{{.*}}, %{{.*}} starts [12] steps [1] : tensor<60xf32>, tensor<8xf32> -> tensor<60xf32>
+// CHECK-DAG: weft.update %{{.*}}, %{{.*}} starts [2] steps [4] : tensor<60xf32>, tensor<15xf32> -> tensor<60xf32>
+// CHECK-DAG: weft.update %{{.*}}, %{{.*}} starts [0, 4] steps [2, 1] : tensor<5x12xf32>, tensor<3x8xf32> -> tensor<5x12xf32>
+func.func @rows_and_columns(%x: tensor<5x3x4xf32>, %row: tensor<1x2x4xf32>, %column: tensor<5x3x1xf32>, %block: tensor<3x2x4xf32>)
+    -> (tensor<5x3x4xf32>, tensor<5x3x4xf32>, tensor<5x3x4xf32>) {
+  %0 = weft.update %x, %row starts [1, 0, 0] steps [1, 1, 1] : tensor<5x3x4xf32>, tensor<1x2x4xf32> -> tensor<5x3x4xf32>
+  %1 = weft.update %x, %column starts [0, 0, 2] steps [1, 1, 1] : tensor<5x3x4xf32>, tensor<5x3x1xf32> -> tensor<5x3x4xf32>
+  %2 = weft.update %x, %block starts [0, 1, 0] steps [2, 1, 1] : tensor<5x3x4xf32>, tensor<3x2x4xf32> -> tensor<5x3x4xf32>
+  return %0, %1, %2 : tensor<5x3x4xf32>, tensor<5x3x4xf32>, tensor<5x3x4xf32>
+}

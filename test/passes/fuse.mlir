@@ -32,6 +32,36 @@ func.func @shared_producer(%x: tensor<4x8xf32>) -> (tensor<4xf32>, tensor<8xf32>
   return %1, %2 : tensor<4xf32>, tensor<8xf32>
 }
 
+// An update takes what its updates are computed from; what reads x before it runs before it, though
+// its own reader comes behind, so that the update can write over x.
+// CHECK-LABEL: func.func @update(
+// CHECK-SAME: %[[X:.*]]: tensor<64xf32>, %[[V:.*]]: tensor<8xf32>
+// CHECK-NEXT: %[[OLD:.*]] = weft.launch @{{.*}}(%[[X]]) {{.*}} -> tensor<8xf32>
+// CHECK-NEXT: %[[NEW:.*]] = weft.launch @{{.*}}(%[[V]], %[[X]]) {{.*}} -> tensor<64xf32>
+// CHECK-NEXT: %[[R:.*]] = weft.launch @{{.*}}(%[[OLD]], %[[NEW]]) {{.*}} -> tensor<8xf32>
+// CHECK-NEXT: return %[[NEW]], %[[R]]
+func.func @update(%x: tensor<64xf32>, %v: tensor<8xf32>) -> (tensor<64xf32>, tensor<8xf32>) {
+  %0 = weft.slice %x starts [0] steps [1] : tensor<64xf32> -> tensor<8xf32>
+  %1 = weft.exp %0 : tensor<8xf32>
+  %2 = weft.exp %v : tensor<8xf32>
+  %3 = weft.update %x, %2 starts [4] steps [1] : tensor<64xf32>, tensor<8xf32> -> tensor<64xf32>
+  %4 = weft.slice %3 starts [8] steps [1] : tensor<64xf32> -> tensor<8xf32>
+  %5 = weft.add %4, %1 : tensor<8xf32>
+  return %3, %5 : tensor<64xf32>, tensor<8xf32>
+}
+
+// Updates that read x elsewhere are computed before.
+// CHECK-LABEL: func.func @update_from_itself(
+// CHECK-NEXT: %[[V:.*]] = weft.launch @{{.*}}(%{{.*}}) {{.*}} -> tensor<8xf32>
+// CHECK-NEXT: %[[R:.*]] = weft.launch @{{.*}}(%[[V]], %{{.*}}) {{.*}} -> tensor<64xf32>
+// CHECK-NEXT: return %[[R]]
+func.func @update_from_itself(%x: tensor<64xf32>) -> tensor<64xf32> {
+  %0 = weft.slice %x starts [8] steps [1] : tensor<64xf32> -> tensor<8xf32>
+  %1 = weft.exp %0 : tensor<8xf32>
+  %2 = weft.update %x, %1 starts [4] steps [1] : tensor<64xf32>, tensor<8xf32> -> tensor<64xf32>
+  return %2 : tensor<64xf32>
+}
+
 // The add may not take the exp with it: the matmul between them would have to run before itself.
 // CHECK-LABEL: func.func @no_cycle(
 // CHECK-NEXT: %[[E:.*]] = weft.launch @{{.*}}(%{{.*}}) sizes [4, 8] : (tensor<4x8xf32>) -> tensor<4x8xf32>

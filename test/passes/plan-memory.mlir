@@ -127,3 +127,51 @@ func.func @nothing(%x: tensor<0xf32>) -> tensor<0xf32> {
 func.func @no_launch(%x: tensor<4xf32>) -> tensor<4xf32> {
   return %x : tensor<4xf32>
 }
+
+// Updates -------------------------------------------------------------------
+
+weft.kernel @update(%x: tensor<?xf32, #weft.sizes<[0]>>, %v: tensor<?xf32, #weft.sizes<[1]>>)
+    -> tensor<?xf32, #weft.sizes<[0]>> {
+  %0 = weft.update %x, %v starts [?0] steps [1]
+      : tensor<?xf32, #weft.sizes<[0]>>, tensor<?xf32, #weft.sizes<[1]>> -> tensor<?xf32, #weft.sizes<[0]>>
+  weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
+}
+
+// A chain of updates is in one place, which leaves with the last; an argument is copied by the first.
+// CHECK-LABEL: func.func @chain(
+// CHECK-SAME: attributes {weft.arena = 0 : i64}
+// CHECK: weft.launch @update(%{{.*}}) {{.*}} {offsets = array<i64: -1>, parameters
+// CHECK: weft.launch @update(%{{.*}}) {{.*}} {offsets = array<i64: -1>, overwrites = 0 : i64, parameters
+// CHECK: weft.launch @update(%{{.*}}) {{.*}} {offsets = array<i64: -1>, overwrites = 0 : i64, parameters
+func.func @chain(%x: tensor<8xf32>, %v: tensor<2xf32>) -> tensor<4x2xf32> {
+  %0 = weft.launch @update(%x, %v) sizes [8, 2] {parameters = [0]} : (tensor<8xf32>, tensor<2xf32>) -> tensor<8xf32>
+  %1 = weft.launch @update(%0, %v) sizes [8, 2] {parameters = [2]} : (tensor<8xf32>, tensor<2xf32>) -> tensor<8xf32>
+  %2 = weft.reshape %1 : tensor<8xf32> -> tensor<4x2xf32>
+  %3 = weft.launch @update(%2, %v) sizes [8, 2] {parameters = [4]} : (tensor<4x2xf32>, tensor<2xf32>) -> tensor<4x2xf32>
+  return %3 : tensor<4x2xf32>
+}
+
+// A value that is read later, by anyone, or returned, is copied.
+// CHECK-LABEL: func.func @still_read(
+// CHECK: weft.launch @exp(%{{.*}}) {{.*}} {offsets = array<i64: 0>}
+// CHECK: weft.launch @update(%{{.*}}) {{.*}} {offsets = array<i64: 64>, parameters
+// CHECK: weft.launch @update(%{{.*}}) {{.*}} {offsets = array<i64: 0>, overwrites = 0 : i64, parameters
+// CHECK: weft.launch @add(%{{.*}}) {{.*}} {offsets = array<i64: -1>}
+// CHECK: weft.launch @update(%{{.*}}) {{.*}} {offsets = array<i64: -1>, parameters
+func.func @still_read(%x: tensor<8xf32>, %v: tensor<2xf32>) -> (tensor<8xf32>, tensor<8xf32>) {
+  %0 = weft.launch @exp(%x) sizes [8] : (tensor<8xf32>) -> tensor<8xf32>
+  %1 = weft.launch @update(%0, %v) sizes [8, 2] {parameters = [0]} : (tensor<8xf32>, tensor<2xf32>) -> tensor<8xf32>
+  %2 = weft.launch @update(%0, %v) sizes [8, 2] {parameters = [2]} : (tensor<8xf32>, tensor<2xf32>) -> tensor<8xf32>
+  %3 = weft.launch @add(%1, %2) sizes [8] : (tensor<8xf32>, tensor<8xf32>) -> tensor<8xf32>
+  %4 = weft.launch @update(%3, %v) sizes [8, 2] {parameters = [4]} : (tensor<8xf32>, tensor<2xf32>) -> tensor<8xf32>
+  return %3, %4 : tensor<8xf32>, tensor<8xf32>
+}
+
+// So is one that the same launch reads otherwise.
+// CHECK-LABEL: func.func @read_twice(
+// CHECK: weft.launch @update(%{{.*}}) {{.*}} {offsets = array<i64: -1>, parameters
+func.func @read_twice(%x: tensor<8xf32>) -> tensor<8xf32> {
+  %0 = weft.launch @exp(%x) sizes [8] : (tensor<8xf32>) -> tensor<8xf32>
+  %1 = weft.launch @update(%0, %0) sizes [8, 8] {parameters = [0]} : (tensor<8xf32>, tensor<8xf32>) -> tensor<8xf32>
+  return %1 : tensor<8xf32>
+}

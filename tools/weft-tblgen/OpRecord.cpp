@@ -36,12 +36,8 @@ constexpr std::pair<DTypeClass, const char *> classNames[] = {
 
 /// Interfaces that say how an op is computed, with the documentation's words for them.
 constexpr std::pair<const char *, const char *> computationInterfaces[] = {
-    {"ElementwiseOpInterface", "elementwise"},
-    {"IndexedOpInterface", "indexed"},
-    {"ReductionOpInterface", "reduction"},
-    {"ContractionOpInterface", "contraction"},
     {"DecompositionOpInterface", "composite"},
-    {"ScatterOpInterface", "scatter"},
+    {"UpdateOpInterface", "update"},
     {"ScanOpInterface", "scan"},
     {"SortOpInterface", "sort"},
 };

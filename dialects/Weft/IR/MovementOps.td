@@ -155,7 +155,7 @@ def Weft_PadOp
   }];
 }
 def Weft_UpdateOp
-    : Weft_InferredOp<"update", [Gradient, FixedDimensions, Indexed, Conditions, LaunchNumbers]> {
+    : Weft_InferredOp<"update", [Gradient, FixedDimensions, UpdateOpInterface, Conditions, LaunchNumbers]> {
   let summary = "x with `value` in the place of the elements at starts + i * steps.";
   let description = [{
     The inverse of slice: i is below the shape of `value` in each dimension. Starts may not be
@@ -171,9 +171,11 @@ def Weft_UpdateOp
   let pythonName = "";
   let inference = "::weft::inferUpdate";
   let hasFolder = 1;
+  let hasCanonicalizer = 1;
   let declarations = [{
-    bool readsOnce(unsigned operand) { return true; }
-    int64_t getInstructionCount() { return 8; }
+    ::mlir::OpOperand &getUpdatesMutable() { return getValueMutable(); }
+    ::llvm::SmallVector<::weft::ElementIndex>
+    emitPlace(::weft::ElementEmitter &emitter, ::llvm::ArrayRef<::weft::ElementIndex> indices);
   }];
 }
 def Weft_ConcatenateOp : Weft_InferredOp<"concatenate", [Gradient, FixedDimensions, Indexed]> {
@@ -206,8 +208,8 @@ def Weft_GatherOp : Weft_InferredOp<"gather", [Gradient, FixedDimensions, Indexe
   let declarations = "bool readsOnce(unsigned operand) { return operand == 1; }";
 }
 /// x changed at `indices` along `axis`, in the order of the indices.
-class Weft_ScatterOpBase<string mnemonic, TypeConstraint Tensor, string combined>
-    : Weft_InferredOp<mnemonic, [Gradient, FixedDimensions, ScatterOpInterface]> {
+class Weft_ScatterOpBase<string mnemonic, TypeConstraint Tensor, string updated = "">
+    : Weft_InferredOp<mnemonic, [Gradient, FixedDimensions, UpdateOpInterface]> {
   let arguments = (ins Tensor:$x, Weft_IndexTensor:$indices, Tensor:$updates, I64Attr:$axis);
   let results = (outs Tensor:$result);
   let assemblyFormat = [{
@@ -217,21 +219,29 @@ class Weft_ScatterOpBase<string mnemonic, TypeConstraint Tensor, string combined
   let pythonName = "";
   let inference = "::weft::inferScatter";
   let declarations = [{
+    std::pair<int64_t, int64_t> getOrderedDimensions() {
+      int64_t axis = getAxis();
+      return {axis, axis + getIndices().getType().getRank()};
+    }
+    ::llvm::SmallVector<::weft::ElementIndex>
+    emitPlace(::weft::ElementEmitter &emitter, ::llvm::ArrayRef<::weft::ElementIndex> indices);
+    ::mlir::Value emitIsMade(::weft::ElementEmitter &emitter,
+                             ::llvm::ArrayRef<::weft::ElementIndex> indices);
+  }] # updated;
+}
+def Weft_ScatterAddOp : Weft_ScatterOpBase<"scatter_add", Weft_NumericTensor, [{
     ::mlir::Value emitUpdated(::mlir::OpBuilder &builder, ::mlir::Location location,
                               ::llvm::function_ref<::mlir::Value()> before, ::mlir::Value update) {
-      }] # combined # [{
+      return ::weft::emitSum(builder, location, before(), update);
     }
-  }];
-}
-def Weft_ScatterAddOp : Weft_ScatterOpBase<"scatter_add", Weft_NumericTensor,
-    "return ::weft::emitSum(builder, location, before(), update);"> {
+  }]> {
   let summary = "x with `updates` added at `indices` along `axis`, in the order of the indices.";
   let description = [{
     The inverse of gather: the shape of `updates` is that of x with dimension `axis` replaced by the
     shape of `indices`. A negative index counts from the end; an index out of range is dropped.
   }];
 }
-def Weft_ScatterOp : Weft_ScatterOpBase<"scatter", Weft_Tensor, "return update;"> {
+def Weft_ScatterOp : Weft_ScatterOpBase<"scatter", Weft_Tensor> {
   let summary = "x with `updates` in the place of the slices at `indices` along `axis`.";
   let description = [{
     The shape of `updates` is that of x with dimension `axis` replaced by the shape of `indices`. Of

@@ -91,8 +91,8 @@ def Weft_ColumnsScheduleAttr : Weft_Schedule<"Columns", "columns"> {
   let parameters = (ins "int64_t":$lanes);
 }
 
-def Weft_ScatterScheduleAttr : Weft_Schedule<"Scatter", "scatter"> {
-  let summary = "Updates at indices, one after the other";
+def Weft_UpdateScheduleAttr : Weft_Schedule<"Update", "update"> {
+  let summary = "A copy of a value, of which some elements are changed";
   let description = [{
     - `lanes`: elements in a vector.
   }];

@@ -133,21 +133,40 @@ def LaunchNumberOpInterface : OpInterface<"LaunchNumberOpInterface"> {
     "::llvm::SmallVector<::weft::LaunchNumber>", "getLaunchNumbers">];
 }
 
-def ScatterOpInterface : OpInterface<"ScatterOpInterface"> {
+def UpdateOpInterface : OpInterface<"UpdateOpInterface", [DimensionOpInterface]> {
   let cppNamespace = "::weft";
   let description = [{
-    An op that changes x at `indices` along `axis` by `updates`, one index after the other. A
-    negative index counts from the end; an index out of range is dropped.
+    An op whose result is x with some elements changed, one for each element of its `updates`. A
+    kernel around it copies x, unless the result lies where x is, and then does the work of the
+    updates alone.
   }];
   let methods = [
     InterfaceMethod<"", "::mlir::Value", "getX">,
-    InterfaceMethod<"", "::mlir::Value", "getIndices">,
-    InterfaceMethod<"", "::mlir::Value", "getUpdates">,
-    InterfaceMethod<"", "uint64_t", "getAxis">,
+    InterfaceMethod<"", "::mlir::OpOperand &", "getUpdatesMutable">,
+    InterfaceMethod<[{
+        Where the updates at `indices` go: an index for each dimension of x.
+      }],
+      "::llvm::SmallVector<::weft::ElementIndex>", "emitPlace",
+      (ins "::weft::ElementEmitter &":$emitter, "::llvm::ArrayRef<::weft::ElementIndex>":$indices)>,
+    InterfaceMethod<[{
+        Whether the update at `indices`, uniform ones, is made: an i1; null if all are. It depends on
+        the indices of the ordered dimensions alone.
+      }],
+      "::mlir::Value", "emitIsMade",
+      (ins "::weft::ElementEmitter &":$emitter, "::llvm::ArrayRef<::weft::ElementIndex>":$indices),
+      "", "return {};">,
+    InterfaceMethod<[{
+        The dimensions [first, second) of the updates that stand for dimension `first` of x, where
+        several may go to one place. They are made in row-major order; those that differ in other
+        dimensions, or in their place along dimension `first` of x, never meet.
+      }],
+      "std::pair<int64_t, int64_t>", "getOrderedDimensions", (ins), "", "return {0, 0};">,
     InterfaceMethod<"What an element that is `before()` becomes by `update`, in the compute type.",
       "::mlir::Value", "emitUpdated",
       (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$location,
-           "::llvm::function_ref<::mlir::Value()>":$before, "::mlir::Value":$update)>];
+           "::llvm::function_ref<::mlir::Value()>":$before, "::mlir::Value":$update),
+      "", "return update;">];
+  let extraClassDeclaration = "::mlir::Value getUpdates() { return getUpdatesMutable().get(); }";
 }
 
 def ReductionOpInterface : OpInterface<"ReductionOpInterface", [DimensionOpInterface]> {

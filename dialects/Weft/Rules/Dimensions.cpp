@@ -146,7 +146,7 @@ static Labels gatherLabels(Value x, Value indices, int64_t axis) {
 
 Labels GatherOp::getDimensionLabels() { return gatherLabels(getX(), getIndices(), getAxis()); }
 
-static Labels scatterLabels(ScatterOpInterface op) {
+template <typename Scatter> static Labels scatterLabels(Scatter op) {
   Labels labels = gatherLabels(op.getX(), op.getIndices(), op.getAxis());
   labels.push_back(labels[0]);
   return labels;

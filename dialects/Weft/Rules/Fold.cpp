@@ -257,6 +257,73 @@ struct ComposeBroadcasts : OpRewritePattern<BroadcastOp> {
   }
 };
 
+/// How an update goes along one dimension: `count` elements of `size`, `step` apart.
+struct UpdateDimension {
+  int64_t start, step, count, size;
+
+  bool isWhole() const { return start == 0 && step == 1 && count == size; }
+
+  /// This dimension and the one inside of it as one; nothing if the elements are not evenly apart
+  /// in it, or a number is not known.
+  std::optional<UpdateDimension> mergedWith(const UpdateDimension &inner) const {
+    bool isRun = step == 1 && inner.isWhole();
+    if (count != 1 && inner.count != 1 && !isRun)
+      return std::nullopt;
+    auto product = [](int64_t left, int64_t right) {
+      return sizeOrDynamic([&] { return multiplySizes(left, right); });
+    };
+    UpdateDimension both = inner;
+    both.size = product(size, inner.size);
+    int64_t first = start == 0 ? 0 : product(start, inner.size);
+    both.start = sizeOrDynamic([&] { return addSizes(first, inner.start); });
+    if (count != 1) {
+      both.count = product(count, inner.count);
+      both.step = isRun ? 1 : product(step, inner.size);
+    }
+    int64_t numbers[] = {both.start, both.step, both.count, both.size};
+    if (llvm::any_of(numbers, ShapedType::isDynamic) || isSymbolicSize(both.start) ||
+        isSymbolicSize(both.step))
+      return std::nullopt;
+    return both;
+  }
+};
+
+/// An update of as few dimensions as its elements are evenly apart in: a row of a matrix is a run
+/// of elements, and a column elements with one distance.
+struct MergeUpdateDimensions : OpRewritePattern<UpdateOp> {
+  using OpRewritePattern::OpRewritePattern;
+  LogicalResult matchAndRewrite(UpdateOp op, PatternRewriter &rewriter) const override {
+    auto whole = cast<RankedTensorType>(op.getX().getType()), part = op.getValue().getType();
+    if (!whole.hasStaticShape() || !part.hasStaticShape() || whole.getEncoding())
+      return failure();
+    SmallVector<UpdateDimension> merged;
+    for (auto [start, step, count, size] :
+         llvm::zip_equal(op.getStarts(), op.getSteps(), part.getShape(), whole.getShape())) {
+      UpdateDimension next{start, step, count, size};
+      auto both = merged.empty() ? std::nullopt : merged.back().mergedWith(next);
+      if (both)
+        merged.back() = *both;
+      else
+        merged.push_back(next);
+    }
+    if (static_cast<int64_t>(merged.size()) == whole.getRank())
+      return failure();
+    auto list = [&](int64_t UpdateDimension::*number) {
+      return llvm::map_to_vector(merged, [&](auto &dimension) { return dimension.*number; });
+    };
+    auto reshaped = [&](Value value, ArrayRef<int64_t> shape) -> Value {
+      return rewriter.createOrFold<ReshapeOp>(op.getLoc(), withShape(value.getType(), shape),
+                                              value);
+    };
+    Value x = reshaped(op.getX(), list(&UpdateDimension::size));
+    Value value = reshaped(op.getValue(), list(&UpdateDimension::count));
+    Value update = UpdateOp::create(rewriter, op.getLoc(), x, value, list(&UpdateDimension::start),
+                                    list(&UpdateDimension::step));
+    rewriter.replaceOpWithNewOp<ReshapeOp>(op, op.getType(), update);
+    return success();
+  }
+};
+
 /// matmul of an operand whose last two dimensions were swapped reads it as it was.
 struct AbsorbTranspose : OpRewritePattern<MatmulOp> {
   using OpRewritePattern::OpRewritePattern;
@@ -313,6 +380,10 @@ void PowOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext
 
 void TransposeOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
   patterns.add<ComposeTransposes, TransposeOfUnits>(context);
+}
+
+void UpdateOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {
+  patterns.add<MergeUpdateDimensions>(context);
 }
 
 void BroadcastOp::getCanonicalizationPatterns(RewritePatternSet &patterns, MLIRContext *context) {

@@ -166,12 +166,19 @@ Value BroadcastOp::emitElements(ElementEmitter &emitter, unsigned, ArrayRef<Elem
   return emitter.element(getX(), source);
 }
 
-Value SliceOp::emitElements(ElementEmitter &emitter, unsigned, ArrayRef<ElementIndex> indices) {
-  SmallVector<ElementIndex> source;
+/// starts + indices * steps
+static SmallVector<ElementIndex> stridedIndices(ElementEmitter &emitter,
+                                                ArrayRef<ElementIndex> indices,
+                                                ArrayRef<int64_t> starts, ArrayRef<int64_t> steps) {
+  SmallVector<ElementIndex> result;
   for (auto [d, index] : llvm::enumerate(indices))
-    source.push_back(
-        emitter.add(emitter.multiply(index, getSteps()[d]), emitter.numberIndex(getStarts()[d])));
-  return emitter.element(getX(), source);
+    result.push_back(
+        emitter.add(emitter.multiply(index, steps[d]), emitter.numberIndex(starts[d])));
+  return result;
+}
+
+Value SliceOp::emitElements(ElementEmitter &emitter, unsigned, ArrayRef<ElementIndex> indices) {
+  return emitter.element(getX(), stridedIndices(emitter, indices, getStarts(), getSteps()));
 }
 
 namespace {
@@ -232,13 +239,9 @@ Value PadOp::emitElements(ElementEmitter &emitter, unsigned, ArrayRef<ElementInd
   return placement.emit(indices, getLow(), distance, emitter.element(getValue(), {}));
 }
 
-Value UpdateOp::emitElements(ElementEmitter &emitter, unsigned, ArrayRef<ElementIndex> indices) {
-  auto labels = getDimensionLabels();
-  Placement placement{emitter, getValue(), labels[1]};
-  auto distance = [&](unsigned d) -> Value {
-    return getSteps()[d] == 1 ? Value() : placement.integers.launched(getSteps()[d]);
-  };
-  return placement.emit(indices, getStarts(), distance, emitter.element(getX(), indices));
+SmallVector<ElementIndex> UpdateOp::emitPlace(ElementEmitter &emitter,
+                                              ArrayRef<ElementIndex> indices) {
+  return stridedIndices(emitter, indices, getStarts(), getSteps());
 }
 
 Value ConcatenateOp::emitElements(ElementEmitter &emitter, unsigned,
@@ -263,32 +266,82 @@ Value ConcatenateOp::emitElements(ElementEmitter &emitter, unsigned,
   return result;
 }
 
+/// The indices of `indices` as i64, negative ones counted from the end of `size` elements.
+static Value positionsOf(Integers &integers, Value indices, ArrayRef<ElementIndex> at, Value size) {
+  OpBuilder &builder = integers.emitter.builder();
+  Location location = integers.emitter.location();
+  Value found = integers.emitter.element(indices, at);
+  Type element = getElementTypeOrSelf(indices), wide = builder.getI64Type();
+  if (auto vector = dyn_cast<VectorType>(found.getType()))
+    wide = VectorType::get(vector.getShape(), wide);
+  Value position = found;
+  if (element.isUnsignedInteger())
+    position = arith::ExtUIOp::create(builder, location, wide, found);
+  else if (!element.isInteger(64))
+    position = arith::ExtSIOp::create(builder, location, wide, found);
+  return integers.select(integers.compare(CmpIPredicate::slt, position, integers.number(0)),
+                         integers.make<arith::AddIOp>(position, size), position);
+}
+
 Value GatherOp::emitElements(ElementEmitter &emitter, unsigned, ArrayRef<ElementIndex> indices) {
   Integers integers{emitter};
   int64_t axis = getAxis(), inner = getIndices().getType().getRank();
-  Value found = emitter.element(getIndices(), indices.slice(axis, inner));
-  Type element = getElementTypeOrSelf(getIndices());
-  auto vector = dyn_cast<VectorType>(found.getType());
-  Type wide = emitter.builder().getI64Type();
-  wide = vector ? Type(VectorType::get(vector.getShape(), wide)) : wide;
-  Value position = found;
-  if (element.isUnsignedInteger())
-    position = arith::ExtUIOp::create(emitter.builder(), emitter.location(), wide, found);
-  else if (!element.isInteger(64))
-    position = arith::ExtSIOp::create(emitter.builder(), emitter.location(), wide, found);
   Value size = integers.size(getX(), axis), zero = integers.number(0);
+  Value position = positionsOf(integers, getIndices(), indices.slice(axis, inner), size);
   Value last = integers.make<arith::SubIOp>(size, integers.number(1));
-  Value wrapped = integers.select(integers.compare(CmpIPredicate::slt, position, zero),
-                                  integers.make<arith::AddIOp>(position, size), position);
-  Value clamped = integers.make<arith::MinSIOp>(integers.make<arith::MaxSIOp>(wrapped, zero), last);
+  Value clamped =
+      integers.make<arith::MinSIOp>(integers.make<arith::MaxSIOp>(position, zero), last);
   SmallVector<ElementIndex> source(indices.take_front(axis));
   source.push_back(emitter.fromInteger(clamped));
   llvm::append_range(source, indices.drop_front(axis + inner));
   Type compute = emitter.computeType(getResult());
   double missing = isa<FloatType>(compute) ? std::numeric_limits<double>::quiet_NaN() : 0.0;
-  return integers.select(integers.inRange(wrapped, zero, size), emitter.element(getX(), source),
+  return integers.select(integers.inRange(position, zero, size), emitter.element(getX(), source),
                          emitter.constant(compute, missing));
 }
+
+//===----------------------------------------------------------------------===//
+// Scatters
+//===----------------------------------------------------------------------===//
+
+/// Where along the axis of x a scatter puts the updates at `indices`, which may be out of range.
+template <typename Scatter>
+static Value rowOf(Scatter op, Integers &integers, ArrayRef<ElementIndex> indices) {
+  auto [first, end] = op.getOrderedDimensions();
+  Value size = integers.size(op.getX(), op.getAxis());
+  return positionsOf(integers, op.getIndices(), indices.slice(first, end - first), size);
+}
+
+template <typename Scatter>
+static Value emitIsInRange(Scatter op, ElementEmitter &emitter, ArrayRef<ElementIndex> indices) {
+  Integers integers{emitter};
+  // One unsigned comparison: a negative index is larger than any size.
+  return integers.compare(CmpIPredicate::ult, rowOf(op, integers, indices),
+                          integers.size(op.getX(), op.getAxis()));
+}
+
+template <typename Scatter>
+static SmallVector<ElementIndex> emitScattered(Scatter op, ElementEmitter &emitter,
+                                               ArrayRef<ElementIndex> indices) {
+  Integers integers{emitter};
+  auto [first, end] = op.getOrderedDimensions();
+  SmallVector<ElementIndex> place(indices.take_front(first));
+  place.push_back(emitter.fromInteger(rowOf(op, integers, indices)));
+  llvm::append_range(place, indices.drop_front(end));
+  return place;
+}
+
+#define WEFT_SCATTER(Op)                                                                           \
+  Value Op::emitIsMade(ElementEmitter &emitter, ArrayRef<ElementIndex> indices) {                  \
+    return emitIsInRange(*this, emitter, indices);                                                 \
+  }                                                                                                \
+  SmallVector<ElementIndex> Op::emitPlace(ElementEmitter &emitter,                                 \
+                                          ArrayRef<ElementIndex> indices) {                        \
+    return emitScattered(*this, emitter, indices);                                                 \
+  }
+WEFT_SCATTER(ScatterAddOp)
+WEFT_SCATTER(ScatterOp)
+#undef WEFT_SCATTER
 
 //===----------------------------------------------------------------------===//
 // Windows over [N, H, W, C]

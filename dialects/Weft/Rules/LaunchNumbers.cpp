@@ -33,10 +33,10 @@ SmallVector<LaunchNumber> PadOp::getLaunchNumbers() {
                       getInterior(), [](int64_t gap) { return gap == 0 || gap == 1; });
 }
 
-/// As for pad.
+/// Neighbours are stored as vectors.
 SmallVector<LaunchNumber> UpdateOp::getLaunchNumbers() {
   return numbersAlong(getDimensionLabels()[1], getStartsAttrName(), getStepsAttrName(), getSteps(),
-                      [](int64_t step) { return step == 1 || step == 2; });
+                      [](int64_t step) { return step == 1; });
 }
 
 } // namespace weft

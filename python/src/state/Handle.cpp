@@ -1,11 +1,12 @@
 // Reading, changing and copying handles.
 #include "python/src/state/Handle.h"
 
+#include "lib/Runtime/Allocator.h"
 #include "python/src/Dispatch.h"
 #include "python/src/Errors.h"
-#include "python/src/Hooks.h"
 #include "python/src/SymbolicSizeObject.h"
 #include "python/src/TraceScope.h"
+#include "python/src/state/StateLock.h"
 #include "python/src/state/View.h"
 
 using namespace weft;
@@ -154,15 +155,189 @@ void weft::checkInPlace(TensorObject *target, const char *action) {
                                     "`with weft.no_grad():`, or detach it");
 }
 
-/// What the value before `step` becomes when the elements that the step takes become `value`.
-static PyRef putBack(const ViewStep &step, PyObject *before, const PyRef &value) {
-  if (!step.isSlice()) {
-    TensorObject *after = asTensor(value.get());
-    return dispatch(step.inverse(after->value.dtype), {after});
+static OpCall reshapeTo(const Shape &shape, DType dtype) {
+  OpCall reshape(requireOp("weft.reshape"));
+  reshape.resultShape = shape;
+  reshape.resultDType = dtype;
+  return reshape;
+}
+
+static PyRef reshaped(TensorObject *tensor, const Shape &shape) {
+  if (tensor->value.shape == shape)
+    return referenceTo(tensor);
+  return dispatch(reshapeTo(shape, tensor->value.dtype), {tensor});
+}
+
+namespace {
+
+/// An update of a value, and its operands behind that.
+struct SliceUpdate {
+  OpCall call;
+  Operands others;
+
+  void add(PyRef tensor) { others.push_back({tensor.get(), tensor, false}); }
+};
+
+} // namespace
+
+/// The update that puts `value` at starts + i * steps. It goes forward: along the other dimensions
+/// the elements are reversed.
+static SliceUpdate sliceUpdate(TensorObject *value, Shape starts, Shape steps) {
+  const Shape &shape = value->value.shape;
+  Shape reversedStarts(shape.size()), reversedSteps(shape.size(), 1);
+  bool isReversed = false;
+  for (size_t i = 0; i < shape.size(); ++i) {
+    if (steps[i] > 0)
+      continue;
+    int64_t last = addSizes(shape[i], -1);
+    starts[i] = addSizes(starts[i], multiplySizes(steps[i], last));
+    steps[i] = -steps[i];
+    reversedStarts[i] = last;
+    reversedSteps[i] = -1;
+    isReversed = true;
   }
-  PyRef starts = tupleOf(step.call.list("starts")), steps = tupleOf(step.call.list("steps"));
-  return checked(PyObject_CallFunctionObjArgs(hook(Hook::PutSlice), before, value.get(),
-                                              starts.get(), steps.get(), nullptr));
+  SliceUpdate result{OpCall(requireOp("weft.update")), {}};
+  result.call.set("starts", std::move(starts)).set("steps", std::move(steps));
+  if (isReversed) {
+    OpCall reverse(requireOp("weft.slice"));
+    reverse.resultShape = shape;
+    reverse.resultDType = value->value.dtype;
+    reverse.set("starts", reversedStarts).set("steps", reversedSteps);
+    result.add(dispatch(reverse, {value}));
+  } else {
+    result.add(referenceTo(value));
+  }
+  return result;
+}
+
+/// The same by an array of positions, where the slice is some rows along one dimension: eager ops
+/// are compiled for each place of a slice, but not for each value of an index.
+static std::optional<SliceUpdate> rowsUpdate(TensorObject *value, const Shape &whole,
+                                             const Shape &starts, const Shape &steps) {
+  constexpr int64_t mostRows = 64;
+  const Shape &part = value->value.shape;
+  std::optional<size_t> axis;
+  for (size_t i = 0; i < whole.size(); ++i) {
+    if (starts[i] == 0 && steps[i] == 1 && part[i] == whole[i])
+      continue;
+    if (axis || part[i] > mostRows)
+      return std::nullopt;
+    axis = i;
+  }
+  if (!axis || value->value.storage->device())
+    return std::nullopt;
+  int64_t count = part[*axis];
+  Array rows{Allocator::process().allocate(static_cast<uint64_t>(count) * sizeof(int64_t)),
+             DType::Int64,
+             {count}};
+  for (int64_t i = 0; i < count; ++i)
+    static_cast<int64_t *>(rows.storage->data())[i] = starts[*axis] + i * steps[*axis];
+  SliceUpdate result{OpCall(requireOp("weft.scatter")), {}};
+  result.call.set("axis", static_cast<int64_t>(*axis));
+  result.add(checked(newTensor(TensorValue::of(std::move(rows)))));
+  result.add(referenceTo(value));
+  return result;
+}
+
+/// What the value before `step` becomes when the elements that the step takes become `value`.
+static PyRef putBack(const ViewStep &step, TensorObject *before, const PyRef &value) {
+  TensorObject *after = asTensor(value.get());
+  if (!step.isSlice())
+    return dispatch(step.inverse(after->value.dtype), {after});
+  SliceUpdate update = sliceUpdate(after, step.call.list("starts"), step.call.list("steps"));
+  return dispatch(update.call, {before, asTensor(update.others[0].object)});
+}
+
+/// Gives the root of a view a new value.
+static void setRoot(TensorObject *view, TensorObject *written) {
+  const Lens &lens = *view->lens;
+  TensorObject *root = lens.root->holder();
+  if (lens.detached)
+    setValue(root, written);
+  else
+    adopt(root, written);
+  // A remnant does not know its root.
+  if (lens.root->remnant)
+    ++lens.root->generation;
+  refresh(view);
+}
+
+/// Gives the slot of a handle a new value.
+static void setSlot(TensorObject *handle, TensorObject *written) {
+  if (handle->lens)
+    setRoot(handle, written);
+  else
+    adopt(handle, written);
+}
+
+/// Updates `base`, which is `handle` or what it looks into, in its memory if nobody else has it.
+/// False if another call has given it a value that does not fit.
+static bool updateInPlace(TensorObject *handle, TensorObject *base, const OpCall &call,
+                          const Shape &shape, const Operands &others) {
+  PyRef kept = referenceTo(base);
+  Shape former = base->value.shape;
+  while (true) {
+    requireConcrete(base, call.op->pythonName.str().c_str());
+    StateLock lock(true);
+    if (lock.waited() || !base->value.storage)
+      continue;
+    if (base->value.shape != former)
+      return false;
+    // A view of all is read anew afterwards.
+    bool isShared = handle != base && handle->value.storage == base->value.storage;
+    if (isShared)
+      handle->value.storage = StorageRef();
+    try {
+      PyRef written = dispatchInto(base, shape, call, others);
+      asTensor(written.get())->value.shape = former;
+      setSlot(handle, asTensor(written.get()));
+    } catch (...) {
+      if (isShared)
+        handle->value.storage = base->value.storage;
+      throw;
+    }
+    return true;
+  }
+}
+
+/// True if gradients of what is made of `base` and the others may be asked for.
+static bool isRecorded(TensorObject *base, const Operands &others) {
+  auto isTracked = [](const Operand &other) { return asTensor(other.object)->isTracked(); };
+  return gradientsEnabled && (base->isTracked() || llvm::any_of(others, isTracked));
+}
+
+/// Updates `base`, which is `handle` or what it looks into.
+static void updateSlot(TensorObject *handle, TensorObject *base, const OpCall &call,
+                       const Shape &shape, const Operands &others) {
+  GradientMode mode(gradientsEnabled && !(handle->lens && handle->lens->detached));
+  if (!currentScope && !isRecorded(base, others) &&
+      updateInPlace(handle, base, call, shape, others))
+    return;
+  PyRef before = reshaped(base, shape);
+  Operands operands = {{before.get(), before, false}};
+  llvm::append_range(operands, others);
+  PyRef after = dispatch(call, operands, Caller::Function);
+  setSlot(handle, asTensor(reshaped(asTensor(after.get()), base->value.shape).get()));
+}
+
+/// Puts `value` at starts + i * steps of `base`, which is `handle` or what it looks into.
+static void putInSlot(TensorObject *handle, TensorObject *base, const Shape &shape,
+                      TensorObject *value, const Shape &starts, const Shape &steps) {
+  std::optional<SliceUpdate> update;
+  bool isDetached = handle->lens && handle->lens->detached;
+  if (!currentScope && (isDetached || !isRecorded(base, {{asObject(value), {}, false}}))) {
+    requireConcrete(value, "assignment to elements");
+    update = rowsUpdate(value, shape, starts, steps);
+  }
+  if (!update)
+    update = sliceUpdate(value, starts, steps);
+  updateSlot(handle, base, update->call, shape, update->others);
+}
+
+/// How many of the first steps take all elements in their order.
+static size_t reshapesAhead(const Lens &lens) {
+  const std::vector<ViewStep> &steps = lens.path.steps;
+  return llvm::find_if_not(steps, [](auto &step) { return step.isReshape(); }) - steps.begin();
 }
 
 /// Puts the value that `source` has into the view's root.
@@ -172,17 +347,50 @@ static void writeThrough(TensorObject *view, TensorObject *source) {
   GradientMode mode(gradientsEnabled && !lens.detached);
   PyRef value = referenceTo(source);
   std::vector<PyRef> values = valuesAlong(lens);
-  for (size_t i = lens.path.steps.size(); i-- > 0;)
-    value = putBack(lens.path.steps[i], values[i].get(), value);
-  TensorObject *root = lens.root->holder(), *written = asTensor(value.get());
-  if (lens.detached)
-    setValue(root, written);
-  else
-    adopt(root, written);
-  // A remnant does not know its root.
-  if (lens.root->remnant)
-    ++lens.root->generation;
-  refresh(view);
+  const std::vector<ViewStep> &steps = lens.path.steps;
+  size_t first = reshapesAhead(lens);
+  bool isUpdate = first < steps.size() && steps[first].isSlice();
+  for (size_t i = steps.size(); i-- > (isUpdate ? first + 1 : 0);)
+    value = putBack(steps[i], asTensor(values[i].get()), value);
+  if (!isUpdate)
+    return setRoot(view, asTensor(value.get()));
+  // The root's own value is not to be held by others.
+  values.clear();
+  const ViewStep &step = steps[first];
+  putInSlot(view, lens.root->holder(), step.source, asTensor(value.get()), step.call.list("starts"),
+            step.call.list("steps"));
+}
+
+/// The handle whose value has the elements of `target` in their order: itself, or its root; null if
+/// it is a view of some of them.
+static TensorObject *wholeOf(TensorObject *target) {
+  if (!target->lens)
+    return target;
+  requireSteps(*target->lens, "writing");
+  bool isWhole = reshapesAhead(*target->lens) == target->lens->path.steps.size();
+  return isWhole ? target->lens->root->holder() : nullptr;
+}
+
+void weft::update(TensorObject *target, const OpCall &call, const Shape &shape,
+                  const Operands &others) {
+  target = owned(target);
+  if (TensorObject *whole = wholeOf(target))
+    return updateSlot(target, whole, call, shape, others);
+  PyRef before = reshaped(target, shape);
+  Operands operands = {{before.get(), before, false}};
+  llvm::append_range(operands, others);
+  PyRef after = dispatch(call, operands, Caller::Function);
+  adopt(target, asTensor(reshaped(asTensor(after.get()), target->value.shape).get()));
+}
+
+void weft::putSlice(TensorObject *target, TensorObject *value, const Shape &starts,
+                    const Shape &steps) {
+  target = owned(target);
+  value = owned(value);
+  if (TensorObject *whole = wholeOf(target))
+    return putInSlot(target, whole, target->value.shape, value, starts, steps);
+  SliceUpdate slice = sliceUpdate(value, starts, steps);
+  update(target, slice.call, target->value.shape, slice.others);
 }
 
 void weft::setValue(TensorObject *target, TensorObject *source) {

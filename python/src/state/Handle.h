@@ -2,6 +2,7 @@
 // history; in a trace those of the trace stand for older ones.
 #pragma once
 
+#include "python/src/Dispatch.h"
 #include "python/src/TensorObject.h"
 
 namespace weft {
@@ -22,6 +23,14 @@ void adopt(TensorObject *target, TensorObject *source);
 
 /// The same for the value alone: the history stays what it is.
 void setValue(TensorObject *target, TensorObject *source);
+
+/// Gives `target` the value that `call`, an update, makes of its own in the shape `shape` and of
+/// the other operands, as `adopt` does. Outside of traces it is made in the memory of the former
+/// value if nobody else has that and no history is recorded. Throws.
+void update(TensorObject *target, const OpCall &call, const Shape &shape, const Operands &others);
+
+/// The same with `value` in the place of the elements at starts + i * steps, for steps of any sign.
+void putSlice(TensorObject *target, TensorObject *value, const Shape &starts, const Shape &steps);
 
 /// Throws if `target` may not be changed in place: a leaf that requires a gradient while they are
 /// recorded, a view of one, or an expanded view.

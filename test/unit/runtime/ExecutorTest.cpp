@@ -126,6 +126,16 @@ TEST_P(ExecutorTest, ADonatedInputIsWrittenInPlace) {
   EXPECT_EQ(valuesOf(outputs[0]), (std::vector<float>{2, 4, 6}));
 }
 
+TEST_P(ExecutorTest, ACopyToTheSameMemoryIsNotRun) {
+  Plan plan = doublingPlan(3, {OutputSource::Kind::DonatedInput, 0});
+  plan.launches[0].copied = 0;
+  plan.launches[0].inputs = 1;
+  std::vector<StorageRef> inputs = {storageOf({1, 2, 3})};
+  EXPECT_EQ(valuesOf(execute(plan, inputs).at(0)), (std::vector<float>{1, 2, 3}));
+  StorageRef kept = inputs[0];
+  EXPECT_EQ(valuesOf(execute(plan, inputs).at(0)), (std::vector<float>{2, 4, 6}));
+}
+
 TEST_P(ExecutorTest, AnInputThatSomeoneElseHoldsIsNotWritten) {
   Plan plan = doublingPlan(3, {OutputSource::Kind::DonatedInput, 0});
   std::vector<StorageRef> inputs = {storageOf({1, 2, 3})};

@@ -1,0 +1,46 @@
+// Which values of a function are in the same memory.
+#include "passes/plan/ValueMemory.h"
+
+using namespace mlir;
+
+namespace weft {
+
+std::optional<unsigned> updatedArgument(KernelOp kernel) {
+  for (auto update : kernel.getBody().front().getOps<UpdateOpInterface>())
+    return cast<BlockArgument>(update.getX()).getArgNumber();
+  return std::nullopt;
+}
+
+std::optional<unsigned> overwritableArgument(KernelOp kernel) {
+  std::optional<unsigned> number = updatedArgument(kernel);
+  bool isReadOnce = number && kernel.getBody().getArgument(*number).hasOneUse();
+  return isReadOnce ? number : std::nullopt;
+}
+
+Value overwrittenOperand(LaunchOp launch) {
+  auto number = launch->getAttrOfType<IntegerAttr>("overwrites");
+  return number ? launch.getInputs()[number.getInt()] : Value();
+}
+
+Value withoutReshapes(Value value) {
+  while (auto reshape = value.getDefiningOp<ReshapeOp>())
+    value = reshape.getX();
+  return value;
+}
+
+ValueMemory::ValueMemory(Block &body) {
+  for (Operation &op : body) {
+    if (auto reshape = dyn_cast<ReshapeOp>(op))
+      first[reshape.getResult()] = of(reshape.getX());
+    else if (auto launch = dyn_cast<LaunchOp>(op))
+      if (Value operand = overwrittenOperand(launch))
+        first[launch.getOutputs()[0]] = of(operand);
+  }
+}
+
+Value ValueMemory::of(Value value) const {
+  auto found = first.find(value);
+  return found == first.end() ? value : found->second;
+}
+
+} // namespace weft
