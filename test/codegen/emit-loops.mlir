@@ -293,7 +293,7 @@ weft.kernel @joined_planes(%x: tensor<?x?x?xf32, #weft.sizes<[0, 1, 2]>>, %y: te
 // CHECK-LABEL: func.func @update_setup(
 weft.kernel @update(%x: tensor<?xf32, #weft.sizes<[0]>>, %v: tensor<?xf32, #weft.sizes<[1]>>)
     -> tensor<?xf32, #weft.sizes<[0]>>
-    attributes {schedule = #weft.schedule<kind = update, lanes = 16>} {
+    attributes {schedule = #weft.update<lanes = 16>} {
   %0 = weft.update %x, %v starts [?0] steps [?1]
       : tensor<?xf32, #weft.sizes<[0]>>, tensor<?xf32, #weft.sizes<[1]>> -> tensor<?xf32, #weft.sizes<[0]>>
   weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
