@@ -8,8 +8,8 @@
 
 namespace weft {
 
-/// Applies an op: its result, or a tuple of several. Operands are tensors, Python scalars, or what tensors can be made
-/// of (NumPy arrays, DLPack objects). Throws.
+/// Applies an op: its result, or a tuple of several. Operands are tensors, Python scalars, or what
+/// tensors can be made of (NumPy arrays, DLPack objects). Throws.
 PyRef apply(const OpCall &call, std::span<PyObject *const> operands);
 
 /// The same for an operator method: NotImplemented if an operand is not convertible to a tensor.

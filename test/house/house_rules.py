@@ -43,7 +43,7 @@ _LLVM_HEADERS = ("mlir/", "mlir-c/", "llvm/", "llvm-c/", "clang/", "lld/")
 _PYTHON_HEADERS = ("Python.h", "pybind11/")
 _ROOMS_WITHOUT_LLVM = ("include/", "lib/Support/", "lib/Runtime/")
 
-# The operations that hold kernels and plans together: functions of them, constants, names of memory.
+# The operations that hold kernels and plans together, with constants and what names memory.
 # Every other one is for interfaces and traits.
 STRUCTURAL_OPERATIONS = frozenset(
     {"ConstantOp", "KernelOp", "LaunchOp", "PrepareOp", "ReshapeOp", "ReturnOp", "YieldOp"}
