@@ -210,9 +210,11 @@ private:
   /// Temporaries lie behind the arena's planned part, each launch's at the same place.
   void addTemporaries(ArrayRef<int64_t> bytes, std::vector<BufferReference> &buffers) {
     uint64_t end = plannedBytes;
+    // A device tells buffers apart by where they are.
+    int64_t least = result.plan.device ? 1 : 0;
     for (int64_t size : bytes) {
       buffers.push_back({BufferReference::Kind::Arena, 0, end});
-      end += (static_cast<uint64_t>(size) + 63) / 64 * 64;
+      end += (static_cast<uint64_t>(std::max(size, least)) + 63) / 64 * 64;
     }
     result.plan.arenaBytes = std::max(result.plan.arenaBytes, end);
   }

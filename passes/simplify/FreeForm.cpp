@@ -1,4 +1,5 @@
-// Values that can be had in another arrangement without moving data.
+// Values that can be had in another arrangement without moving data: as views, or by
+// weft.broadcast.
 #include "passes/simplify/FreeForm.h"
 #include "mlir/IR/Matchers.h"
 

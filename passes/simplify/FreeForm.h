@@ -1,4 +1,5 @@
-// Values that can be had in another arrangement without moving data.
+// Values that can be had in another arrangement without moving data: as views, or by
+// weft.broadcast.
 #pragma once
 
 #include "dialects/Weft/IR/Weft.h"

@@ -10,6 +10,7 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
 #include "passes/Passes.h"
+#include "passes/fusion/FusionGroup.h"
 #include "llvm/ADT/EquivalenceClasses.h"
 #include "llvm/ADT/MapVector.h"
 #include "llvm/ADT/SetVector.h"
@@ -44,7 +45,7 @@ bool isComputedInPlace(ArrayRef<Operation *> readers) {
 }
 
 /// True if the op only names the elements of its operand: a view, or the same element many times.
-bool isFree(Operation *op) { return op->getNumOperands() == 0 || isa<BroadcastOp, ReshapeOp>(op); }
+bool isView(Operation *op) { return isFree(op) || isa<ReshapeOp>(op); }
 
 /// True if the op only puts elements elsewhere.
 bool isMovement(Operation *op) {
@@ -72,7 +73,7 @@ public:
 
   /// True if it pays to keep the op's value for those of its readers that run in each call.
   bool isWorthwhile(Operation *op, ArrayRef<Operation *> readers) const {
-    if (isFree(op))
+    if (isView(op))
       return false;
     Value value = op->getResult(0);
     bool isFused = isComputedInPlace(readers);
@@ -124,7 +125,7 @@ private:
     auto constant = dyn_cast<ConstantOp>(op);
     if (constant && !isa<SplatElementsAttr>(constant.getValue()))
       fact.sourceBytes = bytesOf(value);
-    if (!isFree(op)) {
+    if (!isView(op)) {
       fact.instructions += instructionsOf(op);
       // From here on it may as well be in memory.
       if (bytesOf(value) <= mostGrowth * fact.sourceBytes)
@@ -190,7 +191,7 @@ private:
   /// Adds the ops of each call that read the op's value; what is free is read through.
   void addReaders(Operation *op, llvm::SmallSetVector<Operation *, 4> &readers) const {
     for (Operation *user : op->getUsers()) {
-      if (known.contains(user) && inCalls.contains(user) && isFree(user))
+      if (known.contains(user) && inCalls.contains(user) && isView(user))
         addReaders(user, readers);
       else if (!known.contains(user) || inCalls.contains(user))
         readers.insert(user);

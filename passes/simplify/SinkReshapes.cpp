@@ -8,7 +8,8 @@
 //   %1 = weft.exp %0 : tensor<4xf32>
 //   %2 = weft.reshape %1 : tensor<4xf32> -> tensor<4x1xf32>
 //
-// Reshapes of arguments stay: they cost nothing and separate nothing.
+// Reshapes of arguments stay: they cost nothing and separate nothing. Operands that are broadcast
+// (weft.broadcast) are repeated in the other shape.
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "passes/Passes.h"

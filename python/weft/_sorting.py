@@ -12,7 +12,7 @@ def _sorted(name: str, x: Tensor, axis: int, descending: bool) -> tuple[Tensor, 
     x = asarray(x)
     place = normalize_axis(axis, x.ndim, name)
     both = _core.apply("weft.sort", (x,), {"axis": place, "descending": bool(descending)})
-    return both  # type: ignore[return-value]
+    return both
 
 
 def sort(x: Tensor, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:

@@ -95,6 +95,15 @@ def cases() -> dict[str, Case]:
             lambda a, b: (a @ b, weft.sum(a, axis=0)), [normal(0, 4), normal(4, 3)]
         ),
         "sum of nothing": Case(lambda a, b: a @ b, [normal(3, 0), normal(0, 5)]),
+        "along axes": Case(
+            lambda a: (
+                weft.cumulative_sum(a, axis=0),
+                weft.cumulative_prod(a, axis=1),
+                weft.sort(a, axis=0),
+                weft.argsort(a),
+            ),
+            [normal(4100, 3)],
+        ),
         "comparison": Case(lambda a, b: (a > b, weft.where(a > b, a, b)), [x, y]),
     }
     for name, dtype in FLOATS.items():

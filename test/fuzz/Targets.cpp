@@ -313,13 +313,9 @@ std::vector<Target> makeTargets(Surroundings &surroundings) {
           {"bytecode", "reader of bytecode", 2500, ".mlirbc", always(bytecode), onlyBytes,
            [&](const std::string &input) { return takeModule(input, surroundings); }},
           {"pipeline", "all phases for a processor", 2000, ".mlir", always(good), mostlyEqualTokens,
-           [&](const std::string &input) {
-             return compileModule(input, context, "x86-64-v3");
-           }},
+           [&](const std::string &input) { return compileModule(input, context, "x86-64-v3"); }},
           {"gpu-pipeline", "all phases for a GPU", 1000, ".mlir", always(good), mostlyEqualTokens,
-           [&](const std::string &input) {
-             return compileModule(input, context, "cuda:sm_80");
-           }},
+           [&](const std::string &input) { return compileModule(input, context, "cuda:sm_80"); }},
           {"program", "reader of saved programs", 1500, ".weft",
            [&, bytecode] { return programsOf(bytecode, surroundings.scratch); }, onlyBytes,
            [&](const std::string &input) { return takeProgram(input, surroundings); }, sealProgram},

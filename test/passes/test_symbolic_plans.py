@@ -94,7 +94,7 @@ def plan_of(text: str, build_folder: Path) -> Plan:
     conditions = re.search(r"weft\.conditions = #weft\.shape<\[(.*?)\]>", function)
     views = re.findall(r"(%\S+) = weft\.reshape (%\S+)", function)
     returned = re.search(r"return (.*?) :", function)
-    schedule = re.compile(r" attributes \{schedule = #weft\.schedule<.*?>\}")
+    schedule = re.compile(r" attributes \{schedule = #weft\.\w+<.*?>\}")
     return Plan(
         [read_launch(match) for line in function.splitlines() if (match := LAUNCH.match(line))],
         {name: schedule.sub("", body) for name, body in KERNEL.findall(result.stdout)},

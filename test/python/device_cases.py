@@ -189,9 +189,7 @@ REDUCTIONS = {
 }
 
 ALONG_AXES = {
-    "cumulative_sum": Case(
-        lambda x: weft.cumulative_sum(x, axis=-1), (whole(5, 33, below=99),)
-    ),
+    "cumulative_sum": Case(lambda x: weft.cumulative_sum(x, axis=-1), (whole(5, 33, below=99),)),
     "cumulative_sum_of_columns": Case(
         lambda x: weft.cumulative_sum(x, axis=0), (whole(33, 5, below=99),)
     ),

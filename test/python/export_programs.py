@@ -39,6 +39,21 @@ def perceptron() -> Program:
     )
 
 
+def along_axes() -> Program:
+    """Scans and sorting along a symbolic axis, and across it."""
+    return Program(
+        lambda x: (
+            weft.sort(x, axis=0),
+            weft.argsort(x, descending=True),
+            weft.cumulative_sum(x, axis=0) + 1.0,
+            weft.cumulative_prod(x, axis=1),
+        ),
+        (weft.spec(("n", 6)),),
+        lambda n: (_normal(n, n, 6),),
+        [(5,), (2100,), (1,), (0,)],
+    )
+
+
 def convolutions() -> Program:
     """The network of examples/train_fashion_mnist.py; the batch is symbolic."""
     weft.manual_seed(2)
@@ -117,5 +132,6 @@ def transformer() -> Program:
 PROGRAMS: dict[str, Callable[[], Program]] = {
     "perceptron": perceptron,
     "convolutions": convolutions,
+    "along axes": along_axes,
     "transformer": transformer,
 }

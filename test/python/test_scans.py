@@ -49,7 +49,8 @@ def _values(shape: tuple[int, ...], dtype: str, near_one: bool = False) -> np.nd
 def test_sums_are_as_near_as_so_many_roundings(shape: tuple, axis: int, dtype: str) -> None:
     x = _values(shape, dtype)
     result = eager_and_jit(lambda x: weft.cumulative_sum(x, axis=axis), weft.asarray(x))
-    assert result.dtype.name == dtype and result.shape == shape
+    assert result.dtype.name == dtype
+    assert result.shape == shape
     terms = x.astype(np.float64)
     exact = np.cumsum(terms, axis=axis)
     magnitude = np.cumsum(np.abs(terms), axis=axis)

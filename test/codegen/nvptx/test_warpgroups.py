@@ -80,7 +80,7 @@ def test_products(name: str, device: weft.device) -> None:
     shapes = [case.left, case.right] + ([(case.bias,)] if case.bias else [])
     tensors = [weft.asarray(numbers.standard_normal(s)).astype(case.dtype) for s in shapes]
     kernels = weft.jit(case.function).lower(*tensors, target="cuda:sm_90a").ir("kernels")
-    assert f"columns = {256 if name == 'relu_wide' else 128}, depth = 64" in kernels
+    assert f"warpgroup_contraction<columns = {256 if name == 'relu_wide' else 128}>" in kernels
     arrays = [to_numpy(tensor).astype(np.float64) for tensor in tensors]
     expected = case.reference(*arrays)
     # Sums are off by their own rounding and by that of up to two results of the dtype.
