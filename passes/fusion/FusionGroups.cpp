@@ -64,12 +64,6 @@ static int64_t instructionsSavedAlone(Operation *op) {
   return indexed && indexed.getJoinedAxis() ? indexed.getInstructionCount() : 0;
 }
 
-/// True if `axes` are the last ones of `rank`.
-static bool areInnermost(ArrayRef<int64_t> axes, int64_t rank) {
-  int64_t first = rank - static_cast<int64_t>(axes.size());
-  return axes.empty() || (axes.front() == first && axes.back() == rank - 1);
-}
-
 int64_t FusionGroups::costOfElement(Value value) const {
   Operation *op = value.getDefiningOp();
   bool isComputed = op && templateClaiming(op) && isElementByElement(op);

@@ -12,12 +12,7 @@ struct KernelWork {
 };
 
 /// The work of all stages but a copy of an argument.
-/// The work of all stages but a copy of an argument.
 KernelWork workOf(KernelOp kernel);
-
-/// The work of the first stage of a kernel that changes some elements of a copy of an argument:
-/// none where both are in the same memory. Empty for other kernels.
-KernelWork copyWorkOf(KernelOp kernel);
 
 /// The work of the first stage of a kernel that changes some elements of a copy of an argument:
 /// none where both are in the same memory. Empty for other kernels.

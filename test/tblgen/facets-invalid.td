@@ -19,7 +19,7 @@ def CompleteOp : TestOp<"complete", [HasGradient, HasBody]>;
 // CHECK: [[@LINE+1]]:5: error: op 'weft.no_gradient' lacks a gradient facet: implement GradientOpInterface or DecompositionOpInterface, or declare NotDifferentiable<"reason">
 def NoGradientOp : TestOp<"no_gradient", [HasBody]>;
 
-// CHECK: [[@LINE+1]]:5: error: op 'weft.no_computation' lacks a computation facet: implement ElementwiseOpInterface, IndexedOpInterface, ReductionOpInterface, ContractionOpInterface or DecompositionOpInterface, or say in `computedBy` who computes it
+// CHECK: [[@LINE+1]]:5: error: op 'weft.no_computation' lacks a computation facet: implement an interface that is ComputedAs (those of WeftInterfaces.td), or say in `computedBy` who computes it
 def NoComputationOp : TestOp<"no_computation", [HasGradient]>;
 
 // CHECK: [[@LINE+1]]:5: error: op 'weft.no_summary' lacks a summary

@@ -34,14 +34,6 @@ constexpr ElementType elementTypes[] = {
 constexpr std::pair<DTypeClass, const char *> classNames[] = {
     {FloatClass, "float"}, {IntegerClass, "integer"}, {BoolClass, "bool"}};
 
-/// Interfaces that say how an op is computed, with the documentation's words for them.
-constexpr std::pair<const char *, const char *> computationInterfaces[] = {
-    {"DecompositionOpInterface", "composite"},
-    {"UpdateOpInterface", "update"},
-    {"ScanOpInterface", "scan"},
-    {"SortOpInterface", "sort"},
-};
-
 //===----------------------------------------------------------------------===//
 // Operands, results and attributes
 //===----------------------------------------------------------------------===//
@@ -140,9 +132,9 @@ Facets readFacets(const Operator &op) {
     StringRef interface = record.getValueAsString("cppInterfaceName");
     facets.gradient |= interface == "GradientOpInterface";
     facets.decomposition |= interface == "DecompositionOpInterface";
-    for (auto [name, words] : computationInterfaces)
-      if (interface == name)
-        facets.computations.push_back(words);
+    const Record *definition = record.getRecords().getDef(interface);
+    if (definition && definition->isSubClassOf("ComputedAs"))
+      facets.computations.push_back(definition->getValueAsString("computedAs").str());
   }
   return facets;
 }
@@ -175,9 +167,8 @@ void checkFacets(Checker &checker, const Facets &facets, StringRef computedBy) {
   checker.require(!facets.notDifferentiable || !facets.notDifferentiable->empty(),
                   "is declared NotDifferentiable without a reason");
   checker.require(!facets.computations.empty() || !computedBy.empty(),
-                  "lacks a computation facet: implement ElementwiseOpInterface, "
-                  "IndexedOpInterface, ReductionOpInterface, ContractionOpInterface or "
-                  "DecompositionOpInterface, or say in `computedBy` who computes it");
+                  "lacks a computation facet: implement an interface that is ComputedAs (those of "
+                  "WeftInterfaces.td), or say in `computedBy` who computes it");
   checker.require(facets.computations.empty() || computedBy.empty(),
                   "has `computedBy` although an interface says how it is computed");
 }

@@ -4,6 +4,11 @@
 
 include "mlir/IR/OpBase.td"
 
+/// An interface that says how an op is computed, in the documentation's words.
+class ComputedAs<string words> {
+  string computedAs = words;
+}
+
 def ScheduleAttrInterface : AttrInterface<"ScheduleAttrInterface"> {
   let cppNamespace = "::weft";
   let description = [{
@@ -27,7 +32,7 @@ def GradientOpInterface : OpInterface<"GradientOpInterface"> {
          "::llvm::MutableArrayRef<::mlir::Value>":$gradients)>];
 }
 
-def DecompositionOpInterface : OpInterface<"DecompositionOpInterface"> {
+def DecompositionOpInterface : OpInterface<"DecompositionOpInterface">, ComputedAs<"composite"> {
   let cppNamespace = "::weft";
   let description = "A composite: an op that is defined by other ops.";
   let methods = [InterfaceMethod<
@@ -72,7 +77,8 @@ def SizeConditionOpInterface : OpInterface<"SizeConditionOpInterface"> {
     "::llvm::SmallVector<int64_t>", "getSizeConditions">];
 }
 
-def ElementwiseOpInterface : OpInterface<"ElementwiseOpInterface", [DimensionOpInterface]> {
+def ElementwiseOpInterface : OpInterface<"ElementwiseOpInterface", [DimensionOpInterface]>,
+                             ComputedAs<"elementwise"> {
   let cppNamespace = "::weft";
   let description = [{
     An op that computes each element of its result from the same elements of its operands, which
@@ -90,7 +96,7 @@ def ElementwiseOpInterface : OpInterface<"ElementwiseOpInterface", [DimensionOpI
       "int64_t", "getInstructionCount", (ins), "", "return 1;">];
 }
 
-def IndexedOpInterface : OpInterface<"IndexedOpInterface"> {
+def IndexedOpInterface : OpInterface<"IndexedOpInterface">, ComputedAs<"indexed"> {
   let cppNamespace = "::weft";
   let description = [{
     An op that computes each element of its results on its own, from elements of its operands at
@@ -133,7 +139,8 @@ def LaunchNumberOpInterface : OpInterface<"LaunchNumberOpInterface"> {
     "::llvm::SmallVector<::weft::LaunchNumber>", "getLaunchNumbers">];
 }
 
-def UpdateOpInterface : OpInterface<"UpdateOpInterface", [DimensionOpInterface]> {
+def UpdateOpInterface : OpInterface<"UpdateOpInterface", [DimensionOpInterface]>,
+                        ComputedAs<"update"> {
   let cppNamespace = "::weft";
   let description = [{
     An op whose result is x with some elements changed, one for each element of its `updates`. A
@@ -169,7 +176,8 @@ def UpdateOpInterface : OpInterface<"UpdateOpInterface", [DimensionOpInterface]>
   let extraClassDeclaration = "::mlir::Value getUpdates() { return getUpdatesMutable().get(); }";
 }
 
-def ReductionOpInterface : OpInterface<"ReductionOpInterface", [DimensionOpInterface]> {
+def ReductionOpInterface : OpInterface<"ReductionOpInterface", [DimensionOpInterface]>,
+                           ComputedAs<"reduction"> {
   let cppNamespace = "::weft";
   let description = [{
     An op that combines the elements along some axes of its first operand, by an accumulator of one
@@ -198,7 +206,7 @@ def ReductionOpInterface : OpInterface<"ReductionOpInterface", [DimensionOpInter
       (ins), "", "return 0;">];
 }
 
-def ScanOpInterface : OpInterface<"ScanOpInterface", [DimensionOpInterface]> {
+def ScanOpInterface : OpInterface<"ScanOpInterface", [DimensionOpInterface]>, ComputedAs<"scan"> {
   let cppNamespace = "::weft";
   let description = [{
     An op whose element i along an axis combines those of its operand up to i, or, reversed, from i
@@ -217,7 +225,7 @@ def ScanOpInterface : OpInterface<"ScanOpInterface", [DimensionOpInterface]> {
            "::mlir::Value":$next)>];
 }
 
-def SortOpInterface : OpInterface<"SortOpInterface", [DimensionOpInterface]> {
+def SortOpInterface : OpInterface<"SortOpInterface", [DimensionOpInterface]>, ComputedAs<"sort"> {
   let cppNamespace = "::weft";
   let description = [{
     An op that puts the elements of its operand along an axis in order. Its results are the elements
@@ -235,7 +243,8 @@ def SortOpInterface : OpInterface<"SortOpInterface", [DimensionOpInterface]> {
            "::mlir::Value":$right)>];
 }
 
-def ContractionOpInterface : OpInterface<"ContractionOpInterface", [DimensionOpInterface]> {
+def ContractionOpInterface : OpInterface<"ContractionOpInterface", [DimensionOpInterface]>,
+                             ComputedAs<"contraction"> {
   let cppNamespace = "::weft";
   let description = [{
     An op that sums products of elements of two operands over a space of loops, each operand being

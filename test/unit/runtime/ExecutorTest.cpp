@@ -128,8 +128,9 @@ TEST_P(ExecutorTest, ADonatedInputIsWrittenInPlace) {
 
 TEST_P(ExecutorTest, ACopyToTheSameMemoryIsNotRun) {
   Plan plan = doublingPlan(3, {OutputSource::Kind::DonatedInput, 0});
-  plan.launches[0].copied = 0;
-  plan.launches[0].inputs = 1;
+  Launch &launch = std::get<Launch>(plan.steps[0]);
+  launch.copied = 0;
+  launch.inputs = 1;
   std::vector<StorageRef> inputs = {storageOf({1, 2, 3})};
   EXPECT_EQ(valuesOf(execute(plan, inputs).at(0)), (std::vector<float>{1, 2, 3}));
   StorageRef kept = inputs[0];
