@@ -204,6 +204,111 @@ def LowerToLLVM : Pass<"weft-lower-to-llvm", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::cf::ControlFlowDialect", "::mlir::LLVM::LLVMDialect"];
 }
 
+def ExpandRemainders : Pass<"weft-expand-remainders", "::mlir::ModuleOp"> {
+  let summary = "Replace remainders of floats by exact arithmetic of integers, for a GPU";
+  let description = [{
+    A GPU has neither an instruction nor a library for them, and what LLVM writes instead, x - y *
+    trunc(x / y), is wrong where the quotient is large or y infinite. The significands are divided as
+    on paper, with as many bits at once as a word has room for. Before:
+
+    ```mlir
+    func.func @single(%x: f32, %y: f32) -> f32 {
+      %0 = arith.remf %x, %y : f32
+      return %0 : f32
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @single(%arg0: f32, %arg1: f32) -> f32 {
+      %0 = arith.bitcast %arg0 : f32 to i32
+      %1 = arith.extui %0 : i32 to i64
+      %c2147483647_i64 = arith.constant 2147483647 : i64
+      %c2147483648_i64 = arith.constant 2147483648 : i64
+      %2 = arith.andi %1, %c2147483648_i64 : i64
+      %3 = arith.andi %1, %c2147483647_i64 : i64
+      %4 = arith.bitcast %arg1 : f32 to i32
+      %5 = arith.extui %4 : i32 to i64
+      %6 = arith.andi %5, %c2147483647_i64 : i64
+      %7 = arith.cmpi uge, %3, %6 : i64
+      %c2139095040_i64 = arith.constant 2139095040 : i64
+      %8 = arith.cmpi ult, %3, %c2139095040_i64 : i64
+      %9 = arith.cmpi ule, %6, %c2139095040_i64 : i64
+      %c0_i64 = arith.constant 0 : i64
+      %10 = arith.cmpi ne, %6, %c0_i64 : i64
+      %11 = arith.andi %8, %9 : i1
+      %12 = arith.andi %11, %10 : i1
+      %13 = arith.andi %7, %12 : i1
+      %14 = scf.if %13 -> (i64) {
+        %c23_i64 = arith.constant 23 : i64
+        %19 = arith.shrui %6, %c23_i64 : i64
+        %c1_i64 = arith.constant 1 : i64
+        %20 = arith.maxui %19, %c1_i64 : i64
+        %c1_i64_0 = arith.constant 1 : i64
+        %21 = arith.subi %20, %c1_i64_0 : i64
+        %c23_i64_1 = arith.constant 23 : i64
+        %22 = arith.shli %21, %c23_i64_1 : i64
+        %23 = arith.subi %6, %22 : i64
+        %c23_i64_2 = arith.constant 23 : i64
+        %24 = arith.shrui %3, %c23_i64_2 : i64
+        %c1_i64_3 = arith.constant 1 : i64
+        %25 = arith.maxui %24, %c1_i64_3 : i64
+        %c1_i64_4 = arith.constant 1 : i64
+        %26 = arith.subi %25, %c1_i64_4 : i64
+        %c23_i64_5 = arith.constant 23 : i64
+        %27 = arith.shli %26, %c23_i64_5 : i64
+        %28 = arith.subi %3, %27 : i64
+        %29 = arith.remui %28, %23 : i64
+        %30 = arith.subi %25, %20 : i64
+        %31:2 = scf.while (%arg2 = %29, %arg3 = %30) : (i64, i64) -> (i64, i64) {
+          %c0_i64_9 = arith.constant 0 : i64
+          %42 = arith.cmpi ne, %arg2, %c0_i64_9 : i64
+          %c0_i64_10 = arith.constant 0 : i64
+          %43 = arith.cmpi ne, %arg3, %c0_i64_10 : i64
+          %44 = arith.andi %42, %43 : i1
+          scf.condition(%44) %arg2, %arg3 : i64, i64
+        } do {
+        ^bb0(%arg2: i64, %arg3: i64):
+          %c40_i64_9 = arith.constant 40 : i64
+          %42 = arith.minui %arg3, %c40_i64_9 : i64
+          %43 = arith.shli %arg2, %42 : i64
+          %44 = arith.subi %arg3, %42 : i64
+          %45 = arith.remui %43, %23 : i64
+          scf.yield %45, %44 : i64, i64
+        }
+        %32 = "llvm.intr.ctlz"(%31#0) <{is_zero_poison = false}> : (i64) -> i64
+        %c1_i64_6 = arith.constant 1 : i64
+        %33 = arith.subi %20, %c1_i64_6 : i64
+        %c40_i64 = arith.constant 40 : i64
+        %34 = arith.subi %32, %c40_i64 : i64
+        %35 = arith.minui %34, %33 : i64
+        %36 = arith.shli %31#0, %35 : i64
+        %37 = arith.subi %33, %35 : i64
+        %c23_i64_7 = arith.constant 23 : i64
+        %38 = arith.shli %37, %c23_i64_7 : i64
+        %39 = arith.addi %36, %38 : i64
+        %c0_i64_8 = arith.constant 0 : i64
+        %40 = arith.cmpi eq, %31#0, %c0_i64_8 : i64
+        %41 = arith.select %40, %31#0, %39 : i64
+        scf.yield %41 : i64
+      } else {
+        scf.yield %3 : i64
+      }
+      %15 = arith.ori %14, %2 : i64
+      %cst = arith.constant 0x7FC00000 : f32
+      %16 = arith.trunci %15 : i64 to i32
+      %17 = arith.bitcast %16 : i32 to f32
+      %18 = arith.select %12, %17, %cst : f32
+      return %18 : f32
+    }
+    
+    ```
+  }];
+  let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::LLVM::LLVMDialect",
+                           "::mlir::scf::SCFDialect", "::mlir::vector::VectorDialect"];
+}
+
 def LowerToNVVM : Pass<"weft-lower-to-nvvm", "::mlir::ModuleOp"> {
   let summary = "Lower functions of loops for a GPU to the LLVM and NVVM dialects";
   let description = [{

@@ -114,6 +114,8 @@ void FunctionRewriter::collect() {
         refuse(instruction, "the intrinsic " + target->getName());
     } else if (isa<LoadInst, StoreInst, AtomicRMWInst, AtomicCmpXchgInst>(instruction)) {
       accesses.push_back(&instruction);
+    } else if (instruction.getOpcode() == Instruction::FRem) {
+      refuse(instruction, "the remainder of floats, which a GPU only approximates");
     }
   }
 }

@@ -104,6 +104,7 @@ llvm::LogicalResult GpuTarget::emit(const KernelTemplate &kind, KernelOp kernel,
 }
 
 void GpuTarget::addLowering(mlir::OpPassManager &passes) const {
+  passes.addPass(createExpandRemainders());
   passes.addPass(createLowerToNVVM());
   // The ops' locations become part of the LLVM IR, where the emulator finds the user's lines.
   if (isEmulated)

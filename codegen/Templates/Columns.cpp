@@ -1,7 +1,7 @@
 // Kernels with a reduction along outer dimensions, and what surrounds it.
 #include "codegen/Loops/KernelEmitter.h"
 #include "codegen/NVPTX/GpuEmitter.h"
-#include "codegen/Templates/KernelTemplate.h"
+#include "codegen/Templates/ScheduledTemplate.h"
 #include "codegen/Templates/SharedChoices.h"
 #include "passes/fusion/FusionGroup.h"
 #include "passes/templates/WorkTerm.h"
@@ -14,7 +14,7 @@ const KernelTemplate &rowsTemplate();
 
 namespace {
 
-class Columns : public KernelTemplate {
+class Columns : public ScheduledTemplate<ColumnsScheduleAttr> {
 public:
   StringRef name() const override { return "columns"; }
   StringRef reason() const override {
@@ -50,29 +50,12 @@ public:
     return ColumnsScheduleAttr::get(kernel.getContext(), std::min<int64_t>(gpuLanesOf(kernel), 4));
   }
 
-  LogicalResult verify(KernelOp kernel, const CpuTarget &target) const override {
-    return verifyFor(kernel, target, "a processor");
-  }
-  LogicalResult verify(KernelOp kernel, const GpuTarget &target) const override {
-    return verifyFor(kernel, target, "a GPU");
-  }
-
   void emit(KernelEmitter &emitter) const override {
     emitter.setLaneCount(emitter.schedule<ColumnsScheduleAttr>().getLanes());
     emitColumnReduction(emitter);
   }
   void emit(GpuEmitter &emitter) const override {
     emitGpuColumnReduction(emitter, emitter.schedule<ColumnsScheduleAttr>().getLanes());
-  }
-
-private:
-  template <typename Target>
-  LogicalResult verifyFor(KernelOp kernel, const Target &target, StringRef kind) const {
-    auto schedule = dyn_cast<ColumnsScheduleAttr>(kernel.getScheduleAttr());
-    if (!schedule)
-      return refuseSchedule(kernel, kind);
-    return success(succeeded(verifySingle(kernel)) &&
-                   succeeded(verifyLanes(kernel, schedule.getLanes(), target)));
   }
 };
 

@@ -2,7 +2,7 @@
 // sums of rows, softmax, norms.
 #include "codegen/Loops/KernelEmitter.h"
 #include "codegen/NVPTX/GpuEmitter.h"
-#include "codegen/Templates/KernelTemplate.h"
+#include "codegen/Templates/ScheduledTemplate.h"
 #include "codegen/Templates/SharedChoices.h"
 #include "passes/fusion/FusionGroup.h"
 #include "passes/templates/WorkTerm.h"
@@ -23,7 +23,7 @@ bool computesInDoubles(KernelOp kernel) {
   });
 }
 
-class Rows : public KernelTemplate {
+class Rows : public ScheduledTemplate<RowsScheduleAttr> {
 public:
   StringRef name() const override { return "rows"; }
   StringRef reason() const override {
@@ -97,13 +97,6 @@ public:
     return schedule(needed <= most ? needed : 0);
   }
 
-  LogicalResult verify(KernelOp kernel, const CpuTarget &target) const override {
-    return verifyFor(kernel, target, "a processor");
-  }
-  LogicalResult verify(KernelOp kernel, const GpuTarget &target) const override {
-    return verifyFor(kernel, target, "a GPU");
-  }
-
   void emit(KernelEmitter &emitter) const override {
     emitter.setLaneCount(emitter.schedule<RowsScheduleAttr>().getLanes());
     emitRowReduction(emitter);
@@ -121,11 +114,7 @@ private:
     return axes.empty() || (axes.front() == first && axes.back() == rank - 1);
   }
 
-  template <typename Target>
-  LogicalResult verifyFor(KernelOp kernel, const Target &target, StringRef kind) const {
-    auto schedule = dyn_cast<RowsScheduleAttr>(kernel.getScheduleAttr());
-    if (!schedule)
-      return refuseSchedule(kernel, kind);
+  LogicalResult verifySchedule(KernelOp kernel, RowsScheduleAttr schedule) const override {
     constexpr int64_t mostKept = 64;
     if (schedule.getKept() < 0 || schedule.getKept() > mostKept)
       return kernel.emitOpError() << "has a schedule that keeps " << schedule.getKept()
@@ -133,7 +122,7 @@ private:
     for (auto op : kernel.getBody().front().getOps<ReductionOpInterface>())
       if (op.getReducedAxes().empty())
         return op->emitOpError() << "reduces along no dimension; canonicalize removes it";
-    return verifyLanes(kernel, schedule.getLanes(), target);
+    return success();
   }
 };
 

@@ -6,7 +6,7 @@
 // function of the size along the axis alone, and blocks are shared out among threads.
 //
 // Where the axis is not the innermost dimension, a unit of work has `lanes` neighbours along that.
-#include "codegen/Templates/KernelTemplate.h"
+#include "codegen/Templates/ScheduledTemplate.h"
 #include "codegen/Templates/UnitStages.h"
 
 using namespace mlir;
@@ -211,7 +211,7 @@ private:
   SmallVector<int64_t> outerSymbols, innerSymbols;
 };
 
-class Scan : public KernelTemplate {
+class Scan : public ScheduledTemplate<ScanScheduleAttr> {
 public:
   StringRef name() const override { return "scan"; }
   StringRef reason() const override {
@@ -233,15 +233,13 @@ public:
     return ScanScheduleAttr::get(kernel.getContext(), 1);
   }
 
-  LogicalResult verify(KernelOp kernel, const CpuTarget &target) const override {
-    return verifyFor(kernel, target, "a processor");
-  }
+  using ScheduledTemplate::verify;
   LogicalResult verify(KernelOp kernel, const GpuTarget &target) const override {
     auto schedule = dyn_cast<ScanScheduleAttr>(kernel.getScheduleAttr());
     if (schedule && schedule.getLanes() != 1)
       return kernel.emitOpError() << "has a schedule of " << schedule.getLanes()
                                   << " lanes; a GPU's threads scan one element at a time";
-    return verifyFor(kernel, target, "a GPU");
+    return ScheduledTemplate::verify(kernel, target);
   }
 
   void emit(KernelEmitter &emitter) const override {
@@ -250,16 +248,6 @@ public:
     ScanLoops(emitter, lanes).addStages(emitter);
   }
   void emit(GpuEmitter &emitter) const override { ScanLoops(emitter, 1).addStages(emitter); }
-
-private:
-  template <typename Target>
-  LogicalResult verifyFor(KernelOp kernel, const Target &target, StringRef kind) const {
-    auto schedule = dyn_cast<ScanScheduleAttr>(kernel.getScheduleAttr());
-    if (!schedule)
-      return refuseSchedule(kernel, kind);
-    return success(succeeded(verifySingle(kernel)) &&
-                   succeeded(verifyLanes(kernel, schedule.getLanes(), target)));
-  }
 };
 
 } // namespace

@@ -6,7 +6,7 @@
 // stretches of the output, whose first elements are found by bisection (merge path: Odeh, Green,
 // Mwassi, Shmueli and Birk, 2012). Stages for which the axis is too short have no units. The last
 // stage stores the results. A stable sort has one outcome, so blocks and threads don't matter.
-#include "codegen/Templates/KernelTemplate.h"
+#include "codegen/Templates/ScheduledTemplate.h"
 #include "codegen/Templates/UnitStages.h"
 
 using namespace mlir;
@@ -407,7 +407,7 @@ private:
   SmallVector<int64_t> outerSymbols, innerSymbols;
 };
 
-class Sort : public KernelTemplate {
+class Sort : public ScheduledTemplate<SortScheduleAttr> {
 public:
   StringRef name() const override { return "sort"; }
   StringRef reason() const override { return "sorting is a kernel of its own"; }
@@ -425,13 +425,6 @@ public:
     return SortScheduleAttr::get(kernel.getContext(), block, merges);
   }
 
-  LogicalResult verify(KernelOp kernel, const CpuTarget &) const override {
-    return verifyFor(kernel, "a processor");
-  }
-  LogicalResult verify(KernelOp kernel, const GpuTarget &) const override {
-    return verifyFor(kernel, "a GPU");
-  }
-
   void emit(KernelEmitter &emitter) const override {
     SortLoops(emitter, emitter.schedule<SortScheduleAttr>()).addStages(emitter);
   }
@@ -440,11 +433,8 @@ public:
   }
 
 private:
-  LogicalResult verifyFor(KernelOp kernel, StringRef kind) const {
+  LogicalResult verifySchedule(KernelOp kernel, SortScheduleAttr schedule) const override {
     constexpr int64_t mostElements = 1 << 20, mostMerges = 24;
-    auto schedule = dyn_cast<SortScheduleAttr>(kernel.getScheduleAttr());
-    if (!schedule)
-      return refuseSchedule(kernel, kind);
     if (schedule.getBlock() < 1 || schedule.getBlock() > mostElements || schedule.getMerges() < 0 ||
         schedule.getMerges() > mostMerges)
       return kernel.emitOpError() << "has a schedule of blocks of " << schedule.getBlock()

@@ -1,7 +1,7 @@
 // Kernels that copy a value and change some elements of it.
 #include "codegen/Loops/KernelEmitter.h"
 #include "codegen/NVPTX/GpuEmitter.h"
-#include "codegen/Templates/KernelTemplate.h"
+#include "codegen/Templates/ScheduledTemplate.h"
 #include "codegen/Templates/SharedChoices.h"
 #include "passes/fusion/FusionGroup.h"
 #include "passes/templates/WorkTerm.h"
@@ -19,7 +19,7 @@ bool isUpdate(KernelOp kernel) {
          results[0].getDefiningOp<UpdateOpInterface>();
 }
 
-class Update : public KernelTemplate {
+class Update : public ScheduledTemplate<UpdateScheduleAttr> {
 public:
   StringRef name() const override { return "update"; }
   StringRef reason() const override { return "some elements of a tensor are changed in memory"; }
@@ -52,13 +52,6 @@ public:
     return UpdateScheduleAttr::get(kernel.getContext(), std::min<int64_t>(gpuLanesOf(kernel), 4));
   }
 
-  LogicalResult verify(KernelOp kernel, const CpuTarget &target) const override {
-    return verifyFor(kernel, target, "a processor");
-  }
-  LogicalResult verify(KernelOp kernel, const GpuTarget &target) const override {
-    return verifyFor(kernel, target, "a GPU");
-  }
-
   void emit(KernelEmitter &emitter) const override {
     emitter.setLaneCount(emitter.schedule<UpdateScheduleAttr>().getLanes());
     emitUpdate(emitter);
@@ -68,16 +61,11 @@ public:
   }
 
 private:
-  template <typename Target>
-  LogicalResult verifyFor(KernelOp kernel, const Target &target, StringRef kind) const {
-    auto schedule = dyn_cast<UpdateScheduleAttr>(kernel.getScheduleAttr());
-    if (!schedule)
-      return refuseSchedule(kernel, kind);
+  LogicalResult verifySchedule(KernelOp kernel, UpdateScheduleAttr) const override {
     if (!isUpdate(kernel))
       return kernel.emitOpError() << "is no update: it changes some elements of an argument, which "
                                      "are read from memory, and has no other result";
-    return success(succeeded(verifySingle(kernel)) &&
-                   succeeded(verifyLanes(kernel, schedule.getLanes(), target)));
+    return verifySingle(kernel);
   }
 };
 
