@@ -1,7 +1,7 @@
 // The GPU emulator as a device: what runs on it is watched for what a GPU would not forgive.
 #pragma once
 
-#include "codegen/NVPTX/Emulator.h"
+#include "codegen/Emulator/Emulator.h"
 #include "lib/Runtime/Device.h"
 
 #include <map>

@@ -44,9 +44,8 @@ def take_steps(document: Path, tree: Path) -> list[str]:
             assert text.count(anchor) == 1, (
                 f"{name}: {anchor!r} is there {text.count(anchor)} times"
             )
-            path.write_text(
-                text.replace(anchor, code + ("" if code.startswith(" ") else "\n") + anchor)
-            )
+            separator = "" if code.startswith(" ") or code.count("\n") == 1 else "\n"
+            path.write_text(text.replace(anchor, code + separator + anchor))
         else:
             assert not (ROOT / name).exists(), f"{name} is there already"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -126,7 +125,7 @@ def run_lines(test: Path, weft_opt: Path) -> None:
     assert lines, f"{test} has no RUN line"
     for line in lines:
         command = line.replace("%s", str(test)).replace("weft-opt ", f"{weft_opt} ")
-        command = command.replace("FileCheck", str(LLVM / "bin" / "FileCheck"))
+        command = re.sub(r"\b(FileCheck|not) ", rf"{LLVM / 'bin'}/\1 ", command)
         run("bash", "-o", "pipefail", "-c", command)
 
 
@@ -151,3 +150,18 @@ def test_add_a_pass(tmp_path: Path, build_folder: Path) -> None:
     weft_opt = Builder(build_folder, tmp_path).build(names)
     run_lines(tmp_path / test, weft_opt)
     assert "weft-remove-double-negatives  " in run(weft_opt, "--help")
+
+
+def test_add_a_template(tmp_path: Path, build_folder: Path) -> None:
+    _record, _schedule, file, table, _entry, test = take_steps(
+        ROOT / "docs" / "add-a-template.md", tmp_path
+    )
+    records = "dialects/Weft/IR/WeftOps.td"
+    table_gen(tmp_path, records, "-gen-op-decls", "dialects/Weft/IR/WeftOps.h.inc")
+    table_gen(tmp_path, records, "-gen-op-defs", "dialects/Weft/IR/WeftOps.cpp.inc")
+    for kind, suffix in (("decls", "h"), ("defs", "cpp")):
+        output = f"dialects/Weft/IR/WeftAttributes.{suffix}.inc"
+        table_gen(tmp_path, records, f"-gen-attrdef-{kind}", output, "-attrdefs-dialect=weft")
+    dialect = "dialects/Weft/IR/WeftDialect.cpp"
+    names = {dialect: dialect, table: table, file: "codegen/Templates/Sort.cpp"}
+    run_lines(tmp_path / test, Builder(build_folder, tmp_path).build(names))

@@ -1,7 +1,7 @@
 // The test kernels, each with data, a launch, and the result that it must have.
 #pragma once
 
-#include "codegen/NVPTX/Emulator.h"
+#include "codegen/Emulator/Emulator.h"
 
 #include <functional>
 #include <memory>

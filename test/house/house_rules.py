@@ -27,8 +27,12 @@ INCLUDABLE_ROOMS: dict[str, tuple[str, ...]] = {
     "lib/Runtime/": ("include/", "lib/Support/"),
     "dialects/": _COMPILER_SIDE,
     "passes/": (*_COMPILER_SIDE, "dialects/"),
+    "codegen/Emulator/": _COMPILER_SIDE,
     "codegen/": (*_COMPILER_SIDE, "dialects/", "passes/"),
-    "lib/Compiler/": (*_COMPILER_SIDE, "dialects/", "passes/", "codegen/", "lib/Runtime/"),
+    "lib/Compiler/": (
+        *_COMPILER_SIDE,
+        *("dialects/", "passes/", "codegen/", "codegen/Emulator/", "lib/Runtime/"),
+    ),
     "lib/Trace/": (*_COMPILER_SIDE, "dialects/", "passes/", "lib/Runtime/", "lib/Compiler/"),
     "python/": (
         *_COMPILER_SIDE,
@@ -80,6 +84,7 @@ def _include_problem(root: Path, path: Path, room: str, quoted: bool, header: st
 
 
 def _room_of(name: str) -> str | None:
+    """The room of a file; rooms inside of others are named before them."""
     return next((room for room in INCLUDABLE_ROOMS if name.startswith(room)), None)
 
 
