@@ -7,7 +7,9 @@ weights, and their results are compared before they are timed.
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -227,6 +229,25 @@ def _torch_calls(model: Any, inputs: list[np.ndarray]) -> dict[str, Callable[[],
     return calls
 
 
+def _onnx_calls(model: Any, inputs: list[np.ndarray]) -> dict[str, Callable[[], Any]]:
+    """The same model in the runtimes that read ONNX files, where they are installed."""
+    if not peers.available("onnx"):
+        return {}
+    torch, calls = peers.torch(), {}
+    threads = torch.get_num_threads()
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "model.onnx")
+        tensors = tuple(torch.from_numpy(array) for array in inputs)
+        names = [f"input{number}" for number in range(len(inputs))]
+        torch.onnx.export(model, tensors, path, input_names=names, dynamo=False)
+        feed = dict(zip(names, inputs, strict=True))
+        if peers.available("onnxruntime"):
+            calls["onnxruntime"] = peers.onnxruntime_call(path, feed, threads)
+        if peers.available("openvino"):
+            calls["openvino"] = peers.openvino_call(path, feed, threads)
+    return calls
+
+
 def _weights(model: Any) -> dict[str, np.ndarray]:
     """The state of a PyTorch model, with means and variances as after training."""
     generator = np.random.default_rng(1)
@@ -245,20 +266,21 @@ def cases() -> Iterator[Case]:
             torch.manual_seed(0)
             model = build(torch).eval()
             weights = _weights(model)
-            contenders = _torch_calls(model, inputs)
+            contenders = _torch_calls(model, inputs) | _onnx_calls(model, inputs)
         compiled, tensors = weft_model(build, inputs, weights)
         ours = {WEFT: lambda compiled=compiled, tensors=tensors: compiled(*tensors)}
-        if "torch" in contenders:
-            _compare(name, ours[WEFT](), contenders["torch"]())
-        text = f">= {1 / limit:.1f} of PyTorch"
+        for peer, call in contenders.items():
+            _compare(f"{name}: {peer}", ours[WEFT](), call())
+        text = f">= {1 / limit:.1f} of the best peer"
         yield Case(name, ours | contenders, Bar(text, limit, tuple(contenders)))
 
 
 def _compare(name: str, actual: Any, expected: Any) -> None:
     """Tens of layers round differently: a thousandth of the largest score is their share."""
-    error = np.abs(np.asarray(actual) - expected.numpy()).max()
-    if error > 1e-3 * expected.abs().max():
-        raise AssertionError(f"{name}: Weft and PyTorch differ by {error}")
+    scores = np.asarray(expected)
+    error = np.abs(np.asarray(actual) - scores).max()
+    if error > 1e-3 * np.abs(scores).max():
+        raise AssertionError(f"{name} differs by {error}")
 
 
 def weft_profile(name: str) -> str:

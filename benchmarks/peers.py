@@ -44,8 +44,8 @@ def available(framework: str) -> bool:
     """For a framework as the table names it."""
     if framework == "torch.compile":
         return installed("torch") and has_compiler()
-    if framework == "onnxruntime":
-        return installed("onnxruntime") and installed("onnx")
+    if framework in ("onnxruntime", "openvino"):
+        return installed(framework) and installed("onnx")
     return installed(framework)
 
 
@@ -58,6 +58,29 @@ def jax_call(function: Callable, *args: object) -> Callable[[], object]:
     return lambda: module.block_until_ready(compiled(*placed))
 
 
+def onnxruntime_call(path: str, feed: dict, threads: int) -> Callable[[], object]:
+    """A call of the model in an ONNX file that gives its first result."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return lambda: session.run(None, feed)[0]
+
+
+def openvino_call(path: str, feed: dict, threads: int) -> Callable[[], object]:
+    """The same in OpenVINO, in float32."""
+    import openvino
+
+    hints = {
+        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_PRECISION_HINT": "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+    }
+    request = openvino.Core().compile_model(path, "CPU", hints).create_infer_request()
+    return lambda: next(iter(request.infer(feed, share_inputs=True).values()))
+
+
 def missing() -> list[str]:
     """A line for each peer that is left out."""
     lines = []
@@ -68,4 +91,6 @@ def missing() -> list[str]:
         lines.append("torch.compile is skipped: it needs a C++ compiler (g++)")
     if not available("onnxruntime"):
         lines.append("ONNX Runtime is skipped: it needs the packages onnx and onnxruntime")
+    if not available("openvino"):
+        lines.append("OpenVINO is skipped: it needs the packages onnx and openvino")
     return lines

@@ -79,11 +79,14 @@ Value ContractionTemplate::rowTasks() {
   return emitter.multiplyIndex(emitter.multiplyIndex(sizeOf(batch), outerBlocks()), rowBlocks());
 }
 
+bool ContractionTemplate::readsRuns() const {
+  return schedule.getPackLhs() && !schedule.getPackRhs() && !schedule.getPackBlock();
+}
+
 Value ContractionTemplate::columnBlocksInGroup() {
   Value one = emitter.index(1), rowCount = emitter.maximumIndex(rowTasks(), one);
   Value blocks = emitter.maximumIndex(columnBlocks(), one);
-  bool readsRuns = schedule.getPackLhs() && !schedule.getPackRhs() && !schedule.getPackBlock();
-  int64_t wanted = readsRuns ? wantedRuns : wantedTasks;
+  int64_t wanted = readsRuns() ? wantedRuns : wantedTasks;
   Value groups =
       emitter.divideIndex(emitter.addIndex(rowCount, emitter.index(wanted - 1)), rowCount);
   groups = emitter.minimumIndex(groups, blocks);
@@ -184,7 +187,7 @@ void ContractionTemplate::addMainStage() {
     }
     if (schedule.getPackBlock())
       packedBlock = emitter.allocate(accumulatorType, schedule.getPackBlock() * tileColumns);
-    emitter.loop(begin, end, 1, [&](Value task) { emitTask(task); });
+    readsRuns() ? emitRuns(begin, end) : emitTasks(begin, end);
   });
 }
 
@@ -202,27 +205,50 @@ void ContractionTemplate::addUnfinished() {
   });
 }
 
-void ContractionTemplate::emitTask(Value task) {
+void ContractionTemplate::emitTasks(Value begin, Value end) {
+  emitter.loop(begin, end, 1, [&](Value task) {
+    SmallVector<Value> parts =
+        emitter.delinearize(task, {sizeOf(batch), columnGroups(), outerBlocks(), rowBlocks()});
+    Value group = columnBlocksInGroup(), first = emitter.multiplyIndex(parts[1], group);
+    emitBlock(parts[0], parts[2], parts[3], first, emitter.addIndex(first, group));
+  });
+}
+
+/// Tasks with the same rows come one after the other, and are one block: its columns are longer
+/// runs of memory.
+void ContractionTemplate::emitRuns(Value begin, Value end) {
+  Value groups = columnGroups(), group = columnBlocksInGroup(), one = emitter.index(1);
+  Value last = emitter.divideIndex(emitter.subtractIndex(end, one), groups);
+  emitter.loop(emitter.divideIndex(begin, groups), emitter.addIndex(last, one), 1, [&](Value rows) {
+    SmallVector<Value> parts =
+        emitter.delinearize(rows, {sizeOf(batch), outerBlocks(), rowBlocks()});
+    Value before = emitter.multiplyIndex(rows, groups);
+    Value low = emitter.maximumIndex(emitter.subtractIndex(begin, before), emitter.index(0));
+    Value high = emitter.minimumIndex(emitter.subtractIndex(end, before), groups);
+    emitBlock(parts[0], parts[1], parts[2], emitter.multiplyIndex(low, group),
+              emitter.multiplyIndex(high, group));
+  });
+}
+
+/// Emits the blocks of columns [firstBlock, lastBlock), as far as there are, of a block of rows.
+void ContractionTemplate::emitBlock(Value batchNumber, Value outerBlock, Value rowBlock,
+                                    Value firstBlock, Value lastBlock) {
   Task at;
-  SmallVector<Value> parts =
-      emitter.delinearize(task, {sizeOf(batch), columnGroups(), outerBlocks(), rowBlocks()});
   Value outerInBlock = emitter.index(schedule.getOuterRows());
-  at.batch = parts[0];
-  at.outerLow = emitter.multiplyIndex(parts[2], outerInBlock);
+  at.batch = batchNumber;
+  at.outerLow = emitter.multiplyIndex(outerBlock, outerInBlock);
   at.outerHigh =
       emitter.minimumIndex(emitter.addIndex(at.outerLow, outerInBlock), sizeOf(outerRows()));
-  at.rowBlock = parts[3];
+  at.rowBlock = rowBlock;
   Value rowCount = sizeOf(rows.back()), blockRows = emitter.index(tilesInBlock() * tileRows);
-  Value low = emitter.multiplyIndex(parts[3], blockRows);
+  Value low = emitter.multiplyIndex(rowBlock, blockRows);
   Value whole = emitter.maximumIndex(emitter.subtractIndex(rowCount, emitter.index(tileRows)),
                                      emitter.index(0));
   at.high = emitter.minimumIndex(emitter.addIndex(low, blockRows), rowCount);
   // A last block of less than a tile starts earlier; the rows before are left to their own block.
   at.first = low;
   at.low = emitter.minimumIndex(low, whole);
-  Value group = columnBlocksInGroup();
-  Value firstBlock = emitter.multiplyIndex(parts[1], group);
-  Value lastBlock = emitter.minimumIndex(emitter.addIndex(firstBlock, group), columnBlocks());
+  lastBlock = emitter.minimumIndex(lastBlock, columnBlocks());
   at.rhsBase = baseOf(Contraction::Rhs, at.batch, emitter.index(0));
   emitter.loop(emitter.index(0), depthBlocks(), 1, [&](Value block) {
     at.depthBlock = block;

@@ -15,7 +15,7 @@ public:
   void addMainStage();
 
 private:
-  /// What a task of the main stage works on.
+  /// A block of rows of the main stage, and what is worked on within it.
   struct Task {
     mlir::Value batch;               // linear position
     mlir::Value outerLow, outerHigh; // linear positions of the rows around the innermost
@@ -36,6 +36,8 @@ private:
   mlir::Value columnBlocksInGroup();
   mlir::Value columnGroups();
   mlir::Value depthBlocks();
+  /// True if the right operand is read where it is, along runs of memory, by few rows.
+  bool readsRuns() const;
   int64_t tilesInBlock() const;
   int64_t mostRowsInBlock() const;
 
@@ -43,7 +45,10 @@ private:
   mlir::Value unlessDirect(mlir::Value amount);
   void emitPack(mlir::Value task);
   void addUnfinished();
-  void emitTask(mlir::Value task);
+  void emitTasks(mlir::Value begin, mlir::Value end);
+  void emitRuns(mlir::Value begin, mlir::Value end);
+  void emitBlock(mlir::Value batchNumber, mlir::Value outerBlock, mlir::Value rowBlock,
+                 mlir::Value firstBlock, mlir::Value lastBlock);
   void emitDepthBlock(Task &at, mlir::Value firstBlock, mlir::Value lastBlock);
   mlir::Value baseOf(Contraction::Operand operand, mlir::Value batchNumber, mlir::Value outerRow);
   void emitTiles(const Task &at);
@@ -80,8 +85,9 @@ public:
 
 private:
   void emitTile(mlir::Value row, mlir::Value channel);
+  void emitSums(mlir::Value channel, llvm::ArrayRef<mlir::Value> offsets);
   llvm::SmallVector<mlir::Value> emitDepth(mlir::Value channel, llvm::ArrayRef<mlir::Value> offsets,
-                                           llvm::SmallVector<mlir::Value> &outer,
+                                           size_t runLevel, llvm::SmallVector<mlir::Value> &outer,
                                            mlir::ValueRange accumulators);
   OperandReader reader(Contraction::Operand operand, mlir::Value channel,
                        llvm::ArrayRef<mlir::Value> outer);

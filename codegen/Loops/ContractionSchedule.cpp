@@ -8,6 +8,7 @@
 #include "codegen/CPU/CpuTarget.h"
 #include "codegen/Templates/SharedChoices.h"
 #include "dialects/Weft/IR/ContractionLoops.h"
+#include "passes/plan/PlanSteps.h"
 #include "llvm/ADT/bit.h"
 
 using namespace mlir;
@@ -24,6 +25,9 @@ constexpr int64_t blockSteps = 1024;
 /// The same where all columns take so many steps before the next: lines of the right operand that
 /// are read side by side.
 constexpr int64_t directSteps = 8;
+/// The same for one row, whose few sums are soon loaded and stored: as many lines as are delivered
+/// fastest.
+constexpr int64_t rowSteps = 4;
 /// With at most this many rows the right operand is read once, and a copy of it never pays.
 constexpr int64_t fewRows = 16;
 /// Tiles that share a block of columns which is turned for them.
@@ -123,23 +127,37 @@ private:
     packLhs = true;
     std::optional<int64_t> rowCount = sizeOf(rowLoops.front()), width = sizeOf(columnLoop);
     bool isRun = columnLoop.strides[Contraction::Rhs].isOne();
+    if (rowCount && *rowCount <= fewRows && !isRun && isRightKept()) {
+      packRhs = true;
+      chooseShortTile(*rowCount, 4);
+      return;
+    }
     // Columns that must be turned are turned in the cache if all rows are one block.
     int64_t mostRowCount = isRun ? fewRows : std::max(fewRows, sharingTiles * rows);
     if (!rowCount || *rowCount > mostRowCount || !isa<BlockArgument>(op->getOperand(1))) {
       packRhs = true;
       return;
     }
-    // One row has few sums, each of which waits for the one before: more vectors side by side.
-    if (*rowCount <= 4)
-      rows = std::min<int64_t>(rows, *rowCount == 1 ? 1 : 4);
-    int64_t most = isRun ? 4 : 2;
-    while (columns < most && tallestTile(2 * columns) >= rows)
-      columns *= 2;
+    chooseShortTile(*rowCount, isRun ? 4 : 2);
     if (isRun && width && *width >= columns * lanes) {
-      depth = directSteps;
+      depth = *rowCount == 1 ? rowSteps : directSteps;
     } else {
       depth = packBlock = blockSteps * 4 / elementBytes / columns;
     }
+  }
+
+  /// One row has few sums, each of which waits for the one before: more vectors side by side.
+  void chooseShortTile(int64_t rowCount, int64_t mostColumns) {
+    if (rowCount <= 4)
+      rows = std::min<int64_t>(rows, rowCount == 1 ? 1 : 4);
+    while (columns < mostColumns && tallestTile(2 * columns) >= rows)
+      columns *= 2;
+  }
+
+  /// True if the right operand is the same tensor in most calls, so that it is copied once.
+  bool isRightKept() const {
+    auto right = dyn_cast<BlockArgument>(op->getOperand(1));
+    return launch && right && isKept(LaunchOp(launch).getInputs()[right.getArgNumber()]);
   }
 
   void chooseImage() {

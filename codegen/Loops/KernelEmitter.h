@@ -103,8 +103,11 @@ public:
   void storeVector(mlir::Value value, mlir::Value pointer, unsigned alignment = 0);
   /// The elements of output `output` as they are now.
   mlir::Value loadOutput(unsigned output, llvm::ArrayRef<ElementIndex> indices);
-  /// Stores elements of output `output` (scalars or vectors, as `element` gives them).
+  /// Stores elements of output `output` (scalars or vectors, as `element` gives them), those of a
+  /// vector side by side.
   void storeOutput(unsigned output, llvm::ArrayRef<ElementIndex> indices, mlir::Value value);
+  /// The same wherever the elements of a vector are.
+  void scatterOutput(unsigned output, llvm::ArrayRef<ElementIndex> indices, mlir::Value value);
   /// Stores the elements at `indices` of all results that `isWanted` accepts. All are computed
   /// before the first is stored, as results may be written over inputs (`weft.donated`).
   void storeResults(

@@ -51,8 +51,7 @@ void VectorLeftTemplate::emitTile(Value row, Value channel) {
     Value pixel = emitter.minimumIndex(emitter.addIndex(row, emitter.index(i)), last);
     offsets.push_back(emitter.multiplyIndex(pixel, distance));
   }
-  SmallVector<Value> outer;
-  kernel.drain(emitDepth(channel, offsets, outer, kernel.start()), tile);
+  emitSums(channel, offsets);
   Value end = emitter.minimumIndex(emitter.addIndex(row, emitter.index(tileRows)), width);
   Type accumulator = emitter.computeType(op->getResult(0));
   emitter.loop(row, end, 1, [&](Value pixel) {
@@ -71,20 +70,42 @@ void VectorLeftTemplate::emitTile(Value row, Value channel) {
   });
 }
 
+/// A group of one channel has one step in its innermost depth loop: the micro-kernel then runs
+/// along the window, the loop before.
+void VectorLeftTemplate::emitSums(Value channel, ArrayRef<Value> offsets) {
+  auto emit = [&](size_t runLevel) {
+    SmallVector<Value> outer;
+    kernel.drain(emitDepth(channel, offsets, runLevel, outer, kernel.start()), tile);
+  };
+  size_t innermost = depth.size() - 1;
+  if (innermost == 0)
+    return emit(innermost);
+  Value isLong = emitter.isLess(emitter.index(1), sizeOf(depth.back()));
+  Value isEmpty = emitter.isLess(sizeOf(depth.back()), emitter.index(1));
+  OpBuilder &builder = emitter.builder();
+  Value needsLoop = arith::OrIOp::create(builder, emitter.location(), isLong, isEmpty);
+  emitter.ifTrue(needsLoop, [&] { emit(innermost); });
+  Value truth = arith::ConstantIntOp::create(builder, emitter.location(), 1, 1);
+  emitter.ifTrue(arith::XOrIOp::create(builder, emitter.location(), needsLoop, truth),
+                 [&] { emit(innermost - 1); });
+}
+
+/// The sums over the depth loops from that of `outer` on; the micro-kernel runs along `runLevel`.
 SmallVector<Value> VectorLeftTemplate::emitDepth(Value channel, ArrayRef<Value> offsets,
-                                                 SmallVector<Value> &outer,
+                                                 size_t runLevel, SmallVector<Value> &outer,
                                                  ValueRange accumulators) {
   size_t level = outer.size();
-  if (level + 1 == depth.size()) {
+  if (level == runLevel) {
     OperandReader left = reader(Contraction::Lhs, channel, outer);
     left.rowOffsets.assign(offsets.begin(), offsets.end());
     return kernel.run(left, reader(Contraction::Rhs, channel, outer), emitter.index(0),
-                      sizeOf(depth.back()), accumulators);
+                      sizeOf(depth[level]), accumulators);
   }
   return emitter.loop(emitter.index(0), sizeOf(depth[level]), 1, accumulators,
                       [&](Value position, ValueRange carried) {
                         outer.push_back(position);
-                        SmallVector<Value> sums = emitDepth(channel, offsets, outer, carried);
+                        SmallVector<Value> sums =
+                            emitDepth(channel, offsets, runLevel, outer, carried);
                         outer.pop_back();
                         return sums;
                       });
@@ -95,12 +116,12 @@ OperandReader VectorLeftTemplate::reader(Contraction::Operand operand, Value cha
   Value tensor = op->getOperand(operand == Contraction::Lhs ? 0 : 1);
   Type dtype = getElementTypeOrSelf(tensor);
   Value start = emitter.addIndex(base[operand], channel);
-  start = emitter.addIndex(start,
-                           offsetIn(operand, ArrayRef<ContractionLoop>(depth).drop_back(), outer));
+  start = emitter.addIndex(
+      start, offsetIn(operand, ArrayRef<ContractionLoop>(depth).take_front(outer.size()), outer));
   unsigned number = cast<BlockArgument>(tensor).getArgNumber();
   return {emitter.offset(emitter.buffer(number), KernelEmitter::storedType(dtype), start),
           {},
-          strideOf(depth.back(), operand),
+          strideOf(depth[outer.size()], operand),
           dtype};
 }
 
