@@ -20,7 +20,7 @@ import lengths
 import peers
 from harness import Row
 from processes import FOLDER, PROBES, MeasurementError, measured_rows, probed_row
-from report import table, verdict
+from report import comparison, table, verdict
 from rich.console import Console
 
 CASES = {
@@ -67,6 +67,12 @@ def _arguments() -> argparse.Namespace:
     )
     add("--json", metavar="FILE", type=Path, help="write all samples there")
     add(
+        "--compare",
+        metavar="FILE",
+        type=Path,
+        help="print Weft beside itself in such a file, corrected by what the peers changed",
+    )
+    add(
         "--profile",
         action="store_true",
         help="print the kernels of the training step, and measure nothing",
@@ -81,6 +87,13 @@ def _arguments() -> argparse.Namespace:
     for option in ("rounds", "threads"):
         if (value := getattr(arguments, option)) is not None and value < 1:
             parser.error(f"--{option}: has to be at least 1, not {value}")
+    if arguments.compare:
+        try:
+            arguments.compare = [
+                Row.from_json(row) for row in json.loads(arguments.compare.read_text())
+            ]
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            parser.error(f"--compare: no samples of another run: {error}")
     return arguments
 
 
@@ -135,6 +148,8 @@ def main() -> int:
     console.print(table(rows))
     outcomes = [verdict(row) for row in rows]
     console.print(f"bars: {outcomes.count('pass')} passed, {outcomes.count('miss')} missed")
+    if arguments.compare:
+        console.print(comparison(rows, arguments.compare))
     if arguments.json:
         arguments.json.write_text(json.dumps([row.to_json() for row in rows], indent=1) + "\n")
     return 0 if complete else 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from harness import WEFT, Row
@@ -55,4 +56,40 @@ def table(rows: Iterable[Row]) -> Table:
             result.add_row(*heading, *_cells(row, name))
             heading = ("", "")
         result.add_section()
+    return result
+
+
+def drift(row: Row, former: Row) -> float | None:
+    """How many times as fast the peers of both rows were now as then: what the machine, and not
+    Weft, has changed. The geometric mean; None without a common peer."""
+    then, now = former.minima(), row.minima()
+    factors = [then[peer] / now[peer] for peer in now if peer in then and peer != WEFT]
+    return math.prod(factors) ** (1 / len(factors)) if factors else None
+
+
+def comparison(rows: Iterable[Row], former: Iterable[Row]) -> Table:
+    """Weft now beside Weft in an earlier run, for the cases that both have."""
+    result = Table(title="before / now: above 1, Weft takes less than before", title_justify="left")
+    for label in ("case", "threads"):
+        result.add_column(label, no_wrap=True)
+    for label in ("before", "now", "before / now", "the same of the peers", "corrected"):
+        result.add_column(label, justify="right", no_wrap=True)
+    earlier = {(row.name, row.threads): row for row in former}
+    for row in rows:
+        before = earlier.get((row.name, row.threads))
+        if before is None or before.unit != row.unit:
+            continue
+        then, now = before.minima()[WEFT], row.minima()[WEFT]
+        factor = drift(row, before)
+        corrected = then / now / (factor or 1.0)
+        colour = "green" if corrected >= 1 else "yellow" if corrected >= 0.95 else "red"
+        result.add_row(
+            escape(row.name),
+            str(row.threads),
+            _quantity(then, row.unit),
+            _quantity(now, row.unit),
+            f"{then / now:.2f}",
+            f"{factor:.2f}" if factor else "",
+            f"[{colour}]{corrected:.2f}[/]",
+        )
     return result

@@ -36,8 +36,9 @@ static constexpr int64_t wantedTasks = 16;
 /// The same where the right operand is read where it is by few rows: tasks read long runs of it.
 static constexpr int64_t wantedRuns = 4;
 static constexpr int64_t packedDepth = 64;
-/// With at most this many rows a copy of the right operand is not read often enough to pay.
-static constexpr int64_t fewRows = 64;
+/// How far ahead of the micro-kernel kept panels are asked for: what it computes meanwhile takes
+/// about as long as memory does.
+static constexpr int64_t prefetchedBytes = 2048;
 
 ContractionTemplate::ContractionTemplate(KernelEmitter &emitter)
     : ContractionPacking(emitter, emitter.schedule<ContractionScheduleAttr>().getColumns() *
@@ -115,14 +116,14 @@ Value ContractionTemplate::depthBlocks() {
 /// rows, and whole blocks of columns that are neighbours. Null: never.
 Value ContractionTemplate::readsRhsDirectly() {
   Type dtype = getElementTypeOrSelf(op->getOperand(1));
-  if (!columns.front().strides[Contraction::Rhs].isOne() ||
+  if (schedule.getDirectRows() == 0 || !columns.front().strides[Contraction::Rhs].isOne() ||
       KernelEmitter::storedType(dtype) != accumulatorType)
     return {};
   OpBuilder &builder = emitter.builder();
   Value rest = emitter.remainderIndex(sizeOf(columns.front()), emitter.index(tileColumns));
   Value areWhole = arith::CmpIOp::create(builder, emitter.location(), arith::CmpIPredicate::eq,
                                          rest, emitter.index(0));
-  Value areFew = emitter.isLess(sizeOf(rows), emitter.index(fewRows + 1));
+  Value areFew = emitter.isLess(sizeOf(rows), emitter.index(schedule.getDirectRows() + 1));
   return arith::AndIOp::create(builder, emitter.location(), areWhole, areFew);
 }
 
@@ -435,6 +436,9 @@ OperandReader ContractionTemplate::rhsReader(const Task &at, ArrayRef<Value> out
                        {},
                        stride,
                        accumulatorType};
+  // What outlives calls is in memory, not in the cache. One row reads it faster than it computes.
+  if (packedRhs && schedule.getDirectRows() == 0 && tileRows > 1)
+    packed.prefetchBytes = prefetchedBytes;
   Value direct = packedRhs ? readsRhsDirectly() : Value();
   if (!direct)
     return packed;

@@ -30,6 +30,8 @@ constexpr int64_t directSteps = 8;
 constexpr int64_t rowSteps = 4;
 /// With at most this many rows the right operand is read once, and a copy of it never pays.
 constexpr int64_t fewRows = 16;
+/// With at most this many rows a copy for one call is not read often enough to pay.
+constexpr int64_t mostDirectRows = 64;
 /// Tiles that share a block of columns which is turned for them.
 constexpr int64_t sharingTiles = 9;
 /// What a block of an operand may take of the second-level cache.
@@ -82,8 +84,10 @@ public:
       chooseMatrix();
     else
       chooseImage();
+    int64_t directRows = packRhs && isRightKept() ? 0 : mostDirectRows;
     return ContractionScheduleAttr::get(op.getContext(), lanes, rows, columns, depth, packLhs,
-                                        packRhs, packBlock, outerRowSteps, vectorLhs, rowStride);
+                                        packRhs, packBlock, outerRowSteps, vectorLhs, rowStride,
+                                        directRows);
   }
 
 private:
@@ -183,7 +187,7 @@ private:
   }
 
   /// Weights beyond what stays in the cache serve as many outer rows at a time as stay there, and
-  /// then are worth a copy, block by block.
+  /// then are worth a copy: once if they are kept, else block by block.
   void shareColumns() {
     std::optional<int64_t> columnCount = sizeOf(columnLoop), outer = 1, depthCount = 1, inner = 1;
     auto times = [&](std::optional<int64_t> product, const ContractionLoop &loop) {
@@ -208,7 +212,9 @@ private:
     int64_t image = std::max<int64_t>(*outer, 1), blocks = (image + fitting - 1) / fitting;
     outerRowSteps = blocks > 1 ? (image + blocks - 1) / blocks : fitting / image * image;
     int64_t lines = depth * *inner;
-    if (outerRowSteps > 1 && lines > 0 && lines <= 4 * depthSteps) {
+    if (outerRowSteps > 1 && isRightKept()) {
+      packRhs = true;
+    } else if (outerRowSteps > 1 && lines > 0 && lines <= 4 * depthSteps) {
       packRhs = false;
       packBlock = lines;
     }
@@ -251,6 +257,9 @@ LogicalResult verifyContraction(KernelOp kernel, ContractionScheduleAttr schedul
                                 << " and depth " << schedule.getDepth()
                                 << "; a block has at least the depth, which must be at least 1, and"
                                 << " at most " << mostPacked << " steps";
+  if (schedule.getDirectRows() < 0)
+    return kernel.emitOpError() << "has a schedule with direct_rows = " << schedule.getDirectRows()
+                                << "; there must be at least 0";
   if (schedule.getOuterRows() < 1)
     return kernel.emitOpError() << "has a schedule of " << schedule.getOuterRows()
                                 << " outer rows; there must be at least 1";

@@ -40,6 +40,8 @@ SmallVector<Value> MicroKernel::run(const OperandReader &left, const OperandRead
     SmallVector<Value> columns, sums;
     for (int64_t v = 0; v < vectors; ++v)
       columns.push_back(load(right, rightStart, emitter.index(v * lanes), lanes));
+    if (right.prefetchBytes > 0)
+      prefetch(right, rightStart);
     for (int64_t row = 0; row < rows; ++row) {
       Value factor = emitter.splat(load(left, leftStart, left.rowOffsets[row], leftLanes));
       for (int64_t v = 0; v < vectors; ++v)
@@ -58,6 +60,19 @@ Value MicroKernel::load(const OperandReader &reader, Value start, Value place, i
   Type stored = KernelEmitter::storedType(reader.dtype);
   Value address = emitter.offset(emitter.offset(reader.pointer, stored, start), stored, place);
   return emitter.widen(emitter.loadVector(address, stored, count), reader.dtype);
+}
+
+/// Asks for the lines that are read `prefetchBytes` later.
+void MicroKernel::prefetch(const OperandReader &reader, Value start) {
+  constexpr int64_t lineBytes = 64;
+  Type stored = KernelEmitter::storedType(reader.dtype), byte = emitter.builder().getI8Type();
+  Value address = emitter.offset(reader.pointer, stored, start);
+  int64_t bytes = vectors * lanes * std::max(1u, stored.getIntOrFloatBitWidth() / 8);
+  for (int64_t line = 0; line < bytes; line += lineBytes)
+    LLVM::Prefetch::create(
+        emitter.builder(), emitter.location(),
+        emitter.offset(address, byte, emitter.index(reader.prefetchBytes + line)),
+        /*rw=*/0, /*hint=*/3, /*cache=*/1);
 }
 
 Value MicroKernel::multiplyAdd(Value x, Value y, Value sum) {

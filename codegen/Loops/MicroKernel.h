@@ -12,6 +12,8 @@ struct OperandReader {
   llvm::SmallVector<mlir::Value> rowOffsets; // of the left operand
   mlir::Value depthStride;
   mlir::Type dtype;
+  /// How far behind what is read of the right operand memory is asked for; 0: it is not.
+  int64_t prefetchBytes = 0;
 };
 
 /// A register tile of rows x vectors, and the step that adds the products of one depth to it.
@@ -41,6 +43,7 @@ public:
 private:
   mlir::Value load(const OperandReader &reader, mlir::Value start, mlir::Value place,
                    int64_t count);
+  void prefetch(const OperandReader &reader, mlir::Value start);
   mlir::Value multiplyAdd(mlir::Value x, mlir::Value y, mlir::Value sum);
 
   KernelEmitter &emitter;

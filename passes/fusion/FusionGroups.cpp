@@ -200,6 +200,23 @@ bool FusionGroups::orderBefore(Operation *op, FusionGroup &group, bool isShared)
          (others.empty() || order.putBefore(&group, others.getArrayRef(), successors));
 }
 
+/// True if neighbours in the operand of the op are no neighbours in its result, but others are.
+static bool turnsInnermost(Operation *op) {
+  auto dimensions = dyn_cast<DimensionOpInterface>(op);
+  if (!dimensions || op->getNumOperands() != 1)
+    return false;
+  auto labels = dimensions.getDimensionLabels();
+  ArrayRef<int64_t> operand = labels.front(), result = labels.back();
+  return !operand.empty() && operand.back() != result.back() &&
+         llvm::is_contained(result, operand.back());
+}
+
+/// True if a kernel that turns what it reads (TurnedDimension.h) would not find the op's operand
+/// turned: it has other sizes.
+static bool changesSizes(Operation *op) {
+  return isMovement(op) && !isFree(op) && !isa<ElementwiseOpInterface>(op);
+}
+
 bool FusionGroups::canJoin(Operation *op, FusionGroup &group) {
   if (!isElementByElement(op))
     return templateClaiming(op)->canLead(op, group);
@@ -210,11 +227,12 @@ bool FusionGroups::canJoin(Operation *op, FusionGroup &group) {
       return true;
     if (through) {
       Operation *repeating = through->getOwner();
-      allowed &=
-          repeating->getNumOperands() == 1 && (repeatsInnermost(repeating) || isMovement(op));
+      allowed &= repeating->getNumOperands() == 1 &&
+                 (repeatsInnermost(repeating) || isMovement(op)) &&
+                 !(turnsInnermost(repeating) && changesSizes(op));
     } else if (!isReadWhereWalked(use) && !isa<ReductionOpInterface>(user)) {
       // Read in another order: nothing that reads several elements, as those would be far apart.
-      allowed &= readsOnce(use) && !readsSeveral(op);
+      allowed &= readsOnce(use) && !readsSeveral(op) && !(turnsInnermost(user) && changesSizes(op));
     }
     return allowed;
   });

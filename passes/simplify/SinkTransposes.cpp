@@ -8,6 +8,10 @@
 //   %1 = weft.add %x, %0 : tensor<2x5x5x3xf32>
 //   %2 = weft.transpose %1 [0, 3, 1, 2] : tensor<2x5x5x3xf32> -> tensor<2x3x5x5xf32>
 //
+// Behind a weft.pad, too, so that it copies runs of memory as they are:
+//
+//   weft.pad(weft.transpose(%x))  becomes  weft.transpose(weft.pad(%x))
+//
 // Sums are not moved: their order is a function of the shape that they were written on.
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "passes/Passes.h"
@@ -66,12 +70,34 @@ struct SinkTranspose : OpInterfaceRewritePattern<ElementwiseOpInterface> {
   }
 };
 
+struct SinkBehindPad : OpRewritePattern<PadOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(PadOp op, PatternRewriter &rewriter) const override {
+    auto transpose = op.getX().getDefiningOp<TransposeOp>();
+    if (!transpose || !transpose->hasOneUse())
+      return failure();
+    SmallVector<int64_t> permutation(transpose.getPermutation());
+    SmallVector<int64_t> low(permutation.size()), interior(permutation.size()),
+        shape(permutation.size());
+    for (auto [d, source] : llvm::enumerate(permutation)) {
+      low[source] = op.getLow()[d];
+      interior[source] = op.getInterior()[d];
+      shape[source] = op.getType().getDimSize(d);
+    }
+    Value padded = PadOp::create(rewriter, op.getLoc(), withShape(op.getType(), shape),
+                                 transpose.getX(), op.getValue(), low, interior);
+    rewriter.replaceOpWithNewOp<TransposeOp>(op, op.getType(), padded, permutation);
+    return success();
+  }
+};
+
 struct SinkTransposes : impl::SinkTransposesBase<SinkTransposes> {
   using SinkTransposesBase::SinkTransposesBase;
 
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<SinkTranspose>(&getContext());
+    patterns.add<SinkTranspose, SinkBehindPad>(&getContext());
     TransposeOp::getCanonicalizationPatterns(patterns, &getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns)))) {
       getOperation().emitError("weft-sink-transposes did not come to an end");

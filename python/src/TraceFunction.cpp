@@ -592,7 +592,7 @@ void Tracer::finish() {
     changes[effect.handle] = changes[effect.handle] || !effect.gradient;
   for (size_t i = 0; i < result->hidden.size(); ++i) {
     int handle = result->hidden[i].handle;
-    const StorageRef &storage = result->hidden[i].array.storage;
+    const StorageRef &storage = scope->hidden[i].array.storage;
     // What others may write is read anew at each call: no plan is to count on values kept of it.
     bool canPrepare = !storage || storage->canPrepare();
     if (handle >= 0 && changes[handle])

@@ -50,6 +50,18 @@ func.func @update(%x: tensor<64xf32>, %v: tensor<8xf32>) -> (tensor<64xf32>, ten
   return %3, %5 : tensor<64xf32>, tensor<8xf32>
 }
 
+// What makes other sizes is not computed where its value is turned: rows of x are read as they lie.
+// CHECK-LABEL: func.func @turned_pad(
+// CHECK-NEXT: %[[P:.*]] = weft.launch @{{.*}}(%{{.*}}, %{{.*}}) {{.*}} -> tensor<9x34xf32>
+// CHECK-NEXT: %[[Y:.*]] = weft.launch @{{.*}}(%[[P]]) {{.*}} -> tensor<34x9xf32>
+// CHECK-NEXT: return %[[Y]]
+func.func @turned_pad(%x: tensor<8x32xf32>, %v: tensor<f32>) -> tensor<34x9xf32> {
+  %0 = weft.pad %x, %v low [1, 1] interior [0, 0] : tensor<8x32xf32>, tensor<f32> -> tensor<9x34xf32>
+  %1 = weft.transpose %0 [1, 0] : tensor<9x34xf32> -> tensor<34x9xf32>
+  %2 = weft.exp %1 : tensor<34x9xf32>
+  return %2 : tensor<34x9xf32>
+}
+
 // Updates that read x elsewhere are computed before.
 // CHECK-LABEL: func.func @update_from_itself(
 // CHECK-NEXT: %[[V:.*]] = weft.launch @{{.*}}(%{{.*}}) {{.*}} -> tensor<8xf32>

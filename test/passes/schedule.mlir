@@ -64,12 +64,26 @@ weft.kernel @doubles(%a: tensor<?x?xf64, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf6
 
 // One row: the right operand is read where it is, a few lines at a time, by all columns.
 // CHECK-LABEL: weft.kernel @one_row(
-// WIDE-SAME: rows = 1, columns = 4, depth = 8, pack_lhs = true>
-// NARROW-SAME: rows = 1, columns = 4, depth = 8, pack_lhs = true>
+// WIDE-SAME: rows = 1, columns = 4, depth = 4, pack_lhs = true>
+// NARROW-SAME: rows = 1, columns = 4, depth = 4, pack_lhs = true>
 weft.kernel @one_row(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32, #weft.sizes<[1, 2]>>)
     -> tensor<?x?xf32, #weft.sizes<[0, 2]>> {
   %0 = weft.matmul %a, %b : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[1, 2]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
   weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 2]>>
+}
+
+// A weight that is the same in most calls is copied once, also for few rows, and the copy is read.
+// CHECK-LABEL: weft.kernel @kept_linear_layer(
+// WIDE-SAME: rows = 1, columns = 4, depth = 1024, pack_lhs = true, pack_rhs = true, direct_rows = 0>
+// NARROW-SAME: rows = 1, columns = 4, depth = 1024, pack_lhs = true, pack_rhs = true, direct_rows = 0>
+weft.kernel @kept_linear_layer(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32, #weft.sizes<[2, 1]>>)
+    -> tensor<?x?xf32, #weft.sizes<[0, 2]>> {
+  %0 = weft.matmul %a, %b {transpose_rhs = true} : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[2, 1]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
+  weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 2]>>
+}
+func.func @calls_kept_linear_layer(%x: tensor<1x512xf32>, %w: tensor<640x512xf32> {weft.hidden}) -> tensor<1x640xf32> {
+  %0 = weft.launch @kept_linear_layer(%x, %w) sizes [1, 512, 640] : (tensor<1x512xf32>, tensor<640x512xf32>) -> tensor<1x640xf32>
+  return %0 : tensor<1x640xf32>
 }
 
 // Where the depth runs along memory, blocks of columns are turned in the cache.

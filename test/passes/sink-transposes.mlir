@@ -57,3 +57,26 @@ func.func @sum(%x: tensor<2x3x4xf32>) -> tensor<2xf32> {
   %1 = weft.sum %0 [0, 2] : tensor<4x2x3xf32> -> tensor<2xf32>
   return %1 : tensor<2xf32>
 }
+
+// A pad is made before, in the order that the operand has.
+// CHECK-LABEL: func.func @pad(
+// CHECK-SAME: %[[X:.*]]: tensor<2x3x5x7xf32>, %[[V:.*]]: tensor<f32>
+// CHECK-NEXT: %[[P:.*]] = weft.pad %[[X]], %[[V]] low [0, 0, 1, 2] interior [0, 0, 0, 1] : {{.*}} -> tensor<2x3x7x16xf32>
+// CHECK-NEXT: %[[Y:.*]] = weft.transpose %[[P]] [0, 2, 3, 1] : tensor<2x3x7x16xf32> -> tensor<2x7x16x3xf32>
+// CHECK-NEXT: return %[[Y]]
+func.func @pad(%x: tensor<2x3x5x7xf32>, %v: tensor<f32>) -> tensor<2x7x16x3xf32> {
+  %0 = weft.transpose %x [0, 2, 3, 1] : tensor<2x3x5x7xf32> -> tensor<2x5x7x3xf32>
+  %1 = weft.pad %0, %v low [0, 1, 2, 0] interior [0, 0, 1, 0] : tensor<2x5x7x3xf32>, tensor<f32> -> tensor<2x7x16x3xf32>
+  return %1 : tensor<2x7x16x3xf32>
+}
+
+// Not if the transpose is read otherwise, too: there would be two.
+// CHECK-LABEL: func.func @pad_of_shared(
+// CHECK: weft.transpose
+// CHECK: weft.pad
+// CHECK-NOT: weft.transpose
+func.func @pad_of_shared(%x: tensor<2x3xf32>, %v: tensor<f32>) -> (tensor<3x2xf32>, tensor<4x2xf32>) {
+  %0 = weft.transpose %x [1, 0] : tensor<2x3xf32> -> tensor<3x2xf32>
+  %1 = weft.pad %0, %v low [1, 0] interior [0, 0] : tensor<3x2xf32>, tensor<f32> -> tensor<4x2xf32>
+  return %0, %1 : tensor<3x2xf32>, tensor<4x2xf32>
+}

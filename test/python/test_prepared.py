@@ -160,14 +160,36 @@ def test_memory_that_others_may_write_is_never_prepared() -> None:
     assert counts()[2] < kept
 
 
+def test_only_kept_memory_is_packed_for_a_few_rows() -> None:
+    """A copy at each call would cost more than reading the weight where it is."""
+    array = np.random.default_rng(0).standard_normal((256, 512), np.float32)
+    x = weft.asarray(np.ones((1, 512), np.float32))
+    shared, own = weft.asarray(array), weft.asarray(array, copy=True)
+    reads, packs = weft.jit(lambda x: x @ shared.T), weft.jit(lambda x: x @ own.T)
+    assert "pack_rhs" not in reads.lower(x).ir("kernels")
+    assert "pack_rhs = true, direct_rows = 0" in packs.lower(x).ir("kernels")
+    first = packs(x)
+    assert weft.stats()["prepared_bytes"] >= array.nbytes
+    for _ in range(2):
+        assert same(reads(x), first)
+        assert same(packs(x), first)
+    array *= 2
+    assert same(reads(x), first * 2)
+
+
 def test_sizes_share_what_they_prepare() -> None:
     model = nn.Linear(64, 64)
     f = weft.jit(lambda x: model(x))
     f(weft.ones((100, 64)))
     before = counts()
-    for rows in (1, 7, 90, 130):
+    for rows in (40, 90, 130):
         assert same(f(weft.ones((rows, 64))), model(weft.ones((rows, 64))))
     assert counts()[::2] == before[::2]
+    # A few rows read it in another order: one more copy, or two.
+    for rows in (1, 2, 3, 4, 7, 16):
+        assert same(f(weft.ones((rows, 64))), model(weft.ones((rows, 64))))
+    assert counts()[2] - before[2] <= 2 * model.weight.numpy().nbytes
+    before = counts()
     # So do the steps of a loop that reads the weight again and again; another kernel has its own.
     h = weft.jit(lambda x: weft.tanh(model(weft.tanh(model(weft.tanh(model(x)))))))
     h(weft.ones((100, 64)))

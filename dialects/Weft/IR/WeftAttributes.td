@@ -131,6 +131,9 @@ def Weft_ContractionScheduleAttr : Weft_Schedule<"Contraction", "contraction"> {
     - `vector_lhs`: vectors run along the batch, as groups of one channel allow; there is one column.
     - `row_stride`: the distance of the left operand's rows, in elements, if it is fixed; 0: it is
       computed from the sizes.
+    - `direct_rows`: with at most so many rows in a call, `pack_rhs` copies nothing, and the right
+      operand is read where it is, if its columns are neighbours and fill whole blocks: too few
+      would read the copy. 0: it is always copied, as where the copy outlives the call.
   }];
   let parameters = (ins
     "int64_t":$lanes, "int64_t":$rows, "int64_t":$columns,
@@ -140,7 +143,8 @@ def Weft_ContractionScheduleAttr : Weft_Schedule<"Contraction", "contraction"> {
     DefaultValuedParameter<"int64_t", "0">:$pack_block,
     DefaultValuedParameter<"int64_t", "1">:$outer_rows,
     DefaultValuedParameter<"bool", "false">:$vector_lhs,
-    DefaultValuedParameter<"int64_t", "0">:$row_stride);
+    DefaultValuedParameter<"int64_t", "0">:$row_stride,
+    DefaultValuedParameter<"int64_t", "64">:$direct_rows);
 }
 
 def Weft_BlockContractionScheduleAttr : Weft_Schedule<"BlockContraction", "block_contraction"> {
