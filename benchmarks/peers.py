@@ -64,8 +64,8 @@ def onnxruntime_call(path: str, feed: dict, threads: int) -> Callable[[], object
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    return lambda: session.run(None, feed)[0]
+    network = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return lambda: network.run(None, feed)[0]
 
 
 def openvino_call(path: str, feed: dict, threads: int) -> Callable[[], object]:

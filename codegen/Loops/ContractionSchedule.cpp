@@ -9,6 +9,7 @@
 #include "codegen/Templates/SharedChoices.h"
 #include "dialects/Weft/IR/ContractionLoops.h"
 #include "passes/plan/PlanSteps.h"
+#include "passes/plan/ValueMemory.h"
 #include "llvm/ADT/bit.h"
 
 using namespace mlir;
@@ -158,10 +159,14 @@ private:
       columns *= 2;
   }
 
-  /// True if the right operand is the same tensor in most calls, so that it is copied once.
+  /// True if the right operand is the same tensor in most calls, so that it is copied once. A
+  /// constant is one of a compiled object, which keeps no copies between calls.
   bool isRightKept() const {
     auto right = dyn_cast<BlockArgument>(op->getOperand(1));
-    return launch && right && isKept(LaunchOp(launch).getInputs()[right.getArgNumber()]);
+    if (!launch || !right)
+      return false;
+    Value given = LaunchOp(launch).getInputs()[right.getArgNumber()];
+    return isKept(given) && !withoutReshapes(given).getDefiningOp<ConstantOp>();
   }
 
   void chooseImage() {
