@@ -403,7 +403,8 @@ def set_item(x: Tensor, key: object, value: object) -> None:
             "exporting; use weft.where, or weft.scatter_add",
         )
     replacement = in_dtype_of(x, value)
-    if _set_by_mask(x, items, replacement):
+    has_arrays = any(isinstance(item, _Array) for item in items)
+    if has_arrays and _set_by_mask(x, items, replacement):
         return
     selection = _selection(x, _known_masks_as_positions(x, items))
     if not selection.arrays:
