@@ -67,10 +67,11 @@ def test_fixed_sizes_come_from_example_arrays() -> None:
 def test_new_sizes_compile_no_kernels() -> None:
     program = PROGRAMS["perceptron"]()
     exported = weft.export(program.function, *program.specs)
-    exported(*program.inputs(4))
-    exported(*program.inputs(5))
+    # Some of each bucket of rows.
+    for size in (1, 2, 3, 10, 40):
+        exported(*program.inputs(size))
     before = weft.stats()
-    for size in (6, 33, 120):
+    for size in (4, 6, 16, 33, 120):
         exported(*program.inputs(size))
     after = weft.stats()
     for counter in ("kernels_compiled", "disk_cache_hits"):
