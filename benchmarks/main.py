@@ -18,6 +18,7 @@ from pathlib import Path
 
 import lengths
 import peers
+import schedules
 from harness import Row
 from processes import FOLDER, PROBES, MeasurementError, measured_rows, probed_row
 from report import comparison, table, verdict
@@ -83,6 +84,11 @@ def _arguments() -> argparse.Namespace:
         nargs="*",
         help="measure compile time against the length of programs (of these shapes; default: all)",
     )
+    add(
+        "--schedules",
+        action="store_true",
+        help="measure all schedules of well-known contractions beside those that Weft chooses",
+    )
     arguments = parser.parse_args()
     for option in ("rounds", "threads"):
         if (value := getattr(arguments, option)) is not None and value < 1:
@@ -141,6 +147,8 @@ def main() -> int:
     console = Console(width=None if sys.stdout.isatty() else 160)
     if arguments.lengths is not None:
         return 0 if lengths.run(console, arguments.lengths) else 1
+    if arguments.schedules:
+        return 0 if schedules.run(console, arguments.threads or 1) else 1
     console.print(f"{_processor()}, {MACHINE_CORES} cores, load {os.getloadavg()[0]:.1f}")
     for line in peers.missing():
         console.print(line)

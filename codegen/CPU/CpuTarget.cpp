@@ -12,6 +12,7 @@
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/Triple.h"
+#include <thread>
 
 namespace weft {
 
@@ -35,6 +36,14 @@ static void setRegisters(CpuTarget &target, bool avx512, bool avx) {
   target.registerBytes = avx512 ? 64 : avx ? 32 : 16;
 }
 
+/// Cores with registers of 16 bytes deliver as many registers from a cache, not as many bytes.
+static CoreFacts coreOf(const CpuTarget &target) {
+  CoreFacts core;
+  if (target.registerBytes <= 16)
+    core.level2Bytes = 16;
+  return core;
+}
+
 const CpuTarget &CpuTarget::host() {
   static const CpuTarget target = [] {
     CpuTarget host;
@@ -56,6 +65,8 @@ const CpuTarget &CpuTarget::host() {
     else
       host.vectorRegisters = 32, host.registerBytes = 16;
     host.caches = readCacheSizes();
+    host.core = coreOf(host);
+    host.cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
     return host;
   }();
   return target;
@@ -99,6 +110,7 @@ static llvm::StringMap<CpuTarget> makeNamedTargets() {
     target.vectorRegisters = known.vectorRegisters;
     target.registerBytes = known.registerBytes;
     target.caches = usualCaches;
+    target.core = coreOf(target);
   }
   return targets;
 }

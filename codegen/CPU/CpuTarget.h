@@ -14,6 +14,16 @@ class TargetMachine;
 
 namespace weft {
 
+/// What a core does in a cycle, on vectors as wide as a register, and how many bytes reach it from
+/// each level of its memory: usual numbers of the kind, by which schedules are compared.
+struct CoreFacts {
+  double multiplyAdds = 2, loads = 2, instructions = 5;
+  /// Cycles from a fused multiply-add to the next that adds to its result.
+  double latency = 4.5;
+  double level2Bytes = 24, level3Bytes = 16, memoryBytes = 5;
+  double gigahertz = 3;
+};
+
 /// A processor, and what templates know of it.
 class CpuTarget final : public Target {
 public:
@@ -27,6 +37,9 @@ public:
   int64_t registerBytes = 32;
   /// Those of this machine, or what processors of the kind have at least.
   CacheSizes caches;
+  CoreFacts core;
+  /// How many there are, or what machines with such processors have at least.
+  int cores = 4;
 
   /// The machine this runs on.
   static const CpuTarget &host();

@@ -17,51 +17,34 @@
 // With a depth blocked, unfinished tiles rest in a temporary buffer. A finished tile goes through a
 // helper that computes what follows the contraction and stores the results.
 #include "codegen/Loops/Contraction.h"
+#include "codegen/Loops/ContractionBlocking.h"
 
 using namespace mlir;
 
 namespace weft {
 
-/// Tiles of rows in a block, which share the columns while those are in the cache.
-static constexpr int64_t manyTiles = 8;
-/// The same where the right operand is read where it is, for at most 16 rows.
-static constexpr int64_t fewTiles = 3;
-/// The same where a block of columns is copied for all rows: up to the 49 pixels of a small image.
-static constexpr int64_t sharingTiles = 9;
-/// Tiles of no more rows are chosen where they are all that there are.
-static constexpr int64_t lowTile = 4;
-/// Columns are divided among tasks until there are about this many: enough for the threads to end
-/// together, few enough to use a packed left operand for many columns.
-static constexpr int64_t wantedTasks = 16;
-/// The same where the right operand is read where it is by few rows: tasks read long runs of it.
-static constexpr int64_t wantedRuns = 4;
 static constexpr int64_t packedDepth = 64;
 /// How far ahead of the micro-kernel kept panels are asked for: what it computes meanwhile takes
 /// about as long as memory does.
 static constexpr int64_t prefetchedBytes = 2048;
 
 ContractionTemplate::ContractionTemplate(KernelEmitter &emitter)
-    : ContractionPacking(emitter, emitter.schedule<ContractionScheduleAttr>().getColumns() *
-                                      emitter.laneCount()),
+    : ContractionPacking(
+          emitter,
+          emitter.schedule<ContractionScheduleAttr>().getColumns() * emitter.laneCount(),
+          emitter.schedule<ContractionScheduleAttr>().getSteps()),
       schedule(emitter.schedule<ContractionScheduleAttr>()),
-      tileRows(schedule.getRows()),
-      elementBytes(std::max(1u, accumulatorType.getIntOrFloatBitWidth() / 8)) {}
+      tileRows(schedule.getRows()) {}
+
+static int64_t bytesOf(Type type) { return std::max(1u, type.getIntOrFloatBitWidth() / 8); }
 
 //===----------------------------------------------------------------------===//
 // Sizes
 //===----------------------------------------------------------------------===//
 
-int64_t ContractionTemplate::tilesInBlock() const {
-  if (!schedule.getPackLhs() || schedule.getPackRhs())
-    return manyTiles;
-  if (tileRows <= lowTile)
-    return 1;
-  return schedule.getPackBlock() ? sharingTiles : fewTiles;
-}
-
 /// Rows of a block, and those of a last one that starts earlier.
 int64_t ContractionTemplate::mostRowsInBlock() const {
-  return (tilesInBlock() + (tileRows > 1 ? 1 : 0)) * tileRows;
+  return (tilesInBlock(schedule) + (tileRows > 1 ? 1 : 0)) * tileRows;
 }
 
 Value ContractionTemplate::columnBlocks() {
@@ -69,7 +52,7 @@ Value ContractionTemplate::columnBlocks() {
 }
 
 Value ContractionTemplate::rowBlocks() {
-  return emitter.ceilDivideIndex(sizeOf(rows.back()), tilesInBlock() * tileRows);
+  return emitter.ceilDivideIndex(sizeOf(rows.back()), tilesInBlock(schedule) * tileRows);
 }
 
 Value ContractionTemplate::outerBlocks() {
@@ -80,14 +63,10 @@ Value ContractionTemplate::rowTasks() {
   return emitter.multiplyIndex(emitter.multiplyIndex(sizeOf(batch), outerBlocks()), rowBlocks());
 }
 
-bool ContractionTemplate::readsRuns() const {
-  return schedule.getPackLhs() && !schedule.getPackRhs() && !schedule.getPackBlock();
-}
-
 Value ContractionTemplate::columnBlocksInGroup() {
   Value one = emitter.index(1), rowCount = emitter.maximumIndex(rowTasks(), one);
   Value blocks = emitter.maximumIndex(columnBlocks(), one);
-  int64_t wanted = readsRuns() ? wantedRuns : wantedTasks;
+  int64_t wanted = wantedTasks(schedule);
   Value groups =
       emitter.divideIndex(emitter.addIndex(rowCount, emitter.index(wanted - 1)), rowCount);
   groups = emitter.minimumIndex(groups, blocks);
@@ -117,7 +96,7 @@ Value ContractionTemplate::depthBlocks() {
 Value ContractionTemplate::readsRhsDirectly() {
   Type dtype = getElementTypeOrSelf(op->getOperand(1));
   if (schedule.getDirectRows() == 0 || !columns.front().strides[Contraction::Rhs].isOne() ||
-      KernelEmitter::storedType(dtype) != accumulatorType)
+      schedule.getSteps() > 1 || KernelEmitter::storedType(dtype) != format.sum)
     return {};
   OpBuilder &builder = emitter.builder();
   Value rest = emitter.remainderIndex(sizeOf(columns.front()), emitter.index(tileColumns));
@@ -137,9 +116,10 @@ Value ContractionTemplate::unlessDirect(Value amount) {
 
 void ContractionTemplate::addPackStage() {
   packedRhs = emitter.addTemporary([*this]() mutable {
-    Value elements =
-        emitter.multiplyIndex(emitter.multiplyIndex(sizeOf(batch), columnBlocks()), sizeOf(depth));
-    return unlessDirect(emitter.multiplyIndex(elements, emitter.index(tileColumns * elementBytes)));
+    Value lines =
+        emitter.multiplyIndex(emitter.multiplyIndex(sizeOf(batch), columnBlocks()), depthSteps());
+    int64_t lineBytes = tileColumns * format.steps * bytesOf(format.packed);
+    return unlessDirect(emitter.multiplyIndex(lines, emitter.index(lineBytes)));
   });
   auto tasks = [*this]() mutable {
     Value chunks = emitter.ceilDivideIndex(sizeOf(depth), packedDepth);
@@ -159,9 +139,11 @@ void ContractionTemplate::emitPack(Value task) {
   Value low = emitter.multiplyIndex(parts[2], emitter.index(packedDepth));
   Value high = emitter.minimumIndex(emitter.addIndex(low, emitter.index(packedDepth)), total);
   Value first = emitter.multiplyIndex(parts[1], emitter.index(tileColumns));
-  Value line = emitter.addIndex(emitter.multiplyIndex(panel, total), low);
-  Value target = emitter.offset(emitter.buffer(*packedRhs), accumulatorType,
-                                emitter.multiplyIndex(line, emitter.index(tileColumns)));
+  Value line = emitter.addIndex(emitter.multiplyIndex(panel, depthSteps()),
+                                format.stepsIn(emitter, low));
+  Value target =
+      emitter.offset(emitter.buffer(*packedRhs), format.packed,
+                     emitter.multiplyIndex(line, emitter.index(tileColumns * format.steps)));
   packColumns(target, first, low, high);
 }
 
@@ -177,18 +159,18 @@ void ContractionTemplate::addMainStage() {
   auto tasks = [*this]() mutable { return emitter.multiplyIndex(rowTasks(), columnGroups()); };
   emitter.addStage(tasks, [&](Value begin, Value end) {
     finishName = finish;
-    scratchTile = emitter.allocate(accumulatorType, tileRows * tileColumns);
+    scratchTile = emitter.allocate(format.sum, tileRows * tileColumns);
     if (schedule.getPackLhs()) {
       packedLhs = {{},
                    mostRowsInBlock(),
                    schedule.getDepth(),
                    lanes,
-                   rows.back().strides[Contraction::Lhs].isOne()};
-      packedLhs.pointer = emitter.allocate(accumulatorType, packedLhs.elements());
+                   format.steps == 1 && rows.back().strides[Contraction::Lhs].isOne()};
+      packedLhs.pointer = emitter.allocate(format.packed, packedLhs.elements());
     }
     if (schedule.getPackBlock())
-      packedBlock = emitter.allocate(accumulatorType, schedule.getPackBlock() * tileColumns);
-    readsRuns() ? emitRuns(begin, end) : emitTasks(begin, end);
+      packedBlock = emitter.allocate(format.packed, schedule.getPackBlock() * tileColumns);
+    readsRuns(schedule) ? emitRuns(begin, end) : emitTasks(begin, end);
   });
 }
 
@@ -199,7 +181,7 @@ void ContractionTemplate::addUnfinished() {
     Value blocks = emitter.multiplyIndex(sizeOf(batch), sizeOf(outerRows()));
     blocks = emitter.multiplyIndex(emitter.multiplyIndex(blocks, rowBlocks()), columnBlocks());
     Value bytes = emitter.multiplyIndex(
-        blocks, emitter.index(mostRowsInBlock() * tileColumns * elementBytes));
+        blocks, emitter.index(mostRowsInBlock() * tileColumns * bytesOf(format.sum)));
     Value isBlocked = emitter.isLess(emitter.index(1), depthBlocks());
     return arith::SelectOp::create(emitter.builder(), emitter.location(), isBlocked, bytes,
                                    emitter.index(0));
@@ -241,7 +223,7 @@ void ContractionTemplate::emitBlock(Value batchNumber, Value outerBlock, Value r
   at.outerHigh =
       emitter.minimumIndex(emitter.addIndex(at.outerLow, outerInBlock), sizeOf(outerRows()));
   at.rowBlock = rowBlock;
-  Value rowCount = sizeOf(rows.back()), blockRows = emitter.index(tilesInBlock() * tileRows);
+  Value rowCount = sizeOf(rows.back()), blockRows = emitter.index(tilesInBlock(schedule) * tileRows);
   Value low = emitter.multiplyIndex(rowBlock, blockRows);
   Value whole = emitter.maximumIndex(emitter.subtractIndex(rowCount, emitter.index(tileRows)),
                                      emitter.index(0));
@@ -292,11 +274,7 @@ Value ContractionTemplate::baseOf(Contraction::Operand operand, Value batchNumbe
 
 void ContractionTemplate::emitTiles(const Task &at) {
   Value count = emitter.subtractIndex(at.high, at.low);
-  // Packed rows repeat the last one, so that a whole tile can always be read.
-  SmallVector<int64_t> heights{tileRows};
-  for (int64_t height : {4, 1})
-    if (height < tileRows && !schedule.getPackLhs())
-      heights.push_back(height);
+  SmallVector<int64_t, 3> heights = tileHeights(schedule, rows.size() == 1 && depth.size() == 1);
   // The first height that fits; with the smallest everything does.
   Value isOpen = arith::ConstantIntOp::create(emitter.builder(), emitter.location(), 1, 1);
   OpBuilder &builder = emitter.builder();
@@ -321,7 +299,8 @@ void ContractionTemplate::emitTiles(const Task &at) {
 /// Emits the tile of `height` rows from `row`, whose rows before `next` were finished before.
 void ContractionTemplate::emitTile(const Task &at, int64_t height, Value row, Value next) {
   OpBuilder &builder = emitter.builder();
-  MicroKernel kernel(emitter, op, MicroKernel::Kind::Broadcast, height, tileColumns / lanes);
+  auto kind = format.steps > 1 ? MicroKernel::Kind::Dot : MicroKernel::Kind::Broadcast;
+  MicroKernel kernel(emitter, op, kind, format, height, tileColumns / lanes);
   Value tile = tileAddress(at, next);
   Value isLater = unfinished ? emitter.isLess(emitter.index(0), at.depthBlock) : Value();
   SmallVector<Value> outer;
@@ -341,7 +320,7 @@ Value ContractionTemplate::tileAddress(const Task &at, Value next) {
   block = emitter.addIndex(emitter.multiplyIndex(block, columnBlocks()), at.columnBlock);
   Value line = emitter.addIndex(emitter.multiplyIndex(block, emitter.index(mostRowsInBlock())),
                                 emitter.subtractIndex(next, at.low));
-  Value resting = emitter.offset(emitter.buffer(*unfinished), accumulatorType,
+  Value resting = emitter.offset(emitter.buffer(*unfinished), format.sum,
                                  emitter.multiplyIndex(line, emitter.index(tileColumns)));
   Value isBlocked = emitter.isLess(emitter.index(1), depthBlocks());
   return arith::SelectOp::create(emitter.builder(), emitter.location(), isBlocked, resting,
@@ -365,8 +344,8 @@ SmallVector<Value> ContractionTemplate::emitDepthLoop(const Task &at, MicroKerne
   Value low = level == 0 ? at.depthLow : emitter.index(0);
   Value high = level == 0 ? at.depthHigh : sizeOf(depth[level]);
   if (level + 1 == depth.size())
-    return kernel.run(lhsReader(at, height, row, outer), rhsReader(at, outer), low, high,
-                      accumulators);
+    return kernel.run(lhsReader(at, height, row, outer), rhsReader(at, outer),
+                      format.stepsIn(emitter, low), format.stepsIn(emitter, high), accumulators);
   return emitter.loop(low, high, 1, accumulators, [&](Value position, ValueRange carried) {
     outer.push_back(position);
     SmallVector<Value> results = emitDepthLoop(at, kernel, height, row, outer, carried);
@@ -387,10 +366,11 @@ OperandReader ContractionTemplate::lhsReader(const Task &at, int64_t height, Val
     bool byRows = packedLhs.areNeighbours;
     Value stride = emitter.index(packedLhs.stride()), one = emitter.index(1);
     rowStride = byRows ? one : stride;
-    reader.depthStride = byRows ? stride : one;
+    reader.depthStride = byRows ? stride : emitter.index(format.steps);
     start = emitter.multiplyIndex(emitter.subtractIndex(row, at.low), rowStride);
-    start = emitter.subtractIndex(start, emitter.multiplyIndex(at.depthLow, reader.depthStride));
-    reader.dtype = accumulatorType;
+    start = emitter.subtractIndex(start,
+                                  emitter.multiplyIndex(at.depthLow, byRows ? stride : one));
+    reader.dtype = format.packed;
     reader.pointer = packedLhs.pointer;
   } else {
     reader.dtype = getElementTypeOrSelf(op->getOperand(0));
@@ -409,6 +389,9 @@ OperandReader ContractionTemplate::lhsReader(const Task &at, int64_t height, Val
   return reader;
 }
 
+/// How many steps all depth loops have.
+Value ContractionTemplate::depthSteps() { return format.stepsIn(emitter, sizeOf(depth)); }
+
 /// `start` continued by positions in all depth loops but the innermost, in row-major order.
 Value ContractionTemplate::linearDepth(Value start, ArrayRef<Value> outer) {
   for (auto [level, loop] : llvm::enumerate(depth)) {
@@ -420,22 +403,25 @@ Value ContractionTemplate::linearDepth(Value start, ArrayRef<Value> outer) {
 }
 
 OperandReader ContractionTemplate::rhsReader(const Task &at, ArrayRef<Value> outer) {
-  Value stride = emitter.index(tileColumns), line, buffer;
+  Value stride = emitter.index(tileColumns * format.steps), line, buffer;
   if (schedule.getPackBlock()) {
     buffer = packedBlock;
+    Value before = emitter.multiplyIndex(at.depthLow, innerDepth());
     line = emitter.subtractIndex(linearDepth(emitter.index(0), outer),
-                                 emitter.multiplyIndex(at.depthLow, innerDepth()));
+                                 format.stepsIn(emitter, before));
   } else if (packedRhs) {
     buffer = emitter.buffer(*packedRhs);
-    line = linearDepth(
-        emitter.addIndex(emitter.multiplyIndex(at.batch, columnBlocks()), at.columnBlock), outer);
+    Value panel =
+        emitter.addIndex(emitter.multiplyIndex(at.batch, columnBlocks()), at.columnBlock);
+    // A step of several depths has one depth loop.
+    line = format.steps > 1 ? emitter.multiplyIndex(panel, depthSteps()) : linearDepth(panel, outer);
   } else {
     return directRhsReader(at, outer);
   }
-  OperandReader packed{emitter.offset(buffer, accumulatorType, emitter.multiplyIndex(line, stride)),
+  OperandReader packed{emitter.offset(buffer, format.packed, emitter.multiplyIndex(line, stride)),
                        {},
                        stride,
-                       accumulatorType};
+                       format.packed};
   // What outlives calls is in memory, not in the cache. One row reads it faster than it computes.
   if (packedRhs && schedule.getDirectRows() == 0 && tileRows > 1)
     packed.prefetchBytes = prefetchedBytes;
@@ -449,7 +435,7 @@ OperandReader ContractionTemplate::rhsReader(const Task &at, ArrayRef<Value> out
   return {choose(other.pointer, packed.pointer),
           {},
           choose(other.depthStride, packed.depthStride),
-          accumulatorType};
+          format.packed};
 }
 
 /// A last block of columns that is not whole starts earlier.
@@ -476,6 +462,15 @@ OperandReader ContractionTemplate::directRhsReader(const Task &at, ArrayRef<Valu
 // Finished tiles
 //===----------------------------------------------------------------------===//
 
+/// A sum as an element of the result.
+Value ContractionTemplate::rounded(Value sum) {
+  Type computed = emitter.computeType(op->getResult(0));
+  if (format.sum != computed)
+    sum = arith::TruncIOp::create(emitter.builder(), emitter.location(),
+                                  VectorType::get({lanes}, computed), sum);
+  return emitter.roundTo(sum, getElementTypeOrSelf(op->getResult(0)));
+}
+
 /// Computes the kernel's results for lines of a tile: (batch, outer row, row of line 0, first line,
 /// end of the lines, first column of the tile, first column to finish).
 void ContractionTemplate::emitFinish(Value tile, ValueRange at) {
@@ -490,10 +485,8 @@ void ContractionTemplate::emitFinish(Value tile, ValueRange at) {
     emitter.vectorLoop(low, high, [&](Value column) {
       setLoop(columns.front(), column, 1);
       Value place = emitter.addIndex(start, emitter.subtractIndex(column, tileColumn));
-      Value sum =
-          emitter.loadVector(emitter.offset(tile, accumulatorType, place), accumulatorType, lanes);
-      emitter.override(op->getResult(0),
-                       emitter.roundTo(sum, getElementTypeOrSelf(op->getResult(0))));
+      Value sum = emitter.loadVector(emitter.offset(tile, format.sum, place), format.sum, lanes);
+      emitter.override(op->getResult(0), rounded(sum));
       emitter.storeResults(indicesIn(Contraction::Result));
     });
   });

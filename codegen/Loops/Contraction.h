@@ -36,9 +36,6 @@ private:
   mlir::Value columnBlocksInGroup();
   mlir::Value columnGroups();
   mlir::Value depthBlocks();
-  /// True if the right operand is read where it is, along runs of memory, by few rows.
-  bool readsRuns() const;
-  int64_t tilesInBlock() const;
   int64_t mostRowsInBlock() const;
 
   mlir::Value readsRhsDirectly();
@@ -66,10 +63,12 @@ private:
   OperandReader directRhsReader(const Task &at, llvm::ArrayRef<mlir::Value> outer);
   mlir::Value firstColumn(mlir::Value column);
   mlir::Value linearDepth(mlir::Value start, llvm::ArrayRef<mlir::Value> outer);
+  mlir::Value depthSteps();
+  mlir::Value rounded(mlir::Value sum);
   void emitFinish(mlir::Value tile, mlir::ValueRange at);
 
   ContractionScheduleAttr schedule;
-  int64_t tileRows, elementBytes;
+  int64_t tileRows;
   std::optional<unsigned> packedRhs, unfinished;
   std::string finishName;
   mlir::Value scratchTile, packedBlock;

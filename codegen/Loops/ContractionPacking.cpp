@@ -14,11 +14,22 @@ int64_t PackedRows::stride() const {
   return areNeighbours ? (mostRows + lanes - 1) / lanes * lanes : mostDepth + lanes;
 }
 
-ContractionPacking::ContractionPacking(KernelEmitter &emitter, int64_t tileColumns)
+ContractionPacking::ContractionPacking(KernelEmitter &emitter, int64_t tileColumns, int64_t steps)
     : ContractionNest(emitter),
       lanes(emitter.laneCount()),
       tileColumns(tileColumns),
-      accumulatorType(emitter.computeType(op->getResult(0))) {}
+      format(ContractionFormat::of(emitter, op, steps)) {}
+
+/// An integer may have more bits in a packed operand. Which they are does not matter: the result
+/// has no more than it had.
+Value ContractionPacking::toPacked(Value value) {
+  Type type = getElementTypeOrSelf(value);
+  if (type == format.packed)
+    return value;
+  auto vector = dyn_cast<VectorType>(value.getType());
+  Type wide = vector ? Type(VectorType::get(vector.getShape(), format.packed)) : format.packed;
+  return arith::ExtSIOp::create(emitter.builder(), emitter.location(), wide, value);
+}
 
 void ContractionPacking::packRows(const PackedRows &packed, Value batchNumber, Value low,
                                   Value high, Value depthLow, Value depthHigh) {
@@ -39,8 +50,16 @@ void ContractionPacking::packRows(const PackedRows &packed, Value batchNumber, V
       setLoop(inner, position, 1);
       Value value = emitter.splat(emitter.element(op->getOperand(0), indicesIn(Contraction::Lhs)));
       Value place = emitter.addIndex(start, emitter.subtractIndex(position, innerLow));
-      emitter.storeVector(value, emitter.offset(packed.pointer, accumulatorType, place));
+      emitter.storeVector(toPacked(value), emitter.offset(packed.pointer, format.packed, place));
     });
+    if (format.steps == 1)
+      return;
+    Value zero = arith::ConstantOp::create(emitter.builder(), emitter.location(),
+                                           emitter.builder().getZeroAttr(format.packed));
+    Value end = emitter.addIndex(start, emitter.subtractIndex(innerHigh, innerLow));
+    for (int64_t step = 1; step < format.steps; ++step)
+      emitter.storeVector(zero, emitter.offset(packed.pointer, format.packed,
+                                               emitter.addIndex(end, emitter.index(step - 1))));
   });
 }
 
@@ -49,6 +68,8 @@ bool ContractionPacking::depthIsRunOfMemory() const {
 }
 
 void ContractionPacking::packColumns(Value target, Value first, Value low, Value high) {
+  if (format.steps > 1)
+    return packSteps(target, first, low, high);
   Value rest = depthIsRunOfMemory() ? packSquares(target, first, low, high) : low;
   emitter.loop(rest, high, 1, [&](Value position) {
     setLoops(depth, position);
@@ -59,7 +80,7 @@ void ContractionPacking::packColumns(Value target, Value first, Value low, Value
 void ContractionPacking::packColumnBlock(Value target, Value base, Value first, Value low,
                                          Value high) {
   bool isRun = columns.front().strides[Contraction::Rhs].isOne();
-  if (!isRun || !isa<BlockArgument>(op->getOperand(1)))
+  if (!isRun || format.steps > 1 || !isa<BlockArgument>(op->getOperand(1)))
     return packColumns(target, first, emitter.multiplyIndex(low, innerDepth()),
                        emitter.multiplyIndex(high, innerDepth()));
   // One loop for each of the depth: a position is a sum, where packColumns divides for it.
@@ -131,12 +152,62 @@ void ContractionPacking::packLine(Value target, Value line, Value first) {
   });
 }
 
+/// The same with several depths in a step: a vector of columns at each of them, element by element
+/// in turn.
+void ContractionPacking::packSteps(Value target, Value first, Value low, Value high) {
+  bool isRun = columns.front().strides[Contraction::Rhs].isOne();
+  int64_t width = isRun ? lanes : 1;
+  Value count = sizeOf(columns.front()), last = emitter.subtractIndex(count, emitter.index(1));
+  Value lastDepth = emitter.subtractIndex(high, emitter.index(1));
+  Value steps = format.stepsIn(emitter, emitter.subtractIndex(high, low));
+  emitter.loop(emitter.index(0), steps, 1, [&](Value line) {
+    emitter.loop(emitter.index(0), emitter.index(tileColumns), width, [&](Value part) {
+      Value column = emitter.addIndex(first, part);
+      SmallVector<Value> parts;
+      for (int64_t step = 0; step < format.steps; ++step) {
+        Value position = emitter.addIndex(
+            low, emitter.addIndex(emitter.multiplyIndex(line, emitter.index(format.steps)),
+                                  emitter.index(step)));
+        setLoops(depth, emitter.minimumIndex(position, lastDepth));
+        Value value;
+        auto read = [&] {
+          setLoop(columns.front(), isRun ? column : emitter.minimumIndex(column, last), isRun);
+          value = emitter.element(op->getOperand(1), indicesIn(Contraction::Rhs));
+          value = toPacked(isRun ? emitter.splat(value) : value);
+        };
+        isRun ? emitter.withMask(emitter.lanesBelow(emitter.subtractIndex(count, column)), read)
+              : read();
+        OpBuilder &builder = emitter.builder();
+        Value zero = arith::ConstantOp::create(builder, emitter.location(),
+                                               builder.getZeroAttr(value.getType()));
+        parts.push_back(arith::SelectOp::create(builder, emitter.location(),
+                                                emitter.isLess(position, high), value, zero));
+      }
+      emitter.storeVector(interleave(parts), lineAddress(target, line, part));
+    });
+  });
+}
+
+/// The elements of vectors in turn: the first of each, the second of each. Scalars become a vector.
+Value ContractionPacking::interleave(ArrayRef<Value> vectors) {
+  OpBuilder &builder = emitter.builder();
+  if (!isa<VectorType>(vectors.front().getType()))
+    return vector::FromElementsOp::create(
+        builder, emitter.location(),
+        VectorType::get({static_cast<int64_t>(vectors.size())}, format.packed), vectors);
+  assert(vectors.size() == 2 && "steps are of two depths");
+  auto mask = llvm::map_to_vector(llvm::seq<int64_t>(0, 2 * lanes), [&](int64_t place) {
+    return place / 2 + (place % 2 ? lanes : 0);
+  });
+  return vector::ShuffleOp::create(builder, emitter.location(), vectors[0], vectors[1], mask);
+}
+
 /// Where the depth runs along memory, squares are loaded along it and turned in registers. Returns
 /// the depth from which on none fits.
 Value ContractionPacking::packSquares(Value target, Value first, Value low, Value high) {
   Value squares = emitter.divideIndex(emitter.subtractIndex(high, low), emitter.index(lanes));
   Value middle = emitter.addIndex(low, emitter.multiplyIndex(squares, emitter.index(lanes)));
-  int64_t width = std::min<int64_t>(lanes, accumulatorType.getIntOrFloatBitWidth() > 32 ? 4 : 8);
+  int64_t width = std::min<int64_t>(lanes, format.packed.getIntOrFloatBitWidth() > 32 ? 4 : 8);
   emitter.loop(emitter.index(0), emitter.index(tileColumns), width, [&](Value part) {
     emitter.loop(low, middle, lanes, [&](Value position) {
       packSquare(target, emitter.subtractIndex(position, low), position, first, part);
@@ -150,7 +221,7 @@ Value ContractionPacking::packSquares(Value target, Value first, Value low, Valu
 /// is not stored.
 void ContractionPacking::packSquare(Value target, Value line, Value position, Value first,
                                     Value part) {
-  int64_t width = std::min<int64_t>(lanes, accumulatorType.getIntOrFloatBitWidth() > 32 ? 4 : 8);
+  int64_t width = std::min<int64_t>(lanes, format.packed.getIntOrFloatBitWidth() > 32 ? 4 : 8);
   Value last = emitter.subtractIndex(sizeOf(columns.front()), emitter.index(1));
   SmallVector<Value> vectors;
   setLoop(depth.front(), position, 1);
@@ -176,7 +247,8 @@ void ContractionPacking::packSquare(Value target, Value line, Value position, Va
 
 Value ContractionPacking::lineAddress(Value target, Value line, Value part) {
   Value place = emitter.addIndex(emitter.multiplyIndex(line, emitter.index(tileColumns)), part);
-  return emitter.offset(target, accumulatorType, place);
+  return emitter.offset(target, format.packed,
+                        emitter.multiplyIndex(place, emitter.index(format.steps)));
 }
 
 } // namespace weft

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "codegen/Loops/ContractionNest.h"
+#include "codegen/Loops/MicroKernel.h"
 
 namespace weft {
 
@@ -19,14 +20,15 @@ struct PackedRows {
 /// Copies operands of the kernel's contraction.
 class ContractionPacking : protected ContractionNest {
 protected:
-  ContractionPacking(KernelEmitter &emitter, int64_t tileColumns);
+  ContractionPacking(KernelEmitter &emitter, int64_t tileColumns, int64_t steps);
 
   /// Copies rows [low, high) of `batch` at depths [depthLow, depthHigh). Rows beyond the last
-  /// repeat it.
+  /// repeat it; a last step that is not whole ends with zeros.
   void packRows(const PackedRows &packed, mlir::Value batchNumber, mlir::Value low,
                 mlir::Value high, mlir::Value depthLow, mlir::Value depthHigh);
   /// Copies the columns of a tile from `first` on, at depths [low, high) in row-major order of all
-  /// depth loops, to `target`: [depth][columns]. The batch loops are set.
+  /// depth loops, to `target`: [steps][columns][depths of a step]. The batch loops are set, and
+  /// `low` begins a step; a last one that is not whole ends with zeros.
   void packColumns(mlir::Value target, mlir::Value first, mlir::Value low, mlir::Value high);
   /// The same at depths [low, high) of the outermost depth loop, and all of the others. `base` is
   /// where the batch starts in the right operand, in elements.
@@ -36,7 +38,7 @@ protected:
   mlir::Value innerDepth();
 
   int64_t lanes, tileColumns;
-  mlir::Type accumulatorType;
+  ContractionFormat format;
 
 private:
   bool depthIsRunOfMemory() const;
@@ -44,6 +46,9 @@ private:
                  mlir::Value high, llvm::SmallVector<mlir::Value> &outer);
   void copyLine(mlir::Value target, mlir::Value line, mlir::Value start, mlir::Value first);
   void packLine(mlir::Value target, mlir::Value line, mlir::Value first);
+  mlir::Value toPacked(mlir::Value value);
+  void packSteps(mlir::Value target, mlir::Value first, mlir::Value low, mlir::Value high);
+  mlir::Value interleave(llvm::ArrayRef<mlir::Value> vectors);
   mlir::Value packSquares(mlir::Value target, mlir::Value first, mlir::Value low, mlir::Value high);
   void packSquare(mlir::Value target, mlir::Value line, mlir::Value position, mlir::Value first,
                   mlir::Value part);

@@ -5,15 +5,38 @@ using namespace mlir;
 
 namespace weft {
 
-MicroKernel::MicroKernel(KernelEmitter &emitter, Operation *op, Kind kind, int64_t rows,
-                         int64_t vectors)
+bool fitsDotProducts(Operation *contraction) {
+  constexpr unsigned mostBits = 16;
+  auto fits = [](Type type) {
+    auto integer = dyn_cast<IntegerType>(getElementTypeOrSelf(type));
+    return integer && integer.getWidth() > 1 && integer.getWidth() <= mostBits;
+  };
+  return llvm::all_of(contraction->getOperandTypes(), fits) &&
+         llvm::all_of(contraction->getResultTypes(), fits);
+}
+
+ContractionFormat ContractionFormat::of(KernelEmitter &emitter, Operation *contraction,
+                                        int64_t steps) {
+  Type computed = emitter.computeType(contraction->getResult(0));
+  if (steps == 1)
+    return {computed, computed};
+  return {emitter.builder().getI32Type(), emitter.builder().getI16Type(), steps};
+}
+
+Value ContractionFormat::stepsIn(KernelEmitter &emitter, Value depths) const {
+  return steps == 1 ? depths : emitter.ceilDivideIndex(depths, steps);
+}
+
+MicroKernel::MicroKernel(KernelEmitter &emitter, Operation *op, Kind kind, ContractionFormat format,
+                         int64_t rows, int64_t vectors)
     : emitter(emitter),
       op(op),
       kind(kind),
+      format(format),
       rows(rows),
       vectors(vectors),
       lanes(emitter.laneCount()),
-      accumulator(emitter.computeType(op->getResult(0))) {}
+      accumulator(format.sum) {}
 
 SmallVector<Value> MicroKernel::start(Value tile, Value isLater) {
   OpBuilder &builder = emitter.builder();
@@ -39,13 +62,16 @@ SmallVector<Value> MicroKernel::run(const OperandReader &left, const OperandRead
     Value rightStart = emitter.multiplyIndex(depth, right.depthStride);
     SmallVector<Value> columns, sums;
     for (int64_t v = 0; v < vectors; ++v)
-      columns.push_back(load(right, rightStart, emitter.index(v * lanes), lanes));
+      columns.push_back(
+          load(right, rightStart, emitter.index(v * lanes * format.steps), lanes * format.steps));
     if (right.prefetchBytes > 0)
       prefetch(right, rightStart);
     for (int64_t row = 0; row < rows; ++row) {
-      Value factor = emitter.splat(load(left, leftStart, left.rowOffsets[row], leftLanes));
+      Value factor = kind == Kind::Dot
+                         ? broadcastPair(left, leftStart, left.rowOffsets[row])
+                         : emitter.splat(load(left, leftStart, left.rowOffsets[row], leftLanes));
       for (int64_t v = 0; v < vectors; ++v)
-        sums.push_back(multiplyAdd(factor, columns[v], carried[row * vectors + v]));
+        sums.push_back(add(factor, columns[v], carried[row * vectors + v]));
     }
     return sums;
   });
@@ -75,12 +101,42 @@ void MicroKernel::prefetch(const OperandReader &reader, Value start) {
         /*rw=*/0, /*hint=*/3, /*cache=*/1);
 }
 
-Value MicroKernel::multiplyAdd(Value x, Value y, Value sum) {
+/// The pair of depths of a row, in all lanes.
+Value MicroKernel::broadcastPair(const OperandReader &reader, Value start, Value place) {
   OpBuilder &builder = emitter.builder();
+  Value address =
+      emitter.offset(emitter.offset(reader.pointer, format.packed, start), format.packed, place);
+  Value pair = emitter.splat(emitter.loadVector(address, format.sum, /*count=*/0));
+  auto type = VectorType::get({lanes * format.steps}, format.packed);
+  return vector::BitCastOp::create(builder, emitter.location(), type, pair);
+}
+
+Value MicroKernel::add(Value x, Value y, Value sum) {
+  OpBuilder &builder = emitter.builder();
+  if (kind == Kind::Dot)
+    return addPairs(x, y, sum);
   if (isa<FloatType>(accumulator))
     return math::FmaOp::create(builder, op->getLoc(), x, y, sum);
   Value product = arith::MulIOp::create(builder, op->getLoc(), x, y);
   return arith::AddIOp::create(builder, op->getLoc(), sum, product);
+}
+
+/// Written so that LLVM finds the instructions that multiply and add pairs.
+Value MicroKernel::addPairs(Value x, Value y, Value sum) {
+  OpBuilder &builder = emitter.builder();
+  Location location = op->getLoc();
+  auto wide = VectorType::get({lanes * format.steps}, format.sum);
+  Value products = arith::MulIOp::create(builder, location,
+                                         arith::ExtSIOp::create(builder, location, wide, x),
+                                         arith::ExtSIOp::create(builder, location, wide, y));
+  Value added;
+  for (int64_t step = 0; step < format.steps; ++step) {
+    auto mask = llvm::map_to_vector(llvm::seq<int64_t>(0, lanes),
+                                    [&](int64_t lane) { return lane * format.steps + step; });
+    Value part = vector::ShuffleOp::create(builder, location, products, products, mask);
+    added = added ? arith::AddIOp::create(builder, location, added, part) : part;
+  }
+  return arith::AddIOp::create(builder, location, sum, added);
 }
 
 } // namespace weft

@@ -6,7 +6,7 @@
 namespace weft {
 
 /// How an operand is read along the innermost depth loop: where depth 0 of the first row is, and
-/// the distances in elements.
+/// the distances in elements, those of the depth from step to step.
 struct OperandReader {
   mlir::Value pointer;
   llvm::SmallVector<mlir::Value> rowOffsets; // of the left operand
@@ -16,23 +16,43 @@ struct OperandReader {
   int64_t prefetchBytes = 0;
 };
 
-/// A register tile of rows x vectors, and the step that adds the products of one depth to it.
+/// What a contraction computes with: the type of its sums, that of elements of packed operands, and
+/// how many neighbouring depths of these are one step.
+struct ContractionFormat {
+  mlir::Type sum, packed;
+  int64_t steps = 1;
+
+  /// `steps` of the schedule may be 2 where `fitsDotProducts` says so.
+  static ContractionFormat of(KernelEmitter &emitter, mlir::Operation *contraction, int64_t steps);
+  /// How many steps there are in so many depths; the last may be padded with zeros.
+  mlir::Value stepsIn(KernelEmitter &emitter, mlir::Value depths) const;
+};
+
+/// True if products of the contraction's operands can be added two by two in 32 bits, and be cut to
+/// the result's bits: integers of at most 16 bits. Whatever wraps around does so modulo a power of
+/// two, so that the bits are those of any other order.
+bool fitsDotProducts(mlir::Operation *contraction);
+
+/// A register tile of rows x vectors, and the step that adds products to it.
 ///
 /// start: zeros, or what an earlier block of the depth left in memory.
-/// run:   for each depth in order, every element gets one fused multiply-add.
+/// run:   for each step in order, every element gets one fused multiply-add, or a dot product.
 /// drain: to memory, [rows][vectors][lanes].
 class MicroKernel {
 public:
   enum class Kind {
     /// The vectors are columns of the right operand; each row broadcasts an element of the left.
     Broadcast,
+    /// The same with vectors of pairs of depths: each row broadcasts a pair, and its dot products
+    /// with the pairs of the columns are added (pmaddwd and vpdpwssd of x86, which LLVM forms).
+    Dot,
     /// The one vector lies along the batch: each row loads a vector of the left operand, and all
     /// multiply it by the same vector of the right one.
     VectorLeft
   };
 
-  MicroKernel(KernelEmitter &emitter, mlir::Operation *op, Kind kind, int64_t rows,
-              int64_t vectors);
+  MicroKernel(KernelEmitter &emitter, mlir::Operation *op, Kind kind, ContractionFormat format,
+              int64_t rows, int64_t vectors);
 
   llvm::SmallVector<mlir::Value> start(mlir::Value tile = {}, mlir::Value isLater = {});
   llvm::SmallVector<mlir::Value> run(const OperandReader &left, const OperandReader &right,
@@ -44,11 +64,14 @@ private:
   mlir::Value load(const OperandReader &reader, mlir::Value start, mlir::Value place,
                    int64_t count);
   void prefetch(const OperandReader &reader, mlir::Value start);
-  mlir::Value multiplyAdd(mlir::Value x, mlir::Value y, mlir::Value sum);
+  mlir::Value broadcastPair(const OperandReader &reader, mlir::Value start, mlir::Value place);
+  mlir::Value add(mlir::Value x, mlir::Value y, mlir::Value sum);
+  mlir::Value addPairs(mlir::Value x, mlir::Value y, mlir::Value sum);
 
   KernelEmitter &emitter;
   mlir::Operation *op;
   Kind kind;
+  ContractionFormat format;
   int64_t rows, vectors, lanes;
   mlir::Type accumulator;
 };

@@ -13,7 +13,8 @@ namespace weft {
 VectorLeftTemplate::VectorLeftTemplate(KernelEmitter &emitter)
     : ContractionNest(emitter),
       tileRows(emitter.schedule<ContractionScheduleAttr>().getRows()),
-      kernel(emitter, op, MicroKernel::Kind::VectorLeft, tileRows, 1) {}
+      kernel(emitter, op, MicroKernel::Kind::VectorLeft,
+             ContractionFormat::of(emitter, op, /*steps=*/1), tileRows, 1) {}
 
 void VectorLeftTemplate::addStages() {
   auto tasks = [*this]() mutable {

@@ -35,7 +35,11 @@ public:
 
   ScheduleAttrInterface choose(KernelOp kernel, LaunchOp launch,
                                const CpuTarget &target) const override {
-    return chooseContraction(kernel, launch, target);
+    return rankContractions(kernel, launch, target).front().schedule;
+  }
+  SmallVector<ScheduleCandidate> candidates(KernelOp kernel, LaunchOp launch,
+                                            const CpuTarget &target) const override {
+    return rankContractions(kernel, launch, target);
   }
   ScheduleAttrInterface choose(KernelOp kernel, LaunchOp launch,
                                const GpuTarget &target) const override {

@@ -10,6 +10,12 @@ class GpuTarget;
 class KernelEmitter;
 class GpuEmitter;
 
+/// A schedule, and how long a launch is likely to take with it: an estimate for comparing.
+struct ScheduleCandidate {
+  ScheduleAttrInterface schedule;
+  double nanoseconds;
+};
+
 /// A kind of kernel: what passes ask of it, and how it is scheduled and emitted for each kind of
 /// target. One file of this folder for each; `kernelTemplates()` lists them.
 ///
@@ -23,6 +29,12 @@ public:
                                        const CpuTarget &target) const = 0;
   virtual ScheduleAttrInterface choose(KernelOp kernel, LaunchOp launch,
                                        const GpuTarget &target) const = 0;
+  /// The schedules among which `choose` takes the first, by their estimates: what measuring may
+  /// decide otherwise (lib/Compiler/Tuner.h). One, where a kind of kernel runs in one way.
+  virtual llvm::SmallVector<ScheduleCandidate> candidates(KernelOp kernel, LaunchOp launch,
+                                                          const CpuTarget &target) const {
+    return {{choose(kernel, launch, target), 0}};
+  }
   virtual llvm::LogicalResult verify(KernelOp kernel, const CpuTarget &target) const = 0;
   virtual llvm::LogicalResult verify(KernelOp kernel, const GpuTarget &target) const = 0;
   /// Emit all stages of a kernel whose schedule is verified.

@@ -5,6 +5,7 @@
 #include "codegen/NVPTX/GpuTarget.h"
 #include "lib/Compiler/CHeader.h"
 #include "lib/Compiler/CompileForGpu.h"
+#include "lib/Compiler/Compiler.h"
 #include "lib/Compiler/Diagnostics.h"
 #include "lib/Compiler/EvaluatePrepared.h"
 #include "lib/Compiler/LinkLibrary.h"
@@ -82,8 +83,12 @@ public:
       buildPipeline(passes, *target, Phase::Differentiate, Phase::Simplify);
     });
     evaluatePrepared(module);
+    runPasses("fused", [&](PassManager &passes) {
+      buildPipeline(passes, *target, Phase::Fuse, Phase::Fuse);
+    });
+    Compiler::instance().tune(module, *target);
     runPasses("planned", [&](PassManager &passes) {
-      buildPipeline(passes, *target, Phase::Fuse, Phase::Plan);
+      buildPipeline(passes, *target, Phase::Schedule, Phase::Plan);
     });
     if (!options.weights.empty())
       moveWeightsToFile(module, files.addWrittenByCaller(options.weights));

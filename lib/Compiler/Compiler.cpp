@@ -8,6 +8,7 @@
 #include "lib/Compiler/Pipeline.h"
 #include "lib/Compiler/PlanBuilder.h"
 #include "lib/Compiler/Stopwatch.h"
+#include "lib/Compiler/Tuner.h"
 #include "lib/Runtime/PreparedValues.h"
 #include "lib/Support/Error.h"
 #include "llvm/ADT/ScopeExit.h"
@@ -57,6 +58,11 @@ struct Compiler::Implementation {
         context(registry, MLIRContext::Threading::DISABLED),
         target(chooseTarget()),
         cache(makeBackend(target), packagedKernels()) {
+    if (int64_t most = Tuner::candidatesFromEnvironment())
+      tuner.emplace(target, cache, most, [this](ModuleOp module, bool prepares) {
+        Statistics ignored; // they are in the seconds of tuning
+        return finish(module, nullptr, prepares, ignored);
+      });
     context.setThreadPool(callerThread);
     context.loadAllAvailableDialects();
     loadDialectsOfPasses();
@@ -92,8 +98,15 @@ struct Compiler::Implementation {
     }
   }
 
-  /// Schedules, plans and finds or compiles the kernels of a module for `device`.
-  Executable compile(ModuleOp module, const CompileOptions &options, Statistics &spent);
+  const Target &targetOf(Device *device) const {
+    return device ? static_cast<const Target &>(gpuNamed(device->target())) : target;
+  }
+
+  /// Takes a module to `last`, and measures schedules on the way if that is asked for.
+  void runTo(Phase last, ModuleOp module, const Target &wanted, Statistics &spent);
+  Executable compile(ModuleOp module, Device *device, Statistics &spent);
+  /// Schedules, plans and finds or compiles the kernels of a fused module.
+  Executable finish(ModuleOp module, Device *device, bool prepares, Statistics &spent);
 
   KernelCache &cacheOf(Device &device) {
     std::lock_guard guard(mutex);
@@ -108,6 +121,7 @@ struct Compiler::Implementation {
   MLIRContext context;
   const CpuTarget &target;
   KernelCache cache;
+  std::optional<Tuner> tuner;
   /// Guards what is below.
   mutable std::mutex mutex;
   std::map<Device *, std::unique_ptr<KernelCache>> deviceCaches;
@@ -133,6 +147,18 @@ Statistics Compiler::statistics() const {
   return implementation->statistics;
 }
 
+void Compiler::tune(ModuleOp module, const Target &target) {
+  if (!implementation->tuner || &target != &implementation->target)
+    return;
+  Compiling compiling;
+  Statistics spent;
+  implementation->tuner->tune(module, /*prepares=*/false, spent);
+}
+
+std::vector<TunedKernel> Compiler::tunedKernels() const {
+  return implementation->tuner ? implementation->tuner->tuned() : std::vector<TunedKernel>();
+}
+
 Statistics Compiler::threadStatistics() { return threadTotals; }
 
 uint64_t Compiler::trim() {
@@ -154,16 +180,35 @@ static func::FuncOp mainOf(ModuleOp module) {
   return main;
 }
 
-Executable Compiler::Implementation::compile(ModuleOp module, const CompileOptions &options,
-                                             Statistics &spent) {
-  Device *device = options.device;
+void Compiler::Implementation::runTo(Phase last, ModuleOp module, const Target &wanted,
+                                     Statistics &spent) {
   bool prepares = mainOf(module)->hasAttr("weft.prepare");
+  {
+    Stopwatch watch(spent.passSeconds);
+    runPhases(module, wanted, Phase::Differentiate, std::min(last, Phase::Fuse));
+  }
+  if (last <= Phase::Fuse)
+    return;
+  if (tuner && &wanted == &target)
+    tuner->tune(module, prepares, spent);
+  Stopwatch watch(spent.passSeconds);
+  runPhases(module, wanted, Phase::Schedule, last);
+}
+
+Executable Compiler::Implementation::compile(ModuleOp module, Device *device, Statistics &spent) {
+  bool prepares = mainOf(module)->hasAttr("weft.prepare");
+  runTo(Phase::Fuse, module, targetOf(device), spent);
+  if (tuner && !device)
+    tuner->tune(module, prepares, spent);
+  return finish(module, device, prepares, spent);
+}
+
+Executable Compiler::Implementation::finish(ModuleOp module, Device *device, bool prepares,
+                                            Statistics &spent) {
   KernelCache &kernelCache = device ? cacheOf(*device) : cache;
   {
     Stopwatch watch(spent.passSeconds);
-    const Target &wanted =
-        device ? static_cast<const Target &>(gpuNamed(device->target())) : target;
-    runPhases(module, wanted, Phase::Differentiate, Phase::Plan);
+    runPhases(module, targetOf(device), Phase::Schedule, Phase::Plan);
   }
   auto kernels = llvm::to_vector(module.getOps<KernelOp>());
   auto code = kernelCache.get(kernels, spent);
@@ -197,7 +242,7 @@ std::shared_ptr<const Executable> Compiler::compile(ModuleOp module,
     implementation->statistics.add(spent);
   });
   auto executable =
-      std::make_shared<const Executable>(implementation->compile(module, options, spent));
+      std::make_shared<const Executable>(implementation->compile(module, options.device, spent));
   ++spent.compiles;
   spent.launches += executable->kernels.size();
   return executable;
@@ -233,7 +278,8 @@ std::string Compiler::lower(ModuleOp module, StringRef level, const CompileOptio
                              ? static_cast<const Target &>(implementation->target)
                              : gpuNamed(options.target);
   Phase last = phaseOfLevel(level, target);
-  implementation->runPhases(module, target, Phase::Differentiate, last);
+  Statistics ignored;
+  implementation->runTo(last, module, target, ignored);
   if (last != Phase::Llvm)
     return textOf(module);
   return level == "llvm" ? target.llvmText(module) : target.assemblyText(module);

@@ -11,6 +11,8 @@
 
 namespace weft {
 
+class Target;
+
 struct CompileOptions {
   /// What `lower` compiles for: empty for this processor, or a GPU ("cuda:sm_90a").
   std::string target = {};
@@ -39,6 +41,22 @@ struct KernelReport {
   std::string reason;
 };
 
+/// A schedule that was tried, with the nanoseconds of a launch.
+struct MeasuredSchedule {
+  std::string schedule;
+  double estimated = 0, measured = 0;
+  /// The one that is chosen where nothing is measured.
+  bool isChosen = false;
+};
+
+/// A kernel whose schedule was chosen by measuring.
+struct TunedKernel {
+  /// The kernel, the sizes of the launch, which inputs are kept, and the threads, as text.
+  std::string description;
+  /// The fastest first.
+  std::vector<MeasuredSchedule> schedules;
+};
+
 /// A plan, and what it needs to stay alive.
 struct Executable {
   Plan plan;
@@ -59,10 +77,12 @@ struct Statistics {
   int64_t memoryHits = 0;    ///< kernels found in this process
   int64_t diskHits = 0;      ///< kernels loaded from the disk cache
   int64_t diskFailures = 0;  ///< entries that could not be read or written
+  int64_t kernelsTuned = 0;  ///< kernels whose schedules were measured
   double passSeconds = 0;    ///< from the trace to scheduled kernels
   double emitSeconds = 0;    ///< from kernels to LLVM IR
   double codegenSeconds = 0; ///< from LLVM IR to object code
   double loadSeconds = 0;    ///< linking and planning
+  double tuneSeconds = 0;    ///< measuring schedules, what they take to compile included
 
   /// Adds what was counted between two moments.
   void addDifference(const Statistics &before, const Statistics &after) {
@@ -72,10 +92,12 @@ struct Statistics {
     memoryHits += after.memoryHits - before.memoryHits;
     diskHits += after.diskHits - before.diskHits;
     diskFailures += after.diskFailures - before.diskFailures;
+    kernelsTuned += after.kernelsTuned - before.kernelsTuned;
     passSeconds += after.passSeconds - before.passSeconds;
     emitSeconds += after.emitSeconds - before.emitSeconds;
     codegenSeconds += after.codegenSeconds - before.codegenSeconds;
     loadSeconds += after.loadSeconds - before.loadSeconds;
+    tuneSeconds += after.tuneSeconds - before.tuneSeconds;
   }
   void add(const Statistics &more) { addDifference({}, more); }
 };
@@ -107,6 +129,13 @@ public:
   /// weft::Error.
   std::string lower(mlir::ModuleOp module, llvm::StringRef level,
                     const CompileOptions &options = {});
+
+  /// Gives the kernels of a fused module the schedules that run fastest here (lib/Compiler/Tuner.h),
+  /// if WEFT_TUNE asks for it and the module is for the processor that this compiler runs code on.
+  /// Throws weft::Error.
+  void tune(mlir::ModuleOp module, const Target &target);
+  /// The last kernels whose schedules were measured, or found on disk.
+  std::vector<TunedKernel> tunedKernels() const;
 
   Statistics statistics() const;
   /// Counters of what the calling thread compiled.

@@ -75,6 +75,18 @@ void DiskCache::store(const KernelObject &object) {
   failureCount += !own.write(object.name, encodeKernel(object, identity));
 }
 
+/// A note is a kernel without code, sealed as they are, with its text where an image would be.
+std::optional<std::string> DiskCache::findNote(const std::string &name) {
+  std::optional<KernelObject> found = find(name);
+  return found ? std::optional(found->image) : std::nullopt;
+}
+
+void DiskCache::storeNote(const std::string &name, const std::string &text) {
+  KernelObject note{name};
+  note.image = text;
+  store(note);
+}
+
 /// Finds the note with the build id in the program or library that holds `compilerBuildId`.
 static int findBuildId(dl_phdr_info *info, size_t, void *result) {
   auto here = reinterpret_cast<uintptr_t>(&compilerBuildId);

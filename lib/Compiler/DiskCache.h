@@ -25,6 +25,9 @@ public:
 
   std::optional<KernelObject> find(const std::string &name);
   void store(const KernelObject &object);
+  /// The same for a text beside the kernels, which are not called so.
+  std::optional<std::string> findNote(const std::string &name);
+  void storeNote(const std::string &name, const std::string &text);
   /// Entries that could not be read or written, and one if there is no place for the folder.
   int64_t failures() const { return failureCount; }
 

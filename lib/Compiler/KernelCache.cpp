@@ -87,6 +87,16 @@ KernelCache::keep(const std::vector<KernelObject> &objects, Statistics &spent) {
   return kept;
 }
 
+std::optional<std::string> KernelCache::findNote(const std::string &name) {
+  std::lock_guard guard(mutex);
+  return disk.findNote(name);
+}
+
+void KernelCache::storeNote(const std::string &name, const std::string &text) {
+  std::lock_guard guard(mutex);
+  disk.storeNote(name, text);
+}
+
 uint64_t KernelCache::trim() {
   // Their code is unloaded when the cache is free again.
   std::vector<std::shared_ptr<const KernelCode>> dropped;

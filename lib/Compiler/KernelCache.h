@@ -28,6 +28,10 @@ public:
   std::vector<std::shared_ptr<const KernelCode>> get(llvm::ArrayRef<KernelOp> kernels,
                                                      Statistics &spent);
 
+  /// A text that was kept on disk under a name that no kernel has, for the same target and compiler.
+  std::optional<std::string> findNote(const std::string &name);
+  void storeNote(const std::string &name, const std::string &text);
+
   /// Drops the kernels that nobody else holds, and returns the bytes of their code.
   uint64_t trim();
 

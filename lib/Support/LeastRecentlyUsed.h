@@ -48,6 +48,12 @@ public:
     return result;
   }
 
+  /// Calls `visit` with each value, the last used first.
+  template <typename Visit> void forEach(Visit visit) const {
+    for (const Key *key : order)
+      visit(entries.at(*key).value);
+  }
+
   /// Takes out the values for which `wanted` holds.
   template <typename Predicate> std::vector<Value> takeIf(Predicate wanted) {
     std::vector<Value> taken;

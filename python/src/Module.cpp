@@ -232,13 +232,30 @@ static py::dict statistics() {
   result["cache_hits"] = compiler.memoryHits;
   result["disk_cache_hits"] = compiler.diskHits;
   result["disk_cache_failures"] = compiler.diskFailures;
+  result["kernels_tuned"] = compiler.kernelsTuned;
   result["pass_seconds"] = compiler.passSeconds;
   result["emit_seconds"] = compiler.emitSeconds;
   result["codegen_seconds"] = compiler.codegenSeconds;
   result["load_seconds"] = compiler.loadSeconds;
+  result["tune_seconds"] = compiler.tuneSeconds;
   result["bytes_in_use"] = memory.bytesInUse;
   result["bytes_cached"] = memory.bytesCached;
   result["peak_bytes_in_use"] = memory.peakBytesInUse;
+  return result;
+}
+
+/// A dict for each kernel whose schedule was measured: what it is, and the schedules, the fastest
+/// first, each as (text, estimated nanoseconds, measured nanoseconds, whether it is the one that is
+/// chosen where nothing is measured).
+static py::list tunedKernels() {
+  py::list result;
+  for (const TunedKernel &kernel : Compiler::instance().tunedKernels()) {
+    py::list schedules;
+    for (const MeasuredSchedule &entry : kernel.schedules)
+      schedules.append(py::make_tuple(entry.schedule, entry.estimated, entry.measured, entry.isChosen));
+    result.append(
+        py::dict(py::arg("description") = kernel.description, py::arg("schedules") = schedules));
+  }
   return result;
 }
 
@@ -289,6 +306,7 @@ static void registerTreeTypeOf(const py::object &type, const py::object &flatten
 /// What belongs to the process: counters, memory, threads.
 static void registerProcess(py::module_ &module) {
   module.def("statistics", statistics);
+  module.def("tuned_kernels", [] { return translated(tunedKernels); });
   module.def("reset_peak", [] { Allocator::process().resetPeak(); });
   module.def("trim", [] { return translated(trim); });
   module.def("thread_count", [] { return ThreadPool::process().threadCount(); });

@@ -111,6 +111,39 @@ weft.kernel @k(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32, #we
 
 // -----
 
+// Dot products are of integers.
+// expected-error@+1 {{has a schedule of 2 steps; there must be 1, or 2 for a product of matrices of integers of at most 16 bits that packs both, with even blocks}}
+weft.kernel @k(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32, #weft.sizes<[1, 2]>>)
+    -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
+    attributes {schedule = #weft.contraction<lanes = 16, rows = 2, columns = 1, depth = 16, pack_lhs = true, pack_rhs = true, steps = 2>} {
+  %0 = weft.matmul %a, %b : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[1, 2]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
+  weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 2]>>
+}
+
+// -----
+
+// They are of pairs, which blocks of the depth must not cut.
+// expected-error@+1 {{has a schedule of 2 steps; there must be 1, or 2}}
+weft.kernel @k(%a: tensor<?x?xi8, #weft.sizes<[0, 1]>>, %b: tensor<?x?xi8, #weft.sizes<[1, 2]>>)
+    -> tensor<?x?xi8, #weft.sizes<[0, 2]>>
+    attributes {schedule = #weft.contraction<lanes = 16, rows = 2, columns = 1, depth = 15, pack_lhs = true, pack_rhs = true, steps = 2>} {
+  %0 = weft.matmul %a, %b : tensor<?x?xi8, #weft.sizes<[0, 1]>>, tensor<?x?xi8, #weft.sizes<[1, 2]>> -> tensor<?x?xi8, #weft.sizes<[0, 2]>>
+  weft.yield %0 : tensor<?x?xi8, #weft.sizes<[0, 2]>>
+}
+
+// -----
+
+// What the kernel computes is nowhere to be read.
+// expected-error@+1 {{has a schedule that reads an operand where it is, although the kernel computes it; pack it}}
+weft.kernel @k(%b: tensor<?x?xf32, #weft.sizes<[1, 2]>>) -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
+    attributes {schedule = #weft.contraction<lanes = 16, rows = 2, columns = 1, depth = 16, pack_rhs = true>} {
+  %a = weft.constant dense<2.0> : tensor<f32> : tensor<?x?xf32, #weft.sizes<[0, 1]>>
+  %0 = weft.matmul %a, %b : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[1, 2]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
+  weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 2]>>
+}
+
+// -----
+
 // A block of rows has some.
 // expected-error@+1 {{has a schedule of 0 outer rows; there must be at least 1}}
 weft.kernel @k(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32, #weft.sizes<[1, 2]>>)

@@ -196,6 +196,26 @@ weft.kernel @packed_by_blocks(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tens
   weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 2]>>
 }
 
+// Dot products of pairs of depths, in 32 bits; what is left of the sum is the result's. A depth that
+// is not even ends with a zero.
+// CHECK-LABEL: func.func @pairs_0(
+// CHECK: arith.extsi %{{.*}} : vector<16xi8> to vector<16xi16>
+// CHECK: arith.select
+// CHECK: vector.interleave %{{.*}} : vector<16xi16> -> vector<32xi16>
+// CHECK-LABEL: func.func private @pairs_helper0(
+// CHECK: arith.trunci %{{.*}} : vector<16xi32> to vector<16xi8>
+// CHECK-LABEL: func.func @pairs_1(
+// CHECK: vector.bitcast %{{.*}} : vector<16xi32> to vector<32xi16>
+// CHECK: arith.extsi %{{.*}} : vector<32xi16> to vector<32xi32>
+// CHECK: vector.shuffle %{{.*}} [0, 2, 4,
+// CHECK: vector.shuffle %{{.*}} [1, 3, 5,
+weft.kernel @pairs(%a: tensor<?x?xi8, #weft.sizes<[0, 1]>>, %b: tensor<?x?xi8, #weft.sizes<[1, 2]>>)
+    -> tensor<?x?xi8, #weft.sizes<[0, 2]>>
+    attributes {schedule = #weft.contraction<lanes = 16, rows = 1, columns = 1, depth = 256, pack_lhs = true, pack_rhs = true, steps = 2>} {
+  %0 = weft.matmul %a, %b : tensor<?x?xi8, #weft.sizes<[0, 1]>>, tensor<?x?xi8, #weft.sizes<[1, 2]>> -> tensor<?x?xi8, #weft.sizes<[0, 2]>>
+  weft.yield %0 : tensor<?x?xi8, #weft.sizes<[0, 2]>>
+}
+
 // Vectors along the batch: one of the right operand for all rows, one of the left for each.
 // CHECK-LABEL: func.func @vector_left_0(
 // CHECK: scf.for %{{.*}} iter_args({{.*}}) -> (vector<16xf32>, vector<16xf32>)

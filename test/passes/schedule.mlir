@@ -55,7 +55,7 @@ weft.kernel @by_hand(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft
 // not depend on them.
 // CHECK-LABEL: weft.kernel @doubles(
 // WIDE-SAME: lanes = 8, rows = 14, columns = 2
-// NARROW-SAME: lanes = 8, rows = 6, columns = 1
+// NARROW-SAME: lanes = 8, rows = 6, columns = 1, depth = 512
 weft.kernel @doubles(%a: tensor<?x?xf64, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf64, #weft.sizes<[1, 2]>>)
     -> tensor<?x?xf64, #weft.sizes<[0, 2]>> {
   %0 = weft.matmul %a, %b : tensor<?x?xf64, #weft.sizes<[0, 1]>>, tensor<?x?xf64, #weft.sizes<[1, 2]>> -> tensor<?x?xf64, #weft.sizes<[0, 2]>>
@@ -64,7 +64,7 @@ weft.kernel @doubles(%a: tensor<?x?xf64, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf6
 
 // One row: the right operand is read where it is, a few lines at a time, by all columns.
 // CHECK-LABEL: weft.kernel @one_row(
-// WIDE-SAME: rows = 1, columns = 4, depth = 4, pack_lhs = true>
+// WIDE-SAME: rows = 1, columns = 8, depth = 4, pack_lhs = true>
 // NARROW-SAME: rows = 1, columns = 4, depth = 4, pack_lhs = true>
 weft.kernel @one_row(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32, #weft.sizes<[1, 2]>>)
     -> tensor<?x?xf32, #weft.sizes<[0, 2]>> {
@@ -74,8 +74,8 @@ weft.kernel @one_row(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf3
 
 // A weight that is the same in most calls is copied once, also for few rows, and the copy is read.
 // CHECK-LABEL: weft.kernel @kept_linear_layer(
-// WIDE-SAME: rows = 1, columns = 4, depth = 1024, pack_lhs = true, pack_rhs = true, direct_rows = 0>
-// NARROW-SAME: rows = 1, columns = 4, depth = 1024, pack_lhs = true, pack_rhs = true, direct_rows = 0>
+// WIDE-SAME: rows = 1, columns = 2, depth = 1024, pack_lhs = true, pack_rhs = true, direct_rows = 0>
+// NARROW-SAME: rows = 1, columns = 1, depth = 1024, pack_lhs = true, pack_rhs = true, direct_rows = 0>
 weft.kernel @kept_linear_layer(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32, #weft.sizes<[2, 1]>>)
     -> tensor<?x?xf32, #weft.sizes<[0, 2]>> {
   %0 = weft.matmul %a, %b {transpose_rhs = true} : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[2, 1]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
@@ -123,6 +123,19 @@ func.func @images(%x: tensor<1x30x30x96x1xf32>, %w: tensor<3x3x1x96x1xf32>, %y: 
   %0 = weft.launch @depthwise(%x, %w) sizes [1, 30, 30, 96, 1, 3, 3, 1, 28, 28] : (tensor<1x30x30x96x1xf32>, tensor<3x3x1x96x1xf32>) -> tensor<1x28x28x96x1xf32>
   %1 = weft.launch @large_weights(%y, %v) sizes [1, 9, 9, 512, 3, 3, 512, 7, 7] : (tensor<1x9x9x512xf32>, tensor<3x3x512x512xf32>) -> tensor<1x7x7x512xf32>
   return %0, %1 : tensor<1x28x28x96x1xf32>, tensor<1x7x7x512xf32>
+}
+
+// Narrow integers are added in pairs.
+// CHECK-LABEL: weft.kernel @bytes(
+// CHECK-SAME: pack_lhs = true, pack_rhs = true, steps = 2>
+weft.kernel @bytes(%a: tensor<?x?xi8, #weft.sizes<[0, 1]>>, %b: tensor<?x?xi8, #weft.sizes<[1, 2]>>)
+    -> tensor<?x?xi8, #weft.sizes<[0, 2]>> {
+  %0 = weft.matmul %a, %b : tensor<?x?xi8, #weft.sizes<[0, 1]>>, tensor<?x?xi8, #weft.sizes<[1, 2]>> -> tensor<?x?xi8, #weft.sizes<[0, 2]>>
+  weft.yield %0 : tensor<?x?xi8, #weft.sizes<[0, 2]>>
+}
+func.func @narrow(%c: tensor<256x512xi8>, %d: tensor<512x512xi8>) -> tensor<256x512xi8> {
+  %0 = weft.launch @bytes(%c, %d) sizes [256, 512, 512] : (tensor<256x512xi8>, tensor<512x512xi8>) -> tensor<256x512xi8>
+  return %0 : tensor<256x512xi8>
 }
 
 // An operand that lies the other way round is turned tile by tile.

@@ -134,6 +134,9 @@ def Weft_ContractionScheduleAttr : Weft_Schedule<"Contraction", "contraction"> {
     - `direct_rows`: with at most so many rows in a call, `pack_rhs` copies nothing, and the right
       operand is read where it is, if its columns are neighbours and fill whole blocks: too few
       would read the copy. 0: it is always copied, as where the copy outlives the call.
+    - `steps`: how many steps of the depth an instruction adds to a sum: 1, a multiply-add; 2, the dot
+      product of two neighbouring integers of 16 bits, as integers of 32 bits. Both operands are packed
+      then.
   }];
   let parameters = (ins
     "int64_t":$lanes, "int64_t":$rows, "int64_t":$columns,
@@ -144,7 +147,8 @@ def Weft_ContractionScheduleAttr : Weft_Schedule<"Contraction", "contraction"> {
     DefaultValuedParameter<"int64_t", "1">:$outer_rows,
     DefaultValuedParameter<"bool", "false">:$vector_lhs,
     DefaultValuedParameter<"int64_t", "0">:$row_stride,
-    DefaultValuedParameter<"int64_t", "64">:$direct_rows);
+    DefaultValuedParameter<"int64_t", "64">:$direct_rows,
+    DefaultValuedParameter<"int64_t", "1">:$steps);
 }
 
 def Weft_BlockContractionScheduleAttr : Weft_Schedule<"BlockContraction", "block_contraction"> {

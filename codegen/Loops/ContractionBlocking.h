@@ -1,0 +1,52 @@
+// How the nest around the micro-kernel divides a contraction: what emits it and what estimates its
+// cost agree on.
+#pragma once
+
+#include "dialects/Weft/IR/Weft.h"
+
+namespace weft {
+
+/// Tiles of rows in a block, which share the columns while those are in the cache.
+inline constexpr int64_t manyTiles = 8;
+/// The same where the right operand is read where it is, for at most 16 rows.
+inline constexpr int64_t fewTiles = 3;
+/// The same where a block of columns is copied for all rows: up to the 49 pixels of a small image.
+inline constexpr int64_t sharingTiles = 9;
+/// Tiles of no more rows are chosen where they are all that there are.
+inline constexpr int64_t lowTile = 4;
+/// True if the right operand is read where it is, along runs of memory, by few rows.
+inline bool readsRuns(ContractionScheduleAttr schedule) {
+  return schedule.getPackLhs() && !schedule.getPackRhs() && !schedule.getPackBlock();
+}
+
+inline int64_t tilesInBlock(ContractionScheduleAttr schedule) {
+  if (!schedule.getPackLhs() || schedule.getPackRhs())
+    return manyTiles;
+  if (schedule.getRows() <= lowTile)
+    return 1;
+  return schedule.getPackBlock() ? sharingTiles : fewTiles;
+}
+
+/// The heights of tiles, the tallest first: a block of rows has tiles of the first that fits.
+/// Packed rows repeat the last one, so that a whole tile can always be read. A matrix that has few
+/// rows has low tiles by its schedule; images are narrow more often.
+inline llvm::SmallVector<int64_t, 3> tileHeights(ContractionScheduleAttr schedule, bool isMatrix) {
+  llvm::SmallVector<int64_t, 3> heights{schedule.getRows()};
+  if (schedule.getPackLhs())
+    return heights;
+  if (lowTile < schedule.getRows() && !isMatrix)
+    heights.push_back(lowTile);
+  if (schedule.getRows() > 1)
+    heights.push_back(1);
+  return heights;
+}
+
+/// Columns are divided among tasks until there are about this many: enough for the threads to end
+/// together, few enough to use a packed left operand for many columns. Few rows that read the right
+/// operand where it is read long runs of it.
+inline int64_t wantedTasks(ContractionScheduleAttr schedule) {
+  constexpr int64_t wanted = 16, wantedRuns = 4;
+  return readsRuns(schedule) ? wantedRuns : wanted;
+}
+
+} // namespace weft

@@ -1,0 +1,243 @@
+// The schedules that a contraction may well run with on a processor: register tiles of all widths,
+// each with the ways to read the operands.
+//
+//   stage    the right operand is packed by a stage of its own, once if it is kept
+//   block    each task packs a block of columns, and uses it for all of its rows
+//   direct   the right operand is read where it is
+//
+// An image's left operand is read where it is; that of a matrix is packed, or read so too.
+#include "codegen/Loops/ContractionCandidates.h"
+#include "codegen/CPU/CpuTarget.h"
+#include "codegen/Loops/MicroKernel.h"
+#include "llvm/ADT/bit.h"
+
+using namespace mlir;
+
+namespace weft {
+
+namespace {
+
+/// Elements in a vector of a tile whose columns allow it.
+constexpr int64_t usualLanes = 16;
+/// More rows in a tile are addressed by more registers than there are.
+constexpr int64_t mostRows = 14;
+/// Fewer sums wait for each other: a fused multiply-add takes about so long as two ports do so many.
+constexpr int64_t leastSums = 8;
+/// How many steps of the depth loops a tile takes before the next tile: a block of the right
+/// operand of so many steps stays in the second-level cache.
+constexpr int64_t depthBytes = 4096;
+/// The same where all columns take so many steps before the next: lines of the right operand that
+/// are read side by side, as many as are delivered fastest.
+constexpr int64_t fewRowSteps = 8, oneRowSteps = 4;
+/// The same for a block that is copied before each use: long runs of memory, a short way down.
+constexpr int64_t blockBytes = 1 << 16;
+/// What a block of the left operand may take of the second-level cache.
+constexpr double leftPart = 0.5;
+
+/// The tile height from `most` downwards that wastes least of `size` rows, when the last tile is
+/// moved back to end with the rows.
+int64_t bestRows(int64_t size, int64_t most) {
+  if (size <= most)
+    return std::max<int64_t>(size, 1);
+  int64_t best = most, bestWork = std::numeric_limits<int64_t>::max();
+  for (int64_t rows = most; rows >= (2 * most + 2) / 3; --rows) {
+    // Each step of a tile also loads its columns, which costs about one row.
+    int64_t work = (size + rows - 1) / rows * (rows + 1);
+    if (work < bestWork)
+      best = rows, bestWork = work;
+  }
+  return best;
+}
+
+/// A schedule that is being made.
+struct Draft {
+  int64_t lanes = 1, rows = 1, columns = 1, depth = 0, packBlock = 0, outerRows = 1, steps = 1;
+  bool packLhs = false, packRhs = false, vectorLhs = false;
+};
+
+class Candidates {
+public:
+  Candidates(const ContractionProblem &problem, const CpuTarget &target)
+      : problem(problem),
+        target(target),
+        registerLanes(std::max<int64_t>(1, target.registerBytes / problem.elementBytes)),
+        mostLanes(std::max<int64_t>(1, usualLanes * 4 / problem.elementBytes)) {}
+
+  SmallVector<ContractionScheduleAttr> all() {
+    if (problem.isVectorLeft())
+      addVectorLeft();
+    else
+      for (int64_t width : {2, 1, 3, 4, 6, 8})
+        addTile(width);
+    return std::move(added);
+  }
+
+private:
+  /// The most rows that leave room for one row of the right operand, a broadcast and what the
+  /// register allocator needs: a tile that takes all registers spills.
+  int64_t tallestTile(int64_t width) const {
+    constexpr int64_t spare = 2;
+    return std::clamp<int64_t>((target.vectorRegisters - width - spare) / width, 1, mostRows);
+  }
+
+  void addVectorLeft() {
+    // Each row loads a vector, so that more rows share the loads of the right operand.
+    Draft draft;
+    draft.lanes = mostLanes;
+    draft.vectorLhs = true;
+    constexpr int64_t mostAddressed = 6;
+    int64_t most = std::min(tallestTile(std::max<int64_t>(1, mostLanes / registerLanes)),
+                            mostAddressed);
+    draft.rows = bestRows(problem.sizeOf(problem.rows.back()).value_or(most), most);
+    add(draft);
+    for (int64_t rows : {4, 2})
+      if (rows < draft.rows) {
+        draft.rows = rows;
+        add(draft);
+      }
+  }
+
+  /// The ways to run with tiles of `width` registers.
+  void addTile(int64_t width) {
+    Draft tile;
+    tile.lanes = width * registerLanes % mostLanes == 0 ? mostLanes : registerLanes;
+    tile.columns = width * registerLanes / tile.lanes;
+    tile.rows = tallestTile(width);
+    std::optional<int64_t> rowCount = problem.sizeOf(problem.rows.back());
+    if (problem.isMatrix() && rowCount && *rowCount <= 4)
+      tile.rows = std::min<int64_t>(tile.rows, *rowCount <= 1 ? 1 : 4);
+    else if (!problem.isMatrix() && problem.rows.size() > 1 && rowCount)
+      tile.rows = bestRows(*rowCount, tile.rows);
+    bool isLow = tile.rows < tallestTile(width);
+    if (tile.rows * width < leastSums && !(isLow && width <= 2) && width != mostWidth())
+      return;
+    problem.isMatrix() ? addMatrix(tile) : addImage(tile);
+    if (problem.isMatrix() && fitsDotProducts(problem.op)) {
+      tile.steps = 2;
+      addMatrix(tile);
+      tile.steps = 1;
+    }
+    // Of up to 16 rows taller tiles would compute many that there are not.
+    constexpr int64_t lowRows = 4, fewRows = 16;
+    if (problem.isMatrix() && rowCount && *rowCount > lowRows && *rowCount <= fewRows &&
+        tile.rows > lowRows && lowRows * width >= leastSums) {
+      tile.rows = lowRows;
+      addMatrix(tile);
+    }
+  }
+
+  /// The widest tile of one row.
+  static int64_t mostWidth() { return 8; }
+
+  int64_t columnsOf(const Draft &tile) const { return tile.lanes * tile.columns; }
+
+  void addMatrix(const Draft &tile) {
+    bool canReadLeft = problem.isInMemory(Contraction::Lhs) && problem.launch;
+    for (bool packLhs : {true, false}) {
+      if (!packLhs && (!canReadLeft || tile.steps > 1))
+        continue;
+      Draft draft = tile;
+      draft.packLhs = packLhs;
+      draft.depth = depthBytes / problem.elementBytes;
+      Draft stage = draft;
+      stage.packRhs = true;
+      add(stage);
+      if (canReadColumns(tile) && tile.steps == 1) {
+        Draft direct = draft;
+        if (packLhs)
+          direct.depth = tile.rows == 1 ? oneRowSteps : fewRowSteps;
+        add(direct);
+      }
+      if (packLhs && problem.isInMemory(Contraction::Rhs)) {
+        Draft block = draft;
+        int64_t lines = blockBytes / (columnsOf(tile) * problem.elementBytes);
+        block.depth = block.packBlock = std::max<int64_t>(2, lines / 2 * 2);
+        add(block);
+      }
+    }
+  }
+
+  void addImage(Draft tile) {
+    int64_t inner = innerSteps();
+    tile.depth = llvm::bit_floor<uint64_t>(
+        std::max<int64_t>(1, depthBytes / problem.elementBytes / std::max<int64_t>(1, inner)));
+    if (canReadColumns(tile) && problem.depth.size() > 1)
+      add(tile);
+    addShared(tile);
+    tile.packRhs = true;
+    add(tile);
+  }
+
+  /// The steps of the inner depth loops. A loop of unknown size counts as long: the outermost one
+  /// goes step by step.
+  int64_t innerSteps() const {
+    int64_t most = depthBytes / problem.elementBytes, inner = 1;
+    for (const ContractionLoop &loop : llvm::drop_begin(problem.depth))
+      inner = std::min(most, inner * std::min(most, problem.sizeOf(loop).value_or(most)));
+    return inner;
+  }
+
+  /// Columns that serve as many outer rows at a time as stay in the cache beside them, and then are
+  /// worth a copy: once if they are kept, else block by block.
+  void addShared(Draft draft) {
+    std::optional<int64_t> outer = problem.sizeOf(problem.outerRows());
+    std::optional<int64_t> inner =
+        problem.sizeOf(ArrayRef<ContractionLoop>(problem.depth).drop_front());
+    if (problem.rows.size() < 2 || !outer || !inner || !problem.isInMemory(Contraction::Rhs))
+      return;
+    auto &line = problem.rows[problem.rows.size() - 2];
+    int64_t lineBytes =
+        problem.valueOf(line.strides[Contraction::Lhs]) * problem.storedBytes[Contraction::Lhs];
+    if (lineBytes <= 0)
+      return;
+    auto fitting = static_cast<int64_t>(static_cast<double>(target.caches.level2) * leftPart) / lineBytes;
+    fitting = std::max<int64_t>(fitting, 1);
+    int64_t image = std::max<int64_t>(*outer, 1), blocks = (image + fitting - 1) / fitting;
+    draft.outerRows = blocks > 1 ? (image + blocks - 1) / blocks : fitting / image * image;
+    if (draft.outerRows <= 1)
+      return;
+    constexpr int64_t mostLines = 4096;
+    draft.packRhs = problem.isRightKept;
+    if (!draft.packRhs)
+      draft.packBlock = draft.depth * std::max<int64_t>(*inner, 1);
+    if (draft.packRhs || draft.packBlock <= mostLines)
+      add(draft);
+  }
+
+  /// True if the right operand can be read where it is: its columns are neighbours, and fill a tile.
+  bool canReadColumns(const Draft &tile) const {
+    return problem.isInMemory(Contraction::Rhs) && problem.columnsAreRun() &&
+           problem.sizeOf(problem.column()).value_or(0) >= columnsOf(tile);
+  }
+
+  void add(const Draft &draft) {
+    // With at most so many rows a copy for one call is not read often enough to pay.
+    constexpr int64_t mostDirectRows = 64;
+    // With the distance of an image's rows known their addresses need no registers.
+    bool isImage = draft.vectorLhs || !problem.isMatrix();
+    int64_t rowStride = isImage && problem.launch
+                            ? problem.valueOf(problem.rows.back().strides[Contraction::Lhs])
+                            : 0;
+    int64_t directRows = draft.packRhs && problem.isRightKept ? 0 : mostDirectRows;
+    auto schedule = ContractionScheduleAttr::get(
+        problem.op->getContext(), draft.lanes, draft.rows, draft.columns, draft.depth, draft.packLhs,
+        draft.packRhs, draft.packBlock, draft.outerRows, draft.vectorLhs, rowStride, directRows,
+        draft.steps);
+    if (!llvm::is_contained(added, schedule))
+      added.push_back(schedule);
+  }
+
+  const ContractionProblem &problem;
+  const CpuTarget &target;
+  int64_t registerLanes, mostLanes;
+  SmallVector<ContractionScheduleAttr> added;
+};
+
+} // namespace
+
+SmallVector<ContractionScheduleAttr> contractionCandidates(const ContractionProblem &problem,
+                                                           const CpuTarget &target) {
+  return Candidates(problem, target).all();
+}
+
+} // namespace weft
