@@ -1,5 +1,5 @@
-"""Contractions of well-known models, for schedules.py. Run with WEFT_TUNE: prints as JSON, for each,
-the schedules that were measured, the fastest first, as [text, estimated ns, measured ns]."""
+"""Contractions of well-known models, for schedules.py. Run with WEFT_TUNE: prints as JSON, for
+each, the schedules that were measured, as `_core.tuned_kernels` gives them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DEPTHWISE = [(96, 112, 2), (192, 28, 1), (576, 14, 1)]
 """Channels, width, stride; the window is 3."""
 
 _GENERATOR = np.random.default_rng(0)
-type Call = tuple[str, Callable[..., weft.Tensor], tuple[weft.Tensor, ...]]
+Call = tuple[str, Callable[..., weft.Tensor], tuple[weft.Tensor, ...]]
 
 
 def _tensor(*shape: int) -> weft.Tensor:

@@ -90,6 +90,12 @@ def _arguments() -> argparse.Namespace:
         help="measure all schedules of well-known contractions beside those that Weft chooses",
     )
     arguments = parser.parse_args()
+    _check(parser, arguments)
+    return arguments
+
+
+def _check(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> None:
+    """Reads what `--compare` names; ends the program if an option is wrong."""
     for option in ("rounds", "threads"):
         if (value := getattr(arguments, option)) is not None and value < 1:
             parser.error(f"--{option}: has to be at least 1, not {value}")
@@ -100,7 +106,6 @@ def _arguments() -> argparse.Namespace:
             ]
         except (OSError, ValueError, TypeError, KeyError) as error:
             parser.error(f"--compare: no samples of another run: {error}")
-    return arguments
 
 
 def _thread_counts(group: str, chosen: int | None) -> list[int]:

@@ -30,8 +30,7 @@ static constexpr int64_t prefetchedBytes = 2048;
 
 ContractionTemplate::ContractionTemplate(KernelEmitter &emitter)
     : ContractionPacking(
-          emitter,
-          emitter.schedule<ContractionScheduleAttr>().getColumns() * emitter.laneCount(),
+          emitter, emitter.schedule<ContractionScheduleAttr>().getColumns() * emitter.laneCount(),
           emitter.schedule<ContractionScheduleAttr>().getSteps()),
       schedule(emitter.schedule<ContractionScheduleAttr>()),
       tileRows(schedule.getRows()) {}
@@ -139,8 +138,8 @@ void ContractionTemplate::emitPack(Value task) {
   Value low = emitter.multiplyIndex(parts[2], emitter.index(packedDepth));
   Value high = emitter.minimumIndex(emitter.addIndex(low, emitter.index(packedDepth)), total);
   Value first = emitter.multiplyIndex(parts[1], emitter.index(tileColumns));
-  Value line = emitter.addIndex(emitter.multiplyIndex(panel, depthSteps()),
-                                format.stepsIn(emitter, low));
+  Value line =
+      emitter.addIndex(emitter.multiplyIndex(panel, depthSteps()), format.stepsIn(emitter, low));
   Value target =
       emitter.offset(emitter.buffer(*packedRhs), format.packed,
                      emitter.multiplyIndex(line, emitter.index(tileColumns * format.steps)));
@@ -223,7 +222,8 @@ void ContractionTemplate::emitBlock(Value batchNumber, Value outerBlock, Value r
   at.outerHigh =
       emitter.minimumIndex(emitter.addIndex(at.outerLow, outerInBlock), sizeOf(outerRows()));
   at.rowBlock = rowBlock;
-  Value rowCount = sizeOf(rows.back()), blockRows = emitter.index(tilesInBlock(schedule) * tileRows);
+  Value rowCount = sizeOf(rows.back()),
+        blockRows = emitter.index(tilesInBlock(schedule) * tileRows);
   Value low = emitter.multiplyIndex(rowBlock, blockRows);
   Value whole = emitter.maximumIndex(emitter.subtractIndex(rowCount, emitter.index(tileRows)),
                                      emitter.index(0));
@@ -368,8 +368,7 @@ OperandReader ContractionTemplate::lhsReader(const Task &at, int64_t height, Val
     rowStride = byRows ? one : stride;
     reader.depthStride = byRows ? stride : emitter.index(format.steps);
     start = emitter.multiplyIndex(emitter.subtractIndex(row, at.low), rowStride);
-    start = emitter.subtractIndex(start,
-                                  emitter.multiplyIndex(at.depthLow, byRows ? stride : one));
+    start = emitter.subtractIndex(start, emitter.multiplyIndex(at.depthLow, byRows ? stride : one));
     reader.dtype = format.packed;
     reader.pointer = packedLhs.pointer;
   } else {
@@ -411,10 +410,10 @@ OperandReader ContractionTemplate::rhsReader(const Task &at, ArrayRef<Value> out
                                  format.stepsIn(emitter, before));
   } else if (packedRhs) {
     buffer = emitter.buffer(*packedRhs);
-    Value panel =
-        emitter.addIndex(emitter.multiplyIndex(at.batch, columnBlocks()), at.columnBlock);
+    Value panel = emitter.addIndex(emitter.multiplyIndex(at.batch, columnBlocks()), at.columnBlock);
     // A step of several depths has one depth loop.
-    line = format.steps > 1 ? emitter.multiplyIndex(panel, depthSteps()) : linearDepth(panel, outer);
+    line =
+        format.steps > 1 ? emitter.multiplyIndex(panel, depthSteps()) : linearDepth(panel, outer);
   } else {
     return directRhsReader(at, outer);
   }

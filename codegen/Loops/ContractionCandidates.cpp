@@ -21,7 +21,8 @@ namespace {
 constexpr int64_t usualLanes = 16;
 /// More rows in a tile are addressed by more registers than there are.
 constexpr int64_t mostRows = 14;
-/// Fewer sums wait for each other: a fused multiply-add takes about so long as two ports do so many.
+/// Fewer sums wait for each other: a fused multiply-add takes about so long as two ports do so
+/// many.
 constexpr int64_t leastSums = 8;
 /// How many steps of the depth loops a tile takes before the next tile: a block of the right
 /// operand of so many steps stays in the second-level cache.
@@ -86,8 +87,8 @@ private:
     draft.lanes = mostLanes;
     draft.vectorLhs = true;
     constexpr int64_t mostAddressed = 6;
-    int64_t most = std::min(tallestTile(std::max<int64_t>(1, mostLanes / registerLanes)),
-                            mostAddressed);
+    int64_t most =
+        std::min(tallestTile(std::max<int64_t>(1, mostLanes / registerLanes)), mostAddressed);
     draft.rows = bestRows(problem.sizeOf(problem.rows.back()).value_or(most), most);
     add(draft);
     for (int64_t rows : {4, 2})
@@ -111,17 +112,19 @@ private:
     bool isLow = tile.rows < tallestTile(width);
     if (tile.rows * width < leastSums && !(isLow && width <= 2) && width != mostWidth())
       return;
-    problem.isMatrix() ? addMatrix(tile) : addImage(tile);
-    if (problem.isMatrix() && fitsDotProducts(problem.op)) {
-      tile.steps = 2;
-      addMatrix(tile);
-      tile.steps = 1;
-    }
+    if (!problem.isMatrix())
+      return addImage(tile);
     // Of up to 16 rows taller tiles would compute many that there are not.
     constexpr int64_t lowRows = 4, fewRows = 16;
-    if (problem.isMatrix() && rowCount && *rowCount > lowRows && *rowCount <= fewRows &&
-        tile.rows > lowRows && lowRows * width >= leastSums) {
-      tile.rows = lowRows;
+    if (rowCount && *rowCount > lowRows && *rowCount <= fewRows && tile.rows > lowRows &&
+        lowRows * width >= leastSums) {
+      Draft low = tile;
+      low.rows = lowRows;
+      addMatrix(low);
+    }
+    addMatrix(tile);
+    if (fitsDotProducts(problem.op)) {
+      tile.steps = 2;
       addMatrix(tile);
     }
   }
@@ -190,7 +193,8 @@ private:
         problem.valueOf(line.strides[Contraction::Lhs]) * problem.storedBytes[Contraction::Lhs];
     if (lineBytes <= 0)
       return;
-    auto fitting = static_cast<int64_t>(static_cast<double>(target.caches.level2) * leftPart) / lineBytes;
+    auto fitting =
+        static_cast<int64_t>(static_cast<double>(target.caches.level2) * leftPart) / lineBytes;
     fitting = std::max<int64_t>(fitting, 1);
     int64_t image = std::max<int64_t>(*outer, 1), blocks = (image + fitting - 1) / fitting;
     draft.outerRows = blocks > 1 ? (image + blocks - 1) / blocks : fitting / image * image;
@@ -204,7 +208,8 @@ private:
       add(draft);
   }
 
-  /// True if the right operand can be read where it is: its columns are neighbours, and fill a tile.
+  /// True if the right operand can be read where it is: its columns are neighbours, and fill a
+  /// tile.
   bool canReadColumns(const Draft &tile) const {
     return problem.isInMemory(Contraction::Rhs) && problem.columnsAreRun() &&
            problem.sizeOf(problem.column()).value_or(0) >= columnsOf(tile);
@@ -220,9 +225,9 @@ private:
                             : 0;
     int64_t directRows = draft.packRhs && problem.isRightKept ? 0 : mostDirectRows;
     auto schedule = ContractionScheduleAttr::get(
-        problem.op->getContext(), draft.lanes, draft.rows, draft.columns, draft.depth, draft.packLhs,
-        draft.packRhs, draft.packBlock, draft.outerRows, draft.vectorLhs, rowStride, directRows,
-        draft.steps);
+        problem.op->getContext(), draft.lanes, draft.rows, draft.columns, draft.depth,
+        draft.packLhs, draft.packRhs, draft.packBlock, draft.outerRows, draft.vectorLhs, rowStride,
+        directRows, draft.steps);
     if (!llvm::is_contained(added, schedule))
       added.push_back(schedule);
   }

@@ -8,7 +8,7 @@ namespace weft {
 class CpuTarget;
 
 /// At least one, in the order in which they are preferred where their costs are equal.
-llvm::SmallVector<ContractionScheduleAttr>
-contractionCandidates(const ContractionProblem &problem, const CpuTarget &target);
+llvm::SmallVector<ContractionScheduleAttr> contractionCandidates(const ContractionProblem &problem,
+                                                                 const CpuTarget &target);
 
 } // namespace weft

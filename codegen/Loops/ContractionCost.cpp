@@ -27,8 +27,7 @@ constexpr double notOverlapped = 0.3;
 constexpr double strided = 1.6, apart = 3;
 /// Cycles for a register that is copied: in lines, line by line of a stage, where squares are
 /// turned, and pair by pair.
-constexpr double cyclesPerCopied = 3, cyclesPerStaged = 12, cyclesPerTurned = 8,
-                 cyclesPerPair = 40;
+constexpr double cyclesPerCopied = 3, cyclesPerStaged = 12, cyclesPerTurned = 8, cyclesPerPair = 40;
 /// What is fetched at once.
 constexpr double lineBytes = 64;
 /// How much slower rows are read whose lines meet in the cache.
@@ -87,7 +86,8 @@ private:
     outerRows = sizes.images * sizes.outerRows;
     outerBlocks = std::ceil(outerRows / static_cast<double>(schedule.getOuterRows()));
     rowTasks = sizes.batch * outerBlocks * rowBlocks;
-    groups = std::min(columnBlocks, std::ceil(static_cast<double>(wantedTasks(schedule)) / rowTasks));
+    groups =
+        std::min(columnBlocks, std::ceil(static_cast<double>(wantedTasks(schedule)) / rowTasks));
   }
 
   /// Cycles of a step that loads `loads` and adds `sums` products, in instructions of a register.
@@ -116,10 +116,10 @@ private:
   double tileCycles() const {
     // The left operand's elements are operands of the multiplications where each is used once.
     double broadcasts = registers > 1 ? 0 : height;
-    double widened = problem.storedBytes[Contraction::Lhs] < problem.elementBytes &&
-                             !schedule.getPackLhs()
-                         ? 2 * height
-                         : 0;
+    double widened =
+        problem.storedBytes[Contraction::Lhs] < problem.elementBytes && !schedule.getPackLhs()
+            ? 2 * height
+            : 0;
     double step = stepCycles(height * registers * multiplication(), registers + height,
                              broadcasts + widened + 3) /
                   static_cast<double>(schedule.getSteps());
@@ -174,7 +174,9 @@ private:
     return schedule.getPackRhs() && !problem.isRightKept && !isDirect;
   }
 
-  bool readsPacked() const { return (schedule.getPackRhs() && problem.isRightKept) || copiesInStage(); }
+  bool readsPacked() const {
+    return (schedule.getPackRhs() && problem.isRightKept) || copiesInStage();
+  }
 
   /// How many elements of the right operand are copied in a call.
   double copiedColumns() const {
@@ -246,8 +248,8 @@ private:
     if (readsPacked() || schedule.getPackBlock())
       return 1;
     constexpr int64_t setsBytes = 4096;
-    int64_t distance = std::gcd(
-        setsBytes, static_cast<int64_t>(sizes.columns) * problem.storedBytes[Contraction::Rhs]);
+    int64_t distance = std::gcd(setsBytes, static_cast<int64_t>(sizes.columns) *
+                                               problem.storedBytes[Contraction::Rhs]);
     double line = tileColumns * static_cast<double>(problem.storedBytes[Contraction::Rhs]);
     return std::max(1.0, static_cast<double>(distance) / line);
   }
@@ -271,7 +273,8 @@ private:
       all = sizes.batch * sizes.rows * sizes.depth();
     // Activations were just written, by a kernel before.
     double first = all * stored * groups * perByte(all * stored);
-    double again = all * bytes * (columnBlocks / groups - 1) * perByte(blockRowsBytes() + panelBytes);
+    double again =
+        all * bytes * (columnBlocks / groups - 1) * perByte(blockRowsBytes() + panelBytes);
     return first + again + (schedule.getPackLhs() ? all * groups * bytes / core.level2Bytes : 0);
   }
 

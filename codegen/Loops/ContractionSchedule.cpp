@@ -29,9 +29,8 @@ SmallVector<ScheduleCandidate> rankContractions(KernelOp kernel, LaunchOp launch
   // The first is the one that is preferred among those that are as good, for all that is known:
   // problems that differ little then have one kernel.
   double good = llvm::min_element(ranked, isFaster)->nanoseconds * equallyGood;
-  auto first = llvm::find_if(ranked, [&](const ScheduleCandidate &candidate) {
-    return candidate.nanoseconds <= good;
-  });
+  auto first = llvm::find_if(
+      ranked, [&](const ScheduleCandidate &candidate) { return candidate.nanoseconds <= good; });
   std::rotate(ranked.begin(), first, std::next(first));
   std::stable_sort(std::next(ranked.begin()), ranked.end(), isFaster);
   return ranked;

@@ -126,9 +126,9 @@ Value MicroKernel::addPairs(Value x, Value y, Value sum) {
   OpBuilder &builder = emitter.builder();
   Location location = op->getLoc();
   auto wide = VectorType::get({lanes * format.steps}, format.sum);
-  Value products = arith::MulIOp::create(builder, location,
-                                         arith::ExtSIOp::create(builder, location, wide, x),
-                                         arith::ExtSIOp::create(builder, location, wide, y));
+  Value products =
+      arith::MulIOp::create(builder, location, arith::ExtSIOp::create(builder, location, wide, x),
+                            arith::ExtSIOp::create(builder, location, wide, y));
   Value added;
   for (int64_t step = 0; step < format.steps; ++step) {
     auto mask = llvm::map_to_vector(llvm::seq<int64_t>(0, lanes),

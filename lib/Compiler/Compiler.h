@@ -130,9 +130,9 @@ public:
   std::string lower(mlir::ModuleOp module, llvm::StringRef level,
                     const CompileOptions &options = {});
 
-  /// Gives the kernels of a fused module the schedules that run fastest here (lib/Compiler/Tuner.h),
-  /// if WEFT_TUNE asks for it and the module is for the processor that this compiler runs code on.
-  /// Throws weft::Error.
+  /// Gives the kernels of a fused module the schedules that run fastest here
+  /// (lib/Compiler/Tuner.h), if WEFT_TUNE asks for it and the module is for the processor that this
+  /// compiler runs code on. Throws weft::Error.
   void tune(mlir::ModuleOp module, const Target &target);
   /// The last kernels whose schedules were measured, or found on disk.
   std::vector<TunedKernel> tunedKernels() const;

@@ -28,7 +28,8 @@ public:
   std::vector<std::shared_ptr<const KernelCode>> get(llvm::ArrayRef<KernelOp> kernels,
                                                      Statistics &spent);
 
-  /// A text that was kept on disk under a name that no kernel has, for the same target and compiler.
+  /// A text that was kept on disk under a name that no kernel has, for the same target and
+  /// compiler.
   std::optional<std::string> findNote(const std::string &name);
   void storeNote(const std::string &name, const std::string &text);
 

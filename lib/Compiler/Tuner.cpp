@@ -6,6 +6,7 @@
 #include "lib/Compiler/Types.h"
 #include "lib/Runtime/Allocator.h"
 #include "lib/Runtime/Executor.h"
+#include "lib/Runtime/HostInfo.h"
 #include "lib/Runtime/ThreadPool.h"
 #include "lib/Support/Options.h"
 #include "mlir/AsmParser/AsmParser.h"
@@ -39,10 +40,19 @@ int64_t Tuner::candidatesFromEnvironment() {
 Tuner::Tuner(const CpuTarget &target, KernelCache &cache, int64_t mostCandidates, Finish finish)
     : target(target), cache(cache), mostCandidates(mostCandidates), finish(std::move(finish)) {}
 
-static bool isStatic(LaunchOp launch) {
-  auto isKnown = [](Type type) { return cast<RankedTensorType>(type).hasStaticShape(); };
-  return llvm::all_of(launch->getOperandTypes(), isKnown) &&
-         llvm::all_of(launch->getResultTypes(), isKnown);
+/// The sizes are known, and there is memory for arguments and results beside the program's, and for
+/// a packed copy that each candidate keeps.
+static bool canRun(LaunchOp launch, int64_t candidates) {
+  uint64_t bytes = 0;
+  for (TypeRange types :
+       {TypeRange(launch->getOperandTypes()), TypeRange(launch->getResultTypes())})
+    for (Type type : types) {
+      if (!cast<RankedTensorType>(type).hasStaticShape())
+        return false;
+      bytes += signatureOf(type).bytes();
+    }
+  constexpr uint64_t part = 4;
+  return bytes <= hostInfo().memoryBytes / part / static_cast<uint64_t>(candidates + 1);
 }
 
 /// All that the times depend on: the kernel, the launch, what it keeps, and the threads.
@@ -237,6 +247,8 @@ ScheduleAttrInterface Tuner::fastest(KernelOp kernel, LaunchOp launch, bool prep
   if (candidates.size() < 2)
     return {};
   candidates.truncate(std::min<size_t>(candidates.size(), mostCandidates));
+  if (!canRun(launch, static_cast<int64_t>(candidates.size())))
+    return {};
   std::string description = describe(kernel, launch, prepares);
   std::string key = noteName(description + "\ncandidates " + std::to_string(candidates.size()));
   Found tuned = known(kernel, kind, key, description);
@@ -257,7 +269,7 @@ void Tuner::tune(ModuleOp module, bool prepares, Statistics &spent) {
   for (auto launch : main.getOps<LaunchOp>()) {
     auto kernel = module.lookupSymbol<KernelOp>(launch.getKernel());
     const KernelTemplate *kind = kernelTemplateOf(kernel);
-    if (kernel.getScheduleAttr() || !kind || !isStatic(launch))
+    if (kernel.getScheduleAttr() || !kind)
       continue;
     if (auto schedule = fastest(kernel, launch, prepares, *kind, spent))
       kernel.setScheduleAttr(schedule);

@@ -28,8 +28,8 @@ public:
 
   Tuner(const CpuTarget &target, KernelCache &cache, int64_t mostCandidates, Finish finish);
 
-  /// Sets the schedules of the kernels that @main launches with known sizes. `prepares` says whether
-  /// copies of what is the same in most calls are kept. Throws weft::Error or Interrupted.
+  /// Sets the schedules of the kernels that @main launches with known sizes. `prepares` says
+  /// whether copies of what is the same in most calls are kept. Throws weft::Error or Interrupted.
   void tune(mlir::ModuleOp module, bool prepares, Statistics &spent);
 
   /// What was measured or found on disk by this process, of the last kernels.

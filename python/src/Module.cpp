@@ -252,7 +252,8 @@ static py::list tunedKernels() {
   for (const TunedKernel &kernel : Compiler::instance().tunedKernels()) {
     py::list schedules;
     for (const MeasuredSchedule &entry : kernel.schedules)
-      schedules.append(py::make_tuple(entry.schedule, entry.estimated, entry.measured, entry.isChosen));
+      schedules.append(
+          py::make_tuple(entry.schedule, entry.estimated, entry.measured, entry.isChosen));
     result.append(
         py::dict(py::arg("description") = kernel.description, py::arg("schedules") = schedules));
   }

@@ -48,20 +48,24 @@ def _run(cache: Path, **environment: str) -> dict:
 
 def test_schedules_are_measured_once_and_kept_on_disk(tmp_path: Path) -> None:
     plain = _run(tmp_path)
-    assert plain["tuned"] == 0 and plain["measured"] == []
+    assert plain["tuned"] == 0
+    assert plain["measured"] == []
     first = _run(tmp_path, WEFT_TUNE="1")
-    assert first["tuned"] == 1 and first["seconds"] > 0
+    assert first["tuned"] == 1
+    assert first["seconds"] > 0
     (measured,) = first["measured"]
     assert 2 <= len(measured) <= 5
     times = [time for _, _, time, _ in measured]
-    assert times == sorted(times) and times[0] > 0
+    assert times == sorted(times)
+    assert times[0] > 0
     assert sum(chosen for *_, chosen in measured) == 1
     # What runs is the fastest, it is what is shown, and the values are the same.
     assert first["schedules"] == [measured[0][0]]
     assert measured[0][0] in first["shown"]
     assert first["bits"] == plain["bits"]
     second = _run(tmp_path, WEFT_TUNE="1")
-    assert second["tuned"] == 0 and second["measured"] == first["measured"]
+    assert second["tuned"] == 0
+    assert second["measured"] == first["measured"]
     assert second["schedules"] == first["schedules"]
 
 
@@ -69,7 +73,8 @@ def test_other_threads_and_more_candidates_are_measured_anew(tmp_path: Path) -> 
     _run(tmp_path, WEFT_TUNE="1", WEFT_NUM_THREADS="1")
     assert _run(tmp_path, WEFT_TUNE="1", WEFT_NUM_THREADS="2")["tuned"] == 1
     more = _run(tmp_path, WEFT_TUNE="1000", WEFT_NUM_THREADS="1")
-    assert more["tuned"] == 1 and len(more["measured"][0]) > 5
+    assert more["tuned"] == 1
+    assert len(more["measured"][0]) > 5
 
 
 def test_without_a_cache_on_disk_a_process_measures(tmp_path: Path) -> None:
