@@ -290,25 +290,84 @@ void ContractionTemplate::emitTiles(const Task &at) {
         emitTile(at, height, start, row);
       });
     });
-    Value truth = arith::ConstantIntOp::create(builder, emitter.location(), 1, 1);
-    Value missed = arith::XOrIOp::create(builder, emitter.location(), fits, truth);
-    isOpen = arith::AndIOp::create(builder, emitter.location(), isOpen, missed);
+    isOpen = arith::AndIOp::create(builder, emitter.location(), isOpen, negated(fits));
   }
 }
 
 /// Emits the tile of `height` rows from `row`, whose rows before `next` were finished before.
 void ContractionTemplate::emitTile(const Task &at, int64_t height, Value row, Value next) {
-  OpBuilder &builder = emitter.builder();
   auto kind = format.steps > 1 ? MicroKernel::Kind::Dot : MicroKernel::Kind::Broadcast;
   MicroKernel kernel(emitter, op, kind, format, height, tileColumns / lanes);
-  Value tile = tileAddress(at, next);
   Value isLater = unfinished ? emitter.isLess(emitter.index(0), at.depthBlock) : Value();
   SmallVector<Value> outer;
-  kernel.drain(emitDepthLoop(at, kernel, height, row, outer, kernel.start(tile, isLater)), tile);
-  Value isLast =
-      arith::CmpIOp::create(builder, emitter.location(), arith::CmpIPredicate::eq,
-                            emitter.addIndex(at.depthBlock, emitter.index(1)), depthBlocks());
-  emitter.ifTrue(isLast, [&] { finishTile(at, height, tile, row, next); });
+  SmallVector<Value> sums = emitDepthLoop(at, kernel, height, row, outer,
+                                          kernel.start(tileAddress(at, next), isLater));
+  if (height < tileRows || !finishesInRegisters())
+    return drainTile(at, kernel, height, row, next, sums);
+  Value whole = isWhole(at, height, row, next);
+  emitter.ifTrue(whole, [&] { finishInRegisters(at, height, row, sums); });
+  emitter.ifTrue(negated(whole), [&] { drainTile(at, kernel, height, row, next, sums); });
+}
+
+Value ContractionTemplate::negated(Value condition) {
+  Value truth = arith::ConstantIntOp::create(emitter.builder(), emitter.location(), 1, 1);
+  return arith::XOrIOp::create(emitter.builder(), emitter.location(), condition, truth);
+}
+
+/// True if what follows the contraction is so short that it may stand in the code for each vector of
+/// a tile.
+bool ContractionTemplate::finishesInRegisters() const {
+  constexpr int64_t mostInstructions = 8;
+  int64_t instructions = 0;
+  for (Operation &following : emitter.getKernel().getBody().front().without_terminator())
+    if (auto elementwise = dyn_cast<ElementwiseOpInterface>(following))
+      instructions += elementwise.getInstructionCount();
+    else if (auto indexed = dyn_cast<IndexedOpInterface>(following))
+      instructions += indexed.getInstructionCount();
+  return instructions <= mostInstructions;
+}
+
+Value ContractionTemplate::isLastBlock(const Task &at) {
+  return arith::CmpIOp::create(emitter.builder(), emitter.location(), arith::CmpIPredicate::eq,
+                               emitter.addIndex(at.depthBlock, emitter.index(1)), depthBlocks());
+}
+
+/// True if the tile's sums are complete, all of its elements are in the result, and none of them was
+/// finished before.
+Value ContractionTemplate::isWhole(const Task &at, int64_t height, Value row, Value next) {
+  Value end = emitter.addIndex(at.column, emitter.index(tileColumns));
+  Value after = emitter.addIndex(row, emitter.index(height)), one = emitter.index(1);
+  Value all = isLastBlock(at);
+  for (auto [low, high] : {std::pair(end, sizeOf(columns.front())), std::pair(after, at.high),
+                           std::pair(emitter.maximumIndex(next, at.first), row)})
+    all = arith::AndIOp::create(emitter.builder(), emitter.location(), all,
+                                emitter.isLess(low, emitter.addIndex(high, one)));
+  return all;
+}
+
+void ContractionTemplate::finishInRegisters(const Task &at, int64_t height, Value row,
+                                            ValueRange sums) {
+  setLoops(batch, at.batch);
+  setLoops(outerRows(), at.outerRow);
+  int64_t vectors = tileColumns / lanes;
+  for (int64_t line = 0; line < height; ++line) {
+    setLoop(rows.back(), emitter.addIndex(row, emitter.index(line)), 0);
+    for (int64_t v = 0; v < vectors; ++v)
+      emitter.withMask(nullptr, [&] {
+        setLoop(columns.front(), emitter.addIndex(at.column, emitter.index(v * lanes)), 1);
+        emitter.override(op->getResult(0), rounded(sums[line * vectors + v]));
+        emitter.storeResults(indicesIn(Contraction::Result));
+      });
+  }
+  emitter.clearOverrides();
+}
+
+/// Puts the sums into memory, from where they are finished if they are complete.
+void ContractionTemplate::drainTile(const Task &at, MicroKernel &kernel, int64_t height, Value row,
+                                    Value next, ValueRange sums) {
+  Value tile = tileAddress(at, next);
+  kernel.drain(sums, tile);
+  emitter.ifTrue(isLastBlock(at), [&] { finishTile(at, height, tile, row, next); });
 }
 
 /// Where the tile rests between blocks of the depth, and before it is finished.

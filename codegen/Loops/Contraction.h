@@ -50,6 +50,13 @@ private:
   mlir::Value baseOf(Contraction::Operand operand, mlir::Value batchNumber, mlir::Value outerRow);
   void emitTiles(const Task &at);
   void emitTile(const Task &at, int64_t height, mlir::Value row, mlir::Value next);
+  mlir::Value negated(mlir::Value condition);
+  bool finishesInRegisters() const;
+  mlir::Value isWhole(const Task &at, int64_t height, mlir::Value row, mlir::Value next);
+  void finishInRegisters(const Task &at, int64_t height, mlir::Value row, mlir::ValueRange sums);
+  void drainTile(const Task &at, MicroKernel &kernel, int64_t height, mlir::Value row,
+                 mlir::Value next, mlir::ValueRange sums);
+  mlir::Value isLastBlock(const Task &at);
   mlir::Value tileAddress(const Task &at, mlir::Value next);
   void finishTile(const Task &at, int64_t height, mlir::Value tile, mlir::Value row,
                   mlir::Value next);
