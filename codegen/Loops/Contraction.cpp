@@ -317,7 +317,7 @@ Value ContractionTemplate::negated(Value condition) {
 /// True if what follows the contraction is so short that it may stand in the code for each vector of
 /// a tile.
 bool ContractionTemplate::finishesInRegisters() const {
-  constexpr int64_t mostInstructions = 8;
+  constexpr int64_t mostInstructions = 12;
   int64_t instructions = 0;
   for (Operation &following : emitter.getKernel().getBody().front().without_terminator())
     if (auto elementwise = dyn_cast<ElementwiseOpInterface>(following))
