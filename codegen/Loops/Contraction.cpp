@@ -300,8 +300,8 @@ void ContractionTemplate::emitTile(const Task &at, int64_t height, Value row, Va
   MicroKernel kernel(emitter, op, kind, format, height, tileColumns / lanes);
   Value isLater = unfinished ? emitter.isLess(emitter.index(0), at.depthBlock) : Value();
   SmallVector<Value> outer;
-  SmallVector<Value> sums = emitDepthLoop(at, kernel, height, row, outer,
-                                          kernel.start(tileAddress(at, next), isLater));
+  SmallVector<Value> sums =
+      emitDepthLoop(at, kernel, height, row, outer, kernel.start(tileAddress(at, next), isLater));
   if (height < tileRows || !finishesInRegisters())
     return drainTile(at, kernel, height, row, next, sums);
   Value whole = isWhole(at, height, row, next);
@@ -314,8 +314,8 @@ Value ContractionTemplate::negated(Value condition) {
   return arith::XOrIOp::create(emitter.builder(), emitter.location(), condition, truth);
 }
 
-/// True if what follows the contraction is so short that it may stand in the code for each vector of
-/// a tile.
+/// True if what follows the contraction is so short that it may stand in the code for each vector
+/// of a tile.
 bool ContractionTemplate::finishesInRegisters() const {
   constexpr int64_t mostInstructions = 12;
   int64_t instructions = 0;
@@ -332,8 +332,8 @@ Value ContractionTemplate::isLastBlock(const Task &at) {
                                emitter.addIndex(at.depthBlock, emitter.index(1)), depthBlocks());
 }
 
-/// True if the tile's sums are complete, all of its elements are in the result, and none of them was
-/// finished before.
+/// True if the tile's sums are complete, all of its elements are in the result, and none of them
+/// was finished before.
 Value ContractionTemplate::isWhole(const Task &at, int64_t height, Value row, Value next) {
   Value end = emitter.addIndex(at.column, emitter.index(tileColumns));
   Value after = emitter.addIndex(row, emitter.index(height)), one = emitter.index(1);

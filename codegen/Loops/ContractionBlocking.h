@@ -8,11 +8,11 @@ namespace weft {
 
 /// Tiles of rows in a block, which share the columns while those are in the cache.
 inline constexpr int64_t manyTiles = 8;
-/// The same where the right operand is read where it is, for at most 16 rows.
-inline constexpr int64_t fewTiles = 3;
+/// Rows of a block that reads the right operand where it is.
+inline constexpr int64_t fewRows = 16;
 /// The same where a block of columns is copied for all rows: up to the 49 pixels of a small image.
 inline constexpr int64_t sharingTiles = 9;
-/// Tiles of no more rows are chosen where they are all that there are.
+/// A tile for what is lower than others.
 inline constexpr int64_t lowTile = 4;
 /// True if the right operand is read where it is, along runs of memory, by few rows.
 inline bool readsRuns(ContractionScheduleAttr schedule) {
@@ -22,8 +22,9 @@ inline bool readsRuns(ContractionScheduleAttr schedule) {
 inline int64_t tilesInBlock(ContractionScheduleAttr schedule) {
   if (!schedule.getPackLhs() || schedule.getPackRhs())
     return manyTiles;
-  if (schedule.getRows() <= lowTile)
+  if (schedule.getRows() == 1)
     return 1;
+  int64_t fewTiles = (fewRows + schedule.getRows() - 1) / schedule.getRows();
   return schedule.getPackBlock() ? sharingTiles : fewTiles;
 }
 

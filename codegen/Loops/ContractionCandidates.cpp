@@ -8,6 +8,7 @@
 // An image's left operand is read where it is; that of a matrix is packed, or read so too.
 #include "codegen/Loops/ContractionCandidates.h"
 #include "codegen/CPU/CpuTarget.h"
+#include "codegen/Loops/ContractionBlocking.h"
 #include "codegen/Loops/MicroKernel.h"
 #include "llvm/ADT/bit.h"
 
@@ -115,11 +116,10 @@ private:
     if (!problem.isMatrix())
       return addImage(tile);
     // Of up to 16 rows taller tiles would compute many that there are not.
-    constexpr int64_t lowRows = 4, fewRows = 16;
-    if (rowCount && *rowCount > lowRows && *rowCount <= fewRows && tile.rows > lowRows &&
-        lowRows * width >= leastSums) {
+    if (rowCount && *rowCount > lowTile && *rowCount <= fewRows && tile.rows > lowTile &&
+        lowTile * width >= leastSums) {
       Draft low = tile;
-      low.rows = lowRows;
+      low.rows = lowTile;
       addMatrix(low);
     }
     addMatrix(tile);

@@ -245,7 +245,7 @@ private:
 
   /// How much more of a cache lines take that are so far apart that they meet in few of its sets.
   double spread() const {
-    if (readsPacked() || schedule.getPackBlock())
+    if (readsPacked() || readsRuns(schedule) || schedule.getPackBlock())
       return 1;
     constexpr int64_t setsBytes = 4096;
     int64_t distance = std::gcd(setsBytes, static_cast<int64_t>(sizes.columns) *
