@@ -1,6 +1,7 @@
 #include "lib/Runtime/ForkGate.h"
 
 #include "lib/Runtime/Allocator.h"
+#include "lib/Runtime/PreparedValues.h"
 
 #include <pthread.h>
 
@@ -18,9 +19,11 @@ ForkGate &ForkGate::process() {
 }
 
 ForkGate::ForkGate() {
-  // The handler that was registered last runs first: who is inside may need the allocator, whose
-  // handler locks it.
+  // The handler that was registered last runs first: who is inside may need what the others lock,
+  // the innermost lock first.
   Allocator::process();
+  PreparedValues::process();
+  PreparedProgram::registerForForks();
   pthread_atfork([] { process().beforeFork(); }, [] { process().afterForkInParent(); },
                  [] { process().afterForkInChild(); });
 }

@@ -228,6 +228,8 @@ struct Programs {
 
 } // namespace
 
+void PreparedProgram::registerForForks() { Programs::process(); }
+
 PreparedProgram::PreparedProgram(Plan plan, std::vector<uint64_t> key)
     : plan(std::move(plan)), number(PreparedValues::newNumber()), key(std::move(key)) {}
 

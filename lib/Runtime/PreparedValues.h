@@ -98,6 +98,9 @@ public:
   /// were traced for several sizes of their arguments share what they prepare. Whoever holds it
   /// keeps the code of the plan. Throws weft::Error as PreparedValues::process() does.
   static std::shared_ptr<const PreparedProgram> of(Plan plan);
+  /// Registers the handlers of fork() for the lock that `of` takes. Handlers run the last one
+  /// first, so those of what is waited for under this lock come before, and the ForkGate's behind.
+  static void registerForForks();
 
   ~PreparedProgram();
   PreparedProgram(const PreparedProgram &) = delete;

@@ -1,5 +1,8 @@
 #include "lib/Runtime/ForkGate.h"
 
+#include "lib/Runtime/Allocator.h"
+#include "lib/Runtime/PreparedValues.h"
+
 #include "test/unit/runtime/InChild.h"
 
 #include <gtest/gtest.h>
@@ -63,6 +66,26 @@ TEST_F(ForkGateTest, WhoIsOutsideHoldsNothingUp) {
 TEST_F(ForkGateTest, WhoIsInsideMayFork) {
   ForkGate::Inside inside;
   EXPECT_TRUE(holdsInChild(enters));
+}
+
+/// Who is inside may need a lock that forks take too: they take it when nobody is inside any more.
+TEST_F(ForkGateTest, WhoIsInsideGetsTheLocksThatForksTake) {
+  std::atomic<bool> end = false;
+  std::vector<std::thread> workers;
+  for (int number = 0; number < 2; ++number)
+    workers.emplace_back([&] {
+      while (!end) {
+        ForkGate::Inside inside;
+        PreparedProgram::of(Plan());
+        PreparedValues::process().statistics();
+        Allocator::process().statistics();
+      }
+    });
+  for (int fork = 0; fork < 100; ++fork)
+    EXPECT_TRUE(holdsInChild([] { return PreparedProgram::of(Plan()) && enters(); }));
+  end = true;
+  for (std::thread &worker : workers)
+    worker.join();
 }
 
 TEST_F(ForkGateTest, ManyForksAmidManyThreads) {
