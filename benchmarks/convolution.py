@@ -1,14 +1,15 @@
-"""Forward convolutions, NCHW, that keep the size of an image."""
+"""Layers of convolution, NCHW, that keep the size of an image but for the stride."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import ModuleType
+from functools import partial
 
 import numpy as np
 import peers
 import weft
-from harness import WEFT, Case
+from functions import function_case
+from harness import Case
 
 SHAPES = [(8, 64, 56, 64, 1), (8, 128, 28, 128, 1), (8, 256, 14, 256, 1), (8, 512, 7, 512, 1)]
 SHAPES += [(8, 64, 56, 128, 2), (64, 1, 28, 32, 1), (64, 32, 26, 64, 1)]
@@ -22,19 +23,16 @@ DEPTHWISE = [(1, 96, 112, 2), (1, 192, 28, 1), (1, 576, 14, 1), (1, 960, 7, 1)]
 
 
 def cases() -> Iterator[Case]:
-    import weft.nn.functional as F
-
     generator = np.random.default_rng(0)
     for batch, channels, size, filters, stride in SHAPES:
-        yield _case(F, generator, batch, channels, size, filters, 3, stride)
+        yield _case(generator, batch, channels, size, filters, 3, stride)
     for batch, channels, size, filters, window, stride in SINGLE:
-        yield _case(F, generator, batch, channels, size, filters, window, stride)
+        yield _case(generator, batch, channels, size, filters, window, stride)
     for batch, channels, size, stride in DEPTHWISE:
-        yield _case(F, generator, batch, channels, size, channels, 3, stride, groups=channels)
+        yield _case(generator, batch, channels, size, channels, 3, stride, groups=channels)
 
 
 def _case(
-    functional: ModuleType,
     generator: np.random.Generator,
     batch: int,
     channels: int,
@@ -44,24 +42,32 @@ def _case(
     stride: int,
     groups: int = 1,
 ) -> Case:
+    """The weight is a layer's: all but JAX may keep it in a form of their own."""
     options = {"stride": stride, "padding": window // 2, "groups": groups}
     depth = channels // groups
     x = generator.standard_normal((batch, channels, size, size), np.float32)
-    w = generator.standard_normal((filters, depth, window, window), np.float32)
-    compiled = weft.jit(lambda x, w: functional.conv2d(x, w, **options))
-    contenders = {WEFT: _bind(compiled, weft.asarray(x), weft.asarray(w))}
+    weight = generator.standard_normal((filters, depth, window, window), np.float32)
+    ours = weft.nn.Conv2d(channels, filters, window, bias=False, **options)
+    ours.load_state_dict({"weight": weft.asarray(weight)})
+    theirs = None
     if torch := peers.torch():
-        convolve = torch.nn.functional.conv2d
-        call = lambda x, w: convolve(x, w, **options)  # noqa: E731
-        contenders["torch"] = _bind(call, torch.from_numpy(x), torch.from_numpy(w))
+        theirs = torch.nn.Conv2d(channels, filters, window, bias=False, **options)
+        theirs.requires_grad_(False).load_state_dict({"weight": torch.from_numpy(weight)})
     pixels = batch * ((size - 1) // stride + 1) ** 2
     text = "each channel for itself" if groups > 1 else f"{filters} filters"
-    return Case(
+    return function_case(
         f"conv2d {window}x{window} of {batch}x{channels}x{size}x{size}, {text}, stride {stride}",
-        contenders,
+        lambda x: ours(x),
+        lambda x: theirs(x),
+        (x,),
+        jax=partial(_by_jax, weight=weight, **options),
+        compiled=False,  # It calls what eager mode calls.
         operations=2.0 * pixels * filters * depth * window**2,
     )
 
 
-def _bind(function, *args):
-    return lambda: function(*args)
+def _by_jax(x, weight: np.ndarray, stride: int, padding: int, groups: int):
+    borders = [(padding, padding)] * 2
+    return peers.jax().lax.conv_general_dilated(
+        x, weight, (stride, stride), borders, feature_group_count=groups
+    )

@@ -1,82 +1,68 @@
-"""Fused elementwise ops and reductions of a 4096x1024 f32 matrix; transposes."""
+"""Fused elementwise functions, reductions, and rows that are normalized: f32 matrices."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 
 import numpy as np
 import peers
 import weft
-from harness import WEFT, Bar, Case
+from functions import function_case
+from harness import Case
 
 ROWS, COLUMNS = 4096, 1024
-TRANSPOSES = [
-    ((2048, 2048), (1, 0)),
-    ((8, 64, 56, 56), (0, 2, 3, 1)),
-    ((512, 512, 3, 3), (2, 3, 1, 0)),
-]
+REDUCED = {"of each column": 0, "of each row": 1, "of all": None}
 
 
 def cases() -> Iterator[Case]:
-    import weft.nn.functional as F
-
     generator = np.random.default_rng(0)
-    x = generator.standard_normal((ROWS, COLUMNS), np.float32)
+    x, y = generator.standard_normal((2, ROWS, COLUMNS), np.float32)
+    rows = x[:1024]
     w, b = generator.standard_normal((2, COLUMNS), np.float32)
-    torch = peers.torch()
-    functional = torch.nn.functional if torch else None
-    yield _case(
+    torch, jax = peers.torch(), peers.jax()
+    functional, nn = torch and torch.nn.functional, jax and jax.nn
+    jnp = jax and jax.numpy
+
+    def case(name: str, ours: Callable, theirs: Callable, *arrays: np.ndarray, **more) -> Case:
+        shape = "x".join(map(str, arrays[0].shape))
+        return function_case(f"{name}, {shape}", ours, theirs, arrays, **more)
+
+    add = lambda x, y: x + y  # noqa: E731
+    yield case("x + y", add, add, x, y, numpy=add, jax=add)
+    yield case(
         "gelu(x * w + b)",
         lambda x, w, b: weft.gelu(x * w + b),
         lambda x, w, b: functional.gelu(x * w + b),
-        (x, w, b),
+        *(x, w, b),
+        jax=lambda x, w, b: nn.gelu(x * w + b, approximate=False),
     )
-    yield _case(
-        "softmax of rows",
+    yield case(
+        "tanh(sin(x) * exp(-x * x))",
+        lambda x: weft.tanh(weft.sin(x) * weft.exp(-x * x)),
+        lambda x: torch.tanh(torch.sin(x) * torch.exp(-x * x)),
+        x,
+        jax=lambda x: jnp.tanh(jnp.sin(x) * jnp.exp(-x * x)),
+    )
+    yield case(
+        "softmax",
         lambda x: weft.softmax(x, -1),
         lambda x: functional.softmax(x, -1),
-        (x,),
+        rows,
+        jax=lambda x: nn.softmax(x, -1),
     )
-    yield _case(
-        "layer_norm of rows",
-        lambda x, w, b: F.layer_norm(x, COLUMNS, w, b),
+    yield case(
+        "layer_norm",
+        lambda x, w, b: weft.nn.functional.layer_norm(x, COLUMNS, w, b),
         lambda x, w, b: functional.layer_norm(x, (COLUMNS,), w, b),
-        (x, w, b),
+        *(rows, w, b),
+        jax=lambda x, w, b: nn.standardize(x, -1, epsilon=1e-5) * w + b,
     )
-    yield from _transposes(generator)
-    yield _case("sum of columns", lambda x: weft.sum(x, axis=0), lambda x: x.sum(0), (x,))
-
-
-def _transposes(generator: np.random.Generator) -> Iterator[Case]:
-    for shape, axes in TRANSPOSES:
-        x = generator.standard_normal(shape, np.float32)
-        compiled = weft.jit(lambda x, axes=axes: weft.permute_dims(x, axes))
-        a = weft.asarray(x)
-        contenders = {
-            WEFT: lambda compiled=compiled, a=a: compiled(a),
-            "numpy": lambda x=x, axes=axes: np.ascontiguousarray(x.transpose(axes)),
-        }
-        if torch := peers.torch():
-            b = torch.from_numpy(x)
-            contenders["torch"] = lambda b=b, axes=axes: b.permute(axes).contiguous()
-        if peers.jax():
-            transpose = peers.jax().numpy.transpose
-            contenders["jax"] = peers.jax_call(partial(transpose, axes=axes), x)
-        size = "x".join(map(str, shape))
-        bar = Bar(">= 0.8 of the peers", 1 / 0.8, tuple(contenders)[1:])
-        yield Case(f"transpose {size} by {axes}", contenders, bar)
-
-
-def _case(name: str, ours: Callable, theirs: Callable, arrays: tuple[np.ndarray, ...]) -> Case:
-    """The function compiled by Weft; by PyTorch in eager mode, and compiled where it can be."""
-    compiled = weft.jit(ours)
-    tensors = [weft.asarray(array) for array in arrays]
-    contenders = {WEFT: lambda: compiled(*tensors)}
-    if torch := peers.torch():
-        inputs = [torch.from_numpy(array) for array in arrays]
-        contenders["torch"] = lambda: theirs(*inputs)
-        if peers.torch_compiles():
-            torch_compiled = torch.compile(theirs)
-            contenders["torch.compile"] = lambda: torch_compiled(*inputs)
-    return Case(f"{name}, {ROWS}x{COLUMNS}", contenders)
+    for text, axis in REDUCED.items():
+        yield case(
+            f"sum {text}",
+            lambda x, axis=axis: weft.sum(x, axis=axis),
+            lambda x, axis=axis: x.sum() if axis is None else x.sum(axis),
+            x,
+            numpy=lambda x, axis=axis: x.sum(axis),
+            jax=lambda x, axis=axis: jnp.sum(x, axis),
+        )

@@ -80,22 +80,34 @@ def _repeats(call: Callable[[], object], sample_seconds: float) -> int:
     return max(1, round(sample_seconds / seconds))
 
 
-def measure(case: Case, rounds: int, threads: int, sample_seconds: float = 0.01) -> Row:
-    """Runs the contenders in turn, `rounds` times.
+def _await_rest() -> None:
+    """Waits until no thread of this process computes: workers go on spinning behind a call, some
+    for a tenth of a second, on the cores of who comes next."""
+    for _ in range(200):
+        before = time.process_time()
+        time.sleep(0.005)
+        if time.process_time() - before < 0.0005:
+            return
 
-    Before a sample the machine is left alone for a moment and one call is not counted: worker
-    threads of the framework before go on spinning for a while, and those of this one wake up.
+
+def measure(case: Case, rounds: int, threads: int, sample_seconds: float = 0.01) -> Row:
+    """Runs the contenders in turn, `rounds` times, in an order that turns.
+
+    Before a sample the threads of the framework before have come to rest, and one call is not
+    counted, so that those of this one wake up.
     """
-    settle = 0.03 if threads > 1 else 0.0
     repeats = {}
     for name, call in case.contenders.items():
         for _ in range(2):
             call()
         repeats[name] = _repeats(call, sample_seconds)
     samples: dict[str, list[float]] = {name: [] for name in case.contenders}
+    order = list(case.contenders)
     for _ in range(rounds):
-        for name, call in case.contenders.items():
-            time.sleep(settle)
+        for name in order:
+            call = case.contenders[name]
+            _await_rest()
             call()
             samples[name].append(_seconds(call, repeats[name]))
+        order = order[1:] + order[:1]
     return Row(case.name, samples, case.bar, case.operations, threads=threads)

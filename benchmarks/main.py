@@ -28,6 +28,8 @@ CASES = {
     "calls": "one",
     "matmul": "both",
     "elementwise": "both",
+    "movement": "both",
+    "attention": "both",
     "convolution": "both",
     "updates": "both",
     "training": "all",

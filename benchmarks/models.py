@@ -7,15 +7,14 @@ weights, and their results are compared before they are timed.
 from __future__ import annotations
 
 import math
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import peers
 import weft
+from functions import compare, onnx_calls
 from harness import WEFT, Bar, Case
 
 RESNET_STAGES = [(64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2)]
@@ -24,6 +23,10 @@ MOBILENET_STAGES = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2)]
 MOBILENET_STAGES += [(6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
 """Expansion, channels, blocks, stride of the first."""
 LLAMA_LAYERS, LLAMA_WIDTH, LLAMA_HEADS, LLAMA_HIDDEN, LLAMA_PAST = 4, 1024, 16, 2816, 63
+
+
+TOLERANCE = 1e-3
+"""Of the largest score: tens of layers round differently."""
 
 
 def _convolution(nn: ModuleType, inputs: int, outputs: int, size: int, stride=1, groups=1) -> list:
@@ -229,25 +232,6 @@ def _torch_calls(model: Any, inputs: list[np.ndarray]) -> dict[str, Callable[[],
     return calls
 
 
-def _onnx_calls(model: Any, inputs: list[np.ndarray]) -> dict[str, Callable[[], Any]]:
-    """The same model in the runtimes that read ONNX files, where they are installed."""
-    if not peers.available("onnx"):
-        return {}
-    torch, calls = peers.torch(), {}
-    threads = torch.get_num_threads()
-    with tempfile.TemporaryDirectory() as folder:
-        path = str(Path(folder) / "model.onnx")
-        tensors = tuple(torch.from_numpy(array) for array in inputs)
-        names = [f"input{number}" for number in range(len(inputs))]
-        torch.onnx.export(model, tensors, path, input_names=names, dynamo=False)
-        feed = dict(zip(names, inputs, strict=True))
-        if peers.available("onnxruntime"):
-            calls["onnxruntime"] = peers.onnxruntime_call(path, feed, threads)
-        if peers.available("openvino"):
-            calls["openvino"] = peers.openvino_call(path, feed, threads)
-    return calls
-
-
 def _weights(model: Any) -> dict[str, np.ndarray]:
     """The state of a PyTorch model, with means and variances as after training."""
     generator = np.random.default_rng(1)
@@ -266,21 +250,13 @@ def cases() -> Iterator[Case]:
             torch.manual_seed(0)
             model = build(torch).eval()
             weights = _weights(model)
-            contenders = _torch_calls(model, inputs) | _onnx_calls(model, inputs)
+            contenders = _torch_calls(model, inputs) | onnx_calls(model, inputs)
         compiled, tensors = weft_model(build, inputs, weights)
         ours = {WEFT: lambda compiled=compiled, tensors=tensors: compiled(*tensors)}
         for peer, call in contenders.items():
-            _compare(f"{name}: {peer}", ours[WEFT](), call())
+            compare(f"{name}: {peer}", ours[WEFT](), call(), TOLERANCE)
         text = f">= {1 / limit:.1f} of the best peer"
         yield Case(name, ours | contenders, Bar(text, limit, tuple(contenders)))
-
-
-def _compare(name: str, actual: Any, expected: Any) -> None:
-    """Tens of layers round differently: a thousandth of the largest score is their share."""
-    scores = np.asarray(expected)
-    error = np.abs(np.asarray(actual) - scores).max()
-    if error > 1e-3 * np.abs(scores).max():
-        raise AssertionError(f"{name} differs by {error}")
 
 
 def weft_profile(name: str) -> str:

@@ -1,0 +1,95 @@
+"""One function, written for Weft and for its peers, as a case: the same inputs, equal results."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import peers
+import weft
+from harness import WEFT, Bar, Case
+
+LEAST_RATIO = 0.9
+"""What is asked of every operation: of the time of the best peer to that of Weft."""
+TOLERANCE = 1e-4
+"""Of the largest element: chains of some thousand additions in other orders differ by less."""
+
+
+def function_case(
+    name: str,
+    ours: Callable,
+    theirs: Callable,
+    arrays: tuple[np.ndarray, ...],
+    *,
+    numpy: Callable | None = None,
+    jax: Callable | None = None,
+    compiled: bool = True,
+    operations: float = 0.0,
+) -> Case:
+    """`ours` compiled by Weft beside `theirs` in PyTorch (also by torch.compile, unless that is
+    switched off, and in the runtimes that read ONNX files), and beside the versions for NumPy and
+    JAX where there are any. All results are compared first. Raises AssertionError if they differ.
+    """
+    function = weft.jit(ours)
+    tensors = [weft.asarray(array) for array in arrays]
+    calls = torch_calls(theirs, arrays, compiled) if peers.torch() else {}
+    if numpy:
+        calls["numpy"] = lambda: numpy(*arrays)
+    if jax and peers.jax():
+        calls["jax"] = peers.jax_call(jax, *arrays)
+    for peer, call in calls.items():
+        compare(f"{name}: {peer}", function(*tensors), call())
+    bar = Bar(f">= {LEAST_RATIO} of the best peer", 1 / LEAST_RATIO, tuple(calls))
+    return Case(name, {WEFT: lambda: function(*tensors)} | calls, bar, operations)
+
+
+def torch_calls(function: Callable, arrays: tuple[np.ndarray, ...], compiled: bool) -> dict:
+    """A PyTorch function in eager mode, by torch.compile and by the runtimes of ONNX files."""
+    torch = peers.torch()
+    inputs = [torch.from_numpy(array) for array in arrays]
+    calls = {"torch": lambda: function(*inputs)}
+    if compiled and peers.torch_compiles():
+        torch.compiler.reset()  # Each function is compiled as the first one of a process.
+        fast = torch.compile(function)
+        calls["torch.compile"] = lambda: fast(*inputs)
+
+    class Wrapped(torch.nn.Module):
+        def forward(self, *args):
+            return function(*args)
+
+    return calls | onnx_calls(Wrapped(), arrays)
+
+
+def onnx_calls(model: Any, arrays: tuple[np.ndarray, ...]) -> dict[str, Callable[[], Any]]:
+    """A PyTorch module in the runtimes that read ONNX files, where they are installed."""
+    if not peers.available("onnx"):
+        return {}
+    torch, calls = peers.torch(), {}
+    threads = torch.get_num_threads()
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(Path(folder) / "model.onnx")
+        tensors = tuple(torch.from_numpy(array) for array in arrays)
+        names = [f"input{number}" for number in range(len(arrays))]
+        torch.onnx.export(model, tensors, path, input_names=names, dynamo=False)
+        feed = dict(zip(names, arrays, strict=True))
+        if peers.available("onnxruntime"):
+            calls["onnxruntime"] = peers.onnxruntime_call(path, feed, threads)
+        if peers.available("openvino"):
+            calls["openvino"] = peers.openvino_call(path, feed, threads)
+    return calls
+
+
+def compare(name: str, actual: Any, expected: Any, tolerance: float = TOLERANCE) -> None:
+    """Raises AssertionError where they differ by more than `tolerance` of the largest element."""
+    wanted = np.asarray(expected)
+    found = np.asarray(actual)
+    if found.shape != wanted.shape:
+        raise AssertionError(f"{name} has the shape {wanted.shape}, Weft's result {found.shape}")
+    if wanted.size == 0:
+        return
+    error = np.abs(found.astype(np.float64) - wanted).max()
+    if not error <= tolerance * np.abs(wanted).max():
+        raise AssertionError(f"{name} differs by {error}")
