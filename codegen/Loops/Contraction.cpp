@@ -31,7 +31,7 @@ static constexpr int64_t prefetchedBytes = 2048;
 ContractionTemplate::ContractionTemplate(KernelEmitter &emitter)
     : ContractionPacking(
           emitter, emitter.schedule<ContractionScheduleAttr>().getColumns() * emitter.laneCount(),
-          emitter.schedule<ContractionScheduleAttr>().getSteps()),
+          emitter.schedule<ContractionScheduleAttr>()),
       schedule(emitter.schedule<ContractionScheduleAttr>()),
       tileRows(schedule.getRows()) {}
 
@@ -95,7 +95,8 @@ Value ContractionTemplate::depthBlocks() {
 Value ContractionTemplate::readsRhsDirectly() {
   Type dtype = getElementTypeOrSelf(op->getOperand(1));
   if (schedule.getDirectRows() == 0 || !columns.front().strides[Contraction::Rhs].isOne() ||
-      schedule.getSteps() > 1 || KernelEmitter::storedType(dtype) != format.sum)
+      schedule.getSteps() > 1 ||
+      KernelEmitter::storedType(dtype) != KernelEmitter::storedType(format.right))
     return {};
   OpBuilder &builder = emitter.builder();
   Value rest = emitter.remainderIndex(sizeOf(columns.front()), emitter.index(tileColumns));
@@ -117,7 +118,8 @@ void ContractionTemplate::addPackStage() {
   packedRhs = emitter.addTemporary([*this]() mutable {
     Value lines =
         emitter.multiplyIndex(emitter.multiplyIndex(sizeOf(batch), columnBlocks()), depthSteps());
-    int64_t lineBytes = tileColumns * format.steps * bytesOf(format.packed);
+    int64_t lineBytes =
+        tileColumns * format.steps * bytesOf(KernelEmitter::storedType(format.right));
     return unlessDirect(emitter.multiplyIndex(lines, emitter.index(lineBytes)));
   });
   auto tasks = [*this]() mutable {
@@ -141,7 +143,7 @@ void ContractionTemplate::emitPack(Value task) {
   Value line =
       emitter.addIndex(emitter.multiplyIndex(panel, depthSteps()), format.stepsIn(emitter, low));
   Value target =
-      emitter.offset(emitter.buffer(*packedRhs), format.packed,
+      emitter.offset(emitter.buffer(packedRhs.value()), KernelEmitter::storedType(format.right),
                      emitter.multiplyIndex(line, emitter.index(tileColumns * format.steps)));
   packColumns(target, first, low, high);
 }
@@ -320,7 +322,9 @@ bool ContractionTemplate::finishesInRegisters() const {
   constexpr int64_t mostInstructions = 12;
   int64_t instructions = 0;
   for (Operation &following : emitter.getKernel().getBody().front().without_terminator())
-    if (auto elementwise = dyn_cast<ElementwiseOpInterface>(following))
+    if (following.getNumOperands() == 0)
+      continue; // A constant is there before the loops.
+    else if (auto elementwise = dyn_cast<ElementwiseOpInterface>(following))
       instructions += elementwise.getInstructionCount();
     else if (auto indexed = dyn_cast<IndexedOpInterface>(following))
       instructions += indexed.getInstructionCount();
@@ -379,7 +383,7 @@ Value ContractionTemplate::tileAddress(const Task &at, Value next) {
   block = emitter.addIndex(emitter.multiplyIndex(block, columnBlocks()), at.columnBlock);
   Value line = emitter.addIndex(emitter.multiplyIndex(block, emitter.index(mostRowsInBlock())),
                                 emitter.subtractIndex(next, at.low));
-  Value resting = emitter.offset(emitter.buffer(*unfinished), format.sum,
+  Value resting = emitter.offset(emitter.buffer(unfinished.value()), format.sum,
                                  emitter.multiplyIndex(line, emitter.index(tileColumns)));
   Value isBlocked = emitter.isLess(emitter.index(1), depthBlocks());
   return arith::SelectOp::create(emitter.builder(), emitter.location(), isBlocked, resting,
@@ -468,7 +472,7 @@ OperandReader ContractionTemplate::rhsReader(const Task &at, ArrayRef<Value> out
     line = emitter.subtractIndex(linearDepth(emitter.index(0), outer),
                                  format.stepsIn(emitter, before));
   } else if (packedRhs) {
-    buffer = emitter.buffer(*packedRhs);
+    buffer = emitter.buffer(packedRhs.value());
     Value panel = emitter.addIndex(emitter.multiplyIndex(at.batch, columnBlocks()), at.columnBlock);
     // A step of several depths has one depth loop.
     line =
@@ -476,10 +480,11 @@ OperandReader ContractionTemplate::rhsReader(const Task &at, ArrayRef<Value> out
   } else {
     return directRhsReader(at, outer);
   }
-  OperandReader packed{emitter.offset(buffer, format.packed, emitter.multiplyIndex(line, stride)),
+  Type stored = KernelEmitter::storedType(format.right);
+  OperandReader packed{emitter.offset(buffer, stored, emitter.multiplyIndex(line, stride)),
                        {},
                        stride,
-                       format.packed};
+                       format.right};
   // What outlives calls is in memory, not in the cache. One row reads it faster than it computes.
   if (packedRhs && schedule.getDirectRows() == 0 && tileRows > 1)
     packed.prefetchBytes = prefetchedBytes;
@@ -493,7 +498,7 @@ OperandReader ContractionTemplate::rhsReader(const Task &at, ArrayRef<Value> out
   return {choose(other.pointer, packed.pointer),
           {},
           choose(other.depthStride, packed.depthStride),
-          format.packed};
+          format.right};
 }
 
 /// A last block of columns that is not whole starts earlier.

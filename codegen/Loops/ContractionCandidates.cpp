@@ -54,7 +54,7 @@ int64_t bestRows(int64_t size, int64_t most) {
 /// A schedule that is being made.
 struct Draft {
   int64_t lanes = 1, rows = 1, columns = 1, depth = 0, packBlock = 0, outerRows = 1, steps = 1;
-  bool packLhs = false, packRhs = false, vectorLhs = false;
+  bool packLhs = false, packRhs = false, vectorLhs = false, narrow = false;
 };
 
 class Candidates {
@@ -144,7 +144,7 @@ private:
       draft.depth = depthBytes / problem.elementBytes;
       Draft stage = draft;
       stage.packRhs = true;
-      add(stage);
+      addCopied(stage);
       if (canReadColumns(tile) && tile.steps == 1) {
         Draft direct = draft;
         if (packLhs)
@@ -168,7 +168,14 @@ private:
       add(tile);
     addShared(tile);
     tile.packRhs = true;
-    add(tile);
+    addCopied(tile);
+  }
+
+  /// The right operand copied by a stage, also as narrow as it is.
+  void addCopied(Draft draft) {
+    add(draft);
+    draft.narrow = hasNarrowRight(problem.op);
+    add(draft);
   }
 
   /// The steps of the inner depth loops. A loop of unknown size counts as long: the outermost one
@@ -227,7 +234,7 @@ private:
     auto schedule = ContractionScheduleAttr::get(
         problem.op->getContext(), draft.lanes, draft.rows, draft.columns, draft.depth,
         draft.packLhs, draft.packRhs, draft.packBlock, draft.outerRows, draft.vectorLhs, rowStride,
-        directRows, draft.steps);
+        directRows, draft.steps, draft.narrow);
     if (!llvm::is_contained(added, schedule))
       added.push_back(schedule);
   }

@@ -8,6 +8,7 @@
 #include "codegen/Loops/ContractionCost.h"
 #include "codegen/CPU/CpuTarget.h"
 #include "codegen/Loops/ContractionBlocking.h"
+#include "codegen/Loops/MicroKernel.h"
 #include <numeric>
 
 using namespace mlir;
@@ -28,6 +29,8 @@ constexpr double strided = 1.6, apart = 3;
 /// Cycles for a register that is copied: in lines, line by line of a stage, where squares are
 /// turned, and pair by pair.
 constexpr double cyclesPerCopied = 3, cyclesPerStaged = 12, cyclesPerTurned = 8, cyclesPerPair = 40;
+/// Instructions on the ports of multiplications that widen a register of half precision.
+constexpr double portsToWiden = 1.5;
 /// What is fetched at once.
 constexpr double lineBytes = 64;
 /// How much slower rows are read whose lines meet in the cache.
@@ -55,7 +58,7 @@ public:
     depthBlocks = steps == 0 ? 1 : std::ceil(sizes.outerDepth / steps);
     lines = sizes.depth() / depthBlocks;
     setRows();
-    panelBytes = lines * tileColumns * bytes;
+    panelBytes = lines * tileColumns * copiedBytes();
   }
 
   double nanoseconds() const {
@@ -114,13 +117,19 @@ private:
 
   /// Cycles of all tiles, their operands in the first cache.
   double tileCycles() const {
+    bool isRightWidened =
+        problem.storedBytes[Contraction::Rhs] < problem.elementBytes &&
+        hasNarrowRight(problem.op) &&
+        (schedule.getNarrow() || !(schedule.getPackRhs() || schedule.getPackBlock()));
     // The left operand's elements are operands of the multiplications where each is used once.
     double broadcasts = registers > 1 ? 0 : height;
     double widened =
         problem.storedBytes[Contraction::Lhs] < problem.elementBytes && !schedule.getPackLhs()
             ? 2 * height
             : 0;
-    double step = stepCycles(height * registers * multiplication(), registers + height,
+    // Widening takes the ports of the multiplications.
+    double converted = isRightWidened ? portsToWiden * registers : 0;
+    double step = stepCycles(height * registers * multiplication() + converted, registers + height,
                              broadcasts + widened + 3) /
                   static_cast<double>(schedule.getSteps());
     double runs = lines / sizes.innermostDepth;
@@ -182,11 +191,16 @@ private:
   double copiedColumns() const {
     double all = rightElements();
     if (schedule.getPackBlock())
-      return all * rowTasks / batchesOfRight();
+      return all * rowTasks / sizes.batch;
     return copiesInStage() ? all : 0;
   }
 
-  double batchesOfRight() const { return sizes.batch; }
+  /// Of an element of the copy of the right operand.
+  double copiedBytes() const {
+    return schedule.getNarrow() ? static_cast<double>(problem.storedBytes[Contraction::Rhs])
+                                : bytes;
+  }
+
   double rightElements() const { return sizes.batch * columnBlocks * tileColumns * sizes.depth(); }
 
   /// Cycles for a byte that was last used when `between` other bytes were.
@@ -214,7 +228,7 @@ private:
   double columnCycles() const {
     double all = rightElements();
     double stored = static_cast<double>(problem.storedBytes[Contraction::Rhs]);
-    double kept = schedule.getPackRhs() && problem.isRightKept ? bytes : stored;
+    double kept = schedule.getPackRhs() && problem.isRightKept ? copiedBytes() : stored;
     // Weights of a model come from where the weights of the others have pushed them.
     double first = all * kept * perByte(1e18);
     if (readsAcrossLines())
@@ -234,7 +248,7 @@ private:
 
   /// What is copied is written and read again.
   double copyCycles() const {
-    double copied = copiedColumns() * bytes;
+    double copied = copiedColumns() * copiedBytes();
     if (copied == 0)
       return 0;
     double between = schedule.getPackBlock() ? panelBytes : copied;

@@ -14,11 +14,12 @@ int64_t PackedRows::stride() const {
   return areNeighbours ? (mostRows + lanes - 1) / lanes * lanes : mostDepth + lanes;
 }
 
-ContractionPacking::ContractionPacking(KernelEmitter &emitter, int64_t tileColumns, int64_t steps)
+ContractionPacking::ContractionPacking(KernelEmitter &emitter, int64_t tileColumns,
+                                       ContractionScheduleAttr schedule)
     : ContractionNest(emitter),
       lanes(emitter.laneCount()),
       tileColumns(tileColumns),
-      format(ContractionFormat::of(emitter, op, steps)) {}
+      format(ContractionFormat::of(emitter, op, schedule)) {}
 
 /// An integer may have more bits in a packed operand. Which they are does not matter: the result
 /// has no more than it had.
@@ -124,7 +125,7 @@ void ContractionPacking::copyLine(Value target, Value line, Value start, Value f
       Value address = emitter.offset(source, stored, emitter.index(part));
       value = emitter.widen(emitter.loadVector(address, stored, lanes), dtype);
     });
-    emitter.storeVector(value, lineAddress(target, line, emitter.index(part)));
+    storePart(value, target, line, emitter.index(part));
   }
 }
 
@@ -139,7 +140,7 @@ void ContractionPacking::packLine(Value target, Value line, Value first) {
         setLoop(columns.front(), column, 1);
         value = emitter.splat(emitter.element(op->getOperand(1), indicesIn(Contraction::Rhs)));
       });
-      emitter.storeVector(value, lineAddress(target, line, emitter.index(part)));
+      storePart(value, target, line, emitter.index(part));
     }
     return;
   }
@@ -148,7 +149,7 @@ void ContractionPacking::packLine(Value target, Value line, Value first) {
   emitter.loop(emitter.index(0), emitter.index(tileColumns), 1, [&](Value part) {
     setLoop(columns.front(), emitter.minimumIndex(emitter.addIndex(first, part), last), 0);
     value = emitter.element(op->getOperand(1), indicesIn(Contraction::Rhs));
-    emitter.storeVector(value, lineAddress(target, line, part));
+    storePart(value, target, line, part);
   });
 }
 
@@ -183,7 +184,7 @@ void ContractionPacking::packSteps(Value target, Value first, Value low, Value h
         parts.push_back(arith::SelectOp::create(builder, emitter.location(),
                                                 emitter.isLess(position, high), value, zero));
       }
-      emitter.storeVector(interleave(parts), lineAddress(target, line, part));
+      storePart(interleave(parts), target, line, part);
     });
   });
 }
@@ -240,15 +241,19 @@ void ContractionPacking::packSquare(Value target, Value line, Value position, Va
       square.push_back(
           vector::ShuffleOp::create(emitter.builder(), emitter.location(), line, line, mask));
     for (auto [i, value] : llvm::enumerate(transposeSquare(emitter, square)))
-      emitter.storeVector(
-          value, lineAddress(target, emitter.addIndex(line, emitter.index(start + i)), part));
+      storePart(value, target, emitter.addIndex(line, emitter.index(start + i)), part);
   }
 }
 
 Value ContractionPacking::lineAddress(Value target, Value line, Value part) {
   Value place = emitter.addIndex(emitter.multiplyIndex(line, emitter.index(tileColumns)), part);
-  return emitter.offset(target, format.packed,
+  return emitter.offset(target, KernelEmitter::storedType(format.right),
                         emitter.multiplyIndex(place, emitter.index(format.steps)));
+}
+
+/// Stores columns from `part` on in a line of the right operand's copy.
+void ContractionPacking::storePart(Value value, Value target, Value line, Value part) {
+  emitter.storeVector(emitter.narrow(value, format.right), lineAddress(target, line, part));
 }
 
 } // namespace weft

@@ -20,7 +20,7 @@ struct PackedRows {
 /// Copies operands of the kernel's contraction.
 class ContractionPacking : protected ContractionNest {
 protected:
-  ContractionPacking(KernelEmitter &emitter, int64_t tileColumns, int64_t steps);
+  ContractionPacking(KernelEmitter &emitter, int64_t tileColumns, ContractionScheduleAttr schedule);
 
   /// Copies rows [low, high) of `batch` at depths [depthLow, depthHigh). Rows beyond the last
   /// repeat it; a last step that is not whole ends with zeros.
@@ -47,6 +47,7 @@ private:
   void copyLine(mlir::Value target, mlir::Value line, mlir::Value start, mlir::Value first);
   void packLine(mlir::Value target, mlir::Value line, mlir::Value first);
   mlir::Value toPacked(mlir::Value value);
+  void storePart(mlir::Value value, mlir::Value target, mlir::Value line, mlir::Value part);
   void packSteps(mlir::Value target, mlir::Value first, mlir::Value low, mlir::Value high);
   mlir::Value interleave(llvm::ArrayRef<mlir::Value> vectors);
   mlir::Value packSquares(mlir::Value target, mlir::Value first, mlir::Value low, mlir::Value high);

@@ -52,6 +52,17 @@ static LogicalResult verifySteps(KernelOp kernel, ContractionScheduleAttr schedu
          << "matrices of integers of at most 16 bits that packs both, with even blocks";
 }
 
+/// A copy keeps narrow elements if it is one of them.
+static LogicalResult verifyNarrow(KernelOp kernel, ContractionScheduleAttr schedule) {
+  auto op = *kernel.getBody().front().getOps<ContractionOpInterface>().begin();
+  if (!schedule.getNarrow() ||
+      (schedule.getPackRhs() && !schedule.getPackBlock() && !schedule.getVectorLhs() &&
+       schedule.getSteps() == 1 && hasNarrowRight(op)))
+    return success();
+  return kernel.emitOpError() << "has a schedule with narrow elements in the copy of the right "
+                              << "operand, which must be one by pack_rhs of float16 or bfloat16";
+}
+
 /// What is read where it is has to be in memory.
 static LogicalResult verifyOperands(KernelOp kernel, ContractionScheduleAttr schedule) {
   auto op = *kernel.getBody().front().getOps<ContractionOpInterface>().begin();
@@ -74,7 +85,8 @@ LogicalResult verifyContraction(KernelOp kernel, ContractionScheduleAttr schedul
                                 << " and depth " << schedule.getDepth()
                                 << "; a block has at least the depth, which must be at least 1, and"
                                 << " at most " << mostPacked << " steps";
-  if (failed(verifySteps(kernel, schedule)) || failed(verifyOperands(kernel, schedule)))
+  if (failed(verifySteps(kernel, schedule)) || failed(verifyNarrow(kernel, schedule)) ||
+      failed(verifyOperands(kernel, schedule)))
     return failure();
   if (schedule.getDirectRows() < 0)
     return kernel.emitOpError() << "has a schedule with direct_rows = " << schedule.getDirectRows()

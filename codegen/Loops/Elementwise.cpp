@@ -8,6 +8,9 @@
 // a tile of `rows` rows along that dimension by a run of the innermost one, vector by vector: see
 // TurnedTile.
 //
+// Where the innermost dimension is shorter than a vector, vectors may lie along the one before it:
+// a task is a run of that dimension, and each vector is stored element by element.
+//
 // Where the one result is operands one after the other (IndexedOpInterface::getJoinedAxis), the
 // axis is walked operand by operand: loops that copy to an offset.
 #include "codegen/Loops/TurnedTile.h"
@@ -23,12 +26,13 @@ constexpr int64_t tileRun = 512;
 
 class Elementwise {
 public:
-  Elementwise(KernelEmitter &emitter, int64_t grain, int64_t turnedRows)
+  Elementwise(KernelEmitter &emitter, int64_t grain, int64_t turnedRows, bool isAcross)
       : emitter(emitter),
         type(emitter.getKernel().getResultTypes()[0]),
         rank(symbolsOf(type).size()),
         grain(grain),
-        turnedRows(turnedRows) {
+        turnedRows(turnedRows),
+        isAcross(isAcross) {
     auto results = emitter.getYield().getValues();
     auto indexed = results.size() == 1 ? results[0].getDefiningOp<IndexedOpInterface>() : nullptr;
     if (indexed)
@@ -44,6 +48,8 @@ public:
       return emitter.index(1);
     if (turned)
       return product(tileCounts());
+    if (isAcross)
+      return product(runCounts());
     Value first = emitter.symbol(symbolsOf(type)[0]);
     if (rank == 1)
       return emitter.ceilDivideIndex(first, grain);
@@ -57,6 +63,8 @@ public:
       TurnedTile tile(emitter, *turned, turnedRows);
       return emitter.loop(begin, end, 1, [&](Value task) { emitTiles(tile, task); });
     }
+    if (isAcross)
+      return emitter.loop(begin, end, 1, [&](Value task) { emitAcross(task); });
     if (rank == 1) {
       Value low = emitter.multiplyIndex(begin, emitter.index(grain));
       Value high = emitter.multiplyIndex(end, emitter.index(grain));
@@ -94,6 +102,34 @@ private:
     counts[*turned] = emitter.ceilDivideIndex(counts[*turned], turnedRows);
     counts.back() = emitter.ceilDivideIndex(counts.back(), tileRun);
     return counts;
+  }
+
+  /// The number of runs along each dimension of the result but the innermost.
+  SmallVector<Value> runCounts() {
+    SmallVector<Value> counts;
+    for (int64_t symbol : symbolsOf(type).drop_back())
+      counts.push_back(emitter.symbol(symbol));
+    counts.back() = emitter.ceilDivideIndex(counts.back(), grain);
+    return counts;
+  }
+
+  /// A run of task `task`, with all of the innermost dimension.
+  void emitAcross(Value task) {
+    SmallVector<Value> positions = emitter.delinearize(task, runCounts());
+    ArrayRef<int64_t> symbols = symbolsOf(type);
+    Value low = emitter.multiplyIndex(positions.back(), emitter.index(grain));
+    Value high = emitter.minimumIndex(emitter.addIndex(low, emitter.index(grain)),
+                                      emitter.symbol(symbols[rank - 2]));
+    emitter.vectorLoop(low, high, [&](Value position) {
+      emitter.loop(emitter.index(0), emitter.symbol(symbols.back()), 1, [&](Value column) {
+        SmallVector<ElementIndex> indices;
+        for (Value outer : ArrayRef<Value>(positions).drop_back())
+          indices.push_back({outer});
+        indices.push_back({position, 1});
+        indices.push_back({column});
+        emitter.storeResults(indices);
+      });
+    });
   }
 
   /// The tile of rows of task `task`: its vectors, one after the other.
@@ -174,6 +210,7 @@ private:
   Type type;
   size_t rank;
   int64_t grain, turnedRows;
+  bool isAcross;
   std::optional<int64_t> joinedAxis;
   std::optional<unsigned> turned;
   SmallVector<Value> pieces;
@@ -190,12 +227,12 @@ static void emit(KernelEmitter &emitter, Elementwise elementwise) {
                    [&](Value begin, Value end) { elementwise.emit(begin, end); });
 }
 
-void emitElementwise(KernelEmitter &emitter, int64_t grain) {
-  emit(emitter, Elementwise(emitter, grain, 0));
+void emitElementwise(KernelEmitter &emitter, int64_t grain, bool across) {
+  emit(emitter, Elementwise(emitter, grain, 0, across));
 }
 
 void emitTransposition(KernelEmitter &emitter, int64_t rows) {
-  emit(emitter, Elementwise(emitter, 1, rows));
+  emit(emitter, Elementwise(emitter, 1, rows, false));
 }
 
 } // namespace weft

@@ -522,16 +522,11 @@ Value KernelEmitter::loadOutput(unsigned output, ArrayRef<ElementIndex> indices)
 void KernelEmitter::storeOutput(unsigned output, ArrayRef<ElementIndex> indices, Value value) {
   Type type = kernel.getResultTypes()[output], dtype = getElementTypeOrSelf(type);
   Place place = placeOf(outputBuffer(output), type, indices);
-  unsigned alignment = place.isUniform ? 0 : alignmentOf(place.stored, place.base, laneCount());
-  Value elements = place.isUniform ? value : splat(value);
-  storeVector(narrow(elements, dtype), place.pointer, alignment);
-}
-
-void KernelEmitter::scatterOutput(unsigned output, ArrayRef<ElementIndex> indices, Value value) {
-  Type type = kernel.getResultTypes()[output], dtype = getElementTypeOrSelf(type);
-  Place place = placeOf(outputBuffer(output), type, indices);
-  if (place.isUniform || place.isContiguous)
-    return storeOutput(output, indices, value);
+  if (place.isUniform || place.isContiguous) {
+    unsigned alignment = place.isUniform ? 0 : alignmentOf(place.stored, place.base, laneCount());
+    Value elements = place.isUniform ? value : splat(value);
+    return storeVector(narrow(elements, dtype), place.pointer, alignment);
+  }
   Value addresses = offset(place.pointer, place.stored, laneOffsets(type, indices));
   LLVM::masked_scatter::create(current, location(), narrow(splat(value), dtype), addresses,
                                fullMask(), bytesOf(place.stored));

@@ -103,11 +103,9 @@ public:
   void storeVector(mlir::Value value, mlir::Value pointer, unsigned alignment = 0);
   /// The elements of output `output` as they are now.
   mlir::Value loadOutput(unsigned output, llvm::ArrayRef<ElementIndex> indices);
-  /// Stores elements of output `output` (scalars or vectors, as `element` gives them), those of a
-  /// vector side by side.
+  /// Stores elements of output `output` (scalars or vectors, as `element` gives them), wherever
+  /// those of a vector are.
   void storeOutput(unsigned output, llvm::ArrayRef<ElementIndex> indices, mlir::Value value);
-  /// The same wherever the elements of a vector are.
-  void scatterOutput(unsigned output, llvm::ArrayRef<ElementIndex> indices, mlir::Value value);
   /// Stores the elements at `indices` of all results that `isWanted` accepts. All are computed
   /// before the first is stored, as results may be written over inputs (`weft.donated`).
   void storeResults(
@@ -232,7 +230,7 @@ private:
 // The templates, one for each kind of kernel. Each emits all stages.
 
 /// A task of a kernel of rank 1 is `grain` elements.
-void emitElementwise(KernelEmitter &emitter, int64_t grain);
+void emitElementwise(KernelEmitter &emitter, int64_t grain, bool across);
 /// The same for a kernel with an operand that lies the other way round: a task is a tile of `rows`.
 void emitTransposition(KernelEmitter &emitter, int64_t rows);
 void emitRowReduction(KernelEmitter &emitter);

@@ -15,12 +15,20 @@ bool fitsDotProducts(Operation *contraction) {
          llvm::all_of(contraction->getResultTypes(), fits);
 }
 
+bool hasNarrowRight(Operation *contraction) {
+  Type right = getElementTypeOrSelf(contraction->getOperand(1));
+  return right.isBF16() || right.isF16();
+}
+
 ContractionFormat ContractionFormat::of(KernelEmitter &emitter, Operation *contraction,
-                                        int64_t steps) {
+                                        ContractionScheduleAttr schedule) {
+  if (schedule.getSteps() > 1) {
+    Type pairs = emitter.builder().getI16Type();
+    return {emitter.builder().getI32Type(), pairs, pairs, schedule.getSteps()};
+  }
   Type computed = emitter.computeType(contraction->getResult(0));
-  if (steps == 1)
-    return {computed, computed};
-  return {emitter.builder().getI32Type(), emitter.builder().getI16Type(), steps};
+  Type right = getElementTypeOrSelf(contraction->getOperand(1));
+  return {computed, computed, schedule.getNarrow() ? right : computed};
 }
 
 Value ContractionFormat::stepsIn(KernelEmitter &emitter, Value depths) const {
@@ -45,13 +53,14 @@ SmallVector<Value> MicroKernel::start(Value tile, Value isLater) {
   SmallVector<Value> values(rows * vectors, zero);
   if (!isLater)
     return values;
-  emitter.withMask(emitter.splat(isLater), [&] {
-    for (auto [number, value] : llvm::enumerate(values)) {
+  return emitter.ifTrue(isLater, values, [&] {
+    SmallVector<Value> sums;
+    for (size_t number = 0; number < values.size(); ++number) {
       Value address = emitter.offset(tile, accumulator, emitter.index(number * lanes));
-      value = emitter.loadVector(address, accumulator, lanes);
+      sums.push_back(emitter.loadVector(address, accumulator, lanes));
     }
+    return sums;
   });
-  return values;
 }
 
 SmallVector<Value> MicroKernel::run(const OperandReader &left, const OperandReader &right,

@@ -20,10 +20,13 @@ struct OperandReader {
 /// how many neighbouring depths of these are one step.
 struct ContractionFormat {
   mlir::Type sum, packed;
+  /// The element type of the packed right operand: `packed`, or a narrower one that is widened
+  /// where it is read.
+  mlir::Type right;
   int64_t steps = 1;
 
-  /// `steps` of the schedule may be 2 where `fitsDotProducts` says so.
-  static ContractionFormat of(KernelEmitter &emitter, mlir::Operation *contraction, int64_t steps);
+  static ContractionFormat of(KernelEmitter &emitter, mlir::Operation *contraction,
+                              ContractionScheduleAttr schedule);
   /// How many steps there are in so many depths; the last may be padded with zeros.
   mlir::Value stepsIn(KernelEmitter &emitter, mlir::Value depths) const;
 };
@@ -32,6 +35,10 @@ struct ContractionFormat {
 /// the result's bits: integers of at most 16 bits. Whatever wraps around does so modulo a power of
 /// two, so that the bits are those of any other order.
 bool fitsDotProducts(mlir::Operation *contraction);
+
+/// True if the right operand has elements of 16 bits that are computed with in 32: a copy of it can
+/// hold them as they are.
+bool hasNarrowRight(mlir::Operation *contraction);
 
 /// A register tile of rows x vectors, and the step that adds products to it.
 ///

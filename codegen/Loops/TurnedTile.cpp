@@ -5,6 +5,7 @@
 // loaded along i, turned in registers and stored on the stack, from where the loop reads whole
 // vectors.
 #include "codegen/Loops/TurnedTile.h"
+#include "mlir/Dialect/Utils/StaticValueUtils.h"
 
 using namespace mlir;
 
@@ -83,8 +84,8 @@ Value TurnedTile::read(BlockArgument operand, ArrayRef<ElementIndex> indices) {
   return emitter.widen(value, getElementTypeOrSelf(operand.getType()));
 }
 
-/// The indices as dimensions of the results, if the operand's innermost one is that of the rows,
-/// and its lanes lie along another.
+/// The walks of the operand's dimensions, if its innermost one is that of the rows, and its lanes
+/// lie along another.
 std::optional<TurnedTile::Access> TurnedTile::match(BlockArgument operand,
                                                     ArrayRef<ElementIndex> indices) {
   Access access{operand, {}, {}};
@@ -92,28 +93,45 @@ std::optional<TurnedTile::Access> TurnedTile::match(BlockArgument operand,
   for (const ElementIndex &index : indices) {
     if (index.lanes)
       return std::nullopt;
-    const auto *found = llvm::find(positions, index.base);
-    if (found == positions.end()) {
-      if (index.step != 0 || !matchPattern(index.base, m_Zero()))
-        return std::nullopt;
-      access.dimensions.push_back(std::nullopt);
-      continue;
-    }
-    unsigned dimension = found - positions.begin();
-    bool isVector = dimension + 1 == positions.size();
-    if (index.step != (isVector ? 1 : 0))
+    std::optional<Walk> walk = walkOf(index.base);
+    access.walks.push_back(walk);
+    bool isVector = walk && walk->dimension + 1 == positions.size();
+    bool isZero = !walk && matchPattern(index.base, m_Zero());
+    if ((!walk && !isZero) || index.step != (isVector ? 1 : 0) || (isVector && walk->before))
       return std::nullopt;
     hasLanes |= isVector;
-    access.dimensions.push_back(dimension);
   }
-  bool isAcross = hasLanes && access.dimensions.back() == rowDimension;
+  bool isAcross = hasLanes && access.walks.back() && access.walks.back()->dimension == rowDimension;
   return isAcross ? std::optional(access) : std::nullopt;
+}
+
+/// How `index` walks with a position of the results; nothing if it does not. What is before it has
+/// to be known where the function starts.
+std::optional<TurnedTile::Walk> TurnedTile::walkOf(Value index) const {
+  OpFoldResult before;
+  if (auto moved = index.getDefiningOp<arith::SubIOp>()) {
+    Operation *number = moved.getRhs().getDefiningOp();
+    Attribute constant;
+    if (!number)
+      return std::nullopt;
+    if (matchPattern(number, m_Constant(&constant)))
+      before = constant;
+    else if (isa<func::FuncOp>(number->getParentOp()))
+      before = moved.getRhs();
+    else
+      return std::nullopt;
+    index = moved.getLhs();
+  }
+  const auto *found = llvm::find(positions, index);
+  if (found == positions.end())
+    return std::nullopt;
+  return Walk{static_cast<unsigned>(found - positions.begin()), before};
 }
 
 /// The place on the stack for what `access` reads.
 Value TurnedTile::remember(Access access) {
   auto found = llvm::find_if(known, [&](const Access &other) {
-    return other.operand == access.operand && other.dimensions == access.dimensions;
+    return other.operand == access.operand && other.walks == access.walks;
   });
   if (found == known.end()) {
     access.turned = emitter.allocate(access.stored(), mostRows * lanes);
@@ -125,16 +143,56 @@ Value TurnedTile::remember(Access access) {
   return found->turned;
 }
 
-/// Copies the tile's part of an operand: whole squares, then the rows that are left.
+/// Copies the tile's part of an operand, as far as there is one behind a frame.
 void TurnedTile::turn(const Access &access) {
+  const Walk &rows = *access.walks.back();
+  if (llvm::none_of(access.walks, [](const auto &walk) { return walk && walk->before; }))
+    return turnRows(access, low, high);
+  Value length = emitter.symbol(symbolsOf(access.operand.getType()).back());
+  Value zero = emitter.index(0);
+  // As rows of the operand, and back.
+  Value first = emitter.maximumIndex(indexOf(rows, low), zero);
+  Value end = emitter.maximumIndex(emitter.minimumIndex(indexOf(rows, high), length), first);
+  Value moved = emitter.subtractIndex(low, indexOf(rows, low));
+  emitter.ifTrue(isInside(access), [&] {
+    turnRows(access, emitter.addIndex(first, moved), emitter.addIndex(end, moved));
+  });
+}
+
+/// True where all positions but that of the rows are in the operand.
+Value TurnedTile::isInside(const Access &access) {
+  Value inside = arith::ConstantIntOp::create(emitter.builder(), emitter.location(), 1, 1);
+  for (auto [walk, symbol] : llvm::zip_equal(access.walks, symbolsOf(access.operand.getType()))) {
+    if (!walk || !walk->before || walk->dimension == rowDimension)
+      continue;
+    Value index = indexOf(*walk, positions[walk->dimension]);
+    // A negative one is large.
+    Value isBelow = arith::CmpIOp::create(emitter.builder(), emitter.location(),
+                                          arith::CmpIPredicate::ult, index, emitter.symbol(symbol));
+    inside = arith::AndIOp::create(emitter.builder(), emitter.location(), inside, isBelow);
+  }
+  return inside;
+}
+
+/// The index that a walk makes of a position in the results.
+Value TurnedTile::indexOf(const Walk &walk, Value position) {
+  if (!walk.before)
+    return position;
+  auto constant = getConstantIntValue(walk.before);
+  return emitter.subtractIndex(position,
+                               constant ? emitter.index(*constant) : cast<Value>(walk.before));
+}
+
+/// Copies rows [first, end) of the tile: whole squares, then the rows that are left.
+void TurnedTile::turnRows(const Access &access, Value first, Value end) {
   int64_t width = access.stored().getIntOrFloatBitWidth() > 32 ? 4 : 8;
   Value size = emitter.index(std::min(width, lanes));
-  Value squares = emitter.divideIndex(emitter.subtractIndex(high, low), size);
-  Value middle = emitter.addIndex(low, emitter.multiplyIndex(squares, size));
+  Value squares = emitter.divideIndex(emitter.subtractIndex(end, first), size);
+  Value middle = emitter.addIndex(first, emitter.multiplyIndex(squares, size));
   Value left = emitter.subtractIndex(emitter.symbol(symbolsOf(result).back()), positions.back());
   Value parts = emitter.minimumIndex(left, emitter.index(lanes));
   emitter.loop(emitter.index(0), parts, size, [&](Value part) {
-    emitter.loop(low, middle, size, [&](Value row) {
+    emitter.loop(first, middle, size, [&](Value row) {
       Value last =
           emitter.subtractIndex(emitter.symbol(symbolsOf(result).back()), emitter.index(1));
       SmallVector<Value> square;
@@ -150,7 +208,7 @@ void TurnedTile::turn(const Access &access) {
                             placeOf(access, emitter.addIndex(row, emitter.index(line)), part));
     });
   });
-  emitter.loop(middle, high, 1, [&](Value row) {
+  emitter.loop(middle, end, 1, [&](Value row) {
     emitter.loop(emitter.index(0), parts, 1, [&](Value part) {
       Value address = addressOf(access, row, emitter.addIndex(positions.back(), part));
       emitter.storeVector(emitter.loadVector(address, access.stored(), 0),
@@ -161,14 +219,14 @@ void TurnedTile::turn(const Access &access) {
 
 Value TurnedTile::addressOf(const Access &access, Value row, Value column) {
   Value place = emitter.index(0);
-  for (auto [d, dimension] : llvm::enumerate(access.dimensions)) {
-    if (!dimension)
+  for (auto [d, walk] : llvm::enumerate(access.walks)) {
+    if (!walk)
       continue;
-    Value position = *dimension == rowDimension           ? row
-                     : *dimension + 1 == positions.size() ? column
-                                                          : positions[*dimension];
+    Value position = walk->dimension == rowDimension           ? row
+                     : walk->dimension + 1 == positions.size() ? column
+                                                               : positions[walk->dimension];
     Value stride = emitter.stride(access.operand.getType(), d);
-    place = emitter.addIndex(place, emitter.multiplyIndex(position, stride));
+    place = emitter.addIndex(place, emitter.multiplyIndex(indexOf(*walk, position), stride));
   }
   return emitter.offset(emitter.buffer(access.operand.getArgNumber()), access.stored(), place);
 }

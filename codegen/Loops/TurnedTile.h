@@ -23,11 +23,18 @@ public:
             llvm::function_ref<void(mlir::Value)> row);
 
 private:
-  /// An operand that is read across, and for each of its dimensions that of the results that is its
-  /// index; none where the index is 0.
+  /// The index in a dimension of an operand: that of dimension `dimension` of the results, less
+  /// `before`, which a frame around the operand takes (null: nothing).
+  struct Walk {
+    unsigned dimension;
+    mlir::OpFoldResult before;
+
+    bool operator==(const Walk &other) const = default;
+  };
+  /// An operand that is read across; an index without a walk is 0.
   struct Access {
     mlir::BlockArgument operand;
-    llvm::SmallVector<std::optional<unsigned>> dimensions;
+    llvm::SmallVector<std::optional<Walk>> walks;
     mlir::Value turned; // on the stack: [rows][lanes]
 
     mlir::Type stored() const;
@@ -36,7 +43,11 @@ private:
   mlir::Value read(mlir::BlockArgument operand, llvm::ArrayRef<ElementIndex> indices);
   std::optional<Access> match(mlir::BlockArgument operand, llvm::ArrayRef<ElementIndex> indices);
   mlir::Value remember(Access access);
+  std::optional<Walk> walkOf(mlir::Value index) const;
   void turn(const Access &access);
+  void turnRows(const Access &access, mlir::Value first, mlir::Value end);
+  mlir::Value isInside(const Access &access);
+  mlir::Value indexOf(const Walk &walk, mlir::Value position);
   mlir::Value addressOf(const Access &access, mlir::Value row, mlir::Value column);
   mlir::Value placeOf(const Access &access, mlir::Value row, mlir::Value part);
 

@@ -14,7 +14,8 @@ VectorLeftTemplate::VectorLeftTemplate(KernelEmitter &emitter)
     : ContractionNest(emitter),
       tileRows(emitter.schedule<ContractionScheduleAttr>().getRows()),
       kernel(emitter, op, MicroKernel::Kind::VectorLeft,
-             ContractionFormat::of(emitter, op, /*steps=*/1), tileRows, 1) {}
+             ContractionFormat::of(emitter, op, emitter.schedule<ContractionScheduleAttr>()),
+             tileRows, 1) {}
 
 void VectorLeftTemplate::addStages() {
   auto tasks = [*this]() mutable {

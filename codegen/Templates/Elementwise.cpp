@@ -14,6 +14,8 @@ namespace {
 constexpr int64_t blockThreads = 256;
 /// Rows of a tile that is turned: what is read along them is some lines of the cache.
 constexpr int64_t turnedRows = 64;
+/// What is turned in registers.
+constexpr int64_t squareRows = 8;
 /// Such a tile is kept on the stack.
 constexpr int64_t mostTurned = 1024;
 
@@ -32,10 +34,16 @@ public:
     return isElementByElement(op);
   }
 
-  ScheduleAttrInterface choose(KernelOp kernel, LaunchOp, const CpuTarget &) const override {
-    if (turnedDimension(kernel))
+  ScheduleAttrInterface choose(KernelOp kernel, LaunchOp launch, const CpuTarget &) const override {
+    ArrayRef<int64_t> symbols = symbolsOf(kernel.getResultTypes()[0]);
+    auto sizeOf = [&](int64_t symbol) { return knownProduct({symbol}, launch).value_or(cpuLanes); };
+    bool isAcross = symbols.size() > 1 && sizeOf(symbols.back()) < squareRows &&
+                    sizeOf(symbols.drop_back().back()) >= cpuLanes;
+    std::optional<unsigned> turned = turnedDimension(kernel);
+    // Of few rows there are no squares to turn.
+    if (!isAcross && turned && sizeOf(symbols[*turned]) >= squareRows)
       return TranspositionScheduleAttr::get(kernel.getContext(), turnedRows, cpuLanes);
-    return ElementwiseScheduleAttr::get(kernel.getContext(), cpuLanes, 64 * cpuLanes);
+    return ElementwiseScheduleAttr::get(kernel.getContext(), cpuLanes, 64 * cpuLanes, isAcross);
   }
 
   ScheduleAttrInterface choose(KernelOp kernel, LaunchOp launch, const GpuTarget &) const override {
@@ -46,7 +54,7 @@ public:
     int64_t grain = blockThreads * lanes;
     if (elementsIn(kernel.getResultTypes()[0], launch) / grain >= 16 * fullGrid)
       grain *= 4;
-    return ElementwiseScheduleAttr::get(kernel.getContext(), lanes, grain);
+    return ElementwiseScheduleAttr::get(kernel.getContext(), lanes, grain, /*across=*/false);
   }
 
   LogicalResult verify(KernelOp kernel, const CpuTarget &target) const override {
@@ -59,6 +67,9 @@ public:
     auto schedule = dyn_cast<ElementwiseScheduleAttr>(kernel.getScheduleAttr());
     if (!schedule)
       return refuseSchedule(kernel, "a processor");
+    if (schedule.getAcross() && symbolsOf(kernel.getResultTypes()[0]).size() < 2)
+      return kernel.emitOpError() << "has a schedule of vectors across the innermost dimension, "
+                                     "which need a second one";
     return success(succeeded(verifyLanes(kernel, schedule.getLanes(), target)) &&
                    succeeded(verifyGrain(kernel, schedule, 1)));
   }
@@ -67,7 +78,7 @@ public:
     if (auto schedule = dyn_cast<TranspositionScheduleAttr>(kernel.getScheduleAttr()))
       return verifyTransposition(kernel, schedule);
     auto schedule = dyn_cast<ElementwiseScheduleAttr>(kernel.getScheduleAttr());
-    if (!schedule)
+    if (!schedule || schedule.getAcross())
       return refuseSchedule(kernel, "a GPU");
     return success(succeeded(verifyLanes(kernel, schedule.getLanes(), target)) &&
                    succeeded(verifyGrain(kernel, schedule, schedule.getLanes())));
@@ -80,7 +91,7 @@ public:
     }
     auto schedule = emitter.schedule<ElementwiseScheduleAttr>();
     emitter.setLaneCount(schedule.getLanes());
-    emitElementwise(emitter, schedule.getGrain());
+    emitElementwise(emitter, schedule.getGrain(), schedule.getAcross());
   }
 
   void emit(GpuEmitter &emitter) const override {

@@ -212,9 +212,18 @@ static bool turnsInnermost(Operation *op) {
 }
 
 /// True if a kernel that turns what it reads (TurnedDimension.h) would not find the op's operand
-/// turned: it has other sizes.
-static bool changesSizes(Operation *op) {
-  return isMovement(op) && !isFree(op) && !isa<ElementwiseOpInterface>(op);
+/// turned behind `turning`: it has other sizes. A frame may be around the rows that are turned, not
+/// along the vectors.
+static bool hidesTurned(Operation *op, Operation *turning) {
+  if (!isMovement(op) || isFree(op) || isa<ElementwiseOpInterface>(op))
+    return false;
+  if (!cast<IndexedOpInterface>(op).isFramed())
+    return true;
+  auto labels = cast<DimensionOpInterface>(turning).getDimensionLabels();
+  const auto *along = llvm::find(labels.front(), labels.back().back());
+  return along == labels.front().end() || cast<DimensionOpInterface>(op)
+                                                  .getDimensionLabels()
+                                                  .back()[along - labels.front().begin()] < 0;
 }
 
 bool FusionGroups::canJoin(Operation *op, FusionGroup &group) {
@@ -229,10 +238,11 @@ bool FusionGroups::canJoin(Operation *op, FusionGroup &group) {
       Operation *repeating = through->getOwner();
       allowed &= repeating->getNumOperands() == 1 &&
                  (repeatsInnermost(repeating) || isMovement(op)) &&
-                 !(turnsInnermost(repeating) && changesSizes(op));
+                 !(turnsInnermost(repeating) && hidesTurned(op, repeating));
     } else if (!isReadWhereWalked(use) && !isa<ReductionOpInterface>(user)) {
       // Read in another order: nothing that reads several elements, as those would be far apart.
-      allowed &= readsOnce(use) && !readsSeveral(op) && !(turnsInnermost(user) && changesSizes(op));
+      allowed &=
+          readsOnce(use) && !readsSeveral(op) && !(turnsInnermost(user) && hidesTurned(op, user));
     }
     return allowed;
   });

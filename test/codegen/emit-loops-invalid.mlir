@@ -133,6 +133,26 @@ weft.kernel @k(%a: tensor<?x?xi8, #weft.sizes<[0, 1]>>, %b: tensor<?x?xi8, #weft
 
 // -----
 
+// expected-error@+1 {{has a schedule of vectors across the innermost dimension, which need a second one}}
+weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>>
+    attributes {schedule = #weft.elementwise<lanes = 16, grain = 1024, across = true>} {
+  %0 = weft.exp %x : tensor<?xf32, #weft.sizes<[0]>>
+  weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
+}
+
+// -----
+
+// Only a copy can keep elements as narrow as they are.
+// expected-error@+1 {{has a schedule with narrow elements in the copy of the right operand, which must be one by pack_rhs of float16 or bfloat16}}
+weft.kernel @k(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32, #weft.sizes<[1, 2]>>)
+    -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
+    attributes {schedule = #weft.contraction<lanes = 16, rows = 2, columns = 1, depth = 16, pack_rhs = true, narrow = true>} {
+  %0 = weft.matmul %a, %b : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[1, 2]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
+  weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 2]>>
+}
+
+// -----
+
 // What the kernel computes is nowhere to be read.
 // expected-error@+1 {{has a schedule that reads an operand where it is, although the kernel computes it; pack it}}
 weft.kernel @k(%b: tensor<?x?xf32, #weft.sizes<[1, 2]>>) -> tensor<?x?xf32, #weft.sizes<[0, 2]>>

@@ -244,6 +244,32 @@ weft.kernel @turned(%x: tensor<?x?xf32, #weft.sizes<[1, 0]>>) -> tensor<?x?xf32,
   weft.yield %1 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
 }
 
+// Behind a frame the rows that there are are turned.
+// CHECK-LABEL: func.func @framed_0(
+// CHECK: arith.cmpi ult
+// CHECK: scf.if
+// CHECK: vector.shuffle
+// CHECK: llvm.load %{{.*}} -> vector<16xf32>
+// CHECK-NOT: gather
+weft.kernel @framed(%x: tensor<?x?x?xf32, #weft.sizes<[2, 3, 4]>>) -> tensor<?x?x?xf32, #weft.sizes<[0, 1, 2]>>
+    attributes {schedule = #weft.transposition<tile = 64, lanes = 16>} {
+  %v = weft.constant dense<0.0> : tensor<f32> : tensor<f32, #weft.sizes<>>
+  %0 = weft.pad %x, %v low [0, ?0, 1] interior [0, 0, 0] : tensor<?x?x?xf32, #weft.sizes<[2, 3, 4]>>, tensor<f32, #weft.sizes<>> -> tensor<?x?x?xf32, #weft.sizes<[2, 0, 1]>>
+  %1 = weft.transpose %0 [1, 2, 0] : tensor<?x?x?xf32, #weft.sizes<[2, 0, 1]>> -> tensor<?x?x?xf32, #weft.sizes<[0, 1, 2]>>
+  weft.yield %1 : tensor<?x?x?xf32, #weft.sizes<[0, 1, 2]>>
+}
+
+// Vectors across a short innermost dimension are stored element by element.
+// CHECK-LABEL: func.func @across_0(
+// CHECK-NOT: gather
+// CHECK: llvm.load %{{.*}} -> vector<16xf32>
+// CHECK: llvm.intr.masked.scatter
+weft.kernel @across(%x: tensor<?x?xf32, #weft.sizes<[1, 0]>>) -> tensor<?x?xf32, #weft.sizes<[0, 1]>>
+    attributes {schedule = #weft.elementwise<lanes = 16, grain = 1024, across = true>} {
+  %0 = weft.transpose %x [1, 0] : tensor<?x?xf32, #weft.sizes<[1, 0]>> -> tensor<?x?xf32, #weft.sizes<[0, 1]>>
+  weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
+}
+
 // The first stage of a scatter copies x, the second adds the updates in the order of the indices,
 // those in range that are of the task's rows.
 // CHECK-LABEL: func.func @scatter_0(

@@ -50,7 +50,8 @@ func.func @update(%x: tensor<64xf32>, %v: tensor<8xf32>) -> (tensor<64xf32>, ten
   return %3, %5 : tensor<64xf32>, tensor<8xf32>
 }
 
-// What makes other sizes is not computed where its value is turned: rows of x are read as they lie.
+// A frame along the columns that are turned would hide rows of x that lie side by side; one around
+// the rows (below) does not.
 // CHECK-LABEL: func.func @turned_pad(
 // CHECK-NEXT: %[[P:.*]] = weft.launch @{{.*}}(%{{.*}}, %{{.*}}) {{.*}} -> tensor<9x34xf32>
 // CHECK-NEXT: %[[Y:.*]] = weft.launch @{{.*}}(%[[P]]) {{.*}} -> tensor<34x9xf32>
@@ -60,6 +61,15 @@ func.func @turned_pad(%x: tensor<8x32xf32>, %v: tensor<f32>) -> tensor<34x9xf32>
   %1 = weft.transpose %0 [1, 0] : tensor<9x34xf32> -> tensor<34x9xf32>
   %2 = weft.exp %1 : tensor<34x9xf32>
   return %2 : tensor<34x9xf32>
+}
+
+// CHECK-LABEL: func.func @turned_frame(
+// CHECK-NEXT: %[[Y:.*]] = weft.launch @{{.*}}(%{{.*}}, %{{.*}}) {{.*}} -> tensor<4x34x8xf32>
+// CHECK-NEXT: return %[[Y]]
+func.func @turned_frame(%x: tensor<8x2x32xf32>, %v: tensor<f32>) -> tensor<4x34x8xf32> {
+  %0 = weft.pad %x, %v low [0, 1, 1] interior [0, 0, 0] : tensor<8x2x32xf32>, tensor<f32> -> tensor<8x4x34xf32>
+  %1 = weft.transpose %0 [1, 2, 0] : tensor<8x4x34xf32> -> tensor<4x34x8xf32>
+  return %1 : tensor<4x34x8xf32>
 }
 
 // Updates that read x elsewhere are computed before.

@@ -138,6 +138,31 @@ func.func @narrow(%c: tensor<256x512xi8>, %d: tensor<512x512xi8>) -> tensor<256x
   return %0 : tensor<256x512xi8>
 }
 
+// Colours of pixels are fewer than lanes: vectors lie along the pixels.
+// CHECK-LABEL: weft.kernel @colours(
+// CHECK-SAME: #weft.elementwise<lanes = 16, grain = 1024, across = true>
+weft.kernel @colours(%x: tensor<?x?xf32, #weft.sizes<[1, 0]>>) -> tensor<?x?xf32, #weft.sizes<[0, 1]>> {
+  %0 = weft.transpose %x [1, 0] : tensor<?x?xf32, #weft.sizes<[1, 0]>> -> tensor<?x?xf32, #weft.sizes<[0, 1]>>
+  weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
+}
+func.func @image(%x: tensor<3x1000xf32>) -> tensor<1000x3xf32> {
+  %0 = weft.launch @colours(%x) sizes [1000, 3] : (tensor<3x1000xf32>) -> tensor<1000x3xf32>
+  return %0 : tensor<1000x3xf32>
+}
+
+// Few rows by a kept weight of half precision: the copy stays as narrow, which halves what is read.
+// CHECK-LABEL: weft.kernel @half_weight(
+// CHECK-SAME: pack_rhs = true, direct_rows = 0, narrow = true>
+weft.kernel @half_weight(%a: tensor<?x?xbf16, #weft.sizes<[0, 1]>>, %b: tensor<?x?xbf16, #weft.sizes<[2, 1]>>)
+    -> tensor<?x?xbf16, #weft.sizes<[0, 2]>> {
+  %0 = weft.matmul %a, %b {transpose_rhs = true} : tensor<?x?xbf16, #weft.sizes<[0, 1]>>, tensor<?x?xbf16, #weft.sizes<[2, 1]>> -> tensor<?x?xbf16, #weft.sizes<[0, 2]>>
+  weft.yield %0 : tensor<?x?xbf16, #weft.sizes<[0, 2]>>
+}
+func.func @kept(%c: tensor<1x768xbf16>, %d: tensor<2048x768xbf16> {weft.hidden}) -> tensor<1x2048xbf16> {
+  %0 = weft.launch @half_weight(%c, %d) sizes [1, 768, 2048] : (tensor<1x768xbf16>, tensor<2048x768xbf16>) -> tensor<1x2048xbf16>
+  return %0 : tensor<1x2048xbf16>
+}
+
 // An operand that lies the other way round is turned tile by tile.
 // CHECK-LABEL: weft.kernel @turned(
 // CHECK-SAME: #weft.transposition<tile = 64, lanes = 16>

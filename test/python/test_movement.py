@@ -127,6 +127,38 @@ def test_permutations_beyond_one_tile_with_what_surrounds_them() -> None:
         assert_same_bits(eager_and_jit(combine, weft.asarray(x), weft.asarray(y)), expected)
 
 
+@pytest.mark.parametrize("case", range(40))
+def test_frames_around_what_is_turned(case: int) -> None:
+    """Images of few and many channels, with borders, in another order of their dimensions, and
+    computed with: rows of a frame are read as they lie, borders of all widths, and none."""
+    generator = np.random.default_rng(case)
+    channels = int(generator.choice([0, 1, 2, 3, 5, 8, 17, 33]))
+    shape = (int(generator.integers(0, 3)), channels, *map(int, generator.integers(0, 40, 2)))
+    dtype = str(generator.choice(["int8", "float16", "float32", "float64", "int32"]))
+    x = _counting(shape, dtype)
+    widths = [tuple(map(int, pair)) for pair in generator.integers(0, 4, (4, 2))]
+    if generator.random() < 0.7:  # The usual ones are around images.
+        widths[0] = widths[1] = (0, 0)
+    axes = [(0, 2, 3, 1), (0, 3, 2, 1), (3, 0, 2, 1), (2, 3, 0, 1)][case % 4]
+
+    def framed(t: weft.Tensor) -> weft.Tensor:
+        return weft.permute_dims(weft.pad(t, widths), axes)
+
+    def computed(t: weft.Tensor) -> weft.Tensor:
+        return framed(t * 2) + framed(t)
+
+    padded = np.pad(x, widths).transpose(axes)
+    assert_same_bits(eager_and_jit(framed, weft.asarray(x)), padded)
+    expected = (np.pad(x * np.asarray(2, x.dtype), widths).transpose(axes) + padded).astype(x.dtype)
+    assert_same_bits(eager_and_jit(computed, weft.asarray(x)), expected)
+    threads = weft.get_num_threads()
+    try:
+        weft.set_num_threads(2)
+        assert_same_bits(eager_and_jit(framed, weft.asarray(x)), padded)
+    finally:
+        weft.set_num_threads(threads)
+
+
 @seed(4)
 @hypothesis_settings
 @given(st.data(), hnp.array_shapes(min_dims=1, max_dims=3, min_side=0, max_side=5))

@@ -143,7 +143,7 @@ def _values(generator: np.random.Generator, dtype: str, *shape: int) -> weft.Ten
     return weft.asarray(generator.standard_normal(shape).astype(numpy_dtype(dtype)))
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16", "int8", "int32"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16", "int8", "int32"])
 def test_every_candidate_gives_the_same_bits(dtype: str, tmp_path: Path) -> None:
     """Each schedule that some size has is tried on sizes that are its own and on others: kernels
     are generic in sizes."""

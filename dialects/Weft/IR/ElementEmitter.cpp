@@ -77,6 +77,12 @@ ElementIndex ElementEmitter::add(const ElementIndex &index, Value value) {
   return {Value(), 0, arith::AddIOp::create(builder(), location(), index.lanes, wide)};
 }
 
+ElementIndex ElementEmitter::subtract(const ElementIndex &index, Value value) {
+  if (!index.lanes)
+    return {arith::SubIOp::create(builder(), location(), index.base, value), index.step};
+  return add(index, arith::SubIOp::create(builder(), location(), constantIndex(0), value));
+}
+
 ElementIndex ElementEmitter::multiply(const ElementIndex &index, int64_t factor) {
   if (factor == 1)
     return index;

@@ -57,6 +57,8 @@ public:
   ElementIndex fromInteger(mlir::Value value);
   /// index + value
   ElementIndex add(const ElementIndex &index, mlir::Value value);
+  /// index - value
+  ElementIndex subtract(const ElementIndex &index, mlir::Value value);
   /// index * factor, which may be a number that the launch gives.
   ElementIndex multiply(const ElementIndex &index, int64_t factor);
   /// Makes scalars and vectors alike: if any of `values` is a vector, splats the scalars.

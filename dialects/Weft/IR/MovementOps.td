@@ -152,6 +152,7 @@ def Weft_PadOp
   let extraClassDeclaration = [{
     bool readsOnce(unsigned operand) { return operand == 0; }
     int64_t getInstructionCount() { return 8; }
+    bool isFramed() { return ::llvm::all_of(getInterior(), [](int64_t gap) { return gap == 0; }); }
   }];
 }
 def Weft_UpdateOp

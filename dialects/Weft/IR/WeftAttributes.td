@@ -61,8 +61,11 @@ def Weft_ElementwiseScheduleAttr : Weft_Schedule<"Elementwise", "elementwise"> {
   let description = [{
     - `lanes`: elements in a vector.
     - `grain`: of a kernel of rank 1, how many elements make one task; on a GPU, of any.
+    - `across`: vectors lie along the dimension before the innermost one, which is shorter than a
+      vector, as the colours of an image; `grain` of these make a task.
   }];
-  let parameters = (ins "int64_t":$lanes, DefaultValuedParameter<"int64_t", "1">:$grain);
+  let parameters = (ins "int64_t":$lanes, DefaultValuedParameter<"int64_t", "1">:$grain,
+                        DefaultValuedParameter<"bool", "false">:$across);
 }
 
 def Weft_TranspositionScheduleAttr : Weft_Schedule<"Transposition", "transposition"> {
@@ -137,6 +140,8 @@ def Weft_ContractionScheduleAttr : Weft_Schedule<"Contraction", "contraction"> {
     - `steps`: how many steps of the depth an instruction adds to a sum: 1, a multiply-add; 2, the dot
       product of two neighbouring integers of 16 bits, as integers of 32 bits. Both operands are packed
       then.
+    - `narrow`: the copy that `pack_rhs` makes of elements of 16 bits keeps them as they are; they are
+      widened where they are read.
   }];
   let parameters = (ins
     "int64_t":$lanes, "int64_t":$rows, "int64_t":$columns,
@@ -148,7 +153,8 @@ def Weft_ContractionScheduleAttr : Weft_Schedule<"Contraction", "contraction"> {
     DefaultValuedParameter<"bool", "false">:$vector_lhs,
     DefaultValuedParameter<"int64_t", "0">:$row_stride,
     DefaultValuedParameter<"int64_t", "64">:$direct_rows,
-    DefaultValuedParameter<"int64_t", "1">:$steps);
+    DefaultValuedParameter<"int64_t", "1">:$steps,
+    DefaultValuedParameter<"bool", "false">:$narrow);
 }
 
 def Weft_BlockContractionScheduleAttr : Weft_Schedule<"BlockContraction", "block_contraction"> {

@@ -122,7 +122,12 @@ def IndexedOpInterface : OpInterface<"IndexedOpInterface">, ComputedAs<"indexed"
       is the one result of a kernel, each element is then copied without asking which operand it is
       of.
     }],
-    "std::optional<int64_t>", "getJoinedAxis", (ins), "", "return std::nullopt;">];
+    "std::optional<int64_t>", "getJoinedAxis", (ins), "", "return std::nullopt;">,
+    InterfaceMethod<[{
+      True if the result is the first operand with other elements before and behind it: neighbours
+      stay neighbours, at a distance from where they were that is the same for all.
+    }],
+    "bool", "isFramed", (ins), "", "return false;">];
 }
 
 def LaunchNumberOpInterface : OpInterface<"LaunchNumberOpInterface"> {

@@ -213,9 +213,7 @@ struct Placement {
         // -1 / 2 is 0: the range is checked before the division.
         bound = integers.make<arith::MulIOp>(bound, step);
       } else {
-        Value back = arith::SubIOp::create(emitter.builder(), emitter.location(),
-                                           emitter.constantIndex(0), emitter.numberIndex(first[d]));
-        source[d] = emitter.add(indices[d], back);
+        source[d] = emitter.subtract(indices[d], emitter.numberIndex(first[d]));
       }
       inside = integers.both(inside, integers.inRange(shifted, integers.number(0), bound));
     }
