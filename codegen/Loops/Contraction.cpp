@@ -304,31 +304,11 @@ void ContractionTemplate::emitTile(const Task &at, int64_t height, Value row, Va
   SmallVector<Value> outer;
   SmallVector<Value> sums =
       emitDepthLoop(at, kernel, height, row, outer, kernel.start(tileAddress(at, next), isLater));
-  if (height < tileRows || !finishesInRegisters())
+  if (height < tileRows || !hasShortEpilogue())
     return drainTile(at, kernel, height, row, next, sums);
   Value whole = isWhole(at, height, row, next);
   emitter.ifTrue(whole, [&] { finishInRegisters(at, height, row, sums); });
   emitter.ifTrue(negated(whole), [&] { drainTile(at, kernel, height, row, next, sums); });
-}
-
-Value ContractionTemplate::negated(Value condition) {
-  Value truth = arith::ConstantIntOp::create(emitter.builder(), emitter.location(), 1, 1);
-  return arith::XOrIOp::create(emitter.builder(), emitter.location(), condition, truth);
-}
-
-/// True if what follows the contraction is so short that it may stand in the code for each vector
-/// of a tile.
-bool ContractionTemplate::finishesInRegisters() const {
-  constexpr int64_t mostInstructions = 12;
-  int64_t instructions = 0;
-  for (Operation &following : emitter.getKernel().getBody().front().without_terminator())
-    if (following.getNumOperands() == 0)
-      continue; // A constant is there before the loops.
-    else if (auto elementwise = dyn_cast<ElementwiseOpInterface>(following))
-      instructions += elementwise.getInstructionCount();
-    else if (auto indexed = dyn_cast<IndexedOpInterface>(following))
-      instructions += indexed.getInstructionCount();
-  return instructions <= mostInstructions;
 }
 
 Value ContractionTemplate::isLastBlock(const Task &at) {

@@ -50,8 +50,6 @@ private:
   mlir::Value baseOf(Contraction::Operand operand, mlir::Value batchNumber, mlir::Value outerRow);
   void emitTiles(const Task &at);
   void emitTile(const Task &at, int64_t height, mlir::Value row, mlir::Value next);
-  mlir::Value negated(mlir::Value condition);
-  bool finishesInRegisters() const;
   mlir::Value isWhole(const Task &at, int64_t height, mlir::Value row, mlir::Value next);
   void finishInRegisters(const Task &at, int64_t height, mlir::Value row, mlir::ValueRange sums);
   void drainTile(const Task &at, MicroKernel &kernel, int64_t height, mlir::Value row,
@@ -91,7 +89,9 @@ public:
 
 private:
   void emitTile(mlir::Value row, mlir::Value channel);
-  void emitSums(mlir::Value channel, llvm::ArrayRef<mlir::Value> offsets);
+  void finish(mlir::Value pixel, mlir::Value channel, mlir::Value sum);
+  void drainTile(mlir::Value row, mlir::Value channel, mlir::ValueRange sums);
+  llvm::SmallVector<mlir::Value> emitSums(mlir::Value channel, llvm::ArrayRef<mlir::Value> offsets);
   llvm::SmallVector<mlir::Value> emitDepth(mlir::Value channel, llvm::ArrayRef<mlir::Value> offsets,
                                            size_t runLevel, llvm::SmallVector<mlir::Value> &outer,
                                            mlir::ValueRange accumulators);

@@ -73,4 +73,22 @@ Value ContractionNest::offsetIn(Contraction::Operand operand, ArrayRef<Contracti
   return sum;
 }
 
+bool ContractionNest::hasShortEpilogue() const {
+  constexpr int64_t mostInstructions = 12;
+  int64_t instructions = 0;
+  for (Operation &following : emitter.getKernel().getBody().front().without_terminator())
+    if (following.getNumOperands() == 0)
+      continue; // A constant is there before the loops.
+    else if (auto elementwise = dyn_cast<ElementwiseOpInterface>(following))
+      instructions += elementwise.getInstructionCount();
+    else if (auto indexed = dyn_cast<IndexedOpInterface>(following))
+      instructions += indexed.getInstructionCount();
+  return instructions <= mostInstructions;
+}
+
+Value ContractionNest::negated(Value condition) {
+  Value truth = arith::ConstantIntOp::create(emitter.builder(), emitter.location(), 1, 1);
+  return arith::XOrIOp::create(emitter.builder(), emitter.location(), condition, truth);
+}
+
 } // namespace weft

@@ -28,6 +28,10 @@ protected:
   /// How far `at`, a position in each of `loops`, is from their start, in elements.
   mlir::Value offsetIn(Contraction::Operand operand, llvm::ArrayRef<ContractionLoop> loops,
                        llvm::ArrayRef<mlir::Value> at);
+  /// True if what follows the contraction is so short that it may stand in the code for each vector
+  /// of a tile.
+  bool hasShortEpilogue() const;
+  mlir::Value negated(mlir::Value condition);
 
   KernelEmitter &emitter;
   ContractionOpInterface op;

@@ -127,7 +127,7 @@ private:
           indices.push_back({outer});
         indices.push_back({position, 1});
         indices.push_back({column});
-        emitter.storeResults(indices);
+        emitter.scatterResults(indices);
       });
     });
   }

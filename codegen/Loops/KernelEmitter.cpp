@@ -522,11 +522,16 @@ Value KernelEmitter::loadOutput(unsigned output, ArrayRef<ElementIndex> indices)
 void KernelEmitter::storeOutput(unsigned output, ArrayRef<ElementIndex> indices, Value value) {
   Type type = kernel.getResultTypes()[output], dtype = getElementTypeOrSelf(type);
   Place place = placeOf(outputBuffer(output), type, indices);
-  if (place.isUniform || place.isContiguous) {
-    unsigned alignment = place.isUniform ? 0 : alignmentOf(place.stored, place.base, laneCount());
-    Value elements = place.isUniform ? value : splat(value);
-    return storeVector(narrow(elements, dtype), place.pointer, alignment);
-  }
+  unsigned alignment = place.isUniform ? 0 : alignmentOf(place.stored, place.base, laneCount());
+  Value elements = place.isUniform ? value : splat(value);
+  storeVector(narrow(elements, dtype), place.pointer, alignment);
+}
+
+void KernelEmitter::scatterOutput(unsigned output, ArrayRef<ElementIndex> indices, Value value) {
+  Type type = kernel.getResultTypes()[output], dtype = getElementTypeOrSelf(type);
+  Place place = placeOf(outputBuffer(output), type, indices);
+  if (place.isUniform || place.isContiguous)
+    return storeOutput(output, indices, value);
   Value addresses = offset(place.pointer, place.stored, laneOffsets(type, indices));
   LLVM::masked_scatter::create(current, location(), narrow(splat(value), dtype), addresses,
                                fullMask(), bytesOf(place.stored));
@@ -534,12 +539,22 @@ void KernelEmitter::storeOutput(unsigned output, ArrayRef<ElementIndex> indices,
 
 void KernelEmitter::storeResults(ArrayRef<ElementIndex> indices,
                                  function_ref<bool(Value)> isWanted) {
+  for (auto [number, value] : resultsAt(indices, isWanted))
+    storeOutput(number, indices, value);
+}
+
+void KernelEmitter::scatterResults(ArrayRef<ElementIndex> indices) {
+  for (auto [number, value] : resultsAt(indices, [](Value) { return true; }))
+    scatterOutput(number, indices, value);
+}
+
+SmallVector<std::pair<unsigned, Value>>
+KernelEmitter::resultsAt(ArrayRef<ElementIndex> indices, function_ref<bool(Value)> isWanted) {
   SmallVector<std::pair<unsigned, Value>> elements;
   for (auto [number, value] : llvm::enumerate(getYield().getValues()))
     if (isWanted(value))
       elements.emplace_back(number, element(value, indices));
-  for (auto [number, value] : elements)
-    storeOutput(number, indices, value);
+  return elements;
 }
 
 } // namespace weft

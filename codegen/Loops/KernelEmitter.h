@@ -103,14 +103,18 @@ public:
   void storeVector(mlir::Value value, mlir::Value pointer, unsigned alignment = 0);
   /// The elements of output `output` as they are now.
   mlir::Value loadOutput(unsigned output, llvm::ArrayRef<ElementIndex> indices);
-  /// Stores elements of output `output` (scalars or vectors, as `element` gives them), wherever
-  /// those of a vector are.
+  /// Stores elements of output `output` (scalars or vectors, as `element` gives them), those of a
+  /// vector side by side.
   void storeOutput(unsigned output, llvm::ArrayRef<ElementIndex> indices, mlir::Value value);
+  /// The same wherever the elements of a vector are.
+  void scatterOutput(unsigned output, llvm::ArrayRef<ElementIndex> indices, mlir::Value value);
   /// Stores the elements at `indices` of all results that `isWanted` accepts. All are computed
   /// before the first is stored, as results may be written over inputs (`weft.donated`).
   void storeResults(
       llvm::ArrayRef<ElementIndex> indices,
       llvm::function_ref<bool(mlir::Value)> isWanted = [](mlir::Value) { return true; });
+  /// The same, of all results, wherever the elements of a vector are.
+  void scatterResults(llvm::ArrayRef<ElementIndex> indices);
 
   // Control.
 
@@ -186,6 +190,10 @@ protected:
   std::vector<Use> stageUses;
 
 private:
+  /// The elements of the results, by their numbers.
+  llvm::SmallVector<std::pair<unsigned, mlir::Value>>
+  resultsAt(llvm::ArrayRef<ElementIndex> indices, llvm::function_ref<bool(mlir::Value)> isWanted);
+
   using Key = std::vector<const void *>;
   mlir::Value compute(mlir::Value tensor, llvm::ArrayRef<ElementIndex> indices);
   /// Reports an op that is read where its template does not have it; `finish` fails then.

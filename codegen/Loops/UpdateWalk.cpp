@@ -84,7 +84,7 @@ void UpdateWalk::emitUpdate(ArrayRef<ElementIndex> indices) {
   SmallVector<ElementIndex> place = op.emitPlace(emitter, indices);
   auto before = [&] { return emitter.loadOutput(0, place); };
   Value updated = op.emitUpdated(emitter.builder(), op.getLoc(), before, update);
-  emitter.storeOutput(0, place, emitter.roundTo(updated, dtype()));
+  emitter.scatterOutput(0, place, emitter.roundTo(updated, dtype()));
 }
 
 } // namespace weft

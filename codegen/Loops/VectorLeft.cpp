@@ -53,12 +53,33 @@ void VectorLeftTemplate::emitTile(Value row, Value channel) {
     Value pixel = emitter.minimumIndex(emitter.addIndex(row, emitter.index(i)), last);
     offsets.push_back(emitter.multiplyIndex(pixel, distance));
   }
-  emitSums(channel, offsets);
-  Value end = emitter.minimumIndex(emitter.addIndex(row, emitter.index(tileRows)), width);
+  SmallVector<Value> sums = emitSums(channel, offsets);
+  if (!hasShortEpilogue())
+    return drainTile(row, channel, sums);
+  Value after = emitter.addIndex(row, emitter.index(tileRows));
+  Value isWhole = emitter.isLess(after, emitter.addIndex(width, emitter.index(1)));
+  emitter.ifTrue(isWhole, [&] {
+    for (auto [i, sum] : llvm::enumerate(sums))
+      finish(emitter.addIndex(row, emitter.index(i)), channel, sum);
+  });
+  emitter.ifTrue(negated(isWhole), [&] { drainTile(row, channel, sums); });
+}
+
+/// Computes and stores the results of a vector of channels.
+void VectorLeftTemplate::finish(Value pixel, Value channel, Value sum) {
+  setLoop(rows.back(), pixel, 0);
+  setLoop(batch.back(), channel, 1);
+  emitter.override(op->getResult(0), emitter.roundTo(sum, getElementTypeOrSelf(op->getResult(0))));
+  emitter.storeResults(indicesIn(Contraction::Result));
+}
+
+/// Finishes the pixels of a tile that there are, in a loop over its sums on the stack.
+void VectorLeftTemplate::drainTile(Value row, Value channel, ValueRange sums) {
+  kernel.drain(sums, tile);
+  Value end =
+      emitter.minimumIndex(emitter.addIndex(row, emitter.index(tileRows)), sizeOf(rows.back()));
   Type accumulator = emitter.computeType(op->getResult(0));
   emitter.loop(row, end, 1, [&](Value pixel) {
-    setLoop(rows.back(), pixel, 0);
-    setLoop(batch.back(), channel, 1);
     Value place = emitter.multiplyIndex(emitter.subtractIndex(pixel, row),
                                         emitter.index(emitter.laneCount()));
     Value sum;
@@ -66,30 +87,26 @@ void VectorLeftTemplate::emitTile(Value row, Value channel) {
       sum = emitter.loadVector(emitter.offset(tile, accumulator, place), accumulator,
                                emitter.laneCount());
     });
-    emitter.override(op->getResult(0),
-                     emitter.roundTo(sum, getElementTypeOrSelf(op->getResult(0))));
-    emitter.storeResults(indicesIn(Contraction::Result));
+    finish(pixel, channel, sum);
   });
 }
 
 /// A group of one channel has one step in its innermost depth loop: the micro-kernel then runs
 /// along the window, the loop before.
-void VectorLeftTemplate::emitSums(Value channel, ArrayRef<Value> offsets) {
+SmallVector<Value> VectorLeftTemplate::emitSums(Value channel, ArrayRef<Value> offsets) {
   auto emit = [&](size_t runLevel) {
     SmallVector<Value> outer;
-    kernel.drain(emitDepth(channel, offsets, runLevel, outer, kernel.start()), tile);
+    return emitDepth(channel, offsets, runLevel, outer, kernel.start());
   };
   size_t innermost = depth.size() - 1;
   if (innermost == 0)
     return emit(innermost);
   Value isLong = emitter.isLess(emitter.index(1), sizeOf(depth.back()));
   Value isEmpty = emitter.isLess(sizeOf(depth.back()), emitter.index(1));
-  OpBuilder &builder = emitter.builder();
-  Value needsLoop = arith::OrIOp::create(builder, emitter.location(), isLong, isEmpty);
-  emitter.ifTrue(needsLoop, [&] { emit(innermost); });
-  Value truth = arith::ConstantIntOp::create(builder, emitter.location(), 1, 1);
-  emitter.ifTrue(arith::XOrIOp::create(builder, emitter.location(), needsLoop, truth),
-                 [&] { emit(innermost - 1); });
+  Value needsLoop = arith::OrIOp::create(emitter.builder(), emitter.location(), isLong, isEmpty);
+  SmallVector<Value> sums =
+      emitter.ifTrue(needsLoop, kernel.start(), [&] { return emit(innermost); });
+  return emitter.ifTrue(negated(needsLoop), sums, [&] { return emit(innermost - 1); });
 }
 
 /// The sums over the depth loops from that of `outer` on; the micro-kernel runs along `runLevel`.
