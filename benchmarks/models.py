@@ -132,15 +132,17 @@ def _torch_lstm(module: Any, inputs: list[np.ndarray]) -> Callable[[], Any]:
     return _call(own.eval(), [torch.from_numpy(array) for array in inputs])
 
 
-def _weights(module: Any) -> dict[str, np.ndarray]:
-    """The state of a PyTorch model, with variances as after training."""
-    generator = np.random.default_rng(1)
-    weights = {}
-    for name, value in module.state_dict().items():
-        if name.endswith("running_var"):
-            value.copy_(peers.torch().from_numpy(generator.uniform(0.5, 1.5, value.shape)))
-        weights[name] = value.numpy()
-    return weights
+def _settle(module: Any, inputs: list[np.ndarray]) -> None:
+    """Gives batch normalizations the means and variances of the inputs, as if trained on them."""
+    torch = peers.torch()
+    norms = [part for part in module.modules() if isinstance(part, torch.nn.BatchNorm2d)]
+    if not norms:
+        return
+    for norm in norms:
+        norm.momentum = 1.0
+    with torch.no_grad():
+        module.train()(*map(torch.from_numpy, inputs))
+    module.eval()
 
 
 def _first(result: Any) -> Any:
@@ -154,7 +156,8 @@ def case_of(name: str) -> Case:
     if torch := peers.torch():
         torch.manual_seed(0)
         module, inputs = model.build(torch).eval(), _inputs(model)
-        weights = _weights(module)
+        _settle(module, inputs)
+        weights = {name: value.numpy() for name, value in module.state_dict().items()}
         contenders = _torch_calls(module, inputs) | onnx_calls(module, inputs)
         if model.twin:
             contenders[model.twin] = _torch_lstm(module, inputs)

@@ -7,9 +7,7 @@ from types import ModuleType
 from typing import Any
 
 
-def build(
-    framework: ModuleType, *, inputs: int = 256, width: int = 256, layers: int = 2
-) -> Any:
+def build(framework: ModuleType, *, inputs: int = 256, width: int = 256, layers: int = 2) -> Any:
     """Layers that begin with zeros; their weights are those of `torch.nn.LSTM`, in its order."""
     nn = framework.nn
     sigmoid, tanh = framework.sigmoid, framework.tanh
@@ -22,7 +20,7 @@ def build(
 
         def forward(self, x):
             parts = self.of_input(x)  # Of all steps at once: these do not wait for the state.
-            hidden = cell = framework.zeros(x.shape[0], width)
+            hidden = cell = framework.zeros(x.shape[0], width, dtype=x.dtype)
             states = []
             for step in range(x.shape[1]):
                 gates = parts[:, step] + self.of_state(hidden)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from types import ModuleType
 from typing import Any
 
@@ -17,6 +18,6 @@ def build(
     """Linear layers between the sizes; the activation is the name of a module without arguments."""
     nn = framework.nn
     layers = []
-    for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+    for inputs, outputs in pairwise(sizes):
         layers += [nn.Linear(inputs, outputs), getattr(nn, activation)()]
     return nn.Sequential(*layers[:-1])

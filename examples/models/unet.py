@@ -1,6 +1,8 @@
-"""U-Net (Ronneberger et al., 2015, "Convolutional networks for biomedical image segmentation"), with
-batch normalization, padded windows and upsampling by repetition: images [N, inputs, H, W] to scores
-[N, classes, H, W] of each pixel. 2 ** (len(widths) - 1) has to divide H and W."""
+"""U-Net (Ronneberger et al., 2015, "Convolutional networks for biomedical image segmentation").
+
+With batch normalization, padded windows and upsampling by repetition: images [N, inputs, H, W] to
+scores [N, classes, H, W] of each pixel. 2 ** (len(widths) - 1) has to divide H and W.
+"""
 
 from __future__ import annotations
 
