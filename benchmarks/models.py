@@ -8,6 +8,7 @@ these programs could be made of.
 from __future__ import annotations
 
 import copy
+import gc
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -169,7 +170,9 @@ def case_of(name: str) -> Case:
 
 
 def cases() -> Iterator[Case]:
-    yield from map(case_of, MODELS)
+    for name in MODELS:
+        gc.collect()  # The model before is several gigabytes, and in cycles of references.
+        yield case_of(name)
 
 
 def weft_profile(name: str) -> str:

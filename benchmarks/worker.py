@@ -15,6 +15,7 @@ from harness import measure
 def main(group: str, rounds: int, threads: int) -> None:
     for case in importlib.import_module(group).cases():
         print(json.dumps(measure(case, rounds, threads).to_json()), flush=True)
+        del case  # Before the next one is made.
 
 
 if __name__ == "__main__":
