@@ -60,6 +60,8 @@ def other_calls(weft: Any) -> Iterator[Callable[[], object]]:
         yield lambda x=x: weft.permute_dims(x, (1, 0)) + 0
         yield lambda x=x: x[1:, 0]
         yield lambda x=x: x[0]
+        yield lambda x=x: weft.sort(x)
+        yield lambda x=x: weft.argsort(x)
         floating = dtype.startswith("float")
         for exponent in (2, 3, 4, 0.5, -1, -0.5, -2) if floating else (2, 3, 4):
             yield lambda x=x, exponent=exponent: x**exponent

@@ -94,6 +94,30 @@ void KernelEmitter::loop(Value low, Value high, Value step, function_ref<void(Va
   });
 }
 
+SmallVector<Value> KernelEmitter::loopWhile(ValueRange carried,
+                                            function_ref<Value(ValueRange)> condition,
+                                            function_ref<SmallVector<Value>(ValueRange)> body) {
+  auto loop = scf::WhileOp::create(
+      current, location(), carried.getTypes(), carried,
+      [&](OpBuilder &builder, Location, ValueRange values) {
+        OpBuilder::InsertionGuard guard(current);
+        current.restoreInsertionPoint(builder.saveInsertionPoint());
+        scopes.emplace_back();
+        Value goesOn = condition(values);
+        scopes.pop_back();
+        scf::ConditionOp::create(current, location(), goesOn, values);
+      },
+      [&](OpBuilder &builder, Location, ValueRange values) {
+        OpBuilder::InsertionGuard guard(current);
+        current.restoreInsertionPoint(builder.saveInsertionPoint());
+        scopes.emplace_back();
+        SmallVector<Value> results = body(values);
+        scopes.pop_back();
+        scf::YieldOp::create(current, location(), results);
+      });
+  return SmallVector<Value>(loop.getResults());
+}
+
 void KernelEmitter::ifTrue(Value condition, function_ref<void()> body) {
   auto branch = scf::IfOp::create(current, location(), condition, /*withElseRegion=*/false);
   current.setInsertionPoint(branch.thenBlock()->getTerminator());

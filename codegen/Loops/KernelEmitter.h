@@ -142,6 +142,10 @@ public:
             llvm::function_ref<void(mlir::Value)> body);
   llvm::SmallVector<mlir::Value> loop(mlir::Value low, mlir::Value high, mlir::Value step,
                                       mlir::ValueRange carried, LoopBody body);
+  /// A loop that goes on as long as `condition` of the carried values holds; returns the last ones.
+  llvm::SmallVector<mlir::Value>
+  loopWhile(mlir::ValueRange carried, llvm::function_ref<mlir::Value(mlir::ValueRange)> condition,
+            llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::ValueRange)> body);
   void ifTrue(mlir::Value condition, llvm::function_ref<void()> body);
   /// What `body` gives if the condition is true, else `otherwise`.
   llvm::SmallVector<mlir::Value> ifTrue(mlir::Value condition, mlir::ValueRange otherwise,
@@ -245,6 +249,7 @@ void emitRowReduction(KernelEmitter &emitter);
 void emitColumnReduction(KernelEmitter &emitter);
 void emitContraction(KernelEmitter &emitter);
 void emitUpdate(KernelEmitter &emitter);
+void emitVectorSort(KernelEmitter &emitter);
 
 /// True if the function is part of a plan, which is on tensors.
 bool isOnTensors(mlir::func::FuncOp function);

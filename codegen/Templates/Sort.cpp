@@ -1,12 +1,19 @@
 // Kernels that put the elements along an axis in order, equal ones as they were.
 //
+// A processor sorts in vector registers (codegen/Loops/VectorSort.cpp). What follows is for GPUs,
+// and for rows so long that a place may not be part of a word: it compares elements one by one.
+//
 // The axis is cut into at most 2^`merges` blocks. The first stage copies each block to a buffer and
 // sorts it: eight elements at a time by counting how many come before each, then by merging. Each
 // further stage merges neighbouring runs two by two from one buffer to the other; its units are
 // stretches of the output, whose first elements are found by bisection (merge path: Odeh, Green,
 // Mwassi, Shmueli and Birk, 2012). Stages for which the axis is too short have no units. The last
 // stage stores the results. A stable sort has one outcome, so blocks and threads don't matter.
+#include "codegen/CPU/CpuTarget.h"
+#include "codegen/Loops/SortBlocks.h"
+#include "codegen/Loops/SortNetwork.h"
 #include "codegen/Templates/ScheduledTemplate.h"
+#include "codegen/Templates/SharedChoices.h"
 #include "codegen/Templates/UnitStages.h"
 
 using namespace mlir;
@@ -14,24 +21,15 @@ using namespace mlir;
 namespace weft {
 namespace {
 
-SortOpInterface sortOf(KernelOp kernel) {
-  return *kernel.getBody().front().getOps<SortOpInterface>().begin();
-}
-
 class SortLoops {
 public:
-  SortLoops(KernelEmitter &emitter, SortScheduleAttr schedule)
+  explicit SortLoops(KernelEmitter &emitter)
       : emitter(emitter),
-        op(sortOf(emitter.getKernel())),
-        chunk(schedule.getBlock()),
-        merges(schedule.getMerges()),
+        blocks(emitter, /*multiple=*/1),
+        op(blocks.getOp()),
         dtype(getElementTypeOrSelf(op.getX())),
         keyType(KernelEmitter::storedType(dtype)),
-        hasPlaces(!op->getResult(1).use_empty()) {
-    ArrayRef<int64_t> symbols = symbolsOf(op.getX().getType());
-    outerSymbols.assign(symbols.begin(), symbols.begin() + op.getAxis());
-    innerSymbols.assign(symbols.begin() + op.getAxis() + 1, symbols.end());
-  }
+        hasPlaces(!op->getResult(1).use_empty()) {}
 
   template <typename Emitter> void addStages(Emitter &stages) {
     for (unsigned &buffer : keyBuffers)
@@ -40,15 +38,13 @@ public:
       for (unsigned &buffer : placeBuffers)
         buffer = addBuffer(placeType());
     addUnitStage(
-        stages, [*this]() mutable { return emitter.multiplyIndex(rows(), blocks()); },
-        [&](Value unit) { sortBlock(unit); });
-    for (int64_t number = 0; number < merges; ++number)
+        stages, [*this] { return blocks.blockUnits(); }, [&](Value unit) { sortBlock(unit); });
+    for (int64_t number = 0; number < blocks.merges(); ++number)
       addUnitStage(
-          stages, [*this, number]() mutable { return mergeUnits(number); },
+          stages, [*this, number] { return blocks.mergeUnits(number); },
           [&](Value unit) { mergeChunk(unit, number); });
     addUnitStage(
-        stages, [*this]() mutable { return emitter.multiplyIndex(rows(), chunks()); },
-        [&](Value unit) { storeChunk(unit); });
+        stages, [*this] { return blocks.chunkUnits(); }, [&](Value unit) { storeChunk(unit); });
   }
 
 private:
@@ -56,42 +52,8 @@ private:
   struct Lists {
     Value keys, places;
   };
-  /// A stretch [low, high) of a row.
-  struct Stretch {
-    Value low, high;
-  };
-
-  //===--------------------------------------------------------------------===//
-  // Sizes
-  //===--------------------------------------------------------------------===//
 
   Type placeType() { return emitter.builder().getI64Type(); }
-  Value length() { return emitter.size(op.getX(), op.getAxis()); }
-  Value rows() {
-    return emitter.multiplyIndex(emitter.product(outerSymbols), emitter.product(innerSymbols));
-  }
-  Value chunks() { return emitter.ceilDivideIndex(length(), chunk); }
-
-  /// The elements of a block: chunks, as many as it takes for 2^`merges` blocks.
-  Value blockLength() {
-    Value least = emitter.ceilDivideIndex(length(), int64_t(1) << merges);
-    Value rounded =
-        emitter.multiplyIndex(emitter.ceilDivideIndex(least, chunk), emitter.index(chunk));
-    return emitter.maximumIndex(rounded, emitter.index(chunk));
-  }
-  Value blocks() {
-    Value block = blockLength();
-    Value rounded = emitter.addIndex(length(), emitter.subtractIndex(block, emitter.index(1)));
-    return emitter.divideIndex(rounded, block);
-  }
-  Value runLength(int64_t merge) {
-    return emitter.multiplyIndex(blockLength(), emitter.index(int64_t(1) << merge));
-  }
-
-  Value mergeUnits(int64_t merge) {
-    Value units = emitter.multiplyIndex(rows(), chunks());
-    return select(emitter.isLess(runLength(merge), length()), units, emitter.index(0));
-  }
 
   Value select(Value condition, Value left, Value right) {
     return arith::SelectOp::create(emitter.builder(), emitter.location(), condition, left, right);
@@ -117,12 +79,13 @@ private:
   unsigned addBuffer(Type type) {
     return emitter.addTemporary([*this, type]() mutable {
       int64_t bytes = std::max<int64_t>(1, type.getIntOrFloatBitWidth() / 8);
-      return emitter.multiplyIndex(emitter.multiplyIndex(rows(), length()), emitter.index(bytes));
+      return emitter.multiplyIndex(emitter.multiplyIndex(blocks.rows(), blocks.length()),
+                                   emitter.index(bytes));
     });
   }
 
   Lists listsOf(Value row, unsigned number) {
-    Value start = emitter.multiplyIndex(row, length());
+    Value start = emitter.multiplyIndex(row, blocks.length());
     Lists lists;
     lists.keys = emitter.offset(emitter.buffer(keyBuffers[number]), keyType, start);
     if (hasPlaces)
@@ -130,10 +93,12 @@ private:
     return lists;
   }
 
-  Value loadKey(const Lists &lists, Value at) {
+  Value loadElement(const Lists &lists, Value at) {
     return emitter.widen(emitter.loadVector(emitter.offset(lists.keys, keyType, at), keyType, 0),
                          dtype);
   }
+  /// The integer by which an element is compared.
+  Value loadKey(const Lists &lists, Value at) { return keyOf(loadElement(lists, at)); }
   Value loadPlace(const Lists &lists, Value at) {
     return emitter.loadVector(emitter.offset(lists.places, placeType(), at), placeType(), 0);
   }
@@ -143,21 +108,11 @@ private:
       emitter.storeVector(place, emitter.offset(lists.places, placeType(), at));
   }
 
-  Value precedes(Value left, Value right) {
-    return op.emitPrecedes(emitter.builder(), emitter.location(), left, right);
+  Value precedes(Value leftKey, Value rightKey) {
+    return arith::CmpIOp::create(emitter.builder(), emitter.location(), arith::CmpIPredicate::slt,
+                                 leftKey, rightKey);
   }
-
-  SmallVector<ElementIndex> indicesAt(Value row, Value position) {
-    SmallVector<Value> sizes;
-    for (ArrayRef<int64_t> symbols : {ArrayRef(outerSymbols), ArrayRef(innerSymbols)})
-      for (int64_t symbol : symbols)
-        sizes.push_back(emitter.symbol(symbol));
-    SmallVector<ElementIndex> indices;
-    for (Value part : emitter.delinearize(row, sizes))
-      indices.push_back({part});
-    indices.insert(indices.begin() + op.getAxis(), ElementIndex{position});
-    return indices;
-  }
+  Value keyOf(Value element) { return op.emitKey(emitter.builder(), emitter.location(), element); }
 
   //===--------------------------------------------------------------------===//
   // Stages
@@ -165,13 +120,10 @@ private:
 
   /// Sorts one block of a row: the elements end in the first buffer.
   void sortBlock(Value unit) {
-    Value row = emitter.divideIndex(unit, blocks()),
-          number = emitter.remainderIndex(unit, blocks());
-    Value low = emitter.multiplyIndex(number, blockLength());
-    Stretch block{low, emitter.minimumIndex(emitter.addIndex(low, blockLength()), length())};
+    auto [row, block] = blocks.blockOf(unit);
     Lists first = listsOf(row, 0), second = listsOf(row, 1);
     emitter.loop(block.low, block.high, 1, [&](Value position) {
-      Value element = emitter.element(op.getX(), indicesAt(row, position));
+      Value element = emitter.element(op.getX(), blocks.indicesAt(row, {position}));
       store(second, position, element, toPlace(position));
     });
     emitter.loop(block.low, block.high, group, [&](Value start) {
@@ -194,9 +146,10 @@ private:
   }
 
   void sortWholeGroup(Value start, const Lists &from, const Lists &to) {
-    SmallVector<Value> keys, before;
+    SmallVector<Value> elements, keys, before;
     for (int64_t number = 0; number < group; ++number) {
-      keys.push_back(loadKey(from, emitter.addIndex(start, emitter.index(number))));
+      elements.push_back(loadElement(from, emitter.addIndex(start, emitter.index(number))));
+      keys.push_back(keyOf(elements.back()));
       before.push_back(start);
     }
     for (int64_t late = 1; late < group; ++late)
@@ -208,13 +161,13 @@ private:
       }
     for (int64_t number = 0; number < group; ++number) {
       Value at = emitter.addIndex(start, emitter.index(number));
-      store(to, before[number], keys[number], hasPlaces ? loadPlace(from, at) : Value());
+      store(to, before[number], elements[number], hasPlaces ? loadPlace(from, at) : Value());
     }
   }
 
   void sortRest(const Stretch &elements, const Lists &from, const Lists &to) {
     emitter.loop(elements.low, elements.high, 1, [&](Value mine) {
-      Value key = loadKey(from, mine);
+      Value element = loadElement(from, mine), key = keyOf(element);
       Value before = emitter.loop(
           elements.low, elements.high, 1, {elements.low}, [&](Value other, ValueRange carried) {
             Value theirs = loadKey(from, other);
@@ -223,7 +176,7 @@ private:
                                  precedes(theirs, key));
             return SmallVector<Value>{emitter.addIndex(carried[0], count(comes))};
           })[0];
-      store(to, before, key, hasPlaces ? loadPlace(from, mine) : Value());
+      store(to, before, element, hasPlaces ? loadPlace(from, mine) : Value());
     });
   }
 
@@ -279,7 +232,7 @@ private:
   /// Stores the first element of two stretches, the left one's if they are equal. Both ends are
   /// read, whether there is an element or not, so that nothing has to be guessed.
   void takeFirst(Stretch &left, Stretch &right, Value output, const Lists &from, const Lists &to) {
-    Value last = emitter.subtractIndex(length(), emitter.index(1));
+    Value last = emitter.subtractIndex(blocks.length(), emitter.index(1));
     Value leftAt = emitter.minimumIndex(left.low, last);
     Value rightAt = emitter.minimumIndex(right.low, last);
     Value leftKey = loadKey(from, leftAt), rightKey = loadKey(from, rightAt);
@@ -320,18 +273,14 @@ private:
       emitter.storeVector(loadPlace(from, at), emitter.offset(to.places, placeType(), output));
   }
 
-  /// Which buffer a merge reads: they alternate.
-  static unsigned sourceOf(int64_t merge) { return merge % 2; }
-
   void mergeChunk(Value unit, int64_t number) {
-    Value row = emitter.divideIndex(unit, chunks());
-    Value low = emitter.multiplyIndex(emitter.remainderIndex(unit, chunks()), emitter.index(chunk));
-    Value high = emitter.minimumIndex(emitter.addIndex(low, emitter.index(chunk)), length());
-    Value run = runLength(number), pair = emitter.addIndex(run, run);
-    Value start = emitter.multiplyIndex(emitter.divideIndex(low, pair), pair);
-    Value middle = emitter.minimumIndex(emitter.addIndex(start, run), length());
-    Value end = emitter.minimumIndex(emitter.addIndex(start, pair), length());
-    Lists from = listsOf(row, sourceOf(number)), to = listsOf(row, 1 - sourceOf(number));
+    auto [row, chunk] = blocks.chunkOf(unit);
+    Value run = blocks.runLength(number), pair = emitter.addIndex(run, run);
+    Value start = emitter.multiplyIndex(emitter.divideIndex(chunk.low, pair), pair);
+    Value middle = emitter.minimumIndex(emitter.addIndex(start, run), blocks.length());
+    Value end = emitter.minimumIndex(emitter.addIndex(start, pair), blocks.length());
+    unsigned source = SortBlocks::sourceOf(number);
+    Lists from = listsOf(row, source), to = listsOf(row, 1 - source);
     Stretch left{start, middle}, right{middle, end};
     auto split = [&](Value place) {
       Value wanted = emitter.subtractIndex(place, start);
@@ -339,9 +288,9 @@ private:
       return std::pair(emitter.addIndex(start, taken),
                        emitter.addIndex(middle, emitter.subtractIndex(wanted, taken)));
     };
-    auto [leftLow, rightLow] = split(low);
-    auto [leftHigh, rightHigh] = split(high);
-    merge({leftLow, leftHigh}, {rightLow, rightHigh}, low, from, to);
+    auto [leftLow, rightLow] = split(chunk.low);
+    auto [leftHigh, rightHigh] = split(chunk.high);
+    merge({leftLow, leftHigh}, {rightLow, rightHigh}, chunk.low, from, to);
   }
 
   /// How many of the first `wanted` elements of two runs together are the left one's.
@@ -371,40 +320,29 @@ private:
 
   /// The results are where the last merge that had work left the elements.
   void storeChunk(Value unit) {
-    Value row = emitter.divideIndex(unit, chunks());
-    Value low = emitter.multiplyIndex(emitter.remainderIndex(unit, chunks()), emitter.index(chunk));
-    Value high = emitter.minimumIndex(emitter.addIndex(low, emitter.index(chunk)), length());
-    Value isSecond = emitter.isLess(emitter.index(0), lastBuffer());
+    auto [row, chunk] = blocks.chunkOf(unit);
+    Value isSecond = blocks.endsInSecond();
     Lists first = listsOf(row, 0), second = listsOf(row, 1);
     Lists from{select(isSecond, second.keys, first.keys),
                hasPlaces ? select(isSecond, second.places, first.places) : Value()};
-    emitter.loop(low, high, 1, [&](Value position) {
+    emitter.loop(chunk.low, chunk.high, 1, [&](Value position) {
       emitter.clearOverrides();
-      emitter.override(op->getResult(0), loadKey(from, position));
+      emitter.override(op->getResult(0), loadElement(from, position));
       if (hasPlaces)
         emitter.override(op->getResult(1), loadPlace(from, position));
-      emitter.storeResults(indicesAt(row, position));
+      emitter.storeResults(blocks.indicesAt(row, {position}));
     });
-  }
-
-  /// 1 if the number of merges is odd.
-  Value lastBuffer() {
-    Value merged = emitter.index(0);
-    for (int64_t number = 0; number < merges; ++number)
-      merged = emitter.addIndex(merged, count(emitter.isLess(runLength(number), length())));
-    return emitter.remainderIndex(merged, emitter.index(2));
   }
 
   /// So many elements are sorted by counting.
   static constexpr int64_t group = 8;
 
   KernelEmitter &emitter;
+  SortBlocks blocks;
   SortOpInterface op;
-  int64_t chunk, merges;
   Type dtype, keyType;
   bool hasPlaces;
   unsigned keyBuffers[2] = {}, placeBuffers[2] = {};
-  SmallVector<int64_t> outerSymbols, innerSymbols;
 };
 
 class Sort : public ScheduledTemplate<SortScheduleAttr> {
@@ -415,24 +353,68 @@ public:
   bool claims(Operation *op) const override { return isa<SortOpInterface>(op); }
   bool readsMemory(OpOperand &) const override { return true; }
 
-  ScheduleAttrInterface choose(KernelOp kernel, LaunchOp, const CpuTarget &) const override {
+  ScheduleAttrInterface choose(KernelOp kernel, LaunchOp launch,
+                               const CpuTarget &target) const override {
     constexpr int64_t block = 2048, merges = 6;
-    return SortScheduleAttr::get(kernel.getContext(), block, merges);
+    return SortScheduleAttr::get(kernel.getContext(), block, merges,
+                                 lanesOf(kernel, launch, target));
   }
   /// Short blocks, as each is one thread's.
   ScheduleAttrInterface choose(KernelOp kernel, LaunchOp, const GpuTarget &) const override {
     constexpr int64_t block = 32, merges = 16;
-    return SortScheduleAttr::get(kernel.getContext(), block, merges);
+    return SortScheduleAttr::get(kernel.getContext(), block, merges, /*lanes=*/1);
   }
 
   void emit(KernelEmitter &emitter) const override {
-    SortLoops(emitter, emitter.schedule<SortScheduleAttr>()).addStages(emitter);
+    if (emitter.schedule<SortScheduleAttr>().getLanes() > 1)
+      emitVectorSort(emitter);
+    else
+      SortLoops(emitter).addStages(emitter);
   }
-  void emit(GpuEmitter &emitter) const override {
-    SortLoops(emitter, emitter.schedule<SortScheduleAttr>()).addStages(emitter);
+  void emit(GpuEmitter &emitter) const override { SortLoops(emitter).addStages(emitter); }
+
+  using ScheduledTemplate::verify;
+  LogicalResult verify(KernelOp kernel, const CpuTarget &target) const override {
+    if (failed(ScheduledTemplate::verify(kernel, target)))
+      return failure();
+    auto schedule = cast<SortScheduleAttr>(kernel.getScheduleAttr());
+    int64_t lanes = schedule.getLanes();
+    if (lanes == 1)
+      return success();
+    if (lanes < leastLanes || lanes > mostLanes || schedule.getBlock() % (lanes * mostLanes) != 0)
+      return kernel.emitOpError() << "has a schedule of " << lanes << " lanes and blocks of "
+                                  << schedule.getBlock() << " elements; there must be 1 lane, or "
+                                  << leastLanes << " to " << mostLanes << " and blocks of "
+                                  << mostLanes << " vectors";
+    return success();
+  }
+  LogicalResult verify(KernelOp kernel, const GpuTarget &target) const override {
+    auto schedule = dyn_cast<SortScheduleAttr>(kernel.getScheduleAttr());
+    if (schedule && schedule.getLanes() != 1)
+      return kernel.emitOpError() << "has a schedule of " << schedule.getLanes()
+                                  << " lanes; a GPU's threads compare elements one by one";
+    return ScheduledTemplate::verify(kernel, target);
   }
 
 private:
+  static constexpr int64_t leastLanes = 4, mostLanes = SortNetwork::rows;
+
+  /// Vectors fill a register. Places that are part of a word have 32 bits; where there may be more
+  /// places, elements are compared one by one.
+  static int64_t lanesOf(KernelOp kernel, LaunchOp launch, const CpuTarget &target) {
+    constexpr int64_t narrow = 32, wide = 64, mostPlaces = int64_t(1) << 32;
+    SortOpInterface op = sortOf(kernel);
+    bool isWide = getElementTypeOrSelf(op.getX()).getIntOrFloatBitWidth() > narrow;
+    bool hasPlaces = !op->getResult(1).use_empty();
+    if (hasPlaces && !isWide) {
+      auto length = knownProduct(symbolsOf(op.getX().getType())[op.getAxis()], launch);
+      if (!length || *length > mostPlaces)
+        return 1;
+    }
+    int64_t bits = hasPlaces || isWide ? wide : narrow;
+    return std::clamp(target.registerBytes * 8 / bits, leastLanes, mostLanes);
+  }
+
   LogicalResult verifySchedule(KernelOp kernel, SortScheduleAttr schedule) const override {
     constexpr int64_t mostElements = 1 << 20, mostMerges = 24;
     if (schedule.getBlock() < 1 || schedule.getBlock() > mostElements || schedule.getMerges() < 0 ||

@@ -81,6 +81,12 @@ PyRef weft::apply(const OpCall &call, std::span<PyObject *const> objects) {
   return tuple;
 }
 
+PyRef weft::applyOne(const OpCall &call, std::span<PyObject *const> objects, unsigned result) {
+  Operands operands;
+  collect(call, objects, operands, /*strict=*/true);
+  return dispatchOne(call, operands, result);
+}
+
 PyRef weft::applyOperator(const OpCall &call, std::span<PyObject *const> objects) {
   Operands operands;
   if (!collect(call, objects, operands, /*strict=*/false))

@@ -12,7 +12,11 @@ namespace weft {
 /// tensors can be made of (NumPy arrays, DLPack objects). Throws.
 PyRef apply(const OpCall &call, std::span<PyObject *const> operands);
 
-/// The same for an operator method: NotImplemented if an operand is not convertible to a tensor.
+/// Result `result` alone of an op of several. Outside of a trace the others are computed only if
+/// gradients need them.
+PyRef applyOne(const OpCall &call, std::span<PyObject *const> operands, unsigned result);
+
+/// Like `apply`, for an operator method: NotImplemented if an operand is not convertible to a tensor.
 PyRef applyOperator(const OpCall &call, std::span<PyObject *const> operands);
 
 /// Applies a slice, reshape, transpose or broadcast. The result is a view of the operand where it

@@ -207,8 +207,12 @@ static llvm::SmallVector<Array, 3> operandArrays(const OpCall &call, const Opera
 /// Whether the memory of an op's first operand may become that of its result.
 enum class FirstOperand : uint8_t { Kept, Donated };
 
-static std::shared_ptr<const Executable>
-compileOne(const OpCall &call, llvm::ArrayRef<Array> arrays, Device *device, FirstOperand first) {
+/// The results that an executable computes: one, by its number, or all.
+using WantedResult = std::optional<unsigned>;
+
+static std::shared_ptr<const Executable> compileOne(const OpCall &call,
+                                                    llvm::ArrayRef<Array> arrays, Device *device,
+                                                    FirstOperand first, WantedResult wanted) {
   ++eagerStatistics.compiles;
   Graph graph;
   SourceLine line = userLine();
@@ -220,6 +224,8 @@ compileOne(const OpCall &call, llvm::ArrayRef<Array> arrays, Device *device, Fir
   if (first == FirstOperand::Donated)
     graph.donateInput(0);
   auto results = graph.apply(call, ids, location);
+  if (wanted)
+    results = {results[*wanted]};
   CompileOptions options;
   options.device = device;
   return Compiler::instance().compile(*graph.finish(results), options);
@@ -239,16 +245,19 @@ void weft::executeReleasing(const Executable &executable, std::span<const Storag
   execute(executable.plan, inputs, outputs);
 }
 
+/// Whether backward may come to an op.
+static bool isRecorded(const OpCall &call, const Operands &operands) {
+  return gradientsEnabled && call.op->differentiable &&
+         llvm::any_of(operands, [](const Operand &operand) {
+           return !operand.scalar && asTensor(operand.object)->isTracked();
+         });
+}
+
 static void recordOnTape(const OpCall &call, const Operands &operands, llvm::ArrayRef<Array> arrays,
                          llvm::ArrayRef<PyRef> results) {
   bool anyFloating = llvm::any_of(
       results, [](const PyRef &result) { return isFloating(asTensor(result.get())->value.dtype); });
-  if (!anyFloating || !call.op->differentiable)
-    return;
-  bool needed = false;
-  for (const Operand &operand : operands)
-    needed |= !operand.scalar && asTensor(operand.object)->isTracked();
-  if (!needed)
+  if (!anyFloating)
     return;
   auto node = std::make_shared<TapeNode>();
   node->call = call;
@@ -271,7 +280,8 @@ static void recordOnTape(const OpCall &call, const Operands &operands, llvm::Arr
 
 static std::shared_ptr<const Executable> executableFor(const OpCall &call,
                                                        llvm::ArrayRef<Array> arrays, Device *device,
-                                                       FirstOperand first) {
+                                                       FirstOperand first,
+                                                       WantedResult wanted = {}) {
   ++eagerStatistics.calls;
   Key key;
   if (device)
@@ -282,9 +292,11 @@ static std::shared_ptr<const Executable> executableFor(const OpCall &call,
   // No part of other keys.
   if (first == FirstOperand::Donated)
     key.push_back(std::numeric_limits<int64_t>::min());
+  if (wanted)
+    key.push_back(std::numeric_limits<int64_t>::min() + 1 + *wanted);
   std::shared_ptr<const Executable> executable = eagerCache().find(key);
   if (!executable)
-    executable = eagerCache().insert(key, compileOne(call, arrays, device, first));
+    executable = eagerCache().insert(key, compileOne(call, arrays, device, first, wanted));
   return executable;
 }
 
@@ -302,17 +314,20 @@ static Results resultTensors(const Executable &executable,
   return results;
 }
 
-static Results applyEager(const OpCall &call, const Operands &operands) {
+static Results applyEager(const OpCall &call, const Operands &operands, WantedResult wanted = {}) {
   Device *device = deviceOf(call, operands);
   llvm::SmallVector<Array, 3> arrays = operandArrays(call, operands, device);
-  auto executable = executableFor(call, arrays, device, FirstOperand::Kept);
+  bool recorded = isRecorded(call, operands);
+  if (recorded)
+    wanted.reset();
+  auto executable = executableFor(call, arrays, device, FirstOperand::Kept, wanted);
   llvm::SmallVector<StorageRef, 3> inputs;
   for (const Array &array : arrays)
     inputs.push_back(array.storage);
   llvm::SmallVector<StorageRef, 1> outputs(executable->plan.outputs.size());
   executeReleasing(*executable, {inputs.data(), inputs.size()}, {outputs.data(), outputs.size()});
   Results results = resultTensors(*executable, outputs);
-  if (gradientsEnabled)
+  if (recorded)
     recordOnTape(call, operands, arrays, results);
   return results;
 }
@@ -355,6 +370,12 @@ Results weft::dispatchAll(const OpCall &call, Operands &operands, Caller caller)
   if (currentScope)
     return applyTraced(*currentScope, call, operands, caller);
   return applyEager(call, operands);
+}
+
+PyRef weft::dispatchOne(const OpCall &call, Operands &operands, unsigned result) {
+  Results results = currentScope ? applyTraced(*currentScope, call, operands, Caller::Function)
+                                 : applyEager(call, operands, result);
+  return std::move(results[results.size() == 1 ? 0 : result]);
 }
 
 PyRef weft::dispatch(const OpCall &call, Operands &operands, Caller caller) {

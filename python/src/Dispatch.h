@@ -31,7 +31,9 @@ using Results = llvm::SmallVector<PyRef, 1>;
 
 /// Applies an op. Tensors among the operands are as `owned` gives them. Throws.
 Results dispatchAll(const OpCall &call, Operands &operands, Caller caller);
-/// The same for an op of one result.
+/// Result `result` alone. Outside of a trace the others are computed only if gradients need them.
+PyRef dispatchOne(const OpCall &call, Operands &operands, unsigned result);
+/// The same as `dispatchAll` for an op of one result.
 PyRef dispatch(const OpCall &call, Operands &operands, Caller caller);
 PyRef dispatch(const OpCall &call, std::initializer_list<TensorObject *> operands);
 

@@ -122,6 +122,16 @@ static PyObject *applyFunction(PyObject *, PyObject *const *arguments, Py_ssize_
   });
 }
 
+/// apply_one(name, operands, result, attributes)
+static py::object applyOneOf(const char *name, py::tuple operands, unsigned result,
+                             py::object attributes) {
+  return adopted(guarded([&] {
+    OpCall call = callFrom(name, attributes.ptr(), Py_None, Py_None, Py_None);
+    auto *items = reinterpret_cast<PyTupleObject *>(operands.ptr())->ob_item;
+    return applyOne(call, {items, operands.size()}, result).release();
+  }));
+}
+
 /// view(name, operand, ...)
 static PyObject *viewFunction(PyObject *, PyObject *const *arguments, Py_ssize_t count,
                               PyObject *keywordNames) {
@@ -292,6 +302,7 @@ static void registerOps(py::module_ &module) {
       "view", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(viewFunction)),
       METH_FASTCALL | METH_KEYWORDS, "Applies an op whose result is a view of its operand."};
   module.add_object("view", adopted(PyCFunction_New(&viewDefinition, nullptr)));
+  module.def("apply_one", applyOneOf);
   module.def("update", updateTensor);
   module.def("put_slice", putSliceOf);
 }

@@ -8,11 +8,11 @@ from ._creation import asarray
 from ._manipulation import normalize_axis
 
 
-def _sorted(name: str, x: Tensor, axis: int, descending: bool) -> tuple[Tensor, Tensor]:
+def _sorted(name: str, x: Tensor, axis: int, descending: bool, result: int) -> Tensor:
     x = asarray(x)
     place = normalize_axis(axis, x.ndim, name)
-    both = _core.apply("weft.sort", (x,), {"axis": place, "descending": bool(descending)})
-    return both
+    attributes = {"axis": place, "descending": bool(descending)}
+    return _core.apply_one("weft.sort", (x,), result, attributes)
 
 
 def sort(x: Tensor, /, *, axis: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
@@ -24,7 +24,7 @@ def sort(x: Tensor, /, *, axis: int = -1, descending: bool = False, stable: bool
     Raises:
         OutOfBoundsError: x has no such axis.
     """
-    return _sorted("sort", x, axis, descending)[0]
+    return _sorted("sort", x, axis, descending, 0)
 
 
 def argsort(
@@ -35,4 +35,4 @@ def argsort(
     Raises:
         OutOfBoundsError: x has no such axis.
     """
-    return _sorted("argsort", x, axis, descending)[1]
+    return _sorted("argsort", x, axis, descending, 1)

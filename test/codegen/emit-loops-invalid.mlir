@@ -90,6 +90,15 @@ weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes
 
 // -----
 
+// expected-error@+1 {{has a schedule of 16 lanes and blocks of 2048 elements; there must be 1 lane, or 4 to 8 and blocks of 8 vectors}}
+weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>>
+    attributes {schedule = #weft.sort<block = 2048, merges = 6, lanes = 16>} {
+  %0, %1 = weft.sort %x axis 0 : tensor<?xf32, #weft.sizes<[0]>>, tensor<?xi64, #weft.sizes<[0]>>
+  weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
+}
+
+// -----
+
 // A tile that is turned is kept on the stack.
 // expected-error@+1 {{has a schedule with tiles of 4096 rows; there must be at least 1, at most 1024}}
 weft.kernel @k(%x: tensor<?x?xf32, #weft.sizes<[1, 0]>>) -> tensor<?x?xf32, #weft.sizes<[0, 1]>>

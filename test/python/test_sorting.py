@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ml_dtypes
 import numpy as np
 import pytest
 import torch
@@ -75,6 +76,107 @@ def test_order_is_stable(shape: tuple, axis: int, dtype: str, few: bool, descend
     )
 
 
+# Around the borders of vectors, groups of eight of them, blocks, and the number of blocks.
+LENGTHS = [
+    *(0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 95, 96, 97, 127, 128, 129),
+    *(160, 192, 193, 255, 257, 511, 513, 1000, 1023, 1025, 2047, 2048, 2049, 2111, 2112, 2113),
+    *(4095, 4096, 4097, 6144, 6145, 8193, 131_071, 131_072, 131_073, 135_169, 262_145),
+]
+PATTERNS = [
+    *("random", "few", "rising", "falling", "equal", "rotated", "organ", "extremes", "zeros", "nans"),
+    *("last is least", "first is greatest", "two"),
+]
+
+
+def _pattern(name: str, shape: tuple[int, ...], dtype: str, seed: int) -> np.ndarray:
+    """Elements whose order is known to be hard for some way to sort."""
+    random = np.random.default_rng(seed)
+    size = int(np.prod(shape))
+    wanted = numpy_dtype(dtype)
+    is_float = "float" in dtype
+    if name in ("random", "few"):
+        return _values(shape, dtype, few=name == "few")
+    rising = np.arange(size) % 251
+    if name == "extremes":
+        limits = ml_dtypes.finfo(wanted) if is_float else np.iinfo(wanted)
+        edges = np.array([limits.min, limits.max, 0], wanted)
+        if is_float:
+            infinite = np.array([np.inf, -np.inf, limits.smallest_subnormal], wanted)
+            edges = np.concatenate([edges, infinite])
+        return random.choice(edges, shape)
+    if name == "zeros" and is_float:
+        return random.choice(np.array([0.0, -0.0, -0.0, 1.0], wanted), shape)
+    if name == "nans" and is_float:
+        bits = random.integers(0, 1 << 63, shape, dtype=np.int64).astype(f"int{8 * wanted.itemsize}")
+        quiet = np.array(np.nan, wanted).view(bits.dtype)
+        return np.where(random.random(shape) < 0.7, bits | quiet, bits % 100).view(wanted)
+    values = {
+        "rising": np.sort(rising),
+        "falling": np.sort(rising)[::-1],
+        "rotated": np.roll(np.sort(rising), size // 3),
+        "organ": np.concatenate([np.arange(size // 2), np.arange(size - size // 2)[::-1]]) % 100,
+        "last is least": np.where(np.arange(size) == size - 1, 0, 1 + rising // 64),
+        "first is greatest": np.where(np.arange(size) == 0, 99, rising // 64),
+        "two": random.integers(0, 2, size),
+    }.get(name, np.ones(size))
+    return values.astype(wanted).reshape(shape)
+
+
+def _raw(x: np.ndarray) -> np.ndarray:
+    """The bits, those of NaN as they are."""
+    return np.ascontiguousarray(x).view(f"uint{8 * x.itemsize}")
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int64", "float16", "uint8"])
+def test_all_lengths_and_patterns(dtype: str, pattern: str) -> None:
+    # The longest with one word for an element and with two.
+    most = 1 << 20 if dtype in ("float32", "int64") else 10_000
+    for number, length in enumerate(length for length in LENGTHS if length < most):
+        x = _pattern(pattern, (length,), dtype, seed=number)
+        tensor = weft.asarray(x)
+        for descending in (False, True):
+            order = _order(x, 0, descending)
+            message = f"{length} elements, descending={descending}"
+            indices = weft.argsort(tensor, descending=descending)
+            assert_same_bits(indices, order, message)
+            ours = weft.sort(tensor, descending=descending).numpy()
+            np.testing.assert_array_equal(_raw(ours), _raw(x[order]), message)
+
+
+def test_random_shapes_axes_and_threads() -> None:
+    random = np.random.default_rng(11)
+    before = weft.get_num_threads()
+    values_and_places = weft.jit(
+        lambda x, axis, descending: (
+            weft.sort(x, axis=axis, descending=descending),
+            weft.argsort(x, axis=axis, descending=descending),
+        )
+    )
+    try:
+        for seed in range(120):
+            rank = int(random.integers(1, 4))
+            longest = (5000, 300, 40)[rank - 1]
+            shape = tuple(int(random.integers(0, longest)) for _ in range(rank))
+            axis, descending = int(random.integers(rank)), bool(random.integers(2))
+            dtype = DTYPES[seed % len(DTYPES)]
+            x = _pattern(PATTERNS[seed % len(PATTERNS)], shape, dtype, seed)
+            order = _order(x, axis, descending)
+            expected = _raw(np.take_along_axis(x, order, axis))
+            tensor, message = weft.asarray(x), f"{shape} {dtype} axis {axis}, seed {seed}"
+            for count in (1, 2, 4):
+                weft.set_num_threads(count)
+                both = values_and_places(tensor, axis, descending)
+                alone = weft.sort(tensor, axis=axis, descending=descending)
+                places = weft.argsort(tensor, axis=axis, descending=descending)
+                for values in (both[0], alone):
+                    np.testing.assert_array_equal(_raw(values.numpy()), expected, message)
+                for indices in (both[1], places):
+                    assert_same_bits(indices, order, message)
+    finally:
+        weft.set_num_threads(before)
+
+
 def test_eager_and_jit_agree_and_one_kernel_gives_both() -> None:
     x = weft.asarray(_values((6, 501), "float32", few=True))
     both = eager_and_jit(lambda x: (weft.sort(x), weft.argsort(x), weft.argsort(x + 0)), x)
@@ -89,7 +191,7 @@ def test_bits_do_not_depend_on_threads() -> None:
     before = weft.get_num_threads()
     try:
         results = []
-        for count in (1, 2, 5):
+        for count in (1, 2, 4, 5):
             weft.set_num_threads(count)
             results.append((weft.sort(x), weft.argsort(x)))
     finally:

@@ -5,7 +5,8 @@
 include "dialects/Weft/IR/ReductionOps.td"
 
 def Weft_SortOp : Weft_InferredOp<"sort", [Gradient, Dimensions,
-    DeclareOpInterfaceMethods<SortOpInterface, ["emitPrecedes"]>]> {
+    DeclareOpInterfaceMethods<SortOpInterface,
+                              ["emitKey", "emitElement", "getSharedKeys"]>]> {
   let summary = "The elements along `axis` in order, and where each was.";
   let description = [{
     Ascending, or `descending`; NaN comes last in both. Equal elements, zeros of both signs among

@@ -116,8 +116,10 @@ def Weft_SortScheduleAttr : Weft_Schedule<"Sort", "sort"> {
     - `block`: so many elements are sorted by one thread before blocks are merged, or more, where
       more than 2^`merges` blocks would be left.
     - `merges`: how often blocks are merged two by two.
+    - `lanes`: elements in a vector, of their keys; 1: elements are compared one by one.
   }];
-  let parameters = (ins "int64_t":$block, "int64_t":$merges);
+  let parameters = (ins "int64_t":$block, "int64_t":$merges,
+                        DefaultValuedParameter<"int64_t", "1">:$lanes);
 }
 
 def Weft_ContractionScheduleAttr : Weft_Schedule<"Contraction", "contraction"> {

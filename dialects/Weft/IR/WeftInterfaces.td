@@ -240,12 +240,16 @@ def SortOpInterface : OpInterface<"SortOpInterface", [DimensionOpInterface]>, Co
     InterfaceMethod<"", "::mlir::Value", "getX">,
     InterfaceMethod<"", "uint64_t", "getAxis">,
     InterfaceMethod<[{
-        True, as i1, if `left` comes before `right` wherever they are: a strict weak order. Both are
-        scalars of the compute type.
+        The key of an element of the compute type, scalar or vector: a signed integer, i32 for elements
+        of up to 32 bits, else i64. An element precedes those of greater keys, wherever they are;
+        equal elements have one key.
       }],
-      "::mlir::Value", "emitPrecedes",
-      (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$location, "::mlir::Value":$left,
-           "::mlir::Value":$right)>];
+      "::mlir::Value", "emitKey",
+      (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$location, "::mlir::Value":$element)>,
+    InterfaceMethod<"An element that has a key, scalar or vector.", "::mlir::Value", "emitElement",
+      (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$location, "::mlir::Value":$key)>,
+    InterfaceMethod<"The keys that elements of different bits have in common.",
+      "::llvm::SmallVector<int64_t>", "getSharedKeys">];
 }
 
 def ContractionOpInterface : OpInterface<"ContractionOpInterface", [DimensionOpInterface]>,
