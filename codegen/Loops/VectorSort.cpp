@@ -61,6 +61,10 @@ public:
       mergeStretch({at[0], at[1], at[2]}, {at[3], at[4]}, wordsIn(arguments, 0),
                    wordsIn(arguments, 1));
     });
+    chunkHelper = emitter.addHelper(2 * wordCount, /*indices=*/2, [&](ValueRange arguments) {
+      ValueRange at = arguments.take_back(2);
+      mergeChunk(at[0], at[1], wordsIn(arguments, 0), wordsIn(arguments, 1));
+    });
     storeHelper = emitter.addHelper(wordCount, /*indices=*/3, [&](ValueRange arguments) {
       ValueRange at = arguments.take_back(3);
       storeStretch(wordsIn(arguments, 0), at[0], {at[1], at[2]});
@@ -73,7 +77,7 @@ public:
              [&](Value unit, Value begin) { sortBlock(unit, begin); });
     for (int64_t merge = 0; merge < blocks.merges(); ++merge)
       addUnits([*this, merge] { return blocks.mergeUnits(merge); },
-               [&](Value unit, Value) { mergeChunk(unit, merge); });
+               [&](Value unit, Value) { callChunk(unit, merge); });
     addUnits([*this]() mutable { return unlessStored(blocks.chunkUnits()); },
              [&](Value unit, Value) {
                auto [row, chunk] = blocks.chunkOf(unit);
@@ -234,11 +238,14 @@ private:
       chosen.push_back(select(condition, left, right));
     return chosen;
   }
-  SortWords rowOf(unsigned number, Value row) {
+  SortWords bufferOf(unsigned number) {
     SortWords list;
     for (int64_t word = 0; word < wordCount; ++word)
       list.push_back(emitter.buffer(buffers[number * wordCount + word]));
-    return at(list, emitter.multiplyIndex(row, blocks.length()));
+    return list;
+  }
+  SortWords rowOf(unsigned number, Value row) {
+    return at(bufferOf(number), emitter.multiplyIndex(row, blocks.length()));
   }
   SortWords sortedRow(Value row) {
     return select(blocks.endsInSecond(), rowOf(1, row), rowOf(0, row));
@@ -374,15 +381,22 @@ private:
     });
   }
 
-  /// Merges the chunk of the output that a unit is.
-  void mergeChunk(Value unit, int64_t level) {
+  /// Merges the chunk of the output that a unit is, in a call, as there are many such stages.
+  void callChunk(Value unit, int64_t level) {
+    SmallVector<Value> arguments(bufferOf(SortBlocks::sourceOf(level)));
+    arguments.append(bufferOf(1 - SortBlocks::sourceOf(level)));
+    arguments.append({unit, blocks.runLength(level)});
+    emitter.callHelper(chunkHelper, arguments);
+  }
+
+  void mergeChunk(Value unit, Value run, const SortWords &from, const SortWords &to) {
     auto [row, chunk] = blocks.chunkOf(unit);
-    Value run = blocks.runLength(level), pair = emitter.addIndex(run, run);
+    Value pair = emitter.addIndex(run, run);
     Value start = emitter.multiplyIndex(emitter.divideIndex(chunk.low, pair), pair);
     Value middle = emitter.minimumIndex(emitter.addIndex(start, run), blocks.length());
     Value end = emitter.minimumIndex(emitter.addIndex(start, pair), blocks.length());
-    unsigned source = SortBlocks::sourceOf(level);
-    merge({start, middle, end}, chunk, rowOf(source, row), rowOf(1 - source, row));
+    Value place = emitter.multiplyIndex(row, blocks.length());
+    merge({start, middle, end}, chunk, at(from, place), at(to, place));
   }
 
   /// Stores the results of a stretch of a sorted row.
@@ -586,7 +600,7 @@ private:
   IntegerType keyType, wordType;
   int64_t wordCount = 1;
   SmallVector<unsigned> buffers;
-  std::string mergeHelper, storeHelper, restoreHelper;
+  std::string mergeHelper, chunkHelper, storeHelper, restoreHelper;
   /// Vectors of the least element and of the greatest, for what there is none of.
   SortWords leastVector, greatestVector;
 };

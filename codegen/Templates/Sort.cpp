@@ -355,9 +355,11 @@ public:
 
   ScheduleAttrInterface choose(KernelOp kernel, LaunchOp launch,
                                const CpuTarget &target) const override {
-    constexpr int64_t block = 2048, merges = 6;
-    return SortScheduleAttr::get(kernel.getContext(), block, merges,
-                                 lanesOf(kernel, launch, target));
+    // Where a chunk of a merge begins has to be looked for; vectors are through with one sooner.
+    constexpr int64_t block = 2048, vectorBlock = 8192, merges = 6;
+    int64_t lanes = lanesOf(kernel, launch, target);
+    return SortScheduleAttr::get(kernel.getContext(), lanes > 1 ? vectorBlock : block, merges,
+                                 lanes);
   }
   /// Short blocks, as each is one thread's.
   ScheduleAttrInterface choose(KernelOp kernel, LaunchOp, const GpuTarget &) const override {
