@@ -84,8 +84,8 @@ LENGTHS = [
     *(131_073, 524_287, 524_288, 524_289, 540_673),
 ]
 PATTERNS = [
-    *("random", "few", "rising", "falling", "equal", "rotated", "organ", "extremes", "zeros", "nans"),
-    *("last is least", "first is greatest", "two"),
+    *("random", "few", "rising", "falling", "equal", "rotated", "organ", "extremes"),
+    *("zeros", "nans", "last is least", "first is greatest", "two"),
 ]
 
 
@@ -108,8 +108,10 @@ def _pattern(name: str, shape: tuple[int, ...], dtype: str, seed: int) -> np.nda
     if name == "zeros" and is_float:
         return random.choice(np.array([0.0, -0.0, -0.0, 1.0], wanted), shape)
     if name == "nans" and is_float:
-        bits = random.integers(0, 1 << 63, shape, dtype=np.int64).astype(f"int{8 * wanted.itemsize}")
-        quiet = np.array(np.nan, wanted).view(bits.dtype)
+        integer = np.dtype(f"int{8 * wanted.itemsize}")
+        limits = np.iinfo(integer)
+        bits = random.integers(limits.min, limits.max, shape, dtype=integer, endpoint=True)
+        quiet = np.array(np.nan, wanted).view(integer)
         return np.where(random.random(shape) < 0.7, bits | quiet, bits % 100).view(wanted)
     values = {
         "rising": np.sort(rising),
