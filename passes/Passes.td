@@ -457,7 +457,7 @@ def Schedule : Pass<"weft-schedule", "::mlir::ModuleOp"> {
     After:
 
     ```mlir
-    weft.kernel @k(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?xf32, #weft.sizes<[0]>> attributes {schedule = #weft.rows<lanes = 16>} {
+    weft.kernel @k(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?xf32, #weft.sizes<[0]>> attributes {schedule = #weft.rows<lanes = 16, chains = 4>} {
       %0 = weft.sum %x [1] : tensor<?x?xf32, #weft.sizes<[0, 1]>> -> tensor<?xf32, #weft.sizes<[0]>>
       weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
     }

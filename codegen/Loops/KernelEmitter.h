@@ -164,6 +164,7 @@ public:
 
   /// Makes `element` return `value` for `tensor`, whatever the indices.
   void override(mlir::Value tensor, mlir::Value value) { overrides[tensor] = value; }
+  void clearOverride(mlir::Value tensor) { overrides.erase(tensor); }
   void clearOverrides() { overrides.clear(); }
   /// Reads elements of inputs in the kernel's stead; null: they are read where they are.
   using Reader = std::function<mlir::Value(mlir::BlockArgument, llvm::ArrayRef<ElementIndex>)>;

@@ -1,8 +1,9 @@
 // Kernels that reduce along the innermost dimensions, and what surrounds the reductions row by row:
 // sums of rows, softmax, norms.
 #include "codegen/Loops/KernelEmitter.h"
+#include "codegen/Loops/RowWalk.h"
 #include "codegen/NVPTX/GpuEmitter.h"
-#include "codegen/Templates/ScheduledTemplate.h"
+#include "codegen/Templates/KernelTemplate.h"
 #include "codegen/Templates/SharedChoices.h"
 #include "passes/fusion/FusionGroup.h"
 #include "passes/templates/WorkTerm.h"
@@ -23,7 +24,7 @@ bool computesInDoubles(KernelOp kernel) {
   });
 }
 
-class Rows : public ScheduledTemplate<RowsScheduleAttr> {
+class Rows : public KernelTemplate {
 public:
   StringRef name() const override { return "rows"; }
   StringRef reason() const override {
@@ -69,8 +70,9 @@ public:
 
   WorkTerm operationsOf(Operation *op) const override { return elementsOf(op->getOperand(0)); }
 
-  ScheduleAttrInterface choose(KernelOp kernel, LaunchOp, const CpuTarget &) const override {
-    return RowsScheduleAttr::get(kernel.getContext(), cpuLanes, 0);
+  ScheduleAttrInterface choose(KernelOp kernel, LaunchOp launch,
+                               const CpuTarget &target) const override {
+    return chooseRowSchedule(kernel, launch, target, cpuLanes);
   }
 
   /// Keeps the row in registers if all of it fits, with room for what is computed from it.
@@ -78,7 +80,7 @@ public:
     constexpr int64_t lanes = 4, warpThreads = 32, blockThreads = 256, longestOfWarp = 1024,
                       registerVectors = 16;
     auto schedule = [&](int64_t kept) {
-      return RowsScheduleAttr::get(kernel.getContext(), lanes, kept);
+      return RowsScheduleAttr::get(kernel.getContext(), lanes, kept, /*chains=*/1, /*blocks=*/0);
     };
     auto op = *kernel.getBody().front().getOps<ReductionOpInterface>().begin();
     int64_t symbol = symbolsOf(op->getOperand(0).getType()).back();
@@ -95,6 +97,13 @@ public:
     int64_t needed = llvm::bit_ceil<uint64_t>(
         std::max<int64_t>(1, (*length + lanes * strands - 1) / (lanes * strands)));
     return schedule(needed <= most ? needed : 0);
+  }
+
+  LogicalResult verify(KernelOp kernel, const CpuTarget &target) const override {
+    return verifyOn(kernel, target, "a processor");
+  }
+  LogicalResult verify(KernelOp kernel, const GpuTarget &target) const override {
+    return verifyOn(kernel, target, "a GPU");
   }
 
   void emit(KernelEmitter &emitter) const override {
@@ -114,14 +123,53 @@ private:
     return axes.empty() || (axes.front() == first && axes.back() == rank - 1);
   }
 
-  LogicalResult verifySchedule(KernelOp kernel, RowsScheduleAttr schedule) const override {
+  template <typename Target>
+  LogicalResult verifyOn(KernelOp kernel, const Target &target, StringRef kind) const {
+    auto schedule = dyn_cast<RowsScheduleAttr>(kernel.getScheduleAttr());
+    if (!schedule)
+      return refuseSchedule(kernel, kind);
+    return success(succeeded(verifyReductions(kernel)) &&
+                   succeeded(verifyLanes(kernel, schedule.getLanes(), target)) &&
+                   succeeded(verifySchedule(kernel, schedule, target)));
+  }
+
+  static LogicalResult verifyReductions(KernelOp kernel) {
+    for (auto op : kernel.getBody().front().getOps<ReductionOpInterface>())
+      if (op.getReducedAxes().empty())
+        return op->emitOpError() << "reduces along no dimension; canonicalize removes it";
+    return success();
+  }
+
+  static LogicalResult verifySchedule(KernelOp kernel, RowsScheduleAttr schedule,
+                                      const GpuTarget &) {
     constexpr int64_t mostKept = 64;
     if (schedule.getKept() < 0 || schedule.getKept() > mostKept)
       return kernel.emitOpError() << "has a schedule that keeps " << schedule.getKept()
                                   << " vectors of a row; there must be 0 to " << mostKept;
-    for (auto op : kernel.getBody().front().getOps<ReductionOpInterface>())
-      if (op.getReducedAxes().empty())
-        return op->emitOpError() << "reduces along no dimension; canonicalize removes it";
+    return success();
+  }
+
+  static LogicalResult verifySchedule(KernelOp kernel, RowsScheduleAttr schedule,
+                                      const CpuTarget &) {
+    constexpr int64_t mostKept = 65536, mostChains = 16, mostBlocks = 65536;
+    int64_t kept = schedule.getKept(), elements = kept * schedule.getLanes();
+    if (kept < 0 || kept > mostKept ||
+        (kept > 0 && (elements < RowWalk::blockElements || elements > mostKept ||
+                      !llvm::isPowerOf2_64(elements))))
+      return kernel.emitOpError() << "has a schedule that keeps " << kept << " vectors of "
+                                  << schedule.getLanes() << " elements; on a processor they must be"
+                                  << " a power of 2 of elements, " << RowWalk::blockElements
+                                  << " to " << mostKept << ", or none";
+    if (schedule.getChains() < 1 || schedule.getChains() > mostChains)
+      return kernel.emitOpError() << "has a schedule of " << schedule.getChains()
+                                  << " chains; there must be 1 to " << mostChains;
+    if (schedule.getBlocks() < 0 || schedule.getBlocks() > mostBlocks)
+      return kernel.emitOpError() << "has a schedule with tasks of " << schedule.getBlocks()
+                                  << " blocks; there must be 0 to " << mostBlocks;
+    if (kept > 0 && schedule.getBlocks() > 0)
+      return kernel.emitOpError()
+             << "has a schedule that keeps values of a row, and cuts rows into "
+                "blocks, which are computed in stages of their own";
     return success();
   }
 };

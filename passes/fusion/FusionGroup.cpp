@@ -10,6 +10,15 @@ bool isFree(Operation *op) {
   return op->getNumOperands() == 0 || (indexed && indexed.getInstructionCount() == 0);
 }
 
+int64_t instructionCount(Operation *op) {
+  if (isFree(op))
+    return 0;
+  if (auto elementwise = dyn_cast<ElementwiseOpInterface>(op))
+    return elementwise.getInstructionCount();
+  auto indexed = dyn_cast<IndexedOpInterface>(op);
+  return indexed ? indexed.getInstructionCount() : 1;
+}
+
 bool isReadWhereWalked(OpOperand &use) {
   auto update = dyn_cast<UpdateOpInterface>(use.getOwner());
   return (update && &update.getUpdatesMutable() == &use) ||

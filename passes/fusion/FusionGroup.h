@@ -14,6 +14,9 @@ class Template;
 /// only says where an element comes from.
 bool isFree(mlir::Operation *op);
 
+/// About how many instructions the op adds to the body of a loop at each of its places.
+int64_t instructionCount(mlir::Operation *op);
+
 /// True if each element that the user computes or stores needs the same element of the operand.
 bool isReadWhereWalked(mlir::OpOperand &use);
 

@@ -48,16 +48,6 @@ static bool readsSeveral(Operation *op) {
   return indexed && op->getNumOperands() > 0 && !isFree(op) && !indexed.readsOnce(0);
 }
 
-/// About how many instructions the op adds to the body of a loop at each of its places.
-static int64_t instructionCount(Operation *op) {
-  if (isFree(op))
-    return 0;
-  if (auto elementwise = dyn_cast<ElementwiseOpInterface>(op))
-    return elementwise.getInstructionCount();
-  auto indexed = dyn_cast<IndexedOpInterface>(op);
-  return indexed ? indexed.getInstructionCount() : 1;
-}
-
 /// How many of these it saves to make the op's value the one result of a kernel.
 static int64_t instructionsSavedAlone(Operation *op) {
   auto indexed = dyn_cast<IndexedOpInterface>(op);

@@ -25,6 +25,42 @@ weft.kernel @k(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?xf32, #weft.
 
 // -----
 
+// expected-error@+1 {{has a schedule that keeps 100 vectors of 16 elements; on a processor they must be a power of 2 of elements, 2048 to 65536, or none}}
+weft.kernel @k(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?xf32, #weft.sizes<[0]>>
+    attributes {schedule = #weft.rows<lanes = 16, kept = 100>} {
+  %0 = weft.sum %x [1] : tensor<?x?xf32, #weft.sizes<[0, 1]>> -> tensor<?xf32, #weft.sizes<[0]>>
+  weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
+}
+
+// -----
+
+// expected-error@+1 {{has a schedule of 0 chains; there must be 1 to 16}}
+weft.kernel @k(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?xf32, #weft.sizes<[0]>>
+    attributes {schedule = #weft.rows<lanes = 16, chains = 0>} {
+  %0 = weft.sum %x [1] : tensor<?x?xf32, #weft.sizes<[0, 1]>> -> tensor<?xf32, #weft.sizes<[0]>>
+  weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
+}
+
+// -----
+
+// expected-error@+1 {{has a schedule with tasks of -1 blocks; there must be 0 to 65536}}
+weft.kernel @k(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?xf32, #weft.sizes<[0]>>
+    attributes {schedule = #weft.rows<lanes = 16, blocks = -1>} {
+  %0 = weft.sum %x [1] : tensor<?x?xf32, #weft.sizes<[0, 1]>> -> tensor<?xf32, #weft.sizes<[0]>>
+  weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
+}
+
+// -----
+
+// expected-error@+1 {{has a schedule that keeps values of a row, and cuts rows into blocks, which are computed in stages of their own}}
+weft.kernel @k(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?xf32, #weft.sizes<[0]>>
+    attributes {schedule = #weft.rows<lanes = 16, kept = 128, blocks = 4>} {
+  %0 = weft.sum %x [1] : tensor<?x?xf32, #weft.sizes<[0, 1]>> -> tensor<?xf32, #weft.sizes<[0]>>
+  weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
+}
+
+// -----
+
 // A reduction of no axes is for weft-split-reductions.
 weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>>
     attributes {schedule = #weft.rows<lanes = 16>} {

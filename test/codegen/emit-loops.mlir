@@ -131,6 +131,69 @@ weft.kernel @rows(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?xf32, #we
   weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
 }
 
+// Rows side by side do not wait for each other's sums; those that are left are reduced one by one. The
+// results rest on the stack until their row is finished.
+// CHECK-LABEL: func.func @side_by_side_0(
+// CHECK: %[[SLOTS:.*]] = llvm.alloca %{{.*}} x f32
+// CHECK: scf.for %{{.*}} step %c2048{{.*}} iter_args(%{{.*}}) -> (f32, f32)
+// CHECK: scf.for %{{.*}} step %c16{{.*}} iter_args(%{{.*}}) -> (vector<16xf32>, vector<16xf32>)
+// CHECK: llvm.store
+// CHECK: llvm.store
+// CHECK: scf.for %{{.*}} step %c2048{{.*}} iter_args(%{{.*}}) -> (f32)
+// CHECK: llvm.getelementptr %[[SLOTS]]
+// CHECK: llvm.load %{{.*}} -> f32
+// CHECK: math.sqrt
+weft.kernel @side_by_side(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?xf32, #weft.sizes<[0]>>
+    attributes {schedule = #weft.rows<lanes = 16, chains = 2>} {
+  %0 = weft.sum %x [1] : tensor<?x?xf32, #weft.sizes<[0, 1]>> -> tensor<?xf32, #weft.sizes<[0]>>
+  %1 = weft.sqrt %0 : tensor<?xf32, #weft.sizes<[0]>>
+  weft.yield %1 : tensor<?xf32, #weft.sizes<[0]>>
+}
+
+// What is dear and needed in a later pass goes to the stack: the last pass computes it only if the row
+// is longer than there is room for.
+// CHECK-LABEL: func.func @kept_0(
+// CHECK: %[[KEPT:.*]] = llvm.alloca %{{.*}} x f32
+// CHECK: math.exp
+// CHECK: llvm.store %{{.*}} : vector<16xf32>
+// CHECK: arith.addf %{{.*}} : vector<16xf32>
+// CHECK: %[[LONG:.*]] = arith.cmpi sgt, %{{.*}}, %c2048
+// CHECK: scf.if %[[LONG]]
+// CHECK: math.exp
+// CHECK: llvm.load %{{.*}} -> vector<16xf32>
+// CHECK-NOT: math.exp
+// CHECK: arith.divf
+// CHECK-LABEL: func.func @kept_setup(
+weft.kernel @kept(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?x?xf32, #weft.sizes<[0, 1]>>
+    attributes {schedule = #weft.rows<lanes = 16, kept = 128>} {
+  %0 = weft.exp %x : tensor<?x?xf32, #weft.sizes<[0, 1]>>
+  %1 = weft.sum %0 [1] : tensor<?x?xf32, #weft.sizes<[0, 1]>> -> tensor<?xf32, #weft.sizes<[0]>>
+  %2 = weft.broadcast %1 [0] : tensor<?xf32, #weft.sizes<[0]>> -> tensor<?x?xf32, #weft.sizes<[0, 1]>>
+  %3 = weft.divide %0, %2 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
+  weft.yield %3 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
+}
+
+// Few long rows: blocks are summed by tasks of their own, side by side, their sums by another stage; what
+// is as long as the row is one more.
+// CHECK-LABEL: func.func @row_blocks_0(
+// CHECK: scf.for %{{.*}} step %c2{{.*}} {
+// CHECK: iter_args({{.*}}) -> (vector<16xf32>, vector<16xf32>)
+// CHECK: iter_args({{.*}}) -> (vector<16xf32>)
+// CHECK-LABEL: func.func @row_blocks_1(
+// CHECK: scf.for %{{.*}} step %c1{{.*}} iter_args({{.*}}) -> (f32)
+// CHECK: arith.addf %{{.*}} : f32
+// CHECK-LABEL: func.func @row_blocks_2(
+// CHECK: arith.subf
+// CHECK-LABEL: func.func @row_blocks_setup(
+// CHECK-SAME: weft.stages = 3 : i64, weft.temporaries = 2 : i64
+weft.kernel @row_blocks(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>>
+    attributes {schedule = #weft.rows<lanes = 16, chains = 2, blocks = 4>} {
+  %0 = weft.sum %x [0] : tensor<?xf32, #weft.sizes<[0]>> -> tensor<f32, #weft.sizes<>>
+  %1 = weft.broadcast %0 [] : tensor<f32, #weft.sizes<>> -> tensor<?xf32, #weft.sizes<[0]>>
+  %2 = weft.subtract %x, %1 : tensor<?xf32, #weft.sizes<[0]>>
+  weft.yield %2 : tensor<?xf32, #weft.sizes<[0]>>
+}
+
 // Columns: one stage sums blocks of rows into a temporary, another the blocks.
 // CHECK-LABEL: func.func @columns_0(
 // CHECK: step %c1 iter_args({{.*}}) -> (vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>)

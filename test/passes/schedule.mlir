@@ -27,6 +27,56 @@ weft.kernel @rows(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?xf32, #we
   weft.yield %1 : tensor<?xf32, #weft.sizes<[0]>>
 }
 
+// Sums that would wait for each other: several rows at a time.
+// CHECK-LABEL: weft.kernel @sums_of_rows(
+// CHECK-SAME: #weft.rows<lanes = 16, chains = 4>
+weft.kernel @sums_of_rows(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?xf32, #weft.sizes<[0]>> {
+  %0 = weft.sum %x [1] : tensor<?x?xf32, #weft.sizes<[0, 1]>> -> tensor<?xf32, #weft.sizes<[0]>>
+  weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
+}
+
+// What is dear is computed once: there is room for it in the nearest cache.
+// CHECK-LABEL: weft.kernel @softmax(
+// CHECK-SAME: #weft.rows<lanes = 16, kept = 512, chains = {{[24]}}>
+weft.kernel @softmax(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?x?xf32, #weft.sizes<[0, 1]>> {
+  %0 = weft.max %x [1] : tensor<?x?xf32, #weft.sizes<[0, 1]>> -> tensor<?xf32, #weft.sizes<[0]>>
+  %1 = weft.broadcast %0 [0] : tensor<?xf32, #weft.sizes<[0]>> -> tensor<?x?xf32, #weft.sizes<[0, 1]>>
+  %2 = weft.subtract %x, %1 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
+  %3 = weft.exp %2 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
+  %4 = weft.sum %3 [1] : tensor<?x?xf32, #weft.sizes<[0, 1]>> -> tensor<?xf32, #weft.sizes<[0]>>
+  %5 = weft.broadcast %4 [0] : tensor<?xf32, #weft.sizes<[0]>> -> tensor<?x?xf32, #weft.sizes<[0, 1]>>
+  %6 = weft.divide %3, %5 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
+  weft.yield %6 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
+}
+
+// Fewer rows than cores, and each long: its blocks are tasks. A short one is not worth it, and rows of a
+// number that is not known count as many.
+// CHECK-LABEL: weft.kernel @sum_of_all(
+// CHECK-SAME: #weft.rows<lanes = 16, chains = 4, blocks = 4>
+weft.kernel @sum_of_all(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<f32, #weft.sizes<>> {
+  %0 = weft.sum %x [0] : tensor<?xf32, #weft.sizes<[0]>> -> tensor<f32, #weft.sizes<>>
+  weft.yield %0 : tensor<f32, #weft.sizes<>>
+}
+// CHECK-LABEL: weft.kernel @sum_of_few(
+// CHECK-SAME: #weft.rows<lanes = 16, chains = 4>
+weft.kernel @sum_of_few(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<f32, #weft.sizes<>> {
+  %0 = weft.sum %x [0] : tensor<?xf32, #weft.sizes<[0]>> -> tensor<f32, #weft.sizes<>>
+  weft.yield %0 : tensor<f32, #weft.sizes<>>
+}
+// CHECK-LABEL: weft.kernel @two_long_rows(
+// CHECK-SAME: #weft.rows<lanes = 16, chains = 4, blocks = 4>
+weft.kernel @two_long_rows(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?xf32, #weft.sizes<[0]>> {
+  %0 = weft.sum %x [1] : tensor<?x?xf32, #weft.sizes<[0, 1]>> -> tensor<?xf32, #weft.sizes<[0]>>
+  weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
+}
+func.func @reductions(%x: tensor<1000000xf32>, %y: tensor<1000xf32>, %z: tensor<2x500000xf32>)
+    -> (tensor<f32>, tensor<f32>, tensor<2xf32>) {
+  %0 = weft.launch @sum_of_all(%x) sizes [1000000] : (tensor<1000000xf32>) -> tensor<f32>
+  %1 = weft.launch @sum_of_few(%y) sizes [1000] : (tensor<1000xf32>) -> tensor<f32>
+  %2 = weft.launch @two_long_rows(%z) sizes [2, 500000] : (tensor<2x500000xf32>) -> tensor<2xf32>
+  return %0, %1, %2 : tensor<f32>, tensor<f32>, tensor<2xf32>
+}
+
 // CHECK-LABEL: weft.kernel @columns(
 // CHECK-SAME: #weft.columns<lanes = 16>
 weft.kernel @columns(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?xf32, #weft.sizes<[1]>> {

@@ -81,9 +81,18 @@ def Weft_RowsScheduleAttr : Weft_Schedule<"Rows", "rows"> {
   let summary = "Reductions along the innermost dimensions, and what is around them";
   let description = [{
     - `lanes`: elements in a vector.
-    - `kept`: on a GPU, how many vectors of the row each thread keeps in registers; 0: none.
+    - `kept`: on a GPU, how many vectors of the row each thread keeps in registers; 0: none. On a
+      processor, how many vectors there is room for on the stack, for each value along the row that
+      is dear and needed in several passes over it; of a longer row these are computed again, block
+      by block, and with 0 wherever they are needed.
+    - `chains`: on a processor, so many rows, or blocks of one, are reduced side by side in a pass
+      that would else wait for one sum to be added to.
+    - `blocks`: on a processor, each pass over a row is cut into tasks of so many blocks, whose sums
+      are combined afterwards; 0: a row is one task.
   }];
-  let parameters = (ins "int64_t":$lanes, DefaultValuedParameter<"int64_t", "0">:$kept);
+  let parameters = (ins "int64_t":$lanes, DefaultValuedParameter<"int64_t", "0">:$kept,
+                    DefaultValuedParameter<"int64_t", "1">:$chains,
+                    DefaultValuedParameter<"int64_t", "0">:$blocks);
 }
 
 def Weft_ColumnsScheduleAttr : Weft_Schedule<"Columns", "columns"> {

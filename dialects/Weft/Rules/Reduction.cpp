@@ -102,9 +102,12 @@ static SmallVector<Value> combineExtrema(OpBuilder &builder, Location location, 
                                          Value left, Value right, bool largest) {
   Value first = largest ? makeLess(builder, location, dtype, right, left)
                         : makeLess(builder, location, dtype, left, right);
+  // Two selections: the first is one instruction of many processors.
+  Value chosen = arith::SelectOp::create(builder, location, first, left, right);
   if (isa<FloatType>(dtype))
-    first = arith::OrIOp::create(builder, location, isNan(builder, location, left), first);
-  return {arith::SelectOp::create(builder, location, first, left, right)};
+    chosen =
+        arith::SelectOp::create(builder, location, isNan(builder, location, left), left, chosen);
+  return {chosen};
 }
 
 SmallVector<Value> MaxOp::emitIdentity(OpBuilder &builder, Location location, Type type) {
