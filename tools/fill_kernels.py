@@ -55,7 +55,8 @@ def other_calls(weft: Any) -> Iterator[Callable[[], object]]:
             function = getattr(weft, name)
             for axis in (None, 0, 1):
                 yield lambda f=function, x=x, axis=axis: f(x, axis=axis)
-            # Many elements of one row are reduced by all threads.
+            # Long rows are reduced side by side, and one by all threads.
+            yield lambda f=function, d=dtype: f(weft.ones((64, 2048), dtype=d), axis=1)
             yield lambda f=function, d=dtype: f(weft.ones((1 << 18,), dtype=d))
         yield lambda x=x: x @ x.T
         yield lambda x=x: x @ weft.ones((3, 2), dtype=x.dtype)

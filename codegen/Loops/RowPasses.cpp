@@ -151,9 +151,12 @@ static int64_t computedBytes(Value tensor) {
   return type.isF16() || type.isBF16() ? 4 : elementBytes(tensor.getType());
 }
 
-/// How many rows side by side fill the time that a sum takes, as far as registers allow.
-static int64_t chainsOf(const RowPasses &plan, const CpuTarget &target, int64_t lanes) {
-  constexpr int64_t most = 4;
+/// How many rows side by side fill the time that a sum takes, as far as registers allow. Of rows
+/// shorter than a page one: a processor overlaps them by itself, and what it fetches ahead from
+/// memory is for one that is walked from its start to its end.
+static int64_t chainsOf(const RowPasses &plan, std::optional<int64_t> length,
+                        const CpuTarget &target, int64_t lanes) {
+  constexpr int64_t most = 4, pageBytes = 4096;
   auto registersOf = [&](int64_t bytes) {
     return std::max<int64_t>(1, lanes * bytes / target.registerBytes);
   };
@@ -161,6 +164,8 @@ static int64_t chainsOf(const RowPasses &plan, const CpuTarget &target, int64_t 
   for (const RowPass &pass : ArrayRef(plan.passes).take_front(plan.shortPasses)) {
     int64_t bytes = 0, widest = 0;
     for (ReductionOpInterface op : pass.reductions) {
+      if (length && *length * elementBytes(op->getOperand(0).getType()) < pageBytes)
+        return 1;
       int64_t ofValue = computedBytes(op->getOperand(0)), ofPosition = op.usesPosition() ? 8 : 0;
       bytes += ofValue + ofPosition;
       widest = std::max({widest, ofValue, ofPosition});
@@ -175,8 +180,10 @@ static int64_t chainsOf(const RowPasses &plan, const CpuTarget &target, int64_t 
       llvm::bit_floor<uint64_t>(std::max<int64_t>(1, std::min(wanted, possible))));
 }
 
-/// Vectors of each kept value, so that all of them lie in the nearest cache.
-static int64_t keptVectors(const RowPasses &plan, const CpuTarget &target, int64_t lanes) {
+/// Vectors of each kept value, so that all of them lie in the nearest cache; none if the row is
+/// longer.
+static int64_t keptVectors(const RowPasses &plan, std::optional<int64_t> length,
+                           const CpuTarget &target, int64_t lanes) {
   int64_t bytes = 0;
   for (Value value : plan.kept())
     bytes += computedBytes(value);
@@ -184,15 +191,16 @@ static int64_t keptVectors(const RowPasses &plan, const CpuTarget &target, int64
     return 0;
   auto elements = llvm::bit_floor<uint64_t>(target.caches.level1Data / bytes);
   elements = std::max<uint64_t>(elements, RowWalk::blockElements);
+  if (length && *length > static_cast<int64_t>(elements))
+    return 0;
   return static_cast<int64_t>(elements) / lanes;
 }
 
 /// Whether rows are so long and so few that tasks of a row each would leave more than a quarter of
 /// the cores idle.
-static bool leavesCoresIdle(KernelOp kernel, LaunchOp launch, const CpuTarget &target) {
+static bool leavesCoresIdle(const RowSymbols &symbols, std::optional<int64_t> length,
+                            LaunchOp launch, const CpuTarget &target) {
   constexpr int64_t fewBlocks = 32;
-  RowSymbols symbols(kernel);
-  std::optional<int64_t> length = knownProduct(symbols.row, launch);
   if (length && *length < fewBlocks * RowWalk::blockElements)
     return false;
   std::optional<int64_t> rows = symbols.outer.empty() ? 1 : knownProduct(symbols.outer, launch);
@@ -205,10 +213,15 @@ static bool leavesCoresIdle(KernelOp kernel, LaunchOp launch, const CpuTarget &t
 RowsScheduleAttr chooseRowSchedule(KernelOp kernel, LaunchOp launch, const CpuTarget &target,
                                    int64_t lanes) {
   constexpr int64_t blocksInTask = 4;
-  bool isSplit = leavesCoresIdle(kernel, launch, target);
+  RowSymbols symbols(kernel);
+  std::optional<int64_t> length = knownProduct(symbols.row, launch);
+  bool isSplit = leavesCoresIdle(symbols, length, launch, target);
   RowPasses plan(kernel, /*keepsValues=*/!isSplit);
-  return RowsScheduleAttr::get(kernel.getContext(), lanes, keptVectors(plan, target, lanes),
-                               chainsOf(plan, target, lanes), isSplit ? blocksInTask : 0);
+  int64_t kept = keptVectors(plan, length, target, lanes);
+  if (kept == 0)
+    plan = RowPasses(kernel, /*keepsValues=*/false);
+  return RowsScheduleAttr::get(kernel.getContext(), lanes, kept,
+                               chainsOf(plan, length, target, lanes), isSplit ? blocksInTask : 0);
 }
 
 } // namespace weft

@@ -49,8 +49,8 @@ weft.kernel @softmax(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?x?xf32
   weft.yield %6 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
 }
 
-// Fewer rows than cores, and each long: its blocks are tasks. A short one is not worth it, and rows of a
-// number that is not known count as many.
+// Fewer rows than cores, and each long: its blocks are tasks. A short one is not worth it (nor are several
+// of less than a page side by side), and rows of a number that is not known count as many.
 // CHECK-LABEL: weft.kernel @sum_of_all(
 // CHECK-SAME: #weft.rows<lanes = 16, chains = 4, blocks = 4>
 weft.kernel @sum_of_all(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<f32, #weft.sizes<>> {
@@ -58,7 +58,7 @@ weft.kernel @sum_of_all(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<f32, #wef
   weft.yield %0 : tensor<f32, #weft.sizes<>>
 }
 // CHECK-LABEL: weft.kernel @sum_of_few(
-// CHECK-SAME: #weft.rows<lanes = 16, chains = 4>
+// CHECK-SAME: #weft.rows<lanes = 16>
 weft.kernel @sum_of_few(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<f32, #weft.sizes<>> {
   %0 = weft.sum %x [0] : tensor<?xf32, #weft.sizes<[0]>> -> tensor<f32, #weft.sizes<>>
   weft.yield %0 : tensor<f32, #weft.sizes<>>
@@ -69,12 +69,23 @@ weft.kernel @two_long_rows(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?
   %0 = weft.sum %x [1] : tensor<?x?xf32, #weft.sizes<[0, 1]>> -> tensor<?xf32, #weft.sizes<[0]>>
   weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
 }
-func.func @reductions(%x: tensor<1000000xf32>, %y: tensor<1000xf32>, %z: tensor<2x500000xf32>)
-    -> (tensor<f32>, tensor<f32>, tensor<2xf32>) {
+// There is no room for a long row.
+// CHECK-LABEL: weft.kernel @long_softmax(
+// CHECK-SAME: #weft.rows<lanes = 16>
+weft.kernel @long_softmax(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?x?xf32, #weft.sizes<[0, 1]>> {
+  %0 = weft.exp %x : tensor<?x?xf32, #weft.sizes<[0, 1]>>
+  %1 = weft.sum %0 [1] : tensor<?x?xf32, #weft.sizes<[0, 1]>> -> tensor<?xf32, #weft.sizes<[0]>>
+  %2 = weft.broadcast %1 [0] : tensor<?xf32, #weft.sizes<[0]>> -> tensor<?x?xf32, #weft.sizes<[0, 1]>>
+  %3 = weft.divide %0, %2 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
+  weft.yield %3 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
+}
+func.func @reductions(%x: tensor<1000000xf32>, %y: tensor<1000xf32>, %z: tensor<2x500000xf32>, %w: tensor<64x50000xf32>)
+    -> (tensor<f32>, tensor<f32>, tensor<2xf32>, tensor<64x50000xf32>) {
   %0 = weft.launch @sum_of_all(%x) sizes [1000000] : (tensor<1000000xf32>) -> tensor<f32>
   %1 = weft.launch @sum_of_few(%y) sizes [1000] : (tensor<1000xf32>) -> tensor<f32>
   %2 = weft.launch @two_long_rows(%z) sizes [2, 500000] : (tensor<2x500000xf32>) -> tensor<2xf32>
-  return %0, %1, %2 : tensor<f32>, tensor<f32>, tensor<2xf32>
+  %3 = weft.launch @long_softmax(%w) sizes [64, 50000] : (tensor<64x50000xf32>) -> tensor<64x50000xf32>
+  return %0, %1, %2, %3 : tensor<f32>, tensor<f32>, tensor<2xf32>, tensor<64x50000xf32>
 }
 
 // CHECK-LABEL: weft.kernel @columns(
