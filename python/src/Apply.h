@@ -16,7 +16,8 @@ PyRef apply(const OpCall &call, std::span<PyObject *const> operands);
 /// gradients need them.
 PyRef applyOne(const OpCall &call, std::span<PyObject *const> operands, unsigned result);
 
-/// Like `apply`, for an operator method: NotImplemented if an operand is not convertible to a tensor.
+/// Like `apply`, for an operator method: NotImplemented if an operand is not convertible to a
+/// tensor.
 PyRef applyOperator(const OpCall &call, std::span<PyObject *const> operands);
 
 /// Applies a slice, reshape, transpose or broadcast. The result is a view of the operand where it

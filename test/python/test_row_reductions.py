@@ -15,7 +15,28 @@ from weft.nn import functional as F
 
 BLOCK, LANES = 2048, 16
 # Around the lanes, the blocks, groups of rows, and what of a row is kept on chip.
-SIZES = [0, 1, 2, 3, 4, 5, 9, 15, 16, 17, 33, 100, 2047, 2048, 2049, 8191, 8192, 8193, 20000, 100000]
+SIZES = [
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    9,
+    15,
+    16,
+    17,
+    33,
+    100,
+    2047,
+    2048,
+    2049,
+    8191,
+    8192,
+    8193,
+    20000,
+    100000,
+]
 MOST_ELEMENTS = 200_000
 FLOATS = ["float16", "bfloat16", "float32", "float64"]
 
@@ -144,9 +165,7 @@ NORMALIZED: dict[str, tuple[Callable, Callable, float]] = {
 
 @pytest.mark.parametrize("name", NORMALIZED)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_rows_that_are_normalized(
-    name: str, dtype: str, threads: Callable[[int], None]
-) -> None:
+def test_rows_that_are_normalized(name: str, dtype: str, threads: Callable[[int], None]) -> None:
     function, reference, more = NORMALIZED[name]
     generator = np.random.default_rng(3)
     for _ in range(count_of_examples(12)):
