@@ -14,8 +14,8 @@ namespace {
 constexpr int64_t blockThreads = 256;
 /// Rows of a tile that is turned: what is read along them is some lines of the cache.
 constexpr int64_t turnedRows = 64;
-/// What is turned in registers.
-constexpr int64_t squareRows = 8;
+/// A shorter innermost dimension leaves more than half of a vector empty.
+constexpr int64_t shortRow = 8;
 /// Such a tile is kept on the stack.
 constexpr int64_t mostTurned = 1024;
 
@@ -36,12 +36,9 @@ public:
 
   ScheduleAttrInterface choose(KernelOp kernel, LaunchOp launch, const CpuTarget &) const override {
     ArrayRef<int64_t> symbols = symbolsOf(kernel.getResultTypes()[0]);
-    auto sizeOf = [&](int64_t symbol) { return knownProduct({symbol}, launch).value_or(cpuLanes); };
-    bool isAcross = symbols.size() > 1 && sizeOf(symbols.back()) < squareRows &&
-                    sizeOf(symbols.drop_back().back()) >= cpuLanes;
-    std::optional<unsigned> turned = turnedDimension(kernel);
-    // Of few rows there are no squares to turn.
-    if (!isAcross && turned && sizeOf(symbols[*turned]) >= squareRows)
+    bool isAcross =
+        symbols.size() > 1 && knownProduct({symbols.back()}, launch).value_or(cpuLanes) < shortRow;
+    if (!isAcross && turnedDimension(kernel))
       return TranspositionScheduleAttr::get(kernel.getContext(), turnedRows, cpuLanes);
     return ElementwiseScheduleAttr::get(kernel.getContext(), cpuLanes, 64 * cpuLanes, isAcross);
   }
