@@ -36,8 +36,8 @@ public:
 
   ScheduleAttrInterface choose(KernelOp kernel, LaunchOp launch, const CpuTarget &) const override {
     ArrayRef<int64_t> symbols = symbolsOf(kernel.getResultTypes()[0]);
-    bool isAcross =
-        symbols.size() > 1 && knownProduct({symbols.back()}, launch).value_or(cpuLanes) < shortRow;
+    bool isAcross = symbols.size() > 1 && isShort(kernel) &&
+                    knownProduct({symbols.back()}, launch).value_or(cpuLanes) < shortRow;
     if (!isAcross && turnedDimension(kernel))
       return TranspositionScheduleAttr::get(kernel.getContext(), turnedRows, cpuLanes);
     return ElementwiseScheduleAttr::get(kernel.getContext(), cpuLanes, 64 * cpuLanes, isAcross);
@@ -98,6 +98,23 @@ public:
   }
 
 private:
+  /// True if an element takes few instructions, and nothing is read several times for it: vectors
+  /// whose elements are apart are loaded and stored one by one.
+  static bool isShort(KernelOp kernel) {
+    constexpr int64_t mostInstructions = 48;
+    int64_t instructions = 0;
+    for (Operation &op : kernel.getBody().front().without_terminator())
+      if (auto elementwise = dyn_cast<ElementwiseOpInterface>(op))
+        instructions += elementwise.getInstructionCount();
+      else if (auto indexed = dyn_cast<IndexedOpInterface>(op);
+               indexed && op.getNumOperands() > 0) {
+        if (indexed.getInstructionCount() > 0 && !indexed.readsOnce(0))
+          return false;
+        instructions += indexed.getInstructionCount();
+      }
+    return instructions <= mostInstructions;
+  }
+
   static LogicalResult verifyGrain(KernelOp kernel, ElementwiseScheduleAttr schedule,
                                    int64_t divisor) {
     if (schedule.getGrain() < 1)
