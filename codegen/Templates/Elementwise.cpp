@@ -94,7 +94,8 @@ public:
   void emit(GpuEmitter &emitter) const override {
     if (auto schedule = emitter.scheduleIf<ElementwiseScheduleAttr>())
       return emitGpuElementwise(emitter, schedule.getLanes(), schedule.getGrain());
-    emitGpuTransposition(emitter, *findTransposition(emitter.getKernel()));
+    if (std::optional<Transposition> turned = findTransposition(emitter.getKernel()))
+      emitGpuTransposition(emitter, *turned);
   }
 
 private:
