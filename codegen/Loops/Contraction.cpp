@@ -8,7 +8,8 @@
 //
 //   stage 1 (pack_rhs): the right operand into [batch][block of columns][depth][columns]
 //   stage 2, a task: a block of rows (of one batch, and of `outer_rows` outer rows) by a group of
-//   column blocks; threads that take neighbouring tasks share out the columns first
+//   column blocks; threads that take neighbouring tasks share out the columns first. If the
+//   schedule is flat, a block of rows is `outer_rows` whole lines, one after the other
 //     for a block of the depth:        (pack_lhs: copy the rows)
 //       for a block of columns:        (pack_block: copy the columns)
 //         for an outer row:
@@ -42,8 +43,19 @@ static int64_t bytesOf(Type type) { return std::max(1u, type.getIntOrFloatBitWid
 //===----------------------------------------------------------------------===//
 
 /// Rows of a block, and those of a last one that starts earlier.
-int64_t ContractionTemplate::mostRowsInBlock() const {
+int64_t ContractionTemplate::mostPackedRows() const {
   return (tilesInBlock(schedule) + (tileRows > 1 ? 1 : 0)) * tileRows;
+}
+
+Value ContractionTemplate::mostRowsInBlock() {
+  return schedule.getFlat() ? emitter.addIndex(blockRows(), emitter.index(tileRows))
+                            : emitter.index(mostPackedRows());
+}
+
+Value ContractionTemplate::blockRows() {
+  return schedule.getFlat()
+             ? emitter.multiplyIndex(emitter.index(schedule.getOuterRows()), sizeOf(rows.back()))
+             : emitter.index(tilesInBlock(schedule) * tileRows);
 }
 
 Value ContractionTemplate::columnBlocks() {
@@ -51,7 +63,11 @@ Value ContractionTemplate::columnBlocks() {
 }
 
 Value ContractionTemplate::rowBlocks() {
-  return emitter.ceilDivideIndex(sizeOf(rows.back()), tilesInBlock(schedule) * tileRows);
+  Value size = blockRows();
+  if (!schedule.getFlat())
+    return emitter.ceilDivideIndex(sizeOf(rows.back()), tilesInBlock(schedule) * tileRows);
+  Value most = emitter.addIndex(sizeOf(rows), emitter.subtractIndex(size, emitter.index(1)));
+  return emitter.divideIndex(most, emitter.maximumIndex(size, emitter.index(1)));
 }
 
 Value ContractionTemplate::outerBlocks() {
@@ -163,7 +179,7 @@ void ContractionTemplate::addMainStage() {
     scratchTile = emitter.allocate(format.sum, tileRows * tileColumns);
     if (schedule.getPackLhs()) {
       packedLhs = {{},
-                   mostRowsInBlock(),
+                   mostPackedRows(),
                    schedule.getDepth(),
                    lanes,
                    format.steps == 1 && rows.back().strides[Contraction::Lhs].isOne()};
@@ -181,8 +197,8 @@ void ContractionTemplate::addUnfinished() {
   unfinished = emitter.addTemporary([*this]() mutable {
     Value blocks = emitter.multiplyIndex(sizeOf(batch), sizeOf(outerRows()));
     blocks = emitter.multiplyIndex(emitter.multiplyIndex(blocks, rowBlocks()), columnBlocks());
-    Value bytes = emitter.multiplyIndex(
-        blocks, emitter.index(mostRowsInBlock() * tileColumns * bytesOf(format.sum)));
+    Value bytes = emitter.multiplyIndex(emitter.multiplyIndex(blocks, mostRowsInBlock()),
+                                        emitter.index(tileColumns * bytesOf(format.sum)));
     Value isBlocked = emitter.isLess(emitter.index(1), depthBlocks());
     return arith::SelectOp::create(emitter.builder(), emitter.location(), isBlocked, bytes,
                                    emitter.index(0));
@@ -224,12 +240,10 @@ void ContractionTemplate::emitBlock(Value batchNumber, Value outerBlock, Value r
   at.outerHigh =
       emitter.minimumIndex(emitter.addIndex(at.outerLow, outerInBlock), sizeOf(outerRows()));
   at.rowBlock = rowBlock;
-  Value rowCount = sizeOf(rows.back()),
-        blockRows = emitter.index(tilesInBlock(schedule) * tileRows);
-  Value low = emitter.multiplyIndex(rowBlock, blockRows);
+  Value rowCount = sizeOf(innerRows()), low = emitter.multiplyIndex(rowBlock, blockRows());
   Value whole = emitter.maximumIndex(emitter.subtractIndex(rowCount, emitter.index(tileRows)),
                                      emitter.index(0));
-  at.high = emitter.minimumIndex(emitter.addIndex(low, blockRows), rowCount);
+  at.high = emitter.minimumIndex(emitter.addIndex(low, blockRows()), rowCount);
   // A last block of less than a tile starts earlier; the rows before are left to their own block.
   at.first = low;
   at.low = emitter.minimumIndex(low, whole);
@@ -302,13 +316,36 @@ void ContractionTemplate::emitTile(const Task &at, int64_t height, Value row, Va
   MicroKernel kernel(emitter, op, kind, format, height, tileColumns / lanes);
   Value isLater = unfinished ? emitter.isLess(emitter.index(0), at.depthBlock) : Value();
   SmallVector<Value> outer;
-  SmallVector<Value> sums =
-      emitDepthLoop(at, kernel, height, row, outer, kernel.start(tileAddress(at, next), isLater));
+  SmallVector<Positions> lines = positionsOf(row, height);
+  SmallVector<Value> sums = emitDepthLoop(at, kernel, lhsReader(at, row, lines), outer,
+                                          kernel.start(tileAddress(at, next), isLater));
   if (height < tileRows || !hasShortEpilogue())
     return drainTile(at, kernel, height, row, next, sums);
   Value whole = isWhole(at, height, row, next);
-  emitter.ifTrue(whole, [&] { finishInRegisters(at, height, row, sums); });
+  emitter.ifTrue(whole, [&] { finishInRegisters(at, lines, sums); });
   emitter.ifTrue(negated(whole), [&] { drainTile(at, kernel, height, row, next, sums); });
+}
+
+/// The positions of the lines of a tile: from one to the next without a division.
+SmallVector<ContractionTemplate::Positions> ContractionTemplate::positionsOf(Value row,
+                                                                             int64_t height) {
+  OpBuilder &builder = emitter.builder();
+  Location location = emitter.location();
+  Value zero = emitter.index(0), one = emitter.index(1);
+  SmallVector<Positions> lines{split(innerRows(), row)};
+  while (static_cast<int64_t>(lines.size()) < height) {
+    Positions next = lines.back();
+    next.back() = emitter.addIndex(next.back(), one);
+    for (size_t level = next.size(); --level > 0;) {
+      Value isEnd = arith::CmpIOp::create(builder, location, arith::CmpIPredicate::eq, next[level],
+                                          sizeOf(innerRows()[level]));
+      Value above = emitter.addIndex(next[level - 1], one);
+      next[level] = arith::SelectOp::create(builder, location, isEnd, zero, next[level]);
+      next[level - 1] = arith::SelectOp::create(builder, location, isEnd, above, next[level - 1]);
+    }
+    lines.push_back(next);
+  }
+  return lines;
 }
 
 Value ContractionTemplate::isLastBlock(const Task &at) {
@@ -329,13 +366,14 @@ Value ContractionTemplate::isWhole(const Task &at, int64_t height, Value row, Va
   return all;
 }
 
-void ContractionTemplate::finishInRegisters(const Task &at, int64_t height, Value row,
+void ContractionTemplate::finishInRegisters(const Task &at, ArrayRef<Positions> lines,
                                             ValueRange sums) {
   setLoops(batch, at.batch);
   setLoops(outerRows(), at.outerRow);
   int64_t vectors = tileColumns / lanes;
-  for (int64_t line = 0; line < height; ++line) {
-    setLoop(rows.back(), emitter.addIndex(row, emitter.index(line)), 0);
+  for (auto [line, positions] : llvm::enumerate(lines)) {
+    for (auto [loop, position] : llvm::zip_equal(innerRows(), positions))
+      setLoop(loop, position, 0);
     for (int64_t v = 0; v < vectors; ++v)
       emitter.withMask(nullptr, [&] {
         setLoop(columns.front(), emitter.addIndex(at.column, emitter.index(v * lanes)), 1);
@@ -361,7 +399,7 @@ Value ContractionTemplate::tileAddress(const Task &at, Value next) {
   Value block = emitter.addIndex(emitter.multiplyIndex(at.batch, sizeOf(outerRows())), at.outerRow);
   block = emitter.addIndex(emitter.multiplyIndex(block, rowBlocks()), at.rowBlock);
   block = emitter.addIndex(emitter.multiplyIndex(block, columnBlocks()), at.columnBlock);
-  Value line = emitter.addIndex(emitter.multiplyIndex(block, emitter.index(mostRowsInBlock())),
+  Value line = emitter.addIndex(emitter.multiplyIndex(block, mostRowsInBlock()),
                                 emitter.subtractIndex(next, at.low));
   Value resting = emitter.offset(emitter.buffer(unfinished.value()), format.sum,
                                  emitter.multiplyIndex(line, emitter.index(tileColumns)));
@@ -380,18 +418,23 @@ void ContractionTemplate::finishTile(const Task &at, int64_t height, Value tile,
 }
 
 SmallVector<Value> ContractionTemplate::emitDepthLoop(const Task &at, MicroKernel &kernel,
-                                                      int64_t height, Value row,
+                                                      const OperandReader &left,
                                                       SmallVector<Value> &outer,
                                                       ValueRange accumulators) {
   size_t level = outer.size();
   Value low = level == 0 ? at.depthLow : emitter.index(0);
   Value high = level == 0 ? at.depthHigh : sizeOf(depth[level]);
-  if (level + 1 == depth.size())
-    return kernel.run(lhsReader(at, height, row, outer), rhsReader(at, outer),
-                      format.stepsIn(emitter, low), format.stepsIn(emitter, high), accumulators);
+  if (level + 1 == depth.size()) {
+    OperandReader reader = left;
+    reader.pointer = emitter.offset(
+        left.pointer, KernelEmitter::storedType(left.dtype),
+        offsetIn(Contraction::Lhs, ArrayRef<ContractionLoop>(depth).drop_back(), outer));
+    return kernel.run(reader, rhsReader(at, outer), format.stepsIn(emitter, low),
+                      format.stepsIn(emitter, high), accumulators);
+  }
   return emitter.loop(low, high, 1, accumulators, [&](Value position, ValueRange carried) {
     outer.push_back(position);
-    SmallVector<Value> results = emitDepthLoop(at, kernel, height, row, outer, carried);
+    SmallVector<Value> results = emitDepthLoop(at, kernel, left, outer, carried);
     outer.pop_back();
     return results;
   });
@@ -401,33 +444,41 @@ SmallVector<Value> ContractionTemplate::emitDepthLoop(const Task &at, MicroKerne
 // Where the micro-kernel reads
 //===----------------------------------------------------------------------===//
 
-OperandReader ContractionTemplate::lhsReader(const Task &at, int64_t height, Value row,
-                                             ArrayRef<Value> outer) {
+/// The left operand along the innermost depth loop, where the others begin.
+OperandReader ContractionTemplate::lhsReader(const Task &at, Value row, ArrayRef<Positions> lines) {
+  if (schedule.getPackLhs())
+    return packedLhsReader(at, row, static_cast<int64_t>(lines.size()));
   OperandReader reader;
-  Value start, rowStride;
-  if (schedule.getPackLhs()) {
-    bool byRows = packedLhs.areNeighbours;
-    Value stride = emitter.index(packedLhs.stride()), one = emitter.index(1);
-    rowStride = byRows ? one : stride;
-    reader.depthStride = byRows ? stride : emitter.index(format.steps);
-    start = emitter.multiplyIndex(emitter.subtractIndex(row, at.low), rowStride);
-    start = emitter.subtractIndex(start, emitter.multiplyIndex(at.depthLow, byRows ? stride : one));
-    reader.dtype = format.packed;
-    reader.pointer = packedLhs.pointer;
-  } else {
-    reader.dtype = getElementTypeOrSelf(op->getOperand(0));
-    rowStride = schedule.getRowStride() ? emitter.index(schedule.getRowStride())
-                                        : strideOf(rows.back(), Contraction::Lhs);
-    reader.depthStride = strideOf(depth.back(), Contraction::Lhs);
-    start = emitter.addIndex(at.lhsBase, emitter.multiplyIndex(row, rowStride));
-    start = emitter.addIndex(
-        start, offsetIn(Contraction::Lhs, ArrayRef<ContractionLoop>(depth).drop_back(), outer));
-    reader.pointer = emitter.buffer(cast<BlockArgument>(op->getOperand(0)).getArgNumber());
-  }
-  Type stored = KernelEmitter::storedType(reader.dtype);
-  reader.pointer = emitter.offset(reader.pointer, stored, start);
-  for (int64_t i = 0; i < height; ++i)
-    reader.rowOffsets.push_back(emitter.multiplyIndex(emitter.index(i), rowStride));
+  reader.dtype = getElementTypeOrSelf(op->getOperand(0));
+  reader.depthStride = strideOf(depth.back(), Contraction::Lhs);
+  Value start = at.lhsBase;
+  Value distance = schedule.getRowStride() ? emitter.index(schedule.getRowStride())
+                                           : strideOf(rows.back(), Contraction::Lhs);
+  if (!schedule.getFlat())
+    start = emitter.addIndex(start, emitter.multiplyIndex(row, distance));
+  reader.pointer =
+      emitter.offset(emitter.buffer(cast<BlockArgument>(op->getOperand(0)).getArgNumber()),
+                     KernelEmitter::storedType(reader.dtype), start);
+  for (auto [line, positions] : llvm::enumerate(lines))
+    reader.rowOffsets.push_back(schedule.getFlat()
+                                    ? offsetIn(Contraction::Lhs, innerRows(), positions)
+                                    : emitter.multiplyIndex(emitter.index(line), distance));
+  return reader;
+}
+
+OperandReader ContractionTemplate::packedLhsReader(const Task &at, Value row, int64_t height) {
+  OperandReader reader;
+  bool byRows = packedLhs.areNeighbours;
+  Value stride = emitter.index(packedLhs.stride()), one = emitter.index(1);
+  Value distance = byRows ? one : stride;
+  reader.dtype = format.packed;
+  reader.depthStride = byRows ? stride : emitter.index(format.steps);
+  Value start = emitter.multiplyIndex(emitter.subtractIndex(row, at.low), distance);
+  start = emitter.subtractIndex(start, emitter.multiplyIndex(at.depthLow, byRows ? stride : one));
+  reader.pointer =
+      emitter.offset(packedLhs.pointer, KernelEmitter::storedType(reader.dtype), start);
+  for (int64_t line = 0; line < height; ++line)
+    reader.rowOffsets.push_back(emitter.multiplyIndex(emitter.index(line), distance));
   return reader;
 }
 
@@ -523,7 +574,7 @@ void ContractionTemplate::emitFinish(Value tile, ValueRange at) {
   Value high = emitter.minimumIndex(emitter.addIndex(tileColumn, emitter.index(tileColumns)),
                                     sizeOf(columns.front()));
   emitter.loop(at[3], at[4], 1, [&](Value line) {
-    setLoop(rows.back(), emitter.addIndex(at[2], line), 0);
+    setLoops(innerRows(), emitter.addIndex(at[2], line));
     Value start = emitter.multiplyIndex(line, emitter.index(tileColumns));
     emitter.vectorLoop(low, high, [&](Value column) {
       setLoop(columns.front(), column, 1);

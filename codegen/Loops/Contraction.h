@@ -19,8 +19,8 @@ private:
   struct Task {
     mlir::Value batch;               // linear position
     mlir::Value outerLow, outerHigh; // linear positions of the rows around the innermost
-    mlir::Value rowBlock;            // number of the block of innermost rows
-    mlir::Value low, high;           // innermost rows that are computed
+    mlir::Value rowBlock;            // number of the block of rows
+    mlir::Value low, high;           // rows of `innerRows` that are computed
     mlir::Value first;               // the first row that is the task's own
     mlir::Value depthBlock, depthLow, depthHigh; // of the outermost depth loop
     mlir::Value rhsBase;                         // elements
@@ -28,15 +28,26 @@ private:
     mlir::Value columnBlock, column; // number, and the first column
     mlir::Value outerRow, lhsBase;
   };
+  /// A line of a tile: its position in each of the row loops.
+  using Positions = llvm::SmallVector<mlir::Value>;
 
+  /// The row loops that tiles go along, as one, and those around them.
+  llvm::ArrayRef<ContractionLoop> innerRows() const {
+    return schedule.getFlat() ? llvm::ArrayRef(rows) : llvm::ArrayRef(rows).take_back();
+  }
+  llvm::ArrayRef<ContractionLoop> outerRows() const {
+    return llvm::ArrayRef(rows).drop_back(innerRows().size());
+  }
   mlir::Value columnBlocks();
+  mlir::Value blockRows();
   mlir::Value rowBlocks();
   mlir::Value outerBlocks();
   mlir::Value rowTasks();
   mlir::Value columnBlocksInGroup();
   mlir::Value columnGroups();
   mlir::Value depthBlocks();
-  int64_t mostRowsInBlock() const;
+  int64_t mostPackedRows() const;
+  mlir::Value mostRowsInBlock();
 
   mlir::Value readsRhsDirectly();
   mlir::Value unlessDirect(mlir::Value amount);
@@ -50,20 +61,21 @@ private:
   mlir::Value baseOf(Contraction::Operand operand, mlir::Value batchNumber, mlir::Value outerRow);
   void emitTiles(const Task &at);
   void emitTile(const Task &at, int64_t height, mlir::Value row, mlir::Value next);
+  llvm::SmallVector<Positions> positionsOf(mlir::Value row, int64_t height);
   mlir::Value isWhole(const Task &at, int64_t height, mlir::Value row, mlir::Value next);
-  void finishInRegisters(const Task &at, int64_t height, mlir::Value row, mlir::ValueRange sums);
+  void finishInRegisters(const Task &at, llvm::ArrayRef<Positions> lines, mlir::ValueRange sums);
   void drainTile(const Task &at, MicroKernel &kernel, int64_t height, mlir::Value row,
                  mlir::Value next, mlir::ValueRange sums);
   mlir::Value isLastBlock(const Task &at);
   mlir::Value tileAddress(const Task &at, mlir::Value next);
   void finishTile(const Task &at, int64_t height, mlir::Value tile, mlir::Value row,
                   mlir::Value next);
-  llvm::SmallVector<mlir::Value> emitDepthLoop(const Task &at, MicroKernel &kernel, int64_t height,
-                                               mlir::Value row,
+  llvm::SmallVector<mlir::Value> emitDepthLoop(const Task &at, MicroKernel &kernel,
+                                               const OperandReader &left,
                                                llvm::SmallVector<mlir::Value> &outer,
                                                mlir::ValueRange accumulators);
-  OperandReader lhsReader(const Task &at, int64_t height, mlir::Value row,
-                          llvm::ArrayRef<mlir::Value> outer);
+  OperandReader lhsReader(const Task &at, mlir::Value row, llvm::ArrayRef<Positions> lines);
+  OperandReader packedLhsReader(const Task &at, mlir::Value row, int64_t height);
   OperandReader rhsReader(const Task &at, llvm::ArrayRef<mlir::Value> outer);
   OperandReader directRhsReader(const Task &at, llvm::ArrayRef<mlir::Value> outer);
   mlir::Value firstColumn(mlir::Value column);

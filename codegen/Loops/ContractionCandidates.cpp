@@ -54,7 +54,7 @@ int64_t bestRows(int64_t size, int64_t most) {
 /// A schedule that is being made.
 struct Draft {
   int64_t lanes = 1, rows = 1, columns = 1, depth = 0, packBlock = 0, outerRows = 1, steps = 1;
-  bool packLhs = false, packRhs = false, vectorLhs = false, narrow = false;
+  bool packLhs = false, packRhs = false, vectorLhs = false, narrow = false, flat = false;
 };
 
 class Candidates {
@@ -211,8 +211,24 @@ private:
     draft.packRhs = problem.isRightKept;
     if (!draft.packRhs)
       draft.packBlock = draft.depth * std::max<int64_t>(*inner, 1);
-    if (draft.packRhs || draft.packBlock <= mostLines)
-      add(draft);
+    if (!draft.packRhs && draft.packBlock > mostLines)
+      return;
+    add(draft);
+    addFlat(draft);
+  }
+
+  /// The same with tiles that go on from line to line, where those that end with a line compute
+  /// rows twice.
+  void addFlat(Draft draft) {
+    std::optional<int64_t> width = problem.sizeOf(problem.rows.back());
+    std::optional<int64_t> outer = problem.sizeOf(problem.outerRows());
+    if (!width || !outer || *width % draft.rows == 0)
+      return;
+    int64_t lines = std::min(draft.outerRows, std::max<int64_t>(*outer, 1));
+    int64_t registers = std::max<int64_t>(1, columnsOf(draft) / registerLanes);
+    draft.rows = bestRows(lines * *width, tallestTile(registers));
+    draft.flat = true;
+    add(draft);
   }
 
   /// True if the right operand can be read where it is: its columns are neighbours, and fill a
@@ -227,14 +243,14 @@ private:
     constexpr int64_t mostDirectRows = 64;
     // With the distance of an image's rows known their addresses need no registers.
     bool isImage = draft.vectorLhs || !problem.isMatrix();
-    int64_t rowStride = isImage && problem.launch
+    int64_t rowStride = isImage && problem.launch && !draft.flat
                             ? problem.valueOf(problem.rows.back().strides[Contraction::Lhs])
                             : 0;
     int64_t directRows = draft.packRhs && problem.isRightKept ? 0 : mostDirectRows;
     auto schedule = ContractionScheduleAttr::get(
         problem.op->getContext(), draft.lanes, draft.rows, draft.columns, draft.depth,
         draft.packLhs, draft.packRhs, draft.packBlock, draft.outerRows, draft.vectorLhs, rowStride,
-        directRows, draft.steps, draft.narrow);
+        directRows, draft.steps, draft.narrow, draft.flat);
     if (!llvm::is_contained(added, schedule))
       added.push_back(schedule);
   }

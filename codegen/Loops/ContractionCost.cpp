@@ -19,6 +19,8 @@ namespace {
 
 /// What starting and ending the innermost loop costs, and a tile's addresses, in cycles.
 constexpr double cyclesPerRun = 8, cyclesPerTile = 10;
+/// The same for the place of a row that may be on the next line.
+constexpr double cyclesPerFlatRow = 4;
 /// Cycles for a vector of a finished tile: from the scratch tile through what follows to memory.
 constexpr double cyclesPerFinishedVector = 4;
 /// The part of the shorter of computing and waiting for memory that does not overlap.
@@ -78,16 +80,22 @@ public:
 private:
   /// The tiles of a line of rows: their height, how many, and how many blocks they make.
   void setRows() {
+    outerRows = sizes.images * sizes.outerRows;
+    outerBlocks = std::ceil(outerRows / static_cast<double>(schedule.getOuterRows()));
+    blockRows = static_cast<double>(tilesInBlock(schedule) * schedule.getRows());
+    if (schedule.getFlat()) {
+      // A block of lines is one line.
+      sizes.rows *= outerRows / outerBlocks;
+      blockRows = sizes.rows;
+      outerRows = outerBlocks;
+    }
     for (int64_t candidate : tileHeights(schedule, problem.isMatrix())) {
       height = static_cast<double>(candidate);
       if (sizes.rows >= height)
         break;
     }
     tiles = std::ceil(sizes.rows / height);
-    double inBlock = static_cast<double>(tilesInBlock(schedule));
-    rowBlocks = std::ceil(sizes.rows / (inBlock * static_cast<double>(schedule.getRows())));
-    outerRows = sizes.images * sizes.outerRows;
-    outerBlocks = std::ceil(outerRows / static_cast<double>(schedule.getOuterRows()));
+    rowBlocks = std::ceil(sizes.rows / blockRows);
     rowTasks = sizes.batch * outerBlocks * rowBlocks;
     groups =
         std::min(columnBlocks, std::ceil(static_cast<double>(wantedTasks(schedule)) / rowTasks));
@@ -134,6 +142,8 @@ private:
                   static_cast<double>(schedule.getSteps());
     double runs = lines / sizes.innermostDepth;
     double perTile = lines * step + std::max(runs, 1.0) * (cyclesPerRun + height) + cyclesPerTile;
+    if (schedule.getFlat())
+      perTile += height * cyclesPerFlatRow;
     // Start and drain, at each block of the depth.
     perTile += 2 * height * registers;
     double all = tileCount() * depthBlocks * perTile * (rowsMeet() ? 1 + metRows : 1);
@@ -276,13 +286,13 @@ private:
 
   /// What a block of rows reads of the left operand in a block of the depth.
   double blockRowsBytes() const {
-    double rows = std::min(sizes.rows, static_cast<double>(tilesInBlock(schedule)) * height);
+    double rows = std::min(sizes.rows, blockRows);
     return rows * (outerRows / outerBlocks) * lines * bytes;
   }
 
   double rowCycles() const {
     double stored = static_cast<double>(problem.storedBytes[Contraction::Lhs]);
-    double all = sizes.batch * sizes.images * sizes.outerRows * sizes.rows * sizes.outerDepth;
+    double all = sizes.batch * outerRows * sizes.rows * sizes.outerDepth;
     if (problem.isMatrix())
       all = sizes.batch * sizes.rows * sizes.depth();
     // Activations were just written, by a kernel before.
@@ -315,7 +325,7 @@ private:
   /// Of a tile, and how many there are along each loop.
   double tileColumns = 1, registers = 1, height = 1;
   double columnBlocks = 1, depthBlocks = 1, lines = 1, tiles = 1, rowBlocks = 1, outerRows = 1,
-         outerBlocks = 1, rowTasks = 1, groups = 1, panelBytes = 0;
+         outerBlocks = 1, blockRows = 1, rowTasks = 1, groups = 1, panelBytes = 0;
 };
 
 } // namespace

@@ -63,6 +63,21 @@ static LogicalResult verifyNarrow(KernelOp kernel, ContractionScheduleAttr sched
                               << "operand, which must be one by pack_rhs of float16 or bfloat16";
 }
 
+/// What the rows' schedule needs: packed ones are those of a matrix, lines follow each other where
+/// there are several.
+static LogicalResult verifyRows(KernelOp kernel, ContractionScheduleAttr schedule) {
+  auto op = *kernel.getBody().front().getOps<ContractionOpInterface>().begin();
+  ContractionProblem problem(op, {});
+  if (schedule.getPackLhs() && !problem.isMatrix())
+    return kernel.emitOpError() << "has a schedule that packs the left operand, which is not that "
+                                << "of a product of matrices";
+  if (schedule.getFlat() &&
+      (schedule.getPackLhs() || schedule.getVectorLhs() || schedule.getRowStride() != 0))
+    return kernel.emitOpError() << "has a flat schedule that also has pack_lhs, vector_lhs or a "
+                                << "row_stride";
+  return success();
+}
+
 /// What is read where it is has to be in memory.
 static LogicalResult verifyOperands(KernelOp kernel, ContractionScheduleAttr schedule) {
   auto op = *kernel.getBody().front().getOps<ContractionOpInterface>().begin();
@@ -86,7 +101,7 @@ LogicalResult verifyContraction(KernelOp kernel, ContractionScheduleAttr schedul
                                 << "; a block has at least the depth, which must be at least 1, and"
                                 << " at most " << mostPacked << " steps";
   if (failed(verifySteps(kernel, schedule)) || failed(verifyNarrow(kernel, schedule)) ||
-      failed(verifyOperands(kernel, schedule)))
+      failed(verifyOperands(kernel, schedule)) || failed(verifyRows(kernel, schedule)))
     return failure();
   if (schedule.getDirectRows() < 0)
     return kernel.emitOpError() << "has a schedule with direct_rows = " << schedule.getDirectRows()

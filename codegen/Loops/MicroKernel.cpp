@@ -1,5 +1,6 @@
 // What a contraction keeps in registers.
 #include "codegen/Loops/MicroKernel.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 
@@ -66,6 +67,9 @@ SmallVector<Value> MicroKernel::start(Value tile, Value isLater) {
 SmallVector<Value> MicroKernel::run(const OperandReader &left, const OperandReader &right,
                                     Value low, Value high, ValueRange accumulators) {
   int64_t leftLanes = kind == Kind::VectorLeft ? lanes : 0;
+  SmallVector<OperandReader> lines;
+  for (Value place : left.rowOffsets)
+    lines.push_back(lineOf(left, place));
   return emitter.loop(low, high, 1, accumulators, [&](Value depth, ValueRange carried) {
     Value leftStart = emitter.multiplyIndex(depth, left.depthStride);
     Value rightStart = emitter.multiplyIndex(depth, right.depthStride);
@@ -75,15 +79,27 @@ SmallVector<Value> MicroKernel::run(const OperandReader &left, const OperandRead
           load(right, rightStart, emitter.index(v * lanes * format.steps), lanes * format.steps));
     if (right.prefetchBytes > 0)
       prefetch(right, rightStart);
-    for (int64_t row = 0; row < rows; ++row) {
-      Value factor = kind == Kind::Dot
-                         ? broadcastPair(left, leftStart, left.rowOffsets[row])
-                         : emitter.splat(load(left, leftStart, left.rowOffsets[row], leftLanes));
+    for (auto [row, line] : llvm::enumerate(lines)) {
+      Value place = line.rowOffsets.front();
+      Value factor = kind == Kind::Dot ? broadcastPair(line, leftStart, place)
+                                       : emitter.splat(load(line, leftStart, place, leftLanes));
       for (int64_t v = 0; v < vectors; ++v)
         sums.push_back(add(factor, columns[v], carried[row * vectors + v]));
     }
     return sums;
   });
+}
+
+/// One row of the left operand. A place that has to be computed is added in front of the loop: in
+/// it, LLVM would add its terms one by one.
+OperandReader MicroKernel::lineOf(const OperandReader &left, Value place) {
+  OperandReader line = left;
+  if (!matchPattern(place, m_Constant())) {
+    line.pointer = emitter.offset(left.pointer, KernelEmitter::storedType(left.dtype), place);
+    place = emitter.index(0);
+  }
+  line.rowOffsets.assign(1, place);
+  return line;
 }
 
 void MicroKernel::drain(ValueRange accumulators, Value tile) {

@@ -71,6 +71,7 @@ private:
   mlir::Value load(const OperandReader &reader, mlir::Value start, mlir::Value place,
                    int64_t count);
   void prefetch(const OperandReader &reader, mlir::Value start);
+  OperandReader lineOf(const OperandReader &left, mlir::Value place);
   mlir::Value broadcastPair(const OperandReader &reader, mlir::Value start, mlir::Value place);
   mlir::Value add(mlir::Value x, mlir::Value y, mlir::Value sum);
   mlir::Value addPairs(mlir::Value x, mlir::Value y, mlir::Value sum);

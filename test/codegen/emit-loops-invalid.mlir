@@ -198,6 +198,28 @@ weft.kernel @k(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32, #we
 
 // -----
 
+// Rows that follow each other line by line are not a fixed distance apart.
+// expected-error@+1 {{has a flat schedule that also has pack_lhs, vector_lhs or a row_stride}}
+weft.kernel @k(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32, #weft.sizes<[1, 2]>>)
+    -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
+    attributes {schedule = #weft.contraction<lanes = 16, rows = 2, columns = 1, depth = 16, row_stride = 8, flat = true>} {
+  %0 = weft.matmul %a, %b : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[1, 2]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
+  weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 2]>>
+}
+
+// -----
+
+// Rows of images are read where they are.
+// expected-error@+1 {{has a schedule that packs the left operand, which is not that of a product of matrices}}
+weft.kernel @k(%x: tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3]>>, %w: tensor<?x?x?x?xf32, #weft.sizes<[4, 5, 3, 6]>>)
+    -> tensor<?x?x?x?xf32, #weft.sizes<[0, 7, 8, 6]>>
+    attributes {schedule = #weft.contraction<lanes = 16, rows = 2, columns = 1, depth = 1, pack_lhs = true, pack_rhs = true>} {
+  %0 = weft.convolution %x, %w strides [1, 1] dilations [1, 1] : tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3]>>, tensor<?x?x?x?xf32, #weft.sizes<[4, 5, 3, 6]>> -> tensor<?x?x?x?xf32, #weft.sizes<[0, 7, 8, 6]>>
+  weft.yield %0 : tensor<?x?x?x?xf32, #weft.sizes<[0, 7, 8, 6]>>
+}
+
+// -----
+
 // What the kernel computes is nowhere to be read.
 // expected-error@+1 {{has a schedule that reads an operand where it is, although the kernel computes it; pack it}}
 weft.kernel @k(%b: tensor<?x?xf32, #weft.sizes<[1, 2]>>) -> tensor<?x?xf32, #weft.sizes<[0, 2]>>

@@ -243,6 +243,32 @@ def test_channels_do_not_depend_on_how_many_there_are(dtype: str) -> None:
         assert_same_bits(together[:, part], F.conv2d(x, w[part], padding=1))
 
 
+@pytest.mark.parametrize("seed", range(24))
+def test_pixels_do_not_depend_on_the_size_of_the_image(seed: int) -> None:
+    """Tiles end with the lines of some images and go on to the next line in others; parts of images
+    have other tiles, and the same values."""
+    generator = np.random.default_rng(seed)
+    images, channels, filters = generator.integers(1, (4, 40, 70))
+    window, stride = generator.integers(1, (4, 3), endpoint=True)
+    height, width = generator.integers(window, window + 34, 2)
+    x = weft.asarray(_floats(images, channels, height, width))
+    w = weft.asarray(_floats(filters, channels, window, window))
+    b = weft.asarray(_floats(filters))
+    layer = weft.jit(lambda x, w, b: weft.relu(F.conv2d(x, w, b, stride=int(stride))))
+    whole = layer(x, w, b)
+    exact = [torch.tensor(to_numpy(value), dtype=torch.float64) for value in (x, w, b)]
+    expected = torch.nn.functional.conv2d(*exact, stride=int(stride)).relu()
+    magnitude = torch.nn.functional.conv2d(*(value.abs() for value in exact), stride=int(stride))
+    bound = (channels * window * window + 1) * UNIT_ROUNDOFF["float32"] * magnitude
+    assert np.all(np.abs(to_numpy(whole) - expected.numpy()) <= bound.numpy())
+    first = stride * generator.integers(0, (height - window) // stride, endpoint=True)
+    part = layer(x[-1:, :, int(first) :, :], w, b)
+    assert_same_bits(whole[-1:, :, int(first) // int(stride) :, :], part)
+    for last in {window, int(generator.integers(window, width, endpoint=True))}:
+        part = layer(x[:, :, :, : int(last)], w, b)
+        assert_same_bits(whole[:, :, :, : (int(last) - int(window)) // int(stride) + 1], part)
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_convolutions_in_half_precision_are_summed_in_float32(dtype: str) -> None:
     x, w = _floats(2, 3, 8, 8, dtype=dtype), _floats(5, 3, 3, 3, dtype=dtype)

@@ -153,6 +153,9 @@ def Weft_ContractionScheduleAttr : Weft_Schedule<"Contraction", "contraction"> {
       then.
     - `narrow`: the copy that `pack_rhs` makes of elements of 16 bits keeps them as they are; they are
       widened where they are read.
+    - `flat`: tiles go on from the end of the innermost row loop to its next line, so that only the
+      last one of a block of rows may be moved back; the distances of a tile's rows are computed then.
+      The left operand is read where it is.
   }];
   let parameters = (ins
     "int64_t":$lanes, "int64_t":$rows, "int64_t":$columns,
@@ -165,7 +168,8 @@ def Weft_ContractionScheduleAttr : Weft_Schedule<"Contraction", "contraction"> {
     DefaultValuedParameter<"int64_t", "0">:$row_stride,
     DefaultValuedParameter<"int64_t", "64">:$direct_rows,
     DefaultValuedParameter<"int64_t", "1">:$steps,
-    DefaultValuedParameter<"bool", "false">:$narrow);
+    DefaultValuedParameter<"bool", "false">:$narrow,
+    DefaultValuedParameter<"bool", "false">:$flat);
 }
 
 def Weft_BlockContractionScheduleAttr : Weft_Schedule<"BlockContraction", "block_contraction"> {
