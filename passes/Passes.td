@@ -186,6 +186,9 @@ def SinkTransposes : Pass<"weft-sink-transposes", "::mlir::ModuleOp"> {
     }
     ```
 
+    They also move behind frames (`weft.pad`), concatenations of tensors that are all transposed in
+    the same way, and repetitions: a broadcast whose new dimensions a reshape puts together.
+
     Reductions stay, as for `weft-sink-reshapes`.
   }];
   let dependentDialects = ["::weft::WeftDialect"];

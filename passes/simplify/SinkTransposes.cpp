@@ -12,6 +12,9 @@
 //
 //   weft.pad(weft.transpose(%x))  becomes  weft.transpose(weft.pad(%x))
 //
+// Behind a weft.concatenate of tensors that are all transposed in the same way, and behind a
+// repetition, which is a weft.broadcast whose dimensions a weft.reshape puts together: upsampling.
+//
 // Sums are not moved: their order is a function of the shape that they were written on.
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "passes/Passes.h"
@@ -92,12 +95,102 @@ struct SinkBehindPad : OpRewritePattern<PadOp> {
   }
 };
 
+struct SinkBehindConcatenate : OpRewritePattern<ConcatenateOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(ConcatenateOp op, PatternRewriter &rewriter) const override {
+    SmallVector<Value> before;
+    SmallVector<int64_t> permutation;
+    for (Value input : op.getInputs()) {
+      auto transpose = input.getDefiningOp<TransposeOp>();
+      if (!transpose || (!before.empty() && transpose.getPermutation() != ArrayRef(permutation)))
+        return failure();
+      permutation.assign(transpose.getPermutation().begin(), transpose.getPermutation().end());
+      before.push_back(transpose.getX());
+    }
+    if (before.empty())
+      return failure();
+    SmallVector<int64_t> shape(permutation.size());
+    for (auto [d, source] : llvm::enumerate(permutation))
+      shape[source] = op.getType().getDimSize(d);
+    Value joined = ConcatenateOp::create(rewriter, op.getLoc(), withShape(op.getType(), shape),
+                                         before, permutation[op.getAxis()]);
+    rewriter.replaceOpWithNewOp<TransposeOp>(op, op.getType(), joined, permutation);
+    return success();
+  }
+};
+
+/// The places in `shape` of each of `parts`, which are consecutive sizes each that `shape` has the
+/// product of; nothing if it goes across two of them.
+std::optional<SmallVector<SmallVector<int64_t>>> placesOfParts(ArrayRef<SmallVector<int64_t>> parts,
+                                                               ArrayRef<int64_t> shape) {
+  SmallVector<SmallVector<int64_t>> places;
+  int64_t next = 0, rank = static_cast<int64_t>(shape.size());
+  for (const SmallVector<int64_t> &part : parts) {
+    std::optional<int64_t> size = productOf(part);
+    if (!size || *size <= 0)
+      return std::nullopt;
+    places.emplace_back();
+    int64_t product = 1;
+    while (next < rank && (product < *size || (places.back().empty() && shape[next] == 1))) {
+      product *= shape[next];
+      places.back().push_back(next++);
+    }
+    if (product != *size)
+      return std::nullopt;
+  }
+  for (; next < rank; ++next)
+    places.back().push_back(next);
+  return places;
+}
+
+struct SinkBehindRepeat : OpRewritePattern<ReshapeOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(ReshapeOp op, PatternRewriter &rewriter) const override {
+    auto broadcast = op.getX().getDefiningOp<BroadcastOp>();
+    auto transpose = broadcast && broadcast->hasOneUse()
+                         ? broadcast.getX().getDefiningOp<TransposeOp>()
+                         : TransposeOp();
+    if (!transpose || broadcast.getDimensions().empty() || broadcast.getDimensions()[0] != 0)
+      return failure();
+    // A part is a dimension that is repeated and the new ones behind it.
+    ArrayRef<int64_t> repeated = broadcast.getType().getShape(), shape = op.getType().getShape();
+    SmallVector<int64_t> starts(broadcast.getDimensions());
+    starts.push_back(repeated.size());
+    SmallVector<SmallVector<int64_t>> parts;
+    for (size_t d = 0; d + 1 < starts.size(); ++d)
+      parts.emplace_back(repeated.slice(starts[d], starts[d + 1] - starts[d]));
+    auto places = placesOfParts(parts, shape);
+    if (!places)
+      return failure();
+    // The same parts in the order before the transpose.
+    ArrayRef<int64_t> order = transpose.getPermutation();
+    SmallVector<int64_t> dimensions, wide, merged, permutation(shape.size());
+    for (int64_t source = 0; source < static_cast<int64_t>(order.size()); ++source) {
+      int64_t part = llvm::find(order, source) - order.begin();
+      dimensions.push_back(wide.size());
+      llvm::append_range(wide, parts[part]);
+      for (int64_t place : (*places)[part]) {
+        permutation[place] = merged.size();
+        merged.push_back(shape[place]);
+      }
+    }
+    Value copy = BroadcastOp::create(rewriter, broadcast.getLoc(), withShape(op.getType(), wide),
+                                     transpose.getX(), dimensions);
+    copy = ReshapeOp::create(rewriter, op.getLoc(), withShape(op.getType(), merged), copy);
+    rewriter.replaceOpWithNewOp<TransposeOp>(op, op.getType(), copy, permutation);
+    return success();
+  }
+};
+
 struct SinkTransposes : impl::SinkTransposesBase<SinkTransposes> {
   using SinkTransposesBase::SinkTransposesBase;
 
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<SinkTranspose, SinkBehindPad>(&getContext());
+    patterns.add<SinkTranspose, SinkBehindPad, SinkBehindConcatenate, SinkBehindRepeat>(
+        &getContext());
     TransposeOp::getCanonicalizationPatterns(patterns, &getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns)))) {
       getOperation().emitError("weft-sink-transposes did not come to an end");

@@ -80,3 +80,52 @@ func.func @pad_of_shared(%x: tensor<2x3xf32>, %v: tensor<f32>) -> (tensor<3x2xf3
   %1 = weft.pad %0, %v low [1, 0] interior [0, 0] : tensor<3x2xf32>, tensor<f32> -> tensor<4x2xf32>
   return %0, %1 : tensor<3x2xf32>, tensor<4x2xf32>
 }
+
+// What is joined in another order is joined in its own.
+// CHECK-LABEL: func.func @joined(
+// CHECK-SAME: %[[X:.*]]: tensor<2x5x5x3xf32>, %[[Y:.*]]: tensor<2x5x5x4xf32>
+// CHECK-NEXT: %[[BOTH:.*]] = weft.concatenate %[[X]], %[[Y]] axis 3
+// CHECK-NEXT: weft.transpose %[[BOTH]] [0, 3, 1, 2] : tensor<2x5x5x7xf32> -> tensor<2x7x5x5xf32>
+func.func @joined(%x: tensor<2x5x5x3xf32>, %y: tensor<2x5x5x4xf32>) -> tensor<2x7x5x5xf32> {
+  %0 = weft.transpose %x [0, 3, 1, 2] : tensor<2x5x5x3xf32> -> tensor<2x3x5x5xf32>
+  %1 = weft.transpose %y [0, 3, 1, 2] : tensor<2x5x5x4xf32> -> tensor<2x4x5x5xf32>
+  %2 = weft.concatenate %0, %1 axis 1 : tensor<2x3x5x5xf32>, tensor<2x4x5x5xf32> -> tensor<2x7x5x5xf32>
+  return %2 : tensor<2x7x5x5xf32>
+}
+
+// One of them is there in the result's order.
+// CHECK-LABEL: func.func @joined_to_another(
+// CHECK: weft.transpose
+// CHECK-NEXT: weft.concatenate
+// CHECK-NEXT: return
+func.func @joined_to_another(%x: tensor<2x5x5x3xf32>, %y: tensor<2x4x5x5xf32>) -> tensor<2x7x5x5xf32> {
+  %0 = weft.transpose %x [0, 3, 1, 2] : tensor<2x5x5x3xf32> -> tensor<2x3x5x5xf32>
+  %1 = weft.concatenate %0, %y axis 1 : tensor<2x3x5x5xf32>, tensor<2x4x5x5xf32> -> tensor<2x7x5x5xf32>
+  return %1 : tensor<2x7x5x5xf32>
+}
+
+// Upsampling: each pixel of an image twice in both directions.
+// CHECK-LABEL: func.func @doubled(
+// CHECK-SAME: %[[X:.*]]: tensor<1x5x6x3xf32>
+// CHECK-NEXT: %[[WIDE:.*]] = weft.broadcast %[[X]] [0, 1, 3, 5] : tensor<1x5x6x3xf32> -> tensor<1x5x2x6x2x3xf32>
+// CHECK-NEXT: %[[Y:.*]] = weft.reshape %[[WIDE]] : tensor<1x5x2x6x2x3xf32> -> tensor<1x10x12x3xf32>
+// CHECK-NEXT: weft.transpose %[[Y]] [0, 3, 1, 2] : tensor<1x10x12x3xf32> -> tensor<1x3x10x12xf32>
+func.func @doubled(%x: tensor<1x5x6x3xf32>) -> tensor<1x3x10x12xf32> {
+  %0 = weft.transpose %x [0, 3, 1, 2] : tensor<1x5x6x3xf32> -> tensor<1x3x5x6xf32>
+  %1 = weft.broadcast %0 [0, 1, 2, 4] : tensor<1x3x5x6xf32> -> tensor<1x3x5x2x6x2xf32>
+  %2 = weft.reshape %1 : tensor<1x3x5x2x6x2xf32> -> tensor<1x3x10x12xf32>
+  return %2 : tensor<1x3x10x12xf32>
+}
+
+// A reshape that puts dimensions together that the transpose has moved apart stays.
+// CHECK-LABEL: func.func @flattened(
+// CHECK: weft.transpose
+// CHECK-NEXT: weft.broadcast
+// CHECK-NEXT: weft.reshape
+// CHECK-NEXT: return
+func.func @flattened(%x: tensor<5x3xf32>) -> tensor<3x10xf32> {
+  %0 = weft.transpose %x [1, 0] : tensor<5x3xf32> -> tensor<3x5xf32>
+  %1 = weft.broadcast %0 [0, 2] : tensor<3x5xf32> -> tensor<3x2x5xf32>
+  %2 = weft.reshape %1 : tensor<3x2x5xf32> -> tensor<3x10xf32>
+  return %2 : tensor<3x10xf32>
+}

@@ -361,3 +361,40 @@ def test_slices_are_views_and_steps_with_tensors_are_copies() -> None:
     y = x
     y[0] = 0.0
     assert_same_bits(x[0], np.zeros(3, np.float32))
+
+
+@seed(60)
+@hypothesis_settings
+@given(st.data(), st.integers(2, 4), st.integers(1, 3))
+def test_permuted_tensors_that_are_repeated_joined_and_framed(
+    data: st.DataObject, rank: int, count: int
+) -> None:
+    """What compilers move past each other: the order of dimensions, upsampling, joining, frames."""
+    order, back = (data.draw(st.permutations(range(rank))) for _ in range(2))
+    axis, times = data.draw(st.integers(0, rank - 1)), data.draw(st.integers(1, 3))
+    shape = data.draw(st.lists(st.integers(0, 5), min_size=rank, max_size=rank))
+    repeated = data.draw(st.lists(st.integers(0, count - 1), max_size=count, unique=True))
+    frame = data.draw(st.lists(st.integers(0, 2), min_size=rank, max_size=rank))
+    arrays = []
+    for number in range(count):
+        sizes = list(shape)
+        if number in repeated:
+            sizes[order[axis]] = data.draw(st.integers(0, 3))
+        arrays.append(_counting(tuple(sizes)) + 1000 * number)
+
+    def moved(*tensors: object) -> object:
+        library = np if isinstance(tensors[0], np.ndarray) else weft
+        parts = []
+        for number, tensor in enumerate(tensors):
+            part = library.permute_dims(tensor, tuple(order))
+            if number in repeated:
+                before, size, after = part.shape[:axis], part.shape[axis], part.shape[axis + 1 :]
+                part = library.reshape(part, (*before, size, 1, *after))
+                part = library.broadcast_to(part, (*before, size, times, *after))
+                part = library.reshape(part, (*before, size * times, *after))
+            parts.append(part)
+        joined = library.concat(parts, axis=axis)
+        framed = library.pad(joined, [(size, size) for size in frame])
+        return library.permute_dims(framed, tuple(back))
+
+    _check(moved, *arrays)
