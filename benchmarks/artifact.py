@@ -1,4 +1,5 @@
-"""The network of the training benchmark as a program of its own: its size, start, memory, speed.
+"""The network of the training benchmark as a program of its own: its size, start, memory, speed;
+the speed of two larger models.
 
 Weft's is a C program linked with the object file; ONNX Runtime's is its library with a model file,
 run from Python, of which the interpreter and NumPy are not counted.
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import peers
-from harness import WEFT, Case
+from harness import WEFT, Bar, Case
 from network import pytorch_style_model
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 ONE_IMAGE = np.zeros((1, 1, 28, 28), np.float32)
 OPERATIONS = 2 * (9 * 32 * 26**2 + 9 * 32 * 64 * 24**2 + 64 * 12**2 * 128 + 128 * 10)
 """Floating-point operations for an image."""
+MODELS = ("ResNet-50", "MobileNetV2")
+LEAST_RATIO = 1.1
+"""What is asked: of the time of ONNX Runtime to that of Weft."""
 COMPILER = "/usr/lib/llvm-22/bin/clang"
 MAIN = """
 #include "network.h"
@@ -118,35 +122,67 @@ def _onnx_classify(model: bytes, images: np.ndarray) -> Callable[[], list[np.nda
 
 
 def _compiled_classify(
-    network: nn.Module, images: np.ndarray, scores: np.ndarray
+    program: weft.Exported, images: np.ndarray, scores: np.ndarray
 ) -> Callable[[], int]:
-    """Calls the network in a shared library, as a program in C does."""
+    """Calls the program in a shared library, as a program in C does."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "libnetwork.so"
-        _exported(network).compile_object(path, emit="shared")
+        program.compile_object(path, emit="shared")
         library = ctypes.CDLL(str(path))
     library.network_run.argtypes = [ctypes.c_int64, *[ctypes.c_void_p] * 3]
     arguments = (len(images), images.ctypes.data, scores.ctypes.data, None)
+    if library.network_run(*arguments) != 0:
+        raise RuntimeError("the compiled network refuses the images")
     return lambda: library.network_run(*arguments)
 
 
+def _case(name: str, contenders: dict[str, Callable[[], object]], operations: float = 0.0) -> Case:
+    bar = Bar(f">= {LEAST_RATIO} of ONNX Runtime", 1 / LEAST_RATIO, ("onnxruntime",))
+    return Case(name, contenders, bar, operations)
+
+
 def cases() -> Iterator[Case]:
+    yield from _network_cases()
+    for name in MODELS:
+        yield _model_case(name)
+
+
+def _model_case(name: str) -> Case:
+    """A model of examples/models. Raises AssertionError if the scores differ."""
+    import models
+    import weft
+    from functions import compare, onnx_calls
+
+    model, calls, weights = models.MODELS[name], {}, None
+    if torch := peers.torch():
+        torch.set_num_threads(1)
+        module, inputs = models.torch_model(model)
+        weights, calls = models.weights_of(module), onnx_calls(module, inputs)
+    network, (tensor,) = models.weft_model(model, weights)
+    program = weft.export(network, weft.spec(("n", *tensor.shape[1:])))
+    images, scores = np.array(tensor), np.empty((1, 1000), np.float32)
+    contenders = {WEFT: _compiled_classify(program, images, scores)}
+    if "onnxruntime" in calls:
+        contenders["onnxruntime"] = calls["onnxruntime"]
+        compare(name, scores, calls["onnxruntime"](), models.TOLERANCE)
+    return _case(f"{name} compiled ahead of time, one image", contenders)
+
+
+def _network_cases() -> Iterator[Case]:
     """The scores of one image, and of a batch."""
     network = _network()
     weights = [np.asarray(weight) for weight in network.parameters()]
     for batch in (1, 64):
         images = np.random.default_rng(1).random((batch, 1, 28, 28), np.float32)
         scores = np.empty((batch, 10), np.float32)
-        contenders = {WEFT: _compiled_classify(network, images, scores)}
-        if contenders[WEFT]() != 0:
-            raise RuntimeError("the compiled network refuses the images")
+        contenders = {WEFT: _compiled_classify(_exported(network), images, scores)}
         if peers.available("onnxruntime"):
             classify = _onnx_classify(onnx_model(weights), images)
             np.testing.assert_allclose(classify()[0], scores, rtol=1e-3, atol=1e-4)
             contenders["onnxruntime"] = classify
         count = "one image" if batch == 1 else f"{batch} images"
         name = f"CNN compiled ahead of time, {count}"
-        yield Case(name, contenders, operations=batch * OPERATIONS)
+        yield _case(name, contenders, batch * OPERATIONS)
 
 
 def program_bytes(framework: str) -> float:

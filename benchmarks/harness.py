@@ -40,7 +40,7 @@ class Case:
 
 @dataclass
 class Row:
-    """The samples of a case: seconds of a call, or bytes."""
+    """The samples of a case: seconds of a call, bytes, or kernels."""
 
     name: str
     samples: dict[str, list[float]]
@@ -49,12 +49,20 @@ class Row:
     unit: str = "s"
     threads: int = 0
     notes: list[str] = field(default_factory=list)
+    group: str = ""
 
     def minima(self) -> dict[str, float]:
         return {name: min(values) for name, values in self.samples.items()}
 
     def medians(self) -> dict[str, float]:
         return {name: statistics.median(values) for name, values in self.samples.items()}
+
+    def ratio(self) -> float | None:
+        """The least of the peers (those of the bar, if it names some) to Weft; None without any."""
+        minima = self.minima()
+        peers = (self.bar.peers if self.bar else ()) or tuple(minima)
+        others = [minima[peer] for peer in peers if peer in minima and peer != WEFT]
+        return min(others) / minima[WEFT] if others else None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

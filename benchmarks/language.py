@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -17,9 +19,9 @@ from examples.models import gpt2
 SEQUENCES, LENGTH, VOCABULARY, WIDTH, HEADS = 8, 128, 1024, 256, 4
 
 
-def training(layers: int) -> Training:
-    """GPT-2 with that many layers of 256, without dropout, so that all losses can be compared."""
-    build = functools.partial(
+def builder(layers: int) -> Callable[[ModuleType], Any]:
+    """What builds GPT-2 with that many layers of 256, without dropout: all losses are equal."""
+    return functools.partial(
         gpt2.build,
         vocabulary=VOCABULARY,
         positions=LENGTH,
@@ -28,6 +30,11 @@ def training(layers: int) -> Training:
         layers=layers,
         dropout=0.0,
     )
+
+
+def training(layers: int) -> Training:
+    """The training of that model."""
+    build = builder(layers)
 
     def state() -> dict[str, np.ndarray]:
         import weft

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import lengths
+import machine
 import peers
+import picture
 import schedules
 from harness import Row
 from processes import FOLDER, PROBES, MeasurementError, measured_rows, probed_row
-from report import comparison, table, verdict
+from report import comparison, means, table, verdict
 from rich.console import Console
 
 CASES = {
@@ -34,11 +35,11 @@ CASES = {
     "updates": "both",
     "training": "all",
     "models": "both",
+    "bfloat16": "both",
     "artifact": "one",
 }
 """Groups of cases; with one thread, with all, or both."""
 GROUPS = tuple(dict.fromkeys((*CASES, *PROBES)))
-MACHINE_CORES = len(os.sched_getaffinity(0))
 
 
 def _arguments() -> argparse.Namespace:
@@ -76,6 +77,12 @@ def _arguments() -> argparse.Namespace:
         help="print Weft beside itself in such a file, corrected by what the peers changed",
     )
     add(
+        "--picture",
+        metavar="FILE",
+        type=Path,
+        help="draw the best peer beside Weft there; the suffix is the format: .svg, .png, .pdf",
+    )
+    add(
         "--profile",
         action="store_true",
         help="print the kernels of the training step, and measure nothing",
@@ -103,9 +110,8 @@ def _check(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> No
             parser.error(f"--{option}: has to be at least 1, not {value}")
     if arguments.compare:
         try:
-            arguments.compare = [
-                Row.from_json(row) for row in json.loads(arguments.compare.read_text())
-            ]
+            samples = json.loads(arguments.compare.read_text())["rows"]
+            arguments.compare = [Row.from_json(row) for row in samples]
         except (OSError, ValueError, TypeError, KeyError) as error:
             parser.error(f"--compare: no samples of another run: {error}")
 
@@ -113,7 +119,7 @@ def _check(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> No
 def _thread_counts(group: str, chosen: int | None) -> list[int]:
     if chosen:
         return [chosen]
-    counts = {"one": [1], "both": [1, MACHINE_CORES], "all": [MACHINE_CORES]}
+    counts = {"one": [1], "both": [1, machine.CORES], "all": [machine.CORES]}
     return sorted(set(counts[CASES.get(group, "all")]))
 
 
@@ -121,7 +127,7 @@ def _rows(group: str, rounds: int, threads: int) -> Iterator[Row]:
     if group in CASES:
         yield from measured_rows(group, rounds, threads)
     for probe in PROBES.get(group, ()):
-        yield probed_row(probe, max(1, rounds // 3), threads)
+        yield replace(probed_row(probe, max(1, rounds // 3), threads), group=group)
 
 
 def _measure_all(arguments: argparse.Namespace, console: Console) -> tuple[list[Row], bool]:
@@ -139,13 +145,6 @@ def _measure_all(arguments: argparse.Namespace, console: Console) -> tuple[list[
     return rows, complete
 
 
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
-
-
 def main() -> int:
     arguments = _arguments()
     if arguments.profile:
@@ -156,17 +155,25 @@ def main() -> int:
         return 0 if lengths.run(console, arguments.lengths) else 1
     if arguments.schedules:
         return 0 if schedules.run(console, arguments.threads or 1) else 1
-    console.print(f"{_processor()}, {MACHINE_CORES} cores, load {os.getloadavg()[0]:.1f}")
+    if arguments.picture and not peers.installed("matplotlib"):
+        console.print("--picture needs the package matplotlib, which is not installed")
+        return 1
+    facts = machine.record()
+    console.print(machine.line(facts))
     for line in peers.missing():
         console.print(line)
     rows, complete = _measure_all(arguments, console)
     console.print(table(rows))
+    console.print(means(rows))
     outcomes = [verdict(row) for row in rows]
     console.print(f"bars: {outcomes.count('pass')} passed, {outcomes.count('miss')} missed")
     if arguments.compare:
         console.print(comparison(rows, arguments.compare))
     if arguments.json:
-        arguments.json.write_text(json.dumps([row.to_json() for row in rows], indent=1) + "\n")
+        samples = {"machine": facts, "rows": [row.to_json() for row in rows]}
+        arguments.json.write_text(json.dumps(samples, indent=1) + "\n")
+    if arguments.picture:
+        picture.draw(rows, arguments.picture, machine.line(facts))
     return 0 if complete else 1
 
 

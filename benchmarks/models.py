@@ -47,17 +47,18 @@ def _numbers(*shape: int) -> Callable[[np.random.Generator], list[np.ndarray]]:
     return lambda generator: [generator.standard_normal(shape, np.float32)]
 
 
-def _tokens(vocabulary: int, length: int) -> Callable[[np.random.Generator], list[np.ndarray]]:
+def tokens(vocabulary: int, length: int) -> Callable[[np.random.Generator], list[np.ndarray]]:
+    """A text of random tokens."""
     return lambda generator: [generator.integers(0, vocabulary, (1, length))]
 
 
 def _text_and_segments(generator: np.random.Generator) -> list[np.ndarray]:
     segments = np.repeat(np.arange(2), 64)[None]
-    return [*_tokens(30522, 128)(generator), segments]
+    return [*tokens(30522, 128)(generator), segments]
 
 
 def _token_and_past(generator: np.random.Generator) -> list[np.ndarray]:
-    return [*_tokens(32000, 1)(generator), *_numbers(12, 2, 1, 12, PAST, 64)(generator)]
+    return [*tokens(32000, 1)(generator), *_numbers(12, 2, 1, 12, PAST, 64)(generator)]
 
 
 MODELS = {
@@ -65,9 +66,9 @@ MODELS = {
     "ResNet-50": Model(resnet.build, _numbers(1, 3, 224, 224)),
     "MobileNetV2": Model(mobilenet.build, _numbers(1, 3, 224, 224)),
     "BERT-base, 128 tokens": Model(bert.build, _text_and_segments),
-    "GPT-2 small, 64 tokens": Model(gpt2.build, _tokens(50257, 64)),
+    "GPT-2 small, 64 tokens": Model(gpt2.build, tokens(50257, 64)),
     "ViT-B/16": Model(vit.build, _numbers(1, 3, 224, 224)),
-    "LLaMA 110M, 64 tokens": Model(llama.build, _tokens(32000, 64)),
+    "LLaMA 110M, 64 tokens": Model(llama.build, tokens(32000, 64)),
     f"LLaMA 110M, a token after {PAST}": Model(llama.build, _token_and_past),
     "LSTM, 2 layers, 50 steps": Model(lstm.build, _numbers(1, 50, 256), "torch nn.LSTM"),
     "U-Net, 128x128": Model(unet.build, _numbers(1, 3, 128, 128)),
@@ -75,24 +76,29 @@ MODELS = {
 
 
 def weft_model(model: Model, weights: dict | None = None) -> tuple[Any, list[Any]]:
-    """The compiled model, which has the weights that are given, and its inputs."""
+    """The module, which has the weights that are given, and its inputs."""
     module = model.build(weft).eval()
     if weights is not None:
         module.load_state_dict({name: weft.asarray(value) for name, value in weights.items()})
+    return module, [weft.asarray(array) for array in _inputs(model)]
+
+
+def weft_call(module: Any) -> Callable[..., Any]:
+    """The compiled function of a module, which records nothing for gradients."""
 
     @weft.jit
     def call(*args):
         with weft.no_grad():
             return module(*args)
 
-    return call, [weft.asarray(array) for array in _inputs(model)]
+    return call
 
 
 def _inputs(model: Model) -> list[np.ndarray]:
     return model.inputs(np.random.default_rng(0))
 
 
-def _call(module: Any, tensors: list[Any]) -> Callable[[], Any]:
+def torch_call(module: Any, tensors: list[Any]) -> Callable[[], Any]:
     """A call of a PyTorch module that records nothing for gradients."""
 
     def call():
@@ -105,15 +111,15 @@ def _call(module: Any, tensors: list[Any]) -> Callable[[], Any]:
 def _torch_calls(module: Any, inputs: list[np.ndarray]) -> dict[str, Callable[[], Any]]:
     torch = peers.torch()
     tensors = [torch.from_numpy(array) for array in inputs]
-    calls = {"torch": _call(module, tensors)}
+    calls = {"torch": torch_call(module, tensors)}
     if tensors[0].ndim == 4:
         layout = torch.channels_last
         module = copy.deepcopy(module).to(memory_format=layout)
         tensors = [tensors[0].to(memory_format=layout)]
-        calls["torch channels_last"] = _call(module, tensors)
+        calls["torch channels_last"] = torch_call(module, tensors)
     if peers.torch_compiles():
         torch.compiler.reset()  # Each model is compiled as the first one of a process.
-        calls["torch.compile"] = _call(torch.compile(module), tensors)
+        calls["torch.compile"] = torch_call(torch.compile(module), tensors)
     return calls
 
 
@@ -130,7 +136,7 @@ def _torch_lstm(module: Any, inputs: list[np.ndarray]) -> Callable[[], Any]:
         for kind in ("weight", "bias")
     }
     own.load_state_dict(weights)
-    return _call(own.eval(), [torch.from_numpy(array) for array in inputs])
+    return torch_call(own.eval(), [torch.from_numpy(array) for array in inputs])
 
 
 def _settle(module: Any, inputs: list[np.ndarray]) -> None:
@@ -151,18 +157,30 @@ def _first(result: Any) -> Any:
     return result[0] if isinstance(result, tuple) else result
 
 
+def torch_model(model: Model) -> tuple[Any, list[np.ndarray]]:
+    """PyTorch's module, its normalizations as if trained, and its inputs."""
+    peers.torch().manual_seed(0)
+    module, inputs = model.build(peers.torch()).eval(), _inputs(model)
+    _settle(module, inputs)
+    return module, inputs
+
+
+def weights_of(module: Any) -> dict[str, np.ndarray]:
+    """Those of a PyTorch module."""
+    return {name: value.numpy() for name, value in module.state_dict().items()}
+
+
 def case_of(name: str) -> Case:
     """A model beside those peers that are installed. Raises AssertionError if results differ."""
     model, weights, contenders = MODELS[name], None, {}
-    if torch := peers.torch():
-        torch.manual_seed(0)
-        module, inputs = model.build(torch).eval(), _inputs(model)
-        _settle(module, inputs)
-        weights = {name: value.numpy() for name, value in module.state_dict().items()}
+    if peers.torch():
+        module, inputs = torch_model(model)
+        weights = weights_of(module)
         contenders = _torch_calls(module, inputs) | onnx_calls(module, inputs)
         if model.twin:
             contenders[model.twin] = _torch_lstm(module, inputs)
-    compiled, tensors = weft_model(model, weights)
+    module, tensors = weft_model(model, weights)
+    compiled = weft_call(module)
     for peer, call in contenders.items():
         compare(f"{name}: {peer}", _first(compiled(*tensors)), _first(call()), TOLERANCE)
     bar = Bar(f">= {LEAST_RATIO} of the best peer", 1 / LEAST_RATIO, tuple(contenders))
@@ -177,5 +195,5 @@ def cases() -> Iterator[Case]:
 
 def weft_profile(name: str) -> str:
     """The kernels of a model and their times."""
-    compiled, tensors = weft_model(MODELS[name])
-    return str(compiled.profile(*tensors))
+    module, tensors = weft_model(MODELS[name])
+    return str(weft_call(module).profile(*tensors))

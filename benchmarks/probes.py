@@ -1,6 +1,7 @@
 """Figures that need a process of their own: imports, first results, peak memory.
 
-Run as ``probes.py PROBE FRAMEWORK``; prints one number, in seconds or bytes.
+Run as ``probes.py PROBE FRAMEWORK [PROGRAM]``; prints one number: seconds, bytes or kernels. The
+program is one of programs.py.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from artifact import program_bytes, program_peak_bytes, program_start_seconds
 
 MODULES = {"weft": "weft", "torch": "torch", "torch.compile": "torch", "jax": "jax.numpy"}
 LOOP_STEPS = 50
+FIRST_BATCH, NEW_BATCH, LATER_CALLS = 2, 3, 5
 
 
 def import_seconds(framework: str) -> float:
@@ -44,14 +46,52 @@ def first_matmul(framework: str) -> float:
     return _first_eager(framework, lambda x, y: x @ y)
 
 
-def first_step_seconds(framework: str) -> float:
-    """Tracing, compiling and running the first training step."""
-    import network
-
-    step = network.steps()[framework]()
+def _seconds(call: Callable[[], object]) -> float:
     start = time.perf_counter()
-    step()
+    call()
     return time.perf_counter() - start
+
+
+def _kernels(call: Callable[[], object]) -> float:
+    """How many kernels Weft compiles in the call; none that come from the disk cache."""
+    import weft
+
+    before = weft.stats()["kernels_compiled"]
+    call()
+    return weft.stats()["kernels_compiled"] - before
+
+
+def first_call_seconds(framework: str, program: str) -> float:
+    """Tracing, compiling and running a program for the first time."""
+    from programs import PROGRAMS
+
+    return _seconds(PROGRAMS[program](framework))
+
+
+def first_call_kernels(framework: str, program: str) -> float:
+    from programs import PROGRAMS
+
+    return _kernels(PROGRAMS[program](framework))
+
+
+def _new_batch(framework: str, program: str) -> Callable[[], object]:
+    """The first call with another batch size of a model that has been called with one."""
+    from programs import of_batch
+
+    call_of = of_batch(program, framework)
+    call_of(FIRST_BATCH)()
+    return call_of(NEW_BATCH)
+
+
+def new_batch_seconds(framework: str, program: str) -> float:
+    """How much longer that call takes than the quickest of some after it."""
+    call = _new_batch(framework, program)
+    first = _seconds(call)
+    return first - min(_seconds(call) for _ in range(LATER_CALLS))
+
+
+def new_batch_kernels(framework: str, program: str) -> float:
+    return _kernels(_new_batch(framework, program))
 
 
 def _memory(field: str) -> int:
@@ -88,7 +128,10 @@ PROBES = {
         import_seconds,
         first_add,
         first_matmul,
-        first_step_seconds,
+        first_call_seconds,
+        first_call_kernels,
+        new_batch_seconds,
+        new_batch_kernels,
         peak_bytes,
         loop_bytes,
         program_bytes,
@@ -98,4 +141,4 @@ PROBES = {
 }
 
 if __name__ == "__main__":
-    print(PROBES[sys.argv[1]](sys.argv[2]))
+    print(PROBES[sys.argv[1]](*sys.argv[2:]))

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from harness import WEFT, Row
 from rich.markup import escape
 from rich.table import Table
 
+KERNELS = "kernels"
+"""The unit of rows that count."""
+OPERATIONS = ("matmul", "elementwise", "movement", "attention", "convolution")
+MEANS = {"operations": (OPERATIONS, 1.2), "models": (("models",), 1.15)}
+"""Groups taken together, and the least geometric mean of the best peer to Weft that is asked."""
+
 
 def _quantity(value: float, unit: str) -> str:
     if unit == "B":
         return f"{value / 2**20:.1f} MiB"
+    if unit != "s":
+        return f"{value:g} {unit}"
     factor, name = next(
         (scale for scale in ((1.0, "s"), (1e-3, "ms")) if value >= scale[0]), (1e-6, "us")
     )
@@ -77,7 +85,7 @@ def comparison(rows: Iterable[Row], former: Iterable[Row]) -> Table:
     earlier = {(row.name, row.threads): row for row in former}
     for row in rows:
         before = earlier.get((row.name, row.threads))
-        if before is None or before.unit != row.unit:
+        if before is None or before.unit != row.unit or row.unit == KERNELS:
             continue
         then, now = before.minima()[WEFT], row.minima()[WEFT]
         factor = drift(row, before)
@@ -92,4 +100,31 @@ def comparison(rows: Iterable[Row], former: Iterable[Row]) -> Table:
             f"{factor:.2f}" if factor else "",
             f"[{colour}]{corrected:.2f}[/]",
         )
+    return result
+
+
+def _ratios(rows: Iterable[Row], groups: Sequence[str], threads: int) -> list[float]:
+    """The best peer to Weft, of the times of some groups."""
+    times = (row for row in rows if row.unit == "s" and row.threads == threads)
+    return [ratio for row in times if row.group in groups and (ratio := row.ratio()) is not None]
+
+
+def means(rows: Sequence[Row]) -> Table:
+    """The geometric means of the groups, and of those taken together that have a bar."""
+    result = Table(title="the best peer / weft, geometric means of times", title_justify="left")
+    result.add_column("group", no_wrap=True)
+    for label in ("threads", "cases", "mean", "least"):
+        result.add_column(label, justify="right", no_wrap=True)
+    result.add_column("bar", no_wrap=True)
+    sets = {group: ((group,), None) for group in dict.fromkeys(row.group for row in rows)} | MEANS
+    for name, (groups, limit) in sets.items():
+        for threads in sorted({row.threads for row in rows}):
+            ratios = _ratios(rows, groups, threads)
+            if not ratios:
+                continue
+            mean = math.prod(ratio ** (1 / len(ratios)) for ratio in ratios)
+            outcome = "[green]pass[/]" if limit and mean >= limit else "[red]miss[/]"
+            bar = f">= {limit}: {outcome}" if limit else ""
+            numbers = (str(threads), str(len(ratios)), f"{mean:.2f}", f"{min(ratios):.2f}")
+            result.add_row(name, *numbers, bar)
     return result

@@ -36,6 +36,9 @@ public:
   /// What assembly is called on it, as a level of the IR: "asm" or "ptx".
   virtual llvm::StringRef assemblyName() const = 0;
 
+  /// True if kernels read operands at any address that suits an element; else only where buffers
+  /// begin.
+  virtual bool readsAnywhere() const = 0;
   /// How a kernel of `kind` runs, one launch of it being `launch`, which may be null.
   virtual ScheduleAttrInterface choose(const KernelTemplate &kind, KernelOp kernel,
                                        LaunchOp launch) const = 0;

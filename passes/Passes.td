@@ -363,6 +363,8 @@ def Fuse : Pass<"weft-fuse", "::mlir::ModuleOp"> {
 
     Composites must be decomposed and reductions split before; all sizes are known.
   }];
+  let options = [Option<"readsParts", "reads-parts", "bool", "true",
+                        "Leave slices of arguments that are runs of memory to the kernels' readers">];
   let dependentDialects = ["::weft::WeftDialect"];
 }
 

@@ -54,6 +54,7 @@ public:
   const std::string &name() const override { return targetName; }
   std::string key() const override { return triple + "/" + processor + "/" + features; }
   llvm::StringRef assemblyName() const override { return "asm"; }
+  bool readsAnywhere() const override { return true; }
   ScheduleAttrInterface choose(const KernelTemplate &kind, KernelOp kernel,
                                LaunchOp launch) const override;
   llvm::LogicalResult emit(const KernelTemplate &kind, KernelOp kernel,

@@ -60,6 +60,8 @@ void EntryEmitter::findPlaces() {
       addConstant(constant);
     else if (auto launch = dyn_cast<LaunchOp>(op))
       placeResults(launch);
+    else if (std::optional<int64_t> start = partStart(op))
+      placePart(op, *start);
   }
 }
 
@@ -79,6 +81,12 @@ void EntryEmitter::placeResults(LaunchOp launch) {
   for (auto [output, offset] : llvm::zip_equal(launch.getOutputs(), offsets))
     if (offset >= 0)
       places[output] = {Place::Kind::Arena, offset};
+}
+
+void EntryEmitter::placePart(Operation &op, int64_t start) {
+  Place place = places.at(values.of(op.getOperand(0)));
+  place.start += start;
+  places[op.getResult(0)] = place;
 }
 
 void EntryEmitter::addConstant(ConstantOp constant) {
@@ -318,7 +326,8 @@ Value EntryEmitter::pointerTo(Frame &frame, Value value) {
   Place place = places.at(values.of(value));
   switch (place.kind) {
   case Place::Kind::Buffer:
-    return frame.buffers[place.index];
+    return place.start == 0 ? frame.buffers[place.index]
+                            : byteAddress(frame.buffers[place.index], constant(place.start));
   case Place::Kind::Constant:
     return addressOf("weft.constant_" + std::to_string(place.index));
   case Place::Kind::Weight:

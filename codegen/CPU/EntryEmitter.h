@@ -36,6 +36,7 @@ private:
   struct Place {
     enum class Kind { Buffer, Constant, Weight, Arena } kind;
     int64_t index = 0; ///< of a buffer, constant or slot; bytes from the start of weights or arena
+    int64_t start = 0; ///< bytes from there: of a part of an argument
   };
   /// What functions with launches share while they are emitted.
   struct Frame;
@@ -43,6 +44,7 @@ private:
   void findPlaces();
   void placeOutputs();
   void placeResults(LaunchOp launch);
+  void placePart(mlir::Operation &op, int64_t start);
   void addConstant(ConstantOp constant);
 
   void emitMeasure();

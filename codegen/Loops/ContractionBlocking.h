@@ -30,12 +30,12 @@ inline int64_t tilesInBlock(ContractionScheduleAttr schedule) {
 
 /// The heights of tiles, the tallest first: a block of rows has tiles of the first that fits.
 /// Packed rows repeat the last one, so that a whole tile can always be read. A matrix that has few
-/// rows has low tiles by its schedule; images are narrow more often.
+/// rows has low tiles by its schedule; images are narrow more often, but not several lines of them.
 inline llvm::SmallVector<int64_t, 3> tileHeights(ContractionScheduleAttr schedule, bool isMatrix) {
   llvm::SmallVector<int64_t, 3> heights{schedule.getRows()};
   if (schedule.getPackLhs())
     return heights;
-  if (lowTile < schedule.getRows() && !isMatrix)
+  if (lowTile < schedule.getRows() && !isMatrix && !schedule.getFlat())
     heights.push_back(lowTile);
   if (schedule.getRows() > 1)
     heights.push_back(1);

@@ -82,11 +82,9 @@ private:
   void setRows() {
     outerRows = sizes.images * sizes.outerRows;
     outerBlocks = std::ceil(outerRows / static_cast<double>(schedule.getOuterRows()));
-    blockRows = static_cast<double>(tilesInBlock(schedule) * schedule.getRows());
     if (schedule.getFlat()) {
       // A block of lines is one line.
       sizes.rows *= outerRows / outerBlocks;
-      blockRows = sizes.rows;
       outerRows = outerBlocks;
     }
     for (int64_t candidate : tileHeights(schedule, problem.isMatrix())) {
@@ -95,7 +93,11 @@ private:
         break;
     }
     tiles = std::ceil(sizes.rows / height);
-    rowBlocks = std::ceil(sizes.rows / blockRows);
+    auto inBlock = static_cast<double>(tilesInBlock(schedule));
+    rowBlocks = schedule.getFlat()
+                    ? 1
+                    : std::ceil(sizes.rows / (inBlock * static_cast<double>(schedule.getRows())));
+    blockRows = schedule.getFlat() ? sizes.rows : inBlock * height;
     rowTasks = sizes.batch * outerBlocks * rowBlocks;
     groups =
         std::min(columnBlocks, std::ceil(static_cast<double>(wantedTasks(schedule)) / rowTasks));

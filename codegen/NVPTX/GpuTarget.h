@@ -38,6 +38,7 @@ public:
   const std::string &name() const override { return targetName; }
   std::string key() const override;
   llvm::StringRef assemblyName() const override { return "ptx"; }
+  bool readsAnywhere() const override { return false; }
   ScheduleAttrInterface choose(const KernelTemplate &kind, KernelOp kernel,
                                LaunchOp launch) const override;
   llvm::LogicalResult emit(const KernelTemplate &kind, KernelOp kernel,

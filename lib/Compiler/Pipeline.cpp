@@ -43,7 +43,7 @@ static void addPhase(OpPassManager &passes, Phase phase, const Target &target,
     addSimplify(passes);
     break;
   case Phase::Fuse:
-    passes.addPass(createFuse());
+    passes.addPass(createFuse({target.readsAnywhere()}));
     passes.addPass(createCollapseDimensions());
     break;
   case Phase::Schedule:

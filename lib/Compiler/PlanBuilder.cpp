@@ -45,6 +45,9 @@ public:
     addOutputs(cast<func::ReturnOp>(body.getTerminator()));
     for (auto constant : body.getOps<ConstantOp>())
       addConstant(constant);
+    for (Operation &op : body)
+      if (std::optional<int64_t> start = partStart(op))
+        addPart(op, *start);
     for (const PlanStep &step : planSteps())
       std::visit([this](const auto &kind) { addStep(kind); }, step);
     return std::move(result);
@@ -71,6 +74,13 @@ private:
       storage = std::move(there);
     }
     result.plan.constants.push_back(std::move(storage));
+  }
+
+  /// A part of an argument.
+  void addPart(Operation &op, int64_t start) {
+    BufferReference place = places.at(values.of(op.getOperand(0)));
+    place.offset += static_cast<uint64_t>(start);
+    places[op.getResult(0)] = place;
   }
 
   /// Results of launches that leave the function are written where they stay.
@@ -145,12 +155,13 @@ private:
     return isInPlace;
   }
 
-  /// True if anything but `launch` reads the storage of `value` at the same time or later.
-  static bool isReadAfter(Value value, LaunchOp launch) {
+  /// True if anything but `launch` reads the storage of `value` at the same time or later; if
+  /// `value` is a part of what is asked for, `launch` must not read it either.
+  static bool isReadAfter(Value value, LaunchOp launch, bool isPart = false) {
     return llvm::any_of(value.getUsers(), [&](Operation *user) {
-      if (auto reshape = dyn_cast<ReshapeOp>(user))
-        return isReadAfter(reshape.getResult(), launch);
-      return user != launch && !user->isBeforeInBlock(launch);
+      if (isa<ReshapeOp>(user) || partStart(*user))
+        return isReadAfter(user->getResult(0), launch, isPart || !isa<ReshapeOp>(user));
+      return user == launch ? isPart : !user->isBeforeInBlock(launch);
     });
   }
 

@@ -231,7 +231,7 @@ private:
 
   void *resolve(const BufferReference &reference) const {
     if (reference.kind != BufferReference::Kind::Arena)
-      return storageOf(reference).data();
+      return static_cast<char *>(storageOf(reference).data()) + reference.offset;
     // A buffer of no bytes may be all that an empty arena holds.
     assert(reference.offset <= plan.arenaBytes);
     return arena ? static_cast<char *>(arena->data()) + reference.offset : nullptr;

@@ -22,7 +22,8 @@ struct BufferReference {
   Kind kind = Kind::Arena;
   /// Which input, output, constant or prepared value; 0 for the arena.
   uint32_t index = 0;
-  /// Bytes from the buffer's start: where in the arena, 0 for the other kinds.
+  /// Bytes from the buffer's start: where in the arena, where a part of an input begins; 0 for the
+  /// other kinds.
   uint64_t offset = 0;
 };
 

@@ -399,7 +399,7 @@ struct Fuse : impl::FuseBase<Fuse> {
         return signalPassFailure();
       if (SmallVector<int64_t> conditions = conditionsOf(body); !conditions.empty())
         function->setAttr("weft.conditions", ShapeAttr::get(&getContext(), conditions));
-      FusionGroups groups(body);
+      FusionGroups groups(body, readsParts);
       for (FusionGroup *group : groups.inOrder())
         Outliner(*group, groups)
             .outline("kernel_" + std::to_string(count++), kernels, body.getTerminator());

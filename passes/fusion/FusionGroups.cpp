@@ -18,14 +18,17 @@ static bool readsMemory(OpOperand &use) {
   return !kind || kind->readsMemory(use);
 }
 
-/// The value whose elements are those of `value`, or repeated in it.
-static Value viewedBy(Value value) {
+Value FusionGroups::viewedBy(Value value) const {
   while (Operation *op = withoutReshapes(value).getDefiningOp()) {
-    if (!isFree(op) || op->getNumOperands() != 1)
+    if (!views.contains(op) && (!isFree(op) || op->getNumOperands() != 1))
       break;
     value = op->getOperand(0);
   }
   return withoutReshapes(value);
+}
+
+bool FusionGroups::isComputed(Operation *op) const {
+  return templateClaiming(op) && !views.contains(op);
 }
 
 /// True if each element of an operand is read once for an element of the result.
@@ -56,13 +59,15 @@ static int64_t instructionsSavedAlone(Operation *op) {
 
 int64_t FusionGroups::costOfElement(Value value) const {
   Operation *op = value.getDefiningOp();
-  bool isComputed = op && templateClaiming(op) && isElementByElement(op);
-  return isComputed && (isFree(op) || value.hasOneUse()) ? costs.at(op) : 1;
+  bool isElement = op && isComputed(op) && isElementByElement(op);
+  return isElement && (isFree(op) || value.hasOneUse()) ? costs.at(op) : 1;
 }
 
-FusionGroups::FusionGroups(Block &block) {
+FusionGroups::FusionGroups(Block &block, bool readsParts) {
+  if (readsParts)
+    views = ArgumentViews(block);
   for (Operation &op : block) {
-    int64_t cost = templateClaiming(&op) ? instructionCount(&op) : 0;
+    int64_t cost = isComputed(&op) ? instructionCount(&op) : 0;
     for (Value operand : op.getOperands())
       cost = std::min(cost + costOfElement(operand), FusionLimits::repeated);
     costs[&op] = cost;
@@ -74,7 +79,7 @@ FusionGroups::FusionGroups(Block &block) {
 }
 
 void FusionGroups::visit(Operation *op) {
-  if (!templateClaiming(op)) {
+  if (!isComputed(op)) {
     FusionGroup &outside = start();
     outside.ops.insert(op);
     groupOf[op] = &outside;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "dialects/Weft/IR/Weft.h"
+#include "passes/fusion/ArgumentViews.h"
 #include "passes/fusion/FusionGroup.h"
 
 namespace weft {
@@ -33,7 +34,8 @@ struct FusionLimits {
 /// over the value.
 class FusionGroups {
 public:
-  explicit FusionGroups(mlir::Block &block);
+  /// `readsParts`: launches read ArgumentViews where they are.
+  FusionGroups(mlir::Block &block, bool readsParts);
 
   /// The kernels, in an order in which they can run.
   llvm::SmallVector<FusionGroup *> inOrder() const;
@@ -42,6 +44,8 @@ public:
 
 private:
   void visit(mlir::Operation *op);
+  /// True if a kernel computes the op.
+  bool isComputed(mlir::Operation *op) const;
   /// About how many instructions it takes to have an element of the value: to compute it from what
   /// is in memory, or to load it if it is, or if several ops read it, which is where kernels end.
   int64_t costOfElement(mlir::Value value) const;
@@ -62,6 +66,10 @@ private:
   void forEachFollower(mlir::Operation *op, llvm::function_ref<bool(FusionGroup *)> visit) const;
   /// The same for those that write over a value.
   void forEachWriter(mlir::Operation *op, llvm::function_ref<bool(FusionGroup *)> visit) const;
+  /// The value whose elements are those of `value`, or repeated in it.
+  mlir::Value viewedBy(mlir::Value value) const;
+
+  ArgumentViews views;
   std::vector<std::unique_ptr<FusionGroup>> groups;
   GroupOrder order;
   llvm::DenseMap<mlir::Operation *, FusionGroup *> groupOf;

@@ -28,7 +28,7 @@ FailureOr<SmallVector<PlanStep>> stepsOf(func::FuncOp function) {
       steps.push_back(LaunchStep{launch, symbols.lookup<KernelOp>(launch.getKernel())});
     } else if (auto prepare = dyn_cast<PrepareOp>(op)) {
       steps.push_back(PrepareStep{prepare});
-    } else if (!isa<ConstantOp, ReshapeOp>(op)) {
+    } else if (!isa<ConstantOp, ReshapeOp>(op) && !partStart(op)) {
       return op.emitOpError() << "is not in a kernel; run weft-fuse first";
     }
   }

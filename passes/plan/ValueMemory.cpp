@@ -28,6 +28,15 @@ Value withoutReshapes(Value value) {
   return value;
 }
 
+std::optional<int64_t> partStart(Operation &op) {
+  auto indexed = dyn_cast<IndexedOpInterface>(op);
+  std::optional<int64_t> start = indexed ? indexed.getRunStart() : std::nullopt;
+  if (!start)
+    return std::nullopt;
+  return *start *
+         std::max<int64_t>(1, getElementTypeOrSelf(op.getResult(0)).getIntOrFloatBitWidth() / 8);
+}
+
 ValueMemory::ValueMemory(Block &body) {
   for (Operation &op : body) {
     if (auto reshape = dyn_cast<ReshapeOp>(op))

@@ -19,6 +19,10 @@ mlir::Value overwrittenOperand(LaunchOp launch);
 /// The value that `value` has the elements of, in another shape.
 mlir::Value withoutReshapes(mlir::Value value);
 
+/// Where the elements of an op's result begin in its first operand, in bytes, if they are a run of
+/// its memory. In a function that is planned, such an op is in no kernel (ArgumentViews).
+std::optional<int64_t> partStart(mlir::Operation &op);
+
 /// For the values of a function that is planned: the first value in the same memory. Reshapes share
 /// that of their operands, and so do launches that write over one.
 class ValueMemory {

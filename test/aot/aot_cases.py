@@ -61,6 +61,13 @@ def places(x: weft.Tensor, i: weft.Tensor) -> tuple[weft.Tensor, ...]:
     return (*pieces, weft.pad(x, [(2, 1), (0, 3)], 7.0), changed)
 
 
+def stacked_layers(weights: weft.Tensor, x: weft.Tensor) -> tuple[weft.Tensor, ...]:
+    """Layers whose weights are parts of one argument, read where they are; one part is returned."""
+    for number in range(weights.shape[0]):
+        x = weft.tanh(x @ weights[number]) + weights[number, number]
+    return x, weights[1:, 3]
+
+
 def cases() -> dict[str, Case]:
     """The programs by name."""
     x, y = normal(37, 19), normal(37, 19, seed=1)
@@ -87,6 +94,7 @@ def cases() -> dict[str, Case]:
             lambda a, i: weft.take(a, i, axis=0), [x, integers(11, dtype=np.int64) % 37]
         ),
         "places": Case(places, [x, integers(11, dtype=np.int64) % 37]),
+        "parts of arguments": Case(stacked_layers, [normal(3, 21, 21), normal(6, 21, seed=1)]),
         # Of positive numbers: the sign of a NaN is the processor's.
         "powers": Case(
             lambda a: tuple(a**n for n in (-2, -1, -0.5, 0, 0.5, 1, 2, 3, 4, 1.7)), [np.abs(x)]

@@ -36,9 +36,10 @@ func.func @shared_producer(%x: tensor<4x8xf32>) -> (tensor<4xf32>, tensor<8xf32>
 // its own reader comes behind, so that the update can write over x.
 // CHECK-LABEL: func.func @update(
 // CHECK-SAME: %[[X:.*]]: tensor<64xf32>, %[[V:.*]]: tensor<8xf32>
-// CHECK-NEXT: %[[OLD:.*]] = weft.launch @{{.*}}(%[[X]]) {{.*}} -> tensor<8xf32>
+// CHECK-NEXT: %[[PART:.*]] = weft.slice %[[X]] starts [0] steps [1] : tensor<64xf32> -> tensor<8xf32>
+// CHECK-NEXT: %[[OLD:.*]] = weft.launch @{{.*}}(%[[PART]]) {{.*}} -> tensor<8xf32>
 // CHECK-NEXT: %[[NEW:.*]] = weft.launch @{{.*}}(%[[V]], %[[X]]) {{.*}} -> tensor<64xf32>
-// CHECK-NEXT: %[[R:.*]] = weft.launch @{{.*}}(%[[OLD]], %[[NEW]]) {{.*}} -> tensor<8xf32>
+// CHECK-NEXT: %[[R:.*]] = weft.launch @{{.*}}(%[[NEW]], %[[OLD]]) {{.*}} -> tensor<8xf32>
 // CHECK-NEXT: return %[[NEW]], %[[R]]
 func.func @update(%x: tensor<64xf32>, %v: tensor<8xf32>) -> (tensor<64xf32>, tensor<8xf32>) {
   %0 = weft.slice %x starts [0] steps [1] : tensor<64xf32> -> tensor<8xf32>
@@ -74,14 +75,46 @@ func.func @turned_frame(%x: tensor<8x2x32xf32>, %v: tensor<f32>) -> tensor<4x34x
 
 // Updates that read x elsewhere are computed before.
 // CHECK-LABEL: func.func @update_from_itself(
-// CHECK-NEXT: %[[V:.*]] = weft.launch @{{.*}}(%{{.*}}) {{.*}} -> tensor<8xf32>
-// CHECK-NEXT: %[[R:.*]] = weft.launch @{{.*}}(%[[V]], %{{.*}}) {{.*}} -> tensor<64xf32>
+// CHECK-NEXT: %[[PART:.*]] = weft.slice
+// CHECK-NEXT: %[[V:.*]] = weft.launch @{{.*}}(%[[PART]]) {{.*}} -> tensor<8xf32>
+// CHECK-NEXT: %[[R:.*]] = weft.launch @{{.*}}(%{{.*}}, %[[V]]) {{.*}} -> tensor<64xf32>
 // CHECK-NEXT: return %[[R]]
 func.func @update_from_itself(%x: tensor<64xf32>) -> tensor<64xf32> {
   %0 = weft.slice %x starts [8] steps [1] : tensor<64xf32> -> tensor<8xf32>
   %1 = weft.exp %0 : tensor<8xf32>
   %2 = weft.update %x, %1 starts [4] steps [1] : tensor<64xf32>, tensor<8xf32> -> tensor<64xf32>
   return %2 : tensor<64xf32>
+}
+
+// A part of an argument that is a run of memory is read where it is, and a part of it.
+// CHECK-LABEL: func.func @parts(
+// CHECK-SAME: %[[X:.*]]: tensor<3x4x16xf32>
+// CHECK-NEXT: %[[LAYER:.*]] = weft.slice %[[X]] starts [1, 0, 0]
+// CHECK-NEXT: %[[ROWS:.*]] = weft.slice %[[LAYER]] starts [0, 2, 0]
+// CHECK-NEXT: %[[FLAT:.*]] = weft.reshape %[[ROWS]]
+// CHECK-NEXT: %[[Y:.*]] = weft.launch @{{.*}}(%[[FLAT]])
+// CHECK-NEXT: return %[[Y]]
+func.func @parts(%x: tensor<3x4x16xf32>) -> tensor<32xf32> {
+  %0 = weft.slice %x starts [1, 0, 0] steps [1, 1, 1] : tensor<3x4x16xf32> -> tensor<1x4x16xf32>
+  %1 = weft.slice %0 starts [0, 2, 0] steps [1, 1, 1] : tensor<1x4x16xf32> -> tensor<1x2x16xf32>
+  %2 = weft.reshape %1 : tensor<1x2x16xf32> -> tensor<32xf32>
+  %3 = weft.exp %2 : tensor<32xf32>
+  return %3 : tensor<32xf32>
+}
+
+// What is returned has memory of its own, columns are no run, and what a kernel computes need not be
+// in memory at all.
+// CHECK-LABEL: func.func @copies(
+// CHECK-NOT: weft.slice
+// CHECK: return
+func.func @copies(%x: tensor<32x16xf32>)
+    -> (tensor<8x16xf32>, tensor<32x8xf32>, tensor<8x16xf32>) {
+  %0 = weft.slice %x starts [8, 0] steps [1, 1] : tensor<32x16xf32> -> tensor<8x16xf32>
+  %1 = weft.slice %x starts [0, 8] steps [1, 1] : tensor<32x16xf32> -> tensor<32x8xf32>
+  %2 = weft.exp %1 : tensor<32x8xf32>
+  %3 = weft.exp %x : tensor<32x16xf32>
+  %4 = weft.slice %3 starts [8, 0] steps [1, 1] : tensor<32x16xf32> -> tensor<8x16xf32>
+  return %0, %2, %4 : tensor<8x16xf32>, tensor<32x8xf32>, tensor<8x16xf32>
 }
 
 // The add may not take the exp with it: the matmul between them would have to run before itself.

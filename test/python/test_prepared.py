@@ -162,8 +162,8 @@ def test_memory_that_others_may_write_is_never_prepared() -> None:
 
 def test_only_kept_memory_is_packed_for_a_few_rows() -> None:
     """A copy at each call would cost more than reading the weight where it is."""
-    array = np.random.default_rng(0).standard_normal((256, 512), np.float32)
-    x = weft.asarray(np.ones((1, 512), np.float32))
+    array = np.random.default_rng(0).standard_normal((128, 256), np.float32)
+    x = weft.asarray(np.ones((1, 256), np.float32))
     shared, own = weft.asarray(array), weft.asarray(array, copy=True)
     reads, packs = weft.jit(lambda x: x @ shared.T), weft.jit(lambda x: x @ own.T)
     assert "pack_rhs" not in reads.lower(x).ir("kernels")

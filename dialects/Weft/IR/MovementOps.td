@@ -127,7 +127,10 @@ def Weft_SliceOp
   let explicitResult = 1;
   let hasFolder = 1;
   let hasVerifier = 1;
-  let extraClassDeclaration = "bool readsOnce(unsigned operand) { return true; }";
+  let extraClassDeclaration = [{
+    bool readsOnce(unsigned operand) { return true; }
+    std::optional<int64_t> getRunStart();
+  }];
 }
 def Weft_PadOp
     : Weft_Op<"pad", [Gradient, FixedDimensions, Indexed, Conditions, LaunchNumbers]> {

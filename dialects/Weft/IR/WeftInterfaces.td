@@ -127,7 +127,13 @@ def IndexedOpInterface : OpInterface<"IndexedOpInterface">, ComputedAs<"indexed"
       True if the result is the first operand with other elements before and behind it: neighbours
       stay neighbours, at a distance from where they were that is the same for all.
     }],
-    "bool", "isFramed", (ins), "", "return false;">];
+    "bool", "isFramed", (ins), "", "return false;">,
+    InterfaceMethod<[{
+      Where the elements of the result begin in the first operand, in elements, if they are a run of
+      its memory, all sizes are known and there are any: who has the operand in memory need not copy
+      them.
+    }],
+    "std::optional<int64_t>", "getRunStart", (ins), "", "return std::nullopt;">];
 }
 
 def LaunchNumberOpInterface : OpInterface<"LaunchNumberOpInterface"> {

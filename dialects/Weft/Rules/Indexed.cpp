@@ -1,5 +1,6 @@
 // The elements of data movement, counters and windows (IndexedOpInterface).
 #include "dialects/Weft/IR/Weft.h"
+#include "lib/Support/SymbolicSize.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include <limits>
 
@@ -223,6 +224,24 @@ struct Placement {
 };
 
 } // namespace
+
+std::optional<int64_t> SliceOp::getRunStart() {
+  auto whole = cast<RankedTensorType>(getX().getType()), part = getType();
+  if (hasSymbolicSize(whole) || hasSymbolicSize(part) || !whole.hasStaticShape() || isEmpty(part))
+    return std::nullopt;
+  int64_t start = 0, distance = 1;
+  // From the innermost dimension on: whole ones, one of which there is a part, then single places.
+  bool isWhole = true;
+  for (int64_t d = whole.getRank(); d-- > 0;) {
+    int64_t size = part.getDimSize(d), first = getStarts()[d];
+    if (isSymbolicSize(first) || (!isWhole && size != 1) || (size > 1 && getSteps()[d] != 1))
+      return std::nullopt;
+    isWhole = isWhole && size == whole.getDimSize(d);
+    start += first * distance;
+    distance *= whole.getDimSize(d);
+  }
+  return start;
+}
 
 Value PadOp::emitElements(ElementEmitter &emitter, unsigned, ArrayRef<ElementIndex> indices) {
   auto labels = getDimensionLabels();
