@@ -59,7 +59,7 @@ private:
     FailureOr<SmallVector<PlanStep>> steps = stepsOf(function);
     if (failed(steps))
       throw Error(Error::Kind::Unsupported, diagnostics.text("the program could not be planned"));
-    return std::move(*steps);
+    return std::move(*steps); // NOLINT(bugprone-unchecked-optional-access): it is checked above
   }
 
   void addConstant(ConstantOp constant) {
@@ -200,7 +200,7 @@ private:
       added.maximumThreads = own.threads();
       added.chunk = own.chunk(added.tasks);
       if (copied && stage == 0)
-        added.copied = *copied;
+        added.copied = copied;
       added.name = kernel.getSymName().str();
     }
     size_t given = buffers.size();
