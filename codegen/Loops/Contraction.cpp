@@ -131,24 +131,25 @@ Value ContractionTemplate::unlessDirect(Value amount) {
 }
 
 void ContractionTemplate::addPackStage() {
-  packedRhs = emitter.addTemporary([*this]() mutable {
+  unsigned buffer = emitter.addTemporary([*this]() mutable {
     Value lines =
         emitter.multiplyIndex(emitter.multiplyIndex(sizeOf(batch), columnBlocks()), depthSteps());
     int64_t lineBytes =
         tileColumns * format.steps * bytesOf(KernelEmitter::storedType(format.right));
     return unlessDirect(emitter.multiplyIndex(lines, emitter.index(lineBytes)));
   });
+  packedRhs = buffer;
   auto tasks = [*this]() mutable {
     Value chunks = emitter.ceilDivideIndex(sizeOf(depth), packedDepth);
     return unlessDirect(
         emitter.multiplyIndex(emitter.multiplyIndex(sizeOf(batch), columnBlocks()), chunks));
   };
   emitter.addStage(tasks, [&](Value begin, Value end) {
-    emitter.loop(begin, end, 1, [&](Value task) { emitPack(task); });
+    emitter.loop(begin, end, 1, [&](Value task) { emitPack(emitter.buffer(buffer), task); });
   });
 }
 
-void ContractionTemplate::emitPack(Value task) {
+void ContractionTemplate::emitPack(Value packed, Value task) {
   Value total = sizeOf(depth), chunks = emitter.ceilDivideIndex(total, packedDepth);
   SmallVector<Value> parts = emitter.delinearize(task, {sizeOf(batch), columnBlocks(), chunks});
   setLoops(batch, parts[0]);
@@ -159,7 +160,7 @@ void ContractionTemplate::emitPack(Value task) {
   Value line =
       emitter.addIndex(emitter.multiplyIndex(panel, depthSteps()), format.stepsIn(emitter, low));
   Value target =
-      emitter.offset(emitter.buffer(packedRhs.value()), KernelEmitter::storedType(format.right),
+      emitter.offset(packed, KernelEmitter::storedType(format.right),
                      emitter.multiplyIndex(line, emitter.index(tileColumns * format.steps)));
   packColumns(target, first, low, high);
 }
@@ -394,14 +395,15 @@ void ContractionTemplate::drainTile(const Task &at, MicroKernel &kernel, int64_t
 
 /// Where the tile rests between blocks of the depth, and before it is finished.
 Value ContractionTemplate::tileAddress(const Task &at, Value next) {
-  if (!unfinished)
+  std::optional<unsigned> buffer = unfinished;
+  if (!buffer)
     return scratchTile;
   Value block = emitter.addIndex(emitter.multiplyIndex(at.batch, sizeOf(outerRows())), at.outerRow);
   block = emitter.addIndex(emitter.multiplyIndex(block, rowBlocks()), at.rowBlock);
   block = emitter.addIndex(emitter.multiplyIndex(block, columnBlocks()), at.columnBlock);
   Value line = emitter.addIndex(emitter.multiplyIndex(block, mostRowsInBlock()),
                                 emitter.subtractIndex(next, at.low));
-  Value resting = emitter.offset(emitter.buffer(unfinished.value()), format.sum,
+  Value resting = emitter.offset(emitter.buffer(*buffer), format.sum,
                                  emitter.multiplyIndex(line, emitter.index(tileColumns)));
   Value isBlocked = emitter.isLess(emitter.index(1), depthBlocks());
   return arith::SelectOp::create(emitter.builder(), emitter.location(), isBlocked, resting,

@@ -51,7 +51,7 @@ private:
 
   mlir::Value readsRhsDirectly();
   mlir::Value unlessDirect(mlir::Value amount);
-  void emitPack(mlir::Value task);
+  void emitPack(mlir::Value packed, mlir::Value task);
   void addUnfinished();
   void emitTasks(mlir::Value begin, mlir::Value end);
   void emitRuns(mlir::Value begin, mlir::Value end);

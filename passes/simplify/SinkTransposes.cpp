@@ -36,7 +36,8 @@ std::optional<FreeForm> untranspose(Value value, ArrayRef<int64_t> permutation) 
   for (auto [d, source] : llvm::enumerate(permutation))
     shape[source] = cast<RankedTensorType>(value.getType()).getDimSize(d);
   FreeForm form{withShape(value.getType(), shape)};
-  if ((form.element = splatElement(value)))
+  form.element = splatElement(value);
+  if (form.element)
     return form;
   if (auto transpose = value.getDefiningOp<TransposeOp>()) {
     form.existing = transpose.getX();
