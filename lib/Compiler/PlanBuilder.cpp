@@ -45,10 +45,11 @@ public:
     addOutputs(cast<func::ReturnOp>(body.getTerminator()));
     for (auto constant : body.getOps<ConstantOp>())
       addConstant(constant);
+    SmallVector<PlanStep> steps = planSteps();
     for (Operation &op : body)
       if (std::optional<int64_t> start = partStart(op))
         addPart(op, *start);
-    for (const PlanStep &step : planSteps())
+    for (const PlanStep &step : steps)
       std::visit([this](const auto &kind) { addStep(kind); }, step);
     return std::move(result);
   }

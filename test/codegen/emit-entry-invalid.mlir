@@ -12,6 +12,32 @@ func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
 
 // -----
 
+// A part of an argument is no tensor of its own.
+func.func @main(%x: tensor<4x16xf32>) -> tensor<16xf32> {
+  // expected-error@+1 {{'weft.slice' op is returned, so that a kernel has to copy it; run weft-fuse first}}
+  %0 = weft.slice %x starts [1, 0] steps [1, 1] : tensor<4x16xf32> -> tensor<1x16xf32>
+  %1 = weft.reshape %0 : tensor<1x16xf32> -> tensor<16xf32>
+  return %1 : tensor<16xf32>
+}
+
+// -----
+
+// Only of an argument.
+func.func @main(%x: tensor<4xf32>) -> tensor<2xf32> {
+  %0 = weft.launch @k(%x) sizes [4] {offsets = array<i64: 0>} : (tensor<4xf32>) -> tensor<4xf32>
+  // expected-error@+1 {{'weft.slice' op is not in a kernel; run weft-fuse first}}
+  %1 = weft.slice %0 starts [2] steps [1] : tensor<4xf32> -> tensor<2xf32>
+  %2 = weft.launch @k(%1) sizes [2] {offsets = array<i64: -1>} : (tensor<2xf32>) -> tensor<2xf32>
+  return %2 : tensor<2xf32>
+}
+weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>>
+    attributes {schedule = #weft.elementwise<lanes = 16>} {
+  %0 = weft.negative %x : tensor<?xf32, #weft.sizes<[0]>>
+  weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
+}
+
+// -----
+
 // expected-error@+1 {{has no function @main to compile}}
 module {
   func.func @other() {

@@ -1,12 +1,14 @@
 // A folder that is removed at the end of a test.
 #pragma once
 
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <set>
 #include <sstream>
 #include <string>
+#include <system_error>
 
 namespace weft::testing {
 
@@ -14,7 +16,10 @@ class TemporaryFolder {
 public:
   TemporaryFolder() {
     std::string name = (std::filesystem::temp_directory_path() / "weft-test-XXXXXX").string();
-    root = mkdtemp(name.data());
+    if (!mkdtemp(name.data()))
+      throw std::filesystem::filesystem_error("no temporary folder", name,
+                                              std::error_code(errno, std::generic_category()));
+    root = name;
   }
   ~TemporaryFolder() { std::filesystem::remove_all(root); }
   TemporaryFolder(const TemporaryFolder &) = delete;
