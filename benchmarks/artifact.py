@@ -124,16 +124,16 @@ def _onnx_classify(model: bytes, images: np.ndarray) -> Callable[[], list[np.nda
 def _compiled_classify(
     program: weft.Exported, images: np.ndarray, scores: np.ndarray
 ) -> Callable[[], int]:
-    """Calls the program in a shared library, as a program in C does."""
+    """Calls the program in a shared library, as a program in C does; keeps the arrays alive."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "libnetwork.so"
         program.compile_object(path, emit="shared")
         library = ctypes.CDLL(str(path))
     library.network_run.argtypes = [ctypes.c_int64, *[ctypes.c_void_p] * 3]
-    arguments = (len(images), images.ctypes.data, scores.ctypes.data, None)
-    if library.network_run(*arguments) != 0:
+    pointers = [array.ctypes.data_as(ctypes.c_void_p) for array in (images, scores)]
+    if library.network_run(len(images), *pointers, None) != 0:
         raise RuntimeError("the compiled network refuses the images")
-    return lambda: library.network_run(*arguments)
+    return lambda: library.network_run(len(images), *pointers, None)
 
 
 def _case(name: str, contenders: dict[str, Callable[[], object]], operations: float = 0.0) -> Case:

@@ -56,6 +56,9 @@ private:
     for (KernelOp kernel : llvm::to_vector(module.getOps<KernelOp>()))
       if (failed(emitStages(kernel, *processor, kernels[kernel.getSymName()])))
         return failure();
+    for (auto launch : main.getOps<LaunchOp>())
+      if (failed(checkPrepared(launch, kernels[launch.getKernel()])))
+        return failure();
     EntryEmitter(main, std::move(*steps), std::move(*signature), std::move(kernels), name, *mode)
         .emit();
     for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
@@ -84,6 +87,16 @@ private:
     return success();
   }
 
+  /// Bits tell of the first 63 buffers which stages use them.
+  static LogicalResult checkPrepared(LaunchOp launch, const EntryEmitter::KernelInfo &info) {
+    int64_t given = launch.getInputs().size() + launch.getNumResults();
+    for (int64_t number : launch.getTemporaries())
+      if (number >= info.temporaries || given + number > 62)
+        return launch.emitOpError() << "has prepared temporary " << number << ", the kernel has "
+                                    << info.temporaries << " behind " << given << " buffers";
+    return success();
+  }
+
   /// The kernel's stages and set-up as functions of the LLVM dialect that only this module sees.
   static LogicalResult emitStages(KernelOp kernel, const Target &target,
                                   EntryEmitter::KernelInfo &info) {
@@ -95,6 +108,8 @@ private:
     info.kernel = kernel;
     info.stages = setup->getAttrOfType<IntegerAttr>("weft.stages").getInt();
     info.temporaries = setup->getAttrOfType<IntegerAttr>("weft.temporaries").getInt();
+    if (auto uses = setup->getAttrOfType<DenseI64ArrayAttr>("weft.uses"))
+      info.uses = uses.asArrayRef();
     for (int64_t stage = 0; stage < info.stages; ++stage)
       convert(module.lookupSymbol<func::FuncOp>(name + "_" + std::to_string(stage)));
     convert(setup);

@@ -3,6 +3,7 @@
 #include "dialects/Weft/IR/ElementTypes.h"
 #include "lib/Support/SymbolicSize.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
+#include "mlir/Dialect/UB/IR/UBOps.h"
 #include "passes/templates/KernelWork.h"
 
 using namespace mlir;
@@ -60,6 +61,8 @@ void EntryEmitter::findPlaces() {
       addConstant(constant);
     else if (auto launch = dyn_cast<LaunchOp>(op))
       placeResults(launch);
+    else if (isa<ub::PoisonOp>(op))
+      places[op.getResult(0)] = {Place::Kind::Nowhere};
     else if (std::optional<int64_t> start = partStart(op))
       placePart(op, *start);
   }
@@ -210,7 +213,7 @@ EntryEmitter::Frame EntryEmitter::openFrame(Value symbols, bool checked) {
   for (auto launch : main.getOps<LaunchOp>()) {
     const KernelInfo &info = kernels.at(launch.getKernel());
     int64_t arguments = launchArguments(launch, info.kernel).size();
-    int64_t buffers = launch.getNumOperands() + launch.getNumResults() + info.temporaries;
+    int64_t buffers = launch.getInputs().size() + launch.getNumResults() + info.temporaries;
     pointers = std::max(pointers, buffers);
     sizes = std::max(sizes, arguments);
     setup = std::max(setup, info.setupSize());
@@ -283,13 +286,31 @@ void EntryEmitter::emitWorkspace() {
   LLVM::ReturnOp::create(builder, location, result);
 }
 
-/// The bytes of all temporaries of a launch, each rounded up to 64.
+bool EntryEmitter::KernelInfo::isPrepared(LaunchOp launch, int64_t stage) const {
+  int64_t given = launch.getInputs().size() + launch.getNumResults();
+  return llvm::any_of(launch.getTemporaries(), [&](int64_t number) {
+    auto isUser = [&](int64_t bits) { return (bits >> (given + number) & 1) != 0; };
+    return isUser(uses[stage]) && llvm::none_of(uses.take_front(stage), isUser);
+  });
+}
+
+/// What fills a temporary of the launch; null if its stages do.
+static Value preparedTemporary(LaunchOp launch, int64_t number) {
+  auto *found = llvm::find(launch.getTemporaries(), number);
+  return found == launch.getTemporaries().end()
+             ? Value()
+             : launch.getPrepared()[found - launch.getTemporaries().begin()];
+}
+
+/// The bytes of all temporaries of a launch that its stages fill, each rounded up to 64.
 Value EntryEmitter::temporaryBytes(Frame &frame, LaunchOp launch) {
   const KernelInfo &info = kernels.at(launch.getKernel());
   storeSizes(frame, launch);
   callSetup(frame, launch);
   Value sum = constant(0);
   for (int64_t i = 0; i < info.temporaries; ++i) {
+    if (preparedTemporary(launch, i))
+      continue;
     Value bytes = frame.sizes.align(load(frame.setup, abi.i64, info.stages + i));
     sum = LLVM::AddOp::create(builder, location, sum, bytes);
   }
@@ -335,6 +356,8 @@ Value EntryEmitter::pointerTo(Frame &frame, Value value) {
   case Place::Kind::Arena:
     return byteAddress(frame.workspace,
                        frame.slots.empty() ? constant(place.index) : frame.slots[place.index]);
+  case Place::Kind::Nowhere:
+    return LLVM::ZeroOp::create(builder, location, abi.pointer);
   }
   llvm_unreachable("all kinds of places have a pointer");
 }
@@ -392,6 +415,10 @@ void EntryEmitter::emitLaunch(Frame &frame, LaunchOp launch) {
     store(pointerTo(frame, output), frame.pointers, position++);
   Value end = frame.planned;
   for (int64_t i = 0; i < info.temporaries; ++i) {
+    if (Value prepared = preparedTemporary(launch, i)) {
+      store(pointerTo(frame, prepared), frame.pointers, position++);
+      continue;
+    }
     store(byteAddress(frame.workspace, end), frame.pointers, position++);
     Value bytes = frame.sizes.align(load(frame.setup, abi.i64, info.stages + i));
     end = LLVM::AddOp::create(builder, location, end, bytes);
@@ -404,7 +431,8 @@ void EntryEmitter::emitLaunch(Frame &frame, LaunchOp launch) {
   }
   Value threadCount = threadsFor(frame, launch, workOf(info.kernel));
   for (; stage < info.stages; ++stage)
-    emitStage(frame, launch, stage, threadCount);
+    if (!info.isPrepared(launch, stage))
+      emitStage(frame, launch, stage, threadCount);
 }
 
 void EntryEmitter::emitStep(Frame &frame, const CopyStep &copy) {

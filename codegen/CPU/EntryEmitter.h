@@ -21,8 +21,12 @@ public:
   struct KernelInfo {
     KernelOp kernel;
     int64_t stages = 0, temporaries = 0;
+    /// The buffers that each stage uses, a bit each; empty if there are no temporaries.
+    llvm::ArrayRef<int64_t> uses;
 
     int64_t setupSize() const { return 3 * stages + temporaries; }
+    /// True if the launch has what the stage would fill: the stage is the first that uses it.
+    bool isPrepared(LaunchOp launch, int64_t stage) const;
   };
 
   /// Of launches and copies.
@@ -34,7 +38,7 @@ public:
 private:
   /// Where the elements of a value lie.
   struct Place {
-    enum class Kind { Buffer, Constant, Weight, Arena } kind;
+    enum class Kind { Buffer, Constant, Weight, Arena, Nowhere } kind;
     int64_t index = 0; ///< of a buffer, constant or slot; bytes from the start of weights or arena
     int64_t start = 0; ///< bytes from there: of a part of an argument
   };

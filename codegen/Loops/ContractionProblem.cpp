@@ -2,7 +2,6 @@
 #include "codegen/Loops/ContractionProblem.h"
 #include "codegen/Templates/SharedChoices.h"
 #include "passes/plan/PlanSteps.h"
-#include "passes/plan/ValueMemory.h"
 #include "llvm/Support/MathExtras.h"
 
 using namespace mlir;
@@ -18,8 +17,7 @@ static bool isRightKeptBy(ContractionOpInterface op, LaunchOp launch) {
   auto right = dyn_cast<BlockArgument>(op->getOperand(1));
   if (!launch || !right)
     return false;
-  Value given = launch.getInputs()[right.getArgNumber()];
-  return isKept(given) && !withoutReshapes(given).getDefiningOp<ConstantOp>();
+  return isKept(launch.getInputs()[right.getArgNumber()]);
 }
 
 ContractionProblem::ContractionProblem(ContractionOpInterface op, LaunchOp launch)

@@ -39,8 +39,7 @@ public:
   std::vector<ContractionLoop> batch, rows, columns, depth;
   /// The bytes of an element of the sums, and of the operands as they are stored.
   int64_t elementBytes, storedBytes[2];
-  /// The right operand is the same tensor in most calls, so that it is copied once. A constant is
-  /// one of a compiled object, which keeps no copies between calls.
+  /// The right operand is the same tensor in most calls, so that it is copied once.
   bool isRightKept;
 
   /// Estimates for comparing schedules; a size that is not known counts as large.

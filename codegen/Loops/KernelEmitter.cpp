@@ -113,10 +113,15 @@ LogicalResult KernelEmitter::finish() {
   for (auto *list : {&stageTasks, &temporaryBytes})
     for (auto &amount : *list)
       store(amount());
+  SmallVector<int64_t> uses;
   if (!temporaryBytes.empty())
     for (auto part : {&Use::buffers, &Use::sizes})
       for (const Use &used : stageUses)
-        store(index(bitsOf(used.*part)));
+        uses.push_back(bitsOf(used.*part));
+  for (int64_t bits : uses)
+    store(index(bits));
+  if (!uses.empty())
+    function->setAttr("weft.uses", module.getDenseI64ArrayAttr(uses));
   func::ReturnOp::create(current, location());
   return failure(refused);
 }

@@ -17,7 +17,8 @@ namespace weft {
 ///                    the buffers that it uses, a bit each (-1: any), and then for each the sizes,
 ///                    as i64
 ///
-/// with the attributes `weft.stages` and `weft.temporaries`, their numbers, on @K_setup.
+/// with the attributes `weft.stages` and `weft.temporaries`, their numbers, and `weft.uses`, the
+/// bits, on @K_setup.
 ///
 /// Where a stage finds buffers and sizes, how vectors are aligned and how long they are can be
 /// overridden: a GPU's stages take them as parameters (codegen/NVPTX).

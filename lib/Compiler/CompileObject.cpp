@@ -12,6 +12,7 @@
 #include "lib/Compiler/ObjectMetadata.h"
 #include "lib/Compiler/ObjectWeights.h"
 #include "lib/Compiler/OutputFiles.h"
+#include "lib/Compiler/PackConstants.h"
 #include "lib/Compiler/Pipeline.h"
 #include "lib/Runtime/artifact/EmbeddedFiles.h"
 #include "lib/Support/Error.h"
@@ -90,6 +91,7 @@ public:
     runPasses("planned", [&](PassManager &passes) {
       buildPipeline(passes, *target, Phase::Schedule, Phase::Plan);
     });
+    packConstants(module, *target);
     if (!options.weights.empty())
       moveWeightsToFile(module, files.addWrittenByCaller(options.weights));
     describe();

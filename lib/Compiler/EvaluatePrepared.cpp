@@ -11,7 +11,6 @@
 #include "lib/Compiler/Types.h"
 #include "lib/Runtime/Executor.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-#include "mlir/IR/DialectResourceBlobManager.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/OwningOpRef.h"
 
@@ -53,19 +52,6 @@ static StringAttr weightOf(func::FuncOp function) {
       found = name;
     }
   return found;
-}
-
-static Value constantOver(OpBuilder &builder, Location location, RankedTensorType type,
-                          StringAttr name, StorageRef storage) {
-  ArrayRef<char> bytes(static_cast<const char *>(storage->data()), signatureOf(type).bytes());
-  auto release = [kept = std::move(storage)](void *, size_t, size_t) {};
-  auto elements = DenseResourceElementsAttr::get(
-      type, name ? name.getValue() : "prepared",
-      AsmResourceBlob(bytes, /*dataAlignment=*/64, std::move(release), /*dataIsMutable=*/false));
-  auto constant = ConstantOp::create(builder, location, type, cast<ElementsAttr>(elements));
-  if (name)
-    constant->setAttr("weft.name", name);
-  return constant.getResult();
 }
 
 void evaluatePrepared(ModuleOp module) {

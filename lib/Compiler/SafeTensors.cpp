@@ -5,6 +5,7 @@
 #include "lib/Support/Error.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/StringSet.h"
+#include "llvm/ADT/bit.h"
 #include "llvm/Support/Endian.h"
 #include "llvm/Support/JSON.h"
 
@@ -178,12 +179,17 @@ std::vector<SafeTensor> readSafeTensors(llvm::StringRef content, llvm::StringRef
   return Reader(content, path).read();
 }
 
-/// Larger elements first: so all are aligned, as the header's end is.
+/// Those whose bytes are a multiple of 64 first, then of 32, and so on: each begins at a multiple
+/// of that, as the header's end is one of 64, and is aligned to its element at least.
 static std::vector<SafeTensor> inOrderOfAlignment(llvm::ArrayRef<SafeTensor> tensors) {
   std::vector<SafeTensor> ordered(tensors.begin(), tensors.end());
   std::stable_sort(ordered.begin(), ordered.end(),
                    [](const SafeTensor &left, const SafeTensor &right) {
-                     return dtypeSize(left.signature.dtype) > dtypeSize(right.signature.dtype);
+                     static constexpr int most = 6;
+                     auto alignment = [](const SafeTensor &tensor) {
+                       return std::min(llvm::countr_zero(tensor.elements.size()), most);
+                     };
+                     return alignment(left) > alignment(right);
                    });
   return ordered;
 }

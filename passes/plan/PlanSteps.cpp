@@ -1,5 +1,6 @@
 // The steps of a planned function.
 #include "passes/plan/PlanSteps.h"
+#include "mlir/Dialect/UB/IR/UBOps.h"
 #include "passes/plan/ValueMemory.h"
 
 using namespace mlir;
@@ -36,7 +37,7 @@ FailureOr<SmallVector<PlanStep>> stepsOf(func::FuncOp function) {
       steps.push_back(PrepareStep{prepare});
     } else if (isPart(op)) {
       parts.insert(op.getResult(0));
-    } else if (!isa<ConstantOp, ReshapeOp>(op)) {
+    } else if (!isa<ConstantOp, ReshapeOp, ub::PoisonOp>(op)) {
       return op.emitOpError() << "is not in a kernel; run weft-fuse first";
     }
   }

@@ -66,8 +66,8 @@ def test_a_constant_that_only_prepared_values_read_is_dropped(tmp_path: Path) ->
     assert (tmp_path / "net.o").stat().st_size < bytes_of_weight / 2
     tensors = weft.load_safetensors(weights)
     assert list(tensors) == ["w"]
-    assert tensors["w"].shape == (300, 200)
-    assert tensors["w"].numpy().tobytes() == np.ascontiguousarray(normal(200, 300).T).tobytes()
+    panels = tensors["w"].numpy().view(np.float32)
+    assert np.array_equal(np.sort(panels[panels != 0]), np.sort(normal(200, 300).ravel()))
 
 
 @pytest.mark.parametrize("target", ["native", "x86-64-v3"])

@@ -82,3 +82,18 @@ func.func @main(%w: tensor<4xf32>) -> tensor<4xf32> {
 func.func private @prepared(%w: tensor<4xf32>) -> tensor<4xf32> {
   return %w : tensor<4xf32>
 }
+
+// -----
+
+func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %p = weft.constant dense<0> : tensor<64xui8> : tensor<64xui8>
+  // expected-error@+1 {{has prepared temporary 1, the kernel has 0 behind 2 buffers}}
+  %0 = weft.launch @k(%x) prepared(%p : tensor<64xui8>) sizes [4]
+      {offsets = array<i64: -1>, temporaries = array<i64: 1>} : (tensor<4xf32>) -> tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>>
+    attributes {schedule = #weft.elementwise<lanes = 16>} {
+  %0 = weft.negative %x : tensor<?xf32, #weft.sizes<[0]>>
+  weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
+}

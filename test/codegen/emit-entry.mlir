@@ -94,3 +94,27 @@ func.func @main(%x: tensor<?x4xf32, #weft.shape<["n", 4]>>)
       : tensor<?x4xf32, #weft.shape<["n", 4]>> -> tensor<?xf32, #weft.shape<["4*n"]>>
   return %0 : tensor<?xf32, #weft.shape<["4*n"]>>
 }
+
+// -----
+
+// A stage does not run that would fill what was prepared; an input that it alone reads is nothing.
+// CHECK: {{^// --[-]--}}
+// CHECK: llvm.func internal @weft.execute(
+// CHECK: %[[NOTHING:.*]] = llvm.mlir.zero : !llvm.ptr
+// CHECK: llvm.store %[[NOTHING]]
+// CHECK: %[[PANELS:.*]] = llvm.mlir.addressof @weft.constant_0
+// CHECK: llvm.store %[[PANELS]]
+// CHECK-NOT: llvm.call @columns_0(
+// CHECK: llvm.call @columns_1(
+func.func @main() -> tensor<2xf32> {
+  %x = ub.poison : tensor<3x2xf32>
+  %p = weft.constant dense<0> : tensor<64xui8> : tensor<64xui8>
+  %0 = weft.launch @columns(%x) prepared(%p : tensor<64xui8>) sizes [3, 2]
+      {offsets = array<i64: -1>, temporaries = array<i64: 0>} : (tensor<3x2xf32>) -> tensor<2xf32>
+  return %0 : tensor<2xf32>
+}
+weft.kernel @columns(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?xf32, #weft.sizes<[1]>>
+    attributes {schedule = #weft.columns<lanes = 16>} {
+  %0 = weft.sum %x [0] : tensor<?x?xf32, #weft.sizes<[0, 1]>> -> tensor<?xf32, #weft.sizes<[1]>>
+  weft.yield %0 : tensor<?xf32, #weft.sizes<[1]>>
+}

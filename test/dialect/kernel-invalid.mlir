@@ -100,6 +100,29 @@ func.func @f(%x: tensor<3xf32>) {
 weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>> {
   weft.yield %x : tensor<?xf32, #weft.sizes<[0]>>
 }
+func.func @f(%x: tensor<3xf32>, %p: tensor<8xui8>) {
+  // expected-error@+1 {{'weft.launch' op has 1 prepared temporaries, and 0 numbers of them}}
+  %0 = weft.launch @k(%x) prepared(%p : tensor<8xui8>) sizes [3] : (tensor<3xf32>) -> tensor<3xf32>
+  return
+}
+
+// -----
+
+weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>> {
+  weft.yield %x : tensor<?xf32, #weft.sizes<[0]>>
+}
+func.func @f(%x: tensor<3xf32>, %p: tensor<8xui8>) {
+  // expected-error@+1 {{'weft.launch' op has prepared temporary 2 twice}}
+  %0 = weft.launch @k(%x) prepared(%p, %p : tensor<8xui8>, tensor<8xui8>) sizes [3]
+      {temporaries = array<i64: 2, 2>} : (tensor<3xf32>) -> tensor<3xf32>
+  return
+}
+
+// -----
+
+weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>> {
+  weft.yield %x : tensor<?xf32, #weft.sizes<[0]>>
+}
 func.func @f(%x: tensor<3xf32>) {
   // expected-error@+1 {{'weft.launch' op gives 0 sizes, the kernel names 1}}
   %0 = weft.launch @k(%x) sizes [] : (tensor<3xf32>) -> tensor<3xf32>

@@ -97,6 +97,17 @@ static std::string textOf(std::optional<int64_t> count) {
   return count ? textOfSize(*count) : "too many";
 }
 
+LogicalResult LaunchOp::verify() {
+  if (getPrepared().size() != getTemporaries().size())
+    return emitOpError() << "has " << getPrepared().size() << " prepared temporaries, and "
+                         << getTemporaries().size() << " numbers of them";
+  for (auto [position, number] : llvm::enumerate(getTemporaries()))
+    if (number < 0 || llvm::is_contained(getTemporaries().take_front(position), number))
+      return emitOpError() << "has prepared temporary " << number
+                           << (number < 0 ? ", which no kernel has" : " twice");
+  return success();
+}
+
 LogicalResult LaunchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   auto kernel = symbols.lookupNearestSymbolFrom<KernelOp>(*this, getKernelAttr());
   if (!kernel)

@@ -40,19 +40,31 @@ def Weft_YieldOp : Op<Weft_Dialect, "yield", [Pure, Terminator, HasParent<"Kerne
 }
 
 def Weft_LaunchOp : Op<Weft_Dialect, "launch",
-    [Pure, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+    [Pure, AttrSizedOperandSegments, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "Runs a kernel";
   let description = [{
     `sizes` are the values of the kernel's sizes, known or symbolic. The operands and results may be shaped
     differently from the kernel's types, which count only the elements: dimensions that are walked
     together were collapsed into one.
+
+    `prepared` are the bytes of some of the kernel's temporaries, those with the numbers
+    `temporaries`, as the kernel's stages would fill them; these stages do not run. An input that
+    no other stage reads may be `ub.poison`.
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<Weft_Tensor>:$inputs,
-                       Weft_ShapeAttr:$sizes);
+                       Variadic<Weft_Tensor>:$prepared, Weft_ShapeAttr:$sizes,
+                       DefaultValuedAttr<DenseI64ArrayAttr, "{}">:$temporaries);
   let results = (outs Variadic<Weft_Tensor>:$outputs);
   let assemblyFormat = [{
-    $kernel `(` $inputs `)` `sizes` custom<Sizes>($sizes) attr-dict `:` functional-type($inputs, $outputs)
+    $kernel `(` $inputs `)` (`prepared` `(` $prepared^ `:` type($prepared) `)`)? `sizes`
+    custom<Sizes>($sizes) attr-dict `:` functional-type($inputs, $outputs)
   }];
+  let builders = [OpBuilder<(ins "mlir::TypeRange":$outputs, "llvm::StringRef":$kernel,
+                                 "mlir::ValueRange":$inputs, "llvm::ArrayRef<int64_t>":$sizes), [{
+    build($_builder, $_state, outputs, kernel, inputs, /*prepared=*/mlir::ValueRange(), sizes,
+          /*temporaries=*/llvm::ArrayRef<int64_t>());
+  }]>];
+  let hasVerifier = true;
 }
 
 def Weft_PrepareOp : Op<Weft_Dialect, "prepare",
