@@ -21,8 +21,8 @@ import re
 import sys
 import types
 import weakref
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from ._code_names import NamesOfCode, names_of
 from ._core import JitFunction, Tensor
@@ -95,6 +95,9 @@ _HIDDEN = frozenset(
 )
 
 
+_Result = TypeVar("_Result")
+
+
 def _package(module_name: Any) -> str:
     return module_name.partition(".")[0] if isinstance(module_name, str) else ""
 
@@ -114,6 +117,24 @@ def _is_constant(value: Any, depth: int = 8) -> bool:
     return cls is slice and _is_constant((value.start, value.stop, value.step), depth)
 
 
+def _once_for_class(compute: Callable[[type], _Result]) -> Callable[[type], _Result]:
+    """Remembers the result for each class as long as there is the class, which it must not hold."""
+    known: dict[int, tuple[weakref.ref, _Result]] = {}
+
+    @functools.wraps(compute)
+    def find(cls: type) -> _Result:
+        number = id(cls)  # a metaclass may define what is equal
+        entry = known.get(number)
+        if entry is not None and entry[0]() is cls:
+            return entry[1]
+        result = compute(cls)
+        known[number] = (weakref.ref(cls, lambda _: known.pop(number, None)), result)
+        return result
+
+    return find
+
+
+@_once_for_class
 def _hides_state(cls: type) -> bool:
     """Whether objects have a state that no protocol shows: memory that is no struct member's."""
     for base in cls.__mro__:
@@ -130,11 +151,18 @@ def _hides_state(cls: type) -> bool:
 
 
 def _own_members(cls: type) -> dict[str, Any]:
-    return {
-        name: item
+    values = vars(cls)
+    return {name: values[name] for name in _names_of_members(cls) if name in values}
+
+
+@_once_for_class
+def _names_of_members(cls: type) -> tuple[str, ...]:
+    """The names of a class's own struct members: those that it was made with."""
+    return tuple(
+        name
         for name, item in vars(cls).items()
         if type(item) is types.MemberDescriptorType and name not in ("__doc__", "__dict__")
-    }
+    )
 
 
 def _members(cls: type) -> tuple[tuple[str, Any], ...]:
