@@ -99,6 +99,8 @@ def Decompose : Pass<"weft-decompose", "::mlir::ModuleOp"> {
     }
     ```
   }];
+  let options = [Option<"keepsKernels", "keep-kernels", "bool", "false",
+                        "Leave composites that lead a kind of kernels">];
   let dependentDialects = ["::weft::WeftDialect"];
 }
 

@@ -55,6 +55,7 @@ public:
   std::string key() const override { return triple + "/" + processor + "/" + features; }
   llvm::StringRef assemblyName() const override { return "asm"; }
   bool readsAnywhere() const override { return true; }
+  bool keepsComposites() const override { return true; }
   ScheduleAttrInterface choose(const KernelTemplate &kind, KernelOp kernel,
                                LaunchOp launch) const override;
   llvm::LogicalResult emit(const KernelTemplate &kind, KernelOp kernel,

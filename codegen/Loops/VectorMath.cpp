@@ -2,6 +2,7 @@
 
 #include "codegen/Loops/VectorMath.h"
 
+#include "dialects/Weft/IR/ElementBodies.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/IR/TypeUtilities.h"
 
@@ -67,7 +68,9 @@ mlir::Value expandMathOperation(mlir::Operation *operation, mlir::OpBuilder::Lis
   if (!element.isF32() && !element.isF64())
     return {};
 
-  const Expansion &expansion = found->second;
+  Expansion expansion = found->second;
+  if (operation->hasAttr(nonpositiveAttribute))
+    expansion.unary = expandExpOfNonpositive;
   Precision precision = element.isF64() ? Precision::Double : expansion.forFloat;
   VectorBuilder builder(operation, listener);
   auto operand = [&](unsigned index) {

@@ -35,6 +35,8 @@ inline llvm::ArrayRef<double> choose(Precision precision, llvm::ArrayRef<double>
 // Double, all others Extended or Double.
 
 Real expandExp(Real x, Precision precision);
+/// e^x where x is not positive; 0 where it would be too small for a normal number.
+Real expandExpOfNonpositive(Real x, Precision precision);
 Real expandExp2(Real x, Precision precision);
 Real expandExpM1(Real x, Precision precision);
 

@@ -63,6 +63,14 @@ Real expandExp(Real x, Precision precision) {
   return scaleGradually(splitExp(atLeast(atMost(x, high), low), precision));
 }
 
+/// 2^n is a normal number from the bound on, and the result is too.
+Real expandExpOfNonpositive(Real x, Precision precision) {
+  double low = x.isDouble() ? -708 : -87;
+  SplitExp parts = splitExp(atLeast(x, low), precision);
+  Real scale = powerOfTwo(parts.n, x);
+  return select(x < low, 0.0, fma(parts.y, scale, scale));
+}
+
 Real expandExp2(Real x, Precision precision) {
   double low = x.isDouble() ? -2046 : -254, high = x.isDouble() ? 1025 : 129;
   Real held = atLeast(atMost(x, high), low);

@@ -39,6 +39,7 @@ public:
   std::string key() const override;
   llvm::StringRef assemblyName() const override { return "ptx"; }
   bool readsAnywhere() const override { return false; }
+  bool keepsComposites() const override { return false; }
   ScheduleAttrInterface choose(const KernelTemplate &kind, KernelOp kernel,
                                LaunchOp launch) const override;
   llvm::LogicalResult emit(const KernelTemplate &kind, KernelOp kernel,

@@ -14,11 +14,12 @@ const KernelTemplate &contractionTemplate();
 const KernelTemplate &updateTemplate();
 const KernelTemplate &scanTemplate();
 const KernelTemplate &sortTemplate();
+const KernelTemplate &attentionTemplate();
 
 ArrayRef<const KernelTemplate *> kernelTemplates() {
   static const KernelTemplate *const table[] = {
       &elementwiseTemplate(), &rowsTemplate(), &columnsTemplate(), &contractionTemplate(),
-      &updateTemplate(),      &scanTemplate(), &sortTemplate()};
+      &updateTemplate(),      &scanTemplate(), &sortTemplate(),    &attentionTemplate()};
   return table;
 }
 
@@ -42,7 +43,10 @@ public:
     const KernelTemplate *kind = kernelTemplateOf(kernel);
     if (!kind)
       return kernel.emitOpError() << "has ops of two kinds of kernels, or of none";
-    return target->choose(*kind, kernel, launch);
+    ScheduleAttrInterface schedule = target->choose(*kind, kernel, launch);
+    if (!schedule)
+      return failure();
+    return schedule;
   }
 };
 

@@ -20,8 +20,8 @@ std::optional<Phase> phaseByName(StringRef name) {
 
 std::string phaseNames() { return llvm::join(llvm::ArrayRef(names), ", "); }
 
-static void addSimplify(OpPassManager &passes) {
-  passes.addPass(createDecompose());
+static void addSimplify(OpPassManager &passes, const Target &target) {
+  passes.addPass(createDecompose({target.keepsComposites()}));
   passes.addPass(createRemoveStopGradients());
   passes.addPass(createSplitReductions());
   passes.addPass(createSplitConcatenations());
@@ -40,7 +40,7 @@ static void addPhase(OpPassManager &passes, Phase phase, const Target &target,
     passes.addPass(createDifferentiate());
     break;
   case Phase::Simplify:
-    addSimplify(passes);
+    addSimplify(passes, target);
     break;
   case Phase::Fuse:
     passes.addPass(createFuse({target.readsAnywhere()}));

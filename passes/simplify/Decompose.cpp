@@ -1,5 +1,6 @@
 // Replaces composites by their definitions.
 #include "passes/Passes.h"
+#include "passes/templates/Template.h"
 
 using namespace mlir;
 
@@ -10,10 +11,10 @@ namespace weft {
 namespace {
 
 /// Walks the definitions too: they may contain composites.
-LogicalResult decomposeIn(Block &block) {
+LogicalResult decomposeIn(Block &block, bool keepsKernels) {
   for (Operation *op = block.empty() ? nullptr : &block.front(); op;) {
     auto composite = dyn_cast<DecompositionOpInterface>(op);
-    if (!composite) {
+    if (!composite || (keepsKernels && templateClaiming(op))) {
       op = op->getNextNode();
       continue;
     }
@@ -30,9 +31,12 @@ LogicalResult decomposeIn(Block &block) {
 }
 
 struct Decompose : impl::DecomposeBase<Decompose> {
+  using DecomposeBase::DecomposeBase;
+
   void runOnOperation() override {
-    WalkResult walk = getOperation()->walk([](Block *block) {
-      return failed(decomposeIn(*block)) ? WalkResult::interrupt() : WalkResult::advance();
+    WalkResult walk = getOperation()->walk([this](Block *block) {
+      return failed(decomposeIn(*block, keepsKernels)) ? WalkResult::interrupt()
+                                                       : WalkResult::advance();
     });
     if (walk.wasInterrupted())
       signalPassFailure();

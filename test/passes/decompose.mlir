@@ -1,4 +1,5 @@
 // RUN: weft-opt %s --weft-decompose --cse | FileCheck %s
+// RUN: weft-opt %s --weft-decompose=keep-kernels=true --cse | FileCheck %s --check-prefix=WHOLE
 
 // Definitions may hold composites.
 // CHECK-LABEL: func.func @silu(
@@ -32,7 +33,7 @@ func.func @relu(%x: tensor<3xi32>) -> tensor<3xi32> {
 // CHECK: %[[HELD:.*]] = weft.stop_gradient %[[MAX]]
 // CHECK: %[[SPREAD:.*]] = weft.broadcast %[[HELD]] [0]
 // CHECK: %[[SHIFTED:.*]] = weft.subtract %[[WIDE]], %[[SPREAD]]
-// CHECK: %[[E:.*]] = weft.exp %[[SHIFTED]]
+// CHECK: %[[E:.*]] = weft.exp %[[SHIFTED]] {weft.nonpositive}
 // CHECK: weft.sum %[[E]] [1]
 // CHECK: %[[Y:.*]] = weft.divide %[[E]],
 // CHECK: weft.cast %[[Y]] : tensor<2x3xf32> -> tensor<2x3xf16>
@@ -75,6 +76,11 @@ func.func @dropout(%x: tensor<8xf32>, %key: tensor<2xi32>) -> tensor<8xf32> {
   %y = weft.dropout %x, %key {probability = 0.25 : f64} : tensor<8xf32>, tensor<2xi32>
   return %y : tensor<8xf32>
 }
+
+// A target may have kernels for a composite: it stays whole then.
+// WHOLE-LABEL: func.func @attention(
+// WHOLE-NEXT: weft.scaled_dot_product_attention
+// WHOLE-NEXT: return
 
 // CHECK-LABEL: func.func @attention(
 // CHECK: weft.matmul %{{.*}} {transpose_rhs = true} : tensor<2x4x3xf32>, tensor<2x5x3xf32> -> tensor<2x4x5xf32>

@@ -113,9 +113,13 @@ def Weft_DropoutOp : Weft_CompositeOp<"dropout", "inferDropout"> {
     $x `,` $key attr-dict `:` custom<OneType>(type($x), type($result)) `,` type($key)
   }];
 }
-def Weft_ScaledDotProductAttentionOp : Weft_CompositeOp<"scaled_dot_product_attention", "inferAttention"> {
+def Weft_ScaledDotProductAttentionOp : Weft_CompositeOp<"scaled_dot_product_attention", "inferAttention",
+                                                        [Gradient, FixedDimensions]> {
   let summary = "softmax(query key^T * scale) value: query [B..., L, E], key [B..., S, E], value [B..., S, V].";
-  let description = "With `causal` set, position i of the query sees the keys up to i only.";
+  let description = [{
+    With `causal` set, position i of the query sees the keys up to i only. Processors run it as one kernel, which
+    never holds the scores of all keys (Milakov and Gimelshein, 2018; Rabe and Staats, 2021).
+  }];
   let arguments = (ins Weft_FloatTensor:$query, Weft_FloatTensor:$key, Weft_FloatTensor:$value,
                        F64Attr:$scale, BoolAttr:$causal);
   let results = (outs Weft_FloatTensor:$result);

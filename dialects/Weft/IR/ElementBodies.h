@@ -5,6 +5,11 @@
 
 namespace weft {
 
+/// Says of an exponential, of this dialect or of math, that no operand is positive, and that
+/// results that are no normal numbers may be 0: those are the weights of a softmax, of which one
+/// is 1.
+inline constexpr llvm::StringLiteral nonpositiveAttribute = "weft.nonpositive";
+
 /// x + y, of integers or of floats, scalars or vectors.
 mlir::Value emitSum(mlir::OpBuilder &builder, mlir::Location location, mlir::Value x,
                     mlir::Value y);

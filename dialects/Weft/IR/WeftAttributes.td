@@ -131,6 +131,20 @@ def Weft_SortScheduleAttr : Weft_Schedule<"Sort", "sort"> {
                         DefaultValuedParameter<"int64_t", "1">:$lanes);
 }
 
+def Weft_AttentionScheduleAttr : Weft_Schedule<"Attention", "attention"> {
+  let summary = "Attention on a processor, block of keys by block of keys";
+  let description = [{
+    - `lanes`: elements in a vector.
+    - `rows`, `columns`: the register tile: queries, and vectors of keys or of columns of the values.
+    - `single`: the vectors of a tile of one query.
+    - `block`: the queries of a task.
+    - `width`: the elements of a head that there is room for on the stack; 0: a task has its own part of a
+      temporary buffer.
+  }];
+  let parameters = (ins "int64_t":$lanes, "int64_t":$rows, "int64_t":$columns, "int64_t":$single,
+                        "int64_t":$block, DefaultValuedParameter<"int64_t", "0">:$width);
+}
+
 def Weft_ContractionScheduleAttr : Weft_Schedule<"Contraction", "contraction"> {
   let summary = "A sum of products on a processor, with elementwise ops on its result";
   let description = [{

@@ -31,16 +31,43 @@ static Expression hideFuture(const Expression &scores) {
   return select(key <= query, scores, -std::numeric_limits<double>::infinity());
 }
 
+/// What the queries give to each key, before the softmax.
+static Expression scoresOf(Compose &at, ScaledDotProductAttentionOp op) {
+  Expression scores = matmul(widen(at(op.getQuery())), widen(at(op.getKey())), false, true) *
+                      op.getScale().convertToDouble();
+  return op.getCausal() ? hideFuture(scores) : scores;
+}
+
 /// float16 and bfloat16 are widened before the products: the scores keep float32's precision.
 SmallVector<Value> ScaledDotProductAttentionOp::decompose(OpBuilder &builder) {
   Compose at(builder, getLoc());
-  Expression query = widen(at(getQuery())), key = widen(at(getKey())),
-             value = widen(at(getValue()));
-  Expression scores = matmul(query, key, false, true) * getScale().convertToDouble();
-  if (getCausal())
-    scores = hideFuture(scores);
+  Expression scores = scoresOf(at, *this);
   Expression weights = at.create<SoftmaxOp>(scores, scores.rank() - 1);
-  return {convert(matmul(weights, value, false, false), getType().getElementType())};
+  return {
+      convert(matmul(weights, widen(at(getValue())), false, false), getType().getElementType())};
+}
+
+/// The weights are computed again, so that no call keeps them for its gradient.
+void ScaledDotProductAttentionOp::buildGradient(OpBuilder &builder, ValueRange cotangents,
+                                                ArrayRef<bool> needed,
+                                                MutableArrayRef<Value> gradients) {
+  Compose at(builder, getLoc());
+  Expression g = widen(at(cotangents[0])), scores = scoresOf(at, *this);
+  int64_t axis = scores.rank() - 1;
+  Expression weights = at.create<SoftmaxOp>(scores, axis);
+  if (needed[2])
+    gradients[2] = convert(matmul(weights, g, true, false), at(getValue()).type().getElementType());
+  if (!needed[0] && !needed[1])
+    return;
+  Expression ofWeights = matmul(g, widen(at(getValue())), false, true);
+  Expression mean = repeat(sum(ofWeights * weights, axis), weights.type().getShape(), axis);
+  Expression ofScores = weights * (ofWeights - mean) * getScale().convertToDouble();
+  if (needed[0])
+    gradients[0] = convert(matmul(ofScores, widen(at(getKey())), false, false),
+                           at(getQuery()).type().getElementType());
+  if (needed[1])
+    gradients[1] = convert(matmul(ofScores, widen(at(getQuery())), true, false),
+                           at(getKey()).type().getElementType());
 }
 
 } // namespace weft

@@ -242,6 +242,17 @@ Labels ConvolutionWeightGradientOp::getDimensionLabels() {
   return contractionLabels(getContraction());
 }
 
+/// The batch, then queries, keys, the depth of the scores, the columns of the values.
+Labels ScaledDotProductAttentionOp::getDimensionLabels() {
+  int64_t batch = rankOf(getQuery()) - 2;
+  auto of = [&](int64_t row, int64_t column) {
+    SmallVector<int64_t> labels = identity(batch);
+    labels.append({batch + row, batch + column});
+    return labels;
+  };
+  return {of(0, 2), of(1, 2), of(1, 3), of(0, 3)};
+}
+
 // Of [N, H, W, C] of the elements, and of the windows.
 static SmallVector<int64_t> windowElements() { return {0, -1, -1, 3}; }
 static SmallVector<int64_t> windows() { return {0, 1, 2, 3}; }

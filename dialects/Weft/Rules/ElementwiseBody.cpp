@@ -1,4 +1,5 @@
 // What each elementwise op computes, on scalars or vectors (ElementwiseOpInterface::emitBody).
+#include "dialects/Weft/IR/ElementBodies.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -160,9 +161,15 @@ Value RsqrtOp::emitBody(OpBuilder &builder, Location location, ValueRange x) {
   Value WeftOp::emitBody(OpBuilder &builder, Location location, ValueRange x) {                    \
     return MathOp::create(builder, location, x[0]);                                                \
   }
+Value ExpOp::emitBody(OpBuilder &builder, Location location, ValueRange x) {
+  auto body = math::ExpOp::create(builder, location, x[0]);
+  if ((*this)->hasAttr(nonpositiveAttribute))
+    body->setAttr(nonpositiveAttribute, builder.getUnitAttr());
+  return body;
+}
+
 WEFT_MATH_BODY(SqrtOp, math::SqrtOp)
 WEFT_MATH_BODY(CbrtOp, math::CbrtOp)
-WEFT_MATH_BODY(ExpOp, math::ExpOp)
 WEFT_MATH_BODY(Exp2Op, math::Exp2Op)
 WEFT_MATH_BODY(Expm1Op, math::ExpM1Op)
 WEFT_MATH_BODY(LogOp, math::LogOp)

@@ -1,5 +1,6 @@
 // Definitions of means, softmax and the normalisations. float16 and bfloat16 are computed in
 // float32.
+#include "dialects/Weft/IR/ElementBodies.h"
 #include "dialects/Weft/Rules/Build.h"
 #include "lib/Support/SymbolicSize.h"
 #include <cmath>
@@ -14,10 +15,18 @@ static Expression shiftedBelowZero(const Expression &x, int64_t axis) {
   return x - repeat(stopGradient(max(x, axis)), x.type().getShape(), axis);
 }
 
+/// The exponential of what is not positive, which takes less.
+static Expression expOfNonpositive(const Expression &x) {
+  Expression result = exp(x);
+  static_cast<Value>(result).getDefiningOp()->setAttr(nonpositiveAttribute,
+                                                      UnitAttr::get(x.type().getContext()));
+  return result;
+}
+
 SmallVector<Value> SoftmaxOp::decompose(OpBuilder &builder) {
   Expression x = widen(Compose(builder, getLoc())(getX()));
   int64_t axis = getAxis();
-  Expression exponential = exp(shiftedBelowZero(x, axis));
+  Expression exponential = expOfNonpositive(shiftedBelowZero(x, axis));
   Expression total = repeat(sum(exponential, axis), x.type().getShape(), axis);
   return {convert(exponential / total, getType().getElementType())};
 }
@@ -26,7 +35,7 @@ SmallVector<Value> LogSoftmaxOp::decompose(OpBuilder &builder) {
   Expression x = widen(Compose(builder, getLoc())(getX()));
   int64_t axis = getAxis();
   Expression shifted = shiftedBelowZero(x, axis);
-  Expression total = repeat(log(sum(exp(shifted), axis)), x.type().getShape(), axis);
+  Expression total = repeat(log(sum(expOfNonpositive(shifted), axis)), x.type().getShape(), axis);
   return {convert(shifted - total, getType().getElementType())};
 }
 

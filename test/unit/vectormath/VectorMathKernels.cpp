@@ -55,8 +55,10 @@ void unwrap(llvm::Error error) {
     fail(llvm::toString(std::move(error)));
 }
 
-/// A function that applies the operation to `lanes` elements at a time.
+/// A function that applies the operation to `lanes` elements at a time. Attributes may follow its
+/// name.
 std::string source(const std::string &name, const std::string &type, bool binary, unsigned lanes) {
+  auto [operation, attributes] = llvm::StringRef(name).split(' ');
   std::string vector = lanes == 1 ? type : llvm::formatv("vector<{0}x{1}>", lanes, type).str();
   return llvm::formatv(R"(
     func.func @lanes{0}(%a: !llvm.ptr, %b: !llvm.ptr, %out: !llvm.ptr, %count: i64) {{
@@ -73,7 +75,7 @@ std::string source(const std::string &name, const std::string &type, bool binary
       }
       return
     })",
-                       lanes, vector, type, name, binary ? ", %y" : "")
+                       lanes, vector, type, operation, binary ? ", %y" : " " + attributes.str())
       .str();
 }
 
