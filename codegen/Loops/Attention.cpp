@@ -88,6 +88,7 @@ private:
   void emitScores(const QueryBlock &block, const KeyBlock &keys);
   void emitWeights(const QueryBlock &block, const KeyBlock &keys);
   void emitLargest(const QueryBlock &block, const KeyBlock &keys, Value line);
+  Value largestOf(Value line, Value limit);
   void emitFactors(const QueryBlock &block);
   void emitRowWeights(Value line);
   void addValues(const QueryBlock &block, const KeyBlock &keys);
@@ -465,26 +466,42 @@ void AttentionTemplate::emitWeights(const QueryBlock &block, const KeyBlock &key
   emitter.loop(emitter.index(0), block.count, 1, [&](Value line) { emitRowWeights(line); });
 }
 
-/// Hides the keys that the query does not see, and finds the largest score.
+/// Finds the largest score that the query sees.
 void AttentionTemplate::emitLargest(const QueryBlock &block, const KeyBlock &keys, Value line) {
-  Value lowest = constant(-std::numeric_limits<double>::infinity()), most = lowest;
   Value end = keyCount();
   if (op.getCausal()) {
     Value query = emitter.addIndex(block.first, line);
     end = emitter.minimumIndex(end, emitter.addIndex(query, emitter.index(1)));
   }
   Value seen = emitter.subtractIndex(end, keys.first);
-  for (int64_t key = 0; key < blockKeys; key += lanes) {
-    Value address = row(scores, line, emitter.index(blockKeys), emitter.index(key));
-    Value isSeen = emitter.lanesBelow(emitter.subtractIndex(seen, emitter.index(key)));
-    Value score = make<arith::SelectOp>(isSeen, load(address), lowest);
-    emitter.storeVector(score, address);
-    most = larger(score, most);
-  }
+  Value areAll = emitter.isLess(emitter.index(blockKeys - 1), seen);
+  Value lowest = constant(-std::numeric_limits<double>::infinity());
+  auto emit = [&](Value condition, Value otherwise, Value limit) {
+    return emitter.ifTrue(condition, {otherwise},
+                          [&] { return SmallVector<Value>{largestOf(line, limit)}; })[0];
+  };
+  Value most = emit(areAll, lowest, {});
+  most = emit(negated(areAll), most, seen);
   Value all = joinLanes(most, [&](Value x, Value y) { return larger(x, y); });
   Value former = loadScalar(at(largest, line));
   Value largestSeen = make<vector::ExtractOp>(larger(all, former), int64_t(0));
   emitter.storeVector(largestSeen, at(next, line));
+}
+
+/// The largest scores of a line in each lane. Keys from `limit` on (null: none) are hidden.
+Value AttentionTemplate::largestOf(Value line, Value limit) {
+  Value lowest = constant(-std::numeric_limits<double>::infinity()), most = lowest;
+  for (int64_t key = 0; key < blockKeys; key += lanes) {
+    Value address = row(scores, line, emitter.index(blockKeys), emitter.index(key));
+    Value score = load(address);
+    if (limit) {
+      Value isSeen = emitter.lanesBelow(emitter.subtractIndex(limit, emitter.index(key)));
+      score = make<arith::SelectOp>(isSeen, score, lowest);
+      emitter.storeVector(score, address);
+    }
+    most = larger(score, most);
+  }
+  return most;
 }
 
 /// What all that was summed so far is multiplied by. Before a key is seen, scores count from 0.
