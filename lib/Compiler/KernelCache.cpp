@@ -5,8 +5,9 @@
 #include "lib/Runtime/ThreadPool.h"
 #include "lib/Support/Error.h"
 #include "llvm/ADT/StringMap.h"
-#include <atomic>
+#include <condition_variable>
 #include <exception>
+#include <optional>
 #include <system_error>
 #include <thread>
 
@@ -110,30 +111,41 @@ uint64_t KernelCache::trim() {
 
 namespace {
 
-/// Generates the code of emitted kernels on several threads.
+/// Generates the code of kernels on several threads, from the first one on that was emitted.
 class Generation {
 public:
-  explicit Generation(std::vector<std::unique_ptr<TranslatedKernel>> emitted)
-      : emitted(std::move(emitted)), objects(this->emitted.size()), errors(objects.size()) {}
-
-  /// Throws weft::Error or Interrupted.
-  std::vector<KernelObject> run() {
-    // The other threads go through the gate on their own; one that waits for them must not hold a
-    // fork up that they wait for.
-    ForkGate::Outside outside;
-    std::exception_ptr interruption;
-    startHelpers();
-    try {
-      while (step())
-        throwIfInterrupted();
-    } catch (...) {
-      interruption = std::current_exception();
+  explicit Generation(size_t count) : emitted(count), objects(count), errors(count) {}
+  Generation(const Generation &) = delete;
+  Generation &operator=(const Generation &) = delete;
+  ~Generation() {
+    {
+      // Left by an exception: what was not begun is not.
+      std::lock_guard guard(mutex);
       next = emitted.size();
     }
-    for (std::thread &helper : helpers)
-      helper.join();
-    if (interruption)
-      std::rethrow_exception(interruption);
+    stop();
+  }
+
+  void add(std::unique_ptr<TranslatedKernel> kernel) {
+    {
+      std::lock_guard guard(mutex);
+      emitted[ready++] = std::move(kernel);
+    }
+    changed.notify_one();
+    if (helpers.empty())
+      startHelpers();
+  }
+
+  /// The objects of all kernels, once all were added. Throws weft::Error or Interrupted.
+  std::vector<KernelObject> finish() {
+    {
+      // The other threads go through the gate on their own; one that waits for them must not hold a
+      // fork up that they wait for.
+      ForkGate::Outside outside;
+      while (step(/*waits=*/false))
+        throwIfInterrupted();
+    }
+    stop();
     for (const std::exception_ptr &error : errors)
       if (error)
         std::rethrow_exception(error);
@@ -147,49 +159,77 @@ private:
     try {
       while (helpers.size() + 1 < wanted)
         helpers.emplace_back([this] {
-          while (step())
+          while (step(/*waits=*/true))
             ;
         });
     } catch (const std::system_error &) {
     }
   }
 
+  void stop() {
+    {
+      std::lock_guard guard(mutex);
+      isComplete = true;
+    }
+    changed.notify_all();
+    if (helpers.empty())
+      return;
+    ForkGate::Outside outside;
+    for (std::thread &helper : helpers)
+      helper.join();
+    helpers.clear();
+  }
+
+  /// The number of the next kernel; nothing if there is none, or, for one that does not wait, none
+  /// yet.
+  std::optional<size_t> take(bool waits) {
+    std::unique_lock lock(mutex);
+    if (waits)
+      changed.wait(lock, [this] { return next < ready || isComplete; });
+    return next < ready ? std::optional(next++) : std::nullopt;
+  }
+
   /// Generates the next kernel; false if there is none.
-  bool step() {
-    size_t number = next++;
-    if (number >= emitted.size())
+  bool step(bool waits) {
+    std::optional<size_t> number = take(waits);
+    if (!number)
       return false;
     ForkGate::Inside inside;
     try {
-      objects[number] = emitted[number]->assemble();
+      objects[*number] = emitted[*number]->assemble();
     } catch (...) {
-      errors[number] = std::current_exception();
+      errors[*number] = std::current_exception();
     }
-    emitted[number].reset();
+    emitted[*number].reset();
     return true;
   }
 
   std::vector<std::unique_ptr<TranslatedKernel>> emitted;
   std::vector<KernelObject> objects;
   std::vector<std::exception_ptr> errors;
-  std::atomic<size_t> next = 0;
+  /// Guards what follows: how many kernels were added, the next to be taken, whether all were
+  /// added.
+  std::mutex mutex;
+  std::condition_variable changed;
+  size_t ready = 0, next = 0;
+  bool isComplete = false;
   std::vector<std::thread> helpers;
 };
 
 } // namespace
 
-/// Emits one after the other, then generates code on several threads.
+/// Emits one after the other, while other threads generate code.
 std::vector<KernelObject> KernelCache::compile(ArrayRef<KernelOp> kernels, Statistics &spent) {
-  std::vector<std::unique_ptr<TranslatedKernel>> emitted;
+  Generation generation(kernels.size());
   {
     Stopwatch watch(spent.emitSeconds);
     for (KernelOp kernel : kernels) {
       Compiling::checkpoint();
-      emitted.push_back(backend->emit(kernel));
+      generation.add(backend->emit(kernel));
     }
   }
   Stopwatch watch(spent.codegenSeconds);
-  return Generation(std::move(emitted)).run();
+  return generation.finish();
 }
 
 } // namespace weft
