@@ -100,6 +100,17 @@ def _lines(instructions: list[dis.Instruction], first: int) -> dict[str, int]:
 
 
 @functools.lru_cache(maxsize=8192)
+def attributes_of(code: types.CodeType) -> frozenset[str]:
+    """Names of attributes in `code` and in the code nested in it, and strings that may be such."""
+    found = set(code.co_names)
+    for constant in code.co_consts:
+        found.update(_strings(constant))
+        if isinstance(constant, types.CodeType):
+            found |= attributes_of(constant)
+    return frozenset(found)
+
+
+@functools.lru_cache(maxsize=8192)
 def names_of(code: types.CodeType) -> NamesOfCode:
     """The names in `code`."""
     instructions = [
@@ -112,7 +123,6 @@ def names_of(code: types.CodeType) -> NamesOfCode:
         for instruction in instructions
         if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_CLASSDEREF")
     }
-    attributes = set(code.co_names)
     imports: set[tuple[int, str]] = set()
     lines = _lines(instructions, code.co_firstlineno)
     dynamic = _is_dynamic(instructions)
@@ -122,15 +132,18 @@ def names_of(code: types.CodeType) -> NamesOfCode:
             level = instructions[number - 2].argval
             imports.add((level if isinstance(level, int) else 0, instruction.argval))
     for constant in code.co_consts:
-        attributes.update(_strings(constant))
         if isinstance(constant, types.CodeType):
             inner = names_of(constant)
             variables |= inner.variables
-            attributes |= inner.attributes
             imports |= inner.imports
             dynamic |= inner.dynamic
             everywhere |= inner.reads_all_globals
             lines = {**inner.lines, **lines}
     return NamesOfCode(
-        frozenset(variables), frozenset(attributes), frozenset(imports), dynamic, everywhere, lines
+        frozenset(variables),
+        attributes_of(code),
+        frozenset(imports),
+        dynamic,
+        everywhere,
+        lines,
     )

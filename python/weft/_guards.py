@@ -24,7 +24,7 @@ import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from ._code_names import NamesOfCode, names_of
+from ._code_names import NamesOfCode, attributes_of, names_of
 from ._core import JitFunction, Tensor
 from ._errors import UnsupportedError
 
@@ -180,7 +180,7 @@ def _names_of_methods(cls: type) -> frozenset[str]:
     for item in vars(cls).values():
         function = getattr(item, "fget", None) or getattr(item, "__func__", item)
         while isinstance(function, types.FunctionType):
-            names |= names_of(function.__code__).attributes
+            names |= attributes_of(function.__code__)
             function = getattr(function, "__wrapped__", None)
     return frozenset(names)
 

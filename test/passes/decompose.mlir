@@ -34,8 +34,10 @@ func.func @relu(%x: tensor<3xi32>) -> tensor<3xi32> {
 // CHECK: %[[SPREAD:.*]] = weft.broadcast %[[HELD]] [0]
 // CHECK: %[[SHIFTED:.*]] = weft.subtract %[[WIDE]], %[[SPREAD]]
 // CHECK: %[[E:.*]] = weft.exp %[[SHIFTED]] {weft.nonpositive}
-// CHECK: weft.sum %[[E]] [1]
-// CHECK: %[[Y:.*]] = weft.divide %[[E]],
+// CHECK: %[[TOTAL:.*]] = weft.sum %[[E]] [1]
+// CHECK: %[[QUOTIENT:.*]] = weft.divide %{{.*}}, %[[TOTAL]]
+// CHECK: %[[FACTOR:.*]] = weft.broadcast %[[QUOTIENT]] [0]
+// CHECK: %[[Y:.*]] = weft.multiply %[[E]], %[[FACTOR]]
 // CHECK: weft.cast %[[Y]] : tensor<2x3xf32> -> tensor<2x3xf16>
 func.func @softmax(%x: tensor<2x3xf16>) -> tensor<2x3xf16> {
   %y = weft.softmax %x axis 1 : tensor<2x3xf16>

@@ -27,8 +27,9 @@ SmallVector<Value> SoftmaxOp::decompose(OpBuilder &builder) {
   Expression x = widen(Compose(builder, getLoc())(getX()));
   int64_t axis = getAxis();
   Expression exponential = expOfNonpositive(shiftedBelowZero(x, axis));
-  Expression total = repeat(sum(exponential, axis), x.type().getShape(), axis);
-  return {convert(exponential / total, getType().getElementType())};
+  // A quotient for each row, not for each element: 1 is the least total.
+  Expression factor = repeat(1.0 / sum(exponential, axis), x.type().getShape(), axis);
+  return {convert(exponential * factor, getType().getElementType())};
 }
 
 SmallVector<Value> LogSoftmaxOp::decompose(OpBuilder &builder) {
