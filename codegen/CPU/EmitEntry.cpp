@@ -46,6 +46,7 @@ private:
                                   << "; there are none, hook and pool";
     std::optional<ModelSignature> signature = readSignature(main);
     FailureOr<SmallVector<PlanStep>> steps = stepsOf(main);
+    // NOLINTBEGIN(bugprone-unchecked-optional-access): clang-tidy does not know failed()
     if (!signature || failed(steps) || failed(checkSteps(*steps)))
       return failure();
     llvm::StringMap<EntryEmitter::KernelInfo> kernels;
@@ -61,6 +62,7 @@ private:
         return failure();
     EntryEmitter(main, std::move(*steps), std::move(*signature), std::move(kernels), name, *mode)
         .emit();
+    // NOLINTEND(bugprone-unchecked-optional-access)
     for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
       if (isOnTensors(function))
         function.erase();

@@ -111,7 +111,7 @@ private:
     return emitter.splat(emitter.loadVector(address, computed, /*count=*/0));
   }
   Value constant(double value);
-  template <typename Op, typename... Operands> Value make(Operands... operands) {
+  template <typename Op, typename... Operands> Value make(const Operands &...operands) {
     return Op::create(emitter.builder(), emitter.location(), operands...);
   }
   Value exponential(Value nonpositive);

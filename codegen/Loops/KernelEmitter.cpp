@@ -222,6 +222,7 @@ KernelEmitter::Key KernelEmitter::keyOf(Value tensor, ArrayRef<ElementIndex> ind
   Key key{tensor.getAsOpaquePointer()};
   for (const ElementIndex &index : indices) {
     key.push_back(index.base ? index.base.getAsOpaquePointer() : nullptr);
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): a number among keys, which nothing follows
     key.push_back(reinterpret_cast<const void *>(index.step));
     key.push_back(index.lanes ? index.lanes.getAsOpaquePointer() : nullptr);
   }

@@ -45,12 +45,15 @@ std::vector<std::shared_ptr<const KernelCode>> KernelCache::get(ArrayRef<KernelO
     for (KernelOp kernel : kernels) {
       std::string name = kernel.getSymName().str();
       std::shared_ptr<const KernelCode> code = loaded.find(name);
-      if (code)
+      if (code) {
         ++spent.memoryHits;
-      else if ((code = fromDisk(name, spent)))
-        loaded.insert(name, code);
-      else
-        missing.push_back(kernel);
+      } else {
+        code = fromDisk(name, spent);
+        if (code)
+          loaded.insert(name, code);
+        else
+          missing.push_back(kernel);
+      }
       wanted[name] = std::move(code);
     }
     spent.diskFailures += disk.failures() - std::exchange(countedFailures, disk.failures());
@@ -163,6 +166,7 @@ private:
             ;
         });
     } catch (const std::system_error &) {
+      return;
     }
   }
 

@@ -32,7 +32,9 @@ def product(rows: int, depth: int, columns: int, dtype: str, turned: bool) -> tu
     return function, [left.astype(np.float32)]
 
 
-def convolution(channels: int, size: int, out: int, window: int, groups: int) -> tuple[Function, list]:
+def convolution(
+    channels: int, size: int, out: int, window: int, groups: int
+) -> tuple[Function, list]:
     """An image and a constant filter."""
     weight = weft.asarray(normal(out, channels // groups, window, window))
 
@@ -110,7 +112,7 @@ def weighted(rows: str, depth: int, columns: int, uses: int = 1) -> str:
 
 @pytest.mark.parametrize("rows", ["40", "n"])
 def test_no_call_packs_a_weight_and_it_is_there_once(rows: str, tmp_path: Path) -> None:
-    """Its panels take the place of the weight, also where a size is known only when it is called."""
+    """Its panels take the place of the weight, also where a size is known in a call alone."""
     (tmp_path / "net.mlir").write_text(weighted(rows, 96, 96, uses=3))
     weights = tmp_path / "net.safetensors"
     run([WEFTC, tmp_path / "net.mlir", "-o", tmp_path / "net.o", "--weights", weights])

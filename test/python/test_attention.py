@@ -35,10 +35,12 @@ def bound(query, key, value, scale, dtype):
     depth, keys = query.shape[-1], key.shape[-2]
     if 0 in (*query.shape, *key.shape, *value.shape):
         return ulp
-    products = np.abs(query.astype(np.float64)) @ np.swapaxes(np.abs(key.astype(np.float64)), -2, -1)
-    ofScore = (depth + 3) * computed * products.max() * abs(scale)
+    products = np.abs(query.astype(np.float64)) @ np.swapaxes(
+        np.abs(key.astype(np.float64)), -2, -1
+    )
+    of_score = (depth + 3) * computed * products.max() * abs(scale)
     most = np.abs(value.astype(np.float64)).max()
-    return most * (2 * ofScore + (keys + 16) * computed + ulp) + 1e-30
+    return most * (2 * of_score + (keys + 16) * computed + ulp) + 1e-30
 
 
 def arrays(generator, batch, queries, keys, depth, columns, spread):
@@ -56,7 +58,9 @@ def random_case(seed):
     keys = pick(0, 1, 3, 16, 63, 64, 65, 128, 200)
     depth, columns = pick(0, 1, 7, 8, 16, 40, 64, 80), pick(0, 1, 5, 16, 33, 64, 100)
     dtype = ["float32", "float64", "float16", "bfloat16"][pick(0, 0, 1, 2, 3)]
-    given = arrays(generator, batch, queries, keys, depth, columns, float(generator.choice([0.5, 2])))
+    given = arrays(
+        generator, batch, queries, keys, depth, columns, float(generator.choice([0.5, 2]))
+    )
     return given, dtype, bool(generator.integers(2)), float(generator.choice([0.125, 1.0, -0.3]))
 
 
@@ -111,7 +115,6 @@ def test_memory_does_not_grow_with_the_square_of_the_length():
         function = weft.jit(lambda q: attend(q, q, q))
         function(q)
         before = weft.stats()["bytes_in_use"]
-        weft.reset_stats() if hasattr(weft, "reset_stats") else None
         function(q)
         return weft.stats()["peak_bytes_in_use"] - before
 
@@ -142,7 +145,9 @@ def test_what_is_hidden_does_not_matter():
     q, k, v = (x.astype(np.float32) for x in arrays(generator, (1,), 40, 200, 16, 16, 1.0))
     clean = np.array(attend(*map(weft.asarray, (q, k, v)), is_causal=True))
     k[:, 64:], v[:, 64:] = np.nan, np.inf
-    assert np.array(attend(*map(weft.asarray, (q, k, v)), is_causal=True)).tobytes() == clean.tobytes()
+    assert (
+        np.array(attend(*map(weft.asarray, (q, k, v)), is_causal=True)).tobytes() == clean.tobytes()
+    )
 
 
 @pytest.mark.parametrize("causal", [False, True])
@@ -160,7 +165,14 @@ def test_gradients(causal):
     slope = sum(float((np.array(g) * d).sum()) for g, d in zip(gradients, direction, strict=True))
     step = 1e-5
     above, below = (
-        (reference(*(x + sign * step * d for x, d in zip(given, direction, strict=True)), 5**-0.5, causal) * weights).sum()
+        (
+            reference(
+                *(x + sign * step * d for x, d in zip(given, direction, strict=True)),
+                5**-0.5,
+                causal,
+            )
+            * weights
+        ).sum()
         for sign in (1, -1)
     )
     assert abs(slope - (above - below) / (2 * step)) < 1e-6 * (1 + abs(slope))
@@ -168,7 +180,9 @@ def test_gradients(causal):
 
 def test_the_value_beside_a_gradient_is_the_value():
     generator = np.random.default_rng(4)
-    given = [weft.asarray(x.astype(np.float32)) for x in arrays(generator, (2,), 70, 70, 16, 16, 1.0)]
+    given = [
+        weft.asarray(x.astype(np.float32)) for x in arrays(generator, (2,), 70, 70, 16, 16, 1.0)
+    ]
 
     def loss(q, k, v):
         return attend(q, k, v).sum()

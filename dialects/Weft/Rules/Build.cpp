@@ -94,18 +94,21 @@ Expression concatenate(ArrayRef<Value> inputs, int64_t axis, const Compose &at) 
   return at.create<ConcatenateOp>(ValueRange(inputs), axis);
 }
 
-FailureOr<int64_t> countAlong(Operation *op, Value x, Axes axes) {
+std::optional<int64_t> countAlong(Operation *op, Value x, Axes axes) {
   auto type = cast<RankedTensorType>(x.getType());
   SmallVector<int64_t> sizes;
   for (int64_t axis : axes) {
-    if (type.isDynamicDim(axis))
-      return op->emitOpError() << "needs a static size along axis " << axis
-                               << ", but its operand has shape " << shapeText(type);
+    if (type.isDynamicDim(axis)) {
+      op->emitOpError() << "needs a static size along axis " << axis
+                        << ", but its operand has shape " << shapeText(type);
+      return std::nullopt;
+    }
     sizes.push_back(type.getDimSize(axis));
   }
-  if (std::optional<int64_t> count = productOf(sizes))
-    return *count;
-  return op->emitOpError() << "has too many elements along its axes in shape " << shapeText(type);
+  std::optional<int64_t> count = productOf(sizes);
+  if (!count)
+    op->emitOpError() << "has too many elements along its axes in shape " << shapeText(type);
+  return count;
 }
 
 } // namespace weft

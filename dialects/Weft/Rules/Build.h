@@ -177,8 +177,8 @@ inline Expression matmul(const Expression &lhs, const Expression &rhs, bool tran
   return lhs.at().create<MatmulOp>(lhs, rhs, transposeLhs, transposeRhs);
 }
 
-/// How many elements x has along `axes`, known or symbolic, for a rule of `op`. Emits an error of
-/// `op` and fails if a size is dynamic.
-llvm::FailureOr<int64_t> countAlong(mlir::Operation *op, mlir::Value x, Axes axes);
+/// How many elements x has along `axes`, known or symbolic, for a rule of `op`. Nothing, after an
+/// error of `op`, if a size is dynamic or they are too many.
+std::optional<int64_t> countAlong(mlir::Operation *op, mlir::Value x, Axes axes);
 
 } // namespace weft

@@ -81,7 +81,7 @@ static Expression convolveGroups(const Expression &image, const Expression &weig
 SmallVector<Value> Conv2dOp::decompose(OpBuilder &builder) {
   Compose at(builder, getLoc());
   int64_t groups = getGroups();
-  if (failed(countAlong(*this, getX(), 1)) || failed(countAlong(*this, getWeight(), 0)))
+  if (!countAlong(*this, getX(), 1) || !countAlong(*this, getWeight(), 0))
     return {};
   Expression image = inBorder(toChannelsLast(at(getX())), 0.0, getPadding());
   Expression result = convolveGroups(image, at(getWeight()), groups, getStrides(), getDilations());

@@ -51,8 +51,8 @@ static Expression centered(const Expression &x, Axes axes, int64_t count) {
 }
 
 SmallVector<Value> MeanOp::decompose(OpBuilder &builder) {
-  FailureOr<int64_t> count = countAlong(*this, getX(), getAxes());
-  if (failed(count))
+  std::optional<int64_t> count = countAlong(*this, getX(), getAxes());
+  if (!count)
     return {};
   Expression x = widen(Compose(builder, getLoc())(getX()));
   return {convert(mean(x, getAxes(), *count), getType().getElementType())};
@@ -72,8 +72,8 @@ static Expression degreesOfFreedom(const Expression &total, int64_t count, doubl
 }
 
 SmallVector<Value> VarianceOp::decompose(OpBuilder &builder) {
-  FailureOr<int64_t> count = countAlong(*this, getX(), getAxes());
-  if (failed(count))
+  std::optional<int64_t> count = countAlong(*this, getX(), getAxes());
+  if (!count)
     return {};
   Expression x = widen(Compose(builder, getLoc())(getX()));
   Expression distance = centered(x, getAxes(), *count);
@@ -86,8 +86,8 @@ SmallVector<Value> LayerNormOp::decompose(OpBuilder &builder) {
   Compose at(builder, getLoc());
   Expression x = widen(at(getX())), weight = widen(at(getWeight())), bias = widen(at(getBias()));
   SmallVector<int64_t> axes = lastAxes(x.rank(), weight.rank());
-  FailureOr<int64_t> count = countAlong(*this, getX(), axes);
-  if (failed(count))
+  std::optional<int64_t> count = countAlong(*this, getX(), axes);
+  if (!count)
     return {};
   Shape shape = x.type().getShape();
   Expression distance = centered(x, axes, *count);
