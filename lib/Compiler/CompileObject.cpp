@@ -83,7 +83,7 @@ public:
       passes.addPass(createResolveSizes());
       buildPipeline(passes, *target, Phase::Differentiate, Phase::Simplify);
     });
-    evaluatePrepared(module);
+    evaluatePrepared(module, constants);
     runPasses("fused", [&](PassManager &passes) {
       buildPipeline(passes, *target, Phase::Fuse, Phase::Fuse);
     });
@@ -91,7 +91,7 @@ public:
     runPasses("planned", [&](PassManager &passes) {
       buildPipeline(passes, *target, Phase::Schedule, Phase::Plan);
     });
-    packConstants(module, *target);
+    packConstants(module, *target, constants);
     if (!options.weights.empty())
       moveWeightsToFile(module, files.addWrittenByCaller(options.weights));
     describe();
@@ -232,6 +232,7 @@ private:
   const ObjectOptions &options;
   std::string name;
   const CpuTarget *target = nullptr;
+  ComputedConstants constants;
   ModelSignature signature;
   llvm::json::Object metadata;
   OutputFiles files;

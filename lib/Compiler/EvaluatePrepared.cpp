@@ -54,7 +54,7 @@ static StringAttr weightOf(func::FuncOp function) {
   return found;
 }
 
-void evaluatePrepared(ModuleOp module) {
+void evaluatePrepared(ModuleOp module, ComputedConstants &constants) {
   auto main = module.lookupSymbol<func::FuncOp>("main");
   SmallVector<PrepareOp> prepares;
   for (auto prepare : main.getOps<PrepareOp>())
@@ -71,9 +71,9 @@ void evaluatePrepared(ModuleOp module) {
     StringAttr name = weightOf(function);
     OpBuilder builder(prepare);
     for (Value output : prepare.getOutputs())
-      output.replaceAllUsesWith(constantOver(builder, prepare.getLoc(),
-                                             cast<RankedTensorType>(output.getType()), name,
-                                             std::move(*next++)));
+      output.replaceAllUsesWith(constants.add(builder, prepare.getLoc(),
+                                              cast<RankedTensorType>(output.getType()), name,
+                                              std::move(*next++)));
     prepare.erase();
     function.erase();
   }

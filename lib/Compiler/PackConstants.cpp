@@ -112,8 +112,11 @@ private:
 /// Packs what the launches of one function read.
 class ConstantPacking {
 public:
-  ConstantPacking(func::FuncOp main, const CpuTarget &target)
-      : main(main), kernels(main->getParentOfType<ModuleOp>()), target(target) {}
+  ConstantPacking(func::FuncOp main, const CpuTarget &target, ComputedConstants &constants)
+      : main(main),
+        kernels(main->getParentOfType<ModuleOp>()),
+        target(target),
+        constants(constants) {}
 
   void run() {
     for (auto launch : llvm::to_vector(main.getOps<LaunchOp>()))
@@ -256,15 +259,14 @@ private:
     return llvm::map_to_vector(filled, [&](StorageRef &storage) {
       auto bytes = static_cast<int64_t>(storage->bytes());
       auto type = RankedTensorType::get({bytes}, elementTypeOf(main.getContext(), DType::UInt8));
-      return constantOver(builder, launch.getLoc(), type, name, std::move(storage));
+      return constants.add(builder, launch.getLoc(), type, name, std::move(storage));
     });
   }
 
   /// The name of the one weight among the constants; null if there are several, or none.
-  static StringAttr nameOf(ArrayRef<Operation *> constants) {
-    auto name = constants.empty() ? StringAttr()
-                                  : constants.front()->getAttrOfType<StringAttr>("weft.name");
-    bool isAlone = llvm::all_of(constants, [&](Operation *constant) {
+  static StringAttr nameOf(ArrayRef<Operation *> read) {
+    auto name = read.empty() ? StringAttr() : read.front()->getAttrOfType<StringAttr>("weft.name");
+    bool isAlone = llvm::all_of(read, [&](Operation *constant) {
       return constant->getAttrOfType<StringAttr>("weft.name") == name;
     });
     return isAlone ? name : StringAttr();
@@ -281,14 +283,15 @@ private:
   func::FuncOp main;
   SymbolTable kernels;
   const CpuTarget &target;
+  ComputedConstants &constants;
   llvm::StringMap<FillingStages> compiled;
   std::map<Key, SmallVector<Value>> packed;
 };
 
 } // namespace
 
-void packConstants(ModuleOp module, const CpuTarget &target) {
-  ConstantPacking(module.lookupSymbol<func::FuncOp>("main"), target).run();
+void packConstants(ModuleOp module, const CpuTarget &target, ComputedConstants &constants) {
+  ConstantPacking(module.lookupSymbol<func::FuncOp>("main"), target, constants).run();
 }
 
 } // namespace weft

@@ -1,9 +1,7 @@
 // Between MLIR's types and attributes and the runtime's.
 #include "lib/Compiler/Types.h"
 #include "dialects/Weft/IR/ElementTypes.h"
-#include "dialects/Weft/IR/Weft.h"
 #include "lib/Support/Error.h"
-#include "mlir/IR/DialectResourceBlobManager.h"
 
 using namespace mlir;
 
@@ -52,19 +50,6 @@ TensorSignature signatureOf(Type tensor) {
 void copyElements(ElementsAttr elements, void *target) {
   if (failed(copyElementBytes(elements, target)))
     throw Error(Error::Kind::Value, "the data of a constant is missing from the module");
-}
-
-Value constantOver(OpBuilder &builder, Location location, RankedTensorType type, StringAttr name,
-                   StorageRef storage) {
-  ArrayRef<char> bytes(static_cast<const char *>(storage->data()), signatureOf(type).bytes());
-  auto release = [kept = std::move(storage)](void *, size_t, size_t) {};
-  auto elements = DenseResourceElementsAttr::get(
-      type, name ? name.getValue() : "prepared",
-      AsmResourceBlob(bytes, /*dataAlignment=*/64, std::move(release), /*dataIsMutable=*/false));
-  auto constant = ConstantOp::create(builder, location, type, cast<ElementsAttr>(elements));
-  if (name)
-    constant->setAttr("weft.name", name);
-  return constant.getResult();
 }
 
 } // namespace weft

@@ -1,9 +1,7 @@
 // Between MLIR's types and attributes and the runtime's.
 #pragma once
 
-#include "lib/Runtime/Storage.h"
 #include "lib/Runtime/TensorSignature.h"
-#include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/BuiltinTypes.h"
 
@@ -17,9 +15,5 @@ mlir::Type elementTypeOf(mlir::MLIRContext *context, DType dtype);
 TensorSignature signatureOf(mlir::Type tensor);
 /// Copies the elements of a constant (dense or a dense resource), row-major, to `target`.
 void copyElements(mlir::ElementsAttr elements, void *target);
-/// A constant whose elements are in `storage`, of which nothing is copied. `name` is that of a
-/// weight, or null.
-mlir::Value constantOver(mlir::OpBuilder &builder, mlir::Location location,
-                         mlir::RankedTensorType type, mlir::StringAttr name, StorageRef storage);
 
 } // namespace weft

@@ -144,3 +144,14 @@ def test_a_constant_that_other_stages_read_stays(tmp_path: Path) -> None:
     y, w = Library(model, "net")([x], like)
     assert w.tobytes() == normal(64, 64).tobytes()
     np.testing.assert_allclose(y, x @ w, rtol=64 * 2**-23, atol=64 * 2**-23 * 8)
+
+
+def test_compiling_again_keeps_nothing(tmp_path: Path) -> None:
+    """What is computed for an object goes with its compilation."""
+    weight = weft.asarray(normal(512, 512))
+    program = weft.export(lambda x: x @ weight.T, weft.spec((8, 512)))
+    program.compile_object(tmp_path / "net.o")
+    before = weft.stats()["bytes_in_use"]
+    for _ in range(3):
+        program.compile_object(tmp_path / "net.o")
+    assert weft.stats()["bytes_in_use"] == before
