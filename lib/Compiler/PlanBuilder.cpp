@@ -7,6 +7,7 @@
 #include "lib/Runtime/Allocator.h"
 #include "lib/Runtime/PreparedValues.h"
 #include "lib/Support/Error.h"
+#include "mlir/Dialect/UB/IR/UBOps.h"
 #include "passes/plan/LaunchArguments.h"
 #include "passes/plan/PlanSteps.h"
 #include "passes/plan/ValueMemory.h"
@@ -45,6 +46,7 @@ public:
     addOutputs(cast<func::ReturnOp>(body.getTerminator()));
     for (auto constant : body.getOps<ConstantOp>())
       addConstant(constant);
+    refusePrepared(body);
     SmallVector<PlanStep> steps = planSteps();
     for (Operation &op : body)
       if (std::optional<int64_t> start = partStart(op))
@@ -61,6 +63,17 @@ private:
     if (failed(steps))
       throw Error(Error::Kind::Unsupported, diagnostics.text("the program could not be planned"));
     return std::move(*steps); // NOLINT(bugprone-unchecked-optional-access): it is checked above
+  }
+
+  /// A plan prepares temporaries by steps of its own.
+  static void refusePrepared(Block &body) {
+    for (Operation &op : body) {
+      auto launch = dyn_cast<LaunchOp>(op);
+      if (isa<ub::PoisonOp>(op) || (launch && !launch.getPrepared().empty()))
+        throw Error(Error::Kind::Unsupported,
+                    op.getName().getStringRef().str() +
+                        " of what was prepared: launches of compiled objects alone have that");
+    }
   }
 
   void addConstant(ConstantOp constant) {
