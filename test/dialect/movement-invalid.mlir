@@ -158,6 +158,14 @@ func.func @f(%x: tensor<3xf32>, %v: tensor<f32>) {
 // -----
 
 func.func @f(%x: tensor<3xf32>, %v: tensor<f32>) {
+  // expected-error@+1 {{'weft.pad' op interior 9223372036854775807 is more than a tensor can have}}
+  %0 = weft.pad %x, %v low [0] interior [9223372036854775807] : tensor<3xf32>, tensor<f32> -> tensor<3xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<3xf32>, %v: tensor<f32>) {
   // expected-error@+1 {{'weft.pad' op low and interior may not be negative}}
   %0 = weft.pad %x, %v low [-1] interior [0] : tensor<3xf32>, tensor<f32> -> tensor<5xf32>
   return

@@ -132,7 +132,7 @@ def test_softmax_is_its_parts(dtype: str, threads: Callable[[int], None]) -> Non
         actual = same_at_any_count(threads, lambda t: weft.softmax(t, -1), weft.asarray(x))
         wide = x if dtype == "float64" else x.astype(np.float32)
         powers = to_numpy(weft.exp(weft.asarray(wide - np.max(wide, -1, keepdims=True))))
-        expected = powers / ordered_sum(powers)[..., None]
+        expected = powers * (1 / ordered_sum(powers))[..., None]
         assert_same_bits(actual, expected.astype(x.dtype), str(x.shape))
 
 

@@ -172,8 +172,14 @@ LogicalResult PadOp::verify() {
   for (auto [low, gap] : llvm::zip_equal(getLow(), getInterior()))
     if ((low < 0 && !isFromLaunch(low)) || (gap < 0 && !isFromLaunch(gap)))
       return emitOpError() << "low and interior may not be negative";
-  auto distances = llvm::map_to_vector(
-      getInterior(), [](int64_t gap) { return isFromLaunch(gap) ? gap : addSizes(gap, 1); });
+  SmallVector<int64_t> distances;
+  for (int64_t gap : getInterior()) {
+    std::optional<int64_t> distance =
+        isFromLaunch(gap) ? gap : checkedSize([&] { return addSizes(gap, 1); });
+    if (!distance)
+      return emitOpError() << "interior " << gap << " is more than a tensor can have";
+    distances.push_back(*distance);
+  }
   if (std::optional<std::string> error = placementError(from, to, getLow(), distances))
     return emitOpError() << *error;
   return success();
