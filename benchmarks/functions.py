@@ -26,16 +26,18 @@ def function_case(
     *,
     numpy: Callable | None = None,
     jax: Callable | None = None,
+    exported: Callable | None = None,
     compiled: bool = True,
     operations: float = 0.0,
 ) -> Case:
     """`ours` compiled by Weft beside `theirs` in PyTorch (also by torch.compile, unless that is
-    switched off, and in the runtimes that read ONNX files), and beside the versions for NumPy and
-    JAX where there are any. All results are compared first. Raises AssertionError if they differ.
+    switched off, and in the runtimes that read ONNX files, for which `exported` may say it in other
+    words), and beside the versions for NumPy and JAX where there are any. All results are compared
+    first. Raises AssertionError if they differ.
     """
     function = weft.jit(ours)
     tensors = [weft.asarray(array) for array in arrays]
-    calls = torch_calls(theirs, arrays, compiled) if peers.torch() else {}
+    calls = torch_calls(theirs, exported or theirs, arrays, compiled) if peers.torch() else {}
     if numpy:
         calls["numpy"] = lambda: numpy(*arrays)
     if jax and peers.jax():
@@ -46,7 +48,9 @@ def function_case(
     return Case(name, {WEFT: lambda: function(*tensors)} | calls, bar, operations)
 
 
-def torch_calls(function: Callable, arrays: tuple[np.ndarray, ...], compiled: bool) -> dict:
+def torch_calls(
+    function: Callable, exported: Callable, arrays: tuple[np.ndarray, ...], compiled: bool
+) -> dict:
     """A PyTorch function in eager mode, by torch.compile and by the runtimes of ONNX files."""
     torch = peers.torch()
     inputs = [torch.from_numpy(array) for array in arrays]
@@ -58,7 +62,7 @@ def torch_calls(function: Callable, arrays: tuple[np.ndarray, ...], compiled: bo
 
     class Wrapped(torch.nn.Module):
         def forward(self, *args):
-            return function(*args)
+            return exported(*args)
 
     return calls | onnx_calls(Wrapped(), arrays)
 

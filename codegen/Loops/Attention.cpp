@@ -7,16 +7,17 @@
 //   a task: a block of the queries of one head
 //     for a block of 64 keys, as far as one of the queries sees them:
 //       copy the keys, turned: [depth][keys], and the values unless they fill whole tiles
-//       scores = query keys * scale           a chain of fma in the order of the depth
+//       scores = query keys * scale + mask    a chain of fma in the order of the depth
 //       for a row:  largest' = max(largest, scores), factor = exp(largest - largest')
 //                   weights = exp(scores - largest')
 //                   totals = totals * factor + weights       in 16 lanes, key i in lane i mod 16
 //       sums = sums * factor + weights values  a chain of fma in the order of the keys
 //     result = sums / total                    the total: a tree of the lanes
 //
-// The order of all sums is a matter of sizes alone. Hidden keys count as -inf, and their values not
-// at all: a tile goes on to the last key that one of its queries sees, where a finite value times a
-// weight of 0 changes no sum (none is -0), and where one is not finite, queries are tiles of one.
+// The order of all sums is a matter of sizes alone. Keys behind the query count as -inf, and their
+// values not at all: a tile goes on to the last key that one of its queries sees, where a finite
+// value times a weight of 0 changes no sum (none is -0), and where one is not finite, queries are
+// tiles of one. Values that the mask hides are multiplied by 0, as by the definition.
 #include "codegen/Loops/Attention.h"
 #include "codegen/CPU/CpuTarget.h"
 #include "codegen/Loops/MicroKernel.h"
@@ -88,7 +89,8 @@ private:
   void emitScores(const QueryBlock &block, const KeyBlock &keys);
   void emitWeights(const QueryBlock &block, const KeyBlock &keys);
   void emitLargest(const QueryBlock &block, const KeyBlock &keys, Value line);
-  Value largestOf(Value line, Value limit);
+  Value largestOf(const QueryBlock &block, const KeyBlock &keys, Value line, Value limit);
+  Value masked(const QueryBlock &block, Value line, Value key, Value score);
   void emitFactors(const QueryBlock &block);
   void emitRowWeights(Value line);
   void addValues(const QueryBlock &block, const KeyBlock &keys);
@@ -98,8 +100,10 @@ private:
   /// if there are few, or if `areSingle` (which may be null).
   void forTiles(const QueryBlock &block, Value areSingle,
                 function_ref<void(int64_t height, int64_t vectors, Value line)> body);
-  /// How many keys of the block one of the lines up to `end` sees.
-  Value keysSeen(const QueryBlock &block, const KeyBlock &keys, Value end);
+  /// How many keys the queries [low, high) of the block see at most, of all.
+  Value keysBefore(const QueryBlock &block, Value low, Value high);
+  /// How many of the block of keys one of the lines [low, high) sees.
+  Value keysSeen(const QueryBlock &block, const KeyBlock &keys, Value low, Value high);
   MicroKernel kernelOf(int64_t height, int64_t vectors) {
     return {emitter, op, MicroKernel::Kind::Broadcast, format, height, vectors};
   }
@@ -273,9 +277,7 @@ void AttentionTemplate::emitTask(Value task) {
   for (Value position : emitter.delinearize(block.head, sizes))
     block.batch.push_back({position});
   reset(block);
-  Value end = keyCount();
-  if (op.getCausal())
-    end = emitter.minimumIndex(end, emitter.addIndex(block.first, block.count));
+  Value end = keysBefore(block, emitter.index(0), block.count);
   emitter.loop(emitter.index(0), end, blockKeys, [&](Value first) {
     KeyBlock keys{first, emitter.minimumIndex(emitter.index(blockKeys),
                                               emitter.subtractIndex(keyCount(), first))};
@@ -423,10 +425,28 @@ void AttentionTemplate::forTiles(const QueryBlock &block, Value areSingle,
   });
 }
 
-Value AttentionTemplate::keysSeen(const QueryBlock &block, const KeyBlock &keys, Value end) {
+/// A query sees as many keys as its position in its run says; where another run begins before
+/// `high`, the last query of one is among them.
+Value AttentionTemplate::keysBefore(const QueryBlock &block, Value low, Value high) {
+  if (!op.getCausal())
+    return keyCount();
+  Value first = emitter.addIndex(block.first, low), length = queryCount();
+  int64_t groups = op.getGroups();
+  if (groups > 1) {
+    length = emitter.divideIndex(length, emitter.index(groups));
+    first = emitter.remainderIndex(first, length);
+  }
+  Value end = emitter.addIndex(first, emitter.subtractIndex(high, low));
+  if (groups > 1)
+    end = emitter.minimumIndex(end, length);
+  return emitter.minimumIndex(end, keyCount());
+}
+
+Value AttentionTemplate::keysSeen(const QueryBlock &block, const KeyBlock &keys, Value low,
+                                  Value high) {
   if (!op.getCausal())
     return keys.count;
-  Value seen = emitter.subtractIndex(emitter.addIndex(block.first, end), keys.first);
+  Value seen = emitter.subtractIndex(keysBefore(block, low, high), keys.first);
   return emitter.maximumIndex(emitter.minimumIndex(seen, keys.count), emitter.index(0));
 }
 
@@ -444,7 +464,7 @@ void AttentionTemplate::emitScores(const QueryBlock &block, const KeyBlock &keys
       left.rowOffsets.push_back(emitter.multiplyIndex(emitter.minimumIndex(query, last), depth()));
     }
     MicroKernel kernel = kernelOf(height, vectors);
-    Value end = keysSeen(block, keys, emitter.addIndex(line, emitter.index(height)));
+    Value end = keysSeen(block, keys, line, emitter.addIndex(line, emitter.index(height)));
     emitter.loop(emitter.index(0), end, vectors * lanes, [&](Value key) {
       OperandReader right{at(turned, key), {}, emitter.index(blockKeys), format.right};
       SmallVector<Value> products =
@@ -468,17 +488,14 @@ void AttentionTemplate::emitWeights(const QueryBlock &block, const KeyBlock &key
 
 /// Finds the largest score that the query sees.
 void AttentionTemplate::emitLargest(const QueryBlock &block, const KeyBlock &keys, Value line) {
-  Value end = keyCount();
-  if (op.getCausal()) {
-    Value query = emitter.addIndex(block.first, line);
-    end = emitter.minimumIndex(end, emitter.addIndex(query, emitter.index(1)));
-  }
+  Value end = keysBefore(block, line, emitter.addIndex(line, emitter.index(1)));
   Value seen = emitter.subtractIndex(end, keys.first);
   Value areAll = emitter.isLess(emitter.index(blockKeys - 1), seen);
   Value lowest = constant(-std::numeric_limits<double>::infinity());
   auto emit = [&](Value condition, Value otherwise, Value limit) {
-    return emitter.ifTrue(condition, {otherwise},
-                          [&] { return SmallVector<Value>{largestOf(line, limit)}; })[0];
+    return emitter.ifTrue(condition, {otherwise}, [&] {
+      return SmallVector<Value>{largestOf(block, keys, line, limit)};
+    })[0];
   };
   Value most = emit(areAll, lowest, {});
   most = emit(negated(areAll), most, seen);
@@ -489,19 +506,34 @@ void AttentionTemplate::emitLargest(const QueryBlock &block, const KeyBlock &key
 }
 
 /// The largest scores of a line in each lane. Keys from `limit` on (null: none) are hidden.
-Value AttentionTemplate::largestOf(Value line, Value limit) {
+Value AttentionTemplate::largestOf(const QueryBlock &block, const KeyBlock &keys, Value line,
+                                   Value limit) {
   Value lowest = constant(-std::numeric_limits<double>::infinity()), most = lowest;
   for (int64_t key = 0; key < blockKeys; key += lanes) {
     Value address = row(scores, line, emitter.index(blockKeys), emitter.index(key));
-    Value score = load(address);
-    if (limit) {
-      Value isSeen = emitter.lanesBelow(emitter.subtractIndex(limit, emitter.index(key)));
+    Value score = load(address), isSeen;
+    if (limit)
+      isSeen = emitter.lanesBelow(emitter.subtractIndex(limit, emitter.index(key)));
+    if (op.getMask())
+      emitter.withMask(isSeen, [&] {
+        score = masked(block, line, emitter.addIndex(keys.first, emitter.index(key)), score);
+      });
+    if (isSeen)
       score = make<arith::SelectOp>(isSeen, score, lowest);
+    if (isSeen || op.getMask())
       emitter.storeVector(score, address);
-    }
     most = larger(score, most);
   }
   return most;
+}
+
+/// Scores of the keys from `key` on, as the mask lets the query see them.
+Value AttentionTemplate::masked(const QueryBlock &block, Value line, Value key, Value score) {
+  Value query = emitter.addIndex(block.first, line);
+  Value mask = emitter.splat(emitter.element(op.getMask(), indices(block, {query}, {key, 1})));
+  if (isa<FloatType>(getElementTypeOrSelf(op.getMask())))
+    return make<arith::AddFOp>(score, mask);
+  return make<arith::SelectOp>(mask, score, constant(-std::numeric_limits<double>::infinity()));
 }
 
 /// What all that was summed so far is multiplied by. Before a key is seen, scores count from 0.
@@ -538,7 +570,7 @@ void AttentionTemplate::addValues(const QueryBlock &block, const KeyBlock &keys)
     for (int64_t i = 0; i < height; ++i)
       left.rowOffsets.push_back(emitter.index(i * blockKeys));
     MicroKernel kernel = kernelOf(height, vectors);
-    Value end = keysSeen(block, keys, emitter.addIndex(line, emitter.index(height)));
+    Value end = keysSeen(block, keys, line, emitter.addIndex(line, emitter.index(height)));
     emitter.loop(emitter.index(0), columns(), vectors * lanes, [&](Value column) {
       OperandReader right{at(valueLines, column), {}, valueDistance, format.right};
       SmallVector<Value> places, started;
@@ -557,11 +589,19 @@ void AttentionTemplate::addValues(const QueryBlock &block, const KeyBlock &keys)
   });
 }
 
-/// Where there is no key, there is nothing to sum.
+/// Where there is no key, or the mask hides all, there is nothing to sum.
 void AttentionTemplate::finish(const QueryBlock &block) {
-  Value isEmpty = make<arith::CmpIOp>(arith::CmpIPredicate::eq, keyCount(), emitter.index(0));
+  Value hasNone = make<arith::CmpIOp>(arith::CmpIPredicate::eq, keyCount(), emitter.index(0));
   Type dtype = getElementTypeOrSelf(op.getResult());
   emitter.loop(emitter.index(0), block.count, 1, [&](Value line) {
+    Value isEmpty = hasNone;
+    if (op.getMask()) {
+      Value most = make<vector::ExtractOp>(loadScalar(at(largest, line)), int64_t(0));
+      Value lowest =
+          make<vector::ExtractOp>(constant(-std::numeric_limits<double>::infinity()), int64_t(0));
+      Value isHidden = make<arith::CmpFOp>(arith::CmpFPredicate::OEQ, most, lowest);
+      isEmpty = make<arith::OrIOp>(isEmpty, isHidden);
+    }
     Value total = joinLanes(load(row(totals, line, emitter.index(lanes))),
                             [&](Value x, Value y) { return make<arith::AddFOp>(x, y); });
     Value query = emitter.addIndex(block.first, line);

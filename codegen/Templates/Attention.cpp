@@ -1,5 +1,5 @@
-// Kernels of `weft.scaled_dot_product_attention`, with elementwise ops on the result. Devices run
-// its definition.
+// Kernels of `weft.scaled_dot_product_attention`, with elementwise ops on the result, and a mask
+// that is repeated. Devices run its definition.
 #include "codegen/Loops/Attention.h"
 #include "codegen/NVPTX/GpuEmitter.h"
 #include "codegen/Templates/KernelTemplate.h"
@@ -19,7 +19,8 @@ public:
   }
 
   bool claims(Operation *op) const override { return isa<ScaledDotProductAttentionOp>(op); }
-  bool readsMemory(OpOperand &) const override { return true; }
+  /// All but the mask.
+  bool readsMemory(OpOperand &operand) const override { return operand.getOperandNumber() != 3; }
   bool canLead(Operation *op, const FusionGroup &group) const override {
     return precedesElementwise(op, group);
   }

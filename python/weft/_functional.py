@@ -12,9 +12,9 @@ from ._core import SymbolicSize, Tensor
 from ._creation import _fail, _size, asarray, ones, zeros
 from ._dtypes import as_dtype, float32
 from ._errors import DTypeError, OptionError, ShapeError
-from ._manipulation import astype, normalize_axis, pad, reshape, scatter_add, transpose
+from ._manipulation import astype, normalize_axis, pad, reshape, scatter_add
 from ._manipulation import embedding as _embedding
-from ._reductions import max, mean
+from ._reductions import mean
 
 Pair = int | Sequence[int]
 
@@ -288,70 +288,6 @@ def elu(x: Tensor, alpha: float = 1.0) -> Tensor:
     return where(positive, x, expm1(where(positive, 0.0, x)) * alpha)
 
 
-def scaled_dot_product_attention(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attn_mask: Tensor | None = None,
-    dropout_p: float = 0.0,
-    is_causal: bool = False,
-    scale: float | None = None,
-) -> Tensor:
-    """softmax(query key^T * scale + mask) value.
-
-    query [..., L, E], key [..., S, E], value [..., S, V]; the mask [..., L, S] is floating (added)
-    or bool (true: may be seen). The scale defaults to 1 / sqrt(E). A query that may see no key gets
-    zeros.
-
-    Raises:
-        ShapeError: the shapes do not fit, or both a mask and is_causal are given.
-        DTypeError: the mask is of integers.
-    """
-    query, key, value = (_floating(x, "scaled_dot_product_attention") for x in (query, key, value))
-    if min(query.ndim, key.ndim, value.ndim) < 2:
-        raise _fail(
-            ShapeError,
-            "scaled_dot_product_attention: query, key and value need at least 2 dimensions, not "
-            f"shapes {query.shape}, {key.shape} and {value.shape}",
-        )
-    factor = 1.0 / math.sqrt(builtins.max(query.shape[-1], 1)) if scale is None else float(scale)
-    if attn_mask is None and dropout_p == 0.0:
-        return _core.apply(
-            "weft.scaled_dot_product_attention",
-            (query, key, value),
-            {"scale": factor, "causal": bool(is_causal)},
-        )
-    if attn_mask is not None and is_causal:
-        raise _fail(ShapeError, "scaled_dot_product_attention: give a mask or is_causal, not both")
-    from ._manipulation import tril
-    from ._ops import where
-
-    scores = (query @ transpose(key, -2, -1)) * factor
-    if is_causal:
-        attn_mask = tril(ones(scores.shape[-2:], device=scores.device)) > 0
-    if attn_mask is not None:
-        attn_mask = asarray(attn_mask)
-        if attn_mask.dtype.kind == "integer":
-            raise _fail(
-                DTypeError,
-                f"scaled_dot_product_attention: the mask has dtype {attn_mask.dtype.name}, but "
-                "has to be bool (true: may be seen) or floating (added)",
-            )
-        masked = attn_mask.dtype.kind == "bool"
-        scores = where(attn_mask, scores, -math.inf) if masked else scores + attn_mask
-    return dropout(attention_weights(scores), dropout_p) @ value
-
-
-def attention_weights(scores: Tensor) -> Tensor:
-    """The softmax of masked scores along the last axis; 0 in rows where all of them are -inf."""
-    from ._ops import where
-
-    if scores.shape[-1] == 0:
-        return softmax(scores)
-    hidden = max(scores, axis=-1, keepdims=True) == -math.inf
-    return where(hidden, 0.0, softmax(where(hidden, 0.0, scores)))
-
-
 __all__ = [
     "adaptive_avg_pool2d",
     "avg_pool2d",
@@ -366,7 +302,6 @@ __all__ = [
     "log_softmax",
     "max_pool2d",
     "pad",
-    "scaled_dot_product_attention",
     "scatter_add",
     "softmax",
 ]

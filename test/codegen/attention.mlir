@@ -41,3 +41,22 @@ weft.kernel @wide(%q: tensor<?x?x?xf32, #weft.sizes<[0, 1, 2]>>,
         tensor<?x?x?xf32, #weft.sizes<[0, 3, 4]>> -> tensor<?x?x?xf32, #weft.sizes<[0, 1, 4]>>
   weft.yield %0 : tensor<?x?x?xf32, #weft.sizes<[0, 1, 4]>>
 }
+
+// A mask is read where it is: an element for each key, whatever the query.
+// CHECK-LABEL: func.func @masked_0(
+// CHECK: %[[BYTES:.*]] = llvm.load {{.*}} -> vector<16xi8>
+// CHECK: %[[SEEN:.*]] = arith.cmpi ne, %[[BYTES]]
+// CHECK: arith.select %[[SEEN]]
+// CHECK: math.exp
+weft.kernel @masked(%q: tensor<?x?x?xf32, #weft.sizes<[0, 1, 2]>>,
+                    %k: tensor<?x?x?xf32, #weft.sizes<[0, 3, 2]>>,
+                    %v: tensor<?x?x?xf32, #weft.sizes<[0, 3, 4]>>,
+                    %seen: tensor<?xi1, #weft.sizes<[3]>>)
+    -> tensor<?x?x?xf32, #weft.sizes<[0, 1, 4]>>
+    attributes {schedule = #weft.attention<lanes = 16, rows = 6, columns = 1, single = 4, block = 96, width = 64>} {
+  %mask = weft.broadcast %seen [2] : tensor<?xi1, #weft.sizes<[3]>> -> tensor<?x?x?xi1, #weft.sizes<[0, 1, 3]>>
+  %0 = weft.scaled_dot_product_attention %q, %k, %v, %mask {causal = true, scale = 1.250000e-01 : f64, groups = 2 : i64}
+      : tensor<?x?x?xf32, #weft.sizes<[0, 1, 2]>>, tensor<?x?x?xf32, #weft.sizes<[0, 3, 2]>>,
+        tensor<?x?x?xf32, #weft.sizes<[0, 3, 4]>>, tensor<?x?x?xi1, #weft.sizes<[0, 1, 3]>> -> tensor<?x?x?xf32, #weft.sizes<[0, 1, 4]>>
+  weft.yield %0 : tensor<?x?x?xf32, #weft.sizes<[0, 1, 4]>>
+}

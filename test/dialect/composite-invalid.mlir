@@ -103,3 +103,27 @@ func.func @f(%x: tensor<1x4x8x8xf32>) {
   %0 = weft.avg_pool2d %x {window = array<i64: 9, 2>, strides = array<i64: 2, 2>, padding = array<i64: 0, 0>} : tensor<1x4x8x8xf32> -> tensor<1x4x0x4xf32>
   return
 }
+
+// -----
+
+func.func @f(%q: tensor<2x4x8xf32>, %k: tensor<2x6x8xf32>, %m: tensor<2x1x6xi1>) {
+  // expected-error@+1 {{scaled_dot_product_attention: mask [..., L, S] has shape [2, 1, 6], query [..., L, E] has shape [2, 4, 8], key [..., S, E] has shape [2, 6, 8]}}
+  %0 = weft.scaled_dot_product_attention %q, %k, %k, %m {causal = false, scale = 1.0 : f64} : tensor<2x4x8xf32>, tensor<2x6x8xf32>, tensor<2x6x8xf32>, tensor<2x1x6xi1> -> tensor<2x4x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<2x4x8xf32>, %k: tensor<2x6x8xf32>, %m: tensor<2x4x6xi32>) {
+  // expected-error@+1 {{scaled_dot_product_attention: the mask is of i32; it must be of bool, or of the floating type of the scores}}
+  %0 = weft.scaled_dot_product_attention %q, %k, %k, %m {causal = false, scale = 1.0 : f64} : tensor<2x4x8xf32>, tensor<2x6x8xf32>, tensor<2x6x8xf32>, tensor<2x4x6xi32> -> tensor<2x4x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<2x4x8xf32>, %k: tensor<2x6x8xf32>) {
+  // expected-error@+1 {{scaled_dot_product_attention: query [..., L, E] of shape [2, 4, 8] is not 3 runs of equal length}}
+  %0 = weft.scaled_dot_product_attention %q, %k, %k {causal = false, scale = 1.0 : f64, groups = 3 : i64} : tensor<2x4x8xf32>, tensor<2x6x8xf32>, tensor<2x6x8xf32> -> tensor<2x4x8xf32>
+  return
+}

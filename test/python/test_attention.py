@@ -15,30 +15,36 @@ attend = F.scaled_dot_product_attention
 ULP = {"float32": 2.0**-23, "float64": 2.0**-52, "float16": 2.0**-10, "bfloat16": 2.0**-7}
 
 
-def reference(query, key, value, scale, causal):
-    """The definition, in doubles."""
+def reference(query, key, value, scale, causal, mask=None):
+    """The definition, in doubles; heads of key and value are repeated for those of the query."""
     query, key, value = (x.astype(np.float64) for x in (query, key, value))
+    if query.ndim > 2 and key.shape[-3] not in (0, query.shape[-3]):
+        key, value = (np.repeat(x, query.shape[-3] // x.shape[-3], -3) for x in (key, value))
     scores = query @ np.swapaxes(key, -2, -1) * scale
+    if mask is not None:
+        scores = np.where(mask, scores, -np.inf) if mask.dtype == bool else scores + mask
     if causal:
         hidden = np.arange(key.shape[-2]) > np.arange(query.shape[-2])[:, None]
         scores = np.where(hidden, -np.inf, scores)
     if key.shape[-2] == 0:
         return np.zeros((*query.shape[:-1], value.shape[-1]))
-    weights = np.exp(scores - scores.max(-1, keepdims=True))
-    return weights / weights.sum(-1, keepdims=True) @ value
+    largest = scores.max(-1, keepdims=True)
+    weights = np.exp(scores - np.where(largest == -np.inf, 0, largest))
+    total = weights.sum(-1, keepdims=True)
+    return weights / np.where(total == 0, 1, total) @ value
 
 
-def bound(query, key, value, scale, dtype):
+def bound(query, key, value, scale, dtype, mask=None):
     """Of the error: what the scores' rounding does to each weight, and the sums' own rounding."""
     ulp = max(ULP["float32"], ULP[dtype]) if dtype != "float64" else ULP["float64"]
     computed = ULP["float64"] if dtype == "float64" else ULP["float32"]
     depth, keys = query.shape[-1], key.shape[-2]
     if 0 in (*query.shape, *key.shape, *value.shape):
         return ulp
-    products = np.abs(query.astype(np.float64)) @ np.swapaxes(
-        np.abs(key.astype(np.float64)), -2, -1
-    )
-    of_score = (depth + 3) * computed * products.max() * abs(scale)
+    most_of_query, most_of_key = (np.abs(x.astype(np.float64)).max() for x in (query, key))
+    of_score = (depth + 3) * computed * depth * most_of_query * most_of_key * abs(scale)
+    if mask is not None and mask.dtype != bool:
+        of_score += computed * np.abs(mask[np.isfinite(mask)]).max(initial=0)
     most = np.abs(value.astype(np.float64)).max()
     return most * (2 * of_score + (keys + 16) * computed + ulp) + 1e-30
 
@@ -79,6 +85,97 @@ def test_random_sizes_types_and_masks(seed):
     assert np.abs(found - expected).max(initial=0) <= bound(*exact, scale, dtype)
     compiled = weft.jit(lambda q, k, v: attend(q, k, v, is_causal=causal, scale=scale))(*tensors)
     assert np.array(compiled.astype(weft.float64)).tobytes() == found.tobytes()
+
+
+def random_mask(generator, batch, queries, keys):
+    """None, bool or floating; of any shape that broadcasts, and with rows that hide all keys."""
+    shape = [size if generator.random() < 0.7 else 1 for size in (*batch, queries, keys)]
+    shape = shape[int(generator.integers(0, len(shape) - 1)) :]
+    kind = int(generator.integers(3))
+    if kind == 0:
+        return None
+    seen = generator.random(shape) < generator.choice([0.02, 0.6])
+    return seen if kind == 1 else np.where(seen, generator.standard_normal(shape), -np.inf)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_random_masks_and_shared_heads(seed):
+    generator = np.random.default_rng(1000 + seed)
+    (_, _, _), dtype, causal, scale = random_case(seed)
+    batch, shared, groups = (
+        [(), (2,), (1, 3)][seed % 3],
+        1 + int(generator.integers(3)),
+        1 + int(generator.integers(4)),
+    )
+    queries, keys = (int(generator.choice([0, 1, 5, 17, 64, 70, 130])) for _ in range(2))
+    heads = (*batch, shared * groups)
+    shapes = [(*heads, queries, 8), (*batch, shared, keys, 8), (*batch, shared, keys, 20)]
+    given = [generator.standard_normal(shape) for shape in shapes]
+    mask = None if causal else random_mask(generator, heads, queries, keys)
+    if mask is not None and mask.dtype != bool and dtype != "float64":
+        mask = mask.astype(np.float32)
+    tensors = [weft.asarray(x).astype(getattr(weft, dtype)) for x in given]
+    exact = [np.array(x.astype(weft.float64)) for x in tensors]
+    expected = reference(*exact, scale, causal, mask)
+    options = {"is_causal": causal, "scale": scale, "enable_gqa": groups > 1 or seed % 2 == 0}
+    masks = [] if mask is None else [weft.asarray(mask)]
+    eager = attend(*tensors, *masks, **options)
+    assert eager.shape == expected.shape
+    found = np.array(eager.astype(weft.float64))
+    assert np.abs(found - expected).max(initial=0) <= bound(*exact, scale, dtype, mask)
+    compiled = weft.jit(lambda *all: attend(*all, **options))(*tensors, *masks)
+    assert np.array(compiled.astype(weft.float64)).tobytes() == found.tobytes()
+
+
+def test_a_mask_is_repeated_where_it_is_used():
+    """One row for all queries of all heads stays one."""
+    q = weft.asarray(np.ones((2, 4, 64, 8), np.float32))
+    padding = weft.asarray(np.ones((2, 1, 1, 64), np.float32))
+    compiled = weft.jit(lambda q, padding: attend(q, q, q, attn_mask=padding > 0.5))
+    assert "64x64" not in compiled.lower(q, padding).ir("kernels")
+
+
+def test_shared_heads_are_not_copied():
+    q = weft.asarray(np.ones((1, 8, 16, 8), np.float32))
+    k = weft.asarray(np.ones((1, 2, 32, 8), np.float32))
+    for causal in (False, True):
+        compiled = weft.jit(lambda q, k: attend(q, k, k, is_causal=causal, enable_gqa=True))
+        text = compiled.lower(q, k).ir("kernels")
+        assert text.count("weft.launch @") == 1
+        assert "1x8x32x8" not in text
+
+
+def test_one_tensor_may_be_all_operands():
+    """Also the mask, which is computed in the kernel, where the query is read from memory."""
+    x = np.random.default_rng(6).standard_normal((2, 24, 24)).astype(np.float32)
+
+    def function(x):
+        y = weft.tanh(x)
+        return attend(y, y, y, attn_mask=y)
+
+    result = np.array(weft.jit(function)(weft.asarray(x)))
+    y = np.tanh(x)
+    np.testing.assert_allclose(
+        result, reference(y, y, y, 24**-0.5, causal=False, mask=y), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda q, k, v: attend(q, k, v, attn_mask=weft.ones(5, 7)), r"mask of shape \(5, 7\)"),
+        (lambda q, k, v: attend(q, k, v, weft.ones(6, 7), is_causal=True), "not both"),
+        (lambda q, k, v: attend(q, k, v, attn_mask=weft.ones(6, 7, dtype="int32")), "int32"),
+        (lambda q, k, v: attend(q, k.astype("float64"), v), "float32, float64"),
+        (lambda q, k, v: attend(q, k[:, :3], v[:, :3], enable_gqa=True), "multiple of K"),
+        (lambda q, k, v: attend(q[0], k[0], v[0, 0], enable_gqa=True), "multiple of K"),
+    ],
+)
+def test_what_does_not_fit_is_refused(change, message):
+    q, k, v = weft.ones(1, 4, 6, 8), weft.ones(1, 4, 7, 8), weft.ones(1, 4, 7, 8)
+    with pytest.raises((weft.ShapeError, weft.DTypeError), match=message) as raised:
+        change(q, k, v)
+    assert "scaled_dot_product_attention" in str(raised.value)
 
 
 def test_what_comes_before_and_behind_it():
@@ -152,32 +249,42 @@ def test_what_is_hidden_does_not_matter():
     )
 
 
-@pytest.mark.parametrize("causal", [False, True])
-def test_gradients(causal):
+def added_mask(generator):
+    mask = generator.standard_normal((2, 9, 70))
+    mask[:, 3] = -np.inf
+    return mask
+
+
+@pytest.mark.parametrize("kind", ["plain", "causal", "added", "seen", "shared"])
+def test_gradients(kind):
     """Against finite differences of the definition in doubles."""
     generator = np.random.default_rng(3)
-    given = arrays(generator, (2,), 9, 70, 5, 4, 1.0)
-    direction = arrays(generator, (2,), 9, 70, 5, 4, 1.0)
-    weights = generator.standard_normal((2, 9, 4))
+    shapes = [(4 if kind == "shared" else 2, 9, 5), (2, 70, 5), (2, 70, 4)]
+    given, direction = ([generator.standard_normal(shape) for shape in shapes] for _ in range(2))
+    causal, mask = kind in ("causal", "shared"), None
+    if kind == "added":
+        given.append(added_mask(generator))
+        direction.append(np.ones_like(given[3]) * generator.standard_normal((9, 70)))
+    if kind == "seen":
+        mask = generator.random((9, 70)) < 0.5
+    weights = generator.standard_normal((*shapes[0][:2], 4))
+    seen = [] if mask is None else [weft.asarray(mask)]
 
-    def loss(q, k, v):
-        return (attend(q, k, v, is_causal=causal) * weft.asarray(weights)).sum()
+    def loss(*inputs):
+        result = attend(*inputs, *seen, is_causal=causal, enable_gqa=kind == "shared")
+        return (result * weft.asarray(weights)).sum()
 
-    gradients = weft.grad(loss, argnums=(0, 1, 2))(*map(weft.asarray, given))
+    numbers = tuple(range(len(given)))
+    gradients = weft.grad(loss, argnums=numbers)(*map(weft.asarray, given))
     slope = sum(float((np.array(g) * d).sum()) for g, d in zip(gradients, direction, strict=True))
     step = 1e-5
-    above, below = (
-        (
-            reference(
-                *(x + sign * step * d for x, d in zip(given, direction, strict=True)),
-                5**-0.5,
-                causal,
-            )
-            * weights
-        ).sum()
-        for sign in (1, -1)
-    )
-    assert abs(slope - (above - below) / (2 * step)) < 1e-6 * (1 + abs(slope))
+
+    def moved(sign):
+        inputs = [x + sign * step * d for x, d in zip(given, direction, strict=True)]
+        bias = inputs.pop() if kind == "added" else mask
+        return (reference(*inputs, 5**-0.5, causal, bias) * weights).sum()
+
+    assert abs(slope - (moved(1) - moved(-1)) / (2 * step)) < 1e-6 * (1 + abs(slope))
 
 
 def test_the_value_beside_a_gradient_is_the_value():

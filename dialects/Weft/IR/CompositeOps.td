@@ -115,17 +115,20 @@ def Weft_DropoutOp : Weft_CompositeOp<"dropout", "inferDropout"> {
 }
 def Weft_ScaledDotProductAttentionOp : Weft_CompositeOp<"scaled_dot_product_attention", "inferAttention",
                                                         [Gradient, FixedDimensions]> {
-  let summary = "softmax(query key^T * scale) value: query [B..., L, E], key [B..., S, E], value [B..., S, V].";
+  let summary = "softmax(query key^T * scale + mask) value: query [B..., L, E], key [B..., S, E], value [B..., S, V].";
   let description = [{
-    With `causal` set, position i of the query sees the keys up to i only. Processors run it as one kernel, which
-    never holds the scores of all keys (Milakov and Gimelshein, 2018; Rabe and Staats, 2021).
+    The mask [B..., L, S] says what may be seen, or is added to the scores; a query that sees nothing then gets 0. With
+    `causal` set, position i of the query sees the keys up to i only. The queries are `groups` runs of equal length,
+    one behind the other, and positions are those in a run: heads that share their keys. Processors run it as one
+    kernel, which never holds the scores of all keys (Milakov and Gimelshein, 2018; Rabe and Staats, 2021).
   }];
   let arguments = (ins Weft_FloatTensor:$query, Weft_FloatTensor:$key, Weft_FloatTensor:$value,
-                       F64Attr:$scale, BoolAttr:$causal);
+                       Optional<Weft_Tensor>:$mask, F64Attr:$scale, BoolAttr:$causal,
+                       DefaultValuedAttr<I64Attr, "1">:$groups);
   let results = (outs Weft_FloatTensor:$result);
   let assemblyFormat = [{
-    $query `,` $key `,` $value attr-dict `:` type($query) `,` type($key) `,` type($value) `->`
-    type($result)
+    $query `,` $key `,` $value (`,` $mask^)? attr-dict `:` type($query) `,` type($key) `,` type($value)
+    (`,` type($mask)^)? `->` type($result)
   }];
 }
 def Weft_Conv2dOp : Weft_CompositeOp<"conv2d", "inferConv2d"> {

@@ -242,7 +242,8 @@ Labels ConvolutionWeightGradientOp::getDimensionLabels() {
   return contractionLabels(getContraction());
 }
 
-/// The batch, then queries, keys, the depth of the scores, the columns of the values.
+/// The batch, then queries, keys, the depth of the scores, the columns of the values. The mask is
+/// of the scores.
 Labels ScaledDotProductAttentionOp::getDimensionLabels() {
   int64_t batch = rankOf(getQuery()) - 2;
   auto of = [&](int64_t row, int64_t column) {
@@ -250,7 +251,11 @@ Labels ScaledDotProductAttentionOp::getDimensionLabels() {
     labels.append({batch + row, batch + column});
     return labels;
   };
-  return {of(0, 2), of(1, 2), of(1, 3), of(0, 3)};
+  Labels labels{of(0, 2), of(1, 2), of(1, 3)};
+  if (getMask())
+    labels.push_back(of(0, 1));
+  labels.push_back(of(0, 3));
+  return labels;
 }
 
 // Of [N, H, W, C] of the elements, and of the windows.

@@ -361,6 +361,29 @@ LogicalResult inferDropout(DropoutOp::Adaptor adaptor, InferenceLocation locatio
                             " is not from 0 to 1");
 }
 
+/// The mask is for each score: bool, or of a type that scores are computed in.
+static LogicalResult checkMask(ScaledDotProductAttentionOp::Adaptor adaptor,
+                               InferenceLocation location) {
+  if (!adaptor.getMask())
+    return success();
+  RankedTensorType query = tensorType(adaptor.getQuery()), key = tensorType(adaptor.getKey()),
+                   mask = tensorType(adaptor.getMask());
+  int64_t rank = query.getRank();
+  bool fits = mask.getRank() == rank && agree(mask.getDimSize(rank - 1), key.getDimSize(rank - 2));
+  for (int64_t d = 0; fits && d < rank - 1; ++d)
+    fits = agree(mask.getDimSize(d), query.getDimSize(d));
+  if (!fits)
+    return fail(location, "scaled_dot_product_attention: mask [..., L, S] has shape " +
+                              shapeText(mask) + ", query [..., L, E] has shape " +
+                              shapeText(query) + ", key [..., S, E] has shape " + shapeText(key));
+  Type added = mask.getElementType();
+  bool isAdded = isa<FloatType>(added) && added.isF64() == query.getElementType().isF64();
+  if (!added.isInteger(1) && !isAdded)
+    return fail(location, "scaled_dot_product_attention: the mask is of " + dtypeText(mask) +
+                              "; it must be of bool, or of the floating type of the scores");
+  return success();
+}
+
 LogicalResult inferAttention(ScaledDotProductAttentionOp::Adaptor adaptor,
                              InferenceLocation location, InferredTypes &types) {
   RankedTensorType query = tensorType(adaptor.getQuery()), key = tensorType(adaptor.getKey()),
@@ -375,6 +398,14 @@ LogicalResult inferAttention(ScaledDotProductAttentionOp::Adaptor adaptor,
     return fail(location, "scaled_dot_product_attention: query [..., L, E] has shape " +
                               shapeText(query) + ", key [..., S, E] has shape " + shapeText(key) +
                               ", value [..., S, V] has shape " + shapeText(value));
+  if (failed(checkMask(adaptor, location)))
+    return failure();
+  if (adaptor.getGroups() < 1 ||
+      (!query.isDynamicDim(rank - 2) &&
+       !divideSizesExactly(query.getDimSize(rank - 2), adaptor.getGroups())))
+    return fail(location, "scaled_dot_product_attention: query [..., L, E] of shape " +
+                              shapeText(query) + " is not " + Twine(adaptor.getGroups()) +
+                              " runs of equal length");
   SmallVector<int64_t> shape(query.getShape());
   shape.back() = value.getDimSize(rank - 1);
   types.push_back(withShape(query, shape));

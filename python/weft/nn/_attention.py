@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 from .. import _ops
+from .._attention import attend, attention_weights, mask_of_scores, masked
 from .._core import Tensor
-from .._creation import _fail, empty, ones
+from .._creation import _fail, empty
 from .._errors import ShapeError
-from .._functional import attention_weights
-from .._manipulation import transpose, tril
+from .._manipulation import transpose
 from . import functional, init
 from ._layers import Linear
 from ._module import Module
@@ -66,34 +67,24 @@ class MultiheadAttention(Module):
         split = projected.reshape(*x.shape[:2], self.num_heads, self.embed_dim // self.num_heads)
         return transpose(split, 1, 2)
 
-    def _bias(
-        self,
-        scores: Tensor,
-        key_padding_mask: Tensor | None,
-        attn_mask: Tensor | None,
-        is_causal: bool,
-    ) -> Tensor:
-        """Scores [N, heads, L, S] with what may not be seen at -inf."""
-        if is_causal:
-            scores = _ops.where(
-                tril(ones(scores.shape[-2:], device=scores.device)) > 0, scores, -math.inf
-            )
+    def _mask(
+        self, key_padding_mask: Tensor | None, attn_mask: Tensor | None, shape: tuple[int, ...]
+    ) -> Tensor | None:
+        """Both masks as one that broadcasts to ``shape``, [N, heads, L, S], as F's attention has it."""
+        masks = []
         if attn_mask is not None:
-            if attn_mask.ndim == 3:
-                attn_mask = attn_mask.reshape(scores.shape)
-            scores = (
-                _ops.where(attn_mask, -math.inf, scores)
-                if attn_mask.dtype.kind == "bool"
-                else scores + attn_mask
-            )
+            masks.append(attn_mask.reshape(shape) if attn_mask.ndim == 3 else attn_mask)
         if key_padding_mask is not None:
-            hidden = key_padding_mask.reshape(scores.shape[0], 1, 1, scores.shape[-1])
-            scores = (
-                _ops.where(hidden, -math.inf, scores)
-                if hidden.dtype.kind == "bool"
-                else scores + hidden
-            )
-        return scores
+            masks.append(key_padding_mask.reshape(shape[0], 1, 1, shape[3]))
+        if not masks:
+            return None
+        if all(mask.dtype.kind == "bool" for mask in masks):
+            return functools.reduce(_ops.logical_and, [_ops.logical_not(mask) for mask in masks])
+        added = [
+            _ops.where(mask, -math.inf, 0.0) if mask.dtype.kind == "bool" else mask
+            for mask in masks
+        ]
+        return functools.reduce(_ops.add, added)
 
     def forward(
         self,
@@ -126,14 +117,15 @@ class MultiheadAttention(Module):
             inputs = [transpose(x, 0, 1) for x in inputs]
         q, k, v = (self._heads(x, part) for part, x in enumerate(inputs))
         drops = self.training and self.dropout > 0
-        if not (need_weights or drops) and key_padding_mask is None and attn_mask is None:
-            weights, mixed = (
-                None,
-                functional.scaled_dot_product_attention(q, k, v, is_causal=is_causal),
-            )
+        shape = (*q.shape[:-1], k.shape[-2])
+        mask = self._mask(key_padding_mask, attn_mask, shape)
+        if mask is not None:
+            mask = mask_of_scores(mask, q, shape)
+        scale = 1.0 / math.sqrt(q.shape[-1])
+        if not (need_weights or drops):
+            weights, mixed = None, attend(q, k, v, mask, scale, is_causal)
         else:
-            scores = (q @ transpose(k, -2, -1)) * (1.0 / math.sqrt(q.shape[-1]))
-            scores = self._bias(scores, key_padding_mask, attn_mask, is_causal)
+            scores = masked((q @ transpose(k, -2, -1)) * scale, mask, is_causal)
             weights = functional.dropout(attention_weights(scores), self.dropout, drops)
             mixed = weights @ v
         joined = transpose(mixed, 1, 2).reshape(*inputs[0].shape)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from .. import _functional, _ops
+from .._attention import scaled_dot_product_attention
 from .._core import Tensor
 from .._creation import _fail, asarray
 from .._errors import OptionError, OutOfBoundsError, ShapeError
@@ -21,7 +22,6 @@ from .._functional import (
     linear,
     log_softmax,
     max_pool2d,
-    scaled_dot_product_attention,
     softmax,
 )
 from .._manipulation import expand_dims, one_hot
