@@ -139,6 +139,9 @@ private:
   uint64_t fraction;
 };
 
+/// Code is emitted for each lane.
+constexpr int64_t mostLanes = 64;
+
 Value remainderOf(ImplicitLocOpBuilder &builder, Value x, Value y) {
   auto vector = dyn_cast<VectorType>(x.getType());
   Remainder remainder(builder, cast<FloatType>(getElementTypeOrSelf(x)));
@@ -160,6 +163,13 @@ struct ExpandRemainders : impl::ExpandRemaindersBase<ExpandRemainders> {
     SmallVector<arith::RemFOp> remainders;
     getOperation().walk([&](arith::RemFOp op) { remainders.push_back(op); });
     for (arith::RemFOp op : remainders) {
+      auto vector = dyn_cast<VectorType>(op.getType());
+      if (vector &&
+          (vector.getRank() != 1 || vector.isScalable() || vector.getNumElements() > mostLanes)) {
+        op.emitOpError() << "is of " << vector << "; vectors of one dimension of up to "
+                         << mostLanes << " elements are expanded";
+        return signalPassFailure();
+      }
       ImplicitLocOpBuilder builder(op.getLoc(), op);
       op.replaceAllUsesWith(remainderOf(builder, op.getLhs(), op.getRhs()));
       op.erase();

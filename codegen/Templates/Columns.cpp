@@ -50,6 +50,16 @@ public:
     return ColumnsScheduleAttr::get(kernel.getContext(), std::min<int64_t>(gpuLanesOf(kernel), 4));
   }
 
+  LogicalResult verifySchedule(KernelOp kernel, ColumnsScheduleAttr) const override {
+    if (failed(verifySingle(kernel)))
+      return failure();
+    auto op = *kernel.getBody().front().getOps<ReductionOpInterface>().begin();
+    ArrayRef<int64_t> axes = op.getReducedAxes();
+    if (!axes.empty() && axes.back() - axes.front() + 1 == static_cast<int64_t>(axes.size()))
+      return success();
+    return op.emitOpError() << "reduces no neighbouring dimensions; run weft-prepare first";
+  }
+
   void emit(KernelEmitter &emitter) const override {
     emitter.setLaneCount(emitter.schedule<ColumnsScheduleAttr>().getLanes());
     emitColumnReduction(emitter);

@@ -239,3 +239,13 @@ weft.kernel @k(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32, #we
   %0 = weft.matmul %a, %b : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[1, 2]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
   weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 2]>>
 }
+
+// -----
+
+// weft-prepare puts them together.
+weft.kernel @k(%x: tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 0, 3]>>) -> tensor<?x?xf32, #weft.sizes<[1, 0]>>
+    attributes {schedule = #weft.columns<lanes = 16>} {
+  // expected-error@+1 {{reduces no neighbouring dimensions; run weft-prepare first}}
+  %0 = weft.sum %x [0, 3] : tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 0, 3]>> -> tensor<?x?xf32, #weft.sizes<[1, 0]>>
+  weft.yield %0 : tensor<?x?xf32, #weft.sizes<[1, 0]>>
+}

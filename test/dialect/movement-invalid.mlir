@@ -166,6 +166,14 @@ func.func @f(%x: tensor<3xf32>, %v: tensor<f32>) {
 // -----
 
 func.func @f(%x: tensor<3xf32>, %v: tensor<f32>) {
+  // expected-error@+1 {{dimension 0 needs too many elements, the result has 8}}
+  %0 = weft.pad %x, %v low [2305843009213693952] interior [0] : tensor<3xf32>, tensor<f32> -> tensor<8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<3xf32>, %v: tensor<f32>) {
   // expected-error@+1 {{'weft.pad' op low and interior may not be negative}}
   %0 = weft.pad %x, %v low [-1] interior [0] : tensor<3xf32>, tensor<f32> -> tensor<5xf32>
   return

@@ -179,8 +179,10 @@ std::optional<std::string> placementError(RankedTensorType part, RankedTensorTyp
       return addSizes(addSizes(first[d], before), 1);
     });
     // What symbols decide is checked where they get values (SizeConditionOpInterface).
-    std::optional<int64_t> rest = checkedSize([&] { return subtractSizes(room, *needed); });
-    if (!needed || rest.value_or(-1) < 0)
+    std::optional<int64_t> rest;
+    if (needed)
+      rest = checkedSize([&] { return subtractSizes(room, *needed); });
+    if (rest.value_or(-1) < 0)
       return "dimension " + std::to_string(d) + " needs " +
              (needed ? textOfSize(*needed) : "too many") + " elements, the result has " +
              textOfSize(room);

@@ -70,7 +70,7 @@ class MultiheadAttention(Module):
     def _mask(
         self, key_padding_mask: Tensor | None, attn_mask: Tensor | None, shape: tuple[int, ...]
     ) -> Tensor | None:
-        """Both masks as one that broadcasts to ``shape``, [N, heads, L, S], as F's attention has it."""
+        """Both masks as one of F's attention, which broadcasts to ``shape``: [N, heads, L, S]."""
         masks = []
         if attn_mask is not None:
             masks.append(attn_mask.reshape(shape) if attn_mask.ndim == 3 else attn_mask)
