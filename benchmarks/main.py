@@ -35,7 +35,7 @@ CASES = {
     "updates": "both",
     "training": "all",
     "models": "both",
-    "bfloat16": "both",
+    "narrow": "both",
     "artifact": "one",
 }
 """Groups of cases; with one thread, with all, or both."""

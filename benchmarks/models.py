@@ -83,10 +83,10 @@ def weft_model(model: Model, weights: dict | None = None) -> tuple[Any, list[Any
     return module, [weft.asarray(array) for array in _inputs(model)]
 
 
-def weft_call(module: Any) -> Callable[..., Any]:
+def weft_call(module: Any, **options: Any) -> Callable[..., Any]:
     """The compiled function of a module, which records nothing for gradients."""
 
-    @weft.jit
+    @weft.jit(**options)
     def call(*args):
         with weft.no_grad():
             return module(*args)

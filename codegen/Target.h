@@ -41,6 +41,8 @@ public:
   virtual bool readsAnywhere() const = 0;
   /// True if composites that lead a kind of kernels are run as one, not by their definitions.
   virtual bool keepsComposites() const = 0;
+  /// True if contractions read a right operand of a narrower dtype than the left one.
+  virtual bool widensOperands() const = 0;
   /// How a kernel of `kind` runs, one launch of it being `launch`, which may be null.
   virtual ScheduleAttrInterface choose(const KernelTemplate &kind, KernelOp kernel,
                                        LaunchOp launch) const = 0;

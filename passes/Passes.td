@@ -251,6 +251,68 @@ def SplitReductions : Pass<"weft-split-reductions", "::mlir::ModuleOp"> {
   let dependentDialects = ["::weft::WeftDialect"];
 }
 
+def RoundProducts : Pass<"weft-round-products", "::mlir::ModuleOp"> {
+  let summary = "Round the operands of float32 contractions where a function asks for it";
+  let description = [{
+    In a function with `weft.matmul_precision = "bf16"`, which goes away, operands of contractions become
+    numbers of bfloat16. Sums stay what they are. What is a weight is kept as bfloat16 then
+    (`weft-narrow-operands`, `weft-prepare`). Before:
+
+    ```mlir
+    func.func @f(%x: tensor<4x3xf32>, %w: tensor<3x2xf32>) -> tensor<4x2xf32> attributes {weft.matmul_precision = "bf16"} {
+      %0 = weft.matmul %x, %w : tensor<4x3xf32>, tensor<3x2xf32> -> tensor<4x2xf32>
+      return %0 : tensor<4x2xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @f(%x: tensor<4x3xf32>, %w: tensor<3x2xf32>) -> tensor<4x2xf32> {
+      %0 = weft.cast %x : tensor<4x3xf32> -> tensor<4x3xbf16>
+      %1 = weft.cast %0 : tensor<4x3xbf16> -> tensor<4x3xf32>
+      %2 = weft.cast %w : tensor<3x2xf32> -> tensor<3x2xbf16>
+      %3 = weft.cast %2 : tensor<3x2xbf16> -> tensor<3x2xf32>
+      %4 = weft.matmul %1, %3 : tensor<4x3xf32>, tensor<3x2xf32> -> tensor<4x2xf32>
+      return %4 : tensor<4x2xf32>
+    }
+    ```
+
+    It runs behind `weft-differentiate` and `weft-decompose`: products of gradients and those inside of
+    composites are rounded too, but for composites that are kept whole, as attention on processors.
+  }];
+  let dependentDialects = ["::weft::WeftDialect"];
+}
+
+def NarrowOperands : Pass<"weft-narrow-operands", "::mlir::ModuleOp"> {
+  let summary = "Let contractions read weights in the dtype in which they are stored";
+  let description = [{
+    The right operand of a contraction may be of a narrower dtype than the left one: it is converted
+    where it is read, which takes less than reading twice as many bytes. Before:
+
+    ```mlir
+    func.func @f(%x: tensor<4x3xf32>, %w: tensor<2x3xi8>) -> tensor<4x2xf32> {
+      %0 = weft.cast %w : tensor<2x3xi8> -> tensor<2x3xf32>
+      %1 = weft.matmul %x, %0 {transpose_rhs = true} : tensor<4x3xf32>, tensor<2x3xf32> -> tensor<4x2xf32>
+      return %1 : tensor<4x2xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @f(%x: tensor<4x3xf32>, %w: tensor<2x3xi8>) -> tensor<4x2xf32> {
+      %0 = weft.matmul %x, %w {transpose_rhs = true} : tensor<4x3xf32>, tensor<2x3xi8> -> tensor<4x2xf32>
+      return %0 : tensor<4x2xf32>
+    }
+    ```
+
+    Only conversions that lose nothing are left out: those for which the contraction's own inference
+    gives the same result.
+  }];
+  let dependentDialects = ["::weft::WeftDialect"];
+}
+
 def Prepare : Pass<"weft-prepare", "::mlir::ModuleOp"> {
   let summary = "Split off what is computed once for tensors that hardly ever change";
   let description = [{

@@ -56,6 +56,7 @@ public:
   llvm::StringRef assemblyName() const override { return "asm"; }
   bool readsAnywhere() const override { return true; }
   bool keepsComposites() const override { return true; }
+  bool widensOperands() const override { return true; }
   ScheduleAttrInterface choose(const KernelTemplate &kind, KernelOp kernel,
                                LaunchOp launch) const override;
   llvm::LogicalResult emit(const KernelTemplate &kind, KernelOp kernel,

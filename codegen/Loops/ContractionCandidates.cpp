@@ -171,10 +171,13 @@ private:
     addCopied(tile);
   }
 
-  /// The right operand copied by a stage, also as narrow as it is.
+  /// The right operand copied by a stage, also as narrow as it is. What is kept for any number of
+  /// rows stays so: one row reads all of it, and it is as large as its weight.
   void addCopied(Draft draft) {
-    add(draft);
-    draft.narrow = hasNarrowRight(problem.op);
+    bool isNarrow = hasNarrowRight(problem.op);
+    if (!isNarrow || !problem.isRightKept || problem.sizeOf(problem.rows))
+      add(draft);
+    draft.narrow = isNarrow;
     add(draft);
   }
 

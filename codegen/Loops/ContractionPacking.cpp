@@ -32,6 +32,12 @@ Value ContractionPacking::toPacked(Value value) {
   return arith::ExtSIOp::create(emitter.builder(), emitter.location(), wide, value);
 }
 
+Value ContractionPacking::rightElement() {
+  Value right = op->getOperand(1);
+  return format.toSum(emitter, emitter.element(right, indicesIn(Contraction::Rhs)),
+                      getElementTypeOrSelf(right));
+}
+
 void ContractionPacking::packRows(const PackedRows &packed, Value batchNumber, Value low,
                                   Value high, Value depthLow, Value depthHigh) {
   setLoops(batch, batchNumber);
@@ -123,7 +129,8 @@ void ContractionPacking::copyLine(Value target, Value line, Value start, Value f
     Value left = emitter.subtractIndex(sizeOf(columns.front()), column), value;
     emitter.withMask(emitter.lanesBelow(left), [&] {
       Value address = emitter.offset(source, stored, emitter.index(part));
-      value = emitter.widen(emitter.loadVector(address, stored, lanes), dtype);
+      value = format.toSum(emitter,
+                           emitter.widen(emitter.loadVector(address, stored, lanes), dtype), dtype);
     });
     storePart(value, target, line, emitter.index(part));
   }
@@ -138,7 +145,7 @@ void ContractionPacking::packLine(Value target, Value line, Value first) {
       Value column = emitter.addIndex(first, emitter.index(part));
       emitter.withMask(emitter.lanesBelow(emitter.subtractIndex(count, column)), [&] {
         setLoop(columns.front(), column, 1);
-        value = emitter.splat(emitter.element(op->getOperand(1), indicesIn(Contraction::Rhs)));
+        value = emitter.splat(rightElement());
       });
       storePart(value, target, line, emitter.index(part));
     }
@@ -148,7 +155,7 @@ void ContractionPacking::packLine(Value target, Value line, Value first) {
   Value last = emitter.subtractIndex(count, emitter.index(1));
   emitter.loop(emitter.index(0), emitter.index(tileColumns), 1, [&](Value part) {
     setLoop(columns.front(), emitter.minimumIndex(emitter.addIndex(first, part), last), 0);
-    value = emitter.element(op->getOperand(1), indicesIn(Contraction::Rhs));
+    value = rightElement();
     storePart(value, target, line, part);
   });
 }
@@ -173,7 +180,7 @@ void ContractionPacking::packSteps(Value target, Value first, Value low, Value h
         Value value;
         auto read = [&] {
           setLoop(columns.front(), isRun ? column : emitter.minimumIndex(column, last), isRun);
-          value = emitter.element(op->getOperand(1), indicesIn(Contraction::Rhs));
+          value = rightElement();
           value = toPacked(isRun ? emitter.splat(value) : value);
         };
         isRun ? emitter.withMask(emitter.lanesBelow(emitter.subtractIndex(count, column)), read)
@@ -229,8 +236,7 @@ void ContractionPacking::packSquare(Value target, Value line, Value position, Va
   for (int64_t i = 0; i < width; ++i) {
     Value column = emitter.addIndex(emitter.addIndex(first, part), emitter.index(i));
     setLoop(columns.front(), emitter.minimumIndex(column, last), 0);
-    vectors.push_back(
-        emitter.splat(emitter.element(op->getOperand(1), indicesIn(Contraction::Rhs))));
+    vectors.push_back(emitter.splat(rightElement()));
     if (auto argument = dyn_cast<BlockArgument>(op->getOperand(1)))
       emitter.prefetch(argument, indicesIn(Contraction::Rhs), prefetchedBytes);
   }
@@ -253,7 +259,7 @@ Value ContractionPacking::lineAddress(Value target, Value line, Value part) {
 
 /// Stores columns from `part` on in a line of the right operand's copy.
 void ContractionPacking::storePart(Value value, Value target, Value line, Value part) {
-  emitter.storeVector(emitter.narrow(value, format.right), lineAddress(target, line, part));
+  emitter.storeVector(format.toRight(emitter, value), lineAddress(target, line, part));
 }
 
 } // namespace weft

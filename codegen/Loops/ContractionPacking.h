@@ -47,6 +47,8 @@ private:
   void copyLine(mlir::Value target, mlir::Value line, mlir::Value start, mlir::Value first);
   void packLine(mlir::Value target, mlir::Value line, mlir::Value first);
   mlir::Value toPacked(mlir::Value value);
+  /// The element of the right operand where the loops are.
+  mlir::Value rightElement();
   void storePart(mlir::Value value, mlir::Value target, mlir::Value line, mlir::Value part);
   void packSteps(mlir::Value target, mlir::Value first, mlir::Value low, mlir::Value high);
   mlir::Value interleave(llvm::ArrayRef<mlir::Value> vectors);

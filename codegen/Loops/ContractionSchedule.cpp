@@ -60,7 +60,8 @@ static LogicalResult verifyNarrow(KernelOp kernel, ContractionScheduleAttr sched
        schedule.getSteps() == 1 && hasNarrowRight(op)))
     return success();
   return kernel.emitOpError() << "has a schedule with narrow elements in the copy of the right "
-                              << "operand, which must be one by pack_rhs of float16 or bfloat16";
+                              << "operand, which must be one by pack_rhs of float16, bfloat16, or "
+                              << "bytes beside floats";
 }
 
 /// What the rows' schedule needs: packed ones are those of a matrix, lines follow each other where

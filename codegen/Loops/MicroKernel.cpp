@@ -18,7 +18,9 @@ bool fitsDotProducts(Operation *contraction) {
 
 bool hasNarrowRight(Operation *contraction) {
   Type right = getElementTypeOrSelf(contraction->getOperand(1));
-  return right.isBF16() || right.isF16();
+  bool isByteOfFloats = right.getIntOrFloatBitWidth() == 8 &&
+                        isa<FloatType>(getElementTypeOrSelf(contraction->getResult(0)));
+  return right.isBF16() || right.isF16() || isByteOfFloats;
 }
 
 ContractionFormat ContractionFormat::of(KernelEmitter &emitter, Operation *contraction,
@@ -34,6 +36,30 @@ ContractionFormat ContractionFormat::of(KernelEmitter &emitter, Operation *contr
 
 Value ContractionFormat::stepsIn(KernelEmitter &emitter, Value depths) const {
   return steps == 1 ? depths : emitter.ceilDivideIndex(depths, steps);
+}
+
+Value ContractionFormat::toSum(KernelEmitter &emitter, Value element, Type dtype) const {
+  if (!isa<FloatType>(sum) || isa<FloatType>(dtype))
+    return element;
+  OpBuilder &builder = emitter.builder();
+  auto vector = dyn_cast<VectorType>(element.getType());
+  Type type = vector ? Type(VectorType::get(vector.getShape(), sum)) : sum;
+  return dtype.isUnsignedInteger()
+             ? Value(arith::UIToFPOp::create(builder, emitter.location(), type, element))
+             : Value(arith::SIToFPOp::create(builder, emitter.location(), type, element));
+}
+
+/// Exact: the number was one of `right`.
+Value ContractionFormat::toRight(KernelEmitter &emitter, Value number) const {
+  if (isa<FloatType>(right) || !isa<FloatType>(getElementTypeOrSelf(number)))
+    return emitter.narrow(number, right);
+  OpBuilder &builder = emitter.builder();
+  Type stored = KernelEmitter::storedType(right);
+  auto vector = dyn_cast<VectorType>(number.getType());
+  Type type = vector ? Type(VectorType::get(vector.getShape(), stored)) : stored;
+  return right.isUnsignedInteger()
+             ? Value(arith::FPToUIOp::create(builder, emitter.location(), type, number))
+             : Value(arith::FPToSIOp::create(builder, emitter.location(), type, number));
 }
 
 MicroKernel::MicroKernel(KernelEmitter &emitter, Operation *op, Kind kind, ContractionFormat format,
@@ -110,7 +136,8 @@ void MicroKernel::drain(ValueRange accumulators, Value tile) {
 Value MicroKernel::load(const OperandReader &reader, Value start, Value place, int64_t count) {
   Type stored = KernelEmitter::storedType(reader.dtype);
   Value address = emitter.offset(emitter.offset(reader.pointer, stored, start), stored, place);
-  return emitter.widen(emitter.loadVector(address, stored, count), reader.dtype);
+  Value element = emitter.widen(emitter.loadVector(address, stored, count), reader.dtype);
+  return format.toSum(emitter, element, reader.dtype);
 }
 
 /// Asks for the lines that are read `prefetchBytes` later.

@@ -29,6 +29,10 @@ struct ContractionFormat {
                               ContractionScheduleAttr schedule);
   /// How many steps there are in so many depths; the last may be padded with zeros.
   mlir::Value stepsIn(KernelEmitter &emitter, mlir::Value depths) const;
+  /// An element of an operand, computed as its dtype is, as a number to compute with: an integer
+  /// beside floats becomes one. And back, to one of `right`.
+  mlir::Value toSum(KernelEmitter &emitter, mlir::Value element, mlir::Type dtype) const;
+  mlir::Value toRight(KernelEmitter &emitter, mlir::Value number) const;
 };
 
 /// True if products of the contraction's operands can be added two by two in 32 bits, and be cut to
@@ -36,8 +40,8 @@ struct ContractionFormat {
 /// two, so that the bits are those of any other order.
 bool fitsDotProducts(mlir::Operation *contraction);
 
-/// True if the right operand has elements of 16 bits that are computed with in 32: a copy of it can
-/// hold them as they are.
+/// True if the right operand has elements of 8 or 16 bits that are computed with as floats of 32: a
+/// copy of it can hold them as they are.
 bool hasNarrowRight(mlir::Operation *contraction);
 
 /// A register tile of rows x vectors, and the step that adds products to it.

@@ -131,6 +131,12 @@ ScheduleAttrInterface chooseGpuContraction(KernelOp kernel, LaunchOp launch,
 }
 
 LogicalResult verifyGpuContraction(KernelOp kernel) {
+  auto op = *kernel.getBody().front().getOps<ContractionOpInterface>().begin();
+  Type left = getElementTypeOrSelf(op->getOperand(0)),
+       right = getElementTypeOrSelf(op->getOperand(1));
+  if (left != right)
+    return op.emitOpError() << "has operands of " << left << " and " << right
+                            << "; on a GPU both have one dtype";
   if (auto schedule = dyn_cast<WarpgroupContractionScheduleAttr>(kernel.getScheduleAttr()))
     return verifyWarpgroups(kernel, schedule);
   return verifyBlocks(kernel, cast<BlockContractionScheduleAttr>(kernel.getScheduleAttr()));

@@ -23,12 +23,15 @@ std::string phaseNames() { return llvm::join(llvm::ArrayRef(names), ", "); }
 static void addSimplify(OpPassManager &passes, const Target &target) {
   passes.addPass(createDecompose({target.keepsComposites()}));
   passes.addPass(createRemoveStopGradients());
+  passes.addPass(createRoundProducts());
   passes.addPass(createSplitReductions());
   passes.addPass(createSplitConcatenations());
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createSinkTransposes());
   passes.addPass(createSinkReshapes());
   passes.addPass(createCanonicalizerPass());
+  if (target.widensOperands())
+    passes.addPass(createNarrowOperands());
   passes.addPass(createCSEPass());
   passes.addPass(createPrepare());
 }

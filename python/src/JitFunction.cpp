@@ -146,12 +146,23 @@ static void awaitTensors(const FlatArguments &flat) {
       requireConcrete(asTensor(leaf), "a compiled function");
 }
 
+/// A function that is traced into another one is compiled as that one is.
+static void checkPrecision(const JitState &state) {
+  if (!state.matmulPrecision.empty() && currentScope->matmulPrecision != state.matmulPrecision)
+    throwError("OptionError", "a function compiled with matmul_precision=\"" +
+                                  state.matmulPrecision +
+                                  "\" is called in one that is compiled without; give it to the "
+                                  "outer one");
+}
+
 static PyObject *callJit(PyObject *self, PyObject *const *arguments, size_t flags,
                          PyObject *keywordNames) {
   return guarded([&]() -> PyObject * {
     JitState &state = *asJit(self)->state;
-    if (currentScope)
+    if (currentScope) {
+      checkPrecision(state);
       return PyObject_Vectorcall(state.function.get(), arguments, flags, keywordNames);
+    }
     size_t count = size_t(PyVectorcall_NARGS(flags));
     while (true) {
       FlatArguments flat;
@@ -184,8 +195,9 @@ static PyObject *construct(PyTypeObject *type, PyObject *arguments, PyObject *) 
   return guarded([&]() -> PyObject * {
     PyObject *function, *numbers, *names;
     int strict = 0, prepare = 1;
-    if (!PyArg_ParseTuple(arguments, "OO!O!|pp:JitFunction", &function, &PyTuple_Type, &numbers,
-                          &PyTuple_Type, &names, &strict, &prepare))
+    const char *precision = "";
+    if (!PyArg_ParseTuple(arguments, "OO!O!|pps:JitFunction", &function, &PyTuple_Type, &numbers,
+                          &PyTuple_Type, &names, &strict, &prepare, &precision))
       return nullptr;
     PyRef self = checked(type->tp_alloc(type, 0));
     JitObject *jit = asJit(self.get());
@@ -194,6 +206,7 @@ static PyObject *construct(PyTypeObject *type, PyObject *arguments, PyObject *) 
     jit->state->function = PyRef::borrow(function);
     jit->state->strict = strict;
     jit->state->prepare = prepare;
+    jit->state->matmulPrecision = precision;
     for (int64_t number : shapeFrom(numbers, "static_argnums"))
       jit->state->staticNumbers.push_back(number);
     for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(names); ++i)

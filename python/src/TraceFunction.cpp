@@ -32,6 +32,7 @@ public:
         resultViews(resultViews),
         scope(std::make_shared<TraceScope>()),
         result(std::make_shared<Specialization>()) {
+    scope->matmulPrecision = state.matmulPrecision;
     for (PyObject *leaf : flat.leaves)
       kept.push_back(PyRef::borrow(leaf));
   }
@@ -603,6 +604,10 @@ void Tracer::finish() {
   for (PyObject *object : flat.statics)
     result->statics.push_back(PyRef::borrow(object));
   auto module = scope->graph.finish(outputs);
+  if (!state.matmulPrecision.empty())
+    (*module->getOps<mlir::func::FuncOp>().begin())
+        ->setAttr("weft.matmul_precision",
+                  mlir::StringAttr::get(module->getContext(), state.matmulPrecision));
   result->module = std::make_shared<mlir::OwningOpRef<mlir::ModuleOp>>(std::move(module));
 }
 

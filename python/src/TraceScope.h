@@ -59,6 +59,8 @@ public:
   Graph graph;
   /// False once the function returned: the graph is gone, tracers are dead.
   bool active = true;
+  /// That of the function that is traced (JitState).
+  std::string matmulPrecision;
   /// A tracer for a new argument of the trace.
   TensorValue addArgument(DType dtype, llvm::ArrayRef<int64_t> shape, bool weak);
   /// Makes `id` known as the tracer of scalar argument `scalar`.

@@ -10,7 +10,7 @@ from typing import cast
 from . import _core
 from ._core import SymbolicSize, Tensor
 from ._creation import _fail, _size, asarray, ones, zeros
-from ._dtypes import as_dtype, float32
+from ._dtypes import as_dtype, float32, promote_types
 from ._errors import DTypeError, OptionError, ShapeError
 from ._manipulation import astype, normalize_axis, pad, reshape, scatter_add
 from ._manipulation import embedding as _embedding
@@ -61,7 +61,14 @@ def _along_axis(name: str, x: Tensor, dim: int, dtype: object) -> Tensor:
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """x weight^T + bias: x [..., K], weight [N, K], bias [N]."""
+    """x weight^T + bias: x [..., K], weight [N, K], bias [N].
+
+    Of different dtypes, x and the weight are converted as for ``x @ weight.T``; compiled for a
+    processor, the product reads a narrower weight where it is.
+
+    Raises:
+        ShapeError: the shapes do not fit.
+    """
     if weight.ndim != 2:
         raise _fail(
             ShapeError, f"linear: the weight has shape {weight.shape}, but has to be [N, K]"
@@ -72,6 +79,9 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
             f"linear: the input has shape {x.shape}, but the weight "
             f"{weight.shape} needs a last dimension of {weight.shape[-1]}",
         )
+    if x.dtype is not weight.dtype:
+        dtype = promote_types(x.dtype, weight.dtype)
+        x, weight = astype(x, dtype), astype(weight, dtype)
     rows = reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
     product = _core.apply("weft.matmul", (rows, weight), {"transpose_rhs": True})
     result = reshape(product, (*x.shape[:-1], weight.shape[0]))

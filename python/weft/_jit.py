@@ -22,7 +22,7 @@ class CompiledFunction(_core.JitFunction):
     of its object.
     """
 
-    _options: tuple[tuple[int, ...], tuple[str, ...], bool, bool]
+    _options: tuple[tuple[int, ...], tuple[str, ...], bool, bool, str]
 
     def __copy__(self) -> CompiledFunction:
         return self
@@ -115,6 +115,7 @@ def jit(
     static_argnames: str | Sequence[str] = (),
     strict: bool = False,
     prepare: bool = True,
+    matmul_precision: str | None = None,
 ) -> Any:
     """Compiles a function; usable as a decorator.
 
@@ -131,9 +132,14 @@ def jit(
         strict: whether reading what can't be watched (a clock, a file, an iterator) is an error.
         prepare: whether what depends on tensors from outside alone, as a transposed weight, is
             computed once for each of them and kept with it. The results are the same.
+        matmul_precision: "bf16" rounds the operands of products and convolutions of float32, also
+            those of gradients, to bfloat16: weights are kept and read as such. Sums stay float32:
+            an element of a product differs by at most 2^-7 of the sum of the products' sizes.
 
     Raises:
-        DTypeError: ``fun`` can't be called. OptionError: a static argument has no parameter.
+        DTypeError: ``fun`` can't be called. OptionError: a static argument has no parameter;
+            matmul_precision is neither "bf16" nor None, or that of a function that is called in
+            another one which has it not.
         UnsupportedError: at a call with ``strict``: names what is read, and where.
     """
     if fun is None:
@@ -143,6 +149,11 @@ def jit(
             static_argnames=static_argnames,
             strict=strict,
             prepare=prepare,
+            matmul_precision=matmul_precision,
+        )
+    if matmul_precision not in (None, "bf16"):
+        raise _fail(
+            OptionError, f'jit: matmul_precision is "bf16" or None, not {matmul_precision!r}'
         )
     if not callable(fun):
         raise _fail(DTypeError, f"jit takes a function, not a {type(fun).__name__}")
@@ -150,7 +161,8 @@ def jit(
         return fun
     numbers = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
-    return _compiled(fun, *_static_parameters(fun, numbers, names), strict, prepare)
+    static = _static_parameters(fun, numbers, names)
+    return _compiled(fun, *static, strict, prepare, matmul_precision or "")
 
 
 def _compiled(
@@ -159,8 +171,9 @@ def _compiled(
     names: tuple[str, ...],
     strict: bool = False,
     prepare: bool = True,
+    matmul_precision: str = "",
 ) -> CompiledFunction:
-    result = CompiledFunction(function, numbers, names, strict, prepare)
-    result._options = numbers, names, strict, prepare
+    result = CompiledFunction(function, numbers, names, strict, prepare, matmul_precision)
+    result._options = numbers, names, strict, prepare, matmul_precision
     functools.update_wrapper(result, function, updated=())
     return result

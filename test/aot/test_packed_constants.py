@@ -18,13 +18,17 @@ Function = Callable[..., weft.Tensor]
 
 
 def product(rows: int, depth: int, columns: int, dtype: str, turned: bool) -> tuple[Function, list]:
-    """A product by a constant matrix, as it is or turned."""
+    """A product by a constant matrix, as it is or turned, maybe of a narrower dtype."""
     numbers = normal(columns, depth) if turned else normal(depth, columns)
     left = normal(rows, depth)
+    dtype, _, stored = dtype.partition(" by ")
+    stored = stored or dtype
+    if stored.startswith("int"):
+        numbers = np.rint(numbers * 20)
     if dtype.startswith("int"):
-        numbers, left = np.rint(numbers * 20), np.rint(left * 20)
+        left = np.rint(left * 20)
     element = getattr(weft, dtype)
-    matrix = weft.asarray(numbers.astype(np.float32)).astype(element)
+    matrix = weft.asarray(numbers.astype(np.float32)).astype(getattr(weft, stored))
 
     def function(x: weft.Tensor) -> weft.Tensor:
         return (x.astype(element) @ (matrix.T if turned else matrix)).astype(weft.float32)
@@ -44,13 +48,19 @@ def convolution(
     return function, [normal(1, channels, size, size)]
 
 
+DTYPES = [
+    *("float32", "float64", "bfloat16", "float16", "int8", "int32"),
+    *("float32 by int8", "float32 by bfloat16", "bfloat16 by int8"),
+]
+
+
 def cases(seed: int, count: int) -> dict[str, tuple[Function, list]]:
     """Products and convolutions of sizes that fill tiles and that do not."""
     random = np.random.default_rng(seed)
     found = {}
     for _ in range(count):
         rows, depth, columns = (int(random.choice([0, 1, 3, 8, 17, 40, 130])) for _ in range(3))
-        dtype = str(random.choice(["float32", "float64", "bfloat16", "float16", "int8", "int32"]))
+        dtype = str(random.choice(DTYPES))
         turned = bool(random.integers(2))
         name = f"{rows}x{depth}x{columns} {dtype}{' turned' if turned else ''}"
         found[name] = product(rows, depth, columns, dtype, turned)

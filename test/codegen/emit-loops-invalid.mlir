@@ -188,7 +188,7 @@ weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes
 // -----
 
 // Only a copy can keep elements as narrow as they are.
-// expected-error@+1 {{has a schedule with narrow elements in the copy of the right operand, which must be one by pack_rhs of float16 or bfloat16}}
+// expected-error@+1 {{has a schedule with narrow elements in the copy of the right operand, which must be one by pack_rhs of float16, bfloat16, or bytes beside floats}}
 weft.kernel @k(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32, #weft.sizes<[1, 2]>>)
     -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
     attributes {schedule = #weft.contraction<lanes = 16, rows = 2, columns = 1, depth = 16, pack_rhs = true, narrow = true>} {

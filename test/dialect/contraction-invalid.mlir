@@ -26,7 +26,7 @@ func.func @f(%a: tensor<2x2x3xf32>, %b: tensor<4x3x5xf32>) {
 // -----
 
 func.func @f(%a: tensor<2x3xf32>, %b: tensor<3x5xf64>) {
-  // expected-error@+1 {{matmul: both operands need the same dtype, but are f32 and f64: the operands have shapes [2, 3] and [3, 5]}}
+  // expected-error@+1 {{matmul: the right operand needs the dtype of the left one, or a narrower one whose numbers that has too, but they are f32 and f64: the operands have shapes [2, 3] and [3, 5]}}
   %0 = weft.matmul %a, %b : tensor<2x3xf32>, tensor<3x5xf64> -> tensor<2x5xf32>
   return
 }

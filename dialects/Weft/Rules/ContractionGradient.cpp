@@ -11,12 +11,14 @@ namespace weft {
 void MatmulOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool> wanted,
                              MutableArrayRef<Value> gradients) {
   Compose at(builder, getLoc());
-  Expression g = at(cotangents[0]), lhs = at(getLhs()), rhs = at(getRhs());
+  Expression g = at(cotangents[0]), lhs = at(getLhs());
+  Expression rhs = convert(at(getRhs()), lhs.element());
   bool left = getTransposeLhs(), right = getTransposeRhs();
   if (wanted[0])
     gradients[0] = left ? matmul(rhs, g, right, true) : matmul(g, rhs, false, !right);
   if (wanted[1])
-    gradients[1] = right ? matmul(g, lhs, true, left) : matmul(lhs, g, !left, false);
+    gradients[1] = convert(right ? matmul(g, lhs, true, left) : matmul(lhs, g, !left, false),
+                           getElementTypeOrSelf(getRhs()));
 }
 
 /// The gradient of a convolution for its input, of shape `shape`: element s * ho + d * kh of it
@@ -46,15 +48,17 @@ static Expression convolutionInputGradient(const Expression &cotangent, const Ex
 void ConvolutionOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool> wanted,
                                   MutableArrayRef<Value> gradients) {
   Compose at(builder, getLoc());
-  Expression g = at(cotangents[0]), x = at(getX()), weight = at(getWeight());
+  Expression g = at(cotangents[0]), x = at(getX());
+  Expression weight = convert(at(getWeight()), x.element());
   if (isEmpty(g.type()))
     return;
   if (wanted[0])
     gradients[0] =
         convolutionInputGradient(g, weight, getStrides(), getDilations(), x.type().getShape());
   if (wanted[1])
-    gradients[1] =
-        at.create<ConvolutionWeightGradientOp>(weight.type(), x, g, getStrides(), getDilations());
+    gradients[1] = convert(
+        at.create<ConvolutionWeightGradientOp>(weight.type(), x, g, getStrides(), getDilations()),
+        getElementTypeOrSelf(getWeight()));
 }
 
 void ConvolutionWeightGradientOp::buildGradient(OpBuilder &builder, ValueRange cotangents,

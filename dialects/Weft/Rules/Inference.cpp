@@ -227,6 +227,16 @@ LogicalResult inferFixedPow(FixedPowOp::Adaptor adaptor, InferenceLocation locat
   return success();
 }
 
+/// True if the right operand of a contraction may be of `right`: of the left one's dtype, or of one
+/// all of whose numbers that has too, which are then as if they had been converted.
+static bool fitsLeft(Type left, Type right) {
+  if (left == right)
+    return true;
+  bool isByte = isa<IntegerType>(right) && right.getIntOrFloatBitWidth() == 8;
+  bool isHalf = right.isF16() || right.isBF16();
+  return (left.isF32() && (isByte || isHalf)) || ((left.isF16() || left.isBF16()) && isByte);
+}
+
 LogicalResult inferMatmul(MatmulOp::Adaptor adaptor, InferenceLocation location,
                           InferredTypes &types) {
   RankedTensorType lhs = tensorType(adaptor.getLhs()), rhs = tensorType(adaptor.getRhs());
@@ -237,9 +247,10 @@ LogicalResult inferMatmul(MatmulOp::Adaptor adaptor, InferenceLocation location,
   };
   if (rank < 2 || rhs.getRank() != rank)
     return mismatch("both operands need the same rank, at least 2");
-  if (lhs.getElementType() != rhs.getElementType())
-    return mismatch("both operands need the same dtype, but are " + dtypeText(lhs) + " and " +
-                    dtypeText(rhs));
+  if (!fitsLeft(lhs.getElementType(), rhs.getElementType()))
+    return mismatch("the right operand needs the dtype of the left one, or a narrower one whose "
+                    "numbers that has too, but they are " +
+                    dtypeText(lhs) + " and " + dtypeText(rhs));
   for (int64_t d = 0; d < rank - 2; ++d)
     if (!agree(lhs.getDimSize(d), rhs.getDimSize(d)))
       return mismatch("the batch dimensions differ");
@@ -278,7 +289,7 @@ LogicalResult inferConvolution(ConvolutionOp::Adaptor adaptor, InferenceLocation
   RankedTensorType x = tensorType(adaptor.getX()), weight = tensorType(adaptor.getWeight());
   int64_t rank = x.getRank();
   bool fits = (rank == 4 || rank == 5) && weight.getRank() == rank &&
-              x.getElementType() == weight.getElementType() &&
+              fitsLeft(x.getElementType(), weight.getElementType()) &&
               (rank == 4 || agree(x.getDimSize(3), weight.getDimSize(3))) &&
               agree(x.getDimSize(rank - 1), weight.getDimSize(2));
   if (!fits)

@@ -149,6 +149,8 @@ struct JitState {
   bool strict = false;
   /// What depends on tensors from outside alone is computed when their storages are first seen.
   bool prepare = true;
+  /// What operands of float32 products are rounded to: "bf16", or empty.
+  std::string matmulPrecision;
   /// A trace left tensors in objects.
   bool leavesTensors = false;
 };

@@ -27,6 +27,7 @@ from ._layers import (
 )
 from ._losses import BCEWithLogitsLoss, CrossEntropyLoss, L1Loss, MSELoss, NLLLoss
 from ._module import Module
+from ._narrow_weights import Int8Linear
 from ._normalization import BatchNorm1d, BatchNorm2d, Dropout, LayerNorm
 from ._parameter import Parameter
 
@@ -44,6 +45,7 @@ __all__ = [
     "Flatten",
     "GELU",
     "Identity",
+    "Int8Linear",
     "L1Loss",
     "LayerNorm",
     "LeakyReLU",

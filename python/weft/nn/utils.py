@@ -1,4 +1,4 @@
-"""Helpers for training."""
+"""Helpers for training, and for what comes after it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from .._dtypes import float32, promote_types
 from .._linear import vecdot
 from .._manipulation import reshape, stack
 from .._reductions import sum
+from ._narrow_weights import narrow_weights
 
-__all__ = ["clip_grad_norm_", "clip_grad_value_", "parameters_to_vector"]
+__all__ = ["clip_grad_norm_", "clip_grad_value_", "narrow_weights", "parameters_to_vector"]
 
 
 def _with_gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
