@@ -14,6 +14,8 @@
 //       for a block of columns:        (pack_block: copy the columns)
 //         for an outer row:
 //           for a tile of rows:        the micro-kernel
+//     or, if the block is of one row and the schedule says so, over all of the depth:
+//       for some blocks of columns:    the micro-kernel, its vectors those of all of them
 //
 // With a depth blocked, unfinished tiles rest in a temporary buffer. A finished tile goes through a
 // helper that computes what follows the contraction and stores the results.
@@ -86,7 +88,13 @@ Value ContractionTemplate::columnBlocksInGroup() {
       emitter.divideIndex(emitter.addIndex(rowCount, emitter.index(wanted - 1)), rowCount);
   groups = emitter.minimumIndex(groups, blocks);
   Value rounded = emitter.addIndex(blocks, emitter.subtractIndex(groups, one));
-  return emitter.divideIndex(rounded, groups);
+  Value size = emitter.divideIndex(rounded, groups);
+  if (schedule.getSingle() == 0)
+    return size;
+  Value isSingle = emitter.isLess(sizeOf(rows), emitter.index(2));
+  Value atOnce = arith::SelectOp::create(emitter.builder(), emitter.location(), isSingle,
+                                         emitter.index(schedule.getSingle()), one);
+  return emitter.maximumIndex(size, atOnce);
 }
 
 Value ContractionTemplate::columnGroups() {
@@ -250,10 +258,68 @@ void ContractionTemplate::emitBlock(Value batchNumber, Value outerBlock, Value r
   at.low = emitter.minimumIndex(low, whole);
   lastBlock = emitter.minimumIndex(lastBlock, columnBlocks());
   at.rhsBase = baseOf(Contraction::Rhs, at.batch, emitter.index(0));
-  emitter.loop(emitter.index(0), depthBlocks(), 1, [&](Value block) {
-    at.depthBlock = block;
-    emitDepthBlock(at, firstBlock, lastBlock);
-  });
+  auto emitBlocks = [&] {
+    emitter.loop(emitter.index(0), depthBlocks(), 1, [&](Value block) {
+      at.depthBlock = block;
+      emitDepthBlock(at, firstBlock, lastBlock);
+    });
+  };
+  if (schedule.getSingle() == 0)
+    return emitBlocks();
+  Value isSingle =
+      arith::CmpIOp::create(emitter.builder(), emitter.location(), arith::CmpIPredicate::eq,
+                            emitter.subtractIndex(at.high, at.low), emitter.index(1));
+  emitter.ifTrue(isSingle, [&] { emitSingleRow(at, firstBlock, lastBlock); });
+  emitter.ifTrue(negated(isSingle), emitBlocks);
+}
+
+/// Emits the blocks of columns [firstBlock, lastBlock) of one row, as many at once as the schedule
+/// says, then one by one.
+void ContractionTemplate::emitSingleRow(Task at, Value firstBlock, Value lastBlock) {
+  int64_t atOnce = schedule.getSingle();
+  Value count = emitter.subtractIndex(lastBlock, firstBlock), size = emitter.index(atOnce);
+  at.outerRow = at.outerLow;
+  at.lhsBase = baseOf(Contraction::Lhs, at.batch, at.outerRow);
+  at.depthBlock = emitter.subtractIndex(depthBlocks(), emitter.index(1));
+  at.depthLow = emitter.index(0);
+  at.depthHigh = sizeOf(depth.front());
+  Value whole = emitter.multiplyIndex(emitter.divideIndex(count, size), size);
+  Value middle = emitter.addIndex(firstBlock, whole);
+  auto emit = [&](Value from, Value to, int64_t panels) {
+    emitter.loop(from, to, panels, [&](Value columnBlock) {
+      at.columnBlock = columnBlock;
+      emitPanels(at, panels);
+    });
+  };
+  emit(firstBlock, middle, atOnce);
+  if (atOnce > 1)
+    emit(middle, lastBlock, 1);
+}
+
+/// Emits a row of neighbouring panels of columns.
+void ContractionTemplate::emitPanels(const Task &at, int64_t panels) {
+  int64_t vectors = tileColumns / lanes;
+  auto kernelOf = [&](int64_t count) {
+    return MicroKernel(emitter, op, MicroKernel::Kind::Broadcast, format, 1, count);
+  };
+  MicroKernel kernel = kernelOf(panels * vectors), panel = kernelOf(vectors);
+  OperandReader left = directLhsReader(at, at.low, positionsOf(at.low, 1));
+  OperandReader right = rhsReader(at, {});
+  // One row reads memory faster than it computes.
+  right.prefetchBytes = 0;
+  Value distance = emitter.multiplyIndex(depthSteps(), emitter.index(tileColumns));
+  for (int64_t number = 0; number < panels * vectors; ++number)
+    right.columnOffsets.push_back(
+        emitter.addIndex(emitter.multiplyIndex(distance, emitter.index(number / vectors)),
+                         emitter.index(number % vectors * lanes)));
+  SmallVector<Value> sums = kernel.run(left, right, at.depthLow, at.depthHigh, kernel.start());
+  for (int64_t number = 0; number < panels; ++number) {
+    Task of = at;
+    of.columnBlock = emitter.addIndex(at.columnBlock, emitter.index(number));
+    of.column = emitter.multiplyIndex(of.columnBlock, emitter.index(tileColumns));
+    panel.drain(ArrayRef<Value>(sums).slice(number * vectors, vectors), scratchTile);
+    finishTile(of, 1, scratchTile, at.low, at.low);
+  }
 }
 
 /// Adds the products of one block of the depth to all tiles of the task.
@@ -448,8 +514,12 @@ SmallVector<Value> ContractionTemplate::emitDepthLoop(const Task &at, MicroKerne
 
 /// The left operand along the innermost depth loop, where the others begin.
 OperandReader ContractionTemplate::lhsReader(const Task &at, Value row, ArrayRef<Positions> lines) {
-  if (schedule.getPackLhs())
-    return packedLhsReader(at, row, static_cast<int64_t>(lines.size()));
+  return schedule.getPackLhs() ? packedLhsReader(at, row, static_cast<int64_t>(lines.size()))
+                               : directLhsReader(at, row, lines);
+}
+
+OperandReader ContractionTemplate::directLhsReader(const Task &at, Value row,
+                                                   ArrayRef<Positions> lines) {
   OperandReader reader;
   reader.dtype = getElementTypeOrSelf(op->getOperand(0));
   reader.depthStride = strideOf(depth.back(), Contraction::Lhs);

@@ -59,6 +59,8 @@ private:
                  mlir::Value firstBlock, mlir::Value lastBlock);
   void emitDepthBlock(Task &at, mlir::Value firstBlock, mlir::Value lastBlock);
   mlir::Value baseOf(Contraction::Operand operand, mlir::Value batchNumber, mlir::Value outerRow);
+  void emitSingleRow(Task at, mlir::Value firstBlock, mlir::Value lastBlock);
+  void emitPanels(const Task &at, int64_t panels);
   void emitTiles(const Task &at);
   void emitTile(const Task &at, int64_t height, mlir::Value row, mlir::Value next);
   llvm::SmallVector<Positions> positionsOf(mlir::Value row, int64_t height);
@@ -75,6 +77,7 @@ private:
                                                llvm::SmallVector<mlir::Value> &outer,
                                                mlir::ValueRange accumulators);
   OperandReader lhsReader(const Task &at, mlir::Value row, llvm::ArrayRef<Positions> lines);
+  OperandReader directLhsReader(const Task &at, mlir::Value row, llvm::ArrayRef<Positions> lines);
   OperandReader packedLhsReader(const Task &at, mlir::Value row, int64_t height);
   OperandReader rhsReader(const Task &at, llvm::ArrayRef<mlir::Value> outer);
   OperandReader directRhsReader(const Task &at, llvm::ArrayRef<mlir::Value> outer);

@@ -241,6 +241,15 @@ private:
            problem.sizeOf(problem.column()).value_or(0) >= columnsOf(tile);
   }
 
+  /// Tiles of one row have as many sums as hide the latency of adding to them.
+  int64_t singleOf(const Draft &draft) const {
+    bool isKept = draft.packRhs && problem.isRightKept && draft.rows > 1 && draft.steps == 1;
+    if (!isKept || !problem.isMatrix() || problem.sizeOf(problem.rows) || !problem.launch ||
+        !problem.isInMemory(Contraction::Lhs))
+      return 0;
+    return std::max<int64_t>(1, mostWidth() * registerLanes / columnsOf(draft));
+  }
+
   void add(const Draft &draft) {
     // With at most so many rows a copy for one call is not read often enough to pay.
     constexpr int64_t mostDirectRows = 64;
@@ -253,7 +262,7 @@ private:
     auto schedule = ContractionScheduleAttr::get(
         problem.op->getContext(), draft.lanes, draft.rows, draft.columns, draft.depth,
         draft.packLhs, draft.packRhs, draft.packBlock, draft.outerRows, draft.vectorLhs, rowStride,
-        directRows, draft.steps, draft.narrow, draft.flat);
+        directRows, draft.steps, draft.narrow, draft.flat, singleOf(draft));
     if (!llvm::is_contained(added, schedule))
       added.push_back(schedule);
   }

@@ -79,6 +79,23 @@ static LogicalResult verifyRows(KernelOp kernel, ContractionScheduleAttr schedul
   return success();
 }
 
+/// A single row is one of a matrix in memory, by a copy that is always made.
+static LogicalResult verifySingleRow(KernelOp kernel, ContractionScheduleAttr schedule) {
+  constexpr int64_t mostSingle = 16;
+  auto op = *kernel.getBody().front().getOps<ContractionOpInterface>().begin();
+  ContractionProblem problem(op, {});
+  bool fits = problem.isMatrix() && problem.isInMemory(Contraction::Lhs) && schedule.getPackRhs() &&
+              !schedule.getPackBlock() && schedule.getDirectRows() == 0 &&
+              schedule.getSteps() == 1 && !schedule.getVectorLhs() && !schedule.getFlat();
+  if (schedule.getSingle() == 0 ||
+      (fits && schedule.getSingle() > 0 && schedule.getSingle() <= mostSingle))
+    return success();
+  return kernel.emitOpError() << "has a schedule with single = " << schedule.getSingle()
+                              << "; it must be at most " << mostSingle
+                              << ", for a product of matrices whose left operand is in memory and "
+                              << "whose right one is always copied (pack_rhs, direct_rows = 0)";
+}
+
 /// What is read where it is has to be in memory.
 static LogicalResult verifyOperands(KernelOp kernel, ContractionScheduleAttr schedule) {
   auto op = *kernel.getBody().front().getOps<ContractionOpInterface>().begin();
@@ -102,7 +119,8 @@ LogicalResult verifyContraction(KernelOp kernel, ContractionScheduleAttr schedul
                                 << "; a block has at least the depth, which must be at least 1, and"
                                 << " at most " << mostPacked << " steps";
   if (failed(verifySteps(kernel, schedule)) || failed(verifyNarrow(kernel, schedule)) ||
-      failed(verifyOperands(kernel, schedule)) || failed(verifyRows(kernel, schedule)))
+      failed(verifyOperands(kernel, schedule)) || failed(verifyRows(kernel, schedule)) ||
+      failed(verifySingleRow(kernel, schedule)))
     return failure();
   if (schedule.getDirectRows() < 0)
     return kernel.emitOpError() << "has a schedule with direct_rows = " << schedule.getDirectRows()

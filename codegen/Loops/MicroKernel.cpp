@@ -100,9 +100,11 @@ SmallVector<Value> MicroKernel::run(const OperandReader &left, const OperandRead
     Value leftStart = emitter.multiplyIndex(depth, left.depthStride);
     Value rightStart = emitter.multiplyIndex(depth, right.depthStride);
     SmallVector<Value> columns, sums;
-    for (int64_t v = 0; v < vectors; ++v)
-      columns.push_back(
-          load(right, rightStart, emitter.index(v * lanes * format.steps), lanes * format.steps));
+    for (int64_t v = 0; v < vectors; ++v) {
+      Value place = right.columnOffsets.empty() ? emitter.index(v * lanes * format.steps)
+                                                : right.columnOffsets[v];
+      columns.push_back(load(right, rightStart, place, lanes * format.steps));
+    }
     if (right.prefetchBytes > 0)
       prefetch(right, rightStart);
     for (auto [row, line] : llvm::enumerate(lines)) {

@@ -12,6 +12,8 @@ struct OperandReader {
   llvm::SmallVector<mlir::Value> rowOffsets; // of the left operand
   mlir::Value depthStride;
   mlir::Type dtype;
+  /// Where the vectors of the right operand are; empty: one behind the other.
+  llvm::SmallVector<mlir::Value> columnOffsets = {};
   /// How far behind what is read of the right operand memory is asked for; 0: it is not.
   int64_t prefetchBytes = 0;
 };

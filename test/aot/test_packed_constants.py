@@ -101,6 +101,20 @@ def test_the_order_is_that_of_the_target(name: str, tmp_path: Path) -> None:
     assert_same_bits(run_on_arm(case, tmp_path), case.expected())
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_one_object_serves_any_number_of_rows(seed: int, tmp_path: Path) -> None:
+    """A single row has tiles of its own, as wide as there are panels of columns for them."""
+    random = np.random.default_rng(100 + seed)
+    depth, columns = (int(random.choice([1, 3, 40, 300, 1500])) for _ in range(2))
+    function, _ = product(1, depth, columns, DTYPES[seed], bool(random.integers(2)))
+    text = weft.export(function, weft.spec(("n", depth))).mlir(elide_constants=False)
+    library = Library(compile_text(text, tmp_path / "net.so", "--emit=shared", "--name=net"), "net")
+    for rows in (0, 1, 2, 5, 6, 7, 48, 49, 97):
+        left = normal(rows, depth)
+        case = Case(function, [np.rint(left * 20) if DTYPES[seed].startswith("int") else left])
+        assert_same_bits(library(case.inputs, case.expected(), [rows]), case.expected())
+
+
 def weighted(rows: str, depth: int, columns: int, uses: int = 1) -> str:
     """The text of a program with a weight, which it multiplies by so often."""
     data = normal(depth, columns).tobytes().hex().upper()

@@ -249,3 +249,14 @@ weft.kernel @k(%x: tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 0, 3]>>) -> tensor<?x?
   %0 = weft.sum %x [0, 3] : tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 0, 3]>> -> tensor<?x?xf32, #weft.sizes<[1, 0]>>
   weft.yield %0 : tensor<?x?xf32, #weft.sizes<[1, 0]>>
 }
+
+// -----
+
+// A single row reads copies, which have to be there.
+// expected-error@+1 {{has a schedule with single = 4; it must be at most 16, for a product of matrices whose left operand is in memory and whose right one is always copied (pack_rhs, direct_rows = 0)}}
+weft.kernel @k(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32, #weft.sizes<[1, 2]>>)
+    -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
+    attributes {schedule = #weft.contraction<lanes = 16, rows = 2, columns = 1, depth = 16, pack_rhs = true, single = 4>} {
+  %0 = weft.matmul %a, %b : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[1, 2]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
+  weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 2]>>
+}

@@ -170,6 +170,8 @@ def Weft_ContractionScheduleAttr : Weft_Schedule<"Contraction", "contraction"> {
     - `flat`: tiles go on from the end of the innermost row loop to its next line, so that only the
       last one of a block of rows may be moved back; the distances of a tile's rows are computed then.
       The left operand is read where it is.
+    - `single`: a block of one row is computed apart, by so many copied tiles of columns at once and
+      over all of the depth: for a number of rows that calls decide. 0: it is a block like others.
   }];
   let parameters = (ins
     "int64_t":$lanes, "int64_t":$rows, "int64_t":$columns,
@@ -183,7 +185,8 @@ def Weft_ContractionScheduleAttr : Weft_Schedule<"Contraction", "contraction"> {
     DefaultValuedParameter<"int64_t", "64">:$direct_rows,
     DefaultValuedParameter<"int64_t", "1">:$steps,
     DefaultValuedParameter<"bool", "false">:$narrow,
-    DefaultValuedParameter<"bool", "false">:$flat);
+    DefaultValuedParameter<"bool", "false">:$flat,
+    DefaultValuedParameter<"int64_t", "0">:$single);
 }
 
 def Weft_BlockContractionScheduleAttr : Weft_Schedule<"BlockContraction", "block_contraction"> {
