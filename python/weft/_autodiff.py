@@ -158,11 +158,20 @@ def tree_leaves(tree: Any) -> list[Any]:
     return leaves
 
 
-def _traced(function: Callable) -> Callable:
-    """Runs in the trace in progress, else as a compiled function of its own."""
+def _precision_of(function: Callable | None) -> str | None:
+    """The matmul_precision of a compiled function, or of the one that others are made of."""
+    from ._jit import CompiledFunction
+
+    while function is not None and not isinstance(function, CompiledFunction):
+        function = getattr(function, "__wrapped__", None)
+    return None if function is None else function._options[-1] or None
+
+
+def _traced(function: Callable, of: Callable) -> Callable:
+    """Runs in the trace in progress, else as a compiled function of its own, like ``of``."""
     from ._jit import jit
 
-    compiled = jit(function)
+    compiled = jit(function, matmul_precision=_precision_of(of))
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -233,7 +242,7 @@ def value_and_grad(
         gradient = gradients[0] if isinstance(argnums, int) else tuple(gradients)
         return ((value, aux) if has_aux else value), gradient
 
-    return functools.wraps(fun)(_traced(evaluate))
+    return functools.wraps(fun)(_traced(evaluate, fun))
 
 
 def grad(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable:
@@ -285,7 +294,7 @@ def _recorded_call(fun: Callable, primals: tuple) -> tuple[Any, list[Any], list[
     trees = [tree_map(leaf, primal) for primal in primals]
     former = _core.set_gradients_enabled(True)
     try:
-        return _traced(lambda *arguments: fun(*arguments))(*trees), trees, tree_leaves(trees)
+        return _traced(lambda *arguments: fun(*arguments), fun)(*trees), trees, tree_leaves(trees)
     finally:
         _core.set_gradients_enabled(former)
 
@@ -341,7 +350,7 @@ def jvp(fun: Callable, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple
         along = iter(_core.gradients(pulled, seeds, cotangents))
         return result, tree_map(lambda _: next(along), result)
 
-    return _traced(evaluate)(tuple(primals), tuple(tangents))
+    return _traced(evaluate, fun)(tuple(primals), tuple(tangents))
 
 
 def backward(tensor: Tensor, gradient: Tensor | None = None, retain_graph: bool = False) -> None:

@@ -133,8 +133,9 @@ def jit(
         prepare: whether what depends on tensors from outside alone, as a transposed weight, is
             computed once for each of them and kept with it. The results are the same.
         matmul_precision: "bf16" rounds the operands of products and convolutions of float32, also
-            those of gradients, to bfloat16: weights are kept and read as such. Sums stay float32:
-            an element of a product differs by at most 2^-7 of the sum of the products' sizes.
+            those of gradients that the function computes, to bfloat16: weights are kept and read as
+            such. Sums stay float32: an element of a product differs by at most 2^-7 of the sum of
+            the products' sizes. A backward() outside of the function is of float32.
 
     Raises:
         DTypeError: ``fun`` can't be called. OptionError: a static argument has no parameter;

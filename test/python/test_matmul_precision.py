@@ -129,6 +129,27 @@ def test_a_function_in_another_one_needs_the_same():
     assert bits(outer(x, w)) == bits(inner(x, w))
 
 
+def test_gradients_of_a_compiled_function_have_its_precision():
+    x, w = arrays((6, 8), (8, 5))
+    loss = weft.jit(lambda x, w: ((x @ w) ** 2).sum(), matmul_precision="bf16")
+    expected = weft.jit(weft.grad(loss), matmul_precision="bf16")(x, w)
+    assert bits(weft.grad(loss)(x, w)) == bits(expected)
+    # Of a gradient, which is no compiled function itself.
+    norm = weft.grad(lambda x: (weft.grad(loss)(x, w) ** 2).sum())
+    with pytest.raises(weft.OptionError, match="outer one"):
+        norm(x)
+
+
+def test_a_backward_pass_outside_is_of_float32():
+    """It is no part of the function; its gradients are those at the same values."""
+    x, w = arrays((6, 8), (8, 5))
+    plain = weft.jit(lambda x, w: ((x @ w) ** 2).sum())
+    loss = weft.jit(lambda x, w: ((x @ w) ** 2).sum(), matmul_precision="bf16")
+    value, pull = weft.vjp(loss, x, w)
+    assert bits(value) == bits(loss(x, w))
+    assert bits(pull(weft.ones(()))[0]) == bits(weft.grad(plain)(x, w))
+
+
 def test_other_names_are_refused():
     with pytest.raises(weft.OptionError, match='"bf16" or None, not'):
         weft.jit(product, matmul_precision="int8")

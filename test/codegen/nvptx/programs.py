@@ -127,6 +127,9 @@ def _contractions() -> dict[str, Program]:
                 (array(48, 96, dtype=dtype), w),
             ),
         }
+    wide = array(96, 48)
+    for dtype in ("int8", "bfloat16"):
+        programs[f"matmul_of_{dtype}"] = (lambda a, b: a @ b, (wide, array(48, 80, dtype=dtype)))
     for dtype in ("float32", "bfloat16"):
         big = array(1100, 64, dtype=dtype)
         image = array(2, 8, 12, 12, dtype=dtype)
@@ -205,6 +208,16 @@ def _windows() -> dict[str, Program]:
             (image, array(8), array(8), array(8), array(8)),
         ),
         "attention": (functional.scaled_dot_product_attention, (query, query, query)),
+        "attention_masked": (
+            lambda q, m: functional.scaled_dot_product_attention(q, q, q, m > 0),
+            (query, array(2, 1, 16, 16)),
+        ),
+        "attention_shared": (
+            lambda q, k: functional.scaled_dot_product_attention(
+                q, k, k, is_causal=True, enable_gqa=True
+            ),
+            (query, array(2, 1, 16, 32)),
+        ),
     }
 
 
