@@ -81,6 +81,9 @@ void UpdateWalk::emit(ArrayRef<ElementIndex> point,
 
 void UpdateWalk::emitUpdate(ArrayRef<ElementIndex> indices) {
   Value update = emitter.element(op.getUpdates(), indices);
+  // One that is the same for all lanes is a scalar.
+  if (!llvm::all_of(indices, [](const ElementIndex &index) { return index.isUniform(); }))
+    update = emitter.splat(update);
   SmallVector<ElementIndex> place = op.emitPlace(emitter, indices);
   auto before = [&] { return emitter.loadOutput(0, place); };
   Value updated = op.emitUpdated(emitter.builder(), op.getLoc(), before, update);

@@ -29,13 +29,12 @@ struct RoundProducts : impl::RoundProductsBase<RoundProducts> {
 
   void runOnOperation() override {
     for (auto function : getOperation().getOps<func::FuncOp>()) {
-      auto precision = function->getAttrOfType<StringAttr>("weft.matmul_precision");
+      Attribute precision = function->getAttr("weft.matmul_precision");
       if (!precision)
         continue;
       function->removeAttr("weft.matmul_precision");
-      if (precision != "bf16") {
-        function.emitOpError() << "has a matmul_precision \"" << precision.getValue()
-                               << "\"; there is \"bf16\"";
+      if (precision != StringAttr::get(&getContext(), "bf16")) {
+        function.emitOpError() << "has a matmul_precision " << precision << "; there is \"bf16\"";
         return signalPassFailure();
       }
       round(function, BFloat16Type::get(&getContext()));

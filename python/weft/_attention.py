@@ -51,11 +51,10 @@ def scaled_dot_product_attention(
         raise _fail(ShapeError, f"{_NAME}: give a mask or is_causal, not both")
     factor = 1.0 / math.sqrt(query.shape[-1] or 1) if scale is None else float(scale)
     groups = _groups(query, key, value) if enable_gqa else 1
-    batch = (
-        query.shape[:-2]
-        if enable_gqa
-        else broadcast_shapes(*(x.shape[:-2] for x in (query, key, value)))
-    )
+    batch = broadcast_shapes(*(x.shape[: -3 if enable_gqa else -2] for x in (query, key, value)))
+    if enable_gqa:
+        batch = (*batch, query.shape[-3])
+        query = broadcast_to(query, (*batch, *query.shape[-2:]))
     mask = None
     if attn_mask is not None:
         mask = mask_of_scores(attn_mask, query, (*batch, query.shape[-2], key.shape[-2]))
@@ -70,7 +69,7 @@ def scaled_dot_product_attention(
     else:
         scores = (query @ transpose(key, -2, -1)) * factor
         weights = attention_weights(masked(scores, mask, is_causal, groups))
-        mixed = dropout(weights, dropout_p) @ value
+        mixed = dropout(astype(weights, value.dtype), dropout_p) @ value
     return reshape(mixed, (*batch, length, value.shape[-1])) if enable_gqa else mixed
 
 

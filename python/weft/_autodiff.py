@@ -158,20 +158,11 @@ def tree_leaves(tree: Any) -> list[Any]:
     return leaves
 
 
-def _precision_of(function: Callable | None) -> str | None:
-    """The matmul_precision of a compiled function, or of the one that others are made of."""
-    from ._jit import CompiledFunction
-
-    while function is not None and not isinstance(function, CompiledFunction):
-        function = getattr(function, "__wrapped__", None)
-    return None if function is None else function._options[-1] or None
-
-
 def _traced(function: Callable, of: Callable) -> Callable:
     """Runs in the trace in progress, else as a compiled function of its own, like ``of``."""
-    from ._jit import jit
+    from ._jit import jit, precision_of
 
-    compiled = jit(function, matmul_precision=_precision_of(of))
+    compiled = jit(function, matmul_precision=precision_of(of))
 
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -242,7 +233,9 @@ def value_and_grad(
         gradient = gradients[0] if isinstance(argnums, int) else tuple(gradients)
         return ((value, aux) if has_aux else value), gradient
 
-    return functools.wraps(fun)(_traced(evaluate, fun))
+    result = functools.wraps(fun)(_traced(evaluate, fun))
+    result._made_of = fun  # type: ignore[attr-defined]
+    return result
 
 
 def grad(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable:
@@ -258,6 +251,7 @@ def grad(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False)
         return (gradient, value[1]) if has_aux else gradient
 
     evaluate.__wrapped__ = both
+    evaluate._made_of = fun  # type: ignore[attr-defined]
     return evaluate
 
 

@@ -18,7 +18,7 @@ from ._core import SymbolicSize, Tensor
 from ._creation import _fail, asarray
 from ._dtypes import DType, as_dtype, bool_, float64, int64
 from ._errors import DTypeError, FileError, ShapeError
-from ._jit import jit
+from ._jit import jit, precision_of
 from ._paths import file_path
 
 
@@ -255,7 +255,7 @@ def export(fun: Callable, /, *specs: Any, **keyword_specs: Any) -> Exported:
     """
     if not callable(fun):
         raise TypeError(f"export takes a function, not a {type(fun).__name__}")
-    compiled = jit(fun)
+    compiled = jit(fun, matmul_precision=precision_of(fun))
     arguments = _Arguments()
     rows = []
     names = _parameter_names(compiled._function, len(specs))

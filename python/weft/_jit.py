@@ -6,6 +6,7 @@ import copy
 import functools
 import inspect
 import sys
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -135,7 +136,8 @@ def jit(
         matmul_precision: "bf16" rounds the operands of products and convolutions of float32, also
             those of gradients that the function computes, to bfloat16: weights are kept and read as
             such. Sums stay float32: an element of a product differs by at most 2^-7 of the sum of
-            the products' sizes. A backward() outside of the function is of float32.
+            the products' sizes, unless a number is rounded to infinity (from 3.39e38). A backward()
+            outside of the function is of float32.
 
     Raises:
         DTypeError: ``fun`` can't be called. OptionError: a static argument has no parameter;
@@ -159,11 +161,27 @@ def jit(
     if not callable(fun):
         raise _fail(DTypeError, f"jit takes a function, not a {type(fun).__name__}")
     if isinstance(fun, CompiledFunction):
-        return fun
+        if matmul_precision in (None, precision_of(fun)):
+            return fun
+        return _compiled(fun._function, *fun._options[:-1], matmul_precision)
     numbers = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
     static = _static_parameters(fun, numbers, names)
     return _compiled(fun, *static, strict, prepare, matmul_precision or "")
+
+
+def precision_of(function: Any) -> str | None:
+    """The matmul_precision of a compiled function, or of the one that another is made of: a bound
+    method, a partial function, a gradient, a module's forward."""
+    while function is not None and not isinstance(function, CompiledFunction):
+        if isinstance(function, types.MethodType):
+            function = function.__func__
+        elif isinstance(function, functools.partial):
+            function = function.func
+        else:
+            forward = getattr(type(function), "forward", None)
+            function = getattr(function, "_made_of", forward)
+    return None if function is None else function._options[-1] or None
 
 
 def _compiled(

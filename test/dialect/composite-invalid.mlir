@@ -127,3 +127,19 @@ func.func @f(%q: tensor<2x4x8xf32>, %k: tensor<2x6x8xf32>) {
   %0 = weft.scaled_dot_product_attention %q, %k, %k {causal = false, scale = 1.0 : f64, groups = 3 : i64} : tensor<2x4x8xf32>, tensor<2x6x8xf32>, tensor<2x6x8xf32> -> tensor<2x4x8xf32>
   return
 }
+
+// -----
+
+func.func @f(%q: tensor<2x6x8xf32>, %k: tensor<2x6x8xf32>) {
+  // expected-error@+1 {{scaled_dot_product_attention: query [..., L, E] of shape [2, 6, 8] is not -1 runs of equal length}}
+  %0 = weft.scaled_dot_product_attention %q, %k, %k {causal = true, scale = 1.0 : f64, groups = -1 : i64} : tensor<2x6x8xf32>, tensor<2x6x8xf32>, tensor<2x6x8xf32> -> tensor<2x6x8xf32>
+  return
+}
+
+// -----
+
+func.func @f(%q: tensor<2x6x8xf32>, %k: tensor<2x6x8xf32>) {
+  // expected-error@+1 {{scaled_dot_product_attention: query [..., L, E] of shape [2, 6, 8] is not 9223372036854775807 runs of equal length}}
+  %0 = weft.scaled_dot_product_attention %q, %k, %k {causal = true, scale = 1.0 : f64, groups = 9223372036854775807 : i64} : tensor<2x6x8xf32>, tensor<2x6x8xf32>, tensor<2x6x8xf32> -> tensor<2x6x8xf32>
+  return
+}

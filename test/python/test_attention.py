@@ -145,6 +145,21 @@ def test_shared_heads_are_not_copied():
         assert "1x8x32x8" not in text
 
 
+def test_batches_of_shared_heads_broadcast():
+    generator = np.random.default_rng(8)
+    shapes = (1, 4, 5, 8), (3, 2, 6, 8), (1, 2, 6, 8)
+    given = [generator.standard_normal(shape).astype(np.float32) for shape in shapes]
+    found = np.array(attend(*map(weft.asarray, given), enable_gqa=True))
+    wide = [np.broadcast_to(x, (3, *x.shape[1:])) for x in given]
+    np.testing.assert_allclose(found, reference(*wide, 8**-0.5, causal=False), atol=1e-5)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 1e-9])
+def test_the_result_has_the_dtype_of_the_query(dropout):
+    q = weft.ones(2, 3, 4, dtype="float16")
+    assert attend(q, q, q, weft.zeros(3, 3), dropout_p=dropout).dtype == weft.float16
+
+
 def test_one_tensor_may_be_all_operands():
     """Also the mask, which is computed in the kernel, where the query is read from memory."""
     x = np.random.default_rng(6).standard_normal((2, 24, 24)).astype(np.float32)

@@ -349,3 +349,28 @@ def test_quotients_by_tiny_numbers(x, y):
     v = torch.tensor(y, requires_grad=True)
     (torch.tensor(x) / v).backward()
     np.testing.assert_allclose(found, v.grad.item(), rtol=4 * np.finfo(np.float32).eps)
+
+
+@pytest.mark.parametrize("shape", [(3, 1), (1, 30), (1, 1), (3, 30)])
+@pytest.mark.parametrize("dtype", ["int32", "int64"])
+def test_updates_that_are_equal_along_rows_are_added(shape, dtype):
+    """What is repeated for a row is computed where it is added."""
+    indices = np.array([1, 1, 2])
+    update = np.arange(1, 1 + np.prod(shape), dtype=np.float32).reshape(shape)
+
+    def function(u, i):
+        return weft.scatter_add(weft.zeros(4, 30), i, weft.broadcast_to(u, (3, 30)))
+
+    expected = np.zeros((4, 30), np.float32)
+    np.add.at(expected, indices, np.broadcast_to(update, (3, 30)))
+    places = weft.asarray(indices).astype(dtype)
+    for call in (function, weft.jit(function)):
+        np.testing.assert_array_equal(np.array(call(weft.asarray(update), places)), expected)
+
+
+def test_the_gradient_of_a_summed_embedding_counts():
+    table, indices = weft.ones(40, 30), weft.asarray(np.array([1, 1, 2]))
+    counts = weft.grad(lambda w: weft.nn.functional.embedding(indices, w).sum())(table)
+    expected = np.zeros((40, 30), np.float32)
+    expected[1], expected[2] = 2, 1
+    np.testing.assert_array_equal(np.array(counts), expected)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import pickle
 
 import numpy as np
@@ -132,12 +133,52 @@ def test_a_function_in_another_one_needs_the_same():
 def test_gradients_of_a_compiled_function_have_its_precision():
     x, w = arrays((6, 8), (8, 5))
     loss = weft.jit(lambda x, w: ((x @ w) ** 2).sum(), matmul_precision="bf16")
+    small = weft.jit(lambda x: ((x @ w[:1]) ** 2).sum(), matmul_precision="bf16")
     expected = weft.jit(weft.grad(loss), matmul_precision="bf16")(x, w)
     assert bits(weft.grad(loss)(x, w)) == bits(expected)
-    # Of a gradient, which is no compiled function itself.
-    norm = weft.grad(lambda x: (weft.grad(loss)(x, w) ** 2).sum())
+    assert bits(weft.value_and_grad(weft.grad(small, has_aux=False))(x[:1, :1])[0]) == bits(
+        weft.grad(small)(x[:1, :1])
+    )
     with pytest.raises(weft.OptionError, match="outer one"):
-        norm(x)
+        weft.grad(lambda x: (weft.grad(loss)(x, w) ** 2).sum())(x)
+
+
+class Rounded(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(arrays((8, 5))[0])
+
+    @functools.partial(weft.jit, matmul_precision="bf16")
+    def forward(self, x):
+        return ((x @ self.weight) ** 2).sum()
+
+
+def test_methods_and_partial_functions_have_it_too():
+    (x,) = arrays((6, 8))
+    model = Rounded()
+    expected = bits(model(x))
+    assert expected == bits(((rounded(x) @ rounded(model.weight)) ** 2).sum())
+    assert bits(weft.value_and_grad(model.forward)(x)[0]) == expected
+    assert bits(weft.value_and_grad(functools.partial(model.forward))(x)[0]) == expected
+    assert bits(weft.export(model, weft.spec((6, 8)))(np.array(x))) == expected
+
+
+def test_a_function_that_has_its_name_only_does_not():
+    x, w = arrays((6, 8), (8, 5))
+    compiled = weft.jit(product, matmul_precision="bf16")
+
+    @functools.wraps(compiled)
+    def plain(x, w):
+        return (x @ w).sum()
+
+    assert bits(weft.value_and_grad(plain)(x, w)[0]) == bits((x @ w).sum())
+
+
+def test_a_compiled_function_is_compiled_again_with_another_precision():
+    x, w = arrays((5, 40), (40, 30))
+    plain = weft.jit(product)
+    assert bits(weft.jit(plain, matmul_precision="bf16")(x, w)) == bits(rounded(x) @ rounded(w))
+    assert weft.jit(plain) is plain
 
 
 def test_a_backward_pass_outside_is_of_float32():

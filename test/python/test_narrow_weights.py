@@ -126,6 +126,57 @@ def test_int8_layers_are_as_near_as_they_say():
     assert bits(compiled) == bits(model(x))
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64", "int8"])
+def test_int8_layers_sum_in_float32_whatever_the_input_is(dtype):
+    layer = nn.Linear(1024, 4, bias=False)
+    layer.weight = nn.Parameter(weft.full((4, 1024), 0.01))
+    result = nn.Int8Linear.of(layer)(weft.ones(2, 1024, dtype=dtype) * 100)
+    assert result.dtype.name == ("float32" if dtype == "int8" else dtype)
+    np.testing.assert_allclose(np.array(result.astype("float64")), 1024, rtol=2.0**-8)
+
+
+class Tripled(nn.Linear):
+    def forward(self, x):
+        return super().forward(x) * 3
+
+
+def test_layers_with_a_forward_of_their_own_stay():
+    model = nn.Sequential(Tripled(4, 4), nn.Linear(4, 4))
+    assert nn.utils.narrow_weights(model, {"*": "int8"}) == ["1"]
+    with pytest.raises(weft.OptionError, match="no Linear layer"):
+        nn.utils.narrow_weights(model, {"0": "int8"})
+
+
+def test_names_of_any_kind_lead_to_layers():
+    model = nn.ModuleDict({"keys": nn.Sequential(nn.Linear(4, 4)), "x": nn.ModuleList()}).eval()
+    model["x"].append(nn.Linear(4, 4))
+    assert nn.utils.narrow_weights(model, {"*": "int8"}) == ["keys.0", "x.0"]
+    assert isinstance(model["keys"][0], nn.Int8Linear)
+    assert not model["keys"][0].training
+
+
+def test_what_is_shared_stays_shared():
+    first, second = nn.Linear(4, 4), nn.Linear(4, 4)
+    second.weight = first.weight
+    model = nn.Sequential(first, second, first)
+    assert nn.utils.narrow_weights(model, {"2": "bfloat16", "*": "bfloat16"}) == ["0", "1", "2"]
+    assert first.weight is second.weight
+    model = nn.Sequential(layer := nn.Linear(4, 4), layer)
+    assert nn.utils.narrow_weights(model, {"1": "int8", "0": "bfloat16"}) == ["0", "1"]
+    assert model[0] is model[1]
+    assert isinstance(model[0], nn.Int8Linear)
+
+
+def test_nothing_changes_where_something_can_not_be():
+    model = network()
+    broken = np.array(model[4].weight)
+    broken[0, 0] = np.inf
+    model[4].weight = nn.Parameter(broken)
+    with pytest.raises(weft.OptionError, match="not finite"):
+        nn.utils.narrow_weights(model, {"*": "int8"})
+    assert all(type(layer) is nn.Linear for layer in (model[0], model[2], model[4]))
+
+
 def test_rows_of_zeros_and_rows_of_nothing():
     layer = nn.Linear(4, 3)
     layer.weight = nn.Parameter(weft.zeros(3, 4))

@@ -145,6 +145,54 @@ def test_multihead_attention_matches_torch(masked):
     assert_close(plain.detach(), twin(*theirs, need_weights=False)[0], 64)
 
 
+@pytest.mark.parametrize("needs_weights", [False, True])
+@pytest.mark.parametrize("padding", [None, "bool", "added"])
+@pytest.mark.parametrize("mask", [None, "bool", "added", "each head"])
+def test_masks_of_multihead_attention_match_torch(mask, padding, needs_weights):
+    """Each query sees the first key, as PyTorch has NaN for those that see none."""
+    generator = np.random.default_rng(3)
+    module = nn.MultiheadAttention(8, 2, batch_first=True)
+    twin = copied(module, torch.nn.MultiheadAttention(8, 2, batch_first=True))
+    query, memory = array(2, 3, 8), array(2, 5, 8)
+
+    def hidden(kind, *shape):
+        if kind is None:
+            return None
+        chosen = generator.random(shape) < 0.4
+        chosen[..., 0] = False
+        return np.where(chosen, -np.inf, 0.5).astype(np.float32) if kind == "added" else chosen
+
+    masks = {
+        "attn_mask": hidden(mask, *((4, 3, 5) if mask == "each head" else (3, 5))),
+        "key_padding_mask": hidden(padding, 2, 5),
+    }
+    ours = module(*map(weft.asarray, (query, memory, memory)), need_weights=needs_weights, **masks)
+    theirs = twin(
+        *map(torch.tensor, (query, memory, memory)),
+        need_weights=needs_weights,
+        **{name: None if m is None else torch.tensor(m) for name, m in masks.items()},
+    )
+    assert_close(ours[0].detach(), theirs[0], 64)
+    if needs_weights:
+        assert_close(ours[1].detach(), theirs[1], 64)
+
+
+@pytest.mark.parametrize(
+    ("masks", "message"),
+    [
+        ({"key_padding_mask": np.zeros((2, 5), np.int64)}, "key_padding_mask has dtype int64"),
+        ({"key_padding_mask": np.zeros((5, 2), bool)}, r"shape \(5, 2\), but has to be \(2, 5\)"),
+        ({"attn_mask": np.zeros((3, 5), np.uint8)}, "attn_mask has dtype uint8"),
+        ({"attn_mask": np.zeros((2, 6, 5), bool)}, r"has to be \(4, 3, 5\) or \(3, 5\)"),
+        ({"attn_mask": np.zeros((5, 3), bool)}, r"has to be \(4, 3, 5\) or \(3, 5\)"),
+    ],
+)
+def test_masks_of_other_shapes_are_refused(masks, message):
+    module, memory = nn.MultiheadAttention(8, 2, batch_first=True), weft.ones(2, 5, 8)
+    with pytest.raises((weft.ShapeError, weft.DTypeError), match=message):
+        module(weft.ones(2, 3, 8), memory, memory, **masks)
+
+
 LOSSES = {
     "cross_entropy": (lambda n, w: n.CrossEntropyLoss(), "classes"),
     "cross_entropy_weighted": (lambda n, w: n.CrossEntropyLoss(w, ignore_index=1), "classes"),

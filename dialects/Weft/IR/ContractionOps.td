@@ -13,7 +13,7 @@ def Weft_MatmulOp : Weft_InferredOp<"matmul", [Gradient,
     `transpose_lhs` and `transpose_rhs` say that the last two dimensions of an operand are stored
     the other way round. Each element of the result is one chain of fused multiply-adds in the order
     of K; float16 and bfloat16 are accumulated in float32. The rhs may be of a narrower dtype, all of
-    whose numbers the lhs's has too: an int8 or uint8 with floats, a float16 or bfloat16 with float32.
+    whose numbers the lhs's has too: an int8 or uint8 with float16, bfloat16 or float32, a float16 or bfloat16 with float32.
     It is read as if it had been converted.
   }];
   let arguments = (ins Weft_NumericTensor:$lhs, Weft_NumericTensor:$rhs,

@@ -413,11 +413,12 @@ LogicalResult inferAttention(ScaledDotProductAttentionOp::Adaptor adaptor,
                               ", value [..., S, V] has shape " + shapeText(value));
   if (failed(checkMask(adaptor, location)))
     return failure();
-  if (adaptor.getGroups() < 1 ||
-      (!query.isDynamicDim(rank - 2) &&
-       !divideSizesExactly(query.getDimSize(rank - 2), adaptor.getGroups())))
+  auto groups = static_cast<int64_t>(adaptor.getGroups());
+  int64_t rows = query.getDimSize(rank - 2);
+  if (groups < 1 || isSymbolicSize(groups) ||
+      (!ShapedType::isDynamic(rows) && !divideSizesExactly(rows, groups)))
     return fail(location, "scaled_dot_product_attention: query [..., L, E] of shape " +
-                              shapeText(query) + " is not " + Twine(adaptor.getGroups()) +
+                              shapeText(query) + " is not " + Twine(groups) +
                               " runs of equal length");
   SmallVector<int64_t> shape(query.getShape());
   shape.back() = value.getDimSize(rank - 1);

@@ -8,13 +8,31 @@ import math
 from .. import _ops
 from .._attention import attend, attention_weights, mask_of_scores, masked
 from .._core import Tensor
-from .._creation import _fail, empty
-from .._errors import ShapeError
-from .._manipulation import transpose
+from .._creation import _fail, asarray, empty
+from .._errors import DTypeError, ShapeError
+from .._manipulation import astype, transpose
 from . import functional, init
 from ._layers import Linear
 from ._module import Module
 from ._parameter import Parameter
+
+
+def _check_mask(name: str, mask: Tensor | None, shapes: list[tuple[int, ...]]) -> None:
+    """Raises ShapeError or DTypeError if there is a mask that is none."""
+    if mask is None:
+        return
+    if mask.dtype.kind not in ("bool", "floating"):
+        raise _fail(
+            DTypeError,
+            f"MultiheadAttention: {name} has dtype {mask.dtype.name}, but has to be bool (true: "
+            "may not be seen) or floating (added)",
+        )
+    if mask.shape not in shapes:
+        raise _fail(
+            ShapeError,
+            f"MultiheadAttention: {name} has shape {mask.shape}, but has to be "
+            + " or ".join(map(str, shapes[:2])),
+        )
 
 
 class MultiheadAttention(Module):
@@ -72,6 +90,8 @@ class MultiheadAttention(Module):
     ) -> Tensor | None:
         """Both masks as one of F's attention, which broadcasts to ``shape``: [N, heads, L, S]."""
         masks = []
+        _check_mask("attn_mask", attn_mask, [(shape[0] * shape[1], *shape[2:]), shape[2:], shape])
+        _check_mask("key_padding_mask", key_padding_mask, [(shape[0], shape[3])])
         if attn_mask is not None:
             masks.append(attn_mask.reshape(shape) if attn_mask.ndim == 3 else attn_mask)
         if key_padding_mask is not None:
@@ -118,7 +138,11 @@ class MultiheadAttention(Module):
         q, k, v = (self._heads(x, part) for part, x in enumerate(inputs))
         drops = self.training and self.dropout > 0
         shape = (*q.shape[:-1], k.shape[-2])
-        mask = self._mask(key_padding_mask, attn_mask, shape)
+        mask = self._mask(
+            None if key_padding_mask is None else asarray(key_padding_mask),
+            None if attn_mask is None else asarray(attn_mask),
+            shape,
+        )
         if mask is not None:
             mask = mask_of_scores(mask, q, shape)
         scale = 1.0 / math.sqrt(q.shape[-1])
@@ -127,6 +151,7 @@ class MultiheadAttention(Module):
         else:
             scores = masked((q @ transpose(k, -2, -1)) * scale, mask, is_causal)
             weights = functional.dropout(attention_weights(scores), self.dropout, drops)
+            weights = astype(weights, v.dtype)
             mixed = weights @ v
         joined = transpose(mixed, 1, 2).reshape(*inputs[0].shape)
         result = self.out_proj(joined)

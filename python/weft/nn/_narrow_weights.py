@@ -9,10 +9,10 @@ from .. import _ops
 from .._autodiff import no_grad
 from .._core import Tensor
 from .._creation import _fail, empty, ones
-from .._dtypes import DType, as_dtype, bfloat16, float16, float32, int8
+from .._dtypes import DType, as_dtype, bfloat16, float16, float32, float64, int8
 from .._errors import OptionError
 from .._manipulation import astype, expand_dims
-from .._reductions import max
+from .._reductions import all, max
 from . import functional
 from ._layers import Linear
 from ._module import Module
@@ -25,8 +25,9 @@ MOST_STEPS = 127
 class Int8Linear(Module):
     """x (weight * weight_scale)^T + bias: x [..., in_features] to [..., out_features].
 
-    The product is of x and the whole numbers of the weight, summed in float32 (float64 for such x).
-    Without gradients for the weight. `weft.nn.utils.narrow_weights` makes such layers from others.
+    The product is of x and the whole numbers of the weight, in float32 (float64 for such x); of
+    float16 and bfloat16 the result is rounded to that once. Without gradients for the weight.
+    `weft.nn.utils.narrow_weights` makes such layers from others.
 
     Attributes:
         weight: [out_features, in_features], int8, -127 to 127.
@@ -49,11 +50,19 @@ class Int8Linear(Module):
     @no_grad()
     def of(cls, linear: Linear) -> Int8Linear:
         """The nearest such layer: a weight differs by half a step of its row at most, 1 / 254 of
-        the row's largest element. Shares the bias."""
-        layer = cls(linear.in_features, linear.out_features, bias=False)
+        the row's largest element. Shares the bias.
+
+        Raises:
+            OptionError: a weight is not finite, or too large for float32.
+        """
+        layer = cls(linear.in_features, linear.out_features, bias=False).train(linear.training)
         weight = astype(linear.weight, float32)
         largest = max(_ops.abs(weight), axis=1) if linear.in_features else layer.weight_scale
         scale = _ops.where(largest == 0.0, 1.0, largest / MOST_STEPS)
+        if not bool(all(_ops.isfinite(scale))):
+            raise _fail(
+                OptionError, "Int8Linear: the layer has weights that are not finite in float32"
+            )
         layer.weight = astype(_ops.round(weight / expand_dims(scale, axis=1)), int8)
         layer.weight_scale = scale
         layer.bias = linear.bias
@@ -61,9 +70,11 @@ class Int8Linear(Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x [..., in_features] to [..., out_features]. Raises ShapeError for other features."""
-        product = functional.linear(x, self.weight)
-        result = product * astype(self.weight_scale, product.dtype)
-        return result if self.bias is None else result + self.bias
+        wide = float64 if x.dtype is float64 else float32
+        result = functional.linear(astype(x, wide), self.weight) * astype(self.weight_scale, wide)
+        if self.bias is not None:
+            result = result + astype(self.bias, wide)
+        return astype(result, x.dtype) if x.dtype in (float16, bfloat16) else result
 
     def extra_repr(self) -> str:
         """The layer's settings, as its line shows them."""
@@ -84,39 +95,53 @@ def narrow_weights(module: Module, dtypes: Mapping[str, object]) -> list[str]:
 
     Args:
         dtypes: by the names of layers (see ``named_modules()``), or patterns of them ("*",
-            "blocks.*.up"). The first one that fits decides.
+            "blocks.*.up"). The first one that fits decides, for a layer of several names the first
+            that fits one of them.
 
     Returns:
-        The names of the layers.
+        The names of the layers. A weight that several of them share stays shared; one that is also
+        another module's, as a table of tokens, is no longer the same.
 
     Raises:
         OptionError: another dtype; a pattern that fits no layer; int8 for ``module`` itself, which
-            only `Int8Linear.of` can replace.
+            only `Int8Linear.of` can replace; weights that are not finite. Nothing is changed then.
     """
     wanted = {pattern: _checked(as_dtype(dtype)) for pattern, dtype in dtypes.items()}
+    modules = dict(module.named_modules(remove_duplicate=False))
+    # Another forward() would be lost with the layer, or not know its weight.
     layers = {
-        name: layer
-        for name, layer in module.named_modules(remove_duplicate=False)
-        if isinstance(layer, Linear)
+        name: each
+        for name, each in modules.items()
+        if isinstance(each, Linear) and type(each).forward is Linear.forward
     }
-    chosen: dict[str, DType] = {}
+    chosen: dict[int, DType] = {}
     for pattern, dtype in wanted.items():
         fitting = fnmatch.filter(layers, pattern)
         if not fitting:
             raise _fail(OptionError, f"narrow_weights: no Linear layer has a name like {pattern!r}")
         for name in fitting:
-            chosen.setdefault(name, dtype)
-    if chosen.get("") is int8:
+            chosen.setdefault(id(layers[name]), dtype)
+    if chosen.get(id(module)) is int8:
         raise _fail(
             OptionError,
             "narrow_weights: the module is a Linear itself, which can't be replaced from within; "
             "use Int8Linear.of(module)",
         )
-    replaced: dict[int, Module] = {}
-    for name in layers:
-        if name in chosen:
-            _narrow(module, name, layers[name], chosen[name], replaced)
-    return [name for name in layers if name in chosen]
+    names = [name for name, layer in layers.items() if id(layer) in chosen]
+    made: dict[int, Int8Linear] = {}
+    for name in names:
+        layer = layers[name]
+        if chosen[id(layer)] is int8 and id(layer) not in made:
+            made[id(layer)] = Int8Linear.of(layer)
+    weights: dict[int, tuple[Tensor, Parameter]] = {}
+    for name in names:
+        layer = layers[name]
+        if id(layer) in made:
+            parent, _, last = name.rpartition(".")
+            setattr(modules[parent], last, made[id(layer)])
+        elif layer.weight.dtype is not chosen[id(layer)]:
+            _round(layer, chosen[id(layer)], weights)
+    return names
 
 
 def _checked(dtype: DType) -> DType:
@@ -128,17 +153,15 @@ def _checked(dtype: DType) -> DType:
     return dtype
 
 
-def _narrow(
-    module: Module, name: str, layer: Linear, dtype: DType, replaced: dict[int, Module]
-) -> None:
-    """Changes one layer; one that has several names is replaced by one layer."""
-    if dtype is not int8:
-        with no_grad():
-            layer.weight = Parameter(astype(layer.weight, dtype), layer.weight.requires_grad)
-        return
-    if id(layer) not in replaced:
-        replaced[id(layer)] = Int8Linear.of(layer)
-    *parents, last = name.split(".")
-    for part in parents:
-        module = getattr(module, part)
-    setattr(module, last, replaced[id(layer)])
+@no_grad()
+def _round(layer: Linear, dtype: DType, weights: dict[int, tuple[Tensor, Parameter]]) -> None:
+    """Rounds the weight of a layer; layers that share one share the rounded one.
+
+    ``weights`` has the rounded ones beside those before, by the identities of these.
+    """
+    before = layer.weight
+    _, rounded = weights.get(id(before), (None, None))
+    if rounded is None or rounded.dtype is not dtype:
+        rounded = Parameter(astype(before, dtype), before.requires_grad)
+        weights[id(before)] = before, rounded
+    layer.weight = rounded
