@@ -284,6 +284,40 @@ def RoundProducts : Pass<"weft-round-products", "::mlir::ModuleOp"> {
   let dependentDialects = ["::weft::WeftDialect"];
 }
 
+def KeepChannelsFirst : Pass<"weft-keep-channels-first", "::mlir::ModuleOp"> {
+  let summary = "Compute depthwise convolutions of images that are channels first where they are";
+  let description = [{
+    A convolution of each channel for itself, whose image is turned for it and whose result is turned
+    back, is one kernel on the image as it is, with the border in it. Where a neighbour computes with
+    channels last, there is no such transpose (`weft-sink-transposes`), and the convolution stays. Before:
+
+    ```mlir
+    func.func @f(%x: tensor<1x2x4x4xf32>, %w: tensor<3x3x1x2x1xf32>) -> tensor<1x2x4x4xf32> {
+      %0 = weft.constant dense<0.0> : tensor<f32> : tensor<f32>
+      %1 = weft.pad %x, %0 low [0, 0, 1, 1] interior [0, 0, 0, 0] : tensor<1x2x4x4xf32>, tensor<f32> -> tensor<1x2x6x6xf32>
+      %2 = weft.transpose %1 [0, 2, 3, 1] : tensor<1x2x6x6xf32> -> tensor<1x6x6x2xf32>
+      %3 = weft.reshape %2 : tensor<1x6x6x2xf32> -> tensor<1x6x6x2x1xf32>
+      %4 = weft.convolution %3, %w strides [1, 1] dilations [1, 1] : tensor<1x6x6x2x1xf32>, tensor<3x3x1x2x1xf32> -> tensor<1x4x4x2x1xf32>
+      %5 = weft.reshape %4 : tensor<1x4x4x2x1xf32> -> tensor<1x4x4x2xf32>
+      %6 = weft.transpose %5 [0, 3, 1, 2] : tensor<1x4x4x2xf32> -> tensor<1x2x4x4xf32>
+      return %6 : tensor<1x2x4x4xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @f(%x: tensor<1x2x4x4xf32>, %w: tensor<3x3x1x2x1xf32>) -> tensor<1x2x4x4xf32> {
+      %0 = weft.transpose %w [3, 4, 2, 0, 1] : tensor<3x3x1x2x1xf32> -> tensor<2x1x1x3x3xf32>
+      %1 = weft.reshape %0 : tensor<2x1x1x3x3xf32> -> tensor<2x3x3xf32>
+      %2 = weft.depthwise_convolution %x, %1 window [3, 3] strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] : tensor<1x2x4x4xf32>, tensor<2x3x3xf32> -> tensor<1x2x4x4xf32>
+      return %2 : tensor<1x2x4x4xf32>
+    }
+    ```
+  }];
+  let dependentDialects = ["::weft::WeftDialect"];
+}
+
 def NarrowOperands : Pass<"weft-narrow-operands", "::mlir::ModuleOp"> {
   let summary = "Let contractions read weights in the dtype in which they are stored";
   let description = [{

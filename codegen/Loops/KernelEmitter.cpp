@@ -1,6 +1,7 @@
 // Functions, elements and memory of the kernel being emitted.
 #include "codegen/Loops/KernelEmitter.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/templates/Template.h"
 
 using namespace mlir;
@@ -501,10 +502,89 @@ KernelEmitter::Place KernelEmitter::placeOf(unsigned number, Type type,
       place.base = addIndex(place.base,
                             last ? position.base : multiplyIndex(position.base, stride(type, d)));
     place.isUniform &= position.isUniform();
-    place.isContiguous &= position.isUniform() || (last && position.step == 1 && !position.lanes);
+    bool isAlongMemory = last && !position.lanes;
+    place.isContiguous &= position.isUniform() || (isAlongMemory && position.step == 1);
+    place.isEverySecond &= position.isUniform() || (isAlongMemory && position.step == 2);
   }
   place.pointer = offset(place.pointer, place.stored, place.base);
   return place;
+}
+
+/// The lanes of `run`, `step` of whose elements each stands for one.
+Value KernelEmitter::everyOf(Value run, int64_t step) {
+  if (step == 1)
+    return run;
+  SmallVector<int64_t> wanted;
+  for (int64_t lane = 0; lane < laneCount(); ++lane)
+    wanted.push_back(lane * step);
+  return vector::ShuffleOp::create(current, location(), run, run, wanted);
+}
+
+/// Twice as many neighbours, without those between: what is behind the last element may not be
+/// there.
+Value KernelEmitter::loadEverySecond(const Place &place) {
+  int64_t count = laneCount();
+  SmallVector<int64_t> spread;
+  for (int64_t lane = 0; lane < count; ++lane)
+    spread.append({lane, count});
+  Value none = arith::ConstantOp::create(
+      current, location(),
+      DenseElementsAttr::get(VectorType::get({count}, current.getI1Type()), false));
+  Value run, wanted = vector::ShuffleOp::create(current, location(), fullMask(), none, spread);
+  withMask(wanted, [&] { run = loadVector(place.pointer, place.stored, 2 * count); });
+  return everyOf(run, 2);
+}
+
+/// Of `count` neighbours from `first` on those that are in [0, size); none unless `condition`. One
+/// comparison, of numbers of 32 bits: masks that are combined take much longer on AVX2.
+Value KernelEmitter::neighboursWithin(Value first, Value size, int64_t count, Value condition) {
+  auto numbers = llvm::to_vector(llvm::seq<int32_t>(0, static_cast<int32_t>(count)));
+  Value offsets = arith::ConstantOp::create(current, location(), current.getI32VectorAttr(numbers));
+  auto cut = [&](Value bound) { return maximumIndex(minimumIndex(bound, index(count)), index(0)); };
+  auto spread = [&](Value number) -> Value {
+    Value narrow = arith::IndexCastOp::create(current, location(), current.getI32Type(), number);
+    return vector::BroadcastOp::create(current, location(), offsets.getType(), narrow);
+  };
+  Value low = cut(subtractIndex(index(0), first));
+  Value length = cut(subtractIndex(cut(subtractIndex(size, first)), low));
+  if (condition)
+    length = arith::SelectOp::create(current, location(), condition, length, index(0));
+  // Less as unsigned numbers, which AVX2 does not compare: both moved down by half of their range.
+  Value half = index(int64_t(1) << 31);
+  Value distance = arith::SubIOp::create(current, location(), offsets, spread(addIndex(low, half)));
+  return arith::CmpIOp::create(current, location(), arith::CmpIPredicate::slt, distance,
+                               spread(subtractIndex(length, half)));
+}
+
+/// A run of memory along the innermost dimension is read under a mask that says which elements
+/// there are, whatever the lanes that count.
+Value KernelEmitter::elementWithin(Value tensor, ArrayRef<ElementIndex> indices,
+                                   ArrayRef<unsigned> checked, Value otherwise) {
+  auto argument = dyn_cast<BlockArgument>(tensor);
+  unsigned innermost = indices.size() - 1;
+  bool isRun = argument && !reader && !overrides.contains(tensor) && !indices.empty() &&
+               llvm::is_contained(checked, innermost) && !indices.back().lanes &&
+               (indices.back().step == 1 || indices.back().step == 2) &&
+               llvm::all_of(indices.drop_back(), [](auto &index) { return index.isUniform(); });
+  if (!isRun)
+    return ElementEmitter::elementWithin(tensor, indices, checked, otherwise);
+  Value condition;
+  for (unsigned d : checked) {
+    if (d == innermost)
+      continue;
+    Value isInside = isWithin(indices[d], size(tensor, d));
+    condition = condition ? Value(arith::AndIOp::create(current, location(), condition, isInside))
+                          : isInside;
+  }
+  Type dtype = getElementTypeOrSelf(tensor);
+  Place place = placeOf(argument.getArgNumber(), tensor.getType(), indices);
+  int64_t count = laneCount() * indices.back().step;
+  Value mask = neighboursWithin(indices.back().base, size(tensor, innermost), count, condition),
+        run;
+  withMask(mask, [&] { run = widen(loadVector(place.pointer, place.stored, count), dtype); });
+  Value background = vector::BroadcastOp::create(current, location(), run.getType(), otherwise);
+  run = arith::SelectOp::create(current, location(), mask, run, background);
+  return everyOf(run, indices.back().step);
 }
 
 Value KernelEmitter::load(unsigned number, Type type, ArrayRef<ElementIndex> indices) {
@@ -516,6 +596,8 @@ Value KernelEmitter::load(unsigned number, Type type, ArrayRef<ElementIndex> ind
   else if (place.isContiguous)
     stored = loadVector(place.pointer, place.stored, laneCount(),
                         alignmentOf(place.stored, place.base, laneCount()));
+  else if (place.isEverySecond)
+    stored = loadEverySecond(place);
   else
     stored = gather(place.pointer, place.stored, laneOffsets(type, indices));
   return widen(stored, dtype);

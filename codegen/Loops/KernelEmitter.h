@@ -69,6 +69,8 @@ public:
   }
   mlir::Value guarded(mlir::Value condition, mlir::Value otherwise,
                       llvm::function_ref<mlir::Value()> body) override;
+  mlir::Value elementWithin(mlir::Value tensor, llvm::ArrayRef<ElementIndex> indices,
+                            llvm::ArrayRef<unsigned> checked, mlir::Value otherwise) override;
 
   // Sizes and memory.
 
@@ -210,10 +212,14 @@ private:
     mlir::Value pointer;
     mlir::Type stored;
     mlir::Value base;
-    bool isUniform = true, isContiguous = true;
+    bool isUniform = true, isContiguous = true, isEverySecond = true;
   };
   Place placeOf(unsigned number, mlir::Type type, llvm::ArrayRef<ElementIndex> indices);
   mlir::Value load(unsigned number, mlir::Type type, llvm::ArrayRef<ElementIndex> indices);
+  mlir::Value everyOf(mlir::Value run, int64_t step);
+  mlir::Value loadEverySecond(const Place &place);
+  mlir::Value neighboursWithin(mlir::Value first, mlir::Value size, int64_t count,
+                               mlir::Value condition);
   /// What each lane adds to the place of the first, in elements.
   mlir::Value laneOffsets(mlir::Type type, llvm::ArrayRef<ElementIndex> indices);
   mlir::Value fullMask();

@@ -40,7 +40,11 @@ public:
                     knownProduct({symbols.back()}, launch).value_or(cpuLanes) < shortRow;
     if (!isAcross && turnedDimension(kernel))
       return TranspositionScheduleAttr::get(kernel.getContext(), turnedRows, cpuLanes);
-    return ElementwiseScheduleAttr::get(kernel.getContext(), cpuLanes, 64 * cpuLanes, isAcross);
+    // Longer vectors than rows would be computed in vain.
+    int64_t innermost =
+        symbols.size() > 1 ? knownProduct({symbols.back()}, launch).value_or(cpuLanes) : cpuLanes;
+    int64_t lanes = isAcross || innermost > cpuLanes / 2 ? cpuLanes : cpuLanes / 2;
+    return ElementwiseScheduleAttr::get(kernel.getContext(), lanes, 64 * cpuLanes, isAcross);
   }
 
   ScheduleAttrInterface choose(KernelOp kernel, LaunchOp launch, const GpuTarget &) const override {

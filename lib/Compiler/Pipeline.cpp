@@ -28,6 +28,8 @@ static void addSimplify(OpPassManager &passes, const Target &target) {
   passes.addPass(createSplitConcatenations());
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createSinkTransposes());
+  passes.addPass(createKeepChannelsFirst());
+  passes.addPass(createSinkTransposes());
   passes.addPass(createSinkReshapes());
   passes.addPass(createCanonicalizerPass());
   if (target.widensOperands())

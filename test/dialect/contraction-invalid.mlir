@@ -82,6 +82,31 @@ func.func @f(%x: tensor<1x8x8x1x3xf32>, %c: tensor<1x6x6x1x4xf32>) {
 
 // -----
 
+func.func @f(%x: tensor<1x3x8x8xf32>, %w: tensor<2x3x3xf32>) {
+  // expected-error@+1 {{depthwise_convolution: x [N, C, H, W] has shape [1, 3, 8, 8], weight [C, KH, KW] has shape [2, 3, 3]}}
+  %0 = weft.depthwise_convolution %x, %w window [3, 3] strides [1, 1] dilations [1, 1] low [0, 0] high [0, 0] : tensor<1x3x8x8xf32>, tensor<2x3x3xf32> -> tensor<1x3x6x6xf32>
+  return
+}
+
+// -----
+
+// A window that is not the weight's.
+func.func @f(%x: tensor<1x3x8x8xf32>, %w: tensor<3x3x3xf32>) {
+  // expected-error@+1 {{depthwise_convolution: x [N, C, H, W] has shape [1, 3, 8, 8], weight [C, KH, KW] has shape [3, 3, 3]}}
+  %0 = weft.depthwise_convolution %x, %w window [3, 2] strides [1, 1] dilations [1, 1] low [0, 0] high [0, 0] : tensor<1x3x8x8xf32>, tensor<3x3x3xf32> -> tensor<1x3x6x7xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<1x3x8x8xf32>, %w: tensor<3x3x3xf32>) {
+  // expected-error@+1 {{depthwise_convolution: window, strides and dilations are two positive integers each, low and high two that are not negative}}
+  %0 = weft.depthwise_convolution %x, %w window [3, 3] strides [1, 0] dilations [1, 1] low [0, -1] high [0] : tensor<1x3x8x8xf32>, tensor<3x3x3xf32> -> tensor<1x3x6x6xf32>
+  return
+}
+
+// -----
+
 func.func @f(%x: tensor<1x5x5x3xf32>) {
   // expected-error@+1 {{'weft.window_sum' op the windows over [1, 5, 5, 3] do not number [1, 3, 3, 3] (both [N, H, W, C])}}
   %0 = weft.window_sum %x window [3, 3] strides [2, 2] : tensor<1x5x5x3xf32> -> tensor<1x3x3x3xf32>

@@ -243,6 +243,47 @@ def test_channels_do_not_depend_on_how_many_there_are(dtype: str) -> None:
         assert_same_bits(together[:, part], F.conv2d(x, w[part], padding=1))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16"])
+@pytest.mark.parametrize("seed", range(12))
+def test_depthwise_convolutions_are_the_same_in_both_layouts(seed: int, dtype: str) -> None:
+    """Between tensors that are channels first one kernel walks the rows; behind a product of pixels
+    channels are last. Borders, strides and dilations may leave no window whole."""
+    generator = np.random.default_rng(seed)
+    channels = int(generator.choice([1, 3, 8, 17]))
+    height, width = (int(size) for size in generator.choice([1, 2, 5, 7, 14, 16, 33, 50], size=2))
+    window = [int(size) for size in generator.choice([1, 2, 3, 5, 7], size=2)]
+    options = {
+        "stride": [int(step) for step in generator.choice([1, 2, 3], size=2)],
+        "padding": [int(generator.integers(0, size + 1)) for size in window],
+        "dilation": [int(step) for step in generator.choice([1, 2], size=2)],
+        "groups": channels,
+    }
+    for d, size in enumerate([height, width]):
+        missing = options["dilation"][d] * (window[d] - 1) + 1 - size - 2 * options["padding"][d]
+        options["padding"][d] += max(0, (missing + 1) // 2)
+    x = weft.asarray(_floats(int(generator.integers(1, 3)), channels, height, width)).astype(dtype)
+    w = weft.asarray(_floats(channels, 1, *window)).astype(dtype)
+    b = weft.asarray(_floats(channels)).astype(dtype)
+    # Zeros of the border count: times infinity they are NaN.
+    w[0, 0, 0, 0] = float("inf")
+    one = weft.eye(channels).reshape(channels, channels, 1, 1).astype(dtype)
+    actual = eager_and_jit(lambda x, w, b: weft.relu(F.conv2d(x, w, b, **options)), x, w, b)
+    last = weft.jit(lambda x, w, b: F.conv2d(weft.relu(F.conv2d(x, w, b, **options)), one))
+    finite = weft.where(weft.isfinite(w), w, weft.ones_like(w))
+    first = eager_and_jit(lambda x, w, b: weft.relu(F.conv2d(x, w, b, **options)), x, finite, b)
+    assert_same_bits(first, last(x, finite, b))
+    wide = [torch.tensor(to_numpy(t.astype("float64"))) for t in (x, w, b)]
+    padding = options["padding"]
+    bordered = torch.nn.functional.pad(wide[0], [padding[1], padding[1], padding[0], padding[0]])
+    unbordered = {**options, "padding": 0}
+    expected = torch.nn.functional.conv2d(bordered, *wide[1:], **unbordered).relu()
+    terms = window[0] * window[1] + 2
+    unit = UNIT_ROUNDOFF[dtype] + terms * UNIT_ROUNDOFF["float32" if dtype != "float64" else dtype]
+    np.testing.assert_allclose(
+        to_numpy(actual.astype("float64")), expected, rtol=unit, atol=8 * terms * unit
+    )
+
+
 @pytest.mark.parametrize("seed", range(24))
 def test_pixels_do_not_depend_on_the_size_of_the_image(seed: int) -> None:
     """Tiles end with the lines of some images and go on to the next line in others; parts of images

@@ -65,6 +65,35 @@ def Weft_ConvolutionWeightGradientOp : Weft_Op<"convolution_weight_gradient",
   let hasVerifier = 1;
 }
 
+/// Floats that are computed in their own dtype.
+def Weft_WholeFloatTensor : RankedTensorOf<[F32, F64]>;
+
+def Weft_DepthwiseConvolutionOp
+    : Weft_InferredOp<"depthwise_convolution",
+          [NotDifferentiable<"it is made where convolutions are differentiated already">,
+           FixedDimensions, Indexed]> {
+  let summary = "A convolution of each channel for itself, channels first, in a border of zeros.";
+  let description = [{
+    x [N, C, H, W], weight [C, KH, KW], result [N, C, Ho, Wo]. `window` is [KH, KW]; `low` and `high`
+    say how wide the border is in front of and behind H and W. The sum runs over (kh, kw) in order, as
+    fused multiply-adds: the bits are those of weft.convolution of a padded image, channels last.
+    Half precision has no vectors that are read in part.
+  }];
+  let arguments = (ins Weft_WholeFloatTensor:$x, Weft_WholeFloatTensor:$weight, DenseI64ArrayAttr:$window,
+                       DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations,
+                       DenseI64ArrayAttr:$low, DenseI64ArrayAttr:$high);
+  let results = (outs Weft_WholeFloatTensor:$result);
+  let assemblyFormat = [{
+    $x `,` $weight `window` $window `strides` $strides `dilations` $dilations `low` $low `high` $high
+    attr-dict `:` type($x) `,` type($weight) `->` type($result)
+  }];
+  let pythonName = "";
+  let inference = "::weft::inferDepthwiseConvolution";
+  let declarations = [{
+    int64_t getInstructionCount() { return 6 * getWindow()[0] * getWindow()[1]; }
+  }];
+}
+
 //===----------------------------------------------------------------------===//
 // Windows over [N, H, W, C]
 //===----------------------------------------------------------------------===//

@@ -83,6 +83,34 @@ ElementIndex ElementEmitter::subtract(const ElementIndex &index, Value value) {
   return add(index, arith::SubIOp::create(builder(), location(), constantIndex(0), value));
 }
 
+Value ElementEmitter::isWithin(const ElementIndex &index, Value size) {
+  auto compare = [&](arith::CmpIPredicate predicate, Value x, Value y) -> Value {
+    return arith::CmpIOp::create(builder(), location(), predicate, x, y);
+  };
+  Type wide = builder().getI64Type();
+  Value values[] = {toInteger(index), constant(wide, 0),
+                    arith::IndexCastOp::create(builder(), location(), wide, size)};
+  unify(values);
+  return arith::AndIOp::create(builder(), location(),
+                               compare(arith::CmpIPredicate::sge, values[0], values[1]),
+                               compare(arith::CmpIPredicate::slt, values[0], values[2]));
+}
+
+Value ElementEmitter::elementWithin(Value tensor, ArrayRef<ElementIndex> indices,
+                                    ArrayRef<unsigned> checked, Value otherwise) {
+  Value all;
+  for (unsigned d : checked) {
+    Value values[] = {isWithin(indices[d], size(tensor, d)), all};
+    if (all) {
+      unify(values);
+      values[0] = arith::AndIOp::create(builder(), location(), values[0], values[1]);
+    }
+    all = values[0];
+  }
+  auto read = [&] { return element(tensor, indices); };
+  return all ? guarded(all, otherwise, read) : read();
+}
+
 ElementIndex ElementEmitter::multiply(const ElementIndex &index, int64_t factor) {
   if (factor == 1)
     return index;

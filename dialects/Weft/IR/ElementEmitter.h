@@ -42,6 +42,11 @@ public:
   virtual mlir::Value guarded(mlir::Value condition, mlir::Value otherwise,
                               llvm::function_ref<mlir::Value()> body) = 0;
 
+  /// The elements of `tensor` at `indices`, or `otherwise` (a scalar) where an index of one of the
+  /// `checked` dimensions is negative or not below the dimension's size.
+  virtual mlir::Value elementWithin(mlir::Value tensor, llvm::ArrayRef<ElementIndex> indices,
+                                    llvm::ArrayRef<unsigned> checked, mlir::Value otherwise);
+
   // Arithmetic on indices, on scalars as long as they are uniform.
 
   mlir::Value constantIndex(int64_t value);
@@ -61,6 +66,8 @@ public:
   ElementIndex subtract(const ElementIndex &index, mlir::Value value);
   /// index * factor, which may be a number that the launch gives.
   ElementIndex multiply(const ElementIndex &index, int64_t factor);
+  /// i1, or a vector of them: whether the index is at least 0 and below `size` (index).
+  mlir::Value isWithin(const ElementIndex &index, mlir::Value size);
   /// Makes scalars and vectors alike: if any of `values` is a vector, splats the scalars.
   void unify(llvm::MutableArrayRef<mlir::Value> values);
   /// `value` as a vector of `laneCount()` elements.

@@ -267,5 +267,8 @@ Labels WindowGatherOp::getDimensionLabels() { return {windowElements(), windows(
 Labels WindowScatterOp::getDimensionLabels() { return {windows(), windows(), windowElements()}; }
 Labels WindowSumOp::getDimensionLabels() { return {windowElements(), windows()}; }
 Labels WindowSpreadOp::getDimensionLabels() { return {windows(), windowElements()}; }
+Labels DepthwiseConvolutionOp::getDimensionLabels() {
+  return {{0, 1, -1, -1}, {1, -1, -1}, windows()};
+}
 
 } // namespace weft

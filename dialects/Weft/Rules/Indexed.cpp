@@ -2,6 +2,7 @@
 #include "dialects/Weft/IR/Weft.h"
 #include "lib/Support/SymbolicSize.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include <limits>
 
 using namespace mlir;
@@ -199,26 +200,23 @@ struct Placement {
   Value emit(ArrayRef<ElementIndex> indices, ArrayRef<int64_t> first, Distance distance,
              Value outside) {
     SmallVector<ElementIndex> source(indices);
+    SmallVector<unsigned> checked;
     Value inside;
     for (auto [d, label] : llvm::enumerate(labels)) {
       if (label >= 0)
         continue;
-      Value start = integers.launched(first[d]);
-      Value shifted = integers.make<arith::SubIOp>(emitter.toInteger(indices[d]), start);
-      Value bound = integers.size(inner, d);
+      checked.push_back(d);
+      source[d] = emitter.subtract(indices[d], emitter.numberIndex(first[d]));
       if (Value step = distance(d)) {
+        // -1 / 2 is 0: what is negative is no multiple of it.
+        Value shifted = emitter.toInteger(source[d]);
         Value rest = integers.make<arith::RemSIOp>(shifted, step);
         inside =
             integers.both(inside, integers.compare(CmpIPredicate::eq, rest, integers.number(0)));
         source[d] = emitter.fromInteger(integers.make<arith::DivSIOp>(shifted, step));
-        // -1 / 2 is 0: the range is checked before the division.
-        bound = integers.make<arith::MulIOp>(bound, step);
-      } else {
-        source[d] = emitter.subtract(indices[d], emitter.numberIndex(first[d]));
       }
-      inside = integers.both(inside, integers.inRange(shifted, integers.number(0), bound));
     }
-    auto element = [&] { return emitter.element(inner, source); };
+    auto element = [&] { return emitter.elementWithin(inner, source, checked, outside); };
     return inside ? emitter.guarded(inside, outside, element) : element();
   }
 };
@@ -499,6 +497,70 @@ Value WindowSumOp::emitElements(ElementEmitter &emitter, unsigned, ArrayRef<Elem
     result = emitAdd(windows.integers, result,
                      windows.elementOf(getX(), indices, k / getWindow()[1], k % getWindow()[1]));
   return result;
+}
+
+namespace {
+
+/// The windows of a depthwise convolution, their sums chains of fused multiply-adds.
+struct DepthwiseWindows {
+  DepthwiseConvolutionOp op;
+  ElementEmitter &emitter;
+  ArrayRef<ElementIndex> indices;
+
+  /// Where element `k` of a window is along dimension `d` of the image.
+  ElementIndex place(int64_t d, int64_t k) {
+    ElementIndex first = emitter.multiply(indices[d + 2], op.getStrides()[d]);
+    return emitter.add(first, emitter.constantIndex(k * op.getDilations()[d] - op.getLow()[d]));
+  }
+
+  /// Zeros of the border are multiplied like any element: a weight may be infinite.
+  Value sum(ArrayRef<unsigned> checked) {
+    Value zero = emitter.constant(emitter.computeType(op.getResult()), 0), total = zero;
+    for (int64_t kh = 0; kh < op.getWindow()[0]; ++kh)
+      for (int64_t kw = 0; kw < op.getWindow()[1]; ++kw) {
+        ElementIndex at[] = {indices[0], indices[1], place(0, kh), place(1, kw)};
+        ElementIndex ofWeight[] = {
+            indices[1], {emitter.constantIndex(kh)}, {emitter.constantIndex(kw)}};
+        Value factors[] = {emitter.elementWithin(op.getX(), at, checked, zero),
+                           emitter.element(op.getWeight(), ofWeight), total};
+        emitter.unify(factors);
+        total = math::FmaOp::create(emitter.builder(), emitter.location(), factors[0], factors[1],
+                                    factors[2]);
+      }
+    return total;
+  }
+
+  /// True if no element of any lane's window is in the border.
+  Value areInside() {
+    Integers integers{emitter};
+    Value all;
+    for (int64_t d : {0, 1}) {
+      ElementIndex first = place(d, 0), last = place(d, op.getWindow()[d] - 1);
+      Value lanes = emitter.constantIndex((emitter.laneCount() - 1) * first.step);
+      last = emitter.add({last.base}, lanes);
+      for (const ElementIndex &end : {ElementIndex{first.base}, last})
+        all = integers.both(all, emitter.isWithin(end, emitter.size(op.getX(), d + 2)));
+    }
+    return all;
+  }
+};
+
+} // namespace
+
+Value DepthwiseConvolutionOp::emitElements(ElementEmitter &emitter, unsigned,
+                                           ArrayRef<ElementIndex> indices) {
+  DepthwiseWindows windows{*this, emitter, indices};
+  bool hasBorder = llvm::any_of(llvm::concat<const int64_t>(getLow(), getHigh()),
+                                [](int64_t width) { return width > 0; });
+  if (!hasBorder || indices[2].lanes || indices[3].lanes)
+    return windows.sum(hasBorder ? ArrayRef<unsigned>{2, 3} : ArrayRef<unsigned>());
+  Integers integers{emitter};
+  Value inside = windows.areInside();
+  Value outside = integers.compare(CmpIPredicate::eq, inside,
+                                   emitter.constant(emitter.builder().getI1Type(), 0));
+  Value zero = emitter.constant(emitter.computeType(getResult()), 0);
+  Value sum = emitter.guarded(inside, zero, [&] { return windows.sum({}); });
+  return emitter.guarded(outside, sum, [&] { return windows.sum({2, 3}); });
 }
 
 Value WindowSpreadOp::emitElements(ElementEmitter &emitter, unsigned,

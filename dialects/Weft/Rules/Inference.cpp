@@ -306,6 +306,34 @@ LogicalResult inferConvolution(ConvolutionOp::Adaptor adaptor, InferenceLocation
   return success();
 }
 
+LogicalResult inferDepthwiseConvolution(DepthwiseConvolutionOp::Adaptor adaptor,
+                                        InferenceLocation location, InferredTypes &types) {
+  RankedTensorType x = tensorType(adaptor.getX()), weight = tensorType(adaptor.getWeight());
+  ArrayRef<int64_t> window = adaptor.getWindow();
+  if (!arePositive(window, 2) || !arePositive(adaptor.getStrides(), 2) ||
+      !arePositive(adaptor.getDilations(), 2) || !areSizes(adaptor.getLow(), 2) ||
+      !areSizes(adaptor.getHigh(), 2))
+    return fail(location, "depthwise_convolution: window, strides and dilations are two positive "
+                          "integers each, low and high two that are not negative");
+  bool fits = x.getRank() == 4 && weight.getRank() == 3 &&
+              x.getElementType() == weight.getElementType() &&
+              agree(x.getDimSize(1), weight.getDimSize(0)) &&
+              agree(window[0], weight.getDimSize(1)) && agree(window[1], weight.getDimSize(2));
+  if (!fits)
+    return fail(location, "depthwise_convolution: x [N, C, H, W] has shape " + shapeText(x) +
+                              ", weight [C, KH, KW] has shape " + shapeText(weight));
+  SmallVector<int64_t> shape(x.getShape());
+  for (int64_t d : {0, 1}) {
+    if (int64_t &size = shape[d + 2]; !ShapedType::isDynamic(size))
+      size = sizeOrDynamic(
+          [&] { return addSizes(addSizes(size, adaptor.getLow()[d]), adaptor.getHigh()[d]); });
+    shape[d + 2] =
+        windowCount(shape[d + 2], window[d], adaptor.getStrides()[d], adaptor.getDilations()[d]);
+  }
+  types.push_back(withShape(x, shape));
+  return success();
+}
+
 LogicalResult inferCrossEntropy(CrossEntropyOp::Adaptor adaptor, InferenceLocation location,
                                 InferredTypes &types) {
   RankedTensorType logits = tensorType(adaptor.getLogits()),

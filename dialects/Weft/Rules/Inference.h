@@ -82,6 +82,8 @@ llvm::LogicalResult inferMatmul(MatmulOp::Adaptor adaptor, InferenceLocation loc
                                 InferredTypes &types);
 llvm::LogicalResult inferConvolution(ConvolutionOp::Adaptor adaptor, InferenceLocation location,
                                      InferredTypes &types);
+llvm::LogicalResult inferDepthwiseConvolution(DepthwiseConvolutionOp::Adaptor adaptor,
+                                              InferenceLocation location, InferredTypes &types);
 llvm::LogicalResult inferCrossEntropy(CrossEntropyOp::Adaptor adaptor, InferenceLocation location,
                                       InferredTypes &types);
 llvm::LogicalResult inferLayerNorm(LayerNormOp::Adaptor adaptor, InferenceLocation location,
