@@ -43,6 +43,8 @@ public:
   virtual bool keepsComposites() const = 0;
   /// True if contractions read a right operand of a narrower dtype than the left one.
   virtual bool widensOperands() const = 0;
+  /// True if contractions store results whose columns are no neighbours.
+  virtual bool storesColumnsApart() const = 0;
   /// How a kernel of `kind` runs, one launch of it being `launch`, which may be null.
   virtual ScheduleAttrInterface choose(const KernelTemplate &kind, KernelOp kernel,
                                        LaunchOp launch) const = 0;

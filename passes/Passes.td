@@ -314,7 +314,13 @@ def KeepChannelsFirst : Pass<"weft-keep-channels-first", "::mlir::ModuleOp"> {
       return %2 : tensor<1x2x4x4xf32>
     }
     ```
+
+    A convolution of one pixel of one image, whose weight is smaller than the image, is a product of the weight
+    and the channels as they are. With `columns-apart` any other convolution whose result is turned back
+    stores it so itself (`channels_first`).
   }];
+  let options = [Option<"columnsApart", "columns-apart", "bool", /*default=*/"false",
+                        "Contractions store results whose columns are no neighbours">];
   let dependentDialects = ["::weft::WeftDialect"];
 }
 

@@ -57,6 +57,7 @@ public:
   bool readsAnywhere() const override { return true; }
   bool keepsComposites() const override { return true; }
   bool widensOperands() const override { return true; }
+  bool storesColumnsApart() const override { return true; }
   ScheduleAttrInterface choose(const KernelTemplate &kind, KernelOp kernel,
                                LaunchOp launch) const override;
   llvm::LogicalResult emit(const KernelTemplate &kind, KernelOp kernel,

@@ -653,7 +653,10 @@ void ContractionTemplate::emitFinish(Value tile, ValueRange at) {
       Value place = emitter.addIndex(start, emitter.subtractIndex(column, tileColumn));
       Value sum = emitter.loadVector(emitter.offset(tile, format.sum, place), format.sum, lanes);
       emitter.override(op->getResult(0), rounded(sum));
-      emitter.storeResults(indicesIn(Contraction::Result));
+      if (areColumnsApart())
+        emitter.scatterResults(indicesIn(Contraction::Result));
+      else
+        emitter.storeResults(indicesIn(Contraction::Result));
     });
   });
 }

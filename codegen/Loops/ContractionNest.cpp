@@ -75,6 +75,8 @@ Value ContractionNest::offsetIn(Contraction::Operand operand, ArrayRef<Contracti
 
 bool ContractionNest::hasShortEpilogue() const {
   constexpr int64_t mostInstructions = 12;
+  if (areColumnsApart())
+    return false;
   int64_t instructions = 0;
   for (Operation &following : emitter.getKernel().getBody().front().without_terminator())
     if (following.getNumOperands() == 0)

@@ -28,8 +28,10 @@ protected:
   /// How far `at`, a position in each of `loops`, is from their start, in elements.
   mlir::Value offsetIn(Contraction::Operand operand, llvm::ArrayRef<ContractionLoop> loops,
                        llvm::ArrayRef<mlir::Value> at);
+  /// True if columns are no neighbours in the result: channels first.
+  bool areColumnsApart() const { return !columns.front().strides[Contraction::Result].isOne(); }
   /// True if what follows the contraction is so short that it may stand in the code for each vector
-  /// of a tile.
+  /// of a tile, which is stored as a whole.
   bool hasShortEpilogue() const;
   mlir::Value negated(mlir::Value condition);
 

@@ -615,11 +615,26 @@ void KernelEmitter::storeOutput(unsigned output, ArrayRef<ElementIndex> indices,
   storeVector(narrow(elements, dtype), place.pointer, alignment);
 }
 
+/// Stores the elements of a vector `distance` apart, one by one.
+void KernelEmitter::storeApart(Value elements, const Place &place, Value distance) {
+  for (int64_t lane = 0; lane < laneCount(); ++lane) {
+    Value element = vector::ExtractOp::create(current, location(), elements, lane);
+    storeVector(element, offset(place.pointer, place.stored, multiplyIndex(index(lane), distance)));
+  }
+}
+
 void KernelEmitter::scatterOutput(unsigned output, ArrayRef<ElementIndex> indices, Value value) {
   Type type = kernel.getResultTypes()[output], dtype = getElementTypeOrSelf(type);
   Place place = placeOf(outputBuffer(output), type, indices);
   if (place.isUniform || place.isContiguous)
     return storeOutput(output, indices, value);
+  const auto *apart = llvm::find_if_not(indices, [](auto &index) { return index.isUniform(); });
+  bool isOneDistance =
+      !apart->lanes && llvm::all_of(ArrayRef<ElementIndex>(std::next(apart), indices.end()),
+                                    [](auto &index) { return index.isUniform(); });
+  if (isOneDistance && !laneMask)
+    return storeApart(narrow(splat(value), dtype), place,
+                      multiplyIndex(stride(type, apart - indices.begin()), index(apart->step)));
   Value addresses = offset(place.pointer, place.stored, laneOffsets(type, indices));
   LLVM::masked_scatter::create(current, location(), narrow(splat(value), dtype), addresses,
                                fullMask(), bytesOf(place.stored));

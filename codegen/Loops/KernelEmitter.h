@@ -217,6 +217,7 @@ private:
   Place placeOf(unsigned number, mlir::Type type, llvm::ArrayRef<ElementIndex> indices);
   mlir::Value load(unsigned number, mlir::Type type, llvm::ArrayRef<ElementIndex> indices);
   mlir::Value everyOf(mlir::Value run, int64_t step);
+  void storeApart(mlir::Value elements, const Place &place, mlir::Value distance);
   mlir::Value loadEverySecond(const Place &place);
   mlir::Value neighboursWithin(mlir::Value first, mlir::Value size, int64_t count,
                                mlir::Value condition);

@@ -137,6 +137,11 @@ LogicalResult verifyGpuContraction(KernelOp kernel) {
   if (left != right)
     return op.emitOpError() << "has operands of " << left << " and " << right
                             << "; on a GPU both have one dtype";
+  if (!loopsOfKind(contractionLoops(op), Contraction::Column)[0]
+           .strides[Contraction::Result]
+           .isOne())
+    return op.emitOpError()
+           << "has columns that are no neighbours in its result; on a GPU they are";
   if (auto schedule = dyn_cast<WarpgroupContractionScheduleAttr>(kernel.getScheduleAttr()))
     return verifyWarpgroups(kernel, schedule);
   return verifyBlocks(kernel, cast<BlockContractionScheduleAttr>(kernel.getScheduleAttr()));

@@ -40,10 +40,11 @@ public:
                     knownProduct({symbols.back()}, launch).value_or(cpuLanes) < shortRow;
     if (!isAcross && turnedDimension(kernel))
       return TranspositionScheduleAttr::get(kernel.getContext(), turnedRows, cpuLanes);
-    // Longer vectors than rows would be computed in vain.
-    int64_t innermost =
+    // Longer vectors than rows are computed in vain, and more of long ones lie across a border.
+    int64_t row =
         symbols.size() > 1 ? knownProduct({symbols.back()}, launch).value_or(cpuLanes) : cpuLanes;
-    int64_t lanes = isAcross || innermost > cpuLanes / 2 ? cpuLanes : cpuLanes / 2;
+    bool isShorter = !isAcross && (row <= cpuLanes / 2 || (row > cpuLanes && readsSeveral(kernel)));
+    int64_t lanes = isShorter ? cpuLanes / 2 : cpuLanes;
     return ElementwiseScheduleAttr::get(kernel.getContext(), lanes, 64 * cpuLanes, isAcross);
   }
 
@@ -103,6 +104,13 @@ public:
   }
 
 private:
+  /// True if several elements of an operand are read for one.
+  static bool readsSeveral(KernelOp kernel) {
+    return llvm::any_of(kernel.getBody().front().getOps<IndexedOpInterface>(), [](auto op) {
+      return op->getNumOperands() > 0 && op.getInstructionCount() > 0 && !op.readsOnce(0);
+    });
+  }
+
   /// True if an element takes few instructions, and nothing is read several times for it: vectors
   /// whose elements are apart are loaded and stored one by one.
   static bool isShort(KernelOp kernel) {
@@ -111,13 +119,9 @@ private:
     for (Operation &op : kernel.getBody().front().without_terminator())
       if (auto elementwise = dyn_cast<ElementwiseOpInterface>(op))
         instructions += elementwise.getInstructionCount();
-      else if (auto indexed = dyn_cast<IndexedOpInterface>(op);
-               indexed && op.getNumOperands() > 0) {
-        if (indexed.getInstructionCount() > 0 && !indexed.readsOnce(0))
-          return false;
+      else if (auto indexed = dyn_cast<IndexedOpInterface>(op); indexed && op.getNumOperands() > 0)
         instructions += indexed.getInstructionCount();
-      }
-    return instructions <= mostInstructions;
+    return instructions <= mostInstructions && !readsSeveral(kernel);
   }
 
   static LogicalResult verifyGrain(KernelOp kernel, ElementwiseScheduleAttr schedule,

@@ -28,7 +28,7 @@ static void addSimplify(OpPassManager &passes, const Target &target) {
   passes.addPass(createSplitConcatenations());
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createSinkTransposes());
-  passes.addPass(createKeepChannelsFirst());
+  passes.addPass(createKeepChannelsFirst({target.storesColumnsApart()}));
   passes.addPass(createSinkTransposes());
   passes.addPass(createSinkReshapes());
   passes.addPass(createCanonicalizerPass());

@@ -82,6 +82,14 @@ func.func @f(%x: tensor<1x8x8x1x3xf32>, %c: tensor<1x6x6x1x4xf32>) {
 
 // -----
 
+func.func @f(%x: tensor<1x8x8x1x3xf32>, %w: tensor<3x3x3x1x4xf32>) {
+  // expected-error@+1 {{convolution: channels_first is for images without groups, x has shape [1, 8, 8, 1, 3]}}
+  %0 = weft.convolution %x, %w strides [1, 1] dilations [1, 1] {channels_first = true} : tensor<1x8x8x1x3xf32>, tensor<3x3x3x1x4xf32> -> tensor<1x6x6x1x4xf32>
+  return
+}
+
+// -----
+
 func.func @f(%x: tensor<1x3x8x8xf32>, %w: tensor<2x3x3xf32>) {
   // expected-error@+1 {{depthwise_convolution: x [N, C, H, W] has shape [1, 3, 8, 8], weight [C, KH, KW] has shape [2, 3, 3]}}
   %0 = weft.depthwise_convolution %x, %w window [3, 3] strides [1, 1] dilations [1, 1] low [0, 0] high [0, 0] : tensor<1x3x8x8xf32>, tensor<2x3x3xf32> -> tensor<1x3x6x6xf32>

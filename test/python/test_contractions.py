@@ -284,6 +284,39 @@ def test_depthwise_convolutions_are_the_same_in_both_layouts(seed: int, dtype: s
     )
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+@pytest.mark.parametrize("seed", range(16))
+def test_convolutions_are_the_same_in_both_layouts(seed: int, dtype: str) -> None:
+    """A result that is channels first is stored so by the kernel, or never was channels last: with
+    the values that it has between layers, where it is."""
+    generator = np.random.default_rng(100 + seed)
+    count, channels, outputs = (int(generator.choice(c)) for c in ([1, 3], [24, 65], [5, 16, 40]))
+    height, width = (int(size) for size in generator.choice([3, 7, 14, 21], size=2))
+    window = int(generator.choice([1, 3]))
+    options = {"stride": int(generator.integers(1, 3)), "padding": window // 2}
+    x = weft.asarray(_floats(count, channels, height, width)).astype(dtype)
+    w = weft.asarray(_floats(outputs, channels, window, window)).astype(dtype)
+    b = weft.asarray(_floats(outputs)).astype(dtype)
+    one = weft.eye(outputs).reshape(outputs, outputs, 1, 1).astype(dtype)
+    if seed % 2:
+        # The residual is read where the elements are stored.
+        residual = F.conv2d(x, w, b, **options)
+        first = eager_and_jit(
+            lambda x, w, r: weft.relu(F.conv2d(x, w, **options) + r), x, w, residual
+        )
+        last = weft.jit(lambda x, w, r: F.conv2d(weft.relu(F.conv2d(x, w, **options) + r), one))(
+            x, w, residual
+        )
+    else:
+        first = eager_and_jit(lambda x, w, b: weft.relu(F.conv2d(x, w, b, **options)), x, w, b)
+        last = weft.jit(lambda x, w, b: F.conv2d(weft.relu(F.conv2d(x, w, b, **options)), one))(
+            x, w, b
+        )
+    assert_same_bits(first, last)
+    assert first.min() >= 0
+    assert first.max() > 0
+
+
 @pytest.mark.parametrize("seed", range(24))
 def test_pixels_do_not_depend_on_the_size_of_the_image(seed: int) -> None:
     """Tiles end with the lines of some images and go on to the next line in others; parts of images

@@ -32,10 +32,12 @@ def Weft_ConvolutionOp : Weft_InferredOp<"convolution", [Gradient, Contracted, F
     x [N, H, W, C], weight [KH, KW, C, O], result [N, Ho, Wo, O]; or with groups apart
     x [N, H, W, G, C], weight [KH, KW, C, G, O], result [N, Ho, Wo, G, O].
     Ho = (H - dilation * (KH - 1) - 1) / stride + 1, rounded down. The sum runs over (kh, kw, c) in
-    order, as fused multiply-adds.
+    order, as fused multiply-adds. With `channels_first` set, which is for images without groups, the
+    result is [N, O, Ho, Wo].
   }];
   let arguments = (ins Weft_FloatTensor:$x, Weft_FloatTensor:$weight, DenseI64ArrayAttr:$strides,
-                       DenseI64ArrayAttr:$dilations);
+                       DenseI64ArrayAttr:$dilations,
+                       DefaultValuedAttr<BoolAttr, "false">:$channels_first);
   let results = (outs Weft_FloatTensor:$result);
   let assemblyFormat = [{
     $x `,` $weight `strides` $strides `dilations` $dilations attr-dict `:` type($x) `,`

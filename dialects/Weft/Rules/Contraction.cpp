@@ -47,7 +47,7 @@ bool MatmulOp::arrangeRightOperand(OpBuilder &builder) {
 /// result. The loops over the result's part are rows, those over the other's depth.
 static Contraction contractImage(bool grouped, ArrayRef<int64_t> strides,
                                  ArrayRef<int64_t> dilations, Contraction::Operand windows,
-                                 Contraction::Operand weight) {
+                                 Contraction::Operand weight, bool channelsFirst = false) {
   bool isGradient = weight == Contraction::Result;
   unsigned first = grouped ? 1 : 0, column = first + 3;
   unsigned places = isGradient ? first + 4 : first; // n, ho, wo
@@ -55,13 +55,14 @@ static Contraction contractImage(bool grouped, ArrayRef<int64_t> strides,
   Contraction result;
   if (grouped)
     result.loops.push_back({Contraction::Batch, Contraction::Result, 3});
-  auto addLoops = [&](Contraction::Kind kind, Contraction::Operand operand) {
+  auto addLoops = [&](Contraction::Kind kind, Contraction::Operand operand, bool isTurned) {
     for (unsigned d : {0, 1, 2})
-      result.loops.push_back({kind, operand, d});
+      result.loops.push_back({kind, operand, isTurned && d > 0 ? d + 1 : d});
   };
-  addLoops(Contraction::Row, Contraction::Result);
-  result.loops.push_back({Contraction::Column, Contraction::Result, grouped ? 4u : 3u});
-  addLoops(Contraction::Depth, Contraction::Rhs);
+  addLoops(Contraction::Row, Contraction::Result, channelsFirst);
+  unsigned ofColumn = channelsFirst ? 1 : grouped ? 4 : 3;
+  result.loops.push_back({Contraction::Column, Contraction::Result, ofColumn});
+  addLoops(Contraction::Depth, Contraction::Rhs, /*isTurned=*/false);
   Contraction::Access ofImage{{{places}},
                               {{places + 1, strides[0]}, {taps, dilations[0]}},
                               {{places + 2, strides[1]}, {taps + 1, dilations[1]}}};
@@ -71,7 +72,7 @@ static Contraction contractImage(bool grouped, ArrayRef<int64_t> strides,
     for (Contraction::Access *access : {&ofImage, &ofWindows, &ofWeight})
       access->push_back({{0u}});
   ofImage.push_back({{taps + 2}});
-  ofWindows.push_back({{column}});
+  ofWindows.insert(channelsFirst ? std::next(ofWindows.begin()) : ofWindows.end(), {{column}});
   ofWeight.push_back({{column}});
   result.accesses[Contraction::Lhs] = ofImage;
   result.accesses[windows] = ofWindows;
@@ -81,7 +82,7 @@ static Contraction contractImage(bool grouped, ArrayRef<int64_t> strides,
 
 Contraction ConvolutionOp::getContraction() {
   return contractImage(cast<RankedTensorType>(getType()).getRank() == 5, getStrides(),
-                       getDilations(), Contraction::Result, Contraction::Rhs);
+                       getDilations(), Contraction::Result, Contraction::Rhs, getChannelsFirst());
 }
 
 Contraction ConvolutionWeightGradientOp::getContraction() {

@@ -49,6 +49,8 @@ void ConvolutionOp::buildGradient(OpBuilder &builder, ValueRange cotangents, Arr
                                   MutableArrayRef<Value> gradients) {
   Compose at(builder, getLoc());
   Expression g = at(cotangents[0]), x = at(getX());
+  if (getChannelsFirst())
+    g = transpose(g, {0, 2, 3, 1});
   Expression weight = convert(at(getWeight()), x.element());
   if (isEmpty(g.type()))
     return;

@@ -513,20 +513,29 @@ struct DepthwiseWindows {
     return emitter.add(first, emitter.constantIndex(k * op.getDilations()[d] - op.getLow()[d]));
   }
 
-  /// Zeros of the border are multiplied like any element: a weight may be infinite.
-  Value sum(ArrayRef<unsigned> checked) {
-    Value zero = emitter.constant(emitter.computeType(op.getResult()), 0), total = zero;
+  Value weight(int64_t kh, int64_t kw) {
+    Value row = emitter.constantIndex(kh), column = emitter.constantIndex(kw);
+    return emitter.element(op.getWeight(), {indices[1], {row}, {column}});
+  }
+
+  /// Calls `visit` for the elements of a window, in order.
+  void forEach(function_ref<void(int64_t, int64_t)> visit) {
     for (int64_t kh = 0; kh < op.getWindow()[0]; ++kh)
-      for (int64_t kw = 0; kw < op.getWindow()[1]; ++kw) {
-        ElementIndex at[] = {indices[0], indices[1], place(0, kh), place(1, kw)};
-        ElementIndex ofWeight[] = {
-            indices[1], {emitter.constantIndex(kh)}, {emitter.constantIndex(kw)}};
-        Value factors[] = {emitter.elementWithin(op.getX(), at, checked, zero),
-                           emitter.element(op.getWeight(), ofWeight), total};
-        emitter.unify(factors);
-        total = math::FmaOp::create(emitter.builder(), emitter.location(), factors[0], factors[1],
-                                    factors[2]);
-      }
+      for (int64_t kw = 0; kw < op.getWindow()[1]; ++kw)
+        visit(kh, kw);
+  }
+
+  /// Zeros of the border are multiplied like any element: a weight may be infinite.
+  Value sum(ArrayRef<Value> weights, ArrayRef<unsigned> checked) {
+    Value zero = emitter.constant(emitter.computeType(op.getResult()), 0), total = zero;
+    forEach([&](int64_t kh, int64_t kw) {
+      ElementIndex at[] = {indices[0], indices[1], place(0, kh), place(1, kw)};
+      Value factors[] = {emitter.elementWithin(op.getX(), at, checked, zero),
+                         weights[kh * op.getWindow()[1] + kw], total};
+      emitter.unify(factors);
+      total = math::FmaOp::create(emitter.builder(), emitter.location(), factors[0], factors[1],
+                                  factors[2]);
+    });
     return total;
   }
 
@@ -552,15 +561,18 @@ Value DepthwiseConvolutionOp::emitElements(ElementEmitter &emitter, unsigned,
   DepthwiseWindows windows{*this, emitter, indices};
   bool hasBorder = llvm::any_of(llvm::concat<const int64_t>(getLow(), getHigh()),
                                 [](int64_t width) { return width > 0; });
+  // In front of the branches, where a loop over a row finds them to be the same all along it.
+  SmallVector<Value> weights;
+  windows.forEach([&](int64_t kh, int64_t kw) { weights.push_back(windows.weight(kh, kw)); });
   if (!hasBorder || indices[2].lanes || indices[3].lanes)
-    return windows.sum(hasBorder ? ArrayRef<unsigned>{2, 3} : ArrayRef<unsigned>());
+    return windows.sum(weights, hasBorder ? ArrayRef<unsigned>{2, 3} : ArrayRef<unsigned>());
   Integers integers{emitter};
   Value inside = windows.areInside();
   Value outside = integers.compare(CmpIPredicate::eq, inside,
                                    emitter.constant(emitter.builder().getI1Type(), 0));
   Value zero = emitter.constant(emitter.computeType(getResult()), 0);
-  Value sum = emitter.guarded(inside, zero, [&] { return windows.sum({}); });
-  return emitter.guarded(outside, sum, [&] { return windows.sum({2, 3}); });
+  Value sum = emitter.guarded(inside, zero, [&] { return windows.sum(weights, {}); });
+  return emitter.guarded(outside, sum, [&] { return windows.sum(weights, {2, 3}); });
 }
 
 Value WindowSpreadOp::emitElements(ElementEmitter &emitter, unsigned,

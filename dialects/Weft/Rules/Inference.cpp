@@ -302,6 +302,13 @@ LogicalResult inferConvolution(ConvolutionOp::Adaptor adaptor, InferenceLocation
     shape.push_back(windowCount(x.getDimSize(d + 1), weight.getDimSize(d), adaptor.getStrides()[d],
                                 adaptor.getDilations()[d]));
   llvm::append_range(shape, weight.getShape().drop_front(3));
+  if (adaptor.getChannelsFirst()) {
+    if (rank != 4)
+      return fail(location,
+                  "convolution: channels_first is for images without groups, x has shape " +
+                      shapeText(x));
+    std::rotate(shape.begin() + 1, shape.end() - 1, shape.end());
+  }
   types.push_back(withShape(x, shape));
   return success();
 }
