@@ -2,6 +2,7 @@
 #pragma once
 
 #include "lib/Trace/OpCall.h"
+#include "python/src/ArgumentPattern.h"
 #include "python/src/PyTree.h"
 
 #include <vector>
@@ -31,7 +32,20 @@ struct FlatArguments {
   llvm::SmallVector<PyObject *, 2> madeOfArrays;
   /// Tells this call from all others, for marks on handles.
   uint64_t call = nextCallNumber();
+  /// What the key and the statics say, to compare other calls with.
+  ArgumentPattern pattern;
+
+  /// Drops all that it has, for another way to take the arguments apart.
+  void clear();
 };
+
+/// The first word of a leaf in keys: all but its sizes, strides and device.
+int64_t tensorSignature(TensorObject *tensor, bool unusualStrides, bool isOfArray);
+int64_t numberSignature(PyObject *number);
+
+/// A number that becomes an input of a trace. An integer beyond int64 fits into none: it is a
+/// constant.
+bool isNumberArgument(PyObject *object);
 
 /// Completes the key when all arguments are there: which leaves are the same tensor.
 void finishKey(FlatArguments &flat);
