@@ -128,6 +128,7 @@ private:
       if (PreparedValues::Values found = kept.find(key.numbers()))
         return found;
     std::vector<StorageRef> from;
+    from.reserve(step.inputs.size());
     for (const BufferReference &input : step.inputs)
       from.push_back(StorageRef::to(storageOf(input)));
     auto values =

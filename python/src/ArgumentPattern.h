@@ -9,7 +9,45 @@
 
 namespace weft {
 
-struct FlatArguments;
+/// The words of a key that say what follows.
+enum KeyTag : int64_t {
+  TensorTag = 1,
+  ScalarTag,
+  ContainerTag,
+  ObjectTag,
+  StaticTag,
+  DeviceTag,
+};
+
+/// The first word of a leaf in keys: all but its sizes, strides and device.
+int64_t tensorSignature(TensorObject *tensor, bool unusualStrides, bool isOfArray);
+int64_t numberSignature(PyObject *number);
+
+/// A number that becomes an input of a trace. An integer beyond int64 fits into none: it is a
+/// constant.
+bool isNumberArgument(PyObject *object);
+
+/// A number for each call, never used again.
+uint64_t nextCallNumber();
+
+/// What a call works with of its arguments. It owns all that it refers to: the caller's containers
+/// may change meanwhile.
+struct TakenArguments {
+  TakenArguments() = default;
+  ~TakenArguments();
+  TakenArguments(const TakenArguments &) = delete;
+  TakenArguments &operator=(const TakenArguments &) = delete;
+
+  /// Tensors and Python scalars.
+  llvm::SmallVector<PyObject *, 8> leaves;
+  /// What is compared part by part: modules, functions, any other object, static arguments.
+  llvm::SmallVector<PyObject *, 4> objects;
+  /// Tells this call from all others, for marks on handles.
+  uint64_t call = nextCallNumber();
+
+  /// Drops all, for another way to take the arguments apart: that of another call.
+  void clear();
+};
 
 /// What the key of a call says, in the order of a walk over the arguments. Other arguments are
 /// compared by walking over them: nothing is made, hashed or looked up, and no code of the user's
@@ -38,7 +76,7 @@ public:
   /// True if the arguments give the same key, and constants that are equal to those here. Then
   /// their leaves and objects are in `flat`, which was empty; else some may be.
   bool matches(PyObject *const *arguments, size_t positional, PyObject *keywordNames,
-               FlatArguments &flat) const;
+               TakenArguments &taken) const;
 
 private:
   enum class Kind : uint8_t { Tensor, Number, Sequence, Dict, Constant, Object };
@@ -59,9 +97,9 @@ private:
     PyRef constant = {};
   };
 
-  bool walk(PyObject *object, const Step *&next, FlatArguments &flat) const;
-  bool walkDict(PyObject *dict, const Step *&next, size_t count, FlatArguments &flat) const;
-  bool takeTensor(PyObject *object, const Step &step, FlatArguments &flat) const;
+  bool walk(PyObject *object, const Step *&next, TakenArguments &taken) const;
+  bool walkDict(PyObject *dict, const Step *&next, size_t count, TakenArguments &taken) const;
+  bool takeTensor(PyObject *object, const Step &step, TakenArguments &taken) const;
 
   /// The numbers of arguments, and whether gradients are recorded.
   size_t positionalCount = 0, keywordCount = 0;

@@ -9,51 +9,11 @@
 
 using namespace weft;
 
-namespace {
-/// The words of a key that say what follows.
-enum Tag : int64_t {
-  TensorTag = 1,
-  ScalarTag,
-  ContainerTag,
-  ObjectTag,
-  StaticTag,
-  DeviceTag,
-};
-} // namespace
-
 static int64_t word(const void *pointer) { return reinterpret_cast<intptr_t>(pointer); }
 
-uint64_t weft::nextCallNumber() {
-  static uint64_t last = 0;
-  return ++last;
-}
-
-bool weft::isNumberArgument(PyObject *object) {
-  return PyLong_CheckExact(object) ? numberFits(object, DType::Int64) : isPythonScalar(object);
-}
-
 FlatArguments::~FlatArguments() {
-  for (llvm::ArrayRef<PyObject *> list :
-       {llvm::ArrayRef(leaves), llvm::ArrayRef(objects), llvm::ArrayRef(statics)})
-    for (PyObject *object : list)
-      Py_DECREF(object);
-}
-
-void FlatArguments::clear() {
-  this->~FlatArguments();
-  new (this) FlatArguments();
-}
-
-int64_t weft::tensorSignature(TensorObject *tensor, bool unusualStrides, bool isOfArray) {
-  // A tensor of the user's class is looked into as any object.
-  bool isOfUser = Py_TYPE(tensor) != tensorClass;
-  return TensorTag | int64_t(tensor->isTracked()) << 8 | int64_t(tensor->isLeaf()) << 9 |
-         int64_t(unusualStrides) << 10 | int64_t(isOfArray) << 11 | int64_t(isOfUser) << 12 |
-         int64_t(tensor->value.dtype) << 16 | int64_t(tensor->value.shape.size()) << 24;
-}
-
-int64_t weft::numberSignature(PyObject *number) {
-  return ScalarTag | int64_t(weakDType(number)) << 8;
+  for (PyObject *object : statics)
+    Py_DECREF(object);
 }
 
 static void flattenTensor(TensorObject *tensor, bool isOfArray, FlatArguments &flat) {

@@ -9,12 +9,8 @@
 
 namespace weft {
 
-/// A number for each call, never used again.
-uint64_t nextCallNumber();
-
-/// The arguments of a call, taken apart. It owns all that it refers to: the caller's containers may
-/// change while the function is traced or compiled.
-struct FlatArguments {
+/// The arguments of a call, taken apart.
+struct FlatArguments : TakenArguments {
   FlatArguments() = default;
   ~FlatArguments();
   FlatArguments(const FlatArguments &) = delete;
@@ -22,30 +18,13 @@ struct FlatArguments {
 
   /// Structure, and the signature of each leaf.
   Key key;
-  /// Tensors and Python scalars.
-  llvm::SmallVector<PyObject *, 8> leaves;
-  /// What is compared part by part: modules, functions, any other object, static arguments.
-  llvm::SmallVector<PyObject *, 4> objects;
   /// What has to be equal: strings, None, keys.
   llvm::SmallVector<PyObject *, 4> statics;
   /// Those among the leaves that were made of arrays.
   llvm::SmallVector<PyObject *, 2> madeOfArrays;
-  /// Tells this call from all others, for marks on handles.
-  uint64_t call = nextCallNumber();
   /// What the key and the statics say, to compare other calls with.
   ArgumentPattern pattern;
-
-  /// Drops all that it has, for another way to take the arguments apart.
-  void clear();
 };
-
-/// The first word of a leaf in keys: all but its sizes, strides and device.
-int64_t tensorSignature(TensorObject *tensor, bool unusualStrides, bool isOfArray);
-int64_t numberSignature(PyObject *number);
-
-/// A number that becomes an input of a trace. An integer beyond int64 fits into none: it is a
-/// constant.
-bool isNumberArgument(PyObject *object);
 
 /// Completes the key when all arguments are there: which leaves are the same tensor.
 void finishKey(FlatArguments &flat);
