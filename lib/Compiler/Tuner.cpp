@@ -8,6 +8,7 @@
 #include "lib/Runtime/Executor.h"
 #include "lib/Runtime/HostInfo.h"
 #include "lib/Runtime/ThreadPool.h"
+#include "lib/Support/Interpreter.h"
 #include "lib/Support/Options.h"
 #include "mlir/AsmParser/AsmParser.h"
 #include "mlir/IR/IRMapping.h"
@@ -228,6 +229,7 @@ std::vector<MeasuredSchedule> Tuner::measure(KernelOp kernel, LaunchOp launch, b
     if (round >= leastRounds && secondsSince(start) > enoughSeconds)
       break;
     for (auto [program, entry] : llvm::zip_equal(programs, schedules)) {
+      throwIfInterrupted();
       coolCaches(target);
       auto begin = std::chrono::steady_clock::now();
       execute(program.plan, arguments);

@@ -51,7 +51,7 @@ private:
 /// The memory of one execution.
 class Frame {
 public:
-  Frame(const Plan &plan, std::span<const StorageRef> inputs, std::span<StorageRef> outputs)
+  Frame(const Plan &plan, std::span<Storage *const> inputs, std::span<StorageRef> outputs)
       : plan(plan), inputs(inputs), outputs(outputs) {
     assert(inputs.size() == plan.inputs.size());
     assert(outputs.size() == plan.outputs.size());
@@ -69,8 +69,9 @@ public:
       startThreads();
     bool overwritten = false;
     for (const Step &step : plan.steps) {
-      // An input that is written over already could not be given back.
-      if (!overwritten)
+      // An input that is written over already could not be given back. Before the first step there
+      // is nothing to leave: the caller asks between two executions.
+      if (!overwritten && &step != plan.steps.data())
         throwIfInterrupted();
       const auto *launch = std::get_if<Launch>(&step);
       overwritten = overwritten || (launch && overwritesInputs && overwrites(*launch));
@@ -127,11 +128,9 @@ private:
       if (PreparedValues::Values found = kept.find(key.numbers()))
         return found;
     std::vector<StorageRef> from;
-    for (const BufferReference &input : step.inputs) {
-      Storage &storage = storageOf(input);
-      storage.retain();
-      from.push_back(StorageRef::adopt(&storage));
-    }
+    from.reserve(step.inputs.size());
+    for (const BufferReference &input : step.inputs)
+      from.push_back(StorageRef::to(storageOf(input)));
     auto values =
         std::make_shared<const std::vector<StorageRef>>(execute(step.program->plan, from));
     return canKeep ? kept.insert(key.numbers(), from, std::move(values)) : values;
@@ -165,7 +164,7 @@ private:
       const OutputSource &source = plan.outputSources[index];
       // A result does not change when the owner of foreign memory writes to it.
       if (source.kind == OutputSource::Kind::Input)
-        outputs[index] = ownedCopy(inputs[source.index]);
+        outputs[index] = ownedCopy(StorageRef::to(*inputs[source.index]));
     }
   }
 
@@ -174,7 +173,7 @@ private:
       const OutputSource &source = plan.outputSources[index];
       if (source.kind == OutputSource::Kind::DonatedInput &&
           canReuse(*inputs[source.index], plan.outputs[index].bytes())) {
-        outputs[index] = inputs[source.index];
+        outputs[index] = StorageRef::to(*inputs[source.index]);
         outputs[index]->beginOverwrite();
         overwritesInputs = true;
       } else if (source.kind == OutputSource::Kind::DonatedInput ||
@@ -194,7 +193,7 @@ private:
                            return false;
                          const OutputSource &source = plan.outputSources[buffer.index];
                          return source.kind == OutputSource::Kind::DonatedInput &&
-                                outputs[buffer.index] == inputs[source.index];
+                                outputs[buffer.index].get() == inputs[source.index];
                        });
   }
 
@@ -255,7 +254,7 @@ private:
   }
 
   const Plan &plan;
-  std::span<const StorageRef> inputs;
+  std::span<Storage *const> inputs;
   std::span<StorageRef> outputs;
   StorageRef arena;
   /// What the prepare steps gave, and the storages in it.
@@ -280,7 +279,7 @@ static void runOnDevice(Frame &frame, const Plan &plan, LaunchTimings *timings) 
     timings->front() = std::chrono::duration_cast<std::chrono::nanoseconds>(elapsed).count();
 }
 
-void execute(const Plan &plan, std::span<const StorageRef> inputs, std::span<StorageRef> outputs,
+void execute(const Plan &plan, std::span<Storage *const> inputs, std::span<StorageRef> outputs,
              LaunchTimings *timings) {
   Frame frame(plan, inputs, outputs);
   if (plan.device)
@@ -288,6 +287,16 @@ void execute(const Plan &plan, std::span<const StorageRef> inputs, std::span<Sto
   if (timings)
     timings->clear();
   frame.run(timings);
+}
+
+void execute(const Plan &plan, std::span<const StorageRef> inputs, std::span<StorageRef> outputs,
+             LaunchTimings *timings) {
+  // The usual call allocates nothing.
+  std::array<Storage *, 16> few;
+  std::vector<Storage *> many(inputs.size() <= few.size() ? 0 : inputs.size());
+  std::span<Storage *> storages(many.empty() ? few.data() : many.data(), inputs.size());
+  std::ranges::transform(inputs, storages.begin(), &StorageRef::get);
+  execute(plan, std::span<Storage *const>(storages), outputs, timings);
 }
 
 std::vector<StorageRef> execute(const Plan &plan, std::span<const StorageRef> inputs,

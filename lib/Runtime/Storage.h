@@ -128,6 +128,12 @@ public:
     return reference;
   }
 
+  /// Another reference to what the caller holds.
+  static StorageRef to(Storage &storage) {
+    storage.retain();
+    return adopt(&storage);
+  }
+
   /// Gives the reference away: the caller now has to release() it.
   Storage *detach() { return std::exchange(storage, nullptr); }
 

@@ -9,36 +9,11 @@
 
 using namespace weft;
 
-namespace {
-/// The words of a key that say what follows.
-enum Tag : int64_t {
-  TensorTag = 1,
-  ScalarTag,
-  ContainerTag,
-  ObjectTag,
-  StaticTag,
-  DeviceTag,
-};
-} // namespace
-
 static int64_t word(const void *pointer) { return reinterpret_cast<intptr_t>(pointer); }
 
-uint64_t weft::nextCallNumber() {
-  static uint64_t last = 0;
-  return ++last;
-}
-
-/// A number that becomes an input of a trace. An integer beyond int64 fits into none: it is a
-/// constant.
-static bool isNumberArgument(PyObject *object) {
-  return PyLong_CheckExact(object) ? numberFits(object, DType::Int64) : isPythonScalar(object);
-}
-
 FlatArguments::~FlatArguments() {
-  for (llvm::ArrayRef<PyObject *> list :
-       {llvm::ArrayRef(leaves), llvm::ArrayRef(objects), llvm::ArrayRef(statics)})
-    for (PyObject *object : list)
-      Py_DECREF(object);
+  for (PyObject *object : statics)
+    Py_DECREF(object);
 }
 
 static void flattenTensor(TensorObject *tensor, bool isOfArray, FlatArguments &flat) {
@@ -46,16 +21,13 @@ static void flattenTensor(TensorObject *tensor, bool isOfArray, FlatArguments &f
   if (tensor->lens)
     refresh(tensor);
   const TensorValue &value = tensor->value;
-  // A tensor of the user's class is looked into as any object.
-  bool isOfUser = Py_TYPE(tensor) != tensorClass;
-  if (isOfUser)
+  if (Py_TYPE(tensor) != tensorClass)
     flat.objects.push_back(Py_NewRef(asObject(tensor)));
   // How the elements lie decides what is a view of them.
   std::optional<Shape> strides = unusualStrides(tensor);
-  flat.key.push_back(TensorTag | int64_t(tensor->isTracked()) << 8 |
-                     int64_t(tensor->isLeaf()) << 9 | int64_t(strides.has_value()) << 10 |
-                     int64_t(isOfArray) << 11 | int64_t(isOfUser) << 12 |
-                     int64_t(value.dtype) << 16 | int64_t(value.shape.size()) << 24);
+  int64_t signature = tensorSignature(tensor, strides.has_value(), isOfArray);
+  flat.pattern.addTensor(tensor, signature);
+  flat.key.push_back(signature);
   flat.key.append(value.shape.begin(), value.shape.end());
   if (strides)
     llvm::append_range(flat.key, *strides);
@@ -74,6 +46,7 @@ void weft::finishKey(FlatArguments &flat) {
     if (callOfMark(tensor->mark) == flat.call) {
       flat.key.push_back(-1 - int64_t(numberOfMark(tensor->mark)));
       flat.key.push_back(int64_t(number));
+      flat.pattern.setSame(number, numberOfMark(tensor->mark));
     } else {
       tensor->mark = makeMark(flat.call, number);
     }
@@ -83,6 +56,7 @@ void weft::finishKey(FlatArguments &flat) {
 /// Objects that are compared by the guards; the type is told by its number.
 static void flattenObject(PyObject *object, const TreeType &type, FlatArguments &flat) {
   bool constant = isConstant(object);
+  constant ? flat.pattern.addConstant(object) : flat.pattern.addObject(object);
   flat.key.push_back(constant ? StaticTag : ObjectTag);
   flat.key.push_back(type.serial);
   (constant ? flat.statics : flat.objects).push_back(Py_NewRef(object));
@@ -96,13 +70,15 @@ static void flattenAt(PyObject *object, FlatArguments &flat, unsigned depth) {
   if (isTensor(object))
     return flattenTensor(asTensor(object), false, flat);
   if (isNumberArgument(object)) {
-    flat.key.push_back(ScalarTag | int64_t(weakDType(object)) << 8);
+    flat.pattern.addNumber(numberSignature(object));
+    flat.key.push_back(numberSignature(object));
     flat.leaves.push_back(Py_NewRef(object));
     return;
   }
   const TreeType &type = treeTypeOf(Py_TYPE(object));
   if (type.kind == TreeKind::Leaf && type.isArray) {
     PyRef tensor = toTensor(object);
+    flat.pattern.setIncomplete();
     flat.madeOfArrays.push_back(tensor.get());
     return flattenTensor(asTensor(tensor.get()), true, flat);
   }
@@ -111,8 +87,12 @@ static void flattenAt(PyObject *object, FlatArguments &flat, unsigned depth) {
   TreeNode node(object, type, depth);
   flat.key.push_back(ContainerTag | int64_t(node.items.size()) << 8);
   flat.key.push_back(type.serial);
-  for (const PyRef &fact : node.description)
+  flat.pattern.addContainer(type, Py_TYPE(object), node.items.size());
+  for (const PyRef &fact : node.description) {
     flattenStatic(fact.get(), flat);
+    if (!isConstant(fact.get()))
+      flat.pattern.setIncomplete();
+  }
   for (const PyRef &item : node.items)
     flattenAt(item.get(), flat, depth + 1);
 }

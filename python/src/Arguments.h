@@ -2,18 +2,15 @@
 #pragma once
 
 #include "lib/Trace/OpCall.h"
+#include "python/src/ArgumentPattern.h"
 #include "python/src/PyTree.h"
 
 #include <vector>
 
 namespace weft {
 
-/// A number for each call, never used again.
-uint64_t nextCallNumber();
-
-/// The arguments of a call, taken apart. It owns all that it refers to: the caller's containers may
-/// change while the function is traced or compiled.
-struct FlatArguments {
+/// The arguments of a call, taken apart.
+struct FlatArguments : TakenArguments {
   FlatArguments() = default;
   ~FlatArguments();
   FlatArguments(const FlatArguments &) = delete;
@@ -21,16 +18,12 @@ struct FlatArguments {
 
   /// Structure, and the signature of each leaf.
   Key key;
-  /// Tensors and Python scalars.
-  llvm::SmallVector<PyObject *, 8> leaves;
-  /// What is compared part by part: modules, functions, any other object, static arguments.
-  llvm::SmallVector<PyObject *, 4> objects;
   /// What has to be equal: strings, None, keys.
   llvm::SmallVector<PyObject *, 4> statics;
   /// Those among the leaves that were made of arrays.
   llvm::SmallVector<PyObject *, 2> madeOfArrays;
-  /// Tells this call from all others, for marks on handles.
-  uint64_t call = nextCallNumber();
+  /// What the key and the statics say, to compare other calls with.
+  ArgumentPattern pattern;
 };
 
 /// Completes the key when all arguments are there: which leaves are the same tensor.

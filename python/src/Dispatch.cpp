@@ -191,7 +191,8 @@ static llvm::SmallVector<Array, 3> operandArrays(const OpCall &call, const Opera
   llvm::SmallVector<Array, 3> arrays;
   for (size_t i = 0; i < operands.size(); ++i) {
     if (!operands[i].scalar) {
-      arrays.push_back(asTensor(operands[i].object)->value.array());
+      const TensorValue &value = asTensor(operands[i].object)->value;
+      arrays.emplace_back(value.storage, value.dtype, value.shape);
       continue;
     }
     DType dtype = promoted.dtypes.empty() || promoted.weak
@@ -231,18 +232,32 @@ static std::shared_ptr<const Executable> compileOne(const OpCall &call,
   return Compiler::instance().compile(*graph.finish(results), options);
 }
 
-void weft::executeReleasing(const Executable &executable, std::span<const StorageRef> inputs,
-                            std::span<StorageRef> outputs) {
+bool weft::releasesInterpreter(const Plan &plan) {
   constexpr uint64_t worthwhileBytes = 1 << 18;
-  uint64_t bytes = executable.plan.arenaBytes;
-  for (const StorageRef &input : inputs)
-    bytes += input->bytes();
-  if (bytes < worthwhileBytes) {
+  uint64_t bytes = plan.arenaBytes;
+  for (const TensorSignature &input : plan.inputs)
+    bytes += input.bytes();
+  return bytes >= worthwhileBytes;
+}
+
+template <typename Inputs>
+static void executeAny(const Executable &executable, Inputs inputs, std::span<StorageRef> outputs) {
+  if (!releasesInterpreter(executable.plan)) {
     execute(executable.plan, inputs, outputs);
     return;
   }
   InterpreterReleased released;
   execute(executable.plan, inputs, outputs);
+}
+
+void weft::executeReleasing(const Executable &executable, std::span<Storage *const> inputs,
+                            std::span<StorageRef> outputs) {
+  executeAny(executable, inputs, outputs);
+}
+
+void weft::executeReleasing(const Executable &executable, std::span<const StorageRef> inputs,
+                            std::span<StorageRef> outputs) {
+  executeAny(executable, inputs, outputs);
 }
 
 /// Whether backward may come to an op.
@@ -305,11 +320,8 @@ static Results resultTensors(const Executable &executable,
                              llvm::MutableArrayRef<StorageRef> outputs) {
   Results results;
   for (auto [output, signature] : llvm::zip_equal(outputs, executable.plan.outputs)) {
-    TensorValue value;
-    value.storage = std::move(output);
-    value.dtype = signature.dtype;
-    value.shape.assign(signature.shape.begin(), signature.shape.end());
-    results.push_back(checked(newTensor(std::move(value))));
+    results.push_back(checked(newTensor({})));
+    asTensor(results.back().get())->value.set(std::move(output), signature.dtype, signature.shape);
   }
   return results;
 }
@@ -321,11 +333,12 @@ static Results applyEager(const OpCall &call, const Operands &operands, WantedRe
   if (recorded)
     wanted.reset();
   auto executable = executableFor(call, arrays, device, FirstOperand::Kept, wanted);
-  llvm::SmallVector<StorageRef, 3> inputs;
+  llvm::SmallVector<Storage *, 3> inputs;
   for (const Array &array : arrays)
-    inputs.push_back(array.storage);
+    inputs.push_back(array.storage.get());
   llvm::SmallVector<StorageRef, 1> outputs(executable->plan.outputs.size());
-  executeReleasing(*executable, {inputs.data(), inputs.size()}, {outputs.data(), outputs.size()});
+  executeReleasing(*executable, std::span<Storage *const>(inputs.data(), inputs.size()),
+                   {outputs.data(), outputs.size()});
   Results results = resultTensors(*executable, outputs);
   if (recorded)
     recordOnTape(call, operands, arrays, results);
@@ -346,7 +359,8 @@ PyRef weft::dispatchInto(TensorObject *base, llvm::ArrayRef<int64_t> shape, cons
   base->value.storage = StorageRef();
   StorageRef output;
   try {
-    executeReleasing(*executable, {inputs.data(), inputs.size()}, {&output, 1});
+    executeReleasing(*executable, std::span<const StorageRef>(inputs.data(), inputs.size()),
+                     {&output, 1});
   } catch (...) {
     base->value.storage = inputs[0];
     throw;

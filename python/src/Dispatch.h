@@ -12,6 +12,7 @@
 namespace weft {
 
 struct Executable;
+struct Plan;
 
 struct Operand {
   /// The scalar (a Python number, or a size that is not known), or the tensor.
@@ -43,7 +44,12 @@ PyRef dispatch(const OpCall &call, std::initializer_list<TensorObject *> operand
 PyRef dispatchInto(TensorObject *base, llvm::ArrayRef<int64_t> shape, const OpCall &call,
                    const Operands &others);
 
-/// Runs a plan, without the GIL if it is worth it.
+/// True if the plan does work enough to run it without the GIL.
+bool releasesInterpreter(const Plan &plan);
+
+/// Runs a plan, without the GIL if it is worth it. The caller holds the inputs.
+void executeReleasing(const Executable &executable, std::span<Storage *const> inputs,
+                      std::span<StorageRef> outputs);
 void executeReleasing(const Executable &executable, std::span<const StorageRef> inputs,
                       std::span<StorageRef> outputs);
 

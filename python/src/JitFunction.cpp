@@ -3,6 +3,7 @@
 
 #include "lib/Runtime/Executor.h"
 #include "python/src/Conversion.h"
+#include "python/src/Dispatch.h"
 #include "python/src/Errors.h"
 #include "python/src/Export.h"
 #include "python/src/Lowered.h"
@@ -108,19 +109,51 @@ static void traceInto(JitState &state, const Key &plain, const Key &tied, Call &
 /// Behind the key of arguments that are traced as views of their roots: no part of other keys.
 static constexpr int64_t tiedMark = std::numeric_limits<int64_t>::min();
 
-/// Finds or makes what the call runs.
-static Call specializedCall(JitState &state, const FlatArguments &flat, PyObject *const *arguments,
-                            size_t count, PyObject *keywordNames) {
-  Call call{state, flat, nullptr};
+/// Lets calls with such arguments find the specialization at once.
+static void remember(JitState &state, FlatArguments &flat,
+                     const std::shared_ptr<Specialization> &specialization) {
+  constexpr size_t mostKnown = 4;
+  if (!flat.pattern.isComplete())
+    return;
+  if (state.known.size() >= mostKnown)
+    state.known.erase(state.known.begin());
+  state.known.push_back({std::move(flat.pattern), specialization});
+}
+
+/// Takes the arguments apart, and finds what the call runs, if they are known. If not, `flat` is
+/// empty.
+static bool findKnown(JitState &state, FlatArguments &flat, Call &call, PyObject *const *arguments,
+                      size_t count, PyObject *keywordNames) {
+  for (size_t i = 0; i < state.known.size(); ++i) {
+    if (state.known[i].pattern.matches(arguments, count, keywordNames, flat)) {
+      call.specialization = state.known[i].specialization.lock();
+      std::string reason;
+      if (call.specialization && call.holds(reason))
+        return true;
+      flat.clear();
+      // Guards may run code of the user, which may call this function.
+      if (i < state.known.size())
+        state.known.erase(state.known.begin() + ptrdiff_t(i));
+      return false;
+    }
+    flat.clear();
+  }
+  return false;
+}
+
+/// Finds or makes what the call, whose arguments were taken apart, runs.
+static void specialize(JitState &state, FlatArguments &flat, Call &call, PyObject *const *arguments,
+                       size_t count, PyObject *keywordNames) {
+  std::string reason = state.specializations.empty() ? "" : "new types or structure of arguments";
+  if (findIn(state, flat.key, call, reason))
+    return remember(state, flat, call.specialization);
   Key tied = flat.key;
   tied.push_back(tiedMark);
-  std::string reason = state.specializations.empty() ? "" : "new types or structure of arguments";
-  if (findIn(state, flat.key, call, reason) || findIn(state, tied, call, reason))
-    return call;
+  if (findIn(state, tied, call, reason))
+    return;
   if (!reason.empty())
     addReason(state, reason);
   traceInto(state, flat.key, tied, call, arguments, count, keywordNames);
-  return call;
 }
 
 static void compile(JitState &state, Specialization &specialization) {
@@ -132,8 +165,10 @@ static void compile(JitState &state, Specialization &specialization) {
   options.prepare = state.prepare;
   std::shared_ptr<const Executable> executable = Compiler::instance().compile(*copy, options);
   // Threads may compile the same at once; calls run the first.
-  if (!specialization.executable)
+  if (!specialization.executable) {
+    specialization.releasesInterpreter = releasesInterpreter(executable->plan);
     specialization.executable = std::move(executable);
+  }
   state.compiler.addDifference(before, Compiler::threadStatistics());
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   state.compileSeconds += seconds.count();
@@ -142,7 +177,7 @@ static void compile(JitState &state, Specialization &specialization) {
 /// Waits until no call of another thread is about to give one of the arguments a new value.
 static void awaitTensors(const FlatArguments &flat) {
   for (PyObject *leaf : flat.leaves)
-    if (isTensor(leaf))
+    if (isTensor(leaf) && !asTensor(leaf)->value.storage)
       requireConcrete(asTensor(leaf), "a compiled function");
 }
 
@@ -166,9 +201,12 @@ static PyObject *callJit(PyObject *self, PyObject *const *arguments, size_t flag
     size_t count = size_t(PyVectorcall_NARGS(flags));
     while (true) {
       FlatArguments flat;
-      flattenCall(state, arguments, count, keywordNames, flat);
-      awaitTensors(flat);
-      Call call = specializedCall(state, flat, arguments, count, keywordNames);
+      Call call{state, flat, nullptr};
+      if (!findKnown(state, flat, call, arguments, count, keywordNames)) {
+        flattenCall(state, arguments, count, keywordNames, flat);
+        awaitTensors(flat);
+        specialize(state, flat, call, arguments, count, keywordNames);
+      }
       bool fits = true;
       if (!call.specialization->executable) {
         compile(state, *call.specialization);
@@ -202,6 +240,9 @@ static PyObject *construct(PyTypeObject *type, PyObject *arguments, PyObject *) 
     PyRef self = checked(type->tp_alloc(type, 0));
     JitObject *jit = asJit(self.get());
     jit->vectorcall = callJit;
+    // Before 3.12 no class that is made in Python has it.
+    if (type->tp_call == PyVectorcall_Call)
+      type->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL;
     jit->state = new JitState();
     jit->state->function = PyRef::borrow(function);
     jit->state->strict = strict;
@@ -250,6 +291,7 @@ static int traverse(PyObject *self, visitproc visit, void *arg) {
 static int clear(PyObject *self) {
   Py_CLEAR(asJit(self)->dictionary);
   if (asJit(self)->state) {
+    asJit(self)->state->known.clear();
     asJit(self)->state->specializations.clear();
     asJit(self)->state->function = PyRef();
   }
@@ -278,7 +320,8 @@ static PyObject *lower(PyObject *self, PyObject *const *arguments, Py_ssize_t co
     JitState &state = *asJit(self)->state;
     FlatArguments flat;
     flattenCall(state, arguments, size_t(count), keywordNames, flat);
-    Call call = specializedCall(state, flat, arguments, size_t(count), keywordNames);
+    Call call{state, flat, nullptr};
+    specialize(state, flat, call, arguments, size_t(count), keywordNames);
     return newLowered(*call.specialization, state.prepare).release();
   });
 }
@@ -318,7 +361,8 @@ static PyObject *profile(PyObject *self, PyObject *const *arguments, Py_ssize_t 
     for (PyObject *leaf : flat.leaves)
       if (isTensor(leaf))
         requireConcrete(asTensor(leaf), "profile()");
-    Call call = specializedCall(state, flat, arguments, size_t(count), keywordNames);
+    Call call{state, flat, nullptr};
+    specialize(state, flat, call, arguments, size_t(count), keywordNames);
     if (!call.specialization->executable)
       compile(state, *call.specialization);
     llvm::SmallVector<StorageRef, 8> inputs = call.inputs();

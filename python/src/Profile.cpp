@@ -2,6 +2,7 @@
 #include "python/src/Profile.h"
 
 #include "lib/Runtime/Executor.h"
+#include "lib/Support/Interpreter.h"
 
 #include <algorithm>
 #include <limits>
@@ -20,6 +21,7 @@ static LaunchTimings measure(const Plan &plan, std::span<const StorageRef> input
   execute(plan, inputs);
   int64_t spent = 0;
   for (int64_t run = 0; run < leastRuns || (run < mostRuns && spent < enoughNanoseconds); ++run) {
+    throwIfInterrupted();
     execute(plan, inputs, &timings);
     for (size_t launch = 0; launch < timings.size(); ++launch)
       smallest[launch] = std::min(smallest[launch], timings[launch]);

@@ -19,8 +19,13 @@ static llvm::DenseMap<PyTypeObject *, std::unique_ptr<TreeType>> &treeTypes() {
   return types;
 }
 
+static uint64_t typesVersion = 0;
+
+uint64_t weft::treeTypesVersion() { return typesVersion; }
+
 /// Called when a type dies, with its address: another may come to be there.
 static PyObject *forgetType(PyObject *address, PyObject *reference) {
+  ++typesVersion;
   treeTypes().erase(static_cast<PyTypeObject *>(PyLong_AsVoidPtr(address)));
   Py_DECREF(reference);
   Py_RETURN_NONE;
@@ -65,6 +70,7 @@ void weft::registerTreeType(PyObject *type, PyObject *flatten, PyObject *unflatt
   auto *key = reinterpret_cast<PyTypeObject *>(type);
   bool isArray = treeTypeOf(key).isArray;
   std::unique_ptr<TreeType> &place = treeTypes()[key];
+  ++typesVersion;
   // Another thread may be amid an object of the type.
   place = std::make_unique<TreeType>(TreeType{nextSerial(), TreeKind::Registered, isArray,
                                               checked(PyTuple_Pack(2, flatten, unflatten)),

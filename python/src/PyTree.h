@@ -42,6 +42,9 @@ struct TreeType {
 /// Throws.
 const TreeType &treeTypeOf(PyTypeObject *type);
 
+/// Another number each time that what is known of a type stops to hold: it dies, or is registered.
+uint64_t treeTypesVersion();
+
 /// Makes the types of a registered class known: two functions of Python, as in optree. Throws.
 void registerTreeType(PyObject *type, PyObject *flatten, PyObject *unflatten);
 

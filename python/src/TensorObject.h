@@ -40,6 +40,15 @@ struct TensorValue {
 
   bool isTracer() const { return scope != nullptr; }
   Array array() const { return {storage, dtype, shape}; }
+  /// Becomes an array.
+  void set(StorageRef memory, DType type, llvm::ArrayRef<int64_t> sizes) {
+    storage = std::move(memory);
+    dtype = type;
+    weak = false;
+    shape.assign(sizes.begin(), sizes.end());
+    scope.reset();
+    id = 0;
+  }
   static TensorValue of(Array array) {
     TensorValue value;
     value.storage = std::move(array.storage);

@@ -157,6 +157,10 @@ bool Call::matches(std::string &reason) {
       reason = "a static argument changed";
       return false;
     }
+  return holds(reason);
+}
+
+bool Call::holds(std::string &reason) {
   for (auto &[leaf, value] : specialization->scalars)
     if (!sameConstant(value.get(), flat.leaves[leaf])) {
       reason = "argument " + std::to_string(leaf) + ", whose value the function asks for, changed";
@@ -188,13 +192,23 @@ bool Call::isComplete() const {
 }
 
 llvm::SmallVector<StorageRef, 8> Call::inputs() const {
-  llvm::SmallVector<StorageRef, 8> result;
-  Device *device = specialization->device;
-  for (PyObject *leaf : flat.leaves)
-    result.push_back(isTensor(leaf) ? asTensor(leaf)->value.storage
-                                    : scalarOn(device, scalarArray(leaf, weakDType(leaf))).storage);
+  llvm::SmallVector<StorageRef, 8> made, result;
+  for (Storage *storage : borrowedInputs(made))
+    result.push_back(StorageRef::to(*storage));
+  return result;
+}
+
+llvm::SmallVector<Storage *, 8>
+Call::borrowedInputs(llvm::SmallVectorImpl<StorageRef> &made) const {
+  llvm::SmallVector<Storage *, 8> result;
+  result.reserve(flat.leaves.size() + specialization->hidden.size());
+  for (PyObject *leaf : flat.leaves) {
+    if (!isTensor(leaf))
+      made.push_back(scalarOn(specialization->device, scalarArray(leaf, weakDType(leaf))).storage);
+    result.push_back(isTensor(leaf) ? asTensor(leaf)->value.storage.get() : made.back().get());
+  }
   for (const HiddenSource &source : specialization->hidden)
-    result.push_back(source.handle < 0 ? source.array.storage
-                                       : handle(source.handle)->value.storage);
+    result.push_back(source.handle < 0 ? source.array.storage.get()
+                                       : handle(source.handle)->value.storage.get());
   return result;
 }

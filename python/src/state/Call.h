@@ -26,12 +26,17 @@ struct Call {
   bool findHandles(std::string &reason);
   /// True if the call may run its trace, and has found the handles; else `reason` says why not.
   bool matches(std::string &reason);
+  /// The same where the constants among the arguments are known to be those that were traced.
+  bool holds(std::string &reason);
   /// The same after the call waited or compiled: other threads may have changed what it found.
   bool stillFits();
   /// True if all tensors that the plan reads have values now, and may be taken.
   bool isComplete() const;
   /// What the plan reads: the leaves of the arguments, then the hidden inputs.
   llvm::SmallVector<StorageRef, 8> inputs() const;
+  /// The same, held by their tensors, whose values must not change meanwhile. `made` gets those
+  /// that are made of numbers.
+  llvm::SmallVector<Storage *, 8> borrowedInputs(llvm::SmallVectorImpl<StorageRef> &made) const;
 
 private:
   bool numbersHold(std::string &reason) const;

@@ -17,11 +17,14 @@ public:
   explicit Execution(const Call &call)
       : call(call),
         specialization(*call.specialization),
-        executable(specialization.executable),
-        plan(executable->plan),
-        inputs(call.inputs()),
+        plan(specialization.executable->plan),
         outputs(plan.outputs.size()) {
-    if (gradientsEnabled && specialization.recordsGradients)
+    bool records = gradientsEnabled && specialization.recordsGradients;
+    holdsInputs = records || specialization.changesState() || specialization.device ||
+                  specialization.releasesInterpreter;
+    if (holdsInputs)
+      inputs = call.inputs();
+    if (records)
       prepareRecord();
   }
 
@@ -31,6 +34,7 @@ private:
   void prepareRecord();
   void finishRecord();
   void execute();
+  void executeHolding();
   std::shared_ptr<TapeNode> nodeOf(int number) const;
   PyRef outputTensor(int number) const;
   PyRef giveOutput(PyRef tensor, int number) const;
@@ -43,14 +47,15 @@ private:
 
   const Call &call;
   const Specialization &specialization;
-  /// Its own: another thread may have compiled the same, and put it there.
-  std::shared_ptr<const Executable> executable;
   const Plan &plan;
-  llvm::SmallVector<StorageRef, 8> inputs, outputs;
+  /// Else no tensor gets another value before the inputs were read, and there are none here.
+  bool holdsInputs;
+  llvm::SmallVector<StorageRef, 8> inputs;
+  llvm::SmallVector<StorageRef, 2> outputs;
   /// Where the gradients of the outputs go; null if no input needs one.
   std::shared_ptr<TapeNode> node;
   /// By the number of the result.
-  std::vector<PyRef> made;
+  llvm::SmallVector<PyRef, 2> made;
 };
 
 Array arrayOf(const TensorSignature &signature, const StorageRef &storage) {
@@ -88,8 +93,17 @@ void Execution::finishRecord() {
       node->release(uint32_t(i));
 }
 
-/// Handles that get another value give their buffer up, so that it can be written in place.
 void Execution::execute() {
+  if (holdsInputs)
+    return executeHolding();
+  llvm::SmallVector<StorageRef, 2> made;
+  llvm::SmallVector<Storage *, 8> borrowed = call.borrowedInputs(made);
+  weft::execute(plan, std::span<Storage *const>(borrowed.data(), borrowed.size()),
+                {outputs.data(), outputs.size()});
+}
+
+/// Handles that get another value give their buffer up, so that it can be written in place.
+void Execution::executeHolding() {
   llvm::SmallVector<std::pair<TensorObject *, size_t>> donors;
   if (!node) {
     std::vector<bool> changes(call.handles.size());
@@ -105,7 +119,9 @@ void Execution::execute() {
     }
   }
   try {
-    executeReleasing(*executable, {inputs.data(), inputs.size()}, {outputs.data(), outputs.size()});
+    executeReleasing(*specialization.executable,
+                     std::span<const StorageRef>(inputs.data(), inputs.size()),
+                     {outputs.data(), outputs.size()});
   } catch (...) {
     for (auto [handle, input] : donors)
       handle->value.storage = inputs[input];
@@ -136,7 +152,8 @@ PyRef Execution::outputTensor(int number) const {
 }
 
 PyRef Execution::giveOutput(PyRef tensor, int number) const {
-  asTensor(tensor.get())->value = TensorValue::of(arrayOf(plan.outputs[number], outputs[number]));
+  const TensorSignature &signature = plan.outputs[number];
+  asTensor(tensor.get())->value.set(outputs[number], signature.dtype, signature.shape);
   asTensor(tensor.get())->node = nodeOf(number);
   asTensor(tensor.get())->nodeResult = uint32_t(number);
   asTensor(tensor.get())->requiresGrad = bool(asTensor(tensor.get())->node);

@@ -4,6 +4,7 @@
 #include "python/src/Errors.h"
 #include "python/src/Hooks.h"
 
+#include <algorithm>
 #include <bit>
 
 using namespace weft;
@@ -352,6 +353,10 @@ bool GuardSet::isUnchanged(Part &part, PyObject *object, std::span<PyObject *con
     return true;
   case Reading::Cell:
     return PyCell_GET(object) == first->value.get();
+  case Reading::Function:
+    return PyFunction_Check(object) &&
+           std::ranges::equal(functionFields(object), std::span(first, part.count), {}, {},
+                              [](const Edge &edge) { return edge.value.get(); });
   default:
     break;
   }
@@ -467,8 +472,15 @@ bool GuardSet::objectsDiffer(Look &look) const {
   return true;
 }
 
-bool GuardSet::look(Look &look, std::span<PyObject *const> roots) {
-  for (Part &part : parts) {
+size_t GuardSet::firstChanged(std::span<PyObject *const> roots) {
+  auto isSame = [&](Part &part) {
+    return isUnchanged(part, objects[part.object].value.get(), roots);
+  };
+  return size_t(llvm::find_if_not(parts, isSame) - parts.begin());
+}
+
+bool GuardSet::look(Look &look, std::span<PyObject *const> roots, size_t from) {
+  for (Part &part : llvm::MutableArrayRef(parts).drop_front(from)) {
     auto replaced = look.objects.empty() ? look.objects.end() : look.objects.find(part.object);
     bool isNew = replaced != look.objects.end();
     PyObject *object = isNew ? replaced->second.get() : objects[part.object].value.get();
@@ -535,8 +547,11 @@ bool GuardSet::check(PyObject *function, std::span<PyObject *const> argumentObje
     return false;
   }
   llvm::SmallVector<PyObject *, 8> roots = rootsOf(function, argumentObjects);
+  size_t first = firstChanged(roots);
+  if (first == parts.size())
+    return true;
   Look found;
-  if (!look(found, roots)) {
+  if (!look(found, roots, first)) {
     reason = std::move(found.reason);
     return false;
   }

@@ -123,7 +123,10 @@ private:
   bool read(const Part &part, PyObject *object, std::span<PyObject *const> roots,
             Values &values) const;
   bool readDict(const Part &part, PyObject *dict, Values &values) const;
-  bool look(Look &look, std::span<PyObject *const> roots);
+  /// The number of the first part that is not as it was; how many there are if all are.
+  size_t firstChanged(std::span<PyObject *const> roots);
+  /// Looks at the parts from `from` on; those before are unchanged.
+  bool look(Look &look, std::span<PyObject *const> roots, size_t from = 0);
   bool lookAtPart(Look &look, const Part &part, PyObject *object,
                   std::span<PyObject *const> roots) const;
   bool lookAtEdge(Look &look, unsigned number, PyRef value) const;

@@ -4,6 +4,8 @@
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/xxhash.h"
 
+#include <algorithm>
+
 using namespace weft;
 
 PyRef weft::instanceDict(PyObject *object) {
@@ -71,13 +73,20 @@ bool weft::readElements(PyObject *object, PyObject *type, llvm::SmallVectorImpl<
   return !failed;
 }
 
+std::array<PyObject *, 5> weft::functionFields(PyObject *function) {
+  std::array<PyObject *, 5> fields = {
+      PyFunction_GET_CODE(function), PyFunction_GET_GLOBALS(function),
+      PyFunction_GET_CLOSURE(function), PyFunction_GET_DEFAULTS(function),
+      PyFunction_GET_KW_DEFAULTS(function)};
+  std::ranges::replace(fields, nullptr, Py_None);
+  return fields;
+}
+
 static void readFunction(PyObject *object, llvm::SmallVectorImpl<PyRef> &values) {
   if (!PyFunction_Check(object))
     return;
-  for (PyObject *field :
-       {PyFunction_GET_CODE(object), PyFunction_GET_GLOBALS(object), PyFunction_GET_CLOSURE(object),
-        PyFunction_GET_DEFAULTS(object), PyFunction_GET_KW_DEFAULTS(object)})
-    values.push_back(PyRef::borrow(field ? field : Py_None));
+  for (PyObject *field : functionFields(object))
+    values.push_back(PyRef::borrow(field));
 }
 
 static void readContext(PyObject *variable, llvm::SmallVectorImpl<PyRef> &values) {

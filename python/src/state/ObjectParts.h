@@ -44,6 +44,9 @@ enum class Reading : uint8_t {
   Class,
 };
 
+/// What `Reading::Function` reads of a function, borrowed.
+std::array<PyObject *, 5> functionFields(PyObject *function);
+
 /// The dict of an object's attributes, or null.
 PyRef instanceDict(PyObject *object);
 PyRef classDict(PyTypeObject *type);

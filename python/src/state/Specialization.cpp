@@ -17,6 +17,8 @@ bool weft::isStaticArgument(const JitState &state, size_t number, PyObject *name
 void weft::flattenCall(const JitState &state, PyObject *const *arguments, size_t count,
                        PyObject *keywordNames, FlatArguments &flat) {
   flat.key.push_back(int64_t(count) << 1 | gradientsEnabled);
+  size_t keywords = keywordNames ? size_t(PyTuple_GET_SIZE(keywordNames)) : 0;
+  flat.pattern.begin(count, keywords);
   bool anyStatic = !state.staticNumbers.empty() || !state.staticNames.empty();
   for (size_t i = 0; i < count; ++i) {
     if (anyStatic && isStaticArgument(state, i, nullptr))
@@ -24,7 +26,6 @@ void weft::flattenCall(const JitState &state, PyObject *const *arguments, size_t
     else
       flatten(arguments[i], flat);
   }
-  size_t keywords = keywordNames ? size_t(PyTuple_GET_SIZE(keywordNames)) : 0;
   for (size_t i = 0; i < keywords; ++i) {
     PyObject *name = PyTuple_GET_ITEM(keywordNames, Py_ssize_t(i));
     flattenStatic(name, flat);

@@ -122,9 +122,19 @@ struct Specialization {
   /// As traced, for lower() and for gradients of calls.
   std::shared_ptr<mlir::OwningOpRef<mlir::ModuleOp>> module;
   uint64_t functionSerial = nextFunctionSerial();
+  /// Set once.
   std::shared_ptr<const Executable> executable;
+  /// The interpreter's lock is given up while it runs.
+  bool releasesInterpreter = false;
   /// Where all tensors are that it reads, and where it runs; null for the host.
   Device *device = nullptr;
+};
+
+/// The arguments of a former call, and what it ran.
+struct KnownCall {
+  ArgumentPattern pattern;
+  /// The table of traces has it.
+  std::weak_ptr<Specialization> specialization;
 };
 
 /// Calls own the one that they run.
@@ -138,6 +148,8 @@ struct JitState {
     size_t operator()(const Key &key) const { return hashKey(key); }
   };
   std::unordered_map<Key, std::shared_ptr<Specializations>, Hash> specializations;
+  /// The last calls that were not known, from the oldest on.
+  std::vector<KnownCall> known;
   uint64_t calls = 0, traces = 0;
   double traceSeconds = 0, compileSeconds = 0;
   /// What the compiler counted while it worked for this function.
