@@ -203,11 +203,13 @@ void ContractionTemplate::addMainStage() {
 /// The buffer in which tiles rest between blocks of the depth:
 /// [batch][outer row][block of rows][block of columns][rows][columns].
 void ContractionTemplate::addUnfinished() {
-  unfinished = emitter.addTemporary([*this]() mutable {
+  unfinished = emitter.addTemporary([*this]() mutable -> Value {
     Value blocks = emitter.multiplyIndex(sizeOf(batch), sizeOf(outerRows()));
     blocks = emitter.multiplyIndex(emitter.multiplyIndex(blocks, rowBlocks()), columnBlocks());
     Value bytes = emitter.multiplyIndex(emitter.multiplyIndex(blocks, mostRowsInBlock()),
                                         emitter.index(tileColumns * bytesOf(format.sum)));
+    if (addsLines(schedule))
+      return bytes;
     Value isBlocked = emitter.isLess(emitter.index(1), depthBlocks());
     return arith::SelectOp::create(emitter.builder(), emitter.location(), isBlocked, bytes,
                                    emitter.index(0));
@@ -334,6 +336,8 @@ void ContractionTemplate::emitDepthBlock(Task &at, Value firstBlock, Value lastB
     packRows(packedLhs, at.batch, at.low, emitter.maximumIndex(at.high, tile), at.depthLow,
              at.depthHigh);
   }
+  if (std::optional<unsigned> buffer = unfinished; buffer && addsLines(schedule))
+    return addLineBlock(at, *buffer, firstBlock, lastBlock);
   emitter.loop(firstBlock, lastBlock, 1, [&](Value columnBlock) {
     at.columnBlock = columnBlock;
     at.column = emitter.multiplyIndex(columnBlock, emitter.index(tileColumns));
@@ -350,6 +354,69 @@ void ContractionTemplate::emitDepthBlock(Task &at, Value firstBlock, Value lastB
 }
 
 /// Where a batch and an outer row start in an operand, in elements.
+/// The same where a block is lines that one row multiplies by a factor each. The sums of blocks of
+/// columns are neighbours.
+void ContractionTemplate::addLineBlock(const Task &task, unsigned buffer, Value firstBlock,
+                                       Value lastBlock) {
+  Task at = task;
+  at.outerRow = at.outerLow;
+  at.columnBlock = firstBlock;
+  at.column = emitter.multiplyIndex(firstBlock, emitter.index(tileColumns));
+  Value columnsEnd = emitter.minimumIndex(
+      emitter.multiplyIndex(lastBlock, emitter.index(tileColumns)), sizeOf(columns.front()));
+  Value sums = restingAddress(at, buffer, at.low);
+  Value zero = arith::ConstantOp::create(
+      emitter.builder(), emitter.location(),
+      emitter.builder().getZeroAttr(VectorType::get({lanes}, format.sum)));
+  Value isFirst = negated(emitter.isLess(emitter.index(0), at.depthBlock));
+  emitter.ifTrue(isFirst, [&] {
+    emitter.vectorLoop(at.column, columnsEnd, [&](Value column) {
+      Value place = emitter.subtractIndex(column, at.column);
+      emitter.storeVector(zero, emitter.offset(sums, format.sum, place));
+    });
+  });
+  int64_t steps = schedule.getDepth();
+  Value isWhole = negated(
+      emitter.isLess(emitter.subtractIndex(at.depthHigh, at.depthLow), emitter.index(steps)));
+  emitter.ifTrue(isWhole, [&] { addLines(at, at.depthLow, steps, sums, columnsEnd); });
+  emitter.ifTrue(negated(isWhole), [&] {
+    emitter.loop(at.depthLow, at.depthHigh, 1,
+                 [&](Value line) { addLines(at, line, 1, sums, columnsEnd); });
+  });
+  emitter.ifTrue(isLastBlock(at), [&] {
+    emitter.loop(firstBlock, lastBlock, 1, [&](Value block) {
+      Value column = emitter.multiplyIndex(block, emitter.index(tileColumns));
+      Value tile = emitter.offset(sums, format.sum, emitter.subtractIndex(column, at.column));
+      emitter.callHelper(finishName, {tile, at.batch, at.outerRow, at.low, emitter.index(0),
+                                      emitter.index(1), column, column});
+    });
+  });
+}
+
+/// Adds `count` lines from `low` on, each times its factor, to `sums`, which begin with the task's
+/// first column and go on to `end`.
+void ContractionTemplate::addLines(const Task &at, Value low, int64_t count, Value sums,
+                                   Value end) {
+  MicroKernel kernel(emitter, op, MicroKernel::Kind::Broadcast, format, 1, 1);
+  OperandReader left = packedLhsReader(at, at.low, 1), right = directRhsReader(at, {});
+  Value none = emitter.index(0);
+  SmallVector<Value> factors, starts;
+  for (int64_t line = 0; line < count; ++line) {
+    Value step = emitter.addIndex(low, emitter.index(line));
+    Value place = emitter.multiplyIndex(step, left.depthStride);
+    factors.push_back(emitter.splat(kernel.load(left, place, none, /*count=*/0)));
+    starts.push_back(emitter.multiplyIndex(step, right.depthStride));
+  }
+  emitter.vectorLoop(at.column, end, [&](Value column) {
+    Value place = emitter.subtractIndex(column, at.column);
+    Value address = emitter.offset(sums, format.sum, place);
+    Value sum = emitter.loadVector(address, format.sum, lanes);
+    for (auto [factor, start] : llvm::zip_equal(factors, starts))
+      sum = kernel.add(factor, kernel.load(right, start, place, lanes), sum);
+    emitter.storeVector(sum, address);
+  });
+}
+
 Value ContractionTemplate::baseOf(Contraction::Operand operand, Value batchNumber, Value outerRow) {
   return emitter.addIndex(offsetIn(operand, batch, split(batch, batchNumber)),
                           offsetIn(operand, outerRows(), split(outerRows(), outerRow)));
@@ -464,16 +531,19 @@ Value ContractionTemplate::tileAddress(const Task &at, Value next) {
   std::optional<unsigned> buffer = unfinished;
   if (!buffer)
     return scratchTile;
+  Value isBlocked = emitter.isLess(emitter.index(1), depthBlocks());
+  return arith::SelectOp::create(emitter.builder(), emitter.location(), isBlocked,
+                                 restingAddress(at, *buffer, next), scratchTile);
+}
+
+Value ContractionTemplate::restingAddress(const Task &at, unsigned buffer, Value next) {
   Value block = emitter.addIndex(emitter.multiplyIndex(at.batch, sizeOf(outerRows())), at.outerRow);
   block = emitter.addIndex(emitter.multiplyIndex(block, rowBlocks()), at.rowBlock);
   block = emitter.addIndex(emitter.multiplyIndex(block, columnBlocks()), at.columnBlock);
   Value line = emitter.addIndex(emitter.multiplyIndex(block, mostRowsInBlock()),
                                 emitter.subtractIndex(next, at.low));
-  Value resting = emitter.offset(emitter.buffer(*buffer), format.sum,
-                                 emitter.multiplyIndex(line, emitter.index(tileColumns)));
-  Value isBlocked = emitter.isLess(emitter.index(1), depthBlocks());
-  return arith::SelectOp::create(emitter.builder(), emitter.location(), isBlocked, resting,
-                                 scratchTile);
+  return emitter.offset(emitter.buffer(buffer), format.sum,
+                        emitter.multiplyIndex(line, emitter.index(tileColumns)));
 }
 
 /// Each element is finished once: its old value may be among the operands of the new one.
@@ -606,7 +676,7 @@ OperandReader ContractionTemplate::rhsReader(const Task &at, ArrayRef<Value> out
 
 /// A last block of columns that is not whole starts earlier.
 Value ContractionTemplate::firstColumn(Value column) {
-  if (packedRhs || schedule.getPackBlock())
+  if (packedRhs || schedule.getPackBlock() || addsLines(schedule))
     return column;
   Value last = emitter.subtractIndex(sizeOf(columns.front()), emitter.index(tileColumns));
   return emitter.minimumIndex(column, last);

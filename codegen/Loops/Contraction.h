@@ -61,6 +61,8 @@ private:
   mlir::Value baseOf(Contraction::Operand operand, mlir::Value batchNumber, mlir::Value outerRow);
   void emitSingleRow(Task at, mlir::Value firstBlock, mlir::Value lastBlock);
   void emitPanels(const Task &at, int64_t panels);
+  void addLineBlock(const Task &at, unsigned buffer, mlir::Value firstBlock, mlir::Value lastBlock);
+  void addLines(const Task &at, mlir::Value low, int64_t count, mlir::Value first, mlir::Value end);
   void emitTiles(const Task &at);
   void emitTile(const Task &at, int64_t height, mlir::Value row, mlir::Value next);
   llvm::SmallVector<Positions> positionsOf(mlir::Value row, int64_t height);
@@ -70,6 +72,7 @@ private:
                  mlir::Value next, mlir::ValueRange sums);
   mlir::Value isLastBlock(const Task &at);
   mlir::Value tileAddress(const Task &at, mlir::Value next);
+  mlir::Value restingAddress(const Task &at, unsigned buffer, mlir::Value next);
   void finishTile(const Task &at, int64_t height, mlir::Value tile, mlir::Value row,
                   mlir::Value next);
   llvm::SmallVector<mlir::Value> emitDepthLoop(const Task &at, MicroKernel &kernel,

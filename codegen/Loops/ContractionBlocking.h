@@ -19,6 +19,14 @@ inline bool readsRuns(ContractionScheduleAttr schedule) {
   return schedule.getPackLhs() && !schedule.getPackRhs() && !schedule.getPackBlock();
 }
 
+/// True if one row adds a block of the depth, so many lines of the right operand side by side, to
+/// all of its columns: the factors stay in registers, the sums in the cache.
+inline bool addsLines(ContractionScheduleAttr schedule) {
+  constexpr int64_t mostLines = 8;
+  return readsRuns(schedule) && schedule.getRows() == 1 && schedule.getDepth() > 0 &&
+         schedule.getDepth() <= mostLines;
+}
+
 inline int64_t tilesInBlock(ContractionScheduleAttr schedule) {
   if (!schedule.getPackLhs() || schedule.getPackRhs())
     return manyTiles;

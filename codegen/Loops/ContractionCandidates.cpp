@@ -30,7 +30,7 @@ constexpr int64_t leastSums = 8;
 constexpr int64_t depthBytes = 4096;
 /// The same where all columns take so many steps before the next: lines of the right operand that
 /// are read side by side, as many as are delivered fastest.
-constexpr int64_t fewRowSteps = 8, oneRowSteps = 4;
+constexpr int64_t fewRowSteps = 8, oneRowSteps = 8;
 /// The same for a block that is copied before each use: long runs of memory, a short way down.
 constexpr int64_t blockBytes = 1 << 16;
 /// What a block of the left operand may take of the second-level cache.

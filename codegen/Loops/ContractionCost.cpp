@@ -125,12 +125,29 @@ private:
     return static_cast<double>(problem.sizeOf(problem.batch.back()).value_or(64));
   }
 
+  /// The same where one row adds lines to all columns: for each register of them the lines, and the
+  /// sums, which are loaded and stored.
+  double lineCycles() const {
+    double steps = static_cast<double>(schedule.getDepth());
+    double registersOfLine =
+        std::ceil(sizes.columns * bytes / static_cast<double>(target.registerBytes));
+    double products = steps * (multiplication() + (widensRight() ? portsToWiden : 0));
+    double each = std::max({products / core.multiplyAdds, (steps + 1) / core.loads,
+                            (products + 3) / core.instructions});
+    return sizes.batch * sizes.rows * registersOfLine * depthBlocks * each;
+  }
+
+  /// True if elements of the right operand are converted where they are read.
+  bool widensRight() const {
+    return problem.storedBytes[Contraction::Rhs] < problem.elementBytes &&
+           hasNarrowRight(problem.op) &&
+           (schedule.getNarrow() || !(schedule.getPackRhs() || schedule.getPackBlock()));
+  }
+
   /// Cycles of all tiles, their operands in the first cache.
   double tileCycles() const {
-    bool isRightWidened =
-        problem.storedBytes[Contraction::Rhs] < problem.elementBytes &&
-        hasNarrowRight(problem.op) &&
-        (schedule.getNarrow() || !(schedule.getPackRhs() || schedule.getPackBlock()));
+    if (addsLines(schedule))
+      return lineCycles();
     // The left operand's elements are operands of the multiplications where each is used once.
     double broadcasts = registers > 1 ? 0 : height;
     double widened =
@@ -138,7 +155,7 @@ private:
             ? 2 * height
             : 0;
     // Widening takes the ports of the multiplications.
-    double converted = isRightWidened ? portsToWiden * registers : 0;
+    double converted = widensRight() ? portsToWiden * registers : 0;
     double step = stepCycles(height * registers * multiplication() + converted, registers + height,
                              broadcasts + widened + 3) /
                   static_cast<double>(schedule.getSteps());

@@ -73,13 +73,16 @@ public:
                                      mlir::ValueRange accumulators);
   void drain(mlir::ValueRange accumulators, mlir::Value tile);
 
-private:
+  /// `count` neighbouring elements at start + place, as numbers to compute with; 0: a scalar.
   mlir::Value load(const OperandReader &reader, mlir::Value start, mlir::Value place,
                    int64_t count);
+  /// sum + x * y
+  mlir::Value add(mlir::Value x, mlir::Value y, mlir::Value sum);
+
+private:
   void prefetch(const OperandReader &reader, mlir::Value start);
   OperandReader lineOf(const OperandReader &left, mlir::Value place);
   mlir::Value broadcastPair(const OperandReader &reader, mlir::Value start, mlir::Value place);
-  mlir::Value add(mlir::Value x, mlir::Value y, mlir::Value sum);
   mlir::Value addPairs(mlir::Value x, mlir::Value y, mlir::Value sum);
 
   KernelEmitter &emitter;

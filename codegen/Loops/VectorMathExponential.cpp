@@ -63,12 +63,12 @@ Real expandExp(Real x, Precision precision) {
   return scaleGradually(splitExp(atLeast(atMost(x, high), low), precision));
 }
 
-/// 2^n is a normal number from the bound on, and the result is too.
+/// At the bound, and below it, 2^n has the exponent of 0, so that it and the result are 0.
 Real expandExpOfNonpositive(Real x, Precision precision) {
-  double low = x.isDouble() ? -708 : -87;
+  double low = x.isDouble() ? -709.2 : -88;
   SplitExp parts = splitExp(atLeast(x, low), precision);
   Real scale = powerOfTwo(parts.n, x);
-  return select(x < low, 0.0, fma(parts.y, scale, scale));
+  return fma(parts.y, scale, scale);
 }
 
 Real expandExp2(Real x, Precision precision) {

@@ -8,9 +8,10 @@
 // becomes
 //   %4 = weft.depthwise_convolution %x, %1 window [3, 3] ... low [1, 1] high [1, 1] : ...
 //
-// A convolution of one pixel, a weft.matmul of an image's pixels or of a weft.slice of them, becomes
-// one of the weight and the image; any other weft.convolution whose result is turned back stores it
-// turned. Elementwise ops in between may have a weft.broadcast beside it, which has no order.
+// A convolution of one pixel, a weft.matmul of an image's pixels or of a weft.slice of them,
+// becomes one of the weight and the image; any other weft.convolution whose result is turned back
+// stores it turned. Elementwise ops in between may have a weft.broadcast beside it, which has no
+// order.
 #include "dialects/Weft/IR/Weft.h"
 #include "lib/Support/SymbolicSize.h"
 #include "mlir/IR/Matchers.h"

@@ -125,8 +125,8 @@ weft.kernel @doubles(%a: tensor<?x?xf64, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf6
 
 // One row: the right operand is read where it is, a few lines at a time, by all columns.
 // CHECK-LABEL: weft.kernel @one_row(
-// WIDE-SAME: rows = 1, columns = 8, depth = 4, pack_lhs = true>
-// NARROW-SAME: rows = 1, columns = 4, depth = 4, pack_lhs = true>
+// WIDE-SAME: rows = 1, columns = 2, depth = 8, pack_lhs = true>
+// NARROW-SAME: rows = 1, columns = 1, depth = 8, pack_lhs = true>
 weft.kernel @one_row(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32, #weft.sizes<[1, 2]>>)
     -> tensor<?x?xf32, #weft.sizes<[0, 2]>> {
   %0 = weft.matmul %a, %b : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[1, 2]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>

@@ -55,14 +55,16 @@ template <typename T> T rsqrtReference(T x) { return T(1) / std::sqrt(x); }
 
 std::vector<Function> functions() {
   const double pi = 3.14159265358979323846, e = 2.718281828459045;
+  static constexpr long double ln2 = 0.69314718055994530942L;
   return {
       {"exp", BOTH(exp), -104, 89, {0, 88.72283, -87.33654, 709.782712893384, -708.396418532264}},
       {"exp {weft.nonpositive}",
-       [](double x) { return x < -87 ? 0.0 : std::exp(x); },
-       [](long double x) { return x < -708 ? 0.0L : std::exp(x); },
+       // 0 where x / ln 2 is rounded to the exponent of 0.
+       [](double x) { return x < -126.5 * ln2 ? 0.0 : std::exp(x); },
+       [](long double x) { return x < -1022.5L * ln2 ? 0.0L : std::exp(x); },
        -104,
        0,
-       {0, -87, -86.99999, -708, -707.99999},
+       {0, -87.33654, -87.68, -87.69, -708.39642, -708.742, -708.744},
        1,
        2,
        nullptr,
