@@ -353,7 +353,6 @@ void ContractionTemplate::emitDepthBlock(Task &at, Value firstBlock, Value lastB
   });
 }
 
-/// Where a batch and an outer row start in an operand, in elements.
 /// The same where a block is lines that one row multiplies by a factor each. The sums of blocks of
 /// columns are neighbours.
 void ContractionTemplate::addLineBlock(const Task &task, unsigned buffer, Value firstBlock,
@@ -417,6 +416,7 @@ void ContractionTemplate::addLines(const Task &at, Value low, int64_t count, Val
   });
 }
 
+/// Where a batch and an outer row start in an operand, in elements.
 Value ContractionTemplate::baseOf(Contraction::Operand operand, Value batchNumber, Value outerRow) {
   return emitter.addIndex(offsetIn(operand, batch, split(batch, batchNumber)),
                           offsetIn(operand, outerRows(), split(outerRows(), outerRow)));

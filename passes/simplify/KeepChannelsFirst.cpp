@@ -115,6 +115,14 @@ bool isDepthwise(ConvolutionOp op) {
          weight.getElementType() == op.getType().getElementType();
 }
 
+/// True if the tensors have the same shape but for a last size of 1 that one has more: the reshape
+/// of a convolution, of which one that the user wrote may have become a part.
+bool dropsGroupSize(RankedTensorType apart, RankedTensorType joined) {
+  auto isSize = [](int64_t size) { return !ShapedType::isDynamic(size); };
+  return llvm::all_of(joined.getShape(), isSize) && apart.getShape().back() == 1 &&
+         apart.getShape().drop_back() == joined.getShape();
+}
+
 struct KeepDepthwise : OpRewritePattern<ConvolutionOp> {
   using OpRewritePattern::OpRewritePattern;
 
@@ -125,7 +133,8 @@ struct KeepDepthwise : OpRewritePattern<ConvolutionOp> {
         !op->hasOneUse())
       return failure();
     auto after = dyn_cast<ReshapeOp>(*op->user_begin());
-    if (!after || after.getType().getRank() != 4 || !isTurnedBack(after))
+    if (!after || !dropsGroupSize(op.getX().getType(), before.getX().getType()) ||
+        !dropsGroupSize(op.getType(), after.getType()) || !isTurnedBack(after))
       return failure();
     BorderedImage bordered = withoutBorder(turned.getX());
     RankedTensorType weight = op.getWeight().getType();

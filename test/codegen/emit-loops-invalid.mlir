@@ -220,6 +220,17 @@ weft.kernel @k(%x: tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3]>>, %w: tensor<?x
 
 // -----
 
+// Vectors of columns are read from neighbours.
+// expected-error@+1 {{has a schedule that reads the right operand where it is, whose columns are no neighbours in memory; pack it}}
+weft.kernel @k(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32, #weft.sizes<[2, 1]>>)
+    -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
+    attributes {schedule = #weft.contraction<lanes = 16, rows = 1, columns = 1, depth = 8, pack_lhs = true>} {
+  %0 = weft.matmul %a, %b {transpose_rhs = true} : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[2, 1]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
+  weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 2]>>
+}
+
+// -----
+
 // What the kernel computes is nowhere to be read.
 // expected-error@+1 {{has a schedule that reads an operand where it is, although the kernel computes it; pack it}}
 weft.kernel @k(%b: tensor<?x?xf32, #weft.sizes<[1, 2]>>) -> tensor<?x?xf32, #weft.sizes<[0, 2]>>

@@ -65,6 +65,24 @@ func.func @stays(%x: tensor<1x2x6x6xf32>, %w: tensor<3x3x1x2x1xf32>, %pairs: ten
   return %3, %6, %10 : tensor<1x4x4x2xf32>, tensor<1x2x4x2xf32>, tensor<1x1x4x4xf32>
 }
 
+// Another image than the one that was turned: a reshape of the user's is part of the convolution's.
+// CHECK-LABEL: func.func @reshaped(
+// CHECK-NOT: weft.depthwise_convolution
+func.func @reshaped(%x: tensor<1x2x8x4xf32>, %w: tensor<3x3x1x2x1xf32>) -> (tensor<1x2x2x6xf32>, tensor<1x2x6x2xf32>) {
+  %0 = weft.transpose %x [0, 2, 3, 1] : tensor<1x2x8x4xf32> -> tensor<1x8x4x2xf32>
+  %1 = weft.reshape %0 : tensor<1x8x4x2xf32> -> tensor<1x4x8x2x1xf32>
+  %2 = weft.convolution %1, %w strides [1, 1] dilations [1, 1] : tensor<1x4x8x2x1xf32>, tensor<3x3x1x2x1xf32> -> tensor<1x2x6x2x1xf32>
+  %3 = weft.reshape %2 : tensor<1x2x6x2x1xf32> -> tensor<1x2x6x2xf32>
+  %4 = weft.transpose %3 [0, 3, 1, 2] : tensor<1x2x6x2xf32> -> tensor<1x2x2x6xf32>
+  %5 = weft.reshape %0 : tensor<1x8x4x2xf32> -> tensor<1x8x4x2x1xf32>
+  %6 = weft.convolution %5, %w strides [1, 1] dilations [1, 1] : tensor<1x8x4x2x1xf32>, tensor<3x3x1x2x1xf32> -> tensor<1x6x2x2x1xf32>
+  %7 = weft.reshape %6 : tensor<1x6x2x2x1xf32> -> tensor<1x6x2x2xf32>
+  %8 = weft.reshape %7 : tensor<1x6x2x2xf32> -> tensor<1x2x6x2xf32>
+  %9 = weft.transpose %8 [0, 3, 1, 2] : tensor<1x2x6x2xf32> -> tensor<1x2x2x6xf32>
+  %10 = weft.transpose %9 [0, 1, 3, 2] : tensor<1x2x2x6xf32> -> tensor<1x2x6x2xf32>
+  return %4, %10 : tensor<1x2x2x6xf32>, tensor<1x2x6x2xf32>
+}
+
 // One pixel of one image: a product of the weight and the channels, also of every second pixel. A
 // weight that is larger than the image stays on the right.
 // CHECK-LABEL: func.func @pixels(

@@ -284,6 +284,47 @@ def test_depthwise_convolutions_are_the_same_in_both_layouts(seed: int, dtype: s
     )
 
 
+@pytest.mark.parametrize("seed", range(24))
+def test_convolutions_between_reshapes(seed: int) -> None:
+    """The user's own reshapes of images that are channels last become one with those of a
+    convolution: what is convolved is the reshaped image."""
+    generator = np.random.default_rng(200 + seed)
+    count, height, width = (int(size) for size in generator.choice([1, 2, 4, 6], size=3))
+    channels, groups = int(generator.choice([1, 2, 4])), int(generator.choice([0, 1]))
+    window = int(generator.choice([1, 3]))
+    order = generator.permutation(3)
+    if seed % 3 == 0:
+        shape = (1, count * height, width)
+    elif seed % 3 == 1:
+        shape = tuple(np.array([count, height, width])[order])
+    else:
+        shape = (count, height * width, 1)
+    x = weft.asarray(_floats(count, channels, height, width))
+    w = weft.asarray(_floats(channels, 1 if groups else channels, window, window))
+    options = {"padding": window // 2, "groups": channels if groups else 1}
+
+    def reshaped(t, shape: tuple, permute) -> object:
+        return permute(permute(t, (0, 2, 3, 1)).reshape(*shape, channels), (0, 3, 1, 2))
+
+    def program(x: weft.Tensor, w: weft.Tensor) -> weft.Tensor:
+        inside = F.conv2d(reshaped(x, shape, weft.permute_dims), w, **options)
+        return reshaped(inside, (count, height, width), weft.permute_dims)
+
+    inside = torch.nn.functional.conv2d(
+        reshaped(torch.tensor(to_numpy(x)).double(), shape, torch.permute),
+        torch.tensor(to_numpy(w)).double(),
+        **options,
+    )
+    expected = reshaped(inside, (count, height, width), torch.permute)
+    terms = channels * window * window + 1
+    np.testing.assert_allclose(
+        to_numpy(eager_and_jit(program, x, w)),
+        expected,
+        rtol=terms * UNIT_ROUNDOFF["float32"],
+        atol=16 * terms * UNIT_ROUNDOFF["float32"],
+    )
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
 @pytest.mark.parametrize("seed", range(16))
 def test_convolutions_are_the_same_in_both_layouts(seed: int, dtype: str) -> None:
