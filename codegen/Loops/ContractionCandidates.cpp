@@ -30,7 +30,7 @@ constexpr int64_t leastSums = 8;
 constexpr int64_t depthBytes = 4096;
 /// The same where all columns take so many steps before the next: lines of the right operand that
 /// are read side by side, as many as are delivered fastest.
-constexpr int64_t fewRowSteps = 8, oneRowSteps = 8;
+constexpr int64_t fewRowSteps = 8;
 /// The same for a block that is copied before each use: long runs of memory, a short way down.
 constexpr int64_t blockBytes = 1 << 16;
 /// What a block of the left operand may take of the second-level cache.
@@ -145,10 +145,12 @@ private:
       Draft stage = draft;
       stage.packRhs = true;
       addCopied(stage);
-      if (canReadColumns(tile) && tile.steps == 1) {
+      // A tile of one row that adds lines is for one row: it reads all of the right operand.
+      bool isOneOfMany = packLhs && tile.rows == 1 && problem.sizeOf(problem.rows) != 1;
+      if (canReadColumns(tile) && tile.steps == 1 && !isOneOfMany) {
         Draft direct = draft;
         if (packLhs)
-          direct.depth = tile.rows == 1 ? oneRowSteps : fewRowSteps;
+          direct.depth = fewRowSteps;
         add(direct);
       }
       if (packLhs && problem.isInMemory(Contraction::Rhs)) {
