@@ -133,6 +133,21 @@ weft.kernel @one_row(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf3
   weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 2]>>
 }
 
+// Many rows share what they read.
+// CHECK-LABEL: weft.kernel @many_rows(
+// WIDE-SAME: rows = 9, columns = 3
+// NARROW-SAME: rows = 6, columns = 1
+weft.kernel @many_rows(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32, #weft.sizes<[1, 2]>>)
+    -> tensor<?x?xf32, #weft.sizes<[0, 2]>> {
+  %0 = weft.matmul %a, %b : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[1, 2]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
+  weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 2]>>
+}
+
+func.func @many_rows_of_a_matrix(%a: tensor<512x512xf32>, %b: tensor<512x512xf32>) -> tensor<512x512xf32> {
+  %0 = weft.launch @many_rows(%a, %b) sizes [512, 512, 512] : (tensor<512x512xf32>, tensor<512x512xf32>) -> tensor<512x512xf32>
+  return %0 : tensor<512x512xf32>
+}
+
 // A weight that is the same in most calls is copied once, also for few rows, and the copy is read.
 // CHECK-LABEL: weft.kernel @kept_linear_layer(
 // WIDE-SAME: rows = 1, columns = 2, depth = 1024, pack_lhs = true, pack_rhs = true, direct_rows = 0>
