@@ -122,12 +122,18 @@ def conv2d(
         )
     else:
         borders = [0, 0] if padding == "valid" else _pair(padding, "conv2d: padding")
-    if groups < 1 or x.shape[1] != weight.shape[1] * groups or weight.shape[0] % groups:
+    if groups < 1:
+        raise _fail(OptionError, f"conv2d: groups is {groups}, but has to be at least 1")
+    if x.shape[1] != weight.shape[1] * groups or weight.shape[0] % groups:
+        needed = (
+            f"the weight needs a multiple of {groups} filters, not {weight.shape[0]}"
+            if weight.shape[0] % groups
+            else f"the input needs {weight.shape[1] * groups} channels"
+        )
         raise _fail(
             ShapeError,
             f"conv2d: an input of shape {x.shape} and a weight of shape "
-            f"{weight.shape} do not fit with {groups} groups: the input needs "
-            f"{weight.shape[1] * groups} channels",
+            f"{weight.shape} do not fit with {groups} groups: {needed}",
         )
     if any(behind):
         x = pad(x, [(0, 0), (0, 0), (0, behind[0]), (0, behind[1])])
