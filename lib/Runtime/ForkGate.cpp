@@ -32,8 +32,15 @@ void ForkGate::enter() {
   if (depth++ > 0)
     return;
   std::unique_lock lock(mutex);
-  changed.wait(lock, [this] { return !forking; });
+  changed.wait(lock, [this] { return !forking && !closed; });
   ++inside;
+}
+
+void ForkGate::close(std::chrono::milliseconds patience) {
+  enter();
+  std::unique_lock lock(mutex);
+  closed = true;
+  changed.wait_for(lock, patience, [this] { return inside == 1; });
 }
 
 void ForkGate::leave() {

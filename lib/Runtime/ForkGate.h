@@ -1,6 +1,7 @@
-// Keeps fork() away from work that holds locks.
+// Keeps fork() and the end of the process away from work that holds locks.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 
@@ -10,6 +11,9 @@ namespace weft {
 /// take locks of other libraries (of LLVM and MLIR) go through this gate: fork() waits until none
 /// is inside, and none enters meanwhile. Whoever is inside must not wait for what a forking thread
 /// may hold: not for the interpreter's lock, and not for a thread that has yet to enter.
+///
+/// Nor may a thread be inside when static destructors run: they destroy what these libraries work
+/// with. Who ends the process while other threads live closes the gate before.
 class ForkGate {
 public:
   /// Made by the first call, which has to be over before another thread forks: a fork amid it would
@@ -18,6 +22,10 @@ public:
 
   ForkGate(const ForkGate &) = delete;
   ForkGate &operator=(const ForkGate &) = delete;
+
+  /// Returns when no other thread is inside, or after `patience`; from then on none enters: who
+  /// tries to waits for the end of the process. This thread stays inside for good.
+  void close(std::chrono::milliseconds patience);
 
   /// The thread is inside while it lives, unless there is an Outside.
   class Inside {
@@ -57,6 +65,7 @@ private:
   /// Threads, each counted once.
   int inside = 0;
   bool forking = false;
+  bool closed = false;
 };
 
 } // namespace weft

@@ -338,6 +338,34 @@ def work(k):
 for k in range(3): threading.Thread(target=work, args=(k,), daemon=True).start()
 time.sleep(0.5)
 """,
+    "a daemon traces": """
+import threading, time, weft
+def spin(x, *rest):
+    while True: time.sleep(0)
+calls = [weft.jit(spin), weft.grad(spin), lambda x: weft.jit(weft.grad(spin))(x),
+         lambda x: weft.jit(spin).lower(x), lambda x: weft.export(spin, x),
+         lambda x: weft.jit(lambda x: weft.jit(spin)(x * 2) + 1)(x)]
+for call in calls: threading.Thread(target=call, args=(weft.ones((3,)),), daemon=True).start()
+time.sleep(0.2)
+""",
+    "a daemon's own Python runs amid a call": """
+import threading, time, weft
+def spin(*rest):
+    while True: time.sleep(0)
+class Late:
+    __del__ = spin
+class Number:
+    __float__ = __index__ = __array__ = spin
+def calls(x):
+    yield lambda: weft.jit(lambda x: [x, Late(), x * 2][::2])(x)
+    yield lambda: x + Number()
+    yield lambda: weft.asarray(Number())
+    yield lambda: weft.reshape(x, (Number(), 3))
+    yield lambda: x[Number()]
+    yield lambda: weft.jit(lambda x, y: x)(x, Number())
+for call in calls(weft.ones((3,))): threading.Thread(target=call, daemon=True).start()
+time.sleep(0.2)
+""",
     "threads go on": """
 import threading, time, weft
 def work():

@@ -107,5 +107,38 @@ TEST_F(ForkGateTest, ManyForksAmidManyThreads) {
     worker.join();
 }
 
+TEST_F(ForkGateTest, ClosingWaitsForWhoIsInsideAndLetsNobodyElseIn) {
+  EXPECT_TRUE(holdsInChild([] {
+    static std::atomic<bool> in = false, out = false, late = false;
+    std::thread([] {
+      ForkGate::Inside inside;
+      in = true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      out = true;
+    }).detach();
+    while (!in)
+      std::this_thread::yield();
+    ForkGate::process().close(std::chrono::seconds(8));
+    std::thread([] { late = enters(); }).detach();
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    return out && !late && enters() && holdsInChild(enters);
+  }));
+}
+
+TEST_F(ForkGateTest, ClosingIsNotHeldUpByWhoStaysInside) {
+  EXPECT_TRUE(holdsInChild([] {
+    static std::atomic<bool> in = false;
+    std::thread([] {
+      ForkGate::Inside inside;
+      in = true;
+      std::this_thread::sleep_for(std::chrono::seconds(60));
+    }).detach();
+    while (!in)
+      std::this_thread::yield();
+    ForkGate::process().close(std::chrono::milliseconds(20));
+    return true;
+  }));
+}
+
 } // namespace
 } // namespace weft
