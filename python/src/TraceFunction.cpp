@@ -614,7 +614,8 @@ void Tracer::finish() {
 std::shared_ptr<Specialization> Tracer::run() {
   auto start = std::chrono::steady_clock::now();
   ++state.traces;
-  result->guards.begin(state.function.get(), flat.objects);
+  std::shared_ptr<Specialization> last = state.lastTraced.lock();
+  result->guards.begin(state.function.get(), flat.objects, last ? &last->guards : nullptr);
   ActiveScope active(scope.get());
   try {
     addArguments();
@@ -640,6 +641,7 @@ std::shared_ptr<Specialization> Tracer::run() {
     result->guards.settle(state.function.get(), flat.objects);
   finish();
   scope->close();
+  state.lastTraced = result;
   std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   state.traceSeconds += seconds.count();
   return std::move(result);

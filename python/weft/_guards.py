@@ -185,8 +185,10 @@ def _names_of_methods(cls: type) -> frozenset[str]:
     return frozenset(names)
 
 
-def _library_names(cls: type) -> frozenset[str]:
-    """The attributes that the methods of Weft's own base classes of a module or optimizer name."""
+def _names_of_library(cls: type) -> frozenset[str]:
+    """What Weft's own base classes of a module or optimizer name: its code is not looked at."""
+    if not hasattr(cls, "__weft_state__"):
+        return frozenset()
     bases = (base for base in cls.__mro__ if is_library(base.__module__))
     names: frozenset[str] = frozenset()
     return names.union(*map(_names_of_methods, bases))
@@ -230,7 +232,7 @@ class _Part:
     def __init__(self, reading: int, scope: int, extra: frozenset[str]) -> None:
         self.reading = reading
         self.scope = scope
-        #: Names that are compared also where no code mentions them; of a class, those that are not.
+        #: Names that are compared also where no code mentions them.
         self.extra = extra
         self.edges: list[tuple] = []
         self.keys: set[str] = set()
@@ -241,8 +243,9 @@ class _Part:
             return True
         everything = dynamic and self.scope == MENTIONED
         if self.reading == CLASS_ATTRIBUTES:
+            # Methods that syntax calls have no name in code.
             special = name.startswith("__") and name.endswith("__")
-            return (everything or special) and name not in self.extra
+            everything = (everything or special) and name not in _HIDDEN
         return everything or name in self.extra
 
 
@@ -258,9 +261,9 @@ class _Watched:
 
 
 class Scanner:
-    """What one trace reads, found while it runs."""
+    """What one trace reads, found while it runs. It starts anew, or from what another one read."""
 
-    def __init__(self, function: Any, objects: tuple) -> None:
+    def __init__(self) -> None:
         self.watched: list[_Watched] = []
         #: By the address of the object, which `watched` keeps alive.
         self.numbers: dict[int, int] = {}
@@ -271,15 +274,36 @@ class Scanner:
         self.refusal = ""
         self.unwatched: dict[str, str] = {}
         self.known_code: set[types.CodeType] = set()
+        #: Functions were looked for by their code: another trace may find others.
+        self.searched = False
         #: What is being entered.
-        self.code: types.CodeType | None = getattr(function, "__code__", None)
-        self.lines: Mapping[str, int] = names_of(self.code).lines if self.code else {}
+        self.code: types.CodeType | None = None
+        self.lines: Mapping[str, int] = {}
         self.named_parts: list[tuple[int, _Part]] = []
+
+    def start(self, function: Any, objects: tuple) -> None:
+        """Begins with a function and the objects among its arguments."""
+        self.code = getattr(function, "__code__", None)
+        self.lines = names_of(self.code).lines if self.code else {}
         roots = self._part(self._watch(object(), "", distinct=False), ROOTS)
         self._edge(roots, None, function, "the function")
         for number, value in enumerate(objects):
             self._edge(roots, None, value, f"argument object {number}")
         self._expand_all()
+
+    def resume(self, table: tuple) -> None:
+        """Goes on where the scanner ended whose `table` this is; all is as it was then."""
+        objects, mentioned, _, self.dynamic, unwatched, self.searched = table
+        self.mentioned, self.unwatched = set(mentioned), dict(unwatched)
+        for value, path, distinct, rows in objects:
+            number = self._watch(value, path, distinct)
+            for reading, scope, extra, edges in rows:
+                part = self._part(number, reading, scope, extra)
+                part.edges = edges
+                part.keys = _keys_of(part, value)
+                self.edge_count += len(edges)
+            if isinstance(value, types.FunctionType):
+                self._know(value.__code__)
 
     # What the trace does ------------------------------------------------------------------------
 
@@ -326,7 +350,7 @@ class Scanner:
             self.unwatched.setdefault(f"{line}{name}()", "its result is read while tracing only")
 
     def table(self) -> tuple:
-        """The graph, for GuardSet: objects and their parts, and the names that code mentions."""
+        """The graph, for GuardSet: objects and their parts, and what new parts depend on."""
         if self.refusal:
             raise UnsupportedError(self.refusal)
         objects = [
@@ -334,17 +358,12 @@ class Scanner:
                 item.value,
                 item.path,
                 item.distinct,
-                [
-                    (part.reading, self._compares_all(part), part.extra, part.edges)
-                    for part in item.parts
-                ],
+                [(part.reading, part.scope, part.extra, part.edges) for part in item.parts],
             )
             for item in self.watched
         ]
-        return objects, self.mentioned, list(self.unwatched.items())
-
-    def _compares_all(self, part: _Part) -> bool:
-        return part.scope == ALL or (part.scope == MENTIONED and self.dynamic)
+        unwatched = list(self.unwatched.items())
+        return objects, self.mentioned, _HIDDEN, self.dynamic, unwatched, self.searched
 
     # Names --------------------------------------------------------------------------------------
 
@@ -401,6 +420,7 @@ class Scanner:
         """Of code that was reached by no path: the functions that it may belong to."""
         if not code.co_freevars:
             return
+        self.searched = True
         for function in gc.get_referrers(code):
             if isinstance(function, types.FunctionType) and function.__code__ is code:
                 anchor = self._part(self._watch(object(), "", distinct=False), FIXED)
@@ -533,8 +553,12 @@ class Scanner:
         self._edge(self._part(number, LINEAGE), None, cls.__mro__, f"the base classes of {path}")
         if not is_library(type(cls).__module__):
             self._edge(self._part(number, CLASS), None, type(cls), f"the class of {path}")
-        # Methods that syntax calls have no name in code.
-        self._add_names(number, self._part(number, CLASS_ATTRIBUTES, MENTIONED, _HIDDEN))
+        names = _names_of_library(cls)
+        self._add_names(number, self._part(number, CLASS_ATTRIBUTES, MENTIONED, names))
+        mixed_in = (base for base in cls.__mro__ if not is_library(base.__module__))
+        if names and not all(hasattr(base, "__weft_state__") for base in mixed_in):
+            # Such a base does not know what it is part of.
+            self._mention(_NO_NAME._replace(attributes=names))
 
     def _expand_function(self, number: int, function: types.FunctionType, path: str) -> None:
         self._know(function.__code__)
@@ -618,7 +642,7 @@ class Scanner:
         if _members(cls):
             self._add_names(number, self._part(number, MEMBERS, MENTIONED))
         if _instance_dictionary(value) is not None:
-            extra = _library_names(cls) if hasattr(cls, "__weft_state__") else frozenset()
+            extra = _names_of_library(cls)
             self._add_names(number, self._part(number, ATTRIBUTES, MENTIONED, extra))
 
     def _hides(self, number: int, value: Any) -> bool:
@@ -682,6 +706,14 @@ class Scanner:
                 self._edge(part, descriptor, descriptor.__get__(item.value), path)
             except AttributeError:
                 self._append(part, (descriptor, ABSENT, None, -1, path))
+
+
+def _keys_of(part: _Part, value: Any) -> set[str]:
+    """The names whose edges the part has."""
+    keys = [edge[0] for edge in part.edges]
+    if part.reading == MEMBERS:
+        return {name for name, descriptor in _members(type(value)) if descriptor in keys}
+    return {key for key in keys if isinstance(key, str)}
 
 
 def is_fixed(value: Any) -> bool:

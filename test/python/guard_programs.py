@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import weft
-from weft import nn
+from weft import nn, optim
 
 X = weft.asarray([1.0, 2.0])
 #: A function of a tensor, and what changes between its calls.
@@ -293,6 +293,53 @@ def functions_replaced() -> Program:
         lambda: vars(model).clear(),
         lambda: setattr(Model, "forward", lambda self, x: x),
         other_code,
+    ]
+
+
+@_program
+def methods_that_the_library_calls() -> Program:
+    class Mixin:
+        def forward(self, x: Any) -> Any:
+            return x + 1.0
+
+    class Base(nn.Module):
+        def inner(self, x: Any) -> Any:
+            return x * 2.0
+
+    class Model(Mixin, Base):
+        pass
+
+    model = Model()
+    outer = nn.Sequential(Model(), nn.Sequential(model))
+    return lambda x: outer(x), [
+        lambda: setattr(Mixin, "forward", lambda self, x: x - 4.0),
+        lambda: setattr(Model, "forward", lambda self, x: self.inner(x)),
+        lambda: setattr(Base, "inner", lambda self, x: x * 3.0),
+        lambda: setattr(model, "forward", lambda x: x + 9.0),
+        lambda: delattr(model, "forward"),
+        lambda: delattr(Model, "forward"),
+        lambda: setattr(Model, "__call__", lambda self, x: x * 7.0),
+    ]
+
+
+@_program
+def schedules_that_the_library_asks() -> Program:
+    class Scheduler(optim.lr_scheduler.LRScheduler):
+        def get_lr(self) -> list:
+            return [2.0]
+
+    parameter = nn.Parameter(weft.asarray(1.0))
+    scheduler = Scheduler(optim.SGD([parameter], lr=1.0))
+
+    def f(x: Any) -> Any:
+        scheduler.step()
+        parameter.grad = weft.sum(x)
+        scheduler.optimizer.step()
+        return parameter.detach() + 0.0
+
+    return f, [
+        lambda: setattr(Scheduler, "get_lr", lambda self: [5.0]),
+        lambda: setattr(scheduler, "get_lr", lambda: [7.0]),
     ]
 
 

@@ -37,6 +37,77 @@ def test_a_change_between_calls_is_seen(name: str) -> None:
             assert bits(compiled(X)) == bits(other(X)), f"after change {number}"
 
 
+@pytest.mark.parametrize("name", list(PROGRAMS))
+def test_a_change_is_seen_by_traces_that_start_from_another(name: str) -> None:
+    """Each shape has a trace, whose search starts from what that of the shape before has found."""
+    plain, changes = PROGRAMS[name]()
+    other, other_changes = PROGRAMS[name]()
+    compiled = weft.jit(plain)
+    shapes = [weft.broadcast_to(X, (rows, 2)) for rows in (1, 2, 3)]
+    for number in range(len(changes) + 1):
+        # What is traced between two changes starts from what was traced after the first.
+        for x in shapes[number % 3 :] + shapes[: number % 3]:
+            assert bits(compiled(x)) == bits(other(x)), f"after {number} changes, {x.shape}"
+        if number < len(changes):
+            changes[number]()
+            other_changes[number]()
+
+
+class _Reading:
+    """A function that reads other state for each length; `scales` has more than it reads."""
+
+    def __init__(self) -> None:
+        self.first = Plain(value=1.0)
+        self.second = Plain(value=2.0, inner=Plain(scale=3.0))
+        self.third = Plain(value=4.0)
+        self.fourth = Plain(value=5.0)
+
+    def read_first(self) -> float:
+        return self.first.value
+
+    def read_second(self) -> float:
+        return self.second.value * self.second.inner.scale
+
+    def read_third(self) -> float:
+        return self.third.value + self.first.value
+
+    def read_fourth(self) -> float:
+        return self.fourth.value
+
+    def __call__(self, x: Any) -> Any:
+        kinds = [self.read_first, self.read_second, self.read_third, self.read_fourth]
+        return x * kinds[len(x) % 4]()
+
+
+def test_traces_that_read_what_the_one_before_did_not() -> None:
+    for order in itertools.permutations(range(4)):
+        outside, other = _Reading(), _Reading()
+        compiled = weft.jit(lambda x, outside=outside: outside(x))
+        for change in ("first", "second", "third", "fourth", ""):
+            for length in order:
+                x = weft.ones(length + 4)
+                assert bits(compiled(x)) == bits(other(x)), (order, change, length)
+            for state in (outside, other) if change else ():
+                getattr(state, change).value += 1.0
+                if change == "second":
+                    state.second.inner = Plain(scale=7.0)
+
+
+def test_reads_do_not_add_up_over_traces() -> None:
+    scales = {f"scale{number}": 1.0 for number in range(12)}
+    text = "".join(f"def read{n}(): return scale{n}\n" for n in range(12))
+    exec(text, scales)  # type: ignore[arg-type]
+    readers = [scales[f"read{n}"] for n in range(12)]
+    compiled = weft.jit(lambda x: x * readers[len(x)]())
+    for number in range(12):
+        compiled(weft.ones(number))
+    for number in range(10):
+        scales[f"scale{number}"] = 2.0
+    before = _traces(compiled)
+    compiled(weft.ones(11))
+    assert _traces(compiled) == before
+
+
 def _traces(compiled: Any) -> int:
     return compiled.stats()["traces"]
 

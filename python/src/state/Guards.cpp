@@ -108,81 +108,6 @@ static std::string textOf(PyObject *object) {
   return result.size() > 60 ? result.substr(0, 57) + "..." : result;
 }
 
-//===----------------------------------------------------------------------===//
-// Building
-//===----------------------------------------------------------------------===//
-
-void GuardSet::begin(PyObject *function, std::span<PyObject *const> argumentObjects) {
-  PyRef arguments = checked(PyTuple_New(Py_ssize_t(argumentObjects.size())));
-  for (size_t i = 0; i < argumentObjects.size(); ++i)
-    PyTuple_SET_ITEM(arguments.get(), Py_ssize_t(i), Py_NewRef(argumentObjects[i]));
-  scanner = checked(
-      PyObject_CallFunctionObjArgs(hook(Hook::Scanner), function, arguments.get(), nullptr));
-}
-
-void GuardSet::enter(PyObject *code, PyObject *variables) {
-  checked(PyObject_CallMethod(scanner.get(), "enter", "OO", code, variables));
-}
-
-void GuardSet::called(PyObject *function, const std::string &line) {
-  checked(PyObject_CallMethod(scanner.get(), "called", "Os", function, line.c_str()));
-}
-
-/// A string of Python's; surrogates, which UTF-8 lacks, are left out.
-static std::string stringOf(PyObject *text) {
-  PyRef bytes = checked(PyUnicode_AsEncodedString(text, "utf-8", "replace"));
-  return PyBytes_AS_STRING(bytes.get());
-}
-
-void GuardSet::finish() {
-  PyRef table = checked(PyObject_CallMethod(scanner.get(), "table", nullptr));
-  scanner = PyRef();
-  PyObject *rows = PyTuple_GET_ITEM(table.get(), 0);
-  mentioned = PyRef::borrow(PyTuple_GET_ITEM(table.get(), 1));
-  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(rows); ++i)
-    addObject(PyList_GET_ITEM(rows, i), int(i));
-  PyObject *list = PyTuple_GET_ITEM(table.get(), 2);
-  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); ++i) {
-    PyObject *row = PyList_GET_ITEM(list, i);
-    unwatched.push_back({stringOf(PyTuple_GET_ITEM(row, 0)), stringOf(PyTuple_GET_ITEM(row, 1))});
-  }
-}
-
-void GuardSet::addObject(PyObject *row, int number) {
-  PyObject *value = PyTuple_GET_ITEM(row, 0);
-  bool distinct = PyTuple_GET_ITEM(row, 2) == Py_True;
-  PyObject *partRows = PyTuple_GET_ITEM(row, 3);
-  objects.push_back({PyRef::borrow(value), stringOf(PyTuple_GET_ITEM(row, 1)), distinct,
-                     unsigned(parts.size()), unsigned(PyList_GET_SIZE(partRows))});
-  numbers[value] = number;
-  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(partRows); ++i)
-    addPart(PyList_GET_ITEM(partRows, i), number);
-}
-
-void GuardSet::addPart(PyObject *row, int object) {
-  Part part;
-  part.reading = Reading(PyLong_AsLong(PyTuple_GET_ITEM(row, 0)));
-  part.object = object;
-  part.all = PyTuple_GET_ITEM(row, 1) == Py_True;
-  part.extra = PyRef::borrow(PyTuple_GET_ITEM(row, 2));
-  PyObject *list = PyTuple_GET_ITEM(row, 3);
-  part.first = edges.size();
-  part.count = PyList_GET_SIZE(list);
-  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); ++i) {
-    PyObject *edge = PyList_GET_ITEM(list, i);
-    auto check = Check(PyLong_AsLong(PyTuple_GET_ITEM(edge, 1)));
-    PyObject *value = check == Check::Absent ? nullptr : PyTuple_GET_ITEM(edge, 2);
-    int target = int(PyLong_AsLong(PyTuple_GET_ITEM(edge, 3)));
-    if (check == Check::Same)
-      aliases.push_back(edges.size());
-    edges.push_back({check, target, PyRef::borrow(PyTuple_GET_ITEM(edge, 0)), PyRef::borrow(value),
-                     PyRef::borrow(PyTuple_GET_ITEM(edge, 4))});
-  }
-  if (part.reading == Reading::Content)
-    part.content = fingerprint(objects[object].value.get()).value_or(part.content);
-  parts.push_back(std::move(part));
-}
-
 void GuardSet::spend(std::string reason) {
   spent = true;
   spentReason = std::move(reason);
@@ -190,6 +115,10 @@ void GuardSet::spend(std::string reason) {
 
 int GuardSet::traverse(visitproc visit, void *arg) const {
   Py_VISIT(scanner.get());
+  for (const auto &[code, variables] : entered) {
+    Py_VISIT(code.get());
+    Py_VISIT(variables.get());
+  }
   Py_VISIT(mentioned.get());
   for (const Object &object : objects)
     Py_VISIT(object.value.get());
@@ -234,10 +163,12 @@ bool GuardSet::wants(const Part &part, PyObject *key) const {
     return false;
   if (PySet_Contains(mentioned.get(), key) == 1)
     return true;
-  bool isExtra = PySet_Contains(part.extra.get(), key) == 1;
+  if (PySet_Contains(part.extra.get(), key) == 1)
+    return true;
+  bool all = part.scope == Scope::All || (part.scope == Scope::Mentioned && dynamic);
   if (part.reading == Reading::ClassAttributes)
-    return (part.all || isSpecial(key)) && !isExtra;
-  return part.all || isExtra;
+    return (all || isSpecial(key)) && PySet_Contains(hidden.get(), key) != 1;
+  return all;
 }
 
 /// The dict that a part reads, or null.

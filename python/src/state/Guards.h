@@ -6,6 +6,7 @@
 #include "python/src/state/ObjectParts.h"
 
 #include "llvm/ADT/DenseMap.h"
+#include "llvm/ADT/DenseSet.h"
 
 #include <array>
 #include <optional>
@@ -37,9 +38,11 @@ enum class Check : uint8_t {
 /// edges to constants or to other objects.
 class GuardSet {
 public:
-  /// Starts the search at `function` and the argument objects, as they are before the trace.
-  /// Throws.
-  void begin(PyObject *function, std::span<PyObject *const> argumentObjects);
+  /// Starts the search at `function` and the argument objects, as they are before the trace; from
+  /// what `former`, of another trace of the function, has found, if there is one that still holds:
+  /// what is entered again is then not looked into again. Throws.
+  void begin(PyObject *function, std::span<PyObject *const> argumentObjects,
+             GuardSet *former = nullptr);
 
   /// What the trace does, as ReadRecorder sees it. Throws.
   void enter(PyObject *code, PyObject *variables);
@@ -92,13 +95,15 @@ private:
     PyRef value;
     PyRef path;
   };
+  /// Which keys of a part are compared: all; those that code mentions, or all if code computes
+  /// names; those that code mentions.
+  enum class Scope : uint8_t { All, Mentioned, NeverAll };
   struct Part {
     Reading reading;
+    Scope scope;
     int object;
-    /// All keys are compared.
-    bool all;
     unsigned first, count;
-    /// Keys that are compared though no code mentions them; of a class, those that are not.
+    /// Keys that are compared though no code mentions them.
     PyRef extra;
     /// The dict, where the object keeps it, and its version when all edges were found unchanged.
     PyObject **place = nullptr;
@@ -116,6 +121,11 @@ private:
   using Values = llvm::SmallVector<PyRef, 8>;
   struct Look;
 
+  PyRef &search();
+  bool canPassOn() const;
+  PyRef table() const;
+  PyRef partRow(const Part &part) const;
+  void take(PyObject *table);
   void addObject(PyObject *row, int number);
   void addPart(PyObject *row, int object);
   bool wants(const Part &part, PyObject *key) const;
@@ -134,19 +144,33 @@ private:
   std::optional<unsigned> replacedEdge(const Look &first, std::span<PyObject *const> roots);
   void commit(Look &look);
 
-  /// While tracing.
+  /// While tracing, once something is entered that no former trace did.
   PyRef scanner;
+  /// What traces entered, code and global variables, each once; how much of it this one did.
+  std::vector<std::pair<PyRef, PyRef>> entered;
+  llvm::DenseSet<std::pair<PyObject *, PyObject *>> known;
+  size_t enteredHere = 0;
+  /// The definitions of functions in C that were called.
+  llvm::DenseSet<const void *> calledFunctions;
   std::vector<Object> objects;
   std::vector<Part> parts;
   std::vector<Edge> edges;
   /// The edges to an object that was found elsewhere.
   std::vector<unsigned> aliases;
   llvm::DenseMap<PyObject *, int> numbers;
-  PyRef mentioned;
+  /// The names that code mentions, and those that matter of a class only if code does.
+  PyRef mentioned, hidden;
+  /// Code computes names.
+  bool dynamic = false;
+  /// Functions were looked for by their code, not found by a path.
+  bool searched = false;
   std::vector<std::pair<std::string, std::string>> unwatched;
   bool spent = false;
   std::string spentReason;
 };
+
+/// A string of Python's; surrogates, which UTF-8 lacks, are left out. Throws.
+std::string stringOf(PyObject *text);
 
 /// True for numbers, strings and so on of one type and value: 0.0 is not -0.0, 1 is not True.
 bool sameConstant(PyObject *left, PyObject *right);

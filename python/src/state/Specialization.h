@@ -150,6 +150,8 @@ struct JitState {
   std::unordered_map<Key, std::shared_ptr<Specializations>, Hash> specializations;
   /// The last calls that were not known, from the oldest on.
   std::vector<KnownCall> known;
+  /// What the next trace reads is mostly what this one did.
+  std::weak_ptr<Specialization> lastTraced;
   uint64_t calls = 0, traces = 0;
   double traceSeconds = 0, compileSeconds = 0;
   /// What the compiler counted while it worked for this function.
