@@ -40,6 +40,9 @@ public:
   /// between).
   ValueId strengthened(const OpCall &call, ValueId number, mlir::Location location);
 
+  /// A scalar as one of Python's numbers: its dtype gives way to that of tensors.
+  ValueId weakened(ValueId value) { return record(values[value].value, true); }
+
   /// A tensor all of whose elements are `value`, or a weak scalar.
   ValueId constant(DType dtype, llvm::ArrayRef<int64_t> shape, double value, bool weak,
                    mlir::Location location);

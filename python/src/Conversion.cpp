@@ -54,6 +54,14 @@ PyRef weft::toTensor(PyObject *object) {
   return checked(PyObject_CallOneArg(hook(Hook::AsArray), object));
 }
 
+PyRef weft::toTensor(PyObject *object, DType dtype) {
+  if (isTensor(object))
+    return PyRef::borrow(object);
+  PyRef arguments = checked(Py_BuildValue("(O)", object));
+  PyRef keywords = checked(Py_BuildValue("{sO}", "dtype", dtypeObject(dtype)));
+  return checked(PyObject_Call(hook(Hook::AsArray), arguments.get(), keywords.get()));
+}
+
 template <typename T> static void store(void *place, T value) {
   std::memcpy(place, &value, sizeof(T));
 }

@@ -7,6 +7,8 @@ namespace weft {
 
 /// A tensor of `object`: itself, or made of a scalar, array, DLPack object or nested list. Throws.
 PyRef toTensor(PyObject *object);
+/// The same; what is no tensor yet is made one of `dtype`.
+PyRef toTensor(PyObject *object, DType dtype);
 
 /// A 0-d array of `dtype` with the value of a Python bool, int or float. Throws if it does not fit.
 Array scalarArray(PyObject *number, DType dtype);

@@ -211,6 +211,14 @@ static py::object pythonNumber(const py::object &tensor) {
   return number ? py::reinterpret_steal<py::object>(number.release()) : py::none();
 }
 
+/// In a trace, a 0-d int64 or float64 tensor as one of Python's numbers.
+static py::object asNumber(const py::object &tensor) {
+  return adopted(guarded([&] {
+    ValueId id = currentScope->graph.weakened(traced(asTensor(tensor.ptr())));
+    return checked(newTensor(currentScope->tracer(id))).release();
+  }));
+}
+
 /// A 0-d int64 tensor with the number that a SymbolicSize stands for.
 static py::object sizeTensor(py::object size) {
   return adopted(guarded([&] {
@@ -381,6 +389,7 @@ PYBIND11_MODULE(_core, module) {
              py::arg("copy") = false);
   module.def("full", full, py::arg("shape"), py::arg("value"), py::arg("dtype"),
              py::arg("device") = py::none());
+  module.def("as_number", asNumber);
   module.def("size_tensor", sizeTensor);
   module.def("to_dlpack", [](py::object tensor, bool versioned, bool copy) {
     return adopted(

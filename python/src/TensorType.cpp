@@ -175,18 +175,21 @@ static PyObject *detachMethod(PyObject *self, PyObject *) {
 /// The errors name the operation as the user called it.
 static PyObject *assignAs(PyObject *self, PyObject *argument, const char *action) {
   return guarded([&] {
-    PyRef source = toTensor(argument);
     checkInPlace(asTensor(self), action);
     TensorObject *target = current(asTensor(self));
+    DType dtype = target->value.dtype;
+    // Python's numbers have the dtype of what takes them.
+    bool takes = isFloating(dtype) || isPythonScalar(argument);
+    PyRef source = takes ? toTensor(argument, dtype) : toTensor(argument);
     requireSameDevice(target, current(asTensor(source.get())), action);
     const TensorValue &value = current(asTensor(source.get()))->value;
     if (value.shape != target->value.shape)
       throwError("ShapeError", std::string(action) + ": the value has shape " +
                                    shapeTuple(value.shape) + ", but the tensor has shape " +
                                    shapeTuple(target->value.shape));
-    if (value.dtype != target->value.dtype) {
+    if (value.dtype != dtype || value.weak) {
       OpCall cast(requireOp("weft.cast"));
-      cast.resultDType = target->value.dtype;
+      cast.resultDType = dtype;
       cast.resultShape = value.shape;
       source = apply(cast, {{source.get()}});
     }

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import weft
+from numerics import numpy_dtype
 
 BINARY: dict[str, Callable] = {
     "+": operator.add,
@@ -98,12 +99,44 @@ INTO: dict[str, Callable[[weft.Tensor, Any], weft.Tensor]] = {
     "derived": lambda x, n: _set(x, 1, n + 1),
     "where": lambda x, n: weft.where(x == 0, n, x),
     "add": lambda x, n: x + n,
+    "assign": lambda x, n: _assigned(x, n),
+    "assign to a view": lambda x, n: _assigned_first(x, n),
 }
 
 
 def _set(x: weft.Tensor, key: Any, n: Any) -> weft.Tensor:
     x[key] = n
     return x
+
+
+def _assigned(x: weft.Tensor, n: Any) -> weft.Tensor:
+    x = x[0].clone()
+    return x.assign(n) + x
+
+
+def _assigned_first(x: weft.Tensor, n: Any) -> weft.Tensor:
+    x[1].assign(n)
+    return x
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+@pytest.mark.parametrize("name", INTO)
+def test_numbers_become_elements_with_one_rounding(name: str, dtype: str) -> None:
+    draw = random.Random(name + dtype)
+    compiled = weft.jit(INTO[name])
+    # As many digits as a double has, ties of narrower dtypes, and what they can't hold.
+    numbers = [draw.uniform(-2, 2) for _ in range(20)] + [0.1, -0.0, 1e300, 1e-310, 2.0**-1074]
+    numbers += [1 + 2.0**-11 + 2.0**-40, 1 + 2.0**-24 + 2.0**-50, 2.0**53 + 2, 65519.99999, 3]
+    for n in numbers:
+        zeros = weft.zeros((2,), dtype=dtype)
+        expected = np.asarray(INTO[name](zeros.clone(), n).astype(weft.float64)).ravel().tolist()
+        found = np.asarray(compiled(zeros.clone(), n).astype(weft.float64)).ravel().tolist()
+        number = n + 1 if name == "derived" else n
+        with np.errstate(over="ignore"):
+            once = np.asarray(number).astype(numpy_dtype(dtype))
+            once = float(once + once if name == "assign" else once)
+        assert set(expected) <= {once, 0.0} and once in expected, (n, expected, once)
+        assert str(found) == str(expected), n
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "int32", "int64", "bool", "float16"])

@@ -398,6 +398,24 @@ def test_schedule_in_a_compiled_step(name):
     assert step.stats()["traces"] == 1
 
 
+def test_a_learning_rate_is_one_of_pythons_numbers():
+    """Also where it is traced: beside a tensor it takes its dtype, and it is set exactly."""
+    optimizer, other = (optim.SGD([nn.Parameter(weft.ones(1))], lr=0.1) for _ in range(2))
+
+    def step(group, x):
+        group["lr"] *= 0.3
+        return x * group["lr"], x.astype("float16") * group["lr"], weft.cos(group["lr"])
+
+    compiled = weft.jit(lambda x: step(optimizer.param_groups[0], x))
+    x = weft.asarray([1.0, 2.0])
+    for _ in range(3):
+        results = zip(compiled(x), step(other.param_groups[0], x), strict=True)
+        for found, expected in results:
+            assert found.dtype is expected.dtype
+            assert np.array_equal(np.asarray(found), np.asarray(expected))
+        assert optimizer.param_groups[0]["lr"] == other.param_groups[0]["lr"]
+
+
 # Groups and state that the user changes ----------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from typing import Any, TypeVar
 
 from .._autodiff import enable_grad, no_grad
-from .._core import Tensor, is_tracing
+from .._core import Tensor, as_number, is_tracing
 from .._creation import _fail, asarray, full, zeros_like
 from .._devices import as_device
 from .._dtypes import float32, float64
@@ -22,8 +22,9 @@ _TENSOR_OPTIONS = frozenset({"lr"})
 class ParameterGroup(MutableMapping[str, Any]):
     """The options of some parameters: ``group["lr"]`` and so on, and ``group["params"]``.
 
-    The learning rate reads as a float, in a function being compiled as a 0-d float64 tensor;
-    setting it changes that tensor, so that nothing is traced anew.
+    The learning rate reads as a float, in a function being compiled as a 0-d tensor whose dtype
+    gives way to that of others, as a float's does; setting it changes what that tensor reads, so
+    that nothing is traced anew.
     """
 
     __weft_state__ = True
@@ -40,7 +41,9 @@ class ParameterGroup(MutableMapping[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         value = self._values[name]
-        return value if name not in _TENSOR_OPTIONS or is_tracing() else value.item()
+        if name not in _TENSOR_OPTIONS:
+            return value
+        return as_number(value) if is_tracing() else value.item()
 
     def __setitem__(self, name: str, value: Any) -> None:
         if name in _TENSOR_OPTIONS:

@@ -42,6 +42,11 @@ def _choose(condition: Scalar, chosen: Callable[[], Scalar], other: Callable[[],
     return chosen() if condition else other()
 
 
+def _former(group: ParameterGroup) -> Scalar:
+    """The learning rate that a new one is computed from, in float64 also where that is traced."""
+    return group.tensor("lr") if is_tracing() else group["lr"]
+
+
 def _cos(angle: Scalar) -> Scalar:
     return _ops.cos(angle) if isinstance(angle, Tensor) else math.cos(angle)
 
@@ -188,7 +193,7 @@ class StepLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def _rate(self, group: ParameterGroup, base: float, epoch: Scalar) -> Scalar:
-        lr = group["lr"]
+        lr = _former(group)
         return _choose(
             (epoch % self.step_size == 0) & (epoch > 0), lambda: lr * self.gamma, lambda: lr
         )
@@ -208,7 +213,7 @@ class MultiStepLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def _rate(self, group: ParameterGroup, base: float, epoch: Scalar) -> Scalar:
-        lr = group["lr"]
+        lr = _former(group)
         for milestone in self.milestones:
             lr = lr * _choose(epoch == milestone, lambda: self.gamma, lambda: 1.0)
         return lr
@@ -222,7 +227,7 @@ class ExponentialLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def _rate(self, group: ParameterGroup, base: float, epoch: Scalar) -> Scalar:
-        lr = group["lr"]
+        lr = _former(group)
         return _choose(epoch > 0, lambda: lr * self.gamma, lambda: lr)
 
 
@@ -252,7 +257,7 @@ class LinearLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def _rate(self, group: ParameterGroup, base: float, epoch: Scalar) -> Scalar:
-        lr, change = group["lr"], self.end_factor - self.start_factor
+        lr, change = _former(group), self.end_factor - self.start_factor
 
         def moved() -> Scalar:
             return lr * (
@@ -280,7 +285,7 @@ class CosineAnnealingLR(LRScheduler):
         super().__init__(optimizer, last_epoch)
 
     def _rate(self, group: ParameterGroup, base: float, epoch: Scalar) -> Scalar:
-        lr, lowest, period = group["lr"], self.eta_min, self.T_max
+        lr, lowest, period = _former(group), self.eta_min, self.T_max
 
         def upwards() -> Scalar:
             return lr + (base - lowest) * (1 - math.cos(math.pi / period)) / 2
