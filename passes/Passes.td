@@ -310,10 +310,13 @@ def KeepChannelsFirst : Pass<"weft-keep-channels-first", "::mlir::ModuleOp"> {
     func.func @f(%x: tensor<1x2x4x4xf32>, %w: tensor<3x3x1x2x1xf32>) -> tensor<1x2x4x4xf32> {
       %0 = weft.transpose %w [3, 4, 2, 0, 1] : tensor<3x3x1x2x1xf32> -> tensor<2x1x1x3x3xf32>
       %1 = weft.reshape %0 : tensor<2x1x1x3x3xf32> -> tensor<2x3x3xf32>
-      %2 = weft.depthwise_convolution %x, %1 window [3, 3] strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] : tensor<1x2x4x4xf32>, tensor<2x3x3xf32> -> tensor<1x2x4x4xf32>
-      return %2 : tensor<1x2x4x4xf32>
+      %2 = weft.depthwise_convolution %x, %1 window [3, 3] strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] {joined = true} : tensor<1x2x4x4xf32>, tensor<2x3x3xf32> -> tensor<1x2x16xf32>
+      %3 = weft.reshape %2 : tensor<1x2x16xf32> -> tensor<1x2x4x4xf32>
+      return %3 : tensor<1x2x4x4xf32>
     }
     ```
+
+    Rows that are longer than some vectors are not joined, nor are those of an image of another size.
 
     A convolution of one pixel of one image, whose weight is smaller than the image, is a product of the weight
     and the channels as they are. With `columns-apart` any other convolution whose result is turned back

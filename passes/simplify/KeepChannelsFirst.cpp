@@ -6,7 +6,10 @@
 //   %3 = weft.reshape %2 : tensor<1x4x4x2x1xf32> -> tensor<1x4x4x2xf32>
 //   %4 = weft.transpose %3 [0, 3, 1, 2] : tensor<1x4x4x2xf32> -> tensor<1x2x4x4xf32>
 // becomes
-//   %4 = weft.depthwise_convolution %x, %1 window [3, 3] ... low [1, 1] high [1, 1] : ...
+//   %3 = weft.depthwise_convolution %x, %1 window [3, 3] ... low [1, 1] high [1, 1] {joined = true}
+//   %4 = weft.reshape %3 : tensor<1x2x16xf32> -> tensor<1x2x4x4xf32>
+// and, with rows that are longer than some vectors or another size than those of %x, has the shape
+// of %4 itself.
 //
 // A convolution of one pixel, a weft.matmul of an image's pixels or of a weft.slice of them,
 // becomes one of the weight and the image; any other weft.convolution whose result is turned back
@@ -123,6 +126,21 @@ bool dropsGroupSize(RankedTensorType apart, RankedTensorType joined) {
          apart.getShape().drop_back() == joined.getShape();
 }
 
+/// True if most vectors of a row of the result would be partly empty or partly in the border: rows
+/// are joined then, if they are those of the image.
+bool joinsRows(ConvolutionOp op, Value image, RankedTensorType result) {
+  constexpr int64_t longestRow = 32;
+  auto isOne = [](int64_t stride) { return stride == 1; };
+  return llvm::all_of(op.getStrides(), isOne) && image.getType() == result &&
+         llvm::all_of(result.getShape().drop_front(2), isKnown) &&
+         result.getDimSize(3) <= longestRow;
+}
+
+RankedTensorType joinedRowsType(RankedTensorType image) {
+  ArrayRef<int64_t> shape = image.getShape();
+  return withShape(image, {shape[0], shape[1], shape[2] * shape[3]});
+}
+
 struct KeepDepthwise : OpRewritePattern<ConvolutionOp> {
   using OpRewritePattern::OpRewritePattern;
 
@@ -145,10 +163,14 @@ struct KeepDepthwise : OpRewritePattern<ConvolutionOp> {
                                         op.getWeight(), ArrayRef<int64_t>{3, 4, 2, 0, 1});
     factors = ReshapeOp::create(rewriter, op.getLoc(), withShape(weight, {channels, height, width}),
                                 factors);
+    RankedTensorType type = channelsFirstType(after.getType());
+    bool joins = joinsRows(op, bordered.image, type);
+    RankedTensorType rows = joins ? joinedRowsType(type) : type;
     Value result = DepthwiseConvolutionOp::create(
-        rewriter, op.getLoc(), channelsFirstType(after.getType()), bordered.image, factors,
-        ArrayRef<int64_t>{height, width}, op.getStrides(), op.getDilations(), bordered.low,
-        bordered.high);
+        rewriter, op.getLoc(), rows, bordered.image, factors, ArrayRef<int64_t>{height, width},
+        op.getStrides(), op.getDilations(), bordered.low, bordered.high, joins);
+    if (joins)
+      result = ReshapeOp::create(rewriter, op.getLoc(), type, result);
     replaceTurned(rewriter, after, result);
     return success();
   }

@@ -98,6 +98,14 @@ func.func @f(%x: tensor<1x3x8x8xf32>, %w: tensor<2x3x3xf32>) {
 
 // -----
 
+func.func @f(%x: tensor<1x3x8x8xf32>, %w: tensor<3x3x3xf32>) {
+  // expected-error@+1 {{depthwise_convolution: joined takes strides of 1 and a border that keeps the size of images}}
+  %0 = weft.depthwise_convolution %x, %w window [3, 3] strides [1, 1] dilations [1, 1] low [1, 1] high [1, 0] {joined = true} : tensor<1x3x8x8xf32>, tensor<3x3x3xf32> -> tensor<1x3x56xf32>
+  return
+}
+
+// -----
+
 // A window that is not the weight's.
 func.func @f(%x: tensor<1x3x8x8xf32>, %w: tensor<3x3x3xf32>) {
   // expected-error@+1 {{depthwise_convolution: x [N, C, H, W] has shape [1, 3, 8, 8], weight [C, KH, KW] has shape [3, 3, 3]}}

@@ -6,7 +6,8 @@
 // CHECK-SAME: %[[X:.*]]: tensor<1x2x4x4xf32>, %[[W:.*]]: tensor<3x3x1x2x1xf32>
 // CHECK-NEXT: %[[TURNED:.*]] = weft.transpose %[[W]] [3, 4, 2, 0, 1] : tensor<3x3x1x2x1xf32> -> tensor<2x1x1x3x3xf32>
 // CHECK-NEXT: %[[FACTORS:.*]] = weft.reshape %[[TURNED]] : tensor<2x1x1x3x3xf32> -> tensor<2x3x3xf32>
-// CHECK-NEXT: %[[Y:.*]] = weft.depthwise_convolution %[[X]], %[[FACTORS]] window [3, 3] strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] : tensor<1x2x4x4xf32>, tensor<2x3x3xf32> -> tensor<1x2x4x4xf32>
+// CHECK-NEXT: %[[ROWS:.*]] = weft.depthwise_convolution %[[X]], %[[FACTORS]] window [3, 3] strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] {joined = true} : tensor<1x2x4x4xf32>, tensor<2x3x3xf32> -> tensor<1x2x16xf32>
+// CHECK-NEXT: %[[Y:.*]] = weft.reshape %[[ROWS]] : tensor<1x2x16xf32> -> tensor<1x2x4x4xf32>
 // CHECK-NEXT: return %[[Y]]
 func.func @example(%x: tensor<1x2x4x4xf32>, %w: tensor<3x3x1x2x1xf32>) -> tensor<1x2x4x4xf32> {
   %0 = weft.constant dense<0.0> : tensor<f32> : tensor<f32>

@@ -79,11 +79,14 @@ def Weft_DepthwiseConvolutionOp
     x [N, C, H, W], weight [C, KH, KW], result [N, C, Ho, Wo]. `window` is [KH, KW]; `low` and `high`
     say how wide the border is in front of and behind H and W. The sum runs over (kh, kw) in order, as
     fused multiply-adds: the bits are those of weft.convolution of a padded image, channels last.
-    Half precision has no vectors that are read in part.
+    Half precision has no vectors that are read in part. With `joined` set, the result is
+    [N, C, H * W]: vectors lie across the ends of rows, which are shorter than some vectors. It takes
+    strides of 1, and a border for which Ho is H and Wo is W.
   }];
   let arguments = (ins Weft_WholeFloatTensor:$x, Weft_WholeFloatTensor:$weight, DenseI64ArrayAttr:$window,
                        DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations,
-                       DenseI64ArrayAttr:$low, DenseI64ArrayAttr:$high);
+                       DenseI64ArrayAttr:$low, DenseI64ArrayAttr:$high,
+                       DefaultValuedAttr<BoolAttr, "false">:$joined);
   let results = (outs Weft_WholeFloatTensor:$result);
   let assemblyFormat = [{
     $x `,` $weight `window` $window `strides` $strides `dilations` $dilations `low` $low `high` $high

@@ -268,7 +268,7 @@ Labels WindowScatterOp::getDimensionLabels() { return {windows(), windows(), win
 Labels WindowSumOp::getDimensionLabels() { return {windowElements(), windows()}; }
 Labels WindowSpreadOp::getDimensionLabels() { return {windows(), windowElements()}; }
 Labels DepthwiseConvolutionOp::getDimensionLabels() {
-  return {{0, 1, -1, -1}, {1, -1, -1}, windows()};
+  return {{0, 1, -1, -1}, {1, -1, -1}, getJoined() ? SmallVector<int64_t>{0, 1, 2} : windows()};
 }
 
 } // namespace weft

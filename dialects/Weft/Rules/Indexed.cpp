@@ -501,6 +501,67 @@ Value WindowSumOp::emitElements(ElementEmitter &emitter, unsigned, ArrayRef<Elem
 
 namespace {
 
+/// Where the elements of a vector are in an image whose rows lie one after the other, and which
+/// elements around them are in the image.
+class JoinedRows {
+public:
+  JoinedRows(ElementEmitter &emitter, Value image, const ElementIndex &joined)
+      : emitter(emitter), integers{emitter}, sizes{size(image, 2), size(image, 3)} {
+    Value place = emitter.toInteger(joined);
+    place = arith::TruncIOp::create(emitter.builder(), emitter.location(),
+                                    likeOf(place, emitter.builder().getI32Type()), place);
+    places[0] = quotient(place, sizes[1]);
+    places[1] = integers.make<arith::SubIOp>(
+        place, integers.make<arith::MulIOp>(places[0], sizes[1]));
+  }
+
+  /// Whether the element `distance` further along dimension `d` (H, W) is there; null if always.
+  Value isInside(int64_t d, int64_t distance) {
+    if (distance == 0)
+      return {};
+    if (distance < 0)
+      return integers.compare(CmpIPredicate::sge, places[d], number(-distance));
+    return integers.compare(CmpIPredicate::slt, places[d],
+                            integers.make<arith::SubIOp>(sizes[d], number(distance)));
+  }
+
+private:
+  Value number(int64_t value) {
+    return emitter.constant(emitter.builder().getI32Type(), static_cast<double>(value));
+  }
+
+  Value size(Value image, unsigned dimension) {
+    return arith::IndexCastOp::create(emitter.builder(), emitter.location(),
+                                      emitter.builder().getI32Type(),
+                                      emitter.size(image, dimension));
+  }
+
+  Type likeOf(Value value, Type element) {
+    auto vector = dyn_cast<VectorType>(value.getType());
+    return vector ? Type(VectorType::get(vector.getShape(), element)) : element;
+  }
+
+  /// Processors have no division of vectors of integers: halves between them are far enough from
+  /// the next one for a product in f64 to be right.
+  Value quotient(Value dividend, Value divisor) {
+    if (!isa<VectorType>(dividend.getType()))
+      return arith::DivUIOp::create(emitter.builder(), emitter.location(), dividend, divisor);
+    Type wide = emitter.builder().getF64Type();
+    auto floating = [&](Value value) -> Value {
+      return arith::SIToFPOp::create(emitter.builder(), emitter.location(), likeOf(value, wide),
+                                     value);
+    };
+    Value inverse = integers.make<arith::DivFOp>(emitter.constant(wide, 1), floating(divisor));
+    Value middle = integers.make<arith::AddFOp>(floating(dividend), emitter.constant(wide, 0.5));
+    return arith::FPToSIOp::create(emitter.builder(), emitter.location(), dividend.getType(),
+                                   integers.make<arith::MulFOp>(middle, inverse));
+  }
+
+  ElementEmitter &emitter;
+  Integers integers;
+  Value sizes[2], places[2];
+};
+
 /// The windows of a depthwise convolution, their sums chains of fused multiply-adds.
 struct DepthwiseWindows {
   DepthwiseConvolutionOp op;
@@ -530,11 +591,39 @@ struct DepthwiseWindows {
     Value zero = emitter.constant(emitter.computeType(op.getResult()), 0), total = zero;
     forEach([&](int64_t kh, int64_t kw) {
       ElementIndex at[] = {indices[0], indices[1], place(0, kh), place(1, kw)};
-      Value factors[] = {emitter.elementWithin(op.getX(), at, checked, zero),
-                         weights[kh * op.getWindow()[1] + kw], total};
-      emitter.unify(factors);
-      total = math::FmaOp::create(emitter.builder(), emitter.location(), factors[0], factors[1],
-                                  factors[2]);
+      total = multiplyAdd(emitter.elementWithin(op.getX(), at, checked, zero),
+                          weights[kh * op.getWindow()[1] + kw], total);
+    });
+    return total;
+  }
+
+  Value multiplyAdd(Value element, Value weight, Value total) {
+    Value factors[] = {element, weight, total};
+    emitter.unify(factors);
+    return math::FmaOp::create(emitter.builder(), emitter.location(), factors[0], factors[1],
+                               factors[2]);
+  }
+
+  /// The same where the rows of the result are joined: what is around an element of the image is
+  /// always equally far from it, in another row too.
+  Value sumOfJoined(ArrayRef<Value> weights) {
+    JoinedRows rows(emitter, op.getX(), indices[2]);
+    Value zero = emitter.constant(emitter.computeType(op.getResult()), 0), total = zero;
+    auto distance = [&](int64_t d, int64_t k) { return k * op.getDilations()[d] - op.getLow()[d]; };
+    forEach([&](int64_t kh, int64_t kw) {
+      Value further = arith::MulIOp::create(emitter.builder(), emitter.location(),
+                                            emitter.size(op.getX(), 3),
+                                            emitter.constantIndex(distance(0, kh)));
+      ElementIndex place = emitter.add(emitter.add(indices[2], further),
+                                       emitter.constantIndex(distance(1, kw)));
+      auto read = [&] {
+        ElementIndex first = {emitter.constantIndex(0)};
+        return emitter.element(op.getX(), {indices[0], indices[1], first, place});
+      };
+      Value inside = Integers{emitter}.both(rows.isInside(0, distance(0, kh)),
+                                            rows.isInside(1, distance(1, kw)));
+      Value element = inside ? emitter.guarded(inside, zero, read) : read();
+      total = multiplyAdd(element, weights[kh * op.getWindow()[1] + kw], total);
     });
     return total;
   }
@@ -564,6 +653,8 @@ Value DepthwiseConvolutionOp::emitElements(ElementEmitter &emitter, unsigned,
   // In front of the branches, where a loop over a row finds them to be the same all along it.
   SmallVector<Value> weights;
   windows.forEach([&](int64_t kh, int64_t kw) { weights.push_back(windows.weight(kh, kw)); });
+  if (getJoined())
+    return windows.sumOfJoined(weights);
   if (!hasBorder || indices[2].lanes || indices[3].lanes)
     return windows.sum(weights, hasBorder ? ArrayRef<unsigned>{2, 3} : ArrayRef<unsigned>());
   Integers integers{emitter};

@@ -337,6 +337,19 @@ LogicalResult inferDepthwiseConvolution(DepthwiseConvolutionOp::Adaptor adaptor,
     shape[d + 2] =
         windowCount(shape[d + 2], window[d], adaptor.getStrides()[d], adaptor.getDilations()[d]);
   }
+  if (adaptor.getJoined()) {
+    for (int64_t d : {0, 1}) {
+      int64_t reach = (window[d] - 1) * adaptor.getDilations()[d];
+      if (adaptor.getStrides()[d] != 1 || adaptor.getLow()[d] + adaptor.getHigh()[d] != reach)
+        return fail(location, "depthwise_convolution: joined takes strides of 1 and a border that "
+                              "keeps the size of images");
+    }
+    int64_t width = shape.pop_back_val();
+    if (shape.back() != ShapedType::kDynamic)
+      shape.back() = width == ShapedType::kDynamic
+                         ? width
+                         : sizeOrDynamic([&] { return multiplySizes(shape.back(), width); });
+  }
   types.push_back(withShape(x, shape));
   return success();
 }
