@@ -243,12 +243,25 @@ def test_channels_do_not_depend_on_how_many_there_are(dtype: str) -> None:
         assert_same_bits(together[:, part], F.conv2d(x, w[part], padding=1))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
+@pytest.mark.parametrize(("depth", "columns"), [(1, 1), (7, 33), (1100, 17), (2500, 5)])
+def test_rows_by_a_weight_are_the_same_however_many(depth: int, columns: int, dtype: str) -> None:
+    """A last tile of rows is moved back to end with the rows; a long depth comes in blocks."""
+    weight = weft.asarray(_floats(depth, columns, dtype="float64")).astype(dtype)
+    bias = weft.asarray(_floats(columns, dtype="float64")).astype(dtype)
+    x = weft.asarray(_floats(100, depth, dtype="float64")).astype(dtype)
+    layer = weft.jit(lambda x: weft.tanh(x @ weight + bias))
+    alone = weft.concat([layer(x[i : i + 1]) for i in range(100)])
+    for rows in [*range(15, 68), 97, 98, 100]:
+        assert_same_bits(layer(x[:rows]), alone[:rows])
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16"])
 @pytest.mark.parametrize("seed", range(24))
 def test_depthwise_convolutions_are_the_same_in_both_layouts(seed: int, dtype: str) -> None:
-    """Between tensors that are channels first one kernel walks the rows, joined where they are short
-    and the size stays (every second seed); behind a product of pixels channels are last. Borders,
-    strides and dilations may leave no window whole."""
+    """Between tensors that are channels first one kernel walks the rows, joined where they are
+    short and the size stays (every second seed); behind a product of pixels channels are last.
+    Borders, strides and dilations may leave no window whole."""
     generator = np.random.default_rng(seed)
     channels = int(generator.choice([1, 3, 8, 17]))
     height, width = (int(size) for size in generator.choice([1, 2, 5, 7, 14, 16, 33, 50], size=2))

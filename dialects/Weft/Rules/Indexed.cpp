@@ -511,8 +511,8 @@ public:
     place = arith::TruncIOp::create(emitter.builder(), emitter.location(),
                                     likeOf(place, emitter.builder().getI32Type()), place);
     places[0] = quotient(place, sizes[1]);
-    places[1] = integers.make<arith::SubIOp>(
-        place, integers.make<arith::MulIOp>(places[0], sizes[1]));
+    places[1] =
+        integers.make<arith::SubIOp>(place, integers.make<arith::MulIOp>(places[0], sizes[1]));
   }
 
   /// Whether the element `distance` further along dimension `d` (H, W) is there; null if always.
@@ -611,11 +611,11 @@ struct DepthwiseWindows {
     Value zero = emitter.constant(emitter.computeType(op.getResult()), 0), total = zero;
     auto distance = [&](int64_t d, int64_t k) { return k * op.getDilations()[d] - op.getLow()[d]; };
     forEach([&](int64_t kh, int64_t kw) {
-      Value further = arith::MulIOp::create(emitter.builder(), emitter.location(),
-                                            emitter.size(op.getX(), 3),
-                                            emitter.constantIndex(distance(0, kh)));
-      ElementIndex place = emitter.add(emitter.add(indices[2], further),
-                                       emitter.constantIndex(distance(1, kw)));
+      Value further =
+          arith::MulIOp::create(emitter.builder(), emitter.location(), emitter.size(op.getX(), 3),
+                                emitter.constantIndex(distance(0, kh)));
+      ElementIndex place =
+          emitter.add(emitter.add(indices[2], further), emitter.constantIndex(distance(1, kw)));
       auto read = [&] {
         ElementIndex first = {emitter.constantIndex(0)};
         return emitter.element(op.getX(), {indices[0], indices[1], first, place});
