@@ -292,7 +292,10 @@ class Scanner:
         self._expand_all()
 
     def resume(self, table: tuple) -> None:
-        """Goes on where the scanner ended whose `table` this is; all is as it was then."""
+        """Goes on where the scanner ended whose `table` this is; all is as it was then.
+
+        Which code was reached by a path is not: another trace may enter it in other functions.
+        """
         objects, mentioned, _, self.dynamic, unwatched, self.searched = table
         self.mentioned, self.unwatched = set(mentioned), dict(unwatched)
         for value, path, distinct, rows in objects:
@@ -302,8 +305,6 @@ class Scanner:
                 part.edges = edges
                 part.keys = _keys_of(part, value)
                 self.edge_count += len(edges)
-            if isinstance(value, types.FunctionType):
-                self._know(value.__code__)
 
     # What the trace does ------------------------------------------------------------------------
 

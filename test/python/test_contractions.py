@@ -304,6 +304,41 @@ def test_depthwise_convolutions_are_the_same_in_both_layouts(seed: int, dtype: s
     )
 
 
+IMAGES = {
+    "broadcast along N": lambda x: weft.broadcast_to(x[:1], x.shape),
+    "broadcast along C": lambda x: weft.broadcast_to(x[:, :1], x.shape),
+    "broadcast along H": lambda x: weft.broadcast_to(x[:, :, :1], x.shape),
+    "broadcast along W": lambda x: weft.broadcast_to(x[..., :1], x.shape),
+    "broadcast of a row": lambda x: weft.broadcast_to(x[0, 0, 0], x.shape),
+    "broadcast of a column": lambda x: weft.broadcast_to(x[0, 0, :, :1], x.shape),
+    "broadcast of a number": lambda x: weft.broadcast_to(x[0, 0, 0, 0], x.shape),
+    "broadcast of a sum": lambda x: weft.broadcast_to(weft.sum(x, axis=3, keepdims=True), x.shape),
+    "counted along W": lambda x: weft.broadcast_to(weft.arange(x.shape[3], dtype=x.dtype), x.shape),
+    "counted along H": lambda x: weft.broadcast_to(
+        weft.arange(x.shape[2], dtype=x.dtype)[:, None], x.shape
+    ),
+    "slice": lambda x: weft.concat([x, x, x], axis=3)[..., 2 : 2 + x.shape[3]],
+    "every second": lambda x: weft.concat([x, x], axis=2)[:, :, ::2],
+    "flipped": lambda x: weft.flip(x, axis=3),
+    "transposed": lambda x: weft.permute_dims(weft.permute_dims(x, (0, 2, 3, 1)) * 2, (0, 3, 1, 2)),
+    "joined": lambda x: weft.concat([x[..., 1:], x[..., :1]], axis=3),
+    "padded": lambda x: weft.pad(x[..., 1:], [(0, 0), (0, 0), (0, 0), (1, 0)]),
+    "gathered": lambda x: weft.take(x, weft.asarray([0] * x.shape[2]), axis=2),
+    "constant": lambda x: weft.full_like(x, 2.5),
+    "reshaped": lambda x: weft.reshape(weft.reshape(x, (-1,)) + 1, x.shape),
+    "cast": lambda x: x.astype("float16").astype(x.dtype),
+}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", IMAGES)
+def test_depthwise_convolutions_of_images_that_the_kernel_computes(kind: str, dtype: str) -> None:
+    for height, width in [(7, 7), (3, 4), (1, 5), (5, 1), (9, 33)]:
+        x = weft.asarray(_floats(2, 3, height, width)).astype(dtype)
+        w = weft.asarray(_floats(3, 1, 3, 3)).astype(dtype)
+        eager_and_jit(lambda x, w: F.conv2d(IMAGES[kind](x), w, padding=1, groups=3), x, w)
+
+
 @pytest.mark.parametrize("seed", range(24))
 def test_convolutions_between_reshapes(seed: int) -> None:
     """The user's own reshapes of images that are channels last become one with those of a

@@ -93,6 +93,51 @@ def test_traces_that_read_what_the_one_before_did_not() -> None:
                     state.second.inner = Plain(scale=7.0)
 
 
+def _scaled(factor: float) -> tuple[Callable, Callable]:
+    def scale(number: float) -> float:
+        return number * factor
+
+    def change(value: float) -> None:
+        nonlocal factor
+        factor = value
+
+    return scale, change
+
+
+def test_functions_of_one_code_that_no_path_reaches() -> None:
+    """One trace runs a closure that a path leads to, the next one another closure of its code."""
+    scale, _ = _scaled(1.0)
+    other, change = _scaled(1.0)
+    hidden = np.frompyfunc(other, 1, 1)
+
+    names = {"scale": scale, "hidden": hidden, "__name__": "weft_test_paths"}
+    exec("def direct(x): return x * scale(2.0)\ndef indirect(x): return x * hidden(2.0)", names)
+    kinds = {"direct": names["direct"], "hidden": names["indirect"]}
+    names["f"] = lambda x, kind: kinds[kind](x)
+    f: Any = names["f"]
+    compiled = weft.jit(f, static_argnums=1)
+    for kind in ("direct", "hidden", "direct"):
+        compiled(X, kind)
+    change(5.0)
+    for kind in ("hidden", "direct"):
+        assert bits(compiled(X, kind)) == bits(f(X, kind))
+
+
+def test_fewer_and_more_objects_among_the_arguments() -> None:
+    def f(x: Any, *objects: Any) -> Any:
+        return x * sum(item.value for item in objects)
+
+    compiled = weft.jit(f)
+    objects = [Plain(value=float(number)) for number in range(4)]
+    for count in (2, 1, 3, 0, 4, 1):
+        assert bits(compiled(X, *objects[:count])) == bits(f(X, *objects[:count]))
+    before = _traces(compiled)
+    objects[3].value = 7.0
+    for count in (1, 2, 3, 0):
+        assert bits(compiled(X, *objects[:count])) == bits(f(X, *objects[:count]))
+    assert _traces(compiled) == before
+
+
 def test_reads_do_not_add_up_over_traces() -> None:
     scales = {f"scale{number}": 1.0 for number in range(12)}
     text = "".join(f"def read{n}(): return scale{n}\n" for n in range(12))

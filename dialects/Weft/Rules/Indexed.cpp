@@ -515,6 +515,13 @@ public:
         integers.make<arith::SubIOp>(place, integers.make<arith::MulIOp>(places[0], sizes[1]));
   }
 
+  /// The element `distance` further along dimension `d` (H, W).
+  ElementIndex at(int64_t d, int64_t distance) {
+    Type wide = likeOf(places[d], emitter.builder().getI64Type());
+    Value place = arith::ExtSIOp::create(emitter.builder(), emitter.location(), wide, places[d]);
+    return emitter.add(emitter.fromInteger(place), emitter.constantIndex(distance));
+  }
+
   /// Whether the element `distance` further along dimension `d` (H, W) is there; null if always.
   Value isInside(int64_t d, int64_t distance) {
     if (distance == 0)
@@ -604,8 +611,8 @@ struct DepthwiseWindows {
                                factors[2]);
   }
 
-  /// The same where the rows of the result are joined: what is around an element of the image is
-  /// always equally far from it, in another row too.
+  /// The same where the rows of the result are joined: in memory, what is around an element of the
+  /// image is always equally far from it, in another row too.
   Value sumOfJoined(ArrayRef<Value> weights) {
     JoinedRows rows(emitter, op.getX(), indices[2]);
     Value zero = emitter.constant(emitter.computeType(op.getResult()), 0), total = zero;
@@ -617,8 +624,11 @@ struct DepthwiseWindows {
       ElementIndex place =
           emitter.add(emitter.add(indices[2], further), emitter.constantIndex(distance(1, kw)));
       auto read = [&] {
-        ElementIndex first = {emitter.constantIndex(0)};
-        return emitter.element(op.getX(), {indices[0], indices[1], first, place});
+        ElementIndex row = {emitter.constantIndex(0)}, column = place;
+        // What the kernel computes is asked for by its row and column.
+        if (!isa<BlockArgument>(op.getX()))
+          row = rows.at(0, distance(0, kh)), column = rows.at(1, distance(1, kw));
+        return emitter.element(op.getX(), {indices[0], indices[1], row, column});
       };
       Value inside = Integers{emitter}.both(rows.isInside(0, distance(0, kh)),
                                             rows.isInside(1, distance(1, kw)));

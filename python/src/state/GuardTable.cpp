@@ -41,6 +41,7 @@ void GuardSet::begin(PyObject *function, std::span<PyObject *const> argumentObje
   if (former && former->canPassOn() && former->check(function, argumentObjects, reason)) {
     *this = *former;
     enteredHere = 0;
+    follows = true;
     return;
   }
   PyRef arguments = checked(PyTuple_New(Py_ssize_t(argumentObjects.size())));
@@ -59,11 +60,24 @@ PyRef &GuardSet::search() {
   return scanner;
 }
 
+static bool hasFreeVariables(PyObject *code) {
+  PyRef names = checked(PyObject_GetAttrString(code, "co_freevars"));
+  return PyTuple_GET_SIZE(names.get()) > 0;
+}
+
+/// As long as a trace enters the same as the former one in the same order, the search has found the
+/// same each time. Behind that, code that was entered before may belong to another function than
+/// then, of other variables around it.
 void GuardSet::enter(PyObject *code, PyObject *variables) {
-  ++enteredHere;
-  if (!known.insert({code, variables}).second)
+  size_t number = enteredHere++;
+  follows = follows && number < entered.size() && entered[number].first.get() == code &&
+            entered[number].second.get() == variables;
+  if (follows)
     return;
-  entered.push_back({PyRef::borrow(code), PyRef::borrow(variables)});
+  if (known.insert({code, variables}).second)
+    entered.push_back({PyRef::borrow(code), PyRef::borrow(variables)});
+  else if (!hasFreeVariables(code))
+    return;
   checked(PyObject_CallMethod(search().get(), "enter", "OO", code, variables));
 }
 

@@ -269,6 +269,8 @@ bool GuardSet::isUnchanged(Part &part, PyObject *object, std::span<PyObject *con
   case Reading::Class:
     return reinterpret_cast<PyObject *>(Py_TYPE(object)) == first->value.get();
   case Reading::Roots:
+    if (roots.size() != part.count)
+      return false;
     for (size_t i = 0; i < roots.size(); ++i)
       if (roots[i] != first[i].value.get())
         return false;

@@ -150,6 +150,8 @@ private:
   std::vector<std::pair<PyRef, PyRef>> entered;
   llvm::DenseSet<std::pair<PyObject *, PyObject *>> known;
   size_t enteredHere = 0;
+  /// This trace began with what another one found, and has entered the same in the same order.
+  bool follows = false;
   /// The definitions of functions in C that were called.
   llvm::DenseSet<const void *> calledFunctions;
   std::vector<Object> objects;
