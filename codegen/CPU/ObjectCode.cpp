@@ -6,6 +6,8 @@
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/IR/IRBuilder.h"
+#include "llvm/IR/InstIterator.h"
 #include "llvm/IR/LLVMContext.h"
 #include "llvm/IR/LegacyPassManager.h"
 #include "llvm/IR/Module.h"
@@ -49,8 +51,31 @@ KernelObject describeKernel(mlir::ModuleOp module) {
   llvm_unreachable("each kernel has a set-up");
 }
 
+/// Keeps selections of widened floats apart from the widening. instcombine (LLVM 22) otherwise
+/// selects before it, and takes x > 0 ? 0 : x for x >= 0 ? 0 : x there: -0 becomes 0.
+static void fenceWidenedSelections(llvm::Module &module) {
+  for (llvm::Function &function : module)
+    for (llvm::Instruction &instruction : llvm::instructions(function)) {
+      auto *widened = llvm::dyn_cast<llvm::FPExtInst>(&instruction);
+      if (!widened)
+        continue;
+      llvm::SmallVector<llvm::Use *> uses;
+      for (llvm::Use &use : widened->uses())
+        if (llvm::isa<llvm::SelectInst>(use.getUser()))
+          uses.push_back(&use);
+      if (uses.empty())
+        continue;
+      llvm::IRBuilder<> builder(widened->getNextNode());
+      llvm::Value *fence = builder.CreateIntrinsic(llvm::Intrinsic::arithmetic_fence,
+                                                   {widened->getType()}, {widened});
+      for (llvm::Use *use : uses)
+        use->set(fence);
+    }
+}
+
 /// The loops are final: only what emission leaves to clean up is run.
 static void optimize(llvm::Module &module, llvm::TargetMachine &machine) {
+  fenceWidenedSelections(module);
   runPipeline(module, machine,
               "function(early-cse<memssa>,instcombine<no-verify-fixpoint>,simplifycfg,"
               "loop-mssa(licm),early-cse)");

@@ -31,9 +31,9 @@ static std::string stridesText(const ModelTensor &tensor) {
 }
 
 static llvm::StringRef cType(DType dtype) {
-  constexpr llvm::StringLiteral types[dtypeCount] = {"uint8_t", "int8_t",  "int16_t",  "int32_t",
-                                                     "int64_t", "uint8_t", "uint16_t", "uint16_t",
-                                                     "float",   "double"};
+  constexpr llvm::StringLiteral types[dtypeCount] = {
+      "uint8_t",  "int8_t", "int16_t", "int32_t",  "int64_t",  "uint8_t", "uint16_t",
+      "uint16_t", "float",  "double",  "uint16_t", "uint32_t", "uint64_t"};
   return types[static_cast<size_t>(dtype)];
 }
 

@@ -29,7 +29,10 @@ Type elementTypeOf(MLIRContext *context, DType dtype) {
   case DType::Int64:
     return builder.getI64Type();
   case DType::UInt8:
-    return builder.getIntegerType(8, /*isSigned=*/false);
+  case DType::UInt16:
+  case DType::UInt32:
+  case DType::UInt64:
+    return builder.getIntegerType(8 * dtypeSize(dtype), /*isSigned=*/false);
   case DType::Float16:
     return builder.getF16Type();
   case DType::BFloat16:

@@ -18,25 +18,36 @@ enum class DType : uint8_t {
   BFloat16,
   Float32,
   Float64,
+  // Behind the others, whose numbers are in files.
+  UInt16,
+  UInt32,
+  UInt64,
 };
 
-inline constexpr size_t dtypeCount = 10;
+inline constexpr size_t dtypeCount = 13;
 
 /// Bytes of one element; a bool takes one byte, 0 or 1.
 constexpr size_t dtypeSize(DType dtype) {
-  constexpr size_t sizes[dtypeCount] = {1, 1, 2, 4, 8, 1, 2, 2, 4, 8};
+  constexpr size_t sizes[dtypeCount] = {1, 1, 2, 4, 8, 1, 2, 2, 4, 8, 2, 4, 8};
   return sizes[static_cast<size_t>(dtype)];
 }
 
 /// The array API's name: "float32", "bool", ...
 constexpr std::string_view dtypeName(DType dtype) {
-  constexpr std::string_view names[dtypeCount] = {"bool",    "int8",   "int16",   "int32",
-                                                  "int64",   "uint8",  "float16", "bfloat16",
-                                                  "float32", "float64"};
+  constexpr std::string_view names[dtypeCount] = {
+      "bool",     "int8",    "int16",   "int32",  "int64",  "uint8", "float16",
+      "bfloat16", "float32", "float64", "uint16", "uint32", "uint64"};
   return names[static_cast<size_t>(dtype)];
 }
 
-constexpr bool isFloating(DType dtype) { return dtype >= DType::Float16; }
-constexpr bool isInteger(DType dtype) { return dtype >= DType::Int8 && dtype <= DType::UInt8; }
+constexpr bool isFloating(DType dtype) {
+  return dtype >= DType::Float16 && dtype <= DType::Float64;
+}
+constexpr bool isUnsignedInteger(DType dtype) {
+  return dtype == DType::UInt8 || dtype >= DType::UInt16;
+}
+constexpr bool isInteger(DType dtype) {
+  return (dtype >= DType::Int8 && dtype <= DType::Int64) || isUnsignedInteger(dtype);
+}
 
 } // namespace weft

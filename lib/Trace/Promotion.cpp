@@ -10,12 +10,19 @@ using namespace weft;
 /// 0: bool, 1: integer, 2: floating.
 static int category(DType dtype) { return isFloating(dtype) ? 2 : isInteger(dtype) ? 1 : 0; }
 
-static DType commonInteger(DType left, DType right) {
-  if (left == right)
-    return left;
-  if (left == DType::UInt8 || right == DType::UInt8)
-    return std::max({left == DType::UInt8 ? right : left, DType::Int16});
-  return std::max(left, right);
+/// The signed integer of 2, 4 or 8 bytes.
+static DType signedInteger(size_t bytes) {
+  return bytes == 2 ? DType::Int16 : bytes == 4 ? DType::Int32 : DType::Int64;
+}
+
+/// A signed one holds an unsigned one if it is wider; nothing is wider than uint64.
+static std::optional<DType> commonInteger(DType left, DType right) {
+  if (isUnsignedInteger(left) == isUnsignedInteger(right))
+    return dtypeSize(left) >= dtypeSize(right) ? left : right;
+  if (isUnsignedInteger(right))
+    std::swap(left, right);
+  size_t bytes = std::max(2 * dtypeSize(left), dtypeSize(right));
+  return bytes <= dtypeSize(DType::Int64) ? std::optional(signedInteger(bytes)) : std::nullopt;
 }
 
 static DType commonFloat(DType left, DType right) {
@@ -23,7 +30,7 @@ static DType commonFloat(DType left, DType right) {
   return halves && left != right ? DType::Float32 : std::max(left, right);
 }
 
-DType weft::commonDType(DType left, DType right) {
+std::optional<DType> weft::findCommonDType(DType left, DType right) {
   int leftCategory = category(left), rightCategory = category(right);
   if (leftCategory != rightCategory)
     return leftCategory > rightCategory ? left : right;
@@ -32,14 +39,22 @@ DType weft::commonDType(DType left, DType right) {
   return leftCategory == 1 ? commonInteger(left, right) : commonFloat(left, right);
 }
 
+DType weft::commonDType(DType left, DType right, const std::string &user) {
+  if (auto common = findCommonDType(left, right))
+    return *common;
+  throw Error(Error::Kind::Type, user + ": " + std::string(dtypeName(left)) + " and " +
+                                     std::string(dtypeName(right)) +
+                                     " have no common dtype; convert one of them by astype");
+}
+
 DType weft::defaultDType(DType weak) {
   return isFloating(weak) ? DType::Float32 : isInteger(weak) ? DType::Int64 : DType::Bool;
 }
 
 bool weft::fits(int64_t number, DType dtype) {
   int64_t bits = 8 * int64_t(dtypeSize(dtype));
-  if (dtype == DType::UInt8)
-    return number >= 0 && number < 256;
+  if (isUnsignedInteger(dtype))
+    return number >= 0 && (bits == 64 || number < int64_t(1) << bits);
   int64_t limit = bits < 64 ? int64_t(1) << (bits - 1) : 0;
   return bits == 64 || (number >= -limit && number < limit);
 }
@@ -51,7 +66,7 @@ static DType holdingNumbers(const OpInfo &op, llvm::ArrayRef<OperandType> operan
   for (const OperandType &operand : operands) {
     if (!operand.weak || !operand.number || fits(*operand.number, dtype))
       continue;
-    if (!op.compares)
+    if (!op.compares || dtype == DType::UInt64)
       throw Error(Error::Kind::Range, op.pythonName.str() + ": " + std::to_string(*operand.number) +
                                           " does not fit into " + std::string(dtypeName(dtype)) +
                                           "; convert the tensor by astype");
@@ -64,10 +79,10 @@ static DType promotedDType(const OpInfo &op, llvm::ArrayRef<OperandType> operand
   std::optional<DType> strong, weakest;
   for (const OperandType &operand : operands) {
     std::optional<DType> &slot = operand.weak ? weakest : strong;
-    slot = slot ? commonDType(*slot, operand.dtype) : operand.dtype;
+    slot = commonDType(slot.value_or(operand.dtype), operand.dtype, op.pythonName.str());
   }
   weak = !strong;
-  DType result = strong ? *strong : *weakest;
+  DType result = strong ? *strong : weakest.value_or(DType::Bool);
   if (strong && weakest && category(*weakest) > category(*strong))
     result = defaultDType(*weakest);
   if (op.promotion == Promotion::Float && !isFloating(result))

@@ -29,8 +29,12 @@ struct Promoted {
 
 /// The smallest dtype that both convert to: within integers and within floats the array API's
 /// table; an integer with a float gives the float; a bool gives way; float16 with bfloat16 gives
-/// float32; uint8 with a signed integer gives the next larger signed one.
-DType commonDType(DType left, DType right);
+/// float32; an unsigned integer with a signed one gives the signed one that holds both, which
+/// uint64 with a signed one has not.
+std::optional<DType> findCommonDType(DType left, DType right);
+
+/// The same; throws weft::Error (Type), naming `user`, where there is none.
+DType commonDType(DType left, DType right, const std::string &user);
 
 /// The dtype that a weakly typed value takes when nothing stronger decides: float32, int64, bool.
 DType defaultDType(DType weak);

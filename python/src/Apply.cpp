@@ -18,17 +18,30 @@ static bool isConvertible(PyObject *object) {
          PyObject_HasAttrString(object, "__dlpack__");
 }
 
-/// A Python integer beyond int64 becomes a float where it meets floats, and an infinity where it is
-/// compared with integers.
+/// A Python integer beyond int64 becomes a uint64 where it meets one and fits, a float where it
+/// meets floats, and an infinity where it is compared with other integers; so does a negative one
+/// beside uint64.
 static void replaceLargeIntegers(const OpCall &call, Operands &operands) {
   bool floating = llvm::any_of(operands, [](const Operand &operand) {
     return !operand.scalar ? isFloating(asTensor(operand.object)->value.dtype)
                            : PyFloat_CheckExact(operand.object) != 0;
   });
+  bool holdsLarge = llvm::any_of(operands, [](const Operand &operand) {
+    return !operand.scalar && asTensor(operand.object)->value.dtype == DType::UInt64;
+  });
   for (Operand &operand : operands) {
     int overflow = 0;
     if (operand.scalar && PyLong_CheckExact(operand.object))
       (void)PyLong_AsLongLongAndOverflow(operand.object, &overflow);
+    bool isNegative = !overflow && holdsLarge && operand.scalar &&
+                      PyLong_CheckExact(operand.object) && int64From(operand.object) < 0;
+    if (isNegative && call.op->compares && !floating)
+      overflow = -1;
+    if (overflow && holdsLarge && !floating && numberFits(operand.object, DType::UInt64)) {
+      operand = {nullptr, toTensor(operand.object, DType::UInt64), false};
+      operand.object = operand.converted.get();
+      continue;
+    }
     if (!overflow || !(floating || call.op->compares))
       continue;
     double value = overflow * std::numeric_limits<double>::infinity();

@@ -94,6 +94,24 @@ static void storeFloat(void *place, DType dtype, int64_t value) {
   storeFloat(place, dtype, number);
 }
 
+/// Stores an integer beyond int64. To floats it is rounded to float64 first.
+static void storeLargeInteger(void *place, DType dtype, PyObject *number) {
+  if (dtype == DType::Bool)
+    return store(place, uint8_t(1));
+  if (isFloating(dtype)) {
+    double value = PyLong_AsDouble(number);
+    if (!PyErr_Occurred())
+      return storeFloat(place, dtype, llvm::APFloat(value));
+  } else if (dtype == DType::UInt64) {
+    uint64_t value = PyLong_AsUnsignedLongLong(number);
+    if (!PyErr_Occurred())
+      return store(place, value);
+  }
+  PyErr_Clear();
+  throwError("OutOfRangeError",
+             "a Python integer does not fit into " + std::string(dtypeName(dtype)));
+}
+
 static void storeInteger(void *place, DType dtype, int64_t value) {
   if (dtype == DType::Bool)
     return store(place, uint8_t(value != 0));
@@ -123,9 +141,13 @@ Array weft::scalarArray(PyObject *number, DType dtype) {
       store(storage->data(), uint8_t(value != 0));
     else if (value >= -0x1p63 && value < 0x1p63)
       storeInteger(storage->data(), dtype, int64_t(value));
+    else if (dtype == DType::UInt64 && value >= 0 && value < 0x1p64)
+      store(storage->data(), uint64_t(value));
     else
       throwError("OutOfRangeError",
                  "a Python float does not fit into " + std::string(dtypeName(dtype)));
+  } else if (PyLong_CheckExact(number) && !numberFits(number, DType::Int64)) {
+    storeLargeInteger(storage->data(), dtype, number);
   } else {
     int64_t value = int64From(number);
     if (isFloating(dtype))
@@ -139,5 +161,12 @@ Array weft::scalarArray(PyObject *number, DType dtype) {
 bool weft::numberFits(PyObject *integer, DType dtype) {
   int overflow;
   int64_t value = PyLong_AsLongLongAndOverflow(integer, &overflow);
-  return overflow == 0 && fits(value, dtype);
+  if (overflow == 0)
+    return fits(value, dtype);
+  if (overflow < 0 || dtype != DType::UInt64)
+    return false;
+  (void)PyLong_AsUnsignedLongLong(integer);
+  bool isTooLarge = PyErr_Occurred();
+  PyErr_Clear();
+  return !isTooLarge;
 }

@@ -12,6 +12,8 @@
 #include "python/src/SymbolicSizeObject.h"
 #include "python/src/TraceScope.h"
 
+#include <limits>
+
 using namespace weft;
 
 EagerStatistics weft::eagerStatistics;
@@ -37,7 +39,7 @@ static void checkRanges(TraceScope &scope, const OpCall &call, Operands &operand
   for (const Operand &operand : operands)
     if (!operand.scalar && !asTensor(operand.object)->value.weak) {
       DType dtype = asTensor(operand.object)->value.dtype;
-      common = common ? commonDType(*common, dtype) : dtype;
+      common = common ? commonDType(*common, dtype, call.op->pythonName.str()) : dtype;
     }
   if (!common || !isInteger(*common) || *common == DType::Int64)
     return;
@@ -52,6 +54,9 @@ static void checkRanges(TraceScope &scope, const OpCall &call, Operands &operand
       scope.requireFit(id, *common);
     } else {
       operand.converted = scope.specialize(id);
+      // No integer that an argument can be is below all of uint64 but a negative one.
+      if (call.op->compares && *common == DType::UInt64)
+        operand.converted = checked(PyFloat_FromDouble(-std::numeric_limits<double>::infinity()));
       operand.object = operand.converted.get();
       operand.scalar = true;
     }

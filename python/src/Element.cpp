@@ -9,6 +9,7 @@
 #include "llvm/ADT/APFloat.h"
 
 #include <cstring>
+#include <type_traits>
 
 using namespace weft;
 
@@ -33,10 +34,12 @@ static double readFloat(const void *place, DType dtype) {
   }
 }
 
-template <typename T> static long long readInteger(const void *place) {
+template <typename T> static PyObject *readInteger(const void *place) {
   T value;
   std::memcpy(&value, place, sizeof(value));
-  return value;
+  if constexpr (std::is_unsigned_v<T>)
+    return PyLong_FromUnsignedLongLong(value);
+  return PyLong_FromLongLong(value);
 }
 
 static PyObject *readElement(const void *place, DType dtype) {
@@ -46,15 +49,21 @@ static PyObject *readElement(const void *place, DType dtype) {
   case DType::Bool:
     return PyBool_FromLong(*static_cast<const uint8_t *>(place));
   case DType::Int8:
-    return PyLong_FromLongLong(readInteger<int8_t>(place));
+    return readInteger<int8_t>(place);
   case DType::UInt8:
-    return PyLong_FromLongLong(readInteger<uint8_t>(place));
+    return readInteger<uint8_t>(place);
   case DType::Int16:
-    return PyLong_FromLongLong(readInteger<int16_t>(place));
+    return readInteger<int16_t>(place);
+  case DType::UInt16:
+    return readInteger<uint16_t>(place);
   case DType::Int32:
-    return PyLong_FromLongLong(readInteger<int32_t>(place));
+    return readInteger<int32_t>(place);
+  case DType::UInt32:
+    return readInteger<uint32_t>(place);
+  case DType::UInt64:
+    return readInteger<uint64_t>(place);
   default:
-    return PyLong_FromLongLong(readInteger<int64_t>(place));
+    return readInteger<int64_t>(place);
   }
 }
 

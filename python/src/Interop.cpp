@@ -57,7 +57,8 @@ static llvm::SmallVector<Py_ssize_t, 4> denseStrides(llvm::ArrayRef<int64_t> sha
 }
 
 int weft::getTensorBuffer(PyObject *self, Py_buffer *view, int flags) {
-  static const char *formats[dtypeCount] = {"?", "b", "h", "i", "q", "B", "e", "H", "f", "d"};
+  static const char *formats[dtypeCount] = {"?", "b", "h", "i", "q", "B", "e",
+                                            "H", "f", "d", "H", "I", "Q"};
   return guarded(-1, [&] {
     TensorObject *tensor = current(asTensor(self));
     requireConcrete(tensor, "reading the elements");
@@ -98,18 +99,19 @@ void weft::releaseTensorBuffer(PyObject *, Py_buffer *view) {
   delete static_cast<ExportedView *>(view->internal);
 }
 
-static std::optional<DType> integerOf(Py_ssize_t bytes) {
+static std::optional<DType> integerOf(Py_ssize_t bytes, bool isUnsigned) {
   switch (bytes) {
   case 1:
-    return DType::Int8;
+    return isUnsigned ? DType::UInt8 : DType::Int8;
   case 2:
-    return DType::Int16;
+    return isUnsigned ? DType::UInt16 : DType::Int16;
   case 4:
-    return DType::Int32;
+    return isUnsigned ? DType::UInt32 : DType::Int32;
   case 8:
-    return DType::Int64;
+    return isUnsigned ? DType::UInt64 : DType::Int64;
+  default:
+    return std::nullopt;
   }
-  return std::nullopt;
 }
 
 static DType dtypeOfBuffer(const Py_buffer &view) {
@@ -121,10 +123,8 @@ static DType dtypeOfBuffer(const Py_buffer &view) {
     letter = letter.drop_front();
   if (letter == "?")
     dtype = DType::Bool;
-  else if (letter.size() == 1 && std::strchr("bhilq", letter[0]))
-    dtype = integerOf(view.itemsize);
-  else if (letter == "B")
-    dtype = DType::UInt8;
+  else if (letter.size() == 1 && std::strchr("bhilqBHILQ", letter[0]))
+    dtype = integerOf(view.itemsize, std::isupper(static_cast<unsigned char>(letter[0])));
   else if (letter == "e")
     dtype = DType::Float16;
   else if (letter == "f")
@@ -166,9 +166,9 @@ PyRef weft::tensorFromBuffer(PyObject *object, std::optional<DType> reinterprete
   bool aligned = reinterpret_cast<uintptr_t>(view->buf) % dtypeSize(value.dtype) == 0;
   checkBuffer(*view, dtypeSize(value.dtype), value.shape);
   if (!copy && aligned && view->len > 0 && PyBuffer_IsContiguous(view.get(), 'C')) {
-    guard.release();
-    void *data = view->buf;
-    uint64_t bytes = uint64_t(view->len);
+    Py_buffer *kept = guard.release();
+    void *data = kept->buf;
+    uint64_t bytes = uint64_t(kept->len);
     value.storage = Storage::wrap(data, bytes, releaseBuffer, view.release());
   } else {
     interopCopies += !copy;
@@ -190,7 +190,7 @@ static dlpack::ElementType elementType(DType dtype) {
     return {dlpack::Floating, bits, 1};
   if (dtype == DType::Bool)
     return {dlpack::Boolean, bits, 1};
-  return {dtype == DType::UInt8 ? dlpack::Unsigned : dlpack::Integer, bits, 1};
+  return {isUnsignedInteger(dtype) ? dlpack::Unsigned : dlpack::Integer, bits, 1};
 }
 
 static DType dtypeOfElement(dlpack::ElementType type) {
@@ -227,6 +227,7 @@ static void awaitAll(Device &device) noexcept {
   try {
     device.synchronizeWithOthers();
   } catch (const Error &) {
+    return;
   }
 }
 

@@ -85,7 +85,7 @@ func.func @f(%x: tensor<3xi32>) {
 
 // A bool is no number.
 func.func @f(%x: tensor<3xi1>) {
-  // expected-error@+1 {{'weft.add' op operand #0 must be ranked tensor of 16-bit float or bfloat16 type or 32-bit float or 64-bit float or 8-bit signless integer or 16-bit signless integer or 32-bit signless integer or 64-bit signless integer or 8-bit unsigned integer values, but got 'tensor<3xi1>'}}
+  // expected-error@+1 {{'weft.add' op operand #0 must be ranked tensor of 16-bit float or bfloat16 type or 32-bit float or 64-bit float or 8-bit signless integer or 16-bit signless integer or 32-bit signless integer or 64-bit signless integer or 8-bit unsigned integer or 16-bit unsigned integer or 32-bit unsigned integer or 64-bit unsigned integer values, but got 'tensor<3xi1>'}}
   %0 = weft.add %x, %x : tensor<3xi1>
   return
 }
@@ -94,7 +94,7 @@ func.func @f(%x: tensor<3xi1>) {
 
 // An element type that Weft does not know.
 func.func @f(%x: tensor<3xi4>) {
-  // expected-error@+1 {{'weft.add' op operand #0 must be ranked tensor of 16-bit float or bfloat16 type or 32-bit float or 64-bit float or 8-bit signless integer or 16-bit signless integer or 32-bit signless integer or 64-bit signless integer or 8-bit unsigned integer values, but got 'tensor<3xi4>'}}
+  // expected-error@+1 {{'weft.add' op operand #0 must be ranked tensor of 16-bit float or bfloat16 type or 32-bit float or 64-bit float or 8-bit signless integer or 16-bit signless integer or 32-bit signless integer or 64-bit signless integer or 8-bit unsigned integer or 16-bit unsigned integer or 32-bit unsigned integer or 64-bit unsigned integer values, but got 'tensor<3xi4>'}}
   %0 = weft.add %x, %x : tensor<3xi4>
   return
 }
@@ -148,7 +148,7 @@ func.func @f(%x: tensor<3xi32>) {
 
 // Floats have no bits to shift.
 func.func @f(%x: tensor<3xf32>) {
-  // expected-error@+1 {{'weft.bitwise_left_shift' op operand #0 must be ranked tensor of 8-bit signless integer or 16-bit signless integer or 32-bit signless integer or 64-bit signless integer or 8-bit unsigned integer values, but got 'tensor<3xf32>'}}
+  // expected-error@+1 {{'weft.bitwise_left_shift' op operand #0 must be ranked tensor of 8-bit signless integer or 16-bit signless integer or 32-bit signless integer or 64-bit signless integer or 8-bit unsigned integer or 16-bit unsigned integer or 32-bit unsigned integer or 64-bit unsigned integer values, but got 'tensor<3xf32>'}}
   %0 = weft.bitwise_left_shift %x, %x : tensor<3xf32>
   return
 }
@@ -167,5 +167,13 @@ func.func @f(%x: tensor<3xf32>) {
 func.func @f(%x: tensor<3xi32>) {
   // expected-error@+1 {{fixed_pow: has no products for the exponent -1.000000 of i32}}
   %0 = weft.fixed_pow %x exponent -1.0 : tensor<3xi32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<3xf32>) {
+  // expected-error@+1 {{an element of 'f32' has other bits than one of 'i16'}}
+  %0 = weft.bitcast %x : tensor<3xf32> -> tensor<3xi16>
   return
 }

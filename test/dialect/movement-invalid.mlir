@@ -240,7 +240,7 @@ func.func @f(%x: tensor<4x3xf32>, %i: tensor<2xi64>) {
 
 // Indices are integers.
 func.func @f(%x: tensor<4x3xf32>, %i: tensor<2xf32>) {
-  // expected-error@+1 {{'weft.gather' op operand #1 must be ranked tensor of 8-bit signless integer or 16-bit signless integer or 32-bit signless integer or 64-bit signless integer or 8-bit unsigned integer values, but got 'tensor<2xf32>'}}
+  // expected-error@+1 {{'weft.gather' op operand #1 must be ranked tensor of 8-bit signless integer or 16-bit signless integer or 32-bit signless integer or 64-bit signless integer or 8-bit unsigned integer or 16-bit unsigned integer or 32-bit unsigned integer or 64-bit unsigned integer values, but got 'tensor<2xf32>'}}
   %0 = weft.gather %x, %i axis 0 : tensor<4x3xf32>, tensor<2xf32> -> tensor<2x3xf32>
   return
 }

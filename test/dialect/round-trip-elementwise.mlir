@@ -222,6 +222,13 @@ func.func @select_and_cast(%c: tensor<3xi1>, %x: tensor<3xi8>, %y: tensor<3xi8>)
   return %3 : tensor<3xi1>
 }
 
+// CHECK-LABEL: func.func @bits(
+func.func @bits(%x: tensor<3xbf16>) -> tensor<3xui16> {
+  // CHECK: weft.bitcast %{{[a-z0-9]+}} : tensor<3xbf16> -> tensor<3xui16>
+  %0 = weft.bitcast %x : tensor<3xbf16> -> tensor<3xui16>
+  return %0 : tensor<3xui16>
+}
+
 // Attributes that the op does not know stay with it.
 // CHECK-LABEL: func.func @more_attributes(
 func.func @more_attributes(%x: tensor<3xf32>) -> tensor<3xf32> {

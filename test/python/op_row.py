@@ -10,7 +10,7 @@ from typing import Any
 # What the classes of dtypes in a row stand for, by the names of the array API.
 DTYPE_CLASSES: Mapping[str, tuple[str, ...]] = {
     "float": ("float16", "bfloat16", "float32", "float64"),
-    "integer": ("int8", "int16", "int32", "int64", "uint8"),
+    "integer": ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
     "bool": ("bool",),
 }
 

@@ -48,7 +48,7 @@ def test_products_of_other_floats(dtype: str) -> None:
         _check_product(actual, x, y)
 
 
-@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64", "uint8"])
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint64"])
 def test_products_of_integers_wrap_around(dtype: str) -> None:
     limits = np.iinfo(dtype)
     for rows, depth, columns in [(1, 1, 1), (13, 33, 15), (33, 100, 32), (2, 0, 3)]:

@@ -29,6 +29,8 @@ SHAPES: list[tuple[tuple[int, ...], ...]] = [
     ((2, 3, 1, 5), (4, 1), (2, 1, 4, 5)),
 ]
 
+_INTEGERS = ["int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
+
 # scipy.special's functions that exist in float64 only are off by an ulp themselves.
 REFERENCE_ULP = 1
 
@@ -235,8 +237,34 @@ def test_the_sign_of_zero_in_arithmetic() -> None:
     assert _signs(lambda x: x * -1.0, 0.0) == [True] * 19
 
 
+@pytest.mark.parametrize(
+    ("narrow", "wide"),
+    [(a, b) for a in ("float16", "bfloat16", "float32") for b in ("float32", "float64") if a != b],
+)
+@pytest.mark.parametrize("compare", ["greater", "greater_equal", "less", "less_equal", "equal"])
+def test_selections_of_widened_numbers_keep_the_signs_of_zeros(
+    narrow: str, wide: str, compare: str
+) -> None:
+    function = getattr(weft, compare)
+    x = weft.asarray(np.array([0.0, -0.0, 1.5, -1.5, np.nan] * 9).astype(numpy_dtype(narrow)))
+    for zero in (0.0, -0.0):
+        for select in (
+            lambda chosen, y, zero: weft.where(chosen, zero, y) * 0.5,
+            lambda chosen, y, zero: weft.where(chosen, y, zero) * 0.5,
+            lambda chosen, y, zero: weft.where(chosen, y, weft.where(chosen, zero, y) * 0.5),
+        ):
+
+            def program(
+                x: weft.Tensor, zero: float = zero, select: Callable = select
+            ) -> weft.Tensor:
+                y = x.astype(wide)
+                return select(function(y, zero), y, zero)
+
+            eager_and_jit(program, x)
+
+
 @pytest.mark.parametrize("row", [row for row in OPS if row.operands[0].dtype_classes == ("float",)])
-@pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "int64"])
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int32", "int64", "uint64"])
 def test_integers_become_float32(row: OpRow, dtype: str) -> None:
     inputs = [weft.asarray(np.array([1, 0, 1, 3], dtype)) for _ in row.operands]
     function = getattr(weft, row.python)
@@ -245,11 +273,12 @@ def test_integers_become_float32(row: OpRow, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("source", ["float16", "bfloat16", "float32", "float64"])
-@pytest.mark.parametrize("target", ["int8", "int16", "int32", "int64", "uint8"])
+@pytest.mark.parametrize("target", _INTEGERS)
 def test_floats_become_integers_towards_zero_and_saturate(source: str, target: str) -> None:
     limits = np.iinfo(target)
     values = [0.0, -0.0, 0.9, -0.9, 1.5, -1.5, 127.5, 300.0, -300.0, 6e4, -6e4]
     values += [np.inf, -np.inf, np.nan, 2.0**31, -(2.0**31), 2.0**63, -(2.0**63)]
+    values += [2.0**32, 2.0**32 - 256, 2.0**64, 2.0**64 - 2.0**40]
     x = np.array(values).astype(numpy_dtype(source))
     actual = to_numpy(eager_and_jit(lambda t: t.astype(target), weft.asarray(x)))
     expected = []
@@ -262,8 +291,7 @@ def test_floats_become_integers_towards_zero_and_saturate(source: str, target: s
     assert actual.tolist() == expected
 
 
-_ALL = ["bool", "int8", "int16", "int32", "int64", "uint8", "float16", "bfloat16"]
-_ALL += ["float32", "float64"]
+_ALL = ["bool", *_INTEGERS, "float16", "bfloat16", "float32", "float64"]
 
 
 @pytest.mark.parametrize("target", _ALL)
@@ -284,6 +312,11 @@ def test_other_conversions_are_numpys(source: str, target: str) -> None:
 def test_operands_are_promoted(left: str, right: str) -> None:
     x = weft.asarray(np.array([1, 0, 1], numpy_dtype(left)))
     y = weft.asarray(np.array([1, 1, 0], numpy_dtype(right)))
+    if {left, right} in [{"uint64", name} for name in _INTEGERS if name.startswith("i")]:
+        for function in (weft.maximum, weft.jit(weft.maximum)):
+            with pytest.raises(weft.DTypeError, match=r"maximum: .* have no common dtype"):
+                function(x, y)
+        return
     dtype = weft.promote_types(left, right)
     assert weft.result_type(x, y) is dtype
     assert_same_bits(

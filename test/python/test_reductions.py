@@ -25,7 +25,7 @@ SHAPES = [
     (2, 3, 5, 7),
 ]
 FLOATS = ["float16", "bfloat16", "float32", "float64"]
-INTEGERS = ["int8", "int16", "int32", "int64", "uint8"]
+INTEGERS = ["int8", "int16", "int32", "int64", "uint8", "uint64"]
 
 
 def _axes(rank: int) -> list[tuple[int, ...]]:
@@ -77,7 +77,8 @@ def test_sums_and_products_of_integers_are_exact(dtype: str, name: str) -> None:
         x = _values(shape, dtype)
         function = getattr(weft, name)
         actual = eager_and_jit(lambda t: function(t, axis=axes), weft.asarray(x))
-        expected = getattr(np, name)(x, axis=axes, dtype=np.int64)
+        wide = np.uint64 if x.dtype.kind == "u" else np.int64
+        expected = getattr(np, name)(x, axis=axes, dtype=wide)
         np.testing.assert_array_equal(to_numpy(actual), expected, strict=True)
 
 

@@ -32,7 +32,7 @@ SHAPES = [
 ]
 DTYPES = [
     *("float16", "bfloat16", "float32", "float64"),
-    *("int8", "int16", "int32", "int64", "uint8", "bool"),
+    *("int8", "int16", "int32", "int64", "uint8", "uint64", "bool"),
 ]
 CASES = [(shape, axis) for shape in SHAPES for axis in range(len(shape))]
 
@@ -55,6 +55,8 @@ def _values(shape: tuple[int, ...], dtype: str, few: bool) -> np.ndarray:
 def _order(x: np.ndarray, axis: int, descending: bool) -> np.ndarray:
     """The stable order, NaN last: NumPy's of keys that are negated to descend."""
     keys = x.astype(np.float64 if x.dtype.kind in "fV" else np.int64)
+    if x.dtype == np.uint64:
+        keys ^= np.iinfo(np.int64).min
     if descending:
         keys = -keys if keys.dtype.kind == "f" else -1 - keys
     return np.argsort(keys, axis=axis, kind="stable")

@@ -15,11 +15,11 @@ static std::optional<DType> findIntegerDType(IntegerType integer) {
   case 8:
     return integer.isUnsigned() ? DType::UInt8 : DType::Int8;
   case 16:
-    return DType::Int16;
+    return integer.isUnsigned() ? DType::UInt16 : DType::Int16;
   case 32:
-    return DType::Int32;
+    return integer.isUnsigned() ? DType::UInt32 : DType::Int32;
   case 64:
-    return DType::Int64;
+    return integer.isUnsigned() ? DType::UInt64 : DType::Int64;
   default:
     return std::nullopt;
   }

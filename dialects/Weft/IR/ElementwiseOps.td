@@ -351,19 +351,12 @@ def Weft_SelectOp : Weft_ElementwiseOp<"select", "inferFromSecond", [Gradient]> 
   let hasFolder = 1;
 }
 
-def Weft_CastOp : Weft_Op<"cast", [Gradient,
+/// One operand; the result has its shape and a dtype that is given.
+class Weft_ConversionOp<string mnemonic, list<Trait> traits> : Weft_Op<mnemonic, traits # [
     DeclareOpInterfaceMethods<ElementwiseOpInterface, ["emitBody"]>]> {
-  let summary = "x converted to another dtype.";
-  let description = [{
-    Floating to integer rounds towards zero, saturates, and takes NaN to 0; to bool is `x != 0`;
-    integer to integer wraps.
-  }];
-  let arguments = (ins Weft_Tensor:$x);
-  let results = (outs Weft_Tensor:$result);
   let assemblyFormat = "$x attr-dict `:` type($x) `->` type($result)";
   let pythonName = "";
   let explicitResult = 1;
-  let hasFolder = 1;
   let extraClassDeclaration = [{
     ::llvm::SmallVector<::llvm::SmallVector<int64_t>> getDimensionLabels() {
       return ::weft::elementwiseLabels(getOperation());
@@ -373,8 +366,28 @@ def Weft_CastOp : Weft_Op<"cast", [Gradient,
         ::llvm::ArrayRef<::llvm::SmallVector<int64_t>> labels) {
       return ::weft::rebuild(builder, getOperation(), operands, resultTypes);
     }
-    ::llvm::LogicalResult verify() { return ::weft::verifyElementwise(getOperation()); }
+    ::llvm::LogicalResult verify();
   }];
+}
+
+def Weft_CastOp : Weft_ConversionOp<"cast", [Gradient]> {
+  let summary = "x converted to another dtype.";
+  let description = [{
+    Floating to integer rounds towards zero, saturates, and takes NaN to 0; to bool is `x != 0`;
+    integer to integer wraps.
+  }];
+  let arguments = (ins Weft_Tensor:$x);
+  let results = (outs Weft_Tensor:$result);
+  let hasFolder = 1;
+}
+
+def Weft_BitcastOp : Weft_ConversionOp<"bitcast", [NotDifferentiable<"bits are no numbers">]> {
+  let summary = "The bits of x's elements as elements of another dtype of the same size.";
+  let description = [{
+    A signalling NaN of float16 may become a quiet one.
+  }];
+  let arguments = (ins Weft_NumericTensor:$x);
+  let results = (outs Weft_NumericTensor:$result);
 }
 
 #endif

@@ -27,7 +27,8 @@ def Weft_Dialect : Dialect {
 
 defvar FloatTypes = [F16, BF16, F32, F64];
 defvar SignedTypes = [I8, I16, I32, I64];
-defvar IntegerTypes = [I8, I16, I32, I64, UI8];
+defvar UnsignedTypes = [UI8, UI16, UI32, UI64];
+defvar IntegerTypes = SignedTypes # UnsignedTypes;
 
 def Weft_FloatTensor : RankedTensorOf<FloatTypes>;
 def Weft_IntegerTensor : RankedTensorOf<IntegerTypes>;
@@ -35,7 +36,7 @@ def Weft_BoolTensor : RankedTensorOf<[I1]>;
 def Weft_BitsTensor : RankedTensorOf<IntegerTypes # [I1]>;
 def Weft_NumericTensor : RankedTensorOf<FloatTypes # IntegerTypes>;
 def Weft_Tensor : RankedTensorOf<FloatTypes # IntegerTypes # [I1]>;
-def Weft_IndexTensor : RankedTensorOf<[I8, I16, I32, I64, UI8]>;
+def Weft_IndexTensor : RankedTensorOf<IntegerTypes>;
 
 //===----------------------------------------------------------------------===//
 // What the generated Python function does before it builds the op

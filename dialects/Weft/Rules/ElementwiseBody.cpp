@@ -530,4 +530,40 @@ Value CastOp::emitBody(OpBuilder &builder, Location location, ValueRange x) {
   return x[0];
 }
 
+/// The bits of a value in the dtype that it is stored in; halves are computed in f32.
+static Value emitBits(Body &body, Value x, Type stored) {
+  OpBuilder &builder = body.builder;
+  Type bits = body.typeWith(x, builder.getIntegerType(stored.getIntOrFloatBitWidth()));
+  if (stored.isBF16()) {
+    Type words = body.typeWith(x, builder.getI32Type());
+    Value word = arith::BitcastOp::create(builder, body.location, words, x);
+    Value upper = body.make<arith::ShRUIOp>(word, body.constantOf(words, 16));
+    return arith::TruncIOp::create(builder, body.location, bits, upper);
+  }
+  if (stored.isF16())
+    x = arith::TruncFOp::create(builder, body.location, body.typeWith(x, stored), x);
+  return isa<FloatType>(stored) ? arith::BitcastOp::create(builder, body.location, bits, x) : x;
+}
+
+/// The value in a dtype whose bits are given, as it is computed in.
+static Value emitOfBits(Body &body, Value bits, Type stored) {
+  OpBuilder &builder = body.builder;
+  if (!isa<FloatType>(stored))
+    return bits;
+  Type wide = body.typeWith(bits, builder.getF32Type());
+  if (stored.isBF16()) {
+    Type words = body.typeWith(bits, builder.getI32Type());
+    Value word = arith::ExtUIOp::create(builder, body.location, words, bits);
+    Value upper = body.make<arith::ShLIOp>(word, body.constantOf(words, 16));
+    return arith::BitcastOp::create(builder, body.location, wide, upper);
+  }
+  Value value = arith::BitcastOp::create(builder, body.location, body.typeWith(bits, stored), bits);
+  return stored.isF16() ? arith::ExtFOp::create(builder, body.location, wide, value) : value;
+}
+
+Value BitcastOp::emitBody(OpBuilder &builder, Location location, ValueRange x) {
+  Body body(builder, location, *this);
+  return emitOfBits(body, emitBits(body, x[0], body.element), getElementTypeOrSelf(getType()));
+}
+
 } // namespace weft

@@ -79,8 +79,11 @@ static Attribute convertScalar(Attribute scalar, Type from, Type to) {
     return {};
   bool isUnsigned = from.isUnsignedInteger() || from.isInteger(1);
   if (auto type = dyn_cast<FloatType>(to)) {
-    APFloat value(type.getFloatSemantics());
+    // Halves by way of float32, as kernels do.
+    bool exact;
+    APFloat value(type.isF64() ? APFloat::IEEEdouble() : APFloat::IEEEsingle());
     value.convertFromAPInt(number.getValue(), !isUnsigned, APFloat::rmNearestTiesToEven);
+    value.convert(type.getFloatSemantics(), APFloat::rmNearestTiesToEven, &exact);
     return FloatAttr::get(type, value);
   }
   unsigned bits = to.getIntOrFloatBitWidth();

@@ -281,7 +281,8 @@ Value ConcatenateOp::emitElements(ElementEmitter &emitter, unsigned,
   return result;
 }
 
-/// The indices of `indices` as i64, negative ones counted from the end of `size` elements.
+/// The indices of `indices` as i64, negative ones counted from the end of `size` elements; those of
+/// uint64 beyond i64 are the largest one.
 static Value positionsOf(Integers &integers, Value indices, ArrayRef<ElementIndex> at, Value size) {
   OpBuilder &builder = integers.emitter.builder();
   Location location = integers.emitter.location();
@@ -290,12 +291,14 @@ static Value positionsOf(Integers &integers, Value indices, ArrayRef<ElementInde
   if (auto vector = dyn_cast<VectorType>(found.getType()))
     wide = VectorType::get(vector.getShape(), wide);
   Value position = found;
-  if (element.isUnsignedInteger())
-    position = arith::ExtUIOp::create(builder, location, wide, found);
-  else if (!element.isInteger(64))
-    position = arith::ExtSIOp::create(builder, location, wide, found);
-  return integers.select(integers.compare(CmpIPredicate::slt, position, integers.number(0)),
-                         integers.make<arith::AddIOp>(position, size), position);
+  bool isUnsigned = element.isUnsignedInteger();
+  if (element.getIntOrFloatBitWidth() < 64)
+    position = isUnsigned ? Value(arith::ExtUIOp::create(builder, location, wide, found))
+                          : Value(arith::ExtSIOp::create(builder, location, wide, found));
+  Value below = isUnsigned ? integers.number(std::numeric_limits<int64_t>::max())
+                           : integers.make<arith::AddIOp>(position, size);
+  return integers.select(integers.compare(CmpIPredicate::slt, position, integers.number(0)), below,
+                         position);
 }
 
 Value GatherOp::emitElements(ElementEmitter &emitter, unsigned, ArrayRef<ElementIndex> indices) {

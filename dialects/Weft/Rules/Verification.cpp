@@ -62,6 +62,15 @@ LogicalResult SizeOp::verify() {
                        << ", the result has dtype " << getType().getElementType();
 }
 
+LogicalResult CastOp::verify() { return verifyElementwise(*this); }
+
+LogicalResult BitcastOp::verify() {
+  Type have = getElementTypeOrSelf(getX()), want = getElementTypeOrSelf(getType());
+  if (have.getIntOrFloatBitWidth() != want.getIntOrFloatBitWidth())
+    return emitOpError() << "an element of " << have << " has other bits than one of " << want;
+  return verifyElementwise(*this);
+}
+
 LogicalResult IotaOp::verify() {
   int64_t rank = getType().getRank(), axis = getAxis();
   if (axis >= 0 && axis < rank)
