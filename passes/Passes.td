@@ -401,6 +401,34 @@ def Prepare : Pass<"weft-prepare", "::mlir::ModuleOp"> {
 // Differentiation
 //===----------------------------------------------------------------------===//
 
+def Batch : Pass<"weft-batch", "::mlir::ModuleOp"> {
+  let summary = "Make functions of one example that ask for it functions of many";
+  let description = [{
+    A function that carries `weft.batch = N` is one of N examples afterwards: its arguments and
+    results have a first dimension of that size. The attribute goes away. Before:
+
+    ```mlir
+    func.func @sum(%x: tensor<3xf32>) -> tensor<f32> attributes {weft.batch = 8} {
+      %0 = weft.sum %x [0] : tensor<3xf32> -> tensor<f32>
+      return %0 : tensor<f32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @sum(%x: tensor<8x3xf32>) -> tensor<8xf32> {
+      %0 = weft.sum %x [1] : tensor<8x3xf32> -> tensor<8xf32>
+      return %0 : tensor<8xf32>
+    }
+    ```
+
+    An op is batched by its own rule (`BatchOpInterface`), else by one more dimension in front where
+    its dimension labels allow it, else by a longer first dimension, else, if it is a composite, by
+    its definition, else example by example.
+  }];
+}
+
 def Differentiate : Pass<"weft-differentiate", "::mlir::ModuleOp"> {
   let summary = "Make functions that ask for it return their gradients too";
   let description = [{

@@ -42,6 +42,7 @@ static void addPhase(OpPassManager &passes, Phase phase, const Target &target,
                      const EmitEntryOptions *entry) {
   switch (phase) {
   case Phase::Differentiate:
+    passes.addPass(createBatch());
     passes.addPass(createDifferentiate());
     break;
   case Phase::Simplify:

@@ -13,6 +13,7 @@
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/Verifier.h"
 #include "passes/autodiff/Differentiate.h"
+#include "passes/batching/Batch.h"
 
 using namespace mlir;
 using namespace weft;
@@ -159,6 +160,7 @@ ValueId Graph::strengthened(const OpCall &call, ValueId number, Location locatio
 llvm::SmallVector<ValueId, 1> Graph::apply(const OpCall &call, llvm::ArrayRef<ValueId> operands,
                                            Location location) {
   const OpInfo &op = *call.op;
+  requirePresent(operands, op.pythonName);
   llvm::SmallVector<DType, 3> dtypes;
   llvm::SmallVector<OperandType, 3> types;
   for (ValueId operand : operands) {
@@ -249,6 +251,7 @@ ValueId Graph::cast(ValueId value, DType dtype, Location location) {
 }
 
 ValueId Graph::alias(ValueId value, Location location) {
+  requirePresent(value, "grad");
   Value source = values[value].value;
   return record(ReshapeOp::create(builder, location, source.getType(), source), isWeak(value));
 }
@@ -257,29 +260,70 @@ ValueId Graph::alias(ValueId value, Location location) {
 // Rewriting and finishing
 //===----------------------------------------------------------------------===//
 
-llvm::SmallVector<std::optional<ValueId>> Graph::gradients(llvm::ArrayRef<ValueId> outputs,
-                                                           llvm::ArrayRef<ValueId> cotangents,
-                                                           llvm::ArrayRef<ValueId> inputs) {
-  auto select = [&](llvm::ArrayRef<ValueId> ids) {
-    return llvm::map_to_vector(ids, [&](ValueId id) { return values[id].value; });
-  };
+llvm::SmallVector<Value> Graph::select(llvm::ArrayRef<ValueId> ids) const {
+  return llvm::map_to_vector(ids, [&](ValueId id) { return values[id].value; });
+}
+
+llvm::SmallVector<Value>
+Graph::built(llvm::StringRef what,
+             llvm::function_ref<llvm::FailureOr<llvm::SmallVector<Value>>()> build) {
   std::string message;
-  llvm::FailureOr<llvm::SmallVector<Value>> gradients = failure();
+  llvm::FailureOr<llvm::SmallVector<Value>> result = failure();
   {
     DiagnosticListener listener(*builder.getContext(), [&](Diagnostic &diagnostic) {
       if (message.empty())
         message = diagnostic.str();
     });
-    gradients = buildGradients(builder, select(outputs), select(cotangents), select(inputs));
+    result = build();
   }
   builder.setInsertionPointToEnd(block);
-  if (failed(gradients))
-    throw Error(Error::Kind::Unsupported, "gradient: " + message);
+  if (failed(result))
+    throw Error(Error::Kind::Unsupported, what.str() + ": " + message);
   checkLength();
+  return *result; // NOLINT(bugprone-unchecked-optional-access): it is checked above
+}
+
+llvm::SmallVector<std::optional<ValueId>> Graph::gradients(llvm::ArrayRef<ValueId> outputs,
+                                                           llvm::ArrayRef<ValueId> cotangents,
+                                                           llvm::ArrayRef<ValueId> inputs) {
+  requirePresent(outputs, "gradient");
+  llvm::SmallVector<Value> gradients = built("gradient", [&] {
+    return buildGradients(builder, select(outputs), select(cotangents), select(inputs));
+  });
   llvm::SmallVector<std::optional<ValueId>> result;
-  for (Value gradient : *gradients)
+  for (Value gradient : gradients)
     result.push_back(gradient ? std::optional(record(gradient, false)) : std::nullopt);
   return result;
+}
+
+ValueId Graph::example(ValueId batch, Location location) {
+  requirePresent(batch, "vmap");
+  return record(buildExample(builder, location, values[batch].value), false);
+}
+
+llvm::SmallVector<std::optional<ValueId>> Graph::batched(llvm::ArrayRef<ValueId> outputs,
+                                                         llvm::ArrayRef<ValueId> examples,
+                                                         llvm::ArrayRef<ValueId> batches,
+                                                         int64_t count) {
+  requirePresent(outputs, "vmap");
+  llvm::SmallVector<Value> results = built("vmap", [&] {
+    return buildBatched(builder, select(outputs), select(examples), select(batches), count);
+  });
+  llvm::DenseSet<Value> gone = dependentsOf(*block, select(examples));
+  for (size_t id = *llvm::min_element(examples); id < values.size(); ++id)
+    values[id].isGone |= gone.contains(values[id].value);
+  llvm::SmallVector<std::optional<ValueId>> ids;
+  for (Value result : results)
+    ids.push_back(result ? std::optional(record(result, false)) : std::nullopt);
+  return ids;
+}
+
+void Graph::requirePresent(llvm::ArrayRef<ValueId> ids, llvm::StringRef user) const {
+  for (ValueId id : ids)
+    if (values[id].isGone)
+      throw Error(Error::Kind::Unsupported,
+                  user.str() + ": a tensor of one example has left the function that weft.vmap "
+                               "maps; return it from there instead");
 }
 
 void Graph::replaceUses(ValueId value, ValueId replacement) {
@@ -287,6 +331,7 @@ void Graph::replaceUses(ValueId value, ValueId replacement) {
 }
 
 llvm::SmallVector<ValueId> Graph::inlineCall(ModuleOp callee, llvm::ArrayRef<ValueId> arguments) {
+  requirePresent(arguments, "jit");
   auto function = callee.lookupSymbol<func::FuncOp>("main");
   IRMapping mapping;
   for (auto [parameter, argument] : llvm::zip(function.getArguments(), arguments))
@@ -301,7 +346,8 @@ llvm::SmallVector<ValueId> Graph::inlineCall(ModuleOp callee, llvm::ArrayRef<Val
 }
 
 OwningOpRef<ModuleOp> Graph::finish(llvm::ArrayRef<ValueId> outputs) {
-  auto results = llvm::map_to_vector(outputs, [&](ValueId id) { return values[id].value; });
+  requirePresent(outputs, "jit");
+  llvm::SmallVector<Value> results = select(outputs);
   func::ReturnOp::create(builder, builder.getUnknownLoc(), results);
   auto function = cast<func::FuncOp>(block->getParentOp());
   function.setFunctionType(

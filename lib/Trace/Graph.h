@@ -65,6 +65,16 @@ public:
                                                       llvm::ArrayRef<ValueId> cotangents,
                                                       llvm::ArrayRef<ValueId> inputs);
 
+  /// A value that stands for one example of `batch`, which has them along its first dimension.
+  ValueId example(ValueId batch, mlir::Location location);
+
+  /// The outputs of one example for all: with a first dimension of `count`, as the `batches` have
+  /// in whose place `examples` stand; nullopt for an output that no example has part in. Nothing
+  /// may use values of one example afterwards. Throws if an op on the way can't be batched.
+  llvm::SmallVector<std::optional<ValueId>> batched(llvm::ArrayRef<ValueId> outputs,
+                                                    llvm::ArrayRef<ValueId> examples,
+                                                    llvm::ArrayRef<ValueId> batches, int64_t count);
+
   /// Everything that reads `value` reads `replacement` instead.
   void replaceUses(ValueId value, ValueId replacement);
 
@@ -85,6 +95,8 @@ private:
   struct Entry {
     mlir::Value value;
     bool weak;
+    /// It depends on an example of a batch that is done: there is no such value.
+    bool isGone = false;
   };
 
   DType dtypeAsOperand(const OpCall &call, ValueId number) const;
@@ -93,6 +105,15 @@ private:
                        mlir::Location location);
   ValueId constantAttribute(mlir::Attribute value, DType dtype, llvm::ArrayRef<int64_t> shape,
                             bool weak, mlir::Location location);
+
+  llvm::SmallVector<mlir::Value> select(llvm::ArrayRef<ValueId> ids) const;
+  /// Throws, naming `user`, if one of the values is of one example of a batch that is done.
+  void requirePresent(llvm::ArrayRef<ValueId> ids, llvm::StringRef user) const;
+  /// The values that `build` makes at the end of the function; throws its first error, behind
+  /// `what`.
+  llvm::SmallVector<mlir::Value>
+  built(llvm::StringRef what,
+        llvm::function_ref<llvm::FailureOr<llvm::SmallVector<mlir::Value>>()> build);
 
   /// Throws if the function has become longer than WEFT_MAX_OPERATIONS.
   void checkLength();

@@ -5,12 +5,14 @@
 #include "lib/Runtime/ThreadPool.h"
 #include "lib/Support/Interpreter.h"
 #include "lib/Trace/ExecutableCache.h"
+#include "lib/Trace/Promotion.h"
 #include "python/src/Apply.h"
 #include "python/src/Conversion.h"
 #include "python/src/DeviceObject.h"
 #include "python/src/Dispatch.h"
 #include "python/src/Errors.h"
 #include "python/src/Export.h"
+#include "python/src/FunctionalBatching.h"
 #include "python/src/FunctionalGradient.h"
 #include "python/src/Hooks.h"
 #include "python/src/Interop.h"
@@ -173,6 +175,18 @@ static py::object fromBuffer(py::object object, py::object reinterpreted, bool c
   }));
 }
 
+/// A constant of the present trace, of a number that fits into the dtype.
+static ValueId tracedNumber(PyObject *number, DType dtype) {
+  mlir::Location location = currentScope->location();
+  Graph &graph = currentScope->graph;
+  bool isLarge = PyLong_CheckExact(number) && !numberFits(number, DType::Int64);
+  if (isFloating(dtype) && (isLarge || PyFloat_Check(number)))
+    return graph.constant(dtype, {}, PyFloat_AsDouble(number), false, location);
+  if (PyFloat_Check(number))
+    return graph.constant(dtype, {}, PyFloat_AS_DOUBLE(number), false, location);
+  return graph.constant(dtype, {}, int64_t(PyLong_AsUnsignedLongLongMask(number)), false, location);
+}
+
 /// A constant tensor (of dtype and shape) inside a trace, a filled one on the device outside.
 static py::object full(py::object shape, py::object value, py::object dtype, py::object device) {
   return adopted(guarded([&]() -> PyObject * {
@@ -181,15 +195,8 @@ static py::object full(py::object shape, py::object value, py::object dtype, py:
     Device *place = deviceFrom(device.ptr());
     Array scalar = scalarOn(currentScope ? nullptr : place, scalarArray(value.ptr(), type));
     PyRef tensor = checked(newTensor(TensorValue::of(std::move(scalar))));
-    if (currentScope) {
-      mlir::Location location = currentScope->location();
-      Graph &graph = currentScope->graph;
-      ValueId id =
-          PyFloat_Check(value.ptr())
-              ? graph.constant(type, {}, PyFloat_AS_DOUBLE(value.ptr()), false, location)
-              : graph.constant(type, {}, int64_t(PyLong_AsLongLong(value.ptr())), false, location);
-      tensor = checked(newTensor(currentScope->tracer(id)));
-    }
+    if (currentScope)
+      tensor = checked(newTensor(currentScope->tracer(tracedNumber(value.ptr(), type))));
     if (dimensions.empty())
       return tensor.release();
     OpCall call(requireOp("weft.broadcast"));
@@ -297,6 +304,7 @@ static void registerTypes(py::module_ &module) {
   registerProgram(module);
   registerSafeTensors(module);
   registerFunctionalGradient(module);
+  registerFunctionalBatching(module);
   registerDevices(module);
 }
 
@@ -351,6 +359,20 @@ static void registerTracing(py::module_ &module) {
   module.def("python_number", pythonNumber);
 }
 
+static void registerDTypeFunctions(py::module_ &module) {
+  module.def("register_dtypes", [](py::object list) {
+    translated([&] {
+      registerDTypes(list.ptr());
+      return 0;
+    });
+  });
+  module.def("common_dtype", [](py::object left, py::object right) -> py::object {
+    auto common =
+        translated([&] { return findCommonDType(dtypeFrom(left.ptr()), dtypeFrom(right.ptr())); });
+    return common ? py::reinterpret_borrow<py::object>(dtypeObject(*common)) : py::none();
+  });
+}
+
 PYBIND11_MODULE(_core, module) {
   module.doc() = "The compiled part of weft: tensors, tracing, compiled functions.";
   registerThreads();
@@ -359,12 +381,7 @@ PYBIND11_MODULE(_core, module) {
   registerOps(module);
   registerProcess(module);
 
-  module.def("register_dtypes", [](py::object list) {
-    translated([&] {
-      registerDTypes(list.ptr());
-      return 0;
-    });
-  });
+  registerDTypeFunctions(module);
   module.def("register_hooks", [](py::dict byName) {
     translated([&] {
       registerHooks(byName.ptr());

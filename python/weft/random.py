@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from . import _core
+from . import _batching, _core
 from ._autodiff import no_grad
 from ._core import Tensor
 from ._creation import _fail, _shape, _size, asarray
@@ -22,6 +22,7 @@ from ._devices import Device, as_device
 from ._dtypes import as_dtype, finfo, float32, float64, iinfo, int32, int64
 from ._errors import DTypeError, OptionError, OutOfRangeError, ShapeError
 from ._manipulation import astype
+from ._sorting import argsort
 
 Shape = int | Sequence[int]
 
@@ -107,6 +108,7 @@ def _next_key(device: object = None) -> Tensor:
 
     A function being compiled draws from the generator of the device that it turns out to be for.
     """
+    _batching.check_randomness()
     tracing = device is None or _core.is_tracing()
     state = _generator.state if tracing else _generator.state_on(as_device(device))
     current = state.detach().clone()
@@ -234,10 +236,8 @@ def bernoulli(
 
 
 def permutation(count: int, *, key: Tensor | None = None, device: object = None) -> Tensor:
-    """The integers below ``count`` in random order (int64), drawn outside of compiled functions."""
-    drawn = _bits(_next_key(device) if key is None else key, (count,), int64)
-    order = np.argsort(np.asarray(_core.on_host(drawn)), kind="stable")
-    return asarray(order, device=drawn.device)
+    """The integers below ``count`` in random order (int64): the order of as many random numbers."""
+    return argsort(_bits(_next_key(device) if key is None else key, (count,), int64))
 
 
 def rand(*shape: int | Sequence[int], dtype: object = float32, device: object = None) -> Tensor:

@@ -114,7 +114,7 @@ def Weft_DropoutOp : Weft_CompositeOp<"dropout", "inferDropout"> {
   }];
 }
 def Weft_ScaledDotProductAttentionOp : Weft_CompositeOp<"scaled_dot_product_attention", "inferAttention",
-                                                        [Gradient, FixedDimensions]> {
+                                                        [Gradient, Batching, FixedDimensions]> {
   let summary = "softmax(query key^T * scale + mask) value: query [B..., L, E], key [B..., S, E], value [B..., S, V].";
   let description = [{
     The mask [B..., L, S] says what may be seen, or is added to the scores; a query that sees nothing then gets 0. With

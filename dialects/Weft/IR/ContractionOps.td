@@ -6,7 +6,7 @@ include "dialects/Weft/IR/ScanOps.td"
 
 defvar Contracted = DeclareOpInterfaceMethods<ContractionOpInterface>;
 
-def Weft_MatmulOp : Weft_InferredOp<"matmul", [Gradient,
+def Weft_MatmulOp : Weft_InferredOp<"matmul", [Gradient, Batching,
     DeclareOpInterfaceMethods<ContractionOpInterface, ["arrangeRightOperand"]>, FixedDimensions]> {
   let summary = "The product of matrices: lhs [B..., M, K], rhs [B..., K, N], result [B..., M, N].";
   let description = [{

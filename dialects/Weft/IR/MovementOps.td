@@ -10,6 +10,7 @@ defvar Dimensions = DeclareOpInterfaceMethods<DimensionOpInterface, ["rebuildWit
 defvar FixedDimensions = DeclareOpInterfaceMethods<DimensionOpInterface>;
 defvar Indexed = DeclareOpInterfaceMethods<IndexedOpInterface>;
 defvar LaunchNumbers = DeclareOpInterfaceMethods<LaunchNumberOpInterface>;
+defvar Batching = DeclareOpInterfaceMethods<BatchOpInterface>;
 defvar Conditions = DeclareOpInterfaceMethods<SizeConditionOpInterface>;
 
 //===----------------------------------------------------------------------===//
@@ -72,7 +73,7 @@ def Weft_RandomBitsOp : Weft_Op<"random_bits", [DiscreteResult, Dimensions, Inde
 // Rearrangement
 //===----------------------------------------------------------------------===//
 
-def Weft_ReshapeOp : Weft_Op<"reshape", [Gradient]> {
+def Weft_ReshapeOp : Weft_Op<"reshape", [Gradient, Batching]> {
   let summary = "The same elements, in row-major order, in another shape.";
   let arguments = (ins Weft_Tensor:$x);
   let results = (outs Weft_Tensor:$result);
@@ -94,7 +95,7 @@ def Weft_TransposeOp : Weft_InferredOp<"transpose", [Gradient, Dimensions, Index
   let hasCanonicalizer = 1;
   let declarations = "bool readsOnce(unsigned operand) { return true; }";
 }
-def Weft_BroadcastOp : Weft_Op<"broadcast", [Gradient, Dimensions, Indexed]> {
+def Weft_BroadcastOp : Weft_Op<"broadcast", [Gradient, Batching, Dimensions, Indexed]> {
   let summary = "x repeated along new dimensions and along its dimensions of size 1.";
   let description = [{
     Dimension d of x is dimension dimensions[d] of the result. The canonical form repeats along new
@@ -115,7 +116,8 @@ def Weft_BroadcastOp : Weft_Op<"broadcast", [Gradient, Dimensions, Indexed]> {
   }];
 }
 def Weft_SliceOp
-    : Weft_Op<"slice", [Gradient, FixedDimensions, Indexed, Conditions, LaunchNumbers]> {
+    : Weft_Op<"slice",
+              [Gradient, Batching, FixedDimensions, Indexed, Conditions, LaunchNumbers]> {
   let summary = "The elements at starts + i * steps, i below the result's shape; steps may be negative.";
   let arguments = (ins Weft_Tensor:$x, DenseI64ArrayAttr:$starts, DenseI64ArrayAttr:$steps);
   let results = (outs Weft_Tensor:$result);
@@ -133,7 +135,8 @@ def Weft_SliceOp
   }];
 }
 def Weft_PadOp
-    : Weft_Op<"pad", [Gradient, FixedDimensions, Indexed, Conditions, LaunchNumbers]> {
+    : Weft_Op<"pad",
+              [Gradient, Batching, FixedDimensions, Indexed, Conditions, LaunchNumbers]> {
   let summary = "x placed at `low`, `interior` elements apart, in a tensor filled with `value`.";
   let description = [{
     Element i of x is at low + i * (interior + 1) of the result in each dimension. `low` may not be
@@ -159,7 +162,8 @@ def Weft_PadOp
   }];
 }
 def Weft_UpdateOp
-    : Weft_InferredOp<"update", [Gradient, FixedDimensions, UpdateOpInterface, Conditions, LaunchNumbers]> {
+    : Weft_InferredOp<"update", [Gradient, Batching, FixedDimensions, UpdateOpInterface, Conditions,
+                                 LaunchNumbers]> {
   let summary = "x with `value` in the place of the elements at starts + i * steps.";
   let description = [{
     The inverse of slice: i is below the shape of `value` in each dimension. Starts may not be
@@ -182,7 +186,8 @@ def Weft_UpdateOp
     emitPlace(::weft::ElementEmitter &emitter, ::llvm::ArrayRef<::weft::ElementIndex> indices);
   }];
 }
-def Weft_ConcatenateOp : Weft_InferredOp<"concatenate", [Gradient, FixedDimensions, Indexed]> {
+def Weft_ConcatenateOp : Weft_InferredOp<"concatenate",
+                                        [Gradient, Batching, FixedDimensions, Indexed]> {
   let summary = "The operands one after the other along `axis`.";
   let arguments = (ins Variadic<Weft_Tensor>:$inputs, I64Attr:$axis);
   let results = (outs Weft_Tensor:$result);
@@ -195,7 +200,8 @@ def Weft_ConcatenateOp : Weft_InferredOp<"concatenate", [Gradient, FixedDimensio
     std::optional<int64_t> getJoinedAxis() { return getAxis(); }
   }];
 }
-def Weft_GatherOp : Weft_InferredOp<"gather", [Gradient, FixedDimensions, Indexed, Conditions]> {
+def Weft_GatherOp : Weft_InferredOp<"gather",
+                                   [Gradient, Batching, FixedDimensions, Indexed, Conditions]> {
   let summary = "The slices of x at `indices` along `axis`.";
   let description = [{
     The shape of the result is that of x with dimension `axis` replaced by the shape of `indices`. A
@@ -213,7 +219,7 @@ def Weft_GatherOp : Weft_InferredOp<"gather", [Gradient, FixedDimensions, Indexe
 }
 /// x changed at `indices` along `axis`, in the order of the indices.
 class Weft_ScatterOpBase<string mnemonic, TypeConstraint Tensor, string updated = "">
-    : Weft_InferredOp<mnemonic, [Gradient, FixedDimensions, UpdateOpInterface]> {
+    : Weft_InferredOp<mnemonic, [Gradient, Batching, FixedDimensions, UpdateOpInterface]> {
   let arguments = (ins Tensor:$x, Weft_IndexTensor:$indices, Tensor:$updates, I64Attr:$axis);
   let results = (outs Tensor:$result);
   let assemblyFormat = [{

@@ -65,6 +65,21 @@ def DimensionOpInterface : OpInterface<"DimensionOpInterface"> {
     "", "return nullptr;">];
 }
 
+def BatchOpInterface : OpInterface<"BatchOpInterface"> {
+  let cppNamespace = "::weft";
+  let description = [{
+    An op with a batching rule of its own, which is better than what its dimension labels give.
+  }];
+  let methods = [InterfaceMethod<[{
+      Builds the op over `count` examples and returns its result with a first dimension of that
+      size. Operands that are `batched` have that dimension too, the others are those of the op.
+      Null if this case has no rule; then nothing was built. All shapes are static.
+    }],
+    "::mlir::Value", "buildBatched",
+    (ins "::mlir::OpBuilder &":$builder, "::mlir::ValueRange":$operands,
+         "::llvm::ArrayRef<bool>":$batched, "int64_t":$count)>];
+}
+
 def SizeConditionOpInterface : OpInterface<"SizeConditionOpInterface"> {
   let cppNamespace = "::weft";
   let description = [{

@@ -52,6 +52,8 @@ Labels RandomBitsOp::getDimensionLabels() { return {{-1}, identity(rankOf(getRes
 
 Operation *RandomBitsOp::rebuildWithLabels(OpBuilder &builder, ValueRange operands, TypeRange types,
                                            ArrayRef<SmallVector<int64_t>>) {
+  if (rankOf(operands[0]) != 1)
+    return nullptr;
   return rebuild(builder, *this, operands, types);
 }
 

@@ -1,0 +1,72 @@
+// Examples of batches in the trace in progress, and back.
+#include "python/src/FunctionalBatching.h"
+
+#include "lib/Trace/Promotion.h"
+#include "python/src/Errors.h"
+#include "python/src/TraceScope.h"
+#include "python/src/state/Handle.h"
+
+namespace py = pybind11;
+using namespace weft;
+
+static py::object adopted(PyObject *object) {
+  if (!object)
+    throw py::error_already_set();
+  return py::reinterpret_steal<py::object>(object);
+}
+
+/// A tensor of the trace, differentiable if it is made of one that is.
+static PyRef derivedFrom(TraceScope &scope, ValueId id, TensorObject *source, ValueId sourceId) {
+  scope.rememberLine(id);
+  PyRef result = checked(newTensor(scope.tracer(id)));
+  bool differentiable =
+      gradientsEnabled && source->isTracked() && isFloating(scope.graph.dtype(id));
+  if (differentiable)
+    scope.noteHistory(id, {sourceId});
+  asTensor(result.get())->requiresGrad = differentiable;
+  asTensor(result.get())->derived = differentiable;
+  return result;
+}
+
+/// A tensor that stands for one example of a batch, which has them along its first dimension.
+static py::object example(py::object batch) {
+  return adopted(guarded([&] {
+    TraceScope &scope = *currentScope;
+    TensorObject *tensor = asTensor(batch.ptr());
+    ValueId id = traced(tensor);
+    return derivedFrom(scope, scope.graph.example(id, scope.location()), tensor, id).release();
+  }));
+}
+
+static llvm::SmallVector<ValueId> tracedAll(py::list &tensors) {
+  llvm::SmallVector<ValueId> ids;
+  for (py::handle tensor : tensors) {
+    ValueId id = traced(asTensor(tensor.ptr()));
+    Graph &graph = currentScope->graph;
+    if (graph.isWeak(id))
+      id = graph.cast(id, defaultDType(graph.dtype(id)), currentScope->location());
+    ids.push_back(id);
+  }
+  return ids;
+}
+
+/// For each output of one example that of all, or None where no example has part in it.
+static py::object batched(py::list outputs, py::list examples, py::list batches, int64_t count) {
+  return adopted(guarded([&] {
+    TraceScope &scope = *currentScope;
+    llvm::SmallVector<ValueId> ofOne = tracedAll(outputs);
+    auto ofAll = scope.graph.batched(ofOne, tracedAll(examples), tracedAll(batches), count);
+    PyRef result = checked(PyList_New(Py_ssize_t(ofAll.size())));
+    for (size_t i = 0; i < ofAll.size(); ++i) {
+      TensorObject *one = asTensor(outputs[i].ptr());
+      PyRef all = ofAll[i] ? derivedFrom(scope, *ofAll[i], one, ofOne[i]) : PyRef::borrow(Py_None);
+      PyList_SET_ITEM(result.get(), Py_ssize_t(i), all.release());
+    }
+    return result.release();
+  }));
+}
+
+void weft::registerFunctionalBatching(py::module_ &module) {
+  module.def("example", example);
+  module.def("batched", batched);
+}

@@ -1,0 +1,295 @@
+"""Functions of one example mapped over many: vmap, and derivatives that are made of it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import math
+import threading
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
+
+from . import _core
+from ._autodiff import (
+    _call_with_inputs,
+    _rebuilt,
+    _seeds,
+    _traced,
+    tree_leaves,
+    tree_map,
+)
+from ._core import SymbolicSize, Tensor
+from ._creation import _fail, asarray, eye, ones_like
+from ._errors import DTypeError, OptionError, ShapeError, UnsupportedError
+from ._manipulation import broadcast_to, moveaxis, normalize_axis, reshape
+
+Axes = Any  # an int, None, or a container of such that has the structure of the arguments
+
+
+class _Modes(threading.local):
+    """What the functions that are being mapped by this thread say about random numbers."""
+
+    def __init__(self) -> None:
+        self.randomness: list[str] = []
+
+
+_modes = _Modes()
+
+
+def check_randomness() -> None:
+    """Raises UnsupportedError where a mapped function draws, if nothing said what this means."""
+    if "error" in _modes.randomness:
+        raise _fail(
+            UnsupportedError,
+            'vmap: the function draws random numbers; say randomness="same" if all examples are to '
+            "get the same ones, else draw them outside and map over them",
+        )
+
+
+@contextlib.contextmanager
+def _mapping(randomness: str) -> Generator[None]:
+    _modes.randomness.append(randomness)
+    try:
+        yield
+    finally:
+        _modes.randomness.pop()
+
+
+def _spread_axes(tree: Any, axes: Axes, name: str) -> list[int | None]:
+    """An axis for each leaf of a tree; ``axes`` is one, or a container with one for each part."""
+    if axes is None or isinstance(axes, int):
+        return [axes] * len(tree_leaves(tree))
+    if isinstance(axes, dict) and isinstance(tree, dict) and axes.keys() == tree.keys():
+        pairs = [(tree[key], axes[key]) for key in tree]
+    elif (
+        isinstance(axes, (tuple, list))
+        and isinstance(tree, (tuple, list))
+        and len(axes) == len(tree)
+    ):
+        pairs = list(zip(tree, axes, strict=True))
+    else:
+        raise _fail(
+            OptionError,
+            f"vmap: {name} is {axes!r}, but has to be an axis, None, or a container of these for "
+            "each part of what it stands for",
+        )
+    return [axis for part, own in pairs for axis in _spread_axes(part, own, name)]
+
+
+def _batches(leaves: list[Any], axes: list[int | None]) -> tuple[list[Tensor], int]:
+    """The mapped leaves with their axes in front, and how many examples there are."""
+    batches = []
+    for leaf, axis in zip(leaves, axes, strict=True):
+        if axis is None:
+            continue
+        tensor = asarray(leaf)
+        if tensor.ndim == 0:
+            raise _fail(
+                ShapeError,
+                "vmap: a number or a tensor without dimensions has no examples; give it None in "
+                "in_axes",
+            )
+        batches.append(moveaxis(tensor, normalize_axis(axis, tensor.ndim, "vmap"), 0))
+    sizes = [batch.shape[0] for batch in batches]
+    if not sizes:
+        raise _fail(OptionError, "vmap: no argument is mapped: in_axes has None for all of them")
+    if any(isinstance(size, SymbolicSize) for size in sizes):
+        raise _fail(
+            UnsupportedError, "vmap: how many examples there are is not known while exporting"
+        )
+    if len(set(sizes)) > 1:
+        raise _fail(ShapeError, f"vmap: the arguments have different numbers of examples: {sizes}")
+    return batches, sizes[0]
+
+
+def _mapped_call(fun: Callable, args: tuple, kwargs: dict, in_axes: Axes, out_axes: Axes) -> Any:
+    leaves = tree_leaves([*args])
+    per_argument = list(in_axes) if isinstance(in_axes, (tuple, list)) else [in_axes] * len(args)
+    axes = _spread_axes(list(args), per_argument, "in_axes")
+    leaves += tree_leaves(kwargs)
+    axes += _spread_axes(kwargs, 0, "in_axes")
+    batches, count = _batches(leaves, axes)
+    examples = [_core.example(batch) for batch in batches]
+    remaining, numbers = iter(examples), iter(axes)
+    pick = lambda leaf: leaf if next(numbers) is None else next(remaining)  # noqa: E731
+    result = fun(*[tree_map(pick, arg) for arg in args], **tree_map(pick, kwargs))
+    outputs = [asarray(leaf) for leaf in tree_leaves(result)]
+    results = _core.batched(outputs, examples, batches, count)
+    placed = []
+    for own, output, axis in zip(
+        results, outputs, _spread_axes(result, out_axes, "out_axes"), strict=True
+    ):
+        if axis is None and own is not None:
+            raise _fail(
+                OptionError, "vmap: out_axes has None for a result that examples have part in"
+            )
+        if own is None:
+            own = output if axis is None else broadcast_to(output, (count, *output.shape))
+        if axis is not None:
+            own = moveaxis(own, 0, normalize_axis(axis, own.ndim, "vmap"))
+        placed.append(own)
+    made = iter(placed)
+    return tree_map(lambda _: next(made), result)
+
+
+def vmap(
+    fun: Callable, in_axes: Axes = 0, out_axes: Axes = 0, *, randomness: str = "error"
+) -> Callable:
+    """A function that applies ``fun`` to each of many examples at once.
+
+    ``fun`` is called once, with tensors that stand for one example; what it does to them is done to
+    all, without a loop. May be nested, and combined with `grad` and the other transformations.
+
+    Args:
+        fun: takes and returns nested containers of tensors.
+        in_axes: the axis of the examples of each argument; None for an argument that is the same
+            for all; containers say it for parts. Keyword arguments are mapped along axis 0.
+        out_axes: where the examples are in the results, in the same way; None for what does not
+            depend on them.
+        randomness: "error", or "same" if all examples are to get the same random numbers.
+
+    Raises:
+        ShapeError: the numbers of examples differ. OptionError: the axes do not fit the arguments.
+        UnsupportedError: an operation has no batching rule for so many examples, the function draws
+            random numbers, or a tensor of one example is used outside of it.
+    """
+    if randomness not in ("error", "same"):
+        raise _fail(
+            OptionError, f"vmap: randomness is {randomness!r}, but has to be 'error' or 'same'"
+        )
+    if isinstance(in_axes, list):
+        in_axes = tuple(in_axes)
+
+    def evaluate(*args: Any, **kwargs: Any) -> Any:
+        if isinstance(in_axes, tuple) and len(in_axes) != len(args):
+            raise _fail(
+                OptionError, f"vmap: in_axes is for {len(in_axes)} arguments, not {len(args)}"
+            )
+        with _mapping(randomness):
+            return _mapped_call(fun, args, kwargs, in_axes, out_axes)
+
+    result = functools.wraps(fun)(_traced(evaluate, fun))
+    result._made_of = fun  # type: ignore[attr-defined]
+    return result
+
+
+def _along_all(leaf: Tensor, pull: Callable[[Tensor], list[Tensor]]) -> list[Tensor]:
+    """What ``pull`` gives for each unit tensor of a leaf's shape, along a first dimension."""
+    size = math.prod(leaf.shape)
+    basis = reshape(eye(size, dtype=leaf.dtype, device=leaf.device), (size, *leaf.shape))
+    unit = _core.example(basis)
+    outputs = pull(unit)
+    return [
+        broadcast_to(one, (size, *one.shape)) if many is None else many
+        for one, many in zip(outputs, _core.batched(outputs, [unit], [basis], size), strict=True)
+    ]
+
+
+def _check_argnums(argnums: int | Sequence[int], name: str) -> list[int]:
+    numbers = [argnums] if isinstance(argnums, int) else list(argnums)
+    if not all(isinstance(number, int) for number in numbers):
+        raise _fail(OptionError, f"{name}: argnums has to be an int or several, not {argnums!r}")
+    return numbers
+
+
+def _floating_outputs(result: Any, name: str) -> list[Tensor]:
+    outputs = [asarray(leaf) for leaf in tree_leaves(result)]
+    for output in outputs:
+        if output.dtype.kind != "floating":
+            raise _fail(DTypeError, f"{name}: the function returned {output.dtype.name}")
+    return outputs
+
+
+def _jacobian_tree(
+    result: Any, trees: list[Any], blocks: list[list[Tensor]], argnums: int | Sequence[int]
+) -> Any:
+    """Blocks for each output leaf and input leaf in the structure of the results; in each place
+    that of the arguments."""
+    remaining = iter(blocks)
+
+    def place(_: Any) -> Any:
+        rebuilt = _rebuilt(trees, next(remaining))
+        return rebuilt[0] if isinstance(argnums, int) else tuple(rebuilt)
+
+    return tree_map(place, result)
+
+
+def _pulled(output: Tensor, leaves: list[Tensor], cotangent: Tensor) -> list[Tensor]:
+    return _core.gradients([output], [cotangent], leaves)
+
+
+def jacrev(fun: Callable, argnums: int | Sequence[int] = 0) -> Callable:
+    """A function that returns the Jacobian of ``fun``, row by row in reverse mode.
+
+    Args:
+        fun: takes and returns nested containers of floating tensors.
+        argnums: which arguments to differentiate for. An int gives one Jacobian of the argument's
+            structure in the place of each result, a sequence a tuple of them.
+
+    Returns:
+        a function whose result has, for a result of shape S and an argument of shape T, a tensor of
+        shape S + T. Best where there are fewer results than arguments.
+
+    Raises:
+        DTypeError: an argument or a result is not floating.
+    """
+    numbers = _check_argnums(argnums, "jacrev")
+
+    def evaluate(*args: Any, **kwargs: Any) -> Any:
+        result, trees, leaves = _call_with_inputs(fun, numbers, args, kwargs)
+        blocks = []
+        for output in _floating_outputs(result, "jacrev"):
+            rows = _along_all(output, functools.partial(_pulled, output, leaves))
+            blocks.append(
+                [
+                    reshape(row, (*output.shape, *leaf.shape))
+                    for row, leaf in zip(rows, leaves, strict=True)
+                ]
+            )
+        return _jacobian_tree(result, trees, blocks, argnums)
+
+    wrapped = functools.wraps(fun)(_traced(evaluate, fun))
+    wrapped._made_of = fun  # type: ignore[attr-defined]
+    return wrapped
+
+
+def jacfwd(fun: Callable, argnums: int | Sequence[int] = 0) -> Callable:
+    """A function that returns the Jacobian of ``fun``, column by column in forward mode.
+
+    As `jacrev`; best where there are fewer arguments than results.
+    """
+    numbers = _check_argnums(argnums, "jacfwd")
+
+    def evaluate(*args: Any, **kwargs: Any) -> Any:
+        result, trees, leaves = _call_with_inputs(fun, numbers, args, kwargs)
+        outputs = _floating_outputs(result, "jacfwd")
+        # The product with the Jacobian is linear in the cotangents; its transpose is wanted.
+        cotangents = [_core.differentiation_input(ones_like(output)) for output in outputs]
+        pulled = _core.gradients(outputs, cotangents, leaves)
+        columns = []
+        for leaf, own in zip(leaves, pulled, strict=True):
+
+            def along(tangent: Tensor, own: Tensor = own) -> list[Tensor]:
+                return _core.gradients([own], _seeds([own], [tangent], "jvp"), cotangents)
+
+            columns.append(_along_all(leaf, along))
+        blocks = [
+            [
+                reshape(moveaxis(parts[number], 0, -1), (*output.shape, *leaf.shape))
+                for parts, leaf in zip(columns, leaves, strict=True)
+            ]
+            for number, output in enumerate(outputs)
+        ]
+        return _jacobian_tree(result, trees, blocks, argnums)
+
+    wrapped = functools.wraps(fun)(_traced(evaluate, fun))
+    wrapped._made_of = fun  # type: ignore[attr-defined]
+    return wrapped
+
+
+def hessian(fun: Callable, argnums: int | Sequence[int] = 0) -> Callable:
+    """A function that returns the second derivatives of ``fun``: the Jacobian of its gradient.
+
+    See `jacrev` for the structure of the result.
+    """
+    return jacfwd(jacrev(fun, argnums), argnums)

@@ -1,0 +1,29 @@
+// RUN: weft-opt %s --weft-batch --split-input-file --verify-diagnostics
+
+// expected-error@+1 {{weft.batch must be a number of examples}}
+func.func @f(%x: tensor<3xf32>) -> tensor<3xf32> attributes {weft.batch = "8"} {
+  return %x : tensor<3xf32>
+}
+
+// -----
+
+// expected-error@+1 {{returns a value that no example has part in}}
+func.func @f(%x: tensor<3xf32>) -> tensor<f32> attributes {weft.batch = 2} {
+  %0 = weft.constant dense<1.0> : tensor<f32> : tensor<f32>
+  return %0 : tensor<f32>
+}
+
+// -----
+
+// expected-error@+1 {{has an argument of type 'tensor<?xf32>'; tensors of static shape can be batched}}
+func.func @f(%x: tensor<?xf32>) -> tensor<?xf32> attributes {weft.batch = 2} {
+  return %x : tensor<?xf32>
+}
+
+// -----
+
+func.func @f(%k: tensor<2xi32>) -> tensor<3xi32> attributes {weft.batch = 300} {
+  // expected-error@+1 {{has no batching rule for these operands, and is built example by example for 1 to 256 of them, not for 300}}
+  %0 = weft.random_bits %k : tensor<2xi32> -> tensor<3xi32>
+  return %0 : tensor<3xi32>
+}
