@@ -28,6 +28,7 @@ from ._autodiff import (
     value_and_grad,
     vjp,
 )
+from ._batching import hessian, jacfwd, jacrev, vmap
 from ._core import SymbolicSize, Tensor, device
 from ._creation import (
     arange,
@@ -65,9 +66,22 @@ from ._dtypes import (
     promote_types,
     result_type,
     uint8,
+    uint16,
+    uint32,
+    uint64,
 )
 from ._dtypes import bool_ as bool
 from ._einsum import einsum
+from ._elementwise import (
+    bitcast,
+    copysign,
+    hypot,
+    logaddexp,
+    nextafter,
+    positive,
+    signbit,
+    square,
+)
 from ._errors import (
     ConcretizationError,
     DeviceError,
@@ -88,6 +102,7 @@ from ._errors import (
 from ._export import Exported, Spec, export, load, spec
 from ._files import load_safetensors, save_safetensors
 from ._functional import log_softmax, softmax
+from ._gathering import diff, take_along_axis
 from ._jit import jit
 from ._linear import matmul, outer, tensordot, vecdot
 from ._pytree import register_pytree_node
@@ -142,29 +157,61 @@ from ._reductions import (
     sum,
     var,
 )
+from ._namespace_info import array_namespace_info as __array_namespace_info__
+from ._pytorch import (
+    cdist,
+    hstack,
+    is_tensor,
+    rand_like,
+    randint,
+    randn_like,
+    randperm,
+    tril_indices,
+    triu_indices,
+    vstack,
+)
+from ._pytorch_methods import functions as _functions
+from ._searching import where  # type: ignore[assignment]
+from ._searching import (
+    bucketize,
+    isin,
+    nonzero,
+    searchsorted,
+    unique,
+    unique_all,
+    unique_counts,
+    unique_inverse,
+    unique_values,
+)
 from ._sorting import argsort, sort
 
 # These build on all of the above.
 from . import data, nn, optim
+from .nn._functional_call import functional_call
 from ._arguments import explain_errors as _explain_errors
 
 __version__ = "0.1.0"
-__array_api_version__ = "2023.12"
+__array_api_version__ = "2025.12"
 
 pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
 cat = concat
+globals().update(_functions)
 float, double, half, long, int = float32, float64, float16, int64, int32
 manual_seed, rand, randn = random.seed, random.rand, random.randn
 
 
 _explain_errors(globals(), [name for name in globals() if not name.startswith("_")])
-for _module in (random, nn.functional, nn.init, nn.utils):
+for _module in (
+    *(random, nn.functional, nn.init, nn.utils),
+    *(nn.utils.rnn, nn.utils.parametrize, nn.utils.parametrizations),
+):
     _explain_errors(vars(_module), _module.__all__)
 for _public in (
     Tensor,
     *vars(nn).values(),
     *vars(optim).values(),
     *vars(optim.lr_scheduler).values(),
+    *vars(optim.swa_utils).values(),
 ):
     for _class in _public.__mro__ if isinstance(_public, type) else ():
         if _class.__module__.startswith("weft"):

@@ -17,7 +17,7 @@ import typing
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -31,6 +31,7 @@ from ._errors import (
     ShapeError,
     WeftError,
 )
+from ._spelling import respelled
 
 _PACKAGE = str(Path(__file__).parent)
 
@@ -149,6 +150,30 @@ def _name_caller(error: WeftError, name: str) -> None:
         error.args = (f"{found['place']}{name}: {rest}", *error.args[1:])
 
 
+def _other_spelling(
+    function: Callable, owner: type, arguments: tuple, options: dict, error: Exception
+) -> Callable[[], Any] | None:
+    """The call as the other spelling has it, if it did not fit the signature."""
+    trace = error.__traceback__
+    if not isinstance(error, TypeError) or trace is None or trace.tb_next is not None:
+        return None
+    return respelled(function, owner is not object, arguments, options)
+
+
+def _raise_own(function: Callable, arguments: tuple, options: dict, error: Exception) -> NoReturn:
+    """Raises one of weft's errors for one of Python's that comes from inside of the function."""
+    name = function.__name__.strip("_")
+    if name == "init" and arguments:
+        name = type(arguments[0]).__name__
+    misfit = _misfit(function, arguments, options)
+    if misfit is not None:
+        raise _fail(DTypeError, f"{name}: {misfit}") from None
+    kind = next(own for python, own in _KINDS.items() if isinstance(error, python))
+    if kind is None:
+        raise error
+    raise _fail(kind, f"{name}: {error}") from error
+
+
 @functools.cache
 def explained(function: Callable, owner: type = object) -> Callable:
     """The function, with errors of weft where Python's own come from inside of it.
@@ -171,18 +196,12 @@ def explained(function: Callable, owner: type = object) -> Callable:
                 _name_caller(error, function.__name__)
             raise
         except tuple(_KINDS) as error:
-            if not _is_own(error):
+            other = _other_spelling(function, owner, arguments, options, error)
+            if other is None and not _is_own(error):
                 raise
-            name = function.__name__.strip("_")
-            if name == "init" and arguments:
-                name = type(arguments[0]).__name__
-            misfit = _misfit(function, arguments, options)
-            if misfit is not None:
-                raise _fail(DTypeError, f"{name}: {misfit}") from None
-            kind = next(own for python, own in _KINDS.items() if isinstance(error, python))
-            if kind is None:
-                raise
-            raise _fail(kind, f"{name}: {error}") from error
+            if other is None:
+                _raise_own(function, arguments, options, error)
+        return other()
 
     # Functions are pickled by the name that they have in their own module.
     home = vars(sys.modules[function.__module__])

@@ -12,7 +12,7 @@ import numpy as np
 from . import _core
 from ._core import SymbolicSize, Tensor
 from ._devices import placed
-from ._dtypes import DType, as_dtype, bfloat16, float32, float64, iinfo, int64, result_type
+from ._dtypes import DType, as_dtype, bfloat16, float32, float64, iinfo, int64, result_type, uint64
 from ._errors import DTypeError, OutOfMemoryError, OutOfRangeError, ShapeError
 
 Shape = int | Sequence[int]
@@ -55,6 +55,11 @@ def _shape(shape: Shape | Sequence[int | Sequence[int]]) -> tuple[int, ...]:
         nested = len(shape) == 1 and isinstance(shape[0], (tuple, list))
         return tuple(_size(size) for size in (shape[0] if nested else shape))
     return (_size(cast(int, shape)),)
+
+
+def _sizes(shape: Shape, sizes: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape given as one argument, or as one for each dimension."""
+    return _shape((shape, *sizes)) if sizes else _shape(shape)
 
 
 def _from_numpy(array: np.ndarray, copy: bool) -> Tensor:
@@ -128,7 +133,7 @@ def _from_sequence(data: Sequence, dtype: DType | None) -> Tensor:
         from ._manipulation import stack
 
         return stack([asarray(item, dtype=wanted) for item in data])
-    array, wanted = _nested_array(data, leaves), wanted or float32
+    array, wanted = _nested_array(data, leaves, wanted), wanted or float32
     if wanted.kind == "integer" and array.dtype.kind in "iu":
         _check_range(array, wanted)
     if wanted is bfloat16 or (wanted.kind == "integer" and array.dtype.kind == "f"):
@@ -141,7 +146,7 @@ def _is_dtype(leaf: object) -> bool:
     return leaf in (bool, int, float) or isinstance(leaf, (DType, np.dtype))
 
 
-def _nested_array(data: Sequence, leaves: dict[object, type]) -> np.ndarray:
+def _nested_array(data: Sequence, leaves: dict[object, type], wanted: DType | None) -> np.ndarray:
     """Nested sequences of numbers and arrays as one array."""
     try:
         array = np.asarray(data)
@@ -151,6 +156,11 @@ def _nested_array(data: Sequence, leaves: dict[object, type]) -> np.ndarray:
         ) from None
     except (TypeError, OverflowError) as error:
         raise _fail(DTypeError, f"a list is no tensor: {error}") from None
+    if array.dtype.kind == "f" and leaves and set(leaves) <= {int, bool}:
+        # NumPy makes floats of integers beyond int64 beside others, which rounds them.
+        array = np.asarray(data, object)
+        if wanted is uint64 and (array >= 0).all() and (array < 2**64).all():
+            return array.astype(np.uint64)
     if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
         if array.dtype.kind == "O" and set(leaves) <= {int, float, bool}:
             raise _fail(OutOfRangeError, "a list holds an integer that does not fit into int64")
@@ -196,7 +206,7 @@ def asarray(
     elif isinstance(obj, (list, tuple)):
         result = _from_sequence(obj, wanted)
     elif hasattr(obj, "__dlpack__"):
-        result = from_dlpack(obj)
+        result = from_dlpack(obj, copy=copy)
     elif hasattr(obj, "__array__"):
         result = _from_numpy(np.asarray(obj), copy=bool(copy))
     else:
@@ -236,18 +246,28 @@ def from_numpy(array: np.ndarray, /) -> Tensor:
     return _from_numpy(array, copy=False)
 
 
-def from_dlpack(obj: object, /) -> Tensor:
+def from_dlpack(x: object, /, *, device: object = None, copy: bool | None = None) -> Tensor:
     """A tensor that shares the memory of an object with ``__dlpack__``; strided memory is copied.
+
+    Args:
+        x: has ``__dlpack__``.
+        device: where the tensor is to be; None: where x is.
+        copy: true: memory is never shared. Else where it can be.
 
     Raises:
         DTypeError: the object has no ``__dlpack__``, or elements without a dtype in weft.
     """
-    if isinstance(obj, Tensor):
-        return obj.detach()
-    if not hasattr(obj, "__dlpack__"):
-        raise _fail(DTypeError, f"from_dlpack: a {type(obj).__name__} has no __dlpack__")
-    if getattr(obj, "requires_grad", False):
-        obj = obj.detach()  # type: ignore[attr-defined]
+    if isinstance(x, Tensor):
+        return placed(x.detach().clone() if copy else x.detach(), device)
+    if not hasattr(x, "__dlpack__"):
+        raise _fail(DTypeError, f"from_dlpack: a {type(x).__name__} has no __dlpack__")
+    if getattr(x, "requires_grad", False):
+        x = x.detach()  # type: ignore[attr-defined]
+    shared = _from_dlpack(x)
+    return placed(shared.clone() if copy else shared, device)
+
+
+def _from_dlpack(obj: Any) -> Tensor:
     # On a GPU the other library has to be done with the array: its default stream is waited for.
     on_gpu = hasattr(obj, "__dlpack_device__") and int(obj.__dlpack_device__()[0]) == _DLPACK_CUDA
     options = {"stream": _DEFAULT_STREAM} if on_gpu else {}
@@ -291,27 +311,29 @@ def full(
 
 
 def zeros(
-    *shape: int | Sequence[int],
+    shape: Shape = (),
+    *sizes: int,
     dtype: object = float32,
     device: object = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Zeros: ``zeros((2, 3))`` or ``zeros(2, 3)``."""
     return _leaf(
-        _core.full(_shape(shape), 0, as_dtype(float32 if dtype is None else dtype), device),
+        _core.full(_sizes(shape, sizes), 0, as_dtype(float32 if dtype is None else dtype), device),
         requires_grad,
     )
 
 
 def ones(
-    *shape: int | Sequence[int],
+    shape: Shape = (),
+    *sizes: int,
     dtype: object = float32,
     device: object = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Ones: ``ones((2, 3))`` or ``ones(2, 3)``."""
     return _leaf(
-        _core.full(_shape(shape), 1, as_dtype(float32 if dtype is None else dtype), device),
+        _core.full(_sizes(shape, sizes), 1, as_dtype(float32 if dtype is None else dtype), device),
         requires_grad,
     )
 
@@ -322,9 +344,9 @@ def _leaf(result: Tensor, requires_grad: bool) -> Tensor:
     return result
 
 
-def empty(*shape: int | Sequence[int], dtype: object = float32, device: object = None) -> Tensor:
+def empty(shape: Shape = (), *sizes: int, dtype: object = float32, device: object = None) -> Tensor:
     """A tensor of the shape; its elements are zeros, as nothing may depend on them."""
-    return zeros(*shape, dtype=dtype, device=device)
+    return zeros(shape, *sizes, dtype=dtype, device=device)
 
 
 def full_like(
@@ -487,7 +509,7 @@ def eye(
     return (columns - rows == k).astype(float32 if dtype is None else dtype)
 
 
-def meshgrid(*arrays: Tensor, indexing: str = "xy") -> list[Tensor]:
+def meshgrid(*arrays: Tensor, indexing: str = "xy") -> tuple[Tensor, ...]:
     """Coordinate tensors of 1-D tensors, with "xy" or "ij" indexing."""
     from ._manipulation import broadcast_to, reshape
 
@@ -507,4 +529,4 @@ def meshgrid(*arrays: Tensor, indexing: str = "xy") -> list[Tensor]:
         own = [1] * count
         own[place] = -1
         result.append(broadcast_to(reshape(x, own), shape))
-    return result
+    return tuple(result)

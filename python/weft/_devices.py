@@ -9,8 +9,9 @@ from typing import Any
 from . import _core
 from ._core import Tensor
 from ._core import device as Device
+from ._errors import WeftError
 
-__all__ = ["Device", "argument_name", "as_device", "placed"]
+__all__ = ["Device", "all_devices", "argument_name", "as_device", "placed"]
 
 
 def as_device(device: Any) -> Device:
@@ -20,6 +21,16 @@ def as_device(device: Any) -> Device:
         UnsupportedError: there is no such device.
     """
     return device if isinstance(device, Device) else _core.device(device)
+
+
+def all_devices() -> list[Device]:
+    """The CPU, and the GPUs in their order."""
+    found = [as_device("cpu")]
+    try:
+        while True:
+            found.append(as_device(f"cuda:{len(found) - 1}"))
+    except WeftError:
+        return found
 
 
 def placed(tensor: Tensor, device: Any) -> Tensor:

@@ -81,14 +81,26 @@ float16 = DType("float16", 2, "floating")
 bfloat16 = DType("bfloat16", 2, "floating")
 float32 = DType("float32", 4, "floating")
 float64 = DType("float64", 8, "floating")
+uint16 = DType("uint16", 2, "integer")
+uint32 = DType("uint32", 4, "integer")
+uint64 = DType("uint64", 8, "integer")
 
 # The order of the C++ enumeration.
-_all = [bool_, int8, int16, int32, int64, uint8, float16, bfloat16, float32, float64]
+_all = [
+    *(bool_, int8, int16, int32, int64, uint8),
+    *(float16, bfloat16, float32, float64, uint16, uint32, uint64),
+]
 _by_name = {dtype.name: dtype for dtype in _all}
+_names = dict(_by_name)
 _by_name |= {"half": float16, "float": float32, "double": float64, "long": int64, "int": int64}
 _by_type = {bool: bool_, int: int64, float: float32}
 
 _core.register_dtypes(_all)
+
+
+def by_name() -> dict[str, DType]:
+    """All dtypes by their names."""
+    return dict(_names)
 
 
 def as_dtype(dtype: Any) -> DType:
@@ -119,19 +131,21 @@ def as_dtype(dtype: Any) -> DType:
 
 
 def promote_types(left: object, right: object) -> DType:
-    """The dtype that both convert to (see `result_type`)."""
+    """The dtype that both convert to (see `result_type`).
+
+    Raises:
+        DTypeError: there is none: uint64 and a signed integer.
+    """
     first, second = as_dtype(left), as_dtype(right)
-    if first is second:
-        return first
-    order = {"bool": 0, "integer": 1, "floating": 2}
-    if first.kind != second.kind:
-        return first if order[first.kind] > order[second.kind] else second
-    if uint8 in (first, second) and first.kind == "integer":
-        other = second if first is uint8 else first
-        return int16 if other is int8 else other
-    if first.itemsize == second.itemsize:
-        return float32
-    return first if first.itemsize > second.itemsize else second
+    common = _core.common_dtype(first, second)
+    if common is None:
+        from ._creation import _fail
+
+        raise _fail(
+            DTypeError,
+            f"{first.name} and {second.name} have no common dtype; convert one of them by astype",
+        )
+    return common
 
 
 def result_type(*arrays_and_dtypes: object) -> DType:
@@ -180,7 +194,7 @@ class IntegerInfo:
     """The limits of an integer dtype: bits, max, min."""
 
     def __init__(self, dtype: DType) -> None:
-        signed = dtype is not uint8
+        signed = not is_unsigned(dtype)
         self.dtype = dtype
         self.bits = 8 * dtype.itemsize
         self.max = 2 ** (self.bits - signed) - 1
@@ -223,18 +237,23 @@ def can_cast(from_: object, to: object, /) -> bool:
     """
     source = as_dtype(from_.dtype if isinstance(from_, _core.Tensor) else from_)
     target = as_dtype(to)
-    return promote_types(source, target) is target
+    return _core.common_dtype(source, target) is target
 
 
 _KINDS = {
     "bool": (bool_,),
     "signed integer": (int8, int16, int32, int64),
-    "unsigned integer": (uint8,),
-    "integral": (int8, int16, int32, int64, uint8),
+    "unsigned integer": (uint8, uint16, uint32, uint64),
+    "integral": (int8, int16, int32, int64, uint8, uint16, uint32, uint64),
     "real floating": (float16, bfloat16, float32, float64),
     "complex floating": (),
     "numeric": tuple(dtype for dtype in _all if dtype is not bool_),
 }
+
+
+def is_unsigned(dtype: DType) -> bool:
+    """Whether the elements are integers without a sign."""
+    return dtype in _KINDS["unsigned integer"]
 
 
 def isdtype(dtype: object, kind: object) -> bool:

@@ -16,13 +16,13 @@ from ._dtypes import bool_, int64
 from ._errors import DTypeError, OutOfBoundsError, ShapeError, UnsupportedError
 from ._manipulation import (
     as_size,
-    astype,
     broadcast_shapes,
     broadcast_to,
     in_dtype_of,
     nan_beside_unknown,
     permute_dims,
     reshape,
+    signed_indices,
     slice_,
     take,
 )
@@ -226,7 +226,12 @@ def _known_masks_as_positions(x: Tensor, items: list) -> list:
         used = _dimensions(item)
         if isinstance(item, _Array) and item.is_mask:
             shape = x.shape[dimension : dimension + used]
-            if tuple(item.values.shape) != tuple(shape):
+            sizes = tuple(item.values.shape)
+            # A mask with a dimension of 0 has no true element, whatever it stands for.
+            fits = len(sizes) == len(shape) and all(
+                own in (0, size) for own, size in zip(sizes, shape, strict=True)
+            )
+            if not (fits if item.is_known else sizes == tuple(shape)):
                 raise _fail(
                     OutOfBoundsError,
                     f"a mask of shape {tuple(item.values.shape)} does not fit dimensions "
@@ -349,7 +354,7 @@ def _linear_traced(positions: list[tuple[np.ndarray | Tensor, int]], x: Tensor) 
     linear: Any = 0
     inside: Any = None
     for values, size in positions:
-        index = astype(asarray(values, device=x.device), int64)
+        index = signed_indices(asarray(values, device=x.device))
         index = where(index < 0, index + size, index)
         clamped = maximum(minimum(index, size - 1), 0)
         here = index == clamped

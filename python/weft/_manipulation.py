@@ -11,7 +11,8 @@ import numpy as np
 from . import _core
 from ._core import SymbolicSize, Tensor
 from ._creation import _fail, _iota, _size, asarray, full
-from ._dtypes import as_dtype, int64, promote_types, uint8
+from ._devices import placed
+from ._dtypes import as_dtype, int64, is_unsigned, promote_types, uint64
 from ._errors import DTypeError, OutOfBoundsError, ShapeError
 from ._ops import Operand
 
@@ -48,11 +49,13 @@ def as_size(size: SupportsIndex) -> int:
     return _size(size)
 
 
-def astype(x: Tensor, dtype: object, /, *, copy: bool = True) -> Tensor:
+def astype(x: Tensor, dtype: object, /, *, copy: bool = True, device: object = None) -> Tensor:
     """x converted to ``dtype``. Floats become integers towards zero, saturating; NaN becomes 0.
 
-    A new tensor, unless ``copy`` is false and x has the dtype already.
+    A new tensor, unless ``copy`` is false and x has the dtype already; on ``device``, if given.
     """
+    if device is not None:
+        x = placed(asarray(x), device)
     x, wanted = x if isinstance(x, Tensor) else asarray(x), as_dtype(dtype)
     if x.dtype is wanted and not x._is_weak:
         return x.clone() if copy else x
@@ -70,12 +73,17 @@ def in_dtype_of(x: Tensor, value: object) -> Tensor:
     return astype(asarray(value, device=x.device, copy=copied), x.dtype)
 
 
-def reshape(x: Tensor, /, shape: int | Sequence[int]) -> Tensor:
+def reshape(x: Tensor, /, shape: int | Sequence[int], *, copy: bool | None = None) -> Tensor:
     """The same elements in row-major order in another shape; one dimension may be -1.
 
+    With ``copy`` true a tensor of its own, else a view where the elements lie evenly; with false
+    only a view.
+
     Raises:
-        ShapeError: the number of elements differs.
+        ShapeError: the number of elements differs, or there is no view where ``copy`` is false.
     """
+    if copy is not None:
+        return _reshaped_copy(asarray(x), shape, copy)
     x = asarray(x)
     sizes = (shape,) if isinstance(shape, (int, SymbolicSize)) else shape
     wanted = [as_size(size) for size in sizes]
@@ -101,6 +109,19 @@ def reshape(x: Tensor, /, shape: int | Sequence[int]) -> Tensor:
     if tuple(wanted) == x.shape:
         return x
     return _core.view("weft.reshape", x, None, wanted, x.dtype)
+
+
+def _reshaped_copy(x: Tensor, shape: int | Sequence[int], copy: bool) -> Tensor:
+    result = reshape(x, shape)
+    if copy:
+        return result.clone()
+    if result is not x and not result._is_view:
+        raise _fail(
+            ShapeError,
+            f"reshape: the elements of this view of shape {x.shape} do not lie evenly for shape "
+            f"{result.shape}, and copy is False",
+        )
+    return result
 
 
 def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
@@ -163,10 +184,18 @@ def moveaxis(x: Tensor, source: int | Sequence[int], destination: int | Sequence
     return permute_dims(x, order)
 
 
-def expand_dims(x: Tensor, /, *, axis: int = 0) -> Tensor:
-    """x with a dimension of size 1 inserted at ``axis``."""
-    place = normalize_axis(axis, x.ndim + 1, "expand_dims")
-    return reshape(x, (*x.shape[:place], 1, *x.shape[place:]))
+def expand_dims(x: Tensor, /, axis: SupportsIndex | Sequence[SupportsIndex] = 0) -> Tensor:
+    """x with a dimension of size 1 inserted at ``axis``, or at each of several places.
+
+    Raises:
+        OutOfBoundsError: the result has no such dimension. ShapeError: one is given twice.
+    """
+    count = len(axis) if isinstance(axis, Sequence) else 1
+    places = normalize_axes(axis, x.ndim + count, "expand_dims")
+    shape = list(x.shape)
+    for place in places:
+        shape.insert(place, 1)
+    return reshape(x, shape)
 
 
 def squeeze(x: Tensor, /, axis: Axes = None) -> Tensor:
@@ -218,10 +247,10 @@ def broadcast_shapes(*shapes: Sequence[int]) -> tuple[int, ...]:
     return tuple(result)
 
 
-def broadcast_arrays(*arrays: Tensor) -> list[Tensor]:
+def broadcast_arrays(*arrays: Tensor) -> tuple[Tensor, ...]:
     """The tensors broadcast to their common shape."""
     shape = broadcast_shapes(*(x.shape for x in arrays))
-    return [broadcast_to(x, shape) for x in arrays]
+    return tuple(broadcast_to(x, shape) for x in arrays)
 
 
 def concat(arrays: Sequence[Tensor], /, *, axis: int | None = 0) -> Tensor:
@@ -324,7 +353,7 @@ def narrow(x: Tensor, dim: int, start: int, length: int) -> Tensor:
     return slice_(x, starts, [1] * x.ndim, shape)
 
 
-def split(x: Tensor, split_size: int | Sequence[int], dim: int = 0) -> list[Tensor]:
+def split(x: Tensor, split_size: int | Sequence[int], dim: int = 0) -> tuple[Tensor, ...]:
     """Pieces of ``split_size`` along ``dim`` (the last may be smaller), or of the sizes given."""
     place = normalize_axis(dim, x.ndim, "split")
     size = x.shape[place]
@@ -345,10 +374,10 @@ def split(x: Tensor, split_size: int | Sequence[int], dim: int = 0) -> list[Tens
     for length in sizes:
         pieces.append(narrow(x, place, start, length))
         start += length
-    return pieces
+    return tuple(pieces)
 
 
-def chunk(x: Tensor, chunks: int, dim: int = 0) -> list[Tensor]:
+def chunk(x: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """About ``chunks`` pieces of equal size along ``dim``. Raises ShapeError for less than one."""
     if isinstance(chunks, int) and chunks < 1:
         raise _fail(ShapeError, f"chunk: a tensor can't be cut into {chunks} pieces")
@@ -359,10 +388,12 @@ def chunk(x: Tensor, chunks: int, dim: int = 0) -> list[Tensor]:
     return split(x, length, dim)
 
 
-def unstack(x: Tensor, /, *, axis: int = 0) -> list[Tensor]:
+def unstack(x: Tensor, /, *, axis: int = 0) -> tuple[Tensor, ...]:
     """The slices of x along ``axis``."""
     place = normalize_axis(axis, x.ndim, "unstack")
-    return [squeeze(piece, place) for piece in split(x, 1, place)] if x.shape[place] else []
+    if not x.shape[place]:
+        return ()
+    return tuple(squeeze(piece, place) for piece in split(x, 1, place))
 
 
 def tile(x: Tensor, repetitions: Sequence[int], /) -> Tensor:
@@ -377,16 +408,48 @@ def tile(x: Tensor, repetitions: Sequence[int], /) -> Tensor:
     return reshape(repeated, [n * size for n, size in zip(counts, shape, strict=True)]).clone()
 
 
-def repeat(x: Tensor, repeats: int, /, *, axis: int | None = None) -> Tensor:
-    """Each element ``repeats`` times along ``axis``; None: of the flattened tensor."""
+def repeat(x: Tensor, repeats: int | Tensor, /, *, axis: int | None = None) -> Tensor:
+    """Each element ``repeats`` times along ``axis``; None: of the flattened tensor.
+
+    Args:
+        x: of any shape.
+        repeats: how often, or for each element along the axis [n] how often it.
+        axis: along which.
+
+    Raises:
+        ShapeError: there are not n numbers. OutOfBoundsError: one is negative. UnsupportedError:
+            ``repeats`` is a tensor in a compiled function, where the size of the result is not
+            known.
+    """
     if axis is None:
         return repeat(reshape(x, -1), repeats, axis=0)
     place = normalize_axis(axis, x.ndim, "repeat")
+    if isinstance(repeats, (Tensor, list, tuple, np.ndarray)):
+        return take(x, _repeated_positions(asarray(repeats), x.shape[place]), axis=place)
     shape = x.shape
     wide = (*shape[: place + 1], repeats, *shape[place + 1 :])
     wide_x = broadcast_to(expand_dims(x, axis=place + 1), wide)
     result = reshape(wide_x, (*shape[:place], shape[place] * repeats, *shape[place + 1 :]))
     return result.clone()
+
+
+def _repeated_positions(repeats: Tensor, count: int) -> Tensor:
+    """Each of the positions below ``count`` as often as is said: for all, or for each."""
+    from ._reductions import cumulative_sum
+    from ._searching import known_count, searchsorted
+
+    numbers = astype(integer_indices(repeats, "repeat"), int64)
+    if numbers.ndim > 1 or (numbers.ndim == 1 and numbers.shape[0] not in (1, count)):
+        raise _fail(
+            ShapeError, f"repeat: {count} elements can't be repeated by a shape of {repeats.shape}"
+        )
+    if not (_core.is_tracing() or numbers._is_tracer) and (numbers < 0).any():
+        raise _fail(OutOfBoundsError, "repeat: a number of repetitions is negative")
+    ends = cumulative_sum(broadcast_to(numbers, (count,)), axis=0)
+    if count == 0:
+        return ends
+    total = known_count(ends[-1], "repeat", "how many elements there are")
+    return searchsorted(ends, _iota((total,), 0, int64, numbers.device), side="right")
 
 
 def pad(x: Tensor, padding: Sequence[tuple[int, int]], value: float = 0) -> Tensor:
@@ -469,14 +532,23 @@ def embedding(indices: Tensor, weight: Tensor) -> Tensor:
     return take(weight, without_negative(indices, weight.shape[0], "embedding"), axis=0)
 
 
+def signed_indices(indices: Tensor) -> Tensor:
+    """Indices as int64; those beyond it are the largest one."""
+    from ._ops import minimum
+
+    if indices.dtype is uint64:
+        indices = minimum(indices, 2**63 - 1)
+    return astype(indices, int64, copy=False)
+
+
 def without_negative(indices: Tensor, size: int, name: str, what: str = "index") -> Tensor:
     """Indices among which a negative one is out of range, as it does not count from the end."""
     from ._ops import where
 
     check_indices(indices, size, name, what)
-    if not (_core.is_tracing() or indices._is_tracer) or indices.dtype is uint8:
+    if not (_core.is_tracing() or indices._is_tracer) or is_unsigned(indices.dtype):
         return indices
-    wide = astype(indices, int64)
+    wide = signed_indices(indices)
     return where(wide < 0, size, wide)
 
 
@@ -489,7 +561,7 @@ def nan_beside_unknown(indices: Tensor, updates: Tensor, size: int) -> tuple[Ten
     from ._ops import maximum, minimum, where
     from ._reductions import all
 
-    wide = astype(indices, int64)
+    wide = signed_indices(indices)
     inside = all((wide + size >= 0) & (wide < size))
     nearest = maximum(minimum(wide, size - 1), -size)
     return nearest, where(inside, updates, math.nan)

@@ -13,7 +13,7 @@ from ._core import Tensor
 from ._creation import _fail
 from ._devices import Device, as_device
 from ._dtypes import DType, as_dtype, bfloat16
-from ._errors import DTypeError, ShapeError
+from ._errors import DTypeError, ShapeError, UnsupportedError
 
 #: How DLPack names the memory of the host.
 _DLPACK_CPU = (1, 0)
@@ -264,6 +264,18 @@ for _name, _dtype in {
     setattr(Tensor, _name, lambda self, dtype=_dtype: _manipulation.astype(self, dtype, copy=False))
 
 
+@_method("to_device")
+def _to_device(self: Tensor, device: object, /, *, stream: object = None) -> Tensor:
+    """The tensor on a device; itself if it is there. There is one stream, the default one.
+
+    Raises:
+        UnsupportedError: there is no such device, or ``stream`` is not None.
+    """
+    if stream is not None:
+        raise _fail(UnsupportedError, "to_device: stream has to be None")
+    return _core.tensor_on(as_device(device), self)
+
+
 @_method("cpu")
 def _cpu(self: Tensor) -> Tensor:
     """The tensor in the memory of the host; itself if it is there."""
@@ -351,25 +363,34 @@ def _masked_fill(self: Tensor, mask: Tensor, value: float) -> Tensor:
 
 
 def _reduction(function: Callable) -> Callable:
-    def method(
-        self: Tensor,
-        dim: Any = None,
-        keepdim: bool = False,
-        *,
-        axis: Any = None,
-        keepdims: bool = False,
-        **options: Any,
-    ) -> Tensor:
-        return function(
-            self, axis=dim if axis is None else axis, keepdims=keepdim or keepdims, **options
-        )
+    def method(self: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+        return function(self, axis=dim, keepdims=keepdim)
 
     method.__doc__ = function.__doc__
     return method
 
 
-for _name in ("sum", "prod", "mean", "any", "all", "argmax", "argmin", "logsumexp"):
+def _accumulation(function: Callable) -> Callable:
+    def method(
+        self: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: object = None
+    ) -> Tensor:
+        return function(self, axis=dim, keepdims=keepdim, dtype=dtype)
+
+    method.__doc__ = function.__doc__
+    return method
+
+
+for _name in ("any", "all", "argmax", "argmin", "logsumexp"):
     setattr(Tensor, _name, _reduction(getattr(_reductions, _name)))
+for _name in ("sum", "prod"):
+    setattr(Tensor, _name, _accumulation(getattr(_reductions, _name)))
+
+
+@_method("mean")
+def _mean(self: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: object = None) -> Tensor:
+    """The mean along ``dim`` (None: all), of the tensor converted to ``dtype``."""
+    x = self if dtype is None else _manipulation.astype(self, dtype, copy=False)
+    return _reductions.mean(x, axis=dim, keepdims=keepdim)
 
 
 @_method("norm")
@@ -378,16 +399,10 @@ def _norm(
     p: float | str | None = "fro",
     dim: Any = None,
     keepdim: bool = False,
-    *,
-    axis: Any = None,
-    keepdims: bool = False,
-    ord: float | None = None,
 ) -> Tensor:
     """The vector norm of order p along the axes dim (None: all); "fro" is 2, as in PyTorch."""
-    order: Any = ord if ord is not None else 2 if p in ("fro", None) else p
-    return _reductions.norm(
-        self, axis=dim if axis is None else axis, keepdims=keepdim or keepdims, ord=order
-    )
+    order: Any = 2 if p in ("fro", None) else p
+    return _reductions.norm(self, axis=dim, keepdims=keepdim, ord=order)
 
 
 def _spread(function: Callable) -> Callable:
@@ -397,14 +412,10 @@ def _spread(function: Callable) -> Callable:
         unbiased: bool = True,
         keepdim: bool = False,
         *,
-        axis: Any = None,
         correction: float | None = None,
-        keepdims: bool = False,
     ) -> Tensor:
         given = float(unbiased) if correction is None else correction
-        return function(
-            self, axis=dim if axis is None else axis, correction=given, keepdims=keepdim or keepdims
-        )
+        return function(self, axis=dim, correction=given, keepdims=keepdim)
 
     method.__doc__ = (function.__doc__ or "") + " The correction is 1, as in PyTorch."
     return method
@@ -417,16 +428,9 @@ Tensor.std = _spread(_reductions.std)
 def _extremum(name: str) -> Callable:
     function, position = getattr(_reductions, name), getattr(_reductions, "arg" + name)
 
-    def method(
-        self: Tensor,
-        dim: Any = None,
-        keepdim: bool = False,
-        *,
-        axis: Any = None,
-        keepdims: bool = False,
-    ) -> Any:
+    def method(self: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None) -> Any:
         if dim is None:
-            return function(self, axis=axis, keepdims=keepdim or keepdims)
+            return function(self, axis=axis, keepdims=keepdim)
         from ._types import Extremum
 
         return Extremum(

@@ -8,7 +8,7 @@ import math
 from . import _core
 from ._core import Tensor
 from ._creation import _fail, asarray, full
-from ._dtypes import bfloat16, bool_, float16, float32, int64
+from ._dtypes import bfloat16, bool_, float16, float32, int64, is_unsigned, uint64
 from ._errors import OptionError, ShapeError
 from ._manipulation import (
     Axes,
@@ -35,7 +35,9 @@ def _reduce(op: str, x: Tensor, axis: Axes, keepdims: bool, **attributes: object
 def _accumulated(x: Tensor, dtype: object) -> Tensor:
     if dtype is not None:
         return astype(x, dtype)
-    return x if x.dtype.kind == "floating" else astype(x, int64)
+    if x.dtype.kind == "floating":
+        return x
+    return astype(x, uint64 if is_unsigned(x.dtype) else int64)
 
 
 def _floating(x: Tensor) -> Tensor:
@@ -43,14 +45,16 @@ def _floating(x: Tensor) -> Tensor:
 
 
 def sum(x: Tensor, /, *, axis: Axes = None, dtype: object = None, keepdims: bool = False) -> Tensor:
-    """The sum along the axes (None: all). Integers and bools are summed as int64."""
+    """The sum along the axes (None: all). Integers and bools are summed as
+    int64, unsigned ones as uint64."""
     return _reduce("sum", _accumulated(asarray(x), dtype), axis, keepdims)
 
 
 def prod(
     x: Tensor, /, *, axis: Axes = None, dtype: object = None, keepdims: bool = False
 ) -> Tensor:
-    """The product along the axes (None: all). Integers and bools are multiplied as int64."""
+    """The product along the axes (None: all). Integers and bools are multiplied as
+    int64, unsigned ones as uint64."""
     return _reduce("prod", _accumulated(asarray(x), dtype), axis, keepdims)
 
 
@@ -82,7 +86,8 @@ def cumulative_sum(
     """Element i along ``axis`` is the sum of x's elements 0 to i.
 
     Args:
-        x: of any shape; integers and bools are summed as int64, unless ``dtype`` says otherwise.
+        x: of any shape; integers and bools are summed as int64, unsigned ones as uint64, unless
+            ``dtype`` says otherwise.
         axis: may be left out for one dimension.
         dtype: x is converted to it before.
         include_initial: a zero comes first, so that the axis is longer by one.

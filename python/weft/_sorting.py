@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from . import _core
 from ._core import Tensor
 from ._creation import asarray
 from ._manipulation import normalize_axis
+
+
+class Sorted(NamedTuple):
+    """Elements in an order, and where each was."""
+
+    values: Tensor
+    indices: Tensor
+
+
+def sort_with_indices(x: Tensor, axis: int, descending: bool = False) -> Sorted:
+    """What `sort` and `argsort` give, of one run."""
+    attributes = {"axis": axis, "descending": bool(descending)}
+    return Sorted(*_core.apply("weft.sort", (x,), attributes))
 
 
 def _sorted(name: str, x: Tensor, axis: int, descending: bool, result: int) -> Tensor:

@@ -135,7 +135,7 @@ def test_add_an_op(tmp_path: Path, build_folder: Path) -> None:
     records = "dialects/Weft/IR/WeftOps.td"
     command = [build_folder / "bin" / "weft-tblgen", "-gen-python", records]
     python = run(*command, "-I", LLVM / "include", folder=tmp_path)
-    assert "def square(x: Operand, /) -> Tensor:" in python
+    assert "def triple(x: Operand, /) -> Tensor:" in python
     table_gen(tmp_path, records, "-gen-op-decls", "dialects/Weft/IR/WeftOps.h.inc")
     table_gen(tmp_path, records, "-gen-op-defs", "dialects/Weft/IR/WeftOps.cpp.inc")
     touched = ["dialects/Weft/IR/WeftDialect.cpp", body, gradient]

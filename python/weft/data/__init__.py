@@ -1,16 +1,51 @@
 """Datasets and batches."""
 
-from ._dataset import Dataset, FashionMNIST, Subset, TensorDataset
+from ._collate import collate, default_collate, default_convert
+from ._dataset import (
+    ChainDataset,
+    ConcatDataset,
+    Dataset,
+    FashionMNIST,
+    IterableDataset,
+    StackDataset,
+    Subset,
+    TensorDataset,
+    random_split,
+)
 from ._idx import CorruptFileError, read_idx
-from ._loader import DataLoader, collate
+from ._loader import DataLoader
+from ._samplers import (
+    BatchSampler,
+    RandomSampler,
+    Sampler,
+    SequentialSampler,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
+)
+from ._worker_info import WorkerInfo, get_worker_info
 
 __all__ = [
+    "BatchSampler",
+    "ChainDataset",
+    "ConcatDataset",
     "CorruptFileError",
     "DataLoader",
     "Dataset",
     "FashionMNIST",
+    "IterableDataset",
+    "RandomSampler",
+    "Sampler",
+    "SequentialSampler",
+    "StackDataset",
     "Subset",
+    "SubsetRandomSampler",
     "TensorDataset",
+    "WeightedRandomSampler",
+    "WorkerInfo",
     "collate",
+    "default_collate",
+    "default_convert",
+    "get_worker_info",
+    "random_split",
     "read_idx",
 ]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from typing import Any, NoReturn, TypeVar
 
 from .. import _core
-from .._autodiff import no_grad
 from .._core import Tensor
-from .._creation import _fail, asarray, zeros_like
-from .._devices import Device
+from .._creation import _fail, zeros_like
+from .._devices import Device, as_device
 from .._dtypes import DType, as_dtype
-from .._errors import DTypeError, MissingAttributeError, NameUseError, ShapeError
+from .._errors import DTypeError, MissingAttributeError, NameUseError, UnsupportedError
 from .._methods import conversion_from
-from ._parameter import Parameter
+from ._module_hooks import Hook, HookedCall, RemovableHandle
+from ._module_state import IncompatibleKeys, add_state, load_state
+from ._parameter import Buffer, Parameter
 
 Self = TypeVar("Self", bound="Module")
 
@@ -21,11 +22,26 @@ Self = TypeVar("Self", bound="Module")
 _REGISTRIES = ("_parameters", "_buffers", "_modules")
 
 
-class IncompatibleKeys(NamedTuple):
-    """What `Module.load_state_dict` did not find, and what it had no place for."""
+def check_form_of_name(name: str, kind: str) -> None:
+    """Raises NameUseError for what no member can be called."""
+    if not isinstance(name, str) or not name or "." in name:
+        raise _fail(
+            NameUseError, f"the name of a {kind} has to be a string without dots, not {name!r}"
+        )
 
-    missing_keys: list[str]
-    unexpected_keys: list[str]
+
+class Derived:
+    """How an attribute of a module is computed from what the module owns, at each reading."""
+
+    __weft_state__ = True
+
+    def compute(self, module: Module) -> Tensor:
+        """The attribute's value."""
+        raise NotImplementedError
+
+    def set(self, module: Module, value: Any) -> None:
+        """Changes what the attribute is computed from, if that can be done."""
+        raise NotImplementedError
 
 
 def _indented(text: str) -> str:
@@ -33,7 +49,7 @@ def _indented(text: str) -> str:
     return "\n".join([first, *("  " + line for line in rest)])
 
 
-class Module:
+class Module(HookedCall):
     """A layer or a network: parameters, buffers and other modules, and a ``forward``.
 
     Subclasses call ``super().__init__()``, then assign parameters and modules to attributes, and
@@ -44,7 +60,9 @@ class Module:
     #: Tells `weft.jit` that what is inside is found where functions read it.
     __weft_state__ = True
 
-    training: bool
+    training: bool = True
+    #: Attributes that are computed, by their names; of most modules there are none.
+    _derived: dict[str, Derived] | None = None
 
     def __init__(self) -> None:
         for name in _REGISTRIES:
@@ -69,13 +87,19 @@ class Module:
             members = self.__dict__.get(registry)
             if members is not None and name in members:
                 return members[name]
+        if self._derived is not None and name in self._derived:
+            return self._derived[name].compute(self)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, Parameter):
-            self.register_parameter(name, value)
+        if self._derived is not None and name in self._derived:
+            self._derived[name].set(self, value)
+        elif isinstance(value, Parameter):
+            self._own("_parameters", name, value)
         elif isinstance(value, Module):
-            self.register_module(name, value)
+            self._own("_modules", name, value)
+        elif isinstance(value, Buffer):
+            self._own_buffer(name, value, value.persistent)
         elif name in self.__dict__.get("_buffers", ()) and isinstance(value, (Tensor, type(None))):
             self._set_buffer(name, value)
         elif value is None and name in self.__dict__.get("_parameters", ()):
@@ -99,7 +123,9 @@ class Module:
 
     def __dir__(self) -> list[str]:
         members = [name for registry in _REGISTRIES for name in self.__dict__.get(registry, ())]
-        return sorted({*super().__dir__(), *members})
+        # Members of lists are no attributes that one could write.
+        named = (name for name in (*members, *(self._derived or ())) if name.isidentifier())
+        return sorted({*super().__dir__(), *named})
 
     def _forget(self, name: str) -> bool:
         """Removes a member; true if there was one."""
@@ -110,6 +136,13 @@ class Module:
                 del members[name]
                 removed = True
         self.__dict__.get("_transient_buffers", {}).pop(name, None)
+        if self._derived is not None and name in self._derived:
+            others = {key: each for key, each in self._derived.items() if key != name}
+            removed = True
+            if others:
+                object.__setattr__(self, "_derived", others)
+            else:
+                del self.__dict__["_derived"]
         return removed
 
     def _own(self, registry: str, name: str, value: Any) -> None:
@@ -128,17 +161,33 @@ class Module:
         else:
             self._own("_buffers", name, value)
 
+    def _own_buffer(self, name: str, tensor: Tensor | None, persistent: bool) -> None:
+        if name in self._registry("_buffers"):
+            self._set_buffer(name, tensor)
+        else:
+            self._own("_buffers", name, tensor)
+        self._transient_buffers.pop(name, None)
+        if not persistent:
+            self._transient_buffers[name] = True
+
+    def _derive(self, name: str, derived: Derived) -> None:
+        """Has an attribute computed, in the place of the member of that name."""
+        self._forget(name)
+        self.__dict__.pop(name, None)
+        object.__setattr__(self, "_derived", {**(self._derived or {}), name: derived})
+
     def _check_name(self, name: str, kind: str) -> None:
-        if not isinstance(name, str) or not name or "." in name:
-            raise _fail(
-                NameUseError, f"the name of a {kind} has to be a string without dots, not {name!r}"
-            )
-        taken = any(name in self.__dict__.get(registry, ()) for registry in _REGISTRIES)
-        if hasattr(type(self), name) or (name in self.__dict__ and not taken):
+        check_form_of_name(name, kind)
+        if hasattr(type(self), name):
             raise _fail(NameUseError, f"{type(self).__name__} has an attribute {name!r} already")
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
-        """Adds a parameter (None: a place for one). Raises DTypeError for anything else."""
+        """Adds a parameter (None: a place for one).
+
+        Raises:
+            NameUseError: the name has a dot, or is taken. DTypeError: it is no parameter.
+        """
+        self._check_name(name, "parameter")
         if param is not None and not isinstance(param, Parameter):
             raise _fail(
                 DTypeError,
@@ -154,17 +203,23 @@ class Module:
             NameUseError: the name is taken. DTypeError: ``tensor`` is neither a tensor nor None.
         """
         self._check_name(name, "buffer")
+        taken = any(name in self.__dict__.get(registry, ()) for registry in _REGISTRIES)
+        if name in self.__dict__ and not taken:
+            raise _fail(NameUseError, f"{type(self).__name__} has an attribute {name!r} already")
         if tensor is not None and not isinstance(tensor, Tensor):
             raise _fail(
                 DTypeError,
                 f"register_buffer: {name!r} is a {type(tensor).__name__}, not a tensor or None",
             )
-        self._own("_buffers", name, tensor)
-        if not persistent:
-            self._transient_buffers[name] = True
+        self._own_buffer(name, tensor, persistent)
 
     def register_module(self, name: str, module: Module | None) -> None:
-        """Adds a module below this one. Raises DTypeError for anything else."""
+        """Adds a module below this one (None: a place for one).
+
+        Raises:
+            NameUseError: the name has a dot, or is taken. DTypeError: it is no module.
+        """
+        self._check_name(name, "module")
         if module is not None and not isinstance(module, Module):
             raise _fail(
                 DTypeError, f"register_module: {name!r} is a {type(module).__name__}, not a Module"
@@ -172,15 +227,6 @@ class Module:
         self._own("_modules", name, module)
 
     add_module = register_module
-
-    # Calling ---------------------------------------------------------------------------------
-
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """What the module computes; subclasses define it."""
-        raise NotImplementedError(f"{type(self).__name__} has no forward()")
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.forward(*args, **kwargs)
 
     # Walking ---------------------------------------------------------------------------------
 
@@ -211,9 +257,11 @@ class Module:
                 inner = f"{prefix}.{name}" if prefix else name
                 yield from module.named_modules(memo, inner, remove_duplicate)
 
-    def modules(self) -> Iterator[Module]:
-        """This module and all below it, each once."""
-        return (module for _, module in self.named_modules())
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
+        """This module and all below it, each once, or with ``remove_duplicate=False`` as often as
+        it has a name."""
+        named = self.named_modules(remove_duplicate=remove_duplicate)
+        return (module for _, module in named)
 
     def _named_members(
         self, registry: str, prefix: str, recurse: bool, remove_duplicate: bool
@@ -266,13 +314,43 @@ class Module:
 
     def get_parameter(self, target: str) -> Parameter:
         """The parameter of a dotted name. Raises AttributeError."""
+        return self._get_member("_parameters", target, "parameter")
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer of a dotted name. Raises AttributeError."""
+        return self._get_member("_buffers", target, "buffer")
+
+    def _get_member(self, registry: str, target: str, kind: str) -> Any:
         path, _, name = target.rpartition(".")
-        parameter = self.get_submodule(path)._registry("_parameters").get(name)
-        if parameter is None:
-            raise _fail(MissingAttributeError, f"there is no parameter {target!r}")
-        return parameter
+        member = self.get_submodule(path)._registry(registry).get(name)
+        if member is None:
+            raise _fail(MissingAttributeError, f"there is no {kind} {target!r}")
+        return member
 
     # Changing --------------------------------------------------------------------------------
+
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Puts a module in the place of a dotted name.
+
+        Args:
+            strict: only in the place of a module that is there.
+
+        Raises:
+            NameUseError: the name is empty. DTypeError: it is no module. MissingAttributeError:
+                there is no such place, or something else is there.
+        """
+        path, _, name = target.rpartition(".")
+        if not name:
+            raise _fail(NameUseError, f"set_submodule: {target!r} names no place for a module")
+        if not isinstance(module, Module):
+            raise _fail(
+                DTypeError, f"set_submodule: {target!r} is a {type(module).__name__}, not a Module"
+            )
+        owner = self.get_submodule(path)
+        present = getattr(owner, name, None)
+        if not isinstance(present, Module) and (strict or hasattr(owner, name)):
+            raise _fail(MissingAttributeError, f"{type(owner).__name__} has no module {name!r}")
+        setattr(owner, name, module)
 
     def apply(self: Self, fn: Callable[[Module], Any]) -> Self:
         """Calls ``fn`` with each module below, then with this one."""
@@ -326,8 +404,8 @@ class Module:
             self._move(device)
         return self
 
-    def _move(self, device: Device) -> None:
-        for tensor in (*self.parameters(), *self.buffers()):
+    def _move(self, device: Device, recurse: bool = True) -> None:
+        for tensor in (*self.parameters(recurse), *self.buffers(recurse)):
             if tensor.device != device:
                 gradient = tensor.grad
                 tensor._replace(tensor.detach().to(device))
@@ -367,62 +445,93 @@ class Module:
         """Converts floating parameters and buffers to bfloat16."""
         return self.to(as_dtype("bfloat16"))
 
+    def type(self: Self, dst_type: object) -> Self:
+        """Converts floating parameters and buffers to a dtype."""
+        return self.to(as_dtype(dst_type))
+
+    def to_empty(self: Self, *, device: int | str | Device | None, recurse: bool = True) -> Self:
+        """Moves parameters and buffers to a device; with their values, as nothing is left unset."""
+        place = f"cuda:{device}" if isinstance(device, int) else device
+        if place is not None:
+            self._move(as_device(place), recurse)
+        return self
+
+    def share_memory(self) -> NoReturn:
+        """Raises UnsupportedError: the memory of tensors belongs to one process."""
+        raise _fail(
+            UnsupportedError,
+            "share_memory: the memory of tensors belongs to one process; give others a "
+            "state_dict(), by pickle or weft.save_safetensors",
+        )
+
     # State -----------------------------------------------------------------------------------
 
-    def _state_handles(self) -> dict[str, Tensor]:
-        handles: dict[str, Tensor] = {}
-        for path, module in self.named_modules(remove_duplicate=False):
-            dotted = path + "." if path else ""
-            members = {**module._parameters, **module._buffers}
-            for name, tensor in members.items():
-                if tensor is not None and name not in module._transient_buffers:
-                    handles[dotted + name] = tensor
-        return handles
-
-    def state_dict(self) -> dict[str, Tensor]:
+    def state_dict(
+        self,
+        *,
+        destination: MutableMapping[str, Any] | None = None,
+        prefix: str = "",
+        keep_vars: bool = False,
+    ) -> MutableMapping[str, Any]:
         """All parameters and persistent buffers by their dotted names.
 
         The tensors are views: they follow training, and writing them writes what they look into. To
         keep the values of now, save them or copy.deepcopy() them.
+
+        Args:
+            destination: what the names are added to; None: a new dict.
+            prefix: before each name.
+            keep_vars: the parameters and buffers themselves instead of views of them.
         """
-        return {name: tensor.detach() for name, tensor in self._state_handles().items()}
+        result: MutableMapping[str, Any] = {} if destination is None else destination
+        add_state(self, result, prefix, keep_vars)
+        return result
 
     def load_state_dict(
-        self, state_dict: Mapping[str, Any], strict: bool = True
+        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
     ) -> IncompatibleKeys:
         """Takes the values of tensors or arrays named as in `state_dict`, converted to the dtypes.
 
-        Nothing is changed unless everything fits.
+        They may be weft's, NumPy's or PyTorch's. Nothing is changed unless everything fits.
+
+        Args:
+            strict: every name has to be there, and no other.
+            assign: the module gets other tensors, of the dtypes and devices of those given, instead
+                of other values. Make optimizers afterwards.
 
         Raises:
             ShapeError: a tensor has another shape; or, if ``strict``, names are missing or unknown.
         """
-        handles = self._state_handles()
-        missing = [name for name in handles if name not in state_dict]
-        unexpected = [name for name in state_dict if name not in handles]
-        problems = []
-        if strict and missing:
-            problems.append("missing: " + ", ".join(missing))
-        if strict and unexpected:
-            problems.append("unexpected: " + ", ".join(unexpected))
-        values = {
-            name: asarray(value, dtype=handles[name].dtype, copy=True)
-            for name, value in state_dict.items()
-            if name in handles
-        }
-        problems += [
-            f"{name} has shape {value.shape}, but {handles[name].shape} is needed"
-            for name, value in values.items()
-            if value.shape != handles[name].shape
-        ]
-        if problems:
-            raise _fail(
-                ShapeError, f"load_state_dict of {type(self).__name__}: " + "; ".join(problems)
-            )
-        with no_grad():
-            for name, value in values.items():
-                handles[name].assign(value.detach().to(handles[name].device))
-        return IncompatibleKeys(missing, unexpected)
+        return load_state(self, state_dict, strict, assign)
+
+    def get_extra_state(self) -> Any:
+        """What else belongs to the state: a class that defines it has it in its `state_dict`."""
+        raise NotImplementedError(f"{type(self).__name__} has no get_extra_state()")
+
+    def set_extra_state(self, state: Any) -> None:
+        """Takes what `get_extra_state` gave; a class that defines one defines both."""
+        raise NotImplementedError(f"{type(self).__name__} has no set_extra_state()")
+
+    def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Has ``hook(module, prefix, keep_vars)`` called before `state_dict` reads the module."""
+        return self._add_hook("_state_hooks", Hook(hook, "before state_dict"))
+
+    def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Has ``hook(module, state_dict, prefix, metadata)`` called after `state_dict` has read the
+        module; it may change the dict."""
+        return self._add_hook("_state_hooks", Hook(hook, "after state_dict"))
+
+    def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Has a hook called before `load_state_dict` looks at what it was given.
+
+        As ``hook(module, state_dict, prefix, metadata, strict, [], [], [])``. It may change the
+        dict, which is a copy.
+        """
+        return self._add_hook("_state_hooks", Hook(hook, "before load_state_dict"))
+
+    def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Has ``hook(module, incompatible_keys)`` called once `load_state_dict` has loaded all."""
+        return self._add_hook("_state_hooks", Hook(hook, "after load_state_dict"))
 
     # Printing --------------------------------------------------------------------------------
 

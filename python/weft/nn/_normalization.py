@@ -1,43 +1,69 @@
-"""Normalisation and dropout."""
+"""Normalisation as layers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from .._autodiff import no_grad
 from .._core import Tensor
 from .._creation import _fail, asarray, ones, zeros
 from .._dtypes import int64
 from .._errors import ShapeError
+from .._manipulation import expand_dims, squeeze
 from . import functional
 from ._module import Module
 from ._parameter import Parameter
 
 
-class _BatchNorm(Module):
-    """What the layers for each number of dimensions share: see `BatchNorm2d`."""
+def _register_affine(
+    module: Module,
+    shape: tuple[int, ...],
+    weight: bool,
+    bias: bool,
+    dtype: object,
+    device: object,
+) -> None:
+    """Gives a module a weight of ones and a bias of zeros, or None for what is not wanted."""
+    for name, start, wanted in (("weight", ones, weight), ("bias", zeros, bias)):
+        value = Parameter(start(shape, dtype=dtype, device=device)) if wanted else None
+        module.register_parameter(name, value)
+
+
+def _reset(weight: Parameter | None, bias: Parameter | None) -> None:
+    with no_grad():
+        if weight is not None:
+            weight.fill_(1)
+        if bias is not None:
+            bias.zero_()
+
+
+class _ChannelNorm(Module):
+    """What normalisation by the statistics of channels shares: weight, bias, running statistics."""
 
     dimensions: tuple[int, ...] = ()
 
     def __init__(
         self,
         num_features: int,
-        eps: float = 1e-5,
-        momentum: float | None = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-        dtype: object = None,
+        eps: float,
+        momentum: float | None,
+        affine: bool,
+        track_running_stats: bool,
+        device: object,
+        dtype: object,
+        bias: bool,
     ) -> None:
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
-        for name, start in (("weight", ones), ("bias", zeros)):
-            value = Parameter(start(num_features, dtype=dtype)) if affine else None
-            self.register_parameter(name, value)
+        place: dict[str, Any] = {"dtype": dtype, "device": device}
+        _register_affine(self, (num_features,), affine, affine and bias, **place)
         tracked = track_running_stats
-        self.register_buffer("running_mean", zeros(num_features, dtype=dtype) if tracked else None)
-        self.register_buffer("running_var", ones(num_features, dtype=dtype) if tracked else None)
-        self.register_buffer("num_batches_tracked", asarray(0, dtype=int64) if tracked else None)
+        count = asarray(0, dtype=int64, device=device) if tracked else None
+        self.register_buffer("running_mean", zeros(num_features, **place) if tracked else None)
+        self.register_buffer("running_var", ones(num_features, **place) if tracked else None)
+        self.register_buffer("num_batches_tracked", count)
 
     def reset_running_stats(self) -> None:
         """Forgets what was seen: mean 0, variance 1."""
@@ -50,34 +76,62 @@ class _BatchNorm(Module):
     def reset_parameters(self) -> None:
         """Forgets what was seen and learned."""
         self.reset_running_stats()
-        if self.affine:
-            with no_grad():
-                self.weight.fill_(1)
-                self.bias.zero_()
+        _reset(self.weight, self.bias)
 
-    def _check(self, x: Tensor) -> None:
-        name = type(self).__name__
-        if x.ndim not in self.dimensions:
+    def extra_repr(self) -> str:
+        """The module's settings, as its line shows them."""
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
+            f"affine={self.affine}, bias={self.bias is not None}, "
+            f"track_running_stats={self.track_running_stats}"
+        )
+
+    def _check_dimensions(self, input: Tensor) -> None:
+        if input.ndim not in self.dimensions:
             wanted = " or ".join(f"{count}" for count in self.dimensions)
             raise _fail(
-                ShapeError, f"{name}: the input has shape {x.shape}, but needs {wanted} dimensions"
+                ShapeError,
+                f"{type(self).__name__}: the input has shape {input.shape}, but needs {wanted} "
+                "dimensions",
             )
-        if x.shape[1] != self.num_features:
+
+    def _check_channels(self, input: Tensor) -> None:
+        if input.shape[1] != self.num_features:
             raise _fail(
                 ShapeError,
-                f"{name}: the input of shape {x.shape} has {x.shape[1]} "
+                f"{type(self).__name__}: the input of shape {input.shape} has {input.shape[1]} "
                 f"channels, but the module {self.num_features}",
             )
-        if self.training and x._size == x.shape[1]:
-            raise _fail(
-                ShapeError,
-                f"{name}: an input of shape {x.shape} has one value per "
-                "channel, which has no variance to train by; use eval()",
-            )
+
+
+class _BatchNorm(_ChannelNorm):
+    """What the layers for each number of dimensions share: see `BatchNorm2d`."""
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: object = None,
+        dtype: object = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        options = (affine, track_running_stats, device, dtype, bias)
+        super().__init__(num_features, eps, momentum, *options)
 
     def forward(self, x: Tensor) -> Tensor:
         """x, normalised. Raises ShapeError for other channels or dimensions."""
-        self._check(x)
+        self._check_dimensions(x)
+        self._check_channels(x)
+        if self.training and x._size == x.shape[1]:
+            raise _fail(
+                ShapeError,
+                f"{type(self).__name__}: an input of shape {x.shape} has one value per "
+                "channel, which has no variance to train by; use eval()",
+            )
         momentum = 0.0 if self.momentum is None else self.momentum
         if self.training and self.track_running_stats:
             with no_grad():
@@ -85,16 +139,8 @@ class _BatchNorm(Module):
                 if self.momentum is None:
                     momentum = 1.0 / self.num_batches_tracked.astype(x.dtype)
         own = self.training or not self.track_running_stats
-        return functional.batch_norm(
-            x, self.running_mean, self.running_var, self.weight, self.bias, own, momentum, self.eps
-        )
-
-    def extra_repr(self) -> str:
-        """The module's settings, as its line shows them."""
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
-            f"affine={self.affine}, track_running_stats={self.track_running_stats}"
-        )
+        tensors = (self.running_mean, self.running_var, self.weight, self.bias)
+        return functional.batch_norm(x, *tensors, own, momentum, self.eps)
 
 
 class BatchNorm1d(_BatchNorm):
@@ -131,6 +177,82 @@ class BatchNorm2d(_BatchNorm):
     dimensions = (4,)
 
 
+class BatchNorm3d(_BatchNorm):
+    """Each channel of inputs [N, C, D, H, W] normalized over the batch and the positions.
+
+    As `BatchNorm2d` otherwise.
+    """
+
+    dimensions = (5,)
+
+
+class _InstanceNorm(_ChannelNorm):
+    """What the layers for each number of dimensions share: see `InstanceNorm2d`."""
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = False,
+        track_running_stats: bool = False,
+        device: object = None,
+        dtype: object = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        options = (affine, track_running_stats, device, dtype, bias)
+        super().__init__(num_features, eps, momentum, *options)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The input, normalised. Raises ShapeError for other channels or dimensions."""
+        self._check_dimensions(input)
+        single = input.ndim == self.dimensions[0]
+        x = expand_dims(input, axis=0) if single else input
+        if self.affine or self.track_running_stats:
+            self._check_channels(x)
+        own = self.training or not self.track_running_stats
+        momentum = 0.0 if self.momentum is None else self.momentum
+        tensors = (self.running_mean, self.running_var, self.weight, self.bias)
+        result = functional.instance_norm(x, *tensors, own, momentum, self.eps)
+        return squeeze(result, 0) if single else result
+
+
+class InstanceNorm1d(_InstanceNorm):
+    """Each channel of each input [N, C, L] or [C, L] normalized over L; as `InstanceNorm2d`."""
+
+    dimensions = (2, 3)
+
+
+class InstanceNorm2d(_InstanceNorm):
+    """Each channel of each input [N, C, H, W] or [C, H, W] normalized over the positions.
+
+    Args:
+        num_features: the channels C.
+        eps: added to the variance.
+        momentum: the weight of a batch in the running statistics.
+        affine: with weight [C] (ones) and, if ``bias``, bias [C] (zeros).
+        track_running_stats: with running statistics, which are used in evaluation.
+        device, dtype: of weight, bias and statistics.
+        bias: see ``affine``.
+    """
+
+    dimensions = (3, 4)
+
+
+class InstanceNorm3d(_InstanceNorm):
+    """Each channel of each input [N, C, D, H, W] or [C, D, H, W] normalized over the positions; as
+    `InstanceNorm2d`."""
+
+    dimensions = (4, 5)
+
+
+def _as_shape(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
+    if isinstance(normalized_shape, int):
+        return (normalized_shape,)
+    return tuple(normalized_shape)
+
+
 class LayerNorm(Module):
     """The last dimensions brought to mean 0 and variance 1, times weight plus bias.
 
@@ -138,6 +260,8 @@ class LayerNorm(Module):
         normalized_shape: the sizes of the last dimensions.
         eps: added to the variance.
         elementwise_affine: with weight (ones) and, if ``bias``, a bias (zeros) of that shape.
+        bias: see ``elementwise_affine``.
+        device, dtype: of weight and bias.
     """
 
     def __init__(
@@ -146,32 +270,64 @@ class LayerNorm(Module):
         eps: float = 1e-5,
         elementwise_affine: bool = True,
         bias: bool = True,
+        device: object = None,
         dtype: object = None,
     ) -> None:
         super().__init__()
-        self.normalized_shape = (
-            (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-        )
+        self.normalized_shape = _as_shape(normalized_shape)
         self.eps, self.elementwise_affine = eps, elementwise_affine
-        shape = self.normalized_shape
-        self.register_parameter(
-            "weight", Parameter(ones(shape, dtype=dtype)) if elementwise_affine else None
-        )
-        self.register_parameter(
-            "bias", Parameter(zeros(shape, dtype=dtype)) if elementwise_affine and bias else None
-        )
+        wanted = (elementwise_affine, elementwise_affine and bias)
+        _register_affine(self, self.normalized_shape, *wanted, dtype, device)
 
     def reset_parameters(self) -> None:
         """Sets weight to ones and bias to zeros."""
-        with no_grad():
-            if self.weight is not None:
-                self.weight.fill_(1)
-            if self.bias is not None:
-                self.bias.zero_()
+        _reset(self.weight, self.bias)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """x [..., *normalized_shape], normalised. Raises ShapeError for other shapes."""
-        return functional.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+    def forward(self, input: Tensor) -> Tensor:
+        """[..., *normalized_shape], normalised. Raises ShapeError for other shapes."""
+        return functional.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        """The module's settings, as its line shows them."""
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, "
+            f"elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
+        )
+
+
+class RMSNorm(Module):
+    """The input over the root of the mean of its squares over its last dimensions, times weight.
+
+    Args:
+        normalized_shape: the sizes of the last dimensions.
+        eps: added to the mean; None: the distance from 1 to the next number of the dtype.
+        elementwise_affine: with a weight (ones) of that shape.
+        device, dtype: of the weight.
+    """
+
+    def __init__(
+        self,
+        normalized_shape: int | Sequence[int],
+        eps: float | None = None,
+        elementwise_affine: bool = True,
+        device: object = None,
+        dtype: object = None,
+    ) -> None:
+        super().__init__()
+        self.normalized_shape = _as_shape(normalized_shape)
+        self.eps, self.elementwise_affine = eps, elementwise_affine
+        weight = ones(self.normalized_shape, dtype=dtype, device=device)
+        self.register_parameter("weight", Parameter(weight) if elementwise_affine else None)
+
+    def reset_parameters(self) -> None:
+        """Sets the weight to ones."""
+        if self.weight is not None:
+            with no_grad():
+                self.weight.fill_(1)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """[..., *normalized_shape], normalised. Raises ShapeError for other shapes."""
+        return functional.rms_norm(input, self.normalized_shape, self.weight, self.eps)
 
     def extra_repr(self) -> str:
         """The module's settings, as its line shows them."""
@@ -180,23 +336,73 @@ class LayerNorm(Module):
         )
 
 
-class Dropout(Module):
-    """In training, elements are 0 with probability ``p``, the others divided by 1 - p.
+class GroupNorm(Module):
+    """Groups of channels of [N, C, ...] brought to mean 0 and variance 1, times weight plus bias.
+
+    Args:
+        num_groups: how many groups there are.
+        num_channels: the channels C.
+        eps: added to the variance.
+        affine: with weight [C] (ones) and, if ``bias``, bias [C] (zeros).
+        device, dtype: of weight and bias.
+        bias: see ``affine``.
 
     Raises:
-        ShapeError: ``p`` is not in [0, 1].
+        ShapeError: the groups do not divide the channels.
     """
 
-    def __init__(self, p: float = 0.5) -> None:
+    def __init__(
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        device: object = None,
+        dtype: object = None,
+        *,
+        bias: bool = True,
+    ) -> None:
         super().__init__()
-        if not 0 <= p <= 1:
-            raise _fail(ShapeError, f"Dropout: the probability has to be in [0, 1], not {p}")
-        self.p = p
+        if num_groups < 1 or num_channels % num_groups:
+            raise _fail(
+                ShapeError, f"GroupNorm: {num_groups} groups do not divide {num_channels} channels"
+            )
+        self.num_groups, self.num_channels = num_groups, num_channels
+        self.eps, self.affine = eps, affine
+        _register_affine(self, (num_channels,), affine, affine and bias, dtype, device)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """x, of which some elements were dropped."""
-        return functional.dropout(x, self.p, self.training)
+    def reset_parameters(self) -> None:
+        """Sets weight to ones and bias to zeros."""
+        _reset(self.weight, self.bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """[N, C, ...], normalised. Raises ShapeError for other channels."""
+        return functional.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
         """The module's settings, as its line shows them."""
-        return f"p={self.p}"
+        return (
+            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
+            f"bias={self.bias is not None}"
+        )
+
+
+class LocalResponseNorm(Module):
+    """[N, C, ...] over (k + alpha * the mean of the squares of ``size`` channels around) ** beta.
+
+    See `functional.local_response_norm`.
+    """
+
+    def __init__(
+        self, size: int, alpha: float = 0.0001, beta: float = 0.75, k: float = 1.0
+    ) -> None:
+        super().__init__()
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+
+    def forward(self, input: Tensor) -> Tensor:
+        """[N, C, ...], normalised. Raises ShapeError for less than 3 dimensions."""
+        return functional.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+
+    def extra_repr(self) -> str:
+        """The module's settings, as its line shows them."""
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"

@@ -1,4 +1,4 @@
-"""The tensors that a module learns."""
+"""The tensors that a module owns."""
 
 from __future__ import annotations
 
@@ -23,4 +23,21 @@ class Parameter(Tensor):
         """A parameter of the same value and attributes; the gradient stays with this one."""
         result: Parameter = super().__deepcopy__(memo)
         result.grad = None
+        return result
+
+
+class Buffer(Tensor):
+    """A tensor that a module registers as a buffer when it is assigned to an attribute.
+
+    Args:
+        data: a tensor, array or nested sequence; its history is left behind.
+        persistent: whether it is part of the module's ``state_dict``.
+    """
+
+    persistent: bool
+
+    def __new__(cls, data: Any, *, persistent: bool = True) -> Buffer:
+        source = data.detach() if isinstance(data, Tensor) else data
+        result: Buffer = super().__new__(cls, source, None, False)
+        result.persistent = persistent
         return result

@@ -2,114 +2,221 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-
-from .. import _functional, _ops
-from .._attention import scaled_dot_product_attention
-from .._core import Tensor
-from .._creation import _fail, asarray
-from .._errors import OptionError, OutOfBoundsError, ShapeError
-from .._functional import (
+from .._adaptive_pooling import (
+    adaptive_avg_pool1d,
     adaptive_avg_pool2d,
-    avg_pool2d,
-    batch_norm,
-    conv2d,
-    dropout,
-    elu,
-    layer_norm,
-    leaky_relu,
-    linear,
-    log_softmax,
-    max_pool2d,
-    softmax,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
 )
-from .._manipulation import expand_dims, one_hot
-from .._manipulation import pad as _pad
-from .._ops import relu, sigmoid, silu, softplus, tanh
+from .._attention import scaled_dot_product_attention
+from .._convolutions import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+)
+from .._embeddings import embedding, embedding_bag
+from .._functional import (
+    alpha_dropout,
+    bilinear,
+    dropout,
+    dropout1d,
+    dropout2d,
+    dropout3d,
+    feature_alpha_dropout,
+    linear,
+)
+from .._manipulation import one_hot
+from .._normalization import (
+    batch_norm,
+    group_norm,
+    instance_norm,
+    layer_norm,
+    local_response_norm,
+    rms_norm,
+)
+from .._padding import pad
+from .._pooling import (
+    avg_pool1d,
+    avg_pool2d,
+    avg_pool3d,
+    lp_pool1d,
+    lp_pool2d,
+    lp_pool3d,
+    max_pool1d,
+    max_pool2d,
+    max_pool3d,
+    max_unpool1d,
+    max_unpool2d,
+    max_unpool3d,
+)
+from .._rearranging import channel_shuffle, fold, pixel_shuffle, pixel_unshuffle, unfold
+from .._resampling import affine_grid, grid_sample, interpolate
+from ._activation_functions import (
+    celu,
+    elu,
+    gelu,
+    glu,
+    gumbel_softmax,
+    hardshrink,
+    hardsigmoid,
+    hardswish,
+    hardtanh,
+    leaky_relu,
+    log_softmax,
+    logsigmoid,
+    mish,
+    prelu,
+    relu,
+    relu6,
+    rrelu,
+    selu,
+    sigmoid,
+    silu,
+    softmax,
+    softmin,
+    softplus,
+    softshrink,
+    softsign,
+    tanh,
+    tanhshrink,
+    threshold,
+)
+from ._ctc_loss import ctc_loss
+from ._distances import cosine_similarity, normalize, pairwise_distance
+from ._distribution_losses import (
+    binary_cross_entropy,
+    gaussian_nll_loss,
+    kl_div,
+    poisson_nll_loss,
+)
 from ._loss_functions import (
     binary_cross_entropy_with_logits,
     cross_entropy,
+    huber_loss,
     l1_loss,
     mse_loss,
     nll_loss,
+    smooth_l1_loss,
+)
+from ._margin_losses import (
+    cosine_embedding_loss,
+    hinge_embedding_loss,
+    margin_ranking_loss,
+    multi_margin_loss,
+    multilabel_margin_loss,
+    multilabel_soft_margin_loss,
+    soft_margin_loss,
+    triplet_margin_loss,
+    triplet_margin_with_distance_loss,
 )
 
 __all__ = [
+    "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+    "affine_grid",
+    "alpha_dropout",
+    "avg_pool1d",
     "avg_pool2d",
+    "avg_pool3d",
     "batch_norm",
+    "bilinear",
+    "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
+    "celu",
+    "channel_shuffle",
+    "conv1d",
     "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "cosine_embedding_loss",
+    "cosine_similarity",
     "cross_entropy",
+    "ctc_loss",
     "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
     "elu",
     "embedding",
+    "embedding_bag",
+    "feature_alpha_dropout",
+    "fold",
+    "gaussian_nll_loss",
     "gelu",
+    "glu",
+    "grid_sample",
+    "group_norm",
+    "gumbel_softmax",
+    "hardshrink",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "hinge_embedding_loss",
+    "huber_loss",
+    "instance_norm",
+    "interpolate",
+    "kl_div",
     "l1_loss",
     "layer_norm",
     "leaky_relu",
     "linear",
+    "local_response_norm",
     "log_softmax",
+    "logsigmoid",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
+    "margin_ranking_loss",
+    "max_pool1d",
     "max_pool2d",
+    "max_pool3d",
+    "max_unpool1d",
+    "max_unpool2d",
+    "max_unpool3d",
+    "mish",
     "mse_loss",
+    "multi_margin_loss",
+    "multilabel_margin_loss",
+    "multilabel_soft_margin_loss",
     "nll_loss",
+    "normalize",
     "one_hot",
     "pad",
+    "pairwise_distance",
+    "pixel_shuffle",
+    "pixel_unshuffle",
+    "poisson_nll_loss",
+    "prelu",
     "relu",
+    "relu6",
+    "rms_norm",
+    "rrelu",
     "scaled_dot_product_attention",
+    "selu",
     "sigmoid",
     "silu",
+    "smooth_l1_loss",
+    "soft_margin_loss",
     "softmax",
+    "softmin",
     "softplus",
+    "softshrink",
+    "softsign",
     "tanh",
+    "tanhshrink",
+    "threshold",
+    "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
+    "unfold",
 ]
-
-
-def gelu(x: Tensor, approximate: str = "none") -> Tensor:
-    """x times the normal distribution function of x, or its approximation by "tanh".
-
-    Raises:
-        OptionError: ``approximate`` is neither "none" nor "tanh".
-    """
-    if approximate == "none":
-        return _ops.gelu(x)
-    if approximate != "tanh":
-        raise _fail(
-            OptionError, f'gelu: approximate has to be "none" or "tanh", not {approximate!r}'
-        )
-    inner = (x + x * x * x * 0.044715) * math.sqrt(2.0 / math.pi)
-    return x * 0.5 * (tanh(inner) + 1.0)
-
-
-def pad(x: Tensor, pad: Sequence[int], value: float = 0.0) -> Tensor:
-    """x with ``value`` around it: sizes before and after the last dimension, the one before, ...
-
-    Raises:
-        ShapeError: an odd number of sizes, too many of them, or negative ones.
-    """
-    if len(pad) % 2 or len(pad) > 2 * x.ndim:
-        raise _fail(
-            ShapeError,
-            f"pad: {tuple(pad)} has to be pairs of sizes for at most the "
-            f"{x.ndim} dimensions of shape {x.shape}",
-        )
-    pairs = [(pad[i], pad[i + 1]) for i in range(0, len(pad), 2)]
-    return _pad(x, [(0, 0)] * (x.ndim - len(pairs)) + pairs[::-1], value)
-
-
-def embedding(indices: Tensor, weight: Tensor, padding_idx: int | None = None) -> Tensor:
-    """The rows of weight [N, D] at ``indices`` [...]: [..., D].
-
-    The row ``padding_idx`` gets no gradient.
-    """
-    rows = _functional.embedding(indices, weight)
-    if padding_idx is None:
-        return rows
-    if not -weight.shape[0] <= padding_idx < weight.shape[0]:
-        raise _fail(
-            OutOfBoundsError,
-            f"embedding: padding_idx {padding_idx} is out of range for {weight.shape[0]} rows",
-        )
-    is_padding = expand_dims(asarray(indices) == padding_idx % weight.shape[0], axis=-1)
-    return _ops.where(is_padding, rows.detach(), rows)

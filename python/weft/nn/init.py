@@ -10,17 +10,23 @@ import math
 from .. import random
 from .._autodiff import no_grad
 from .._core import Tensor
-from .._creation import _fail, eye, full
+from .._creation import _fail, eye, full, zeros_like
+from .._dtypes import float32, promote_types
 from .._errors import OptionError, ShapeError
+from .._manipulation import astype, narrow, pad, reshape, tile, transpose
+from .._sorting import argsort
 
 __all__ = [
     "calculate_gain",
     "constant_",
+    "dirac_",
     "eye_",
     "kaiming_normal_",
     "kaiming_uniform_",
     "normal_",
     "ones_",
+    "orthogonal_",
+    "sparse_",
     "trunc_normal_",
     "uniform_",
     "xavier_normal_",
@@ -98,8 +104,8 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
         return math.sqrt(2.0 / (1.0 + slope * slope))
     gains = {
         "linear": 1.0,
-        "conv1d": 1.0,
-        "conv2d": 1.0,
+        **{f"conv{dimensions}d": 1.0 for dimensions in (1, 2, 3)},
+        **{f"conv_transpose{dimensions}d": 1.0 for dimensions in (1, 2, 3)},
         "sigmoid": 1.0,
         "tanh": 5.0 / 3.0,
         "relu": math.sqrt(2.0),
@@ -157,3 +163,114 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
 def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     """Normal with deviation gain * sqrt(2 / (fan in + fan out))."""
     return normal_(tensor, 0.0, gain * math.sqrt(2.0 / sum(_fans(tensor))))
+
+
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """The weight of a convolution that gives its input: one in the middle of the window between
+    channels of the same number, in each group; zeros elsewhere.
+
+    Args:
+        tensor: [channels out, channels in, *window], of one to three dimensions of the window.
+        groups: how many parts the channels out fall into.
+
+    Raises:
+        ShapeError: there are other dimensions, or the groups do not divide the channels.
+    """
+    if tensor.ndim not in (3, 4, 5) or groups < 1 or tensor.shape[0] % groups:
+        raise _fail(
+            ShapeError,
+            f"dirac_: a weight of 3 to 5 dimensions is needed whose first is divided by {groups}, "
+            f"not shape {tensor.shape}",
+        )
+    channels, window = tensor.shape[1], tensor.shape[2:]
+    same = eye(tensor.shape[0] // groups, channels, dtype=tensor.dtype, device=tensor.device)
+    points = reshape(tile(same, (groups, 1)), (*tensor.shape[:2], *[1] * len(window)))
+    if 0 in window:
+        return tensor
+    around = [(size // 2, size - 1 - size // 2) for size in window]
+    return _assign(tensor, pad(points, [(0, 0), (0, 0), *around]))
+
+
+#: Rows that are made orthonormal together.
+_BLOCK = 32
+#: Steps until the smallest singular value of such rows, relative to the largest, has grown from any
+#: that random rows have to 1, by a factor of 1.5 each; and from nearly 1.
+_MANY_STEPS, _FEW_STEPS = 36, 6
+
+
+def _nearest_orthonormal(rows: Tensor, steps: int) -> Tensor:
+    """Orthonormal rows next to rows whose singular values are in (0, sqrt(3)).
+
+    By Newton's iteration for the polar decomposition (Björck and Bowie, 1971).
+    """
+    for _ in range(steps):
+        rows = rows * 1.5 - (rows @ transpose(rows, 0, 1)) @ rows * 0.5
+    return rows
+
+
+def _random_orthonormal(count: int, length: int, like: Tensor) -> Tensor:
+    """Orthonormal rows [count, length], count <= length, uniform among all such.
+
+    Block by block: normal rows, less their part along the rows before, made orthonormal; and the
+    same once more, as what is left may be small beside its rounding errors.
+    """
+    drawn = random.normal((count, length), dtype=like.dtype, device=like.device)
+    # The largest singular value is hardly ever larger (Davidson and Szarek, 2001).
+    limit = math.sqrt(min(_BLOCK, count)) + math.sqrt(length) + 6.0
+    result = zeros_like(drawn)
+    for start in range(0, count, _BLOCK):
+        size = min(_BLOCK, count - start)
+        block = narrow(drawn, 0, start, size) * (math.sqrt(3.0) / limit)
+        for steps in (_MANY_STEPS, _FEW_STEPS):
+            block = block - (block @ transpose(result, 0, 1)) @ result
+            block = _nearest_orthonormal(block, steps)
+        result[start : start + size] = block
+    return result
+
+
+@no_grad()
+def orthogonal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
+    """A random matrix with orthonormal rows, or columns if there are more rows, times ``gain``
+    (Saxe et al., 2014).
+
+    Dimensions behind the second count as columns. It is drawn uniformly, as by PyTorch, though not
+    by a QR decomposition.
+
+    Raises:
+        ShapeError: there are less than two dimensions.
+    """
+    if tensor.ndim < 2:
+        raise _fail(
+            ShapeError, f"orthogonal_: at least 2 dimensions are needed, not shape {tensor.shape}"
+        )
+    if tensor._size == 0:
+        return tensor
+    rows, columns = tensor.shape[0], math.prod(tensor.shape[1:])
+    wide = full((), 0.0, dtype=promote_types(tensor.dtype, float32), device=tensor.device)
+    matrix = _random_orthonormal(min(rows, columns), max(rows, columns), wide) * gain
+    matrix = transpose(matrix, 0, 1) if rows > columns else matrix
+    return _assign(tensor, astype(reshape(matrix, tensor.shape), tensor.dtype))
+
+
+def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01) -> Tensor:
+    """Normally distributed numbers, and in each column a share of zeros (Martens, 2010).
+
+    Args:
+        tensor: a matrix.
+        sparsity: the share, in [0, 1], rounded up to a number of rows.
+        std: the deviation of the others.
+
+    Raises:
+        ShapeError: it is no matrix. OptionError: the share is out of range.
+    """
+    if tensor.ndim != 2:
+        raise _fail(ShapeError, f"sparse_: a matrix is needed, not shape {tensor.shape}")
+    if not 0 <= sparsity <= 1:
+        raise _fail(OptionError, f"sparse_: sparsity has to be in [0, 1], not {sparsity}")
+    from .._ops import where
+
+    keys = random.uniform(tensor.shape, device=tensor.device)
+    # The order of the order is the rank of each element in its column.
+    ranks = argsort(argsort(keys, axis=0), axis=0)
+    zeros = math.ceil(sparsity * tensor.shape[0])
+    return _assign(tensor, where(ranks < zeros, 0.0, _normal_like(tensor, 0.0, std)))

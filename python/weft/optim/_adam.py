@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from .. import _ops
 from .._core import Tensor
-from .._dtypes import float64
-from ._optimizer import Optimizer, ParameterGroup, check_option
+from ._formulas import counted, decayed, mean_square, mixed, shrunk
+from ._groups import ParameterGroup, check_option
+from ._optimizer import Optimizer
+
+
+def check_betas(optimizer: object, group: ParameterGroup) -> None:
+    """Raises OptionError unless each of the group's betas is at least 0 and less than 1."""
+    for number, beta in enumerate(group["betas"]):
+        check_option(optimizer, f"betas[{number}]", beta, below=1.0)
 
 
 class Adam(Optimizer):
@@ -22,11 +29,16 @@ class Adam(Optimizer):
         weight_decay: this multiple of the parameter is added to its gradient.
         amsgrad: divides by the largest mean square so far.
         maximize: follows the gradient upwards.
+        decoupled_weight_decay: shrinks the parameter itself, as `AdamW` does.
+        foreach, capturable, fused: no result depends on them.
+        differentiable: has to be False.
 
     Raises:
         OptionError: an option is negative, or a beta is 1 or more.
+        UnsupportedError: differentiable is True.
     """
 
+    #: Whether parameters are shrunk themselves, whatever the group says.
     decoupled = False
 
     def __init__(
@@ -38,7 +50,12 @@ class Adam(Optimizer):
         weight_decay: float = 0.0,
         amsgrad: bool = False,
         *,
+        foreach: bool | None = None,
         maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
+        decoupled_weight_decay: bool = False,
     ) -> None:
         super().__init__(
             params,
@@ -49,16 +66,20 @@ class Adam(Optimizer):
                 "weight_decay": weight_decay,
                 "amsgrad": amsgrad,
                 "maximize": maximize,
+                "foreach": foreach,
+                "capturable": capturable,
+                "differentiable": differentiable,
+                "fused": fused,
+                "decoupled_weight_decay": decoupled_weight_decay,
             },
         )
 
-    def _check(self, group: Mapping[str, Any]) -> None:
+    def _check(self, group: ParameterGroup) -> None:
         for name in ("lr", "eps", "weight_decay"):
             check_option(self, name, group[name])
-        for number, beta in enumerate(group["betas"]):
-            check_option(self, f"betas[{number}]", beta, below=1.0)
+        check_betas(self, group)
 
-    def _names(self, group: Mapping[str, Any]) -> tuple[str, ...]:
+    def _names(self, group: ParameterGroup, parameter: Tensor) -> tuple[str, ...]:
         largest = ("max_exp_avg_sq",) if group["amsgrad"] else ()
         return ("step", "exp_avg", "exp_avg_sq", *largest)
 
@@ -66,22 +87,19 @@ class Adam(Optimizer):
         self,
         parameter: Tensor,
         gradient: Tensor,
-        state: dict[str, Tensor],
+        state: dict[str, Any],
         group: ParameterGroup,
         lr: Tensor,
     ) -> None:
         dtype, (beta1, beta2) = parameter.dtype, group["betas"]
         value = parameter.detach()
-        if group["weight_decay"] != 0:
-            if self.decoupled:
-                value = value * (1.0 - lr * group["weight_decay"]).astype(dtype)
-            else:
-                gradient = gradient + value * group["weight_decay"]
-        mean = state["exp_avg"] + (gradient - state["exp_avg"]) * (1.0 - beta1)
-        square = state["exp_avg_sq"] * beta2 + gradient * gradient * (1.0 - beta2)
-        step = state["step"] + 1.0
-        # In float64, as these are differences of nearly equal numbers; they are scalars.
-        count = step.astype(float64)
+        if self.decoupled or group["decoupled_weight_decay"]:
+            value = shrunk(value, group, lr)
+        else:
+            gradient = decayed(gradient, value, group)
+        mean = mixed(state["exp_avg"], gradient, 1.0 - beta1)
+        square = mean_square(state["exp_avg_sq"], gradient, beta2)
+        count = counted(state)
         size = (lr / (1.0 - beta1**count)).astype(dtype)
         root = _ops.sqrt(1.0 - beta2**count).astype(dtype)
         largest = square
@@ -91,7 +109,6 @@ class Adam(Optimizer):
         parameter.assign(value - mean / (_ops.sqrt(largest) / root + group["eps"]) * size)
         state["exp_avg"].assign(mean)
         state["exp_avg_sq"].assign(square)
-        state["step"].assign(step)
 
 
 class AdamW(Adam):
@@ -112,5 +129,22 @@ class AdamW(Adam):
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+        super().__init__(
+            params,
+            lr,
+            betas,
+            eps,
+            weight_decay,
+            amsgrad,
+            foreach=foreach,
+            maximize=maximize,
+            capturable=capturable,
+            differentiable=differentiable,
+            fused=fused,
+            decoupled_weight_decay=True,
+        )

@@ -1,0 +1,122 @@
+"""Elementwise functions that are written by others."""
+
+from __future__ import annotations
+
+import math
+
+from . import _core, _ops
+from ._core import Tensor
+from ._creation import _fail, asarray
+from ._dtypes import as_dtype, float32, result_type
+from ._errors import DTypeError
+from ._manipulation import astype, broadcast_arrays
+from ._ops import Operand
+
+#: For a floating or unsigned dtype of so many bytes the signed integer of its bits.
+_SIGNED = {1: "int8", 2: "int16", 4: "int32", 8: "int64"}
+
+
+def bitcast(x: Tensor, dtype: object, /) -> Tensor:
+    """The bits of x's elements as elements of another dtype of the same size.
+
+    Raises:
+        DTypeError: their sizes differ, or one is bool.
+    """
+    x, wanted = asarray(x), as_dtype(dtype)
+    if x.dtype.itemsize != wanted.itemsize or (x.dtype is wanted) < ("bool" in (x.dtype, wanted)):
+        raise _fail(
+            DTypeError,
+            f"bitcast: an element of {x.dtype.name} has other bits than one of {wanted.name}",
+        )
+    return x if x.dtype is wanted else _core.apply("weft.bitcast", (x,), None, x.shape, wanted)
+
+
+def _bits(x: Tensor) -> Tensor:
+    return bitcast(x, _SIGNED[x.dtype.itemsize])
+
+
+def _floats(name: str, *operands: Operand) -> tuple[Tensor, ...]:
+    """Operands in their common shape and floating dtype. Raises DTypeError for integers."""
+    dtype = result_type(*operands)
+    if dtype.kind != "floating":
+        raise _fail(DTypeError, f"{name}: the operands have to be floating, not {dtype.name}")
+    return broadcast_arrays(*(astype(asarray(x), dtype, copy=False) for x in operands))
+
+
+def signbit(x: Tensor, /) -> Tensor:
+    """Whether the sign of x is negative; it is of -0.0, and may be of NaN."""
+    x = asarray(x)
+    return (_bits(x) if x.dtype.kind == "floating" else x) < 0
+
+
+def copysign(x1: Operand, x2: Operand, /) -> Tensor:
+    """The magnitude of x1 with the sign of x2.
+
+    Raises:
+        DTypeError: neither is floating.
+    """
+    x, sign = _floats("copysign", x1, x2)
+    return _ops.where(signbit(x) == signbit(sign), x, -x)
+
+
+def nextafter(x1: Operand, x2: Operand, /) -> Tensor:
+    """The number of the dtype that comes next after x1 towards x2.
+
+    Raises:
+        DTypeError: neither is floating.
+    """
+    x, target = _floats("nextafter", x1, x2)
+    bits = _bits(x)
+    # The bits of numbers of one sign are in the order of their magnitudes.
+    away = (target > x) == (x > 0)
+    least = _ops.where(target > 0, 1, -(2 ** (8 * x.dtype.itemsize - 1)) + 1)
+    stepped = bits + astype(_ops.where(away, 1, -1), bits.dtype)
+    result = bitcast(_ops.where(x == 0, astype(least, bits.dtype), stepped), x.dtype)
+    result = _ops.where(x == target, target, result)
+    return _ops.where(_ops.isnan(x) | _ops.isnan(target), math.nan, result)
+
+
+def hypot(x1: Operand, x2: Operand, /) -> Tensor:
+    """The square root of x1 * x1 + x2 * x2, without overflow; at 0 the derivative is 0.
+
+    Raises:
+        DTypeError: neither is floating.
+    """
+    x, y = (_ops.abs(operand) for operand in _floats("hypot", x1, x2))
+    dtype = x.dtype
+    if dtype.itemsize < float32.itemsize:
+        x, y = astype(x, float32), astype(y, float32)
+    larger, smaller = _ops.maximum(x, y), _ops.minimum(x, y)
+    ratio = smaller / _ops.where(larger == 0, 1, larger)
+    length = larger * _ops.sqrt(1 + ratio * ratio)
+    infinite = (x == math.inf) | (y == math.inf)
+    return astype(_ops.where(infinite, math.inf, length), dtype, copy=False)
+
+
+def logaddexp(x1: Operand, x2: Operand, /) -> Tensor:
+    """log(exp(x1) + exp(x2)), without overflow.
+
+    Raises:
+        DTypeError: neither is floating.
+    """
+    x, y = _floats("logaddexp", x1, x2)
+    difference = _ops.where(x == y, 0, x - y)
+    return _ops.maximum(x, y) + _ops.log1p(_ops.exp(-_ops.abs(difference)))
+
+
+def positive(x: Tensor, /) -> Tensor:
+    """x itself, as a new tensor.
+
+    Raises:
+        DTypeError: x is of bools.
+    """
+    x = asarray(x)
+    if x.dtype.kind == "bool":
+        raise _fail(DTypeError, "positive: the operand has to be numeric, not bool")
+    return x.clone()
+
+
+def square(x: Tensor, /) -> Tensor:
+    """x * x"""
+    x = asarray(x)
+    return x * x

@@ -1,0 +1,314 @@
+"""The rest of PyTorch's methods of tensors: functions by other names, and in place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from . import (
+    _creation,
+    _elementwise,
+    _gathering,
+    _linear,
+    _manipulation,
+    _ops,
+    _pytorch,
+    _reductions,
+    _searching,
+)
+from ._core import Tensor
+from ._creation import _fail, asarray
+from ._dtypes import is_unsigned
+from ._errors import DTypeError, ShapeError
+from ._methods import _method, _shape_arguments
+from ._sorting import Sorted, sort_with_indices
+
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+# Functions by their own names, whose first parameter is the tensor.
+for _module, _names in (
+    (
+        _ops,
+        "acosh asinh atanh atan2 bitwise_and bitwise_left_shift bitwise_or bitwise_right_shift "
+        "bitwise_xor divide exp2 floor_divide greater greater_equal less less_equal "
+        "logical_xor multiply negative not_equal remainder silu softplus gelu subtract",
+    ),
+    (_elementwise, "bitcast copysign hypot logaddexp nextafter positive signbit square"),
+    (
+        _gathering,
+        "gather index_add index_copy index_fill masked_fill masked_select scatter",
+    ),
+    (_linear, "outer"),
+    (_manipulation, "broadcast_to moveaxis"),
+    (
+        _pytorch,
+        "addcdiv addcmul addmm addr allclose amax amin aminmax argwhere bernoulli cross deg2rad "
+        "diag_embed diagonal dist equal fmax fmin fmod frac heaviside inner isclose isneginf "
+        "isposinf kron lerp logit multinomial nan_to_num nanmean nansum rad2deg rot90 select sinc "
+        "tensor_split trace unflatten unfold xlogy",
+    ),
+    (_searching, "bincount kthvalue median nonzero quantile topk unique"),
+):
+    for _name in _words(_names):
+        setattr(Tensor, _name, getattr(_module, _name))
+
+# Methods by other names of their own.
+for _name, _other in {
+    "absolute": "abs",
+    "arccos": "acos",
+    "arccosh": "acosh",
+    "arcsin": "asin",
+    "arcsinh": "asinh",
+    "arctan": "atan",
+    "arctan2": "atan2",
+    "arctanh": "atanh",
+    "addmv": "addmm",
+    "baddbmm": "addmm",
+    "fix": "trunc",
+    "ger": "outer",
+    "movedim": "moveaxis",
+    "mv": "matmul",
+    "nelement": "numel",
+    "ndimension": "dim",
+    "sgn": "sign",
+    "split_with_sizes": "split",
+    "swapdims": "swapaxes",
+    "true_divide": "div",
+}.items():
+    setattr(Tensor, _name, getattr(Tensor, _other))
+
+Tensor.bitwise_not = _ops.bitwise_invert
+Tensor.count_nonzero = lambda self, dim=None: _reductions.count_nonzero(self, axis=dim)
+Tensor.cumsum = lambda self, dim, *, dtype=None: _reductions.cumulative_sum(
+    self, axis=dim, dtype=dtype
+)
+Tensor.cumprod = lambda self, dim, *, dtype=None: _reductions.cumulative_prod(
+    self, axis=dim, dtype=dtype
+)
+Tensor.diag = lambda self, diagonal=0: _pytorch.diag(self, diagonal)
+Tensor.diff = lambda self, n=1, dim=-1, prepend=None, append=None: _gathering.diff(
+    self, axis=dim, n=n, prepend=prepend, append=append
+)
+Tensor.element_size = lambda self: self.itemsize
+Tensor.fliplr = lambda self: _manipulation.flip(self, axis=1)
+Tensor.flipud = lambda self: _manipulation.flip(self, axis=0)
+Tensor.is_floating_point = lambda self: self.dtype.kind == "floating"
+Tensor.is_complex = lambda self: False
+Tensor.is_signed = lambda self: self.dtype.kind != "bool" and not is_unsigned(self.dtype)
+Tensor.is_cuda = property(lambda self: self.device != "cpu", doc="Whether it is on a GPU.")
+Tensor.is_cpu = property(lambda self: self.device == "cpu", doc="Whether it is on the host.")
+Tensor.msort = lambda self: sort_with_indices(self, 0).values
+Tensor.repeat_interleave = lambda self, repeats, dim=None: _manipulation.repeat(
+    self, repeats, axis=dim
+)
+Tensor.reshape_as = lambda self, other: _manipulation.reshape(self, other.shape)
+Tensor.take_along_dim = lambda self, indices, dim: _gathering.take_along_axis(
+    self, indices, axis=dim
+)
+Tensor.type_as = lambda self, other: self.to(other)
+
+
+@_method("clamp_min")
+def _clamp_min(self: Tensor, min: Any) -> Tensor:
+    """The tensor with ``min`` in the place of what is below it."""
+    return _manipulation.clip(self, min, None)
+
+
+@_method("clamp_max")
+def _clamp_max(self: Tensor, max: Any) -> Tensor:
+    """The tensor with ``max`` in the place of what is above it."""
+    return _manipulation.clip(self, None, max)
+
+
+@_method("argsort")
+def _argsort(self: Tensor, dim: int = -1, descending: bool = False, stable: bool = True) -> Tensor:
+    """Where the elements in order along ``dim`` are; see `weft.argsort`."""
+    return _sort(self, dim, descending, stable).indices
+
+
+@_method("sort")
+def _sort(self: Tensor, dim: int = -1, descending: bool = False, stable: bool = True) -> Sorted:
+    """The elements in order along ``dim``, and where they were; see `weft.sort`."""
+    return sort_with_indices(self, _manipulation.normalize_axis(dim, self.ndim, "sort"), descending)
+
+
+@_method("repeat")
+def _repeat(self: Tensor, *repeats: Any) -> Tensor:
+    """The whole tensor repeated along each dimension: `weft.tile`."""
+    return _manipulation.tile(self, _shape_arguments(repeats))
+
+
+Tensor.tile = _repeat
+
+
+@_method("scatter_add")
+def _scatter_add(self: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
+    """The tensor with the elements of ``src`` added where `gather` would read them."""
+    return _gathering.scatter(self, dim, index, src, reduce="add")
+
+
+@_method("take")
+def _take(self: Tensor, index: Tensor, dim: int | None = None) -> Tensor:
+    """The elements of the flattened tensor at the indices; with ``dim`` slices along it."""
+    return _manipulation.take(self, index, axis=dim)
+
+
+@_method("where")
+def _where(self: Tensor, condition: Tensor, other: Any) -> Tensor:
+    """The element where the condition is true, else ``other``."""
+    return _ops.where(condition, self, other)
+
+
+@_method("type")
+def _type(self: Tensor, dtype: object = None) -> Any:
+    """The tensor converted to a dtype; without one the name of its own."""
+    return self.dtype.name if dtype is None else _manipulation.astype(self, dtype, copy=False)
+
+
+# New tensors like this one -------------------------------------------------------------------
+
+
+def _new(make: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def method(self: Tensor, *shape: Any, dtype: object = None, device: object = None) -> Tensor:
+        return make(
+            _shape_arguments(shape),
+            dtype=self.dtype if dtype is None else dtype,
+            device=self.device if device is None else device,
+        )
+
+    method.__doc__ = f"`weft.{make.__name__}` of this tensor's dtype, on its device."
+    return method
+
+
+Tensor.new_zeros = _new(_creation.zeros)
+Tensor.new_ones = _new(_creation.ones)
+Tensor.new_empty = _new(_creation.empty)
+
+
+@_method("new_full")
+def _new_full(
+    self: Tensor, size: Any, fill_value: float, *, dtype: object = None, device: object = None
+) -> Tensor:
+    """`weft.full` of this tensor's dtype, on its device."""
+    return _creation.full(
+        size,
+        fill_value,
+        dtype=self.dtype if dtype is None else dtype,
+        device=self.device if device is None else device,
+    )
+
+
+@_method("new_tensor")
+def _new_tensor(self: Tensor, data: object, *, dtype: object = None) -> Tensor:
+    """`weft.tensor` of this tensor's dtype, on its device."""
+    return _creation.tensor(data, self.dtype if dtype is None else dtype, device=self.device)
+
+
+# In place ------------------------------------------------------------------------------------
+
+
+def _in_place(name: str) -> Callable[..., Tensor]:
+    """The method that gives a tensor the result of another method for its value."""
+    compute = getattr(Tensor, name)
+
+    def method(self: Tensor, *arguments: Any, **options: Any) -> Tensor:
+        value = compute(self, *arguments, **options)
+        if value.shape != self.shape:
+            raise _fail(
+                ShapeError,
+                f"{name}_: the result has shape {value.shape}, but the tensor {self.shape}",
+            )
+        order = ("bool", "integer", "floating")
+        if order.index(value.dtype.kind) > order.index(self.dtype.kind):
+            raise _fail(
+                DTypeError,
+                f"{name}_: the result is {value.dtype.name}, which does not become "
+                f"{self.dtype.name} in place",
+            )
+        return self._assign(_manipulation.astype(value, self.dtype), f"{name}_()")
+
+    method.__name__ = f"{name}_"
+    method.__wrapped__ = compute  # type: ignore[attr-defined]
+    method.__doc__ = f"`{name}`, in place."
+    return method
+
+
+for _name in _words(
+    "abs acos acosh addcdiv addcmul addmm addmv addr asin asinh atan atan2 atanh baddbmm "
+    "bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor ceil "
+    "clamp clamp_max clamp_min clip copysign cos cosh cumprod cumsum deg2rad divide eq erf exp "
+    "exp2 expm1 fix floor floor_divide fmod frac ge gt heaviside hypot index_add index_copy "
+    "index_fill le lerp log log10 log1p log2 logical_and logical_not logical_or logical_xor logit "
+    "lt masked_fill multiply nan_to_num ne neg negative nextafter pow rad2deg reciprocal relu "
+    "remainder round rsqrt scatter scatter_add sgn sigmoid sign sin sinc sinh sqrt square subtract "
+    "tan tanh tril triu true_divide trunc xlogy"
+):
+    setattr(Tensor, f"{_name}_", _in_place(_name))
+
+
+@_method("uniform_")
+def _uniform_in_place(self: Tensor, from_: float = 0, to: float = 1) -> Tensor:
+    """Numbers uniform in [from_, to), in place."""
+    from . import random
+
+    value = random.uniform(self.shape, from_, to, dtype=self.dtype, device=self.device)
+    return self._assign(value, "uniform_()")
+
+
+@_method("normal_")
+def _normal_in_place(self: Tensor, mean: float = 0, std: float = 1) -> Tensor:
+    """Normally distributed numbers, in place."""
+    from . import random
+
+    value = random.normal(self.shape, mean, std, dtype=self.dtype, device=self.device)
+    return self._assign(value, "normal_()")
+
+
+@_method("random_")
+def _random_in_place(self: Tensor, from_: int = 0, to: int | None = None) -> Tensor:
+    """Integers in [from_, to), or with one number in [0, from_), in place."""
+    from . import random
+
+    value = random.randint(from_, to, self.shape, device=self.device)
+    return self._assign(_manipulation.astype(value, self.dtype), "random_()")
+
+
+@_method("bernoulli_")
+def _bernoulli_in_place(self: Tensor, p: float = 0.5) -> Tensor:
+    """1 with the probability p, else 0, in place."""
+    from . import random
+
+    value = random.bernoulli(p, self.shape, device=self.device)
+    return self._assign(_manipulation.astype(value, self.dtype), "bernoulli_()")
+
+
+# Methods as functions ------------------------------------------------------------------------
+
+#: What PyTorch has as a function too.
+_FUNCTIONS = _words(
+    "absolute addcdiv addcmul addmm addmv addr allclose amax amin aminmax arccos arccosh arcsin "
+    "arcsinh arctan arctan2 arctanh argwhere baddbmm bernoulli bincount bitwise_not bmm clamp_max "
+    "clamp_min clone cross cumprod cumsum deg2rad detach diag diag_embed diagonal dist div dot eq "
+    "fix fliplr flipud fmax fmin fmod frac gather ge ger gt heaviside index_add index_copy "
+    "index_fill index_select inner isclose isneginf isposinf kron kthvalue le lerp logit lt "
+    "masked_fill masked_select median mm movedim msort mul multinomial mv nan_to_num nanmean "
+    "nansum narrow ne neg numel permute quantile rad2deg ravel repeat_interleave rot90 scatter "
+    "select sgn sinc split_with_sizes sub swapaxes swapdims t take_along_dim tensor_split topk "
+    "trace true_divide unbind unflatten unsqueeze xlogy is_floating_point is_complex is_signed"
+)
+
+
+def _as_function(name: str) -> Callable[..., Any]:
+    def function(input: Any, *arguments: Any, **options: Any) -> Any:
+        return getattr(Tensor, name)(asarray(input), *arguments, **options)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = getattr(Tensor, name).__doc__ or f"``input.{name}(...)`` as a function."
+    return function
+
+
+#: Functions that are methods, by name.
+functions = {name: _as_function(name) for name in _FUNCTIONS}

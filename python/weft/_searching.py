@@ -1,0 +1,373 @@
+"""Where elements are, and which there are."""
+
+from __future__ import annotations
+
+import builtins
+from typing import Any, NamedTuple
+
+from . import _core, _ops
+from ._core import SymbolicSize, Tensor
+from ._creation import _fail, _iota, _size, asarray, full
+from ._dtypes import bool_, int64, result_type
+from ._errors import OptionError, OutOfBoundsError, ShapeError, UnsupportedError
+from ._manipulation import (
+    astype,
+    check_indices,
+    concat,
+    integer_indices,
+    moveaxis,
+    narrow,
+    normalize_axis,
+    reshape,
+    squeeze,
+    take,
+)
+from ._ops import Operand
+from ._reductions import cumulative_sum, max, sum
+from ._sorting import Sorted, sort_with_indices
+
+
+def known_count(count: Tensor, name: str, what: str) -> int:
+    """How many elements a result has. Raises UnsupportedError where that is not known."""
+    if _core.is_tracing() or count._is_tracer:
+        raise _fail(
+            UnsupportedError,
+            f"{name}: {what} is not known while the function is compiled, and with it the shape "
+            "of the result; say by size= how many there are at most, or call it outside",
+        )
+    return int(count.item())
+
+
+def _true_positions(
+    flags: Tensor, size: int | None, fill_value: int, name: str, what: str
+) -> Tensor:
+    """The positions of the true elements of flags [n] in order; with ``size`` that many of them,
+    ``fill_value`` where there are fewer."""
+    count = sum(flags)
+    length = known_count(count, name, what) if size is None else _size(size, f"{name}: size")
+    total = flags.shape[0]
+    order = sort_with_indices(flags, 0, descending=True).indices
+    if isinstance(total, SymbolicSize) or length <= total:
+        positions = narrow(order, 0, 0, length)
+    else:
+        positions = concat([order, full(length - total, fill_value, dtype=int64)])
+    if size is None:
+        return positions
+    return _ops.where(_iota((length,), 0, int64, flags.device) < count, positions, fill_value)
+
+
+def nonzero(x: Tensor, /, *, size: int | None = None, fill_value: int = 0) -> tuple[Tensor, ...]:
+    """Where x is not zero: for each dimension the int64 indices [count], in row-major order.
+
+    Args:
+        x: of one dimension or more.
+        size: how many are returned, so that the function can be compiled: of more the first ones,
+            and after fewer ``fill_value``.
+        fill_value: see ``size``.
+
+    Raises:
+        ShapeError: x has no dimension. UnsupportedError: in a compiled function, without ``size``.
+    """
+    x = asarray(x)
+    if x.ndim == 0:
+        raise _fail(ShapeError, "nonzero: a tensor without dimensions has no positions")
+    flags = reshape(x if x.dtype is bool_ else x != 0, -1)
+    what = "how many elements are not zero"
+    positions = _true_positions(flags, size, -1, "nonzero", what)
+    rest, indices = positions, []
+    for length in reversed(x.shape):
+        divisor = _ops.maximum(asarray(length), 1)
+        indices.append(rest % divisor)
+        rest = rest // divisor
+    if size is not None:
+        indices = [_ops.where(positions < 0, fill_value, index) for index in indices]
+    return tuple(reversed(indices))
+
+
+def where(condition: Tensor, x: Operand | None = None, y: Operand | None = None, /) -> Any:
+    """x where condition is true, else y; of the condition alone what `nonzero` gives.
+
+    Raises:
+        OptionError: one of x and y is missing.
+    """
+    if x is not None and y is not None:
+        return _ops.where(condition, x, y)
+    if x is None and y is None:
+        return nonzero(condition)
+    raise _fail(OptionError, "where: takes a condition alone, or with both x and y")
+
+
+class UniqueAll(NamedTuple):
+    """What `unique_all` returns."""
+
+    values: Tensor
+    indices: Tensor
+    inverse_indices: Tensor
+    counts: Tensor
+
+
+class UniqueCounts(NamedTuple):
+    """What `unique_counts` returns."""
+
+    values: Tensor
+    counts: Tensor
+
+
+class UniqueInverse(NamedTuple):
+    """What `unique_inverse` returns."""
+
+    values: Tensor
+    inverse_indices: Tensor
+
+
+def unique_all(x: Tensor, /, *, size: int | None = None) -> UniqueAll:
+    """The distinct elements of x in order, where they are, and how often.
+
+    NaNs are distinct from each other, and -0.0 is 0.0.
+
+    Args:
+        x: of any shape.
+        size: how many values are returned, so that the function can be compiled: of more the first
+            ones; after fewer the last is repeated, with a count of 0.
+
+    Returns:
+        values [count]; indices [count]: where each comes first in the flattened x; inverse_indices
+        in x's shape: which value each element is; counts [count].
+
+    Raises:
+        UnsupportedError: in a compiled function, without ``size``.
+    """
+    x = asarray(x)
+    flat = reshape(x, -1)
+    total = flat.shape[0]
+    if total == 0:
+        nothing = full(0, 0, dtype=int64, device=x.device)
+        return UniqueAll(flat, nothing, reshape(nothing, x.shape), nothing)
+    values, order = sort_with_indices(flat, 0)
+    first = full(1, True, dtype=bool_, device=x.device)
+    is_new = concat([first, values[1:] != values[:-1]])
+    group = cumulative_sum(is_new, axis=0) - 1
+    what = "how many different elements there are"
+    starts = _true_positions(is_new, size, total, "unique", what)
+    ends = concat([starts[1:], full(1, total, dtype=int64, device=x.device)])
+    nearest = starts if size is None else take(starts, _last_start(starts, total))
+    inverse = _core.apply("weft.scatter", (order, order, group), {"axis": 0})
+    return UniqueAll(
+        take(values, nearest), take(order, nearest), reshape(inverse, x.shape), ends - starts
+    )
+
+
+def _last_start(starts: Tensor, total: int) -> Tensor:
+    """For each place of starts itself, or the last one that is below ``total``."""
+    known = sum(starts < total) - 1
+    return _ops.minimum(_iota(starts.shape, 0, int64, starts.device), known)
+
+
+def unique_counts(x: Tensor, /, *, size: int | None = None) -> UniqueCounts:
+    """The distinct elements of x in order, and how often each is there; see `unique_all`."""
+    found = unique_all(x, size=size)
+    return UniqueCounts(found.values, found.counts)
+
+
+def unique_inverse(x: Tensor, /, *, size: int | None = None) -> UniqueInverse:
+    """The distinct elements of x in order, and which each element is; see `unique_all`."""
+    found = unique_all(x, size=size)
+    return UniqueInverse(found.values, found.inverse_indices)
+
+
+def unique_values(x: Tensor, /, *, size: int | None = None) -> Tensor:
+    """The distinct elements of x in order; see `unique_all`."""
+    return unique_all(x, size=size).values
+
+
+def unique(
+    x: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False
+) -> Any:
+    """The distinct elements of x in order, as PyTorch's function of that name: with the inverse
+    indices, the counts, or both, as asked for; see `unique_all`."""
+    found = unique_all(x)
+    wanted = [found.inverse_indices] * return_inverse + [found.counts] * return_counts
+    return (found.values, *wanted) if wanted else found.values
+
+
+def searchsorted(
+    x1: Tensor, x2: Operand, /, *, side: str = "left", sorter: Tensor | None = None
+) -> Tensor:
+    """Where the elements of x2 would be inserted into x1 so that it stays in order.
+
+    Args:
+        x1: [n], in ascending order, or so that ``take(x1, sorter)`` is.
+        x2: of any shape.
+        side: "left": before the elements that are equal, "right": after them. NaN comes last.
+        sorter: [n], what `argsort` gives.
+
+    Returns:
+        int64, of x2's shape, each from 0 to n. By bisection, in log2(n) steps.
+
+    Raises:
+        ShapeError: x1 has not one dimension. OptionError: there is no such side.
+        UnsupportedError: n is not known, while exporting.
+    """
+    x1 = asarray(x1)
+    if x1.ndim != 1:
+        raise _fail(ShapeError, f"searchsorted: x1 has shape {x1.shape}, but has to be [n]")
+    if side not in ("left", "right"):
+        raise _fail(OptionError, f"searchsorted: side is {side!r}, but has to be 'left' or 'right'")
+    count = x1.shape[0]
+    if isinstance(count, SymbolicSize):
+        raise _fail(
+            UnsupportedError, "searchsorted: x1 has a size that is not known while exporting"
+        )
+    dtype = result_type(x1, x2)
+    keys, wanted = astype(x1, dtype, copy=False), astype(asarray(x2), dtype, copy=False)
+    if sorter is not None:
+        keys = take(keys, sorter)
+    low = full(wanted.shape, 0, dtype=int64, device=keys.device)
+    high = full(wanted.shape, count, dtype=int64, device=keys.device)
+    for _ in range(count.bit_length()):
+        middle = (low + high) // 2
+        key = take(keys, _ops.minimum(middle, count - 1))
+        beyond = _comes_before(key, wanted) if side == "left" else ~_comes_before(wanted, key)
+        searching = low < high
+        low = _ops.where(searching & beyond, middle + 1, low)
+        high = _ops.where(searching & ~beyond, middle, high)
+    return low
+
+
+def _comes_before(x: Tensor, y: Tensor) -> Tensor:
+    if x.dtype.kind != "floating":
+        return x < y
+    return (x < y) | (_ops.isnan(y) & ~_ops.isnan(x))
+
+
+def bucketize(x: Operand, boundaries: Tensor, *, right: bool = False) -> Tensor:
+    """Which of the intervals between the boundaries [n], in ascending order, x is in: 0 to n.
+
+    With ``right`` an interval has its left boundary, else its right one, as PyTorch's function.
+    """
+    return searchsorted(boundaries, x, side="right" if right else "left")
+
+
+def isin(x1: Operand, x2: Operand, /, *, invert: bool = False) -> Tensor:
+    """Whether the elements of x1 are among those of x2; with ``invert`` whether they are not."""
+    dtype = result_type(x1, x2)
+    wanted = astype(asarray(x1), dtype, copy=False)
+    keys = sort_with_indices(reshape(astype(asarray(x2), dtype, copy=False), -1), 0).values
+    count = keys.shape[0]
+    if count == 0:
+        return full(wanted.shape, invert, dtype=bool_, device=wanted.device)
+    place = _ops.minimum(searchsorted(keys, wanted), count - 1)
+    return (take(keys, place) == wanted) != bool(invert)
+
+
+def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Sorted:
+    """The k largest (or smallest) elements along ``dim`` in order, and where they are (int64).
+
+    NaN counts as the smallest of the largest and as the largest of the smallest.
+
+    Raises:
+        OutOfBoundsError: there are fewer than k.
+    """
+    x = asarray(x)
+    place, k = normalize_axis(dim, x.ndim, "topk"), _size(k, "topk: k")
+    if isinstance(x.shape[place], int) and not 0 <= k <= x.shape[place]:
+        raise _fail(OutOfBoundsError, f"topk: there are {x.shape[place]} elements, not {k}")
+    return Sorted(
+        *(narrow(part, place, 0, k) for part in sort_with_indices(x, place, descending=largest))
+    )
+
+
+def kthvalue(x: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Sorted:
+    """The k-th smallest element along ``dim``, the first being 1, and where it is (int64).
+
+    Raises:
+        OutOfBoundsError: there are fewer than k.
+    """
+    x = asarray(x)
+    place, k = normalize_axis(dim, x.ndim, "kthvalue"), _size(k, "kthvalue: k")
+    if isinstance(x.shape[place], int) and not 1 <= k <= x.shape[place]:
+        raise _fail(OutOfBoundsError, f"kthvalue: k is {k} of {x.shape[place]} elements")
+    kept = (narrow(part, place, k - 1, 1) for part in sort_with_indices(x, place))
+    return Sorted(*(part if keepdim else squeeze(part, place) for part in kept))
+
+
+def median(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The median of all, or along ``dim`` with where it is: of two in the middle the lower one.
+
+    NaN if any is.
+
+    Raises:
+        ShapeError: there is no element.
+    """
+    x = asarray(x)
+    if dim is None:
+        return median(reshape(x, -1), 0)[0]
+    place = normalize_axis(dim, x.ndim, "median")
+    count = x.shape[place]
+    if count == 0:
+        raise _fail(ShapeError, f"median: there is no element along axis {place} of {x.shape}")
+    found = kthvalue(x, (count + 1) // 2, place, True)
+    if x.dtype.kind == "floating":
+        # NaNs are the last in order.
+        last = kthvalue(x, count, place, True)
+        is_nan = _ops.isnan(last.values)
+        found = Sorted(*(_ops.where(is_nan, *pair) for pair in zip(last, found, strict=True)))
+    return found if keepdim else Sorted(*(squeeze(part, place) for part in found))
+
+
+def quantile(x: Tensor, q: Operand, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """The quantiles q (from 0 to 1; a number or [m]) of all, or along ``dim``, between two
+    elements interpolated linearly; NaN if any is. With [m] the first dimension is that of q.
+
+    Raises:
+        ShapeError: there is no element.
+    """
+    x = asarray(x)
+    shape = x.shape
+    if dim is None:
+        x, place = reshape(x, -1), 0
+        kept = [1] * len(shape)
+    else:
+        place = normalize_axis(dim, x.ndim, "quantile")
+        kept = [1 if axis == place else size for axis, size in enumerate(shape)]
+    count = x.shape[place]
+    if count == 0:
+        raise _fail(ShapeError, f"quantile: there is no element along axis {place} of {shape}")
+    wanted = astype(asarray(q), x.dtype)
+    ordered = sort_with_indices(x, place).values
+    rank = reshape(wanted, -1) * (count - 1)
+    below = _ops.floor(rank)
+    lower = take(ordered, astype(below, int64), axis=place)
+    upper = take(ordered, _ops.minimum(astype(below, int64) + 1, count - 1), axis=place)
+    weight = reshape(rank - below, [-1 if axis == place else 1 for axis in range(x.ndim)])
+    result = _ops.where(weight == 0, lower, lower + (upper - lower) * weight)
+    is_nan = _ops.isnan(narrow(ordered, place, count - 1, 1))
+    result = _ops.where(is_nan, float("nan"), result)
+    result = moveaxis(result, place, 0)
+    if not keepdim:
+        kept = [] if dim is None else [size for axis, size in enumerate(kept) if axis != place]
+    return reshape(result, [*wanted.shape, *kept])
+
+
+def bincount(x: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
+    """How often each integer from 0 on is in x [n], or the sum of the weights where it is.
+
+    Args:
+        x: integers that are not negative.
+        weights: [n], or None: 1 for each.
+        minlength: the least length of the result, which else is the largest integer and 1.
+
+    Raises:
+        ShapeError: x has not one dimension. OutOfBoundsError: an integer is negative.
+        UnsupportedError: in a compiled function; use `scatter_add`.
+    """
+    x = integer_indices(x, "bincount")
+    if x.ndim != 1:
+        raise _fail(ShapeError, f"bincount: x has shape {x.shape}, but has to be [n]")
+    most = max(x) if x.shape[0] else full((), -1, dtype=int64)
+    least = _size(minlength, "bincount: minlength")
+    length = builtins.max(known_count(most, "bincount", "the largest element") + 1, least)
+    check_indices(x, length, "bincount")
+    updates = full(x.shape, 1, dtype=int64, device=x.device) if weights is None else weights
+    totals = full(length, 0, dtype=updates.dtype, device=x.device)
+    return _core.apply("weft.scatter_add", (totals, x, updates), {"axis": 0})

@@ -1,0 +1,99 @@
+"""PyTorch's spelling of calls: names and places of arguments that the array API has otherwise.
+
+A call that fits a function's signature is left alone. One that does not, is made of the method of
+that name, which takes PyTorch's arguments, or with the names of the other spelling.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ._core import Tensor
+
+#: A keyword and what the other spelling calls it.
+_OTHER_NAMES = {
+    "dim": "axis",
+    "dims": "axis",
+    "keepdim": "keepdims",
+    "diagonal": "k",
+    "axis": "dim",
+    "keepdims": "keepdim",
+}
+
+#: PyTorch's names of the first and the second operand.
+_OPERANDS = ("input", "other")
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+class _Plan(NamedTuple):
+    """How a call is made instead."""
+
+    target: Callable
+    #: The keywords whose values come first.
+    operands: tuple[str, ...]
+    #: What to call the positional arguments that there is no place for.
+    extra: tuple[str, ...]
+    #: What to call keywords.
+    names: dict[str, str]
+
+    def call(self, arguments: tuple, options: dict[str, Any]) -> Any:
+        arguments = (*(options[name] for name in self.operands), *arguments)
+        taken = len(arguments) - len(self.extra)
+        renamed = {self.names[name]: value for name, value in options.items() if name in self.names}
+        renamed.update(zip(self.extra, arguments[taken:], strict=True))
+        return self.target(*arguments[:taken], **renamed)
+
+
+def _planned(target: Callable, count: int, names: tuple[str, ...]) -> _Plan | None:
+    parameters = inspect.signature(target).parameters
+    operands = tuple(name for name in _OPERANDS if name in names and name not in parameters)
+    places = sum(parameter.kind in _POSITIONAL for parameter in parameters.values())
+    is_open = any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters.values())
+    extra_count = 0 if is_open else max(count + len(operands) - places, 0)
+    keywords = [
+        name
+        for name, parameter in parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    ]
+    if extra_count > len(keywords):
+        return None
+    renamed = {
+        name: name if name in parameters else _OTHER_NAMES.get(name, name)
+        for name in names
+        if name not in operands
+    }
+    plan = _Plan(target, operands, tuple(keywords[:extra_count]), renamed)
+    given = [None] * (count + len(operands) - extra_count)
+    wanted = [*plan.extra, *renamed.values()]
+    if len(set(wanted)) != len(wanted):
+        return None
+    try:
+        inspect.signature(target).bind(*given, **dict.fromkeys(wanted))
+    except TypeError:
+        return None
+    return plan
+
+
+@functools.lru_cache(maxsize=4096)
+def _plan(
+    function: Callable, is_method: bool, of_tensor: bool, count: int, names: tuple[str, ...]
+) -> _Plan | None:
+    method = getattr(Tensor, function.__name__, None)
+    if of_tensor and not is_method and callable(method):
+        plan = _planned(method, count, names)
+        if plan is not None:
+            return plan
+    return _planned(function, count, names)
+
+
+def respelled(
+    function: Callable, is_method: bool, arguments: tuple, options: dict[str, Any]
+) -> Callable[[], Any] | None:
+    """The call with the other spelling, if there is one that fits; the given one does not."""
+    first = arguments[0] if arguments else options.get(_OPERANDS[0])
+    plan = _plan(function, is_method, isinstance(first, Tensor), len(arguments), tuple(options))
+    return None if plan is None else functools.partial(plan.call, arguments, options)
