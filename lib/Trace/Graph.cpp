@@ -309,13 +309,19 @@ llvm::SmallVector<std::optional<ValueId>> Graph::batched(llvm::ArrayRef<ValueId>
   llvm::SmallVector<Value> results = built("vmap", [&] {
     return buildBatched(builder, select(outputs), select(examples), select(batches), count);
   });
-  llvm::DenseSet<Value> gone = dependentsOf(*block, select(examples));
-  for (size_t id = *llvm::min_element(examples); id < values.size(); ++id)
-    values[id].isGone |= gone.contains(values[id].value);
+  forget(examples);
   llvm::SmallVector<std::optional<ValueId>> ids;
   for (Value result : results)
     ids.push_back(result ? std::optional(record(result, false)) : std::nullopt);
   return ids;
+}
+
+void Graph::forget(llvm::ArrayRef<ValueId> examples) {
+  if (examples.empty())
+    return;
+  llvm::DenseSet<Value> gone = dependentsOf(*block, select(examples));
+  for (size_t id = *llvm::min_element(examples); id < values.size(); ++id)
+    values[id].isGone |= gone.contains(values[id].value);
 }
 
 void Graph::requirePresent(llvm::ArrayRef<ValueId> ids, llvm::StringRef user) const {

@@ -75,6 +75,9 @@ public:
                                                     llvm::ArrayRef<ValueId> examples,
                                                     llvm::ArrayRef<ValueId> batches, int64_t count);
 
+  /// Says that nothing may use values any more that depend on these, of one example each.
+  void forget(llvm::ArrayRef<ValueId> examples);
+
   /// Everything that reads `value` reads `replacement` instead.
   void replaceUses(ValueId value, ValueId replacement);
 

@@ -14,6 +14,12 @@ namespace {
 
 bool isFloating(Type type) { return isa<FloatType>(getElementTypeOrSelf(type)); }
 
+Value filled(OpBuilder &builder, Location location, Type type, double value) {
+  Attribute element = builder.getFloatAttr(getElementTypeOrSelf(type), value);
+  ElementsAttr elements = DenseElementsAttr::get(cast<RankedTensorType>(type), element);
+  return ConstantOp::create(builder, location, type, elements);
+}
+
 //===----------------------------------------------------------------------===//
 // Values in a block
 //===----------------------------------------------------------------------===//
@@ -161,9 +167,14 @@ LogicalResult Differentiation::applyRule(GradientOpInterface op, ArrayRef<Value>
     wanted.push_back(active.contains(operand));
   SmallVector<Value> slots(op->getNumOperands());
   op.buildGradient(builder, cotangents, wanted, slots);
-  for (auto [operand, gradient, needed] : llvm::zip_equal(op->getOperands(), slots, wanted))
+  // Rules leave out what no element has part in; an operand of it still has a gradient, of zeros.
+  bool isEmptied = llvm::all_of(op->getResultTypes(), [](Type type) { return isEmpty(type); });
+  for (auto [operand, gradient, needed] : llvm::zip_equal(op->getOperands(), slots, wanted)) {
+    if (needed && !gradient && isEmptied)
+      gradient = filled(builder, op->getLoc(), operand.getType(), 0.0);
     if (needed && gradient)
       accumulate(operand, gradient);
+  }
   return success();
 }
 
@@ -231,12 +242,6 @@ FailureOr<Value> differentiatedResult(func::FuncOp function) {
   return function.emitOpError() << "the first result has type " << result.getType()
                                 << "; only a floating tensor of rank 0 has a gradient, so reduce "
                                    "it first, as by weft.sum";
-}
-
-Value filled(OpBuilder &builder, Location location, Type type, double value) {
-  Attribute element = builder.getFloatAttr(getElementTypeOrSelf(type), value);
-  ElementsAttr elements = DenseElementsAttr::get(cast<RankedTensorType>(type), element);
-  return ConstantOp::create(builder, location, type, elements);
 }
 
 LogicalResult differentiate(func::FuncOp function) {

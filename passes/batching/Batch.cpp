@@ -118,6 +118,11 @@ LogicalResult Batching::visit(Operation *op) {
       return op->emitOpError() << "cannot be batched with the shape " << shapeText(type)
                                << ", which is not known; trace the function for fixed sizes";
   toEnd();
+  if (count == 0) {
+    for (Value result : op->getResults())
+      batched[result] = Compose(builder, op->getLoc()).constant(withCount(typeOf(result)), 0);
+    return success();
+  }
   if (applyRule(op) || applyLabels(op) || joinFirstDimension(op))
     return success();
   if (auto composite = dyn_cast<DecompositionOpInterface>(op))
@@ -230,9 +235,9 @@ LogicalResult Batching::visitDefinition(DecompositionOpInterface composite) {
 
 /// Example by example.
 LogicalResult Batching::copyEach(Operation *op) {
-  if (count < 1 || count > mostCopies)
+  if (count > mostCopies)
     return op->emitOpError() << "has no batching rule for these operands, and is built example by "
-                                "example for 1 to "
+                                "example for at most "
                              << mostCopies << " of them, not for " << count;
   SmallVector<SmallVector<Value>> parts(op->getNumResults());
   for (int64_t example = 0; example < count; ++example) {

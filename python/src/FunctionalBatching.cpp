@@ -6,6 +6,8 @@
 #include "python/src/TraceScope.h"
 #include "python/src/state/Handle.h"
 
+#include <pybind11/stl.h>
+
 namespace py = pybind11;
 using namespace weft;
 
@@ -28,13 +30,15 @@ static PyRef derivedFrom(TraceScope &scope, ValueId id, TensorObject *source, Va
   return result;
 }
 
-/// A tensor that stands for one example of a batch, which has them along its first dimension.
+/// A tensor that stands for one example of a batch, which has them along its first dimension; then
+/// the ids of both in the trace, as the tensors may be given other values.
 static py::object example(py::object batch) {
   return adopted(guarded([&] {
     TraceScope &scope = *currentScope;
     TensorObject *tensor = asTensor(batch.ptr());
-    ValueId id = traced(tensor);
-    return derivedFrom(scope, scope.graph.example(id, scope.location()), tensor, id).release();
+    ValueId all = traced(tensor), one = scope.graph.example(all, scope.location());
+    PyRef made = derivedFrom(scope, one, tensor, all);
+    return checked(Py_BuildValue("(OII)", made.get(), one, all)).release();
   }));
 }
 
@@ -51,11 +55,12 @@ static llvm::SmallVector<ValueId> tracedAll(py::list &tensors) {
 }
 
 /// For each output of one example that of all, or None where no example has part in it.
-static py::object batched(py::list outputs, py::list examples, py::list batches, int64_t count) {
+static py::object batched(py::list outputs, std::vector<ValueId> examples,
+                          std::vector<ValueId> batches, int64_t count) {
   return adopted(guarded([&] {
     TraceScope &scope = *currentScope;
     llvm::SmallVector<ValueId> ofOne = tracedAll(outputs);
-    auto ofAll = scope.graph.batched(ofOne, tracedAll(examples), tracedAll(batches), count);
+    auto ofAll = scope.graph.batched(ofOne, examples, batches, count);
     PyRef result = checked(PyList_New(Py_ssize_t(ofAll.size())));
     for (size_t i = 0; i < ofAll.size(); ++i) {
       TensorObject *one = asTensor(outputs[i].ptr());
@@ -69,4 +74,6 @@ static py::object batched(py::list outputs, py::list examples, py::list batches,
 void weft::registerFunctionalBatching(py::module_ &module) {
   module.def("example", example);
   module.def("batched", batched);
+  module.def("forget_examples",
+             [](std::vector<ValueId> examples) { currentScope->graph.forget(examples); });
 }

@@ -182,9 +182,11 @@ static ValueId tracedNumber(PyObject *number, DType dtype) {
   bool isLarge = PyLong_CheckExact(number) && !numberFits(number, DType::Int64);
   if (isFloating(dtype) && (isLarge || PyFloat_Check(number)))
     return graph.constant(dtype, {}, PyFloat_AsDouble(number), false, location);
-  if (PyFloat_Check(number))
-    return graph.constant(dtype, {}, PyFloat_AS_DOUBLE(number), false, location);
-  return graph.constant(dtype, {}, int64_t(PyLong_AsUnsignedLongLongMask(number)), false, location);
+  if (dtype == DType::Bool)
+    return graph.constant(dtype, {}, int64_t(PyObject_IsTrue(number)), false, location);
+  PyRef whole = checked(PyNumber_Long(number));
+  return graph.constant(dtype, {}, int64_t(PyLong_AsUnsignedLongLongMask(whole.get())), false,
+                        location);
 }
 
 /// A constant tensor (of dtype and shape) inside a trace, a filled one on the device outside.

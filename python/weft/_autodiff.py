@@ -11,7 +11,7 @@ from typing import Any
 from . import _core
 from ._core import Tensor
 from ._creation import _fail, asarray, ones_like, zeros_like
-from ._errors import DTypeError, OptionError, ShapeError
+from ._errors import DTypeError, OptionError, ShapeError, UnsupportedError
 
 
 class _GradientMode:
@@ -358,6 +358,14 @@ def backward(tensor: Tensor, gradient: Tensor | None = None, retain_graph: bool 
         GradientError: nothing requires a gradient. ShapeError: the cotangent is missing or of
             another shape.
     """
+    from ._batching import is_mapping
+
+    if is_mapping():
+        raise _fail(
+            UnsupportedError,
+            "backward: the function is mapped by vmap, and leaves have one gradient for all "
+            "examples; use weft.grad inside, or backward() outside",
+        )
     if gradient is not None and not isinstance(gradient, Tensor):
         raise _fail(DTypeError, f"backward: gradient is a {type(gradient).__name__}, not a tensor")
     tensor._backward(gradient, retain_graph)

@@ -55,6 +55,34 @@ def _mapping(randomness: str) -> Generator[None]:
         _modes.randomness.pop()
 
 
+def is_mapping() -> bool:
+    """Whether this thread runs a function that is being mapped."""
+    return bool(_modes.randomness)
+
+
+class _Examples:
+    """Tensors that stand for one example of each of some batches, while they are used.
+
+    They are told by their numbers in the trace, as a function may write to them and to the batches.
+    """
+
+    def __init__(self, batches: list[Tensor], count: int) -> None:
+        made = [_core.example(batch) for batch in batches]
+        self.tensors = [tensor for tensor, _, _ in made]
+        self._count = count
+        self._examples, self._batches = [one for _, one, _ in made], [all_ for _, _, all_ in made]
+
+    def all(self, outputs: list[Tensor]) -> list[Tensor | None]:
+        """For each output that of all examples, or None where no example has part in it."""
+        return _core.batched(outputs, self._examples, self._batches, self._count)
+
+    def __enter__(self) -> _Examples:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _core.forget_examples(self._examples)
+
+
 def _spread_axes(tree: Any, axes: Axes, name: str) -> list[int | None]:
     """An axis for each leaf of a tree; ``axes`` is one, or a container with one for each part."""
     if axes is None or isinstance(axes, int):
@@ -109,12 +137,12 @@ def _mapped_call(fun: Callable, args: tuple, kwargs: dict, in_axes: Axes, out_ax
     leaves += tree_leaves(kwargs)
     axes += _spread_axes(kwargs, 0, "in_axes")
     batches, count = _batches(leaves, axes)
-    examples = [_core.example(batch) for batch in batches]
-    remaining, numbers = iter(examples), iter(axes)
-    pick = lambda leaf: leaf if next(numbers) is None else next(remaining)  # noqa: E731
-    result = fun(*[tree_map(pick, arg) for arg in args], **tree_map(pick, kwargs))
-    outputs = [asarray(leaf) for leaf in tree_leaves(result)]
-    results = _core.batched(outputs, examples, batches, count)
+    with _Examples(batches, count) as examples:
+        remaining, numbers = iter(examples.tensors), iter(axes)
+        pick = lambda leaf: leaf if next(numbers) is None else next(remaining)  # noqa: E731
+        result = fun(*[tree_map(pick, arg) for arg in args], **tree_map(pick, kwargs))
+        outputs = [asarray(leaf) for leaf in tree_leaves(result)]
+        results = examples.all(outputs)
     placed = []
     for own, output, axis in zip(
         results, outputs, _spread_axes(result, out_axes, "out_axes"), strict=True
@@ -176,13 +204,15 @@ def vmap(
 def _along_all(leaf: Tensor, pull: Callable[[Tensor], list[Tensor]]) -> list[Tensor]:
     """What ``pull`` gives for each unit tensor of a leaf's shape, along a first dimension."""
     size = math.prod(leaf.shape)
+    if isinstance(size, SymbolicSize):
+        raise _fail(UnsupportedError, "a Jacobian needs sizes that are known, also while exporting")
     basis = reshape(eye(size, dtype=leaf.dtype, device=leaf.device), (size, *leaf.shape))
-    unit = _core.example(basis)
-    outputs = pull(unit)
-    return [
-        broadcast_to(one, (size, *one.shape)) if many is None else many
-        for one, many in zip(outputs, _core.batched(outputs, [unit], [basis], size), strict=True)
-    ]
+    with _Examples([basis], size) as units:
+        outputs = pull(*units.tensors)
+        return [
+            broadcast_to(one, (size, *one.shape)) if many is None else many
+            for one, many in zip(outputs, units.all(outputs), strict=True)
+        ]
 
 
 def _check_argnums(argnums: int | Sequence[int], name: str) -> list[int]:

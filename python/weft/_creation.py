@@ -156,7 +156,8 @@ def _nested_array(data: Sequence, leaves: dict[object, type], wanted: DType | No
         ) from None
     except (TypeError, OverflowError) as error:
         raise _fail(DTypeError, f"a list is no tensor: {error}") from None
-    if array.dtype.kind == "f" and leaves and set(leaves) <= {int, bool}:
+    whole = wanted is None or wanted.kind == "integer"
+    if array.dtype.kind == "f" and whole and leaves and set(leaves) <= {int, bool}:
         # NumPy makes floats of integers beyond int64 beside others, which rounds them.
         array = np.asarray(data, object)
         if wanted is uint64 and (array >= 0).all() and (array < 2**64).all():
@@ -449,12 +450,21 @@ def arange(
     if isinstance(count, int) and count > 0:
         _check_ends(wanted, start, start + (count - 1) * step)
     wide = as_dtype("float64") if not integral else int64
+    if wanted is uint64 and integral:
+        return _unsigned_range(start, step, count, device)
     values = _iota((count,), 0, wide, device)
     if step != 1:
         values = values * step
     if start != 0:
         values = values + start
     return values.astype(wanted)
+
+
+def _unsigned_range(start: int, step: int, count: int, device: object) -> Tensor:
+    """start + i * step as uint64, which int64 may not hold."""
+    distances = _iota((count,), 0, uint64, device) * abs(step)
+    first = _core.full((), start if count else 0, uint64, device)
+    return first + distances if step > 0 else first - distances
 
 
 def linspace(

@@ -7,9 +7,9 @@ import math
 from . import _core, _ops
 from ._core import Tensor
 from ._creation import _fail, asarray
-from ._dtypes import as_dtype, float32, result_type
+from ._dtypes import as_dtype, float32
 from ._errors import DTypeError
-from ._manipulation import astype, broadcast_arrays
+from ._manipulation import astype, broadcast_arrays, common_operands
 from ._ops import Operand
 
 #: For a floating or unsigned dtype of so many bytes the signed integer of its bits.
@@ -37,10 +37,13 @@ def _bits(x: Tensor) -> Tensor:
 
 def _floats(name: str, *operands: Operand) -> tuple[Tensor, ...]:
     """Operands in their common shape and floating dtype. Raises DTypeError for integers."""
-    dtype = result_type(*operands)
-    if dtype.kind != "floating":
-        raise _fail(DTypeError, f"{name}: the operands have to be floating, not {dtype.name}")
-    return broadcast_arrays(*(astype(asarray(x), dtype, copy=False) for x in operands))
+    tensors = common_operands(*operands)
+    if tensors[0].dtype.kind != "floating":
+        raise _fail(
+            DTypeError,
+            f"{name}: the operands have to be floating, not {tensors[0].dtype.name}",
+        )
+    return broadcast_arrays(*tensors)
 
 
 def signbit(x: Tensor, /) -> Tensor:
@@ -87,9 +90,11 @@ def hypot(x1: Operand, x2: Operand, /) -> Tensor:
     if dtype.itemsize < float32.itemsize:
         x, y = astype(x, float32), astype(y, float32)
     larger, smaller = _ops.maximum(x, y), _ops.minimum(x, y)
-    ratio = smaller / _ops.where(larger == 0, 1, larger)
-    length = larger * _ops.sqrt(1 + ratio * ratio)
     infinite = (x == math.inf) | (y == math.inf)
+    # Neither a value nor a derivative of what is not chosen may be infinite.
+    safe = _ops.where(infinite, 1, larger)
+    ratio = _ops.where(infinite, 0, smaller) / _ops.where(safe == 0, 1, safe)
+    length = safe * _ops.sqrt(1 + ratio * ratio)
     return astype(_ops.where(infinite, math.inf, length), dtype, copy=False)
 
 

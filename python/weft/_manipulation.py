@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import SupportsIndex
+from typing import Any, SupportsIndex
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from . import _core
 from ._core import SymbolicSize, Tensor
 from ._creation import _fail, _iota, _size, asarray, full
 from ._devices import placed
-from ._dtypes import as_dtype, int64, is_unsigned, promote_types, uint64
+from ._dtypes import as_dtype, int64, is_unsigned, promote_types, result_type, uint64
 from ._errors import DTypeError, OutOfBoundsError, ShapeError
 from ._ops import Operand
 
@@ -60,6 +60,27 @@ def astype(x: Tensor, dtype: object, /, *, copy: bool = True, device: object = N
     if x.dtype is wanted and not x._is_weak:
         return x.clone() if copy else x
     return _core.apply("weft.cast", (x,), None, x.shape, wanted)
+
+
+def common_operands(*operands: Operand) -> list[Tensor]:
+    """Operands as tensors of their common dtype; Python's numbers take that of the others."""
+    dtype = result_type(*(_sample(x) if is_number(x) else x for x in operands))
+    return [
+        asarray(x, dtype=dtype) if is_number(x) else astype(asarray(x), dtype, copy=False)
+        for x in operands
+    ]
+
+
+def is_number(x: object) -> bool:
+    """Whether x is one of Python's numbers, also one that a compiled function is called with."""
+    return type(x) in (bool, int, float) or (isinstance(x, Tensor) and x._is_weak)
+
+
+def _sample(x: Any) -> bool | int | float:
+    """A Python number of the kind of one, or of one that a compiled function is called with."""
+    if not isinstance(x, Tensor):
+        return x
+    return {"bool": True, "integer": 0, "floating": 0.0}[x.dtype.kind]
 
 
 def in_dtype_of(x: Tensor, value: object) -> Tensor:

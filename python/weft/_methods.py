@@ -13,7 +13,7 @@ from ._core import Tensor
 from ._creation import _fail
 from ._devices import Device, as_device
 from ._dtypes import DType, as_dtype, bfloat16
-from ._errors import DTypeError, ShapeError, UnsupportedError
+from ._errors import DTypeError, OptionError, ShapeError, UnsupportedError
 
 #: How DLPack names the memory of the host.
 _DLPACK_CPU = (1, 0)
@@ -337,7 +337,6 @@ Tensor.transpose = _manipulation.transpose
 Tensor.t = lambda self: self.T
 Tensor.flatten = _manipulation.flatten
 Tensor.unsqueeze = lambda self, dim: _manipulation.expand_dims(self, axis=dim)
-Tensor.squeeze = lambda self, dim=None: _manipulation.squeeze(self, dim)
 Tensor.expand_as = lambda self, other: _manipulation.broadcast_to(self, other.shape)
 Tensor.unbind = lambda self, dim=0: tuple(_manipulation.unstack(self, axis=dim))
 Tensor.swapaxes = _manipulation.transpose
@@ -345,12 +344,26 @@ Tensor.ravel = lambda self: _manipulation.reshape(self, (-1,))
 Tensor.narrow = _manipulation.narrow
 Tensor.split = _manipulation.split
 Tensor.chunk = _manipulation.chunk
-Tensor.flip = lambda self, *dims: _manipulation.flip(self, axis=_shape_arguments(dims) or None)
 Tensor.roll = lambda self, shifts, dims=None: _manipulation.roll(self, shifts, axis=dims)
 Tensor.index_select = lambda self, dim, index: _manipulation.take(self, index, axis=dim)
 Tensor.clip = Tensor.clamp = _manipulation.clip
 Tensor.tril = lambda self, diagonal=0: _manipulation.tril(self, k=diagonal)
 Tensor.triu = lambda self, diagonal=0: _manipulation.triu(self, k=diagonal)
+
+
+@_method("squeeze")
+def _squeeze(self: Tensor, dim: Any = None) -> Tensor:
+    """The tensor without its dimensions of size 1, or those of ``dim`` that are."""
+    if dim is None:
+        return _manipulation.squeeze(self)
+    places = _manipulation.normalize_axes(dim, self.ndim, "squeeze")
+    return _manipulation.squeeze(self, [place for place in places if self.shape[place] == 1])
+
+
+@_method("flip")
+def _flip(self: Tensor, *places: Any, dims: Any = None) -> Tensor:
+    """See weft.flip: ``x.flip(0, 1)``, ``x.flip((0, 1))`` or ``x.flip(dims=(0, 1))``."""
+    return _manipulation.flip(self, axis=_shape_arguments(places) or dims)
 
 
 @_method("masked_fill")
@@ -362,9 +375,14 @@ def _masked_fill(self: Tensor, mask: Tensor, value: float) -> Tensor:
 # Reductions: array API keywords and PyTorch's ------------------------------------------------
 
 
+def _all_if_none(dim: Any) -> Any:
+    """No dimensions mean all of them, as in PyTorch."""
+    return None if isinstance(dim, (tuple, list)) and not dim else dim
+
+
 def _reduction(function: Callable) -> Callable:
     def method(self: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
-        return function(self, axis=dim, keepdims=keepdim)
+        return function(self, axis=_all_if_none(dim), keepdims=keepdim)
 
     method.__doc__ = function.__doc__
     return method
@@ -374,7 +392,7 @@ def _accumulation(function: Callable) -> Callable:
     def method(
         self: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: object = None
     ) -> Tensor:
-        return function(self, axis=dim, keepdims=keepdim, dtype=dtype)
+        return function(self, axis=_all_if_none(dim), keepdims=keepdim, dtype=dtype)
 
     method.__doc__ = function.__doc__
     return method
@@ -390,7 +408,7 @@ for _name in ("sum", "prod"):
 def _mean(self: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: object = None) -> Tensor:
     """The mean along ``dim`` (None: all), of the tensor converted to ``dtype``."""
     x = self if dtype is None else _manipulation.astype(self, dtype, copy=False)
-    return _reductions.mean(x, axis=dim, keepdims=keepdim)
+    return _reductions.mean(x, axis=_all_if_none(dim), keepdims=keepdim)
 
 
 @_method("norm")
@@ -429,6 +447,8 @@ def _extremum(name: str) -> Callable:
     function, position = getattr(_reductions, name), getattr(_reductions, "arg" + name)
 
     def method(self: Tensor, dim: Any = None, keepdim: bool = False, *, axis: Any = None) -> Any:
+        if isinstance(dim, Tensor):
+            return _ops.maximum(self, dim) if name == "max" else _ops.minimum(self, dim)
         if dim is None:
             return function(self, axis=axis, keepdims=keepdim)
         from ._types import Extremum
@@ -469,7 +489,6 @@ for _name in (
     "logical_not",
     "reciprocal",
     "relu",
-    "round",
     "rsqrt",
     "sigmoid",
     "sign",
@@ -488,10 +507,7 @@ for _name in (
     setattr(Tensor, _name, getattr(_ops, _name))
 
 for _name, _op in {
-    "add": "add",
-    "sub": "subtract",
     "mul": "multiply",
-    "div": "divide",
     "eq": "equal",
     "ne": "not_equal",
     "lt": "less",
@@ -501,6 +517,52 @@ for _name, _op in {
     "neg": "negative",
 }.items():
     setattr(Tensor, _name, getattr(_ops, _op))
+
+
+@_method("add")
+def _add(self: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
+    """The tensor plus alpha * other."""
+    return _ops.add(self, other if alpha == 1 else other * alpha)
+
+
+@_method("sub")
+def _subtract(self: Tensor, other: Any, *, alpha: float = 1) -> Tensor:
+    """The tensor minus alpha * other."""
+    return _ops.subtract(self, other if alpha == 1 else other * alpha)
+
+
+@_method("div")
+def _divide(self: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    """The quotient; with ``rounding_mode`` "floor" or "trunc" a whole one, of integers an integer.
+
+    Raises:
+        OptionError: there is no such rounding mode.
+    """
+    if rounding_mode is None:
+        return _ops.divide(self, other)
+    if rounding_mode == "floor":
+        return _ops.floor_divide(self, other)
+    if rounding_mode != "trunc":
+        raise _fail(
+            OptionError,
+            f'div: rounding_mode is {rounding_mode!r}, but has to be None, "floor" or "trunc"',
+        )
+    if self.dtype.kind == "floating" or isinstance(other, float):
+        return _ops.trunc(_ops.divide(self, other))
+    floored = _ops.floor_divide(self, other)
+    is_below = (_ops.remainder(self, other) != 0) & (floored < 0)
+    return floored + _manipulation.astype(is_below, floored.dtype)
+
+
+@_method("round")
+def _rounded(self: Tensor, *, decimals: int = 0) -> Tensor:
+    """The nearest number of so many decimals, ties to even."""
+    if decimals == 0:
+        return _ops.round(self)
+    scale = 10.0 ** abs(decimals)
+    scaled = self * scale if decimals > 0 else self / scale
+    return _ops.round(scaled) / scale if decimals > 0 else _ops.round(scaled) * scale
+
 
 Tensor.square = lambda self: self * self
 Tensor.matmul = Tensor.mm = Tensor.bmm = _linear.matmul

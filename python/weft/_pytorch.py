@@ -15,6 +15,7 @@ from ._errors import OptionError, ShapeError
 from ._manipulation import (
     astype,
     broadcast_arrays,
+    common_operands,
     concat,
     expand_dims,
     narrow,
@@ -41,9 +42,12 @@ _MOST_SECTIONS = 1 << 16
 
 def fmod(x: Operand, y: Operand) -> Tensor:
     """The remainder of x / y with the sign of x, exactly; see `remainder` for the other sign."""
-    x, y = asarray(x), asarray(y)
-    rest = _ops.remainder(_ops.abs(x), _ops.abs(y))
-    return copysign(rest, x) if rest.dtype.kind == "floating" else rest * _ops.sign(x)
+    x, y = common_operands(x, y)
+    if x.dtype.kind == "floating":
+        return copysign(_ops.remainder(_ops.abs(x), _ops.abs(y)), x)
+    rest = _ops.remainder(x, y)
+    # No magnitude is asked for: that of the least integer is none.
+    return _ops.where((rest != 0) & ((rest < 0) != (x < 0)), rest - y, rest)
 
 
 def frac(x: Tensor) -> Tensor:
@@ -63,9 +67,9 @@ def rad2deg(x: Tensor) -> Tensor:
 
 def lerp(x: Tensor, end: Operand, weight: Operand) -> Tensor:
     """x + weight * (end - x), reckoned from the nearer end."""
-    near = asarray(weight)
-    span = end - x
-    return _ops.where(_ops.abs(near) < 0.5, x + near * span, end - span * (1 - near))
+    start, end, near = common_operands(x, end, weight)
+    span = end - start
+    return _ops.where(_ops.abs(near) < 0.5, start + near * span, end - span * (1 - near))
 
 
 def addcmul(x: Tensor, tensor1: Operand, tensor2: Operand, *, value: float = 1) -> Tensor:
@@ -85,21 +89,34 @@ def _scaled(x: Any, factor: float, name: str) -> Any:
 
 def xlogy(x: Operand, y: Operand) -> Tensor:
     """x * log(y), which is 0 where x is 0 and y is a number."""
-    x, y = asarray(x), asarray(y)
-    is_zero = (x == 0) & ~_ops.isnan(y)
-    return _ops.where(is_zero, 0.0, x * _ops.log(_ops.where(is_zero, 1.0, y)))
+    x, y = common_operands(x, y)
+    if x.dtype.kind != "floating":
+        x, y = astype(x, float32), astype(y, float32)
+    # Where y is positive the product is that, and so is its derivative.
+    is_zero = (x == 0) & (y <= 0)
+    product = x * _ops.log(_ops.where(is_zero, 1.0, y))
+    return _ops.where(is_zero, 0.0, product)
 
 
 def logit(x: Tensor, eps: float | None = None) -> Tensor:
-    """log(x / (1 - x)); with ``eps`` x is limited to [eps, 1 - eps] before."""
-    x = asarray(x) if eps is None else _manipulation.clip(x, eps, 1 - eps)
+    """log(x / (1 - x)); with ``eps`` x is limited to [eps, 1 - eps] before.
+
+    Integers become float32.
+    """
+    x = asarray(x)
+    x = x if x.dtype.kind == "floating" else astype(x, float32)
+    x = x if eps is None else _manipulation.clip(x, eps, 1 - eps)
     return _ops.log(x / (1 - x))
 
 
 def sinc(x: Tensor) -> Tensor:
-    """sin(pi x) / (pi x), 1 at 0."""
-    angle = _ops.where(x == 0, 1.0, x) * math.pi
-    return _ops.where(x == 0, 1.0, _ops.sin(angle) / angle)
+    """sin(pi x) / (pi x), 1 at 0: near it by the series, which has an accurate derivative."""
+    angle = x * math.pi
+    is_small = _ops.abs(angle) < 1e-2
+    square = angle * angle
+    series = 1 - square / 6 * (1 - square / 20)
+    safe = _ops.where(is_small, 1.0, angle)
+    return _ops.where(is_small, series, _ops.sin(safe) / safe)
 
 
 def heaviside(x: Tensor, values: Operand) -> Tensor:
@@ -119,19 +136,19 @@ def nan_to_num(
     limits = finfo(x.dtype)
     high = limits.max if posinf is None else posinf
     low = limits.min if neginf is None else neginf
-    x = _ops.where(_ops.isnan(x), nan, x)
-    return _ops.where(x == math.inf, high, _ops.where(x == -math.inf, low, x))
+    limited = _ops.where(x == math.inf, high, _ops.where(x == -math.inf, low, x))
+    return _ops.where(_ops.isnan(x), nan, limited)
 
 
 def fmax(x: Operand, y: Operand) -> Tensor:
     """The larger of both; of a number and NaN the number."""
-    x, y = broadcast_arrays(asarray(x), asarray(y))
+    x, y = broadcast_arrays(*common_operands(x, y))
     return _ops.where(_is_nan(x), y, _ops.where(_is_nan(y), x, _ops.maximum(x, y)))
 
 
 def fmin(x: Operand, y: Operand) -> Tensor:
     """The smaller of both; of a number and NaN the number."""
-    x, y = broadcast_arrays(asarray(x), asarray(y))
+    x, y = broadcast_arrays(*common_operands(x, y))
     return _ops.where(_is_nan(x), y, _ops.where(_is_nan(y), x, _ops.minimum(x, y)))
 
 
@@ -282,7 +299,7 @@ def diag_embed(x: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Te
 
 def diag(x: Tensor, diagonal_: int = 0) -> Tensor:
     """The diagonal of a matrix, or the matrix with a vector on its diagonal."""
-    return diag_embed(x, diagonal_) if x.ndim == 1 else diagonal(x, diagonal_)
+    return diag_embed(x, diagonal_) if x.ndim == 1 else diagonal(x, diagonal_).clone()
 
 
 def trace(x: Tensor) -> Tensor:
@@ -290,16 +307,19 @@ def trace(x: Tensor) -> Tensor:
     return _reductions.sum(diagonal(x), axis=-1)
 
 
-def cross(x: Tensor, other: Tensor, dim: int = -1) -> Tensor:
-    """The cross products of vectors of 3 along ``dim``.
+def cross(x: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
+    """The cross products of vectors of 3 along ``dim``; None: the first dimension of that size.
 
     Raises:
-        ShapeError: ``dim`` has another size.
+        ShapeError: there is no such dimension, or ``dim`` has another size.
     """
     x, other = broadcast_arrays(x, other)
-    place = normalize_axis(dim, x.ndim, "cross")
+    if dim is None and 3 in x.shape:
+        place = x.shape.index(3)
+    else:
+        place = normalize_axis(-1 if dim is None else dim, x.ndim, "cross")
     if x.shape[place] != 3:
-        raise _fail(ShapeError, f"cross: dimension {dim} of shape {x.shape} is not 3")
+        raise _fail(ShapeError, f"cross: dimension {place} of shape {x.shape} is not 3")
     a, b = (_manipulation.unstack(part, axis=place) for part in (x, other))
     parts = [a[(i + 1) % 3] * b[(i + 2) % 3] - a[(i + 2) % 3] * b[(i + 1) % 3] for i in range(3)]
     return _manipulation.stack(parts, axis=place)
@@ -426,13 +446,15 @@ def multinomial(x: Tensor, num_samples: int, replacement: bool = False) -> Tenso
     inverse of the cumulative distribution.
 
     Raises:
-        ShapeError: there are fewer weights than samples, without replacement.
+        ShapeError: there are fewer weights than samples, without replacement. OutOfRangeError: a
+            weight is negative.
     """
     from . import random
-    from ._searching import topk
+    from ._searching import check_range, topk
 
     weights = astype(x, float64 if x.dtype is float64 else float32)
     count = x.shape[-1]
+    check_range(weights, 0, math.inf, "multinomial: each weight")
     if not replacement:
         if isinstance(count, int) and num_samples > count:
             raise _fail(ShapeError, f"multinomial: {num_samples} of {count} without replacement")

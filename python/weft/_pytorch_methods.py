@@ -50,7 +50,7 @@ for _module, _names in (
         "isposinf kron lerp logit multinomial nan_to_num nanmean nansum rad2deg rot90 select sinc "
         "tensor_split trace unflatten unfold xlogy",
     ),
-    (_searching, "bincount kthvalue median nonzero quantile topk unique"),
+    (_searching, "bincount kthvalue median quantile topk unique"),
 ):
     for _name in _words(_names):
         setattr(Tensor, _name, getattr(_module, _name))
@@ -82,12 +82,6 @@ for _name, _other in {
 
 Tensor.bitwise_not = _ops.bitwise_invert
 Tensor.count_nonzero = lambda self, dim=None: _reductions.count_nonzero(self, axis=dim)
-Tensor.cumsum = lambda self, dim, *, dtype=None: _reductions.cumulative_sum(
-    self, axis=dim, dtype=dtype
-)
-Tensor.cumprod = lambda self, dim, *, dtype=None: _reductions.cumulative_prod(
-    self, axis=dim, dtype=dtype
-)
 Tensor.diag = lambda self, diagonal=0: _pytorch.diag(self, diagonal)
 Tensor.diff = lambda self, n=1, dim=-1, prepend=None, append=None: _gathering.diff(
     self, axis=dim, n=n, prepend=prepend, append=append
@@ -121,6 +115,26 @@ def _clamp_min(self: Tensor, min: Any) -> Tensor:
 def _clamp_max(self: Tensor, max: Any) -> Tensor:
     """The tensor with ``max`` in the place of what is above it."""
     return _manipulation.clip(self, None, max)
+
+
+@_method("cumsum")
+def _cumsum(self: Tensor, dim: int, *, dtype: object = None) -> Tensor:
+    """The sums of the elements so far along ``dim``; see `weft.cumulative_sum`."""
+    sums = _reductions.cumulative_sum(self, axis=dim, dtype=dtype)
+    return _manipulation.reshape(sums, self.shape)
+
+
+@_method("cumprod")
+def _cumprod(self: Tensor, dim: int, *, dtype: object = None) -> Tensor:
+    """The products of the elements so far along ``dim``; see `weft.cumulative_prod`."""
+    products = _reductions.cumulative_prod(self, axis=dim, dtype=dtype)
+    return _manipulation.reshape(products, self.shape)
+
+
+@_method("nonzero")
+def _nonzero(self: Tensor, *, as_tuple: bool = False) -> Any:
+    """Where the tensor is not zero: [count, ndim], or for each dimension its indices [count]."""
+    return _searching.nonzero(self) if as_tuple else _pytorch.argwhere(self)
 
 
 @_method("argsort")

@@ -8,13 +8,21 @@ from typing import Any, NamedTuple
 from . import _core, _ops
 from ._core import SymbolicSize, Tensor
 from ._creation import _fail, _iota, _size, asarray, full
-from ._dtypes import bool_, int64, result_type
-from ._errors import OptionError, OutOfBoundsError, ShapeError, UnsupportedError
+from ._dtypes import bool_, float32, float64, int64, result_type
+from ._errors import (
+    DTypeError,
+    OptionError,
+    OutOfBoundsError,
+    OutOfRangeError,
+    ShapeError,
+    UnsupportedError,
+)
 from ._manipulation import (
     astype,
     check_indices,
     concat,
     integer_indices,
+    is_number,
     moveaxis,
     narrow,
     normalize_axis,
@@ -190,6 +198,14 @@ def unique(
     return (found.values, *wanted) if wanted else found.values
 
 
+def check_range(values: Tensor, low: float, high: float, what: str) -> None:
+    """Raises OutOfRangeError for values that are not in [low, high], where they are known."""
+    if _core.is_tracing() or values._is_tracer:
+        return
+    if values._size and not bool(((values >= low) & (values <= high)).all()):
+        raise _fail(OutOfRangeError, f"{what} has to be in [{low}, {high}]")
+
+
 def searchsorted(
     x1: Tensor, x2: Operand, /, *, side: str = "left", sorter: Tensor | None = None
 ) -> Tensor:
@@ -218,12 +234,12 @@ def searchsorted(
         raise _fail(
             UnsupportedError, "searchsorted: x1 has a size that is not known while exporting"
         )
-    dtype = result_type(x1, x2)
-    keys, wanted = astype(x1, dtype, copy=False), astype(asarray(x2), dtype, copy=False)
+    keys, wanted = _comparable(x1, x2)
+    shape = wanted.shape if isinstance(wanted, Tensor) else ()
     if sorter is not None:
         keys = take(keys, sorter)
-    low = full(wanted.shape, 0, dtype=int64, device=keys.device)
-    high = full(wanted.shape, count, dtype=int64, device=keys.device)
+    low = full(shape, 0, dtype=int64, device=keys.device)
+    high = full(shape, count, dtype=int64, device=keys.device)
     for _ in range(count.bit_length()):
         middle = (low + high) // 2
         key = take(keys, _ops.minimum(middle, count - 1))
@@ -234,10 +250,29 @@ def searchsorted(
     return low
 
 
-def _comes_before(x: Tensor, y: Tensor) -> Tensor:
-    if x.dtype.kind != "floating":
-        return x < y
-    return (x < y) | (_ops.isnan(y) & ~_ops.isnan(x))
+def _comparable(x: Tensor, other: Operand) -> tuple[Tensor, Operand]:
+    """Both in their common dtype. One of Python's numbers stays one: it may be out of its range."""
+    if is_number(other):
+        return (
+            x if x.dtype.kind == "floating" or not _is_float(other) else astype(x, float64)
+        ), other
+    dtype = result_type(x, asarray(other))
+    return astype(x, dtype, copy=False), astype(asarray(other), dtype, copy=False)
+
+
+def _is_float(number: Operand) -> bool:
+    return isinstance(number, float) or (
+        isinstance(number, Tensor) and number.dtype.kind == "floating"
+    )
+
+
+def _comes_before(x: Operand, y: Operand) -> Tensor:
+    return _ops.less(x, y) | (_is_nan(y) & ~_is_nan(x))
+
+
+def _is_nan(x: Operand) -> Tensor:
+    """Whether x is NaN; no integer is."""
+    return _ops.not_equal(x, x)
 
 
 def bucketize(x: Operand, boundaries: Tensor, *, right: bool = False) -> Tensor:
@@ -250,14 +285,16 @@ def bucketize(x: Operand, boundaries: Tensor, *, right: bool = False) -> Tensor:
 
 def isin(x1: Operand, x2: Operand, /, *, invert: bool = False) -> Tensor:
     """Whether the elements of x1 are among those of x2; with ``invert`` whether they are not."""
-    dtype = result_type(x1, x2)
-    wanted = astype(asarray(x1), dtype, copy=False)
-    keys = sort_with_indices(reshape(astype(asarray(x2), dtype, copy=False), -1), 0).values
+    if is_number(x2):
+        return _ops.not_equal(x1, x2) if invert else _ops.equal(x1, x2)
+    keys, wanted = _comparable(reshape(asarray(x2), -1), x1)
+    keys = sort_with_indices(keys, 0).values
     count = keys.shape[0]
     if count == 0:
-        return full(wanted.shape, invert, dtype=bool_, device=wanted.device)
+        shape = wanted.shape if isinstance(wanted, Tensor) else ()
+        return full(shape, invert, dtype=bool_, device=keys.device)
     place = _ops.minimum(searchsorted(keys, wanted), count - 1)
-    return (take(keys, place) == wanted) != bool(invert)
+    return _ops.equal(take(keys, place), wanted) != bool(invert)
 
 
 def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Sorted:
@@ -320,9 +357,14 @@ def quantile(x: Tensor, q: Operand, dim: int | None = None, keepdim: bool = Fals
     elements interpolated linearly; NaN if any is. With [m] the first dimension is that of q.
 
     Raises:
-        ShapeError: there is no element.
+        ShapeError: there is no element. DTypeError: x is of integers. OutOfRangeError: q is not in
+            [0, 1].
     """
     x = asarray(x)
+    if x.dtype.kind != "floating":
+        raise _fail(DTypeError, f"quantile: the elements have to be floating, not {x.dtype.name}")
+    q = asarray(q)
+    check_range(q, 0, 1, "quantile: q")
     shape = x.shape
     if dim is None:
         x, place = reshape(x, -1), 0
@@ -333,20 +375,23 @@ def quantile(x: Tensor, q: Operand, dim: int | None = None, keepdim: bool = Fals
     count = x.shape[place]
     if count == 0:
         raise _fail(ShapeError, f"quantile: there is no element along axis {place} of {shape}")
-    wanted = astype(asarray(q), x.dtype)
     ordered = sort_with_indices(x, place).values
-    rank = reshape(wanted, -1) * (count - 1)
-    below = _ops.floor(rank)
-    lower = take(ordered, astype(below, int64), axis=place)
-    upper = take(ordered, _ops.minimum(astype(below, int64) + 1, count - 1), axis=place)
-    weight = reshape(rank - below, [-1 if axis == place else 1 for axis in range(x.ndim)])
-    result = _ops.where(weight == 0, lower, lower + (upper - lower) * weight)
+    rank = reshape(astype(q, float64), -1) * (count - 1)
+    below = astype(_ops.floor(rank), int64)
+    wide = float64 if x.dtype is float64 else float32
+    lower = astype(take(ordered, below, axis=place), wide)
+    upper = astype(take(ordered, _ops.minimum(below + 1, count - 1), axis=place), wide)
+    weight = reshape(
+        rank - _ops.floor(rank), [-1 if axis == place else 1 for axis in range(x.ndim)]
+    )
+    between = lower + (upper - lower) * astype(weight, wide)
+    result = astype(_ops.where(weight == 0, lower, between), x.dtype)
     is_nan = _ops.isnan(narrow(ordered, place, count - 1, 1))
     result = _ops.where(is_nan, float("nan"), result)
     result = moveaxis(result, place, 0)
     if not keepdim:
         kept = [] if dim is None else [size for axis, size in enumerate(kept) if axis != place]
-    return reshape(result, [*wanted.shape, *kept])
+    return reshape(result, [*q.shape, *kept])
 
 
 def bincount(x: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:

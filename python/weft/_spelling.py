@@ -11,7 +11,10 @@ import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ._core import Tensor
+from ._creation import asarray
 
 #: A keyword and what the other spelling calls it.
 _OTHER_NAMES = {
@@ -21,10 +24,15 @@ _OTHER_NAMES = {
     "diagonal": "k",
     "axis": "dim",
     "keepdims": "keepdim",
+    "size": "shape",
+    "steps": "num",
 }
 
+#: Keywords that only the array API has.
+_ARRAY_API = {"axis", "keepdims"}
+
 #: PyTorch's names of the first and the second operand.
-_OPERANDS = ("input", "other")
+_OPERANDS = ("input", "tensors", "other")
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -33,6 +41,8 @@ class _Plan(NamedTuple):
     """How a call is made instead."""
 
     target: Callable
+    #: What the user called.
+    function: Callable
     #: The keywords whose values come first.
     operands: tuple[str, ...]
     #: What to call the positional arguments that there is no place for.
@@ -45,10 +55,14 @@ class _Plan(NamedTuple):
         taken = len(arguments) - len(self.extra)
         renamed = {self.names[name]: value for name, value in options.items() if name in self.names}
         renamed.update(zip(self.extra, arguments[taken:], strict=True))
+        if self.target is not self.function and not isinstance(arguments[0], Tensor):
+            arguments = (asarray(arguments[0]), *arguments[1:])
         return self.target(*arguments[:taken], **renamed)
 
 
-def _planned(target: Callable, count: int, names: tuple[str, ...]) -> _Plan | None:
+def _planned(
+    target: Callable, function: Callable, count: int, names: tuple[str, ...]
+) -> _Plan | None:
     parameters = inspect.signature(target).parameters
     operands = tuple(name for name in _OPERANDS if name in names and name not in parameters)
     places = sum(parameter.kind in _POSITIONAL for parameter in parameters.values())
@@ -66,7 +80,7 @@ def _planned(target: Callable, count: int, names: tuple[str, ...]) -> _Plan | No
         for name in names
         if name not in operands
     }
-    plan = _Plan(target, operands, tuple(keywords[:extra_count]), renamed)
+    plan = _Plan(target, function, operands, tuple(keywords[:extra_count]), renamed)
     given = [None] * (count + len(operands) - extra_count)
     wanted = [*plan.extra, *renamed.values()]
     if len(set(wanted)) != len(wanted):
@@ -83,11 +97,13 @@ def _plan(
     function: Callable, is_method: bool, of_tensor: bool, count: int, names: tuple[str, ...]
 ) -> _Plan | None:
     method = getattr(Tensor, function.__name__, None)
-    if of_tensor and not is_method and callable(method):
-        plan = _planned(method, count, names)
+    # One of the array API's own keywords makes all of the call mean what it means there.
+    is_own = not _ARRAY_API.isdisjoint(names)
+    if of_tensor and not is_own and not is_method and callable(method):
+        plan = _planned(method, function, count, names)
         if plan is not None:
             return plan
-    return _planned(function, count, names)
+    return _planned(function, function, count, names)
 
 
 def respelled(
@@ -95,5 +111,6 @@ def respelled(
 ) -> Callable[[], Any] | None:
     """The call with the other spelling, if there is one that fits; the given one does not."""
     first = arguments[0] if arguments else options.get(_OPERANDS[0])
-    plan = _plan(function, is_method, isinstance(first, Tensor), len(arguments), tuple(options))
+    of_tensor = isinstance(first, (Tensor, np.ndarray, np.generic))
+    plan = _plan(function, is_method, of_tensor, len(arguments), tuple(options))
     return None if plan is None else functools.partial(plan.call, arguments, options)

@@ -23,7 +23,7 @@ func.func @f(%x: tensor<?xf32>) -> tensor<?xf32> attributes {weft.batch = 2} {
 // -----
 
 func.func @f(%k: tensor<2xi32>) -> tensor<3xi32> attributes {weft.batch = 300} {
-  // expected-error@+1 {{has no batching rule for these operands, and is built example by example for 1 to 256 of them, not for 300}}
+  // expected-error@+1 {{has no batching rule for these operands, and is built example by example for at most 256 of them, not for 300}}
   %0 = weft.random_bits %k : tensor<2xi32> -> tensor<3xi32>
   return %0 : tensor<3xi32>
 }

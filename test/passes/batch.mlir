@@ -67,3 +67,12 @@ func.func @keys(%k: tensor<2xi32>) -> tensor<3xi32> attributes {weft.batch = 2} 
   %0 = weft.random_bits %k : tensor<2xi32> -> tensor<3xi32>
   return %0 : tensor<3xi32>
 }
+
+// Of no examples nothing is computed.
+// CHECK-LABEL: func.func @none(
+// CHECK-NOT: weft.gather
+// CHECK: weft.constant dense<0.000000e+00> : tensor<0x4x3xf32>
+func.func @none(%x: tensor<5x3xf32>, %i: tensor<4xi64>) -> tensor<4x3xf32> attributes {weft.batch = 0} {
+  %0 = weft.gather %x, %i axis 0 : tensor<5x3xf32>, tensor<4xi64> -> tensor<4x3xf32>
+  return %0 : tensor<4x3xf32>
+}

@@ -151,6 +151,33 @@ def test_bincount_is_numpys(x: np.ndarray, minlength: int, weighted: bool) -> No
     assert ours.dtype == ("float64" if weighted else "int64")
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "uint32", "uint64", "float32"])
+@pytest.mark.parametrize("number", [-5, -1, 0, 3, 255, 2**31, 2**32, 2**62, 0.5, float("nan")])
+def test_numbers_are_found_as_they_are(number: float, dtype: str) -> None:
+    keys = weft.asarray(np.array([0, 1, 5, 100], dtype))
+    for side in ("left", "right"):
+        wanted = np.searchsorted(np.array([0.0, 1, 5, 100]), float(number), side=side)
+        function = lambda keys, number: weft.searchsorted(keys, number, side=side)  # noqa: E731
+        assert function(keys, number).item() == wanted
+        assert weft.jit(lambda keys: function(keys, number))(keys).item() == wanted
+        assert weft.jit(function)(keys, number).item() == wanted
+    among = [value == number for value in (0, 1, 5, 100)]
+    assert weft.isin(keys, number).tolist() == among
+    assert weft.jit(weft.isin)(keys, number).tolist() == among
+    assert weft.isin(number, keys).item() == any(among)
+    assert weft.isin(keys, number, invert=True).tolist() == [not found for found in among]
+
+
+def test_quantiles_that_are_refused_or_of_many_halves() -> None:
+    with pytest.raises(weft.DTypeError, match="quantile: the elements have to be floating"):
+        weft.asarray([1, 2]).quantile(0.5)
+    for q in (-0.1, 1.5, [0.5, 2.0], float("nan")):
+        with pytest.raises(weft.OutOfRangeError, match=r"quantile: q has to be in \[0, 1\]"):
+            weft.ones(3).quantile(q)
+    halves = np.linspace(0, 1, 70000).astype(np.float16)
+    assert abs(weft.asarray(halves).quantile(0.5).item() - 0.5) < 1e-3
+
+
 @pytest.mark.parametrize(
     ("function", "name"),
     [

@@ -103,3 +103,22 @@ def test_large_halves_have_finite_norms(dtype):
     assert parameter.grad.dtype == dtype
     with pytest.raises(weft.OptionError):
         weft.norm(x, ord=0)
+
+
+EMPTIED = {
+    "slice of none": (lambda x: x[:, :3], (0, 6)),
+    "no slice": (lambda x: x[2:2], (4, 3)),
+    "narrowed": (lambda x: x.narrow(0, 1, 0), (4, 3)),
+    "index": (lambda x: x[x[:, 0] > 9], (4, 3)),
+}
+
+
+@pytest.mark.parametrize("name", EMPTIED)
+def test_what_has_no_part_in_a_result_has_a_gradient_of_zeros(name):
+    function, shape = EMPTIED[name]
+    ours = weft.ones(shape, requires_grad=True)
+    theirs = torch.ones(shape, requires_grad=True)
+    for x in (ours, theirs):
+        function(x).sum().backward()
+    assert np.array_equal(ours.grad, theirs.grad.numpy())
+    assert ours.grad.shape == tuple(theirs.grad.shape)

@@ -103,3 +103,29 @@ def test_sums_are_made_in_uint64(dtype: str) -> None:
         )
         reference = getattr(np, name)(x, dtype=np.uint64, **options)
         assert_same_bits(ours, reference)
+
+
+def test_ranges_and_constants_beyond_int64() -> None:
+    for start, stop, step in [
+        (2**64 - 3, 2**64, 1),
+        (2**63, 2**63 + 9, 4),
+        (2**64 - 1, 2**63, -(2**62)),
+    ]:
+        ours = eager_and_jit(
+            lambda start=start, stop=stop, step=step: weft.arange(start, stop, step, dtype="uint64")
+        )
+        assert ours.tolist() == list(range(start, stop, step))
+    for number, dtype in [
+        (1.8e19, "uint64"),
+        (2**64, "bool"),
+        (2**64 - 1, "uint64"),
+        (2**70, "float64"),
+    ]:
+        ours = eager_and_jit(lambda n=number, d=dtype: weft.full((2,), n, dtype=d))
+        wanted = (
+            bool(number) if dtype == "bool" else int(number) if dtype == "uint64" else float(number)
+        )
+        assert ours.tolist() == [wanted] * 2
+    assert weft.asarray([2**63 + 1, 1], dtype="float32").tolist() == [2.0**63, 1.0]
+    with pytest.raises(weft.OutOfRangeError):
+        weft.asarray([2**63, -1], dtype="uint64")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import zlib
 from collections.abc import Callable
@@ -30,10 +31,11 @@ def _random(*shape: int, seed: int = 0, dtype: str = "float32") -> weft.Tensor:
 
 def _one_by_one(function: Callable, arguments: tuple, axes: tuple, count: int = COUNT) -> Any:
     """The results for each example, stacked along a first dimension."""
+    arguments = tuple(x.clone() for x in arguments)
     results = []
     for number in range(count):
         own = [
-            x if axis is None else weft.take(x, weft.asarray(number), axis=axis)
+            x.clone() if axis is None else weft.take(x, weft.asarray(number), axis=axis)
             for x, axis in zip(arguments, axes, strict=True)
         ]
         results.append(function(*own))
@@ -46,8 +48,12 @@ def _assert_mapped(function: Callable, arguments: tuple, axes: tuple, count: int
     """Mapped alone, compiled and within another compiled function."""
     wanted = _one_by_one(weft.jit(function), arguments, axes, count)
     mapped = weft.vmap(function, in_axes=axes)
+    before = [x.numpy().copy() for x in arguments]
     assert_same_bits(mapped(*arguments), wanted)
     assert_same_bits(weft.jit(lambda *x: mapped(*x))(*arguments), wanted)
+    for x, array, axis in zip(arguments, before, axes, strict=True):
+        if axis is not None:
+            assert_same_bits(x, array, "an example is a tensor of its own")
 
 
 def _with_examples(shape: tuple[int, ...], axis: int | None) -> tuple[int, ...]:
@@ -111,8 +117,54 @@ PROGRAMS: dict[str, tuple[Callable, list]] = {
     "constants": (lambda x: x * weft.arange(4) + weft.ones(3, 1), [(3, 4)]),
     "bits": (lambda x: weft.bitcast(x, "int32"), [(3,)]),
     "key": (lambda k: weft.random.uniform((4,), key=k), [((2,), "int32")]),
+    "a write": (lambda x: _written(x), [(4,)]),
+    "a write through a view": (lambda x: _written_view(x), [(4, 2)]),
+    "a write by an operator": (lambda x: _multiplied(x), [(4,)]),
+    "a write by a method": (lambda x: x.add_(1), [(3,)]),
+    "conv1d": (lambda x, w: F.conv1d(x, w, stride=2), [(1, 2, 7), (3, 2, 3)]),
+    "conv2d, grouped": (lambda x, w: F.conv2d(x, w, groups=2), [(1, 4, 4, 4), (6, 2, 3, 3)]),
+    "conv2d, dilated": (lambda x, w: F.conv2d(x, w, dilation=2), [(2, 2, 6, 6), (3, 2, 3, 3)]),
+    "conv_transpose2d": (
+        lambda x, w: F.conv_transpose2d(x, w, stride=2),
+        [(1, 2, 3, 3), (2, 3, 2, 2)],
+    ),
+    "gradient of conv2d": (
+        lambda x, w: weft.grad(lambda w: (F.conv2d(x, w) ** 2).sum())(w),
+        [(2, 2, 5, 5), (3, 2, 3, 3)],
+    ),
+    "gradient of max_pool2d": (
+        lambda x: weft.grad(lambda x: (F.max_pool2d(x, 2) ** 2).sum())(x),
+        [(1, 2, 4, 4)],
+    ),
+    "gradient of take": (
+        lambda x, i: weft.grad(lambda x: (weft.take(x, i, axis=0) ** 2).sum())(x),
+        [(5, 2), ((3,), "int64")],
+    ),
+    "gradient of attention": (
+        lambda q, k: weft.grad(lambda q: F.scaled_dot_product_attention(q, k, k).sum())(q),
+        [(3, 4), (5, 4)],
+    ),
+    "pad with a value of its own": (lambda x, y: x.new_ones(2) * y.sum() + x.sum(), [(3,), (2,)]),
     "a loop": (lambda x, w: _recurrent(x, w), [(4, 3), (3, 3)]),
 }
+
+
+def _written(x: weft.Tensor) -> weft.Tensor:
+    x[0] = 5.0
+    return x * 2
+
+
+def _written_view(x: weft.Tensor) -> weft.Tensor:
+    view = x[1:3]
+    view.zero_()
+    return x
+
+
+def _multiplied(x: weft.Tensor) -> weft.Tensor:
+    y = x
+    y *= 2
+    y[y > 1] = 0.0
+    return x + y
 
 
 def _put(x: weft.Tensor, key: Any, value: weft.Tensor) -> weft.Tensor:
@@ -180,6 +232,42 @@ def test_none_and_one_example(count: int) -> None:
     result = mapped(_random(count, 3, 4))
     assert result.shape == (count, 2)
     assert_same_bits(result, (_random(count, 3, 4) @ weft.ones(4, 2)).sum(1))
+
+
+@pytest.mark.parametrize(
+    "name", ["take", "gather", "scatter_add", "put at indices", "conv2d", "key"]
+)
+def test_no_examples_of_anything(name: str) -> None:
+    function, shapes = PROGRAMS[name]
+    arguments = []
+    for number, spec in enumerate(shapes):
+        shape, dtype = spec if spec and isinstance(spec[-1], str) else (spec, "float32")
+        arguments.append(_random(0, *shape, seed=number, dtype=dtype))
+    one = function(*(weft.zeros(x.shape[1:], dtype=x.dtype) for x in arguments))
+    result = weft.vmap(function)(*arguments)
+    assert result.shape == (0, *one.shape)
+    assert result.dtype == one.dtype
+
+
+def test_what_a_closure_does_to_the_batch_comes_later() -> None:
+    batch = _random(3, 2)
+    before = to_numpy(batch).copy()
+
+    def clears(x: weft.Tensor) -> weft.Tensor:
+        batch.zero_()
+        return x + 1
+
+    assert_same_bits(weft.vmap(clears)(batch), before + np.float32(1))
+    assert (to_numpy(batch) == 0).all()
+
+    def outer(batch: weft.Tensor) -> weft.Tensor:
+        def scales(x: weft.Tensor) -> weft.Tensor:
+            batch.mul_(10)
+            return x + 1
+
+        return weft.vmap(scales)(batch)
+
+    assert_same_bits(weft.jit(outer)(weft.ones(2, 2)), weft.full((2, 2), 2.0))
 
 
 def test_nested() -> None:
@@ -335,6 +423,16 @@ def test_a_second_call_traces_nothing() -> None:
             "not for 300",
         ),
         (
+            lambda: weft.vmap(lambda x: x.sum().backward())(weft.ones(3, 2).requires_grad_()),
+            weft.UnsupportedError,
+            "use weft.grad inside",
+        ),
+        (
+            lambda: weft.export(weft.jacrev(lambda x: x * 2), weft.spec(("n",), "float32")),
+            weft.UnsupportedError,
+            "sizes that are known",
+        ),
+        (
             lambda: weft.vmap(lambda x: float(x))(weft.ones(3)),
             weft.ConcretizationError,
             "",
@@ -374,4 +472,16 @@ def test_a_tensor_of_one_example_does_not_leave() -> None:
         weft.jit(lambda x: (weft.vmap(keeps)(x), kept[-1]))(weft.ones(3, 2))
     with pytest.raises(weft.UnsupportedError, match="a tensor of one example has left"):
         weft.vmap(adds)(weft.ones(3, 2))
+
+    def fails(x: weft.Tensor) -> weft.Tensor:
+        kept.append(x * 2)
+        raise ValueError
+
+    def goes_on(x: weft.Tensor) -> weft.Tensor:
+        with contextlib.suppress(ValueError):
+            weft.vmap(fails)(x)
+        return kept[-1] + 1
+
+    with pytest.raises(weft.UnsupportedError, match="a tensor of one example has left"):
+        weft.jit(goes_on)(weft.ones(3, 2))
     assert total.tolist() == [0.0, 0.0]

@@ -384,7 +384,7 @@ def Weft_CastOp : Weft_ConversionOp<"cast", [Gradient]> {
 def Weft_BitcastOp : Weft_ConversionOp<"bitcast", [NotDifferentiable<"bits are no numbers">]> {
   let summary = "The bits of x's elements as elements of another dtype of the same size.";
   let description = [{
-    A signalling NaN of float16 may become a quiet one.
+    A signalling NaN of float16 or bfloat16 may become a quiet one.
   }];
   let arguments = (ins Weft_NumericTensor:$x);
   let results = (outs Weft_NumericTensor:$result);
