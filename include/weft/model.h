@@ -48,7 +48,10 @@ enum weft_dtype {
   WEFT_FLOAT16 = 6,  /* uint16_t, the bits of an IEEE half */
   WEFT_BFLOAT16 = 7, /* uint16_t, the upper half of a float */
   WEFT_FLOAT32 = 8,  /* float */
-  WEFT_FLOAT64 = 9   /* double */
+  WEFT_FLOAT64 = 9,  /* double */
+  WEFT_UINT16 = 10,  /* uint16_t */
+  WEFT_UINT32 = 11,  /* uint32_t */
+  WEFT_UINT64 = 12   /* uint64_t */
 };
 
 /* An array with its shape. `strides` counts elements, and may be NULL: dense and row-major, which

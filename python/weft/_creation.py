@@ -451,7 +451,7 @@ def arange(
         _check_ends(wanted, start, start + (count - 1) * step)
     wide = as_dtype("float64") if not integral else int64
     if wanted is uint64 and integral:
-        return _unsigned_range(start, step, count, device)
+        return _unsigned_range(cast(int, start), cast(int, step), count, device)
     values = _iota((count,), 0, wide, device)
     if step != 1:
         values = values * step

@@ -23,7 +23,7 @@ def test_examples_run(tmp_path: Path) -> None:
         ).stdout
         for code in (first, imports + second, imports + second + third)
     ]
-    assert outputs[0] == "Exported(x: float32[batch, 784] -> result: float32[batch, 10])\n"
+    assert outputs[0] == "Exported(input: float32[batch, 784] -> result: float32[batch, 10])\n"
     assert outputs[1].splitlines() == [f"({batch}, 10)" for batch in (1, 32, 5)]
     assert (tmp_path / "network.o").exists()
     assert "network" in (tmp_path / "network.h").read_text()

@@ -127,7 +127,7 @@ def test_weights_are_named_as_the_module_names_them() -> None:
 def test_text_shows_sizes_by_name_and_elides_elements() -> None:
     exported = weft.export(nn.Linear(40, 30), weft.spec(("n", 40)))
     text = exported.mlir()
-    assert 'tensor<?x40xf32, #weft.shape<["n", 40]>> {weft.name = "x"}' in text
+    assert 'tensor<?x40xf32, #weft.shape<["n", 40]>> {weft.name = "input"}' in text
     assert len(text) < 4000
     assert len(exported.mlir(elide_constants=False)) > 40 * 30 * 8
 

@@ -14,10 +14,12 @@ static int64_t bytesOfElement(int64_t dtype) {
   case WEFT_UINT8:
     return 1;
   case WEFT_INT16:
+  case WEFT_UINT16:
   case WEFT_FLOAT16:
   case WEFT_BFLOAT16:
     return 2;
   case WEFT_INT32:
+  case WEFT_UINT32:
   case WEFT_FLOAT32:
     return 4;
   default:
