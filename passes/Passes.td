@@ -196,6 +196,40 @@ def SinkTransposes : Pass<"weft-sink-transposes", "::mlir::ModuleOp"> {
   let dependentDialects = ["::weft::WeftDialect"];
 }
 
+def SplitComplex : Pass<"weft-split-complex", "::mlir::ModuleOp"> {
+  let summary = "Make complex tensors real ones with a last dimension of two parts";
+  let description = [{
+    No kernel computes with complex elements. In memory they are pairs of parts, so that a tensor of
+    n of them is one of shape [n, 2]: functions take and give these, marked as `weft.pairs`. Runs behind `weft-decompose`,
+    which defines ops on complex tensors by their parts. Before:
+
+    ```mlir
+    func.func @swap(%z: tensor<4xcomplex<f32>>) -> tensor<4xcomplex<f32>> {
+      %0 = weft.real %z : tensor<4xcomplex<f32>> -> tensor<4xf32>
+      %1 = weft.imag %z : tensor<4xcomplex<f32>> -> tensor<4xf32>
+      %2 = weft.complex %1, %0 : tensor<4xf32> -> tensor<4xcomplex<f32>>
+      return %2 : tensor<4xcomplex<f32>>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @swap(%z: tensor<4x2xf32> {weft.pairs}) -> (tensor<4x2xf32> {weft.pairs}) {
+      %0 = weft.slice %z starts [0, 0] steps [1, 1] : tensor<4x2xf32> -> tensor<4x1xf32>
+      %1 = weft.reshape %0 : tensor<4x1xf32> -> tensor<4xf32>
+      %2 = weft.slice %z starts [0, 1] steps [1, 1] : tensor<4x2xf32> -> tensor<4x1xf32>
+      %3 = weft.reshape %2 : tensor<4x1xf32> -> tensor<4xf32>
+      %4 = weft.reshape %3 : tensor<4xf32> -> tensor<4x1xf32>
+      %5 = weft.reshape %1 : tensor<4xf32> -> tensor<4x1xf32>
+      %6 = weft.concatenate %4, %5 axis 1 : tensor<4x1xf32>, tensor<4x1xf32> -> tensor<4x2xf32>
+      return %6 : tensor<4x2xf32>
+    }
+    ```
+  }];
+  let dependentDialects = ["::weft::WeftDialect"];
+}
+
 def SplitConcatenations : Pass<"weft-split-concatenations", "::mlir::ModuleOp"> {
   let summary = "Concatenate many tensors in several steps, so that no kernel reads too many";
   let description = [{

@@ -1,5 +1,6 @@
 // What a caller sees of a model.
 #include "codegen/CPU/ModelSignature.h"
+#include "dialects/Weft/IR/ComplexParts.h"
 #include "dialects/Weft/IR/ElementTypes.h"
 #include "lib/Support/SymbolicSize.h"
 #include "llvm/ADT/StringExtras.h"
@@ -87,8 +88,8 @@ public:
   explicit SignatureReader(func::FuncOp main) : main(main) {}
 
   std::optional<ModelSignature> read() {
-    if (failed(readTensors(main.getArgumentTypes(), "argument", signature.inputs)) ||
-        failed(readTensors(main.getResultTypes(), "result", signature.outputs)) ||
+    if (failed(readTensors(outerArgumentTypes(main), "argument", signature.inputs)) ||
+        failed(readTensors(outerResultTypes(main), "result", signature.outputs)) ||
         failed(readSymbols()))
       return std::nullopt;
     for (ModelSymbol &symbol : signature.symbols)
@@ -109,7 +110,8 @@ private:
     return count == 1 ? role.str() : role.str() + std::to_string(number);
   }
 
-  LogicalResult readTensors(TypeRange types, StringRef role, std::vector<ModelTensor> &tensors) {
+  LogicalResult readTensors(ArrayRef<Type> types, StringRef role,
+                            std::vector<ModelTensor> &tensors) {
     for (auto [number, type] : llvm::enumerate(types)) {
       auto tensor = dyn_cast<RankedTensorType>(type);
       std::optional<DType> dtype;

@@ -87,6 +87,15 @@ void KernelEmitter::callHelper(StringRef name, ValueRange arguments) {
   use.sizes.insert(used.sizes.begin(), used.sizes.end());
 }
 
+void KernelEmitter::callExternal(StringRef name, ValueRange arguments) {
+  auto parent = kernel->getParentOfType<ModuleOp>();
+  if (!parent.lookupSymbol<func::FuncOp>(name)) {
+    auto type = module.getFunctionType(arguments.getTypes(), {});
+    func::FuncOp::create(module, kernel.getLoc(), name, type).setPrivate();
+  }
+  func::CallOp::create(current, location(), name, TypeRange{}, arguments);
+}
+
 /// A bit for each number; all of them if one has none.
 static int64_t bitsOf(const std::set<int64_t> &numbers) {
   int64_t bits = 0;

@@ -52,6 +52,8 @@ public:
                         llvm::function_ref<void(mlir::ValueRange)> body);
   /// Calls a helper with the current stage's buffers and sizes.
   void callHelper(llvm::StringRef name, mlir::ValueRange arguments);
+  /// Calls a function that is not part of the kernel, of pointers and integers, without a result.
+  void callExternal(llvm::StringRef name, mlir::ValueRange arguments);
   /// Emits @K_setup; after all stages. Fails if an op could not be computed, which was reported.
   llvm::LogicalResult finish();
 

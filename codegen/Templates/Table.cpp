@@ -15,11 +15,13 @@ const KernelTemplate &updateTemplate();
 const KernelTemplate &scanTemplate();
 const KernelTemplate &sortTemplate();
 const KernelTemplate &attentionTemplate();
+const KernelTemplate &libraryTemplate();
 
 ArrayRef<const KernelTemplate *> kernelTemplates() {
   static const KernelTemplate *const table[] = {
-      &elementwiseTemplate(), &rowsTemplate(), &columnsTemplate(), &contractionTemplate(),
-      &updateTemplate(),      &scanTemplate(), &sortTemplate(),    &attentionTemplate()};
+      &elementwiseTemplate(), &rowsTemplate(),      &columnsTemplate(),
+      &contractionTemplate(), &updateTemplate(),    &scanTemplate(),
+      &sortTemplate(),        &attentionTemplate(), &libraryTemplate()};
   return table;
 }
 

@@ -51,7 +51,10 @@ enum weft_dtype {
   WEFT_FLOAT64 = 9,  /* double */
   WEFT_UINT16 = 10,  /* uint16_t */
   WEFT_UINT32 = 11,  /* uint32_t */
-  WEFT_UINT64 = 12   /* uint64_t */
+  WEFT_UINT64 = 12,  /* uint64_t */
+  /* A real and an imaginary part: float or double, as C's and C++'s complex numbers are. */
+  WEFT_COMPLEX64 = 13,
+  WEFT_COMPLEX128 = 14
 };
 
 /* An array with its shape. `strides` counts elements, and may be NULL: dense and row-major, which

@@ -32,8 +32,8 @@ static std::string stridesText(const ModelTensor &tensor) {
 
 static llvm::StringRef cType(DType dtype) {
   constexpr llvm::StringLiteral types[dtypeCount] = {
-      "uint8_t",  "int8_t", "int16_t", "int32_t",  "int64_t",  "uint8_t", "uint16_t",
-      "uint16_t", "float",  "double",  "uint16_t", "uint32_t", "uint64_t"};
+      "uint8_t", "int8_t", "int16_t",  "int32_t",  "int64_t",  "uint8_t", "uint16_t", "uint16_t",
+      "float",   "double", "uint16_t", "uint32_t", "uint64_t", "float",   "double"};
   return types[static_cast<size_t>(dtype)];
 }
 
@@ -45,6 +45,9 @@ static llvm::StringRef noteOn(DType dtype) {
     return "; the bits of IEEE halfs";
   case DType::BFloat16:
     return "; the upper halfs of floats";
+  case DType::Complex64:
+  case DType::Complex128:
+    return "; each a real and an imaginary part";
   default:
     return "";
   }
@@ -85,7 +88,7 @@ private:
   void describe(llvm::StringRef role, const std::vector<ModelTensor> &tensors) {
     for (const ModelTensor &tensor : tensors)
       out << " *   " << tensor.name << ": " << role << ", " << tensorText(tensor) << ", strides "
-          << stridesText(tensor) << ", aligned to " << dtypeSize(tensor.dtype)
+          << stridesText(tensor) << ", aligned to " << dtypeSize(partDType(tensor.dtype))
           << (dtypeSize(tensor.dtype) == 1 ? " byte" : " bytes") << noteOn(tensor.dtype) << "\n";
   }
 

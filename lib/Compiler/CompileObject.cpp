@@ -153,6 +153,13 @@ private:
     if (!read)
       throw Error(Error::Kind::Value, diagnostics.text("the program has no signature"));
     signature = std::move(*read);
+    module.walk([](LibraryOpInterface op) {
+      op.emitError()
+          << op.getFunctionName() << " is computed by a library on the host, which an "
+          << "object file can't call; leave it out of the program, or run that by weft.load";
+    });
+    if (std::string text = diagnostics.text(""); !text.empty())
+      throw Error(Error::Kind::Unsupported, text);
     metadata["weft"] = weftVersion();
     metadata["llvm"] = LLVM_VERSION_STRING;
     metadata["abi"] = 1;

@@ -1,16 +1,21 @@
 // Linking kernels into this process.
 #include "lib/Compiler/KernelCode.h"
 #include "lib/Runtime/ForkGate.h"
+#include "lib/Runtime/Library.h"
 #include "lib/Support/Error.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include "llvm/Support/SmallVectorMemoryBuffer.h"
 #include "llvm/Support/TargetSelect.h"
 #include <atomic>
+#include <mutex>
 
 namespace weft {
 
 struct KernelLoader::Implementation {
   std::unique_ptr<llvm::orc::LLJIT> jit;
+  /// The functions of libraries that kernels call.
+  llvm::orc::JITDylib *functions = nullptr;
+  std::once_flag lapack;
   std::atomic<uint64_t> count = 0;
 };
 
@@ -20,6 +25,17 @@ static std::string textOf(llvm::Error error) { return llvm::toString(std::move(e
   throw Error(Error::Kind::Unsupported, what + ": " + textOf(std::move(error)));
 }
 
+/// Lets kernels call functions of this process.
+static void define(llvm::orc::LLJIT &jit, llvm::orc::JITDylib &library,
+                   std::span<const LibraryFunction> functions) {
+  llvm::orc::SymbolMap symbols;
+  for (const LibraryFunction &function : functions)
+    symbols[jit.mangleAndIntern(function.name)] = {
+        llvm::orc::ExecutorAddr::fromPtr(function.address), llvm::JITSymbolFlags::Exported};
+  if (llvm::Error error = library.define(llvm::orc::absoluteSymbols(std::move(symbols))))
+    fail("cannot start the loader of compiled kernels", std::move(error));
+}
+
 KernelLoader::KernelLoader() : implementation(std::make_shared<Implementation>()) {
   llvm::InitializeNativeTarget();
   llvm::InitializeNativeTargetAsmPrinter();
@@ -27,6 +43,11 @@ KernelLoader::KernelLoader() : implementation(std::make_shared<Implementation>()
   if (!jit)
     fail("cannot start the loader of compiled kernels", jit.takeError());
   implementation->jit = std::move(*jit);
+  auto functions = implementation->jit->createJITDylib("weft.library");
+  if (!functions)
+    fail("cannot start the loader of compiled kernels", functions.takeError());
+  implementation->functions = &*functions;
+  define(*implementation->jit, *functions, libraryFunctions());
 }
 
 KernelLoader::~KernelLoader() = default;
@@ -37,6 +58,10 @@ std::shared_ptr<KernelCode> KernelLoader::load(const KernelObject &object) {
   auto library = jit.createJITDylib(object.name + "." + std::to_string(implementation->count++));
   if (!library)
     fail("cannot load kernel " + object.name, library.takeError());
+  library->addToLinkOrder(*implementation->functions);
+  if (hasLapack())
+    std::call_once(implementation->lapack,
+                   [&] { define(jit, *implementation->functions, lapackFunctions()); });
   // Also where loading fails: the code goes with its last user.
   auto unload = [owner = implementation, loaded = &*library](KernelCode *code) {
     delete code;
@@ -52,9 +77,13 @@ std::shared_ptr<KernelCode> KernelLoader::load(const KernelObject &object) {
     fail("cannot load kernel " + object.name, std::move(error));
   auto find = [&](const std::string &suffix) {
     auto address = jit.lookup(*library, object.name + suffix);
-    if (!address)
-      fail("cannot load kernel " + object.name, address.takeError());
-    return *address;
+    if (address)
+      return *address;
+    std::string reason = textOf(address.takeError());
+    if (!hasLapack() && llvm::StringRef(reason).contains("weft_library_"))
+      throw Error(Error::Kind::Unsupported, "the program computes by LAPACK, which is at hand in "
+                                            "Python alone, where weft.linalg finds it");
+    throw Error(Error::Kind::Unsupported, "cannot load kernel " + object.name + ": " + reason);
   };
   code->temporaries = object.temporaries;
   code->bytes = object.code.size();

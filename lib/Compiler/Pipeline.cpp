@@ -22,6 +22,7 @@ std::string phaseNames() { return llvm::join(llvm::ArrayRef(names), ", "); }
 
 static void addSimplify(OpPassManager &passes, const Target &target) {
   passes.addPass(createDecompose({target.keepsComposites()}));
+  passes.addPass(createSplitComplex());
   passes.addPass(createRemoveStopGradients());
   passes.addPass(createRoundProducts());
   passes.addPass(createSplitReductions());

@@ -39,8 +39,9 @@ public:
     auto arena = function->getAttrOfType<IntegerAttr>("weft.arena");
     result.plan.arenaBytes = arena ? arena.getInt() : 0;
     plannedBytes = result.plan.arenaBytes;
-    for (BlockArgument argument : body.getArguments()) {
-      result.plan.inputs.push_back(signatureOf(argument.getType()));
+    for (auto [argument, type] :
+         llvm::zip_equal(body.getArguments(), outerArgumentTypes(function))) {
+      result.plan.inputs.push_back(signatureOf(type));
       places[argument] = {BufferReference::Kind::Input, argument.getArgNumber(), 0};
     }
     addOutputs(cast<func::ReturnOp>(body.getTerminator()));
@@ -99,8 +100,9 @@ private:
 
   /// Results of launches that leave the function are written where they stay.
   void addOutputs(func::ReturnOp terminator) {
+    for (Type type : outerResultTypes(function))
+      result.plan.outputs.push_back(signatureOf(type));
     for (auto [number, value] : llvm::enumerate(terminator.getOperands())) {
-      result.plan.outputs.push_back(signatureOf(value.getType()));
       Value storage = values.of(value);
       OutputSource source;
       if (storage.getDefiningOp<LaunchOp>() && !places.count(storage)) {

@@ -29,7 +29,7 @@ static Value buildConstant(OpBuilder &builder, Location location, RankedTensorTy
 }
 
 static size_t alignmentOf(RankedTensorType type) {
-  return type.getElementType().getIntOrFloatBitWidth() > 8 ? 64 : 1;
+  return dtypeSize(dtypeOf(type.getElementType())) > 1 ? 64 : 1;
 }
 
 Value buildWeight(OpBuilder &builder, Location location, RankedTensorType type, StringRef name,

@@ -32,7 +32,7 @@ constexpr Name dtypeNames[] = {
     {DType::Int32, "I32"},   {DType::Int64, "I64"},     {DType::UInt8, "U8"},
     {DType::Float16, "F16"}, {DType::BFloat16, "BF16"}, {DType::Float32, "F32"},
     {DType::Float64, "F64"}, {DType::UInt16, "U16"},    {DType::UInt32, "U32"},
-    {DType::UInt64, "U64"},
+    {DType::UInt64, "U64"},  {DType::Complex64, "C64"},
 };
 
 /// Takes a header apart; its errors name the file, and the tensor that is being read.

@@ -41,6 +41,9 @@ Type elementTypeOf(MLIRContext *context, DType dtype) {
     return builder.getF32Type();
   case DType::Float64:
     return builder.getF64Type();
+  case DType::Complex64:
+  case DType::Complex128:
+    return ComplexType::get(elementTypeOf(context, partDType(dtype)));
   }
   llvm_unreachable("all dtypes have an element type");
 }

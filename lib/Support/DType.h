@@ -22,29 +22,41 @@ enum class DType : uint8_t {
   UInt16,
   UInt32,
   UInt64,
+  // A real part, then an imaginary part.
+  Complex64,
+  Complex128,
 };
 
-inline constexpr size_t dtypeCount = 13;
+inline constexpr size_t dtypeCount = 15;
 
 /// Bytes of one element; a bool takes one byte, 0 or 1.
 constexpr size_t dtypeSize(DType dtype) {
-  constexpr size_t sizes[dtypeCount] = {1, 1, 2, 4, 8, 1, 2, 2, 4, 8, 2, 4, 8};
+  constexpr size_t sizes[dtypeCount] = {1, 1, 2, 4, 8, 1, 2, 2, 4, 8, 2, 4, 8, 8, 16};
   return sizes[static_cast<size_t>(dtype)];
 }
 
 /// The array API's name: "float32", "bool", ...
 constexpr std::string_view dtypeName(DType dtype) {
   constexpr std::string_view names[dtypeCount] = {
-      "bool",     "int8",    "int16",   "int32",  "int64",  "uint8", "float16",
-      "bfloat16", "float32", "float64", "uint16", "uint32", "uint64"};
+      "bool",    "int8",    "int16",  "int32",  "int64",  "uint8",     "float16",   "bfloat16",
+      "float32", "float64", "uint16", "uint32", "uint64", "complex64", "complex128"};
   return names[static_cast<size_t>(dtype)];
 }
 
 constexpr bool isFloating(DType dtype) {
   return dtype >= DType::Float16 && dtype <= DType::Float64;
 }
+constexpr bool isComplex(DType dtype) { return dtype >= DType::Complex64; }
+/// Floating or complex: what gradients are of.
+constexpr bool isInexact(DType dtype) { return isFloating(dtype) || isComplex(dtype); }
+/// The dtype of the parts of a complex one; others are their own.
+constexpr DType partDType(DType dtype) {
+  return dtype == DType::Complex64    ? DType::Float32
+         : dtype == DType::Complex128 ? DType::Float64
+                                      : dtype;
+}
 constexpr bool isUnsignedInteger(DType dtype) {
-  return dtype == DType::UInt8 || dtype >= DType::UInt16;
+  return dtype == DType::UInt8 || (dtype >= DType::UInt16 && dtype <= DType::UInt64);
 }
 constexpr bool isInteger(DType dtype) {
   return (dtype >= DType::Int8 && dtype <= DType::Int64) || isUnsignedInteger(dtype);

@@ -97,8 +97,10 @@ static void checkDTypes(const OpInfo &op, llvm::ArrayRef<DType> dtypes) {
       continue;
     uint8_t accepted = op.acceptances[op.operandCount < 0 ? 0 : i];
     std::string expected;
-    for (auto [bit, name] :
-         {std::pair{acceptsFloat, "floating"}, {acceptsInteger, "integer"}, {acceptsBool, "bool"}})
+    for (auto [bit, name] : {std::pair{acceptsFloat, "floating"},
+                             {acceptsComplex, "complex"},
+                             {acceptsInteger, "integer"},
+                             {acceptsBool, "bool"}})
       if (accepted & bit)
         expected += (expected.empty() ? "" : " or ") + std::string(name);
     throw Error(Error::Kind::Type, op.pythonName.str() + ": operand " + std::to_string(i + 1) +
@@ -240,6 +242,16 @@ ValueId Graph::constant(DType dtype, llvm::ArrayRef<int64_t> shape, int64_t valu
   unsigned bits = element.getIntOrFloatBitWidth();
   llvm::APInt word(bits, dtype == DType::Bool ? value != 0 : uint64_t(value), false, true);
   return constantAttribute(builder.getIntegerAttr(element, word), dtype, shape, weak, location);
+}
+
+ValueId Graph::constant(DType dtype, llvm::ArrayRef<int64_t> shape, std::complex<double> value,
+                        Location location) {
+  Type part = elementTypeOf(builder.getContext(), partDType(dtype));
+  auto rounded = [&](double number) { return FloatAttr::get(part, number).getValue(); };
+  RankedTensorType type = tensorType(dtype, shape);
+  auto elements = cast<ElementsAttr>(DenseElementsAttr::get(
+      type, std::complex<APFloat>(rounded(value.real()), rounded(value.imag()))));
+  return record(ConstantOp::create(builder, location, type, elements), false);
 }
 
 ValueId Graph::sizeValue(int64_t size, bool weak, Location location) {

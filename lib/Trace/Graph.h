@@ -6,6 +6,7 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
 
+#include <complex>
 #include <optional>
 
 namespace weft {
@@ -48,6 +49,10 @@ public:
                    mlir::Location location);
   /// The same for an integer or bool.
   ValueId constant(DType dtype, llvm::ArrayRef<int64_t> shape, int64_t value, bool weak,
+                   mlir::Location location);
+
+  /// The same for a complex dtype.
+  ValueId constant(DType dtype, llvm::ArrayRef<int64_t> shape, std::complex<double> value,
                    mlir::Location location);
 
   /// The number that a size stands for, a 0-d int64.

@@ -15,7 +15,7 @@ namespace weft {
 enum class Promotion : uint8_t { None, Common, Float };
 
 /// The classes of dtypes that an operand accepts, as bits.
-inline constexpr uint8_t acceptsFloat = 1, acceptsInteger = 2, acceptsBool = 4;
+inline constexpr uint8_t acceptsFloat = 1, acceptsInteger = 2, acceptsBool = 4, acceptsComplex = 8;
 
 struct OpInfo {
   /// The op's full name: "weft.add".
@@ -38,6 +38,7 @@ struct OpInfo {
   /// True if operand `number` may have this dtype.
   bool accepts(unsigned number, DType dtype) const {
     uint8_t bit = isFloating(dtype)  ? acceptsFloat
+                  : isComplex(dtype) ? acceptsComplex
                   : isInteger(dtype) ? acceptsInteger
                                      : acceptsBool;
     return acceptances[operandCount < 0 ? 0 : number] & bit;

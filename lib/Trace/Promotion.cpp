@@ -7,8 +7,10 @@
 
 using namespace weft;
 
-/// 0: bool, 1: integer, 2: floating.
-static int category(DType dtype) { return isFloating(dtype) ? 2 : isInteger(dtype) ? 1 : 0; }
+/// 0: bool, 1: integer, 2: floating, 3: complex.
+static int category(DType dtype) {
+  return isComplex(dtype) ? 3 : isFloating(dtype) ? 2 : isInteger(dtype) ? 1 : 0;
+}
 
 /// The signed integer of 2, 4 or 8 bytes.
 static DType signedInteger(size_t bytes) {
@@ -30,7 +32,15 @@ static DType commonFloat(DType left, DType right) {
   return halves && left != right ? DType::Float32 : std::max(left, right);
 }
 
+/// As precise as both.
+static DType commonComplex(DType left, DType right) {
+  bool isDouble = partDType(left) == DType::Float64 || partDType(right) == DType::Float64;
+  return isDouble ? DType::Complex128 : DType::Complex64;
+}
+
 std::optional<DType> weft::findCommonDType(DType left, DType right) {
+  if (isComplex(left) || isComplex(right))
+    return commonComplex(left, right);
   int leftCategory = category(left), rightCategory = category(right);
   if (leftCategory != rightCategory)
     return leftCategory > rightCategory ? left : right;
@@ -48,7 +58,10 @@ DType weft::commonDType(DType left, DType right, const std::string &user) {
 }
 
 DType weft::defaultDType(DType weak) {
-  return isFloating(weak) ? DType::Float32 : isInteger(weak) ? DType::Int64 : DType::Bool;
+  return isComplex(weak)    ? DType::Complex64
+         : isFloating(weak) ? DType::Float32
+         : isInteger(weak)  ? DType::Int64
+                            : DType::Bool;
 }
 
 bool weft::fits(int64_t number, DType dtype) {
@@ -85,7 +98,7 @@ static DType promotedDType(const OpInfo &op, llvm::ArrayRef<OperandType> operand
   DType result = strong ? *strong : weakest.value_or(DType::Bool);
   if (strong && weakest && category(*weakest) > category(*strong))
     result = defaultDType(*weakest);
-  if (op.promotion == Promotion::Float && !isFloating(result))
+  if (op.promotion == Promotion::Float && !isInexact(result))
     result = weak ? DType::Float64 : DType::Float32;
   return result;
 }

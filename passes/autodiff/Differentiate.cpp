@@ -12,12 +12,15 @@ namespace weft {
 
 namespace {
 
-bool isFloating(Type type) { return isa<FloatType>(getElementTypeOrSelf(type)); }
+/// What gradients are of: floating and complex numbers.
+bool isInexact(Type type) { return isa<FloatType, ComplexType>(getElementTypeOrSelf(type)); }
 
 Value filled(OpBuilder &builder, Location location, Type type, double value) {
-  Attribute element = builder.getFloatAttr(getElementTypeOrSelf(type), value);
-  ElementsAttr elements = DenseElementsAttr::get(cast<RankedTensorType>(type), element);
-  return ConstantOp::create(builder, location, type, elements);
+  RankedTensorType part = partType(type);
+  Attribute element = builder.getFloatAttr(part.getElementType(), value);
+  ElementsAttr elements = DenseElementsAttr::get(part, element);
+  Value parts = ConstantOp::create(builder, location, part, elements);
+  return isComplexTensor(type) ? CastOp::create(builder, location, type, parts) : parts;
 }
 
 //===----------------------------------------------------------------------===//
@@ -31,7 +34,7 @@ public:
   Differentiation(OpBuilder &builder, Block &block, ArrayRef<Value> inputs)
       : builder(builder), block(block) {
     for (Value input : inputs)
-      if (isFloating(input.getType()))
+      if (isInexact(input.getType()))
         active.insert(input);
   }
 
@@ -43,7 +46,7 @@ public:
 private:
   SmallVector<Operation *> opsBehind(ArrayRef<Value> outputs);
   LogicalResult visit(Operation *op);
-  LogicalResult visitDefinition(DecompositionOpInterface composite);
+  LogicalResult visitDefinition(Operation *op);
   LogicalResult applyRule(GradientOpInterface op, ArrayRef<Value> cotangents);
   void accumulate(Value value, Value gradient);
 
@@ -86,25 +89,25 @@ LogicalResult Differentiation::visit(Operation *op) {
   auto isActive = [&](Value value) { return active.contains(value); };
   bool depends = llvm::any_of(op->getOperands(), isActive);
   if (!depends || op->hasTrait<trait::NotDifferentiable>() ||
-      llvm::none_of(op->getResultTypes(), isFloating))
+      llvm::none_of(op->getResultTypes(), isInexact))
     return success();
   if (isa<GradientOpInterface>(op)) {
     for (Value result : op->getResults())
-      if (isFloating(result.getType()))
+      if (isInexact(result.getType()))
         active.insert(result);
     tape.push_back(op);
     return success();
   }
-  if (auto composite = dyn_cast<DecompositionOpInterface>(op))
-    return visitDefinition(composite);
+  if (hasDefinition(op))
+    return visitDefinition(op);
   return op->emitOpError() << "cannot be differentiated: it has neither a gradient rule nor a "
                               "definition by other ops";
 }
 
-LogicalResult Differentiation::visitDefinition(DecompositionOpInterface composite) {
-  Operation *op = composite, *previous = op->getPrevNode();
+LogicalResult Differentiation::visitDefinition(Operation *op) {
+  Operation *previous = op->getPrevNode();
   builder.setInsertionPoint(op);
-  SmallVector<Value> definition = composite.decompose(builder);
+  SmallVector<Value> definition = buildDefinition(op, builder);
   if (definition.empty())
     return failure();
   for (Operation *part = previous ? previous->getNextNode() : &block.front(); part != op;
@@ -127,7 +130,7 @@ LogicalResult Differentiation::seed(ArrayRef<Value> outputs, ArrayRef<Value> cot
   for (auto [output, cotangent] : llvm::zip_equal(outputs, cotangents)) {
     if (!cotangent)
       continue;
-    if (!isFloating(output.getType()) || cotangent.getType() != output.getType())
+    if (!isInexact(output.getType()) || cotangent.getType() != output.getType())
       return emitError(output.getLoc())
              << "the gradient of a value of type " << output.getType()
              << " cannot be weighted with a value of type " << cotangent.getType()
@@ -166,14 +169,18 @@ LogicalResult Differentiation::applyRule(GradientOpInterface op, ArrayRef<Value>
   for (Value operand : op->getOperands())
     wanted.push_back(active.contains(operand));
   SmallVector<Value> slots(op->getNumOperands());
-  op.buildGradient(builder, cotangents, wanted, slots);
+  bool isAnalytic = isa<ComplexOpInterface>(op.getOperation());
+  auto conjugated = [&](Value value) {
+    return isAnalytic ? buildConjugate(builder, value) : value;
+  };
+  op.buildGradient(builder, llvm::map_to_vector(cotangents, conjugated), wanted, slots);
   // Rules leave out what no element has part in; an operand of it still has a gradient, of zeros.
   bool isEmptied = llvm::all_of(op->getResultTypes(), [](Type type) { return isEmpty(type); });
   for (auto [operand, gradient, needed] : llvm::zip_equal(op->getOperands(), slots, wanted)) {
     if (needed && !gradient && isEmptied)
       gradient = filled(builder, op->getLoc(), operand.getType(), 0.0);
     if (needed && gradient)
-      accumulate(operand, gradient);
+      accumulate(operand, conjugated(gradient));
   }
   return success();
 }
@@ -219,7 +226,7 @@ FailureOr<SmallVector<Value>> requestedArguments(func::FuncOp function) {
                                     << ", but the function has " << function.getNumArguments();
     Value argument = function.getArgument(number.getInt());
     auto type = dyn_cast<RankedTensorType>(argument.getType());
-    if (!type || !isFloating(type) || !type.hasStaticShape())
+    if (!type || !isInexact(type) || !type.hasStaticShape())
       return function.emitOpError()
              << "argument #" << number.getInt() << " has type " << argument.getType()
              << "; gradients are for floating tensors of static shape";
@@ -237,7 +244,7 @@ FailureOr<Value> differentiatedResult(func::FuncOp function) {
     return function.emitOpError() << "returns nothing that could be differentiated";
   Value result = terminator->getOperand(0);
   auto type = dyn_cast<RankedTensorType>(result.getType());
-  if (type && type.getRank() == 0 && isFloating(type))
+  if (type && type.getRank() == 0 && isa<FloatType>(type.getElementType()))
     return result;
   return function.emitOpError() << "the first result has type " << result.getType()
                                 << "; only a floating tensor of rank 0 has a gradient, so reduce "

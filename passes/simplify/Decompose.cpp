@@ -13,14 +13,14 @@ namespace {
 /// Walks the definitions too: they may contain composites.
 LogicalResult decomposeIn(Block &block, bool keepsKernels) {
   for (Operation *op = block.empty() ? nullptr : &block.front(); op;) {
-    auto composite = dyn_cast<DecompositionOpInterface>(op);
-    if (!composite || (keepsKernels && templateClaiming(op))) {
+    bool isKept = keepsKernels && isa<DecompositionOpInterface>(op) && templateClaiming(op);
+    if (isKept || !hasDefinition(op)) {
       op = op->getNextNode();
       continue;
     }
     Operation *previous = op->getPrevNode();
     OpBuilder builder(op);
-    SmallVector<Value> definition = composite.decompose(builder);
+    SmallVector<Value> definition = buildDefinition(op, builder);
     if (definition.empty())
       return failure();
     op->replaceAllUsesWith(definition);

@@ -23,7 +23,7 @@ static bool isConvertible(PyObject *object) {
 /// beside uint64.
 static void replaceLargeIntegers(const OpCall &call, Operands &operands) {
   bool floating = llvm::any_of(operands, [](const Operand &operand) {
-    return !operand.scalar ? isFloating(asTensor(operand.object)->value.dtype)
+    return !operand.scalar ? isInexact(asTensor(operand.object)->value.dtype)
                            : PyFloat_CheckExact(operand.object) != 0;
   });
   bool holdsLarge = llvm::any_of(operands, [](const Operand &operand) {
@@ -59,6 +59,15 @@ static void replaceLargeIntegers(const OpCall &call, Operands &operands) {
   }
 }
 
+/// The dtype of a Python complex number among operands: it is as precise as these.
+static DType complexDTypeBeside(std::span<PyObject *const> objects) {
+  bool isDouble = std::ranges::any_of(objects, [](PyObject *object) {
+    return isTensor(object) && !asTensor(object)->value.weak &&
+           partDType(asTensor(object)->value.dtype) == DType::Float64;
+  });
+  return isDouble ? DType::Complex128 : DType::Complex64;
+}
+
 /// False if an operand is no tensor and `strict` does not forbid that.
 static bool collect(const OpCall &call, std::span<PyObject *const> objects, Operands &operands,
                     bool strict) {
@@ -67,6 +76,9 @@ static bool collect(const OpCall &call, std::span<PyObject *const> objects, Oper
       operands.push_back({asObject(owned(asTensor(object))), {}, false});
     } else if (isPythonScalar(object) || (currentScope && symbolicSizeOf(object))) {
       operands.push_back({object, {}, true});
+    } else if (PyComplex_CheckExact(object)) {
+      PyRef tensor = toTensor(object, complexDTypeBeside(objects));
+      operands.push_back({tensor.get(), tensor, false});
     } else if (isConvertible(object)) {
       PyRef tensor = toTensor(object);
       operands.push_back({tensor.get(), tensor, false});

@@ -131,9 +131,22 @@ int64_t weft::int64From(PyObject *number) {
   return value;
 }
 
+std::complex<double> weft::complexFrom(PyObject *number) {
+  Py_complex value = PyComplex_AsCComplex(number);
+  if (value.real == -1.0 && PyErr_Occurred())
+    throw PythonError();
+  return {value.real, value.imag};
+}
+
 Array weft::scalarArray(PyObject *number, DType dtype) {
   StorageRef storage = Allocator::process().allocate(dtypeSize(dtype));
-  if (PyFloat_Check(number)) {
+  if (isComplex(dtype)) {
+    std::complex<double> value = complexFrom(number);
+    DType part = partDType(dtype);
+    storeFloat(storage->data(), part, llvm::APFloat(value.real()));
+    storeFloat(static_cast<char *>(storage->data()) + dtypeSize(part), part,
+               llvm::APFloat(value.imag()));
+  } else if (PyFloat_Check(number)) {
     double value = PyFloat_AS_DOUBLE(number);
     if (isFloating(dtype))
       storeFloat(storage->data(), dtype, llvm::APFloat(value));

@@ -3,6 +3,8 @@
 
 #include "python/src/TensorObject.h"
 
+#include <complex>
+
 namespace weft {
 
 /// A tensor of `object`: itself, or made of a scalar, array, DLPack object or nested list. Throws.
@@ -10,7 +12,11 @@ PyRef toTensor(PyObject *object);
 /// The same; what is no tensor yet is made one of `dtype`.
 PyRef toTensor(PyObject *object, DType dtype);
 
-/// A 0-d array of `dtype` with the value of a Python bool, int or float. Throws if it does not fit.
+/// The value of a Python number. Throws.
+std::complex<double> complexFrom(PyObject *number);
+
+/// A 0-d array of `dtype` with the value of a Python bool, int, float or, if that is complex,
+/// complex. Throws if it does not fit.
 Array scalarArray(PyObject *number, DType dtype);
 
 /// True for bool, int and float, exactly.

@@ -6,7 +6,14 @@
 namespace weft::dlpack {
 
 enum DeviceKind : int32_t { Cpu = 1, Cuda = 2 };
-enum TypeCode : uint8_t { Integer = 0, Unsigned = 1, Floating = 2, BrainFloating = 4, Boolean = 6 };
+enum TypeCode : uint8_t {
+  Integer = 0,
+  Unsigned = 1,
+  Floating = 2,
+  BrainFloating = 4,
+  Complex = 5,
+  Boolean = 6
+};
 
 struct Device {
   int32_t kind;

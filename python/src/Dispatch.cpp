@@ -112,9 +112,9 @@ static Results applyTraced(TraceScope &scope, const OpCall &call, Operands &oper
   for (ValueId result : scope.graph.apply(call, ids, location)) {
     scope.rememberLine(result);
     TensorValue value = scope.tracer(result);
-    bool floating = isFloating(value.dtype);
+    bool inexact = isInexact(value.dtype);
     PyRef tensor = checked(newTensor(std::move(value)));
-    bool differentiable = !withGradients.empty() && floating && call.op->differentiable;
+    bool differentiable = !withGradients.empty() && inexact && call.op->differentiable;
     if (differentiable)
       scope.noteHistory(result, withGradients);
     asTensor(tensor.get())->requiresGrad = differentiable;
@@ -275,9 +275,9 @@ static bool isRecorded(const OpCall &call, const Operands &operands) {
 
 static void recordOnTape(const OpCall &call, const Operands &operands, llvm::ArrayRef<Array> arrays,
                          llvm::ArrayRef<PyRef> results) {
-  bool anyFloating = llvm::any_of(
-      results, [](const PyRef &result) { return isFloating(asTensor(result.get())->value.dtype); });
-  if (!anyFloating)
+  bool anyInexact = llvm::any_of(
+      results, [](const PyRef &result) { return isInexact(asTensor(result.get())->value.dtype); });
+  if (!anyInexact)
     return;
   auto node = std::make_shared<TapeNode>();
   node->call = call;
@@ -288,7 +288,7 @@ static void recordOnTape(const OpCall &call, const Operands &operands, llvm::Arr
     node->outputs.push_back(asTensor(result.get())->value.array());
   for (auto [number, result] : llvm::enumerate(results)) {
     TensorObject *tensor = asTensor(result.get());
-    if (isFloating(tensor->value.dtype)) {
+    if (isInexact(tensor->value.dtype)) {
       tensor->node = node;
       tensor->nodeResult = static_cast<uint32_t>(number);
       tensor->requiresGrad = true;

@@ -43,6 +43,11 @@ template <typename T> static PyObject *readInteger(const void *place) {
 }
 
 static PyObject *readElement(const void *place, DType dtype) {
+  if (isComplex(dtype)) {
+    DType part = partDType(dtype);
+    const char *imaginary = static_cast<const char *>(place) + dtypeSize(part);
+    return PyComplex_FromDoubles(readFloat(place, part), readFloat(imaginary, part));
+  }
   if (isFloating(dtype))
     return PyFloat_FromDouble(readFloat(place, dtype));
   switch (dtype) {

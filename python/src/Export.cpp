@@ -1,5 +1,6 @@
 // From traces to programs, their files, and calls of them.
 #include "python/src/Export.h"
+#include "dialects/Weft/IR/Weft.h"
 
 #include "lib/Compiler/CompileObject.h"
 #include "lib/Compiler/Compiling.h"
@@ -429,6 +430,13 @@ void weft::registerProgram(py::module_ &module) {
           [](const Program &program) { return tensorRows(program.getSignature().outputs); })
       .def_property_readonly("symbols",
                              [](const Program &program) { return program.getSignature().symbols; })
+      .def_property_readonly(
+          "calls_library",
+          [](const Program &program) {
+            return program.getModule()
+                .walk([](LibraryOpInterface) { return mlir::WalkResult::interrupt(); })
+                .wasInterrupted();
+          })
       .def("run", runProgram)
       .def("text",
            [](const Program &program, bool elide) {

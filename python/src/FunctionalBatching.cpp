@@ -21,8 +21,7 @@ static py::object adopted(PyObject *object) {
 static PyRef derivedFrom(TraceScope &scope, ValueId id, TensorObject *source, ValueId sourceId) {
   scope.rememberLine(id);
   PyRef result = checked(newTensor(scope.tracer(id)));
-  bool differentiable =
-      gradientsEnabled && source->isTracked() && isFloating(scope.graph.dtype(id));
+  bool differentiable = gradientsEnabled && source->isTracked() && isInexact(scope.graph.dtype(id));
   if (differentiable)
     scope.noteHistory(id, {sourceId});
   asTensor(result.get())->requiresGrad = differentiable;

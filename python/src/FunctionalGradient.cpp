@@ -23,8 +23,8 @@ static py::object differentiationInput(py::object tensor) {
     ValueId id = traced(asTensor(tensor.ptr()));
     if (scope.graph.isWeak(id))
       id = scope.graph.cast(id, defaultDType(scope.graph.dtype(id)), location);
-    if (!isFloating(scope.graph.dtype(id)))
-      throwError("DTypeError", "gradients exist for floating dtypes only, not for " +
+    if (!isInexact(scope.graph.dtype(id)))
+      throwError("DTypeError", "gradients exist for floating and complex dtypes only, not for " +
                                    std::string(dtypeName(scope.graph.dtype(id))));
     ValueId alias = scope.graph.alias(id, location);
     scope.rememberLine(alias);

@@ -57,8 +57,8 @@ static llvm::SmallVector<Py_ssize_t, 4> denseStrides(llvm::ArrayRef<int64_t> sha
 }
 
 int weft::getTensorBuffer(PyObject *self, Py_buffer *view, int flags) {
-  static const char *formats[dtypeCount] = {"?", "b", "h", "i", "q", "B", "e",
-                                            "H", "f", "d", "H", "I", "Q"};
+  static const char *formats[dtypeCount] = {"?", "b", "h", "i", "q", "B",  "e", "H",
+                                            "f", "d", "H", "I", "Q", "Zf", "Zd"};
   return guarded(-1, [&] {
     TensorObject *tensor = current(asTensor(self));
     requireConcrete(tensor, "reading the elements");
@@ -119,7 +119,7 @@ static DType dtypeOfBuffer(const Py_buffer &view) {
   std::optional<DType> dtype;
   // One letter, after a sign for this machine's order of bytes: "Zd" is complex, "2f" a pair.
   llvm::StringRef letter = format;
-  if (letter.size() == 2 && std::strchr("@=<", letter[0]))
+  if (letter.size() > 1 && std::strchr("@=<", letter[0]))
     letter = letter.drop_front();
   if (letter == "?")
     dtype = DType::Bool;
@@ -131,6 +131,10 @@ static DType dtypeOfBuffer(const Py_buffer &view) {
     dtype = DType::Float32;
   else if (letter == "d")
     dtype = DType::Float64;
+  else if (letter == "Zf")
+    dtype = DType::Complex64;
+  else if (letter == "Zd")
+    dtype = DType::Complex128;
   if (!dtype)
     throwError("DTypeError", "elements of format \"" + format + "\" (" +
                                  std::to_string(view.itemsize) +
@@ -188,6 +192,8 @@ static dlpack::ElementType elementType(DType dtype) {
     return {dlpack::BrainFloating, bits, 1};
   if (isFloating(dtype))
     return {dlpack::Floating, bits, 1};
+  if (isComplex(dtype))
+    return {dlpack::Complex, bits, 1};
   if (dtype == DType::Bool)
     return {dlpack::Boolean, bits, 1};
   return {isUnsignedInteger(dtype) ? dlpack::Unsigned : dlpack::Integer, bits, 1};

@@ -1,6 +1,7 @@
 // The extension module weft._core.
 #include "lib/Compiler/Compiler.h"
 #include "lib/Runtime/Allocator.h"
+#include "lib/Runtime/Library.h"
 #include "lib/Runtime/PreparedValues.h"
 #include "lib/Runtime/ThreadPool.h"
 #include "lib/Support/Interpreter.h"
@@ -179,6 +180,8 @@ static py::object fromBuffer(py::object object, py::object reinterpreted, bool c
 static ValueId tracedNumber(PyObject *number, DType dtype) {
   mlir::Location location = currentScope->location();
   Graph &graph = currentScope->graph;
+  if (isComplex(dtype))
+    return graph.constant(dtype, {}, complexFrom(number), location);
   bool isLarge = PyLong_CheckExact(number) && !numberFits(number, DType::Int64);
   if (isFloating(dtype) && (isLarge || PyFloat_Check(number)))
     return graph.constant(dtype, {}, PyFloat_AsDouble(number), false, location);
@@ -237,6 +240,14 @@ static py::object sizeTensor(py::object size) {
     ValueId id = currentScope->graph.sizeValue(handle, /*weak=*/false, currentScope->location());
     return checked(newTensor(currentScope->tracer(id))).release();
   }));
+}
+
+/// Takes the addresses of LAPACK's and BLAS's functions, by name. False if one is missing.
+static bool provideLapackFrom(const py::dict &addresses) {
+  return provideLapack([&](const char *name) -> void * {
+    return addresses.contains(name) ? reinterpret_cast<void *>(addresses[name].cast<uintptr_t>())
+                                    : nullptr;
+  });
 }
 
 static py::dict statistics() {
@@ -323,6 +334,7 @@ static void registerOps(py::module_ &module) {
   module.def("apply_one", applyOneOf);
   module.def("update", updateTensor);
   module.def("put_slice", putSliceOf);
+  module.def("provide_lapack", provideLapackFrom);
 }
 
 static void registerTreeTypeOf(const py::object &type, const py::object &flatten,

@@ -85,6 +85,13 @@ template <Name name, PyObject *(*python)(PyObject *)> PyObject *unary(PyObject *
   });
 }
 
+/// The distance of complex numbers from 0 is an op of its own, whose result is real.
+PyObject *absolute(PyObject *x) {
+  return isTensor(x) && isComplex(asTensor(x)->value.dtype)
+             ? unary<"magnitude", PyNumber_Absolute>(x)
+             : unary<"abs", PyNumber_Absolute>(x);
+}
+
 template <Name name, PyObject *(*python)(PyObject *, PyObject *)>
 PyObject *binary(PyObject *x, PyObject *y) {
   return guarded([&] {
@@ -129,7 +136,9 @@ PyObject *divmod(PyObject *x, PyObject *y) {
 
 /// Throws if a result of an operator in place would lose its fraction or become a truth value.
 void checkKind(DType result, DType target, const std::string &action) {
-  auto rank = [](DType dtype) { return isFloating(dtype) ? 2 : dtype == DType::Bool ? 0 : 1; };
+  auto rank = [](DType dtype) {
+    return isComplex(dtype) ? 3 : isFloating(dtype) ? 2 : dtype == DType::Bool ? 0 : 1;
+  };
   if (rank(result) > rank(target))
     throwError("DTypeError", action + ": the result is of " + std::string(dtypeName(result)) +
                                  " and does not fit into a tensor of " +
@@ -269,7 +278,7 @@ PyType_Slot weft::numberSlots[] = {
     slot(Py_nb_inplace_xor, inPlaceBinary<"bitwise_xor", PyNumber_Xor>),
     slot(Py_nb_negative, unary<"negative", PyNumber_Negative>),
     slot(Py_nb_positive, positive),
-    slot(Py_nb_absolute, unary<"abs", PyNumber_Absolute>),
+    slot(Py_nb_absolute, absolute),
     slot(Py_nb_invert, invert),
     slot(Py_nb_bool, truth),
     slot(Py_nb_int, asInteger),

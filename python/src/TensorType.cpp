@@ -115,9 +115,10 @@ static int setRequiresGrad(PyObject *self, PyObject *value, void *) {
     if (currentScope && currentScope->isShared(tensor) && tensor->requiresGrad != bool(wanted))
       throwError("UnsupportedError", "requires_grad of a tensor that is not made in the compiled "
                                      "function can't be changed there; set it before the call");
-    if (wanted && !isFloating(tensor->value.dtype))
-      throwError("DTypeError", "only tensors of floating dtype can require a gradient, not " +
-                                   std::string(dtypeName(tensor->value.dtype)));
+    if (wanted && !isInexact(tensor->value.dtype))
+      throwError("DTypeError",
+                 "only tensors of floating or complex dtype can require a gradient, not " +
+                     std::string(dtypeName(tensor->value.dtype)));
     if (!wanted && !tensor->isLeaf())
       throwError("GradientError", "requires_grad can be removed from leaf tensors only; detach()");
     if (wanted && tensor->value.storage) // what gradients are computed for does not change
@@ -179,7 +180,7 @@ static PyObject *assignAs(PyObject *self, PyObject *argument, const char *action
     TensorObject *target = current(asTensor(self));
     DType dtype = target->value.dtype;
     // Python's numbers have the dtype of what takes them.
-    bool takes = isFloating(dtype) || isPythonScalar(argument);
+    bool takes = isInexact(dtype) || isPythonScalar(argument);
     PyRef source = takes ? toTensor(argument, dtype) : toTensor(argument);
     requireSameDevice(target, current(asTensor(source.get())), action);
     const TensorValue &value = current(asTensor(source.get()))->value;

@@ -29,6 +29,7 @@ from ._autodiff import (
     vjp,
 )
 from ._batching import hessian, jacfwd, jacrev, vmap
+from ._complex import angle, complex, conj, imag, polar, real, view_as_complex, view_as_real
 from ._core import SymbolicSize, Tensor, device
 from ._creation import (
     arange,
@@ -53,6 +54,8 @@ from ._dtypes import (
     DType,
     bfloat16,
     can_cast,
+    complex64,
+    complex128,
     finfo,
     float16,
     float32,
@@ -139,6 +142,7 @@ from ._manipulation import (
     unstack,
 )
 from ._ops import *  # noqa: F403
+from ._complex import abs, sign
 from ._reductions import (
     all,
     any,
@@ -186,7 +190,7 @@ from ._searching import (
 from ._sorting import argsort, sort
 
 # These build on all of the above.
-from . import data, nn, optim
+from . import data, fft, linalg, nn, optim
 from .nn._functional_call import functional_call
 from ._arguments import explain_errors as _explain_errors
 
@@ -197,6 +201,7 @@ pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
 cat = concat
 globals().update(_functions)
 float, double, half, long, int = float32, float64, float16, int64, int32
+cfloat, cdouble = complex64, complex128
 manual_seed, rand, randn = random.seed, random.rand, random.randn
 
 

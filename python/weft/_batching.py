@@ -225,7 +225,7 @@ def _check_argnums(argnums: int | Sequence[int], name: str) -> list[int]:
 def _floating_outputs(result: Any, name: str) -> list[Tensor]:
     outputs = [asarray(leaf) for leaf in tree_leaves(result)]
     for output in outputs:
-        if output.dtype.kind != "floating":
+        if not output.dtype.is_inexact:
             raise _fail(DTypeError, f"{name}: the function returned {output.dtype.name}")
     return outputs
 

@@ -12,13 +12,27 @@ import numpy as np
 from . import _core
 from ._core import SymbolicSize, Tensor
 from ._devices import placed
-from ._dtypes import DType, as_dtype, bfloat16, float32, float64, iinfo, int64, result_type, uint64
+from ._dtypes import (
+    DType,
+    as_dtype,
+    bfloat16,
+    float32,
+    float64,
+    iinfo,
+    int64,
+    part_dtype,
+    result_type,
+    uint64,
+)
 from ._errors import DTypeError, OutOfMemoryError, OutOfRangeError, ShapeError
 
 Shape = int | Sequence[int]
 
 #: DLPack's number of CUDA as a kind of device, and what its protocol calls the default stream.
 _DLPACK_CUDA, _DEFAULT_STREAM = 2, 1
+
+#: Python's types of numbers.
+_NUMBERS = (bool, int, float, complex)
 
 #: Of NumPy's arrays.
 _MOST_DIMENSIONS = 64
@@ -109,7 +123,7 @@ def _leaves(data: Sequence, seen: set[int] | None = None) -> dict[object, type]:
     seen = set() if seen is None else seen
     for item in data:
         kind = type(item)
-        if kind in (float, int, bool):
+        if kind in _NUMBERS:
             kinds[kind] = kind
         elif kind in (list, tuple):
             if id(item) not in seen:
@@ -128,7 +142,7 @@ def _from_sequence(data: Sequence, dtype: DType | None) -> Tensor:
     _check_nesting(data)
     leaves = _leaves(data)
     wanted = dtype or (result_type(*leaves) if leaves and all(map(_is_dtype, leaves)) else None)
-    known = (int, float, bool, np.ndarray, np.generic)
+    known = (*_NUMBERS, np.ndarray, np.generic)
     if any(_is_dtype(leaf) and not issubclass(kind, known) for leaf, kind in leaves.items()):
         from ._manipulation import stack
 
@@ -143,7 +157,7 @@ def _from_sequence(data: Sequence, dtype: DType | None) -> Tensor:
 
 
 def _is_dtype(leaf: object) -> bool:
-    return leaf in (bool, int, float) or isinstance(leaf, (DType, np.dtype))
+    return leaf in _NUMBERS or isinstance(leaf, (DType, np.dtype))
 
 
 def _nested_array(data: Sequence, leaves: dict[object, type], wanted: DType | None) -> np.ndarray:
@@ -162,12 +176,17 @@ def _nested_array(data: Sequence, leaves: dict[object, type], wanted: DType | No
         array = np.asarray(data, object)
         if wanted is uint64 and (array >= 0).all() and (array < 2**64).all():
             return array.astype(np.uint64)
-    if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
-        if array.dtype.kind == "O" and set(leaves) <= {int, float, bool}:
+    if array.dtype.kind not in "biufc" and array.dtype.name != "bfloat16":
+        if array.dtype.kind == "O" and set(leaves) <= set(_NUMBERS):
             raise _fail(OutOfRangeError, "a list holds an integer that does not fit into int64")
         kinds = sorted({kind.__name__ for kind in leaves.values()})
         raise _fail(DTypeError, f"a list of {', '.join(kinds)} is no tensor")
     return array
+
+
+def _check_number(number: object, dtype: DType | None) -> None:
+    if isinstance(number, complex) and dtype is not None and not dtype.is_complex:
+        raise _fail(DTypeError, f"{number!r} is complex: it is no {dtype.name}; take its real part")
 
 
 def _check_range(array: np.ndarray, dtype: DType) -> None:
@@ -202,7 +221,8 @@ def asarray(
         result = _core.size_tensor(obj)
     elif isinstance(obj, (np.ndarray, np.generic)):
         result = _from_numpy(np.asarray(obj), copy=bool(copy))
-    elif isinstance(obj, (bool, int, float)):
+    elif isinstance(obj, _NUMBERS):
+        _check_number(obj, wanted)
         result = _core.full((), obj, wanted or _dtype_of_number(obj))
     elif isinstance(obj, (list, tuple)):
         result = _from_sequence(obj, wanted)
@@ -283,7 +303,7 @@ def _dtype_of_number(number: object) -> DType:
     """The dtype of a Python number, or of one of NumPy's."""
     if isinstance(number, np.generic):
         return as_dtype(number.dtype)
-    for kind in (bool, int, float):
+    for kind in _NUMBERS:
         if isinstance(number, kind):
             return as_dtype(kind)
     raise _fail(DTypeError, f"a {type(number).__name__} is no number")
@@ -291,7 +311,7 @@ def _dtype_of_number(number: object) -> DType:
 
 def full(
     shape: Shape,
-    fill_value: bool | int | float,
+    fill_value: bool | int | float | complex,
     *,
     dtype: object = None,
     device: object = None,
@@ -308,6 +328,7 @@ def full(
         return placed(broadcast_to(value, _shape(shape)), device)
     wanted = _dtype_of_number(fill_value) if dtype is None else as_dtype(dtype)
     number = fill_value.item() if isinstance(fill_value, np.generic) else fill_value
+    _check_number(number, wanted)
     return _core.full(_shape(shape), number, wanted, device)
 
 
@@ -353,7 +374,7 @@ def empty(shape: Shape = (), *sizes: int, dtype: object = float32, device: objec
 def full_like(
     x: Tensor,
     /,
-    fill_value: bool | int | float,
+    fill_value: bool | int | float | complex,
     *,
     dtype: object = None,
     device: object = None,
@@ -467,9 +488,29 @@ def _unsigned_range(start: int, step: int, count: int, device: object) -> Tensor
     return first + distances if step > 0 else first - distances
 
 
+def _is_complex(dtype: object) -> bool:
+    return dtype is not None and as_dtype(dtype).is_complex
+
+
+def _complex_linspace(
+    start: complex, stop: complex, num: int, dtype: object, device: object, endpoint: bool
+) -> Tensor:
+    from ._complex import complex as of_parts
+
+    wanted = as_dtype("complex64" if dtype is None else dtype)
+    if not wanted.is_complex:
+        raise _fail(DTypeError, f"linspace: bounds are complex, which {wanted.name} is not")
+
+    def spaced(first: float, last: float) -> Tensor:
+        part = part_dtype(wanted)
+        return linspace(first, last, num, dtype=part, device=device, endpoint=endpoint)
+
+    return of_parts(spaced(start.real, stop.real), spaced(start.imag, stop.imag))
+
+
 def linspace(
-    start: float,
-    stop: float,
+    start: complex,
+    stop: complex,
     /,
     num: int,
     *,
@@ -479,28 +520,31 @@ def linspace(
 ) -> Tensor:
     """``num`` numbers evenly spaced from start to stop, which with ``endpoint`` is the last.
 
-    They are computed in float64; integers are rounded down.
+    They are computed in float64; integers are rounded down. Of complex bounds both parts are
+    evenly spaced.
 
     Raises:
         ShapeError: ``num`` is negative. DTypeError: a bound is no number.
     """
     from ._ops import floor, where
 
-    start, stop = (_number(value, "linspace") for value in (start, stop))
+    if any(type(bound) is complex for bound in (start, stop)) or _is_complex(dtype):
+        return _complex_linspace(complex(start), complex(stop), num, dtype, device, endpoint)
+    first, last = (_number(value, "linspace") for value in (start, stop))
     num = _size(num, "linspace: num")
     if isinstance(num, int) and num < 0:
         raise _fail(ShapeError, f"linspace: num is {num}, but must not be negative")
     wanted = as_dtype(float32 if dtype is None else dtype)
-    _check_ends(wanted, start, stop)
+    _check_ends(wanted, first, last)
     divisions = num - 1 if endpoint else num
-    position, span = _iota((num,), 0, float64, device), float(stop) - float(start)
+    position, span = _iota((num,), 0, float64, device), float(last) - float(first)
     step = span / divisions if divisions > 0 else 0.0
     # Where the step underflows, the parts are taken first.
     underflows = step == 0.0 and span != 0.0 and divisions > 0
     offset = position / divisions * span if underflows else position * step
-    values = offset + float(start)
+    values = offset + float(first)
     if endpoint and divisions > 0:
-        values = where(position == divisions, float(stop), values)
+        values = where(position == divisions, float(last), values)
     return (floor(values) if wanted.kind == "integer" else values).astype(wanted)
 
 

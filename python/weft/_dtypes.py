@@ -16,7 +16,7 @@ class DType:
     Attributes:
         name: the array API's name, as ``"float32"``.
         itemsize: bytes of an element.
-        kind: ``"bool"``, ``"integer"`` or ``"floating"``.
+        kind: ``"bool"``, ``"integer"``, ``"floating"`` or ``"complex"``.
     """
 
     __slots__ = ("itemsize", "kind", "name")
@@ -31,6 +31,16 @@ class DType:
     def is_floating_point(self) -> bool:
         """Whether the elements are floating-point numbers."""
         return self.kind == "floating"
+
+    @property
+    def is_complex(self) -> bool:
+        """Whether the elements are complex numbers."""
+        return self.kind == "complex"
+
+    @property
+    def is_inexact(self) -> bool:
+        """Whether the elements are floating-point or complex numbers: what gradients are of."""
+        return self.kind in ("floating", "complex")
 
     def to_numpy(self) -> np.dtype:
         """NumPy's dtype; bfloat16 needs the package ml_dtypes."""
@@ -84,16 +94,22 @@ float64 = DType("float64", 8, "floating")
 uint16 = DType("uint16", 2, "integer")
 uint32 = DType("uint32", 4, "integer")
 uint64 = DType("uint64", 8, "integer")
+complex64 = DType("complex64", 8, "complex")
+complex128 = DType("complex128", 16, "complex")
 
 # The order of the C++ enumeration.
 _all = [
     *(bool_, int8, int16, int32, int64, uint8),
-    *(float16, bfloat16, float32, float64, uint16, uint32, uint64),
+    *(float16, bfloat16, float32, float64, uint16, uint32, uint64, complex64, complex128),
 ]
 _by_name = {dtype.name: dtype for dtype in _all}
 _names = dict(_by_name)
 _by_name |= {"half": float16, "float": float32, "double": float64, "long": int64, "int": int64}
-_by_type = {bool: bool_, int: int64, float: float32}
+_by_name |= {"cfloat": complex64, "cdouble": complex128}
+_by_type = {bool: bool_, int: int64, float: float32, complex: complex64}
+
+#: Kinds in the order of promotion.
+KIND_ORDER = ("bool", "integer", "floating", "complex")
 
 _core.register_dtypes(_all)
 
@@ -104,7 +120,7 @@ def by_name() -> dict[str, DType]:
 
 
 def as_dtype(dtype: Any) -> DType:
-    """The dtype that a DType, a name, a NumPy dtype or bool, int or float means.
+    """The dtype that a DType, a name, a NumPy dtype or bool, int, float or complex means.
 
     Raises:
         DTypeError: it means none.
@@ -168,14 +184,24 @@ def result_type(*arrays_and_dtypes: object) -> DType:
         if result is None:
             raise DTypeError("result_type needs at least one argument")
         return result
-    order = {"bool": 0, "integer": 1, "floating": 2}
-    return weak if order[weak.kind] > order[strong.kind] else strong
+    if weak.is_complex and not strong.is_complex:
+        return promote_types(strong, weak)
+    return weak if KIND_ORDER.index(weak.kind) > KIND_ORDER.index(strong.kind) else strong
+
+
+def part_dtype(dtype: DType) -> DType:
+    """The dtype of the parts of a complex dtype; others are their own."""
+    return {"complex64": float32, "complex128": float64}.get(dtype.name, dtype)
 
 
 class FloatInfo:
-    """The limits of a floating dtype: bits, eps, max, min, smallest_normal."""
+    """The limits of a floating dtype: bits, eps, max, min, smallest_normal.
+
+    Of a complex dtype they are those of its parts.
+    """
 
     def __init__(self, dtype: DType) -> None:
+        dtype = part_dtype(dtype)
         mantissa, largest_exponent = {
             "float16": (10, 15),
             "bfloat16": (7, 127),
@@ -201,23 +227,23 @@ class IntegerInfo:
         self.min = -(2 ** (self.bits - 1)) if signed else 0
 
 
-def _limited_dtype(dtype: object, kind: str, name: str) -> DType:
+def _limited_dtype(dtype: object, kinds: tuple[str, ...], name: str) -> DType:
     is_array = isinstance(dtype, (_core.Tensor, np.ndarray, np.generic))
     known = as_dtype(dtype.dtype if is_array else dtype)  # type: ignore[attr-defined]
-    if known.kind != kind:
+    if known.kind not in kinds:
         from ._creation import _fail
 
-        raise _fail(DTypeError, f"{name}: {known.name} is no {kind} dtype")
+        raise _fail(DTypeError, f"{name}: {known.name} is no {' or '.join(kinds)} dtype")
     return known
 
 
 def finfo(dtype: object) -> FloatInfo:
-    """The limits of a floating dtype, or of a tensor's.
+    """The limits of a floating or complex dtype, or of a tensor's.
 
     Raises:
-        DTypeError: the dtype is not floating.
+        DTypeError: the dtype is neither.
     """
-    return FloatInfo(_limited_dtype(dtype, "floating", "finfo"))
+    return FloatInfo(_limited_dtype(dtype, ("floating", "complex"), "finfo"))
 
 
 def iinfo(dtype: object) -> IntegerInfo:
@@ -226,7 +252,7 @@ def iinfo(dtype: object) -> IntegerInfo:
     Raises:
         DTypeError: the dtype is not an integer one.
     """
-    return IntegerInfo(_limited_dtype(dtype, "integer", "iinfo"))
+    return IntegerInfo(_limited_dtype(dtype, ("integer",), "iinfo"))
 
 
 def can_cast(from_: object, to: object, /) -> bool:
@@ -246,7 +272,7 @@ _KINDS = {
     "unsigned integer": (uint8, uint16, uint32, uint64),
     "integral": (int8, int16, int32, int64, uint8, uint16, uint32, uint64),
     "real floating": (float16, bfloat16, float32, float64),
-    "complex floating": (),
+    "complex floating": (complex64, complex128),
     "numeric": tuple(dtype for dtype in _all if dtype is not bool_),
 }
 
@@ -260,7 +286,7 @@ def isdtype(dtype: object, kind: object) -> bool:
     """Whether a dtype is of a kind: a dtype, a kind of the array API, or a tuple of these.
 
     The kinds are "bool", "signed integer", "unsigned integer", "integral", "real floating",
-    "complex floating" (none here) and "numeric".
+    "complex floating" and "numeric".
 
     Raises:
         DTypeError: the kind is none of these.

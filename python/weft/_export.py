@@ -291,6 +291,10 @@ class Exported:
 
     def __init__(self, program: Any) -> None:
         self._program = program
+        if program.calls_library:
+            from ._lapack import require_lapack
+
+            require_lapack()
         try:
             self._structure = json.loads(program.structure or _plain_structure(program))
             self._rows = self._structure["arguments"]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from . import _core
+from ._complex import conj
 from ._core import Tensor
 from ._creation import _fail, asarray
 from ._dtypes import bool_, promote_types
@@ -72,7 +73,8 @@ def _batched(left: Tensor, right: Tensor) -> Tensor:
 
 
 def vecdot(x1: Tensor, x2: Tensor, /, *, axis: int = -1) -> Tensor:
-    """The sum of products along ``axis``, in the common dtype.
+    """The sum of products along ``axis``, in the common dtype; of complex x1 the conjugates are
+    multiplied.
 
     Raises:
         ShapeError: the sizes along the axis differ. DTypeError: both are bool.
@@ -88,7 +90,7 @@ def vecdot(x1: Tensor, x2: Tensor, /, *, axis: int = -1) -> Tensor:
             ShapeError,
             f"vecdot: shapes {x1.shape} and {x2.shape} differ along axis {axis}",
         )
-    return sum(astype(x1, dtype) * astype(x2, dtype), axis=axis, dtype=dtype)
+    return sum(conj(astype(x1, dtype)) * astype(x2, dtype), axis=axis, dtype=dtype)
 
 
 def outer(x1: Tensor, x2: Tensor, /) -> Tensor:

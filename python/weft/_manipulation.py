@@ -52,13 +52,22 @@ def as_size(size: SupportsIndex) -> int:
 def astype(x: Tensor, dtype: object, /, *, copy: bool = True, device: object = None) -> Tensor:
     """x converted to ``dtype``. Floats become integers towards zero, saturating; NaN becomes 0.
 
+    Complex numbers become bools or complex numbers of another precision, and nothing else.
     A new tensor, unless ``copy`` is false and x has the dtype already; on ``device``, if given.
+
+    Raises:
+        DTypeError: x is complex, and ``dtype`` a real one.
     """
     if device is not None:
         x = placed(asarray(x), device)
     x, wanted = x if isinstance(x, Tensor) else asarray(x), as_dtype(dtype)
     if x.dtype is wanted and not x._is_weak:
         return x.clone() if copy else x
+    if x.dtype.is_complex and wanted.kind in ("integer", "floating"):
+        raise _fail(
+            DTypeError,
+            f"astype: complex numbers do not become {wanted.name}; take weft.real or weft.imag",
+        )
     return _core.apply("weft.cast", (x,), None, x.shape, wanted)
 
 
@@ -73,7 +82,7 @@ def common_operands(*operands: Operand) -> list[Tensor]:
 
 def is_number(x: object) -> bool:
     """Whether x is one of Python's numbers, also one that a compiled function is called with."""
-    return type(x) in (bool, int, float) or (isinstance(x, Tensor) and x._is_weak)
+    return type(x) in (bool, int, float, complex) or (isinstance(x, Tensor) and x._is_weak)
 
 
 def _sample(x: Any) -> bool | int | float:
@@ -88,7 +97,7 @@ def in_dtype_of(x: Tensor, value: object) -> Tensor:
     to be there. Numbers are rounded once; NumPy arrays are copied."""
     if isinstance(value, Tensor):
         return astype(value, x.dtype)
-    if isinstance(value, (bool, int, float, list, tuple)):
+    if isinstance(value, (bool, int, float, complex, list, tuple)):
         return asarray(value, dtype=x.dtype, device=x.device)
     copied = isinstance(value, (np.ndarray, np.generic))
     return astype(asarray(value, device=x.device, copy=copied), x.dtype)
@@ -536,7 +545,7 @@ def take(x: Tensor, indices: Tensor, /, *, axis: int | None = None) -> Tensor:
     check_indices(indices, size, "take", from_end=True)
     if isinstance(size, int) and size == 0:
         # No index is in range: what there is to take is what such indices give.
-        missing = math.nan if x.dtype.kind == "floating" else 0
+        missing = math.nan if x.dtype.is_inexact else 0
         x = pad(x, [(0, int(axis == place)) for axis in range(x.ndim)], missing)
     return _core.apply("weft.gather", (x, indices), {"axis": place})
 
@@ -577,7 +586,7 @@ def nan_beside_unknown(indices: Tensor, updates: Tensor, size: int) -> tuple[Ten
     """Indices and updates of a scatter. If an index whose value is not known now is out of range of
     ``size``, all updates are NaN, and that of the index is of the nearest element."""
     unknown = _core.is_tracing() or indices._is_tracer
-    if updates.dtype.kind != "floating" or not unknown or size == 0:
+    if not updates.dtype.is_inexact or not unknown or size == 0:
         return indices, updates
     from ._ops import maximum, minimum, where
     from ._reductions import all
@@ -620,7 +629,7 @@ def one_hot(indices: Tensor, num_classes: int, *, dtype: object = int64) -> Tens
     classes = _iota((*indices.shape, count), indices.ndim, int64, indices.device)
     places = expand_dims(astype(indices, int64), axis=-1)
     result = astype(places == classes, dtype)
-    if result.dtype.kind != "floating" or not (_core.is_tracing() or indices._is_tracer):
+    if not result.dtype.is_inexact or not (_core.is_tracing() or indices._is_tracer):
         return result
     from ._ops import where
 

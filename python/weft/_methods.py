@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _autodiff, _core, _functional, _linear, _manipulation, _ops, _reductions
+from . import _autodiff, _complex, _core, _functional, _linear, _manipulation, _ops, _reductions
 from ._core import Tensor
 from ._creation import _fail
 from ._devices import Device, as_device
@@ -206,6 +206,16 @@ Tensor.T = property(
     doc="The tensor with its dimensions reversed.",
 )
 Tensor.mT = property(_manipulation.matrix_transpose, doc="The last two dimensions exchanged.")
+Tensor.H = property(
+    lambda self: _complex.conj(self.T), doc="The dimensions reversed, and all elements conjugated."
+)
+Tensor.mH = property(
+    lambda self: _complex.conj(self.mT),
+    doc="The last two dimensions exchanged, and all elements conjugated.",
+)
+Tensor.real = property(_complex.real, doc="The real parts, see weft.real.")
+Tensor.imag = property(_complex.imag, doc="The imaginary parts, see weft.imag.")
+Tensor.__complex__ = lambda self: complex(self.item())
 
 
 @_method("astype")
@@ -260,6 +270,8 @@ for _name, _dtype in {
     "bool": "bool",
     "char": "int8",
     "byte": "uint8",
+    "cfloat": "complex64",
+    "cdouble": "complex128",
 }.items():
     setattr(Tensor, _name, lambda self, dtype=_dtype: _manipulation.astype(self, dtype, copy=False))
 
@@ -467,8 +479,10 @@ Tensor.max, Tensor.min = _extremum("max"), _extremum("min")
 
 # Elementwise ---------------------------------------------------------------------------------
 
+for _name in ("abs", "angle", "conj", "sign"):
+    setattr(Tensor, _name, getattr(_complex, _name))
+
 for _name in (
-    "abs",
     "acos",
     "asin",
     "atan",
@@ -491,7 +505,6 @@ for _name in (
     "relu",
     "rsqrt",
     "sigmoid",
-    "sign",
     "sin",
     "sinh",
     "sqrt",

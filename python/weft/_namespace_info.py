@@ -6,7 +6,7 @@ from typing import Any
 
 from ._creation import _fail
 from ._devices import Device, all_devices, as_device
-from ._dtypes import DType, by_name, float32, int64, isdtype
+from ._dtypes import DType, by_name, complex64, float32, int64, isdtype
 from ._errors import OptionError
 
 _KINDS = (
@@ -33,7 +33,12 @@ class NamespaceInfo:
 
     def default_dtypes(self, *, device: object = None) -> dict[str, DType]:
         """The dtypes of Python's numbers, and of indices."""
-        return {"real floating": float32, "integral": int64, "indexing": int64}
+        return {
+            "real floating": float32,
+            "complex floating": complex64,
+            "integral": int64,
+            "indexing": int64,
+        }
 
     def devices(self) -> tuple[Device, ...]:
         """All devices there are."""
@@ -42,7 +47,7 @@ class NamespaceInfo:
     def dtypes(
         self, *, device: object = None, kind: str | tuple[str, ...] | None = None
     ) -> dict[str, DType]:
-        """The dtypes of a kind, or of several kinds (None: all), by name.
+        """The dtypes of a kind, or of several kinds (None: all), by name: those of the standard.
 
         Raises:
             OptionError: there is no such kind.
@@ -51,7 +56,11 @@ class NamespaceInfo:
         for wanted in kinds:
             if wanted not in _KINDS:
                 raise _fail(OptionError, f"dtypes: {wanted!r} is no kind of dtypes")
-        return {name: dtype for name, dtype in by_name().items() if isdtype(dtype, tuple(kinds))}
+        return {
+            name: dtype
+            for name, dtype in by_name().items()
+            if isdtype(dtype, tuple(kinds)) and name not in ("float16", "bfloat16")
+        }
 
 
 def array_namespace_info() -> NamespaceInfo:

@@ -6,7 +6,7 @@ import builtins
 import math
 from typing import Any, NamedTuple
 
-from . import _linear, _manipulation, _ops, _reductions
+from . import _complex, _linear, _manipulation, _ops, _reductions
 from ._core import Tensor
 from ._creation import _fail, _iota, _number, _size, asarray, full
 from ._dtypes import float32, float64, int64, result_type
@@ -162,9 +162,9 @@ def isclose(
     """Whether |x - other| <= atol + rtol * |other|, or both are equal, as infinities are."""
     x, y = broadcast_arrays(asarray(x), asarray(other))
     dtype = result_type(x, y)
-    if dtype.kind != "floating":
+    if not dtype.is_inexact:
         x, y = astype(x, float64), astype(y, float64)
-    near = _ops.abs(x - y) <= _ops.abs(y) * rtol + atol
+    near = _complex.abs(x - y) <= _complex.abs(y) * rtol + atol
     result = (x == y) | (near & _ops.isfinite(x) & _ops.isfinite(y))
     return result | (_ops.isnan(x) & _ops.isnan(y)) if equal_nan else result
 

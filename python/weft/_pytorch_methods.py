@@ -18,7 +18,7 @@ from . import (
 )
 from ._core import Tensor
 from ._creation import _fail, asarray
-from ._dtypes import is_unsigned
+from ._dtypes import KIND_ORDER, is_unsigned
 from ._errors import DTypeError, ShapeError
 from ._methods import _method, _shape_arguments
 from ._sorting import Sorted, sort_with_indices
@@ -90,7 +90,7 @@ Tensor.element_size = lambda self: self.itemsize
 Tensor.fliplr = lambda self: _manipulation.flip(self, axis=1)
 Tensor.flipud = lambda self: _manipulation.flip(self, axis=0)
 Tensor.is_floating_point = lambda self: self.dtype.kind == "floating"
-Tensor.is_complex = lambda self: False
+Tensor.is_complex = lambda self: self.dtype.is_complex
 Tensor.is_signed = lambda self: self.dtype.kind != "bool" and not is_unsigned(self.dtype)
 Tensor.is_cuda = property(lambda self: self.device != "cpu", doc="Whether it is on a GPU.")
 Tensor.is_cpu = property(lambda self: self.device == "cpu", doc="Whether it is on the host.")
@@ -235,8 +235,7 @@ def _in_place(name: str) -> Callable[..., Tensor]:
                 ShapeError,
                 f"{name}_: the result has shape {value.shape}, but the tensor {self.shape}",
             )
-        order = ("bool", "integer", "floating")
-        if order.index(value.dtype.kind) > order.index(self.dtype.kind):
+        if KIND_ORDER.index(value.dtype.kind) > KIND_ORDER.index(self.dtype.kind):
             raise _fail(
                 DTypeError,
                 f"{name}_: the result is {value.dtype.name}, which does not become "

@@ -35,13 +35,13 @@ def _reduce(op: str, x: Tensor, axis: Axes, keepdims: bool, **attributes: object
 def _accumulated(x: Tensor, dtype: object) -> Tensor:
     if dtype is not None:
         return astype(x, dtype)
-    if x.dtype.kind == "floating":
+    if x.dtype.is_inexact:
         return x
     return astype(x, uint64 if is_unsigned(x.dtype) else int64)
 
 
 def _floating(x: Tensor) -> Tensor:
-    return x if x.dtype.kind == "floating" else astype(x, float32)
+    return x if x.dtype.is_inexact else astype(x, float32)
 
 
 def sum(x: Tensor, /, *, axis: Axes = None, dtype: object = None, keepdims: bool = False) -> Tensor:
@@ -178,8 +178,20 @@ def mean(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
 def var(
     x: Tensor, /, *, axis: Axes = None, correction: float = 0.0, keepdims: bool = False
 ) -> Tensor:
-    """The variance along the axes (None: all), over n - correction."""
-    return _reduce("variance", _floating(asarray(x)), axis, keepdims, correction=float(correction))
+    """The variance along the axes (None: all), over n - correction.
+
+    Of complex numbers it is the mean squared distance from their mean, a real number.
+    """
+    x = asarray(x)
+    if x.dtype.is_complex:
+        from ._complex import imag, real
+
+        first, second = (
+            var(part, axis=axis, correction=correction, keepdims=keepdims)
+            for part in (real(x), imag(x))
+        )
+        return first + second
+    return _reduce("variance", _floating(x), axis, keepdims, correction=float(correction))
 
 
 def std(
@@ -235,9 +247,11 @@ def norm(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False, ord: float 
     Raises:
         OptionError: ``ord`` is not positive.
     """
-    from ._ops import abs, where
+    from ._complex import abs
+    from ._ops import where
 
     x = _floating(asarray(x))
+    x = abs(x) if x.dtype.is_complex else x
     if not isinstance(ord, (int, builtins.float)) or not ord > 0:
         raise _fail(OptionError, f"norm: ord has to be a positive number, not {ord!r}")
     if ord == math.inf and x._size:

@@ -6,6 +6,7 @@ import builtins
 from typing import Any, NamedTuple
 
 from . import _core, _ops
+from ._complex import imag, real
 from ._core import SymbolicSize, Tensor
 from ._creation import _fail, _iota, _size, asarray, full
 from ._dtypes import bool_, float32, float64, int64, result_type
@@ -32,7 +33,7 @@ from ._manipulation import (
 )
 from ._ops import Operand
 from ._reductions import cumulative_sum, max, sum
-from ._sorting import Sorted, sort_with_indices
+from ._sorting import Sorted, argsort, sort_with_indices
 
 
 def known_count(count: Tensor, name: str, what: str) -> int:
@@ -151,7 +152,7 @@ def unique_all(x: Tensor, /, *, size: int | None = None) -> UniqueAll:
     if total == 0:
         nothing = full(0, 0, dtype=int64, device=x.device)
         return UniqueAll(flat, nothing, reshape(nothing, x.shape), nothing)
-    values, order = sort_with_indices(flat, 0)
+    values, order = _ordered(flat)
     first = full(1, True, dtype=bool_, device=x.device)
     is_new = concat([first, values[1:] != values[:-1]])
     group = cumulative_sum(is_new, axis=0) - 1
@@ -163,6 +164,18 @@ def unique_all(x: Tensor, /, *, size: int | None = None) -> UniqueAll:
     return UniqueAll(
         take(values, nearest), take(order, nearest), reshape(inverse, x.shape), ends - starts
     )
+
+
+def _ordered(flat: Tensor) -> tuple[Tensor, Tensor]:
+    """The elements in an order that has equal ones side by side, and where they were.
+
+    Complex numbers are in the order of their real parts, equal ones in that of the others.
+    """
+    if not flat.dtype.is_complex:
+        return sort_with_indices(flat, 0)
+    by_imaginary = argsort(imag(flat), axis=0)
+    order = take(by_imaginary, argsort(take(real(flat), by_imaginary), axis=0))
+    return take(flat, order), order
 
 
 def _last_start(starts: Tensor, total: int) -> Tensor:

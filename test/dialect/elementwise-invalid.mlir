@@ -76,7 +76,7 @@ func.func @f(%x: tensor<3xf32>, %y: tensor<3xf32>) {
 
 // A dtype that the op does not take.
 func.func @f(%x: tensor<3xi32>) {
-  // expected-error@+1 {{'weft.exp' op operand #0 must be ranked tensor of 16-bit float or bfloat16 type or 32-bit float or 64-bit float values, but got 'tensor<3xi32>'}}
+  // expected-error@+1 {{'weft.exp' op operand #0 must be ranked tensor of 16-bit float or bfloat16 type or 32-bit float or 64-bit float or complex<f32> or complex<f64> values, but got 'tensor<3xi32>'}}
   %0 = weft.exp %x : tensor<3xi32>
   return
 }
@@ -85,7 +85,7 @@ func.func @f(%x: tensor<3xi32>) {
 
 // A bool is no number.
 func.func @f(%x: tensor<3xi1>) {
-  // expected-error@+1 {{'weft.add' op operand #0 must be ranked tensor of 16-bit float or bfloat16 type or 32-bit float or 64-bit float or 8-bit signless integer or 16-bit signless integer or 32-bit signless integer or 64-bit signless integer or 8-bit unsigned integer or 16-bit unsigned integer or 32-bit unsigned integer or 64-bit unsigned integer values, but got 'tensor<3xi1>'}}
+  // expected-error@+1 {{'weft.add' op operand #0 must be ranked tensor of 16-bit float or bfloat16 type or 32-bit float or 64-bit float or 8-bit signless integer or 16-bit signless integer or 32-bit signless integer or 64-bit signless integer or 8-bit unsigned integer or 16-bit unsigned integer or 32-bit unsigned integer or 64-bit unsigned integer or complex<f32> or complex<f64> values, but got 'tensor<3xi1>'}}
   %0 = weft.add %x, %x : tensor<3xi1>
   return
 }
@@ -94,7 +94,7 @@ func.func @f(%x: tensor<3xi1>) {
 
 // An element type that Weft does not know.
 func.func @f(%x: tensor<3xi4>) {
-  // expected-error@+1 {{'weft.add' op operand #0 must be ranked tensor of 16-bit float or bfloat16 type or 32-bit float or 64-bit float or 8-bit signless integer or 16-bit signless integer or 32-bit signless integer or 64-bit signless integer or 8-bit unsigned integer or 16-bit unsigned integer or 32-bit unsigned integer or 64-bit unsigned integer values, but got 'tensor<3xi4>'}}
+  // expected-error@+1 {{'weft.add' op operand #0 must be ranked tensor of 16-bit float or bfloat16 type or 32-bit float or 64-bit float or 8-bit signless integer or 16-bit signless integer or 32-bit signless integer or 64-bit signless integer or 8-bit unsigned integer or 16-bit unsigned integer or 32-bit unsigned integer or 64-bit unsigned integer or complex<f32> or complex<f64> values, but got 'tensor<3xi4>'}}
   %0 = weft.add %x, %x : tensor<3xi4>
   return
 }
@@ -103,7 +103,7 @@ func.func @f(%x: tensor<3xi4>) {
 
 // A tensor without a rank.
 func.func @f(%x: tensor<*xf32>) {
-  // expected-error@+1 {{'weft.exp' op operand #0 must be ranked tensor of 16-bit float or bfloat16 type or 32-bit float or 64-bit float values, but got 'tensor<*xf32>'}}
+  // expected-error@+1 {{'weft.exp' op operand #0 must be ranked tensor of 16-bit float or bfloat16 type or 32-bit float or 64-bit float or complex<f32> or complex<f64> values, but got 'tensor<*xf32>'}}
   %0 = weft.exp %x : tensor<*xf32>
   return
 }

@@ -28,6 +28,8 @@ def to_numpy(value: object) -> np.ndarray:
 def as_bits(array: np.ndarray) -> np.ndarray:
     """The elements as integers of their size; all NaNs alike, as the sign of one means nothing."""
     array = np.ascontiguousarray(array)
+    if array.dtype.kind == "c":
+        array = np.atleast_1d(array).view(array.real.dtype)
     if array.dtype.kind not in "fV":
         return array
     bits = array.view(f"int{8 * array.itemsize}").copy()
@@ -46,6 +48,8 @@ def assert_same_bits(left: object, right: object, message: str = "") -> None:
     assert first.dtype == second.dtype, message
     assert first.shape == second.shape, message
     different = as_bits(first) != as_bits(second)
+    if first.dtype.kind == "c":  # a pair of parts for each
+        different = different.reshape(*first.shape, 2).any(axis=-1)
     if different.any():
         place = tuple(int(i[0]) for i in np.nonzero(np.atleast_1d(different)))
         raise AssertionError(

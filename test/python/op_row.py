@@ -28,12 +28,17 @@ class Operand:
     variadic: bool = False
 
     def dtypes(self) -> tuple[str, ...]:
-        """The names of all dtypes that the op itself takes, before promotion."""
+        """The names of all real dtypes that the op itself takes, before promotion."""
         return tuple(
             dtype
             for dtype_class in self.dtype_classes
             for dtype in DTYPE_CLASSES.get(dtype_class, (dtype_class,))
+            if dtype != "complex"
         )
+
+    def takes_complex(self) -> bool:
+        """Whether complex numbers may be given; the op is a composite then."""
+        return "complex" in self.dtype_classes
 
 
 @dataclass(frozen=True)

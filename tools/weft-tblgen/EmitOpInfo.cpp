@@ -37,6 +37,8 @@ std::string acceptedClasses(const Value &operand) {
     classes.push_back("acceptsInteger");
   if (operand.classes & BoolClass)
     classes.push_back("acceptsBool");
+  if (operand.classes & ComplexClass)
+    classes.push_back("acceptsComplex");
   return join(classes, " | ");
 }
 

@@ -19,7 +19,7 @@ constexpr const char *imports = R"(
 from . import _core
 from ._core import Tensor
 
-Operand: TypeAlias = Tensor | bool | int | float
+Operand: TypeAlias = Tensor | bool | int | float | complex
 )";
 
 const char *annotation(AttributeKind kind) {
@@ -68,15 +68,17 @@ void emitSignature(const OpRecord &op, raw_ostream &os) {
 
 /// What an argument may be: what the op takes, and what promotion makes of it.
 std::vector<std::string> acceptedDtypes(const OpRecord &op, const Value &operand) {
-  if (op.promotion == Promotion::Float && operand.classes == FloatClass)
-    return {"float", "integer", "bool"};
-  return operand.dtypes;
+  std::vector<std::string> accepted = operand.dtypes;
+  bool isConverted = (operand.classes & FloatClass) && !(operand.classes & IntegerClass);
+  if (op.promotion == Promotion::Float && isConverted)
+    accepted.insert(accepted.end(), {"integer", "bool"});
+  return accepted;
 }
 
 std::string resultDtype(const OpRecord &op) {
   const Value &result = op.results.front();
   if (result.dtypes.size() == 1 && result.dtypes.front() != "float" &&
-      result.dtypes.front() != "integer")
+      result.dtypes.front() != "complex" && result.dtypes.front() != "integer")
     return "A tensor of dtype " + result.dtypes.front() + ".";
   if (op.promotion == Promotion::None)
     return "A tensor of " + joinWords(result.dtypes, "or") + " dtype.";

@@ -24,17 +24,27 @@ struct ElementType {
 };
 
 constexpr ElementType elementTypes[] = {
-    {"F16", "float16", FloatClass},   {"BF16", "bfloat16", FloatClass},
-    {"F32", "float32", FloatClass},   {"F64", "float64", FloatClass},
-    {"I8", "int8", IntegerClass},     {"I16", "int16", IntegerClass},
-    {"I32", "int32", IntegerClass},   {"I64", "int64", IntegerClass},
-    {"UI8", "uint8", IntegerClass},   {"UI16", "uint16", IntegerClass},
-    {"UI32", "uint32", IntegerClass}, {"UI64", "uint64", IntegerClass},
+    {"F16", "float16", FloatClass},
+    {"BF16", "bfloat16", FloatClass},
+    {"F32", "float32", FloatClass},
+    {"F64", "float64", FloatClass},
+    {"I8", "int8", IntegerClass},
+    {"I16", "int16", IntegerClass},
+    {"I32", "int32", IntegerClass},
+    {"I64", "int64", IntegerClass},
+    {"UI8", "uint8", IntegerClass},
+    {"UI16", "uint16", IntegerClass},
+    {"UI32", "uint32", IntegerClass},
+    {"UI64", "uint64", IntegerClass},
     {"I1", "bool", BoolClass},
+    {"Weft_ComplexF32", "complex64", ComplexClass},
+    {"Weft_ComplexF64", "complex128", ComplexClass},
 };
 
-constexpr std::pair<DTypeClass, const char *> classNames[] = {
-    {FloatClass, "float"}, {IntegerClass, "integer"}, {BoolClass, "bool"}};
+constexpr std::pair<DTypeClass, const char *> classNames[] = {{FloatClass, "float"},
+                                                              {ComplexClass, "complex"},
+                                                              {IntegerClass, "integer"},
+                                                              {BoolClass, "bool"}};
 
 //===----------------------------------------------------------------------===//
 // Operands, results and attributes

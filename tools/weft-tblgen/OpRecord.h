@@ -13,7 +13,7 @@ class RecordKeeper;
 namespace weft::tblgen {
 
 /// Bits of a set of dtype classes.
-enum DTypeClass : unsigned { FloatClass = 1, IntegerClass = 2, BoolClass = 4 };
+enum DTypeClass : unsigned { FloatClass = 1, IntegerClass = 2, BoolClass = 4, ComplexClass = 8 };
 
 /// An operand or a result.
 struct Value {

@@ -14,6 +14,20 @@ class Weft_CompositeOp<string mnemonic, string rule, list<Trait> traits = []>
   let pythonName = "";
 }
 
+/// Of complex numbers, whose parts are ops of ComplexOps.td.
+def Weft_ConjOp : Weft_CompositeOp<"conj", "inferFromFirst"> {
+  let summary = "x with its imaginary part negated.";
+  let arguments = (ins Weft_ComplexTensor:$x);
+  let results = (outs Weft_ComplexTensor:$result);
+  let assemblyFormat = "$x attr-dict `:` custom<OneType>(type($x), type($result))";
+}
+def Weft_MagnitudeOp : Weft_CompositeOp<"magnitude", "inferPart", [Gradient]> {
+  let summary = "The distance of x from 0, without overflow on the way; its derivative at 0 is 0.";
+  let arguments = (ins Weft_ComplexTensor:$x);
+  let results = (outs Weft_PartTensor:$result);
+  let assemblyFormat = "$x attr-dict `:` type($x) `->` type($result)";
+}
+
 class Weft_ActivationOp<string mnemonic, list<Trait> traits = []>
     : Weft_CompositeOp<mnemonic, "inferFromFirst", traits> {
   let arguments = (ins Weft_FloatTensor:$x);
@@ -65,10 +79,10 @@ def Weft_SoftmaxOp : Weft_AxisOp<"softmax"> {
 def Weft_LogSoftmaxOp : Weft_AxisOp<"log_softmax"> {
   let summary = "x - max(x) - log(sum(exp(x - max(x)))), along `axis`.";
 }
-def Weft_MeanOp : Weft_CompositeOp<"mean", "inferReduction"> {
+def Weft_MeanOp : Weft_CompositeOp<"mean", "inferReduction", [EachPart]> {
   let summary = "The sum along `axes` over the number of elements summed.";
-  let arguments = (ins Weft_FloatTensor:$x, DenseI64ArrayAttr:$axes);
-  let results = (outs Weft_FloatTensor:$result);
+  let arguments = (ins Weft_InexactTensor:$x, DenseI64ArrayAttr:$axes);
+  let results = (outs Weft_InexactTensor:$result);
   let assemblyFormat = "$x $axes attr-dict `:` type($x) `->` type($result)";
 }
 def Weft_VarianceOp : Weft_CompositeOp<"variance", "inferReduction"> {

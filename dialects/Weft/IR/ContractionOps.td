@@ -2,11 +2,11 @@
 #ifndef WEFT_CONTRACTION_OPS_TD
 #define WEFT_CONTRACTION_OPS_TD
 
-include "dialects/Weft/IR/ScanOps.td"
+include "dialects/Weft/IR/LibraryOps.td"
 
 defvar Contracted = DeclareOpInterfaceMethods<ContractionOpInterface>;
 
-def Weft_MatmulOp : Weft_InferredOp<"matmul", [Gradient, Batching,
+def Weft_MatmulOp : Weft_InferredOp<"matmul", [Gradient, ByParts, Batching,
     DeclareOpInterfaceMethods<ContractionOpInterface, ["arrangeRightOperand"]>, FixedDimensions]> {
   let summary = "The product of matrices: lhs [B..., M, K], rhs [B..., K, N], result [B..., M, N].";
   let description = [{
@@ -16,10 +16,10 @@ def Weft_MatmulOp : Weft_InferredOp<"matmul", [Gradient, Batching,
     whose numbers the lhs's has too: an int8 or uint8 with float16, bfloat16 or float32, a float16 or bfloat16 with float32.
     It is read as if it had been converted.
   }];
-  let arguments = (ins Weft_NumericTensor:$lhs, Weft_NumericTensor:$rhs,
+  let arguments = (ins Weft_ArithmeticTensor:$lhs, Weft_ArithmeticTensor:$rhs,
                        DefaultValuedAttr<BoolAttr, "false">:$transpose_lhs,
                        DefaultValuedAttr<BoolAttr, "false">:$transpose_rhs);
-  let results = (outs Weft_NumericTensor:$result);
+  let results = (outs Weft_ArithmeticTensor:$result);
   let assemblyFormat = "$lhs `,` $rhs attr-dict `:` type($lhs) `,` type($rhs) `->` type($result)";
   let pythonName = "";
   let inference = "::weft::inferMatmul";

@@ -34,11 +34,19 @@ std::optional<DType> findDType(Type element) {
     return DType::Float16;
   if (element.isBF16())
     return DType::BFloat16;
+  if (auto complex = dyn_cast<ComplexType>(element)) {
+    Type part = complex.getElementType();
+    return part.isF32()   ? std::optional(DType::Complex64)
+           : part.isF64() ? std::optional(DType::Complex128)
+                          : std::nullopt;
+  }
   auto integer = dyn_cast<IntegerType>(element);
   return integer ? findIntegerDType(integer) : std::nullopt;
 }
 
 static uint64_t bytesOfElement(Type element) {
+  if (auto complex = dyn_cast<ComplexType>(element))
+    return 2 * bytesOfElement(complex.getElementType());
   return std::max(1u, element.getIntOrFloatBitWidth() / 8);
 }
 

@@ -5,6 +5,10 @@
 include "dialects/Weft/IR/WeftBase.td"
 
 defvar Gradient = DeclareOpInterfaceMethods<GradientOpInterface>;
+/// Complex operands: the op on their real parts, and on their imaginary parts.
+defvar EachPart = ComplexOpInterface;
+/// Complex operands: by a rule in Rules/Complex*.cpp.
+defvar ByParts = DeclareOpInterfaceMethods<ComplexOpInterface, ["buildOnParts"]>;
 defvar PiecewiseConstant = NotDifferentiable<"the function is constant between its jumps">;
 defvar DiscreteResult = NotDifferentiable<"the result is a bool or an integer">;
 
@@ -43,10 +47,23 @@ class Weft_FloatUnaryOp<string mnemonic, list<Trait> traits = [Gradient]>
   let promotion = PromoteFloat;
 }
 
-/// One floating operand, a bool result.
+/// One operand with a sign, integer, floating or complex, and a result of the same type.
+class Weft_ArithmeticUnaryOp<string mnemonic, list<Trait> traits>
+    : Weft_UnaryOp<mnemonic, traits> {
+  let arguments = (ins Weft_ArithmeticTensor:$x);
+  let results = (outs Weft_ArithmeticTensor:$result);
+}
+
+class Weft_InexactUnaryOp<string mnemonic> : Weft_UnaryOp<mnemonic, [Gradient, ByParts]> {
+  let arguments = (ins Weft_InexactTensor:$x);
+  let results = (outs Weft_InexactTensor:$result);
+  let promotion = PromoteFloat;
+}
+
+/// One floating or complex operand, a bool result.
 class Weft_PredicateOp<string mnemonic>
-    : Weft_ElementwiseOp<mnemonic, "inferBool", [DiscreteResult]> {
-  let arguments = (ins Weft_FloatTensor:$x);
+    : Weft_ElementwiseOp<mnemonic, "inferBool", [DiscreteResult, ByParts]> {
+  let arguments = (ins Weft_InexactTensor:$x);
   let results = (outs Weft_BoolTensor:$result);
   let assemblyFormat = "$x attr-dict `:` type($x) `->` type($result)";
   let promotion = PromoteFloat;
@@ -70,6 +87,11 @@ class Weft_FloatBinaryOp<string mnemonic, list<Trait> traits = [Gradient]>
   let promotion = PromoteFloat;
 }
 
+class Weft_ArithmeticOp<string mnemonic, Trait parts> : Weft_BinaryOp<mnemonic, [Gradient, parts]> {
+  let arguments = (ins Weft_ArithmeticTensor:$x, Weft_ArithmeticTensor:$y);
+  let results = (outs Weft_ArithmeticTensor:$result);
+}
+
 class Weft_BitsOp<string mnemonic, list<Trait> traits = [DiscreteResult]>
     : Weft_BinaryOp<mnemonic, traits> {
   let arguments = (ins Weft_BitsTensor:$x, Weft_BitsTensor:$y);
@@ -81,8 +103,9 @@ class Weft_LogicalOp<string mnemonic> : Weft_BinaryOp<mnemonic, [DiscreteResult]
   let results = (outs Weft_BoolTensor:$result);
 }
 
-class Weft_ComparisonOp<string mnemonic> : Weft_ElementwiseOp<mnemonic, "inferBool", [DiscreteResult]> {
-  let arguments = (ins Weft_Tensor:$x, Weft_Tensor:$y);
+class Weft_ComparisonOp<string mnemonic, list<Trait> traits = []>
+    : Weft_ElementwiseOp<mnemonic, "inferBool", [DiscreteResult] # traits> {
+  let arguments = (ins Weft_OrderedTensor:$x, Weft_OrderedTensor:$y);
   let results = (outs Weft_BoolTensor:$result);
   let assemblyFormat = [{
     $x `,` $y attr-dict `:` custom<OneType>(type($x), type($y)) `->` type($result)
@@ -95,7 +118,7 @@ class Weft_ComparisonOp<string mnemonic> : Weft_ElementwiseOp<mnemonic, "inferBo
 // Unary
 //===----------------------------------------------------------------------===//
 
-def Weft_NegativeOp : Weft_UnaryOp<"negative"> {
+def Weft_NegativeOp : Weft_ArithmeticUnaryOp<"negative", [Gradient, EachPart]> {
   let summary = "-x";
   let reference = "np.negative(x)";
 }
@@ -119,16 +142,16 @@ def Weft_TruncOp : Weft_UnaryOp<"trunc", [PiecewiseConstant]> {
   let summary = "x rounded towards zero.";
   let reference = "np.trunc(x)";
 }
-def Weft_RoundOp : Weft_UnaryOp<"round", [PiecewiseConstant]> {
+def Weft_RoundOp : Weft_ArithmeticUnaryOp<"round", [PiecewiseConstant, EachPart]> {
   let summary = "x rounded to the nearest integer, ties to even.";
   let reference = "np.round(x)";
 }
-def Weft_SqrtOp : Weft_FloatUnaryOp<"sqrt"> {
+def Weft_SqrtOp : Weft_InexactUnaryOp<"sqrt"> {
   let summary = "The square root of x.";
   let reference = "np.sqrt(x)";
   let domain = "positive";
 }
-def Weft_RsqrtOp : Weft_FloatUnaryOp<"rsqrt"> {
+def Weft_RsqrtOp : Weft_InexactUnaryOp<"rsqrt"> {
   let summary = "1 / sqrt(x).";
   let reference = "1 / np.sqrt(x)";
   let domain = "positive";
@@ -142,14 +165,14 @@ def Weft_CbrtOp : Weft_FloatUnaryOp<"cbrt"> {
   let domain = "nonzero";
   let maxUlp = 2;
 }
-def Weft_ReciprocalOp : Weft_FloatUnaryOp<"reciprocal"> {
+def Weft_ReciprocalOp : Weft_InexactUnaryOp<"reciprocal"> {
   let summary = "1 / x.";
   let reference = "1 / x";
   let domain = "nonzero";
 }
 
 class Weft_MathOp<string mnemonic, string numpy, string from = "real", int ulp = 2>
-    : Weft_FloatUnaryOp<mnemonic> {
+    : Weft_InexactUnaryOp<mnemonic> {
   let reference = numpy # "(x)";
   let domain = from;
   let maxUlp = ulp;
@@ -174,7 +197,12 @@ def Weft_TanhOp : Weft_MathOp<"tanh", "np.tanh"> { let summary = "The hyperbolic
 def Weft_AsinhOp : Weft_MathOp<"asinh", "np.arcsinh"> { let summary = "The inverse hyperbolic sine of x."; }
 def Weft_AcoshOp : Weft_MathOp<"acosh", "np.arccosh", "above_one"> { let summary = "The inverse hyperbolic cosine of x."; }
 def Weft_AtanhOp : Weft_MathOp<"atanh", "np.arctanh", "unit"> { let summary = "The inverse hyperbolic tangent of x."; }
-def Weft_ErfOp : Weft_MathOp<"erf", "sp.erf"> { let summary = "The error function of x."; }
+def Weft_ErfOp : Weft_FloatUnaryOp<"erf"> {
+  let summary = "The error function of x.";
+  let reference = "sp.erf(x)";
+  let maxUlp = 2;
+  let instructions = 24;
+}
 
 def Weft_IsnanOp : Weft_PredicateOp<"isnan"> {
   let summary = "True where x is not a number.";
@@ -201,7 +229,7 @@ def Weft_BitwiseInvertOp : Weft_UnaryOp<"bitwise_invert", [DiscreteResult]> {
   let reference = "np.bitwise_invert(x)";
 }
 def Weft_StopGradientOp : Weft_UnaryOp<"stop_gradient",
-    [NotDifferentiable<"it exists to end differentiation">]> {
+    [NotDifferentiable<"it exists to end differentiation">, EachPart]> {
   let summary = "x, taken as a constant by differentiation.";
   let arguments = (ins Weft_Tensor:$x);
   let results = (outs Weft_Tensor:$result);
@@ -212,22 +240,25 @@ def Weft_StopGradientOp : Weft_UnaryOp<"stop_gradient",
 // Binary
 //===----------------------------------------------------------------------===//
 
-def Weft_AddOp : Weft_BinaryOp<"add"> {
+def Weft_AddOp : Weft_ArithmeticOp<"add", EachPart> {
   let summary = "x + y";
   let reference = "np.add(x, y)";
   let hasFolder = 1;
 }
-def Weft_SubtractOp : Weft_BinaryOp<"subtract"> {
+def Weft_SubtractOp : Weft_ArithmeticOp<"subtract", EachPart> {
   let summary = "x - y";
   let reference = "np.subtract(x, y)";
   let hasFolder = 1;
 }
-def Weft_MultiplyOp : Weft_BinaryOp<"multiply"> {
+def Weft_MultiplyOp : Weft_ArithmeticOp<"multiply", ByParts> {
   let summary = "x * y";
   let reference = "np.multiply(x, y)";
   let hasFolder = 1;
 }
-def Weft_DivideOp : Weft_FloatBinaryOp<"divide"> {
+def Weft_DivideOp : Weft_BinaryOp<"divide", [Gradient, ByParts]> {
+  let arguments = (ins Weft_InexactTensor:$x, Weft_InexactTensor:$y);
+  let results = (outs Weft_InexactTensor:$result);
+  let promotion = PromoteFloat;
   let summary = "x / y, in floating point.";
   let reference = "np.divide(x, y)";
   let domain = "nonzero";
@@ -245,7 +276,7 @@ def Weft_RemainderOp : Weft_BinaryOp<"remainder"> {
   let instructions = 8;
   let domain = "nonzero";
 }
-def Weft_PowOp : Weft_BinaryOp<"pow"> {
+def Weft_PowOp : Weft_ArithmeticOp<"pow", ByParts> {
   let summary = "x to the power of y.";
   let description = [{
     Where y is -2, -1, -1/2, 0, 1/2, 1, 2, 3 or 4, the result is that of the products, the quotient
@@ -258,7 +289,7 @@ def Weft_PowOp : Weft_BinaryOp<"pow"> {
   let maxUlp = 2;
   let hasCanonicalizer = 1;
 }
-def Weft_FixedPowOp : Weft_UnaryOp<"fixed_pow"> {
+def Weft_FixedPowOp : Weft_UnaryOp<"fixed_pow", [Gradient, ByParts]> {
   let summary = "x to the power of `exponent`, by products, a quotient or a root.";
   let description = [{
     x^2 = x x, x^3 = (x x) x, x^4 = (x x) (x x), x^-1 = 1 / x, x^-2 = (1 / x) (1 / x), x^(1/2) is the
@@ -266,7 +297,8 @@ def Weft_FixedPowOp : Weft_UnaryOp<"fixed_pow"> {
     x^0 = 1 and x^1 = x. float16 and bfloat16 are computed in float32 and rounded once. Integers
     have the exponents 0 to 4.
   }];
-  let arguments = (ins Weft_NumericTensor:$x, F64Attr:$exponent);
+  let arguments = (ins Weft_ArithmeticTensor:$x, F64Attr:$exponent);
+  let results = (outs Weft_ArithmeticTensor:$result);
   let assemblyFormat = "$x `exponent` $exponent attr-dict `:` custom<OneType>(type($x), type($result))";
   let promotion = PromoteNone;
   let pythonName = "";
@@ -326,8 +358,11 @@ def Weft_BitwiseRightShiftOp : Weft_ShiftOp<"bitwise_right_shift"> {
   let reference = "np.right_shift(x, y)";
 }
 
-def Weft_EqualOp : Weft_ComparisonOp<"equal"> { let summary = "True where x == y."; }
-def Weft_NotEqualOp : Weft_ComparisonOp<"not_equal"> { let summary = "True where x != y."; }
+class Weft_EqualityOp<string mnemonic> : Weft_ComparisonOp<mnemonic, [ByParts]> {
+  let arguments = (ins Weft_Tensor:$x, Weft_Tensor:$y);
+}
+def Weft_EqualOp : Weft_EqualityOp<"equal"> { let summary = "True where x == y."; }
+def Weft_NotEqualOp : Weft_EqualityOp<"not_equal"> { let summary = "True where x != y."; }
 def Weft_LessOp : Weft_ComparisonOp<"less"> { let summary = "True where x < y."; }
 def Weft_LessEqualOp : Weft_ComparisonOp<"less_equal"> { let summary = "True where x <= y."; }
 def Weft_GreaterOp : Weft_ComparisonOp<"greater"> { let summary = "True where x > y."; }
@@ -337,7 +372,7 @@ def Weft_GreaterEqualOp : Weft_ComparisonOp<"greater_equal"> { let summary = "Tr
 // Selection and conversion
 //===----------------------------------------------------------------------===//
 
-def Weft_SelectOp : Weft_ElementwiseOp<"select", "inferFromSecond", [Gradient]> {
+def Weft_SelectOp : Weft_ElementwiseOp<"select", "inferFromSecond", [Gradient, EachPart]> {
   let summary = "x where condition is true, else y.";
   let arguments = (ins Weft_BoolTensor:$condition, Weft_Tensor:$x, Weft_Tensor:$y);
   let results = (outs Weft_Tensor:$result);
@@ -370,11 +405,12 @@ class Weft_ConversionOp<string mnemonic, list<Trait> traits> : Weft_Op<mnemonic,
   }];
 }
 
-def Weft_CastOp : Weft_ConversionOp<"cast", [Gradient]> {
+def Weft_CastOp : Weft_ConversionOp<"cast", [Gradient, ByParts]> {
   let summary = "x converted to another dtype.";
   let description = [{
     Floating to integer rounds towards zero, saturates, and takes NaN to 0; to bool is `x != 0`;
-    integer to integer wraps.
+    integer to integer wraps. What is not complex becomes a real part; from a complex dtype there is
+    no way but to another one and to bool.
   }];
   let arguments = (ins Weft_Tensor:$x);
   let results = (outs Weft_Tensor:$result);

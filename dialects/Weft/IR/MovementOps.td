@@ -2,7 +2,7 @@
 #ifndef WEFT_MOVEMENT_OPS_TD
 #define WEFT_MOVEMENT_OPS_TD
 
-include "dialects/Weft/IR/ElementwiseOps.td"
+include "dialects/Weft/IR/ComplexOps.td"
 include "dialects/Weft/IR/WeftAttributes.td"
 
 defvar WithoutOperands = NotDifferentiable<"it has no operand to differentiate for">;
@@ -73,7 +73,7 @@ def Weft_RandomBitsOp : Weft_Op<"random_bits", [DiscreteResult, Dimensions, Inde
 // Rearrangement
 //===----------------------------------------------------------------------===//
 
-def Weft_ReshapeOp : Weft_Op<"reshape", [Gradient, Batching]> {
+def Weft_ReshapeOp : Weft_Op<"reshape", [Gradient, EachPart, Batching]> {
   let summary = "The same elements, in row-major order, in another shape.";
   let arguments = (ins Weft_Tensor:$x);
   let results = (outs Weft_Tensor:$result);
@@ -84,7 +84,7 @@ def Weft_ReshapeOp : Weft_Op<"reshape", [Gradient, Batching]> {
   let hasFolder = 1;
   let hasVerifier = 1;
 }
-def Weft_TransposeOp : Weft_InferredOp<"transpose", [Gradient, Dimensions, Indexed]> {
+def Weft_TransposeOp : Weft_InferredOp<"transpose", [Gradient, EachPart, Dimensions, Indexed]> {
   let summary = "Dimension d of the result is dimension permutation[d] of x.";
   let arguments = (ins Weft_Tensor:$x, DenseI64ArrayAttr:$permutation);
   let results = (outs Weft_Tensor:$result);
@@ -95,7 +95,7 @@ def Weft_TransposeOp : Weft_InferredOp<"transpose", [Gradient, Dimensions, Index
   let hasCanonicalizer = 1;
   let declarations = "bool readsOnce(unsigned operand) { return true; }";
 }
-def Weft_BroadcastOp : Weft_Op<"broadcast", [Gradient, Batching, Dimensions, Indexed]> {
+def Weft_BroadcastOp : Weft_Op<"broadcast", [Gradient, EachPart, Batching, Dimensions, Indexed]> {
   let summary = "x repeated along new dimensions and along its dimensions of size 1.";
   let description = [{
     Dimension d of x is dimension dimensions[d] of the result. The canonical form repeats along new
@@ -117,7 +117,7 @@ def Weft_BroadcastOp : Weft_Op<"broadcast", [Gradient, Batching, Dimensions, Ind
 }
 def Weft_SliceOp
     : Weft_Op<"slice",
-              [Gradient, Batching, FixedDimensions, Indexed, Conditions, LaunchNumbers]> {
+              [Gradient, EachPart, Batching, FixedDimensions, Indexed, Conditions, LaunchNumbers]> {
   let summary = "The elements at starts + i * steps, i below the result's shape; steps may be negative.";
   let arguments = (ins Weft_Tensor:$x, DenseI64ArrayAttr:$starts, DenseI64ArrayAttr:$steps);
   let results = (outs Weft_Tensor:$result);
@@ -136,7 +136,7 @@ def Weft_SliceOp
 }
 def Weft_PadOp
     : Weft_Op<"pad",
-              [Gradient, Batching, FixedDimensions, Indexed, Conditions, LaunchNumbers]> {
+              [Gradient, EachPart, Batching, FixedDimensions, Indexed, Conditions, LaunchNumbers]> {
   let summary = "x placed at `low`, `interior` elements apart, in a tensor filled with `value`.";
   let description = [{
     Element i of x is at low + i * (interior + 1) of the result in each dimension. `low` may not be
@@ -162,8 +162,8 @@ def Weft_PadOp
   }];
 }
 def Weft_UpdateOp
-    : Weft_InferredOp<"update", [Gradient, Batching, FixedDimensions, UpdateOpInterface, Conditions,
-                                 LaunchNumbers]> {
+    : Weft_InferredOp<"update", [Gradient, EachPart, Batching, FixedDimensions, UpdateOpInterface,
+                                 Conditions, LaunchNumbers]> {
   let summary = "x with `value` in the place of the elements at starts + i * steps.";
   let description = [{
     The inverse of slice: i is below the shape of `value` in each dimension. Starts may not be
@@ -187,7 +187,7 @@ def Weft_UpdateOp
   }];
 }
 def Weft_ConcatenateOp : Weft_InferredOp<"concatenate",
-                                        [Gradient, Batching, FixedDimensions, Indexed]> {
+                                        [Gradient, EachPart, Batching, FixedDimensions, Indexed]> {
   let summary = "The operands one after the other along `axis`.";
   let arguments = (ins Variadic<Weft_Tensor>:$inputs, I64Attr:$axis);
   let results = (outs Weft_Tensor:$result);
@@ -200,8 +200,8 @@ def Weft_ConcatenateOp : Weft_InferredOp<"concatenate",
     std::optional<int64_t> getJoinedAxis() { return getAxis(); }
   }];
 }
-def Weft_GatherOp : Weft_InferredOp<"gather",
-                                   [Gradient, Batching, FixedDimensions, Indexed, Conditions]> {
+def Weft_GatherOp : Weft_InferredOp<"gather", [Gradient, EachPart, Batching, FixedDimensions,
+                                             Indexed, Conditions]> {
   let summary = "The slices of x at `indices` along `axis`.";
   let description = [{
     The shape of the result is that of x with dimension `axis` replaced by the shape of `indices`. A
@@ -219,7 +219,8 @@ def Weft_GatherOp : Weft_InferredOp<"gather",
 }
 /// x changed at `indices` along `axis`, in the order of the indices.
 class Weft_ScatterOpBase<string mnemonic, TypeConstraint Tensor, string updated = "">
-    : Weft_InferredOp<mnemonic, [Gradient, Batching, FixedDimensions, UpdateOpInterface]> {
+    : Weft_InferredOp<mnemonic,
+                      [Gradient, EachPart, Batching, FixedDimensions, UpdateOpInterface]> {
   let arguments = (ins Tensor:$x, Weft_IndexTensor:$indices, Tensor:$updates, I64Attr:$axis);
   let results = (outs Tensor:$result);
   let assemblyFormat = [{
@@ -239,7 +240,7 @@ class Weft_ScatterOpBase<string mnemonic, TypeConstraint Tensor, string updated 
                              ::llvm::ArrayRef<::weft::ElementIndex> indices);
   }] # updated;
 }
-def Weft_ScatterAddOp : Weft_ScatterOpBase<"scatter_add", Weft_NumericTensor, [{
+def Weft_ScatterAddOp : Weft_ScatterOpBase<"scatter_add", Weft_ArithmeticTensor, [{
     ::mlir::Value emitUpdated(::mlir::OpBuilder &builder, ::mlir::Location location,
                               ::llvm::function_ref<::mlir::Value()> before, ::mlir::Value update) {
       return ::weft::emitSum(builder, location, before(), update);

@@ -15,24 +15,32 @@ class Weft_ReductionOp<string mnemonic, string rule, list<Trait> traits>
   let inference = "::weft::" # rule;
 }
 
-def Weft_SumOp : Weft_ReductionOp<"sum", "inferReduction", [Gradient]> {
+class Weft_ArithmeticReductionOp<string mnemonic, Trait parts>
+    : Weft_ReductionOp<mnemonic, "inferReduction", [Gradient, parts]> {
+  let arguments = (ins Weft_ArithmeticTensor:$x, DenseI64ArrayAttr:$axes);
+  let results = (outs Weft_ArithmeticTensor:$result);
+}
+def Weft_SumOp : Weft_ArithmeticReductionOp<"sum", EachPart> {
   let summary = "The sum along `axes`, which the result lacks; 0 over no elements.";
   let description = [{
     In one order, a function of the shape alone. float16 and bfloat16 are summed in float32.
   }];
 }
-def Weft_ProdOp : Weft_ReductionOp<"prod", "inferReduction", [Gradient]> {
+def Weft_ProdOp : Weft_ArithmeticReductionOp<"prod", ByParts> {
   let summary = "The product along `axes`, which the result lacks; 1 over no elements.";
+  let description = [{
+    Complex elements are multiplied in a tree of halves along each axis.
+  }];
 }
 def Weft_MaxOp : Weft_ReductionOp<"max", "inferReduction", [Gradient]> {
   let summary = "The largest element along `axes`, which the result lacks; NaN if any is.";
-  let arguments = (ins Weft_Tensor:$x, DenseI64ArrayAttr:$axes);
-  let results = (outs Weft_Tensor:$result);
+  let arguments = (ins Weft_OrderedTensor:$x, DenseI64ArrayAttr:$axes);
+  let results = (outs Weft_OrderedTensor:$result);
 }
 def Weft_MinOp : Weft_ReductionOp<"min", "inferReduction", [Gradient]> {
   let summary = "The smallest element along `axes`, which the result lacks; NaN if any is.";
-  let arguments = (ins Weft_Tensor:$x, DenseI64ArrayAttr:$axes);
-  let results = (outs Weft_Tensor:$result);
+  let arguments = (ins Weft_OrderedTensor:$x, DenseI64ArrayAttr:$axes);
+  let results = (outs Weft_OrderedTensor:$result);
 }
 
 class Weft_ArgReductionOp<string mnemonic> : Weft_ReductionOp<mnemonic, "inferArgReduction", [DiscreteResult]> {

@@ -4,12 +4,12 @@
 
 include "dialects/Weft/IR/SortOps.td"
 
-class Weft_ScanOp<string mnemonic>
-    : Weft_InferredOp<mnemonic, [Gradient, Dimensions,
+class Weft_ScanOp<string mnemonic, Trait parts>
+    : Weft_InferredOp<mnemonic, [Gradient, parts, Dimensions,
         DeclareOpInterfaceMethods<ScanOpInterface, ["emitIdentity", "emitCombine"]>]> {
-  let arguments = (ins Weft_NumericTensor:$x, I64Attr:$axis,
+  let arguments = (ins Weft_ArithmeticTensor:$x, I64Attr:$axis,
                        DefaultValuedAttr<BoolAttr, "false">:$reversed);
-  let results = (outs Weft_NumericTensor:$result);
+  let results = (outs Weft_ArithmeticTensor:$result);
   let assemblyFormat = [{
     $x `axis` $axis attr-dict `:` custom<OneType>(type($x), type($result))
   }];
@@ -17,7 +17,7 @@ class Weft_ScanOp<string mnemonic>
   let inference = "::weft::inferScan";
 }
 
-def Weft_CumulativeSumOp : Weft_ScanOp<"cumulative_sum"> {
+def Weft_CumulativeSumOp : Weft_ScanOp<"cumulative_sum", EachPart> {
   let summary = "Element i along `axis` is the sum of those up to i; `reversed`: of those from i on.";
   let description = [{
     In one order, a function of the size along the axis alone: in blocks of 2048 elements one after
@@ -25,10 +25,11 @@ def Weft_CumulativeSumOp : Weft_ScanOp<"cumulative_sum"> {
     float32.
   }];
 }
-def Weft_CumulativeProdOp : Weft_ScanOp<"cumulative_prod"> {
+def Weft_CumulativeProdOp : Weft_ScanOp<"cumulative_prod", ByParts> {
   let summary = "Element i along `axis` is the product of those up to i; `reversed`: of those from i on.";
   let description = [{
-    In the order of `cumulative_sum`.
+    In the order of `cumulative_sum`. Of complex elements in steps of 1, 2, 4, ... along the axis
+    (Hillis and Steele, "Data parallel algorithms", 1986).
   }];
 }
 

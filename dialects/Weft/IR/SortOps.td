@@ -12,9 +12,9 @@ def Weft_SortOp : Weft_InferredOp<"sort", [Gradient, Dimensions,
     Ascending, or `descending`; NaN comes last in both. Equal elements, zeros of both signs among
     them, stay in their order.
   }];
-  let arguments = (ins Weft_Tensor:$x, I64Attr:$axis,
+  let arguments = (ins Weft_OrderedTensor:$x, I64Attr:$axis,
                        DefaultValuedAttr<BoolAttr, "false">:$descending);
-  let results = (outs Weft_Tensor:$sorted, RankedTensorOf<[I64]>:$indices);
+  let results = (outs Weft_OrderedTensor:$sorted, RankedTensorOf<[I64]>:$indices);
   let assemblyFormat = [{
     $x `axis` $axis attr-dict `:` custom<OneType>(type($x), type($sorted)) `,` type($indices)
   }];

@@ -1,6 +1,7 @@
 // The weft dialect: everything a user of it includes.
 #pragma once
 
+#include "dialects/Weft/IR/ComplexParts.h"
 #include "dialects/Weft/IR/Contraction.h"
 #include "dialects/Weft/IR/ElementBodies.h"
 #include "dialects/Weft/IR/ElementEmitter.h"

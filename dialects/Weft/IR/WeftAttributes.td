@@ -131,6 +131,10 @@ def Weft_SortScheduleAttr : Weft_Schedule<"Sort", "sort"> {
                         DefaultValuedParameter<"int64_t", "1">:$lanes);
 }
 
+def Weft_LibraryScheduleAttr : Weft_Attr<"LibrarySchedule", "library", [ScheduleAttrInterface]> {
+  let summary = "Calls of a library's function, one for each matrix";
+}
+
 def Weft_AttentionScheduleAttr : Weft_Schedule<"Attention", "attention"> {
   let summary = "Attention on a processor, block of keys by block of keys";
   let description = [{

@@ -29,13 +29,31 @@ defvar FloatTypes = [F16, BF16, F32, F64];
 defvar SignedTypes = [I8, I16, I32, I64];
 defvar UnsignedTypes = [UI8, UI16, UI32, UI64];
 defvar IntegerTypes = SignedTypes # UnsignedTypes;
+/// Not ODS's Complex<F32>, of whose predicate that of F32 is a part: weft-tblgen reads from the
+/// predicates which dtypes an operand has.
+class Weft_ComplexOf<string part>
+    : Type<CPred<"::llvm::isa<::mlir::ComplexType>($_self) && "
+                 "::llvm::cast<::mlir::ComplexType>($_self).getElementType().is" # part # "()">,
+           "complex<" # !tolower(part) # ">", "::mlir::ComplexType">;
+def Weft_ComplexF32 : Weft_ComplexOf<"F32">;
+def Weft_ComplexF64 : Weft_ComplexOf<"F64">;
+defvar ComplexTypes = [Weft_ComplexF32, Weft_ComplexF64];
 
 def Weft_FloatTensor : RankedTensorOf<FloatTypes>;
 def Weft_IntegerTensor : RankedTensorOf<IntegerTypes>;
 def Weft_BoolTensor : RankedTensorOf<[I1]>;
 def Weft_BitsTensor : RankedTensorOf<IntegerTypes # [I1]>;
 def Weft_NumericTensor : RankedTensorOf<FloatTypes # IntegerTypes>;
-def Weft_Tensor : RankedTensorOf<FloatTypes # IntegerTypes # [I1]>;
+/// What can be added and multiplied.
+def Weft_ArithmeticTensor : RankedTensorOf<FloatTypes # IntegerTypes # ComplexTypes>;
+/// What functions of analysis are defined on.
+def Weft_InexactTensor : RankedTensorOf<FloatTypes # ComplexTypes>;
+def Weft_ComplexTensor : RankedTensorOf<ComplexTypes>;
+/// The part of a complex tensor.
+def Weft_PartTensor : RankedTensorOf<[F32, F64]>;
+/// What has an order.
+def Weft_OrderedTensor : RankedTensorOf<FloatTypes # IntegerTypes # [I1]>;
+def Weft_Tensor : RankedTensorOf<FloatTypes # IntegerTypes # ComplexTypes # [I1]>;
 def Weft_IndexTensor : RankedTensorOf<IntegerTypes>;
 
 //===----------------------------------------------------------------------===//

@@ -43,6 +43,23 @@ def DecompositionOpInterface : OpInterface<"DecompositionOpInterface">, Computed
     "::llvm::SmallVector<::mlir::Value>", "decompose", (ins "::mlir::OpBuilder &":$builder)>];
 }
 
+def ComplexOpInterface : OpInterface<"ComplexOpInterface"> {
+  let cppNamespace = "::weft";
+  let description = [{
+    An op that is defined on complex tensors too. There it is a composite: no kernel computes with
+    complex elements, but with real parts and imaginary parts. Its gradient rule, if it has one, is
+    that of an analytic function: differentiation conjugates the cotangents, and what the rule gives.
+  }];
+  let methods = [InterfaceMethod<[{
+      Builds the op on the parts of its operands before it, and returns the parts of each result;
+      nothing after an error, which it has emitted. Unless the op has a rule of its own, it is
+      applied to the real parts and to the imaginary parts.
+    }],
+    "::llvm::SmallVector<::weft::ComplexParts>", "buildOnParts",
+    (ins "::mlir::OpBuilder &":$builder, "::llvm::ArrayRef<::weft::ComplexParts>":$operands),
+    "", "return ::weft::buildOnEachPart($_op, builder, operands);">];
+}
+
 def DimensionOpInterface : OpInterface<"DimensionOpInterface"> {
   let cppNamespace = "::weft";
   let description = [{
@@ -271,6 +288,30 @@ def SortOpInterface : OpInterface<"SortOpInterface", [DimensionOpInterface]>, Co
       (ins "::mlir::OpBuilder &":$builder, "::mlir::Location":$location, "::mlir::Value":$key)>,
     InterfaceMethod<"The keys that elements of different bits have in common.",
       "::llvm::SmallVector<int64_t>", "getSharedKeys">];
+}
+
+def LibraryOpInterface : OpInterface<"LibraryOpInterface", [DimensionOpInterface]>,
+                         ComputedAs<"library"> {
+  let cppNamespace = "::weft";
+  let description = [{
+    An op that a library on the host computes, from its operands in memory: for each place in the
+    leading dimensions a call with the matrices in the last ones.
+  }];
+  let methods = [
+    InterfaceMethod<[{
+        Numbers that the library's function is called with, besides the sizes.
+      }],
+      "::llvm::SmallVector<int64_t>", "getOptions">,
+    InterfaceMethod<"How many dimensions of operands a call works on: 2 of matrices, 1 of vectors.",
+      "int64_t", "getMatrixRank", (ins), "", "return 2;">,
+    InterfaceMethod<"Whether operands are pairs of real and imaginary parts.", "bool", "getPairs">,
+    InterfaceMethod<"", "void", "setPairs", (ins "bool":$pairs)>];
+  let extraClassDeclaration = [{
+    /// "cholesky"
+    ::llvm::StringRef getFunctionName() { return getOperation()->getName().stripDialect(); }
+    /// How many leading dimensions all operands and results have.
+    int64_t getBatchRank();
+  }];
 }
 
 def ContractionOpInterface : OpInterface<"ContractionOpInterface", [DimensionOpInterface]>,

@@ -6,17 +6,28 @@ using namespace mlir;
 
 namespace weft {
 
+/// The elements of a tensor filled with `value`.
+static ElementsAttr filledWith(RankedTensorType type, double value) {
+  Builder builder(type.getContext());
+  Type element = type.getElementType();
+  if (auto complex = dyn_cast<ComplexType>(element)) {
+    auto part = [&](double number) {
+      return FloatAttr::get(complex.getElementType(), number).getValue();
+    };
+    return DenseElementsAttr::get(type, std::complex<APFloat>(part(value), part(0.0)));
+  }
+  if (isa<FloatType>(element))
+    return DenseElementsAttr::get(type, Attribute(builder.getFloatAttr(element, value)));
+  auto integer = static_cast<int64_t>(value);
+  return DenseElementsAttr::get(type, Attribute(builder.getIntegerAttr(element, integer)));
+}
+
 Expression Compose::constant(Type type, double value) const {
   auto tensor = cast<RankedTensorType>(type);
   Type element = tensor.getElementType();
   if (!tensor.hasStaticShape())
     return broadcast(constant(RankedTensorType::get({}, element), value), tensor.getShape(), {});
-  Attribute filling =
-      isa<FloatType>(element)
-          ? Attribute(builder->getFloatAttr(element, value))
-          : Attribute(builder->getIntegerAttr(element, static_cast<int64_t>(value)));
-  ElementsAttr elements = DenseElementsAttr::get(tensor, filling);
-  return create<ConstantOp>(type, elements);
+  return create<ConstantOp>(type, filledWith(tensor, value));
 }
 
 Expression Compose::size(Type type, int64_t size) const {

@@ -58,6 +58,27 @@ Operation *RandomBitsOp::rebuildWithLabels(OpBuilder &builder, ValueRange operan
 }
 
 //===----------------------------------------------------------------------===//
+// Parts of complex numbers
+//===----------------------------------------------------------------------===//
+
+Labels RealOp::getDimensionLabels() { return elementwiseLabels(*this); }
+Labels ImagOp::getDimensionLabels() { return elementwiseLabels(*this); }
+Labels ComplexOp::getDimensionLabels() { return elementwiseLabels(*this); }
+
+Operation *RealOp::rebuildWithLabels(OpBuilder &builder, ValueRange operands, TypeRange types,
+                                     ArrayRef<SmallVector<int64_t>>) {
+  return rebuild(builder, *this, operands, types);
+}
+Operation *ImagOp::rebuildWithLabels(OpBuilder &builder, ValueRange operands, TypeRange types,
+                                     ArrayRef<SmallVector<int64_t>>) {
+  return rebuild(builder, *this, operands, types);
+}
+Operation *ComplexOp::rebuildWithLabels(OpBuilder &builder, ValueRange operands, TypeRange types,
+                                        ArrayRef<SmallVector<int64_t>>) {
+  return rebuild(builder, *this, operands, types);
+}
+
+//===----------------------------------------------------------------------===//
 // Rearrangement
 //===----------------------------------------------------------------------===//
 

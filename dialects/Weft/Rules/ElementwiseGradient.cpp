@@ -7,6 +7,17 @@ using namespace llvm::numbers;
 
 namespace weft {
 
+/// 1 / sqrt(x y); of complex numbers by a root of each, as the root of the product may be the other
+/// one.
+static Expression rsqrtOfProduct(const Expression &x, const Expression &y) {
+  return isComplexTensor(x.type()) ? rsqrt(x) * rsqrt(y) : rsqrt(x * y);
+}
+
+/// The real part of x, which is x if it is not complex.
+static Expression realPart(const Expression &x) {
+  return isComplexTensor(x.type()) ? x.at().create<RealOp>(x) : x;
+}
+
 /// The rule of an op of one operand x: its gradient, in terms of g, x and result.
 #define UNARY_GRADIENT(OpType, formula)                                                            \
   void OpType::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool>,            \
@@ -46,11 +57,11 @@ UNARY_GRADIENT(SinhOp, g * cosh(x))
 UNARY_GRADIENT(CoshOp, g * sinh(x))
 UNARY_GRADIENT(TanhOp, g * (1.0 - result * result))
 UNARY_GRADIENT(AsinhOp, g * rsqrt(1.0 + x * x))
-UNARY_GRADIENT(AcoshOp, g * rsqrt((x - 1.0) * (x + 1.0)))
+UNARY_GRADIENT(AcoshOp, g * rsqrtOfProduct(x - 1.0, x + 1.0))
 UNARY_GRADIENT(AtanhOp, g / ((1.0 - x) * (1.0 + x)))
 UNARY_GRADIENT(ErfOp, g * ((2.0 * inv_sqrtpi) * exp(-(x * x))))
 
-UNARY_GRADIENT(CastOp, convert(g, x.element()))
+UNARY_GRADIENT(CastOp, convert(isComplexTensor(x.type()) ? g : realPart(g), x.element()))
 
 // clang-format on
 
@@ -83,7 +94,7 @@ static Expression powerForBase(const Expression &x, const Expression &y) {
 /// so that derivatives of this formula stay finite too.
 static Expression powerForExponent(const Expression &x, const Expression &y,
                                    const Expression &result) {
-  return result * log(select(x == 0.0 && y >= 0.0, 1.0, x));
+  return result * log(select(x == 0.0 && realPart(y) >= 0.0, 1.0, x));
 }
 
 /// x^2 + y^2, and 1 at the origin, where the quotients by it are 0.

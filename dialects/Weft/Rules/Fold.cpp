@@ -364,6 +364,8 @@ struct FixExponent : OpRewritePattern<PowOp> {
     if (op.getType().getEncoding() || !matchPattern(op.getY(), m_Constant(&exponents)))
       return failure();
     Attribute element = exponents.getSplatValue<Attribute>();
+    if (isComplexTensor(op.getType()))
+      return failure(); // as if its exponent were not known
     auto number = dyn_cast<FloatAttr>(element);
     double exponent =
         number ? number.getValueAsDouble()

@@ -213,7 +213,7 @@ LogicalResult inferUpdate(UpdateOp::Adaptor adaptor, InferenceLocation location,
 bool isFixedExponent(double exponent, Type element) {
   static constexpr double anywhere[] = {0, 1, 2, 3, 4}, ofFloats[] = {-2, -1, -0.5, 0.5};
   return llvm::is_contained(anywhere, exponent) ||
-         (isa<FloatType>(element) && llvm::is_contained(ofFloats, exponent));
+         (isa<FloatType, ComplexType>(element) && llvm::is_contained(ofFloats, exponent));
 }
 
 LogicalResult inferFixedPow(FixedPowOp::Adaptor adaptor, InferenceLocation location,

@@ -29,6 +29,14 @@ template <typename Adaptor>
 llvm::LogicalResult inferBool(Adaptor adaptor, InferenceLocation location, InferredTypes &types) {
   return inferBoolLike(adaptor.getOperands(), location, types);
 }
+/// A tensor of parts, like a complex operand.
+llvm::LogicalResult inferPart(mlir::Value x, InferredTypes &types);
+template <typename Adaptor>
+llvm::LogicalResult inferPart(Adaptor adaptor, InferenceLocation, InferredTypes &types) {
+  return inferPart(adaptor.getX(), types);
+}
+llvm::LogicalResult inferComplex(ComplexOp::Adaptor adaptor, InferenceLocation location,
+                                 InferredTypes &types);
 template <typename Adaptor>
 llvm::LogicalResult inferReduction(Adaptor adaptor, InferenceLocation location,
                                    InferredTypes &types) {
@@ -100,6 +108,30 @@ llvm::LogicalResult inferPool2d(MaxPool2dOp::Adaptor adaptor, InferenceLocation 
                                 InferredTypes &types);
 llvm::LogicalResult inferPool2d(AvgPool2dOp::Adaptor adaptor, InferenceLocation location,
                                 InferredTypes &types);
+
+llvm::LogicalResult inferSquare(CholeskyOp::Adaptor adaptor, InferenceLocation location,
+                                InferredTypes &types);
+llvm::LogicalResult inferSolved(mlir::Value left, mlir::Value right, bool pairs,
+                                llvm::StringRef name, InferenceLocation location,
+                                InferredTypes &types);
+/// The type of the right side.
+template <typename Adaptor>
+llvm::LogicalResult inferSolve(Adaptor adaptor, InferenceLocation location, InferredTypes &types) {
+  return inferSolved(adaptor.getLhs(), adaptor.getRhs(), adaptor.getPairs(), "solve", location,
+                     types);
+}
+llvm::LogicalResult inferLu(LuOp::Adaptor adaptor, InferenceLocation location,
+                            InferredTypes &types);
+llvm::LogicalResult inferQr(QrOp::Adaptor adaptor, InferenceLocation location,
+                            InferredTypes &types);
+llvm::LogicalResult inferSvd(SvdOp::Adaptor adaptor, InferenceLocation location,
+                             InferredTypes &types);
+llvm::LogicalResult inferEigh(EighOp::Adaptor adaptor, InferenceLocation location,
+                              InferredTypes &types);
+llvm::LogicalResult inferEig(EigOp::Adaptor adaptor, InferenceLocation location,
+                             InferredTypes &types);
+llvm::LogicalResult inferFourier(FourierOp::Adaptor adaptor, InferenceLocation location,
+                                 InferredTypes &types);
 
 /// Why `part` can't be placed in `whole`, element i of it at first + i * distance in each
 /// dimension; nothing if it can.

@@ -33,7 +33,10 @@ static LogicalResult verifyElements(ConstantOp op) {
   if (!blob)
     return op.emitOpError() << "the resource \"" << name << "\" is not in the file";
   ShapedType type = resource.getType();
-  int64_t elementBytes = std::max(1u, type.getElementTypeBitWidth() / 8);
+  auto complex = dyn_cast<ComplexType>(type.getElementType());
+  int64_t bits = complex ? 2 * complex.getElementType().getIntOrFloatBitWidth()
+                         : type.getElementTypeBitWidth();
+  int64_t elementBytes = std::max<int64_t>(1, bits / 8);
   std::optional<int64_t> count = elementCount(type);
   auto bytes = static_cast<int64_t>(blob->getData().size());
   if (count && bytes % elementBytes == 0 && bytes / elementBytes == *count)
@@ -62,7 +65,13 @@ LogicalResult SizeOp::verify() {
                        << ", the result has dtype " << getType().getElementType();
 }
 
-LogicalResult CastOp::verify() { return verifyElementwise(*this); }
+LogicalResult CastOp::verify() {
+  Type from = getElementTypeOrSelf(getX()), to = getElementTypeOrSelf(getType());
+  if (isa<ComplexType>(from) && !isa<ComplexType>(to) && !to.isInteger(1))
+    return emitOpError() << "takes no complex numbers to " << to
+                         << "; say which part is meant by weft.real or weft.imag";
+  return verifyElementwise(*this);
+}
 
 LogicalResult BitcastOp::verify() {
   Type have = getElementTypeOrSelf(getX()), want = getElementTypeOrSelf(getType());

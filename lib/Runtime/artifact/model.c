@@ -22,9 +22,16 @@ static int64_t bytesOfElement(int64_t dtype) {
   case WEFT_UINT32:
   case WEFT_FLOAT32:
     return 4;
+  case WEFT_COMPLEX128:
+    return 16;
   default:
     return 8;
   }
+}
+
+static int64_t alignmentOf(int64_t dtype) {
+  int isComplex = dtype == WEFT_COMPLEX64 || dtype == WEFT_COMPLEX128;
+  return isComplex ? bytesOfElement(dtype) / 2 : bytesOfElement(dtype);
 }
 
 // Bytes of a tensor, or -1 if they are too many. No dimension is negative.
@@ -66,7 +73,7 @@ static int32_t checkBuffer(const struct weft_model *model, void *const *buffers,
     return WEFT_OK;
   if (!data)
     return WEFT_ERROR_NULL_POINTER;
-  if ((uintptr_t)data % (uintptr_t)bytesOfElement(model->tensors[number].dtype) != 0)
+  if ((uintptr_t)data % (uintptr_t)alignmentOf(model->tensors[number].dtype) != 0)
     return WEFT_ERROR_MISALIGNED;
   if (number < model->input_count)
     return WEFT_OK;

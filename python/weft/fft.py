@@ -1,0 +1,335 @@
+"""Fourier transforms: the array API's extension of that name.
+
+float32 and complex64 are transformed in float32, float64 and complex128 in float64; integers become
+float32. Transforms run on the host, compiled or not, and have gradients. They are those of the
+library ducc (Reinecke), whose errors grow with the logarithm of the size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from . import _core
+from ._complex import complex, conj, real
+from ._core import Tensor
+from ._creation import _fail, arange, asarray, zeros_like
+from ._dtypes import as_dtype, float32
+from ._errors import DTypeError, OptionError, ShapeError
+from ._manipulation import (
+    astype,
+    concat,
+    flip,
+    moveaxis,
+    narrow,
+    normalize_axes,
+    normalize_axis,
+    pad,
+    roll,
+)
+
+__all__ = [
+    "fft",
+    "fftfreq",
+    "fftn",
+    "fftshift",
+    "hfft",
+    "ifft",
+    "ifftn",
+    "ifftshift",
+    "ihfft",
+    "irfft",
+    "irfftn",
+    "rfft",
+    "rfftfreq",
+    "rfftn",
+]
+
+#: The factor of a forward transform by its ``norm``, as a power of the size; an inverse one has the
+#: rest.
+_POWERS = {"backward": 0.0, "ortho": -0.5, "forward": -1.0}
+
+
+def _inexact(x: Tensor, name: str) -> Tensor:
+    x = asarray(x)
+    if x.dtype.name in ("float16", "bfloat16"):
+        raise _fail(DTypeError, f"{name}: there is no transform of {x.dtype.name}; use astype")
+    return x if x.dtype.is_inexact else astype(x, float32)
+
+
+def _as_complex(x: Tensor) -> Tensor:
+    return x if x.dtype.is_complex else complex(x, zeros_like(x))
+
+
+def _factor(size: int, norm: str, inverse: bool, name: str) -> float:
+    if norm not in _POWERS:
+        raise _fail(
+            OptionError,
+            f'{name}: norm is {norm!r}, but has to be "backward", "ortho" or "forward"',
+        )
+    power = _POWERS[norm]
+    return float(size) ** (-1.0 - power if inverse else power)
+
+
+def _resized(x: Tensor, size: int | None, axis: int, name: str) -> Tensor:
+    """x with ``size`` elements along an axis: without its last ones, or with zeros behind."""
+    length = x.shape[axis]
+    if size is None:
+        size = length
+    if size < 1:
+        raise _fail(ShapeError, f"{name}: there can't be {size} elements along axis {axis}")
+    if size < length:
+        return narrow(x, axis, 0, size)
+    return pad(x, [(0, size - length if d == axis else 0) for d in range(x.ndim)])
+
+
+def _transformed(
+    x: Tensor, size: int | None, axis: int, norm: str, inverse: bool, name: str
+) -> Tensor:
+    """The transform of complex x along one axis."""
+    place = normalize_axis(axis, x.ndim, name)
+    x = _resized(x, size, place, name)
+    factor = _factor(x.shape[place], norm, inverse, name)
+    last = moveaxis(x, place, -1)
+    result = _core.apply("weft.fourier", (last,), {"inverse": inverse})
+    result = moveaxis(result, -1, place)
+    return result if factor == 1.0 else result * factor
+
+
+def fft(x: Tensor, /, *, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
+    """The Fourier transform along an axis: sums of x[j] exp(-2 pi i j k / n).
+
+    Args:
+        x: of any inexact or integer dtype but halves.
+        n: x is cut or padded with zeros to so many elements; None: as many as there are.
+        axis: along which.
+        norm: where the factor 1 / n is: "backward": at `ifft`; "forward": here; "ortho": its root
+            at both.
+
+    Raises:
+        OptionError: there is no such norm. ShapeError: n is not positive. OutOfBoundsError: x has
+            no such axis. DTypeError: x is of halves.
+    """
+    return _transformed(_as_complex(_inexact(x, "fft")), n, axis, norm, False, "fft")
+
+
+def ifft(x: Tensor, /, *, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
+    """The inverse of `fft`, with the same arguments and errors."""
+    return _transformed(_as_complex(_inexact(x, "ifft")), n, axis, norm, True, "ifft")
+
+
+def _axes_and_sizes(
+    x: Tensor, s: Sequence[int] | None, axes: Sequence[int] | None, name: str
+) -> list[tuple[int, int | None]]:
+    """Each axis to transform along, and the size that it is to have."""
+    if axes is None:
+        count = x.ndim if s is None else len(s)
+        axes = range(x.ndim - count, x.ndim)
+    places = [normalize_axis(axis, x.ndim, name) for axis in axes]
+    normalize_axes(places, x.ndim, name)
+    if s is not None and len(s) != len(places):
+        raise _fail(ShapeError, f"{name}: s has {len(s)} sizes, but there are {len(places)} axes")
+    return [(place, None if s is None else s[i]) for i, place in enumerate(places)]
+
+
+def fftn(
+    x: Tensor,
+    /,
+    *,
+    s: Sequence[int] | None = None,
+    axes: Sequence[int] | None = None,
+    norm: str = "backward",
+) -> Tensor:
+    """`fft` along several axes (None: all, or the last ones that ``s`` has sizes for).
+
+    Raises:
+        OptionError: there is no such norm. ShapeError: s does not fit the axes. OutOfBoundsError: x
+            has no such axis. DTypeError: x is of halves.
+    """
+    return _along_all(x, s, axes, norm, False, "fftn")
+
+
+def ifftn(
+    x: Tensor,
+    /,
+    *,
+    s: Sequence[int] | None = None,
+    axes: Sequence[int] | None = None,
+    norm: str = "backward",
+) -> Tensor:
+    """The inverse of `fftn`, with the same arguments and errors."""
+    return _along_all(x, s, axes, norm, True, "ifftn")
+
+
+def _along_all(
+    x: Tensor,
+    s: Sequence[int] | None,
+    axes: Sequence[int] | None,
+    norm: str,
+    inverse: bool,
+    name: str,
+) -> Tensor:
+    result = _as_complex(_inexact(x, name))
+    for axis, size in _axes_and_sizes(result, s, axes, name):
+        result = _transformed(result, size, axis, norm, inverse, name)
+    return result
+
+
+def _half(x: Tensor, axis: int) -> Tensor:
+    """The first half of a transform of real numbers, of which the rest are the conjugates."""
+    place = normalize_axis(axis, x.ndim, "rfft")
+    return narrow(x, place, 0, x.shape[place] // 2 + 1)
+
+
+def _require_real(x: Tensor, name: str) -> Tensor:
+    x = _inexact(x, name)
+    if x.dtype.is_complex:
+        raise _fail(DTypeError, f"{name}: x has to be real, not {x.dtype.name}; use fft")
+    return x
+
+
+def rfft(x: Tensor, /, *, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
+    """`fft` of real numbers: the first n // 2 + 1 sums, of which the others are the conjugates.
+
+    Raises:
+        DTypeError: x is complex, or of halves. OptionError, ShapeError, OutOfBoundsError: as `fft`.
+    """
+    return _half(fft(_require_real(x, "rfft"), n=n, axis=axis, norm=norm), axis)
+
+
+def irfft(x: Tensor, /, *, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
+    """The inverse of `rfft`: n real numbers (None: 2 (m - 1), of m elements).
+
+    Raises:
+        As `fft`.
+    """
+    x = _as_complex(_inexact(x, "irfft"))
+    place = normalize_axis(axis, x.ndim, "irfft")
+    size = 2 * (x.shape[place] - 1) if n is None else n
+    if size < 1:
+        raise _fail(ShapeError, f"irfft: there can't be {size} elements along axis {axis}")
+    first = _resized(x, size // 2 + 1, place, "irfft")
+    mirrored = conj(flip(narrow(first, place, 1, (size - 1) // 2), axis=place))
+    return real(ifft(concat([first, mirrored], axis=place), axis=place, norm=norm))
+
+
+def rfftn(
+    x: Tensor,
+    /,
+    *,
+    s: Sequence[int] | None = None,
+    axes: Sequence[int] | None = None,
+    norm: str = "backward",
+) -> Tensor:
+    """`rfft` along the last of the axes, and `fft` along the others.
+
+    Raises:
+        DTypeError: x is complex, or of halves. Others as `fftn`.
+    """
+    x = _require_real(x, "rfftn")
+    *others, (axis, size) = _axes_and_sizes(x, s, axes, "rfftn")
+    result = rfft(x, n=size, axis=axis, norm=norm)
+    for place, length in reversed(others):
+        result = fft(result, n=length, axis=place, norm=norm)
+    return result
+
+
+def irfftn(
+    x: Tensor,
+    /,
+    *,
+    s: Sequence[int] | None = None,
+    axes: Sequence[int] | None = None,
+    norm: str = "backward",
+) -> Tensor:
+    """The inverse of `rfftn`; ``s`` has the sizes of the result.
+
+    Raises:
+        As `fftn`.
+    """
+    result = _as_complex(_inexact(x, "irfftn"))
+    *others, (axis, size) = _axes_and_sizes(result, s, axes, "irfftn")
+    for place, length in others:
+        result = ifft(result, n=length, axis=place, norm=norm)
+    return irfft(result, n=size, axis=axis, norm=norm)
+
+
+_OPPOSITE = {"backward": "forward", "forward": "backward"}
+
+
+def hfft(x: Tensor, /, *, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
+    """The transform of a signal whose second half is the conjugate of its first one: real numbers.
+
+    Raises:
+        As `fft`.
+    """
+    return irfft(conj(_inexact(x, "hfft")), n=n, axis=axis, norm=_OPPOSITE.get(norm, norm))
+
+
+def ihfft(x: Tensor, /, *, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
+    """The inverse of `hfft`, of real x.
+
+    Raises:
+        DTypeError: x is complex, or of halves. Others as `fft`.
+    """
+    return conj(rfft(_require_real(x, "ihfft"), n=n, axis=axis, norm=_OPPOSITE.get(norm, norm)))
+
+
+def fftfreq(n: int, /, *, d: float = 1.0, dtype: object = None, device: object = None) -> Tensor:
+    """The frequencies of `fft` of n samples, d apart: 0, 1, ..., -2, -1 over n d.
+
+    Raises:
+        ShapeError: n is not positive.
+    """
+    return _frequencies(n, -(n // 2), d, dtype, device, lambda x: roll(x, -(n // 2)), "fftfreq")
+
+
+def rfftfreq(n: int, /, *, d: float = 1.0, dtype: object = None, device: object = None) -> Tensor:
+    """The frequencies of `rfft` of n samples, d apart: 0, 1, ..., n // 2 over n d.
+
+    Raises:
+        ShapeError: n is not positive.
+    """
+    return _frequencies(n, 0, d, dtype, device, lambda x: x, "rfftfreq")
+
+
+def _frequencies(
+    n: int,
+    first: int,
+    d: float,
+    dtype: object,
+    device: object,
+    arranged: Callable[[Tensor], Tensor],
+    name: str,
+) -> Tensor:
+    if n < 1:
+        raise _fail(ShapeError, f"{name}: n is {n}, but has to be positive")
+    wanted = as_dtype(float32 if dtype is None else dtype)
+    last = n // 2 + 1 if first == 0 else first + n
+    numbers = arranged(arange(first, last, device=device))
+    return astype(astype(numbers, "float64") / (n * d), wanted)
+
+
+def fftshift(x: Tensor, /, *, axes: int | Sequence[int] | None = None) -> Tensor:
+    """x with frequency 0 in the middle of the axes (None: all).
+
+    Raises:
+        OutOfBoundsError: x has no such axis.
+    """
+    return _shifted(x, axes, lambda size: size // 2, "fftshift")
+
+
+def ifftshift(x: Tensor, /, *, axes: int | Sequence[int] | None = None) -> Tensor:
+    """The inverse of `fftshift`.
+
+    Raises:
+        OutOfBoundsError: x has no such axis.
+    """
+    return _shifted(x, axes, lambda size: -(size // 2), "ifftshift")
+
+
+def _shifted(
+    x: Tensor, axes: int | Sequence[int] | None, shift: Callable[[int], int], name: str
+) -> Tensor:
+    x = asarray(x)
+    places = normalize_axes(axes, x.ndim, name)
+    return roll(x, tuple(shift(x.shape[d]) for d in places), axis=tuple(places))
