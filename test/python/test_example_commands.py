@@ -51,6 +51,34 @@ COMMANDS = {
     "models.unet": (TRAINING, r"U-Net: loss \d.\d{3}, overlap \d.\d{3}; pictures in .*unet.png"),
     "models.vae": (TRAINING, r"VAE: \d+\.\d nats for a picture; new ones in .*vae.png"),
     "models.vit": (TRAINING, r"ViT: loss \d.\d{3}, accuracy \d.\d{3} on test pictures"),
+    "programs.black_scholes": (
+        ["--steps", "3", "--options", "50"],
+        r"Black-Scholes: implied volatilities are off by \d\.\de-\d\d in the middle",
+    ),
+    "programs.gaussian_process": (
+        ["--steps", "3", "--points", "9"],
+        r"Gaussian process: off by \d\.\d{3} at most between the points; picture in .*process.png",
+    ),
+    "programs.heat_and_waves": (
+        ["--steps", "4", "--points", "9"],
+        r"errors: heat \d\.\de-\d\d, wave \d\.\de-\d\d; picture in .*waves.png",
+    ),
+    "programs.k_means": (
+        ["--steps", "3", "--points", "99", "--groups", "3"],
+        r"k-means: mean squared distance \d\.\d{3}; picture in .*k_means.png",
+    ),
+    "programs.kalman_filter": (
+        ["--steps", "3", "--bodies", "5"],
+        r"Kalman filter: error \d.\d{3}, expected \d.\d{3}, of a measurement \d.\d{3}",
+    ),
+    "programs.mcmc": (
+        ["--steps", "5", "--chains", "4"],
+        r"Monte Carlo: weights (-?\d.\d\d ± \d.\d\d, ){2}.*; the data were made with .*",
+    ),
+    "programs.n_body": (
+        ["--steps", "3", "--stars", "9"],
+        r"N-body: the energy has changed by \d\.\de-\d\d of itself; picture in .*n_body.png",
+    ),
 }
 
 
