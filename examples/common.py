@@ -20,6 +20,7 @@ HELP = {
     "rate": "the learning rate",
     "seed": "decides what is random",
     "steps": "how many steps to make",
+    "times": "how many steps there are from a picture to noise",
 }
 FASHION = Path("/usr/share/datasets/fashion-mnist")
 

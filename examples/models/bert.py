@@ -2,18 +2,20 @@
 
     python -m examples.models.bert
 
-Learns to fill gaps in Weft's documentation, character by character.
+Learns to fill gaps in pairs of segments that say the same: what is missing in one is in the other.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import weft
 from weft import nn
 from weft.nn import functional as F
 
-from ..common import command_line, documentation, texts, train, training_step
+from ..common import command_line, train, training_step
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Config:
     layers: int = 12
     dropout: float = 0.1
     epsilon: float = 1e-12
+    deviation: float = 0.02
+    """That of the weights at first."""
 
 
 class Embeddings(nn.Module):
@@ -63,7 +67,7 @@ class Bert(nn.Module):
         self.encoder = nn.TransformerEncoder(layer, config.layers, enable_nested_tensor=False)
         for parameter in self.parameters():
             if parameter.ndim == 2:
-                nn.init.normal_(parameter, std=0.02)
+                nn.init.normal_(parameter, std=config.deviation)
 
     def forward(self, tokens, segments):
         return self.encoder(self.embeddings(tokens, segments))
@@ -94,21 +98,29 @@ def masked(tokens, vocabulary: int):
     return weft.where(drawn < 0.12, vocabulary - 1, seen), wanted
 
 
+def pairs(batch: int, length: int, words: int, seed: int) -> Iterator[tuple[weft.Tensor]]:
+    """Texts [N, 2 * length] that are said twice."""
+    random = np.random.default_rng(seed)
+    while True:
+        yield (weft.asarray(np.tile(random.integers(0, words, (batch, length)), 2)),)
+
+
 def main(arguments: list[str] | None = None) -> None:
-    options = command_line(__doc__, arguments, steps=300, batch=16, rate=1e-3)
-    text, alphabet = documentation()
-    size = {"positions": 128, "width": 128, "heads": 4, "hidden": 512, "layers": 4, "dropout": 0.0}
-    config = Config(len(alphabet) + 1, **size)
+    options = command_line(__doc__, arguments, steps=300, batch=64, rate=2e-3)
+    size = {"width": 64, "heads": 4, "hidden": 256, "layers": 2, "dropout": 0.0}
+    length, config = 12, Config(vocabulary=33, positions=24, deviation=0.1, **size)
     model = MaskedLanguageModel(config)
     optimizer = weft.optim.AdamW(model.parameters(), lr=options.rate)
+    segments = (weft.arange(2 * length) >= length).long()
 
-    def loss(tokens, _):
+    def loss(tokens):
         seen, wanted = masked(tokens, config.vocabulary)
-        scores = model(seen, weft.zeros_like(tokens))
+        scores = model(seen, segments.expand(tokens.shape))
         return F.cross_entropy(scores.flatten(0, 1), wanted.flatten())
 
-    last = train("BERT", training_step(loss, optimizer), texts(text, options, 128), options.steps)
-    print(f"BERT: loss {last:.3f} for each character of a gap")
+    batches = pairs(options.batch, length, config.vocabulary - 1, options.seed)
+    last = train("BERT", training_step(loss, optimizer), batches, options.steps)
+    print(f"BERT: loss {last:.3f} for each gap, of {np.log(config.vocabulary - 1):.3f} by guessing")
 
 
 if __name__ == "__main__":

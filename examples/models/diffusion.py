@@ -148,7 +148,7 @@ class Diffusion:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    defaults = {"steps": 400, "batch": 32, "rate": 1e-3, "data": FASHION, "times": 200}
+    defaults = {"steps": 400, "batch": 32, "rate": 1e-3, "data": FASHION, "times": 100}
     options = command_line(__doc__, arguments, **defaults)
     config = Config(channels=1, widths=(16, 32, 48), groups=8, times=options.times)
     model, diffusion = Denoiser(config), Diffusion(config.times)

@@ -27,12 +27,13 @@ class Config:
 
 
 class Generator(nn.Sequential):
-    """Noise [N, noise, 1, 1] to pictures [N, channels, 28, 28] in [-1, 1]."""
+    """Noise [N, noise] to pictures [N, channels, 28, 28] in [-1, 1]."""
 
     def __init__(self, config: Config):
         width = config.width
         super().__init__(
-            nn.ConvTranspose2d(config.noise, 2 * width, 7, bias=False),
+            nn.Linear(config.noise, 2 * width * 7 * 7, bias=False),
+            nn.Unflatten(1, (2 * width, 7, 7)),
             nn.BatchNorm2d(2 * width),
             nn.ReLU(),
             nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1, bias=False),
@@ -55,15 +56,16 @@ class Discriminator(nn.Sequential):
             nn.Conv2d(width, 2 * width, 4, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(2 * width),
             nn.LeakyReLU(0.2),
-            nn.Conv2d(2 * width, 1, 7),
+            nn.Flatten(),
+            nn.Linear(2 * width * 7 * 7, 1),
             nn.Flatten(0),
         )
         self.apply(initialize)
 
 
 def initialize(module: nn.Module) -> None:
-    """The weights of a convolution as the paper has them."""
-    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+    """Weights as the paper has them."""
+    if isinstance(module, (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)):
         nn.init.normal_(module.weight, std=0.02)
 
 
@@ -95,7 +97,7 @@ def adversarial_step(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    options = command_line(__doc__, arguments, steps=600, batch=64, rate=2e-4, data=FASHION)
+    options = command_line(__doc__, arguments, steps=500, batch=64, rate=3e-4, data=FASHION)
     config = Config()
     networks = (Generator(config), Discriminator(config))
     optimizers = tuple(
@@ -103,13 +105,12 @@ def main(arguments: list[str] | None = None) -> None:
         for network in networks
     )
     step = weft.jit(adversarial_step(*networks, optimizers))
-    shape = (options.batch, config.noise, 1, 1)
     with progress("GAN", options.steps) as report:
         for _, (pictures, _) in zip(range(options.steps), fashion(options)):
-            drawing, telling = step(2 * pictures - 1, weft.randn(shape))
+            drawing, telling = step(2 * pictures - 1, weft.randn(options.batch, config.noise))
             report(drawing=drawing.item(), telling=telling.item())
     with weft.no_grad():
-        drawn = networks[0](weft.randn(64, config.noise, 1, 1))
+        drawn = networks[0](weft.randn(64, config.noise))
     path = options.output / "gan.png"
     save_pictures(drawn / 2 + 0.5, path)
     print(f"GAN: losses {drawing.item():.3f} and {telling.item():.3f}; pictures in {path}")

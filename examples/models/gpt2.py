@@ -112,7 +112,7 @@ def next_scores(model, tokens):
 
 
 def main(arguments: list[str] | None = None) -> None:
-    options = command_line(__doc__, arguments, steps=300, batch=16, rate=1e-3, characters=120)
+    options = command_line(__doc__, arguments, steps=200, batch=16, rate=1e-3, characters=120)
     text, alphabet = documentation()
     config = Config(len(alphabet), positions=256, width=128, heads=4, layers=4, dropout=0.0)
     model = GPT2(config)

@@ -178,7 +178,7 @@ def next_token(model, tokens, cache, first, temperature, top_k):
 
 
 def main(arguments: list[str] | None = None) -> None:
-    options = command_line(__doc__, arguments, steps=300, batch=16, rate=2e-3, characters=300)
+    options = command_line(__doc__, arguments, steps=200, batch=16, rate=2e-3, characters=300)
     text, alphabet = documentation()
     size = {"width": 128, "heads": 4, "key_heads": 2, "hidden": 344, "layers": 4}
     model = Llama(Config(len(alphabet), positions=1024, base=10000.0, **size))

@@ -110,7 +110,7 @@ class Mixtral(nn.Module):
 
 
 def main(arguments: list[str] | None = None) -> None:
-    options = command_line(__doc__, arguments, steps=300, batch=16, rate=2e-3)
+    options = command_line(__doc__, arguments, steps=200, batch=16, rate=2e-3)
     text, alphabet = documentation()
     size = {"width": 96, "heads": 4, "key_heads": 2, "hidden": 128, "layers": 3, "experts": 4}
     model = Mixtral(Config(len(alphabet), positions=128, base=10000.0, **size))

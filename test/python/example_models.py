@@ -153,7 +153,7 @@ EXAMPLES = {
         both(numbers((9, 6)), lambda random: (some_edges(random),)),
     ),
     "vae": Example("vae", "VAE", {"pixels": 12, "width": 9, "code": 3}, numbers((5, 12), (5, 3))),
-    "generator": Example("gan", "Generator", {"noise": 5, "width": 4}, numbers((3, 5, 1, 1))),
+    "generator": Example("gan", "Generator", {"noise": 5, "width": 4}, numbers((3, 5))),
     "discriminator": Example("gan", "Discriminator", {"width": 4}, numbers((3, 1, 28, 28))),
     "diffusion": Example(
         "diffusion",

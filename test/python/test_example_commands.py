@@ -3,6 +3,8 @@ what came out."""
 
 from __future__ import annotations
 
+import os
+import pty
 import re
 import subprocess
 import sys
@@ -16,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 TRAINING = ["--steps", "2", "--batch", "4"]
 COMMANDS = {
-    "models.bert": (TRAINING, r"BERT: loss \d+\.\d{3} for each character of a gap"),
+    "models.bert": (TRAINING, r"BERT: loss \d\.\d{3} for each gap, of 3\.466 by guessing"),
     "models.diffusion": (
         [*TRAINING, "--times", "3"],
         r"diffusion: squared error \d+\.\d{3} of the noise; new pictures in .*diffusion.png",
@@ -116,6 +118,26 @@ def test_command_runs(name: str, pictures: Path, tmp_path: Path) -> None:
     assert re.fullmatch(last_line, last), last
     for path in re.findall(r"in (\S+\.png)", last):
         assert Path(path).stat().st_size > 100
+
+
+def test_a_terminal_shows_a_bar() -> None:
+    """How many steps are done, of how many, how long it takes still, the loss and the rate."""
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "examples.models.gcn", "--steps", "3"]
+    environment = os.environ | {"COLUMNS": "120", "TERM": "xterm"}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=theirs)
+    os.close(theirs)
+    shown = b""
+    # Linux answers an input/output error when the other end is closed.
+    try:
+        while part := os.read(ours, 4096):
+            shown += part
+    except OSError:
+        pass
+    os.close(ours)
+    assert process.wait() == 0
+    text = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", shown.decode())
+    assert re.search(r"GCN ━+ 3/3 0:00:00 loss \d\.\d+, [\d.e+]+ steps/s", text), text
 
 
 def test_help_says_what_the_options_are() -> None:

@@ -197,3 +197,18 @@ def test_tolerance_is_far_below_what_a_wrong_model_gives() -> None:
         wanted = theirs(torch.from_numpy(tokens)).numpy()
     found = to_numpy(ours(weft.asarray(tokens)).detach())
     assert np.abs(found - wanted).max() > TOLERANCE * np.abs(wanted).max()
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("resnet", ("conv1.weight", "layer1.0.bn3.running_var", "layer2.0.downsample.1.bias")),
+        ("mobilenet", ("features.0.0.weight", "features.1.conv.0.0.weight", "classifier.1.bias")),
+        ("vit", ("encoder.layers.encoder_layer_1.mlp.3.bias", "conv_proj.bias", "heads.head.bias")),
+        ("gpt2", ("wte.weight", "h.1.attn.c_attn.bias", "h.0.mlp.c_fc.weight", "ln_f.bias")),
+        ("llama", ("layers.1.self_attn.q_proj.weight", "layers.0.mlp.down_proj.weight")),
+        ("lstm", ("lstm.weight_ih_l0", "lstm.bias_hh_l1", "head.weight")),
+    ],
+)
+def test_weights_have_their_usual_names(name: str, keys: tuple[str, ...]) -> None:
+    assert set(keys) <= set(EXAMPLES[name].build(weft).state_dict())

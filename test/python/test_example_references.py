@@ -426,7 +426,7 @@ def test_adversarial_step_is_that_of_pytorch() -> None:
     batches = [
         (
             random.standard_normal((4, 1, 28, 28)).astype(np.float32),
-            random.standard_normal((4, 5, 1, 1)).astype(np.float32),
+            random.standard_normal((4, 5)).astype(np.float32),
         )
         for _ in range(3)
     ]
