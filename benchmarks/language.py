@@ -14,22 +14,20 @@ import peers
 from steps import Training
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
-from examples.models import gpt2
+from examples.models import written_in
 
 SEQUENCES, LENGTH, VOCABULARY, WIDTH, HEADS = 8, 128, 1024, 256, 4
 
 
 def builder(layers: int) -> Callable[[ModuleType], Any]:
     """What builds GPT-2 with that many layers of 256, without dropout: all losses are equal."""
-    return functools.partial(
-        gpt2.build,
-        vocabulary=VOCABULARY,
-        positions=LENGTH,
-        width=WIDTH,
-        heads=HEADS,
-        layers=layers,
-        dropout=0.0,
-    )
+
+    def build(framework: ModuleType) -> Any:
+        program = written_in(framework, "gpt2")
+        config = program.Config(VOCABULARY, LENGTH, WIDTH, HEADS, layers, dropout=0.0)
+        return program.GPT2(config)
+
+    return build
 
 
 def training(layers: int) -> Training:
@@ -64,15 +62,15 @@ def _jax_scores(layers: int, weights: dict[str, Any], tokens: Any) -> Any:
         return scaled * weights[f"{name}.weight"] + weights[f"{name}.bias"]
 
     def attention(name, x):
-        parts = jnp.split(linear(f"{name}.queries_keys_values", x), 3, -1)
+        parts = jnp.split(linear(f"{name}.c_attn", x), 3, -1)
         heads = [part.reshape(*x.shape[:2], HEADS, WIDTH // HEADS) for part in parts]
         mixed = jax.nn.dot_product_attention(*heads, is_causal=True)
-        return linear(f"{name}.joined", mixed.reshape(x.shape))
+        return linear(f"{name}.c_proj", mixed.reshape(x.shape))
 
-    x = weights["tokens.weight"][tokens] + weights["positions.weight"][: tokens.shape[1]]
+    x = weights["wte.weight"][tokens] + weights["wpe.weight"][: tokens.shape[1]]
     for number in range(layers):
-        name = f"blocks.{number}"
-        x = x + attention(f"{name}.attention", norm(f"{name}.norm_before", x))
-        y = linear(f"{name}.feed_forward.0", norm(f"{name}.norm_after", x))
-        x = x + linear(f"{name}.feed_forward.2", jax.nn.gelu(y, approximate=True))
-    return norm("norm", x) @ weights["tokens.weight"].T
+        name = f"h.{number}"
+        x = x + attention(f"{name}.attn", norm(f"{name}.ln_1", x))
+        y = linear(f"{name}.mlp.c_fc", norm(f"{name}.ln_2", x))
+        x = x + linear(f"{name}.mlp.c_proj", jax.nn.gelu(y, approximate=True))
+    return norm("ln_f", x) @ weights["wte.weight"].T

@@ -23,7 +23,7 @@ from functions import compare, onnx_calls
 from harness import WEFT, Bar, Case
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
-from examples.models import bert, gpt2, llama, lstm, mlp, mobilenet, resnet, unet, vit
+from examples.models import written_in
 
 LEAST_RATIO = 0.95
 """What is asked of every model: of the time of the best peer to that of Weft."""
@@ -31,6 +31,8 @@ TOLERANCE = 1e-3
 """Of the largest score: tens of layers round differently."""
 PAST = 512
 """The tokens before the single one of LLaMA."""
+LAYERS = 12
+"""Those of LLaMA."""
 
 
 @dataclass
@@ -39,8 +41,6 @@ class Model:
 
     build: Callable[[ModuleType], Any]
     inputs: Callable[[np.random.Generator], list[np.ndarray]]
-    twin: str | None = None
-    """How PyTorch's own module of this kind is called in the table."""
 
 
 def _numbers(*shape: int) -> Callable[[np.random.Generator], list[np.ndarray]]:
@@ -58,20 +58,56 @@ def _text_and_segments(generator: np.random.Generator) -> list[np.ndarray]:
 
 
 def _token_and_past(generator: np.random.Generator) -> list[np.ndarray]:
-    return [*tokens(32000, 1)(generator), *_numbers(12, 2, 1, 12, PAST, 64)(generator)]
+    past = generator.standard_normal((2 * LAYERS, 1, 12, PAST + 1, 64), np.float32)
+    return [*tokens(32000, 1)(generator), *past]
+
+
+def _of(name: str, kind: str) -> Callable[[ModuleType], Any]:
+    """What builds a model of examples/models as it is by default."""
+
+    def build(framework: ModuleType) -> Any:
+        program = written_in(framework, name)
+        return getattr(program, kind)(program.Config())
+
+    return build
+
+
+def _small_llama(framework: ModuleType) -> Any:
+    """LLaMA with 110 million weights: (tokens, keys and values of each layer) to the scores after
+    the last of the tokens. What is before them is in the keys and values, which they are added to.
+    """
+    program = written_in(framework, "llama")
+    config = program.Config(32000, 1024, 768, 12, 12, 2048, LAYERS, base=10000.0, tied=True)
+
+    class Last(framework.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = program.Llama(config)
+
+        def forward(self, tokens, *past):
+            cache = program.Cache(past[:LAYERS], past[LAYERS:]) if past else None
+            states = self.model.states(tokens, cache, PAST if past else 0)
+            return self.model.lm_head(states[:, -1])
+
+    return Last()
+
+
+def _lstm(framework: ModuleType) -> Any:
+    """That of the classifier of sequences, without its head: the states of all steps, and last."""
+    return framework.nn.LSTM(256, 256, 2, batch_first=True)
 
 
 MODELS = {
-    "MLP, 64 rows": Model(mlp.build, _numbers(64, 784)),
-    "ResNet-50": Model(resnet.build, _numbers(1, 3, 224, 224)),
-    "MobileNetV2": Model(mobilenet.build, _numbers(1, 3, 224, 224)),
-    "BERT-base, 128 tokens": Model(bert.build, _text_and_segments),
-    "GPT-2 small, 64 tokens": Model(gpt2.build, tokens(50257, 64)),
-    "ViT-B/16": Model(vit.build, _numbers(1, 3, 224, 224)),
-    "LLaMA 110M, 64 tokens": Model(llama.build, tokens(32000, 64)),
-    f"LLaMA 110M, a token after {PAST}": Model(llama.build, _token_and_past),
-    "LSTM, 2 layers, 50 steps": Model(lstm.build, _numbers(1, 50, 256), "torch nn.LSTM"),
-    "U-Net, 128x128": Model(unet.build, _numbers(1, 3, 128, 128)),
+    "MLP, 64 rows": Model(_of("mlp", "MLP"), _numbers(64, 784)),
+    "ResNet-50": Model(_of("resnet", "ResNet"), _numbers(1, 3, 224, 224)),
+    "MobileNetV2": Model(_of("mobilenet", "MobileNetV2"), _numbers(1, 3, 224, 224)),
+    "BERT-base, 128 tokens": Model(_of("bert", "Bert"), _text_and_segments),
+    "GPT-2 small, 64 tokens": Model(_of("gpt2", "GPT2"), tokens(50257, 64)),
+    "ViT-B/16": Model(_of("vit", "ViT"), _numbers(1, 3, 224, 224)),
+    "LLaMA 110M, 64 tokens": Model(_small_llama, tokens(32000, 64)),
+    f"LLaMA 110M, a token after {PAST}": Model(_small_llama, _token_and_past),
+    "LSTM, 2 layers, 50 steps": Model(_lstm, _numbers(1, 50, 256)),
+    "U-Net, 128x128": Model(_of("unet", "UNet"), _numbers(1, 3, 128, 128)),
 }
 
 
@@ -123,22 +159,6 @@ def _torch_calls(module: Any, inputs: list[np.ndarray]) -> dict[str, Callable[[]
     return calls
 
 
-def _torch_lstm(module: Any, inputs: list[np.ndarray]) -> Callable[[], Any]:
-    """PyTorch's own module, with the weights of that of examples/models/lstm.py."""
-    torch = peers.torch()
-    first = module[0].of_input.weight
-    own = torch.nn.LSTM(first.shape[1], first.shape[0] // 4, len(module), batch_first=True)
-    parts = {"ih": "of_input", "hh": "of_state"}
-    weights = {
-        f"{kind}_{short}_l{number}": getattr(getattr(layer, name), kind)
-        for number, layer in enumerate(module)
-        for short, name in parts.items()
-        for kind in ("weight", "bias")
-    }
-    own.load_state_dict(weights)
-    return torch_call(own.eval(), [torch.from_numpy(array) for array in inputs])
-
-
 def _settle(module: Any, inputs: list[np.ndarray]) -> None:
     """Gives batch normalizations the means and variances of the inputs, as if trained on them."""
     torch = peers.torch()
@@ -153,7 +173,7 @@ def _settle(module: Any, inputs: list[np.ndarray]) -> None:
 
 
 def _first(result: Any) -> Any:
-    """The result, or the first of several: the scores."""
+    """The result, or the first of several: the states of an LSTM."""
     return result[0] if isinstance(result, tuple) else result
 
 
@@ -177,8 +197,6 @@ def case_of(name: str) -> Case:
         module, inputs = torch_model(model)
         weights = weights_of(module)
         contenders = _torch_calls(module, inputs) | onnx_calls(module, inputs)
-        if model.twin:
-            contenders[model.twin] = _torch_lstm(module, inputs)
     module, tensors = weft_model(model, weights)
     compiled = weft_call(module)
     for peer, call in contenders.items():

@@ -22,21 +22,25 @@ NAME = f"LLaMA 110M, a token after {PAST}"
 def cases() -> Iterator[Case]:
     """A token of LLaMA: of bfloat16, what it is appended to as well; with weights of int8, but for
     the table of the tokens; with products whose operands are rounded."""
-    wide, (tokens, past) = weft_model(MODELS[NAME])
+    wide, (tokens, *past) = weft_model(MODELS[NAME])
     reference = weft_call(wide)
 
     def copy() -> Any:
         return weft_model(MODELS[NAME], wide.state_dict())[0]
 
-    short, half = past.to(weft.bfloat16), weft_call(copy().bfloat16())
-    yield _case("bfloat16", lambda: half(tokens, short), lambda: reference(tokens, past), _torch())
+    short, half = [x.to(weft.bfloat16) for x in past], weft_call(copy().bfloat16())
+    yield _case(
+        "bfloat16", lambda: half(tokens, *short), lambda: reference(tokens, *past), _torch()
+    )
     narrow = copy()
     weft.nn.utils.narrow_weights(narrow, {"*": "int8"})
     for name, call in (
         ("weights of int8", weft_call(narrow)),
         ('matmul_precision="bf16"', weft_call(wide, matmul_precision="bf16")),
     ):
-        yield _case(name, lambda call=call: call(tokens, past), lambda: reference(tokens, past), {})
+        yield _case(
+            name, lambda call=call: call(tokens, *past), lambda: reference(tokens, *past), {}
+        )
 
 
 def _case(name: str, call: Callable, reference: Callable, others: dict) -> Case:
@@ -46,7 +50,7 @@ def _case(name: str, call: Callable, reference: Callable, others: dict) -> Case:
 
 
 def _scores(result: Any) -> np.ndarray:
-    return np.asarray(result[0].to(weft.float32))
+    return np.asarray(result.to(weft.float32))
 
 
 def _torch() -> dict[str, Callable]:
@@ -55,5 +59,5 @@ def _torch() -> dict[str, Callable]:
     if not torch:
         return {}
     module = MODELS[NAME].build(torch).eval().bfloat16()
-    tokens, past = (torch.from_numpy(np.array(array)) for array in weft_model(MODELS[NAME])[1])
-    return {"torch": torch_call(module, [tokens, past.bfloat16()])}
+    tokens, *past = (torch.from_numpy(np.array(array)) for array in weft_model(MODELS[NAME])[1])
+    return {"torch": torch_call(module, [tokens, *(x.bfloat16() for x in past)])}

@@ -1,33 +1,52 @@
-"""Layers of long short-term memory (Hochreiter and Schmidhuber, 1997; the forget gates of Gers et
-al., 2000), written out: sequences [N, T, inputs] to hidden states [N, T, width]."""
+"""A classifier of sequences by long short-term memory (Hochreiter and Schmidhuber, 1997).
+
+    python -m examples.models.lstm
+
+Reads the pictures of Fashion-MNIST row by row.
+"""
 
 from __future__ import annotations
 
-from types import ModuleType
-from typing import Any
+from dataclasses import dataclass
+
+import weft
+from weft import nn
+from weft.nn import functional as F
+
+from ..common import FASHION, accuracy, command_line, fashion, train, training_step
 
 
-def build(framework: ModuleType, *, inputs: int = 256, width: int = 256, layers: int = 2) -> Any:
-    """Layers that begin with zeros; their weights are those of `torch.nn.LSTM`, in its order."""
-    nn = framework.nn
-    sigmoid, tanh = framework.sigmoid, framework.tanh
+@dataclass(frozen=True)
+class Config:
+    inputs: int = 28
+    width: int = 128
+    layers: int = 2
+    classes: int = 10
+    dropout: float = 0.0
 
-    class Layer(nn.Module):
-        def __init__(self, inputs: int):
-            super().__init__()
-            self.of_input = nn.Linear(inputs, 4 * width)
-            self.of_state = nn.Linear(width, 4 * width)
 
-        def forward(self, x):
-            parts = self.of_input(x)  # Of all steps at once: these do not wait for the state.
-            hidden = cell = framework.zeros(x.shape[0], width, dtype=x.dtype)
-            states = []
-            for step in range(x.shape[1]):
-                gates = parts[:, step] + self.of_state(hidden)
-                enter, keep, candidate, leave = gates.chunk(4, -1)
-                cell = sigmoid(keep) * cell + sigmoid(enter) * tanh(candidate)
-                hidden = sigmoid(leave) * tanh(cell)
-                states.append(hidden)
-            return framework.stack(states, axis=1)
+class LSTMClassifier(nn.Module):
+    """Sequences [N, ..., T, inputs] to scores [N, classes], by the state after the last step."""
 
-    return nn.Sequential(*[Layer(inputs if number == 0 else width) for number in range(layers)])
+    def __init__(self, config: Config):
+        super().__init__()
+        sizes = (config.inputs, config.width, config.layers)
+        self.lstm = nn.LSTM(*sizes, batch_first=True, dropout=config.dropout)
+        self.head = nn.Linear(config.width, config.classes)
+
+    def forward(self, sequences):
+        _, (states, _) = self.lstm(sequences.reshape(-1, *sequences.shape[-2:]))
+        return self.head(states[-1])
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = command_line(__doc__, arguments, steps=400, batch=64, rate=2e-3, data=FASHION)
+    model = LSTMClassifier(Config())
+    optimizer = weft.optim.Adam(model.parameters(), lr=options.rate)
+    step = training_step(lambda x, labels: F.cross_entropy(model(x), labels), optimizer)
+    loss = train("LSTM", step, fashion(options), options.steps)
+    print(f"LSTM: loss {loss:.3f}, accuracy {accuracy(model, options):.3f} on test pictures")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,58 +1,112 @@
-"""ResNet-50 (He et al., 2016, "Deep residual learning for image recognition"), with the strides in
-the 3x3 windows: images [N, 3, H, W] to scores [N, classes]."""
+"""ResNet (He et al., 2016, "Deep residual learning for image recognition"), on Fashion-MNIST.
+
+    python -m examples.models.resnet
+
+The stride of a bottleneck is in its 3x3 windows, and weights have the names that torchvision gives
+them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from types import ModuleType
-from typing import Any
+from dataclasses import dataclass
 
-from .layers import normalized_convolution
+import weft
+from weft import nn
+from weft.nn import functional as F
 
-STAGES = ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2))
-"""Channels within the blocks, blocks, stride of the first."""
+from ..common import FASHION, accuracy, command_line, fashion, train, training_step
 
 
-def build(
-    framework: ModuleType,
-    *,
-    stages: Sequence[tuple[int, int, int]] = STAGES,
-    stem: int = 64,
-    classes: int = 1000,
-) -> Any:
-    """Stages of blocks of 1x1, 3x3 and 1x1 windows, after a stem of 7x7 windows and a pooling."""
-    nn = framework.nn
+@dataclass(frozen=True)
+class Config:
+    """ResNet-50. Blocks (2, 2, 2, 2) that are no bottlenecks make ResNet-18, (3, 4, 6, 3) -34."""
 
-    class Block(nn.Module):
-        def __init__(self, inputs: int, width: int, stride: int):
-            super().__init__()
-            outputs = 4 * width
-            self.body = nn.Sequential(
-                *normalized_convolution(framework, inputs, width, 1),
-                nn.ReLU(),
-                *normalized_convolution(framework, width, width, 3, stride),
-                nn.ReLU(),
-                *normalized_convolution(framework, width, outputs, 1),
-            )
-            same = inputs == outputs and stride == 1
-            self.shortcut = nn.Sequential(
-                *([] if same else normalized_convolution(framework, inputs, outputs, 1, stride))
-            )
+    bottleneck: bool = True
+    blocks: tuple[int, ...] = (3, 4, 6, 3)
+    width: int = 64
+    channels: int = 3
+    classes: int = 1000
 
-        def forward(self, x):
-            return framework.relu(self.body(x) + self.shortcut(x))
 
-    blocks, channels = [], stem
-    for width, count, stride in stages:
-        for number in range(count):
-            blocks.append(Block(channels, width, stride if number == 0 else 1))
-            channels = 4 * width
-    return nn.Sequential(
-        *normalized_convolution(framework, 3, stem, 7, 2),
-        nn.ReLU(),
-        nn.MaxPool2d(3, 2, 1),
-        *blocks,
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(channels, classes),
-    )
+def convolution(inputs: int, outputs: int, size: int, stride: int = 1) -> nn.Conv2d:
+    """One that keeps the size of an image, but for its stride."""
+    return nn.Conv2d(inputs, outputs, size, stride=stride, padding=size // 2, bias=False)
+
+
+def shortcut(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    """The identity, or a projection where a block changes the shape."""
+    if inputs == outputs and stride == 1:
+        return nn.Sequential()
+    return nn.Sequential(convolution(inputs, outputs, 1, stride), nn.BatchNorm2d(outputs))
+
+
+class BasicBlock(nn.Module):
+    expansion = 1
+
+    def __init__(self, inputs: int, width: int, stride: int):
+        super().__init__()
+        self.conv1, self.bn1 = convolution(inputs, width, 3, stride), nn.BatchNorm2d(width)
+        self.conv2, self.bn2 = convolution(width, width, 3), nn.BatchNorm2d(width)
+        self.downsample = shortcut(inputs, width, stride)
+
+    def forward(self, x):
+        y = F.relu(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(y))
+        return F.relu(y + self.downsample(x))
+
+
+class Bottleneck(nn.Module):
+    expansion = 4
+
+    def __init__(self, inputs: int, width: int, stride: int):
+        super().__init__()
+        self.conv1, self.bn1 = convolution(inputs, width, 1), nn.BatchNorm2d(width)
+        self.conv2, self.bn2 = convolution(width, width, 3, stride), nn.BatchNorm2d(width)
+        self.conv3, self.bn3 = convolution(width, 4 * width, 1), nn.BatchNorm2d(4 * width)
+        self.downsample = shortcut(inputs, 4 * width, stride)
+
+    def forward(self, x):
+        y = F.relu(self.bn1(self.conv1(x)))
+        y = F.relu(self.bn2(self.conv2(y)))
+        y = self.bn3(self.conv3(y))
+        return F.relu(y + self.downsample(x))
+
+
+class ResNet(nn.Module):
+    """Images [N, channels, H, W] to scores [N, classes]."""
+
+    def __init__(self, config: Config):
+        super().__init__()
+        block, inputs = Bottleneck if config.bottleneck else BasicBlock, config.width
+        self.conv1 = convolution(config.channels, inputs, 7, stride=2)
+        self.bn1 = nn.BatchNorm2d(inputs)
+        for number, count in enumerate(config.blocks):
+            layer, width = nn.Sequential(), config.width << number
+            for place in range(count):
+                stride = 2 if number > 0 and place == 0 else 1
+                layer.append(block(inputs, width, stride))
+                inputs = width * block.expansion
+            self.add_module(f"layer{number + 1}", layer)
+        self.layers = len(config.blocks)
+        self.fc = nn.Linear(inputs, config.classes)
+
+    def forward(self, images):
+        x = F.relu(self.bn1(self.conv1(images)))
+        x = F.max_pool2d(x, 3, stride=2, padding=1)
+        for number in range(1, self.layers + 1):
+            x = getattr(self, f"layer{number}")(x)
+        return self.fc(x.mean((2, 3)))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    options = command_line(__doc__, arguments, steps=300, batch=64, rate=2e-3, data=FASHION)
+    config = Config(bottleneck=False, blocks=(2, 2, 2, 2), width=16, channels=1, classes=10)
+    model = ResNet(config)
+    optimizer = weft.optim.AdamW(model.parameters(), lr=options.rate)
+    step = training_step(lambda x, labels: F.cross_entropy(model(x), labels), optimizer)
+    loss = train("ResNet-18", step, fashion(options), options.steps)
+    print(f"ResNet-18: loss {loss:.3f}, accuracy {accuracy(model, options):.3f} on test pictures")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,132 +1,30 @@
 """The models of examples/models at small sizes: eager and compiled agree to the bit, and both with
-PyTorch's results in float64 within rounding."""
+PyTorch's results in float64 within rounding; so do some steps of training."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import weft
-from numerics import UNIT_ROUNDOFF, eager_and_jit, to_numpy
+from example_models import (
+    EXAMPLES,
+    LLAMA,
+    TOLERANCE,
+    Example,
+    assert_near,
+    assert_near_change,
+    in_float64,
+    results_of,
+    words,
+)
+from numerics import assert_same_bits, eager_and_jit, to_numpy
 
-sys.path.append(str(Path(__file__).resolve().parent.parent.parent))
-from examples.models import bert, gpt2, llama, lstm, mlp, mobilenet, resnet, unet, vit
+from examples.models import written_in
 
-# Of the largest element. These models have up to a dozen layers one after the other, whose sums
-# have up to two hundred terms: a few roundings each, which add up like random numbers, and grow
-# where a normalization divides by a small deviation. The largest seen are 24 roundings (U-Net),
-# 7 for the others.
-TOLERANCE = 128 * UNIT_ROUNDOFF["float32"]
-
-WORDS = 50
-TRANSFORMER: dict[str, Any] = {"width": 24, "heads": 3, "layers": 2}
-LANGUAGE = TRANSFORMER | {"vocabulary": WORDS, "positions": 16}
-LLAMA = LANGUAGE | {"hidden": 40}
-RESNET = {"stages": ((4, 2, 1), (8, 1, 2)), "stem": 4, "classes": 5}
-MOBILENET = {
-    "stages": ((1, 8, 1, 1), (6, 8, 2, 2), (2, 12, 2, 1)),
-    "stem": 8,
-    "head": 16,
-    "classes": 5,
-}
-
-
-@dataclass
-class Example:
-    """A model of small sizes, and what makes its arguments."""
-
-    module: ModuleType
-    sizes: dict[str, Any]
-    arguments: Callable[[np.random.Generator], tuple[np.ndarray, ...]]
-
-    def pair(self) -> tuple[Any, Any, tuple[np.ndarray, ...]]:
-        """The model of Weft and that of PyTorch, in float64, with equal weights; arguments."""
-        torch.manual_seed(0)
-        ours, theirs = self.module.build(weft, **self.sizes), self.module.build(torch, **self.sizes)
-        assert list(ours.state_dict()) == list(theirs.state_dict())
-        arguments = self.arguments(np.random.default_rng(0))
-        settle(theirs, arguments)
-        state = {name: weft.asarray(value.numpy()) for name, value in theirs.state_dict().items()}
-        ours.load_state_dict(state)
-        return ours.eval(), theirs.double().eval(), arguments
-
-
-def settle(model: Any, arguments: tuple[np.ndarray, ...]) -> None:
-    """Biases and scales that are not 0 and 1, means and variances as after training."""
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.ndim == 1:
-                parameter += 0.3 * torch.randn_like(parameter)
-        norms = [part for part in model.modules() if isinstance(part, torch.nn.BatchNorm2d)]
-        for norm in norms:
-            norm.momentum = 1.0
-        model(*map(torch.from_numpy, arguments))
-
-
-def numbers(*shape: int) -> Callable:
-    """Standard normal numbers."""
-    return lambda generator: (generator.standard_normal(shape, np.float32),)
-
-
-def words(*shape: int) -> Callable:
-    """Numbers of tokens."""
-    return lambda generator: (generator.integers(0, WORDS, shape),)
-
-
-EXAMPLES = {
-    "mlp": Example(mlp, {"sizes": (6, 8, 8, 3)}, numbers(5, 6)),
-    "mlp of relu": Example(mlp, {"sizes": (6, 8, 8, 3), "activation": "ReLU"}, numbers(5, 6)),
-    "mlp of one layer, no rows": Example(mlp, {"sizes": (6, 3)}, numbers(0, 6)),
-    "resnet": Example(resnet, RESNET, numbers(2, 3, 33, 40)),
-    "mobilenet": Example(mobilenet, MOBILENET, numbers(2, 3, 33, 40)),
-    "bert": Example(
-        bert,
-        LANGUAGE | {"hidden": 40},
-        lambda generator: (*words(2, 7)(generator), generator.integers(0, 2, (2, 7))),
-    ),
-    "gpt2": Example(gpt2, LANGUAGE, words(2, 7)),
-    "gpt2 of one token": Example(gpt2, LANGUAGE, words(1, 1)),
-    "vit": Example(
-        vit, TRANSFORMER | {"size": 12, "patch": 4, "classes": 5}, numbers(2, 3, 12, 12)
-    ),
-    "llama": Example(llama, LLAMA, words(2, 7)),
-    "llama, the next token": Example(
-        llama,
-        LLAMA,
-        lambda generator: (*words(2, 1)(generator), *numbers(2, 2, 2, 3, 7, 8)(generator)),
-    ),
-    "lstm": Example(lstm, {"inputs": 5, "width": 7}, numbers(2, 6, 5)),
-    "unet": Example(unet, {"widths": (4, 6, 8)}, numbers(2, 3, 12, 8)),
-}
-
-
-def results_of(value: Any) -> list[np.ndarray]:
-    """One result, or those of a tuple."""
-    values = value if isinstance(value, tuple) else (value,)
-    return [to_numpy(one.detach()) for one in values]
-
-
-def assert_near(found: Any, expected: Any) -> None:
-    """All results have the shapes of PyTorch's, and differ by no more than TOLERANCE."""
-    for one, wanted in zip(results_of(found), results_of(expected), strict=True):
-        assert one.shape == wanted.shape
-        assert one.dtype == np.float32
-        assert wanted.dtype == np.float64
-        if one.size:
-            assert np.abs(one - wanted).max() <= TOLERANCE * np.abs(wanted).max()
-
-
-def in_float64(array: np.ndarray) -> torch.Tensor:
-    """Floating arrays in float64, others as they are."""
-    tensor = torch.from_numpy(array)
-    return tensor.double() if tensor.is_floating_point() else tensor
+STEPS = 3
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -139,53 +37,178 @@ def test_eager_compiled_and_pytorch_agree(name: str) -> None:
 
     found = eager_and_jit(inference, *map(weft.asarray, arguments))
     with torch.no_grad():
-        assert_near(found, theirs(*map(in_float64, arguments)))
+        assert_near(found, theirs.double()(*map(in_float64, arguments)))
 
 
-def test_llama_goes_on_as_if_it_had_read_all() -> None:
-    model = EXAMPLES["llama"].pair()[0]
-    tokens = weft.asarray(words(2, 9)(np.random.default_rng(1))[0])
-    step = weft.jit(lambda *arguments: model(*arguments))
-    scores, past = step(tokens[:, :5])
-    for place in range(5, 9):
-        scores, own = step(tokens[:, place : place + 1], past)
-        past = weft.concat([past, own], axis=4)
-    expected = model(tokens)
-    for one, wanted in zip((scores, past), expected, strict=True):
-        difference = np.abs(to_numpy(one.detach()) - to_numpy(wanted.detach())).max()
-        assert difference <= 2 * TOLERANCE * np.abs(to_numpy(wanted.detach())).max()
+def state_of(model: Any) -> dict[str, np.ndarray]:
+    """Copies of all weights and of what normalizations have seen."""
+    return {name: np.array(value.detach().numpy()) for name, value in model.state_dict().items()}
 
 
-def test_lstm_is_that_of_pytorch() -> None:
-    ours, _, (sequences,) = EXAMPLES["lstm"].pair()
-    theirs = torch.nn.LSTM(5, 7, 2, batch_first=True).double()
-    parts = {"ih": "of_input", "hh": "of_state"}
-    with torch.no_grad():
-        for number, layer in enumerate(ours):
-            for short, part in parts.items():
-                for kind in ("weight", "bias"):
-                    value = np.array(getattr(getattr(layer, part), kind).detach())
-                    getattr(theirs, f"{kind}_{short}_l{number}").copy_(torch.from_numpy(value))
-        assert_near(ours(weft.asarray(sequences)), theirs(in_float64(sequences))[0])
+def step_of(model: Any, optimizer: Any, cotangents: list[Any]) -> Any:
+    """The training step whose loss is the sum of all results times these numbers."""
+
+    def step(*arguments: Any) -> Any:
+        optimizer.zero_grad()
+        results = model(*arguments)
+        results = results if isinstance(results, tuple) else (results,)
+        loss = sum((x * y).sum() for x, y in zip(results, cotangents, strict=True))
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
+
+    return step
+
+
+def trained(
+    framework: Any, model: Any, arguments: list[Any], cotangents: list[Any], compiled: bool = False
+) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
+    """The losses of some steps, and how the state has changed by them."""
+    before = state_of(model)
+    optimizer = framework.optim.SGD(model.train().parameters(), lr=0.01, momentum=0.9)
+    step = step_of(model, optimizer, cotangents)
+    step = weft.jit(step) if compiled else step
+    losses = [np.array(step(*arguments).numpy()) for _ in range(STEPS)]
+    return losses, {name: value - before[name] for name, value in state_of(model).items()}
+
+
+@pytest.mark.parametrize("name", [name for name in EXAMPLES if "no rows" not in name])
+def test_training_is_that_of_pytorch(name: str) -> None:
+    example = EXAMPLES[name]
+    _, theirs, arrays = example.pair()
+    shapes = [one.shape for one in results_of(theirs(*map(torch.from_numpy, arrays)))]
+    random = np.random.default_rng(1)
+    cotangents = [random.standard_normal(shape).astype(np.float32) for shape in shapes]
+    found = []
+    for compiled in (False, True):
+        ours = example.pair()[0]
+        tensors, factors = (list(map(weft.asarray, x)) for x in (arrays, cotangents))
+        found.append(trained(weft, ours, tensors, factors, compiled))
+    (losses, changes), (compiled_losses, compiled_changes) = found
+    assert_same_bits(losses, compiled_losses)
+    assert_same_bits(list(changes.values()), list(compiled_changes.values()))
+    before = state_of(theirs)
+    narrow = trained(torch, theirs, *(list(map(torch.from_numpy, x)) for x in (arrays, cotangents)))
+    wide = trained(
+        torch,
+        example.pair()[1].double(),
+        *(list(map(in_float64, x)) for x in (arrays, cotangents)),
+    )
+    assert any(np.abs(change).max() > 1e-3 for change in wide[1].values())
+    assert_near_change("loss", losses[-1], narrow[0][-1], wide[0][-1], 0.0)
+    for key, change in changes.items():
+        size = np.abs(before[key]).max(initial=0.0)
+        assert_near_change(key, change, narrow[1][key], wide[1][key], float(size))
+
+
+@pytest.fixture(scope="module")
+def llama() -> tuple[Any, Any]:
+    ours, theirs, _ = Example("llama", "Llama", LLAMA, words((2, 7))).pair()
+    return ours, theirs.double()
+
+
+def test_llama_goes_on_as_if_it_had_read_all(llama: tuple[Any, Any]) -> None:
+    """A text in parts of any length, with a cache, has the scores of one that is read at once."""
+    ours, theirs = llama
+    tokens = words((2, 12))(np.random.default_rng(1))[0]
+    expected = theirs(torch.from_numpy(tokens))
+    step = weft.jit(lambda *arguments: ours(*arguments))
+    for parts in ([12], [5, 1, 1, 1, 1, 1, 1, 1], [1, 4, 7], [3, 3, 6]):
+        cache, scores, first = ours.cache(2, 16), [], 0
+        for length in parts:
+            part = weft.asarray(tokens[:, first : first + length])
+            with weft.no_grad():
+                scores.append(step(part, cache, first))
+            first += length
+        assert_near(weft.cat(scores, 1), expected)
+        assert not to_numpy(cache.keys[0][:, :, 12:]).any()
+    assert step.stats()["traces"] == len({12, 5, 1, 4, 7, 3, 6})
+
+
+def test_llama_generates_what_the_whole_text_says(llama: tuple[Any, Any]) -> None:
+    ours, theirs = llama
+    prompt = words((2, 4))(np.random.default_rng(2))[0]
+    found = np.asarray(ours.generate(weft.asarray(prompt), 9, temperature=0))
+    text = torch.from_numpy(prompt)
+    for _ in range(9):
+        scores = theirs(text)[:, -1].sort(-1).values
+        assert (scores[:, -1] - scores[:, -2]).min() > 1e-4, "no tie that rounding decides"
+        text = torch.cat([text, theirs(text)[:, -1:].argmax(-1)], 1)
+    np.testing.assert_array_equal(found, text.numpy())
+
+
+def test_llama_draws_from_the_likeliest(llama: tuple[Any, Any]) -> None:
+    """Each token has the frequency that its score says among the likeliest, and no other comes."""
+    ours, theirs = llama
+    weft.manual_seed(3)
+    prompt = words((1, 4))(np.random.default_rng(3))[0]
+    count, temperature, likeliest = 4000, 0.7, 3
+    drawn = ours.generate(weft.asarray(prompt.repeat(count, 0)), 1, temperature, likeliest)[:, -1]
+    scores, tokens = theirs(torch.from_numpy(prompt))[0, -1].topk(likeliest)
+    expected = torch.softmax(scores / temperature, 0).detach().numpy()
+    found = [(np.asarray(drawn) == token).mean() for token in tokens.numpy()]
+    assert sum(found) == pytest.approx(1.0)
+    np.testing.assert_allclose(found, expected, atol=4 * np.sqrt(0.25 / count))
+
+
+def test_gpt2_and_t5_generate_what_the_whole_text_says() -> None:
+    ours, theirs, (prompt,) = EXAMPLES["gpt2"].pair()
+    weft.manual_seed(0)
+    found = ours.generate(weft.asarray(prompt[:, :3]), 6)
+    assert found.shape == (2, 9)
+    np.testing.assert_array_equal(np.asarray(found[:, :3]), prompt[:, :3])
+    ours, theirs, (texts, _) = EXAMPLES["t5"].pair()
+    found = np.asarray(ours.answer(weft.asarray(texts), 5))
+    answers = torch.zeros(2, 1, dtype=torch.int64)
+    for _ in range(5):
+        scores = theirs(torch.from_numpy(texts), answers)
+        answers = torch.cat([answers, scores[:, -1:].argmax(-1)], 1)
+    np.testing.assert_array_equal(found, answers[:, 1:].numpy())
 
 
 @pytest.mark.parametrize(
-    ("module", "millions"),
+    ("module", "kind", "millions"),
     [
-        (mlp, 2.9),
-        (resnet, 25.6),
-        (mobilenet, 3.5),
-        (bert, 108.9),
-        (gpt2, 124.4),
-        (vit, 86.6),
-        (llama, 109.5),
-        (lstm, 1.1),
-        (unet, 1.9),
+        ("mlp", "MLP", 2.9),
+        ("resnet", "ResNet", 25.557032),
+        ("mobilenet", "MobileNetV2", 3.504872),
+        ("bert", "Bert", 108.9),
+        ("gpt2", "GPT2", 124.439808),
+        ("vit", "ViT", 86.567656),
+        ("llama", "Llama", 8030.261248),
+        ("t5", "T5", 60.506624),
+        ("moe", "Mixtral", 46702.792704),
+        ("unet", "UNet", 1.9),
     ],
-    ids=lambda value: getattr(value, "__name__", ""),
+    ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_defaults_are_the_real_sizes(module: ModuleType, millions: float) -> None:
+def test_defaults_are_the_published_sizes(module: str, kind: str, millions: float) -> None:
+    program = written_in(torch, module)
     with torch.device("meta"):
-        model = module.build(torch)
+        model = getattr(program, kind)(program.Config())
     count = sum(parameter.numel() for parameter in model.parameters())
-    assert count / 1e6 == pytest.approx(millions, abs=0.05)
+    assert count / 1e6 == pytest.approx(millions, abs=5e-7 if millions * 10 % 1 else 0.05)
+
+
+def test_tolerance_is_far_below_what_a_wrong_model_gives() -> None:
+    ours, theirs, (tokens,) = EXAMPLES["gpt2"].pair()
+    with torch.no_grad():
+        theirs.double().h[0].attn.c_attn.weight[0, 0] += 0.01
+        wanted = theirs(torch.from_numpy(tokens)).numpy()
+    found = to_numpy(ours(weft.asarray(tokens)).detach())
+    assert np.abs(found - wanted).max() > TOLERANCE * np.abs(wanted).max()
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [
+        ("resnet", ("conv1.weight", "layer1.0.bn3.running_var", "layer2.0.downsample.1.bias")),
+        ("mobilenet", ("features.0.0.weight", "features.1.conv.0.0.weight", "classifier.1.bias")),
+        ("vit", ("encoder.layers.encoder_layer_1.mlp.3.bias", "conv_proj.bias", "heads.head.bias")),
+        ("gpt2", ("wte.weight", "h.1.attn.c_attn.bias", "h.0.mlp.c_fc.weight", "ln_f.bias")),
+        ("llama", ("layers.1.self_attn.q_proj.weight", "layers.0.mlp.down_proj.weight")),
+        ("lstm", ("lstm.weight_ih_l0", "lstm.bias_hh_l1", "head.weight")),
+    ],
+)
+def test_weights_have_their_usual_names(name: str, keys: tuple[str, ...]) -> None:
+    assert set(keys) <= set(EXAMPLES[name].build(weft).state_dict())

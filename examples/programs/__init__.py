@@ -1,0 +1,1 @@
+"""Programs that are no networks, one a file: simulation, statistics, finance."""
