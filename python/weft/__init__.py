@@ -162,14 +162,22 @@ from ._pytorch import (
     cdist,
     hstack,
     is_tensor,
-    rand_like,
-    randint,
-    randn_like,
-    randperm,
     tril_indices,
     triu_indices,
     vstack,
 )
+from ._pytorch_random import (
+    bernoulli,
+    multinomial,
+    normal,
+    poisson,
+    rand_like,
+    randint,
+    randint_like,
+    randn_like,
+    randperm,
+)
+from ._special import digamma, erfinv, lgamma
 from ._pytorch_methods import functions as _functions
 from ._searching import where  # type: ignore[assignment]
 from ._searching import (
