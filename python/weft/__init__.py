@@ -194,7 +194,7 @@ from ._searching import (
 from ._sorting import argsort, sort
 
 # These build on all of the above.
-from . import data, nn, optim
+from . import data, distributions, nn, optim
 from .nn._functional_call import functional_call
 from ._arguments import explain_errors as _explain_errors
 
@@ -210,13 +210,14 @@ manual_seed, rand, randn = random.seed, random.rand, random.randn
 
 _explain_errors(globals(), [name for name in globals() if not name.startswith("_")])
 for _module in (
-    *(random, nn.functional, nn.init, nn.utils),
+    *(random, distributions, nn.functional, nn.init, nn.utils),
     *(nn.utils.rnn, nn.utils.parametrize, nn.utils.parametrizations),
 ):
     _explain_errors(vars(_module), _module.__all__)
 for _public in (
     Tensor,
     *vars(nn).values(),
+    *vars(distributions).values(),
     *vars(optim).values(),
     *vars(optim.lr_scheduler).values(),
     *vars(optim.swa_utils).values(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import _ops
+from .._autodiff import is_grad_enabled
 from .._core import Tensor
 from .._creation import Shape, _fail, _shape, asarray, zeros_like
 from .._dtypes import bool_
@@ -47,7 +48,7 @@ def _log_gamma(concentration: Tensor, key: Tensor) -> Tensor:
 
 def _drawn(draw: Draw, concentration: Any, key: Tensor) -> Tensor:
     """Logarithms of the shape of a draw. Raises UnsupportedError for a wish for gradients."""
-    if isinstance(concentration, Tensor) and concentration.requires_grad:
+    if is_grad_enabled() and isinstance(concentration, Tensor) and concentration.requires_grad:
         raise _fail(
             UnsupportedError,
             f"{draw.name}: no gradient with respect to the concentration of gamma distributed "
