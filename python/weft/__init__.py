@@ -178,6 +178,7 @@ from ._pytorch_random import (
     randperm,
 )
 from ._special import digamma, erfinv, lgamma
+from . import _at as _at
 from ._pytorch_methods import functions as _functions
 from ._searching import where  # type: ignore[assignment]
 from ._searching import (
@@ -194,7 +195,7 @@ from ._searching import (
 from ._sorting import argsort, sort
 
 # These build on all of the above.
-from . import data, distributions, nn, optim
+from . import data, distributions, nn, optim, tree
 from .nn._functional_call import functional_call
 from ._arguments import explain_errors as _explain_errors
 
@@ -210,7 +211,7 @@ manual_seed, rand, randn = random.seed, random.rand, random.randn
 
 _explain_errors(globals(), [name for name in globals() if not name.startswith("_")])
 for _module in (
-    *(random, distributions, nn.functional, nn.init, nn.utils),
+    *(random, distributions, tree, optim, nn.functional, nn.init, nn.utils),
     *(nn.utils.rnn, nn.utils.parametrize, nn.utils.parametrizations),
 ):
     _explain_errors(vars(_module), _module.__all__)
