@@ -166,14 +166,23 @@ from ._pytorch import (
     cdist,
     hstack,
     is_tensor,
-    rand_like,
-    randint,
-    randn_like,
-    randperm,
     tril_indices,
     triu_indices,
     vstack,
 )
+from ._pytorch_random import (
+    bernoulli,
+    multinomial,
+    normal,
+    poisson,
+    rand_like,
+    randint,
+    randint_like,
+    randn_like,
+    randperm,
+)
+from ._special import digamma, erfinv, lgamma
+from . import _at as _at
 from ._pytorch_methods import functions as _functions
 from ._searching import where  # type: ignore[assignment]
 from ._searching import (
@@ -190,7 +199,7 @@ from ._searching import (
 from ._sorting import argsort, sort
 
 # These build on all of the above.
-from . import data, fft, linalg, nn, optim
+from . import data, distributions, fft, linalg, nn, optim, tree
 from .nn._functional_call import functional_call
 from ._arguments import explain_errors as _explain_errors
 
@@ -207,13 +216,14 @@ manual_seed, rand, randn = random.seed, random.rand, random.randn
 
 _explain_errors(globals(), [name for name in globals() if not name.startswith("_")])
 for _module in (
-    *(random, nn.functional, nn.init, nn.utils),
+    *(random, distributions, tree, optim, nn.functional, nn.init, nn.utils),
     *(nn.utils.rnn, nn.utils.parametrize, nn.utils.parametrizations),
 ):
     _explain_errors(vars(_module), _module.__all__)
 for _public in (
     Tensor,
     *vars(nn).values(),
+    *vars(distributions).values(),
     *vars(optim).values(),
     *vars(optim.lr_scheduler).values(),
     *vars(optim.swa_utils).values(),

@@ -117,9 +117,9 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
         return x.clone()
     if p == 1:
         return x * 0.0
-    from .random import _next_key
+    from .random._keys import next_key
 
-    return _core.apply("weft.dropout", (x, _next_key(x.device)), {"probability": float(p)})
+    return _core.apply("weft.dropout", (x, next_key(x.device)), {"probability": float(p)})
 
 
 def _channel_dropout(

@@ -392,13 +392,22 @@ def get_item(x: Tensor, key: object) -> Tensor:
     return take(reshape(part, selection.merged_shape()), index, axis=selection.front)
 
 
-def set_item(x: Tensor, key: object, value: object) -> None:
+def has_integer_arrays(x: Tensor, key: object) -> bool:
+    """Whether a key has arrays of integers, of which several may name one element."""
+    items = _expanded(x, key)
+    return any(isinstance(item, _Array) and not item.is_mask for item in items)
+
+
+def set_item(x: Tensor, key: object, value: object, name: str = "weft.scatter") -> None:
     """``x[key] = value``: rebinds the handle to a tensor in which the elements are replaced.
 
     Of equal positions the last one counts. Raises as `get_item` does; in a compiled function, where
     a tensor is out of range, all that is written is NaN, and so is the nearest element; among
     integers such a position is left out. And:
         ShapeError: the value does not broadcast to the shape of ``x[key]``.
+
+    Args:
+        name: "weft.scatter_add" for a key with arrays of integers: the value is added.
     """
     unchanged, items = _with_known_starts(x, _expanded(x, key))
     if unchanged is not x:
@@ -409,7 +418,7 @@ def set_item(x: Tensor, key: object, value: object) -> None:
         )
     replacement = in_dtype_of(x, value)
     has_arrays = any(isinstance(item, _Array) for item in items)
-    if has_arrays and _set_by_mask(x, items, replacement):
+    if has_arrays and name == "weft.scatter" and _set_by_mask(x, items, replacement):
         return
     selection = _selection(x, _known_masks_as_positions(x, items))
     if not selection.arrays:
@@ -420,7 +429,7 @@ def set_item(x: Tensor, key: object, value: object) -> None:
     updates = _fitted(replacement, (*merged[:front], *index.shape, *merged[front + 1 :]))
     if not all(array.is_known for array, _ in selection.arrays):
         index, updates = nan_beside_unknown(index, updates, merged[front])
-    _put_at(x, selection, index, updates)
+    _put_at(x, selection, index, updates, name)
 
 
 def _put_slice(x: Tensor, selection: _Selection, value: Tensor) -> None:
@@ -428,11 +437,11 @@ def _put_slice(x: Tensor, selection: _Selection, value: Tensor) -> None:
         _core.put_slice(x, value, selection.starts, selection.steps, _ASSIGNMENT)
 
 
-def _put_at(x: Tensor, selection: _Selection, index: Tensor, updates: Tensor) -> None:
+def _put_at(x: Tensor, selection: _Selection, index: Tensor, updates: Tensor, name: str) -> None:
     """Puts updates at positions in the dimensions with arrays, taken as one."""
     if updates._size == 0:
         return
-    name, attributes, merged = "weft.scatter", {"axis": selection.front}, selection.merged_shape()
+    attributes, merged = {"axis": selection.front}, selection.merged_shape()
     if selection.is_whole(x):
         _core.update(x, name, (index, updates), attributes, merged, _ASSIGNMENT)
         return
@@ -485,10 +494,10 @@ def _set_by_mask(x: Tensor, items: list, value: Tensor) -> bool:
         rows = (*ahead, *([1] if own or ahead else []), *after)
         shape = [*merged[:front], len(positions), *merged[front + 1 :]]
         index, spread = asarray(positions, device=x.device), reshape(value, rows)
-        _put_at(x, selection, index, _fitted(spread, shape))
+        _put_at(x, selection, index, _fitted(spread, shape), "weft.scatter")
         return True
     index = where(reshape(condition, (count,)), _iota((count,), 0, int64, x.device), count)
-    _put_at(x, selection, index, reshape(_fitted(spread, shape), merged))
+    _put_at(x, selection, index, reshape(_fitted(spread, shape), merged), "weft.scatter")
     return True
 
 

@@ -15,6 +15,7 @@ from . import (
     _pytorch,
     _reductions,
     _searching,
+    _special,
 )
 from ._core import Tensor
 from ._creation import _fail, asarray
@@ -45,11 +46,12 @@ for _module, _names in (
     (_manipulation, "broadcast_to moveaxis"),
     (
         _pytorch,
-        "addcdiv addcmul addmm addr allclose amax amin aminmax argwhere bernoulli cross deg2rad "
+        "addcdiv addcmul addmm addr allclose amax amin aminmax argwhere cross deg2rad "
         "diag_embed diagonal dist equal fmax fmin fmod frac heaviside inner isclose isneginf "
-        "isposinf kron lerp logit multinomial nan_to_num nanmean nansum rad2deg rot90 select sinc "
+        "isposinf kron lerp logit nan_to_num nanmean nansum rad2deg rot90 select sinc "
         "tensor_split trace unflatten unfold xlogy",
     ),
+    (_special, "digamma erfinv lgamma"),
     (_searching, "bincount kthvalue median quantile topk unique"),
 ):
     for _name in _words(_names):
@@ -252,50 +254,14 @@ def _in_place(name: str) -> Callable[..., Tensor]:
 for _name in _words(
     "abs acos acosh addcdiv addcmul addmm addmv addr asin asinh atan atan2 atanh baddbmm "
     "bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor ceil "
-    "clamp clamp_max clamp_min clip copysign cos cosh cumprod cumsum deg2rad divide eq erf exp "
-    "exp2 expm1 fix floor floor_divide fmod frac ge gt heaviside hypot index_add index_copy "
-    "index_fill le lerp log log10 log1p log2 logical_and logical_not logical_or logical_xor logit "
-    "lt masked_fill multiply nan_to_num ne neg negative nextafter pow rad2deg reciprocal relu "
-    "remainder round rsqrt scatter scatter_add sgn sigmoid sign sin sinc sinh sqrt square subtract "
-    "tan tanh tril triu true_divide trunc xlogy"
+    "clamp clamp_max clamp_min clip copysign cos cosh cumprod cumsum deg2rad digamma divide eq erf "
+    "erfinv exp exp2 expm1 fix floor floor_divide fmod frac ge gt heaviside hypot index_add "
+    "index_copy index_fill le lerp lgamma log log10 log1p log2 logical_and logical_not logical_or "
+    "logical_xor logit lt masked_fill multiply nan_to_num ne neg negative nextafter pow rad2deg "
+    "reciprocal relu remainder round rsqrt scatter scatter_add sgn sigmoid sign sin sinc sinh sqrt "
+    "square subtract tan tanh tril triu true_divide trunc xlogy"
 ):
     setattr(Tensor, f"{_name}_", _in_place(_name))
-
-
-@_method("uniform_")
-def _uniform_in_place(self: Tensor, from_: float = 0, to: float = 1) -> Tensor:
-    """Numbers uniform in [from_, to), in place."""
-    from . import random
-
-    value = random.uniform(self.shape, from_, to, dtype=self.dtype, device=self.device)
-    return self._assign(value, "uniform_()")
-
-
-@_method("normal_")
-def _normal_in_place(self: Tensor, mean: float = 0, std: float = 1) -> Tensor:
-    """Normally distributed numbers, in place."""
-    from . import random
-
-    value = random.normal(self.shape, mean, std, dtype=self.dtype, device=self.device)
-    return self._assign(value, "normal_()")
-
-
-@_method("random_")
-def _random_in_place(self: Tensor, from_: int = 0, to: int | None = None) -> Tensor:
-    """Integers in [from_, to), or with one number in [0, from_), in place."""
-    from . import random
-
-    value = random.randint(from_, to, self.shape, device=self.device)
-    return self._assign(_manipulation.astype(value, self.dtype), "random_()")
-
-
-@_method("bernoulli_")
-def _bernoulli_in_place(self: Tensor, p: float = 0.5) -> Tensor:
-    """1 with the probability p, else 0, in place."""
-    from . import random
-
-    value = random.bernoulli(p, self.shape, device=self.device)
-    return self._assign(_manipulation.astype(value, self.dtype), "bernoulli_()")
 
 
 # Methods as functions ------------------------------------------------------------------------
@@ -303,11 +269,11 @@ def _bernoulli_in_place(self: Tensor, p: float = 0.5) -> Tensor:
 #: What PyTorch has as a function too.
 _FUNCTIONS = _words(
     "absolute addcdiv addcmul addmm addmv addr allclose amax amin aminmax arccos arccosh arcsin "
-    "arcsinh arctan arctan2 arctanh argwhere baddbmm bernoulli bincount bitwise_not bmm clamp_max "
+    "arcsinh arctan arctan2 arctanh argwhere baddbmm bincount bitwise_not bmm clamp_max "
     "clamp_min clone cross cumprod cumsum deg2rad detach diag diag_embed diagonal dist div dot eq "
     "fix fliplr flipud fmax fmin fmod frac gather ge ger gt heaviside index_add index_copy "
     "index_fill index_select inner isclose isneginf isposinf kron kthvalue le lerp logit lt "
-    "masked_fill masked_select median mm movedim msort mul multinomial mv nan_to_num nanmean "
+    "masked_fill masked_select median mm movedim msort mul mv nan_to_num nanmean "
     "nansum narrow ne neg numel permute quantile rad2deg ravel repeat_interleave rot90 scatter "
     "select sgn sinc split_with_sizes sub swapaxes swapdims t take_along_dim tensor_split topk "
     "trace true_divide unbind unflatten unsqueeze xlogy is_floating_point is_complex is_signed"

@@ -14,6 +14,7 @@ from ._dataset import (
 )
 from ._idx import CorruptFileError, read_idx
 from ._loader import DataLoader
+from ._readers import CIFAR10, ImageFolder, read_csv, read_parquet
 from ._samplers import (
     BatchSampler,
     RandomSampler,
@@ -26,12 +27,14 @@ from ._worker_info import WorkerInfo, get_worker_info
 
 __all__ = [
     "BatchSampler",
+    "CIFAR10",
     "ChainDataset",
     "ConcatDataset",
     "CorruptFileError",
     "DataLoader",
     "Dataset",
     "FashionMNIST",
+    "ImageFolder",
     "IterableDataset",
     "RandomSampler",
     "Sampler",
@@ -47,5 +50,7 @@ __all__ = [
     "default_convert",
     "get_worker_info",
     "random_split",
+    "read_csv",
     "read_idx",
+    "read_parquet",
 ]

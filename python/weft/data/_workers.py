@@ -184,7 +184,7 @@ def _seed_all(seed: int) -> None:
     python_random.seed(seed)
     np.random.seed(np.random.SeedSequence(seed).generate_state(4))
     # A worker can't use the devices of the process that it was made by.
-    generator = random._generator
+    generator = random._keys._generator
     generator.states = {generator.state.device: generator.state}
     random.seed(seed)
 

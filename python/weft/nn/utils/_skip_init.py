@@ -20,7 +20,7 @@ def skip_init(module_cls: type[Made], *args: Any, **kwargs: Any) -> Made:
     Args:
         module_cls: a class of modules; the other arguments are those of its constructor.
     """
-    states = random._generator.states.values()
+    states = random._keys._generator.states.values()
     with no_grad():
         former = [(state, state.detach().clone()) for state in states]
     try:

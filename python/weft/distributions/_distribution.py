@@ -1,0 +1,198 @@
+"""What distributions have in common, and several of them as one."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from .. import _ops
+from .._autodiff import no_grad
+from .._core import Tensor
+from .._creation import Shape, _fail, _shape, asarray
+from .._dtypes import float32, result_type
+from .._errors import OptionError, ShapeError, UnsupportedError
+from .._manipulation import astype, broadcast_arrays, is_number
+from .._reductions import sum
+
+
+def common(*values: Any) -> tuple[Tensor, ...]:
+    """Parameters as tensors of one floating dtype and shape: theirs, or float32 of numbers."""
+    tensors = [x if is_number(x) else asarray(x) for x in values]
+    floating = [x for x in tensors if not is_number(x) and x.dtype.kind == "floating"]
+    dtype = result_type(*floating) if floating else float32
+    return broadcast_arrays(*(astype(asarray(x, dtype=dtype), dtype, copy=False) for x in tensors))
+
+
+def support(inside: Tensor, density: Tensor) -> Tensor:
+    """The logarithm of a density, which is -inf where the value can't be."""
+    return _ops.where(inside, density, -float("inf"))
+
+
+class Distribution:
+    """A distribution of tensors: a batch of independent ones, each over events of some shape.
+
+    Distributions are dataclasses of their parameters, and so go through `jit`, `grad` and `vmap` as
+    containers of them. Parameters are numbers or tensors, which broadcast; their values are not
+    checked. All of it may be used in compiled functions.
+    """
+
+    #: Whether `rsample` is there: samples that are differentiable in the parameters.
+    has_rsample = False
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """The shape of the parameters, without what describes one event."""
+        return self._batch_shape()
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """The shape of one event."""
+        return self._event_shape()
+
+    def _missing(self, what: str) -> Exception:
+        return _fail(UnsupportedError, f"{type(self).__name__} has no {what}")
+
+    # What subclasses say.
+
+    def _batch_shape(self) -> tuple[int, ...]:
+        raise NotImplementedError
+
+    def _event_shape(self) -> tuple[int, ...]:
+        return ()
+
+    def _log_prob(self, value: Tensor) -> Tensor:
+        raise self._missing("log_prob")
+
+    def _entropy(self) -> Tensor:
+        raise self._missing("entropy")
+
+    def _cdf(self, value: Tensor) -> Tensor:
+        raise self._missing("cdf")
+
+    def _icdf(self, value: Tensor) -> Tensor:
+        raise self._missing("icdf")
+
+    def _mean(self) -> Tensor:
+        raise self._missing("mean")
+
+    def _variance(self) -> Tensor:
+        raise self._missing("variance")
+
+    def _draw(self, shape: tuple[int, ...], key: Tensor | None) -> Tensor:
+        """Samples for a shape of batches."""
+        raise NotImplementedError
+
+    def sample(self, sample_shape: Shape = (), *, key: Tensor | None = None) -> Tensor:
+        """Samples [*sample_shape, *batch_shape, *event_shape], constants for gradients.
+
+        Args:
+            key: see `weft.random`; None: the next one of the global generator.
+        """
+        with no_grad():
+            return self._draw((*_shape(sample_shape), *self.batch_shape), key).detach()
+
+    def rsample(self, sample_shape: Shape = (), *, key: Tensor | None = None) -> Tensor:
+        """Samples that are differentiable in the parameters; else as `sample`.
+
+        Raises:
+            UnsupportedError: they are not.
+        """
+        if not self.has_rsample:
+            raise self._missing("rsample: its samples are not differentiable in its parameters")
+        return self._draw((*_shape(sample_shape), *self.batch_shape), key)
+
+    def log_prob(self, value: Any) -> Tensor:
+        """The logarithm of the density, or of the probability, of an event; -inf of impossible
+        ones."""
+        return self._log_prob(asarray(value))
+
+    def entropy(self) -> Tensor:
+        """The mean of -log_prob. Raises UnsupportedError where there is no formula."""
+        return self._entropy()
+
+    def cdf(self, value: Any) -> Tensor:
+        """The probability of what is at most the value. Raises UnsupportedError where there is no
+        formula."""
+        return self._cdf(asarray(value))
+
+    def icdf(self, value: Any) -> Tensor:
+        """Of a probability the value that `cdf` makes it of. Raises UnsupportedError where there is
+        no formula."""
+        return self._icdf(asarray(value))
+
+    @property
+    def mean(self) -> Tensor:
+        """The mean of samples. Raises UnsupportedError where there is none."""
+        return self._mean()
+
+    @property
+    def variance(self) -> Tensor:
+        """The variance of samples. Raises UnsupportedError where there is none."""
+        return self._variance()
+
+    @property
+    def stddev(self) -> Tensor:
+        """The square root of the variance."""
+        return _ops.sqrt(self.variance)
+
+
+@dataclasses.dataclass(eq=False)
+class Independent(Distribution):
+    """A distribution whose last batch dimensions are part of one event.
+
+    Args:
+        base: the distribution.
+        reinterpreted_batch_ndims: how many dimensions.
+
+    Raises:
+        ShapeError: the batch has fewer.
+    """
+
+    base: Distribution
+    reinterpreted_batch_ndims: int
+
+    def __post_init__(self) -> None:
+        self.has_rsample = self.base.has_rsample
+        if not 0 <= self.reinterpreted_batch_ndims <= len(self.base.batch_shape):
+            raise _fail(
+                ShapeError,
+                f"Independent: {self.reinterpreted_batch_ndims} dimensions of a batch of shape "
+                f"{self.base.batch_shape}",
+            )
+
+    @property
+    def _split(self) -> int:
+        return len(self.base.batch_shape) - self.reinterpreted_batch_ndims
+
+    def _batch_shape(self) -> tuple[int, ...]:
+        return self.base.batch_shape[: self._split]
+
+    def _event_shape(self) -> tuple[int, ...]:
+        return (*self.base.batch_shape[self._split :], *self.base.event_shape)
+
+    def _draw(self, shape: tuple[int, ...], key: Tensor | None) -> Tensor:
+        return self.base._draw((*shape, *self.base.batch_shape[self._split :]), key)
+
+    def total(self, values: Tensor) -> Tensor:
+        """The sums over the dimensions that belong to one event."""
+        count = self.reinterpreted_batch_ndims
+        return sum(values, axis=tuple(range(-count, 0))) if count else values
+
+    def _log_prob(self, value: Tensor) -> Tensor:
+        return self.total(self.base.log_prob(value))
+
+    def _entropy(self) -> Tensor:
+        return self.total(self.base.entropy())
+
+    def _mean(self) -> Tensor:
+        return self.base.mean
+
+    def _variance(self) -> Tensor:
+        return self.base.variance
+
+
+def one_of(name: str, probs: Any, logits: Any) -> Any:
+    """The one of both that is given. Raises OptionError for both and for none."""
+    if (probs is None) == (logits is None):
+        raise _fail(OptionError, f"{name}: needs one of probs and logits")
+    return logits if probs is None else probs
