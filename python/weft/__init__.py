@@ -216,7 +216,7 @@ manual_seed, rand, randn = random.seed, random.rand, random.randn
 
 _explain_errors(globals(), [name for name in globals() if not name.startswith("_")])
 for _module in (
-    *(random, distributions, tree, optim, nn.functional, nn.init, nn.utils),
+    *(random, distributions, fft, linalg, tree, optim, nn.functional, nn.init, nn.utils),
     *(nn.utils.rnn, nn.utils.parametrize, nn.utils.parametrizations),
 ):
     _explain_errors(vars(_module), _module.__all__)

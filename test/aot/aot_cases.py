@@ -125,6 +125,8 @@ def cases() -> dict[str, Case]:
         result[f"{name}"] = Case(
             lambda a, b: (a + b, a * b, weft.max(a, axis=1), a // (b + 1)), [a, b]
         )
+    z = (normal(7, 12) + 1j * normal(7, 12, seed=1)).astype(np.complex64)
+    result["complex"] = Case(lambda a: (a * weft.conj(a) + 1j, weft.abs(a), weft.exp(a).T), [z])
     bits = integers(9, 31) % 2 == 0
     result["bool"] = Case(
         lambda a, b: (a & b, weft.logical_not(a), weft.any(b, axis=1)), [bits, ~bits]
