@@ -7,6 +7,7 @@
 #include "lib/Trace/ExecutableCache.h"
 #include "lib/Trace/Promotion.h"
 #include "python/src/Apply.h"
+#include "python/src/ControlFlow.h"
 #include "python/src/Conversion.h"
 #include "python/src/DeviceObject.h"
 #include "python/src/Dispatch.h"
@@ -307,6 +308,7 @@ static void registerTypes(py::module_ &module) {
   registerSafeTensors(module);
   registerFunctionalGradient(module);
   registerFunctionalBatching(module);
+  registerControlFlow(module);
   registerDevices(module);
 }
 

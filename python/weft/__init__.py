@@ -29,6 +29,7 @@ from ._autodiff import (
     vjp,
 )
 from ._batching import hessian, jacfwd, jacrev, vmap
+from ._control_flow import associative_scan, cond, fori_loop, map, scan, switch, while_loop
 from ._core import SymbolicSize, Tensor, device
 from ._creation import (
     arange,
