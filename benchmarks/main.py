@@ -33,6 +33,7 @@ CASES = {
     "attention": "both",
     "convolution": "both",
     "updates": "both",
+    "loops": "one",
     "training": "all",
     "models": "both",
     "narrow": "both",

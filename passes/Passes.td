@@ -390,6 +390,42 @@ def NarrowOperands : Pass<"weft-narrow-operands", "::mlir::ModuleOp"> {
   let dependentDialects = ["::weft::WeftDialect"];
 }
 
+def OutlineRegions : Pass<"weft-outline-regions", "::mlir::ModuleOp"> {
+  let summary = "Make functions of the regions of control flow, and steps that run them";
+  let description = [{
+    Runs first, once there is nothing more to differentiate or batch: bodies of loops, and branches, are
+    functions from here on, which go through the same passes as others. What a body carries is
+    `weft.donated`: its next value may be written over it. Before:
+
+    ```mlir
+    func.func @f(%x: tensor<f32>, %steps: tensor<5x3xf32>) -> tensor<f32> {
+      %0 = weft.scan [5] init(%x) over(%steps) : (tensor<f32>, tensor<5x3xf32>) -> tensor<f32> {
+      ^bb0(%carry: tensor<f32>, %slice: tensor<3xf32>):
+        %1 = weft.sum %slice [0] : tensor<3xf32> -> tensor<f32>
+        %2 = weft.add %carry, %1 : tensor<f32>
+        weft.yield %2 : tensor<f32>
+      }
+      return %0 : tensor<f32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @f(%x: tensor<f32>, %steps: tensor<5x3xf32>) -> tensor<f32> {
+      %0 = weft.loop @f_body_0 count [5] init(%x) over(%steps) : (tensor<f32>, tensor<5x3xf32>) -> tensor<f32>
+      return %0 : tensor<f32>
+    }
+    func.func private @f_body_0(%carry: tensor<f32> {weft.donated}, %slice: tensor<3xf32>) -> tensor<f32> {
+      %0 = weft.sum %slice [0] : tensor<3xf32> -> tensor<f32>
+      %1 = weft.add %carry, %0 : tensor<f32>
+      return %1 : tensor<f32>
+    }
+    ```
+  }];
+  let dependentDialects = ["::weft::WeftDialect", "::mlir::func::FuncDialect"];
+}
+
 def Prepare : Pass<"weft-prepare", "::mlir::ModuleOp"> {
   let summary = "Split off what is computed once for tensors that hardly ever change";
   let description = [{

@@ -82,11 +82,20 @@ private:
   /// A model has nothing from an earlier call.
   static LogicalResult checkSteps(ArrayRef<PlanStep> steps) {
     for (const PlanStep &step : steps)
-      if (const auto *prepare = std::get_if<PrepareStep>(&step))
+      if (const auto *loop = std::get_if<LoopStep>(&step))
+        return refuse(LoopOp(loop->loop));
+      else if (const auto *branch = std::get_if<BranchStep>(&step))
+        return refuse(BranchOp(branch->branch));
+      else if (const auto *prepare = std::get_if<PrepareStep>(&step))
         return PrepareOp(prepare->prepare).emitOpError()
                << "keeps values from call to call, which a compiled model does not; its prepared "
                   "values are constants";
     return success();
+  }
+
+  static LogicalResult refuse(Operation *op) {
+    return op->emitOpError() << "is not compiled to an object yet; export the program, which runs "
+                                "wherever weft is";
   }
 
   /// Bits tell of the first 63 buffers which stages use them.

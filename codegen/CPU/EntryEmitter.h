@@ -57,6 +57,8 @@ private:
   void emitStep(Frame &frame, const LaunchStep &step) { emitLaunch(frame, step.launch); }
   void emitStep(Frame &frame, const CopyStep &copy);
   void emitStep(Frame &, const PrepareStep &) { llvm_unreachable("models prepare nothing"); }
+  void emitStep(Frame &, const LoopStep &) { llvm_unreachable("refused before"); }
+  void emitStep(Frame &, const BranchStep &) { llvm_unreachable("refused before"); }
   void emitLaunch(Frame &frame, LaunchOp launch);
   void emitStage(Frame &frame, LaunchOp launch, int64_t stage, mlir::Value threads);
   void emitTable();

@@ -107,14 +107,16 @@ void EmulatedDevice::release(void *data, uint64_t) noexcept {
   buffers.erase(reinterpret_cast<uintptr_t>(data));
 }
 
-void EmulatedDevice::read(void *to, const Storage &from, uint64_t bytes) {
+void EmulatedDevice::readAt(void *to, const void *from, uint64_t bytes) {
   std::lock_guard lock(mutex);
-  buffers.at(reinterpret_cast<uintptr_t>(from.data()))->read(to, bytes);
+  auto [buffer, offset] = bufferOf(from);
+  buffer->read(to, bytes, offset);
 }
 
-void EmulatedDevice::write(Storage &to, const void *from, uint64_t bytes) {
+void EmulatedDevice::writeAt(void *to, const void *from, uint64_t bytes) {
   std::lock_guard lock(mutex);
-  buffers.at(reinterpret_cast<uintptr_t>(to.data()))->write(from, bytes);
+  auto [buffer, offset] = bufferOf(to);
+  buffer->write(from, bytes, offset);
 }
 
 std::unique_ptr<DeviceModule> EmulatedDevice::load(std::string_view image) {
@@ -127,10 +129,15 @@ std::unique_ptr<DeviceModule> EmulatedDevice::load(std::string_view image) {
   return std::make_unique<EmulatedModule>(std::move(context), std::move(*module));
 }
 
-emulator::BufferArgument EmulatedDevice::bufferAt(void *address, size_t number, bool readOnly) {
+std::pair<emulator::DeviceBuffer *, uint64_t> EmulatedDevice::bufferOf(const void *address) {
   auto place = reinterpret_cast<uintptr_t>(address);
   auto &[begin, buffer] = *std::prev(buffers.upper_bound(place));
-  return {buffer.get(), readOnly, "buffer " + std::to_string(number), place - begin};
+  return {buffer.get(), place - begin};
+}
+
+emulator::BufferArgument EmulatedDevice::bufferAt(void *address, size_t number, bool readOnly) {
+  auto [buffer, offset] = bufferOf(address);
+  return {buffer, readOnly, "buffer " + std::to_string(number), offset};
 }
 
 void EmulatedDevice::run(const Plan &, std::span<const DeviceLaunch> launches) {

@@ -25,8 +25,8 @@ public:
   const std::string &target() const override { return deviceTarget; }
   ImageFormat imageFormat() const override { return ImageFormat::LlvmBitcode; }
   StorageRef allocate(uint64_t bytes) override;
-  void read(void *to, const Storage &from, uint64_t bytes) override;
-  void write(Storage &to, const void *from, uint64_t bytes) override;
+  void readAt(void *to, const void *from, uint64_t bytes) override;
+  void writeAt(void *to, const void *from, uint64_t bytes) override;
   std::unique_ptr<DeviceModule> load(std::string_view image) override;
   void run(const Plan &plan, std::span<const DeviceLaunch> launches) override;
   void synchronize() override {}
@@ -36,6 +36,7 @@ private:
   explicit EmulatedDevice(const std::string &chip);
   void release(void *data, uint64_t bytes) noexcept override;
   /// The buffer that an address is in. `mutex` is held.
+  std::pair<emulator::DeviceBuffer *, uint64_t> bufferOf(const void *address);
   emulator::BufferArgument bufferAt(void *address, size_t number, bool readOnly);
 
   const std::string deviceName, deviceTarget;

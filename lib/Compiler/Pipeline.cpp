@@ -21,6 +21,7 @@ std::optional<Phase> phaseByName(StringRef name) {
 std::string phaseNames() { return llvm::join(llvm::ArrayRef(names), ", "); }
 
 static void addSimplify(OpPassManager &passes, const Target &target) {
+  passes.addPass(createOutlineRegions());
   passes.addPass(createDecompose({target.keepsComposites()}));
   passes.addPass(createSplitComplex());
   passes.addPass(createRemoveStopGradients());

@@ -6,6 +6,7 @@
 #include "lib/Compiler/Types.h"
 #include "lib/Runtime/Allocator.h"
 #include "lib/Runtime/PreparedValues.h"
+#include "lib/Runtime/RunSteps.h"
 #include "lib/Support/Error.h"
 #include "mlir/Dialect/UB/IR/UBOps.h"
 #include "passes/plan/LaunchArguments.h"
@@ -14,6 +15,8 @@
 #include "passes/templates/Template.h"
 #include "llvm/ADT/SetVector.h"
 
+#include <map>
+
 using namespace mlir;
 
 namespace weft {
@@ -21,8 +24,13 @@ namespace {
 
 class PlanBuilder {
 public:
-  PlanBuilder(func::FuncOp function, const KernelCodeByName &code, Device *device, bool prepares)
+  /// Whether the memory of outputs is the plan's choice, or given by a loop or branch.
+  enum class Outputs : uint8_t { Chosen, Given };
+
+  PlanBuilder(func::FuncOp function, const KernelCodeByName &code, Device *device, bool prepares,
+              Outputs memory = Outputs::Chosen)
       : function(function),
+        memory(memory),
         kernels(function->getParentOfType<ModuleOp>()),
         code(code),
         prepares(prepares),
@@ -105,9 +113,9 @@ private:
     for (auto [number, value] : llvm::enumerate(terminator.getOperands())) {
       Value storage = values.of(value);
       OutputSource source;
-      if (storage.getDefiningOp<LaunchOp>() && !places.count(storage)) {
+      if (isWritten(storage) && !places.count(storage)) {
         places[storage] = {BufferReference::Kind::Output, static_cast<uint32_t>(number), 0};
-        if (auto donor = donorOf(cast<OpResult>(storage)))
+        if (auto donor = donorOf(cast<OpResult>(storage), number))
           source = {OutputSource::Kind::DonatedInput, *donor};
       }
       result.plan.outputSources.push_back(source);
@@ -123,7 +131,7 @@ private:
       source = {OutputSource::Kind::Input, place.index};
     else if (place.kind == BufferReference::Kind::Output)
       source = {OutputSource::Kind::Output, place.index};
-    else
+    if (source.kind == OutputSource::Kind::Fresh || memory == Outputs::Given)
       result.plan.steps.push_back(Copy{place,
                                        {BufferReference::Kind::Output, copy.output, 0},
                                        result.plan.outputs[copy.output].bytes()});
@@ -132,28 +140,55 @@ private:
   /// A donated argument over which the launch may write its result: read there for the last time,
   /// and only at the element that is being written, or to copy what stays. The other kernels of
   /// devices rely on inputs that nothing writes.
-  std::optional<uint32_t> donorOf(OpResult output) {
-    auto launch = cast<LaunchOp>(output.getOwner());
+  std::optional<uint32_t> donorOf(OpResult output, size_t outputNumber) {
+    if (auto loop = dyn_cast<LoopOp>(output.getOwner()))
+      return donorOfLoop(loop, output.getResultNumber(), outputNumber);
+    auto launch = dyn_cast<LaunchOp>(output.getOwner());
+    if (!launch)
+      return std::nullopt;
     auto kernel = kernels.lookup<KernelOp>(launch.getKernel());
     Value inKernel = kernel.getYield().getValues()[output.getResultNumber()];
     for (auto [number, input] : llvm::enumerate(launch.getInputs())) {
       auto argument = dyn_cast<BlockArgument>(values.of(input));
-      if (!argument || taken.contains(argument) ||
-          !function.getArgAttr(argument.getArgNumber(), "weft.donated"))
+      if (!mayGive(argument, outputNumber))
         continue;
       BlockArgument read = kernel.getBody().getArgument(number);
-      auto isSame = [&](Value other) { return values.of(other) == argument; };
       // Only of elementwise kernels the types tell whether both have the same elements.
       bool isSafe =
           overwritableArgument(kernel) == number ||
           (!result.plan.device && read.getType() == inKernel.getType() && isReadInPlace(read));
-      if (!isSafe || llvm::count_if(launch.getInputs(), isSame) != 1 ||
-          isReadAfter(argument, launch))
-        continue;
-      taken.insert(argument);
-      return argument.getArgNumber();
+      if (isSafe && isLastReader(launch, argument)) {
+        taken.insert(argument);
+        return argument.getArgNumber();
+      }
     }
     return std::nullopt;
+  }
+
+  /// A donated argument that a loop begins with, if its body writes over what it carries.
+  std::optional<uint32_t> donorOfLoop(LoopOp loop, size_t carry, size_t outputNumber) {
+    if (carry >= loop.getInit().size() ||
+        carryKind(bodyOf(loop).plan, carry) != Carry::Kind::InPlace)
+      return std::nullopt;
+    auto argument = dyn_cast<BlockArgument>(values.of(loop.getInit()[carry]));
+    if (!mayGive(argument, outputNumber) || !isLastReader(loop, argument))
+      return std::nullopt;
+    taken.insert(argument);
+    return argument.getArgNumber();
+  }
+
+  /// True if an output may be where a donated argument is. A loop writes the next value over that
+  /// which it carries, and no other.
+  bool mayGive(BlockArgument argument, size_t outputNumber) {
+    return argument && !taken.contains(argument) &&
+           function.getArgAttr(argument.getArgNumber(), "weft.donated") &&
+           (memory == Outputs::Chosen || argument.getArgNumber() == outputNumber);
+  }
+
+  /// True if the step reads the argument once, and nothing reads it later.
+  bool isLastReader(Operation *step, BlockArgument argument) const {
+    auto isSame = [&](Value other) { return values.of(other) == argument; };
+    return llvm::count_if(step->getOperands(), isSame) == 1 && !isReadAfter(argument, step);
   }
 
   /// True if the value, and what is computed from it, is only read at the element that is computed.
@@ -171,13 +206,13 @@ private:
     return isInPlace;
   }
 
-  /// True if anything but `launch` reads the storage of `value` at the same time or later; if
-  /// `value` is a part of what is asked for, `launch` must not read it either.
-  static bool isReadAfter(Value value, LaunchOp launch, bool isPart = false) {
+  /// True if anything but `step` reads the storage of `value` at the same time or later; if
+  /// `value` is a part of what is asked for, `step` must not read it either.
+  static bool isReadAfter(Value value, Operation *step, bool isPart = false) {
     return llvm::any_of(value.getUsers(), [&](Operation *user) {
       if (isa<ReshapeOp>(user) || partStart(*user))
-        return isReadAfter(user->getResult(0), launch, isPart || !isa<ReshapeOp>(user));
-      return user == launch ? isPart : !user->isBeforeInBlock(launch);
+        return isReadAfter(user->getResult(0), step, isPart || !isa<ReshapeOp>(user));
+      return user == step ? isPart : !user->isBeforeInBlock(step);
     });
   }
 
@@ -281,6 +316,121 @@ private:
     result.plan.steps.push_back(std::move(step));
   }
 
+  /// Bytes of this step's own, behind those that `taken` counts.
+  BufferReference scratch(uint64_t &taken, uint64_t bytes) {
+    BufferReference place = {BufferReference::Kind::Arena, 0, plannedBytes + taken};
+    taken += (std::max<uint64_t>(bytes, 1) + 255) / 256 * 256;
+    result.plan.arenaBytes = std::max(result.plan.arenaBytes, plannedBytes + taken);
+    return place;
+  }
+
+  /// A function that a step runs in memory that it gives.
+  Executable nested(FlatSymbolRefAttr name) {
+    auto callee = kernels.lookup<func::FuncOp>(name.getAttr());
+    return PlanBuilder(callee, code, result.plan.device, /*prepares=*/false, Outputs::Given)
+        .build();
+  }
+
+  /// That of a loop: what it does with memory decides where the loop's results are.
+  Executable &bodyOf(LoopOp loop) {
+    auto [found, isNew] = bodies.try_emplace(loop.getOperation());
+    if (isNew)
+      found->second = nested(loop.getBodyAttr());
+    return found->second;
+  }
+
+  /// The plan of what the next step runs.
+  std::shared_ptr<const Plan> planOf(Executable made) {
+    llvm::append_range(result.code, std::move(made.code));
+    llvm::append_range(result.kernels, std::move(made.kernels));
+    return std::make_shared<const Plan>(std::move(made.plan));
+  }
+
+  /// Where the results of a step that is no launch are.
+  void placeResults(Operation *op) {
+    auto offsets = op->getAttrOfType<DenseI64ArrayAttr>("offsets").asArrayRef();
+    for (auto [output, offset] : llvm::zip_equal(op->getResults(), offsets))
+      if (offset >= 0)
+        places[output] = {BufferReference::Kind::Arena, 0, static_cast<uint64_t>(offset)};
+  }
+
+  std::vector<BufferReference> placesOf(ValueRange values) const {
+    std::vector<BufferReference> buffers;
+    for (Value value : values)
+      buffers.push_back(places.at(this->values.of(value)));
+    return buffers;
+  }
+
+  void addStep(const LoopStep &planned) {
+    LoopOp op = planned.loop;
+    placeResults(op);
+    Loop step;
+    if (FlatSymbolRefAttr condition = op.getConditionAttr())
+      step.condition = planOf(nested(condition));
+    step.body = planOf(std::move(bodyOf(op)));
+    step.count = op.getCount() ? op.getCount()->front() : 0;
+    step.reverse = op.getReverse();
+    std::vector<BufferReference> first = placesOf(op.getInit()),
+                                 results = placesOf(op.getOutputs());
+    uint64_t taken = 0;
+    for (auto [number, place] : llvm::enumerate(first)) {
+      uint64_t bytes = step.body->inputs[number].bytes();
+      Carry carry{carryKind(*step.body, number), bytes, place, results[number], {}};
+      if (carry.kind == Carry::Kind::Exchanged)
+        carry.spare = scratch(taken, bytes);
+      step.carries.push_back(carry);
+    }
+    size_t carries = first.size();
+    for (auto [number, place] : llvm::enumerate(placesOf(op.getScanned())))
+      step.scanned.push_back(slices(place, step.body->inputs[carries + number].bytes(), taken));
+    for (size_t number = carries; number < results.size(); ++number)
+      step.stacked.push_back(slices(results[number], step.body->outputs[number].bytes(), taken));
+    step.captured = placesOf(op.getCaptured());
+    step.proceeds = scratch(taken, 1);
+    if (!result.plan.device)
+      step.addresses = scratch(taken, addressCount(step) * sizeof(void *));
+    step.arena = scratch(
+        taken, std::max(step.body->arenaBytes, step.condition ? step.condition->arenaBytes : 0));
+    result.plan.steps.push_back(std::move(step));
+  }
+
+  /// Parts of a tensor; on a device each part begins where a tensor of its own could.
+  Slices slices(const BufferReference &buffer, uint64_t bytes, uint64_t &taken) {
+    constexpr uint64_t deviceAlignment = 256;
+    Slices parts{buffer, bytes, {}};
+    if (result.plan.device && bytes % deviceAlignment != 0)
+      parts.aligned = scratch(taken, bytes);
+    return parts;
+  }
+
+  /// What the body does with the memory of a value that it is given and gives.
+  static Carry::Kind carryKind(const Plan &body, size_t number) {
+    const OutputSource &source = body.outputSources[number];
+    if (source.index == number && source.kind == OutputSource::Kind::Input)
+      return Carry::Kind::Kept;
+    if (source.index == number && source.kind == OutputSource::Kind::DonatedInput)
+      return Carry::Kind::InPlace;
+    return Carry::Kind::Exchanged;
+  }
+
+  void addStep(const BranchStep &planned) {
+    BranchOp op = planned.branch;
+    placeResults(op);
+    Branch step;
+    uint64_t taken = 0, arenaBytes = 0;
+    for (auto name : op.getFunctions().getAsRange<FlatSymbolRefAttr>()) {
+      step.branches.push_back(planOf(nested(name)));
+      arenaBytes = std::max(arenaBytes, step.branches.back()->arenaBytes);
+    }
+    step.index = placesOf(op.getIndex()).front();
+    step.inputs = placesOf(op.getInputs());
+    step.outputs = placesOf(op.getOutputs());
+    if (!result.plan.device)
+      step.addresses = scratch(taken, addressCount(step) * sizeof(void *));
+    step.arena = scratch(taken, arenaBytes);
+    result.plan.steps.push_back(std::move(step));
+  }
+
   /// True if a launch that changes some elements of an operand writes over it, as long as the
   /// caller donates what is donated.
   bool isInPlace(LaunchOp launch, unsigned operand) const {
@@ -318,6 +468,7 @@ private:
   }
 
   func::FuncOp function;
+  Outputs memory;
   SymbolTable kernels;
   const KernelCodeByName &code;
   /// Stages that read hidden inputs alone become prepare steps.
@@ -328,6 +479,7 @@ private:
   uint64_t plannedBytes = 0;
   llvm::DenseMap<Value, BufferReference> places;
   llvm::DenseSet<Value> taken;
+  std::map<Operation *, Executable> bodies;
 };
 
 } // namespace

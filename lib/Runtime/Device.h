@@ -73,8 +73,11 @@ public:
 
   /// Copies from and to the memory of the host. Reading returns when the bytes are there, writing
   /// when `from` may be changed.
-  virtual void read(void *to, const Storage &from, uint64_t bytes) = 0;
-  virtual void write(Storage &to, const void *from, uint64_t bytes) = 0;
+  void read(void *to, const Storage &from, uint64_t bytes) { readAt(to, from.data(), bytes); }
+  void write(Storage &to, const void *from, uint64_t bytes) { writeAt(to.data(), from, bytes); }
+  /// The same for an address in a block of the device's memory.
+  virtual void readAt(void *to, const void *from, uint64_t bytes) = 0;
+  virtual void writeAt(void *to, const void *from, uint64_t bytes) = 0;
 
   /// Loads code of the device's format.
   virtual std::unique_ptr<DeviceModule> load(std::string_view image) = 0;

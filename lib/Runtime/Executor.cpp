@@ -2,6 +2,7 @@
 
 #include "lib/Runtime/Allocator.h"
 #include "lib/Runtime/PreparedValues.h"
+#include "lib/Runtime/RunSteps.h"
 #include "lib/Runtime/ThreadPool.h"
 #include "lib/Support/Interpreter.h"
 
@@ -63,49 +64,29 @@ public:
                           : Allocator::process().allocate(plan.arenaBytes);
   }
 
-  /// Runs all steps; a time for each launch is added to `timings`, if there is one.
-  void run(LaunchTimings *timings) {
+  /// Runs all steps; `timer`, if there is one, is told the time of each launch.
+  void runSteps(LaunchTimer *timer) {
     if (overwritesInputs)
       startThreads();
-    bool overwritten = false;
+    context.timer = timer;
     for (const Step &step : plan.steps) {
       // An input that is written over already could not be given back. Before the first step there
       // is nothing to leave: the caller asks between two executions.
-      if (!overwritten && &step != plan.steps.data())
+      if (context.isInterruptible && &step != plan.steps.data())
         throwIfInterrupted();
-      const auto *launch = std::get_if<Launch>(&step);
-      overwritten = overwritten || (launch && overwritesInputs && overwrites(*launch));
-      auto start = timings && launch ? std::chrono::steady_clock::now()
-                                     : std::chrono::steady_clock::time_point();
+      if (overwritesInputs && context.isInterruptible)
+        context.isInterruptible = !overwrites(step);
       std::visit([this](const auto &kind) { run(kind); }, step);
-      if (!timings || !launch)
-        continue;
-      auto elapsed = std::chrono::steady_clock::now() - start;
-      timings->push_back(std::chrono::duration_cast<std::chrono::nanoseconds>(elapsed).count());
     }
   }
 
-  /// Prepares and copies on the plan's device, and hands all launches to it between.
+  /// Prepares, and hands what there is between copies, loops and branches to the plan's device.
   void runOnDevice() {
     for (const Step &step : plan.steps)
       if (const auto *values = std::get_if<Prepare>(&step))
         run(*values);
-    std::vector<const Launch *> steps = plan.launches();
-    size_t count = 0;
-    for (const Launch *launch : steps)
-      count += launch->buffers.size();
-    std::vector<void *> pointers(count);
-    std::vector<DeviceLaunch> launches;
-    void **next = pointers.data();
-    for (const Launch *launch : steps) {
-      launches.push_back({launch, {next, launch->buffers.size()}});
-      for (const BufferReference &reference : launch->buffers)
-        *next++ = resolve(reference);
-    }
-    plan.device->run(plan, launches);
-    for (const Step &step : plan.steps)
-      if (const auto *copy = std::get_if<Copy>(&step))
-        run(*copy);
+    weft::runOnDevice(
+        plan, [this](const BufferReference &buffer) { return resolve(buffer); }, !overwritesInputs);
   }
 
 private:
@@ -137,24 +118,11 @@ private:
   }
 
   void run(const Copy &copy) const {
-    if (plan.device) {
-      StorageRef onHost = Allocator::process().allocate(copy.bytes);
-      plan.device->read(onHost->data(), storageOf(copy.from), copy.bytes);
-      plan.device->write(storageOf(copy.to), onHost->data(), copy.bytes);
-    } else if (copy.bytes > 0) {
-      std::memcpy(resolve(copy.to), resolve(copy.from), copy.bytes);
-    }
+    HostMachine(context).copy(resolve(copy.to), resolve(copy.from), copy.bytes);
   }
 
-  void run(const Launch &launch) const {
-    // A kernel rarely has more buffers than this; the usual call allocates nothing.
-    std::array<void *, 32> few;
-    if (launch.buffers.size() <= few.size()) {
-      run(launch, few.data());
-      return;
-    }
-    std::vector<void *> many(launch.buffers.size());
-    run(launch, many.data());
+  template <typename Kind> void run(const Kind &step) const {
+    runStep(step, [this](const BufferReference &buffer) { return resolve(buffer); }, context);
   }
 
   /// Outputs that launches do not write. They come first so that an input that is passed through
@@ -185,16 +153,20 @@ private:
     }
   }
 
-  /// True if the launch writes over an input that was donated.
-  bool overwrites(const Launch &launch) const {
-    return std::any_of(launch.buffers.begin() + static_cast<std::ptrdiff_t>(launch.inputs),
-                       launch.buffers.end(), [this](const BufferReference &buffer) {
-                         if (buffer.kind != BufferReference::Kind::Output)
-                           return false;
-                         const OutputSource &source = plan.outputSources[buffer.index];
-                         return source.kind == OutputSource::Kind::DonatedInput &&
-                                outputs[buffer.index].get() == inputs[source.index];
-                       });
+  /// True if the step writes over an input that was donated.
+  bool overwrites(const Step &step) const {
+    auto isDonated = [this](const BufferReference &buffer) {
+      if (buffer.kind != BufferReference::Kind::Output)
+        return false;
+      const OutputSource &source = plan.outputSources[buffer.index];
+      return source.kind == OutputSource::Kind::DonatedInput &&
+             outputs[buffer.index].get() == inputs[source.index];
+    };
+    if (const auto *loop = std::get_if<Loop>(&step))
+      return std::ranges::any_of(loop->carries, isDonated, &Carry::last);
+    const auto *launch = std::get_if<Launch>(&step);
+    return launch && std::any_of(launch->buffers.begin() + std::ptrdiff_t(launch->inputs),
+                                 launch->buffers.end(), isDonated);
   }
 
   /// Starts all threads that launches want, so that none can fail when inputs are written over.
@@ -236,23 +208,6 @@ private:
     return arena ? static_cast<char *>(arena->data()) + reference.offset : nullptr;
   }
 
-  void run(const Launch &launch, void **pointers) const {
-    assert(launch.maximumThreads >= 1);
-    for (size_t index = 0; index < launch.buffers.size(); ++index)
-      pointers[index] = resolve(launch.buffers[index]);
-    if (copiesToItself(launch, {pointers, launch.buffers.size()}))
-      return;
-    const int64_t *sizes = launch.sizes.data();
-    if (launch.maximumThreads == 1 || launch.tasks <= 1) {
-      if (launch.tasks > 0)
-        launch.function(pointers, sizes, 0, launch.tasks);
-      return;
-    }
-    ThreadPool::process().parallelFor(
-        launch.tasks, launch.maximumThreads, launch.chunk,
-        [&](int64_t begin, int64_t end) { launch.function(pointers, sizes, begin, end); });
-  }
-
   const Plan &plan;
   std::span<Storage *const> inputs;
   std::span<StorageRef> outputs;
@@ -262,6 +217,7 @@ private:
   std::vector<Storage *> prepared;
   /// An output is written into a donated input.
   bool overwritesInputs = false;
+  StepContext context;
 };
 
 } // namespace
@@ -284,9 +240,10 @@ void execute(const Plan &plan, std::span<Storage *const> inputs, std::span<Stora
   Frame frame(plan, inputs, outputs);
   if (plan.device)
     return runOnDevice(frame, plan, timings);
-  if (timings)
-    timings->clear();
-  frame.run(timings);
+  if (!timings)
+    return frame.runSteps(nullptr);
+  LaunchTimer timer(plan, *timings);
+  frame.runSteps(&timer);
 }
 
 void execute(const Plan &plan, std::span<const StorageRef> inputs, std::span<StorageRef> outputs,

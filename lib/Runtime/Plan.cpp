@@ -16,11 +16,23 @@ bool runsOnDevice(const Launch &launch, LaunchPointers pointers, bool ranBefore)
   });
 }
 
+static void addLaunches(const Plan &plan, std::vector<const Launch *> &launches) {
+  for (const Step &step : plan.steps)
+    if (const auto *launch = std::get_if<Launch>(&step)) {
+      launches.push_back(launch);
+    } else if (const auto *loop = std::get_if<Loop>(&step)) {
+      if (loop->condition)
+        addLaunches(*loop->condition, launches);
+      addLaunches(*loop->body, launches);
+    } else if (const auto *choice = std::get_if<Branch>(&step)) {
+      for (const std::shared_ptr<const Plan> &branch : choice->branches)
+        addLaunches(*branch, launches);
+    }
+}
+
 std::vector<const Launch *> Plan::launches() const {
   std::vector<const Launch *> result;
-  for (const Step &step : steps)
-    if (const auto *launch = std::get_if<Launch>(&step))
-      result.push_back(launch);
+  addLaunches(*this, result);
   return result;
 }
 

@@ -91,8 +91,65 @@ struct Copy {
   uint64_t bytes = 0;
 };
 
+struct Plan;
+
+/// A value that a loop carries from one iteration to the next.
+struct Carry {
+  enum class Kind : uint8_t {
+    /// The body returns it as it is.
+    Kept,
+    /// The body can write the next value over the last one.
+    InPlace,
+    /// The body reads one buffer and writes the other; they change places.
+    Exchanged,
+  };
+
+  Kind kind = Kind::Kept;
+  uint64_t bytes = 0;
+  /// The first value, which stays, and where the last one goes.
+  BufferReference first, last;
+  /// The second buffer of one that is exchanged.
+  BufferReference spare;
+};
+
+/// A tensor of which each iteration reads or writes one part, `bytes` long.
+struct Slices {
+  BufferReference buffer;
+  uint64_t bytes = 0;
+  /// Where the part is copied to, or from, if the plan is for a device whose kernels would not find
+  /// it at an address that suits them.
+  std::optional<BufferReference> aligned = {};
+};
+
+/// Runs a plan again and again: as often as `count` says, or while `condition` gives true. The
+/// inputs of the body are the carried values, one slice of each that is `scanned`, and what is
+/// `captured`; its outputs are the next carried values, and slices of `stacked`. The condition has
+/// the carried values and `captured`. The plans are for their caller's memory: each output has a
+/// place that they write.
+struct Loop {
+  std::shared_ptr<const Plan> body, condition;
+  int64_t count = 0;
+  bool reverse = false;
+  std::vector<Carry> carries;
+  std::vector<Slices> scanned, stacked;
+  std::vector<BufferReference> captured;
+  /// A byte that the condition writes.
+  BufferReference proceeds;
+  /// Addresses of inputs and outputs, of a plan for this processor; and an arena for the plans.
+  BufferReference addresses, arena;
+};
+
+/// Runs one of several plans, for their caller's memory, on the same inputs and outputs.
+struct Branch {
+  std::vector<std::shared_ptr<const Plan>> branches;
+  /// An int64, clamped to the number of a branch.
+  BufferReference index;
+  std::vector<BufferReference> inputs, outputs;
+  BufferReference addresses, arena;
+};
+
 /// The steps that there are; whoever walks a plan knows them all.
-using Step = std::variant<Launch, Prepare, Copy>;
+using Step = std::variant<Launch, Prepare, Copy, Loop, Branch>;
 /// True if `launch` would copy memory to itself.
 bool copiesToItself(const Launch &launch, LaunchPointers pointers);
 
@@ -117,7 +174,7 @@ struct Plan {
   /// Where the launches run and all the memory is; null for this processor.
   Device *device = nullptr;
 
-  /// The launches among the steps, in their order.
+  /// The launches among the steps and in the plans of loops and branches, in their order.
   std::vector<const Launch *> launches() const;
 };
 

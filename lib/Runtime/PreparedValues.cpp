@@ -200,6 +200,8 @@ private:
   }
 
   void addStep(const Prepare &) { add(PreparedValues::newNumber()); }
+  void addStep(const Loop &) { add(PreparedValues::newNumber()); }
+  void addStep(const Branch &) { add(PreparedValues::newNumber()); }
 
   void addStep(const Copy &copy) {
     add(copy.from);

@@ -12,6 +12,7 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/Verifier.h"
+#include "passes/ControlFlow.h"
 #include "passes/autodiff/Differentiate.h"
 #include "passes/batching/Batch.h"
 
@@ -51,7 +52,7 @@ Graph::Graph() : builder(&Compiler::instance().context()) {
   module = ModuleOp::create(unknown);
   builder.setInsertionPointToEnd(module->getBody());
   auto function = func::FuncOp::create(builder, unknown, "main", builder.getFunctionType({}, {}));
-  block = function.addEntryBlock();
+  main = block = function.addEntryBlock();
   builder.setInsertionPointToEnd(block);
 }
 
@@ -61,7 +62,7 @@ ValueId Graph::record(Value value, bool weak) {
 }
 
 ValueId Graph::addInput(DType dtype, llvm::ArrayRef<int64_t> shape, bool weak) {
-  return record(block->addArgument(tensorType(dtype, shape), builder.getUnknownLoc()), weak);
+  return record(main->addArgument(tensorType(dtype, shape), builder.getUnknownLoc()), weak);
 }
 
 DType Graph::dtype(ValueId value) const {
@@ -211,8 +212,9 @@ void Graph::checkLength() {
   if (length > mostOperations())
     throw Error(Error::Kind::Unsupported,
                 "the function has more than " + std::to_string(mostOperations()) +
-                    " operations, as loops are unrolled; compile the body of the loop and call it "
-                    "in the loop, or set WEFT_MAX_OPERATIONS");
+                    " operations, as Python's loops are unrolled; make one a weft.scan or "
+                    "weft.fori_loop, compile the body of the loop and call it in the loop, or set "
+                    "WEFT_MAX_OPERATIONS");
 }
 
 ValueId Graph::constantAttribute(Attribute value, DType dtype, llvm::ArrayRef<int64_t> shape,
@@ -259,6 +261,7 @@ ValueId Graph::sizeValue(int64_t size, bool weak, Location location) {
 }
 
 ValueId Graph::cast(ValueId value, DType dtype, Location location) {
+  requirePresent(value, "astype");
   return record(promoted(values[value].value, dtype, shape(value), location), false);
 }
 
@@ -299,9 +302,15 @@ llvm::SmallVector<std::optional<ValueId>> Graph::gradients(llvm::ArrayRef<ValueI
                                                            llvm::ArrayRef<ValueId> cotangents,
                                                            llvm::ArrayRef<ValueId> inputs) {
   requirePresent(outputs, "gradient");
+  requirePresent(cotangents, "gradient");
+  llvm::DenseMap<Value, Value> replaced;
   llvm::SmallVector<Value> gradients = built("gradient", [&] {
-    return buildGradients(builder, select(outputs), select(cotangents), select(inputs));
+    return buildGradients(builder, select(outputs), select(cotangents), select(inputs), &replaced);
   });
+  if (!replaced.empty())
+    for (Entry &entry : values)
+      if (Value other = replaced.lookup(entry.value))
+        entry.value = other;
   llvm::SmallVector<std::optional<ValueId>> result;
   for (Value gradient : gradients)
     result.push_back(gradient ? std::optional(record(gradient, false)) : std::nullopt);
@@ -333,15 +342,20 @@ void Graph::forget(llvm::ArrayRef<ValueId> examples) {
     return;
   llvm::DenseSet<Value> gone = dependentsOf(*block, select(examples));
   for (size_t id = *llvm::min_element(examples); id < values.size(); ++id)
-    values[id].isGone |= gone.contains(values[id].value);
+    if (gone.contains(values[id].value))
+      values[id].gone = Gone::Example;
 }
 
 void Graph::requirePresent(llvm::ArrayRef<ValueId> ids, llvm::StringRef user) const {
   for (ValueId id : ids)
-    if (values[id].isGone)
+    if (values[id].gone == Gone::Example)
       throw Error(Error::Kind::Unsupported,
                   user.str() + ": a tensor of one example has left the function that weft.vmap "
                                "maps; return it from there instead");
+    else if (values[id].gone == Gone::Region)
+      throw Error(Error::Kind::Unsupported,
+                  user.str() + ": a tensor that the body of a loop or a branch computes has left "
+                               "it; return it from there instead");
 }
 
 void Graph::replaceUses(ValueId value, ValueId replacement) {
@@ -365,11 +379,13 @@ llvm::SmallVector<ValueId> Graph::inlineCall(ModuleOp callee, llvm::ArrayRef<Val
 
 OwningOpRef<ModuleOp> Graph::finish(llvm::ArrayRef<ValueId> outputs) {
   requirePresent(outputs, "jit");
+  endedRegions.clear();
+  droppedRegions.clear();
   llvm::SmallVector<Value> results = select(outputs);
   func::ReturnOp::create(builder, builder.getUnknownLoc(), results);
-  auto function = cast<func::FuncOp>(block->getParentOp());
+  auto function = cast<func::FuncOp>(main->getParentOp());
   function.setFunctionType(
-      builder.getFunctionType(block->getArgumentTypes(), TypeRange(ValueRange(results))));
+      builder.getFunctionType(main->getArgumentTypes(), TypeRange(ValueRange(results))));
   // All at once: the list of attributes is made anew each time it is set.
   auto mark = [&](StringRef name) {
     return builder.getDictionaryAttr(builder.getNamedAttr(name, builder.getUnitAttr()));

@@ -30,7 +30,7 @@ public:
   /// as long as nobody gives it another value.
   void hideInput(unsigned number) { hidden.push_back(number); }
 
-  unsigned inputCount() { return block->getNumArguments(); }
+  unsigned inputCount() { return main->getNumArguments(); }
 
   /// Applies an op after promoting its operands; the results, in order.
   llvm::SmallVector<ValueId, 1> apply(const OpCall &call, llvm::ArrayRef<ValueId> operands,
@@ -83,6 +83,24 @@ public:
   /// Says that nothing may use values any more that depend on these, of one example each.
   void forget(llvm::ArrayRef<ValueId> examples);
 
+  /// Begins a region of control flow: its arguments, of these types. What is built from now on is
+  /// in it, and may read values of around.
+  llvm::SmallVector<ValueId> beginRegion(llvm::ArrayRef<std::pair<DType, Shape>> types);
+  /// Ends it; nothing may use its values any more. The next op with regions takes it.
+  void endRegion(llvm::ArrayRef<ValueId> results);
+  /// Forgets the innermost region, or the last `ended` ones that no op has taken.
+  void dropRegion();
+  void dropEndedRegions(size_t ended);
+
+  /// Ops of the regions that were ended last: one, two (condition and body), and `branches`.
+  llvm::SmallVector<ValueId> scan(llvm::ArrayRef<ValueId> init, llvm::ArrayRef<ValueId> scanned,
+                                  int64_t count, bool reverse, mlir::Location location);
+  llvm::SmallVector<ValueId> whileLoop(llvm::ArrayRef<ValueId> init, mlir::Location location);
+  llvm::SmallVector<ValueId> choose(ValueId index, size_t branches, mlir::Location location);
+
+  /// True if nothing may use the value any more.
+  bool isGone(ValueId value) const { return values[value].gone != Gone::No; }
+
   /// Everything that reads `value` reads `replacement` instead.
   void replaceUses(ValueId value, ValueId replacement);
 
@@ -100,11 +118,20 @@ public:
   mlir::Location unknownLocation();
 
 private:
+  /// Why there is no such value any more: it depends on an example of a batch that is done, or is
+  /// of a region that is.
+  enum class Gone : uint8_t { No, Example, Region };
   struct Entry {
     mlir::Value value;
     bool weak;
-    /// It depends on an example of a batch that is done: there is no such value.
-    bool isGone = false;
+    Gone gone = Gone::No;
+  };
+  /// A region that is being built, and what was built before it.
+  struct OpenRegion {
+    std::unique_ptr<mlir::Region> region;
+    mlir::Block *around;
+    mlir::Operation *lastCounted;
+    size_t firstValue;
   };
 
   DType dtypeAsOperand(const OpCall &call, ValueId number) const;
@@ -123,12 +150,22 @@ private:
   built(llvm::StringRef what,
         llvm::function_ref<llvm::FailureOr<llvm::SmallVector<mlir::Value>>()> build);
 
+  /// Leaves the innermost region.
+  std::unique_ptr<mlir::Region> leaveRegion();
+  /// Makes arguments of what the last `count` regions read of around; these values.
+  llvm::SmallVector<mlir::Value> capture(size_t count);
+  /// The results of an op that takes the last `count` regions.
+  llvm::SmallVector<ValueId> takeRegions(mlir::OperationState &state, size_t count);
+
   /// Throws if the function has become longer than WEFT_MAX_OPERATIONS.
   void checkLength();
 
   mlir::OpBuilder builder;
   mlir::OwningOpRef<mlir::ModuleOp> module;
-  mlir::Block *block;
+  /// The function's body, and where ops are built: that, or a region.
+  mlir::Block *main, *block;
+  std::vector<OpenRegion> openRegions;
+  std::vector<std::unique_ptr<mlir::Region>> endedRegions, droppedRegions;
   llvm::SmallVector<Entry> values;
   llvm::SmallVector<unsigned> donated, hidden;
   /// The ops of the function up to the last one that was counted.

@@ -1,7 +1,9 @@
 // Reverse-mode differentiation: of values in a block, and of functions that ask for it.
 #include "passes/autodiff/Differentiate.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "passes/ControlFlow.h"
 #include "passes/Passes.h"
+#include "passes/autodiff/ControlFlowGradient.h"
 #include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
@@ -31,8 +33,9 @@ Value filled(OpBuilder &builder, Location location, Type type, double value) {
 /// inputs, then backwards over these, adding up gradients.
 class Differentiation {
 public:
-  Differentiation(OpBuilder &builder, Block &block, ArrayRef<Value> inputs)
-      : builder(builder), block(block) {
+  Differentiation(OpBuilder &builder, Block &block, ArrayRef<Value> inputs,
+                  DenseMap<Value, Value> &replaced)
+      : builder(builder), block(block), replaced(replaced) {
     for (Value input : inputs)
       if (isInexact(input.getType()))
         active.insert(input);
@@ -47,11 +50,13 @@ private:
   SmallVector<Operation *> opsBehind(ArrayRef<Value> outputs);
   LogicalResult visit(Operation *op);
   LogicalResult visitDefinition(Operation *op);
-  LogicalResult applyRule(GradientOpInterface op, ArrayRef<Value> cotangents);
+  LogicalResult applyRule(Operation *op, ArrayRef<Value> cotangents);
   void accumulate(Value value, Value gradient);
 
   OpBuilder &builder;
   Block &block;
+  /// The results of loops, and of those that took their place.
+  DenseMap<Value, Value> &replaced;
   /// Floating values that depend on an input.
   DenseSet<Value> active;
   /// The ops with an active result, in order.
@@ -91,7 +96,7 @@ LogicalResult Differentiation::visit(Operation *op) {
   if (!depends || op->hasTrait<trait::NotDifferentiable>() ||
       llvm::none_of(op->getResultTypes(), isInexact))
     return success();
-  if (isa<GradientOpInterface>(op)) {
+  if (isa<GradientOpInterface>(op) || isControlFlow(op)) {
     for (Value result : op->getResults())
       if (isInexact(result.getType()))
         active.insert(result);
@@ -151,14 +156,21 @@ LogicalResult Differentiation::reverse() {
       for (auto [value, cotangent] : llvm::zip_equal(definition->second, cotangents))
         if (cotangent)
           accumulate(value, cotangent);
-    } else if (failed(applyRule(cast<GradientOpInterface>(op), cotangents))) {
+    } else if (failed(applyRule(op, cotangents))) {
       return failure();
     }
   }
   return success();
 }
 
-LogicalResult Differentiation::applyRule(GradientOpInterface op, ArrayRef<Value> cotangents) {
+/// Gradients in the body of a loop or branch.
+static FailureOr<SmallVector<Value>> gradientsInside(OpBuilder &builder, ArrayRef<Value> outputs,
+                                                     ArrayRef<Value> cotangents,
+                                                     ArrayRef<Value> inputs) {
+  return buildGradients(builder, outputs, cotangents, inputs);
+}
+
+LogicalResult Differentiation::applyRule(Operation *op, ArrayRef<Value> cotangents) {
   SmallVector<Type> types(op->getOperandTypes());
   llvm::append_range(types, op->getResultTypes());
   for (Type type : types)
@@ -169,11 +181,15 @@ LogicalResult Differentiation::applyRule(GradientOpInterface op, ArrayRef<Value>
   for (Value operand : op->getOperands())
     wanted.push_back(active.contains(operand));
   SmallVector<Value> slots(op->getNumOperands());
-  bool isAnalytic = isa<ComplexOpInterface>(op.getOperation());
+  bool isAnalytic = isa<ComplexOpInterface>(op);
   auto conjugated = [&](Value value) {
     return isAnalytic ? buildConjugate(builder, value) : value;
   };
-  op.buildGradient(builder, llvm::map_to_vector(cotangents, conjugated), wanted, slots);
+  if (auto rule = dyn_cast<GradientOpInterface>(op))
+    rule.buildGradient(builder, llvm::map_to_vector(cotangents, conjugated), wanted, slots);
+  else if (failed(buildControlFlowGradient(builder, op, cotangents, wanted, slots, replaced,
+                                           gradientsInside)))
+    return failure();
   // Rules leave out what no element has part in; an operand of it still has a gradient, of zeros.
   bool isEmptied = llvm::all_of(op->getResultTypes(), [](Type type) { return isEmpty(type); });
   for (auto [operand, gradient, needed] : llvm::zip_equal(op->getOperands(), slots, wanted)) {
@@ -193,11 +209,14 @@ void Differentiation::accumulate(Value value, Value gradient) {
 } // namespace
 
 FailureOr<SmallVector<Value>> buildGradients(OpBuilder &builder, ArrayRef<Value> outputs,
-                                             ArrayRef<Value> cotangents, ArrayRef<Value> inputs) {
+                                             ArrayRef<Value> cotangents, ArrayRef<Value> inputs,
+                                             DenseMap<Value, Value> *replaced) {
   if (outputs.empty())
     return SmallVector<Value>(inputs.size());
   Value first = outputs.front();
-  Differentiation differentiation(builder, *first.getParentBlock(), inputs);
+  DenseMap<Value, Value> own;
+  Differentiation differentiation(builder, *first.getParentBlock(), inputs,
+                                  replaced ? *replaced : own);
   if (failed(differentiation.record(outputs)) ||
       failed(differentiation.seed(outputs, cotangents)) || failed(differentiation.reverse()))
     return failure();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "mlir/IR/Builders.h"
+#include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/SmallVector.h"
 
 namespace weft {
@@ -13,9 +14,11 @@ namespace weft {
 /// The gradients are built by the ops' GradientOpInterface at the end of the block that contains
 /// the outputs, before its terminator if it has one; `builder` is left there. Composites without a
 /// rule are differentiated by their definitions, which are built before them. No op is changed or
-/// erased.
+/// erased; but loops of which more values are needed get another one beside them, whose results
+/// are used in place of theirs, and named by `replaced`.
 llvm::FailureOr<llvm::SmallVector<mlir::Value>>
 buildGradients(mlir::OpBuilder &builder, llvm::ArrayRef<mlir::Value> outputs,
-               llvm::ArrayRef<mlir::Value> cotangents, llvm::ArrayRef<mlir::Value> inputs);
+               llvm::ArrayRef<mlir::Value> cotangents, llvm::ArrayRef<mlir::Value> inputs,
+               llvm::DenseMap<mlir::Value, mlir::Value> *replaced = nullptr);
 
 } // namespace weft

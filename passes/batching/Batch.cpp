@@ -13,7 +13,9 @@
 #include "dialects/Weft/Rules/Build.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/IRMapping.h"
+#include "passes/ControlFlow.h"
 #include "passes/Passes.h"
+#include "passes/batching/ControlFlowBatching.h"
 #include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
@@ -45,7 +47,8 @@ public:
 private:
   SmallVector<Operation *> opsBehind(ArrayRef<Value> outputs);
   LogicalResult visit(Operation *op);
-  LogicalResult visitDefinition(DecompositionOpInterface composite);
+  LogicalResult visitDefinition(Operation *op, function_ref<SmallVector<Value>()> define);
+  LogicalResult visitControlFlow(Operation *op);
   bool applyRule(Operation *op);
   bool applyLabels(Operation *op);
   bool joinFirstDimension(Operation *op);
@@ -125,8 +128,10 @@ LogicalResult Batching::visit(Operation *op) {
   }
   if (applyRule(op) || applyLabels(op) || joinFirstDimension(op))
     return success();
+  if (isControlFlow(op))
+    return visitControlFlow(op);
   if (auto composite = dyn_cast<DecompositionOpInterface>(op))
-    return visitDefinition(composite);
+    return visitDefinition(op, [&]() mutable { return composite.decompose(builder); });
   return copyEach(op);
 }
 
@@ -217,10 +222,25 @@ bool Batching::joinFirstDimension(Operation *op) {
   return true;
 }
 
-LogicalResult Batching::visitDefinition(DecompositionOpInterface composite) {
-  Operation *op = composite, *previous = op->getPrevNode();
+LogicalResult Batching::visitControlFlow(Operation *op) {
+  if (auto choice = dyn_cast<CaseOp>(op); choice && batched.contains(choice.getIndex()))
+    return visitDefinition(op, [&] { return buildChoice(builder, choice); });
+  SmallVector<Value> batches = llvm::map_to_vector(
+      op->getOperands(), [&](Value operand) { return batched.lookup(operand); });
+  FailureOr<SmallVector<Value>> results =
+      buildBatchedControlFlow(builder, op, batches, count, buildBatched);
+  if (failed(results))
+    return failure();
+  for (auto [result, batch] : llvm::zip_equal(op->getResults(), *results))
+    batched[result] = batch;
+  return success();
+}
+
+/// By other ops, which `define` builds.
+LogicalResult Batching::visitDefinition(Operation *op, function_ref<SmallVector<Value>()> define) {
+  Operation *previous = op->getPrevNode();
   builder.setInsertionPoint(op);
-  SmallVector<Value> definition = composite.decompose(builder);
+  SmallVector<Value> definition = define();
   if (definition.empty())
     return failure();
   for (Operation *part = previous ? previous->getNextNode() : &block.front(); part != op;
@@ -282,18 +302,6 @@ FailureOr<SmallVector<Value>> buildBatched(OpBuilder &builder, ArrayRef<Value> o
   if (failed(batching.record(outputs)))
     return failure();
   return llvm::map_to_vector(outputs, [&](Value output) { return batching.batchOf(output); });
-}
-
-DenseSet<Value> dependentsOf(Block &block, ArrayRef<Value> values) {
-  DenseSet<Value> found(values.begin(), values.end());
-  Operation *first = nullptr;
-  for (Value value : values)
-    if (Operation *op = value.getDefiningOp(); op && (!first || op->isBeforeInBlock(first)))
-      first = op;
-  for (Operation *op = first ? first : &block.front(); op; op = op->getNextNode())
-    if (llvm::any_of(op->getOperands(), [&](Value value) { return found.contains(value); }))
-      found.insert(op->result_begin(), op->result_end());
-  return found;
 }
 
 //===----------------------------------------------------------------------===//

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "mlir/IR/Builders.h"
-#include "llvm/ADT/DenseSet.h"
 #include "llvm/ADT/SmallVector.h"
 
 namespace weft {
@@ -23,8 +22,5 @@ llvm::FailureOr<llvm::SmallVector<mlir::Value>> buildBatched(mlir::OpBuilder &bu
                                                              llvm::ArrayRef<mlir::Value> examples,
                                                              llvm::ArrayRef<mlir::Value> batches,
                                                              int64_t count);
-
-/// All values of the block that depend on `values`, themselves included.
-llvm::DenseSet<mlir::Value> dependentsOf(mlir::Block &block, llvm::ArrayRef<mlir::Value> values);
 
 } // namespace weft

@@ -282,8 +282,8 @@ private:
   SmallVector<Value> outputs;
 };
 
-/// Puts the ops of a block in an order in which each comes after its operands. Launches keep
-/// theirs, in which one that writes over a value comes after those that read it.
+/// Puts the ops of a block in an order in which each comes after its operands. Steps keep theirs,
+/// in which one that writes over a value comes after those that read it.
 void sortTopologically(Block &block) {
   llvm::DenseSet<Operation *> placed;
   SmallVector<Operation *> order;
@@ -305,8 +305,9 @@ void sortTopologically(Block &block) {
       path.pop_back();
     }
   };
-  for (LaunchOp launch : block.getOps<LaunchOp>())
-    placeWithOperands(launch);
+  for (Operation &op : block)
+    if (op.hasTrait<trait::PlannedStep>())
+      placeWithOperands(&op);
   for (Operation &op : block)
     placeWithOperands(&op);
   for (Operation *op : order)
@@ -401,8 +402,11 @@ struct Fuse : impl::FuseBase<Fuse> {
         function->setAttr("weft.conditions", ShapeAttr::get(&getContext(), conditions));
       FusionGroups groups(body, readsParts);
       for (FusionGroup *group : groups.inOrder())
-        Outliner(*group, groups)
-            .outline("kernel_" + std::to_string(count++), kernels, body.getTerminator());
+        if (group->kind)
+          Outliner(*group, groups)
+              .outline("kernel_" + std::to_string(count++), kernels, body.getTerminator());
+        else
+          group->ops.front()->moveBefore(body.getTerminator());
       sortTopologically(body);
       for (Operation &op : llvm::make_early_inc_range(llvm::reverse(body)))
         if (isOpTriviallyDead(&op))

@@ -329,11 +329,13 @@ FusionGroup &FusionGroups::start() {
 }
 
 SmallVector<FusionGroup *> FusionGroups::inOrder() const {
-  SmallVector<FusionGroup *> kernels;
-  for (auto [_, node] : order.inOrder())
-    if (auto *group = static_cast<FusionGroup *>(node); group->kind)
-      kernels.push_back(group);
-  return kernels;
+  SmallVector<FusionGroup *> steps;
+  for (auto [_, node] : order.inOrder()) {
+    auto *group = static_cast<FusionGroup *>(node);
+    if (group->kind || group->ops.front()->hasTrait<trait::PlannedStep>())
+      steps.push_back(group);
+  }
+  return steps;
 }
 
 } // namespace weft

@@ -236,8 +236,9 @@ private:
         continue;
       Value operand = withoutReshapes(launch.getInputs()[*number]);
       auto isSame = [&](Value other) { return withoutReshapes(other) == operand; };
-      if (operand.getDefiningOp<LaunchOp>() && readers.of(operand) == launch &&
-          llvm::count_if(launch.getInputs(), isSame) == 1)
+      Operation *definition = operand.getDefiningOp();
+      if (definition && definition->hasTrait<trait::PlannedStep>() &&
+          readers.of(operand) == launch && llvm::count_if(launch.getInputs(), isSame) == 1)
         launch->setAttr("overwrites", OpBuilder(launch).getI64IntegerAttr(*number));
     }
   }
@@ -249,9 +250,9 @@ private:
     llvm::DenseMap<Operation *, SmallVector<std::pair<int64_t, int64_t>>> ending;
     llvm::DenseMap<Value, int64_t> places;
     for (Operation &op : body) {
-      if (auto launch = dyn_cast<LaunchOp>(op)) {
+      if (op.hasTrait<trait::PlannedStep>()) {
         SmallVector<int64_t> offsets;
-        for (Value output : launch.getOutputs()) {
+        for (Value output : op.getResults()) {
           Value memory = values.of(output);
           Operation *last = readers.of(memory);
           if (memory != output || isa_and_nonnull<func::ReturnOp>(last)) {
@@ -266,7 +267,7 @@ private:
           places[output] = offsets.back();
           ending[last ? last : &op].push_back({offsets.back(), *bytes});
         }
-        launch->setAttr("offsets", DenseI64ArrayAttr::get(&getContext(), offsets));
+        op.setAttr("offsets", DenseI64ArrayAttr::get(&getContext(), offsets));
       }
       // After the launch has its places: what it writes is nowhere else than it reads.
       for (auto [place, bytes] : ending.lookup(&op))

@@ -18,6 +18,11 @@ bool isKept(Value value) {
          !function.getArgAttr(number, "weft.donated");
 }
 
+bool isWritten(Value storage) {
+  Operation *definition = storage.getDefiningOp();
+  return definition && definition->hasTrait<trait::PlannedStep>();
+}
+
 FailureOr<SmallVector<PlanStep>> stepsOf(func::FuncOp function) {
   SymbolTable symbols(function->getParentOfType<ModuleOp>());
   Block &body = function.getBody().front();
@@ -29,12 +34,16 @@ FailureOr<SmallVector<PlanStep>> stepsOf(func::FuncOp function) {
     return whole && (isa<BlockArgument>(whole) || parts.contains(whole));
   };
   for (Operation &op : body.without_terminator()) {
+    if (op.hasTrait<trait::PlannedStep>() && !op.hasAttr("offsets"))
+      return op.emitOpError() << "has no place for its results; run weft-plan-memory first";
     if (auto launch = dyn_cast<LaunchOp>(op)) {
-      if (!launch->hasAttr("offsets"))
-        return launch.emitOpError() << "has no place for its results; run weft-plan-memory first";
       steps.push_back(LaunchStep{launch, symbols.lookup<KernelOp>(launch.getKernel())});
     } else if (auto prepare = dyn_cast<PrepareOp>(op)) {
       steps.push_back(PrepareStep{prepare});
+    } else if (auto loop = dyn_cast<LoopOp>(op)) {
+      steps.push_back(LoopStep{loop});
+    } else if (auto branch = dyn_cast<BranchOp>(op)) {
+      steps.push_back(BranchStep{branch});
     } else if (isPart(op)) {
       parts.insert(op.getResult(0));
     } else if (!isa<ConstantOp, ReshapeOp, ub::PoisonOp>(op)) {
@@ -47,7 +56,7 @@ FailureOr<SmallVector<PlanStep>> stepsOf(func::FuncOp function) {
     if (parts.contains(storage))
       return storage.getDefiningOp()->emitOpError()
              << "is returned, so that a kernel has to copy it; run weft-fuse first";
-    if (!storage.getDefiningOp<LaunchOp>() || !written.insert(storage).second)
+    if (!isWritten(storage) || !written.insert(storage).second)
       steps.push_back(CopyStep{storage, static_cast<unsigned>(number)});
   }
   return steps;

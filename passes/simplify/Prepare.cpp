@@ -102,7 +102,7 @@ private:
 
   bool canPrepare(Operation *op) const {
     return isa_and_nonnull<WeftDialect>(op->getDialect()) && isPure(op) &&
-           op->getNumResults() == 1 && !isa<PrepareOp, LaunchOp>(op) &&
+           op->getNumResults() == 1 && !isa<PrepareOp>(op) && !op->hasTrait<trait::PlannedStep>() &&
            !hasSymbolicSize(op->getResult(0).getType()) && !readsSize(op) &&
            llvm::all_of(op->getOperands(), [&](Value operand) { return contains(operand); });
   }

@@ -90,7 +90,28 @@ private:
     return success();
   }
 
+  /// The arguments of regions are written in full, as results of control flow are.
+  LogicalResult resolveRegions(Operation *op) {
+    for (Region &region : op->getRegions())
+      for (Block &block : region) {
+        for (BlockArgument argument : block.getArguments()) {
+          if (!isWritten(argument.getType()))
+            continue;
+          auto shape = writtenShape(cast<RankedTensorType>(argument.getType()));
+          if (!shape || llvm::is_contained(*shape, ShapedType::kDynamic))
+            return refuse(op, "an argument of a region", argument.getType());
+          argument.setType(withShape(argument.getType(), *shape));
+        }
+        for (Operation &inner : block.without_terminator())
+          if (failed(resolve(&inner)))
+            return failure();
+      }
+    return success();
+  }
+
   LogicalResult resolve(Operation *op) {
+    if (failed(resolveRegions(op)))
+      return failure();
     if (llvm::none_of(op->getOperandTypes(), hasSymbolicSize) &&
         llvm::none_of(op->getResultTypes(), isWritten))
       return success();

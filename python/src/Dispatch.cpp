@@ -238,6 +238,9 @@ static std::shared_ptr<const Executable> compileOne(const OpCall &call,
 }
 
 bool weft::releasesInterpreter(const Plan &plan) {
+  // A loop may take any time, whatever it works on.
+  if (llvm::any_of(plan.steps, [](const Step &step) { return std::holds_alternative<Loop>(step); }))
+    return true;
   constexpr uint64_t worthwhileBytes = 1 << 18;
   uint64_t bytes = plan.arenaBytes;
   for (const TensorSignature &input : plan.inputs)

@@ -8,6 +8,7 @@
 #include "lib/Trace/ExecutableCache.h"
 #include "lib/Trace/Promotion.h"
 #include "python/src/Apply.h"
+#include "python/src/ControlFlow.h"
 #include "python/src/Conversion.h"
 #include "python/src/DeviceObject.h"
 #include "python/src/Dispatch.h"
@@ -318,6 +319,7 @@ static void registerTypes(py::module_ &module) {
   registerSafeTensors(module);
   registerFunctionalGradient(module);
   registerFunctionalBatching(module);
+  registerControlFlow(module);
   registerDevices(module);
 }
 

@@ -109,7 +109,7 @@ ValueId TraceScope::leafValue(TensorObject *tensor, ValueId id) {
 
 ValueId TraceScope::detached(ValueId id, mlir::Location location) {
   auto [found, isNew] = detachedIds.try_emplace(id, 0);
-  if (isNew)
+  if (isNew || graph.isGone(found->second))
     found->second = graph.apply(OpCall(requireOp("weft.stop_gradient")), {id}, location)[0];
   return detachedIds[id];
 }
@@ -265,6 +265,7 @@ TensorObject *TraceScope::gradientIsRead(TensorObject *tensor) {
 }
 
 TensorObject *TraceScope::gradientChanges(TensorObject *tensor) {
+  requireNoRegion("setting .grad");
   TensorObject *inside = own(tensor);
   if (isShared(inside))
     sharedOf(inside).gradientSet = true;
@@ -272,6 +273,7 @@ TensorObject *TraceScope::gradientChanges(TensorObject *tensor) {
 }
 
 TensorObject *TraceScope::replaces(TensorObject *tensor) {
+  requireNoRegion("setting .data");
   TensorObject *inside = own(tensor);
   if (!isShared(inside))
     return inside;
@@ -286,6 +288,7 @@ TensorObject *TraceScope::replaces(TensorObject *tensor) {
 }
 
 void TraceScope::store(PyObject *dict, PyObject *key, PyObject *value) {
+  requireNoRegion("setting an attribute of an object from outside");
   auto isPlace = [&](const Store &store) {
     return store.dict.get() == dict && PyUnicode_Compare(store.key.get(), key) == 0;
   };
@@ -338,6 +341,8 @@ void TraceScope::close() {
 
 void TraceScope::noteHistory(ValueId result, llvm::ArrayRef<ValueId> operands) {
   histories[result].assign(operands.begin(), operands.end());
+  if (isInRegion())
+    llvm::append_range(regions.back().tracked, operands);
 }
 
 bool TraceScope::anyInHistory(ValueId id, llvm::function_ref<bool(ValueId)> found) const {
@@ -373,6 +378,7 @@ void TraceScope::checkReach(ValueId id, llvm::function_ref<bool(TensorObject *)>
 }
 
 std::vector<LeafGradientValue> TraceScope::gradients(ValueId output, ValueId seed, bool retain) {
+  requireNoRegion("backward()");
   mlir::Location here = location();
   llvm::SmallVector<ValueId> wanted;
   for (const TracedLeaf &leaf : leaves)

@@ -53,6 +53,15 @@ struct Store {
   PyRef former, value;
 };
 
+/// A region of control flow that is being traced (python/src/ControlFlow.cpp).
+struct TracedRegion {
+  /// The handles of the trace that were there before, with their values.
+  std::vector<std::pair<PyRef, ValueId>> handles;
+  size_t sharedBefore = 0;
+  /// Values with gradients that it reads.
+  std::vector<ValueId> tracked = {};
+};
+
 /// A trace in progress: its graph, and what it has met from outside.
 class TraceScope : public HandleMaker, public std::enable_shared_from_this<TraceScope> {
 public:
@@ -142,6 +151,16 @@ public:
   /// Puts the former entries back, as if nothing had been stored.
   void undoStores();
 
+  /// Begins and leaves a region of control flow. What a body writes to a tensor from outside has no
+  /// value behind it: `checkWrites` throws at one, with the line; `name` is the function of the
+  /// user.
+  void beginRegion();
+  TracedRegion leaveRegion();
+  void checkWrites(const char *name) const;
+  bool isInRegion() const { return !regions.empty(); }
+  /// Throws in a region; `what` is what it can't do.
+  void requireNoRegion(const char *what) const;
+
   /// Ends the trace; the graph must have been finished.
   void close();
 
@@ -178,6 +197,7 @@ private:
   /// Whether `found` is true for `id`, or for one that it was computed from.
   bool anyInHistory(ValueId id, llvm::function_ref<bool(ValueId)> found) const;
 
+  std::vector<TracedRegion> regions;
   std::optional<Device *> place;
   /// By the older handle; by the one that stands for it.
   std::unordered_map<TensorObject *, TensorObject *> standOf;

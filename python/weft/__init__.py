@@ -30,6 +30,7 @@ from ._autodiff import (
 )
 from ._batching import hessian, jacfwd, jacrev, vmap
 from ._complex import angle, complex, conj, imag, polar, real, view_as_complex, view_as_real
+from ._control_flow import associative_scan, cond, fori_loop, map, scan, switch, while_loop
 from ._core import SymbolicSize, Tensor, device
 from ._creation import (
     arange,

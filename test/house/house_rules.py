@@ -51,6 +51,7 @@ _ROOMS_WITHOUT_LLVM = ("include/", "lib/Support/", "lib/Runtime/")
 # Every other one is for interfaces and traits.
 STRUCTURAL_OPERATIONS = frozenset(
     {"ConstantOp", "KernelOp", "LaunchOp", "PrepareOp", "ReshapeOp", "ReturnOp", "YieldOp"}
+    | {"CaseOp", "WhileOp", "ScanOp", "BranchOp", "LoopOp"}
 )
 
 

@@ -33,14 +33,22 @@ def Weft_KernelOp : Op<Weft_Dialect, "kernel",
   }];
 }
 
-def Weft_YieldOp : Op<Weft_Dialect, "yield", [Pure, Terminator, HasParent<"KernelOp">]> {
-  let summary = "The results of a kernel";
+/// Its results are written to memory by those who run the plan (PlanSteps.h).
+def PlannedStep : NativeOpTrait<"PlannedStep"> {
+  let cppNamespace = "::weft::trait";
+}
+
+def Weft_YieldOp
+    : Op<Weft_Dialect, "yield",
+         [Pure, Terminator, ParentOneOf<["KernelOp", "CaseOp", "WhileOp", "ScanOp"]>]> {
+  let summary = "The results of a kernel, or of a region of control flow";
   let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "attr-dict ($values^ `:` type($values))?";
 }
 
 def Weft_LaunchOp : Op<Weft_Dialect, "launch",
-    [Pure, AttrSizedOperandSegments, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+    [Pure, AttrSizedOperandSegments, PlannedStep,
+     DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "Runs a kernel";
   let description = [{
     `sizes` are the values of the kernel's sizes, known or symbolic. The operands and results may be shaped

@@ -91,4 +91,7 @@ mlir::RankedTensorType withShape(mlir::Type type, llvm::ArrayRef<int64_t> shape)
 /// `type` with another element type and the same shape.
 mlir::RankedTensorType withElement(mlir::Type type, mlir::Type element);
 
+/// The type of `count` tensors of `type`, along a first dimension.
+mlir::RankedTensorType stackedType(mlir::RankedTensorType type, int64_t count);
+
 } // namespace weft

@@ -22,4 +22,8 @@ public:
   }
 };
 
+/// Its results are written to memory by those who run the plan.
+template <typename ConcreteType>
+class PlannedStep : public mlir::OpTrait::TraitBase<ConcreteType, PlannedStep> {};
+
 } // namespace weft::trait

@@ -1,2 +1,2 @@
 // All ops of the dialect.
-include "dialects/Weft/IR/KernelOps.td"
+include "dialects/Weft/IR/ControlFlowOps.td"

@@ -335,22 +335,20 @@ void CudaDevice::release(void *data, uint64_t) noexcept {
   driver.cuMemFreeAsync(reinterpret_cast<DevicePointer>(data), stream);
 }
 
-void CudaDevice::read(void *to, const Storage &from, uint64_t bytes) {
+void CudaDevice::readAt(void *to, const void *from, uint64_t bytes) {
   enter();
   if (bytes > 0)
-    check(driver.cuMemcpyDtoHAsync_v2(to, reinterpret_cast<DevicePointer>(from.data()), bytes,
-                                      stream),
+    check(driver.cuMemcpyDtoHAsync_v2(to, reinterpret_cast<DevicePointer>(from), bytes, stream),
           "reading memory");
   synchronize();
 }
 
-void CudaDevice::write(Storage &to, const void *from, uint64_t bytes) {
+void CudaDevice::writeAt(void *to, const void *from, uint64_t bytes) {
   enter();
   if (bytes == 0)
     return;
-  check(
-      driver.cuMemcpyHtoDAsync_v2(reinterpret_cast<DevicePointer>(to.data()), from, bytes, stream),
-      "writing memory");
+  check(driver.cuMemcpyHtoDAsync_v2(reinterpret_cast<DevicePointer>(to), from, bytes, stream),
+        "writing memory");
   // Pinned memory would be read after the call.
   synchronize();
 }

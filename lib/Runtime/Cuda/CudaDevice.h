@@ -55,8 +55,8 @@ public:
   const std::string &target() const override { return deviceTarget; }
   ImageFormat imageFormat() const override { return ImageFormat::MachineCode; }
   StorageRef allocate(uint64_t bytes) override;
-  void read(void *to, const Storage &from, uint64_t bytes) override;
-  void write(Storage &to, const void *from, uint64_t bytes) override;
+  void readAt(void *to, const void *from, uint64_t bytes) override;
+  void writeAt(void *to, const void *from, uint64_t bytes) override;
   std::unique_ptr<DeviceModule> load(std::string_view image) override;
   void run(const Plan &plan, std::span<const DeviceLaunch> launches) override;
   void synchronize() override;

@@ -1,0 +1,96 @@
+"""Compiled loops: what an iteration costs beside what it computes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import peers
+import weft
+from harness import WEFT, Bar, Case
+
+ITERATIONS = 1000
+CACHE = (4096, 64)
+STEPS, BATCH, WIDTH = 128, 8, 64
+
+
+def cases() -> Iterator[Case]:
+    yield _counting()
+    yield _row_updates()
+    yield _recurrence()
+
+
+def _jax_loop(body: Callable, first: np.ndarray) -> dict:
+    """`body` as a while loop of as many iterations in JAX."""
+    jax = peers.jax()
+    if not jax:
+        return {}
+    loop = jax.jit(lambda x: jax.lax.fori_loop(0, ITERATIONS, lambda i, v: body(v), x))
+    given = jax.numpy.asarray(first)
+    return {"jax": lambda: loop(given).block_until_ready()}
+
+
+def _counting() -> Case:
+    """A loop whose body is next to nothing."""
+    first = np.zeros(4, np.float32)
+
+    @weft.jit
+    def count(x):
+        state = (weft.asarray(0), x)
+        going = lambda state: state[0] < ITERATIONS  # noqa: E731
+        return weft.while_loop(going, lambda state: (state[0] + 1, state[1] * 0.5 + 1.0), state)[1]
+
+    given = weft.asarray(first)
+    contenders = {WEFT: lambda: count(given), **_jax_loop(lambda v: v * 0.5 + 1.0, first)}
+    return Case(f"a while loop of {ITERATIONS}", contenders, Bar("<= 2 ms", 2e-3))
+
+
+def _row_updates() -> Case:
+    """Each iteration writes a row of a tensor that is carried."""
+    cache = np.zeros(CACHE, np.float32)
+
+    def everywhere(i, cache):
+        return weft.where(weft.reshape(weft.arange(CACHE[0]), (-1, 1)) == i, 1.0, cache)
+
+    def in_place(i, cache):
+        cache = cache.clone()
+        cache[i] = 1.0
+        return cache
+
+    written = weft.jit(lambda cache: weft.fori_loop(0, ITERATIONS, in_place, cache))
+    selected = weft.jit(lambda cache: weft.fori_loop(0, ITERATIONS, everywhere, cache))
+    given = weft.asarray(cache)
+    contenders = {WEFT: lambda: written(given), "where": lambda: selected(given)}
+    return Case(f"{ITERATIONS} rows of {CACHE[0]}, written in a loop", contenders)
+
+
+def _recurrence() -> Case:
+    """A recurrent layer as a scan, beside the loop unrolled."""
+    generator = np.random.default_rng(0)
+    arrays = [
+        generator.standard_normal(shape).astype(np.float32) * 0.1
+        for shape in ((WIDTH, WIDTH), (BATCH, WIDTH), (STEPS, BATCH, WIDTH))
+    ]
+
+    def step(weight: weft.Tensor) -> Callable:
+        def run(state, x):
+            state = weft.tanh(state @ weight + x)
+            return state, state
+
+        return run
+
+    @weft.jit
+    def scanned(weight, state, inputs):
+        return weft.scan(step(weight), state, inputs)[1]
+
+    @weft.jit
+    def unrolled(weight, state, inputs):
+        run, states = step(weight), []
+        for number in range(STEPS):
+            state, _ = run(state, inputs[number])
+            states.append(state)
+        return weft.stack(states)
+
+    given = [weft.asarray(array) for array in arrays]
+    contenders = {WEFT: lambda: scanned(*given), "unrolled": lambda: unrolled(*given)}
+    return Case(f"a recurrent layer of {STEPS} steps", contenders)

@@ -1,0 +1,111 @@
+// Control flow: ops with regions, as programs are traced and transformed, and the steps of a plan
+// that their regions, outlined into functions, become.
+#ifndef WEFT_CONTROL_FLOW_OPS_TD
+#define WEFT_CONTROL_FLOW_OPS_TD
+
+include "dialects/Weft/IR/KernelOps.td"
+
+//===----------------------------------------------------------------------===//
+// With regions
+//===----------------------------------------------------------------------===//
+
+/// A region reads nothing but its arguments: what it needs from around is an operand (`captured`),
+/// so that whoever follows operands, as differentiation, batching and fusion do, sees all there is.
+class Weft_RegionOp<string mnemonic, list<Trait> traits = []>
+    : Op<Weft_Dialect, mnemonic, traits # [Pure, IsolatedFromAbove, SingleBlock]> {
+  let results = (outs Variadic<Weft_Tensor>:$outputs);
+  let hasVerifier = 1;
+}
+
+def Weft_CaseOp : Weft_RegionOp<"case"> {
+  let summary = "Computes one of several regions, chosen by a number";
+  let description = [{
+    `index` counts the regions; a smaller or larger number means the first or the last one. All get
+    `captured` as arguments, and yield values of the same types.
+  }];
+  let arguments = (ins RankedTensorOf<[I64]>:$index, Variadic<Weft_Tensor>:$captured);
+  let regions = (region VariadicRegion<SizedRegion<1>>:$branches);
+  let assemblyFormat = [{
+    $index (`with` `(` $captured^ `)`)? attr-dict `:` functional-type(operands, $outputs) $branches
+  }];
+}
+
+def Weft_WhileOp : Weft_RegionOp<"while", [AttrSizedOperandSegments]> {
+  let summary = "Computes a region again and again, while another one says so";
+  let description = [{
+    Both regions get the carried values, then `captured`. The condition yields a bool without
+    dimensions, the body the next carried values; the results are the last ones.
+  }];
+  let arguments = (ins Variadic<Weft_Tensor>:$init, Variadic<Weft_Tensor>:$captured);
+  let regions = (region SizedRegion<1>:$condition, SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    (`init` `(` $init^ `)`)? (`with` `(` $captured^ `)`)? attr-dict
+    `:` functional-type(operands, $outputs) $condition `do` $body
+  }];
+}
+
+def Weft_ScanOp : Weft_RegionOp<"scan", [AttrSizedOperandSegments]> {
+  let summary = "Computes a region for each slice of some tensors, carrying values along";
+  let description = [{
+    The body gets the carried values, one slice of each of `scanned` along its first dimension, then
+    `captured`; it yields the next carried values, and slices of results. The results of the op are
+    the last carried values, and the slices, stacked along a first dimension. There are `count`
+    slices, one size, known or symbolic; `reverse` begins with the last one.
+  }];
+  let arguments = (ins Variadic<Weft_Tensor>:$init, Variadic<Weft_Tensor>:$scanned,
+                       Variadic<Weft_Tensor>:$captured, Weft_ShapeAttr:$count, UnitAttr:$reverse);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    custom<Sizes>($count) (`init` `(` $init^ `)`)? (`over` `(` $scanned^ `)`)?
+    (`with` `(` $captured^ `)`)? (`reverse` $reverse^)? attr-dict
+    `:` functional-type(operands, $outputs) $body
+  }];
+  let extraClassDeclaration = [{
+    /// The results that are carried values, and those that are stacked.
+    ::mlir::ResultRange getCarried() { return getOutputs().take_front(getInit().size()); }
+    ::mlir::ResultRange getStacked() { return getOutputs().drop_front(getInit().size()); }
+  }];
+}
+
+//===----------------------------------------------------------------------===//
+// With functions
+//===----------------------------------------------------------------------===//
+
+/// A step of a plan that runs functions of the module.
+class Weft_FunctionStepOp<string mnemonic, list<Trait> traits = []>
+    : Op<Weft_Dialect, mnemonic,
+         traits # [Pure, PlannedStep, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let results = (outs Variadic<Weft_Tensor>:$outputs);
+}
+
+def Weft_BranchOp : Weft_FunctionStepOp<"branch"> {
+  let summary = "Runs one of several functions, chosen by a number";
+  let description = [{
+    What a `weft.case` becomes once its regions are functions, which are called with `inputs`.
+  }];
+  let arguments = (ins FlatSymbolRefArrayAttr:$functions, RankedTensorOf<[I64]>:$index,
+                       Variadic<Weft_Tensor>:$inputs);
+  let assemblyFormat = [{
+    $functions $index `(` $inputs `)` attr-dict `:` functional-type(operands, $outputs)
+  }];
+}
+
+def Weft_LoopOp : Weft_FunctionStepOp<"loop", [AttrSizedOperandSegments]> {
+  let summary = "Runs a function again and again";
+  let description = [{
+    What a `weft.while` and a `weft.scan` become once their regions are functions: the first has a
+    `condition`, the second a `count`. The functions are called with what the regions had as
+    arguments.
+  }];
+  let arguments = (ins FlatSymbolRefAttr:$body, OptionalAttr<FlatSymbolRefAttr>:$condition,
+                       OptionalAttr<Weft_ShapeAttr>:$count, Variadic<Weft_Tensor>:$init,
+                       Variadic<Weft_Tensor>:$scanned, Variadic<Weft_Tensor>:$captured,
+                       UnitAttr:$reverse);
+  let assemblyFormat = [{
+    $body (`while` $condition^)? (`count` custom<Sizes>($count)^)? (`init` `(` $init^ `)`)?
+    (`over` `(` $scanned^ `)`)? (`with` `(` $captured^ `)`)? (`reverse` $reverse^)? attr-dict
+    `:` functional-type(operands, $outputs)
+  }];
+}
+
+#endif

@@ -1,0 +1,398 @@
+// Gradients of control flow.
+//
+//   %c, %y = weft.scan [n] init(%a) over(%x) with(%w) { ... }
+//
+// becomes, where gradients of %a, %x and %w are wanted,
+//
+//   %c, %y, %kept = weft.scan [n] init(%a) over(%x) with(%w) { ... and what the backward reads }
+//   %da, %dw, %dx = weft.scan [n] init(%dc, 0) over(%kept, %x, %dy) with(%w) reverse { ... }
+//
+// The backward body is the gradient of the body: that of the carried values is carried backwards,
+// that of what is captured is added up, that of slices is stacked. What it reads of the forward
+// body is kept for each iteration, but for what costs nothing to compute again.
+#include "passes/autodiff/ControlFlowGradient.h"
+
+#include "mlir/IR/IRMapping.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+#include "passes/ControlFlow.h"
+#include "passes/fusion/FusionGroup.h"
+#include "llvm/ADT/SetVector.h"
+
+using namespace mlir;
+
+namespace weft {
+namespace {
+
+bool isInexact(Value value) {
+  return isa<FloatType, ComplexType>(getElementTypeOrSelf(value));
+}
+
+Value zeros(OpBuilder &builder, Location location, Type type) {
+  return createFilled(builder, location, cast<RankedTensorType>(type),
+                      builder.getFloatAttr(getElementTypeOrSelf(type), 0.0));
+}
+
+/// `value`, or zeros of the type.
+Value orZeros(OpBuilder &builder, Location location, Value value, Type type) {
+  return value ? value : zeros(builder, location, type);
+}
+
+void cloneInto(OpBuilder &builder, Block &block, IRMapping &mapping) {
+  for (Operation &op : block.without_terminator())
+    builder.clone(op, mapping);
+}
+
+void eraseUnread(Block &block) {
+  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
+    if (isOpTriviallyDead(&op))
+      op.erase();
+}
+
+/// The arguments of one group among those of a block.
+MutableArrayRef<BlockArgument> argumentsOf(Block &block, size_t first, size_t count) {
+  return block.getArguments().slice(first, count);
+}
+
+//===----------------------------------------------------------------------===//
+// Loops
+//===----------------------------------------------------------------------===//
+
+/// The gradient of one scan.
+class ScanGradient {
+public:
+  ScanGradient(OpBuilder &builder, ScanOp op, ArrayRef<Value> cotangents, ArrayRef<bool> wanted,
+               DenseMap<Value, Value> &replaced, BuildGradients buildGradients)
+      : builder(builder),
+        buildGradients(buildGradients),
+        inner(op.getContext()),
+        op(op),
+        location(op.getLoc()),
+        body(op.getBody().front()),
+        cotangents(cotangents),
+        replaced(replaced),
+        carries(op.getInit().size()),
+        slices(op.getScanned().size()) {
+    for (auto [number, isWanted] : llvm::enumerate(wanted))
+      if (isWanted && isInexact(op->getOperand(number)))
+        active.insert(number);
+    findActiveCarries(wanted);
+  }
+
+  LogicalResult build(MutableArrayRef<Value> gradients);
+
+private:
+  void findActiveCarries(ArrayRef<bool> wanted);
+  LogicalResult differentiate();
+  void findKept();
+  void keep(Value value);
+  Operation *rebuildForward();
+  /// The operands of the loop backwards, and what the values of `work` are in its body.
+  struct Backward {
+    SmallVector<Value> init, scanned, captured;
+    SmallVector<BlockArgument> sums;
+    IRMapping mapping;
+  };
+  void addArguments(Backward &backward, Block &block);
+  void fillBackward(Backward &backward, Block &block);
+  Operation *buildBackward();
+
+  bool isCarry(size_t number) const { return number < carries; }
+  bool isSlice(size_t number) const { return number >= carries && number < carries + slices; }
+
+  OpBuilder &builder;
+  BuildGradients buildGradients;
+  /// In the body of the gradient.
+  OpBuilder inner;
+  ScanOp op;
+  Location location;
+  Block &body;
+  ArrayRef<Value> cotangents;
+  DenseMap<Value, Value> &replaced;
+  size_t carries, slices;
+  /// Operands with a gradient, and carried values that depend on one, by their numbers.
+  llvm::SmallSetVector<size_t, 8> active;
+  /// The forward body, then its gradient; its arguments are those of the forward body, then
+  /// cotangents. From here both bodies are made.
+  Region work;
+  SmallVector<Value> yielded;
+  /// The cotangents of results, by their numbers; gradients of active operands.
+  SmallVector<std::pair<size_t, BlockArgument>> given;
+  SmallVector<Value> found;
+  /// What of the forward body the gradient reads and does not compute.
+  llvm::SetVector<Value> kept;
+  /// What depends on cotangents, and on the iteration.
+  DenseSet<Value> backward, varying;
+  SmallVector<Value> stackedKept;
+};
+
+/// A carried value is active if it begins so, or if the next one depends on an active value.
+void ScanGradient::findActiveCarries(ArrayRef<bool> wanted) {
+  Operation *yield = body.getTerminator();
+  for (bool grows = true; grows;) {
+    SmallVector<Value> values = llvm::map_to_vector(
+        active, [&](size_t number) -> Value { return body.getArgument(number); });
+    DenseSet<Value> dependent = dependentsOf(body, values);
+    grows = false;
+    for (size_t carry = 0; carry < carries; ++carry)
+      if (Value next = yield->getOperand(carry); dependent.contains(next) && isInexact(next))
+        grows |= active.insert(carry);
+  }
+}
+
+/// Builds the gradient of the body behind it.
+LogicalResult ScanGradient::differentiate() {
+  Block &block = work.emplaceBlock();
+  IRMapping mapping;
+  for (BlockArgument argument : body.getArguments())
+    mapping.map(argument, block.addArgument(argument.getType(), location));
+  inner.setInsertionPointToEnd(&block);
+  cloneInto(inner, body, mapping);
+  yielded = llvm::map_to_vector(body.getTerminator()->getOperands(),
+                                [&](Value value) { return mapping.lookup(value); });
+  SmallVector<Value> outputs, seeds, inputs;
+  for (auto [number, value] : llvm::enumerate(yielded)) {
+    bool counts = isCarry(number) ? active.contains(number) : cotangents[number] != nullptr;
+    if (!counts || !isInexact(value))
+      continue;
+    given.emplace_back(number, block.addArgument(value.getType(), location));
+    outputs.push_back(value);
+    seeds.push_back(given.back().second);
+  }
+  for (size_t number : active)
+    inputs.push_back(block.getArgument(number));
+  FailureOr<SmallVector<Value>> gradients = buildGradients(inner, outputs, seeds, inputs);
+  if (failed(gradients))
+    return failure();
+  found = std::move(*gradients);
+  inner.setInsertionPointToEnd(&block);
+  for (auto [value, input] : llvm::zip_equal(found, inputs))
+    value = orZeros(inner, location, value, input.getType());
+  backward = dependentsOf(block, seeds);
+  auto perIteration = argumentsOf(block, 0, carries + slices);
+  varying = dependentsOf(block, SmallVector<Value>(perIteration.begin(), perIteration.end()));
+  return success();
+}
+
+/// Keeps a value of the forward body, unless it is as well computed from others, or is the same in
+/// all iterations.
+void ScanGradient::keep(Value value) {
+  if (backward.contains(value) || kept.contains(value))
+    return;
+  Operation *definition = value.getDefiningOp();
+  bool isFree = definition && (weft::isFree(definition) || isa<ReshapeOp>(definition));
+  if (!definition || (varying.contains(value) && !isFree))
+    kept.insert(value);
+  else
+    for (Value operand : definition->getOperands())
+      keep(operand);
+}
+
+void ScanGradient::findKept() {
+  for (Operation &part : work.front())
+    if (part.getNumResults() > 0 && backward.contains(part.getResult(0)))
+      for (Value operand : part.getOperands())
+        keep(operand);
+  for (Value value : found)
+    keep(value);
+  // What is captured, and the slices themselves, are there.
+  kept.remove_if([&](Value value) {
+    auto argument = dyn_cast<BlockArgument>(value);
+    return argument && !isCarry(argument.getArgNumber());
+  });
+}
+
+/// The scan again, with what is kept as more results.
+Operation *ScanGradient::rebuildForward() {
+  OpBuilder::InsertionGuard guard(builder);
+  builder.setInsertionPointAfter(op);
+  SmallVector<Type> types(op.getResultTypes());
+  int64_t count = op.getCount().front();
+  for (Value value : kept)
+    types.push_back(stackedType(cast<RankedTensorType>(value.getType()), count));
+  auto forward = ScanOp::create(builder, location, types, op.getInit(), op.getScanned(),
+                                op.getCaptured(), op.getCount(), op.getReverse());
+  Block &block = forward.getBody().emplaceBlock();
+  IRMapping mapping;
+  for (BlockArgument argument : body.getArguments())
+    mapping.map(work.getArgument(argument.getArgNumber()),
+                block.addArgument(argument.getType(), argument.getLoc()));
+  inner.setInsertionPointToEnd(&block);
+  for (Operation &part : work.front())
+    if (part.getNumResults() == 0 || !backward.contains(part.getResult(0)))
+      inner.clone(part, mapping);
+  SmallVector<Value> results(yielded);
+  results.append(kept.begin(), kept.end());
+  for (Value &value : results)
+    value = mapping.lookup(value);
+  YieldOp::create(inner, location, results);
+  eraseUnread(block);
+  for (auto [former, result] : llvm::zip(op.getOutputs(), forward.getOutputs())) {
+    former.replaceAllUsesWith(result);
+    replaced[former] = result;
+  }
+  stackedKept = llvm::to_vector_of<Value>(forward.getOutputs().drop_front(op.getNumResults()));
+  return forward;
+}
+
+/// The arguments of the loop backwards: carried are the cotangents of carried values, and sums for
+/// what is captured; slices are what is kept, slices of the loop, and cotangents of its slices.
+void ScanGradient::addArguments(Backward &backward, Block &block) {
+  auto add = [&](Value inside, SmallVectorImpl<Value> &operands, Value operand) {
+    backward.mapping.map(inside, block.addArgument(inside.getType(), location));
+    operands.push_back(operand);
+  };
+  auto cotangentOf = [&](size_t number) {
+    return llvm::find_if(given, [&](auto &entry) { return entry.first == number; })->second;
+  };
+  for (size_t number : active) {
+    Type type = work.getArgument(number).getType();
+    if (isCarry(number)) {
+      add(cotangentOf(number), backward.init, orZeros(builder, location, cotangents[number], type));
+    } else if (!isSlice(number)) {
+      backward.sums.push_back(block.addArgument(type, location));
+      backward.init.push_back(zeros(builder, location, type));
+    }
+  }
+  for (auto [value, stacked] : llvm::zip_equal(kept, stackedKept))
+    add(value, backward.scanned, stacked);
+  for (size_t number = carries; number < carries + slices; ++number)
+    add(work.getArgument(number), backward.scanned, op->getOperand(number));
+  for (auto [number, seed] : given)
+    if (!isCarry(number))
+      add(seed, backward.scanned, cotangents[number]);
+  for (size_t number = carries + slices; number < op->getNumOperands(); ++number)
+    add(work.getArgument(number), backward.captured, op->getOperand(number));
+}
+
+/// Its body: what is not kept is computed again, and mostly unread. Yields carried values, then
+/// slices.
+void ScanGradient::fillBackward(Backward &backward, Block &block) {
+  inner.setInsertionPointToEnd(&block);
+  auto isThere = [&](Value result) { return backward.mapping.contains(result); };
+  for (Operation &part : work.front())
+    if (llvm::none_of(part.getResults(), isThere))
+      inner.clone(part, backward.mapping);
+  SmallVector<Value> carried, stacked;
+  size_t sum = 0;
+  for (auto [number, gradient] : llvm::zip_equal(active, found)) {
+    Value value = backward.mapping.lookup(gradient);
+    if (isSlice(number))
+      stacked.push_back(value);
+    else if (isCarry(number))
+      carried.push_back(value);
+    else
+      carried.push_back(AddOp::create(inner, location, backward.sums[sum++], value));
+  }
+  carried.append(stacked);
+  YieldOp::create(inner, location, carried);
+  eraseUnread(block);
+}
+
+Operation *ScanGradient::buildBackward() {
+  Region region;
+  Block &block = region.emplaceBlock();
+  Backward backward;
+  addArguments(backward, block);
+  fillBackward(backward, block);
+  SmallVector<Type> types;
+  int64_t count = op.getCount().front();
+  for (auto [number, type] : llvm::enumerate(block.getTerminator()->getOperandTypes()))
+    types.push_back(
+        number < backward.init.size() ? type : stackedType(cast<RankedTensorType>(type), count));
+  auto result = ScanOp::create(builder, location, types, backward.init, backward.scanned,
+                               backward.captured, op.getCount(), !op.getReverse());
+  result.getBody().takeBody(region);
+  return result;
+}
+
+LogicalResult ScanGradient::build(MutableArrayRef<Value> gradients) {
+  if (active.empty())
+    return success();
+  if (failed(differentiate()))
+    return failure();
+  findKept();
+  rebuildForward();
+  Operation *backwards = buildBackward();
+  size_t carried = 0;
+  size_t stacked = llvm::count_if(active, [&](size_t number) { return !isSlice(number); });
+  for (size_t number : active)
+    gradients[number] = backwards->getResult(isSlice(number) ? stacked++ : carried++);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Branches
+//===----------------------------------------------------------------------===//
+
+/// The gradient of one branch: takes what it takes, then cotangents. The branch is computed again.
+LogicalResult buildBranchGradient(Region &branch, ArrayRef<Value> cotangents,
+                                  ArrayRef<size_t> wanted, Region &made,
+                                  BuildGradients buildGradients) {
+  Block &block = made.emplaceBlock();
+  Location location = branch.getLoc();
+  OpBuilder inner = OpBuilder::atBlockEnd(&block);
+  IRMapping mapping;
+  for (BlockArgument argument : branch.getArguments())
+    mapping.map(argument, block.addArgument(argument.getType(), location));
+  cloneInto(inner, branch.front(), mapping);
+  SmallVector<Value> outputs, seeds, inputs;
+  for (auto [value, cotangent] :
+       llvm::zip_equal(branch.front().getTerminator()->getOperands(), cotangents))
+    if (cotangent) {
+      outputs.push_back(mapping.lookup(value));
+      seeds.push_back(block.addArgument(cotangent.getType(), location));
+    }
+  for (size_t number : wanted)
+    inputs.push_back(block.getArgument(number));
+  FailureOr<SmallVector<Value>> gradients = buildGradients(inner, outputs, seeds, inputs);
+  if (failed(gradients))
+    return failure();
+  inner.setInsertionPointToEnd(&block);
+  for (auto [value, input] : llvm::zip_equal(*gradients, inputs))
+    value = orZeros(inner, location, value, input.getType());
+  YieldOp::create(inner, location, *gradients);
+  eraseUnread(block);
+  return success();
+}
+
+LogicalResult buildCaseGradient(OpBuilder &builder, CaseOp op, ArrayRef<Value> cotangents,
+                                ArrayRef<bool> wanted, MutableArrayRef<Value> gradients,
+                                BuildGradients buildGradients) {
+  SmallVector<size_t> numbers;
+  SmallVector<Type> types;
+  for (auto [number, value] : llvm::enumerate(op.getCaptured()))
+    if (wanted[number + 1] && isInexact(value)) {
+      numbers.push_back(number);
+      types.push_back(value.getType());
+    }
+  SmallVector<Value> captured(op.getCaptured());
+  llvm::copy_if(cotangents, std::back_inserter(captured),
+                [](Value cotangent) { return cotangent != nullptr; });
+  auto backward =
+      CaseOp::create(builder, op.getLoc(), types, op.getIndex(), captured, op.getBranches().size());
+  for (auto [branch, made] : llvm::zip_equal(op.getBranches(), backward.getBranches()))
+    if (failed(buildBranchGradient(branch, cotangents, numbers, made, buildGradients)))
+      return failure();
+  for (auto [number, result] : llvm::zip_equal(numbers, backward.getOutputs()))
+    gradients[number + 1] = result;
+  return success();
+}
+
+} // namespace
+
+LogicalResult buildControlFlowGradient(OpBuilder &builder, Operation *op,
+                                       ArrayRef<Value> cotangents, ArrayRef<bool> wanted,
+                                       MutableArrayRef<Value> gradients,
+                                       DenseMap<Value, Value> &replaced,
+                                       BuildGradients buildGradients) {
+  if (auto choice = dyn_cast<CaseOp>(op))
+    return buildCaseGradient(builder, choice, cotangents, wanted, gradients, buildGradients);
+  if (auto scan = dyn_cast<ScanOp>(op))
+    return ScanGradient(builder, scan, cotangents, wanted, replaced, buildGradients)
+        .build(gradients);
+  return op->emitOpError()
+         << "cannot be differentiated: how many iterations there are is not known; "
+            "give weft.while_loop max_iterations, or use weft.scan";
+}
+
+} // namespace weft
