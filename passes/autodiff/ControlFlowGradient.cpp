@@ -27,14 +27,9 @@ bool isInexact(Value value) {
   return isa<FloatType, ComplexType>(getElementTypeOrSelf(value));
 }
 
-Value zeros(OpBuilder &builder, Location location, Type type) {
-  return createFilled(builder, location, cast<RankedTensorType>(type),
-                      builder.getFloatAttr(getElementTypeOrSelf(type), 0.0));
-}
-
 /// `value`, or zeros of the type.
 Value orZeros(OpBuilder &builder, Location location, Value value, Type type) {
-  return value ? value : zeros(builder, location, type);
+  return value ? value : buildFilled(builder, location, type, 0.0);
 }
 
 void cloneInto(OpBuilder &builder, Block &block, IRMapping &mapping) {
@@ -250,7 +245,7 @@ void ScanGradient::addArguments(Backward &backward, Block &block) {
       add(cotangentOf(number), backward.init, orZeros(builder, location, cotangents[number], type));
     } else if (!isSlice(number)) {
       backward.sums.push_back(block.addArgument(type, location));
-      backward.init.push_back(zeros(builder, location, type));
+      backward.init.push_back(buildFilled(builder, location, type, 0.0));
     }
   }
   for (auto [value, stacked] : llvm::zip_equal(kept, stackedKept))

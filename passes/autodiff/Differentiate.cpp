@@ -17,14 +17,6 @@ namespace {
 /// What gradients are of: floating and complex numbers.
 bool isInexact(Type type) { return isa<FloatType, ComplexType>(getElementTypeOrSelf(type)); }
 
-Value filled(OpBuilder &builder, Location location, Type type, double value) {
-  RankedTensorType part = partType(type);
-  Attribute element = builder.getFloatAttr(part.getElementType(), value);
-  ElementsAttr elements = DenseElementsAttr::get(part, element);
-  Value parts = ConstantOp::create(builder, location, part, elements);
-  return isComplexTensor(type) ? CastOp::create(builder, location, type, parts) : parts;
-}
-
 //===----------------------------------------------------------------------===//
 // Values in a block
 //===----------------------------------------------------------------------===//
@@ -194,7 +186,7 @@ LogicalResult Differentiation::applyRule(Operation *op, ArrayRef<Value> cotangen
   bool isEmptied = llvm::all_of(op->getResultTypes(), [](Type type) { return isEmpty(type); });
   for (auto [operand, gradient, needed] : llvm::zip_equal(op->getOperands(), slots, wanted)) {
     if (needed && !gradient && isEmptied)
-      gradient = filled(builder, op->getLoc(), operand.getType(), 0.0);
+      gradient = buildFilled(builder, op->getLoc(), operand.getType(), 0.0);
     if (needed && gradient)
       accumulate(operand, conjugated(gradient));
   }
@@ -277,13 +269,13 @@ LogicalResult differentiate(func::FuncOp function) {
     return failure();
   Operation *terminator = function.getBody().front().getTerminator();
   OpBuilder builder(terminator);
-  Value one = filled(builder, result->getLoc(), result->getType(), 1.0);
+  Value one = buildFilled(builder, result->getLoc(), result->getType(), 1.0);
   FailureOr<SmallVector<Value>> gradients = buildGradients(builder, *result, one, *arguments);
   if (failed(gradients))
     return failure();
   for (auto [argument, gradient] : llvm::zip_equal(*arguments, *gradients))
     if (!gradient)
-      gradient = filled(builder, function.getLoc(), argument.getType(), 0.0);
+      gradient = buildFilled(builder, function.getLoc(), argument.getType(), 0.0);
   size_t count = gradients->size();
   if (failed(function.insertResults(SmallVector<unsigned>(count, function.getNumResults()),
                                     TypeRange(ValueRange(*arguments)),

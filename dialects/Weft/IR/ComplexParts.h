@@ -26,6 +26,9 @@ inline constexpr llvm::StringLiteral pairsAttribute = "weft.pairs";
 llvm::SmallVector<mlir::Type> outerArgumentTypes(mlir::FunctionOpInterface function);
 llvm::SmallVector<mlir::Type> outerResultTypes(mlir::FunctionOpInterface function);
 
+/// A tensor of a floating or complex type filled with `value`.
+mlir::Value buildFilled(mlir::OpBuilder &builder, mlir::Location location, mlir::Type type,
+                        double value);
 /// The conjugate of a value; the same value if it is not complex, or null.
 mlir::Value buildConjugate(mlir::OpBuilder &builder, mlir::Value value);
 

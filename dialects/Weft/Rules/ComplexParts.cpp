@@ -63,6 +63,13 @@ LogicalResult inferComplex(ComplexOp::Adaptor adaptor, InferenceLocation, Inferr
 // Definitions
 //===----------------------------------------------------------------------===//
 
+Value buildFilled(OpBuilder &builder, Location location, Type type, double value) {
+  RankedTensorType part = partType(type);
+  Attribute number = builder.getFloatAttr(part.getElementType(), value);
+  Value parts = createFilled(builder, location, part, number);
+  return isComplexTensor(type) ? CastOp::create(builder, location, type, parts) : parts;
+}
+
 Value buildConjugate(OpBuilder &builder, Value value) {
   bool isReal = !value || !isComplexTensor(value.getType());
   return isReal ? value : ConjOp::create(builder, value.getLoc(), value).getResult();
