@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -376,3 +377,90 @@ def test_explain_shows_the_paths() -> None:
 def test_where_no_value_is_given(call: Callable, kind: type, words: str) -> None:
     with pytest.raises(kind, match=words):
         call(lambda x: x if x.sum() > 0 else -x)
+
+
+def test_on_a_device() -> None:
+    def grow(x: weft.Tensor, bound: weft.Tensor) -> weft.Tensor:
+        while x.sum() < bound:
+            x = x * 2 + 1
+        return x[x > 3]
+
+    place = weft.device("emulator")
+    x, bounds = weft.asarray([1.0, 0.5, 2.0]).to(place), [50.0, 5.0, 50.0]
+    compiled: Any = weft.jit(grow)
+    for bound in bounds:
+        result = compiled(x, weft.asarray(bound).to(place))
+        assert result.device == place
+        assert_same_bits(result.cpu(), grow(x.cpu(), weft.asarray(bound)))
+    assert compiled.stats()["traces"] == 2
+
+
+def test_threads_lose_no_update_of_either_branch() -> None:
+    total = weft.zeros(())
+
+    @weft.jit
+    def change(x: weft.Tensor) -> None:
+        if x > 0:
+            total.add_(x)
+        else:
+            total.sub_(x)
+
+    def work(first: int) -> None:
+        for step in range(50):
+            change(weft.asarray(1.0 if (step + first) % 2 else -1.0))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert total.item() == 200
+
+
+def test_views_that_are_written_on_both_sides_of_a_cut() -> None:
+    def write(view: weft.Tensor) -> None:
+        view.add_(1)
+        if view.sum() > 5:
+            view.mul_(2)
+
+    bases = [weft.arange(6).astype(weft.float32) for _ in range(2)]
+    for base, function in zip(bases, (write, weft.jit(write)), strict=True):
+        for _ in range(4):
+            function(base[2:4])
+    assert_same_bits(*bases)
+
+
+def test_what_a_function_leaves_in_objects() -> None:
+    logs: list[list[Any]] = []
+    for compiled in (False, True):
+        log: list[Any] = []
+
+        def note(x: weft.Tensor, log: list[Any] = log) -> weft.Tensor:
+            log.append(x * 2)
+            if x.sum() > 0:
+                log.append("positive")
+            return x
+
+        function: Any = weft.jit(note) if compiled else note
+        for value in (1.0, -1.0, 2.0):
+            function(weft.asarray(value))
+        logs.append([entry if isinstance(entry, str) else entry.item() for entry in log])
+    assert logs[0] == logs[1]
+
+
+def test_the_value_of_a_tensor_from_outside_is_that_of_the_call() -> None:
+    weight = weft.asarray([3.0])
+    scale: Any = weft.jit(lambda x: x * weight.item())
+    assert scale(weft.ones(1)).item() == 3
+    weight.copy_(weft.asarray([5.0]))
+    assert scale(weft.ones(1)).item() == 5
+
+
+def test_arrays_made_while_tracing() -> None:
+    def add(x: weft.Tensor) -> weft.Tensor:
+        table = weft.asarray(np.array([1.0, 2.0], np.float32))
+        y = x + table
+        return y * table if y.sum() > 4 else y - table
+
+    compiled = _same(add, *_tensors(0.0, 5.0, 0.0, 5.0, -1.0))
+    assert compiled.stats()["traces"] == 2
