@@ -65,6 +65,11 @@ ValueId Graph::addInput(DType dtype, llvm::ArrayRef<int64_t> shape, bool weak) {
   return record(main->addArgument(tensorType(dtype, shape), builder.getUnknownLoc()), weak);
 }
 
+TensorSignature Graph::inputSignature(unsigned number) const {
+  auto type = cast<RankedTensorType>(main->getArgument(number).getType());
+  return {dtypeOf(type.getElementType()), type.getShape().vec()};
+}
+
 DType Graph::dtype(ValueId value) const {
   return dtypeOf(cast<RankedTensorType>(values[value].value.getType()).getElementType());
 }
@@ -319,7 +324,13 @@ llvm::SmallVector<std::optional<ValueId>> Graph::gradients(llvm::ArrayRef<ValueI
 
 ValueId Graph::example(ValueId batch, Location location) {
   requirePresent(batch, "vmap");
-  return record(buildExample(builder, location, values[batch].value), false);
+  openExamples.push_back(record(buildExample(builder, location, values[batch].value), false));
+  return openExamples.back();
+}
+
+llvm::DenseSet<Value> Graph::valuesOfExamples() const {
+  return openExamples.empty() ? llvm::DenseSet<Value>()
+                              : dependentsOf(*block, select(openExamples));
 }
 
 llvm::SmallVector<std::optional<ValueId>> Graph::batched(llvm::ArrayRef<ValueId> outputs,
@@ -340,6 +351,7 @@ llvm::SmallVector<std::optional<ValueId>> Graph::batched(llvm::ArrayRef<ValueId>
 void Graph::forget(llvm::ArrayRef<ValueId> examples) {
   if (examples.empty())
     return;
+  llvm::erase_if(openExamples, [&](ValueId id) { return llvm::is_contained(examples, id); });
   llvm::DenseSet<Value> gone = dependentsOf(*block, select(examples));
   for (size_t id = *llvm::min_element(examples); id < values.size(); ++id)
     if (gone.contains(values[id].value))

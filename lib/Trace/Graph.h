@@ -1,10 +1,13 @@
 // A weft function under construction.
 #pragma once
 
+#include "lib/Runtime/TensorSignature.h"
 #include "lib/Trace/OpCall.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
+
+#include "llvm/ADT/DenseSet.h"
 
 #include <complex>
 #include <optional>
@@ -30,7 +33,8 @@ public:
   /// as long as nobody gives it another value.
   void hideInput(unsigned number) { hidden.push_back(number); }
 
-  unsigned inputCount() { return main->getNumArguments(); }
+  unsigned inputCount() const { return main->getNumArguments(); }
+  TensorSignature inputSignature(unsigned number) const;
 
   /// Applies an op after promoting its operands; the results, in order.
   llvm::SmallVector<ValueId, 1> apply(const OpCall &call, llvm::ArrayRef<ValueId> operands,
@@ -111,6 +115,14 @@ public:
   llvm::ArrayRef<int64_t> shape(ValueId value) const;
   bool isWeak(ValueId value) const { return values[value].weak; }
 
+  size_t valueCount() const { return values.size(); }
+  /// The value itself; null for one of an example of a batch that is done.
+  mlir::Value value(ValueId id) const {
+    return values[id].isGone ? mlir::Value() : values[id].value;
+  }
+  /// The values that depend on an example of a batch that is not done.
+  llvm::DenseSet<mlir::Value> valuesOfExamples() const;
+
   /// Ends the function. The graph can't be used any more.
   mlir::OwningOpRef<mlir::ModuleOp> finish(llvm::ArrayRef<ValueId> outputs);
 
@@ -168,6 +180,7 @@ private:
   std::vector<std::unique_ptr<mlir::Region>> endedRegions, droppedRegions;
   llvm::SmallVector<Entry> values;
   llvm::SmallVector<unsigned> donated, hidden;
+  llvm::SmallVector<ValueId> openExamples;
   /// The ops of the function up to the last one that was counted.
   size_t length = 0;
   mlir::Operation *lastCounted = nullptr;

@@ -124,16 +124,15 @@ PyRef weft::generatorStateOn(Device *device) {
 // Python
 //===----------------------------------------------------------------------===//
 
-/// The elements in the memory of the host, whatever is being traced: for printing and reading.
+/// The elements in the memory of the host: for printing and reading.
 static py::object onHost(const py::object &object) {
   return translated([&] {
-    TensorObject *tensor = current(asTensor(object.ptr()));
-    requireConcrete(tensor, "reading the elements");
-    if (!tensor->value.storage->device())
-      return py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject *>(tensor));
-    Array copy = copyTo(nullptr, tensor->value.array());
+    TensorObject *tensor = asTensor(object.ptr());
+    Array elements = elementsOf(tensor, "reading the elements");
+    if (tensor->value.storage.get() == elements.storage.get())
+      return py::reinterpret_borrow<py::object>(object);
     return py::reinterpret_steal<py::object>(
-        checked(newTensor(TensorValue::of(std::move(copy)))).release());
+        checked(newTensor(TensorValue::of(std::move(elements)))).release());
   });
 }
 

@@ -1,7 +1,6 @@
 // Reading single elements.
 #include "python/src/Element.h"
 
-#include "lib/Trace/Placement.h"
 #include "python/src/Errors.h"
 #include "python/src/TraceScope.h"
 #include "python/src/state/Handle.h"
@@ -72,20 +71,17 @@ static PyObject *readElement(const void *place, DType dtype) {
   }
 }
 
+PyRef weft::elementAt(const void *place, DType dtype) { return checked(readElement(place, dtype)); }
+
 PyRef weft::elementOf(TensorObject *tensor, const char *action) {
   tensor = current(tensor);
   const TensorValue &value = tensor->value;
   if (value.isTracer() && value.scope.get() == currentScope)
     if (PyRef scalar = currentScope->specialize(value.id))
       return scalar;
-  requireConcrete(tensor, action);
-  if (currentScope && currentScope->isOlder(tensor))
-    throwError("ConcretizationError",
-               std::string(action) +
-                   " would freeze the present value of a tensor from outside into the compiled "
-                   "function: keep it a tensor, or read it before the call");
   if (elementCount(value.shape) != 1)
     throwError("ShapeError", std::string(action) + " needs a tensor of one element, not of shape " +
                                  shapeTuple(value.shape) + "; reduce it by any(), all() or sum()");
-  return checked(readElement(copyTo(nullptr, value.storage)->data(), value.dtype));
+  Array elements = elementsOf(tensor, action);
+  return elementAt(elements.storage->data(), elements.dtype);
 }

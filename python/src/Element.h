@@ -5,8 +5,10 @@
 
 namespace weft {
 
-/// `action` ("float()") asks for the element. In a trace only what was computed from Python numbers
-/// among the arguments has one. Throws.
+/// The Python number that lies at `place`. Throws.
+PyRef elementAt(const void *place, DType dtype);
+
+/// `action` ("float()") asks for the element. Throws.
 PyRef elementOf(TensorObject *tensor, const char *action);
 
 } // namespace weft

@@ -7,8 +7,8 @@ using namespace weft;
 
 static constexpr size_t hookCount = static_cast<size_t>(Hook::Count);
 static constexpr std::array<const char *, hookCount> names = {
-    "errors", "scanner",  "describe_type", "copy",          "as_dtype", "as_array",
-    "matmul", "get_item", "set_item",      "argument_name", "is_fixed", "put_numbers"};
+    "errors",   "scanner",  "describe_type", "copy",     "as_dtype",    "as_array",     "matmul",
+    "get_item", "set_item", "argument_name", "is_fixed", "put_numbers", "record_print", "print"};
 
 /// Filled once and never emptied: a call that looks one up runs no Python, so it neither waits for
 /// the lock of an import nor lets another thread in.

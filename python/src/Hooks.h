@@ -25,6 +25,9 @@ enum class Hook {
   IsFixed,
   /// Puts Python's numbers where a trace left tracers of them: weft._left_numbers.put_numbers.
   PutNumbers,
+  /// What compiled functions print: weft._printing.record and show.
+  RecordPrint,
+  Print,
   Count,
 };
 

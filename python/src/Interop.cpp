@@ -61,18 +61,18 @@ int weft::getTensorBuffer(PyObject *self, Py_buffer *view, int flags) {
                                             "f", "d", "H", "I", "Q", "Zf", "Zd"};
   return guarded(-1, [&] {
     TensorObject *tensor = current(asTensor(self));
-    requireConcrete(tensor, "reading the elements");
-    requireHost(tensor, "reading the elements");
+    if (tensor->value.storage)
+      requireHost(tensor, "reading the elements");
     if (flags & PyBUF_WRITABLE) {
       PyErr_SetString(PyExc_BufferError, "a tensor's elements are read-only");
       throw PythonError();
     }
-    const TensorValue &value = tensor->value;
-    if (value.dtype == DType::BFloat16) {
+    if (tensor->value.dtype == DType::BFloat16) {
       // The buffer protocol has no code for it; NumPy goes on to __array__.
       PyErr_SetString(PyExc_BufferError, "a buffer can't tell that its elements are bfloat16");
       throw PythonError();
     }
+    Array value = elementsOf(tensor, "reading the elements");
     Py_ssize_t unit = Py_ssize_t(dtypeSize(value.dtype));
     auto exported = std::make_unique<ExportedView>();
     exported->storage = value.storage;

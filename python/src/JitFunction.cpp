@@ -7,12 +7,15 @@
 #include "python/src/Errors.h"
 #include "python/src/Export.h"
 #include "python/src/Lowered.h"
+#include "python/src/PathReport.h"
+#include "python/src/Printing.h"
 #include "python/src/Profile.h"
 #include "python/src/TraceScope.h"
 #include "python/src/state/Call.h"
 #include "python/src/state/Execution.h"
 #include "python/src/state/Handle.h"
 #include "python/src/state/StateLock.h"
+#include "python/src/state/Walk.h"
 
 #include <bit>
 #include <chrono>
@@ -40,8 +43,10 @@ JitObject *asJit(PyObject *object) { return reinterpret_cast<JitObject *>(object
 /// The table of traces for these arguments.
 static std::shared_ptr<Specializations> &tableFor(JitState &state, const Key &key) {
   constexpr size_t mostKeys = 4096;
-  if (state.specializations.size() >= mostKeys && !state.specializations.contains(key))
+  if (state.specializations.size() >= mostKeys && !state.specializations.contains(key)) {
     state.specializations.clear();
+    state.pieces = 0;
+  }
   auto &table = state.specializations[key];
   if (!table)
     table = std::make_shared<Specializations>();
@@ -73,21 +78,32 @@ static void addReason(JitState &state, const std::string &reason) {
 /// Traces the function for the call. A trace takes views among the arguments by their values; where
 /// it turns out that it changes what they look into, another one is made that ties them.
 static void traceInto(JitState &state, const Key &plain, const Key &tied, Call &call,
-                      PyObject *const *arguments, size_t count, PyObject *keywordNames) {
+                      PyObject *const *arguments, size_t count, PyObject *keywordNames, bool asks) {
   constexpr size_t mostCandidates = 64;
+  auto trace = [&](const Key &key, ArgumentViews views) {
+    Questions questions{tableFor(state, key), &call.printed};
+    call.specialization = traceFunction(state, call.flat, arguments, count, keywordNames, views,
+                                        ResultViews::Kept, asks ? &questions : nullptr);
+  };
   auto keep = [&](const Key &key) {
     if (call.specialization->guards.isSpent()) {
       addReason(state, call.specialization->guards.spentBecause());
       return;
     }
-    Specializations &table = *tableFor(state, key);
-    if (table.size() >= mostCandidates)
-      table.erase(table.begin());
-    table.push_back(call.specialization);
+    std::shared_ptr<Specializations> table = tableFor(state, key);
+    const std::vector<TakenCut> &cuts = call.specialization->cuts;
+    if (table->size() >= (cuts.empty() ? mostCandidates : mostPaths)) {
+      state.pieces -= table->front()->cuts.size();
+      table->erase(table->begin());
+    }
+    table->push_back(call.specialization);
+    call.specialization->table = table;
+    state.pieces += cuts.size();
+    state.cutsChangeState |= !cuts.empty() && call.specialization->changesState();
+    enterBranches(call.specialization);
   };
   std::string reason;
-  call.specialization = traceFunction(state, call.flat, arguments, count, keywordNames,
-                                      ArgumentViews::Values, ResultViews::Kept);
+  trace(plain, ArgumentViews::Values);
   bool anyView = llvm::any_of(
       call.flat.leaves, [](PyObject *leaf) { return isTensor(leaf) && asTensor(leaf)->lens; });
   if (call.findHandles(reason))
@@ -98,8 +114,7 @@ static void traceInto(JitState &state, const Key &plain, const Key &tied, Call &
                "also changes, and would have to run twice to find that out; pass the whole tensor, "
                "or clone() the view");
   if (anyView) {
-    call.specialization = traceFunction(state, call.flat, arguments, count, keywordNames,
-                                        ArgumentViews::Tied, ResultViews::Kept);
+    trace(tied, ArgumentViews::Tied);
     if (call.findHandles(reason))
       return keep(tied);
   }
@@ -143,7 +158,7 @@ static bool findKnown(JitState &state, FlatArguments &flat, Call &call, PyObject
 
 /// Finds or makes what the call, whose arguments were taken apart, runs.
 static void specialize(JitState &state, FlatArguments &flat, Call &call, PyObject *const *arguments,
-                       size_t count, PyObject *keywordNames) {
+                       size_t count, PyObject *keywordNames, bool asks) {
   std::string reason = state.specializations.empty() ? "" : "new types or structure of arguments";
   if (findIn(state, flat.key, call, reason))
     return remember(state, flat, call.specialization);
@@ -153,7 +168,7 @@ static void specialize(JitState &state, FlatArguments &flat, Call &call, PyObjec
     return;
   if (!reason.empty())
     addReason(state, reason);
-  traceInto(state, flat.key, tied, call, arguments, count, keywordNames);
+  traceInto(state, flat.key, tied, call, arguments, count, keywordNames, asks);
 }
 
 static void compile(JitState &state, Specialization &specialization) {
@@ -190,6 +205,133 @@ static void checkPrecision(const JitState &state) {
                                   "outer one");
 }
 
+/// The next calls with such arguments begin with the trace that this one came to.
+static void rememberTurn(JitState &state, const std::shared_ptr<Specialization> &from,
+                         const std::shared_ptr<Specialization> &to) {
+  for (KnownCall &known : state.known)
+    if (from != to && known.specialization.lock() == from)
+      known.specialization = to;
+}
+
+namespace {
+
+/// A call of the user's.
+struct UserCall {
+  JitState &state;
+  PyObject *const *arguments;
+  size_t flags;
+  PyObject *keywordNames;
+
+  size_t count() const { return size_t(PyVectorcall_NARGS(flags)); }
+
+  PyRef run();
+
+private:
+  void prepare(FlatArguments &flat, Call &call);
+  PyRef attempt(Call &call, std::shared_ptr<Cut> &unanswered);
+  PyRef grow(Call &call, const Cut &cut);
+  PyRef runUncompiled(std::string reason, size_t printed) const;
+};
+
+} // namespace
+
+/// Finds or makes what the call runs.
+void UserCall::prepare(FlatArguments &flat, Call &call) {
+  if (findKnown(state, flat, call, arguments, count(), keywordNames))
+    return;
+  flattenCall(state, arguments, count(), keywordNames, flat);
+  awaitTensors(flat);
+  specialize(state, flat, call, arguments, count(), keywordNames, /*asks=*/true);
+}
+
+/// The function as it is, op by op; what the call has printed is not printed again.
+PyRef UserCall::runUncompiled(std::string reason, size_t printed) const {
+  constexpr size_t maximumReasons = 100;
+  ++state.uncompiledCalls;
+  auto &reasons = state.uncompiledReasons;
+  if (reasons.size() < maximumReasons && !llvm::is_contained(reasons, reason))
+    reasons.push_back(std::move(reason));
+  PrintsSkipped skipped(printed);
+  return checked(PyObject_Vectorcall(state.function.get(), arguments, flags, keywordNames));
+}
+
+/// Traces the function once more, for an answer that no trace of it had: nothing happened yet that
+/// could be seen. Returns the result if the function was run as it is instead.
+PyRef UserCall::grow(Call &call, const Cut &cut) {
+  std::shared_ptr<Specialization> before = call.specialization;
+  std::string reason = whyUncompiled(state, *before, cut);
+  if (!reason.empty())
+    return runUncompiled(std::move(reason), call.printed);
+  if (before->guards.isSpent())
+    throwError("UnsupportedError", "a compiled function that changes Python objects asked for a "
+                                   "value that another thread changed meanwhile, and would have "
+                                   "to run twice");
+  // Of arguments that were known there is no key.
+  FlatArguments flat;
+  flattenCall(state, arguments, count(), keywordNames, flat);
+  awaitTensors(flat);
+  Key tied = flat.key;
+  tied.push_back(tiedMark);
+  Call traced{state, flat, nullptr};
+  traced.printed = call.printed;
+  traceInto(state, flat.key, tied, traced, arguments, count(), keywordNames, /*asks=*/true);
+  call.specialization = traced.specialization;
+  call.printed = traced.printed;
+  rememberTurn(state, before, call.specialization);
+  return {};
+}
+
+/// Runs the call, unless something has to happen before; `unanswered` is a question that had a new
+/// answer.
+PyRef UserCall::attempt(Call &call, std::shared_ptr<Cut> &unanswered) {
+  bool hasCuts = !call.specialization->cuts.empty();
+  bool isLocked = call.specialization->changesState() || (hasCuts && state.cutsChangeState);
+  StateLock lock(isLocked);
+  if (lock.waited() || !call.isComplete())
+    return {};
+  if (!hasCuts) {
+    ++state.calls;
+    return execute(call);
+  }
+  PieceValues values;
+  std::shared_ptr<Specialization> first = call.specialization;
+  Walked walked = walk(call, isLocked, values, unanswered);
+  state.cutsChangeState |= walked == Walked::ChangesState;
+  if (walked != Walked::NewAnswer)
+    unanswered.reset();
+  if (walked != Walked::Arrived)
+    return {};
+  ++state.calls;
+  rememberTurn(state, first, call.specialization);
+  return execute(call, &values);
+}
+
+PyRef UserCall::run() {
+  size_t printed = 0;
+  while (true) {
+    FlatArguments flat;
+    Call call{state, flat, nullptr};
+    call.printed = printed;
+    prepare(flat, call);
+    bool fits = true;
+    if (!call.specialization->executable) {
+      compile(state, *call.specialization);
+      fits = call.stillFits();
+    }
+    while (fits) {
+      std::shared_ptr<Cut> unanswered;
+      PyRef result = attempt(call, unanswered);
+      if (!result && unanswered)
+        result = grow(call, *unanswered);
+      if (result)
+        return result;
+      awaitTensors(flat);
+      fits = call.stillFits();
+    }
+    printed = call.printed;
+  }
+}
+
 static PyObject *callJit(PyObject *self, PyObject *const *arguments, size_t flags,
                          PyObject *keywordNames) {
   return guarded([&]() -> PyObject * {
@@ -198,30 +340,7 @@ static PyObject *callJit(PyObject *self, PyObject *const *arguments, size_t flag
       checkPrecision(state);
       return PyObject_Vectorcall(state.function.get(), arguments, flags, keywordNames);
     }
-    size_t count = size_t(PyVectorcall_NARGS(flags));
-    while (true) {
-      FlatArguments flat;
-      Call call{state, flat, nullptr};
-      if (!findKnown(state, flat, call, arguments, count, keywordNames)) {
-        flattenCall(state, arguments, count, keywordNames, flat);
-        awaitTensors(flat);
-        specialize(state, flat, call, arguments, count, keywordNames);
-      }
-      bool fits = true;
-      if (!call.specialization->executable) {
-        compile(state, *call.specialization);
-        fits = call.stillFits();
-      }
-      while (fits) {
-        StateLock lock(call.specialization->changesState());
-        if (!lock.waited() && call.isComplete()) {
-          ++state.calls;
-          return execute(call).release();
-        }
-        awaitTensors(flat);
-        fits = call.stillFits();
-      }
-    }
+    return UserCall{state, arguments, flags, keywordNames}.run().release();
   });
 }
 
@@ -260,6 +379,9 @@ static PyObject *construct(PyTypeObject *type, PyObject *arguments, PyObject *) 
 /// it belongs to a caller who has the function too.
 static int traverseSpecialization(const Specialization &specialization, visitproc visit,
                                   void *arg) {
+  for (const TakenCut &taken : specialization.cuts)
+    if (taken.cut.use_count() == 1)
+      Py_VISIT(taken.cut->printed.get());
   for (const PyRef &object : specialization.statics)
     Py_VISIT(object.get());
   for (const auto &[leaf, value] : specialization.scalars)
@@ -313,6 +435,15 @@ static PyObject *bind(PyObject *self, PyObject *instance, PyObject *) {
   return instance && instance != Py_None ? PyMethod_New(self, instance) : Py_NewRef(self);
 }
 
+/// The same for a function that has to be one piece. Throws at the line that asks for a value.
+static void specializeWhole(JitState &state, FlatArguments &flat, Call &call,
+                            PyObject *const *arguments, size_t count, PyObject *keywordNames) {
+  specialize(state, flat, call, arguments, count, keywordNames, /*asks=*/false);
+  if (!call.specialization->cuts.empty())
+    traceFunction(state, flat, arguments, count, keywordNames, ArgumentViews::Values,
+                  ResultViews::Kept, nullptr);
+}
+
 /// The traced function for these arguments.
 static PyObject *lower(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
                        PyObject *keywordNames) {
@@ -321,7 +452,7 @@ static PyObject *lower(PyObject *self, PyObject *const *arguments, Py_ssize_t co
     FlatArguments flat;
     flattenCall(state, arguments, size_t(count), keywordNames, flat);
     Call call{state, flat, nullptr};
-    specialize(state, flat, call, arguments, size_t(count), keywordNames);
+    specializeWhole(state, flat, call, arguments, size_t(count), keywordNames);
     return newLowered(*call.specialization, state.prepare).release();
   });
 }
@@ -336,7 +467,7 @@ static PyObject *exportMethod(PyObject *self, PyObject *const *arguments, Py_ssi
     if (currentScope)
       throwError("UnsupportedError", "export() inside of a function that is being traced");
     auto traced = traceFunction(state, flat, arguments, size_t(count), keywordNames,
-                                ArgumentViews::Values, ResultViews::Copied);
+                                ArgumentViews::Values, ResultViews::Copied, nullptr);
     return newProgram(*traced, flat).release();
   });
 }
@@ -362,12 +493,28 @@ static PyObject *profile(PyObject *self, PyObject *const *arguments, Py_ssize_t 
       if (isTensor(leaf))
         requireConcrete(asTensor(leaf), "profile()");
     Call call{state, flat, nullptr};
-    specialize(state, flat, call, arguments, size_t(count), keywordNames);
+    specializeWhole(state, flat, call, arguments, size_t(count), keywordNames);
     if (!call.specialization->executable)
       compile(state, *call.specialization);
     llvm::SmallVector<StorageRef, 8> inputs = call.inputs();
     return profileKernels(*call.specialization->executable, {inputs.data(), inputs.size()})
         .release();
+  });
+}
+
+/// The paths of a function that asks for values, for arguments as these, and the kernels of the one
+/// that was traced last; None for a function of one piece.
+static PyObject *paths(PyObject *self, PyObject *const *arguments, Py_ssize_t count,
+                       PyObject *keywordNames) {
+  return guarded([&]() -> PyObject * {
+    JitState &state = *asJit(self)->state;
+    FlatArguments flat;
+    flattenCall(state, arguments, size_t(count), keywordNames, flat);
+    awaitTensors(flat);
+    Call call{state, flat, nullptr};
+    specialize(state, flat, call, arguments, size_t(count), keywordNames, /*asks=*/true);
+    return call.specialization->cuts.empty() ? Py_NewRef(Py_None)
+                                             : pathReport(call.specialization).release();
   });
 }
 
@@ -383,18 +530,20 @@ static PyRef listOf(const std::vector<std::string> &texts) {
 
 static PyObject *statistics(PyObject *self, PyObject *) {
   const JitState &state = *asJit(self)->state;
-  PyRef reasons = listOf(state.retraceReasons), notWatched = listOf(state.notWatched);
-  if (!reasons || !notWatched)
+  PyRef reasons = listOf(state.retraceReasons), notWatched = listOf(state.notWatched),
+        uncompiled = listOf(state.uncompiledReasons);
+  if (!reasons || !notWatched || !uncompiled)
     return nullptr;
   const Statistics &compiler = state.compiler;
   return Py_BuildValue(
-      "{sKsKsLsLsLsLsLsdsdsdsdsdsdsOsO}", "calls", state.calls, "traces", state.traces, "compiles",
-      compiler.compiles, "kernels", compiler.launches, "kernels_compiled", compiler.kernelsCompiled,
-      "cache_hits", compiler.memoryHits, "disk_cache_hits", compiler.diskHits, "trace_seconds",
-      state.traceSeconds, "compile_seconds", state.compileSeconds, "pass_seconds",
-      compiler.passSeconds, "emit_seconds", compiler.emitSeconds, "codegen_seconds",
-      compiler.codegenSeconds, "load_seconds", compiler.loadSeconds, "retraces", reasons.get(),
-      "not_watched", notWatched.get());
+      "{sKsKsLsLsLsLsLsdsdsdsdsdsdsOsOsKsO}", "calls", state.calls, "traces", state.traces,
+      "compiles", compiler.compiles, "kernels", compiler.launches, "kernels_compiled",
+      compiler.kernelsCompiled, "cache_hits", compiler.memoryHits, "disk_cache_hits",
+      compiler.diskHits, "trace_seconds", state.traceSeconds, "compile_seconds",
+      state.compileSeconds, "pass_seconds", compiler.passSeconds, "emit_seconds",
+      compiler.emitSeconds, "codegen_seconds", compiler.codegenSeconds, "load_seconds",
+      compiler.loadSeconds, "retraces", reasons.get(), "not_watched", notWatched.get(),
+      "uncompiled_calls", state.uncompiledCalls, "uncompiled", uncompiled.get());
 }
 
 static PyObject *getFunction(PyObject *self, void *) {
@@ -407,6 +556,8 @@ int weft::registerJitType(PyObject *module) {
        METH_FASTCALL | METH_KEYWORDS, "The traced function for these arguments."},
       {"_export", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(exportMethod)),
        METH_FASTCALL | METH_KEYWORDS, "The program, and what the function returned."},
+      {"_paths", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(paths)),
+       METH_FASTCALL | METH_KEYWORDS, "The paths of a function that asks for values, or None."},
       {"_is_static", isStaticMethod, METH_O, "Whether an argument is a constant of the code."},
       {"_profile", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(profile)),
        METH_FASTCALL | METH_KEYWORDS, "The kernels of a call with these arguments, timed."},

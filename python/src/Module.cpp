@@ -20,6 +20,7 @@
 #include "python/src/Interop.h"
 #include "python/src/JitFunction.h"
 #include "python/src/Lowered.h"
+#include "python/src/Printing.h"
 #include "python/src/PyTree.h"
 #include "python/src/PythonThreads.h"
 #include "python/src/SafeTensorsFile.h"
@@ -321,6 +322,7 @@ static void registerTypes(py::module_ &module) {
   registerFunctionalBatching(module);
   registerControlFlow(module);
   registerDevices(module);
+  registerPrinting(module);
 }
 
 /// Adds `apply` and `view`, which take their arguments without pybind11.
@@ -371,6 +373,15 @@ static void registerTracing(py::module_ &module) {
       return 0;
     });
   });
+  module.def("gives_value_of", [](py::object tensor) {
+    return translated([&] {
+      TensorObject *object = current(asTensor(tensor.ptr()));
+      const TensorValue &value = object->value;
+      if (value.isTracer())
+        return value.scope.get() == currentScope && currentScope->givesValueOf(value.id);
+      return !currentScope || !currentScope->isOlder(object) || currentScope->answers;
+    });
+  });
   module.def("is_tracing", [] { return currentScope != nullptr; });
   module.def("python_number", pythonNumber);
 }
@@ -410,9 +421,8 @@ PYBIND11_MODULE(_core, module) {
   });
   module.def("bits_of_bfloat16", [](py::object tensor) {
     return adopted(guarded([&] {
-      TensorObject *object = current(asTensor(tensor.ptr()));
-      requireConcrete(object, "reading the elements");
-      TensorValue bits = object->value;
+      TensorValue bits =
+          TensorValue::of(elementsOf(asTensor(tensor.ptr()), "reading the elements"));
       bits.dtype = DType::Int16;
       return newTensor(std::move(bits));
     }));

@@ -196,9 +196,21 @@ PyObject *positive(PyObject *x) {
   });
 }
 
+PyObject *zero() {
+  static PyObject *number = PyLong_FromLong(0);
+  return number;
+}
+
+/// In a trace the question is whether it is zero, which has two answers, not what it is.
 int truth(PyObject *x) {
   return guarded(-1, [&] {
-    PyRef element = elementOf(asTensor(x), "bool()");
+    PyRef flag = PyRef::borrow(x);
+    const TensorValue &value = asTensor(x)->value;
+    bool isAsked = currentScope && !numberOf(x) && value.dtype != DType::Bool &&
+                   (value.isTracer() || currentScope->isOlder(asTensor(x)));
+    if (isAsked && elementCount(value.shape) == 1)
+      flag = applyOperator(callOf<"not_equal">(), {{x, zero()}});
+    PyRef element = elementOf(asTensor(flag.get()), "bool()");
     return PyObject_IsTrue(element.get());
   });
 }

@@ -5,6 +5,7 @@
 #include "python/src/Errors.h"
 #include "python/src/Hooks.h"
 #include "python/src/TraceScope.h"
+#include "python/src/state/CutTrace.h"
 #include "python/src/state/Handle.h"
 #include "python/src/state/ObjectParts.h"
 #include "python/src/state/ReadRecorder.h"
@@ -23,7 +24,8 @@ namespace {
 class Tracer {
 public:
   Tracer(JitState &state, const FlatArguments &flat, std::span<PyObject *const> arguments,
-         PyObject *keywordNames, ArgumentViews argumentViews, ResultViews resultViews)
+         PyObject *keywordNames, ArgumentViews argumentViews, ResultViews resultViews,
+         const Questions *questions)
       : state(state),
         flat(flat),
         arguments(arguments),
@@ -31,7 +33,10 @@ public:
         argumentViews(argumentViews),
         resultViews(resultViews),
         scope(std::make_shared<TraceScope>()),
-        result(std::make_shared<Specialization>()) {
+        result(std::make_shared<Specialization>()),
+        cuts(state, *scope, flat, questions) {
+    if (questions)
+      scope->answers = &cuts;
     scope->matmulPrecision = state.matmulPrecision;
     for (PyObject *leaf : flat.leaves)
       kept.push_back(PyRef::borrow(leaf));
@@ -68,6 +73,8 @@ private:
   std::string argumentName(size_t number) const;
   std::string leafName(size_t leaf) const;
   std::string hiddenName(const HiddenSource &source) const;
+  void sortInputs(llvm::SmallVectorImpl<unsigned> &changed,
+                  llvm::SmallVectorImpl<unsigned> &prepared) const;
   void finish();
 
   JitState &state;
@@ -79,6 +86,7 @@ private:
   ResultViews resultViews;
   std::shared_ptr<TraceScope> scope;
   std::shared_ptr<Specialization> result;
+  CutTrace cuts;
   std::vector<PyRef> kept;
   /// The tracer of each leaf.
   std::vector<PyRef> tracers;
@@ -586,8 +594,10 @@ void Tracer::noteUnwatched() {
   }
 }
 
-void Tracer::finish() {
-  // A handle that the call changes gives its buffer up for the new value.
+/// The inputs whose handles get another value, which give their buffers up for it, and those that
+/// are tensors from outside else.
+void Tracer::sortInputs(llvm::SmallVectorImpl<unsigned> &changed,
+                        llvm::SmallVectorImpl<unsigned> &prepared) const {
   std::vector<bool> changes(result->handles.size());
   for (const Effect &effect : result->effects)
     changes[effect.handle] = changes[effect.handle] || !effect.gradient;
@@ -597,12 +607,25 @@ void Tracer::finish() {
     // What others may write is read anew at each call: no plan is to count on values kept of it.
     bool canPrepare = !storage || storage->canPrepare();
     if (handle >= 0 && changes[handle])
-      scope->graph.donateInput(flat.leaves.size() + i);
+      changed.push_back(unsigned(flat.leaves.size() + i));
     else if (canPrepare)
-      scope->graph.hideInput(flat.leaves.size() + i);
+      prepared.push_back(unsigned(flat.leaves.size() + i));
   }
+}
+
+void Tracer::finish() {
   for (PyObject *object : flat.statics)
     result->statics.push_back(PyRef::borrow(object));
+  llvm::SmallVector<unsigned> changed, prepared;
+  sortInputs(changed, prepared);
+  if (cuts.anyAsked())
+    cuts.finish(*result, outputs, changed, prepared);
+  if (!result->cuts.empty() && !result->recordsGradients)
+    return;
+  for (unsigned number : changed)
+    scope->graph.donateInput(number);
+  for (unsigned number : prepared)
+    scope->graph.hideInput(number);
   auto module = scope->graph.finish(outputs);
   if (!state.matmulPrecision.empty())
     (*module->getOps<mlir::func::FuncOp>().begin())
@@ -647,13 +670,12 @@ std::shared_ptr<Specialization> Tracer::run() {
   return std::move(result);
 }
 
-std::shared_ptr<Specialization> weft::traceFunction(JitState &state, const FlatArguments &flat,
-                                                    PyObject *const *arguments, size_t count,
-                                                    PyObject *keywordNames,
-                                                    ArgumentViews argumentViews,
-                                                    ResultViews resultViews) {
+std::shared_ptr<Specialization>
+weft::traceFunction(JitState &state, const FlatArguments &flat, PyObject *const *arguments,
+                    size_t count, PyObject *keywordNames, ArgumentViews argumentViews,
+                    ResultViews resultViews, const Questions *questions) {
   size_t keywords = keywordNames ? size_t(PyTuple_GET_SIZE(keywordNames)) : 0;
   return Tracer(state, flat, {arguments, count + keywords}, keywordNames, argumentViews,
-                resultViews)
+                resultViews, questions)
       .run();
 }

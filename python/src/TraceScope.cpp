@@ -69,11 +69,25 @@ void weft::requireConcrete(TensorObject *tensor, const char *action) {
                "this tensor was made at " + made +
                    " while a function was traced, and has no value outside of that trace; return "
                    "it from the function, or assign it to a tensor that exists before the call");
+  value.scope->refuseValue(value.id, action);
+}
+
+void TraceScope::refuseValue(ValueId id, const char *action) const {
   throwError("ConcretizationError",
-             std::string(action) + " needs the value of a tensor (made at " + made +
-                 ") that is only known when the compiled function runs. Use weft.where(condition, "
-                 "a, b) for a choice, move the statement out of the function, or mark the argument "
-                 "as static");
+             std::string(action) + " needs the value of a tensor (made at " + lineOf(id).text() +
+                 ") that is not known here: what is exported, lowered, mapped by vmap or the body "
+                 "of a loop is one piece. Use weft.where(condition, a, b) for a choice, move the statement out of "
+                 "the function, or mark the argument as static");
+}
+
+bool TraceScope::givesValueOf(ValueId id) const {
+  return answers && !isInRegion() && !graph.valuesOfExamples().contains(graph.value(id));
+}
+
+Array TraceScope::valueOf(ValueId id, const char *action) {
+  if (!answers)
+    refuseValue(id, action);
+  return answers->ask(id, action);
 }
 
 ValueId TraceScope::read(TensorObject *tensor) {
@@ -325,6 +339,7 @@ std::vector<PyRef> TraceScope::letGo() {
 
 void TraceScope::close() {
   active = false;
+  answers = nullptr;
   standOf.clear();
   stands.clear();
   shared.clear();

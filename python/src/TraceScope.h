@@ -62,6 +62,16 @@ struct TracedRegion {
   std::vector<ValueId> tracked = {};
 };
 
+/// Gives Python the values that it asks for while a function is traced.
+class Answers {
+public:
+  virtual ~Answers() = default;
+  /// The elements, in the memory of the host; `action` says what for: "int()". Throws.
+  virtual Array ask(ValueId id, const char *action) = 0;
+  /// Lets calls print `text`, of weft._printing, with the values in it. Throws.
+  virtual void print(PyObject *text, llvm::ArrayRef<ValueId> ids) = 0;
+};
+
 /// A trace in progress: its graph, and what it has met from outside.
 class TraceScope : public HandleMaker, public std::enable_shared_from_this<TraceScope> {
 public:
@@ -70,6 +80,8 @@ public:
   bool active = true;
   /// That of the function that is traced (JitState).
   std::string matmulPrecision;
+  /// Null where no values are given: what is traced is one piece.
+  Answers *answers = nullptr;
   /// A tracer for a new argument of the trace.
   TensorValue addArgument(DType dtype, llvm::ArrayRef<int64_t> shape, bool weak);
   /// Makes `id` known as the tracer of scalar argument `scalar`.
@@ -141,6 +153,16 @@ public:
   /// Throws if gradients of `id`, asked for after the call, would have to reach a leaf at a value
   /// that only the trace has: one from outside, or one for which `isKept` is true.
   void checkReach(ValueId id, llvm::function_ref<bool(TensorObject *)> isKept) const;
+
+  /// The handles of the trace that are still there.
+  const llvm::DenseSet<TensorObject *> &handles() const { return made; }
+
+  /// The elements of a value as calls will have them, in the memory of the host. Throws.
+  Array valueOf(ValueId id, const char *action);
+  /// Whether `valueOf` would give them.
+  bool givesValueOf(ValueId id) const;
+  /// Says that the value of `id` is not known (ConcretizationError). Throws.
+  [[noreturn]] void refuseValue(ValueId id, const char *action) const;
 
   /// The tensors of the trace that are still there once the trace lets go of them, but for those
   /// that stand for handles from outside and are kept by nobody; in the order of their values.

@@ -14,6 +14,7 @@ from . import (
     _indexing,
     _left_numbers,
     _linear,
+    _printing,
     _pytree,
 )
 from ._arguments import explain_errors
@@ -34,5 +35,7 @@ _core.register_hooks(
         "argument_name": _devices.argument_name,
         "is_fixed": _guards.is_fixed,
         "put_numbers": _left_numbers.put_numbers,
+        "record_print": _printing.record,
+        "print": _printing.show,
     }
 )

@@ -54,6 +54,11 @@ class _Array(NamedTuple):
     def is_known(self) -> bool:
         return isinstance(self.values, np.ndarray)
 
+    @property
+    def may_ask(self) -> bool:
+        """Whether a trace would give the values, or how many of them are true."""
+        return isinstance(self.values, Tensor) and _core.gives_value_of(self.values)
+
 
 class _Selection(NamedTuple):
     """Where a key points: slices and integers first, then the arrays in what these take."""
@@ -219,8 +224,11 @@ def _with_known_starts(x: Tensor, items: list) -> tuple[Tensor, list]:
     return x, items
 
 
-def _known_masks_as_positions(x: Tensor, items: list) -> list:
-    """The entries with the positions of the true elements in the place of each known mask."""
+def _masks_as_positions(x: Tensor, items: list, ask: bool = True) -> list:
+    """The entries with the positions of the true elements in the place of each known mask; with
+    ``ask`` also of those whose number of true elements a trace can ask for."""
+    from ._searching import nonzero
+
     result, dimension = [], 0
     for item in items:
         used = _dimensions(item)
@@ -231,14 +239,21 @@ def _known_masks_as_positions(x: Tensor, items: list) -> list:
             fits = len(sizes) == len(shape) and all(
                 own in (0, size) for own, size in zip(sizes, shape, strict=True)
             )
-            if not (fits if item.is_known else sizes == tuple(shape)):
+            if not (fits if item.is_known or item.may_ask else sizes == tuple(shape)):
                 raise _fail(
                     OutOfBoundsError,
                     f"a mask of shape {tuple(item.values.shape)} does not fit dimensions "
                     f"{dimension} to {dimension + used - 1} of shape {x.shape}",
                 )
-        if isinstance(item, _Array) and item.is_mask and item.is_known and used:
+        is_mask = isinstance(item, _Array) and item.is_mask
+        if is_mask and item.is_known and used:
             result += [_Array(positions, False) for positions in np.nonzero(item.values)]
+        elif is_mask and ask and item.may_ask:
+            result += (
+                [_Array(positions, False) for positions in nonzero(item.values)]
+                if used
+                else [_Array(np.asarray(_core.on_host(item.values)), True)]
+            )
         else:
             result.append(item)
         dimension += used
@@ -364,12 +379,12 @@ def _linear_traced(positions: list[tuple[np.ndarray | Tensor, int]], x: Tensor) 
 
 
 def _require_known_masks(selection: _Selection) -> None:
-    if any(array.is_mask and not array.is_known for array, _ in selection.arrays):
+    masks = [array for array, _ in selection.arrays if array.is_mask and not array.is_known]
+    if not all(mask.may_ask for mask in masks):
         raise _fail(
             UnsupportedError,
-            "the shape of x[mask] depends on the mask's values, which are "
-            "not known while the function is compiled; use "
-            "weft.where(mask, x, other)",
+            "the shape of x[mask] depends on the mask's values, which are not known in what is "
+            "exported, lowered or mapped by vmap; use weft.where(mask, x, other)",
         )
 
 
@@ -379,10 +394,10 @@ def get_item(x: Tensor, key: object) -> Tensor:
     Raises:
         OutOfBoundsError: an index is out of range, there are too many, or a mask does not fit. In a
             compiled function tensors out of range give NaN, among integers 0.
-        UnsupportedError: a mask whose values are not known, in a trace.
+        UnsupportedError: a mask in what is exported, lowered or mapped by vmap.
     """
     x, items = _with_known_starts(x, _expanded(x, key))
-    selection = _selection(x, _known_masks_as_positions(x, items))
+    selection = _selection(x, _masks_as_positions(x, items))
     part = selection.part(x)
     if not selection.arrays:
         # Also of all of it: a handle of its own, that looks into x.
@@ -420,7 +435,7 @@ def set_item(x: Tensor, key: object, value: object, name: str = "weft.scatter") 
     has_arrays = any(isinstance(item, _Array) for item in items)
     if has_arrays and name == "weft.scatter" and _set_by_mask(x, items, replacement):
         return
-    selection = _selection(x, _known_masks_as_positions(x, items))
+    selection = _selection(x, _masks_as_positions(x, items))
     if not selection.arrays:
         _put_slice(x, selection, reshape(_fitted(replacement, selection.shape), selection.sizes))
         return
@@ -457,7 +472,7 @@ def _set_by_mask(x: Tensor, items: list, value: Tensor) -> bool:
     if [array.is_mask for array, _ in selection.arrays] != [True]:
         _require_known_masks(selection)
         return False
-    _known_masks_as_positions(x, items)  # The mask has to fit.
+    _masks_as_positions(x, items, ask=False)  # The mask has to fit.
     mask, shape = selection.arrays[0][0], selection.part_shape()
     behind = len(shape) - selection.front - mask.dimensions
     ahead, own, after = (
@@ -466,12 +481,12 @@ def _set_by_mask(x: Tensor, items: list, value: Tensor) -> bool:
         value.shape[max(value.ndim - behind, 0) :],
     )
     if own not in ((), (1,)):
-        if mask.is_known:
+        if mask.is_known or mask.may_ask:
             return False
         raise _fail(
             UnsupportedError,
             f"x[mask] = value of shape {value.shape} gives each true element its own value; how "
-            "many there are is not known while the function is compiled; use "
+            "many there are is not known in what is exported, lowered or mapped by vmap; use "
             "weft.where(mask, value, x) with a value for each element",
         )
     spread = reshape(value, (*ahead, *([1] * mask.dimensions if own or ahead else []), *after))

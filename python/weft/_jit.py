@@ -58,7 +58,8 @@ class CompiledFunction(_core.JitFunction):
         in generating code and in loading it (``pass_seconds``, ``emit_seconds``,
         ``codegen_seconds``, ``load_seconds``); ``trace_seconds`` before that.
         ``retraces`` says for each trace after the first what had changed, ``not_watched`` what
-        traces read that later calls can't compare.
+        traces read that later calls can't compare. ``uncompiled_calls`` ran the function as it is,
+        ``uncompiled`` says which question had too many answers.
         """
         return self._statistics()
 
@@ -66,10 +67,15 @@ class CompiledFunction(_core.JitFunction):
         """What the call with these arguments runs: kernel by kernel, and why it was traced anew.
 
         Apart stand the kernels that run when tensors from outside are first seen: what they
-        compute is kept with these tensors.
+        compute is kept with these tensors. Of a function that asks for values of tensors, all paths
+        that calls with such arguments took are listed, with the lines that cut it and the answers.
         """
-        from ._explain import explain_text
+        from ._explain import explain_paths, explain_text
 
+        found = self._paths(*args, **kwargs)
+        if found is not None:
+            paths, kernels = found
+            return explain_paths(paths, kernels, self._statistics())
         lowered = self._lower(*args, **kwargs)
         return explain_text(lowered._kernels(), lowered._kernels(True), self._statistics())
 
@@ -130,7 +136,9 @@ def jit(
         static_argnums, static_argnames: arguments that are constants of the compiled code, numbers
             in them too; another type or value traces again, and so does a change of a list, dict
             or object.
-        strict: whether reading what can't be watched (a clock, a file, an iterator) is an error.
+        strict: whether reading what can't be watched (a clock, a file, an iterator) is an error,
+            and asking for the value of a tensor (``if``, ``.item()``), which cuts the function in
+            pieces.
         prepare: whether what depends on tensors from outside alone, as a transposed weight, is
             computed once for each of them and kept with it. The results are the same.
         matmul_precision: "bf16" rounds the operands of products and convolutions of float32, also
@@ -143,7 +151,7 @@ def jit(
         DTypeError: ``fun`` can't be called. OptionError: a static argument has no parameter;
             matmul_precision is neither "bf16" nor None, or that of a function that is called in
             another one which has it not.
-        UnsupportedError: at a call with ``strict``: names what is read, and where.
+        UnsupportedError: at a call with ``strict``: names what is read or asked, and where.
     """
     if fun is None:
         return functools.partial(

@@ -448,8 +448,7 @@ def repeat(x: Tensor, repeats: int | Tensor, /, *, axis: int | None = None) -> T
 
     Raises:
         ShapeError: there are not n numbers. OutOfBoundsError: one is negative. UnsupportedError:
-            ``repeats`` is a tensor in a compiled function, where the size of the result is not
-            known.
+            ``repeats`` is a tensor in what is exported, lowered or mapped by vmap.
     """
     if axis is None:
         return repeat(reshape(x, -1), repeats, axis=0)
@@ -473,7 +472,7 @@ def _repeated_positions(repeats: Tensor, count: int) -> Tensor:
         raise _fail(
             ShapeError, f"repeat: {count} elements can't be repeated by a shape of {repeats.shape}"
         )
-    if not (_core.is_tracing() or numbers._is_tracer) and (numbers < 0).any():
+    if _core.gives_value_of(numbers) and (numbers < 0).any():
         raise _fail(OutOfBoundsError, "repeat: a number of repetitions is negative")
     ends = cumulative_sum(broadcast_to(numbers, (count,)), axis=0)
     if count == 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from ._creation import _fail
 from ._devices import Device, as_device
 from ._dtypes import DType, as_dtype, bfloat16
 from ._errors import DTypeError, OptionError, ShapeError, UnsupportedError
+from ._printing import mark_of
 
 #: How DLPack names the memory of the host.
 _DLPACK_CPU = (1, 0)
@@ -100,14 +102,19 @@ def _contains(self: Tensor, value: Any) -> bool:
 @_method("__repr__")
 def _repr(self: Tensor) -> str:
     name = type(self).__name__
-    if self._is_tracer:
+    if not _core.gives_value_of(self):
         return f"{name}(shape={self.shape}, dtype={self.dtype.name}, traced)"
+    return text_of(self, name, self.requires_grad)
+
+
+def text_of(self: Tensor, name: str, requires_grad: bool) -> str:
+    """What a tensor of a class called ``name`` is printed as."""
     array = _numpy(_core.on_host(self))
     if self.dtype is bfloat16:
         array = array.astype(np.float32)
     text = np.array2string(array, separator=", ", prefix=name + "(")
     place = "" if self.device == "cpu" else f", device={self.device}"
-    gradient = ", requires_grad=True" if self.requires_grad else ""
+    gradient = ", requires_grad=True" if requires_grad else ""
     return f"{name}({text}, dtype={self.dtype.name}{place}{gradient})"
 
 
@@ -122,6 +129,9 @@ def _format(self: Tensor, specification: str) -> str:
     number = _core.python_number(self)
     if number is not None:
         return format(number, specification)
+    mark = mark_of(self, specification, sys._getframe(1))
+    if mark is not None:
+        return mark
     if not specification:
         return str(self)
     return format(self.item(), specification)

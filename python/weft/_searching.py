@@ -37,12 +37,14 @@ from ._sorting import Sorted, argsort, sort_with_indices
 
 
 def known_count(count: Tensor, name: str, what: str) -> int:
-    """How many elements a result has. Raises UnsupportedError where that is not known."""
-    if _core.is_tracing() or count._is_tracer:
+    """How many elements a result has, which a compiled function asks for. Raises UnsupportedError
+    where that can't be known."""
+    if not _core.gives_value_of(count):
         raise _fail(
             UnsupportedError,
-            f"{name}: {what} is not known while the function is compiled, and with it the shape "
-            "of the result; say by size= how many there are at most, or call it outside",
+            f"{name}: {what} is not known in what is exported, lowered or mapped by vmap, and with "
+            "it the shape of the result; say by size= how many there are at most, or call it "
+            "outside",
         )
     return int(count.item())
 
@@ -75,7 +77,8 @@ def nonzero(x: Tensor, /, *, size: int | None = None, fill_value: int = 0) -> tu
         fill_value: see ``size``.
 
     Raises:
-        ShapeError: x has no dimension. UnsupportedError: in a compiled function, without ``size``.
+        ShapeError: x has no dimension. UnsupportedError: without ``size``, in what is exported,
+            lowered or mapped by vmap.
     """
     x = asarray(x)
     if x.ndim == 0:
@@ -144,7 +147,7 @@ def unique_all(x: Tensor, /, *, size: int | None = None) -> UniqueAll:
         in x's shape: which value each element is; counts [count].
 
     Raises:
-        UnsupportedError: in a compiled function, without ``size``.
+        UnsupportedError: without ``size``, in what is exported, lowered or mapped by vmap.
     """
     x = asarray(x)
     flat = reshape(x, -1)
@@ -417,7 +420,7 @@ def bincount(x: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Te
 
     Raises:
         ShapeError: x has not one dimension. OutOfBoundsError: an integer is negative.
-        UnsupportedError: in a compiled function; use `scatter_add`.
+        UnsupportedError: in what is exported, lowered or mapped by vmap; use `scatter_add`.
     """
     x = integer_indices(x, "bincount")
     if x.ndim != 1:
@@ -425,6 +428,8 @@ def bincount(x: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Te
     most = max(x) if x.shape[0] else full((), -1, dtype=int64)
     least = _size(minlength, "bincount: minlength")
     length = builtins.max(known_count(most, "bincount", "the largest element") + 1, least)
+    if _core.is_tracing() and bool((x < 0).any()):
+        raise _fail(OutOfBoundsError, "bincount: an integer is negative")
     check_indices(x, length, "bincount")
     updates = full(x.shape, 1, dtype=int64, device=x.device) if weights is None else weights
     totals = full(length, 0, dtype=updates.dtype, device=x.device)

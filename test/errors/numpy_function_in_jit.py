@@ -3,9 +3,9 @@ import numpy as np
 import weft
 
 
-@weft.jit
+@weft.vmap
 def mixed(x):
     return np.asarray(x) + 1  # HERE
 
 
-mixed(weft.ones(3))
+mixed(weft.ones((2, 3)))

@@ -1,8 +1,8 @@
-# expect: ConcretizationError: HERE: .*value
+# expect: UnsupportedError: HERE: strict: .*value
 import weft
 
 
-@weft.jit
+@weft.jit(strict=True)
 def logged(x):
     print(x.item())  # HERE
     return x

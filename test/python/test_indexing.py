@@ -198,10 +198,13 @@ def test_the_true_elements_of_a_mask_take_the_values_in_order() -> None:
     assert_same_bits(changed, expected)
     with pytest.raises(weft.ShapeError, match=r"\(3,\) does not broadcast to \(4,\)"):
         changed[weft.asarray(mask)] = values[:3]
-    # A compiled function does not know how many there are.
-    function = weft.jit(lambda t, m, v: t.__setitem__(m, v))
+    # A compiled function asks how many there are; an exported one can't.
+    changed = weft.array(x)
+    weft.jit(lambda t, m, v: t.__setitem__(m, v))(changed, weft.asarray(mask), weft.asarray(values))
+    assert_same_bits(changed, expected)
+    specs = weft.spec(x.shape, "float32"), weft.spec(x.shape, "bool"), weft.spec((4,), "float32")
     with pytest.raises(weft.UnsupportedError, match=r"its own value.*weft\.where"):
-        function(weft.array(x), weft.asarray(mask), weft.asarray(values))
+        weft.export(lambda t, m, v: (t * 1).__setitem__(m, v), *specs)
 
 
 def test_values_that_broadcast_to_a_mask_under_jit() -> None:

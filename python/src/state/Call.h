@@ -19,6 +19,8 @@ struct Call {
   llvm::SmallVector<PyRef, 4> handles = {};
   /// The dicts of the specialization's stores.
   llvm::SmallVector<PyRef, 0> dicts = {};
+  /// How often it has printed: not again, when it begins anew.
+  size_t printed = 0;
 
   TensorObject *handle(int number) const { return asTensor(handles[number].get()); }
   /// Finds the handles anew, and says whether they and their slots are as they were traced; else

@@ -14,15 +14,18 @@ namespace {
 /// One execution of a call, from its inputs to its effects and result.
 class Execution {
 public:
-  explicit Execution(const Call &call)
+  Execution(const Call &call, PieceValues *pieces)
       : call(call),
         specialization(*call.specialization),
         plan(specialization.executable->plan),
+        pieces(pieces),
         outputs(plan.outputs.size()) {
     bool records = gradientsEnabled && specialization.recordsGradients;
     holdsInputs = records || specialization.changesState() || specialization.device ||
                   specialization.releasesInterpreter;
-    if (holdsInputs)
+    if (pieces)
+      inputs = std::move(pieces->inputs);
+    else if (holdsInputs)
       inputs = call.inputs();
     if (records)
       prepareRecord();
@@ -35,6 +38,8 @@ private:
   void finishRecord();
   void execute();
   void executeHolding();
+  using Donors = llvm::SmallVector<std::pair<TensorObject *, size_t>>;
+  void executeLast(const Donors &donors);
   std::shared_ptr<TapeNode> nodeOf(int number) const;
   PyRef outputTensor(int number) const;
   PyRef giveOutput(PyRef tensor, int number) const;
@@ -48,6 +53,8 @@ private:
   const Call &call;
   const Specialization &specialization;
   const Plan &plan;
+  /// What the pieces before the last one have left; null if there is one alone.
+  PieceValues *pieces;
   /// Else no tensor gets another value before the inputs were read, and there are none here.
   bool holdsInputs;
   llvm::SmallVector<StorageRef, 8> inputs;
@@ -75,7 +82,8 @@ void Execution::prepareRecord() {
     else if (i >= leaves && specialization.hidden[i - leaves].handle >= 0)
       origin = call.handle(specialization.hidden[i - leaves].handle)->origin();
     needed |= bool(origin);
-    prepared->inputs.push_back({owned(arrayOf(plan.inputs[i], inputs[i])), std::move(origin)});
+    const TensorSignature &type = pieces ? specialization.inputs[i] : plan.inputs[i];
+    prepared->inputs.push_back({owned(arrayOf(type, inputs[i])), std::move(origin)});
   }
   if (needed)
     node = std::move(prepared);
@@ -94,7 +102,7 @@ void Execution::finishRecord() {
 }
 
 void Execution::execute() {
-  if (holdsInputs)
+  if (holdsInputs || pieces)
     return executeHolding();
   llvm::SmallVector<StorageRef, 2> made;
   llvm::SmallVector<Storage *, 8> borrowed = call.borrowedInputs(made);
@@ -104,7 +112,7 @@ void Execution::execute() {
 
 /// Handles that get another value give their buffer up, so that it can be written in place.
 void Execution::executeHolding() {
-  llvm::SmallVector<std::pair<TensorObject *, size_t>> donors;
+  Donors donors;
   if (!node) {
     std::vector<bool> changes(call.handles.size());
     for (const Effect &effect : specialization.effects)
@@ -119,9 +127,12 @@ void Execution::executeHolding() {
     }
   }
   try {
-    executeReleasing(*specialization.executable,
-                     std::span<const StorageRef>(inputs.data(), inputs.size()),
-                     {outputs.data(), outputs.size()});
+    if (pieces)
+      executeLast(donors);
+    else
+      executeReleasing(*specialization.executable,
+                       std::span<const StorageRef>(inputs.data(), inputs.size()),
+                       {outputs.data(), outputs.size()});
   } catch (...) {
     for (auto [handle, input] : donors)
       handle->value.storage = inputs[input];
@@ -129,6 +140,33 @@ void Execution::executeHolding() {
   }
   for (auto [handle, input] : donors)
     inputs[input] = StorageRef();
+}
+
+/// Runs the last of several pieces. What it alone reads is given up to it, and comes back if it
+/// fails.
+void Execution::executeLast(const Donors &donors) {
+  auto isDonated = [&](PieceInput input) {
+    return input.isValue ||
+           llvm::any_of(donors, [&](auto &donor) { return donor.second == input.index; });
+  };
+  const std::vector<PieceInput> &sources = specialization.last.inputs;
+  llvm::SmallVector<StorageRef, 8> arguments;
+  for (PieceInput source : sources) {
+    StorageRef &place = source.isValue ? pieces->values[source.index] : inputs[source.index];
+    arguments.push_back(place);
+    if (isDonated(source))
+      place = StorageRef();
+  }
+  try {
+    executeReleasing(*specialization.executable,
+                     std::span<const StorageRef>(arguments.data(), arguments.size()),
+                     {outputs.data(), outputs.size()});
+  } catch (...) {
+    for (auto [source, argument] : llvm::zip_equal(sources, arguments))
+      if (!source.isValue)
+        inputs[source.index] = argument;
+    throw;
+  }
 }
 
 /// Where gradients of an output go; null if it needs none.
@@ -279,4 +317,7 @@ PyRef Execution::run() {
   return buildResult();
 }
 
-PyRef weft::execute(const Call &call) { return Execution(call).run(); }
+PyRef weft::execute(const Call &call, PieceValues *pieces) {
+  ++call.specialization->runs;
+  return Execution(call, pieces).run();
+}

@@ -7,6 +7,6 @@ namespace weft {
 
 /// Runs the specialization, gives the handles their new values, and builds the result. If it throws
 /// all handles are as they were.
-PyRef execute(const Call &call);
+PyRef execute(const Call &call, PieceValues *pieces = nullptr);
 
 } // namespace weft

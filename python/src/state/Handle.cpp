@@ -2,6 +2,7 @@
 #include "python/src/state/Handle.h"
 
 #include "lib/Runtime/Allocator.h"
+#include "lib/Trace/Placement.h"
 #include "python/src/Dispatch.h"
 #include "python/src/Errors.h"
 #include "python/src/SymbolicSizeObject.h"
@@ -70,6 +71,16 @@ TensorObject *weft::owned(TensorObject *tensor) {
 }
 
 ValueId weft::traced(TensorObject *tensor) { return currentScope->read(owned(tensor)); }
+
+Array weft::elementsOf(TensorObject *tensor, const char *action) {
+  tensor = current(tensor);
+  bool isOfTrace =
+      currentScope && (tensor->value.scope.get() == currentScope || currentScope->isOlder(tensor));
+  if (isOfTrace)
+    return currentScope->valueOf(owned(tensor)->value.id, action);
+  requireConcrete(tensor, action);
+  return copyTo(nullptr, tensor->value.array());
+}
 
 //===----------------------------------------------------------------------===//
 // Copies

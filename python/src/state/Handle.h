@@ -17,6 +17,10 @@ TensorObject *owned(TensorObject *tensor);
 /// The value in the graph of the trace in progress that the tensor has now. Throws.
 ValueId traced(TensorObject *tensor);
 
+/// The elements in the memory of the host; in a trace those that calls will have. `action` says
+/// what for: "int()". Throws.
+Array elementsOf(TensorObject *tensor, const char *action);
+
 /// Lets `target` stand for what `source` stands for, history included: through the lens of a view,
 /// and for a handle older than the trace in progress on the trace's own. Throws.
 void adopt(TensorObject *target, TensorObject *source);

@@ -47,6 +47,9 @@ void ReadRecorder::call(PyFrameObject *frame, PyObject *function) {
   if (!PyCFunction_Check(function) ||
       !seen.insert(reinterpret_cast<PyCFunctionObject *>(function)->m_ml).second)
     return;
+  llvm::StringRef called = reinterpret_cast<PyCFunctionObject *>(function)->m_ml->ml_name;
+  if ((called == "breakpoint" || called == "input") && !guards.isSpent())
+    guards.spend("the function calls " + called.str() + "()");
   PyRef variables =
       checked(PyObject_GetAttrString(reinterpret_cast<PyObject *>(frame), "f_globals"));
   PyObject *name = PyDict_GetItemString(variables.get(), "__name__");

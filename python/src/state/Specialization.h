@@ -6,6 +6,7 @@
 #include "python/src/Arguments.h"
 #include "python/src/TraceScope.h"
 #include "python/src/state/Guards.h"
+#include "python/src/state/Pieces.h"
 
 #include <memory>
 #include <optional>
@@ -119,7 +120,7 @@ struct Specialization {
   std::vector<ResultSource> results;
   std::vector<History> outputHistories;
   bool recordsGradients = false;
-  /// As traced, for lower() and for gradients of calls.
+  /// As traced, for lower() and for gradients of calls. Null if there are cuts and no gradients.
   std::shared_ptr<mlir::OwningOpRef<mlir::ModuleOp>> module;
   uint64_t functionSerial = nextFunctionSerial();
   /// Set once.
@@ -128,6 +129,15 @@ struct Specialization {
   bool releasesInterpreter = false;
   /// Where all tensors are that it reads, and where it runs; null for the host.
   Device *device = nullptr;
+
+  /// Where the function asked for values, with the answers that lead to this trace; then what is
+  /// computed behind the last one, and the types of the inputs of all pieces.
+  std::vector<TakenCut> cuts;
+  Piece last;
+  std::vector<TensorSignature> inputs;
+  /// The table that has it, for others with the same beginning.
+  std::weak_ptr<std::vector<std::shared_ptr<Specialization>>> table;
+  uint64_t runs = 0;
 };
 
 /// The arguments of a former call, and what it ran.
@@ -167,6 +177,13 @@ struct JitState {
   std::string matmulPrecision;
   /// A trace left tensors in objects.
   bool leavesTensors = false;
+  /// A trace with cuts changes state: whether a call does is known at its end.
+  bool cutsChangeState = false;
+  /// The cuts of all traces.
+  size_t pieces = 0;
+  /// Calls that ran the function as it is, and why.
+  uint64_t uncompiledCalls = 0;
+  std::vector<std::string> uncompiledReasons;
 };
 
 /// True if the argument (the name is null for positional ones) is compared by value.
@@ -184,10 +201,19 @@ enum class ArgumentViews : uint8_t { Values, Tied };
 /// of calls; values of their own where the program stands alone.
 enum class ResultViews : uint8_t { Kept, Copied };
 
-/// Runs the function on tracers. Throws what the function throws; no handle changes.
+/// What is needed to answer questions while a function is traced.
+struct Questions {
+  /// The traces that this one has its first pieces in common with, where they are alike.
+  std::shared_ptr<const Specializations> siblings;
+  /// How often the call has printed.
+  size_t *printed;
+};
+
+/// Runs the function on tracers. Throws what the function throws; no handle changes. Without
+/// `questions` it may not ask for values.
 std::shared_ptr<Specialization> traceFunction(JitState &state, const FlatArguments &flat,
                                               PyObject *const *arguments, size_t count,
                                               PyObject *keywordNames, ArgumentViews argumentViews,
-                                              ResultViews resultViews);
+                                              ResultViews resultViews, const Questions *questions);
 
 } // namespace weft
