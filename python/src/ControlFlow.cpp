@@ -24,12 +24,15 @@ using namespace weft;
 void TraceScope::beginRegion() {
   TracedRegion region;
   for (TensorObject *tensor : made)
-    if (tensor->value.scope.get() == this) {
-      // Leaves get their aliases here: one that is made in the region is not there outside.
-      if (tensor->requiresGrad && tensor->isLeaf() && !tensor->lens)
-        read(tensor);
+    if (tensor->value.scope.get() == this)
       region.handles.emplace_back(referenceTo(tensor), tensor->value.id);
-    }
+  for (auto &[handle, former] : region.handles) {
+    // Leaves get their aliases here: one that is made in the region is not there outside.
+    TensorObject *tensor = asTensor(handle.get());
+    if (tensor->requiresGrad && tensor->isLeaf())
+      traced(tensor);
+    former = tensor->value.id;
+  }
   region.sharedBefore = shared.size();
   regions.push_back(std::move(region));
 }

@@ -530,3 +530,34 @@ def test_a_loop_without_end_is_interrupted_and_lets_other_threads_run():
         done.set()
         watcher.join()
     assert len(seen) > 5
+
+
+def write_rows(i, cache):
+    def inner(j, own):
+        own = own.clone()
+        own[2 * i + j] = own[2 * i + j] + 1.0 * (i + j)
+        return own
+
+    return weft.fori_loop(0, 2, inner, cache)
+
+
+def test_loops_in_loops_write_in_place():
+    run = weft.jit(lambda cache: weft.fori_loop(0, 50, write_rows, cache))
+    cache = weft.zeros((100, 64))
+    expected = np.repeat(np.array([[i + j] for i in range(50) for j in range(2)], "float32"), 64, 1)
+    np.testing.assert_array_equal(np.asarray(run(cache)), expected)
+    assert float(weft.sum(cache)) == 0
+    rows = [row for row in run.profile(cache).kernels if "scatter" in row.name]
+    assert rows
+    assert all(row.bytes < 8 * 64 * 4 for row in rows)
+
+
+def test_a_loop_changes_a_state_that_nobody_else_keeps_in_place():
+    state = weft.zeros((100, 8))
+    step = weft.jit(lambda: state.assign(weft.fori_loop(0, 50, write_rows, state)))
+    step()
+    kept = state.clone()
+    before = kept.numpy().copy()
+    step()
+    np.testing.assert_array_equal(np.asarray(kept), before)
+    np.testing.assert_array_equal(np.asarray(state), 2 * before)

@@ -111,6 +111,21 @@ def test_backward_through_compiled_and_eager_loops():
     np.testing.assert_allclose(np.asarray(w.grad), np.asarray(gradients[0][1]), rtol=1e-5)
 
 
+def test_a_leaf_of_the_function_that_a_body_reads_first():
+    def run(x, make):
+        leaf = make(x * 2)
+        leaf.requires_grad = True
+        weft.fori_loop(0, 3, lambda i, v: v * leaf, x).sum().backward()
+        return leaf.grad
+
+    x = weft.array([1.0, 2.0])
+    x.requires_grad = True
+    for make in (lambda t: t.detach(), lambda t: t.detach().clone()):
+        wanted = [3 * 2.0**2, 3 * 4.0**2 * 2]
+        assert run(x, make).tolist() == wanted
+        assert weft.jit(lambda t, make=make: run(t, make))(x).tolist() == wanted
+
+
 def test_no_grad_in_a_body_cuts_off():
     def run(x):
         def body(i, v):
