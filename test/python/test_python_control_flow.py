@@ -355,7 +355,7 @@ def test_explain_shows_the_paths() -> None:
     relu(weft.asarray(-1.0))
     text = relu.explain(weft.asarray(1.0))
     assert "2 paths" in text
-    assert "test_control_flow.py:" in text
+    assert "test_python_control_flow.py:" in text
     assert "bool() is True" in text
     assert "bool() is False" in text
 
