@@ -87,7 +87,7 @@ def HiddenOp : Weft_Op<"hidden", [DeclareOpInterfaceMethods<DecompositionOpInter
 // REFERENCE-NEXT: - Differentiable: yes
 // REFERENCE-NEXT: - Value: `np.where(condition, x, y)`, within 1 unit in the last place
 // REFERENCE:      ### `weft.join`
-// REFERENCE:      %inputs...: tensor<float | integer | bool>
+// REFERENCE:      %inputs...: tensor<float | complex | integer | bool>
 // REFERENCE-NEXT: %order: tensor<float64 | int32>
 // REFERENCE-NEXT: axis: int
 // REFERENCE-NEXT: sizes: list of int
