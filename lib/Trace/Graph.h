@@ -117,9 +117,7 @@ public:
 
   size_t valueCount() const { return values.size(); }
   /// The value itself; null for one of an example of a batch that is done.
-  mlir::Value value(ValueId id) const {
-    return isGone(id) ? mlir::Value() : values[id].value;
-  }
+  mlir::Value value(ValueId id) const { return isGone(id) ? mlir::Value() : values[id].value; }
   /// The values that depend on an example of a batch that is not done.
   llvm::DenseSet<mlir::Value> valuesOfExamples() const;
 

@@ -76,8 +76,8 @@ void TraceScope::refuseValue(ValueId id, const char *action) const {
   throwError("ConcretizationError",
              std::string(action) + " needs the value of a tensor (made at " + lineOf(id).text() +
                  ") that is not known here: what is exported, lowered, mapped by vmap or the body "
-                 "of a loop is one piece. Use weft.where(condition, a, b) for a choice, move the statement out of "
-                 "the function, or mark the argument as static");
+                 "of a loop is one piece. Use weft.where(condition, a, b) for a choice, move the "
+                 "statement out of the function, or mark the argument as static");
 }
 
 bool TraceScope::givesValueOf(ValueId id) const {

@@ -115,7 +115,7 @@ def HiddenOp : Weft_Op<"hidden", [DeclareOpInterfaceMethods<DecompositionOpInter
 // TABLE-NEXT: max_ulp=1,
 // TABLE-NEXT: differentiable=True,
 // TABLE-NEXT: not_differentiable_reason="",
-// TABLE:      Operand("inputs", ("float", "integer", "bool"), variadic=True),
+// TABLE:      Operand("inputs", ("float", "complex", "integer", "bool"), variadic=True),
 // TABLE-NEXT: Operand("order", ("float64", "int32")),
 // TABLE:      Attribute("axis", "int"),
 // TABLE-NEXT: Attribute("sizes", "ints"),

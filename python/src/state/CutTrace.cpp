@@ -292,8 +292,9 @@ Array CutTrace::ask(ValueId id, const char *action) {
 void CutTrace::print(PyObject *text, llvm::ArrayRef<ValueId> ids) {
   if (scope.isInRegion())
     throwError("UnsupportedError",
-               "print() in a function that weft.scan, while_loop, cond and their kin are given would "
-               "print once, as it is traced once; print what comes out, or use Python's for and if");
+               "print() in a function that is given to weft.scan, while_loop, cond and their kin "
+               "would print once, as it is traced once; print what comes out, or use Python's for "
+               "and if");
   for (ValueId id : ids)
     checkAllowed(id, "print()");
   weft::print(cutFor({ids, "print()", text}), values, prints, *questions->printed);
