@@ -23,9 +23,7 @@ using namespace mlir;
 namespace weft {
 namespace {
 
-bool isInexact(Value value) {
-  return isa<FloatType, ComplexType>(getElementTypeOrSelf(value));
-}
+bool isInexact(Value value) { return isa<FloatType, ComplexType>(getElementTypeOrSelf(value)); }
 
 /// `value`, or zeros of the type.
 Value orZeros(OpBuilder &builder, Location location, Value value, Type type) {

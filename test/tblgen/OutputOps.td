@@ -126,5 +126,5 @@ def HiddenOp : Weft_Op<"hidden", [DeclareOpInterfaceMethods<DecompositionOpInter
 // TABLE-NOT:  hidden
 
 // INFO:      WEFT_OP("weft.mix", "mix", 3, Promotion::Float, false, true, false, acceptsBool, acceptsFloat, acceptsFloat)
-// INFO-NEXT: WEFT_OP("weft.join", "concat", -1, Promotion::None, false, false, false, acceptsFloat | acceptsInteger | acceptsBool, acceptsFloat | acceptsInteger)
+// INFO-NEXT: WEFT_OP("weft.join", "concat", -1, Promotion::None, false, false, false, acceptsFloat | acceptsInteger | acceptsBool | acceptsComplex, acceptsFloat | acceptsInteger)
 // INFO-NEXT: WEFT_OP("weft.hidden", "", 0, Promotion::None, true, true, false)
