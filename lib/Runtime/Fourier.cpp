@@ -12,16 +12,25 @@
 namespace weft {
 namespace {
 
-/// The tables of a transform of `n` numbers, kept for those that were last asked for.
-template <typename T> std::shared_ptr<const ducc0::detail_fft::pocketfft_c<T>> planOf(size_t n) {
-  using Plan = ducc0::detail_fft::pocketfft_c<T>;
-  constexpr size_t mostPlans = 16;
+template <typename T> using Plan = ducc0::detail_fft::pocketfft_c<T>;
+
+/// The tables of a transform of `n` numbers, kept for those that were last asked for, up to 64 MB.
+/// A thread keeps its last one, as rows of one size follow each other.
+template <typename T> const Plan<T> &planOf(size_t n) {
+  constexpr size_t mostPlans = 64, mostBytes = size_t(64) << 20;
   static std::mutex mutex;
-  static auto &plans = *new LeastRecentlyUsed<size_t, std::shared_ptr<const Plan>>(mostPlans);
+  static auto &plans =
+      *new LeastRecentlyUsed<size_t, std::shared_ptr<const Plan<T>>>(mostPlans, mostBytes);
+  thread_local size_t lastSize = 0;
+  thread_local std::shared_ptr<const Plan<T>> last;
+  if (lastSize == n)
+    return *last;
   std::lock_guard lock(mutex);
-  if (auto found = plans.find(n))
-    return found;
-  return plans.insert(n, std::make_shared<const Plan>(n));
+  last = plans.find(n);
+  if (!last)
+    last = plans.insert(n, std::make_shared<const Plan<T>>(n), 2 * n * sizeof(std::complex<T>));
+  lastSize = n;
+  return *last;
 }
 
 } // namespace
@@ -32,7 +41,7 @@ void fourier(const std::complex<T> *x, std::complex<T> *result, int64_t n, int64
     return;
   std::copy_n(x, n, result);
   auto *numbers = reinterpret_cast<ducc0::Cmplx<T> *>(result);
-  planOf<T>(size_t(n))->exec(numbers, T(1), inverse == 0);
+  planOf<T>(size_t(n)).exec(numbers, T(1), inverse == 0);
 }
 
 template void fourier(const std::complex<float> *, std::complex<float> *, int64_t, int64_t);

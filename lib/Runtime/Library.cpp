@@ -73,6 +73,13 @@ template <typename T> void fillMissing(T *elements, int64_t count) {
     std::fill_n(elements, count, missing<T>());
 }
 
+/// False if an element is infinite or NaN: LAPACK's iterations may not end well with these.
+template <typename T> bool areFinite(const T *x, int64_t count) {
+  return std::all_of(x, x + count, [](const T &element) {
+    return std::isfinite(std::real(element)) && std::isfinite(std::imag(element));
+  });
+}
+
 /// A copy of a row-major matrix in the order of columns, and back.
 template <typename T> std::vector<T> byColumns(const T *x, int64_t rows, int64_t columns) {
   std::vector<T> result(size_t(rows * columns));
@@ -140,6 +147,8 @@ template <typename T> void lu(const T *x, T *factors, int64_t *permutation, int6
   if (n > 0)
     Lapack<T>::instance().getrf(&size, &size, a.data(), &lda, pivots.data(), &info);
   byRows(a.data(), factors, n, n, n);
+  if (!areFinite(x, n * n))
+    fillMissing(factors, n * n);
   if (!permutation)
     return;
   std::iota(permutation, permutation + n, int64_t(0));
@@ -196,9 +205,8 @@ int eighCall(char *job, int *n, T *a, Part<T> *values, std::vector<T> &work, int
 }
 
 template <typename T> void eigh(const T *x, Part<T> *values, T *vectors, int64_t n, int64_t) {
-  std::vector<T> a(x, x + n * n);
   // LAPACK reads the lower triangle of the row-major matrix as its upper one: of the conjugate.
-  std::copy_n(x, n * n, a.begin());
+  std::vector<T> a(x, x + n * n);
   if constexpr (isComplex<T>)
     for (T &element : a)
       element = std::conj(element);
@@ -206,8 +214,8 @@ template <typename T> void eigh(const T *x, Part<T> *values, T *vectors, int64_t
   std::vector<T> work(1);
   std::vector<int> integers(1);
   char job = vectors ? 'V' : 'N';
-  int size = int(n), info = 0;
-  if (n > 0) {
+  int size = int(n), info = areFinite(x, n * n) ? 0 : 1;
+  if (n > 0 && info == 0) {
     eighCall(&job, &size, a.data(), found.data(), work, -1, real, -1, integers, -1);
     int lwork = wanted(work[0]), lreal = wanted(real[0]), lintegers = std::max(1, integers[0]);
     work.resize(size_t(lwork));
@@ -234,8 +242,8 @@ template <typename T> void eig(const T *x, T *values, T *vectors, int64_t n, int
       reinterpret_cast<void (*)(char *, char *, int *, T *, int *, T *, T *, int *, T *, int *, T *,
                                 int *, Part<T> *, int *)>(Lapack<T>::instance().geev);
   char none = 'N', job = vectors ? 'V' : 'N';
-  int size = int(n), lda = leading(n), info = 0, count = -1;
-  for (int pass = 0; n > 0 && pass < 2; ++pass) {
+  int size = int(n), lda = leading(n), info = areFinite(x, n * n) ? 0 : 1, count = -1;
+  for (int pass = 0; n > 0 && info == 0 && pass < 2; ++pass) {
     geev(&none, &job, &size, a.data(), &lda, found.data(), nullptr, &lda, right.data(), &lda,
          work.data(), &count, real.data(), &info);
     count = wanted(work[0]);
@@ -280,9 +288,10 @@ void svd(const T *x, T *u, Part<T> *s, T *vh, int64_t m, int64_t n, int64_t full
                    : 1);
   std::vector<int> integers(std::max<size_t>(1, 8 * least));
   char job = !u && !vh ? 'N' : full ? 'A' : 'S';
-  int rows = int(m), columns = int(n), ldu = leading(m), ldvt = leading(right), info = 0,
-      count = -1;
-  for (int pass = 0; side > 0 && pass < 2; ++pass) {
+  int rows = int(m), columns = int(n), ldu = leading(m), ldvt = leading(right),
+      info = areFinite(x, m * n) ? 0 : 1;
+  int count = -1;
+  for (int pass = 0; side > 0 && info == 0 && pass < 2; ++pass) {
     info = svdCall(&job, &rows, &columns, a.data(), values.data(), us.data(), &ldu, vs.data(),
                    &ldvt, work, count, real, integers);
     count = wanted(work[0]);

@@ -67,6 +67,9 @@ void weft::backward(TensorObject *root, PyObject *cotangent, bool retain) {
     throwError("GradientError",
                "backward: the tensor does not depend on any tensor that requires a "
                "gradient");
+  if (!cotangent && isComplex(value.dtype))
+    throwError("DTypeError", "backward: a complex number has no gradient of its own; take its "
+                             "weft.real or weft.abs, or give a cotangent");
   if (!cotangent && elementCount(value.shape) != 1)
     throwError("ShapeError", "backward: a tensor of shape " + shapeTuple(value.shape) +
                                  " needs a cotangent of that shape; only tensors of one element "

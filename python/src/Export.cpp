@@ -430,13 +430,15 @@ void weft::registerProgram(py::module_ &module) {
           [](const Program &program) { return tensorRows(program.getSignature().outputs); })
       .def_property_readonly("symbols",
                              [](const Program &program) { return program.getSignature().symbols; })
-      .def_property_readonly(
-          "calls_library",
-          [](const Program &program) {
-            return program.getModule()
-                .walk([](LibraryOpInterface) { return mlir::WalkResult::interrupt(); })
-                .wasInterrupted();
-          })
+      .def_property_readonly("calls_lapack",
+                             [](const Program &program) {
+                               // Functions of matrices are LAPACK's, of vectors ducc's.
+                               auto stop = [](LibraryOpInterface op) {
+                                 return op.getMatrixRank() == 2 ? mlir::WalkResult::interrupt()
+                                                                : mlir::WalkResult::advance();
+                               };
+                               return program.getModule().walk(stop).wasInterrupted();
+                             })
       .def("run", runProgram)
       .def("text",
            [](const Program &program, bool elide) {

@@ -7,9 +7,9 @@ from typing import Any
 
 from . import _indexing, _ops
 from ._core import Tensor
-from ._creation import _fail, _iota
-from ._dtypes import int64
-from ._errors import ShapeError, UnsupportedError
+from ._creation import _fail, _iota, asarray
+from ._dtypes import KIND_ORDER, int64
+from ._errors import DTypeError, ShapeError, UnsupportedError
 from ._manipulation import broadcast_to, in_dtype_of, reshape
 from ._sorting import argsort
 
@@ -92,8 +92,17 @@ class _Place:
 
     def _changed(self, name: str, values: Any) -> Tensor:
         before = self._x[self._key]
-        values = _fitting(in_dtype_of(self._x, values), before)
-        return self._written(getattr(_ops, name)(before, values))
+        values = _fitting(asarray(values, device=self._x.device), before)
+        if values.dtype.kind in ("integer", "bool") or before.dtype.is_inexact:
+            values = in_dtype_of(self._x, values)
+        after = getattr(_ops, name)(before, values)
+        if KIND_ORDER.index(after.dtype.kind) > KIND_ORDER.index(before.dtype.kind):
+            raise _fail(
+                DTypeError,
+                f"at[...].{name}: the result is {after.dtype.name}, which does not become "
+                f"{before.dtype.name}; convert the tensor by astype before",
+            )
+        return self._written(after)
 
     def _check_unique(self, name: str, unique_indices: bool) -> None:
         if not unique_indices and _indexing.has_integer_arrays(self._x, self._key):

@@ -18,13 +18,19 @@ from ._ops import Operand
 
 
 def real(x: Tensor, /) -> Tensor:
-    """The real parts, of the dtype of these; x itself, if it is not complex."""
+    """The real parts, of the dtype of these; x itself, if it is not complex.
+
+    A new tensor, unlike NumPy's view: writing it does not change a complex x.
+    """
     x = asarray(x)
     return _core.apply("weft.real", (x,)) if x.dtype.is_complex else x
 
 
 def imag(x: Tensor, /) -> Tensor:
-    """The imaginary parts, of the dtype of these; zeros, if x is not complex."""
+    """The imaginary parts, of the dtype of these; zeros, if x is not complex.
+
+    A new tensor, unlike NumPy's view: writing it does not change x.
+    """
     x = asarray(x)
     return _core.apply("weft.imag", (x,)) if x.dtype.is_complex else zeros_like(x)
 

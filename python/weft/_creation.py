@@ -176,6 +176,8 @@ def _nested_array(data: Sequence, leaves: dict[object, type], wanted: DType | No
         array = np.asarray(data, object)
         if wanted is uint64 and (array >= 0).all() and (array < 2**64).all():
             return array.astype(np.uint64)
+    if array.dtype.kind == "c" and wanted is not None and not wanted.is_complex:
+        raise _fail(DTypeError, f"a list with complex numbers is no {wanted.name}; take real parts")
     if array.dtype.kind not in "biufc" and array.dtype.name != "bfloat16":
         if array.dtype.kind == "O" and set(leaves) <= set(_NUMBERS):
             raise _fail(OutOfRangeError, "a list holds an integer that does not fit into int64")

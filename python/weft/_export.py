@@ -291,7 +291,7 @@ class Exported:
 
     def __init__(self, program: Any) -> None:
         self._program = program
-        if program.calls_library:
+        if program.calls_lapack:
             from ._lapack import require_lapack
 
             require_lapack()

@@ -589,7 +589,8 @@ def _rounded(self: Tensor, *, decimals: int = 0) -> Tensor:
 
 Tensor.square = lambda self: self * self
 Tensor.matmul = Tensor.mm = Tensor.bmm = _linear.matmul
-Tensor.dot = _linear.vecdot
+Tensor.dot = lambda self, other: _linear.vecdot(_complex.conj(self), other)
+Tensor.vdot = _linear.vecdot
 Tensor.softmax = _functional.softmax
 Tensor.log_softmax = _functional.log_softmax
 

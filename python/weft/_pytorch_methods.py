@@ -276,7 +276,7 @@ _FUNCTIONS = _words(
     "masked_fill masked_select median mm movedim msort mul mv nan_to_num nanmean "
     "nansum narrow ne neg numel permute quantile rad2deg ravel repeat_interleave rot90 scatter "
     "select sgn sinc split_with_sizes sub swapaxes swapdims t take_along_dim tensor_split topk "
-    "trace true_divide unbind unflatten unsqueeze xlogy is_floating_point is_complex is_signed"
+    "trace true_divide unbind unflatten unsqueeze vdot xlogy is_floating_point is_complex is_signed"
 )
 
 

@@ -9,6 +9,7 @@ result, as the inverse of a singular matrix, the elements are NaN: compiled code
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -379,7 +380,7 @@ def _parity(permutation: Tensor) -> Tensor:
 
 
 def det(x: Tensor, /) -> Tensor:
-    """The determinant of x [..., N, N]: [...].
+    """The determinant of x [..., N, N]: [...]. Where x is singular, its derivative is NaN.
 
     Raises:
         ShapeError: x is not square. DTypeError: x is of halves. UnsupportedError: no SciPy.
@@ -524,8 +525,10 @@ def matrix_power(x: Tensor, n: int, /) -> Tensor:
         ShapeError: x is not square. OptionError: n is no integer. UnsupportedError: n is negative,
             and there is no SciPy.
     """
-    if not isinstance(n, int):
-        raise _fail(OptionError, f"matrix_power: n has to be an integer, not {n!r}")
+    try:
+        n = operator.index(n)
+    except TypeError:
+        raise _fail(OptionError, f"matrix_power: n has to be an integer, not {n!r}") from None
     x = asarray(x)
     if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
         raise _fail(ShapeError, f"matrix_power: matrices of shape {x.shape} are not square")

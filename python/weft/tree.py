@@ -224,7 +224,7 @@ def flatten_with_path(
     return leaves_with_path(tree, is_leaf), structure(tree, is_leaf)
 
 
-def _beside(name: str, form: Structure, form_of: Any, rest: tuple) -> list[list]:
+def _beside(name: str, form: Structure, rest: tuple) -> list[list]:
     """What other trees have in the places of the leaves of one: leaves, or whole trees."""
     result = []
     for i, tree in enumerate(rest):
@@ -246,6 +246,11 @@ def _take_beside(name: str, form: Any, tree: Any, which: int, path: Path, parts:
         and len(node.items) == len(other.items)
         and (node.kind == REGISTERED or node.description == other.description)
     )
+    items = [] if other is None else other.items
+    if node is not None and other is not None and type(form) is type(tree) is dict:
+        # By their keys, in whatever order the other one has them.
+        fits = set(node.description) == set(other.description)
+        items = [items[list(other.description).index(key)] for key in node.description if fits]
     if node is None or other is None or not fits:
         place = "".join(f"[{step!r}]" for step in path) or "its top"
         raise _fail(
@@ -253,7 +258,7 @@ def _take_beside(name: str, form: Any, tree: Any, which: int, path: Path, parts:
             f"{name}: tree {which} beside the first has another form at {place}: {_shown(tree)} "
             f"where the first has {_shown(form)}",
         )
-    for step, a, b in zip(node.steps(form), node.items, other.items, strict=True):
+    for step, a, b in zip(node.steps(form), node.items, items, strict=True):
         _take_beside(name, a, b, which, (*path, step), parts)
 
 
@@ -276,7 +281,7 @@ def map(function: Callable[..., Any], tree: Any, *rest: Any, is_leaf: IsLeaf = N
     if not rest:
         return _mapped(function, tree, is_leaf, 0)
     found, form = flatten(tree, is_leaf)
-    columns = _beside("map", form, tree, rest)
+    columns = _beside("map", form, rest)
     return form.unflatten(function(*row) for row in zip(found, *columns, strict=True))
 
 
@@ -285,7 +290,7 @@ def map_with_path(
 ) -> Any:
     """`map` of a function whose first argument is the path of the leaf; see `leaves_with_path`."""
     pairs, form = flatten_with_path(tree, is_leaf)
-    columns = _beside("map_with_path", form, tree, rest)
+    columns = _beside("map_with_path", form, rest)
     rows = zip(pairs, *columns, strict=True)
     return form.unflatten(function(path, leaf, *others) for (path, leaf), *others in rows)
 
@@ -327,7 +332,7 @@ def transpose(outer: Structure, inner: Structure | None, tree: Any) -> Any:
     Raises:
         ShapeError: the tree has another form.
     """
-    (parts,) = _beside("transpose", outer, None, (tree,))
+    (parts,) = _beside("transpose", outer, (tree,))
     if inner is None:
         inner = structure(parts[0]) if parts else structure(None)
     for i, part in enumerate(parts):

@@ -155,3 +155,11 @@ def test_gradients(name: str) -> None:
 def test_errors(call: Callable, kind: type[Exception], message: str) -> None:
     with pytest.raises(kind, match=message):
         call(weft.arange(4, dtype="float32"))
+
+
+def test_results_that_the_dtype_does_not_hold_are_refused() -> None:
+    x = weft.asarray([10, 20, 30])
+    with pytest.raises(weft.DTypeError, match=r"at\[...\].multiply: .* does not become int64"):
+        x.at[0].multiply(0.5)
+    assert x.at[0].add(True).tolist() == [11, 20, 30]
+    assert weft.asarray([1.0, 2.0]).at[1].divide(4).tolist() == [1.0, 0.5]

@@ -412,3 +412,31 @@ def test_what_has_no_meaning_for_them_says_so(function: Callable, message: str) 
     for call in (function, weft.jit(function)):
         with pytest.raises((weft.DTypeError, weft.OptionError), match=message):
             call(z)
+
+
+def test_a_complex_loss_has_no_gradient_of_its_own() -> None:
+    z = weft.asarray([1 + 2j, 3 - 1j])
+    z.requires_grad = True
+    with pytest.raises(weft.DTypeError, match=r"backward: a complex number.*weft.real"):
+        (z * z).sum().backward()
+    assert z.grad is None
+
+
+def test_products_of_vectors_conjugate_where_pytorch_does() -> None:
+    x, y = (
+        _numbers(_random("dot"), (7,), "complex128"),
+        _numbers(_random("other"), (7,), "complex128"),
+    )
+    for name in ("dot", "vdot"):
+        wanted = getattr(torch, name)(torch.tensor(x), torch.tensor(y)).numpy()
+        np.testing.assert_allclose(getattr(weft.asarray(x), name)(weft.asarray(y)), wanted)
+
+
+def test_optimizers_as_functions_take_squares_of_distances() -> None:
+    optim = weft.optim
+    assert float(optim.global_norm({"w": weft.asarray([3j, 4.0])})) == 5.0
+    rule = optim.scale_by_adam()
+    gradient = {"w": weft.asarray([1 + 1j, 1j])}
+    steps, _ = rule.update(gradient, rule.init(gradient))
+    expected = np.array([1 + 1j, 1j]) / np.abs([1 + 1j, 1j])
+    np.testing.assert_allclose(to_numpy(steps["w"]), expected, rtol=1e-5)

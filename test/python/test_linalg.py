@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -312,3 +314,34 @@ def test_errors_name_what_is_wrong(call: Callable, error: type, message: str) ->
         call()
     with pytest.raises(error, match=message):
         weft.jit(call)()
+
+
+def test_matrices_with_nan_have_no_decomposition(capfd: pytest.CaptureFixture) -> None:
+    x = weft.asarray(np.array([[np.nan, 2.0], [2.0, 4.0]]))
+    for function in (linalg.eigvals, linalg.eigvalsh, linalg.svdvals):
+        assert np.isnan(to_numpy(function(x))).all()
+    assert np.isnan(to_numpy(linalg.lu(x).U)).any()
+    assert capfd.readouterr().err == ""
+
+
+def test_transforms_alone_need_no_lapack(tmp_path: Path) -> None:
+    weft.export(weft.fft.fft, weft.spec((4,), "complex64")).save(tmp_path / "fft.weft")
+    weft.export(linalg.inv, weft.spec((2, 2))).save(tmp_path / "inv.weft")
+    program = f"""
+import sys, weft
+loaded = weft.load({str(tmp_path / "fft.weft")!r})
+loaded(weft.ones(4, dtype="complex64"))
+assert "scipy" not in sys.modules
+print(weft.load({str(tmp_path / "inv.weft")!r})(weft.eye(2) * 2)[0, 0].item())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "0.5\n"
+
+
+def test_an_object_file_of_it_is_refused(tmp_path: Path) -> None:
+    program = weft.export(linalg.inv, weft.spec((2, 2)))
+    with pytest.raises(weft.UnsupportedError, match="solve is computed by a library"):
+        program.compile_object(tmp_path / "inv.o")
+    assert not (tmp_path / "inv.o").exists()

@@ -158,3 +158,10 @@ def pytrees_knot() -> list:
     knot: list = []
     knot.append(knot)
     return knot
+
+
+def test_dicts_beside_each_other_match_by_their_keys() -> None:
+    sums = weft.tree.map(lambda a, b: a - b, {"a": 5, "b": 7}, {"b": 1, "a": 2})
+    assert sums == {"a": 3, "b": 6}
+    with pytest.raises(weft.ShapeError, match="another form"):
+        weft.tree.map(lambda a, b: a, {"a": 1}, {"b": 1})

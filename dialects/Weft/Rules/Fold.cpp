@@ -365,7 +365,7 @@ struct FixExponent : OpRewritePattern<PowOp> {
       return failure();
     Attribute element = exponents.getSplatValue<Attribute>();
     if (isComplexTensor(op.getType()))
-      return failure(); // as if its exponent were not known
+      return failure(); // Python's constant exponents are of that op already
     auto number = dyn_cast<FloatAttr>(element);
     double exponent =
         number ? number.getValueAsDouble()

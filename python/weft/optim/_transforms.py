@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from .. import _ops, _reductions, tree
+from .._complex import imag, real, sign
 from .._core import Tensor
 from .._creation import _fail, asarray, zeros, zeros_like
 from .._dtypes import float64, int64
@@ -114,13 +115,22 @@ def apply_updates(params: Any, updates: Any) -> Any:
 
 def global_norm(updates: Any) -> Tensor:
     """The root of the sum of all squares in a tree; of leaves narrower than float32 in that."""
-    squares = [_reductions.sum(_wide(x) * _wide(x)) for x in tree.leaves(updates)]
+    squares = [_reductions.sum(_square(_wide(x))) for x in tree.leaves(updates)]
     return _ops.sqrt(sum(squares[1:], squares[0])) if squares else zeros(())
 
 
 def _wide(x: Any) -> Tensor:
     x = asarray(x)
     return x if x.itemsize >= 4 else astype(x, "float32")
+
+
+def _square(x: Any) -> Tensor:
+    """The squared distance from 0, a real number also where x is complex."""
+    x = asarray(x)
+    if not x.dtype.is_complex:
+        return x * x
+    first, second = real(x), imag(x)
+    return first * first + second * second
 
 
 def identity() -> GradientTransformation:
@@ -230,7 +240,7 @@ def scale_by_adam(
 
     def update(updates: Any, state: MomentsState, params: Any = None) -> tuple[Any, MomentsState]:
         count, mu = state.count + 1, _mean(state.mu, updates, b1)
-        nu = _mean(state.nu, tree.map(lambda g: g * g, updates), b2)
+        nu = _mean(state.nu, tree.map(_square, updates), b2)
         direction = tree.map(
             lambda m, v: m / (_ops.sqrt(v + eps_root) + eps),
             _unbiased(mu, b1, count),
@@ -239,7 +249,8 @@ def scale_by_adam(
         return direction, MomentsState(count, mu, nu)
 
     return GradientTransformation(
-        lambda params: MomentsState(_no_steps(), _zeros(params), _zeros(params)), update
+        lambda params: MomentsState(_no_steps(), _zeros(params), _zeros(tree.map(real, params))),
+        update,
     )
 
 
@@ -248,10 +259,10 @@ def scale_by_rms(decay: float = 0.9, eps: float = 1e-8) -> GradientTransformatio
     _checked("scale_by_rms", "decay", decay, 0, 1)
 
     def update(updates: Any, state: TraceState, params: Any = None) -> tuple[Any, TraceState]:
-        nu = _mean(state.trace, tree.map(lambda g: g * g, updates), decay)
+        nu = _mean(state.trace, tree.map(_square, updates), decay)
         return tree.map(lambda g, v: g / _ops.sqrt(v + eps), updates, nu), TraceState(nu)
 
-    return GradientTransformation(lambda params: TraceState(_zeros(params)), update)
+    return GradientTransformation(lambda params: TraceState(_zeros(tree.map(real, params))), update)
 
 
 def scale_by_lion(b1: float = 0.9, b2: float = 0.99) -> GradientTransformation:
@@ -260,7 +271,7 @@ def scale_by_lion(b1: float = 0.9, b2: float = 0.99) -> GradientTransformation:
     _checked("scale_by_lion", "b2", b2, 0, 1)
 
     def update(updates: Any, state: TraceState, params: Any = None) -> tuple[Any, TraceState]:
-        signs = tree.map(_ops.sign, _mean(state.trace, updates, b1))
+        signs = tree.map(sign, _mean(state.trace, updates, b1))
         return signs, TraceState(_mean(state.trace, updates, b2))
 
     return GradientTransformation(lambda params: TraceState(_zeros(params)), update)
@@ -268,7 +279,7 @@ def scale_by_lion(b1: float = 0.9, b2: float = 0.99) -> GradientTransformation:
 
 def trust_ratio(parameter: Tensor, direction: Tensor) -> Tensor:
     """The norm of a parameter over that of its update, 1 where one is 0 (You et al., 2020)."""
-    size, step = (_ops.sqrt(_reductions.sum(_wide(x) * _wide(x))) for x in (parameter, direction))
+    size, step = (_ops.sqrt(_reductions.sum(_square(_wide(x)))) for x in (parameter, direction))
     whole = (size > 0) & (step > 0)
     return astype(_ops.where(whole, size / _ops.where(whole, step, 1.0), 1.0), direction.dtype)
 
