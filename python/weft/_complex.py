@@ -107,7 +107,8 @@ def sign(x: Operand, /) -> Tensor:
         return _ops.sign(x)
     x = asarray(x)
     distance = abs(x)
-    return x / _ops.where(distance == 0, 1, distance)
+    is_zero = distance == 0
+    return _ops.where(is_zero, 0, x / _ops.where(is_zero, 1, distance))
 
 
 def view_as_real(input: Tensor) -> Tensor:

@@ -17,7 +17,6 @@ from weft import *  # noqa: F403
 #: What looks at values or at no tensor, and is no program to compile.
 _EAGER = {
     *("asarray", "from_dlpack", "isdtype", "finfo", "iinfo", "can_cast", "result_type"),
-    *("repeat", "nonzero", "unique_all", "unique_counts", "unique_inverse", "unique_values"),
     *("jit", "grad", "value_and_grad", "vjp", "jvp", "export", "load", "stats", "broadcast_shapes"),
 }
 
