@@ -40,7 +40,13 @@ def program_for(inputs: list[np.ndarray], outputs: list[np.ndarray]) -> str:
     for role, arrays in (("in", inputs), ("out", outputs)):
         for number, array in enumerate(arrays):
             names.append(f"{role}{number}")
-            lines.append(f"static {C_TYPES[str(array.dtype)]} {names[-1]}[{max(1, array.size)}];")
+            # Complex numbers are pairs of numbers in C.
+            dtype, size = (
+                (array.real.dtype, 2 * array.size)
+                if array.dtype.kind == "c"
+                else (array.dtype, array.size)
+            )
+            lines.append(f"static {C_TYPES[str(dtype)]} {names[-1]}[{max(1, size)}];")
     lines.append("int main(void) {")
     for number, array in enumerate(inputs):
         lines.append(

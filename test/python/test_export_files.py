@@ -235,7 +235,7 @@ _BAD_SAFETENSORS = {
     "no object": (b"[1]", b"", "at byte 0 of its JSON the character { is missing"),
     "deeply nested": (b'{"w":' * 100_000, b"", "nested too deeply"),
     "no fields": ({"w": 3}, b"", "at byte 6 of its JSON the character { is missing"),
-    "dtype": ({"w": _entry("C64", [1], 0, 8)}, bytes(8), "dtype C64"),
+    "dtype": ({"w": _entry("C32", [1], 0, 4)}, bytes(4), "dtype C32"),
     "negative size": ({"w": _entry("F32", [-1], 0, 4)}, bytes(4), "a whole number"),
     "size no number": ({"w": _entry("F32", ["1"], 0, 4)}, bytes(4), "a whole number"),
     "bytes": ({"w": _entry("F32", [2], 0, 4)}, bytes(4), "has 4 bytes, but"),
