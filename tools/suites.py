@@ -145,7 +145,9 @@ def run_pytest(tree: Tree) -> Totals | None:
         return None
     report = tree.report("pytest")
     pytest = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}"]
-    return totals_of_report(report, tree.run([*pytest, *tree.arguments]))
+    # Neighbours stay in one process, which has compiled what they share; `-- -n0` for a debugger.
+    processes = ["-n", "auto", "--maxprocesses=4", "--dist=worksteal"]
+    return totals_of_report(report, tree.run([*pytest, *processes, *tree.arguments]))
 
 
 def run_fuzz(tree: Tree) -> Totals | None:
