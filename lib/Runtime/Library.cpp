@@ -317,8 +317,10 @@ std::atomic<bool> isProvided = false;
 
 } // namespace
 
+// NOLINTBEGIN(bugprone-macro-parentheses): a template's arguments take none.
 #define WEFT_LIBRARY_TYPED(function, name, T, suffix)                                              \
   {"weft_library_" name "_" suffix, reinterpret_cast<void *>(&function<T>)}
+// NOLINTEND(bugprone-macro-parentheses)
 #define WEFT_LIBRARY_COMPLEX(function, name)                                                       \
   WEFT_LIBRARY_TYPED(function, name, std::complex<float>, "c32"),                                  \
       WEFT_LIBRARY_TYPED(function, name, std::complex<double>, "c64")
