@@ -75,12 +75,14 @@ public:
     if (failed(made))
       return failure();
     builder.setInsertionPointToEnd(&region.front());
+    // NOLINTBEGIN(bugprone-unchecked-optional-access): it is checked above
     for (auto [value, result, isWanted] : llvm::zip_equal(*made, results, wanted))
       if (!value)
         value = isWanted ? repeated(result) : result;
     if (finish)
       finish(builder, *made);
     YieldOp::create(builder, source.getLoc(), *made);
+    // NOLINTEND(bugprone-unchecked-optional-access)
     for (Operation &op : llvm::make_early_inc_range(llvm::reverse(region.front())))
       if (isOpTriviallyDead(&op))
         op.erase();
