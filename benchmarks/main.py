@@ -38,6 +38,7 @@ CASES = {
     "models": "both",
     "narrow": "both",
     "artifact": "one",
+    "gpu": "one",
 }
 """Groups of cases; with one thread, with all, or both."""
 GROUPS = tuple(dict.fromkeys((*CASES, *PROBES)))

@@ -142,6 +142,16 @@ static bool equals(const DeviceHandle &handle, const py::object &other) {
   return py::isinstance<py::str>(other) && other.cast<std::string>() == deviceName(handle.device);
 }
 
+/// Waits until the device has done what it was asked; a processor has done it already.
+static void synchronize(const DeviceHandle &handle) {
+  translated([&] {
+    py::gil_scoped_release released;
+    if (handle.device)
+      handle.device->synchronize();
+    return 0;
+  });
+}
+
 static void setEmulatorSeed(const py::object &device, uint64_t seed) {
   translated([&] {
     auto *emulated = dynamic_cast<EmulatedDevice *>(deviceFrom(device.ptr()));
@@ -172,6 +182,9 @@ static void registerDeviceClass(py::module_ &module) {
             return kind == "cuda" ? py::object(py::int_(number)) : py::object(py::none());
           },
           "Which of the machine's GPUs; None for others.")
+      .def("synchronize", synchronize,
+           "Waits until the device has done all that was asked of it; for timing calls on a GPU, "
+           "which return before.\n\nRaises:\n    DeviceError: something that was asked failed.")
       .def("__str__", [](const DeviceHandle &handle) { return deviceName(handle.device); })
       .def("__repr__",
            [](const DeviceHandle &handle) {

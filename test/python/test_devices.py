@@ -43,6 +43,14 @@ def test_a_device_is_its_name(device: weft.device) -> None:
     assert weft.ones(2).device == "cpu"
 
 
+def test_a_device_is_waited_for(device: weft.device) -> None:
+    x = weft.arange(1000, device=device)
+    y = x + 1
+    assert device.synchronize() is None
+    weft.device("cpu").synchronize()
+    assert y.cpu().tolist() == list(range(1, 1001))
+
+
 def test_the_emulator_is_one_device_for_each_gpu() -> None:
     assert weft.device("emulator") == "emulator:sm_80"
     assert weft.device("emulator:sm_90a") != weft.device("emulator")

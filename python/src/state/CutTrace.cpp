@@ -187,7 +187,8 @@ bool CutTrace::adoptConstants(const Cut &cut) {
     if (here.get() == array.storage.get())
       continue;
     StorageRef left = copyTo(nullptr, here), right = copyTo(nullptr, array.storage);
-    if (left->bytes() != right->bytes() || std::memcmp(left->data(), right->data(), left->bytes()))
+    if (left->bytes() != right->bytes() ||
+        std::memcmp(left->data(), right->data(), left->bytes()) != 0)
       return false;
   }
   for (const auto &[number, array] : cut.constants)
