@@ -323,6 +323,7 @@ void CutTrace::finish(Specialization &path, llvm::ArrayRef<ValueId> outputs,
   path.last.executable = path.executable = compiled(slice, marks, keyOf(slice, marks));
   path.releasesInterpreter = true;
   path.cuts = std::move(taken);
+  path.cycles = findCycles(path.cuts);
   for (unsigned number = 0; number < scope.graph.inputCount(); ++number)
     path.inputs.push_back(scope.graph.inputSignature(number));
 }

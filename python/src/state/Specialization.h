@@ -5,8 +5,8 @@
 #include "mlir/IR/OwningOpRef.h"
 #include "python/src/Arguments.h"
 #include "python/src/TraceScope.h"
+#include "python/src/state/Cycles.h"
 #include "python/src/state/Guards.h"
-#include "python/src/state/Pieces.h"
 
 #include <memory>
 #include <optional>
@@ -133,6 +133,7 @@ struct Specialization {
   /// Where the function asked for values, with the answers that lead to this trace; then what is
   /// computed behind the last one, and the types of the inputs of all pieces.
   std::vector<TakenCut> cuts;
+  std::vector<Cycle> cycles;
   Piece last;
   std::vector<TensorSignature> inputs;
   /// The table that has it, for others with the same beginning.

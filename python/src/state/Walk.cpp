@@ -84,9 +84,13 @@ Walked weft::walk(Call &call, bool isLocked, PieceValues &values, std::shared_pt
   for (size_t i = 0; i < call.specialization->cuts.size(); ++i) {
     // The trace may be dropped from its table meanwhile.
     std::shared_ptr<Specialization> path = call.specialization;
+    if (const Cycle *cycle = cycleAt(path->cycles, i)) {
+      i = runCycle(*cycle, path->cuts, i, values);
+    } else {
+      runPiece(path->cuts[i].cut->piece, values);
+      print(*path->cuts[i].cut, values, prints, call.printed);
+    }
     const TakenCut &taken = path->cuts[i];
-    runPiece(taken.cut->piece, values);
-    print(*taken.cut, values, prints, call.printed);
     if (isAnswer(*taken.cut, values, taken.answer))
       continue;
     cut = taken.cut;
