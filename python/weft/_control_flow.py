@@ -27,6 +27,12 @@ def _tensors(tree: Any) -> Any:
     return tree_map(asarray, tree)
 
 
+def _own(tree: Any) -> Any:
+    """The tree with new tensors of the same values, as those are that a compiled loop or branch
+    gives: a later write to one is none to what it was made of."""
+    return tree_map(lambda leaf: asarray(leaf).clone(), tree)
+
+
 def _structure(tree: Any) -> Any:
     """What is equal for trees whose leaves can take each other's places."""
     return tree_map(lambda _: 0, tree)
@@ -139,8 +145,10 @@ def cond(pred: Any, true_fn: Callable, false_fn: Callable, *operands: Any) -> An
         UnsupportedError: a function changes a tensor from outside, or draws random numbers.
     """
     flag = _flag("cond", pred)
+    # A tensor made of Python's number would have no value while a function is traced.
     if isinstance(pred, (bool, int, float)) or not _core.is_tracing():
-        return _tensors((true_fn if bool(flag) else false_fn)(*_tensors(operands)))
+        known = pred if isinstance(pred, (bool, int, float)) else flag
+        return _own((true_fn if bool(known) else false_fn)(*_tensors(operands)))
     return _choose("cond", flag.astype("int64"), [false_fn, true_fn], operands)
 
 
@@ -165,8 +173,9 @@ def switch(index: Any, branches: Sequence[Callable], *operands: Any) -> Any:
     if number.dtype.kind in ("bool", "floating") or number.shape != ():
         raise _fail(DTypeError, f"switch: the index is {_text(number)}, not one integer")
     if isinstance(index, int) or not _core.is_tracing():
-        chosen = min(max(int(number), 0), len(functions) - 1)
-        return _tensors(functions[chosen](*_tensors(operands)))
+        known = index if isinstance(index, int) else number
+        chosen = min(max(int(known), 0), len(functions) - 1)
+        return _own(functions[chosen](*_tensors(operands)))
     return _choose("switch", number.astype("int64"), functions, operands)
 
 
@@ -223,10 +232,10 @@ def while_loop(
     if max_iterations is not None:
         return _bounded(cond_fun, body_fun, carry, operator.index(max_iterations))
     if not _core.is_tracing():
-        while bool(_flag("while_loop", cond_fun(carry))):
-            made = body_fun(carry)
+        while bool(_flag("while_loop", cond_fun(_own(carry)))):
+            made = body_fun(_own(carry))
             carry = _filled(carry, _checked("while_loop", "the body's result", carry, made))
-        return carry
+        return _own(carry)
 
     def condition(leaves: list[Tensor]) -> list[Tensor]:
         return [_flag("while_loop", cond_fun(_filled(carry, leaves)))]
@@ -248,11 +257,11 @@ def _bounded(cond_fun: Callable, body_fun: Callable, carry: Any, most: int) -> A
         raise _fail(OptionError, f"while_loop: max_iterations is {most}, but counts")
     if not _core.is_tracing():
         for _ in range(most):
-            if not bool(_flag("while_loop", cond_fun(carry))):
+            if not bool(_flag("while_loop", cond_fun(_own(carry)))):
                 break
-            made = body_fun(carry)
+            made = body_fun(_own(carry))
             carry = _filled(carry, _checked("while_loop", "the body's result", carry, made))
-        return carry
+        return _own(carry)
 
     def step(value: Any, _: None) -> tuple[Any, None]:
         def proceed(now: Any) -> Any:
@@ -398,13 +407,13 @@ def _run(
     rows: list[list[Tensor]] = []
     for place in range(length):
         number = length - 1 - place if reverse else place
-        made = body(init + [leaf[number] for leaf in slices])
+        made = body(_own(init) + _own([leaf[number] for leaf in slices]))
         init, row = made[: len(init)], made[len(init) :]
         rows.append(row)
     if reverse:
         rows.reverse()
     stacked = [stack(list(column), axis=0) for column in zip(*rows, strict=True)]
-    return _filled(carry, init), _filled(shapes[0], stacked)
+    return _filled(carry, _own(init)), _filled(shapes[0], stacked)
 
 
 def map(f: Callable, xs: Any) -> Any:

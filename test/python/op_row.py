@@ -50,6 +50,19 @@ class Attribute:
 
 
 @dataclass(frozen=True)
+class OpRecord:
+    """One op of the dialect, with a generated Python function or without."""
+
+    name: str
+    # Empty if there is no generated function.
+    python: str
+    # "elementwise", "library", ...: who computes it.
+    computed_by: tuple[str, ...]
+    # Empty if it has a derivative.
+    not_differentiable_reason: str
+
+
+@dataclass(frozen=True)
 class OpRow:
     """One op with a generated Python function."""
 

@@ -101,7 +101,7 @@ def HiddenOp : Weft_Op<"hidden", [DeclareOpInterfaceMethods<DecompositionOpInter
 // REFERENCE-NEXT: - Differentiable: yes, through its decomposition
 // REFERENCE-NEXT: - The result's type is given by whoever builds the op.
 
-// TABLE:      from op_row import Attribute, Operand, OpRow
+// TABLE:      from op_row import Attribute, Operand, OpRecord, OpRow
 // TABLE:      name="weft.mix",
 // TABLE-NEXT: python="mix",
 // TABLE-NEXT: operands=(
@@ -123,7 +123,11 @@ def HiddenOp : Weft_Op<"hidden", [DeclareOpInterfaceMethods<DecompositionOpInter
 // TABLE-NEXT: Attribute("keep", "bool"),
 // TABLE:      differentiable=False,
 // TABLE-NEXT: not_differentiable_reason="it is a test",
-// TABLE-NOT:  hidden
+// TABLE:      RECORDS: list[OpRecord] = [
+// TABLE:      name="weft.hidden",
+// TABLE-NEXT: python="",
+// TABLE-NEXT: computed_by=("composite",),
+// TABLE-NEXT: not_differentiable_reason="",
 
 // INFO:      WEFT_OP("weft.mix", "mix", 3, Promotion::Float, false, true, false, acceptsBool, acceptsFloat, acceptsFloat)
 // INFO-NEXT: WEFT_OP("weft.join", "concat", -1, Promotion::None, false, false, false, acceptsFloat | acceptsInteger | acceptsBool | acceptsComplex, acceptsFloat | acceptsInteger)

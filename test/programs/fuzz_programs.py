@@ -1,0 +1,113 @@
+"""Draws random programs and compares the ways to run them; see tools/fuzz_programs --help."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build" / "release"
+_FOLDERS = [ROOT / "test" / "programs", ROOT / "test" / "python", ROOT / "test" / "aot"]
+sys.path[:0] = [str(folder) for folder in (*_FOLDERS, BUILD / "generated", BUILD / "python")]
+
+from hunting import Tally, run  # noqa: E402
+from hunts import StateHunt, TensorHunt, merged  # noqa: E402
+from modes import DEFAULT_MODES, MODES  # noqa: E402
+from names import public_calls  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.progress import (  # noqa: E402
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+EPILOG = """\
+examples:
+  tools/fuzz_programs                                 1,000 programs in the usual modes
+  tools/fuzz_programs --count 100000 --processes 16   a night's work
+  tools/fuzz_programs --seed 4711 --count 1           one program again
+  tools/fuzz_programs --modes jit,object              compiled, and of every tenth the object
+  tools/fuzz_programs --kind state                    objects, closures, containers, mutations
+
+modes, each of which has to give eager mode's bits (NaN is one number):
+  reference  NumPy, statement by statement, within the bound of each
+  jit        compiled, called twice       shapes   called with other sizes (every fifth program)
+  export     weft.export, called          file     saved and loaded before (every twentieth)
+  threads    one thread and three (every twentieth)
+  object     by weftc, many in one object (every tenth)
+
+A program that differs is shrunk and written to a file that runs by itself; the exit status is 1.
+"""
+
+
+def arguments_of(words: list[str]) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="tools/fuzz_programs",
+        description="Draws random programs over the op table and compares the ways to run them.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=EPILOG,
+    )
+    parser.add_argument("--kind", choices=("tensors", "state"), default="tensors")
+    parser.add_argument("--count", type=int, default=1000, help="programs (default: 1000)")
+    parser.add_argument("--seed", type=int, default=0, help="number of the first (default: 0)")
+    cores = os.cpu_count() or 1
+    parser.add_argument("--processes", type=int, default=cores, help=f"default: {cores}")
+    parser.add_argument(
+        "--modes", default=",".join(DEFAULT_MODES), help="or `all` (default: %(default)s)"
+    )
+    parser.add_argument("--large", action="store_true", help="sizes for which threads share work")
+    parser.add_argument("--features", default="", help="of state programs (default: all)")
+    parser.add_argument(
+        "--output", type=Path, default=BUILD / "reports" / "programs", help="folder of the finds"
+    )
+    options = parser.parse_args(words)
+    options.modes = MODES if options.modes == "all" else tuple(options.modes.split(","))
+    for mode in options.modes:
+        if mode not in MODES:
+            parser.error(f"no mode named {mode}; there are {', '.join(MODES)}")
+    return options
+
+
+def main(words: list[str]) -> int:
+    """Runs the programs; 1 if any differs."""
+    options = arguments_of(words)
+    # Kernels of random programs are of no use to anybody later.
+    os.environ.setdefault("WEFT_CACHE_DIR", "")
+    hunt = (
+        TensorHunt(options.modes, options.output, options.large, public_calls())
+        if options.kind == "tensors"
+        else StateHunt(merged([f for f in options.features.split(",") if f]), options.output)
+    )
+    seeds = range(options.seed, options.seed + options.count)
+    console, start, tally = Console(), time.monotonic(), Tally()
+    columns = (
+        BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[found]} differ"),
+        TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console) as progress, contextlib.suppress(KeyboardInterrupt):
+        bar = progress.add_task("programs", total=options.count, found=0)
+        shown = 0
+        for tally in run(hunt, seeds, options.processes):
+            progress.update(bar, completed=tally.programs, found=len(tally.found))
+            for found in tally.found[shown:]:
+                text = f"{found.seed} {found.mode}: {found.message}\n  {found.file}"
+                console.print(text, markup=False, highlight=False)
+            shown = len(tally.found)
+    modes = ", ".join(f"{mode} {count:,}" for mode, count in sorted(tally.modes.items()))
+    console.print(
+        f"{tally.programs:,} programs ({modes}) in {time.monotonic() - start:.0f} s: "
+        f"{len(tally.found)} differences",
+        highlight=False,
+    )
+    return 1 if tally.found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
