@@ -39,6 +39,8 @@ modes, each of which has to give eager mode's bits (NaN is one number):
   reference  NumPy, statement by statement, within the bound of each
   jit        compiled, called twice       shapes   called with other sizes (every fifth program)
   export     weft.export, called          file     saved and loaded before (every twentieth)
+  gradient   backward() of its results, eager and compiled (every second)
+  aliases    arguments that are one tensor, or views of a larger one (every fourth)
   threads    one thread and three (every twentieth)
   object     by weftc, many in one object (every tenth)
 

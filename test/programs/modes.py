@@ -20,10 +20,15 @@ from references import check_statement
 ERRORS = (weft.WeftError, TypeError, ValueError, IndexError, NotImplementedError)
 #: What a whole program can't have, by design: shapes that depend on values, changed arguments.
 REFUSALS = ("the function changes one of its arguments", "known in what is exported, lowered")
-MODES = ("reference", "jit", "shapes", "threads", "export", "file", "object")
-DEFAULT_MODES = ("reference", "jit", "export")
+#: A compiled while loop has no derivative: what it would have to keep has no bound.
+UNBOUNDED = "cannot be differentiated: how many iterations there are is not known"
+MODES = (
+    *("reference", "jit", "shapes", "aliases", "gradient", "threads"),
+    *("export", "file", "object"),
+)
+DEFAULT_MODES = ("reference", "jit", "export", "gradient", "aliases")
 #: Modes that this part of programs runs as well, as they take long.
-FRACTIONS = {"file": 20, "threads": 20, "shapes": 5}
+FRACTIONS = {"file": 20, "threads": 20, "shapes": 5, "aliases": 4, "gradient": 2}
 
 
 @dataclass(frozen=True)
@@ -124,6 +129,53 @@ def _shapes(function: Callable, arrays: Sequence[np.ndarray], eager: Ran) -> Ite
         yield found
 
 
+def _aliases(function: Callable, arrays: Sequence[np.ndarray], eager: Ran) -> Iterator[Difference]:
+    """Arguments that are one tensor where they are alike, and views of larger ones."""
+
+    def tied(called: Callable) -> Callable[..., Any]:
+        def program(*tensors: weft.Tensor) -> list[weft.Tensor]:
+            first: dict[Any, weft.Tensor] = {}
+            roots = [weft.stack([x, x]) for x in tensors]
+            given = []
+            for place, x in enumerate(tensors):
+                one = first.setdefault((x.dtype.name, tuple(x.shape)), x)
+                given.append(one if one is not x or place % 2 else roots[place][1])
+            return [*called(*given), *roots]
+
+        return program
+
+    found = compare("aliases", call(tied(weft.jit(function)), arrays), call(tied(function), arrays))
+    if found is not None:
+        yield found
+
+
+def training_step(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The gradients of the sum of all floating results by all floating arguments."""
+
+    def step(*tensors: weft.Tensor) -> list[weft.Tensor]:
+        leaves = [x.detach().clone() for x in tensors]
+        for leaf in leaves:
+            leaf.requires_grad = leaf.dtype.is_floating_point
+        # Not the leaves themselves, which nothing may change in place while gradients are recorded.
+        results = function(*(x * 1 if x.requires_grad else x for x in leaves))
+        sums = [weft.sum(x.astype("float32")) for x in results if x.requires_grad]
+        if sums:
+            sum(sums[1:], sums[0]).backward()
+        # A compiled loop has a gradient, of zeros, for all that it reads.
+        return [weft.zeros_like(x) if x.grad is None else x.grad for x in leaves if x.requires_grad]
+
+    return step
+
+
+def _gradient(function: Callable, arrays: Sequence[np.ndarray], eager: Ran) -> Iterator[Difference]:
+    """backward(), eager and compiled."""
+    step = training_step(function)
+    have = call(weft.jit(step), arrays)
+    found = compare("gradient", have, call(step, arrays))
+    if found is not None and UNBOUNDED not in str(have.error):
+        yield found
+
+
 def _threads(function: Callable, arrays: Sequence[np.ndarray], eager: Ran) -> Iterator[Difference]:
     """One thread and three."""
     before = weft.get_num_threads()
@@ -164,6 +216,8 @@ def _export(
 _MODES: dict[str, Callable[[Callable, Sequence[np.ndarray], Ran], Iterator[Difference]]] = {
     "jit": _jit,
     "shapes": _shapes,
+    "aliases": _aliases,
+    "gradient": _gradient,
     "threads": _threads,
     "export": _export,
     "file": functools.partial(_export, file=True),

@@ -23,7 +23,7 @@ from shrinking import shrink
 
 KEPT = sorted((Path(__file__).parent / "kept").glob("*.py"))
 CHUNKS = 5
-PROGRAMS = int(os.environ.get("WEFT_TEST_EXAMPLES", "200"))
+PROGRAMS = int(os.environ.get("WEFT_TEST_EXAMPLES", "100"))
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))

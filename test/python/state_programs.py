@@ -27,22 +27,23 @@ FEATURES = frozenset(
         "structures",
         "aliases",
         "results",
+        "errors",
         "threads",
     }
 )
 _STATEMENTS = FEATURES - {"aliases", "results", "threads"}
 #: Statements that make no local variable.
 _WITHOUT_LOCAL = frozenset(
-    {"effects", "exchanges", "numbers", "rebinding", "weights", "kinds", "counter"}
+    {"effects", "exchanges", "numbers", "rebinding", "weights", "kinds", "errors", "counter"}
 )
 #: What changes the state that all threads see, in an order that they do not agree on.
 _SHARED = frozenset(
-    {"effects", "exchanges", "numbers", "rebinding", "gradients", "weights", "kinds"}
+    {"effects", "exchanges", "numbers", "rebinding", "gradients", "weights", "kinds", "errors"}
 )
 
 #: What all programs begin with.
 STATE = """
-import collections, dataclasses, enum, functools, types
+import collections, contextlib, dataclasses, enum, functools, types
 import weft
 from weft import nn
 
@@ -582,6 +583,33 @@ class _Writer:
             )
         )
 
+    def errors(self) -> Iterator[str]:
+        """Exceptions that the function catches, with changes before, between and after."""
+        effect = next(iter(self.effects())).replace("global NUMBER; ", "")
+        number = self.random.choice(self.numbers)
+        yield from self.random.choice(
+            (
+                ("try:", f"    {effect}", "    TABLE['missing'] + 1", "except KeyError:",
+                 f"    LIST.append({self.number()})", "finally:", "    thing.count += 1"),
+                ("try:", "    held = 1.0 / thing.count", "except ZeroDivisionError as error:",
+                 "    held = str(error).count('z')", "else:", f"    {effect}",
+                 "ring.append(held)"),
+                ("with contextlib.suppress(ValueError):", f"    if {self.condition()}:",
+                 "        raise ValueError", f"    {effect}"),
+                ("try:", f"    for item in LIST + [{number}]:", "        if item < 0.3:",
+                 "            raise StopIteration(item)", "except StopIteration as error:",
+                 "    space.a = error.args[0]"),
+                ("try:", "    slotted.unknown = 1.0", "except AttributeError:", f"    {effect}"),
+                ("try:", "    x.reshape(3)", "except Exception:", f"    {effect}"),
+            )
+        )  # fmt: skip
+
+    def escape(self) -> Iterator[str]:
+        """An exception that leaves the function, before it has changed a tensor."""
+        yield f"if {self.condition()}:"
+        yield f"    {next(iter(self.effects())).replace('global NUMBER; ', '')}"
+        yield "    raise ValueError('early')"
+
     def structures(self) -> Iterator[str]:
         """A local variable by way of functions and containers of the program's own."""
         name, tensor = f"v{self.locals}", self.tensor(1)
@@ -656,6 +684,8 @@ class _Writer:
 
     def program(self) -> Program:
         lines: list[str] = []
+        if "errors" in self.features and not self.random.randrange(3):
+            lines += self.escape()
         for _ in range(self.random.randint(2, 5)):
             lines += self.statements()
         lines.append("return " + self.result())

@@ -197,7 +197,8 @@ def _events(program: Program, outcome: Outcome) -> None:
         if type(have) is not type(want):
             outcome.difference = f"after {event}: {want!r} is {have!r} when compiled"
             return
-        if want is not None:
+        # What else raises may have changed tensors, which a compiled function leaves as they were.
+        if want is not None and want.args != ("early",):
             return
         outcome.calls += "step" in event
         difference = _compare(plain, compiled)
