@@ -161,8 +161,12 @@ def training_step(function: Callable[..., Any]) -> Callable[..., Any]:
         sums = [weft.sum(x.astype("float32")) for x in results if x.requires_grad]
         if sums:
             sum(sums[1:], sums[0]).backward()
-        # A compiled loop has a gradient, of zeros, for all that it reads.
-        return [weft.zeros_like(x) if x.grad is None else x.grad for x in leaves if x.requires_grad]
+        # A compiled loop has a gradient, of zeros, for all that it reads, and one of its slices
+        # that was not added to the zeros of the others, which have no sign.
+        grads = [
+            weft.zeros_like(x) if x.grad is None else x.grad for x in leaves if x.requires_grad
+        ]
+        return [x + 0.0 for x in grads]
 
     return step
 
