@@ -63,6 +63,16 @@ LLVM::LLVMFuncOp ArtifactABI::launch() {
   return function("weft_model_launch", nothing, {pointer, pointer, pointer, pointer, i64, i64});
 }
 
+LLVM::LLVMFuncOp ArtifactABI::loop() {
+  return function("weft_model_loop", nothing,
+                  {pointer, pointer, pointer, pointer, pointer, i64, pointer, pointer, pointer});
+}
+
+LLVM::LLVMFuncOp ArtifactABI::branch() {
+  return function("weft_model_branch", nothing,
+                  {pointer, pointer, pointer, i64, pointer, pointer, pointer});
+}
+
 LLVM::LLVMFuncOp ArtifactABI::poolParallelFor() {
   return function("weft_pool_parallel_for", nothing, {pointer, i64, i64, pointer, pointer});
 }

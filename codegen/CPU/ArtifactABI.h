@@ -34,6 +34,8 @@ public:
   mlir::LLVM::LLVMFuncOp mapWeights();
   mlir::LLVM::LLVMFuncOp unmapWeights();
   mlir::LLVM::LLVMFuncOp launch();
+  mlir::LLVM::LLVMFuncOp loop();
+  mlir::LLVM::LLVMFuncOp branch();
   mlir::LLVM::LLVMFuncOp poolParallelFor();
 
   mlir::Type pointer, i1, i32, i64, nothing;

@@ -10,6 +10,7 @@
 // in C, in lib/Runtime/artifact, and linked into the object.
 #include "codegen/CPU/CpuTarget.h"
 #include "codegen/CPU/EntryEmitter.h"
+#include "codegen/CPU/PlanEmitter.h"
 #include "codegen/Loops/KernelEmitter.h"
 #include "codegen/Passes.h"
 #include "llvm/ADT/StringSwitch.h"
@@ -45,24 +46,25 @@ private:
       return module.emitOpError() << "cannot run with threads=" << threads
                                   << "; there are none, hook and pool";
     std::optional<ModelSignature> signature = readSignature(main);
-    FailureOr<SmallVector<PlanStep>> steps = stepsOf(main);
-    // NOLINTBEGIN(bugprone-unchecked-optional-access): clang-tidy does not know failed()
-    if (!signature || failed(steps) || failed(checkSteps(*steps)))
+    SmallVector<Planned> planned;
+    if (!signature || failed(collect(main, planned)))
       return failure();
-    llvm::StringMap<EntryEmitter::KernelInfo> kernels;
+    ModelPlans model{{}, signature->symbolNames(), *mode, SymbolTable(module)};
     const Target *processor = CpuTarget::byName(target);
     if (!processor)
       return module.emitOpError() << "cannot be compiled for " << target << "; there are "
                                   << CpuTarget::names();
     for (KernelOp kernel : llvm::to_vector(module.getOps<KernelOp>()))
-      if (failed(emitStages(kernel, *processor, kernels[kernel.getSymName()])))
+      if (failed(emitStages(kernel, *processor, model.kernels[kernel.getSymName()])))
         return failure();
-    for (auto launch : main.getOps<LaunchOp>())
-      if (failed(checkPrepared(launch, kernels[launch.getKernel()])))
-        return failure();
-    EntryEmitter(main, std::move(*steps), std::move(*signature), std::move(kernels), name, *mode)
-        .emit();
-    // NOLINTEND(bugprone-unchecked-optional-access)
+    for (Planned &plan : planned) {
+      for (auto launch : plan.function.getOps<LaunchOp>())
+        if (failed(checkPrepared(launch, model.kernels[launch.getKernel()])))
+          return failure();
+      Outputs memory = plan.function == main ? Outputs::Chosen : Outputs::Given;
+      PlanEmitter(plan.function, std::move(plan.steps), memory, model).emit();
+    }
+    EntryEmitter(module, main.getLoc(), std::move(*signature), name, *mode).emit();
     for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
       if (isOnTensors(function))
         function.erase();
@@ -79,27 +81,43 @@ private:
         .Default(std::nullopt);
   }
 
-  /// A model has nothing from an earlier call.
-  static LogicalResult checkSteps(ArrayRef<PlanStep> steps) {
-    for (const PlanStep &step : steps)
-      if (const auto *loop = std::get_if<LoopStep>(&step))
-        return refuse(LoopOp(loop->loop));
-      else if (const auto *branch = std::get_if<BranchStep>(&step))
-        return refuse(BranchOp(branch->branch));
-      else if (const auto *prepare = std::get_if<PrepareStep>(&step))
-        return PrepareOp(prepare->prepare).emitOpError()
+  struct Planned {
+    func::FuncOp function;
+    SmallVector<PlanStep> steps;
+  };
+
+  /// Adds a function, and those that its steps run. A model has nothing from an earlier call.
+  LogicalResult collect(func::FuncOp function, SmallVector<Planned> &planned) {
+    FailureOr<SmallVector<PlanStep>> steps = stepsOf(function);
+    if (failed(steps))
+      return failure();
+    // NOLINTNEXTLINE(bugprone-unchecked-optional-access): clang-tidy does not know failed()
+    planned.push_back({function, std::move(*steps)});
+    for (Operation &op : function.getBody().front()) {
+      if (auto prepare = dyn_cast<PrepareOp>(op))
+        return prepare.emitOpError()
                << "keeps values from call to call, which a compiled model does not; its prepared "
                   "values are constants";
+      if (auto loop = dyn_cast<LoopOp>(op)) {
+        FlatSymbolRefAttr condition = loop.getConditionAttr();
+        if (failed(collect(loop.getBodyAttr(), planned)) ||
+            (condition && failed(collect(condition, planned))))
+          return failure();
+      } else if (auto branch = dyn_cast<BranchOp>(op)) {
+        for (auto name : branch.getFunctions().getAsRange<FlatSymbolRefAttr>())
+          if (failed(collect(name, planned)))
+            return failure();
+      }
+    }
     return success();
   }
 
-  static LogicalResult refuse(Operation *op) {
-    return op->emitOpError() << "is not compiled to an object yet; export the program, which runs "
-                                "wherever weft is";
+  LogicalResult collect(FlatSymbolRefAttr name, SmallVector<Planned> &planned) {
+    return collect(getOperation().lookupSymbol<func::FuncOp>(name.getAttr()), planned);
   }
 
   /// Bits tell of the first 63 buffers which stages use them.
-  static LogicalResult checkPrepared(LaunchOp launch, const EntryEmitter::KernelInfo &info) {
+  static LogicalResult checkPrepared(LaunchOp launch, const ModelPlans::KernelInfo &info) {
     int64_t given = launch.getInputs().size() + launch.getNumResults();
     for (int64_t number : launch.getTemporaries())
       if (number >= info.temporaries || given + number > 62)
@@ -110,7 +128,7 @@ private:
 
   /// The kernel's stages and set-up as functions of the LLVM dialect that only this module sees.
   static LogicalResult emitStages(KernelOp kernel, const Target &target,
-                                  EntryEmitter::KernelInfo &info) {
+                                  ModelPlans::KernelInfo &info) {
     auto module = kernel->getParentOfType<ModuleOp>();
     if (failed(emitKernel(kernel, target, module)))
       return failure();

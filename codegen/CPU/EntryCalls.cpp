@@ -35,7 +35,7 @@ void EntryEmitter::emitTable() {
                                       /*alignment=*/8);
   builder.createBlock(&table.getInitializerRegion());
   constants.enter();
-  Value none = LLVM::ZeroOp::create(builder, location, pointer);
+  Value noPool = none();
   Value fields[] = {constant(signature.symbols.size()),
                     constant(signature.inputs.size()),
                     constant(signature.outputs.size()),
@@ -47,7 +47,7 @@ void EntryEmitter::emitTable() {
                     addressOf("weft.workspace"),
                     addressOf("weft.execute"),
                     constant(threads != ThreadMode::None),
-                    pool ? addressOf(pool.getSymName()) : none,
+                    pool ? addressOf(pool.getSymName()) : noPool,
                     constant(numberOf(weights, "bytes")),
                     constant(numberOf(weights, "header_bytes")),
                     constant(numberOf(weights, "hash"))};

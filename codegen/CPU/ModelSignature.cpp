@@ -164,6 +164,13 @@ private:
 
 } // namespace
 
+std::vector<std::string> ModelSignature::symbolNames() const {
+  std::vector<std::string> names;
+  for (const ModelSymbol &symbol : symbols)
+    names.push_back(symbol.name);
+  return names;
+}
+
 std::optional<ModelSignature> readSignature(func::FuncOp main) {
   return SignatureReader(main).read();
 }

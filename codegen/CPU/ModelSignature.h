@@ -30,6 +30,9 @@ struct ModelSignature {
   std::vector<ModelTensor> inputs, outputs;
   /// In the order in which the inputs name them.
   std::vector<ModelSymbol> symbols;
+
+  /// As the program has them.
+  std::vector<std::string> symbolNames() const;
 };
 
 /// The signature of @main. Arguments and results are named by the attribute `weft.name`, else

@@ -170,7 +170,7 @@ private:
     metadata["features"] = target->features;
     metadata["threads"] = nameOf(options.threads);
     describeSignature(signature, metadata);
-    metadata["kernels"] = describeLaunches(main);
+    metadata["kernels"] = describeLaunches(module);
     if (auto weights = module->getAttrOfType<DictionaryAttr>(weightsAttribute))
       metadata["weights"] = llvm::json::Object{
           {"file", llvm::sys::path::filename(options.weights)},
@@ -178,10 +178,11 @@ private:
           {"hash", llvm::utohexstr(weights.getAs<IntegerAttr>("hash").getInt())}};
   }
 
-  /// The kernels in the order in which they run, with the user's lines.
-  static llvm::json::Array describeLaunches(func::FuncOp main) {
+  /// The launches of @main in the order in which they run, then those of loops and branches, with
+  /// the user's lines.
+  static llvm::json::Array describeLaunches(ModuleOp module) {
     llvm::json::Array launches;
-    for (auto launch : main.getOps<LaunchOp>()) {
+    module.walk([&](LaunchOp launch) {
       llvm::SmallSetVector<Attribute, 4> seen;
       llvm::json::Array lines;
       launch.getLoc()->walk([&](Location part) {
@@ -191,14 +192,14 @@ private:
       });
       launches.push_back(
           llvm::json::Object{{"name", launch.getKernel()}, {"lines", std::move(lines)}});
-    }
+    });
     return launches;
   }
 
   void link(LlvmModule &llvmModule) {
     ArtifactParts parts;
     std::string architecture = llvm::Triple(target->triple).getArchName().str();
-    for (const char *source : {"model", "launch", "weights", "threads"}) {
+    for (const char *source : {"model", "launch", "steps", "weights", "threads"}) {
       std::string file = std::string(source) + "." + architecture + ".bc";
       std::string_view bytes = embeddedFile(file);
       if (bytes.empty())

@@ -46,20 +46,19 @@ static void noteFile(ModuleOp module, StringRef content, uint64_t headerBytes) {
 }
 
 void moveWeightsToFile(ModuleOp module, StringRef path) {
-  auto main = module.lookupSymbol<func::FuncOp>("main");
   llvm::StringMap<ConstantOp> constants;
   llvm::StringSet<> taken;
   std::vector<SafeTensor> tensors;
   std::vector<std::vector<char>> copies;
-  for (auto constant : main.getOps<ConstantOp>()) {
-    if (!isWeight(constant))
-      continue;
+  module.walk([&](ConstantOp constant) {
+    if (!constant->getParentOfType<func::FuncOp>() || !isWeight(constant))
+      return;
     auto elements = cast<ElementsAttr>(constant.getValue());
     copies.emplace_back(bytesOfElements(elements));
     copyElements(elements, copies.back().data());
     tensors.push_back({nameFor(constant, taken), signatureOf(constant.getType()), copies.back()});
     constants[tensors.back().name] = constant;
-  }
+  });
   writeSafeTensors(path, tensors);
 
   auto file = mapFile(path);

@@ -112,17 +112,17 @@ private:
 /// Packs what the launches of one function read.
 class ConstantPacking {
 public:
-  ConstantPacking(func::FuncOp main, const CpuTarget &target, ComputedConstants &constants)
-      : main(main),
-        kernels(main->getParentOfType<ModuleOp>()),
+  ConstantPacking(func::FuncOp function, const CpuTarget &target, ComputedConstants &constants)
+      : function(function),
+        kernels(function->getParentOfType<ModuleOp>()),
         target(target),
         constants(constants) {}
 
   void run() {
-    for (auto launch : llvm::to_vector(main.getOps<LaunchOp>()))
+    for (auto launch : llvm::to_vector(function.getOps<LaunchOp>()))
       if (llvm::any_of(launch.getInputs(), constantOf))
         pack(launch);
-    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(main.getBody().front())))
+    for (Operation &op : llvm::make_early_inc_range(llvm::reverse(function.getBody().front())))
       if (isOpTriviallyDead(&op))
         op.erase();
   }
@@ -255,10 +255,11 @@ private:
     for (int64_t stage : choice.stages)
       stages.code->stages[stage](buffers.data(), key.first.second.data(), 0, setup[stage]);
     StringAttr name = nameOf(key.second);
-    OpBuilder builder = OpBuilder::atBlockBegin(&main.getBody().front());
+    OpBuilder builder = OpBuilder::atBlockBegin(&function.getBody().front());
     return llvm::map_to_vector(filled, [&](StorageRef &storage) {
       auto bytes = static_cast<int64_t>(storage->bytes());
-      auto type = RankedTensorType::get({bytes}, elementTypeOf(main.getContext(), DType::UInt8));
+      auto type =
+          RankedTensorType::get({bytes}, elementTypeOf(function.getContext(), DType::UInt8));
       return constants.add(builder, launch.getLoc(), type, name, std::move(storage));
     });
   }
@@ -280,7 +281,7 @@ private:
         input.set(ub::PoisonOp::create(builder, launch.getLoc(), input.get().getType()));
   }
 
-  func::FuncOp main;
+  func::FuncOp function;
   SymbolTable kernels;
   const CpuTarget &target;
   ComputedConstants &constants;
@@ -291,7 +292,8 @@ private:
 } // namespace
 
 void packConstants(ModuleOp module, const CpuTarget &target, ComputedConstants &constants) {
-  ConstantPacking(module.lookupSymbol<func::FuncOp>("main"), target, constants).run();
+  for (auto function : module.getOps<func::FuncOp>())
+    ConstantPacking(function, target, constants).run();
 }
 
 } // namespace weft

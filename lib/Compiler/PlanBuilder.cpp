@@ -10,12 +10,11 @@
 #include "lib/Support/Error.h"
 #include "mlir/Dialect/UB/IR/UBOps.h"
 #include "passes/plan/LaunchArguments.h"
+#include "passes/plan/OutputMemory.h"
 #include "passes/plan/PlanSteps.h"
 #include "passes/plan/ValueMemory.h"
 #include "passes/templates/Template.h"
 #include "llvm/ADT/SetVector.h"
-
-#include <map>
 
 using namespace mlir;
 
@@ -24,9 +23,6 @@ namespace {
 
 class PlanBuilder {
 public:
-  /// Whether the memory of outputs is the plan's choice, or given by a loop or branch.
-  enum class Outputs : uint8_t { Chosen, Given };
-
   PlanBuilder(func::FuncOp function, const KernelCodeByName &code, Device *device, bool prepares,
               Outputs memory = Outputs::Chosen)
       : function(function),
@@ -110,110 +106,36 @@ private:
   void addOutputs(func::ReturnOp terminator) {
     for (Type type : outerResultTypes(function))
       result.plan.outputs.push_back(signatureOf(type));
-    for (auto [number, value] : llvm::enumerate(terminator.getOperands())) {
-      Value storage = values.of(value);
-      OutputSource source;
-      if (isWritten(storage) && !places.count(storage)) {
+    for (auto [number, value] : llvm::enumerate(terminator.getOperands()))
+      if (Value storage = values.of(value); isWritten(storage) && !places.count(storage))
         places[storage] = {BufferReference::Kind::Output, static_cast<uint32_t>(number), 0};
-        if (auto donor = donorOf(cast<OpResult>(storage), number))
-          source = {OutputSource::Kind::DonatedInput, *donor};
-      }
-      result.plan.outputSources.push_back(source);
+    bool isOnDevice = result.plan.device != nullptr;
+    for (const OutputMemory &place : outputMemories(function, kernels, isOnDevice, memory))
+      result.plan.outputSources.push_back(sourceOf(place));
+  }
+
+  static OutputSource sourceOf(const OutputMemory &place) {
+    switch (place.kind) {
+    case OutputMemory::Kind::Own:
+      return {};
+    case OutputMemory::Kind::Argument:
+      return {OutputSource::Kind::Input, place.number};
+    case OutputMemory::Kind::DonatedArgument:
+      return {OutputSource::Kind::DonatedInput, place.number};
+    case OutputMemory::Kind::Output:
+      return {OutputSource::Kind::Output, place.number};
     }
+    llvm_unreachable("all kinds are known");
   }
 
   /// Inputs and outputs are shared. What gets a constant, or a prepared value, may hand its memory
   /// out: the plan, or the storage, keeps its own.
   void addStep(const CopyStep &copy) {
-    const BufferReference &place = places.at(values.of(copy.from));
-    OutputSource &source = result.plan.outputSources[copy.output];
-    if (place.kind == BufferReference::Kind::Input)
-      source = {OutputSource::Kind::Input, place.index};
-    else if (place.kind == BufferReference::Kind::Output)
-      source = {OutputSource::Kind::Output, place.index};
-    if (source.kind == OutputSource::Kind::Fresh || memory == Outputs::Given)
-      result.plan.steps.push_back(Copy{place,
+    bool isShared = result.plan.outputSources[copy.output].kind != OutputSource::Kind::Fresh;
+    if (!isShared || memory == Outputs::Given)
+      result.plan.steps.push_back(Copy{places.at(values.of(copy.from)),
                                        {BufferReference::Kind::Output, copy.output, 0},
                                        result.plan.outputs[copy.output].bytes()});
-  }
-
-  /// A donated argument over which the launch may write its result: read there for the last time,
-  /// and only at the element that is being written, or to copy what stays. The other kernels of
-  /// devices rely on inputs that nothing writes.
-  std::optional<uint32_t> donorOf(OpResult output, size_t outputNumber) {
-    if (auto loop = dyn_cast<LoopOp>(output.getOwner()))
-      return donorOfLoop(loop, output.getResultNumber(), outputNumber);
-    auto launch = dyn_cast<LaunchOp>(output.getOwner());
-    if (!launch)
-      return std::nullopt;
-    auto kernel = kernels.lookup<KernelOp>(launch.getKernel());
-    Value inKernel = kernel.getYield().getValues()[output.getResultNumber()];
-    for (auto [number, input] : llvm::enumerate(launch.getInputs())) {
-      auto argument = dyn_cast<BlockArgument>(values.of(input));
-      if (!mayGive(argument, outputNumber))
-        continue;
-      BlockArgument read = kernel.getBody().getArgument(number);
-      // Only of elementwise kernels the types tell whether both have the same elements.
-      bool isSafe =
-          overwritableArgument(kernel) == number ||
-          (!result.plan.device && read.getType() == inKernel.getType() && isReadInPlace(read));
-      if (isSafe && isLastReader(launch, argument)) {
-        taken.insert(argument);
-        return argument.getArgNumber();
-      }
-    }
-    return std::nullopt;
-  }
-
-  /// A donated argument that a loop begins with, if its body writes over what it carries.
-  std::optional<uint32_t> donorOfLoop(LoopOp loop, size_t carry, size_t outputNumber) {
-    if (carry >= loop.getInit().size() ||
-        carryKind(bodyOf(loop).plan, carry) != Carry::Kind::InPlace)
-      return std::nullopt;
-    auto argument = dyn_cast<BlockArgument>(values.of(loop.getInit()[carry]));
-    if (!mayGive(argument, outputNumber) || !isLastReader(loop, argument))
-      return std::nullopt;
-    taken.insert(argument);
-    return argument.getArgNumber();
-  }
-
-  /// True if an output may be where a donated argument is. A loop writes the next value over that
-  /// which it carries, and no other.
-  bool mayGive(BlockArgument argument, size_t outputNumber) {
-    return argument && !taken.contains(argument) &&
-           function.getArgAttr(argument.getArgNumber(), "weft.donated") &&
-           (memory == Outputs::Chosen || argument.getArgNumber() == outputNumber);
-  }
-
-  /// True if the step reads the argument once, and nothing reads it later.
-  bool isLastReader(Operation *step, BlockArgument argument) const {
-    auto isSame = [&](Value other) { return values.of(other) == argument; };
-    return llvm::count_if(step->getOperands(), isSame) == 1 && !isReadAfter(argument, step);
-  }
-
-  /// True if the value, and what is computed from it, is only read at the element that is computed.
-  static bool isReadInPlace(Value value) {
-    llvm::SmallSetVector<Operation *, 8> readers;
-    auto addReaders = [&](Value read) {
-      return llvm::all_of(read.getUses(), [&](OpOperand &use) {
-        readers.insert(use.getOwner());
-        return isa<YieldOp>(use.getOwner()) || readsInPlace(use.getOwner(), use.getOperandNumber());
-      });
-    };
-    bool isInPlace = addReaders(value);
-    for (size_t next = 0; isInPlace && next < readers.size(); ++next)
-      isInPlace = isa<YieldOp>(readers[next]) || addReaders(readers[next]->getResult(0));
-    return isInPlace;
-  }
-
-  /// True if anything but `step` reads the storage of `value` at the same time or later; if
-  /// `value` is a part of what is asked for, `step` must not read it either.
-  static bool isReadAfter(Value value, Operation *step, bool isPart = false) {
-    return llvm::any_of(value.getUsers(), [&](Operation *user) {
-      if (isa<ReshapeOp>(user) || partStart(*user))
-        return isReadAfter(user->getResult(0), step, isPart || !isa<ReshapeOp>(user));
-      return user == step ? isPart : !user->isBeforeInBlock(step);
-    });
   }
 
   void addStep(const LaunchStep &step) {
@@ -331,14 +253,6 @@ private:
         .build();
   }
 
-  /// That of a loop: what it does with memory decides where the loop's results are.
-  Executable &bodyOf(LoopOp loop) {
-    auto [found, isNew] = bodies.try_emplace(loop.getOperation());
-    if (isNew)
-      found->second = nested(loop.getBodyAttr());
-    return found->second;
-  }
-
   /// The plan of what the next step runs.
   std::shared_ptr<const Plan> planOf(Executable made) {
     llvm::append_range(result.code, std::move(made.code));
@@ -367,15 +281,16 @@ private:
     Loop step;
     if (FlatSymbolRefAttr condition = op.getConditionAttr())
       step.condition = planOf(nested(condition));
-    step.body = planOf(std::move(bodyOf(op)));
+    step.body = planOf(nested(op.getBodyAttr()));
     step.count = op.getCount() ? op.getCount()->front() : 0;
     step.reverse = op.getReverse();
     std::vector<BufferReference> first = placesOf(op.getInit()),
                                  results = placesOf(op.getOutputs());
+    SmallVector<CarryKind> kinds = carryKinds(op, kernels, result.plan.device != nullptr);
     uint64_t taken = 0;
     for (auto [number, place] : llvm::enumerate(first)) {
       uint64_t bytes = step.body->inputs[number].bytes();
-      Carry carry{carryKind(*step.body, number), bytes, place, results[number], {}};
+      Carry carry{carryOf(kinds[number]), bytes, place, results[number], {}};
       if (carry.kind == Carry::Kind::Exchanged)
         carry.spare = scratch(taken, bytes);
       step.carries.push_back(carry);
@@ -394,6 +309,18 @@ private:
     result.plan.steps.push_back(std::move(step));
   }
 
+  static Carry::Kind carryOf(CarryKind kind) {
+    switch (kind) {
+    case CarryKind::Kept:
+      return Carry::Kind::Kept;
+    case CarryKind::InPlace:
+      return Carry::Kind::InPlace;
+    case CarryKind::Exchanged:
+      return Carry::Kind::Exchanged;
+    }
+    llvm_unreachable("all kinds are known");
+  }
+
   /// Parts of a tensor; on a device each part begins where a tensor of its own could.
   Slices slices(const BufferReference &buffer, uint64_t bytes, uint64_t &taken) {
     constexpr uint64_t deviceAlignment = 256;
@@ -401,16 +328,6 @@ private:
     if (result.plan.device && bytes % deviceAlignment != 0)
       parts.aligned = scratch(taken, bytes);
     return parts;
-  }
-
-  /// What the body does with the memory of a value that it is given and gives.
-  static Carry::Kind carryKind(const Plan &body, size_t number) {
-    const OutputSource &source = body.outputSources[number];
-    if (source.index == number && source.kind == OutputSource::Kind::Input)
-      return Carry::Kind::Kept;
-    if (source.index == number && source.kind == OutputSource::Kind::DonatedInput)
-      return Carry::Kind::InPlace;
-    return Carry::Kind::Exchanged;
   }
 
   void addStep(const BranchStep &planned) {
@@ -478,8 +395,6 @@ private:
   Executable result;
   uint64_t plannedBytes = 0;
   llvm::DenseMap<Value, BufferReference> places;
-  llvm::DenseSet<Value> taken;
-  std::map<Operation *, Executable> bodies;
 };
 
 } // namespace

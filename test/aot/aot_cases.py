@@ -71,6 +71,33 @@ def stacked_layers(weights: weft.Tensor, x: weft.Tensor) -> tuple[weft.Tensor, .
     return x, weights[1:, 3]
 
 
+def loops(x: weft.Tensor, limit: weft.Tensor) -> tuple[weft.Tensor, ...]:
+    """Loops of all kinds in each other, with branches in them."""
+
+    def step(state):
+        total, count = state
+        return weft.cond(count % 2 == 0, lambda: total * 2, lambda: total - 1), count + 1
+
+    def nested(c, row):
+        last, made = weft.scan(lambda d, e: (d * 0.5 + e, d * e), c, row, reverse=True)
+        return last, (made, c)
+
+    total, count = weft.while_loop(lambda state: state[1] < limit, step, (x, 0))
+    last, (made, before) = weft.scan(nested, weft.sum(x), x)
+    filled = weft.fori_loop(0, 3, lambda i, v: v.at[i].set(weft.exp(v[i + 1])), x)
+    return total, count, last, made, before, filled, weft.map(lambda row: row - weft.sum(row), x)
+
+
+def recurrence(weight: weft.Tensor, state: weft.Tensor, inputs: weft.Tensor):
+    """A recurrent network."""
+
+    def step(state, x):
+        state = weft.tanh(state @ weight + x)
+        return state, state
+
+    return weft.scan(step, state, inputs)
+
+
 def cases() -> dict[str, Case]:
     """The programs by name."""
     x, y = normal(37, 19), normal(37, 19, seed=1)
@@ -130,5 +157,10 @@ def cases() -> dict[str, Case]:
     bits = integers(9, 31) % 2 == 0
     result["bool"] = Case(
         lambda a, b: (a & b, weft.logical_not(a), weft.any(b, axis=1)), [bits, ~bits]
+    )
+    result["loops"] = Case(loops, [normal(6, 9), np.asarray(5)])
+    result["loops of no iterations"] = Case(loops, [normal(6, 9), np.asarray(0)])
+    result["loops of products"] = Case(
+        recurrence, [normal(24, 24) / 5, normal(3, 24, seed=1), normal(7, 3, 24, seed=2)]
     )
     return result

@@ -7,7 +7,6 @@
 // Small launches run on the caller; places come from the plan.
 // CHECK: llvm.func internal @k_0(
 // CHECK: llvm.func internal @k_setup(
-// CHECK: llvm.func internal @weft.measure(
 // CHECK: llvm.func internal @weft.workspace(
 // CHECK: %[[BYTES:.*]] = llvm.mlir.constant(64 : i64)
 // CHECK: llvm.return %[[BYTES]]
@@ -19,6 +18,7 @@
 // CHECK-NEXT: llvm.call @k_0(
 // CHECK: llvm.call @k_setup(
 // CHECK: llvm.call @k_0(
+// CHECK: llvm.func internal @weft.measure(
 // CHECK: llvm.mlir.global internal constant @weft.model()
 // CHECK: llvm.func @net_run(%{{.*}}: !llvm.ptr, %{{.*}}: !llvm.ptr, %{{.*}}: !llvm.ptr) -> i32
 // CHECK: llvm.func @net_workspace_bytes() -> i64
@@ -117,4 +117,60 @@ weft.kernel @columns(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?xf32, 
     attributes {schedule = #weft.columns<lanes = 16>} {
   %0 = weft.sum %x [0] : tensor<?x?xf32, #weft.sizes<[0, 1]>> -> tensor<?xf32, #weft.sizes<[1]>>
   weft.yield %0 : tensor<?xf32, #weft.sizes<[1]>>
+}
+
+// -----
+
+// Functions of loops and branches are plans of their own, in memory that the step gives.
+// CHECK: {{^// --[-]--}}
+// CHECK: llvm.func internal @weft.workspace(
+// CHECK: llvm.call @body.workspace(
+// CHECK: llvm.func internal @weft.execute(
+// CHECK: llvm.mlir.addressof @body.execute
+// CHECK: llvm.mlir.addressof @condition.execute
+// CHECK: llvm.mlir.addressof @weft.loop_0
+// CHECK: llvm.call @weft_model_loop(
+// What is carried once and captured once, and is in place.
+// CHECK: llvm.mlir.global internal constant @weft.loop_0(dense<[1, 0, 0, 1, 0, 1]>
+// CHECK: llvm.func internal @body.workspace(
+// CHECK: llvm.call @kept.workspace(
+// CHECK: llvm.call @negated.workspace(
+// CHECK: llvm.func internal @body.execute(
+// CHECK: llvm.mlir.addressof @weft.branch_0
+// CHECK: llvm.call @weft_model_branch(
+// CHECK: llvm.mlir.global internal constant @weft.branch_0()
+// CHECK: llvm.mlir.addressof @kept.execute
+// CHECK: llvm.mlir.addressof @negated.execute
+// What is returned as it is may be there already.
+// CHECK: llvm.func internal @kept.execute(
+// CHECK: llvm.icmp "ne"
+// CHECK: "llvm.intr.memcpy"
+// CHECK: llvm.func internal @condition.execute(
+func.func @main(%x: tensor<4xf32>, %n: tensor<i64>) -> tensor<4xf32> {
+  %0 = weft.loop @body while @condition init(%x) with(%n) {offsets = array<i64: -1>}
+      : (tensor<4xf32>, tensor<i64>) -> tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+func.func private @body(%x: tensor<4xf32> {weft.donated}, %n: tensor<i64>) -> tensor<4xf32>
+    attributes {weft.arena = 64 : i64} {
+  %0 = weft.branch [@kept, @negated] %n(%x) {offsets = array<i64: 0>}
+      : (tensor<i64>, tensor<4xf32>) -> tensor<4xf32>
+  %1 = weft.launch @k(%x) sizes [4] {offsets = array<i64: -1>} : (tensor<4xf32>) -> tensor<4xf32>
+  return %1 : tensor<4xf32>
+}
+func.func private @condition(%x: tensor<4xf32>, %n: tensor<i64>) -> tensor<i1> {
+  %0 = weft.constant dense<false> : tensor<i1> : tensor<i1>
+  return %0 : tensor<i1>
+}
+func.func private @kept(%x: tensor<4xf32>) -> tensor<4xf32> {
+  return %x : tensor<4xf32>
+}
+func.func private @negated(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = weft.launch @k(%x) sizes [4] {offsets = array<i64: -1>} : (tensor<4xf32>) -> tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>>
+    attributes {schedule = #weft.elementwise<lanes = 16>} {
+  %0 = weft.negative %x : tensor<?xf32, #weft.sizes<[0]>>
+  weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
 }

@@ -90,3 +90,124 @@ def random_array(rng: random.Random, shape: tuple, dtype: str):
 
 def random_shape(rng: random.Random) -> tuple:
     return tuple(rng.choice([0, 1, 2, 3, 5, 17]) for _ in range(rng.randrange(3)))
+
+
+class NestedProgram:
+    """Random loops and branches in each other, over a few tensors that all of them hand on.
+
+    What decides how often a loop runs and which branch is taken is an argument, and so are the
+    tensors that scans and maps go through.
+    """
+
+    def __init__(self, seed: int, depth: int = 3):
+        self.rng = random.Random(seed)
+        self.entries = [
+            (random_shape(self.rng), self.rng.choice(DTYPES)) for _ in range(self.rng.randint(1, 3))
+        ]
+        self.arrays = [random_array(self.rng, *entry) for entry in self.entries]
+        self.root = self._block(depth)
+
+    def __call__(self, weft, *tensors):
+        """The values at the end, of the carried tensors and the other arguments."""
+        count = len(self.entries)
+        return tuple(self.root(weft, list(tensors[:count]), tensors))
+
+    def _argument(self, array) -> int:
+        self.arrays.append(np.asarray(array))
+        return len(self.arrays) - 1
+
+    def _body(self, more: int = 0):
+        body = Body(self.rng, len(self.entries) + more, self.entries)
+        return lambda weft, own, others, *values: body(weft, [*own, *values])
+
+    def _block(self, depth: int):
+        if depth == 0:
+            return self._body()
+        kind = self.rng.choice(["scan", "while", "fori", "map", "cond", "switch", "both"])
+        return getattr(self, "_" + kind)(depth - 1)
+
+    def _both(self, depth):
+        first, second = self._block(depth), self._block(depth)
+        return lambda weft, own, others: second(weft, first(weft, own, others), others)
+
+    def _sliced(self) -> tuple[int, int]:
+        """The number of an argument, and how many slices it has."""
+        length = self.rng.choice([0, 1, 2, 3])
+        array = random_array(self.rng, (length, *random_shape(self.rng)), self.rng.choice(DTYPES))
+        return self._argument(array), length
+
+    def _scan(self, depth):
+        number, length = self._sliced()
+        reverse = self.rng.random() < 0.5
+        first, inner, last = self._body(more=1), self._block(depth), self._body(more=1)
+
+        def block(weft, own, others):
+            def step(carry, x):
+                carry = inner(weft, first(weft, list(carry), others, x), others)
+                return tuple(carry), (x, carry[0])
+
+            carry, made = weft.scan(
+                step, tuple(own), others[number], length=length, reverse=reverse
+            )
+            return last(weft, list(carry), others, weft.sum(made[1]))
+
+        return block
+
+    def _map(self, depth):
+        number, _ = self._sliced()
+        inner, last = self._block(depth), self._body(more=2)
+
+        def block(weft, own, others):
+            start = others[: len(self.entries)]
+            made = weft.map(lambda x: (inner(weft, list(start), others)[0], x), others[number])
+            return last(weft, own, others, weft.sum(made[0]), weft.sum(made[1]))
+
+        return block
+
+    def _while(self, depth):
+        number, inner = self._argument(self.rng.choice([0, 1, 2, 4])), self._block(depth)
+
+        def block(weft, own, others):
+            def step(state):
+                return state[0] + 1, tuple(inner(weft, list(state[1]), others))
+
+            state = weft.while_loop(lambda state: state[0] < others[number], step, (0, tuple(own)))
+            return list(state[1])
+
+        return block
+
+    def _fori(self, depth):
+        count, inner, last = self.rng.choice([0, 1, 3]), self._block(depth), self._body(more=1)
+
+        def block(weft, own, others):
+            def step(i, carry):
+                return tuple(last(weft, inner(weft, list(carry), others), others, i))
+
+            return list(weft.fori_loop(0, count, step, tuple(own)))
+
+        return block
+
+    def _cond(self, depth):
+        number = self._argument(self.rng.random() < 0.5)
+        branches = [self._block(depth) for _ in range(2)]
+
+        def block(weft, own, others):
+            return weft.cond(
+                others[number],
+                *[lambda inner=inner: list(inner(weft, own, others)) for inner in branches],
+            )
+
+        return block
+
+    def _switch(self, depth):
+        branches = [self._block(depth) for _ in range(self.rng.randint(1, 3))]
+        number = self._argument(self.rng.randint(-1, len(branches)))
+
+        def block(weft, own, others):
+            return weft.switch(
+                others[number],
+                [lambda own, inner=inner: list(inner(weft, own, others)) for inner in branches],
+                own,
+            )
+
+        return block

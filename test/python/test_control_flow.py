@@ -464,12 +464,6 @@ def test_exported_loops(tmp_path, spec, rows):
     assert_same(weft.load(tmp_path / "loops.weft")(x, limit), wanted)
 
 
-def test_objects_of_loops_are_refused_by_name(tmp_path):
-    program = weft.export(exported_program, weft.spec((3, 4)), weft.asarray(5))
-    with pytest.raises(weft.WeftError, match="is not compiled to an object yet"):
-        program.compile_object(tmp_path / "loops.o")
-
-
 #
 # What a loop costs
 #

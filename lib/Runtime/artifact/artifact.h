@@ -23,6 +23,10 @@ struct weft_binding {
 
 struct weft_context;
 
+// The steps of a function. `buffers`: inputs, then outputs.
+typedef void (*weft_plan)(const int64_t *symbols, void *const *buffers, char *workspace,
+                          const struct weft_context *context);
+
 // The generated part. `symbols` are the values of the symbolic sizes.
 struct weft_model {
   int64_t symbol_count, input_count, output_count;
@@ -35,9 +39,7 @@ struct weft_model {
   int32_t (*measure)(const int64_t *symbols, int64_t *dimensions);
   // Bytes of scratch memory; -1 if arithmetic on sizes overflows, -2 if one is negative.
   int64_t (*workspace)(const int64_t *symbols);
-  // The launches. `buffers`: inputs, then outputs.
-  void (*execute)(const int64_t *symbols, void *const *buffers, char *workspace,
-                  const struct weft_context *context);
+  weft_plan execute;
   int64_t has_threads;                    // options may have a parallel_for
   weft_parallel_for default_parallel_for; // NULL: without threads
   // Of a file of weights: 0 bytes where there is none.
@@ -68,6 +70,20 @@ void weft_model_unmap_weights(weft_weights *weights);
 // Runs one stage, on more than one thread if `threads` is more than one.
 void weft_model_launch(const struct weft_context *context, weft_stage stage, void *const *buffers,
                        const int64_t *sizes, int64_t tasks, int64_t threads);
+
+// Runs `body` as often as `count` says, or while `condition`, if there is one, stores a byte other
+// than 0. `shape`: the numbers of values that are carried, scanned, stacked and captured, 1 for the
+// last slice first, and what the body does with each carried value (CarryKind). `bytes`: of what is
+// carried, of a slice of what is scanned and stacked. `addresses`: for each carried value the first
+// one, where the last one goes and a second buffer; what is scanned, stacked and captured; the
+// condition's byte; behind them room for the buffers of both functions.
+void weft_model_loop(const struct weft_context *context, const int64_t *symbols, weft_plan body,
+                     weft_plan condition, const int64_t *shape, int64_t count, const int64_t *bytes,
+                     void **addresses, char *workspace);
+// Runs the plan of the number `*index`, clamped.
+void weft_model_branch(const struct weft_context *context, const int64_t *symbols,
+                       const weft_plan *plans, int64_t count, const int64_t *index, void **buffers,
+                       char *workspace);
 
 // The pool of threads of objects with --threads=pool.
 void weft_pool_parallel_for(void *context, int64_t tasks, int64_t threads, weft_range range,
