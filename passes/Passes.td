@@ -104,6 +104,53 @@ def Decompose : Pass<"weft-decompose", "::mlir::ModuleOp"> {
   let dependentDialects = ["::weft::WeftDialect"];
 }
 
+def InlineFunctions : Pass<"weft-inline-functions", "::mlir::ModuleOp"> {
+  let summary = "Put the bodies of checkpoints and of functions with derivatives in their places";
+  let description = [{
+    Runs once there is nothing more to differentiate or batch. Before:
+
+    ```mlir
+    func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %0 = weft.checkpoint with(%x) : (tensor<4xf32>) -> tensor<4xf32> {
+      ^bb0(%y: tensor<4xf32>):
+        weft.yield %y : tensor<4xf32>
+      }
+      return %0 : tensor<4xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> {
+      return %x : tensor<4xf32>
+    }
+    ```
+  }];
+}
+
+def RemoveBarriers : Pass<"weft-remove-barriers", "::mlir::ModuleOp"> {
+  let summary = "Remove the barriers that kept computations apart";
+  let description = [{
+    Runs behind `cse`: what a checkpoint computes again stays apart from what it computed. Before:
+
+    ```mlir
+    func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %0 = weft.barrier %x : tensor<4xf32>
+      return %0 : tensor<4xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> {
+      return %x : tensor<4xf32>
+    }
+    ```
+  }];
+}
+
 def RemoveStopGradients : Pass<"weft-remove-stop-gradients", "::mlir::ModuleOp"> {
   let summary = "Remove stop_gradient, which means nothing once all gradients are there";
   let description = [{
@@ -529,6 +576,33 @@ def Differentiate : Pass<"weft-differentiate", "::mlir::ModuleOp"> {
 
     Composites without a gradient rule are differentiated by their definitions, which are built
     before them; `weft-decompose` and `cse` make the two one.
+  }];
+  let dependentDialects = ["::weft::WeftDialect"];
+}
+
+def PushForward : Pass<"weft-push-forward", "::mlir::ModuleOp"> {
+  let summary = "Make functions that ask for it take tangents, and return those of their results";
+  let description = [{
+    A function that carries `weft.push_forward = [argument numbers]` gets, behind its arguments, the
+    tangents of these, and returns, behind its results, those of the floating and complex ones. The
+    attribute goes away. Before:
+
+    ```mlir
+    func.func @f(%x: tensor<3xf32>) -> tensor<3xf32> attributes {weft.push_forward = [0]} {
+      %y = weft.exp %x : tensor<3xf32>
+      return %y : tensor<3xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @f(%x: tensor<3xf32>, %tx: tensor<3xf32>) -> (tensor<3xf32>, tensor<3xf32>) {
+      %y = weft.exp %x : tensor<3xf32>
+      %ty = weft.multiply %tx, %y : tensor<3xf32>
+      return %y, %ty : tensor<3xf32>, tensor<3xf32>
+    }
+    ```
   }];
   let dependentDialects = ["::weft::WeftDialect"];
 }

@@ -21,6 +21,7 @@ std::optional<Phase> phaseByName(StringRef name) {
 std::string phaseNames() { return llvm::join(llvm::ArrayRef(names), ", "); }
 
 static void addSimplify(OpPassManager &passes, const Target &target) {
+  passes.addPass(createInlineFunctions());
   passes.addPass(createOutlineRegions());
   passes.addPass(createDecompose({target.keepsComposites()}));
   passes.addPass(createSplitComplex());
@@ -37,6 +38,7 @@ static void addSimplify(OpPassManager &passes, const Target &target) {
   if (target.widensOperands())
     passes.addPass(createNarrowOperands());
   passes.addPass(createCSEPass());
+  passes.addPass(createRemoveBarriers());
   passes.addPass(createPrepare());
 }
 
@@ -45,6 +47,7 @@ static void addPhase(OpPassManager &passes, Phase phase, const Target &target,
   switch (phase) {
   case Phase::Differentiate:
     passes.addPass(createBatch());
+    passes.addPass(createPushForward());
     passes.addPass(createDifferentiate());
     break;
   case Phase::Simplify:

@@ -14,6 +14,7 @@
 #include "mlir/IR/Verifier.h"
 #include "passes/ControlFlow.h"
 #include "passes/autodiff/Differentiate.h"
+#include "passes/autodiff/PushForward.h"
 #include "passes/batching/Batch.h"
 
 using namespace mlir;
@@ -231,6 +232,8 @@ ValueId Graph::constantAttribute(Attribute value, DType dtype, llvm::ArrayRef<in
 
 ValueId Graph::constant(DType dtype, llvm::ArrayRef<int64_t> shape, double value, bool weak,
                         Location location) {
+  if (isComplex(dtype))
+    return constant(dtype, shape, std::complex<double>(value), location);
   Type element = elementTypeOf(builder.getContext(), dtype);
   if (!isFloating(dtype))
     return constant(dtype, shape, dtype == DType::Bool ? int64_t(value != 0) : int64_t(value), weak,
@@ -312,14 +315,36 @@ llvm::SmallVector<std::optional<ValueId>> Graph::gradients(llvm::ArrayRef<ValueI
   llvm::SmallVector<Value> gradients = built("gradient", [&] {
     return buildGradients(builder, select(outputs), select(cotangents), select(inputs), &replaced);
   });
+  return recordAll(gradients, replaced);
+}
+
+llvm::SmallVector<std::optional<ValueId>>
+Graph::recordAll(llvm::ArrayRef<Value> made, const llvm::DenseMap<Value, Value> &replaced) {
   if (!replaced.empty())
     for (Entry &entry : values)
       if (Value other = replaced.lookup(entry.value))
         entry.value = other;
-  llvm::SmallVector<std::optional<ValueId>> result;
-  for (Value gradient : gradients)
-    result.push_back(gradient ? std::optional(record(gradient, false)) : std::nullopt);
-  return result;
+  llvm::SmallVector<std::optional<ValueId>> ids;
+  for (Value value : made)
+    ids.push_back(value ? std::optional(record(value, false)) : std::nullopt);
+  return ids;
+}
+
+llvm::SmallVector<std::optional<ValueId>> Graph::tangents(llvm::ArrayRef<ValueId> outputs,
+                                                          llvm::ArrayRef<ValueId> inputs,
+                                                          llvm::ArrayRef<ValueId> tangents) {
+  requirePresent(outputs, "jvp");
+  requirePresent(tangents, "jvp");
+  llvm::DenseMap<Value, Value> replaced;
+  size_t before = block->getOperations().size(), counted = length;
+  llvm::SmallVector<Value> made = built("jvp", [&] {
+    return buildTangents(builder, select(outputs), select(inputs), select(tangents), replaced);
+  });
+  // Most are built between ops that are counted already.
+  length = counted + block->getOperations().size() - before;
+  lastCounted = block->empty() ? nullptr : &block->back();
+  checkLength();
+  return recordAll(made, replaced);
 }
 
 ValueId Graph::example(ValueId batch, Location location) {

@@ -74,6 +74,12 @@ public:
                                                       llvm::ArrayRef<ValueId> cotangents,
                                                       llvm::ArrayRef<ValueId> inputs);
 
+  /// Tangents of `outputs` where those of `inputs` are `tangents`; nullopt where it is zero. Throws
+  /// if an op on the way has no derivative.
+  llvm::SmallVector<std::optional<ValueId>> tangents(llvm::ArrayRef<ValueId> outputs,
+                                                     llvm::ArrayRef<ValueId> inputs,
+                                                     llvm::ArrayRef<ValueId> tangents);
+
   /// A value that stands for one example of `batch`, which has them along its first dimension.
   ValueId example(ValueId batch, mlir::Location location);
 
@@ -101,6 +107,10 @@ public:
                                   int64_t count, bool reverse, mlir::Location location);
   llvm::SmallVector<ValueId> whileLoop(llvm::ArrayRef<ValueId> init, mlir::Location location);
   llvm::SmallVector<ValueId> choose(ValueId index, size_t branches, mlir::Location location);
+  llvm::SmallVector<ValueId> checkpoint(mlir::Location location);
+  /// Its regions are the body, then `rules` rules.
+  llvm::SmallVector<ValueId> customDerivative(llvm::StringRef name, llvm::ArrayRef<ValueId> inputs,
+                                              size_t rules, mlir::Location location);
 
   /// True if nothing may use the value any more.
   bool isGone(ValueId value) const { return values[value].gone != Gone::No; }
@@ -166,6 +176,11 @@ private:
   llvm::SmallVector<mlir::Value> capture(size_t count);
   /// The results of an op that takes the last `count` regions.
   llvm::SmallVector<ValueId> takeRegions(mlir::OperationState &state, size_t count);
+
+  /// Uses other values in the place of those that `replaced` names; results of these.
+  llvm::SmallVector<std::optional<ValueId>>
+  recordAll(llvm::ArrayRef<mlir::Value> made,
+            const llvm::DenseMap<mlir::Value, mlir::Value> &replaced);
 
   /// Throws if the function has become longer than WEFT_MAX_OPERATIONS.
   void checkLength();

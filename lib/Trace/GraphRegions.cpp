@@ -120,3 +120,26 @@ llvm::SmallVector<ValueId> Graph::choose(ValueId index, size_t branches, Locatio
   state.regions.clear();
   return takeRegions(state, branches);
 }
+
+llvm::SmallVector<ValueId> Graph::checkpoint(Location location) {
+  llvm::SmallVector<Value> captured = capture(1);
+  llvm::SmallVector<Type> types(endedRegions.back()->front().back().getOperandTypes());
+  OperationState state(location, CheckpointOp::getOperationName());
+  CheckpointOp::build(builder, state, types, captured);
+  state.regions.clear();
+  return takeRegions(state, 1);
+}
+
+llvm::SmallVector<ValueId> Graph::customDerivative(llvm::StringRef name,
+                                                   llvm::ArrayRef<ValueId> inputs, size_t rules,
+                                                   Location location) {
+  requirePresent(inputs, name);
+  llvm::SmallVector<Value> captured = capture(1 + rules);
+  Region &body = *endedRegions[endedRegions.size() - 1 - rules];
+  llvm::SmallVector<Type> types(body.front().back().getOperandTypes());
+  OperationState state(location, CustomDerivativeOp::getOperationName());
+  CustomDerivativeOp::build(builder, state, types, name, select(inputs), captured,
+                            static_cast<unsigned>(rules));
+  state.regions.clear();
+  return takeRegions(state, 1 + rules);
+}

@@ -18,27 +18,16 @@
 #include "passes/fusion/FusionGroup.h"
 #include "llvm/ADT/SetVector.h"
 
+// NOLINTBEGIN(bugprone-unchecked-optional-access): clang-tidy does not know failed()
+
 using namespace mlir;
 
 namespace weft {
 namespace {
 
-bool isInexact(Value value) { return isa<FloatType, ComplexType>(getElementTypeOrSelf(value)); }
-
-/// `value`, or zeros of the type.
-Value orZeros(OpBuilder &builder, Location location, Value value, Type type) {
-  return value ? value : buildFilled(builder, location, type, 0.0);
-}
-
 void cloneInto(OpBuilder &builder, Block &block, IRMapping &mapping) {
   for (Operation &op : block.without_terminator())
     builder.clone(op, mapping);
-}
-
-void eraseUnread(Block &block) {
-  for (Operation &op : llvm::make_early_inc_range(llvm::reverse(block)))
-    if (isOpTriviallyDead(&op))
-      op.erase();
 }
 
 /// The arguments of one group among those of a block.
@@ -371,7 +360,108 @@ LogicalResult buildCaseGradient(OpBuilder &builder, CaseOp op, ArrayRef<Value> c
   return success();
 }
 
+//===----------------------------------------------------------------------===//
+// Functions with derivatives of their own
+//===----------------------------------------------------------------------===//
+
+/// The body is computed again, from operands behind barriers, and its gradient built there.
+LogicalResult buildCheckpointGradient(OpBuilder &builder, CheckpointOp op,
+                                      ArrayRef<Value> cotangents, ArrayRef<bool> wanted,
+                                      MutableArrayRef<Value> gradients,
+                                      BuildGradients buildGradients) {
+  SmallVector<Value> again, outputs, seeds, inputs;
+  for (Value value : op.getCaptured())
+    again.push_back(BarrierOp::create(builder, op.getLoc(), value.getType(), value));
+  for (auto [value, cotangent] :
+       llvm::zip_equal(buildInlined(builder, op.getBody(), again), cotangents))
+    if (cotangent) {
+      outputs.push_back(value);
+      seeds.push_back(cotangent);
+    }
+  SmallVector<size_t> numbers;
+  for (auto [number, value] : llvm::enumerate(again))
+    if (wanted[number] && isInexact(value)) {
+      numbers.push_back(number);
+      inputs.push_back(value);
+    }
+  FailureOr<SmallVector<Value>> found = buildGradients(builder, outputs, seeds, inputs);
+  if (failed(found))
+    return failure();
+  for (auto [number, gradient] : llvm::zip_equal(numbers, *found))
+    gradients[number] = gradient;
+  return success();
+}
+
+/// The cotangents of the floating results, zeros where there are none.
+SmallVector<Value> inexactCotangents(OpBuilder &builder, CustomDerivativeOp op,
+                                     ArrayRef<Value> cotangents) {
+  SmallVector<Value> chosen;
+  for (auto [result, cotangent] : llvm::zip_equal(op.getOutputs(), cotangents))
+    if (isInexact(result))
+      chosen.push_back(orZeros(builder, op.getLoc(), cotangent, result.getType()));
+  return chosen;
+}
+
+/// The gradients of the floating inputs, by both passes, or by the transpose of the rule along
+/// tangents.
+FailureOr<SmallVector<Value>> gradientsByRule(OpBuilder &builder, CustomDerivativeOp op,
+                                              ArrayRef<Value> cotangents,
+                                              BuildGradients buildGradients) {
+  SmallVector<Value> given(op->getOperands()), seeds = inexactCotangents(builder, op, cotangents);
+  if (!op.isAlongTangents()) {
+    SmallVector<Value> made = buildInlined(builder, op.getRules()[0], given);
+    SmallVector<Value> takes(llvm::drop_begin(made, op.getNumResults()));
+    llvm::append_range(takes, seeds);
+    llvm::append_range(takes, op.getCaptured());
+    return buildInlined(builder, op.getRules()[1], takes);
+  }
+  SmallVector<Type> types;
+  for (Value input : op.getInputs())
+    if (isInexact(input))
+      types.push_back(input.getType());
+  auto push = [&](OpBuilder &inner, ArrayRef<Value> tangents) {
+    SmallVector<Value> made = buildInlined(inner, op.getRules()[0], takenAlong(op, tangents));
+    return SmallVector<Value>(llvm::drop_begin(made, op.getNumResults()));
+  };
+  return buildTransposed(builder, op, types, push, seeds, buildGradients);
+}
+
+LogicalResult buildCustomGradient(OpBuilder &builder, CustomDerivativeOp op,
+                                  ArrayRef<Value> cotangents, ArrayRef<bool> wanted,
+                                  MutableArrayRef<Value> gradients, BuildGradients buildGradients) {
+  size_t inputs = op.getInputs().size();
+  if (failed(requireRule(op, wanted)))
+    return failure();
+  FailureOr<SmallVector<Value>> found = gradientsByRule(builder, op, cotangents, buildGradients);
+  if (failed(found))
+    return failure();
+  size_t next = 0;
+  for (size_t number = 0; number < inputs; ++number)
+    if (isInexact(op->getOperand(number)))
+      gradients[number] = (*found)[next++];
+  return success();
+}
+
 } // namespace
+
+SmallVector<Value> takenAlong(CustomDerivativeOp op, ArrayRef<Value> tangents) {
+  SmallVector<Value> takes(op.getInputs());
+  llvm::append_range(takes, tangents);
+  llvm::append_range(takes, op.getCaptured());
+  return takes;
+}
+
+LogicalResult requireRule(CustomDerivativeOp op, ArrayRef<bool> active) {
+  if (op.getRules().empty())
+    return op->emitOpError() << "of " << op.getName()
+                             << " cannot be differentiated so often: its rule calls the function "
+                                "itself, which is traced for derivatives of up to third order";
+  if (llvm::none_of(active.drop_front(op.getInputs().size()), [](bool is) { return is; }))
+    return success();
+  return op->emitOpError() << "of " << op.getName()
+                           << " cannot be differentiated for a tensor that the function reads from "
+                              "outside: its rule knows nothing of it; give it as an argument";
+}
 
 LogicalResult buildControlFlowGradient(OpBuilder &builder, Operation *op,
                                        ArrayRef<Value> cotangents, ArrayRef<bool> wanted,
@@ -383,9 +473,16 @@ LogicalResult buildControlFlowGradient(OpBuilder &builder, Operation *op,
   if (auto scan = dyn_cast<ScanOp>(op))
     return ScanGradient(builder, scan, cotangents, wanted, replaced, buildGradients)
         .build(gradients);
+  if (auto checkpoint = dyn_cast<CheckpointOp>(op))
+    return buildCheckpointGradient(builder, checkpoint, cotangents, wanted, gradients,
+                                   buildGradients);
+  if (auto custom = dyn_cast<CustomDerivativeOp>(op))
+    return buildCustomGradient(builder, custom, cotangents, wanted, gradients, buildGradients);
   return op->emitOpError()
          << "cannot be differentiated: how many iterations there are is not known; "
             "give weft.while_loop max_iterations, or use weft.scan";
 }
 
 } // namespace weft
+
+// NOLINTEND(bugprone-unchecked-optional-access)

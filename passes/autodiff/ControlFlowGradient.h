@@ -2,13 +2,9 @@
 #pragma once
 
 #include "dialects/Weft/IR/Weft.h"
+#include "passes/autodiff/Pullback.h"
 
 namespace weft {
-
-/// Builds gradients of values of one block (buildGradients).
-using BuildGradients = llvm::function_ref<llvm::FailureOr<llvm::SmallVector<mlir::Value>>(
-    mlir::OpBuilder &builder, llvm::ArrayRef<mlir::Value> outputs,
-    llvm::ArrayRef<mlir::Value> cotangents, llvm::ArrayRef<mlir::Value> inputs)>;
 
 /// Builds the gradients of an op with regions for the operands that are `wanted`, where `builder`
 /// is; as GradientOpInterface::buildGradient. Null cotangents are zero, and so are null gradients.
@@ -22,5 +18,13 @@ llvm::LogicalResult buildControlFlowGradient(mlir::OpBuilder &builder, mlir::Ope
                                              llvm::MutableArrayRef<mlir::Value> gradients,
                                              llvm::DenseMap<mlir::Value, mlir::Value> &replaced,
                                              BuildGradients buildGradients);
+
+/// What the rule along tangents takes: inputs, tangents of the floating ones, what is captured.
+llvm::SmallVector<mlir::Value> takenAlong(CustomDerivativeOp op,
+                                          llvm::ArrayRef<mlir::Value> tangents);
+
+/// Fails, with an error, if the op has no rule, or none for what is captured and has a derivative;
+/// `active` has a flag for each operand.
+llvm::LogicalResult requireRule(CustomDerivativeOp op, llvm::ArrayRef<bool> active);
 
 } // namespace weft

@@ -4,7 +4,9 @@
 #include "passes/ControlFlow.h"
 #include "passes/Passes.h"
 #include "passes/autodiff/ControlFlowGradient.h"
-#include "llvm/ADT/SetVector.h"
+#include "passes/autodiff/Pullback.h"
+
+// NOLINTBEGIN(bugprone-unchecked-optional-access): clang-tidy does not know failed()
 
 using namespace mlir;
 
@@ -13,9 +15,6 @@ namespace weft {
 #include "passes/Passes.h.inc"
 
 namespace {
-
-/// What gradients are of: floating and complex numbers.
-bool isInexact(Type type) { return isa<FloatType, ComplexType>(getElementTypeOrSelf(type)); }
 
 //===----------------------------------------------------------------------===//
 // Values in a block
@@ -39,7 +38,6 @@ public:
   Value gradientOf(Value value) const { return gradients.lookup(value); }
 
 private:
-  SmallVector<Operation *> opsBehind(ArrayRef<Value> outputs);
   LogicalResult visit(Operation *op);
   LogicalResult visitDefinition(Operation *op);
   LogicalResult applyRule(Operation *op, ArrayRef<Value> cotangents);
@@ -58,25 +56,11 @@ private:
   DenseMap<Value, Value> gradients;
 };
 
-/// The ops of the block that `outputs` depend on differentiably, in order.
-SmallVector<Operation *> Differentiation::opsBehind(ArrayRef<Value> outputs) {
-  SetVector<Operation *> ops;
-  auto follow = [&](ValueRange values) {
-    for (Value value : values)
-      if (Operation *op = value.getDefiningOp();
-          op && op->getBlock() == &block && !op->hasTrait<trait::NotDifferentiable>())
-        ops.insert(op);
-  };
-  follow(outputs);
-  for (size_t next = 0; next < ops.size(); ++next)
-    follow(ops[next]->getOperands());
-  SmallVector<Operation *> order = ops.takeVector();
-  llvm::sort(order, [](Operation *left, Operation *right) { return left->isBeforeInBlock(right); });
-  return order;
-}
-
 LogicalResult Differentiation::record(ArrayRef<Value> outputs) {
-  for (Operation *op : opsBehind(outputs))
+  auto isDifferentiable = [](Value value) {
+    return !value.getDefiningOp()->hasTrait<trait::NotDifferentiable>();
+  };
+  for (Operation *op : opsBehind(block, outputs, isDifferentiable))
     if (failed(visit(op)))
       return failure();
   return success();
@@ -86,7 +70,7 @@ LogicalResult Differentiation::visit(Operation *op) {
   auto isActive = [&](Value value) { return active.contains(value); };
   bool depends = llvm::any_of(op->getOperands(), isActive);
   if (!depends || op->hasTrait<trait::NotDifferentiable>() ||
-      llvm::none_of(op->getResultTypes(), isInexact))
+      llvm::none_of(op->getResultTypes(), [](Type type) { return isInexact(type); }))
     return success();
   if (isa<GradientOpInterface>(op) || isControlFlow(op)) {
     for (Value result : op->getResults())
@@ -163,33 +147,20 @@ static FailureOr<SmallVector<Value>> gradientsInside(OpBuilder &builder, ArrayRe
 }
 
 LogicalResult Differentiation::applyRule(Operation *op, ArrayRef<Value> cotangents) {
-  SmallVector<Type> types(op->getOperandTypes());
-  llvm::append_range(types, op->getResultTypes());
-  for (Type type : types)
-    if (!cast<RankedTensorType>(type).hasStaticShape())
-      return op->emitOpError() << "cannot be differentiated with the dynamic shape "
-                               << shapeText(type) << "; trace the function for fixed sizes";
+  if (failed(requireStaticShapes(op)))
+    return failure();
   SmallVector<bool> wanted;
   for (Value operand : op->getOperands())
     wanted.push_back(active.contains(operand));
   SmallVector<Value> slots(op->getNumOperands());
-  bool isAnalytic = isa<ComplexOpInterface>(op);
-  auto conjugated = [&](Value value) {
-    return isAnalytic ? buildConjugate(builder, value) : value;
-  };
-  if (auto rule = dyn_cast<GradientOpInterface>(op))
-    rule.buildGradient(builder, llvm::map_to_vector(cotangents, conjugated), wanted, slots);
+  if (isa<GradientOpInterface>(op))
+    slots = buildPullback(builder, op, cotangents, wanted);
   else if (failed(buildControlFlowGradient(builder, op, cotangents, wanted, slots, replaced,
                                            gradientsInside)))
     return failure();
-  // Rules leave out what no element has part in; an operand of it still has a gradient, of zeros.
-  bool isEmptied = llvm::all_of(op->getResultTypes(), [](Type type) { return isEmpty(type); });
-  for (auto [operand, gradient, needed] : llvm::zip_equal(op->getOperands(), slots, wanted)) {
-    if (needed && !gradient && isEmptied)
-      gradient = buildFilled(builder, op->getLoc(), operand.getType(), 0.0);
+  for (auto [operand, gradient, needed] : llvm::zip_equal(op->getOperands(), slots, wanted))
     if (needed && gradient)
-      accumulate(operand, conjugated(gradient));
-  }
+      accumulate(operand, gradient);
   return success();
 }
 
@@ -220,12 +191,7 @@ FailureOr<SmallVector<Value>> buildGradients(OpBuilder &builder, ArrayRef<Value>
 // Functions
 //===----------------------------------------------------------------------===//
 
-namespace {
-
-constexpr StringLiteral requestName = "weft.differentiate";
-
-/// The arguments that the function's attribute names.
-FailureOr<SmallVector<Value>> requestedArguments(func::FuncOp function) {
+FailureOr<SmallVector<Value>> requestedArguments(func::FuncOp function, StringRef requestName) {
   auto numbers = dyn_cast<ArrayAttr>(function->getAttr(requestName));
   if (!numbers)
     return function.emitOpError() << requestName << " must be a list of argument numbers";
@@ -243,13 +209,17 @@ FailureOr<SmallVector<Value>> requestedArguments(func::FuncOp function) {
              << "; gradients are for floating tensors of static shape";
     arguments.push_back(argument);
   }
+  if (!function.getBody().hasOneBlock())
+    return function.emitOpError() << "must have one block to be differentiated";
   return arguments;
 }
 
+namespace {
+
+constexpr StringLiteral requestName = "weft.differentiate";
+
 /// The value that gradients are of.
 FailureOr<Value> differentiatedResult(func::FuncOp function) {
-  if (!function.getBody().hasOneBlock())
-    return function.emitOpError() << "must have one block to be differentiated";
   Operation *terminator = function.getBody().front().getTerminator();
   if (terminator->getNumOperands() == 0)
     return function.emitOpError() << "returns nothing that could be differentiated";
@@ -263,9 +233,11 @@ FailureOr<Value> differentiatedResult(func::FuncOp function) {
 }
 
 LogicalResult differentiate(func::FuncOp function) {
-  FailureOr<SmallVector<Value>> arguments = requestedArguments(function);
+  FailureOr<SmallVector<Value>> arguments = requestedArguments(function, requestName);
+  if (failed(arguments))
+    return failure();
   FailureOr<Value> result = differentiatedResult(function);
-  if (failed(arguments) || failed(result))
+  if (failed(result))
     return failure();
   Operation *terminator = function.getBody().front().getTerminator();
   OpBuilder builder(terminator);
@@ -296,3 +268,5 @@ struct Differentiate : impl::DifferentiateBase<Differentiate> {
 
 } // namespace
 } // namespace weft
+
+// NOLINTEND(bugprone-unchecked-optional-access)

@@ -1,6 +1,7 @@
 // Reverse-mode differentiation of tensor values.
 #pragma once
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/ADT/SmallVector.h"
@@ -20,5 +21,10 @@ llvm::FailureOr<llvm::SmallVector<mlir::Value>>
 buildGradients(mlir::OpBuilder &builder, llvm::ArrayRef<mlir::Value> outputs,
                llvm::ArrayRef<mlir::Value> cotangents, llvm::ArrayRef<mlir::Value> inputs,
                llvm::DenseMap<mlir::Value, mlir::Value> *replaced = nullptr);
+
+/// The arguments of a function of one block that its attribute `requestName` lists by their
+/// numbers: floating tensors of static shape. Fails after an error.
+llvm::FailureOr<llvm::SmallVector<mlir::Value>> requestedArguments(mlir::func::FuncOp function,
+                                                                   llvm::StringRef requestName);
 
 } // namespace weft

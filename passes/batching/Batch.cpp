@@ -45,7 +45,6 @@ public:
   Value batchOf(Value value) const { return batched.lookup(value); }
 
 private:
-  SmallVector<Operation *> opsBehind(ArrayRef<Value> outputs);
   LogicalResult visit(Operation *op);
   LogicalResult visitDefinition(Operation *op, function_ref<SmallVector<Value>()> define);
   LogicalResult visitControlFlow(Operation *op);
@@ -86,25 +85,9 @@ Value Batching::repeated(Value value) {
   return BroadcastOp::create(builder, value.getLoc(), withCount(typeOf(value)), value, dimensions);
 }
 
-/// The ops of the block that `outputs` depend on, in order.
-SmallVector<Operation *> Batching::opsBehind(ArrayRef<Value> outputs) {
-  SetVector<Operation *> ops;
-  auto follow = [&](ValueRange values) {
-    for (Value value : values)
-      if (Operation *op = value.getDefiningOp();
-          op && op->getBlock() == &block && !batched.contains(value))
-        ops.insert(op);
-  };
-  follow(outputs);
-  for (size_t next = 0; next < ops.size(); ++next)
-    follow(ops[next]->getOperands());
-  SmallVector<Operation *> order = ops.takeVector();
-  llvm::sort(order, [](Operation *left, Operation *right) { return left->isBeforeInBlock(right); });
-  return order;
-}
-
 LogicalResult Batching::record(ArrayRef<Value> outputs) {
-  for (Operation *op : opsBehind(outputs))
+  auto isNew = [&](Value value) { return !batched.contains(value); };
+  for (Operation *op : opsBehind(block, outputs, isNew))
     if (failed(visit(op)))
       return failure();
   return success();

@@ -108,17 +108,6 @@ private:
   unsigned arguments = 0;
 };
 
-/// Marks the yields of a region that depend on arguments of each example.
-SmallVector<bool> dependentYields(Region &region, ArrayRef<bool> areBatched) {
-  SmallVector<Value> arguments;
-  for (auto [argument, isBatched] : llvm::zip_equal(region.getArguments(), areBatched))
-    if (isBatched)
-      arguments.push_back(argument);
-  DenseSet<Value> dependent = dependentsOf(region.front(), arguments);
-  return llvm::map_to_vector(region.front().getTerminator()->getOperands(),
-                             [&](Value value) { return dependent.contains(value); });
-}
-
 /// Adds the carried values of a body that depend on examples to what is batched; what it yields.
 SmallVector<bool> closeOverBody(Region &body, SmallVectorImpl<bool> &areBatched, size_t carries) {
   SmallVector<bool> yields;
@@ -152,8 +141,13 @@ public:
   FailureOr<SmallVector<Value>> build(CaseOp op);
   FailureOr<SmallVector<Value>> build(ScanOp op);
   FailureOr<SmallVector<Value>> build(WhileOp op);
+  FailureOr<SmallVector<Value>> build(CheckpointOp op);
+  FailureOr<SmallVector<Value>> build(CustomDerivativeOp op);
 
 private:
+  LogicalResult batch(Region &source, ArrayRef<bool> flags, SmallVectorImpl<bool> &yields,
+                      Region &made);
+
   /// An operand as the batched op takes it.
   Value operand(size_t number, bool isBatched) {
     if (operands[number])
@@ -277,6 +271,59 @@ FailureOr<SmallVector<Value>> ControlFlowBatching::build(WhileOp op) {
   return results;
 }
 
+/// A region of all examples, of arguments that are of each where `flags` say so; and which of its
+/// yields are: at least those that are marked so.
+LogicalResult ControlFlowBatching::batch(Region &source, ArrayRef<bool> flags,
+                                         SmallVectorImpl<bool> &yields, Region &made) {
+  for (auto [all, own] : llvm::zip_equal(yields, dependentYields(source, flags)))
+    all = all || own;
+  BatchedRegion region(source, flags, count, buildBatched);
+  if (failed(region.end(region.inlined(source), yields)))
+    return failure();
+  made.takeBody(region.region);
+  return success();
+}
+
+FailureOr<SmallVector<Value>> ControlFlowBatching::build(CheckpointOp op) {
+  Region body;
+  SmallVector<bool> yields(op.getNumResults());
+  if (failed(batch(op.getBody(), areBatched, yields, body)))
+    return failure();
+  TypeRange types = body.front().getTerminator()->getOperandTypes();
+  auto made = CheckpointOp::create(builder, op.getLoc(), SmallVector<Type>(types),
+                                   operandRange(0, op.getCaptured().size()));
+  made.getBody().takeBody(body);
+  SmallVector<Value> results;
+  for (auto [result, isBatched] : llvm::zip_equal(made.getResults(), yields))
+    results.push_back(isBatched ? result : repeated(result));
+  return results;
+}
+
+/// All inputs and results are of each example, as rules give a gradient of each for an input.
+FailureOr<SmallVector<Value>> ControlFlowBatching::build(CustomDerivativeOp op) {
+  size_t inputs = op.getInputs().size();
+  std::fill_n(areBatched.begin(), inputs, true);
+  ArrayRef<bool> ofCaptured = ArrayRef(areBatched).drop_front(inputs);
+  SmallVector<Type> types;
+  for (Value result : op.getResults())
+    types.push_back(stackedType(typeOf(result), count));
+  auto made = CustomDerivativeOp::create(
+      builder, op.getLoc(), types, op.getName(), operandRange(0, inputs),
+      operandRange(inputs, ofCaptured.size()), static_cast<unsigned>(op.getRules().size()));
+  auto fill = [&](Region &source, Region &own) {
+    SmallVector<bool> flags(source.getNumArguments() - ofCaptured.size(), true);
+    llvm::append_range(flags, ofCaptured);
+    SmallVector<bool> yields(source.front().getTerminator()->getNumOperands(), true);
+    return batch(source, flags, yields, own);
+  };
+  if (failed(fill(op.getBody(), made.getBody())))
+    return failure();
+  for (auto [source, own] : llvm::zip_equal(op.getRules(), made.getRules()))
+    if (failed(fill(source, own)))
+      return failure();
+  return llvm::to_vector_of<Value>(made.getResults());
+}
+
 } // namespace
 
 FailureOr<SmallVector<Value>> buildBatchedControlFlow(OpBuilder &builder, Operation *op,
@@ -287,6 +334,10 @@ FailureOr<SmallVector<Value>> buildBatchedControlFlow(OpBuilder &builder, Operat
     return batching.build(choice);
   if (auto scan = dyn_cast<ScanOp>(op))
     return batching.build(scan);
+  if (auto checkpoint = dyn_cast<CheckpointOp>(op))
+    return batching.build(checkpoint);
+  if (auto custom = dyn_cast<CustomDerivativeOp>(op))
+    return batching.build(custom);
   return batching.build(cast<WhileOp>(op));
 }
 

@@ -228,6 +228,22 @@ static py::object choose(py::object index, size_t branches, std::vector<ValueId>
   }));
 }
 
+static py::object checkpoint(std::vector<ValueId> tracked) {
+  return adopted(guarded([&] {
+    TraceScope &scope = *currentScope;
+    return resultsOf(scope.graph.checkpoint(scope.location()), {}, tracked);
+  }));
+}
+
+static py::object customDerivative(const std::string &name, py::list inputs, size_t rules,
+                                   std::vector<ValueId> tracked) {
+  return adopted(guarded([&] {
+    TraceScope &scope = *currentScope;
+    auto ids = scope.graph.customDerivative(name, operandsOf(inputs), rules, scope.location());
+    return resultsOf(ids, {inputs}, tracked);
+  }));
+}
+
 void weft::registerControlFlow(py::module_ &module) {
   module.def("begin_region", beginRegion);
   module.def("end_region", endRegion);
@@ -240,4 +256,6 @@ void weft::registerControlFlow(py::module_ &module) {
   module.def("scan_op", scan);
   module.def("while_op", whileLoop);
   module.def("case_op", choose);
+  module.def("checkpoint_op", checkpoint);
+  module.def("custom_derivative_op", customDerivative);
 }

@@ -35,36 +35,53 @@ static py::object differentiationInput(py::object tensor) {
   }));
 }
 
+static llvm::SmallVector<ValueId> tracedAll(const py::list &tensors) {
+  llvm::SmallVector<ValueId> ids;
+  for (py::handle tensor : tensors)
+    ids.push_back(traced(asTensor(tensor.ptr())));
+  return ids;
+}
+
+/// Tensors of derivatives; zeros like the values of `like` where there is none.
+static PyObject *derivatives(llvm::ArrayRef<std::optional<ValueId>> built,
+                             llvm::ArrayRef<ValueId> like) {
+  TraceScope &scope = *currentScope;
+  Graph &graph = scope.graph;
+  mlir::Location location = scope.location();
+  PyRef result = checked(PyList_New(Py_ssize_t(built.size())));
+  for (size_t i = 0; i < built.size(); ++i) {
+    ValueId id =
+        built[i] ? *built[i]
+                 : graph.constant(graph.dtype(like[i]), graph.shape(like[i]), 0.0, false, location);
+    scope.rememberLine(id);
+    PyRef tensor = checked(newTensor(scope.tracer(id)));
+    asTensor(tensor.get())->requiresGrad = gradientsEnabled && isInexact(graph.dtype(id));
+    asTensor(tensor.get())->derived = true;
+    PyList_SET_ITEM(result.get(), Py_ssize_t(i), tensor.release());
+  }
+  return result.release();
+}
+
 /// Gradients of the outputs, times the cotangents, for the inputs (tensors of the trace).
 static py::object gradients(py::list outputs, py::list cotangents, py::list inputs) {
   return adopted(guarded([&] {
-    TraceScope &scope = *currentScope;
-    mlir::Location location = scope.location();
-    auto read = [&](py::list &list) {
-      llvm::SmallVector<ValueId> ids;
-      for (py::handle item : list)
-        ids.push_back(traced(asTensor(item.ptr())));
-      return ids;
-    };
-    llvm::SmallVector<ValueId> wanted = read(inputs);
-    auto built = scope.graph.gradients(read(outputs), read(cotangents), wanted);
-    PyRef result = checked(PyList_New(Py_ssize_t(built.size())));
-    for (size_t i = 0; i < built.size(); ++i) {
-      Graph &graph = scope.graph;
-      ValueId id = built[i] ? *built[i]
-                            : graph.constant(graph.dtype(wanted[i]), graph.shape(wanted[i]), 0.0,
-                                             false, location);
-      scope.rememberLine(id);
-      PyRef tensor = checked(newTensor(scope.tracer(id)));
-      asTensor(tensor.get())->requiresGrad = gradientsEnabled;
-      asTensor(tensor.get())->derived = true;
-      PyList_SET_ITEM(result.get(), Py_ssize_t(i), tensor.release());
-    }
-    return result.release();
+    llvm::SmallVector<ValueId> wanted = tracedAll(inputs);
+    auto built = currentScope->graph.gradients(tracedAll(outputs), tracedAll(cotangents), wanted);
+    return derivatives(built, wanted);
+  }));
+}
+
+/// Tangents of the outputs where those of the inputs are `along` (tensors of the trace).
+static py::object tangents(py::list outputs, py::list inputs, py::list along) {
+  return adopted(guarded([&] {
+    llvm::SmallVector<ValueId> wanted = tracedAll(outputs);
+    auto built = currentScope->graph.tangents(wanted, tracedAll(inputs), tracedAll(along));
+    return derivatives(built, wanted);
   }));
 }
 
 void weft::registerFunctionalGradient(py::module_ &module) {
   module.def("differentiation_input", differentiationInput);
   module.def("gradients", gradients);
+  module.def("tangents", tangents);
 }

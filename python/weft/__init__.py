@@ -51,6 +51,7 @@ from ._creation import (
     zeros,
     zeros_like,
 )
+from ._custom_derivatives import checkpoint, custom_jvp, custom_vjp
 from ._dtypes import (
     DType,
     bfloat16,

@@ -171,10 +171,8 @@ def _traced(function: Callable, of: Callable) -> Callable:
     return run
 
 
-def _call_with_inputs(
-    fun: Callable, argnums: Sequence[int], args: tuple, kwargs: dict
-) -> tuple[Any, list[Any], list[Tensor]]:
-    """f's result on inputs that differentiation can tell from other uses; their trees; leaves."""
+def _inputs(argnums: Sequence[int], args: tuple) -> tuple[list[Any], list[Any], list[Tensor]]:
+    """The arguments, of inputs that differentiation can tell from other uses; trees; leaves."""
     arguments, trees, leaves = list(args), [], []
     made: set[int] = set()
     for number in argnums:
@@ -188,11 +186,24 @@ def _call_with_inputs(
             )
         trees.append(arguments[place])
         leaves.extend(tree_leaves(arguments[place]))
+    return arguments, trees, leaves
+
+
+def _recording(fun: Callable, args: Sequence[Any], kwargs: dict) -> Any:
+    """``fun``'s result, while gradients are recorded."""
     former = _core.set_gradients_enabled(True)
     try:
-        return fun(*arguments, **kwargs), trees, leaves
+        return fun(*args, **kwargs)
     finally:
         _core.set_gradients_enabled(former)
+
+
+def _call_with_inputs(
+    fun: Callable, argnums: Sequence[int], args: tuple, kwargs: dict
+) -> tuple[Any, list[Any], list[Tensor]]:
+    """f's result on inputs that differentiation can tell from other uses; their trees; leaves."""
+    arguments, trees, leaves = _inputs(argnums, args)
+    return _recording(fun, arguments, kwargs), trees, leaves
 
 
 def _rebuilt(trees: list[Any], gradients: list[Tensor]) -> list[Any]:
@@ -327,21 +338,29 @@ def vjp(fun: Callable, *primals: Any) -> tuple[Any, Callable]:
 
 
 def jvp(fun: Callable, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
-    """``fun(*primals)`` and its derivative along the tangents, by differentiating twice.
+    """``fun(*primals)`` and its derivative along the tangents, both computed forwards.
 
-    ``fun`` is called once.
+    ``fun`` is called once. A `while_loop` needs no bound here, and nothing is kept for a backward
+    pass. The tangent of a result that is neither floating nor complex is zeros of its dtype.
+
+    Args:
+        primals, tangents: as many of both; each tangent has the structure and shapes of its primal.
+
+    Raises:
+        DTypeError: a leaf of the primals is not floating. ShapeError: tangents of other shapes.
+        UnsupportedError: an operation has no derivative, or a rule for gradients only
+            (`custom_vjp`).
     """
     if len(primals) != len(tangents):
         raise _fail(ShapeError, f"jvp: {len(primals)} primals and {len(tangents)} tangents")
 
     def evaluate(arguments: tuple, directions: tuple) -> tuple[Any, Any]:
-        result, _, leaves = _call_with_inputs(fun, range(len(arguments)), arguments, {})
-        outputs = tree_leaves(result)
-        # The product with the Jacobian is linear in the cotangents; its transpose is wanted.
-        cotangents = [_core.differentiation_input(ones_like(output)) for output in outputs]
-        pulled = _core.gradients(outputs, cotangents, leaves)
+        inputs, _, leaves = _inputs(range(len(arguments)), arguments)
+        # Before the function, so that its loops can carry tangents along.
         seeds = _seeds(leaves, directions, "jvp")
-        along = iter(_core.gradients(pulled, seeds, cotangents))
+        result = _recording(fun, inputs, {})
+        outputs = [asarray(leaf) for leaf in tree_leaves(result)]
+        along = iter(_core.tangents(outputs, leaves, seeds))
         return result, tree_map(lambda _: next(along), result)
 
     return _traced(evaluate, fun)(tuple(primals), tuple(tangents))

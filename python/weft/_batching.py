@@ -13,13 +13,12 @@ from . import _core
 from ._autodiff import (
     _call_with_inputs,
     _rebuilt,
-    _seeds,
     _traced,
     tree_leaves,
     tree_map,
 )
 from ._core import SymbolicSize, Tensor
-from ._creation import _fail, asarray, eye, ones_like
+from ._creation import _fail, asarray, eye
 from ._errors import DTypeError, OptionError, ShapeError, UnsupportedError
 from ._manipulation import broadcast_to, moveaxis, normalize_axis, reshape
 
@@ -248,6 +247,10 @@ def _pulled(output: Tensor, leaves: list[Tensor], cotangent: Tensor) -> list[Ten
     return _core.gradients([output], [cotangent], leaves)
 
 
+def _pushed(outputs: list[Tensor], leaf: Tensor, tangent: Tensor) -> list[Tensor]:
+    return _core.tangents(outputs, [leaf], [tangent])
+
+
 def jacrev(fun: Callable, argnums: int | Sequence[int] = 0) -> Callable:
     """A function that returns the Jacobian of ``fun``, row by row in reverse mode.
 
@@ -293,16 +296,7 @@ def jacfwd(fun: Callable, argnums: int | Sequence[int] = 0) -> Callable:
     def evaluate(*args: Any, **kwargs: Any) -> Any:
         result, trees, leaves = _call_with_inputs(fun, numbers, args, kwargs)
         outputs = _floating_outputs(result, "jacfwd")
-        # The product with the Jacobian is linear in the cotangents; its transpose is wanted.
-        cotangents = [_core.differentiation_input(ones_like(output)) for output in outputs]
-        pulled = _core.gradients(outputs, cotangents, leaves)
-        columns = []
-        for leaf, own in zip(leaves, pulled, strict=True):
-
-            def along(tangent: Tensor, own: Tensor = own) -> list[Tensor]:
-                return _core.gradients([own], _seeds([own], [tangent], "jvp"), cotangents)
-
-            columns.append(_along_all(leaf, along))
+        columns = [_along_all(leaf, functools.partial(_pushed, outputs, leaf)) for leaf in leaves]
         blocks = [
             [
                 reshape(moveaxis(parts[number], 0, -1), (*output.shape, *leaf.shape))

@@ -71,7 +71,7 @@ weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes
 // -----
 
 func.func @f(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>> {
-  // expected-error@+1 {{'weft.yield' op expects parent op to be one of 'weft.kernel, weft.case, weft.while, weft.scan'}}
+  // expected-error@+1 {{'weft.yield' op expects parent op to be one of 'weft.kernel, weft.case, weft.while, weft.scan, weft.checkpoint, weft.custom_derivative'}}
   weft.yield %x : tensor<?xf32, #weft.sizes<[0]>>
 }
 

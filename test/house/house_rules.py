@@ -52,6 +52,7 @@ _ROOMS_WITHOUT_LLVM = ("include/", "lib/Support/", "lib/Runtime/")
 STRUCTURAL_OPERATIONS = frozenset(
     {"ConstantOp", "KernelOp", "LaunchOp", "PrepareOp", "ReshapeOp", "ReturnOp", "YieldOp"}
     | {"CaseOp", "WhileOp", "ScanOp", "BranchOp", "LoopOp"}
+    | {"CheckpointOp", "CustomDerivativeOp"}
 )
 
 

@@ -7,7 +7,7 @@ include "dialects/Weft/IR/ElementwiseOps.td"
 /// What takes complex tensors apart and puts them together, element by element: the ops that are
 /// left of them before `weft-split-complex`.
 class Weft_PartsOp<string mnemonic, string rule>
-    : Weft_InferredOp<mnemonic, [Gradient,
+    : Weft_InferredOp<mnemonic, [Gradient, Linear,
         DeclareOpInterfaceMethods<DimensionOpInterface, ["rebuildWithLabels"]>]> {
   let inference = "::weft::" # rule;
   let pythonName = "";

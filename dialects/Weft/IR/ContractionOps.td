@@ -124,7 +124,7 @@ def Weft_WindowMaxIndexOp : Weft_WindowOp<"window_max_index", [DiscreteResult]> 
     $x `window` $window `strides` $strides attr-dict `:` type($x) `->` type($index)
   }];
 }
-def Weft_WindowGatherOp : Weft_WindowOp<"window_gather", [Gradient]> {
+def Weft_WindowGatherOp : Weft_WindowOp<"window_gather", [Gradient, Linear]> {
   let summary = "The element of each window that `index` names.";
   let arguments = (ins Weft_NumericTensor:$x, Weft_WindowIndex:$index, DenseI64ArrayAttr:$window,
                        DenseI64ArrayAttr:$strides);
@@ -135,7 +135,7 @@ def Weft_WindowGatherOp : Weft_WindowOp<"window_gather", [Gradient]> {
   }];
   let declarations = "bool readsOnce(unsigned operand) { return operand == 1; }";
 }
-def Weft_WindowScatterOp : Weft_WindowOp<"window_scatter", [Gradient]> {
+def Weft_WindowScatterOp : Weft_WindowOp<"window_scatter", [Gradient, Linear]> {
   let summary = "The transpose of window_gather: each x added at the place that `index` names.";
   let arguments = (ins Weft_NumericTensor:$x, Weft_WindowIndex:$index, DenseI64ArrayAttr:$window,
                        DenseI64ArrayAttr:$strides);
@@ -145,7 +145,7 @@ def Weft_WindowScatterOp : Weft_WindowOp<"window_scatter", [Gradient]> {
     type($result)
   }];
 }
-def Weft_WindowSumOp : Weft_WindowOp<"window_sum", [Gradient]> {
+def Weft_WindowSumOp : Weft_WindowOp<"window_sum", [Gradient, Linear]> {
   let summary = "The sum of the elements of each window, row by row.";
   let arguments = (ins Weft_NumericTensor:$x, DenseI64ArrayAttr:$window, DenseI64ArrayAttr:$strides);
   let results = (outs Weft_NumericTensor:$result);
@@ -153,7 +153,7 @@ def Weft_WindowSumOp : Weft_WindowOp<"window_sum", [Gradient]> {
     $x `window` $window `strides` $strides attr-dict `:` type($x) `->` type($result)
   }];
 }
-def Weft_WindowSpreadOp : Weft_WindowOp<"window_spread", [Gradient]> {
+def Weft_WindowSpreadOp : Weft_WindowOp<"window_spread", [Gradient, Linear]> {
   let summary = "The transpose of window_sum: each x added to every element of its window.";
   let arguments = (ins Weft_NumericTensor:$x, DenseI64ArrayAttr:$window, DenseI64ArrayAttr:$strides);
   let results = (outs Weft_NumericTensor:$result);

@@ -97,6 +97,48 @@ LogicalResult ScanOp::verify() {
 }
 
 //===----------------------------------------------------------------------===//
+// Functions with derivatives of their own
+//===----------------------------------------------------------------------===//
+
+/// Those that have a derivative: floating and complex ones.
+static Types inexact(TypeRange types) {
+  Types chosen;
+  llvm::copy_if(types, std::back_inserter(chosen),
+                [](Type type) { return isa<FloatType, ComplexType>(getElementTypeOrSelf(type)); });
+  return chosen;
+}
+
+LogicalResult CheckpointOp::verify() {
+  return checkRegion(*this, "the body", getBody(), join({getCaptured().getTypes()}),
+                     join({getOutputs().getTypes()}));
+}
+
+LogicalResult CustomDerivativeOp::verify() {
+  if (getRules().size() > 2)
+    return emitOpError() << "has " << getRules().size()
+                         << " rules; there is one along tangents, or a forward and a backward one";
+  TypeRange inputs = getInputs().getTypes(), captured = getCaptured().getTypes();
+  TypeRange outputs = getOutputs().getTypes();
+  Types takes = join({inputs, captured}), gives = join({outputs});
+  if (failed(checkRegion(*this, "the body", getBody(), takes, gives)))
+    return failure();
+  if (getRules().empty())
+    return success();
+  if (isAlongTangents())
+    return checkRegion(*this, "the rule along tangents", getRules()[0],
+                       join({inputs, inexact(inputs), captured}),
+                       join({outputs, inexact(outputs)}));
+  if (failed(checkRegion(*this, "the forward pass", getRules()[0], takes, std::nullopt)))
+    return failure();
+  TypeRange made = getRules()[0].front().back().getOperandTypes();
+  if (made.size() < outputs.size() || made.take_front(outputs.size()) != outputs)
+    return emitOpError() << "the forward pass yields " << made << ", but begins with " << outputs;
+  return checkRegion(*this, "the backward pass", getRules()[1],
+                     join({made.drop_front(outputs.size()), inexact(outputs), captured}),
+                     inexact(inputs));
+}
+
+//===----------------------------------------------------------------------===//
 // Steps
 //===----------------------------------------------------------------------===//
 

@@ -68,6 +68,48 @@ def Weft_ScanOp : Weft_RegionOp<"scan", [AttrSizedOperandSegments]> {
 }
 
 //===----------------------------------------------------------------------===//
+// Functions with derivatives of their own
+//===----------------------------------------------------------------------===//
+
+def Weft_CheckpointOp : Weft_RegionOp<"checkpoint"> {
+  let summary = "Computes a region, and computes it again where gradients need its values";
+  let description = [{
+    The region gets `captured` as arguments, and its results are what it yields. Differentiation
+    keeps none of the values in it: the backward pass begins with computing them again, behind
+    barriers. `weft-inline-functions` puts the region in its place.
+  }];
+  let arguments = (ins Variadic<Weft_Tensor>:$captured);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = [{
+    (`with` `(` $captured^ `)`)? attr-dict `:` functional-type(operands, $outputs) $body
+  }];
+}
+
+def Weft_CustomDerivativeOp : Weft_RegionOp<"custom_derivative", [AttrSizedOperandSegments]> {
+  let summary = "Computes a region that has a rule for its derivative";
+  let description = [{
+    The body gets `inputs`, then `captured`; the results are what it yields. One rule is that along
+    tangents: it gets `inputs`, a tangent for each floating or complex one, then `captured`, and
+    yields the results and a tangent for each that is floating or complex. Two are a forward and a
+    backward pass: the first takes what the body takes, and yields the results and what it keeps;
+    the second gets that, a cotangent for each floating or complex result, then `captured`, and
+    yields a gradient for each floating or complex input. None are in an op that is part of its own
+    rules, several times over; it can't be differentiated. `name` is the function's in errors.
+    `weft-inline-functions` puts the body in its place.
+  }];
+  let arguments = (ins StrAttr:$name, Variadic<Weft_Tensor>:$inputs,
+                       Variadic<Weft_Tensor>:$captured);
+  let regions = (region SizedRegion<1>:$body, VariadicRegion<SizedRegion<1>>:$rules);
+  let assemblyFormat = [{
+    $name (`of` `(` $inputs^ `)`)? (`with` `(` $captured^ `)`)? attr-dict
+    `:` functional-type(operands, $outputs) $body `by` $rules
+  }];
+  let extraClassDeclaration = [{
+    bool isAlongTangents() { return getRules().size() == 1; }
+  }];
+}
+
+//===----------------------------------------------------------------------===//
 // With functions
 //===----------------------------------------------------------------------===//
 

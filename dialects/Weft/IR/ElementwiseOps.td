@@ -405,7 +405,7 @@ class Weft_ConversionOp<string mnemonic, list<Trait> traits> : Weft_Op<mnemonic,
   }];
 }
 
-def Weft_CastOp : Weft_ConversionOp<"cast", [Gradient, ByParts]> {
+def Weft_CastOp : Weft_ConversionOp<"cast", [Gradient, Linear, ByParts]> {
   let summary = "x converted to another dtype.";
   let description = [{
     Floating to integer rounds towards zero, saturates, and takes NaN to 0; to bool is `x != 0`;

@@ -40,7 +40,8 @@ def PlannedStep : NativeOpTrait<"PlannedStep"> {
 
 def Weft_YieldOp
     : Op<Weft_Dialect, "yield",
-         [Pure, Terminator, ParentOneOf<["KernelOp", "CaseOp", "WhileOp", "ScanOp"]>]> {
+         [Pure, Terminator, ParentOneOf<["KernelOp", "CaseOp", "WhileOp", "ScanOp",
+                                         "CheckpointOp", "CustomDerivativeOp"]>]> {
   let summary = "The results of a kernel, or of a region of control flow";
   let arguments = (ins Variadic<AnyType>:$values);
   let assemblyFormat = "attr-dict ($values^ `:` type($values))?";

@@ -9,8 +9,9 @@ def Weft_LibraryTensor : RankedTensorOf<[F32, F64] # ComplexTypes>;
 /// Works on the last dimensions of its operands, the matrices, for each place in the others. Where
 /// `pairs` is set, complex tensors have been made pairs of parts (`weft-split-complex`), and every
 /// operand is one.
-class Weft_LibraryOp<string mnemonic, string rule, list<string> methods = []>
-    : Weft_InferredOp<mnemonic, [Gradient, Dimensions,
+class Weft_LibraryOp<string mnemonic, string rule, list<string> methods = [],
+                     list<Trait> traits = []>
+    : Weft_InferredOp<mnemonic, traits # [Gradient, Dimensions,
         DeclareOpInterfaceMethods<LibraryOpInterface, ["getOptions"] # methods>]> {
   let inference = "::weft::" # rule;
   let pythonName = "";
@@ -89,7 +90,7 @@ def Weft_EigOp : Weft_MatrixOp<"eig", "inferEig"> {
   let results = (outs Weft_LibraryTensor:$values, Weft_LibraryTensor:$vectors);
   let assemblyFormat = "$x attr-dict `:` type($x) `->` type($values) `,` type($vectors)";
 }
-def Weft_FourierOp : Weft_LibraryOp<"fourier", "inferFourier", ["getMatrixRank"]> {
+def Weft_FourierOp : Weft_LibraryOp<"fourier", "inferFourier", ["getMatrixRank"], [Linear]> {
   let summary = "The sums of x[..., j] exp(-2 pi i j k / N) over j, for each k; `inverse`: of exp(2 pi i j k / N).";
   let description = "Of complex x, along its last dimension, without a factor.";
   let arguments = (ins Weft_LibraryTensor:$x, DefaultValuedAttr<BoolAttr, "false">:$inverse,

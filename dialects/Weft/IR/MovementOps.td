@@ -73,7 +73,7 @@ def Weft_RandomBitsOp : Weft_Op<"random_bits", [DiscreteResult, Dimensions, Inde
 // Rearrangement
 //===----------------------------------------------------------------------===//
 
-def Weft_ReshapeOp : Weft_Op<"reshape", [Gradient, EachPart, Batching]> {
+def Weft_ReshapeOp : Weft_Op<"reshape", [Gradient, Linear, EachPart, Batching]> {
   let summary = "The same elements, in row-major order, in another shape.";
   let arguments = (ins Weft_Tensor:$x);
   let results = (outs Weft_Tensor:$result);
@@ -84,7 +84,21 @@ def Weft_ReshapeOp : Weft_Op<"reshape", [Gradient, EachPart, Batching]> {
   let hasFolder = 1;
   let hasVerifier = 1;
 }
-def Weft_TransposeOp : Weft_InferredOp<"transpose", [Gradient, EachPart, Dimensions, Indexed]> {
+def Weft_BarrierOp : Weft_Op<"barrier", [Gradient, Linear, EachPart, Batching,
+                                        SameOperandsAndResultType]> {
+  let summary = "x itself, but what is computed from it is not merged with what is computed from x.";
+  let description = [{
+    What a checkpoint computes again would else be merged with what it computed before. It is gone
+    where plans are made.
+  }];
+  let arguments = (ins Weft_Tensor:$x);
+  let results = (outs Weft_Tensor:$result);
+  let assemblyFormat = "$x attr-dict `:` type($x)";
+  let pythonName = "";
+  let computedBy = "nobody: `weft-remove-barriers` removes it";
+}
+def Weft_TransposeOp : Weft_InferredOp<"transpose", [Gradient, Linear, EachPart, Dimensions,
+                                                    Indexed]> {
   let summary = "Dimension d of the result is dimension permutation[d] of x.";
   let arguments = (ins Weft_Tensor:$x, DenseI64ArrayAttr:$permutation);
   let results = (outs Weft_Tensor:$result);
@@ -95,7 +109,8 @@ def Weft_TransposeOp : Weft_InferredOp<"transpose", [Gradient, EachPart, Dimensi
   let hasCanonicalizer = 1;
   let declarations = "bool readsOnce(unsigned operand) { return true; }";
 }
-def Weft_BroadcastOp : Weft_Op<"broadcast", [Gradient, EachPart, Batching, Dimensions, Indexed]> {
+def Weft_BroadcastOp : Weft_Op<"broadcast", [Gradient, Linear, EachPart, Batching, Dimensions,
+                                            Indexed]> {
   let summary = "x repeated along new dimensions and along its dimensions of size 1.";
   let description = [{
     Dimension d of x is dimension dimensions[d] of the result. The canonical form repeats along new
@@ -117,7 +132,8 @@ def Weft_BroadcastOp : Weft_Op<"broadcast", [Gradient, EachPart, Batching, Dimen
 }
 def Weft_SliceOp
     : Weft_Op<"slice",
-              [Gradient, EachPart, Batching, FixedDimensions, Indexed, Conditions, LaunchNumbers]> {
+              [Gradient, Linear, EachPart, Batching, FixedDimensions, Indexed, Conditions,
+               LaunchNumbers]> {
   let summary = "The elements at starts + i * steps, i below the result's shape; steps may be negative.";
   let arguments = (ins Weft_Tensor:$x, DenseI64ArrayAttr:$starts, DenseI64ArrayAttr:$steps);
   let results = (outs Weft_Tensor:$result);
@@ -136,7 +152,8 @@ def Weft_SliceOp
 }
 def Weft_PadOp
     : Weft_Op<"pad",
-              [Gradient, EachPart, Batching, FixedDimensions, Indexed, Conditions, LaunchNumbers]> {
+              [Gradient, Linear, EachPart, Batching, FixedDimensions, Indexed, Conditions,
+               LaunchNumbers]> {
   let summary = "x placed at `low`, `interior` elements apart, in a tensor filled with `value`.";
   let description = [{
     Element i of x is at low + i * (interior + 1) of the result in each dimension. `low` may not be
@@ -162,8 +179,8 @@ def Weft_PadOp
   }];
 }
 def Weft_UpdateOp
-    : Weft_InferredOp<"update", [Gradient, EachPart, Batching, FixedDimensions, UpdateOpInterface,
-                                 Conditions, LaunchNumbers]> {
+    : Weft_InferredOp<"update", [Gradient, Linear, EachPart, Batching, FixedDimensions,
+                                 UpdateOpInterface, Conditions, LaunchNumbers]> {
   let summary = "x with `value` in the place of the elements at starts + i * steps.";
   let description = [{
     The inverse of slice: i is below the shape of `value` in each dimension. Starts may not be
@@ -187,7 +204,8 @@ def Weft_UpdateOp
   }];
 }
 def Weft_ConcatenateOp : Weft_InferredOp<"concatenate",
-                                        [Gradient, EachPart, Batching, FixedDimensions, Indexed]> {
+                                        [Gradient, Linear, EachPart, Batching, FixedDimensions,
+                                         Indexed]> {
   let summary = "The operands one after the other along `axis`.";
   let arguments = (ins Variadic<Weft_Tensor>:$inputs, I64Attr:$axis);
   let results = (outs Weft_Tensor:$result);
@@ -200,7 +218,7 @@ def Weft_ConcatenateOp : Weft_InferredOp<"concatenate",
     std::optional<int64_t> getJoinedAxis() { return getAxis(); }
   }];
 }
-def Weft_GatherOp : Weft_InferredOp<"gather", [Gradient, EachPart, Batching, FixedDimensions,
+def Weft_GatherOp : Weft_InferredOp<"gather", [Gradient, Linear, EachPart, Batching, FixedDimensions,
                                              Indexed, Conditions]> {
   let summary = "The slices of x at `indices` along `axis`.";
   let description = [{
@@ -220,7 +238,7 @@ def Weft_GatherOp : Weft_InferredOp<"gather", [Gradient, EachPart, Batching, Fix
 /// x changed at `indices` along `axis`, in the order of the indices.
 class Weft_ScatterOpBase<string mnemonic, TypeConstraint Tensor, string updated = "">
     : Weft_InferredOp<mnemonic,
-                      [Gradient, EachPart, Batching, FixedDimensions, UpdateOpInterface]> {
+                      [Gradient, Linear, EachPart, Batching, FixedDimensions, UpdateOpInterface]> {
   let arguments = (ins Tensor:$x, Weft_IndexTensor:$indices, Tensor:$updates, I64Attr:$axis);
   let results = (outs Tensor:$result);
   let assemblyFormat = [{

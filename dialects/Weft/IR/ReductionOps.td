@@ -15,18 +15,18 @@ class Weft_ReductionOp<string mnemonic, string rule, list<Trait> traits>
   let inference = "::weft::" # rule;
 }
 
-class Weft_ArithmeticReductionOp<string mnemonic, Trait parts>
-    : Weft_ReductionOp<mnemonic, "inferReduction", [Gradient, parts]> {
+class Weft_ArithmeticReductionOp<string mnemonic, list<Trait> traits>
+    : Weft_ReductionOp<mnemonic, "inferReduction", [Gradient] # traits> {
   let arguments = (ins Weft_ArithmeticTensor:$x, DenseI64ArrayAttr:$axes);
   let results = (outs Weft_ArithmeticTensor:$result);
 }
-def Weft_SumOp : Weft_ArithmeticReductionOp<"sum", EachPart> {
+def Weft_SumOp : Weft_ArithmeticReductionOp<"sum", [Linear, EachPart]> {
   let summary = "The sum along `axes`, which the result lacks; 0 over no elements.";
   let description = [{
     In one order, a function of the shape alone. float16 and bfloat16 are summed in float32.
   }];
 }
-def Weft_ProdOp : Weft_ArithmeticReductionOp<"prod", ByParts> {
+def Weft_ProdOp : Weft_ArithmeticReductionOp<"prod", [ByParts]> {
   let summary = "The product along `axes`, which the result lacks; 1 over no elements.";
   let description = [{
     Complex elements are multiplied in a tree of halves along each axis.

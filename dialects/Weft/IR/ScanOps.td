@@ -4,8 +4,8 @@
 
 include "dialects/Weft/IR/SortOps.td"
 
-class Weft_ScanOp<string mnemonic, Trait parts>
-    : Weft_InferredOp<mnemonic, [Gradient, parts, Dimensions,
+class Weft_ScanOp<string mnemonic, list<Trait> traits>
+    : Weft_InferredOp<mnemonic, traits # [Gradient, Dimensions,
         DeclareOpInterfaceMethods<ScanOpInterface, ["emitIdentity", "emitCombine"]>]> {
   let arguments = (ins Weft_ArithmeticTensor:$x, I64Attr:$axis,
                        DefaultValuedAttr<BoolAttr, "false">:$reversed);
@@ -17,7 +17,7 @@ class Weft_ScanOp<string mnemonic, Trait parts>
   let inference = "::weft::inferScan";
 }
 
-def Weft_CumulativeSumOp : Weft_ScanOp<"cumulative_sum", EachPart> {
+def Weft_CumulativeSumOp : Weft_ScanOp<"cumulative_sum", [Linear, EachPart]> {
   let summary = "Element i along `axis` is the sum of those up to i; `reversed`: of those from i on.";
   let description = [{
     In one order, a function of the size along the axis alone: in blocks of 2048 elements one after
@@ -25,7 +25,7 @@ def Weft_CumulativeSumOp : Weft_ScanOp<"cumulative_sum", EachPart> {
     float32.
   }];
 }
-def Weft_CumulativeProdOp : Weft_ScanOp<"cumulative_prod", ByParts> {
+def Weft_CumulativeProdOp : Weft_ScanOp<"cumulative_prod", [ByParts]> {
   let summary = "Element i along `axis` is the product of those up to i; `reversed`: of those from i on.";
   let description = [{
     In the order of `cumulative_sum`. Of complex elements in steps of 1, 2, 4, ... along the axis

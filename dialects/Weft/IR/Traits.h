@@ -9,6 +9,10 @@ namespace weft::trait {
 template <typename ConcreteType>
 class NotDifferentiable : public mlir::OpTrait::TraitBase<ConcreteType, NotDifferentiable> {};
 
+/// Linear in its floating and complex operands, all taken together.
+template <typename ConcreteType>
+class Linear : public mlir::OpTrait::TraitBase<ConcreteType, Linear> {};
+
 /// Checks that `op`, which infers its result types, has these; one error says why not.
 llvm::LogicalResult verifyResultTypes(mlir::Operation *op);
 

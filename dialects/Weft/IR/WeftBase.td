@@ -81,6 +81,16 @@ class NotDifferentiable<string why> : NativeOpTrait<"NotDifferentiable"> {
 }
 
 //===----------------------------------------------------------------------===//
+// What derivatives along tangents ask
+//===----------------------------------------------------------------------===//
+
+/// Linear in its floating and complex operands, all taken together, whatever the others are: its
+/// derivative along tangents is the op itself, applied to them.
+def Linear : NativeOpTrait<"Linear"> {
+  let cppNamespace = "::weft::trait";
+}
+
+//===----------------------------------------------------------------------===//
 // Op classes
 //===----------------------------------------------------------------------===//
 

@@ -90,6 +90,10 @@ Value ReshapeOp::buildBatched(OpBuilder &builder, ValueRange operands, ArrayRef<
   return reshape(rule.operand(0), rule.shapeOf(getResult()));
 }
 
+Value BarrierOp::buildBatched(OpBuilder &builder, ValueRange operands, ArrayRef<bool>, int64_t) {
+  return BarrierOp::create(builder, getLoc(), operands[0].getType(), operands[0]);
+}
+
 Value BroadcastOp::buildBatched(OpBuilder &builder, ValueRange operands, ArrayRef<bool> batched,
                                 int64_t count) {
   Batched rule(builder, *this, operands, batched, count);

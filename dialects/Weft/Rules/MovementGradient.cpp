@@ -12,6 +12,11 @@ void ReshapeOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRe
   gradients[0] = reshape(at(cotangents[0]), getX().getType().getShape());
 }
 
+void BarrierOp::buildGradient(OpBuilder &, ValueRange cotangents, ArrayRef<bool>,
+                              MutableArrayRef<Value> gradients) {
+  gradients[0] = cotangents[0];
+}
+
 void TransposeOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool>,
                                 MutableArrayRef<Value> gradients) {
   Compose at(builder, getLoc());
