@@ -52,6 +52,7 @@ class _CustomDerivative:
                 f"{nondiff_argnums!r}",
             )
         self._rules: list[Callable] = []
+        self._was_called = False
         functools.update_wrapper(self, fun)
         self._made_of = fun
 
@@ -74,6 +75,7 @@ class _CustomDerivative:
                 UnsupportedError,
                 f"{self._name()} has no rule yet; give it one by {self._needs}",
             )
+        self._was_called = True
         bound = inspect.signature(self._function).bind(*args, **kwargs)
         bound.apply_defaults()
         if bound.kwargs:
@@ -85,6 +87,17 @@ class _CustomDerivative:
         return run(*bound.args)
 
     _needs: str
+
+    def _set_rules(self, *rules: Callable) -> None:
+        """Sets them, unless functions may have been compiled with others already."""
+        if self._was_called:
+            raise _fail(
+                OptionError,
+                f"{self._name()} was called with another rule; make another function of it",
+            )
+        if not all(callable(rule) for rule in rules):
+            raise _fail(DTypeError, f"{self._name()}: a rule has to be a function")
+        self._rules = list(rules)
 
     def _name(self) -> str:
         return f"{self._kind} of {getattr(self._function, '__qualname__', self._function)!s}"
@@ -99,7 +112,10 @@ class _CustomDerivative:
                 rules = self._add_rules(region, call) if depth <= _DEEPEST else 0
                 leaves = _core.custom_derivative_op(call.name, call.inputs, rules, region.tracked)
         finally:
-            _depth.of[id(self)] = depth
+            if depth:
+                _depth.of[id(self)] = depth
+            else:
+                del _depth.of[id(self)]
         return _filled(call.result, leaves)
 
     def _add_rules(self, region: _Region, call: _Call) -> int:
@@ -176,8 +192,8 @@ class custom_jvp(_CustomDerivative):  # noqa: N801 (JAX's name)
 
     Raises:
         UnsupportedError: the function is called without a rule, or differentiated for a tensor that
-            it reads from outside. ShapeError, DTypeError: a rule returns something unlike what it
-            has to.
+            it reads from outside. OptionError: it is given another rule after a call. ShapeError,
+            DTypeError: a rule returns something unlike what it has to.
     """
 
     _kind = "custom_jvp"
@@ -188,7 +204,7 @@ class custom_jvp(_CustomDerivative):  # noqa: N801 (JAX's name)
 
         Tangents have the structure of the primals, zeros where these are integers or bools.
         """
-        self._rules = [jvp]
+        self._set_rules(jvp)
         return jvp
 
     def defjvps(self, *jvps: Callable | None) -> None:
@@ -268,7 +284,7 @@ class custom_vjp(_CustomDerivative):  # noqa: N801 (JAX's name)
                 argument but those, of its structure, shapes and dtypes; None for zeros. The
                 cotangent has the structure of the result, zeros for integers and bools.
         """
-        self._rules = [fwd, bwd]
+        self._set_rules(fwd, bwd)
 
     def _add_rules(self, region: _Region, call: _Call) -> int:
         fwd, bwd = self._rules

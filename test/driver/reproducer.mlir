@@ -18,7 +18,7 @@
 // ERROR: reproducer generated at
 // FILE: weft.exp
 // FILE: external_resources
-// FILE: pipeline: "builtin.module({{.*}}weft-differentiate, weft-outline-regions, weft-decompose{keep-kernels=true},
+// FILE: pipeline: "builtin.module({{.*}}weft-differentiate, weft-inline-functions, weft-outline-regions, weft-decompose{keep-kernels=true},
 // AGAIN: error: 'weft.exp' op has a result of shape [4611686018427387904, 4]
 // LOCAL: pipeline: "builtin.module(weft-fuse{{.*}})"
 // ASKED: weft.exp

@@ -184,6 +184,18 @@ def test_rules_for_each_argument() -> None:
     assert [float(g) for g in weft.grad(product, argnums=(0, 1))(x, y)] == [10.0, 0.0]
 
 
+def test_another_rule_after_a_call_is_refused() -> None:
+    """What was compiled with the first one would go on with it."""
+    function = weft.custom_vjp(lambda x: x)
+    for slope in (2.0, 3.0):
+        function.defvjp(lambda x: (x, None), lambda kept, g, s=slope: (g * s,))
+    assert float(weft.grad(function)(weft.asarray(1.0))) == 3.0
+    with pytest.raises(weft.OptionError, match="was called with another rule"):
+        function.defvjp(lambda x: (x, None), lambda kept, g: (g,))
+    with pytest.raises(weft.DTypeError, match="has to be a function"):
+        weft.custom_jvp(weft.sin).defjvp(3)  # type: ignore[arg-type]
+
+
 def test_methods() -> None:
     class Layer:
         scale = 2.0
