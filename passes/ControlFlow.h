@@ -14,6 +14,10 @@ inline bool isControlFlow(mlir::Operation *op) {
   return mlir::isa<CaseOp, WhileOp, ScanOp, CheckpointOp, CustomDerivativeOp>(op);
 }
 
+/// What marks a custom_derivative of two passes once a gradient went through it: derivatives of
+/// that, also along tangents, go through the ops of both passes.
+inline constexpr llvm::StringLiteral pulledBackName = "weft.pulled_back";
+
 /// All values of the block that depend on `values`, themselves included.
 inline llvm::DenseSet<mlir::Value> dependentsOf(mlir::Block &block,
                                                 llvm::ArrayRef<mlir::Value> values) {

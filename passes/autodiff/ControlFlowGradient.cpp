@@ -468,6 +468,10 @@ LogicalResult buildControlFlowGradient(OpBuilder &builder, Operation *op,
                                        MutableArrayRef<Value> gradients,
                                        DenseMap<Value, Value> &replaced,
                                        BuildGradients buildGradients) {
+  op->walk([](CustomDerivativeOp custom) {
+    if (custom.getRules().size() == 2)
+      custom->setAttr(pulledBackName, UnitAttr::get(custom.getContext()));
+  });
   if (auto choice = dyn_cast<CaseOp>(op))
     return buildCaseGradient(builder, choice, cotangents, wanted, gradients, buildGradients);
   if (auto scan = dyn_cast<ScanOp>(op))

@@ -11,7 +11,8 @@ namespace weft {
 /// Fails after an error was emitted.
 ///
 /// A loop that keeps values for its backward pass is built anew behind the op, with more results,
-/// and used in its place; `replaced` gets the results of both.
+/// and used in its place; `replaced` gets the results of both. A custom_derivative of two passes
+/// gets the mark `pulledBackName`.
 llvm::LogicalResult buildControlFlowGradient(mlir::OpBuilder &builder, mlir::Operation *op,
                                              llvm::ArrayRef<mlir::Value> cotangents,
                                              llvm::ArrayRef<bool> wanted,

@@ -57,6 +57,7 @@ public:
   FailureOr<ResultsWithTangents> build(CustomDerivativeOp op);
 
 private:
+  FailureOr<ResultsWithTangents> buildThroughForwardPass(CustomDerivativeOp op);
   /// Operands from `first` on, in groups of these sizes.
   Groups operandGroups(size_t first, ArrayRef<size_t> sizes) const;
   /// Adds the carried values that depend on an active one.
@@ -106,7 +107,8 @@ void FlowTangents::markYields(Region &region, const Groups &takes, Groups &yield
 LogicalResult FlowTangents::addTangents(Region &source, const Groups &takes, const Groups &yields,
                                         Region &made) {
   Block &block = made.emplaceBlock();
-  OpBuilder inner = OpBuilder::atBlockEnd(&block);
+  OpBuilder inner(op->getContext());
+  inner.setInsertionPointToEnd(&block);
   SmallVector<Value> sources(source.getArguments()), values, inputs, along, outputs;
   IRMapping mapping;
   size_t first = 0;
@@ -230,8 +232,28 @@ FailureOr<ResultsWithTangents> FlowTangents::build(ScanOp op) {
   return resultsOf(made, yields);
 }
 
+/// Through the ops of its forward pass, which a backward pass goes with.
+FailureOr<ResultsWithTangents> FlowTangents::buildThroughForwardPass(CustomDerivativeOp op) {
+  Region &forward = op.getRules()[0];
+  Groups takes = operandGroups(0, {op->getNumOperands()});
+  Groups yields{{forward.front().getTerminator()->getNumOperands()}, {}};
+  markYields(forward, takes, yields);
+  std::fill(yields.active.begin() + op.getNumResults(), yields.active.end(), false);
+  Region made;
+  if (failed(addTangents(forward, takes, yields, made)))
+    return failure();
+  SmallVector<Value> values = buildInlined(builder, made, operands(0, takes));
+  ResultsWithTangents all;
+  size_t next = yields.active.size();
+  for (size_t number = 0; number < op.getNumResults(); ++number)
+    all.tangents.push_back(yields.active[number] ? values[next++] : Value());
+  return all;
+}
+
 /// By its rule.
 FailureOr<ResultsWithTangents> FlowTangents::build(CustomDerivativeOp op) {
+  if (op->hasAttr(pulledBackName))
+    return buildThroughForwardPass(op);
   SmallVector<bool> active = llvm::map_to_vector(tangents, [](Value t) { return t != nullptr; });
   if (failed(requireRule(op, active)))
     return failure();

@@ -214,6 +214,7 @@ LogicalResult Batching::visitControlFlow(Operation *op) {
       buildBatchedControlFlow(builder, op, batches, count, buildBatched);
   if (failed(results))
     return failure();
+  // NOLINTNEXTLINE(bugprone-unchecked-optional-access): it is checked above
   for (auto [result, batch] : llvm::zip_equal(op->getResults(), *results))
     batched[result] = batch;
   return success();

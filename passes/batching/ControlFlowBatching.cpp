@@ -310,6 +310,8 @@ FailureOr<SmallVector<Value>> ControlFlowBatching::build(CustomDerivativeOp op) 
   auto made = CustomDerivativeOp::create(
       builder, op.getLoc(), types, op.getName(), operandRange(0, inputs),
       operandRange(inputs, ofCaptured.size()), static_cast<unsigned>(op.getRules().size()));
+  if (Attribute mark = op->getAttr(pulledBackName))
+    made->setAttr(pulledBackName, mark);
   auto fill = [&](Region &source, Region &own) {
     SmallVector<bool> flags(source.getNumArguments() - ofCaptured.size(), true);
     llvm::append_range(flags, ofCaptured);

@@ -50,9 +50,10 @@ static PyObject *derivatives(llvm::ArrayRef<std::optional<ValueId>> built,
   mlir::Location location = scope.location();
   PyRef result = checked(PyList_New(Py_ssize_t(built.size())));
   for (size_t i = 0; i < built.size(); ++i) {
+    const std::optional<ValueId> &found = built[i];
     ValueId id =
-        built[i] ? *built[i]
-                 : graph.constant(graph.dtype(like[i]), graph.shape(like[i]), 0.0, false, location);
+        found ? *found
+              : graph.constant(graph.dtype(like[i]), graph.shape(like[i]), 0.0, false, location);
     scope.rememberLine(id);
     PyRef tensor = checked(newTensor(scope.tracer(id)));
     asTensor(tensor.get())->requiresGrad = gradientsEnabled && isInexact(graph.dtype(id));

@@ -134,3 +134,26 @@ func.func @no_tangent(%n: tensor<i64>, %x: tensor<f32>) -> (tensor<i64>, tensor<
     attributes {weft.push_forward = [1]} {
   return %n, %x : tensor<i64>, tensor<f32>
 }
+
+// One that a gradient went through, by the ops of its forward pass.
+// CHECK-LABEL: func.func @pulled_back(
+// CHECK-SAME: %[[X:.*]]: tensor<f32>, %[[T:.*]]: tensor<f32>)
+// CHECK: %[[Y:.*]] = weft.custom_derivative "f" of(%[[X]])
+// CHECK: %[[SLOPE:.*]] = weft.cos %[[X]]
+// CHECK: %[[TANGENT:.*]] = weft.multiply %[[T]], %[[SLOPE]]
+// CHECK: return %[[Y]], %[[TANGENT]]
+func.func @pulled_back(%x: tensor<f32>) -> tensor<f32> attributes {weft.push_forward = [0]} {
+  %0 = weft.custom_derivative "f" of(%x) {weft.pulled_back} : (tensor<f32>) -> tensor<f32> {
+  ^bb0(%y: tensor<f32>):
+    %1 = weft.sin %y : tensor<f32>
+    weft.yield %1 : tensor<f32>
+  } by {
+  ^bb0(%y: tensor<f32>):
+    %1 = weft.sin %y : tensor<f32>
+    weft.yield %1, %y : tensor<f32>, tensor<f32>
+  }, {
+  ^bb0(%kept: tensor<f32>, %g: tensor<f32>):
+    weft.yield %g : tensor<f32>
+  }
+  return %0 : tensor<f32>
+}

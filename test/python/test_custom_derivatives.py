@@ -102,6 +102,24 @@ def test_second_derivatives_go_through_both_passes() -> None:
     assert float(weft.hessian(cubic)(x)) == 1.0
 
 
+def test_hessians_go_through_both_passes_wherever_they_are() -> None:
+    """Forwards over backwards: what the backward pass reads has tangents, in loops and branches."""
+    sine = weft.custom_vjp(lambda x: weft.sin(x))
+    sine.defvjp(lambda x: (weft.sin(x), x), lambda x, g: (g * weft.cos(x),))
+
+    def chain(f: object, x: weft.Tensor) -> weft.Tensor:
+        looped = weft.scan(lambda c, _: (f(c) + x, f(c)), f(f(x)), None, length=3)
+        chosen = weft.cond(weft.sum(x) > 0.0, lambda x: f(f(x)), weft.exp, x)
+        again = weft.checkpoint(lambda x: f(f(x)), x)
+        mapped = weft.vmap(lambda x: f(f(x)))(x)
+        return weft.sum(looped[0]) + weft.sum(looped[1]) + weft.sum(chosen * again * mapped)
+
+    x = weft.asarray(np.array([0.1, 0.7, 0.3]))
+    ours = eager_and_jit(weft.hessian(lambda x: chain(sine, x)), x)
+    plain = weft.hessian(lambda x: chain(weft.sin, x))(x)
+    np.testing.assert_allclose(to_numpy(ours), to_numpy(plain), rtol=1e-12, atol=1e-12)
+
+
 def test_rules_along_tangents_give_gradients_too() -> None:
     x = weft.asarray(np.array([-800.0, 0.5, 800.0]))
     value, slope = eager_and_jit(lambda x, t: weft.jvp(log1pexp, (x,), (t,)), x, weft.ones_like(x))
