@@ -74,15 +74,6 @@ def EmitEntry : Pass<"weft-emit-entry", "::mlir::ModuleOp"> {
     After:
 
     ```mlir
-    llvm.func internal @weft.measure(%arg0: !llvm.ptr, %arg1: !llvm.ptr) -> i32 {
-      %0 = llvm.mlir.constant(2 : i64) : i64
-      %1 = llvm.getelementptr %arg1[0] : (!llvm.ptr) -> !llvm.ptr, i64
-      llvm.store %0, %1 {alignment = 8 : i64} : i64, !llvm.ptr
-      %2 = llvm.getelementptr %arg1[1] : (!llvm.ptr) -> !llvm.ptr, i64
-      llvm.store %0, %2 {alignment = 8 : i64} : i64, !llvm.ptr
-      %3 = llvm.mlir.constant(1 : i32) : i32
-      llvm.return %3 : i32
-    }
     llvm.func internal @weft.workspace(%arg0: !llvm.ptr) -> i64 {
       %0 = llvm.mlir.constant(0 : i64) : i64
       llvm.return %0 : i64
@@ -98,6 +89,15 @@ def EmitEntry : Pass<"weft-emit-entry", "::mlir::ModuleOp"> {
       %7 = llvm.load %6 {alignment = 8 : i64} : !llvm.ptr -> !llvm.ptr
       "llvm.intr.memcpy"(%7, %5, %3) <{isVolatile = false}> : (!llvm.ptr, !llvm.ptr, i64) -> ()
       llvm.return
+    }
+    llvm.func internal @weft.measure(%arg0: !llvm.ptr, %arg1: !llvm.ptr) -> i32 {
+      %0 = llvm.mlir.constant(2 : i64) : i64
+      %1 = llvm.getelementptr %arg1[0] : (!llvm.ptr) -> !llvm.ptr, i64
+      llvm.store %0, %1 {alignment = 8 : i64} : i64, !llvm.ptr
+      %2 = llvm.getelementptr %arg1[1] : (!llvm.ptr) -> !llvm.ptr, i64
+      llvm.store %0, %2 {alignment = 8 : i64} : i64, !llvm.ptr
+      %3 = llvm.mlir.constant(1 : i32) : i32
+      llvm.return %3 : i32
     }
     llvm.mlir.global internal constant @weft.model() {addr_space = 0 : i32, alignment = 8 : i64} : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64)> {
       %0 = llvm.mlir.constant(0 : i64) : i64

@@ -437,6 +437,47 @@ def NarrowOperands : Pass<"weft-narrow-operands", "::mlir::ModuleOp"> {
   let dependentDialects = ["::weft::WeftDialect"];
 }
 
+def HoistInvariants : Pass<"weft-hoist-invariants", "::mlir::ModuleOp"> {
+  let summary = "Compute before a loop what is the same in all iterations";
+  let description = [{
+    What the body of a `weft.loop` computes of captured values and constants alone is computed before
+    the loop, if it pays to read it from memory instead (the same rule as for `weft-prepare`, which may
+    then prepare it), and is captured. Branches keep what is theirs. Captured arguments of bodies are
+    marked `weft.hidden`: what kernels copy of them need not be copied in each iteration. Before:
+
+    ```mlir
+    func.func @f(%x: tensor<2x3xf32>, %w: tensor<3x3xf32>) -> tensor<2x3xf32> {
+      %0 = weft.loop @f_body_0 count [5] init(%x) with(%w)
+          : (tensor<2x3xf32>, tensor<3x3xf32>) -> tensor<2x3xf32>
+      return %0 : tensor<2x3xf32>
+    }
+    func.func private @f_body_0(%x: tensor<2x3xf32> {weft.donated}, %w: tensor<3x3xf32>)
+        -> tensor<2x3xf32> {
+      %0 = weft.exp %w : tensor<3x3xf32>
+      %1 = weft.matmul %x, %0 : tensor<2x3xf32>, tensor<3x3xf32> -> tensor<2x3xf32>
+      return %1 : tensor<2x3xf32>
+    }
+    ```
+
+    After:
+
+    ```mlir
+    func.func @f(%x: tensor<2x3xf32>, %w: tensor<3x3xf32>) -> tensor<2x3xf32> {
+      %0 = weft.exp %w : tensor<3x3xf32>
+      %1 = weft.loop @f_body_0 count [5] init(%x) with(%0)
+          : (tensor<2x3xf32>, tensor<3x3xf32>) -> tensor<2x3xf32>
+      return %1 : tensor<2x3xf32>
+    }
+    func.func private @f_body_0(%x: tensor<2x3xf32> {weft.donated}, %w: tensor<3x3xf32> {weft.hidden})
+        -> tensor<2x3xf32> {
+      %0 = weft.matmul %x, %w : tensor<2x3xf32>, tensor<3x3xf32> -> tensor<2x3xf32>
+      return %0 : tensor<2x3xf32>
+    }
+    ```
+  }];
+  let dependentDialects = ["::weft::WeftDialect"];
+}
+
 def OutlineRegions : Pass<"weft-outline-regions", "::mlir::ModuleOp"> {
   let summary = "Make functions of the regions of control flow, and steps that run them";
   let description = [{

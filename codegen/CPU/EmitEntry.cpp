@@ -49,7 +49,7 @@ private:
     SmallVector<Planned> planned;
     if (!signature || failed(collect(main, planned)))
       return failure();
-    ModelPlans model{{}, signature->symbolNames(), *mode, SymbolTable(module)};
+    ModelPlans model(module, signature->symbolNames(), *mode);
     const Target *processor = CpuTarget::byName(target);
     if (!processor)
       return module.emitOpError() << "cannot be compiled for " << target << "; there are "

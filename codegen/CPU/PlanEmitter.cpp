@@ -83,6 +83,11 @@ void PlanEmitter::addConstant(ConstantOp constant) {
     return;
   }
   auto elements = cast<ElementsAttr>(constant.getValue());
+  auto number = static_cast<int64_t>(model.constants.size());
+  auto [known, isNew] = model.constants.try_emplace(elements, number);
+  places[constant.getResult()] = {Place::Kind::Constant, known->second};
+  if (!isNew)
+    return;
   std::string bytes(bytesOfElements(elements), 0);
   // The constant's verifier has seen to it that the elements are there.
   [[maybe_unused]] LogicalResult copied = copyElementBytes(elements, bytes.data());
@@ -91,10 +96,8 @@ void PlanEmitter::addConstant(ConstantOp constant) {
   builder.setInsertionPointToEnd(module.getBody());
   auto type = LLVM::LLVMArrayType::get(builder.getI8Type(), bytes.size());
   LLVM::GlobalOp::create(builder, constant.getLoc(), type, /*isConstant=*/true,
-                         LLVM::Linkage::Internal,
-                         "weft.constant_" + std::to_string(model.constants),
+                         LLVM::Linkage::Internal, "weft.constant_" + std::to_string(number),
                          builder.getStringAttr(bytes), /*alignment=*/64);
-  places[constant.getResult()] = {Place::Kind::Constant, model.constants++};
 }
 
 //===----------------------------------------------------------------------===//

@@ -27,14 +27,19 @@ struct ModelPlans {
     bool isPrepared(LaunchOp launch, int64_t stage) const;
   };
 
+  ModelPlans(mlir::ModuleOp module, std::vector<std::string> symbols, ThreadMode threads)
+      : symbols(std::move(symbols)), threads(threads), symbolTable(module) {}
+
   /// The module's kernels have become stage functions of the LLVM dialect.
   llvm::StringMap<KernelInfo> kernels;
   /// The symbolic sizes, in the order of the model's signature.
   std::vector<std::string> symbols;
-  ThreadMode threads = ThreadMode::None;
+  ThreadMode threads;
   mlir::SymbolTable symbolTable;
   /// How many have a name.
-  int64_t constants = 0, loops = 0, branches = 0;
+  int64_t loops = 0, branches = 0;
+  /// The number of each constant: equal ones in several functions are one.
+  llvm::DenseMap<mlir::Attribute, int64_t> constants;
 };
 
 /// Emits `PREFIX.workspace` and `PREFIX.execute` of one function: @main, whose callers are those of

@@ -4,6 +4,7 @@
 #include "codegen/CPU/LinkArtifact.h"
 #include "codegen/NVPTX/GpuTarget.h"
 #include "lib/Compiler/CHeader.h"
+#include "lib/Compiler/CapturedConstants.h"
 #include "lib/Compiler/CompileForGpu.h"
 #include "lib/Compiler/Compiler.h"
 #include "lib/Compiler/Diagnostics.h"
@@ -84,6 +85,7 @@ public:
       buildPipeline(passes, *target, Phase::Differentiate, Phase::Simplify);
     });
     evaluatePrepared(module, constants);
+    sinkConstants(module);
     runPasses("fused", [&](PassManager &passes) {
       buildPipeline(passes, *target, Phase::Fuse, Phase::Fuse);
     });

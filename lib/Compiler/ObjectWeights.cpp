@@ -46,7 +46,9 @@ static void noteFile(ModuleOp module, StringRef content, uint64_t headerBytes) {
 }
 
 void moveWeightsToFile(ModuleOp module, StringRef path) {
-  llvm::StringMap<ConstantOp> constants;
+  llvm::StringMap<SmallVector<ConstantOp>> constants;
+  // A weight that several functions read is there once.
+  llvm::DenseMap<Attribute, std::string> names;
   llvm::StringSet<> taken;
   std::vector<SafeTensor> tensors;
   std::vector<std::vector<char>> copies;
@@ -54,10 +56,15 @@ void moveWeightsToFile(ModuleOp module, StringRef path) {
     if (!constant->getParentOfType<func::FuncOp>() || !isWeight(constant))
       return;
     auto elements = cast<ElementsAttr>(constant.getValue());
+    if (auto known = names.find(elements); known != names.end()) {
+      constants[known->second].push_back(constant);
+      return;
+    }
     copies.emplace_back(bytesOfElements(elements));
     copyElements(elements, copies.back().data());
     tensors.push_back({nameFor(constant, taken), signatureOf(constant.getType()), copies.back()});
-    constants[tensors.back().name] = constant;
+    names[elements] = tensors.back().name;
+    constants[tensors.back().name].push_back(constant);
   });
   writeSafeTensors(path, tensors);
 
@@ -67,7 +74,8 @@ void moveWeightsToFile(ModuleOp module, StringRef path) {
   Builder builder(module.getContext());
   for (const SafeTensor &tensor : readSafeTensors(content, path)) {
     int64_t offset = tensor.elements.begin() - content.begin() - static_cast<int64_t>(headerBytes);
-    constants.at(tensor.name)->setAttr(weightOffsetAttribute, builder.getI64IntegerAttr(offset));
+    for (ConstantOp constant : constants.at(tensor.name))
+      constant->setAttr(weightOffsetAttribute, builder.getI64IntegerAttr(offset));
   }
   noteFile(module, content, headerBytes);
 }

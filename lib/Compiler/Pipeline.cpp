@@ -39,6 +39,7 @@ static void addSimplify(OpPassManager &passes, const Target &target) {
     passes.addPass(createNarrowOperands());
   passes.addPass(createCSEPass());
   passes.addPass(createRemoveBarriers());
+  passes.addPass(createHoistInvariants());
   passes.addPass(createPrepare());
 }
 

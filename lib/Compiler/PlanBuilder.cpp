@@ -34,6 +34,21 @@ public:
     result.plan.device = device;
   }
 
+  /// Stages that a nested plan leaves to whoever runs it, which gives it what they fill as more
+  /// inputs.
+  struct Hoisted {
+    std::shared_ptr<const PreparedProgram> program;
+    /// Arguments of the function.
+    std::vector<uint32_t> arguments;
+    KernelReport report = {};
+  };
+
+  struct Nested {
+    std::shared_ptr<const Plan> plan;
+    std::vector<Hoisted> left;
+    std::vector<KernelReport> kernels;
+  };
+
   Executable build() {
     if (hasSymbolicSizes(function))
       throw Error(Error::Kind::Unsupported,
@@ -48,6 +63,7 @@ public:
       result.plan.inputs.push_back(signatureOf(type));
       places[argument] = {BufferReference::Kind::Input, argument.getArgNumber(), 0};
     }
+    llvm::append_range(result.plan.inputs, others);
     addOutputs(cast<func::ReturnOp>(body.getTerminator()));
     for (auto constant : body.getOps<ConstantOp>())
       addConstant(constant);
@@ -209,17 +225,102 @@ private:
   std::vector<bool> prepareStages(LaunchOp launch, ArrayRef<Launch> stages, size_t given,
                                   ArrayRef<int64_t> setup, std::vector<BufferReference> &buffers) {
     std::vector<bool> isPrepared(stages.size());
-    if (!prepares || result.plan.device || buffers.size() == given || buffers.size() > 63)
+    if ((memory == Outputs::Chosen && !prepares) || result.plan.device || buffers.size() == given ||
+        buffers.size() > 63)
       return isPrepared;
     const std::vector<BufferReference> places = buffers;
     StagePreparation preparation(stages, given, setup, places);
     for (size_t stage = 0; stage < stages.size(); ++stage)
-      isPrepared[stage] =
-          preparation.add(stage, [&](size_t input) { return isKept(launch.getInputs()[input]); });
+      isPrepared[stage] = preparation.add(
+          stage, [&](size_t input) { return isKeptHere(launch.getInputs()[input]); });
     auto signatures = llvm::map_to_vector(launch.getInputs(),
                                           [](Value input) { return signatureOf(input.getType()); });
-    preparation.addTo(result.plan, signatures, buffers, preparedStages);
+    if (memory == Outputs::Given)
+      leaveStages(preparation, signatures, buffers);
+    else
+      preparation.addTo(result.plan, signatures, buffers, preparedStages);
     return isPrepared;
+  }
+
+  /// Of a nested plan only arguments are known to those who run it.
+  bool isKeptHere(Value value) const {
+    return isKept(value) &&
+           (memory == Outputs::Chosen || isa<BlockArgument>(withoutReshapes(value)));
+  }
+
+  /// Leaves stages to whoever runs this plan; what they fill are inputs.
+  void leaveStages(const StagePreparation &preparation, ArrayRef<TensorSignature> signatures,
+                   std::vector<BufferReference> &buffers) {
+    std::optional<StagePreparation::Stages> stages = preparation.stagesOf(signatures);
+    if (!stages)
+      return;
+    std::vector<uint32_t> arguments;
+    for (size_t number : stages->read)
+      arguments.push_back(buffers[number].index);
+    std::vector<BufferReference> values = leave({PreparedProgram::of(stages->plan), arguments});
+    for (auto [number, value] : llvm::zip_equal(stages->written, values))
+      buffers[number] = value;
+  }
+
+  /// The inputs that hold what the stages fill, the same for the same stages.
+  std::vector<BufferReference> leave(const Hoisted &left) {
+    std::vector<uint64_t> key{left.program->number};
+    llvm::append_range(key, left.arguments);
+    std::vector<BufferReference> &values = leftStages[key];
+    if (values.empty()) {
+      for (const TensorSignature &filled : left.program->plan.outputs) {
+        values.push_back(
+            {BufferReference::Kind::Input, static_cast<uint32_t>(result.plan.inputs.size()), 0});
+        result.plan.inputs.push_back(filled);
+      }
+      hoisted.push_back(left);
+    }
+    return values;
+  }
+
+  /// Runs what a nested plan left to this one: once for a storage that is kept, before what runs
+  /// this one if that can, else here. Adds where the values are. `operands` are what the arguments
+  /// from `first` on are given.
+  void runLeft(ArrayRef<Hoisted> left, size_t first, ValueRange operands, uint64_t &taken,
+               std::vector<BufferReference> &given) {
+    for (const Hoisted &stages : left) {
+      auto inputs = llvm::map_to_vector(
+          stages.arguments, [&](uint32_t number) -> Value { return operands[number - first]; });
+      bool areKept = llvm::all_of(inputs, [&](Value input) { return isKeptHere(input); });
+      std::vector<BufferReference> values;
+      if (areKept && memory == Outputs::Given) {
+        std::vector<uint32_t> arguments;
+        for (const BufferReference &place : placesOf(inputs))
+          arguments.push_back(place.index);
+        values = leave({stages.program, arguments, stages.report});
+      } else if (areKept && prepares) {
+        values =
+            StagePreparation::addTo(result.plan, stages.program, placesOf(inputs), preparedStages);
+        result.prepared.push_back(stages.report);
+      } else {
+        values = runHere(stages.program->plan, placesOf(inputs), taken);
+        result.kernels.push_back(stages.report);
+      }
+      llvm::append_range(given, values);
+    }
+  }
+
+  /// Adds the stages as steps, which fill bytes of the next step.
+  std::vector<BufferReference> runHere(const Plan &stages, ArrayRef<BufferReference> inputs,
+                                       uint64_t &taken) {
+    std::vector<BufferReference> values;
+    for (const TensorSignature &filled : stages.outputs)
+      values.push_back(scratch(taken, filled.bytes()));
+    for (Launch launch :
+         llvm::map_range(stages.steps, [](const Step &step) { return std::get<Launch>(step); })) {
+      for (BufferReference &buffer : launch.buffers)
+        if (buffer.kind == BufferReference::Kind::Input)
+          buffer = inputs[buffer.index];
+        else if (buffer.kind == BufferReference::Kind::Output)
+          buffer = values[buffer.index];
+      result.plan.steps.push_back(std::move(launch));
+    }
+    return values;
   }
 
   void addStep(const PrepareStep &planned) {
@@ -246,18 +347,17 @@ private:
     return place;
   }
 
-  /// A function that a step runs in memory that it gives.
-  Executable nested(FlatSymbolRefAttr name) {
+  /// A function that a step runs in memory that it gives. `others` are inputs behind its arguments
+  /// that are not its own.
+  Nested nested(FlatSymbolRefAttr name, ArrayRef<TensorSignature> others = {}) {
     auto callee = kernels.lookup<func::FuncOp>(name.getAttr());
-    return PlanBuilder(callee, code, result.plan.device, /*prepares=*/false, Outputs::Given)
-        .build();
-  }
-
-  /// The plan of what the next step runs.
-  std::shared_ptr<const Plan> planOf(Executable made) {
+    PlanBuilder builder(callee, code, result.plan.device, /*prepares=*/false, Outputs::Given);
+    builder.others = others;
+    Executable made = builder.build();
     llvm::append_range(result.code, std::move(made.code));
-    llvm::append_range(result.kernels, std::move(made.kernels));
-    return std::make_shared<const Plan>(std::move(made.plan));
+    llvm::append_range(result.prepared, std::move(made.prepared));
+    return {std::make_shared<const Plan>(std::move(made.plan)), std::move(builder.hoisted),
+            std::move(made.kernels)};
   }
 
   /// Where the results of a step that is no launch are.
@@ -279,15 +379,25 @@ private:
     LoopOp op = planned.loop;
     placeResults(op);
     Loop step;
-    if (FlatSymbolRefAttr condition = op.getConditionAttr())
-      step.condition = planOf(nested(condition));
-    step.body = planOf(nested(op.getBodyAttr()));
+    std::vector<KernelReport> reports;
+    if (FlatSymbolRefAttr condition = op.getConditionAttr()) {
+      Nested asked = nested(condition);
+      step.condition = asked.plan;
+      reports = std::move(asked.kernels);
+    }
+    Nested body = nested(op.getBodyAttr());
+    llvm::append_range(reports, body.kernels);
+    step.body = body.plan;
     step.count = op.getCount() ? op.getCount()->front() : 0;
     step.reverse = op.getReverse();
     std::vector<BufferReference> first = placesOf(op.getInit()),
                                  results = placesOf(op.getOutputs());
     SmallVector<CarryKind> kinds = carryKinds(op, kernels, result.plan.device != nullptr);
     uint64_t taken = 0;
+    step.captured = placesOf(op.getCaptured());
+    runLeft(body.left, first.size() + op.getScanned().size(), op.getCaptured(), taken,
+            step.captured);
+    llvm::append_range(result.kernels, reports);
     for (auto [number, place] : llvm::enumerate(first)) {
       uint64_t bytes = step.body->inputs[number].bytes();
       Carry carry{carryOf(kinds[number]), bytes, place, results[number], {}};
@@ -300,7 +410,6 @@ private:
       step.scanned.push_back(slices(place, step.body->inputs[carries + number].bytes(), taken));
     for (size_t number = carries; number < results.size(); ++number)
       step.stacked.push_back(slices(results[number], step.body->outputs[number].bytes(), taken));
-    step.captured = placesOf(op.getCaptured());
     step.proceeds = scratch(taken, 1);
     if (!result.plan.device)
       step.addresses = scratch(taken, addressCount(step) * sizeof(void *));
@@ -335,12 +444,20 @@ private:
     placeResults(op);
     Branch step;
     uint64_t taken = 0, arenaBytes = 0;
-    for (auto name : op.getFunctions().getAsRange<FlatSymbolRefAttr>()) {
-      step.branches.push_back(planOf(nested(name)));
-      arenaBytes = std::max(arenaBytes, step.branches.back()->arenaBytes);
-    }
-    step.index = placesOf(op.getIndex()).front();
     step.inputs = placesOf(op.getInputs());
+    std::vector<TensorSignature> others;
+    std::vector<KernelReport> reports;
+    for (auto name : op.getFunctions().getAsRange<FlatSymbolRefAttr>()) {
+      Nested branch = nested(name, others);
+      runLeft(branch.left, 0, op.getInputs(), taken, step.inputs);
+      llvm::append_range(reports, branch.kernels);
+      others.assign(branch.plan->inputs.begin() + static_cast<ptrdiff_t>(op.getInputs().size()),
+                    branch.plan->inputs.end());
+      arenaBytes = std::max(arenaBytes, branch.plan->arenaBytes);
+      step.branches.push_back(std::move(branch.plan));
+    }
+    llvm::append_range(result.kernels, reports);
+    step.index = placesOf(op.getIndex()).front();
     step.outputs = placesOf(op.getOutputs());
     if (!result.plan.device)
       step.addresses = scratch(taken, addressCount(step) * sizeof(void *));
@@ -379,7 +496,10 @@ private:
       KernelReport packing = report;
       packing.stages = llvm::count(isPrepared, true);
       packing.reason = "the stages that copy its operands in the order in which they are read";
-      result.prepared.push_back(std::move(packing));
+      if (memory == Outputs::Chosen)
+        result.prepared.push_back(std::move(packing));
+      else if (!hoisted.empty() && hoisted.back().report.name.empty())
+        hoisted.back().report = std::move(packing);
     }
     result.kernels.push_back(std::move(report));
   }
@@ -392,6 +512,10 @@ private:
   bool prepares;
   ValueMemory values;
   StagePreparation::Known preparedStages;
+  /// Of a nested plan: what it leaves, where the values are, and inputs of those beside it.
+  std::vector<Hoisted> hoisted;
+  StagePreparation::Known leftStages;
+  ArrayRef<TensorSignature> others;
   Executable result;
   uint64_t plannedBytes = 0;
   llvm::DenseMap<Value, BufferReference> places;

@@ -58,24 +58,40 @@ Plan StagePreparation::planOf(llvm::ArrayRef<TensorSignature> inputs) const {
   return plan;
 }
 
-void StagePreparation::addTo(Plan &plan, llvm::ArrayRef<TensorSignature> inputs,
-                             std::vector<BufferReference> &places, Known &known) const {
+std::optional<StagePreparation::Stages>
+StagePreparation::stagesOf(llvm::ArrayRef<TensorSignature> inputs) const {
   if (taken.empty())
-    return;
-  Prepare step;
-  step.program = PreparedProgram::of(planOf(inputs));
-  for (size_t number : read)
-    step.inputs.push_back(buffers[number]);
-  std::vector<uint64_t> key{step.program->number};
-  for (const BufferReference &input : step.inputs)
+    return std::nullopt;
+  return Stages{planOf(inputs), {read.begin(), read.end()}, {written.begin(), written.end()}};
+}
+
+std::vector<BufferReference> StagePreparation::addTo(Plan &plan,
+                                                     std::shared_ptr<const PreparedProgram> program,
+                                                     std::vector<BufferReference> inputs,
+                                                     Known &known) {
+  std::vector<uint64_t> key{program->number};
+  for (const BufferReference &input : inputs)
     key.insert(key.end(), {static_cast<uint64_t>(input.kind), input.index});
   std::vector<BufferReference> &values = known[key];
   if (values.empty()) {
-    step.firstValue = plan.preparedValues;
-    for (size_t value = 0; value < written.size(); ++value)
+    Prepare step{std::move(program), std::move(inputs), plan.preparedValues};
+    for (size_t value = 0; value < step.program->plan.outputs.size(); ++value)
       values.push_back({BufferReference::Kind::Prepared, plan.preparedValues++, 0});
-    plan.steps.push_back(std::move(step));
+    plan.steps.emplace_back(std::move(step));
   }
+  return values;
+}
+
+void StagePreparation::addTo(Plan &plan, llvm::ArrayRef<TensorSignature> inputs,
+                             std::vector<BufferReference> &places, Known &known) const {
+  std::optional<Stages> stages = stagesOf(inputs);
+  if (!stages)
+    return;
+  std::vector<BufferReference> given;
+  for (size_t number : read)
+    given.push_back(buffers[number]);
+  std::vector<BufferReference> values =
+      addTo(plan, PreparedProgram::of(std::move(stages->plan)), std::move(given), known);
   for (auto [number, value] : llvm::zip_equal(written, values))
     places[number] = value;
 }

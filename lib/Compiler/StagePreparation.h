@@ -28,6 +28,20 @@ public:
   /// the same in most calls.
   bool add(size_t stage, llvm::function_ref<bool(size_t input)> isKept);
 
+  /// The stages that were taken as a plan, and the buffers that are its inputs and outputs.
+  struct Stages {
+    Plan plan;
+    std::vector<size_t> read, written;
+  };
+  /// Nothing if none were taken.
+  std::optional<Stages> stagesOf(llvm::ArrayRef<TensorSignature> inputs) const;
+
+  /// Adds the step of a program of stages to `plan`, unless there is one for the same inputs; gives
+  /// its values.
+  static std::vector<BufferReference> addTo(Plan &plan,
+                                            std::shared_ptr<const PreparedProgram> program,
+                                            std::vector<BufferReference> inputs, Known &known);
+
   /// Adds the step of those taken to `plan`, and puts its values in the places of the temporaries.
   /// The inputs of the stages are of these signatures.
   void addTo(Plan &plan, llvm::ArrayRef<TensorSignature> inputs,

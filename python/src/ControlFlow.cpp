@@ -65,9 +65,11 @@ void TraceScope::checkWrites(const char *name) const {
       return;
     TensorObject *outside = outsideOf(tensor);
     if (outside && isGeneratorState(outside))
-      throwError("UnsupportedError",
-                 std::string(name) + ": the body draws random numbers (" + lineOf(id).text() +
-                     "), the same ones in each iteration; draw them before, and give them to it");
+      throwError("UnsupportedError", std::string(name) + ": the body draws random numbers (" +
+                                         lineOf(id).text() +
+                                         "), the same ones in each iteration; give the draw a key "
+                                         "of its own (weft.random.fold_in(key, i)), "
+                                         "or draw before, and scan over that");
     throwError("UnsupportedError", std::string(name) +
                                        ": the body changes a tensor from outside (" +
                                        lineOf(id).text() +

@@ -98,6 +98,25 @@ def recurrence(weight: weft.Tensor, state: weft.Tensor, inputs: weft.Tensor):
     return weft.scan(step, state, inputs)
 
 
+def recurrence_over_constants(state: weft.Tensor, inputs: weft.Tensor):
+    """A recurrent network whose weight is part of the program."""
+    weight = weft.sin(weft.arange(64 * 64, dtype=weft.float32))
+    return recurrence(weft.reshape(weight, (64, 64)) / 8, state, inputs)
+
+
+def loop_cases() -> dict[str, Case]:
+    """Programs with loops and branches."""
+    products = [normal(24, 24) / 5, normal(3, 24, seed=1), normal(7, 3, 24, seed=2)]
+    return {
+        "loops": Case(loops, [normal(6, 9), np.asarray(5)]),
+        "loops of no iterations": Case(loops, [normal(6, 9), np.asarray(0)]),
+        "loops of products": Case(recurrence, products),
+        "loops over constants": Case(
+            recurrence_over_constants, [normal(4, 64), normal(7, 4, 64, seed=1)]
+        ),
+    }
+
+
 def cases() -> dict[str, Case]:
     """The programs by name."""
     x, y = normal(37, 19), normal(37, 19, seed=1)
@@ -158,9 +177,4 @@ def cases() -> dict[str, Case]:
     result["bool"] = Case(
         lambda a, b: (a & b, weft.logical_not(a), weft.any(b, axis=1)), [bits, ~bits]
     )
-    result["loops"] = Case(loops, [normal(6, 9), np.asarray(5)])
-    result["loops of no iterations"] = Case(loops, [normal(6, 9), np.asarray(0)])
-    result["loops of products"] = Case(
-        recurrence, [normal(24, 24) / 5, normal(3, 24, seed=1), normal(7, 3, 24, seed=2)]
-    )
-    return result
+    return result | loop_cases()

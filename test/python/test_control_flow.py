@@ -326,6 +326,41 @@ def test_random_numbers_in_a_body_are_refused():
         run(weft.ones(3))
 
 
+def draws(x, key):
+    def step(carry, i):
+        first, second = weft.random.split(weft.random.fold_in(key, i))
+        carry = carry + weft.random.normal(carry.shape, key=first)
+        return carry, weft.random.uniform((3,), key=second)
+
+    def walk(state):
+        place, key, count = state
+        key, own = weft.random.split(key)
+        step = weft.cond(
+            weft.random.uniform((), key=own) > 0.5,
+            lambda: weft.random.normal((), key=own),
+            lambda: weft.random.exponential((), key=own),
+        )
+        return place + step, key, count + 1
+
+    walked = weft.while_loop(lambda state: state[2] < 5, walk, (weft.asarray(0.5), key, 0))
+    return (*weft.scan(step, x, weft.arange(4)), *walked)
+
+
+def test_draws_in_bodies_have_keys(tmp_path):
+    x, key = weft.ones(5), weft.random.key(3)
+    wanted = draws(x, key)
+    assert len(np.unique(np.asarray(wanted[1]))) == 12
+    assert_same(weft.jit(draws)(x, key), wanted)
+    weft.export(draws, weft.spec((5,)), key).save(tmp_path / "draws.weft")
+    assert_same(weft.load(tmp_path / "draws.weft")(x, key), wanted)
+    keys = weft.random.split(key)
+    many = weft.vmap(draws, in_axes=(None, 0))(x, keys)
+    for number in range(2):
+        assert_same([part[number] for part in many], draws(x, keys[number]))
+    gradient = weft.grad(lambda x: weft.sum(draws(x, key)[0] ** 2))(x)
+    np.testing.assert_allclose(np.asarray(gradient), 2 * np.asarray(wanted[0]), rtol=1e-6)
+
+
 def test_backward_in_a_body_is_refused():
     weight = weft.ones(3)
     weight.requires_grad = True
@@ -495,6 +530,66 @@ def test_a_row_of_a_carried_tensor_costs_a_row():
     ]
     assert rows
     assert all(row.bytes < 8 * 64 * 4 for row in rows)
+
+
+def products(state, inputs, weight):
+    """A recurrence over what is computed of a weight: `exp` and packing need it alone."""
+
+    def step(state, x):
+        state = weft.tanh(state @ weft.exp(weight).mT + x)
+        return state, state
+
+    return weft.scan(step, state, inputs)
+
+
+def launches_of(table):
+    """How often stages run in a call, by the profile's names, of loops once for all iterations."""
+    return [row.name.split("_")[0] for row in table.kernels]
+
+
+def test_what_is_the_same_in_all_iterations_is_computed_once():
+    weight = weft.array(np.random.default_rng(0).standard_normal((64, 64)).astype("float32") / 8)
+    arguments = weft.ones((4, 64)), weft.ones((9, 4, 64))
+    # Of an argument once in a call, before the loop: the body has one kernel.
+    run = weft.jit(products)
+    text = run.lower(*arguments, weight).ir("kernels")
+    assert text.split("func.func private")[1].count("weft.launch") == 1
+    assert launches_of(run.profile(*arguments, weight)) == ["exp", "matmul", "matmul"]
+    wanted = run(*arguments, weight)
+    assert_same(products(*arguments, weight), wanted)
+    # Of a tensor from outside once for its storage.
+    kept = weft.jit(lambda state, inputs: products(state, inputs, weight))
+    before = weft.stats()["prepared_values"]
+    assert_same(kept(*arguments), wanted)
+    assert weft.stats()["prepared_values"] == before + 2
+    assert_same(kept(*arguments), wanted)
+    assert weft.stats()["prepared_values"] == before + 2
+    assert launches_of(kept.profile(*arguments)) == ["matmul"]
+    weight.assign(weight * 2)
+    assert_same(kept(*arguments), products(*arguments, weight))
+
+
+@pytest.mark.parametrize("captured", [False, True])
+def test_branches_in_loops_read_what_was_packed_before(captured):
+    rng = np.random.default_rng(1)
+    weights = [weft.array(rng.standard_normal((64, 64)).astype("float32") / 8) for _ in range(2)]
+
+    def run(x, first, second):
+        def body(i, value):
+            branches = [lambda: value @ first, lambda: value @ second, lambda: value @ (first * 2)]
+            value = weft.switch(i % 3, branches)
+            return weft.fori_loop(0, 2, lambda j, own: weft.tanh(own @ second), value)
+
+        return (weft.fori_loop(0, 7, body, x),)
+
+    x = weft.ones((4, 64))
+    compiled = weft.jit((lambda x: run(x, *weights)) if captured else run)
+    given = [] if captured else weights
+    for _ in range(2):
+        assert_same(compiled(x, *given), run(x, *weights))
+    for tensor in weights:
+        tensor.assign(tensor * 0.5)
+    assert_same(compiled(x, *given), run(x, *weights))
 
 
 def _alarm(*_):
