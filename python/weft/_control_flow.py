@@ -29,7 +29,8 @@ def _tensors(tree: Any) -> Any:
 
 def _own(tree: Any) -> Any:
     """The tree with new tensors of the same values, as those are that a compiled loop or branch
-    gives: a later write to one is none to what it was made of."""
+    gives: a later write to one is none to what it was made of, and the gradients of carried values
+    are summed iteration by iteration."""
     return tree_map(lambda leaf: asarray(leaf).clone(), tree)
 
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 import weft
-from aot_cases import cases, normal
+from aot_cases import loop_cases, normal
 from aot_models import Case, Library, assert_same_bits, compile_text, options, run, tool
 from loop_programs import NestedProgram
 from test_aarch64 import program_for
 from test_interface import ALLOWED, undefined_symbols
+from test_weights import map_weights, with_weights
+from weft import nn
 
-CASES = {name: case for name, case in cases().items() if name.startswith("loops")}
+CASES = loop_cases()
 
 
 def called(case: Case, library: Library, sizes: tuple[int, ...] = ()) -> list[np.ndarray]:
@@ -75,6 +78,21 @@ def test_symbolic_sizes(tmp_path: Path) -> None:
         assert_same_bits(called(case, library, (n,)), case.expected())
 
 
+@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])
+def test_recurrent_layers_of_any_number_of_steps(name: str, tmp_path: Path) -> None:
+    weft.manual_seed(0)
+    layer = getattr(nn, name)(6, 8, num_layers=2, bidirectional=True).eval()
+    path = tmp_path / "libnet.so"
+    program = weft.export(lambda x: layer(x)[0], weft.spec(("t", 3, 6)))
+    program.compile_object(path, emit="shared", name="net")
+    library = Library(path, "net")
+    for steps in (1, 2, 30):
+        case = Case(lambda x: layer(x)[0], [normal(steps, 3, 6, seed=steps)])
+        assert_same_bits(called(case, library, (steps,)), case.expected())
+        at_once = np.array(case.function(weft.asarray(case.inputs[0])).detach())
+        assert_same_bits([at_once], case.expected())
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_objects_need_the_c_library_alone(name: str, tmp_path: Path) -> None:
     for target in ("native", "aarch64"):
@@ -112,3 +130,17 @@ def test_carried_values_are_in_place(tmp_path: Path) -> None:
     # A second buffer of the tensor would be 4 MiB.
     assert library.workspace_bytes() < 4096
     assert_same_bits(called(case, library), case.expected())
+
+
+def test_constants_are_packed_while_compiling(tmp_path: Path) -> None:
+    case, weights = CASES["loops over constants"], tmp_path / "case.safetensors"
+    flags = ["--emit=shared", "--name=net", f"--weights={weights}"]
+    library = Library(compile_text(case.text(), tmp_path / "libnet.so", *flags), "net")
+    content = weights.read_bytes()
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    # Panels of the weight, in the order in which the body reads them, and no other copy.
+    assert [entry["dtype"] for entry in header.values()] == ["U8"]
+    status, mapped = map_weights(library, weights)
+    assert status == 0
+    expected = case.expected()
+    assert_same_bits(library(case.inputs, expected, given=with_weights(mapped)), expected)

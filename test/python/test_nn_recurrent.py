@@ -148,6 +148,48 @@ def test_the_inputs_of_all_steps_are_one_product():
     assert "tensor<2x8xf32>, tensor<16x8xf32>" not in text
 
 
+def packed_of(lengths):
+    return rnn.pack_sequence([weft.ones(length, 3) for length in lengths], enforce_sorted=False)
+
+
+@pytest.mark.parametrize("is_packed", [False, True])
+@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])
+def test_programs_do_not_grow_with_the_number_of_steps(name, is_packed):
+    layer = getattr(nn, name)(3, 4, num_layers=2, bidirectional=True)
+
+    def step(x):
+        layer.zero_grad()
+        result, _ = layer(x)
+        loss = ((result.data if is_packed else result) ** 2).mean()
+        loss.backward()
+        return loss
+
+    sizes = []
+    for steps in (3, 90):
+        x = packed_of([steps, 2, steps]) if is_packed else weft.ones(steps, 2, 3)
+        text = weft.jit(step).lower(x).ir("kernels")
+        sizes.append(text.count("\n"))
+    # Where the steps of packed sequences lie is a constant of a line.
+    assert sizes[0] == sizes[1]
+
+
+@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])
+def test_packed_sequences_equal_eager_to_the_bit(name):
+    layer = getattr(nn, name)(3, 4, num_layers=2, bidirectional=True)
+    x = [weft.asarray(array(length, 3, seed=length)) for length in (2, 7, 1, 7)]
+
+    def run(packed):
+        layer.zero_grad()
+        result, states = layer(packed)
+        loss = (result.data**2).sum() + sum(part.sum() for part in leaves(states))
+        loss.backward()
+        return [result.data, *leaves(states), *(p.grad for p in layer.parameters())]
+
+    packed = rnn.pack_sequence(x, enforce_sorted=False)
+    for eager, compiled in zip(run(packed), weft.jit(run)(packed), strict=True):
+        assert_same_bits(eager.detach(), compiled.detach())
+
+
 def test_compiled_training_equals_eager_to_the_bit():
     losses = []
     for compiled in (False, True):

@@ -1,7 +1,7 @@
 """Recurrent layers, and single steps of them.
 
 The products of all inputs with their weights are one matrix product; what depends on the step
-before is a loop, which compiled functions unroll into a few distinct kernels.
+before is a scan, so that compiled functions do not grow with the number of steps.
 """
 
 from __future__ import annotations
@@ -9,14 +9,18 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from .. import _ops
+from .._control_flow import scan
 from .._core import Tensor
-from .._creation import _fail, _size, empty, zeros
+from .._creation import _fail, _size, arange, asarray, empty, zeros
+from .._dtypes import result_type
 from .._errors import OptionError, ShapeError
 from .._functional import _floating
-from .._manipulation import concat, expand_dims, narrow, reshape, split, stack, take
+from .._manipulation import concat, expand_dims, moveaxis, reshape, stack, take
+from .._searching import where
 from . import functional, init
 from ._module import Module
 from ._parameter import Parameter
@@ -241,55 +245,32 @@ class _Layout(NamedTuple):
 
     axis: int
     steps: int
-    #: Of packed sequences how many have each step.
+    #: Of packed sequences how many have each step; the first ones do.
     sizes: tuple[int, ...] | None = None
 
-    def cut(self, x: Tensor) -> list[Tensor]:
-        """The steps, each [N, features]."""
-        if self.sizes is not None:
-            return list(split(x, self.sizes, 0))
-        at = (slice(None),) * self.axis
-        return [x[(*at, step)] for step in range(self.steps)]
+    def cut(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The steps [T, N, features], and which sequences have them [T, N, 1]; None: all.
 
-    def join(self, steps: list[Tensor]) -> Tensor:
+        Where a packed sequence has no step is one of others.
+        """
+        if self.sizes is None:
+            return moveaxis(x, self.axis, 0), None
+        sizes = asarray(self.sizes, device=x.device)
+        starts = asarray([0, *accumulate(self.sizes)][:-1], device=x.device)
+        numbers = arange(max(self.sizes), device=x.device)
+        has_step = expand_dims(sizes, axis=1) > numbers
+        rows = where(has_step, expand_dims(starts, axis=1) + numbers, 0)
+        steps = take(x, reshape(rows, (-1,)), axis=0)
+        return reshape(steps, (*has_step.shape, x.shape[-1])), expand_dims(has_step, axis=2)
+
+    def join(self, steps: Tensor) -> Tensor:
         """The opposite of `cut`."""
-        return stack(steps, axis=self.axis) if self.sizes is None else concat(steps, axis=0)
-
-
-def _rows(state: State, start: int, end: int) -> State:
-    return tuple(narrow(part, 0, start, end - start) for part in state)
-
-
-def _joined(states: list[State]) -> State:
-    return tuple(concat(list(parts), axis=0) for parts in zip(*states, strict=True))
-
-
-class _Walk:
-    """The state on its way through the steps, of which each may have another batch, if packed.
-
-    Sequences that end leave, those that begin (backwards) come, both at the end of the batch.
-    """
-
-    def __init__(self, initial: State, first: int | None) -> None:
-        self.initial = initial
-        self.state = initial if first is None else _rows(initial, 0, first)
-        self.count = first
-        self.left: list[State] = []
-
-    def resize(self, count: int) -> None:
-        """Goes on with ``count`` sequences."""
-        if self.count is None or count == self.count:
-            return
-        if count < self.count:
-            self.left.append(_rows(self.state, count, self.count))
-            self.state = _rows(self.state, 0, count)
-        else:
-            self.state = _joined([self.state, _rows(self.initial, self.count, count)])
-        self.count = count
-
-    def end(self) -> State:
-        """The last state of each sequence."""
-        return _joined([self.state, *reversed(self.left)]) if self.left else self.state
+        if self.sizes is None:
+            return moveaxis(steps, 0, self.axis)
+        count = max(self.sizes)
+        rows = [step * count + n for step, size in enumerate(self.sizes) for n in range(size)]
+        flat = reshape(steps, (len(self.sizes) * count, steps.shape[-1]))
+        return take(flat, asarray(rows, device=steps.device), axis=0)
 
 
 class RNNBase(Module):
@@ -439,21 +420,24 @@ class RNNBase(Module):
         """One layer in one direction: the states of all steps, and the last one."""
         kind, weights = _KINDS[self.mode], self._of_direction(suffix)
         of_inputs = functional.linear(x, weights["weight_ih"], weights.get("bias_ih"))
+        dtype = result_type(of_inputs, *start, weights["weight_hh"])
         steps = layout.cut(of_inputs)
-        steps = steps[::-1] if is_backward else steps
-        walk = _Walk(start, None if layout.sizes is None else steps[0].shape[0])
-        results = []
-        for of_input in steps:
-            walk.resize(of_input.shape[0])
-            of_state = functional.linear(
-                walk.state[0], weights["weight_hh"], weights.get("bias_hh")
-            )
-            walk.state = kind.step(of_input, of_state, walk.state)
+
+        def step(state: State, now: tuple[Tensor, Tensor | None]) -> tuple[State, Tensor]:
+            of_state = functional.linear(state[0], weights["weight_hh"], weights.get("bias_hh"))
+            following = kind.step(now[0], of_state, state)
             if "weight_hr" in weights:
-                projected = functional.linear(walk.state[0], weights["weight_hr"])
-                walk.state = (projected, *walk.state[1:])
-            results.append(walk.state[0])
-        return layout.join(results[::-1] if is_backward else results), walk.end()
+                projected = functional.linear(following[0], weights["weight_hr"])
+                following = (projected, *following[1:])
+            # Sequences that ended keep their state, as do those that begin later, backwards.
+            if now[1] is not None:
+                pairs = zip(following, state, strict=True)
+                following = tuple(where(now[1], new, old) for new, old in pairs)
+            return following, following[0]
+
+        first = tuple(part.astype(dtype) for part in start)
+        last, results = scan(step, first, steps, reverse=is_backward)
+        return layout.join(results), last
 
     def extra_repr(self) -> str:
         """The module's settings, as its line shows them."""
