@@ -103,7 +103,8 @@ void PlanEmitter::emitStep(Frame &frame, const LoopStep &step) {
     give(pointerTo(frame, captured));
   give(scratch);
   FlatSymbolRefAttr condition = loop.getConditionAttr();
-  Value count = loop.getCount() ? frame.sizes.size(loop.getCount()->front()) : constant(0);
+  ShapeAttr counted = loop.getCountAttr();
+  Value count = counted ? frame.sizes.size(counted.getSizes().front()) : constant(0);
   LLVM::CallOp::create(
       builder, location, abi.loop(),
       ValueRange{frame.context, frame.symbols, addressOf(nameOf(loop.getBody(), "execute")),

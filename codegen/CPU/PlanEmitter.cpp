@@ -124,8 +124,8 @@ void PlanEmitter::checkStep(SizeEmitter &sizes, Operation *step) {
   if (auto launch = dyn_cast<LaunchOp>(step))
     for (int64_t size : launch.getSizes())
       sizes.requireCount(sizes.size(size));
-  if (auto loop = dyn_cast<LoopOp>(step); loop && loop.getCount())
-    sizes.requireCount(sizes.size(loop.getCount()->front()));
+  if (auto loop = dyn_cast<LoopOp>(step); loop && loop.getCountAttr())
+    sizes.requireCount(sizes.size(loop.getCountAttr().getSizes().front()));
 }
 
 PlanEmitter::Frame PlanEmitter::openFrame(Value symbols, bool checked) {

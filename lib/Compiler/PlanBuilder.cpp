@@ -309,6 +309,7 @@ private:
   std::vector<BufferReference> runHere(const Plan &stages, ArrayRef<BufferReference> inputs,
                                        uint64_t &taken) {
     std::vector<BufferReference> values;
+    values.reserve(stages.outputs.size());
     for (const TensorSignature &filled : stages.outputs)
       values.push_back(scratch(taken, filled.bytes()));
     for (Launch launch :
@@ -388,7 +389,7 @@ private:
     Nested body = nested(op.getBodyAttr());
     llvm::append_range(reports, body.kernels);
     step.body = body.plan;
-    step.count = op.getCount() ? op.getCount()->front() : 0;
+    step.count = op.getCountAttr() ? op.getCountAttr().getSizes().front() : 0;
     step.reverse = op.getReverse();
     std::vector<BufferReference> first = placesOf(op.getInit()),
                                  results = placesOf(op.getOutputs());

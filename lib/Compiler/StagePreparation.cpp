@@ -88,6 +88,7 @@ void StagePreparation::addTo(Plan &plan, llvm::ArrayRef<TensorSignature> inputs,
   if (!stages)
     return;
   std::vector<BufferReference> given;
+  given.reserve(read.size());
   for (size_t number : read)
     given.push_back(buffers[number]);
   std::vector<BufferReference> values =
