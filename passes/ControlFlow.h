@@ -1,6 +1,7 @@
 // What passes ask of the ops that have regions.
 #pragma once
 
+#include "dialects/Weft/IR/ElementTypes.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
@@ -88,11 +89,7 @@ inline void eraseUnread(mlir::Block &block, llvm::ArrayRef<mlir::Value> keep = {
 }
 
 /// What has derivatives: floating and complex numbers.
-inline bool isInexact(mlir::Type type) {
-  return mlir::isa<mlir::FloatType, mlir::ComplexType>(mlir::getElementTypeOrSelf(type));
-}
-
-inline bool isInexact(mlir::Value value) { return isInexact(value.getType()); }
+inline bool isInexact(mlir::Value value) { return hasInexactElements(value.getType()); }
 
 /// `value`, or zeros of the type if it is null.
 inline mlir::Value orZeros(mlir::OpBuilder &builder, mlir::Location location, mlir::Value value,

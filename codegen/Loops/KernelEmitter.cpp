@@ -1,5 +1,6 @@
 // Functions, elements and memory of the kernel being emitted.
 #include "codegen/Loops/KernelEmitter.h"
+#include "dialects/Weft/IR/NarrowFloats.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/templates/Template.h"
@@ -336,17 +337,11 @@ Value KernelEmitter::guardedByScalar(Value condition, Value otherwise, function_
 Type KernelEmitter::storedType(Type dtype) {
   if (dtype.isInteger(1))
     return IntegerType::get(dtype.getContext(), 8);
-  if (dtype.isBF16())
-    return IntegerType::get(dtype.getContext(), 16);
+  if (isKeptAsBits(dtype))
+    return IntegerType::get(dtype.getContext(), dtype.getIntOrFloatBitWidth());
   if (auto integer = dyn_cast<IntegerType>(dtype))
     return IntegerType::get(dtype.getContext(), integer.getWidth());
   return dtype;
-}
-
-/// `scalar`, or a vector of it as long as `like`.
-static Type typeLike(Value like, Type scalar) {
-  auto vector = dyn_cast<VectorType>(like.getType());
-  return vector ? Type(VectorType::get(vector.getShape(), scalar)) : scalar;
 }
 
 static Value integerLike(OpBuilder &builder, Location location, Value like, int64_t value) {
@@ -363,11 +358,7 @@ Value KernelEmitter::widen(Value stored, Type dtype) {
                                  integerLike(b, location(), stored, 0));
   if (dtype.isF16())
     return arith::ExtFOp::create(b, location(), typeLike(stored, b.getF32Type()), stored);
-  if (!dtype.isBF16())
-    return stored;
-  Value wide = arith::ExtUIOp::create(b, location(), typeLike(stored, b.getI32Type()), stored);
-  Value bits = arith::ShLIOp::create(b, location(), wide, integerLike(b, location(), wide, 16));
-  return arith::BitcastOp::create(b, location(), typeLike(stored, b.getF32Type()), bits);
+  return isKeptAsBits(dtype) ? emitFloatOfBits(b, location(), stored, dtype) : stored;
 }
 
 Value KernelEmitter::narrow(Value computed, Type dtype) {
@@ -376,12 +367,7 @@ Value KernelEmitter::narrow(Value computed, Type dtype) {
     return arith::ExtUIOp::create(b, location(), typeLike(computed, b.getI8Type()), computed);
   if (dtype.isF16())
     return arith::TruncFOp::create(b, location(), typeLike(computed, dtype), computed);
-  if (!dtype.isBF16())
-    return computed;
-  Value bits =
-      arith::BitcastOp::create(b, location(), typeLike(computed, b.getI32Type()), computed);
-  Value high = arith::ShRUIOp::create(b, location(), bits, integerLike(b, location(), bits, 16));
-  return arith::TruncIOp::create(b, location(), typeLike(computed, b.getI16Type()), high);
+  return isKeptAsBits(dtype) ? emitBitsOfFloat(b, location(), computed, dtype) : computed;
 }
 
 Value KernelEmitter::roundTo(Value computed, Type dtype) {
@@ -392,23 +378,11 @@ Value KernelEmitter::roundTo(Value computed, Type dtype) {
       half = arith::TruncFOp::create(b, location(), typeLike(computed, dtype), computed);
     return arith::ExtFOp::create(b, location(), typeLike(half, b.getF32Type()), half);
   }
-  if (!dtype.isBF16())
+  if (!isKeptAsBits(dtype))
     return computed;
   if (!getElementTypeOrSelf(computed).isF32())
     computed = arith::TruncFOp::create(b, location(), typeLike(computed, b.getF32Type()), computed);
-  // To nearest, ties to even, on the bits; a NaN keeps its upper bits and becomes quiet.
-  Value bits =
-      arith::BitcastOp::create(b, location(), typeLike(computed, b.getI32Type()), computed);
-  auto number = [&](int64_t value) { return integerLike(b, location(), bits, value); };
-  Value odd = arith::AndIOp::create(
-      b, location(), arith::ShRUIOp::create(b, location(), bits, number(16)), number(1));
-  Value bias = arith::AddIOp::create(b, location(), odd, number(0x7fff));
-  Value rounded = arith::AddIOp::create(b, location(), bits, bias);
-  Value quiet = arith::OrIOp::create(b, location(), bits, number(0x400000));
-  Value isNan = arith::CmpFOp::create(b, location(), arith::CmpFPredicate::UNO, computed, computed);
-  Value chosen = arith::SelectOp::create(b, location(), isNan, quiet, rounded);
-  Value cut = arith::AndIOp::create(b, location(), chosen, number(int32_t(0xffff0000)));
-  return arith::BitcastOp::create(b, location(), computed.getType(), cut);
+  return emitRounded(b, location(), computed, dtype);
 }
 
 static unsigned bytesOf(Type stored) { return std::max(1u, stored.getIntOrFloatBitWidth() / 8); }

@@ -4,6 +4,7 @@
 #include "codegen/CPU/CpuTarget.h"
 #include "codegen/Loops/RowWalk.h"
 #include "codegen/Templates/SharedChoices.h"
+#include "dialects/Weft/IR/ElementTypes.h"
 #include "passes/fusion/FusionGroup.h"
 #include "llvm/ADT/SetVector.h"
 #include "llvm/ADT/bit.h"
@@ -148,7 +149,7 @@ SmallVector<Value> RowPasses::kept() const {
 /// The bytes of an element of what is kept of, or accumulated from, values of a tensor.
 static int64_t computedBytes(Value tensor) {
   Type type = getElementTypeOrSelf(tensor);
-  return type.isF16() || type.isBF16() ? 4 : elementBytes(tensor.getType());
+  return isNarrowFloat(type) ? 4 : elementBytes(tensor.getType());
 }
 
 /// How many rows side by side fill the time that a sum takes, as far as registers allow. Of rows

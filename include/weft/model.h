@@ -54,7 +54,10 @@ enum weft_dtype {
   WEFT_UINT64 = 12,  /* uint64_t */
   /* A real and an imaginary part: float or double, as C's and C++'s complex numbers are. */
   WEFT_COMPLEX64 = 13,
-  WEFT_COMPLEX128 = 14
+  WEFT_COMPLEX128 = 14,
+  /* uint8_t: a sign, an exponent and a mantissa; the first has NaN but no infinity. */
+  WEFT_FLOAT8_E4M3FN = 15,
+  WEFT_FLOAT8_E5M2 = 16
 };
 
 /* An array with its shape. `strides` counts elements, and may be NULL: dense and row-major, which

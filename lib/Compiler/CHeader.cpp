@@ -32,8 +32,9 @@ static std::string stridesText(const ModelTensor &tensor) {
 
 static llvm::StringRef cType(DType dtype) {
   constexpr llvm::StringLiteral types[dtypeCount] = {
-      "uint8_t", "int8_t", "int16_t",  "int32_t",  "int64_t",  "uint8_t", "uint16_t", "uint16_t",
-      "float",   "double", "uint16_t", "uint32_t", "uint64_t", "float",   "double"};
+      "uint8_t",  "int8_t",   "int16_t", "int32_t", "int64_t",  "uint8_t",
+      "uint16_t", "uint16_t", "float",   "double",  "uint16_t", "uint32_t",
+      "uint64_t", "float",    "double",  "uint8_t", "uint8_t"};
   return types[static_cast<size_t>(dtype)];
 }
 
@@ -45,6 +46,10 @@ static llvm::StringRef noteOn(DType dtype) {
     return "; the bits of IEEE halfs";
   case DType::BFloat16:
     return "; the upper halfs of floats";
+  case DType::Float8E4M3FN:
+    return "; the bits of floats with 4 bits of exponent and 3 of mantissa";
+  case DType::Float8E5M2:
+    return "; the bits of floats with 5 bits of exponent and 2 of mantissa";
   case DType::Complex64:
   case DType::Complex128:
     return "; each a real and an imaginary part";

@@ -28,11 +28,12 @@ struct Name {
   llvm::StringLiteral text;
 };
 constexpr Name dtypeNames[] = {
-    {DType::Bool, "BOOL"},   {DType::Int8, "I8"},       {DType::Int16, "I16"},
-    {DType::Int32, "I32"},   {DType::Int64, "I64"},     {DType::UInt8, "U8"},
-    {DType::Float16, "F16"}, {DType::BFloat16, "BF16"}, {DType::Float32, "F32"},
-    {DType::Float64, "F64"}, {DType::UInt16, "U16"},    {DType::UInt32, "U32"},
-    {DType::UInt64, "U64"},  {DType::Complex64, "C64"},
+    {DType::Bool, "BOOL"},          {DType::Int8, "I8"},       {DType::Int16, "I16"},
+    {DType::Int32, "I32"},          {DType::Int64, "I64"},     {DType::UInt8, "U8"},
+    {DType::Float16, "F16"},        {DType::BFloat16, "BF16"}, {DType::Float32, "F32"},
+    {DType::Float64, "F64"},        {DType::UInt16, "U16"},    {DType::UInt32, "U32"},
+    {DType::UInt64, "U64"},         {DType::Complex64, "C64"}, {DType::Float8E4M3FN, "F8_E4M3"},
+    {DType::Float8E5M2, "F8_E5M2"},
 };
 
 /// Takes a header apart; its errors name the file, and the tensor that is being read.

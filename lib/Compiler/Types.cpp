@@ -41,6 +41,10 @@ Type elementTypeOf(MLIRContext *context, DType dtype) {
     return builder.getF32Type();
   case DType::Float64:
     return builder.getF64Type();
+  case DType::Float8E4M3FN:
+    return Float8E4M3FNType::get(context);
+  case DType::Float8E5M2:
+    return Float8E5M2Type::get(context);
   case DType::Complex64:
   case DType::Complex128:
     return ComplexType::get(elementTypeOf(context, partDType(dtype)));

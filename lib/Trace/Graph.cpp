@@ -1,6 +1,7 @@
 // Building weft functions.
 #include "lib/Trace/Graph.h"
 
+#include "dialects/Weft/IR/NarrowFloats.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "lib/Compiler/Compiler.h"
 #include "lib/Compiler/Diagnostics.h"
@@ -102,6 +103,11 @@ static void checkDTypes(const OpInfo &op, llvm::ArrayRef<DType> dtypes) {
   for (size_t i = 0; i < dtypes.size(); ++i) {
     if (op.accepts(i, dtypes[i]))
       continue;
+    std::string found = op.pythonName.str() + ": operand " + std::to_string(i + 1) + " has dtype " +
+                        std::string(dtypeName(dtypes[i]));
+    if (isFloat8(dtypes[i]))
+      throw Error(Error::Kind::Type, found + ", which is kept and moved but not computed with; "
+                                             "convert it by .astype(weft.float32)");
     uint8_t accepted = op.acceptances[op.operandCount < 0 ? 0 : i];
     std::string expected;
     for (auto [bit, name] : {std::pair{acceptsFloat, "floating"},
@@ -110,9 +116,8 @@ static void checkDTypes(const OpInfo &op, llvm::ArrayRef<DType> dtypes) {
                              {acceptsBool, "bool"}})
       if (accepted & bit)
         expected += (expected.empty() ? "" : " or ") + std::string(name);
-    throw Error(Error::Kind::Type, op.pythonName.str() + ": operand " + std::to_string(i + 1) +
-                                       " has dtype " + std::string(dtypeName(dtypes[i])) +
-                                       ", but has to be " + expected + "; convert it by astype");
+    throw Error(Error::Kind::Type,
+                found + ", but has to be " + expected + "; convert it by astype");
   }
 }
 
@@ -238,15 +243,18 @@ ValueId Graph::constant(DType dtype, llvm::ArrayRef<int64_t> shape, double value
   if (!isFloating(dtype))
     return constant(dtype, shape, dtype == DType::Bool ? int64_t(value != 0) : int64_t(value), weak,
                     location);
-  return constantAttribute(builder.getFloatAttr(element, value), dtype, shape, weak, location);
+  APFloat number = roundedTo(APFloat(value), cast<FloatType>(element).getFloatSemantics());
+  return constantAttribute(builder.getFloatAttr(element, number), dtype, shape, weak, location);
 }
 
 ValueId Graph::constant(DType dtype, llvm::ArrayRef<int64_t> shape, int64_t value, bool weak,
                         Location location) {
   Type element = elementTypeOf(builder.getContext(), dtype);
   if (auto type = dyn_cast<FloatType>(element)) {
-    APFloat number(type.getFloatSemantics());
+    // Through float64 where the format may not hold the integer at all.
+    APFloat number(isFloat8(dtype) ? APFloat::IEEEdouble() : type.getFloatSemantics());
     number.convertFromAPInt(APInt(64, uint64_t(value)), true, APFloat::rmNearestTiesToEven);
+    number = roundedTo(number, type.getFloatSemantics());
     return constantAttribute(builder.getFloatAttr(element, number), dtype, shape, weak, location);
   }
   unsigned bits = element.getIntOrFloatBitWidth();
@@ -366,7 +374,6 @@ llvm::SmallVector<std::optional<ValueId>> Graph::batched(llvm::ArrayRef<ValueId>
   llvm::SmallVector<Value> results = built("vmap", [&] {
     return buildBatched(builder, select(outputs), select(examples), select(batches), count);
   });
-  forget(examples);
   llvm::SmallVector<std::optional<ValueId>> ids;
   for (Value result : results)
     ids.push_back(result ? std::optional(record(result, false)) : std::nullopt);

@@ -15,10 +15,10 @@ namespace {
 class OpTable {
 public:
   OpTable() {
-#define WEFT_OP(name, pythonName, operandCount, promotion, explicitResult, differentiable,         \
-                compares, ...)                                                                     \
-  add(name, pythonName, operandCount, promotion, explicitResult, differentiable, compares,         \
-      {__VA_ARGS__});
+#define WEFT_OP(name, pythonName, operandCount, promotion, autocast, explicitResult,               \
+                differentiable, compares, ...)                                                     \
+  add(name, pythonName, operandCount, promotion, autocast, explicitResult, differentiable,         \
+      compares, {__VA_ARGS__});
 #include "generated/OpInfo.inc"
 #undef WEFT_OP
   }
@@ -27,14 +27,15 @@ public:
 
 private:
   void add(llvm::StringRef name, llvm::StringRef pythonName, int operandCount, Promotion promotion,
-           bool explicitResult, bool differentiable, bool compares,
+           Autocast autocast, bool explicitResult, bool differentiable, bool compares,
            std::initializer_list<int> acceptances) {
     auto &accepted = acceptanceLists.emplace_back(acceptances.begin(), acceptances.end());
     llvm::StringRef mnemonic = name.substr(name.find('.') + 1);
     bool conditional = promotion == Promotion::Common && accepted.size() == 3 &&
                        accepted[0] == acceptsBool && accepted[1] != acceptsBool;
     ops.push_back({name, pythonName.empty() ? mnemonic : pythonName, operandCount, promotion,
-                   explicitResult, differentiable, compares, accepted, conditional ? 1u : 0u});
+                   autocast, explicitResult, differentiable, compares, accepted,
+                   conditional ? 1u : 0u});
     byName[name] = byName[mnemonic] = &ops.back();
   }
 

@@ -14,8 +14,12 @@ namespace weft {
 /// float32.
 enum class Promotion : uint8_t { None, Common, Float };
 
+/// What autocast makes of floating operands of at most 32 bits: nothing, its dtype, float32.
+enum class Autocast : uint8_t { None, Low, Wide };
+
 /// The classes of dtypes that an operand accepts, as bits.
-inline constexpr uint8_t acceptsFloat = 1, acceptsInteger = 2, acceptsBool = 4, acceptsComplex = 8;
+inline constexpr uint8_t acceptsFloat = 1, acceptsInteger = 2, acceptsBool = 4, acceptsComplex = 8,
+                         acceptsFloat8 = 16;
 
 struct OpInfo {
   /// The op's full name: "weft.add".
@@ -25,6 +29,7 @@ struct OpInfo {
   /// -1: any number.
   int operandCount;
   Promotion promotion;
+  Autocast autocast;
   /// The result type is given by the caller, not inferred.
   bool explicitResult;
   bool differentiable;
@@ -37,10 +42,11 @@ struct OpInfo {
 
   /// True if operand `number` may have this dtype.
   bool accepts(unsigned number, DType dtype) const {
-    uint8_t bit = isFloating(dtype)  ? acceptsFloat
-                  : isComplex(dtype) ? acceptsComplex
-                  : isInteger(dtype) ? acceptsInteger
-                                     : acceptsBool;
+    uint8_t bit = isFloat8(dtype)     ? acceptsFloat8
+                  : isFloating(dtype) ? acceptsFloat
+                  : isComplex(dtype)  ? acceptsComplex
+                  : isInteger(dtype)  ? acceptsInteger
+                                      : acceptsBool;
     return acceptances[operandCount < 0 ? 0 : number] & bit;
   }
 };

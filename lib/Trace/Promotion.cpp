@@ -39,6 +39,8 @@ static DType commonComplex(DType left, DType right) {
 }
 
 std::optional<DType> weft::findCommonDType(DType left, DType right) {
+  if (isFloat8(left) || isFloat8(right))
+    return left == right ? std::optional(left) : std::nullopt;
   if (isComplex(left) || isComplex(right))
     return commonComplex(left, right);
   int leftCategory = category(left), rightCategory = category(right);
@@ -52,9 +54,11 @@ std::optional<DType> weft::findCommonDType(DType left, DType right) {
 DType weft::commonDType(DType left, DType right, const std::string &user) {
   if (auto common = findCommonDType(left, right))
     return *common;
-  throw Error(Error::Kind::Type, user + ": " + std::string(dtypeName(left)) + " and " +
-                                     std::string(dtypeName(right)) +
-                                     " have no common dtype; convert one of them by astype");
+  bool isWithFloat8 = isFloat8(left) || isFloat8(right);
+  throw Error(Error::Kind::Type,
+              user + ": " + std::string(dtypeName(left)) + " and " + std::string(dtypeName(right)) +
+                  " have no common dtype; convert " +
+                  (isWithFloat8 ? "float8 by .astype(weft.float32)" : "one of them by astype"));
 }
 
 DType weft::defaultDType(DType weak) {
@@ -98,7 +102,7 @@ static DType promotedDType(const OpInfo &op, llvm::ArrayRef<OperandType> operand
   DType result = strong ? *strong : weakest.value_or(DType::Bool);
   if (strong && weakest && category(*weakest) > category(*strong))
     result = defaultDType(*weakest);
-  if (op.promotion == Promotion::Float && !isInexact(result))
+  if (op.promotion == Promotion::Float && !isFloating(result) && !isComplex(result))
     result = weak ? DType::Float64 : DType::Float32;
   return result;
 }

@@ -30,7 +30,7 @@ struct Promoted {
 /// The smallest dtype that both convert to: within integers and within floats the array API's
 /// table; an integer with a float gives the float; a bool gives way; float16 with bfloat16 gives
 /// float32; an unsigned integer with a signed one gives the signed one that holds both, which
-/// uint64 with a signed one has not.
+/// uint64 with a signed one has not; nor has a float of a byte with any other dtype.
 std::optional<DType> findCommonDType(DType left, DType right);
 
 /// The same; throws weft::Error (Type), naming `user`, where there is none.

@@ -55,7 +55,7 @@ public:
         carries(op.getInit().size()),
         slices(op.getScanned().size()) {
     for (auto [number, isWanted] : llvm::enumerate(wanted))
-      if (isWanted && isInexact(op->getOperand(number)))
+      if (isWanted && hasInexactElements(op->getOperand(number).getType()))
         active.insert(number);
     findActiveCarries(wanted);
   }
@@ -116,7 +116,8 @@ void ScanGradient::findActiveCarries(ArrayRef<bool> wanted) {
     DenseSet<Value> dependent = dependentsOf(body, values);
     grows = false;
     for (size_t carry = 0; carry < carries; ++carry)
-      if (Value next = yield->getOperand(carry); dependent.contains(next) && isInexact(next))
+      if (Value next = yield->getOperand(carry);
+          dependent.contains(next) && hasInexactElements(next.getType()))
         grows |= active.insert(carry);
   }
 }
@@ -134,7 +135,7 @@ LogicalResult ScanGradient::differentiate() {
   SmallVector<Value> outputs, seeds, inputs;
   for (auto [number, value] : llvm::enumerate(yielded)) {
     bool counts = isCarry(number) ? active.contains(number) : cotangents[number] != nullptr;
-    if (!counts || !isInexact(value))
+    if (!counts || !hasInexactElements(value.getType()))
       continue;
     given.emplace_back(number, block.addArgument(value.getType(), location));
     outputs.push_back(value);
@@ -343,7 +344,7 @@ LogicalResult buildCaseGradient(OpBuilder &builder, CaseOp op, ArrayRef<Value> c
   SmallVector<size_t> numbers;
   SmallVector<Type> types;
   for (auto [number, value] : llvm::enumerate(op.getCaptured()))
-    if (wanted[number + 1] && isInexact(value)) {
+    if (wanted[number + 1] && hasInexactElements(value.getType())) {
       numbers.push_back(number);
       types.push_back(value.getType());
     }

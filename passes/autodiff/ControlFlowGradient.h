@@ -1,6 +1,7 @@
 // Gradients of control flow: the backward pass of a loop is a loop, that of a branch a branch.
 #pragma once
 
+#include "dialects/Weft/IR/ElementTypes.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "passes/autodiff/Pullback.h"
 

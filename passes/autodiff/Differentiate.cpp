@@ -1,5 +1,6 @@
 // Reverse-mode differentiation: of values in a block, and of functions that ask for it.
 #include "passes/autodiff/Differentiate.h"
+#include "dialects/Weft/IR/ElementTypes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "passes/ControlFlow.h"
 #include "passes/Passes.h"
@@ -28,7 +29,7 @@ public:
                   DenseMap<Value, Value> &replaced)
       : builder(builder), block(block), replaced(replaced) {
     for (Value input : inputs)
-      if (isInexact(input.getType()))
+      if (hasInexactElements(input.getType()))
         active.insert(input);
   }
 
@@ -70,11 +71,11 @@ LogicalResult Differentiation::visit(Operation *op) {
   auto isActive = [&](Value value) { return active.contains(value); };
   bool depends = llvm::any_of(op->getOperands(), isActive);
   if (!depends || op->hasTrait<trait::NotDifferentiable>() ||
-      llvm::none_of(op->getResultTypes(), [](Type type) { return isInexact(type); }))
+      llvm::none_of(op->getResultTypes(), hasInexactElements))
     return success();
   if (isa<GradientOpInterface>(op) || isControlFlow(op)) {
     for (Value result : op->getResults())
-      if (isInexact(result.getType()))
+      if (hasInexactElements(result.getType()))
         active.insert(result);
     tape.push_back(op);
     return success();
@@ -111,7 +112,7 @@ LogicalResult Differentiation::seed(ArrayRef<Value> outputs, ArrayRef<Value> cot
   for (auto [output, cotangent] : llvm::zip_equal(outputs, cotangents)) {
     if (!cotangent)
       continue;
-    if (!isInexact(output.getType()) || cotangent.getType() != output.getType())
+    if (!hasInexactElements(output.getType()) || cotangent.getType() != output.getType())
       return emitError(output.getLoc())
              << "the gradient of a value of type " << output.getType()
              << " cannot be weighted with a value of type " << cotangent.getType()
@@ -203,7 +204,7 @@ FailureOr<SmallVector<Value>> requestedArguments(func::FuncOp function, StringRe
                                     << ", but the function has " << function.getNumArguments();
     Value argument = function.getArgument(number.getInt());
     auto type = dyn_cast<RankedTensorType>(argument.getType());
-    if (!type || !isInexact(type) || !type.hasStaticShape())
+    if (!type || !hasInexactElements(type) || !type.hasStaticShape())
       return function.emitOpError()
              << "argument #" << number.getInt() << " has type " << argument.getType()
              << "; gradients are for floating tensors of static shape";

@@ -52,7 +52,7 @@ TakenArguments::~TakenArguments() { clear(); }
 void ArgumentPattern::begin(size_t positional, size_t keywords) {
   positionalCount = positional;
   keywordCount = keywords;
-  gradients = gradientsEnabled;
+  mode = modeOfThread();
   typesVersion = treeTypesVersion();
   complete = true;
 }
@@ -176,7 +176,7 @@ bool ArgumentPattern::walk(PyObject *object, const Step *&next, TakenArguments &
 bool ArgumentPattern::matches(PyObject *const *arguments, size_t positional, PyObject *keywordNames,
                               TakenArguments &taken) const {
   size_t keywords = keywordNames ? size_t(PyTuple_GET_SIZE(keywordNames)) : 0;
-  if (positional != positionalCount || keywords != keywordCount || gradients != gradientsEnabled ||
+  if (positional != positionalCount || keywords != keywordCount || mode != modeOfThread() ||
       typesVersion != treeTypesVersion())
     return false;
   const Step *next = steps.data();

@@ -101,9 +101,9 @@ private:
   bool walkDict(PyObject *dict, const Step *&next, size_t count, TakenArguments &taken) const;
   bool takeTensor(PyObject *object, const Step &step, TakenArguments &taken) const;
 
-  /// The numbers of arguments, and whether gradients are recorded.
+  /// The numbers of arguments, and the mode of the thread.
   size_t positionalCount = 0, keywordCount = 0;
-  bool gradients = false;
+  int64_t mode = 0;
   uint64_t typesVersion = 0;
   bool complete = false;
   std::vector<Step> steps;

@@ -1,6 +1,7 @@
 // What Python objects mean.
 #include "python/src/Conversion.h"
 
+#include "dialects/Weft/IR/NarrowFloats.h"
 #include "lib/Runtime/Allocator.h"
 #include "lib/Trace/Promotion.h"
 #include "python/src/Errors.h"
@@ -66,12 +67,16 @@ template <typename T> static void store(void *place, T value) {
   std::memcpy(place, &value, sizeof(T));
 }
 
-static const llvm::fltSemantics &semanticsOf(DType dtype) {
+const llvm::fltSemantics &weft::semanticsOf(DType dtype) {
   switch (dtype) {
   case DType::Float16:
     return llvm::APFloat::IEEEhalf();
   case DType::BFloat16:
     return llvm::APFloat::BFloat();
+  case DType::Float8E4M3FN:
+    return llvm::APFloat::Float8E4M3FN();
+  case DType::Float8E5M2:
+    return llvm::APFloat::Float8E5M2();
   case DType::Float32:
     return llvm::APFloat::IEEEsingle();
   default:
@@ -81,14 +86,13 @@ static const llvm::fltSemantics &semanticsOf(DType dtype) {
 
 /// Rounds once, as a cast in compiled code does.
 static void storeFloat(void *place, DType dtype, llvm::APFloat value) {
-  bool loses;
-  value.convert(semanticsOf(dtype), llvm::APFloat::rmNearestTiesToEven, &loses);
-  uint64_t bits = value.bitcastToAPInt().getZExtValue();
+  uint64_t bits = roundedTo(value, semanticsOf(dtype)).bitcastToAPInt().getZExtValue();
   std::memcpy(place, &bits, dtypeSize(dtype));
 }
 
 static void storeFloat(void *place, DType dtype, int64_t value) {
-  llvm::APFloat number(semanticsOf(dtype));
+  // Through float64 where the format may not hold the integer at all.
+  llvm::APFloat number(isFloat8(dtype) ? llvm::APFloat::IEEEdouble() : semanticsOf(dtype));
   number.convertFromAPInt(llvm::APInt(64, uint64_t(value)), true,
                           llvm::APFloat::rmNearestTiesToEven);
   storeFloat(place, dtype, number);

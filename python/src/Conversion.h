@@ -3,6 +3,8 @@
 
 #include "python/src/TensorObject.h"
 
+#include "llvm/ADT/APFloat.h"
+
 #include <complex>
 
 namespace weft {
@@ -35,6 +37,9 @@ inline DType weakDType(PyObject *scalar) {
 
 /// A Python sequence of ints. Throws DTypeError naming `what`.
 Shape shapeFrom(PyObject *object, const char *what);
+
+/// How a floating dtype's bits are read.
+const llvm::fltSemantics &semanticsOf(DType dtype);
 
 /// The dtype that a Python dtype object or name means; throws DTypeError.
 DType dtypeFrom(PyObject *object);

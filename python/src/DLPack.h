@@ -12,7 +12,9 @@ enum TypeCode : uint8_t {
   Floating = 2,
   BrainFloating = 4,
   Complex = 5,
-  Boolean = 6
+  Boolean = 6,
+  Float8E4M3FN = 10,
+  Float8E5M2 = 12
 };
 
 struct Device {

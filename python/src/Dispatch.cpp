@@ -36,7 +36,7 @@ static void checkRanges(TraceScope &scope, const OpCall &call, Operands &operand
   if (call.op->promotion == Promotion::None)
     return;
   std::optional<DType> common;
-  for (const Operand &operand : operands)
+  for (const Operand &operand : llvm::drop_begin(operands, call.op->unpromotedOperands))
     if (!operand.scalar && !asTensor(operand.object)->value.weak) {
       DType dtype = asTensor(operand.object)->value.dtype;
       common = common ? commonDType(*common, dtype, call.op->pythonName.str()) : dtype;
@@ -380,6 +380,28 @@ PyRef weft::dispatchInto(TensorObject *base, llvm::ArrayRef<int64_t> shape, cons
 // Both
 //===----------------------------------------------------------------------===//
 
+/// Operands in the dtypes that the thread's autocast wants for the op. The conversions are ops that
+/// gradients flow through. float64 stays, and so do numbers, which have no dtype of their own.
+static void castOperands(const OpCall &call, Operands &operands) {
+  static const OpInfo &cast = requireOp("weft.cast");
+  if (!autocastDType || call.op->autocast == Autocast::None)
+    return;
+  OpCall conversion(cast);
+  conversion.resultDType = call.op->autocast == Autocast::Low ? *autocastDType : DType::Float32;
+  for (Operand &operand : operands) {
+    if (operand.scalar)
+      continue;
+    const TensorValue &value = asTensor(operand.object)->value;
+    bool isNarrow =
+        isInexact(value.dtype) && !isComplex(value.dtype) && dtypeSize(value.dtype) <= 4;
+    if (value.weak || !isNarrow || value.dtype == conversion.resultDType)
+      continue;
+    conversion.resultShape = value.shape;
+    operand.converted = dispatch(conversion, {asTensor(operand.object)});
+    operand.object = operand.converted.get();
+  }
+}
+
 Results weft::dispatchAll(const OpCall &call, Operands &operands, Caller caller) {
   if (operands.size() == 2 && operands[1].scalar && !operands[0].scalar) {
     // The dtype of a weak base is not decided yet.
@@ -389,12 +411,14 @@ Results weft::dispatchAll(const OpCall &call, Operands &operands, Caller caller)
       return dispatchAll(*fixed, alone, caller);
     }
   }
+  castOperands(call, operands);
   if (currentScope)
     return applyTraced(*currentScope, call, operands, caller);
   return applyEager(call, operands);
 }
 
 PyRef weft::dispatchOne(const OpCall &call, Operands &operands, unsigned result) {
+  castOperands(call, operands);
   Results results = currentScope ? applyTraced(*currentScope, call, operands, Caller::Function)
                                  : applyEager(call, operands, result);
   return std::move(results[results.size() == 1 ? 0 : result]);

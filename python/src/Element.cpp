@@ -1,6 +1,7 @@
 // Reading single elements.
 #include "python/src/Element.h"
 
+#include "python/src/Conversion.h"
 #include "python/src/Errors.h"
 #include "python/src/TraceScope.h"
 #include "python/src/state/Handle.h"
@@ -13,7 +14,6 @@
 using namespace weft;
 
 static double readFloat(const void *place, DType dtype) {
-  uint16_t bits;
   switch (dtype) {
   case DType::Float64: {
     double value;
@@ -26,10 +26,10 @@ static double readFloat(const void *place, DType dtype) {
     return value;
   }
   default:
-    std::memcpy(&bits, place, sizeof(bits));
-    const llvm::fltSemantics &semantics =
-        dtype == DType::BFloat16 ? llvm::APFloat::BFloat() : llvm::APFloat::IEEEhalf();
-    return llvm::APFloat(semantics, llvm::APInt(16, bits)).convertToDouble();
+    uint16_t word = 0;
+    std::memcpy(&word, place, dtypeSize(dtype));
+    llvm::APInt bits(unsigned(8 * dtypeSize(dtype)), word);
+    return llvm::APFloat(semanticsOf(dtype), bits).convertToDouble();
   }
 }
 

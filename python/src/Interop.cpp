@@ -57,8 +57,8 @@ static llvm::SmallVector<Py_ssize_t, 4> denseStrides(llvm::ArrayRef<int64_t> sha
 }
 
 int weft::getTensorBuffer(PyObject *self, Py_buffer *view, int flags) {
-  static const char *formats[dtypeCount] = {"?", "b", "h", "i", "q", "B",  "e", "H",
-                                            "f", "d", "H", "I", "Q", "Zf", "Zd"};
+  static const char *formats[dtypeCount] = {"?", "b", "h", "i", "q",  "B",  "e", "H", "f",
+                                            "d", "H", "I", "Q", "Zf", "Zd", "B", "B"};
   return guarded(-1, [&] {
     TensorObject *tensor = current(asTensor(self));
     if (tensor->value.storage)
@@ -67,9 +67,11 @@ int weft::getTensorBuffer(PyObject *self, Py_buffer *view, int flags) {
       PyErr_SetString(PyExc_BufferError, "a tensor's elements are read-only");
       throw PythonError();
     }
-    if (tensor->value.dtype == DType::BFloat16) {
+    DType dtype = tensor->value.dtype;
+    if (dtype == DType::BFloat16 || isFloat8(dtype)) {
       // The buffer protocol has no code for it; NumPy goes on to __array__.
-      PyErr_SetString(PyExc_BufferError, "a buffer can't tell that its elements are bfloat16");
+      std::string message = "a buffer can't tell that its elements are ";
+      PyErr_SetString(PyExc_BufferError, message.append(dtypeName(dtype)).c_str());
       throw PythonError();
     }
     Array value = elementsOf(tensor, "reading the elements");
@@ -190,6 +192,10 @@ static dlpack::ElementType elementType(DType dtype) {
   uint8_t bits = uint8_t(8 * dtypeSize(dtype));
   if (dtype == DType::BFloat16)
     return {dlpack::BrainFloating, bits, 1};
+  if (dtype == DType::Float8E4M3FN)
+    return {dlpack::Float8E4M3FN, bits, 1};
+  if (dtype == DType::Float8E5M2)
+    return {dlpack::Float8E5M2, bits, 1};
   if (isFloating(dtype))
     return {dlpack::Floating, bits, 1};
   if (isComplex(dtype))

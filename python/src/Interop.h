@@ -15,7 +15,7 @@ void releaseTensorBuffer(PyObject *self, Py_buffer *view);
 
 /// A tensor over the memory of an object with the buffer protocol. Dense memory is shared unless
 /// `copy` is set; other memory is copied. `reinterpreted` gives the dtype of elements that the
-/// protocol has no name for (bfloat16 as 16-bit words). Throws.
+/// protocol has no name for (bfloat16 as words of 16 bits). Throws.
 PyRef tensorFromBuffer(PyObject *object, std::optional<DType> reinterpreted, bool copy);
 
 /// A DLPack capsule that shares the tensor's memory, or has a copy of it, which may be written:

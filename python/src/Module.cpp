@@ -419,11 +419,11 @@ PYBIND11_MODULE(_core, module) {
     Compiler::setPackagedKernels(folder + "/kernels");
     setPackageFolder(std::move(folder));
   });
-  module.def("bits_of_bfloat16", [](py::object tensor) {
+  module.def("element_bits", [](py::object tensor) {
     return adopted(guarded([&] {
       TensorValue bits =
           TensorValue::of(elementsOf(asTensor(tensor.ptr()), "reading the elements"));
-      bits.dtype = DType::Int16;
+      bits.dtype = dtypeSize(bits.dtype) == 1 ? DType::UInt8 : DType::UInt16;
       return newTensor(std::move(bits));
     }));
   });
@@ -447,6 +447,17 @@ PYBIND11_MODULE(_core, module) {
   module.def("gradients_enabled", [] { return gradientsEnabled; });
   module.def("set_gradients_enabled",
              [](bool enabled) { return std::exchange(gradientsEnabled, enabled); });
+  module.def("autocast_dtype", [] {
+    return autocastDType ? adopted(Py_NewRef(dtypeObject(*autocastDType))) : py::object(py::none());
+  });
+  module.def("set_autocast_dtype", [](py::object dtype) {
+    translated([&] {
+      autocastDType.reset();
+      if (!dtype.is_none())
+        autocastDType = dtypeFrom(dtype.ptr());
+      return 0;
+    });
+  });
   registerTracing(module);
   module.def("user_line", [] {
     SourceLine line = userLine();

@@ -12,6 +12,7 @@ using namespace weft;
 PyTypeObject *weft::tensorClass = nullptr;
 PyObject *weft::generatorState = nullptr;
 thread_local bool weft::gradientsEnabled = true;
+thread_local std::optional<DType> weft::autocastDType;
 thread_local HandleMaker *weft::currentMaker = nullptr;
 
 /// Those that exist; one in all but rare cases.

@@ -188,6 +188,16 @@ inline bool isGeneratorState(TensorObject *tensor) { return asObject(tensor) == 
 /// True while ops are recorded for gradients.
 extern thread_local bool gradientsEnabled;
 
+/// The dtype in which this thread computes what is made of products (Autocast::Low): that of the
+/// innermost autocast around it, nothing without one.
+extern thread_local std::optional<DType> autocastDType;
+
+/// What calls of compiled functions depend on beside their arguments: a word of their keys.
+inline int64_t modeOfThread() {
+  int64_t cast = autocastDType ? static_cast<int64_t>(*autocastDType) + 1 : 0;
+  return cast << 1 | gradientsEnabled;
+}
+
 /// Records gradients, or does not, while it lives.
 class GradientMode {
 public:

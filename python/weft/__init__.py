@@ -59,6 +59,8 @@ from ._dtypes import (
     complex64,
     complex128,
     finfo,
+    float8_e4m3fn,
+    float8_e5m2,
     float16,
     float32,
     float64,

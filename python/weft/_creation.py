@@ -15,7 +15,7 @@ from ._devices import placed
 from ._dtypes import (
     DType,
     as_dtype,
-    bfloat16,
+    by_name,
     float32,
     float64,
     iinfo,
@@ -76,11 +76,18 @@ def _sizes(shape: Shape, sizes: tuple[int, ...]) -> tuple[int, ...]:
     return _shape((shape, *sizes)) if sizes else _shape(shape)
 
 
+def _kept_as_bits(dtype: np.dtype) -> DType | None:
+    """The dtype that NumPy knows from ml_dtypes alone, if it is one."""
+    known = by_name().get(dtype.name)
+    return known if known is not None and known.is_kept_as_bits else None
+
+
 def _from_numpy(array: np.ndarray, copy: bool) -> Tensor:
     if array.dtype.byteorder == ">":
         array = array.astype(array.dtype.newbyteorder("="))
-    if array.dtype.name == "bfloat16":
-        return _core.from_buffer(array.view(np.uint16), bfloat16, copy)
+    kept = _kept_as_bits(array.dtype)
+    if kept is not None:
+        return _core.from_buffer(array.view(f"u{kept.itemsize}"), kept, copy)
     try:
         return _core.from_buffer(array, None, copy)
     except (ValueError, BufferError) as error:
@@ -150,7 +157,7 @@ def _from_sequence(data: Sequence, dtype: DType | None) -> Tensor:
     array, wanted = _nested_array(data, leaves, wanted), wanted or float32
     if wanted.kind == "integer" and array.dtype.kind in "iu":
         _check_range(array, wanted)
-    if wanted is bfloat16 or (wanted.kind == "integer" and array.dtype.kind == "f"):
+    if wanted.is_kept_as_bits or (wanted.kind == "integer" and array.dtype.kind == "f"):
         # NumPy lacks the one, and gives anything for the other where it is NaN or out of range.
         return _from_numpy(array, copy=False).astype(wanted)
     return _from_numpy(array.astype(wanted.to_numpy(), copy=False), copy=False)
@@ -178,7 +185,7 @@ def _nested_array(data: Sequence, leaves: dict[object, type], wanted: DType | No
             return array.astype(np.uint64)
     if array.dtype.kind == "c" and wanted is not None and not wanted.is_complex:
         raise _fail(DTypeError, f"a list with complex numbers is no {wanted.name}; take real parts")
-    if array.dtype.kind not in "biufc" and array.dtype.name != "bfloat16":
+    if array.dtype.kind not in "biufc" and _kept_as_bits(array.dtype) is None:
         if array.dtype.kind == "O" and set(leaves) <= set(_NUMBERS):
             raise _fail(OutOfRangeError, "a list holds an integer that does not fit into int64")
         kinds = sorted({kind.__name__ for kind in leaves.values()})

@@ -38,20 +38,31 @@ class DType:
         return self.kind == "complex"
 
     @property
+    def is_float8(self) -> bool:
+        """Whether the elements are floats of one byte: kept and converted, not computed with."""
+        return self.kind == "floating" and self.itemsize == 1
+
+    @property
     def is_inexact(self) -> bool:
-        """Whether the elements are floating-point or complex numbers: what gradients are of."""
+        """Whether the elements are floating-point or complex numbers: what gradients are of
+        (but for `is_float8`)."""
         return self.kind in ("floating", "complex")
 
+    @property
+    def is_kept_as_bits(self) -> bool:
+        """Whether NumPy has no such dtype: ml_dtypes has it, and buffers only show its bits."""
+        return self.name == "bfloat16" or self.is_float8
+
     def to_numpy(self) -> np.dtype:
-        """NumPy's dtype; bfloat16 needs the package ml_dtypes."""
-        if self.name == "bfloat16":
+        """NumPy's dtype; bfloat16 and floats of a byte need the package ml_dtypes."""
+        if self.is_kept_as_bits:
             try:
                 import ml_dtypes
             except ImportError:
                 raise DTypeError(
-                    "NumPy has no bfloat16: install ml_dtypes, or convert to float32 first"
+                    f"NumPy has no {self.name}: install ml_dtypes, or convert to float32 first"
                 ) from None
-            return np.dtype(ml_dtypes.bfloat16)
+            return np.dtype(getattr(ml_dtypes, self.name))
         return np.dtype(self.name)
 
     def __repr__(self) -> str:
@@ -96,11 +107,14 @@ uint32 = DType("uint32", 4, "integer")
 uint64 = DType("uint64", 8, "integer")
 complex64 = DType("complex64", 8, "complex")
 complex128 = DType("complex128", 16, "complex")
+float8_e4m3fn = DType("float8_e4m3fn", 1, "floating")
+float8_e5m2 = DType("float8_e5m2", 1, "floating")
 
 # The order of the C++ enumeration.
 _all = [
     *(bool_, int8, int16, int32, int64, uint8),
     *(float16, bfloat16, float32, float64, uint16, uint32, uint64, complex64, complex128),
+    *(float8_e4m3fn, float8_e5m2),
 ]
 _by_name = {dtype.name: dtype for dtype in _all}
 _names = dict(_by_name)
@@ -203,6 +217,8 @@ class FloatInfo:
     def __init__(self, dtype: DType) -> None:
         dtype = part_dtype(dtype)
         mantissa, largest_exponent = {
+            "float8_e4m3fn": (3, 8),
+            "float8_e5m2": (2, 15),
             "float16": (10, 15),
             "bfloat16": (7, 127),
             "float32": (23, 127),
@@ -211,9 +227,11 @@ class FloatInfo:
         self.dtype = dtype
         self.bits = 8 * dtype.itemsize
         self.eps = 2.0**-mantissa
-        self.max = (2.0 - self.eps) * 2.0**largest_exponent
+        # The last number of float8_e4m3fn is its NaN, and its exponents begin one lower.
+        without_infinity = dtype is float8_e4m3fn
+        self.max = (2.0 - (1 + without_infinity) * self.eps) * 2.0**largest_exponent
         self.min = -self.max
-        self.smallest_normal = 2.0 ** (1 - largest_exponent)
+        self.smallest_normal = 2.0 ** (1 + without_infinity - largest_exponent)
 
 
 class IntegerInfo:
@@ -273,7 +291,7 @@ _KINDS = {
     "integral": (int8, int16, int32, int64, uint8, uint16, uint32, uint64),
     "real floating": (float16, bfloat16, float32, float64),
     "complex floating": (complex64, complex128),
-    "numeric": tuple(dtype for dtype in _all if dtype is not bool_),
+    "numeric": tuple(dtype for dtype in _all if dtype is not bool_ and not dtype.is_float8),
 }
 
 

@@ -13,7 +13,7 @@ from . import _autodiff, _complex, _core, _functional, _linear, _manipulation, _
 from ._core import Tensor
 from ._creation import _fail
 from ._devices import Device, as_device
-from ._dtypes import DType, as_dtype, bfloat16
+from ._dtypes import DType, as_dtype
 from ._errors import DTypeError, OptionError, ShapeError, UnsupportedError
 from ._printing import mark_of
 
@@ -52,8 +52,8 @@ def _numpy(self: Tensor) -> np.ndarray:
     Raises:
         DeviceError: the tensor is on a device; copy it by `cpu` first.
     """
-    if self.dtype is bfloat16:
-        return np.asarray(memoryview(_core.bits_of_bfloat16(self))).view(bfloat16.to_numpy())
+    if self.dtype.is_kept_as_bits:
+        return np.asarray(memoryview(_core.element_bits(self))).view(self.dtype.to_numpy())
     return np.asarray(memoryview(self))
 
 
@@ -110,7 +110,7 @@ def _repr(self: Tensor) -> str:
 def text_of(self: Tensor, name: str, requires_grad: bool) -> str:
     """What a tensor of a class called ``name`` is printed as."""
     array = _numpy(_core.on_host(self))
-    if self.dtype is bfloat16:
+    if self.dtype.is_kept_as_bits:
         array = array.astype(np.float32)
     text = np.array2string(array, separator=", ", prefix=name + "(")
     place = "" if self.device == "cpu" else f", device={self.device}"
@@ -173,10 +173,8 @@ def _restored(kind: type, value: Tensor, requires_grad: bool) -> Tensor:
 @_method("__reduce__")
 def _reduce(self: Tensor) -> tuple:
     elements = _core.on_host(self)
-    is_bfloat16 = self.dtype is bfloat16
-    array = np.array(
-        memoryview(_core.bits_of_bfloat16(elements)) if is_bfloat16 else _numpy(elements)
-    )
+    kept_as_bits = self.dtype.is_kept_as_bits
+    array = np.array(memoryview(_core.element_bits(elements) if kept_as_bits else elements))
     arguments = (
         type(self),
         array,
@@ -192,7 +190,7 @@ def _unpickled(
 ) -> Tensor:
     from ._creation import asarray
 
-    value = _core.from_buffer(array, dtype if dtype is bfloat16 else None, True)
+    value = _core.from_buffer(array, dtype if dtype.is_kept_as_bits else None, True)
     return _restored(kind, asarray(value, device=device), requires_grad)
 
 

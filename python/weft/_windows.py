@@ -42,11 +42,11 @@ def check_least(values: Sequence[int], least: int, name: str) -> None:
 def floating(x: Tensor, name: str) -> Tensor:
     """x as a tensor. Raises DTypeError, naming the function, unless it is floating."""
     x = asarray(x)
-    if x.dtype.kind != "floating":
+    if x.dtype.kind != "floating" or x.dtype.is_float8:
         raise _fail(
             DTypeError,
-            f"{name}: the input has dtype {x.dtype.name}, but has to be "
-            "floating; convert it by astype(weft.float32)",
+            f"{name}: the input has dtype {x.dtype.name}, but has to be a float to compute with; "
+            "convert it by .astype(weft.float32)",
         )
     return x
 

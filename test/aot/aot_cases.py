@@ -14,6 +14,10 @@ FLOATS = {
     "float32": np.float32,
     "float64": np.float64,
 }
+FLOATS_OF_A_BYTE = {
+    "float8_e4m3fn": ml_dtypes.float8_e4m3fn,
+    "float8_e5m2": ml_dtypes.float8_e5m2,
+}
 INTEGERS = {
     "int8": np.int8,
     "int16": np.int16,
@@ -166,6 +170,18 @@ def cases() -> dict[str, Case]:
     for name, dtype in FLOATS.items():
         a, b = normal(33, 17, dtype=dtype), normal(17, 21, dtype=dtype, seed=1)
         result[f"{name}"] = Case(lambda a, b: (weft.exp(a), a @ b, weft.sum(a * a)), [a, b])
+    for name, dtype in FLOATS_OF_A_BYTE.items():
+        every = np.arange(256, dtype=np.uint8).view(dtype)
+        # Without NaNs, whose signs are the processor's.
+        a = every[~np.isnan(every.astype(np.float32))]
+        result[f"{name}"] = Case(
+            lambda a, name=name: (
+                a.astype("float32"),
+                (a.astype("float32") * 0.3).astype(name),
+                weft.flip(a, axis=0),
+            ),
+            [a],
+        )
     for name, dtype in INTEGERS.items():
         a, b = integers(6, 50, dtype=dtype), integers(6, 50, dtype=dtype, seed=1)
         result[f"{name}"] = Case(

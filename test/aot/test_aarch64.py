@@ -28,6 +28,8 @@ C_TYPES = {
     "uint64": "uint64_t",
     "float16": "uint16_t",
     "bfloat16": "uint16_t",
+    "float8_e4m3fn": "uint8_t",
+    "float8_e5m2": "uint8_t",
     "float32": "float",
     "float64": "double",
 }

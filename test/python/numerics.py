@@ -16,8 +16,8 @@ UNIT_ROUNDOFF = {
 
 
 def numpy_dtype(name: str) -> np.dtype:
-    """NumPy's dtype of a dtype name, bfloat16 included."""
-    return np.dtype(ml_dtypes.bfloat16 if name == "bfloat16" else name)
+    """NumPy's dtype of a dtype name, also of those that ml_dtypes has."""
+    return np.dtype(getattr(ml_dtypes, name) if name[:6] in ("bfloat", "float8") else name)
 
 
 def to_numpy(value: object) -> np.ndarray:

@@ -29,6 +29,18 @@ const char *promotionName(Promotion promotion) {
   llvm_unreachable("all promotions are named");
 }
 
+const char *autocastName(Autocast autocast) {
+  switch (autocast) {
+  case Autocast::None:
+    return "Autocast::None";
+  case Autocast::Low:
+    return "Autocast::Low";
+  case Autocast::Wide:
+    return "Autocast::Wide";
+  }
+  llvm_unreachable("all modes are named");
+}
+
 std::string acceptedClasses(const Value &operand) {
   std::vector<std::string> classes;
   if (operand.classes & FloatClass)
@@ -39,6 +51,8 @@ std::string acceptedClasses(const Value &operand) {
     classes.push_back("acceptsBool");
   if (operand.classes & ComplexClass)
     classes.push_back("acceptsComplex");
+  if (operand.classes & Float8Class)
+    classes.push_back("acceptsFloat8");
   return join(classes, " | ");
 }
 
@@ -59,7 +73,8 @@ void emitOpInfo(ArrayRef<OpRecord> ops, raw_ostream &os) {
     bool isVariadic = any_of(op.operands, [](const Value &operand) { return operand.variadic; });
     os << "WEFT_OP(\"" << op.name << "\", \"" << op.pythonName << "\", "
        << (isVariadic ? -1 : static_cast<int>(op.operands.size())) << ", "
-       << promotionName(op.promotion) << ", " << boolName(op.explicitResult) << ", "
+       << promotionName(op.promotion) << ", " << autocastName(op.autocast) << ", "
+       << boolName(op.explicitResult) << ", "
        << boolName(op.differentiation != Differentiation::None) << ", "
        << boolName(comparesNumbers(op));
     for (const Value &operand : op.operands)

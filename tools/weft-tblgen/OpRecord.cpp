@@ -37,6 +37,8 @@ constexpr ElementType elementTypes[] = {
     {"UI32", "uint32", IntegerClass},
     {"UI64", "uint64", IntegerClass},
     {"I1", "bool", BoolClass},
+    {"F8E4M3FN", "float8_e4m3fn", Float8Class},
+    {"F8E5M2", "float8_e5m2", Float8Class},
     {"Weft_ComplexF32", "complex64", ComplexClass},
     {"Weft_ComplexF64", "complex128", ComplexClass},
 };
@@ -44,7 +46,8 @@ constexpr ElementType elementTypes[] = {
 constexpr std::pair<DTypeClass, const char *> classNames[] = {{FloatClass, "float"},
                                                               {ComplexClass, "complex"},
                                                               {IntegerClass, "integer"},
-                                                              {BoolClass, "bool"}};
+                                                              {BoolClass, "bool"},
+                                                              {Float8Class, "float8"}};
 
 //===----------------------------------------------------------------------===//
 // Operands, results and attributes
@@ -209,6 +212,15 @@ std::string familyOf(const Record &record) {
   return stem.str();
 }
 
+std::optional<Autocast> readAutocast(const Record &record) {
+  return StringSwitch<std::optional<Autocast>>(
+             record.getValueAsDef("autocast")->getValueAsString("mode"))
+      .Case("none", Autocast::None)
+      .Case("low", Autocast::Low)
+      .Case("wide", Autocast::Wide)
+      .Default(std::nullopt);
+}
+
 std::optional<Promotion> readPromotion(const Record &record) {
   return StringSwitch<std::optional<Promotion>>(
              record.getValueAsDef("promotion")->getValueAsString("mode"))
@@ -266,6 +278,9 @@ std::optional<OpRecord> readOp(const Record &record) {
   if (!checker.hasPassed())
     return std::nullopt;
   op.promotion = promotion.value_or(Promotion::None);
+  std::optional<Autocast> autocast = readAutocast(record);
+  checker.require(autocast.has_value(), "has an autocast that is not none, low or wide");
+  op.autocast = autocast.value_or(Autocast::None);
   setFacets(record, facets, op);
   return op;
 }
@@ -305,6 +320,18 @@ std::optional<std::vector<OpRecord>> readOps(const RecordKeeper &records) {
   if (!passed)
     return std::nullopt;
   return ops;
+}
+
+std::string describeAutocast(const OpRecord &op) {
+  switch (op.autocast) {
+  case Autocast::None:
+    return "";
+  case Autocast::Low:
+    return "operands of the dtype asked for";
+  case Autocast::Wide:
+    return "operands of float32";
+  }
+  llvm_unreachable("all modes are described");
 }
 
 std::string describePromotion(const OpRecord &op) {

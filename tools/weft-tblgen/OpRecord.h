@@ -13,7 +13,13 @@ class RecordKeeper;
 namespace weft::tblgen {
 
 /// Bits of a set of dtype classes.
-enum DTypeClass : unsigned { FloatClass = 1, IntegerClass = 2, BoolClass = 4, ComplexClass = 8 };
+enum DTypeClass : unsigned {
+  FloatClass = 1,
+  IntegerClass = 2,
+  BoolClass = 4,
+  ComplexClass = 8,
+  Float8Class = 16
+};
 
 /// An operand or a result.
 struct Value {
@@ -40,6 +46,9 @@ struct Attribute {
 /// How operands are made alike before the op is built, see WeftBase.td.
 enum class Promotion { None, Common, Float };
 
+/// What weft.autocast makes of operands, see WeftBase.td.
+enum class Autocast { None, Low, Wide };
+
 enum class Differentiation { Gradient, Decomposition, None };
 
 struct OpRecord {
@@ -56,6 +65,7 @@ struct OpRecord {
   std::vector<Attribute> attributes;
   std::vector<Value> results;
   Promotion promotion = Promotion::None;
+  Autocast autocast = Autocast::None;
   bool explicitResult = false;
   /// The result has the (common) shape of the promoted operands.
   bool keepsShape = false;
@@ -78,6 +88,9 @@ struct OpRecord {
 /// All records of class Weft_Op in the order of their definition. Prints an error at the location
 /// of each record that lacks a facet or contradicts itself; nothing if there was any.
 std::optional<std::vector<OpRecord>> readOps(const llvm::RecordKeeper &records);
+
+/// What weft.autocast makes of an op's operands, in a few words; none where nothing.
+std::string describeAutocast(const OpRecord &op);
 
 /// What the op's operands undergo, in sentences for documentation; empty without promotion.
 std::string describePromotion(const OpRecord &op);

@@ -69,6 +69,7 @@ def Weft_SoftplusOp : Weft_ActivationOp<"softplus", [Gradient]> {
 }
 
 class Weft_AxisOp<string mnemonic> : Weft_CompositeOp<mnemonic, "inferAlongAxis", [Gradient]> {
+  let autocast = AutocastWide;
   let arguments = (ins Weft_FloatTensor:$x, I64Attr:$axis);
   let results = (outs Weft_FloatTensor:$result);
   let assemblyFormat = "$x `axis` $axis attr-dict `:` custom<OneType>(type($x), type($result))";
@@ -80,18 +81,21 @@ def Weft_LogSoftmaxOp : Weft_AxisOp<"log_softmax"> {
   let summary = "x - max(x) - log(sum(exp(x - max(x)))), along `axis`.";
 }
 def Weft_MeanOp : Weft_CompositeOp<"mean", "inferReduction", [EachPart]> {
+  let autocast = AutocastWide;
   let summary = "The sum along `axes` over the number of elements summed.";
   let arguments = (ins Weft_InexactTensor:$x, DenseI64ArrayAttr:$axes);
   let results = (outs Weft_InexactTensor:$result);
   let assemblyFormat = "$x $axes attr-dict `:` type($x) `->` type($result)";
 }
 def Weft_VarianceOp : Weft_CompositeOp<"variance", "inferReduction"> {
+  let autocast = AutocastWide;
   let summary = "The mean squared distance from the mean along `axes`, over n - correction.";
   let arguments = (ins Weft_FloatTensor:$x, DenseI64ArrayAttr:$axes, F64Attr:$correction);
   let results = (outs Weft_FloatTensor:$result);
   let assemblyFormat = "$x $axes attr-dict `:` type($x) `->` type($result)";
 }
 def Weft_LayerNormOp : Weft_CompositeOp<"layer_norm", "inferLayerNorm"> {
+  let autocast = AutocastWide;
   let summary = "x over its last dimensions brought to mean 0 and variance 1, times weight plus bias.";
   let description = "weight and bias have the shape of x's last dimensions, which are normalised over.";
   let arguments = (ins Weft_FloatTensor:$x, Weft_FloatTensor:$weight, Weft_FloatTensor:$bias,
@@ -103,6 +107,7 @@ def Weft_LayerNormOp : Weft_CompositeOp<"layer_norm", "inferLayerNorm"> {
   }];
 }
 def Weft_BatchNormOp : Weft_CompositeOp<"batch_norm", "inferBatchNorm"> {
+  let autocast = AutocastWide;
   let summary = "(x - mean) / sqrt(variance + epsilon) * weight + bias, statistics per channel (axis 1).";
   let arguments = (ins Weft_FloatTensor:$x, Weft_FloatTensor:$mean, Weft_FloatTensor:$variance,
                        Weft_FloatTensor:$weight, Weft_FloatTensor:$bias, F64Attr:$epsilon);
@@ -114,6 +119,7 @@ def Weft_BatchNormOp : Weft_CompositeOp<"batch_norm", "inferBatchNorm"> {
   }];
 }
 def Weft_CrossEntropyOp : Weft_CompositeOp<"cross_entropy", "inferCrossEntropy"> {
+  let autocast = AutocastWide;
   let summary = "-log_softmax(logits)[row, label] for each row: logits [N, C], labels [N], result [N].";
   let arguments = (ins Weft_FloatTensor:$logits, Weft_IndexTensor:$labels);
   let results = (outs Weft_FloatTensor:$result);
@@ -129,6 +135,7 @@ def Weft_DropoutOp : Weft_CompositeOp<"dropout", "inferDropout"> {
 }
 def Weft_ScaledDotProductAttentionOp : Weft_CompositeOp<"scaled_dot_product_attention", "inferAttention",
                                                         [Gradient, Batching, FixedDimensions]> {
+  let autocast = AutocastLow;
   let summary = "softmax(query key^T * scale + mask) value: query [B..., L, E], key [B..., S, E], value [B..., S, V].";
   let description = [{
     The mask [B..., L, S] says what may be seen, or is added to the scores; a query that sees nothing then gets 0. With
@@ -146,6 +153,7 @@ def Weft_ScaledDotProductAttentionOp : Weft_CompositeOp<"scaled_dot_product_atte
   }];
 }
 def Weft_Conv2dOp : Weft_CompositeOp<"conv2d", "inferConv2d"> {
+  let autocast = AutocastLow;
   let summary = "A convolution, channels first: x [N, C, H, W], weight [O, C / groups, KH, KW], bias [O].";
   let arguments = (ins Weft_FloatTensor:$x, Weft_FloatTensor:$weight,
                        Optional<Weft_FloatTensor>:$bias, DenseI64ArrayAttr:$strides,

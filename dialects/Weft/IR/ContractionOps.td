@@ -8,6 +8,7 @@ defvar Contracted = DeclareOpInterfaceMethods<ContractionOpInterface>;
 
 def Weft_MatmulOp : Weft_InferredOp<"matmul", [Gradient, ByParts, Batching,
     DeclareOpInterfaceMethods<ContractionOpInterface, ["arrangeRightOperand"]>, FixedDimensions]> {
+  let autocast = AutocastLow;
   let summary = "The product of matrices: lhs [B..., M, K], rhs [B..., K, N], result [B..., M, N].";
   let description = [{
     `transpose_lhs` and `transpose_rhs` say that the last two dimensions of an operand are stored
@@ -27,6 +28,7 @@ def Weft_MatmulOp : Weft_InferredOp<"matmul", [Gradient, ByParts, Batching,
 }
 
 def Weft_ConvolutionOp : Weft_InferredOp<"convolution", [Gradient, Contracted, FixedDimensions]> {
+  let autocast = AutocastLow;
   let summary = "A convolution without borders, channels last.";
   let description = [{
     x [N, H, W, C], weight [KH, KW, C, O], result [N, Ho, Wo, O]; or with groups apart

@@ -1,5 +1,6 @@
 // Arithmetic on the indices of a vector of elements.
 #include "dialects/Weft/IR/ElementEmitter.h"
+#include "dialects/Weft/IR/ElementTypes.h"
 #include "dialects/Weft/IR/LaunchNumbers.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -20,7 +21,7 @@ Value ElementEmitter::numberIndex(int64_t number) {
 
 Type ElementEmitter::computeType(Value tensor) {
   Type type = getElementTypeOrSelf(tensor);
-  if (type.isF16() || type.isBF16())
+  if (isNarrowFloat(type))
     return builder().getF32Type();
   if (auto integer = dyn_cast<IntegerType>(type))
     return builder().getIntegerType(integer.getWidth());

@@ -52,7 +52,7 @@ public:
   mlir::Value constantIndex(int64_t value);
   /// A number of an op, which may be one that the launch gives (LaunchNumbers.h), of type index.
   mlir::Value numberIndex(int64_t number);
-  /// The type that values of the tensor's element type are computed in (f16, bf16: f32).
+  /// The type that values of the tensor's element type are computed in (narrow floats: f32).
   mlir::Type computeType(mlir::Value tensor);
   /// A constant of scalar type `type`.
   mlir::Value constant(mlir::Type type, double value);

@@ -2,6 +2,7 @@
 #include "dialects/Weft/IR/ElementTypes.h"
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/DialectResourceBlobManager.h"
+#include "mlir/IR/TypeUtilities.h"
 #include <cstring>
 
 using namespace mlir;
@@ -34,6 +35,10 @@ std::optional<DType> findDType(Type element) {
     return DType::Float16;
   if (element.isBF16())
     return DType::BFloat16;
+  if (isa<Float8E4M3FNType>(element))
+    return DType::Float8E4M3FN;
+  if (isa<Float8E5M2Type>(element))
+    return DType::Float8E5M2;
   if (auto complex = dyn_cast<ComplexType>(element)) {
     Type part = complex.getElementType();
     return part.isF32()   ? std::optional(DType::Complex64)
@@ -42,6 +47,15 @@ std::optional<DType> findDType(Type element) {
   }
   auto integer = dyn_cast<IntegerType>(element);
   return integer ? findIntegerDType(integer) : std::nullopt;
+}
+
+bool hasInexactElements(Type type) {
+  std::optional<DType> dtype = findDType(getElementTypeOrSelf(type));
+  return dtype && isInexact(*dtype);
+}
+
+bool isNarrowFloat(Type element) {
+  return isa<FloatType>(element) && element.getIntOrFloatBitWidth() < 32;
 }
 
 static uint64_t bytesOfElement(Type element) {

@@ -152,6 +152,7 @@ def Weft_SqrtOp : Weft_InexactUnaryOp<"sqrt"> {
   let domain = "positive";
 }
 def Weft_RsqrtOp : Weft_InexactUnaryOp<"rsqrt"> {
+  let autocast = AutocastWide;
   let summary = "1 / sqrt(x).";
   let reference = "1 / np.sqrt(x)";
   let domain = "positive";
@@ -166,6 +167,7 @@ def Weft_CbrtOp : Weft_FloatUnaryOp<"cbrt"> {
   let maxUlp = 2;
 }
 def Weft_ReciprocalOp : Weft_InexactUnaryOp<"reciprocal"> {
+  let autocast = AutocastWide;
   let summary = "1 / x.";
   let reference = "1 / x";
   let domain = "nonzero";
@@ -178,24 +180,24 @@ class Weft_MathOp<string mnemonic, string numpy, string from = "real", int ulp =
   let maxUlp = ulp;
   let instructions = 24;
 }
-def Weft_ExpOp : Weft_MathOp<"exp", "np.exp"> { let summary = "e to the power of x."; }
-def Weft_Exp2Op : Weft_MathOp<"exp2", "np.exp2"> { let summary = "2 to the power of x."; }
-def Weft_Expm1Op : Weft_MathOp<"expm1", "np.expm1"> { let summary = "exp(x) - 1, accurate near 0."; }
-def Weft_LogOp : Weft_MathOp<"log", "np.log", "positive"> { let summary = "The natural logarithm of x."; }
-def Weft_Log2Op : Weft_MathOp<"log2", "np.log2", "positive"> { let summary = "The logarithm of x to base 2."; }
-def Weft_Log10Op : Weft_MathOp<"log10", "np.log10", "positive"> { let summary = "The logarithm of x to base 10."; }
-def Weft_Log1pOp : Weft_MathOp<"log1p", "np.log1p", "positive"> { let summary = "log(1 + x), accurate near 0."; }
+def Weft_ExpOp : Weft_MathOp<"exp", "np.exp"> { let summary = "e to the power of x."; let autocast = AutocastWide; }
+def Weft_Exp2Op : Weft_MathOp<"exp2", "np.exp2"> { let summary = "2 to the power of x."; let autocast = AutocastWide; }
+def Weft_Expm1Op : Weft_MathOp<"expm1", "np.expm1"> { let summary = "exp(x) - 1, accurate near 0."; let autocast = AutocastWide; }
+def Weft_LogOp : Weft_MathOp<"log", "np.log", "positive"> { let summary = "The natural logarithm of x."; let autocast = AutocastWide; }
+def Weft_Log2Op : Weft_MathOp<"log2", "np.log2", "positive"> { let summary = "The logarithm of x to base 2."; let autocast = AutocastWide; }
+def Weft_Log10Op : Weft_MathOp<"log10", "np.log10", "positive"> { let summary = "The logarithm of x to base 10."; let autocast = AutocastWide; }
+def Weft_Log1pOp : Weft_MathOp<"log1p", "np.log1p", "positive"> { let summary = "log(1 + x), accurate near 0."; let autocast = AutocastWide; }
 def Weft_SinOp : Weft_MathOp<"sin", "np.sin"> { let summary = "The sine of x (radians)."; }
 def Weft_CosOp : Weft_MathOp<"cos", "np.cos"> { let summary = "The cosine of x (radians)."; }
-def Weft_TanOp : Weft_MathOp<"tan", "np.tan"> { let summary = "The tangent of x (radians)."; }
-def Weft_AsinOp : Weft_MathOp<"asin", "np.arcsin", "unit"> { let summary = "The inverse sine of x, in radians."; }
-def Weft_AcosOp : Weft_MathOp<"acos", "np.arccos", "unit"> { let summary = "The inverse cosine of x, in radians."; }
+def Weft_TanOp : Weft_MathOp<"tan", "np.tan"> { let summary = "The tangent of x (radians)."; let autocast = AutocastWide; }
+def Weft_AsinOp : Weft_MathOp<"asin", "np.arcsin", "unit"> { let summary = "The inverse sine of x, in radians."; let autocast = AutocastWide; }
+def Weft_AcosOp : Weft_MathOp<"acos", "np.arccos", "unit"> { let summary = "The inverse cosine of x, in radians."; let autocast = AutocastWide; }
 def Weft_AtanOp : Weft_MathOp<"atan", "np.arctan"> { let summary = "The inverse tangent of x, in radians."; }
-def Weft_SinhOp : Weft_MathOp<"sinh", "np.sinh"> { let summary = "The hyperbolic sine of x."; }
-def Weft_CoshOp : Weft_MathOp<"cosh", "np.cosh"> { let summary = "The hyperbolic cosine of x."; }
+def Weft_SinhOp : Weft_MathOp<"sinh", "np.sinh"> { let summary = "The hyperbolic sine of x."; let autocast = AutocastWide; }
+def Weft_CoshOp : Weft_MathOp<"cosh", "np.cosh"> { let summary = "The hyperbolic cosine of x."; let autocast = AutocastWide; }
 def Weft_TanhOp : Weft_MathOp<"tanh", "np.tanh"> { let summary = "The hyperbolic tangent of x."; }
 def Weft_AsinhOp : Weft_MathOp<"asinh", "np.arcsinh"> { let summary = "The inverse hyperbolic sine of x."; }
-def Weft_AcoshOp : Weft_MathOp<"acosh", "np.arccosh", "above_one"> { let summary = "The inverse hyperbolic cosine of x."; }
+def Weft_AcoshOp : Weft_MathOp<"acosh", "np.arccosh", "above_one"> { let summary = "The inverse hyperbolic cosine of x."; let autocast = AutocastWide; }
 def Weft_AtanhOp : Weft_MathOp<"atanh", "np.arctanh", "unit"> { let summary = "The inverse hyperbolic tangent of x."; }
 def Weft_ErfOp : Weft_FloatUnaryOp<"erf"> {
   let summary = "The error function of x.";
@@ -277,6 +279,7 @@ def Weft_RemainderOp : Weft_BinaryOp<"remainder"> {
   let domain = "nonzero";
 }
 def Weft_PowOp : Weft_ArithmeticOp<"pow", ByParts> {
+  let autocast = AutocastWide;
   let summary = "x to the power of y.";
   let description = [{
     Where y is -2, -1, -1/2, 0, 1/2, 1, 2, 3 or 4, the result is that of the products, the quotient
@@ -290,6 +293,7 @@ def Weft_PowOp : Weft_ArithmeticOp<"pow", ByParts> {
   let hasCanonicalizer = 1;
 }
 def Weft_FixedPowOp : Weft_UnaryOp<"fixed_pow", [Gradient, ByParts]> {
+  let autocast = AutocastWide;
   let summary = "x to the power of `exponent`, by products, a quotient or a root.";
   let description = [{
     x^2 = x x, x^3 = (x x) x, x^4 = (x x) (x x), x^-1 = 1 / x, x^-2 = (1 / x) (1 / x), x^(1/2) is the
@@ -359,7 +363,7 @@ def Weft_BitwiseRightShiftOp : Weft_ShiftOp<"bitwise_right_shift"> {
 }
 
 class Weft_EqualityOp<string mnemonic> : Weft_ComparisonOp<mnemonic, [ByParts]> {
-  let arguments = (ins Weft_Tensor:$x, Weft_Tensor:$y);
+  let arguments = (ins Weft_ComputedTensor:$x, Weft_ComputedTensor:$y);
 }
 def Weft_EqualOp : Weft_EqualityOp<"equal"> { let summary = "True where x == y."; }
 def Weft_NotEqualOp : Weft_EqualityOp<"not_equal"> { let summary = "True where x != y."; }
@@ -409,8 +413,10 @@ def Weft_CastOp : Weft_ConversionOp<"cast", [Gradient, Linear, ByParts]> {
   let summary = "x converted to another dtype.";
   let description = [{
     Floating to integer rounds towards zero, saturates, and takes NaN to 0; to bool is `x != 0`;
-    integer to integer wraps. What is not complex becomes a real part; from a complex dtype there is
-    no way but to another one and to bool.
+    integer to integer wraps. To a narrower float it rounds to the nearest, ties to even; what is
+    beyond the largest becomes infinite, or the largest in float8_e4m3fn, which has no infinity.
+    What is not complex becomes a real part; from a complex dtype there is no way but to another one
+    and to bool.
   }];
   let arguments = (ins Weft_Tensor:$x);
   let results = (outs Weft_Tensor:$result);
@@ -422,8 +428,8 @@ def Weft_BitcastOp : Weft_ConversionOp<"bitcast", [NotDifferentiable<"bits are n
   let description = [{
     A signalling NaN of float16 or bfloat16 may become a quiet one.
   }];
-  let arguments = (ins Weft_NumericTensor:$x);
-  let results = (outs Weft_NumericTensor:$result);
+  let arguments = (ins Weft_WordTensor:$x);
+  let results = (outs Weft_WordTensor:$result);
 }
 
 #endif

@@ -13,6 +13,7 @@ class Weft_LibraryOp<string mnemonic, string rule, list<string> methods = [],
                      list<Trait> traits = []>
     : Weft_InferredOp<mnemonic, traits # [Gradient, Dimensions,
         DeclareOpInterfaceMethods<LibraryOpInterface, ["getOptions"] # methods>]> {
+  let autocast = AutocastWide;
   let inference = "::weft::" # rule;
   let pythonName = "";
 }

@@ -17,6 +17,7 @@ class Weft_ReductionOp<string mnemonic, string rule, list<Trait> traits>
 
 class Weft_ArithmeticReductionOp<string mnemonic, list<Trait> traits>
     : Weft_ReductionOp<mnemonic, "inferReduction", [Gradient] # traits> {
+  let autocast = AutocastWide;
   let arguments = (ins Weft_ArithmeticTensor:$x, DenseI64ArrayAttr:$axes);
   let results = (outs Weft_ArithmeticTensor:$result);
 }

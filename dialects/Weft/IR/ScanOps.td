@@ -7,6 +7,7 @@ include "dialects/Weft/IR/SortOps.td"
 class Weft_ScanOp<string mnemonic, list<Trait> traits>
     : Weft_InferredOp<mnemonic, traits # [Gradient, Dimensions,
         DeclareOpInterfaceMethods<ScanOpInterface, ["emitIdentity", "emitCombine"]>]> {
+  let autocast = AutocastWide;
   let arguments = (ins Weft_ArithmeticTensor:$x, I64Attr:$axis,
                        DefaultValuedAttr<BoolAttr, "false">:$reversed);
   let results = (outs Weft_ArithmeticTensor:$result);

@@ -26,6 +26,8 @@ def Weft_Dialect : Dialect {
 //===----------------------------------------------------------------------===//
 
 defvar FloatTypes = [F16, BF16, F32, F64];
+/// Kept, moved and converted, but not computed with.
+defvar Float8Types = [F8E4M3FN, F8E5M2];
 defvar SignedTypes = [I8, I16, I32, I64];
 defvar UnsignedTypes = [UI8, UI16, UI32, UI64];
 defvar IntegerTypes = SignedTypes # UnsignedTypes;
@@ -53,7 +55,11 @@ def Weft_ComplexTensor : RankedTensorOf<ComplexTypes>;
 def Weft_PartTensor : RankedTensorOf<[F32, F64]>;
 /// What has an order.
 def Weft_OrderedTensor : RankedTensorOf<FloatTypes # IntegerTypes # [I1]>;
-def Weft_Tensor : RankedTensorOf<FloatTypes # IntegerTypes # ComplexTypes # [I1]>;
+def Weft_ComputedTensor : RankedTensorOf<FloatTypes # IntegerTypes # ComplexTypes # [I1]>;
+def Weft_Tensor
+    : RankedTensorOf<FloatTypes # IntegerTypes # ComplexTypes # [I1] # Float8Types>;
+/// What can be taken as bits.
+def Weft_WordTensor : RankedTensorOf<FloatTypes # IntegerTypes # Float8Types>;
 def Weft_IndexTensor : RankedTensorOf<IntegerTypes>;
 
 //===----------------------------------------------------------------------===//
@@ -69,6 +75,16 @@ class Promotion<string name> {
 def PromoteNone : Promotion<"none">;
 def PromoteCommon : Promotion<"common">;
 def PromoteFloat : Promotion<"float">;
+
+/// What weft.autocast makes of floating operands of at most 32 bits: `none` leaves them, `low` takes
+/// them to the dtype that was asked for, as what products are made of, and `wide` to float32, where
+/// rounding would be felt: sums, and functions that rise steeply.
+class Autocast<string name> {
+  string mode = name;
+}
+def AutocastNone : Autocast<"none">;
+def AutocastLow : Autocast<"low">;
+def AutocastWide : Autocast<"wide">;
 
 //===----------------------------------------------------------------------===//
 // Facets that an op declares not to have
@@ -100,6 +116,7 @@ class Weft_Op<string mnemonic, list<Trait> traits = []>
   /// Name of the Python function; empty: no Python function.
   string pythonName = mnemonic;
   Promotion promotion = PromoteNone;
+  Autocast autocast = AutocastNone;
   /// The result type is given by the builder (shape, dtype), not inferred.
   bit explicitResult = 0;
   /// A Python expression of the same value over `np` (NumPy), `sp` (scipy.special), `torch` and the

@@ -1,5 +1,6 @@
 // What each elementwise op computes, on scalars or vectors (ElementwiseOpInterface::emitBody).
 #include "dialects/Weft/IR/ElementBodies.h"
+#include "dialects/Weft/IR/NarrowFloats.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -530,16 +531,12 @@ Value CastOp::emitBody(OpBuilder &builder, Location location, ValueRange x) {
   return x[0];
 }
 
-/// The bits of a value in the dtype that it is stored in; halves are computed in f32.
+/// The bits of a value in the dtype that it is stored in; narrow floats are computed in f32.
 static Value emitBits(Body &body, Value x, Type stored) {
   OpBuilder &builder = body.builder;
+  if (isKeptAsBits(stored))
+    return emitBitsOfFloat(builder, body.location, x, stored);
   Type bits = body.typeWith(x, builder.getIntegerType(stored.getIntOrFloatBitWidth()));
-  if (stored.isBF16()) {
-    Type words = body.typeWith(x, builder.getI32Type());
-    Value word = arith::BitcastOp::create(builder, body.location, words, x);
-    Value upper = body.make<arith::ShRUIOp>(word, body.constantOf(words, 16));
-    return arith::TruncIOp::create(builder, body.location, bits, upper);
-  }
   if (stored.isF16())
     x = arith::TruncFOp::create(builder, body.location, body.typeWith(x, stored), x);
   return isa<FloatType>(stored) ? arith::BitcastOp::create(builder, body.location, bits, x) : x;
@@ -550,13 +547,9 @@ static Value emitOfBits(Body &body, Value bits, Type stored) {
   OpBuilder &builder = body.builder;
   if (!isa<FloatType>(stored))
     return bits;
+  if (isKeptAsBits(stored))
+    return emitFloatOfBits(builder, body.location, bits, stored);
   Type wide = body.typeWith(bits, builder.getF32Type());
-  if (stored.isBF16()) {
-    Type words = body.typeWith(bits, builder.getI32Type());
-    Value word = arith::ExtUIOp::create(builder, body.location, words, bits);
-    Value upper = body.make<arith::ShLIOp>(word, body.constantOf(words, 16));
-    return arith::BitcastOp::create(builder, body.location, wide, upper);
-  }
   Value value = arith::BitcastOp::create(builder, body.location, body.typeWith(bits, stored), bits);
   return stored.isF16() ? arith::ExtFOp::create(builder, body.location, wide, value) : value;
 }

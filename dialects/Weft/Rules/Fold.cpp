@@ -1,4 +1,5 @@
 // Folds and canonical forms.
+#include "dialects/Weft/IR/NarrowFloats.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "lib/Support/SymbolicSize.h"
 #include "mlir/IR/Matchers.h"
@@ -69,10 +70,7 @@ static Attribute convertScalar(Attribute scalar, Type from, Type to) {
     auto type = dyn_cast<FloatType>(to);
     if (!type)
       return {};
-    APFloat value = number.getValue();
-    bool exact;
-    value.convert(type.getFloatSemantics(), APFloat::rmNearestTiesToEven, &exact);
-    return FloatAttr::get(type, value);
+    return FloatAttr::get(type, roundedTo(number.getValue(), type.getFloatSemantics()));
   }
   auto number = dyn_cast<IntegerAttr>(scalar);
   if (!number || to.isInteger(1))
@@ -80,11 +78,9 @@ static Attribute convertScalar(Attribute scalar, Type from, Type to) {
   bool isUnsigned = from.isUnsignedInteger() || from.isInteger(1);
   if (auto type = dyn_cast<FloatType>(to)) {
     // Halves by way of float32, as kernels do.
-    bool exact;
     APFloat value(type.isF64() ? APFloat::IEEEdouble() : APFloat::IEEEsingle());
     value.convertFromAPInt(number.getValue(), !isUnsigned, APFloat::rmNearestTiesToEven);
-    value.convert(type.getFloatSemantics(), APFloat::rmNearestTiesToEven, &exact);
-    return FloatAttr::get(type, value);
+    return FloatAttr::get(type, roundedTo(value, type.getFloatSemantics()));
   }
   unsigned bits = to.getIntOrFloatBitWidth();
   APInt value = number.getValue();

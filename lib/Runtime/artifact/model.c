@@ -12,6 +12,8 @@ static int64_t bytesOfElement(int64_t dtype) {
   case WEFT_BOOL:
   case WEFT_INT8:
   case WEFT_UINT8:
+  case WEFT_FLOAT8_E4M3FN:
+  case WEFT_FLOAT8_E5M2:
     return 1;
   case WEFT_INT16:
   case WEFT_UINT16:

@@ -16,7 +16,8 @@ bool weft::isStaticArgument(const JitState &state, size_t number, PyObject *name
 
 void weft::flattenCall(const JitState &state, PyObject *const *arguments, size_t count,
                        PyObject *keywordNames, FlatArguments &flat) {
-  flat.key.push_back(int64_t(count) << 1 | gradientsEnabled);
+  flat.key.push_back(modeOfThread());
+  flat.key.push_back(int64_t(count));
   size_t keywords = keywordNames ? size_t(PyTuple_GET_SIZE(keywordNames)) : 0;
   flat.pattern.begin(count, keywords);
   bool anyStatic = !state.staticNumbers.empty() || !state.staticNames.empty();
