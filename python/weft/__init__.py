@@ -146,6 +146,14 @@ from ._manipulation import (
     unstack,
 )
 from ._ops import *  # noqa: F403
+from ._elementwise import (
+    add,
+    logical_and,
+    logical_not,
+    logical_or,
+    logical_xor,
+    subtract,
+)
 from ._complex import abs, sign
 from ._reductions import (
     all,
@@ -190,7 +198,11 @@ from . import _at as _at
 from ._pytorch_methods import functions as _functions
 from ._searching import where  # type: ignore[assignment]
 from ._searching import (
+    argwhere,
     bucketize,
+    compress,
+    extract,
+    flatnonzero,
     isin,
     nonzero,
     searchsorted,

@@ -39,6 +39,18 @@ def _structure(tree: Any) -> Any:
     return tree_map(lambda _: 0, tree)
 
 
+def _in_order_of(given: Any, made: Any) -> Any:
+    """``made``, whose structure is that of ``given``, with its dicts in the order of those."""
+    if isinstance(given, dict):
+        return {key: _in_order_of(item, made[key]) for key, item in given.items()}
+    if isinstance(given, (tuple, list)):
+        return [_in_order_of(old, new) for old, new in zip(given, made, strict=True)]
+    if hasattr(given, "__dataclass_fields__"):
+        names = given.__dataclass_fields__
+        return [_in_order_of(getattr(given, name), getattr(made, name)) for name in names]
+    return made
+
+
 def _filled(tree: Any, leaves: Sequence[Any]) -> Any:
     """The tree with other leaves."""
     remaining = iter(leaves)
@@ -57,8 +69,9 @@ def _checked(name: str, role: str, given: Any, made: Any) -> list[Tensor]:
             f"{name}: {role} has another structure than what it takes the place of: "
             f"{_structure(made)!r} and {_structure(given)!r} (0 for each tensor)",
         )
+    ordered = _in_order_of(given, made)
     leaves = []
-    for number, (old, new) in enumerate(zip(tree_leaves(given), tree_leaves(made), strict=True)):
+    for number, (old, new) in enumerate(zip(tree_leaves(given), tree_leaves(ordered), strict=True)):
         tensor = asarray(new)
         if _is_number(new) and _fits(tensor, old):
             tensor = tensor.astype(old.dtype)

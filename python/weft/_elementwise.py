@@ -7,7 +7,7 @@ import math
 from . import _core, _ops
 from ._core import Tensor
 from ._creation import _fail, asarray
-from ._dtypes import as_dtype, float32
+from ._dtypes import as_dtype, bool_, float32
 from ._errors import DTypeError
 from ._manipulation import astype, broadcast_arrays, common_operands
 from ._ops import Operand
@@ -44,6 +44,44 @@ def _floats(name: str, *operands: Operand) -> tuple[Tensor, ...]:
             f"{name}: the operands have to be floating, not {tensors[0].dtype.name}",
         )
     return broadcast_arrays(*tensors)
+
+
+def add(x: Operand, y: Operand, /, *, alpha: float = 1) -> Tensor:
+    """x + alpha * y, in their common dtype and shape."""
+    return _ops.add(x, y if alpha == 1 else _ops.multiply(y, alpha))
+
+
+def subtract(x: Operand, y: Operand, /, *, alpha: float = 1) -> Tensor:
+    """x - alpha * y, in their common dtype and shape."""
+    return _ops.subtract(x, y if alpha == 1 else _ops.multiply(y, alpha))
+
+
+def _truth(x: Operand) -> Operand:
+    """x as bools: what is not zero is true, as NaN is."""
+    if isinstance(x, (bool, int, float, complex)):
+        return bool(x)
+    x = asarray(x)
+    return x if x.dtype is bool_ else _ops.not_equal(x, 0)
+
+
+def logical_not(x: Operand, /) -> Tensor:
+    """True where x is false; of numbers, complex ones too, where it is 0."""
+    return _ops.logical_not(_truth(x))
+
+
+def logical_and(x: Operand, y: Operand, /) -> Tensor:
+    """True where x and y are; numbers, complex ones too, are unless they are 0."""
+    return _ops.logical_and(_truth(x), _truth(y))
+
+
+def logical_or(x: Operand, y: Operand, /) -> Tensor:
+    """True where x or y is; numbers, complex ones too, are unless they are 0."""
+    return _ops.logical_or(_truth(x), _truth(y))
+
+
+def logical_xor(x: Operand, y: Operand, /) -> Tensor:
+    """True where exactly one of x and y is; numbers, complex ones too, are unless they are 0."""
+    return _ops.logical_xor(_truth(x), _truth(y))
 
 
 def signbit(x: Tensor, /) -> Tensor:

@@ -508,7 +508,6 @@ for _name in (
     "log10",
     "log1p",
     "log2",
-    "logical_not",
     "reciprocal",
     "relu",
     "rsqrt",
@@ -522,8 +521,6 @@ for _name in (
     "maximum",
     "minimum",
     "pow",
-    "logical_and",
-    "logical_or",
 ):
     setattr(Tensor, _name, getattr(_ops, _name))
 

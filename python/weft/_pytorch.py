@@ -429,13 +429,6 @@ def triu_indices(row: int, col: int, offset: int = 0) -> Tensor:
     )
 
 
-def argwhere(x: Tensor) -> Tensor:
-    """Where x is not zero: [count, ndim], in row-major order."""
-    from ._searching import nonzero
-
-    return _manipulation.stack(list(nonzero(x)), axis=1)
-
-
 # Tensors ------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from . import (
     _ops,
     _pytorch,
     _reductions,
+    _scatter_reduction,
     _searching,
     _special,
 )
@@ -35,24 +36,26 @@ for _module, _names in (
         _ops,
         "acosh asinh atanh atan2 bitwise_and bitwise_left_shift bitwise_or bitwise_right_shift "
         "bitwise_xor divide exp2 floor_divide greater greater_equal less less_equal "
-        "logical_xor multiply negative not_equal remainder silu softplus gelu subtract",
+        "multiply negative not_equal remainder silu softplus gelu",
     ),
+    (_elementwise, "logical_and logical_not logical_or logical_xor"),
     (_elementwise, "bitcast copysign hypot logaddexp nextafter positive signbit square"),
     (
         _gathering,
         "gather index_add index_copy index_fill masked_fill masked_select scatter",
     ),
+    (_scatter_reduction, "scatter_reduce index_reduce"),
     (_linear, "outer"),
     (_manipulation, "broadcast_to moveaxis"),
     (
         _pytorch,
-        "addcdiv addcmul addmm addr allclose amax amin aminmax argwhere cross deg2rad "
+        "addcdiv addcmul addmm addr allclose amax amin aminmax cross deg2rad "
         "diag_embed diagonal dist equal fmax fmin fmod frac heaviside inner isclose isneginf "
         "isposinf kron lerp logit nan_to_num nanmean nansum rad2deg rot90 select sinc "
         "tensor_split trace unflatten unfold xlogy",
     ),
     (_special, "digamma erfinv lgamma"),
-    (_searching, "bincount kthvalue median quantile topk unique"),
+    (_searching, "argwhere bincount kthvalue median quantile topk unique"),
 ):
     for _name in _words(_names):
         setattr(Tensor, _name, getattr(_module, _name))
@@ -77,6 +80,7 @@ for _name, _other in {
     "ndimension": "dim",
     "sgn": "sign",
     "split_with_sizes": "split",
+    "subtract": "sub",
     "swapdims": "swapaxes",
     "true_divide": "div",
 }.items():
@@ -136,7 +140,7 @@ def _cumprod(self: Tensor, dim: int, *, dtype: object = None) -> Tensor:
 @_method("nonzero")
 def _nonzero(self: Tensor, *, as_tuple: bool = False) -> Any:
     """Where the tensor is not zero: [count, ndim], or for each dimension its indices [count]."""
-    return _searching.nonzero(self) if as_tuple else _pytorch.argwhere(self)
+    return _searching.nonzero(self) if as_tuple else _searching.argwhere(self)
 
 
 @_method("argsort")
@@ -254,12 +258,13 @@ def _in_place(name: str) -> Callable[..., Tensor]:
 for _name in _words(
     "abs acos acosh addcdiv addcmul addmm addmv addr asin asinh atan atan2 atanh baddbmm "
     "bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor ceil "
-    "clamp clamp_max clamp_min clip copysign cos cosh cumprod cumsum deg2rad digamma divide eq erf "
-    "erfinv exp exp2 expm1 fix floor floor_divide fmod frac ge gt heaviside hypot index_add "
-    "index_copy index_fill le lerp lgamma log log10 log1p log2 logical_and logical_not logical_or "
-    "logical_xor logit lt masked_fill multiply nan_to_num ne neg negative nextafter pow rad2deg "
-    "reciprocal relu remainder round rsqrt scatter scatter_add sgn sigmoid sign sin sinc sinh sqrt "
-    "square subtract tan tanh tril triu true_divide trunc xlogy"
+    "clamp clamp_max clamp_min clip copysign cos cosh cumprod cumsum deg2rad digamma divide eq "
+    "erf erfinv exp exp2 expm1 fix floor floor_divide fmod frac ge gt heaviside hypot index_add "
+    "index_copy index_fill index_reduce le lerp lgamma log log10 log1p log2 logical_and "
+    "logical_not logical_or logical_xor logit lt masked_fill multiply nan_to_num ne neg negative "
+    "nextafter pow rad2deg reciprocal relu remainder round rsqrt scatter scatter_add "
+    "scatter_reduce sgn sigmoid sign sin sinc sinh sqrt square subtract tan tanh tril triu "
+    "true_divide trunc xlogy"
 ):
     setattr(Tensor, f"{_name}_", _in_place(_name))
 
@@ -269,14 +274,15 @@ for _name in _words(
 #: What PyTorch has as a function too.
 _FUNCTIONS = _words(
     "absolute addcdiv addcmul addmm addmv addr allclose amax amin aminmax arccos arccosh arcsin "
-    "arcsinh arctan arctan2 arctanh argwhere baddbmm bincount bitwise_not bmm clamp_max "
-    "clamp_min clone cross cumprod cumsum deg2rad detach diag diag_embed diagonal dist div dot eq "
-    "fix fliplr flipud fmax fmin fmod frac gather ge ger gt heaviside index_add index_copy "
-    "index_fill index_select inner isclose isneginf isposinf kron kthvalue le lerp logit lt "
-    "masked_fill masked_select median mm movedim msort mul mv nan_to_num nanmean "
-    "nansum narrow ne neg numel permute quantile rad2deg ravel repeat_interleave rot90 scatter "
+    "arcsinh arctan arctan2 arctanh baddbmm bincount bitwise_not bmm clamp_max clamp_min clone "
+    "cross cumprod cumsum deg2rad detach diag diag_embed diagonal dist div dot eq fix fliplr "
+    "flipud fmax fmin fmod frac gather ge ger gt heaviside index_add index_copy index_fill "
+    "index_reduce index_select inner isclose isneginf isposinf kron kthvalue le lerp logit lt "
+    "masked_fill masked_select median mm movedim msort mul mv nan_to_num nanmean nansum narrow ne "
+    "neg numel permute quantile rad2deg ravel repeat_interleave rot90 scatter scatter_reduce "
     "select sgn sinc split_with_sizes sub swapaxes swapdims t take_along_dim tensor_split topk "
-    "trace true_divide unbind unflatten unsqueeze vdot xlogy is_floating_point is_complex is_signed"
+    "trace true_divide unbind unflatten unsqueeze vdot xlogy is_floating_point is_complex "
+    "is_signed"
 )
 
 

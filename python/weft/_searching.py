@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from . import _core, _ops
@@ -20,8 +21,10 @@ from ._errors import (
 )
 from ._manipulation import (
     astype,
+    broadcast_to,
     check_indices,
     concat,
+    in_dtype_of,
     integer_indices,
     is_number,
     moveaxis,
@@ -29,6 +32,7 @@ from ._manipulation import (
     normalize_axis,
     reshape,
     squeeze,
+    stack,
     take,
 )
 from ._ops import Operand
@@ -67,22 +71,29 @@ def _true_positions(
     return _ops.where(_iota((length,), 0, int64, flags.device) < count, positions, fill_value)
 
 
-def nonzero(x: Tensor, /, *, size: int | None = None, fill_value: int = 0) -> tuple[Tensor, ...]:
+def nonzero(
+    x: Tensor, /, *, size: int | None = None, fill_value: int | Sequence[int] = 0
+) -> tuple[Tensor, ...]:
     """Where x is not zero: for each dimension the int64 indices [count], in row-major order.
 
     Args:
         x: of one dimension or more.
         size: how many are returned, so that the function can be compiled: of more the first ones,
             and after fewer ``fill_value``.
-        fill_value: see ``size``.
+        fill_value: see ``size``; one for all dimensions, or one for each.
 
     Raises:
-        ShapeError: x has no dimension. UnsupportedError: without ``size``, in what is exported,
-            lowered or mapped by vmap.
+        ShapeError: x has no dimension, or another number of them than there are fill values.
+        UnsupportedError: without ``size``, in what is exported, lowered or mapped by vmap.
     """
     x = asarray(x)
     if x.ndim == 0:
         raise _fail(ShapeError, "nonzero: a tensor without dimensions has no positions")
+    fillers = [fill_value] * x.ndim if isinstance(fill_value, int) else list(fill_value)
+    if len(fillers) != x.ndim:
+        raise _fail(
+            ShapeError, f"nonzero: {len(fillers)} fill values for {x.ndim} dimensions of {x.shape}"
+        )
     flags = reshape(x if x.dtype is bool_ else x != 0, -1)
     what = "how many elements are not zero"
     positions = _true_positions(flags, size, -1, "nonzero", what)
@@ -92,20 +103,97 @@ def nonzero(x: Tensor, /, *, size: int | None = None, fill_value: int = 0) -> tu
         indices.append(rest % divisor)
         rest = rest // divisor
     if size is not None:
-        indices = [_ops.where(positions < 0, fill_value, index) for index in indices]
+        indices = [
+            _ops.where(positions < 0, filler, index)
+            for filler, index in zip(reversed(fillers), indices, strict=True)
+        ]
     return tuple(reversed(indices))
 
 
-def where(condition: Tensor, x: Operand | None = None, y: Operand | None = None, /) -> Any:
+def flatnonzero(x: Tensor, /, *, size: int | None = None, fill_value: int = 0) -> Tensor:
+    """Where the flattened x is not zero: int64 positions [count]; see `nonzero` for ``size``."""
+    return nonzero(reshape(asarray(x), -1), size=size, fill_value=fill_value)[0]
+
+
+def argwhere(x: Tensor, *, size: int | None = None, fill_value: int | Sequence[int] = 0) -> Tensor:
+    """Where x is not zero: [count, ndim], in row-major order; see `nonzero` for ``size``."""
+    return stack(list(nonzero(x, size=size, fill_value=fill_value)), axis=1)
+
+
+def compress(
+    condition: Tensor,
+    x: Tensor,
+    axis: int | None = None,
+    *,
+    size: int | None = None,
+    fill_value: Operand = 0,
+) -> Tensor:
+    """The parts of x along ``axis`` (None: of the flattened x) where the condition [n] is true.
+
+    With a mask of x's shape, ``compress(reshape(mask, -1), x)`` is ``x[mask]``.
+
+    Args:
+        condition: as long as the axis, or shorter: what it says nothing of is left out.
+        x: of any shape.
+        axis: see above.
+        size: how many parts there are, so that the function can be compiled: of more the first
+            ones, and after fewer ``fill_value``.
+        fill_value: see ``size``.
+
+    Raises:
+        ShapeError: the condition has not one dimension, or is longer than the axis.
+        UnsupportedError: without ``size``, in what is exported, lowered or mapped by vmap.
+    """
+    x, condition = asarray(x), asarray(condition)
+    if axis is None:
+        x, axis = reshape(x, -1), 0
+    place = normalize_axis(axis, x.ndim, "compress")
+    length, known = x.shape[place], condition.shape[0] if condition.ndim else 0
+    too_long = isinstance(length, int) and isinstance(known, int) and known > length
+    if condition.ndim != 1 or too_long:
+        raise _fail(
+            ShapeError,
+            f"compress: the condition has shape {condition.shape}, but has to be [n] with n up to "
+            f"{length}, the size of axis {place}",
+        )
+    places = flatnonzero(condition, size=size, fill_value=-1)
+    if size is None:
+        return take(x, places, axis=place)
+    if isinstance(length, int) and length == 0:
+        shape = [places.shape[0] if d == place else n for d, n in enumerate(x.shape)]
+        return full(shape, fill_value, dtype=x.dtype, device=x.device)
+    kept = take(x, _ops.maximum(places, 0), axis=place)
+    is_there = reshape(places >= 0, [-1 if d == place else 1 for d in range(x.ndim)])
+    return _ops.where(is_there, kept, in_dtype_of(x, fill_value))
+
+
+def extract(
+    condition: Tensor, x: Tensor, *, size: int | None = None, fill_value: Operand = 0
+) -> Tensor:
+    """The elements [count] of x where the condition, of x's shape, is true; see `compress`."""
+    return compress(reshape(asarray(condition), -1), x, size=size, fill_value=fill_value)
+
+
+def where(
+    condition: Tensor,
+    x: Operand | None = None,
+    y: Operand | None = None,
+    /,
+    *,
+    size: int | None = None,
+    fill_value: int | Sequence[int] | None = None,
+) -> Any:
     """x where condition is true, else y; of the condition alone what `nonzero` gives.
 
     Raises:
-        OptionError: one of x and y is missing.
+        OptionError: one of x and y is missing, or ``size`` or ``fill_value`` is given with them.
     """
     if x is not None and y is not None:
+        if size is not None or fill_value is not None:
+            raise _fail(OptionError, "where: size and fill_value are for a condition alone")
         return _ops.where(condition, x, y)
     if x is None and y is None:
-        return nonzero(condition)
+        return nonzero(condition, size=size, fill_value=0 if fill_value is None else fill_value)
     raise _fail(OptionError, "where: takes a condition alone, or with both x and y")
 
 
@@ -132,7 +220,9 @@ class UniqueInverse(NamedTuple):
     inverse_indices: Tensor
 
 
-def unique_all(x: Tensor, /, *, size: int | None = None) -> UniqueAll:
+def unique_all(
+    x: Tensor, /, *, size: int | None = None, fill_value: Operand | None = None
+) -> UniqueAll:
     """The distinct elements of x in order, where they are, and how often.
 
     NaNs are distinct from each other, and -0.0 is 0.0.
@@ -140,7 +230,9 @@ def unique_all(x: Tensor, /, *, size: int | None = None) -> UniqueAll:
     Args:
         x: of any shape.
         size: how many values are returned, so that the function can be compiled: of more the first
-            ones; after fewer the last is repeated, with a count of 0.
+            ones; after fewer comes ``fill_value``, with a count of 0 and the index of the last.
+        fill_value: see ``size``; None: the last value is repeated, which keeps them in order, and 0
+            if x has no element.
 
     Returns:
         values [count]; indices [count]: where each comes first in the flattened x; inverse_indices
@@ -153,8 +245,7 @@ def unique_all(x: Tensor, /, *, size: int | None = None) -> UniqueAll:
     flat = reshape(x, -1)
     total = flat.shape[0]
     if total == 0:
-        nothing = full(0, 0, dtype=int64, device=x.device)
-        return UniqueAll(flat, nothing, reshape(nothing, x.shape), nothing)
+        return _nothing_unique(x, size, fill_value)
     values, order = _ordered(flat)
     first = full(1, True, dtype=bool_, device=x.device)
     is_new = concat([first, values[1:] != values[:-1]])
@@ -164,9 +255,19 @@ def unique_all(x: Tensor, /, *, size: int | None = None) -> UniqueAll:
     ends = concat([starts[1:], full(1, total, dtype=int64, device=x.device)])
     nearest = starts if size is None else take(starts, _last_start(starts, total))
     inverse = _core.apply("weft.scatter", (order, order, group), {"axis": 0})
-    return UniqueAll(
-        take(values, nearest), take(order, nearest), reshape(inverse, x.shape), ends - starts
-    )
+    found = take(values, nearest)
+    if size is not None and fill_value is not None:
+        found = _ops.where(starts < total, found, in_dtype_of(x, fill_value))
+    return UniqueAll(found, take(order, nearest), reshape(inverse, x.shape), ends - starts)
+
+
+def _nothing_unique(x: Tensor, size: int | None, fill_value: Operand | None) -> UniqueAll:
+    """What `unique_all` gives for a tensor without elements."""
+    count = 0 if size is None else _size(size, "unique: size")
+    filler = in_dtype_of(x, 0 if fill_value is None else fill_value)
+    nothing = full(count, 0, dtype=int64, device=x.device)
+    inverse = full(x.shape, 0, dtype=int64, device=x.device)
+    return UniqueAll(broadcast_to(filler, (count,)), nothing, inverse, nothing)
 
 
 def _ordered(flat: Tensor) -> tuple[Tensor, Tensor]:
@@ -187,29 +288,41 @@ def _last_start(starts: Tensor, total: int) -> Tensor:
     return _ops.minimum(_iota(starts.shape, 0, int64, starts.device), known)
 
 
-def unique_counts(x: Tensor, /, *, size: int | None = None) -> UniqueCounts:
+def unique_counts(
+    x: Tensor, /, *, size: int | None = None, fill_value: Operand | None = None
+) -> UniqueCounts:
     """The distinct elements of x in order, and how often each is there; see `unique_all`."""
-    found = unique_all(x, size=size)
+    found = unique_all(x, size=size, fill_value=fill_value)
     return UniqueCounts(found.values, found.counts)
 
 
-def unique_inverse(x: Tensor, /, *, size: int | None = None) -> UniqueInverse:
+def unique_inverse(
+    x: Tensor, /, *, size: int | None = None, fill_value: Operand | None = None
+) -> UniqueInverse:
     """The distinct elements of x in order, and which each element is; see `unique_all`."""
-    found = unique_all(x, size=size)
+    found = unique_all(x, size=size, fill_value=fill_value)
     return UniqueInverse(found.values, found.inverse_indices)
 
 
-def unique_values(x: Tensor, /, *, size: int | None = None) -> Tensor:
+def unique_values(
+    x: Tensor, /, *, size: int | None = None, fill_value: Operand | None = None
+) -> Tensor:
     """The distinct elements of x in order; see `unique_all`."""
-    return unique_all(x, size=size).values
+    return unique_all(x, size=size, fill_value=fill_value).values
 
 
 def unique(
-    x: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False
+    x: Tensor,
+    sorted: bool = True,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    *,
+    size: int | None = None,
+    fill_value: Operand | None = None,
 ) -> Any:
     """The distinct elements of x in order, as PyTorch's function of that name: with the inverse
     indices, the counts, or both, as asked for; see `unique_all`."""
-    found = unique_all(x)
+    found = unique_all(x, size=size, fill_value=fill_value)
     wanted = [found.inverse_indices] * return_inverse + [found.counts] * return_counts
     return (found.values, *wanted) if wanted else found.values
 

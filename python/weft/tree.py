@@ -95,7 +95,8 @@ def _rebuild(like: Any, items: list) -> Any:
 
 
 class Structure:
-    """The form of a tree: its containers, without its leaves. Equal forms compare equal.
+    """The form of a tree: its containers, without its leaves. Equal forms compare equal; those of
+    dicts by their keys, whatever order these came in. The leaves of each are in its own order.
 
     The containers are kept as copies whose leaves are placeholders.
     """
@@ -144,8 +145,15 @@ def _same_form(one: Any, other: Any, depth: int) -> bool:
         return one is other
     if len(first.items) != len(second.items):
         return False
-    told = [(type(x), x) for x in first.description]
-    if told != [(type(x), x) for x in second.description]:
+    told, others = ([(type(x), x) for x in node.description] for node in (first, second))
+    if type(one) is dict:
+        # By their keys, in whatever order the other one has them.
+        by_key = dict(zip(others, second.items, strict=True))
+        return _every(
+            key in by_key and _same_form(item, by_key[key], depth + 1)
+            for key, item in zip(told, first.items, strict=True)
+        )
+    if told != others:
         return False
     pairs = zip(first.items, second.items, strict=True)
     return _every(_same_form(a, b, depth + 1) for a, b in pairs)
@@ -340,6 +348,9 @@ def transpose(outer: Structure, inner: Structure | None, tree: Any) -> Any:
             raise _fail(
                 ShapeError, f"transpose: inner tree {i} has the form {structure(part)}, not {inner}"
             )
-    columns = [leaves(part) for part in parts]
+    columns = [
+        [leaf for (leaf,) in zip(*_beside("transpose", inner, (part,)), strict=True)]
+        for part in parts
+    ]
     turned = zip(*columns, strict=True) if columns else ([] for _ in range(inner.num_leaves))
     return inner.unflatten(outer.unflatten(column) for column in turned)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import weft
 from loop_programs import DTYPES, Body, NumPy, random_array, random_shape
+from numerics import assert_same_bits
 
 
 def bits(value):
@@ -188,6 +189,26 @@ def test_trees_numbers_and_none():
         assert made["z"].dtype is weft.int64
         assert mapped[1]["twice"].tolist() == [0, 2, 4]
         assert int(kept) == 5
+
+
+def test_dicts_are_told_by_their_keys():
+    """A branch or body may make the keys in another order."""
+
+    def branches(flag, x):
+        return weft.cond(
+            flag, lambda x: {"a": x, "b": x * 2}, lambda x: {"b": x * 3, "a": x * 4}, x
+        )
+
+    x = weft.asarray([1.0, 2.0])
+    for flag in (True, False):
+        plain, compiled = (f(weft.asarray(flag), x) for f in (branches, weft.jit(branches)))
+        for key in ("a", "b"):
+            assert_same_bits(compiled[key], plain[key])
+    turned = lambda _, d: {"b": d["b"] * 2, "a": d["a"] + 1}  # noqa: E731
+    start = {"a": x, "b": x * 10}
+    looped = weft.jit(lambda d: weft.fori_loop(0, 3, turned, d))(start)
+    assert_same_bits(looped["a"], x + 3)
+    assert_same_bits(looped["b"], x * 80)
 
 
 def test_bounds_may_be_tensors_or_numbers_of_calls():

@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 import weft
 from numerics import UNIT_ROUNDOFF, as_bits, assert_same_bits, eager_and_jit, numpy_dtype, to_numpy
 
@@ -124,3 +125,27 @@ def test_positive_and_square() -> None:
     y += 1
     assert x.tolist() == [-2.0, 0.0, 3.0]
     assert weft.square(x).tolist() == [4.0, 0.0, 9.0]
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int32", "float32", "complex64", "complex128"])
+def test_logical_functions_of_numbers_are_numpys(dtype: str) -> None:
+    random = np.random.default_rng(0)
+    x, y = (random.integers(-1, 2, (2, 9)) * (1 if dtype[0] != "c" else 1 - 1j) for _ in "xy")
+    x, y = x.astype(dtype), y.astype(dtype)
+    if dtype[0] in "fc":
+        x[0, 0], y[0, 1] = np.nan, np.inf
+    for name in ("logical_and", "logical_or", "logical_xor"):
+        ours = eager_and_jit(getattr(weft, name), weft.asarray(x), weft.asarray(y))
+        assert_same_bits(ours, getattr(np, name)(x, y))
+        assert_same_bits(getattr(weft.asarray(x), name)(weft.asarray(y)), ours)
+    assert_same_bits(eager_and_jit(weft.logical_not, weft.asarray(x)), np.logical_not(x))
+
+
+@pytest.mark.parametrize("dtype", ["int32", "float32", "complex64"])
+def test_sums_with_a_factor_are_pytorchs(dtype: str) -> None:
+    x, y = (np.arange(3).astype(dtype) + k for k in (1, 5))
+    for name in ("add", "sub", "subtract"):
+        theirs = getattr(torch, name)(torch.from_numpy(x), torch.from_numpy(y), alpha=2).numpy()
+        for function in (getattr(weft, name), getattr(weft.Tensor, name)):
+            call = lambda x, y, f=function: f(x, y, alpha=2)  # noqa: E731
+            assert_same_bits(eager_and_jit(call, weft.asarray(x), weft.asarray(y)), theirs)

@@ -141,3 +141,21 @@ def test_draws_of_one_compiled_call_are_independent() -> None:
 def test_bounds_too_far_apart(dtype, low, high):
     with pytest.raises(weft.OutOfRangeError, match="further than the largest " + dtype):
         weft.random.uniform((2,), low=low, high=high, dtype=dtype)
+
+
+@pytest.mark.parametrize("replace", [True, False])
+def test_impossible_weights_are_refused_where_they_are_known(replace: bool) -> None:
+    draw = lambda p, n=1: random.choice(3, (n,), replace, weft.asarray(p))  # noqa: E731
+    for weights, words in (
+        ([0.5, -0.1, 0.6], "each weight has to be in"),
+        ([0.5, float("nan"), 0.6], "each weight has to be in"),
+        ([0.5, float("inf"), 0.6], "no finite sum"),
+        ([0.0, 0.0, 0.0], "0 weights are above 0, but 1 are needed"),
+    ):
+        with pytest.raises(weft.OutOfRangeError, match=words):
+            draw(weights)
+    assert draw([0.0, 1.0, 0.0]).tolist() == [1]
+    assert draw([0.0, 0.0, 0.0], 0).shape == (0,)
+    if not replace:
+        with pytest.raises(weft.OutOfRangeError, match="1 weights are above 0, but 2 are needed"):
+            draw([0.0, 1.0, 0.0], 2)

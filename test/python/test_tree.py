@@ -165,3 +165,13 @@ def test_dicts_beside_each_other_match_by_their_keys() -> None:
     assert sums == {"a": 3, "b": 6}
     with pytest.raises(weft.ShapeError, match="another form"):
         weft.tree.map(lambda a, b: a, {"a": 1}, {"b": 1})
+
+
+def test_forms_of_dicts_do_not_depend_on_the_order_of_keys() -> None:
+    one, other = {"a": 1, "b": [2, 3]}, {"b": [5, 6], "a": 4}
+    assert tree.structure(one) == tree.structure(other)
+    assert hash(tree.structure(one)) == hash(tree.structure(other))
+    assert tree.structure(one) != tree.structure({"a": [2, 3], "b": 1})
+    assert tree.structure({1: 0}) != tree.structure({True: 0})
+    turned = tree.transpose(tree.structure([0, 0]), None, [one, other])
+    assert turned == {"a": [1, 4], "b": [[2, 5], [3, 6]]}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .. import _ops
+from .. import _core, _ops
 from .._core import Tensor
 from .._creation import Shape, _fail, _shape, _size, asarray
 from .._dtypes import int64
-from .._errors import ShapeError
+from .._errors import OutOfRangeError, ShapeError
 from .._manipulation import astype, moveaxis, normalize_axis, reshape, take
 from .._reductions import argmax, cumulative_sum
 from .._searching import check_range, searchsorted, topk
@@ -96,7 +96,8 @@ def choice(
 
     Raises:
         ShapeError: there is nothing to draw from, there are fewer than are drawn without
-            replacement, or weights of another shape. OutOfRangeError: a weight is below 0.
+            replacement, or weights of another shape. OutOfRangeError: a weight is below 0, NaN or
+            infinite, or too few are above 0; where the weights are known.
     """
     is_tensor = isinstance(a, Tensor) and a.ndim
     place = normalize_axis(axis, a.ndim, "choice") if is_tensor else 0
@@ -120,6 +121,21 @@ def choice(
     return reshape(picked, (*a.shape[:place], *wanted, *a.shape[place + 1 :]))
 
 
+def _check_weights(weights: Tensor, shape: tuple[int, ...], needed: int) -> None:
+    """Raises OutOfRangeError for weights that no choice can be made by, where they are known."""
+    check_range(weights, 0, math.inf, "choice: each weight")
+    if _core.is_tracing() or weights._is_tracer or not math.prod(shape):
+        return
+    positive = int((weights > 0).sum())
+    if not math.isfinite(float(weights.sum())):
+        raise _fail(OutOfRangeError, "choice: the weights have no finite sum")
+    if positive < needed:
+        raise _fail(
+            OutOfRangeError,
+            f"choice: {positive} weights are above 0, but {needed} are needed for as many things",
+        )
+
+
 def _weighted(
     p: Tensor, count: int, shape: tuple[int, ...], replace: bool, key: Any, device: Any
 ) -> Tensor:
@@ -127,7 +143,7 @@ def _weighted(
         raise _fail(ShapeError, f"choice: weights of shape {p.shape} for {count} things")
     draw = Draw("choice", shape if replace else (count,), (), key, "float64", device or p.device)
     weights = astype(p, draw.wide, copy=False)
-    check_range(weights, 0, math.inf, "choice: each weight")
+    _check_weights(weights, draw.shape, 1 if replace else math.prod(shape))
     if not replace:
         keys = _ops.log(weights) + _noise(draw)
         return reshape(topk(keys, math.prod(shape))[1], shape)
