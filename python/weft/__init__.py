@@ -195,6 +195,7 @@ from ._pytorch_random import (
 )
 from ._special import digamma, erfinv, lgamma
 from . import _at as _at
+from ._collectives import all_gather, axis_index, pmax, pmean, pmin, psum
 from ._pytorch_methods import functions as _functions
 from ._searching import where  # type: ignore[assignment]
 from ._searching import (

@@ -3,110 +3,31 @@
 from __future__ import annotations
 
 import functools
-import inspect
-import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import _core
 from ._core import Tensor
 from ._creation import _fail, asarray, ones_like, zeros_like
 from ._errors import DTypeError, OptionError, ShapeError, UnsupportedError
+from ._modes import DIFFERENTIATION, ThreadMode, nesting, within
 
 
-class _GradientMode:
-    """A context, and a decorator: each call of what it decorates is a context of its own.
-
-    One object may be used again, within itself, and by several threads at once.
-    """
-
+class _GradientMode(ThreadMode):
     enabled: bool
 
     def __new__(cls, function: Callable | None = None, /) -> Any:
         return super().__new__(cls) if function is None else cls()(function)
 
     def __init__(self, function: None = None, /) -> None:
-        self._former = threading.local()
-
-    def __enter__(self) -> None:
-        if not hasattr(self._former, "modes"):
-            self._former.modes = []
-        self._former.modes.append(_core.set_gradients_enabled(self.enabled))
-
-    def __exit__(self, *_: object) -> None:
-        _core.set_gradients_enabled(self._former.modes.pop())
+        super().__init__(self.enabled)
 
     def __reduce__(self) -> tuple:
         return type(self), ()
 
-    def __call__(self, function: Any) -> Any:
-        """The function, in this mode while it runs; a generator or coroutine too, step by step.
-
-        Raises:
-            TypeError: it is no function (decorate the methods of a class).
-        """
-        if isinstance(function, (staticmethod, classmethod)):
-            return type(function)(self(function.__func__))
-        if isinstance(function, type) or not callable(function):
-            kind = f"class {function.__name__}" if isinstance(function, type) else repr(function)
-            raise TypeError(f"{type(self).__name__} decorates functions and methods, not {kind}")
-        if inspect.isasyncgenfunction(function):
-            raise TypeError(
-                f"{type(self).__name__} can't decorate {function.__qualname__}, an asynchronous "
-                "generator; use it as a context inside"
-            )
-        enabled = self.enabled
-        if inspect.isgeneratorfunction(function):
-
-            @functools.wraps(function)
-            def decorated(*args: Any, **kwargs: Any) -> Any:
-                return (yield from _Steps(function(*args, **kwargs), enabled))
-
-        elif inspect.iscoroutinefunction(function):
-
-            @functools.wraps(function)
-            async def decorated(*args: Any, **kwargs: Any) -> Any:
-                return await _Steps(function(*args, **kwargs), enabled)
-
-        else:
-
-            @functools.wraps(function)
-            def decorated(*args: Any, **kwargs: Any) -> Any:
-                former = _core.set_gradients_enabled(enabled)
-                try:
-                    return function(*args, **kwargs)
-                finally:
-                    _core.set_gradients_enabled(former)
-
-        return decorated
-
-
-class _Steps(Generator):
-    """A generator or coroutine, each step of which runs in a gradient mode; in between, who drives
-    it has the mode that it had."""
-
-    def __init__(self, steps: Any, enabled: bool) -> None:
-        self._steps = steps
-        self._enabled = enabled
-
-    def _step(self, step: Callable, *arguments: Any) -> Any:
-        former = _core.set_gradients_enabled(self._enabled)
-        try:
-            return step(*arguments)
-        finally:
-            _core.set_gradients_enabled(former)
-
-    def send(self, value: Any) -> Any:
-        return self._step(self._steps.send, value)
-
-    def throw(self, *error: Any) -> Any:
-        return self._step(self._steps.throw, *error)
-
-    def close(self) -> None:
-        self._step(self._steps.close)
-
-    def __await__(self) -> Any:
-        return self
+    @staticmethod
+    def _exchange(wanted: Any) -> Any:
+        return _core.set_gradients_enabled(wanted)
 
 
 class no_grad(_GradientMode):  # noqa: N801 (PyTorch's name)
@@ -193,7 +114,8 @@ def _recording(fun: Callable, args: Sequence[Any], kwargs: dict) -> Any:
     """``fun``'s result, while gradients are recorded."""
     former = _core.set_gradients_enabled(True)
     try:
-        return fun(*args, **kwargs)
+        with within(DIFFERENTIATION):
+            return fun(*args, **kwargs)
     finally:
         _core.set_gradients_enabled(former)
 
@@ -377,9 +299,7 @@ def backward(tensor: Tensor, gradient: Tensor | None = None, retain_graph: bool 
         GradientError: nothing requires a gradient. ShapeError: the cotangent is missing or of
             another shape.
     """
-    from ._batching import is_mapping
-
-    if is_mapping():
+    if nesting.levels:
         raise _fail(
             UnsupportedError,
             "backward: the function is mapped by vmap, and leaves have one gradient for all "

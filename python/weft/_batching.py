@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import math
-import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from . import _core
@@ -21,42 +19,9 @@ from ._core import SymbolicSize, Tensor
 from ._creation import _fail, asarray, eye
 from ._errors import DTypeError, OptionError, ShapeError, UnsupportedError
 from ._manipulation import broadcast_to, moveaxis, normalize_axis, reshape
+from ._modes import nesting
 
 Axes = Any  # an int, None, or a container of such that has the structure of the arguments
-
-
-class _Modes(threading.local):
-    """What the functions that are being mapped by this thread say about random numbers."""
-
-    def __init__(self) -> None:
-        self.randomness: list[str] = []
-
-
-_modes = _Modes()
-
-
-def check_randomness() -> None:
-    """Raises UnsupportedError where a mapped function draws, if nothing said what this means."""
-    if "error" in _modes.randomness:
-        raise _fail(
-            UnsupportedError,
-            'vmap: the function draws random numbers; say randomness="same" if all examples are to '
-            "get the same ones, else draw them outside and map over them",
-        )
-
-
-@contextlib.contextmanager
-def _mapping(randomness: str) -> Generator[None]:
-    _modes.randomness.append(randomness)
-    try:
-        yield
-    finally:
-        _modes.randomness.pop()
-
-
-def is_mapping() -> bool:
-    """Whether this thread runs a function that is being mapped."""
-    return bool(_modes.randomness)
 
 
 class _Examples:
@@ -66,10 +31,17 @@ class _Examples:
     """
 
     def __init__(self, batches: list[Tensor], count: int) -> None:
-        made = [_core.example(batch) for batch in batches]
-        self.tensors = [tensor for tensor, _, _ in made]
         self._count = count
-        self._examples, self._batches = [one for _, one, _ in made], [all_ for _, _, all_ in made]
+        self._examples: list[int] = []
+        self._batches: list[int] = []
+        self.tensors = [self.example_of(batch) for batch in batches]
+
+    def example_of(self, batch: Tensor) -> Tensor:
+        """One example of a batch [count, ...]."""
+        tensor, one, all_ = _core.example(batch)
+        self._examples.append(one)
+        self._batches.append(all_)
+        return tensor
 
     def all(self, outputs: list[Tensor]) -> list[Tensor | None]:
         """For each output that of all examples, or None where no example has part in it."""
@@ -80,6 +52,42 @@ class _Examples:
 
     def __exit__(self, *_: object) -> None:
         _core.forget_examples(self._examples)
+
+
+class _Level:
+    """A function that is being mapped by this thread: its examples, and what it says of them."""
+
+    def __init__(
+        self, examples: _Examples, count: int, randomness: str, axis_name: Hashable
+    ) -> None:
+        self.examples = examples
+        self.count = count
+        self.randomness = randomness
+        self.axis_name = axis_name
+
+    def __enter__(self) -> None:
+        nesting.levels.append(self)
+
+    def __exit__(self, *_: object) -> None:
+        nesting.levels.pop()
+
+
+def keys_of_examples(key: Tensor, split: Callable[[Tensor, int], Tensor]) -> Tensor:
+    """The key of a draw: for each example its own where `vmap` says that they differ.
+
+    Raises UnsupportedError where a mapped function draws, if nothing said what this means.
+    """
+    if any(level.randomness == "error" for level in nesting.levels):
+        raise _fail(
+            UnsupportedError,
+            'vmap: the function draws random numbers; say randomness="different" if each example '
+            'is to get its own, "same" if all are to get the same ones, else draw them outside and '
+            "map over them",
+        )
+    for level in nesting.levels:
+        if level.randomness == "different":
+            key = level.examples.example_of(split(key, level.count))
+    return key
 
 
 def _spread_axes(tree: Any, axes: Axes, name: str) -> list[int | None]:
@@ -129,7 +137,15 @@ def _batches(leaves: list[Any], axes: list[int | None]) -> tuple[list[Tensor], i
     return batches, sizes[0]
 
 
-def _mapped_call(fun: Callable, args: tuple, kwargs: dict, in_axes: Axes, out_axes: Axes) -> Any:
+def _mapped_call(
+    fun: Callable,
+    args: tuple,
+    kwargs: dict,
+    axes_of: tuple[Axes, Axes],
+    randomness: str,
+    axis_name: Hashable,
+) -> Any:
+    in_axes, out_axes = axes_of
     leaves = tree_leaves([*args])
     per_argument = list(in_axes) if isinstance(in_axes, (tuple, list)) else [in_axes] * len(args)
     axes = _spread_axes(list(args), per_argument, "in_axes")
@@ -139,7 +155,8 @@ def _mapped_call(fun: Callable, args: tuple, kwargs: dict, in_axes: Axes, out_ax
     with _Examples(batches, count) as examples:
         remaining, numbers = iter(examples.tensors), iter(axes)
         pick = lambda leaf: leaf if next(numbers) is None else next(remaining)  # noqa: E731
-        result = fun(*[tree_map(pick, arg) for arg in args], **tree_map(pick, kwargs))
+        with _Level(examples, count, randomness, axis_name):
+            result = fun(*[tree_map(pick, arg) for arg in args], **tree_map(pick, kwargs))
         outputs = [asarray(leaf) for leaf in tree_leaves(result)]
         results = examples.all(outputs)
     placed = []
@@ -160,7 +177,12 @@ def _mapped_call(fun: Callable, args: tuple, kwargs: dict, in_axes: Axes, out_ax
 
 
 def vmap(
-    fun: Callable, in_axes: Axes = 0, out_axes: Axes = 0, *, randomness: str = "error"
+    fun: Callable,
+    in_axes: Axes = 0,
+    out_axes: Axes = 0,
+    *,
+    randomness: str = "error",
+    axis_name: Hashable = None,
 ) -> Callable:
     """A function that applies ``fun`` to each of many examples at once.
 
@@ -173,16 +195,20 @@ def vmap(
             for all; containers say it for parts. Keyword arguments are mapped along axis 0.
         out_axes: where the examples are in the results, in the same way; None for what does not
             depend on them.
-        randomness: "error", or "same" if all examples are to get the same random numbers.
+        randomness: "error", "different" if each example is to get random numbers of its own, or
+            "same" if all are to get the same ones. Numbers of keys that the function is given are
+            those of the keys either way.
+        axis_name: by which `psum` and its kin find the examples; any hashable object.
 
     Raises:
         ShapeError: the numbers of examples differ. OptionError: the axes do not fit the arguments.
         UnsupportedError: an operation has no batching rule for so many examples, the function draws
             random numbers, or a tensor of one example is used outside of it.
     """
-    if randomness not in ("error", "same"):
+    if randomness not in ("error", "different", "same"):
         raise _fail(
-            OptionError, f"vmap: randomness is {randomness!r}, but has to be 'error' or 'same'"
+            OptionError,
+            f"vmap: randomness is {randomness!r}, but has to be 'error', 'different' or 'same'",
         )
     if isinstance(in_axes, list):
         in_axes = tuple(in_axes)
@@ -192,8 +218,7 @@ def vmap(
             raise _fail(
                 OptionError, f"vmap: in_axes is for {len(in_axes)} arguments, not {len(args)}"
             )
-        with _mapping(randomness):
-            return _mapped_call(fun, args, kwargs, in_axes, out_axes)
+        return _mapped_call(fun, args, kwargs, (in_axes, out_axes), randomness, axis_name)
 
     result = functools.wraps(fun)(_traced(evaluate, fun))
     result._made_of = fun  # type: ignore[attr-defined]

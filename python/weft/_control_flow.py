@@ -15,6 +15,7 @@ from ._autodiff import tree_leaves, tree_map
 from ._core import SymbolicSize, Tensor
 from ._creation import _fail, asarray
 from ._errors import DTypeError, OptionError, ShapeError
+from ._modes import REGION, within
 
 
 def _is_number(leaf: Any) -> bool:
@@ -119,7 +120,8 @@ class _Region:
         """One more region, with what ``body`` makes of tensors like ``carried`` and slices."""
         arguments = _core.begin_region(carried, scanned)
         try:
-            self.tracked += _core.end_region(name, body(arguments))
+            with within(REGION):
+                self.tracked += _core.end_region(name, body(arguments))
         except BaseException:
             _core.drop_region()
             raise

@@ -36,8 +36,16 @@ func.func @f() {
 // -----
 
 func.func @f(%k: tensor<3xi32>) {
-  // expected-error@+1 {{'weft.random_bits' op the key has shape [3], it must have shape [2]}}
+  // expected-error@+1 {{'weft.random_bits' op the key has shape [3], it must have shape [2], or [B..., 2] for a result [B..., N...] of keys of their own, not [4]}}
   %0 = weft.random_bits %k : tensor<3xi32> -> tensor<4xi32>
+  return
+}
+
+// -----
+
+func.func @f(%k: tensor<3x2xi32>) {
+  // expected-error@+1 {{'weft.random_bits' op the key has shape [3, 2], it must have shape [2], or [B..., 2] for a result [B..., N...] of keys of their own, not [4, 3]}}
+  %0 = weft.random_bits %k : tensor<3x2xi32> -> tensor<4x3xi32>
   return
 }
 

@@ -21,6 +21,13 @@ func.func @creation(%key: tensor<2xi32>) -> (tensor<3xi32>) {
   return %0 : tensor<3xi32>
 }
 
+// CHECK-LABEL: func.func @keys(
+func.func @keys(%keys: tensor<3x2xi32>) -> (tensor<3x5xi64>) {
+  // CHECK: weft.random_bits %{{[a-z0-9]+}} : tensor<3x2xi32> -> tensor<3x5xi64>
+  %0 = weft.random_bits %keys : tensor<3x2xi32> -> tensor<3x5xi64>
+  return %0 : tensor<3x5xi64>
+}
+
 // CHECK-LABEL: func.func @rearrangement(
 func.func @rearrangement(%x: tensor<2x3xf32>, %s: tensor<f32>) -> (tensor<6x1xf32>) {
   // CHECK: weft.reshape %{{[a-z0-9]+}} : tensor<2x3xf32> -> tensor<6x1xf32>

@@ -22,8 +22,8 @@ func.func @f(%x: tensor<?xf32>) -> tensor<?xf32> attributes {weft.batch = 2} {
 
 // -----
 
-func.func @f(%k: tensor<2xi32>) -> tensor<3xi32> attributes {weft.batch = 300} {
+func.func @f(%x: tensor<1x3x3x1xf32>, %w: tensor<2x2x1x1xf32>) -> tensor<1x2x2x1xf32> attributes {weft.batch = 300} {
   // expected-error@+1 {{has no batching rule for these operands, and is built example by example for at most 256 of them, not for 300}}
-  %0 = weft.random_bits %k : tensor<2xi32> -> tensor<3xi32>
-  return %0 : tensor<3xi32>
+  %0 = weft.convolution %x, %w strides [1, 1] dilations [1, 1] : tensor<1x3x3x1xf32>, tensor<2x2x1x1xf32> -> tensor<1x2x2x1xf32>
+  return %0 : tensor<1x2x2x1xf32>
 }

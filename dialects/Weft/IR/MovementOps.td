@@ -58,7 +58,8 @@ def Weft_RandomBitsOp : Weft_Op<"random_bits", [DiscreteResult, Dimensions, Inde
   let description = [{
     Threefry-2x32 with 20 rounds (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3",
     2011) of the element's row-major position under a key of two 32-bit words; an element is the
-    first word, or both for 64 bits.
+    first word, or both for 64 bits. With keys [B..., 2] the leading dimensions of the result are
+    those of the keys: each draws what is behind them for itself.
   }];
   let arguments = (ins RankedTensorOf<[I32]>:$key);
   let results = (outs RankedTensorOf<[I32, I64]>:$result);

@@ -48,12 +48,14 @@ Operation *IotaOp::rebuildWithLabels(OpBuilder &builder, ValueRange, TypeRange t
   return IotaOp::create(builder, getLoc(), types[0], positionOf(labels[0], -1));
 }
 
-Labels RandomBitsOp::getDimensionLabels() { return {{-1}, identity(rankOf(getResult()))}; }
+Labels RandomBitsOp::getDimensionLabels() {
+  SmallVector<int64_t> ofKey = identity(rankOf(getKey()) - 1);
+  ofKey.push_back(-1);
+  return {ofKey, identity(rankOf(getResult()))};
+}
 
 Operation *RandomBitsOp::rebuildWithLabels(OpBuilder &builder, ValueRange operands, TypeRange types,
                                            ArrayRef<SmallVector<int64_t>>) {
-  if (rankOf(operands[0]) != 1)
-    return nullptr;
   return rebuild(builder, *this, operands, types);
 }
 

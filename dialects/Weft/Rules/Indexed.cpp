@@ -1,4 +1,5 @@
 // The elements of data movement, counters and windows (IndexedOpInterface).
+#include "dialects/Weft/IR/NarrowFloats.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "lib/Support/SymbolicSize.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -126,26 +127,28 @@ Value RandomBitsOp::emitElements(ElementEmitter &emitter, unsigned,
   Threefry threefry{emitter};
   Integers &integers = threefry.integers;
   Value position = integers.number(0);
-  for (auto [d, index] : llvm::enumerate(indices)) {
-    if (d > 0)
+  // Behind the dimensions that the key has too.
+  size_t first = getKey().getType().getRank() - 1;
+  for (auto [d, index] : llvm::drop_begin(llvm::enumerate(indices), first)) {
+    if (d > first)
       position = integers.make<arith::MulIOp>(position, integers.size(getResult(), d));
     position = integers.make<arith::AddIOp>(position, emitter.toInteger(index));
   }
-  auto typeOf = [&](Type scalar) {
-    auto vector = dyn_cast<VectorType>(position.getType());
-    return vector ? VectorType::get(vector.getShape(), scalar) : scalar;
-  };
-  Type words = typeOf(builder.getI32Type()), wide = typeOf(builder.getI64Type());
+  Type words = typeLike(position, builder.getI32Type());
   Value low = arith::TruncIOp::create(builder, location, words, position);
   Value shifted = integers.make<arith::ShRUIOp>(position, integers.number(32));
   Value high = arith::TruncIOp::create(builder, location, words, shifted);
-  Value key0 = emitter.element(getKey(), {ElementIndex{emitter.constantIndex(0)}});
-  Value key1 = emitter.element(getKey(), {ElementIndex{emitter.constantIndex(1)}});
-  auto [first, second] = threefry.run(key0, key1, low, high);
+  auto keyWord = [&](int64_t number) {
+    SmallVector<ElementIndex> place(indices.take_front(first));
+    place.push_back({emitter.constantIndex(number)});
+    return emitter.element(getKey(), place);
+  };
+  auto [lowWord, highWord] = threefry.run(keyWord(0), keyWord(1), low, high);
   if (getElementTypeOrSelf(getResult()).isInteger(32))
-    return first;
-  Value lowPart = arith::ExtUIOp::create(builder, location, wide, first);
-  Value highPart = arith::ExtUIOp::create(builder, location, wide, second);
+    return lowWord;
+  Type wide = typeLike(lowWord, builder.getI64Type());
+  Value lowPart = arith::ExtUIOp::create(builder, location, wide, lowWord);
+  Value highPart = arith::ExtUIOp::create(builder, location, wide, highWord);
   return integers.make<arith::OrIOp>(integers.make<arith::ShLIOp>(highPart, integers.number(32)),
                                      lowPart);
 }

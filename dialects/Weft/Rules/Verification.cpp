@@ -88,10 +88,17 @@ LogicalResult IotaOp::verify() {
 }
 
 LogicalResult RandomBitsOp::verify() {
-  auto key = getKey().getType();
-  if (key.getRank() == 1 && agree(key.getDimSize(0), 2))
+  auto key = getKey().getType(), result = getType();
+  int64_t own = key.getRank() - 1;
+  bool fits = own >= 0 && own <= result.getRank() && agree(key.getDimSize(own), 2);
+  for (int64_t d = 0; fits && d < own; ++d)
+    fits = agree(key.getDimSize(d), result.getDimSize(d));
+  if (fits)
     return success();
-  return emitOpError() << "the key has shape " << shapeText(key) << ", it must have shape [2]";
+  return emitOpError() << "the key has shape " << shapeText(key)
+                       << ", it must have shape [2], or [B..., 2] for a result [B..., N...] of "
+                          "keys of their own, not "
+                       << shapeText(result);
 }
 
 LogicalResult ReshapeOp::verify() {

@@ -91,14 +91,15 @@ def key(number: int, *, device: object = None) -> Tensor:
 def next_key(device: object = None) -> Tensor:
     """The generator's key, which it then leaves behind.
 
-    A function being compiled draws from the generator of the device that it turns out to be for.
+    A function being compiled draws from the generator of the device that it turns out to be for;
+    under `vmap` it says which examples get the same.
     """
-    _batching.check_randomness()
     tracing = device is None or _core.is_tracing()
     state = _generator.state if tracing else _generator.state_on(as_device(device))
     current = state.detach().clone()
     state.assign(bits(current, (2,), int32))
-    return bits(current + _constant(_SECOND_WORD, state.device), (2,), int32)
+    drawn = bits(current + _constant(_SECOND_WORD, state.device), (2,), int32)
+    return _batching.keys_of_examples(drawn, split)
 
 
 def bits(key: Tensor, shape: tuple[int, ...], dtype: object) -> Tensor:

@@ -1,0 +1,154 @@
+"""What mapped functions ask of all examples: sums over a named axis, and their kin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any
+
+from . import _reductions
+from ._autodiff import tree_map
+from ._batching import _Level
+from ._core import Tensor
+from ._creation import _fail, arange, asarray
+from ._errors import NameUseError, UnsupportedError
+from ._manipulation import broadcast_to, moveaxis, normalize_axis, reshape
+from ._modes import DIFFERENTIATION, REGION, has_begun, nesting
+
+
+def _level_of(axis_name: Hashable, name: str) -> int:
+    """The number of the innermost mapped function with a name."""
+    for number in reversed(range(len(nesting.levels))):
+        known = nesting.levels[number].axis_name
+        if known is not None and known == axis_name:
+            return number
+    names = [repr(level.axis_name) for level in nesting.levels if level.axis_name is not None]
+    there = f"there are {', '.join(names)}" if names else "no axis has a name"
+    raise _fail(
+        NameUseError,
+        f"{name}: no function is being mapped along an axis named {axis_name!r} ({there}); say "
+        "vmap(..., axis_name=...)",
+    )
+
+
+def _check(x: Tensor, number: int, name: str) -> None:
+    """Raises UnsupportedError where other examples are not at hand, or gradients would be lost."""
+    if has_begun(REGION, number):
+        raise _fail(
+            UnsupportedError,
+            f"{name}: the body of a loop or branch is for one example; gather before it, or map "
+            "within it",
+        )
+    if x.requires_grad and has_begun(DIFFERENTIATION, number):
+        raise _fail(
+            UnsupportedError,
+            f"{name}: what is differentiated within a mapped function does not see the other "
+            "examples; differentiate the mapped function, as by weft.grad of weft.vmap",
+        )
+
+
+def _over_examples(
+    name: str, x: Any, axis_name: Hashable, combine: Callable[[Tensor, int], Tensor]
+) -> Tensor:
+    """What ``combine`` makes of the values of all examples of a named axis: [count, inner...,
+    shape...], with the number of inner dimensions, to [inner..., result...].
+
+    These are the examples of functions that are mapped within, which give their batches, each by
+    its turn, and get them back.
+    """
+    x = asarray(x)
+    number = _level_of(axis_name, name)
+    _check(x, number, name)
+    inner: list[_Level] = []
+    for level in reversed(nesting.levels[number + 1 :]):
+        (batch,) = level.examples.all([x])
+        if batch is not None:
+            inner.append(level)
+            x = batch
+    own = nesting.levels[number]
+    (batch,) = own.examples.all([x])
+    result = combine(broadcast_to(x, (own.count, *x.shape)) if batch is None else batch, len(inner))
+    for level in reversed(inner):
+        result = level.examples.example_of(result)
+    return result
+
+
+def _names(axis_name: Any) -> tuple[Hashable, ...]:
+    return axis_name if isinstance(axis_name, tuple) else (axis_name,)
+
+
+def _reduced(name: str, x: Any, axis_name: Any, reduce: Callable[..., Tensor]) -> Any:
+    """Each leaf of x reduced over one named axis after the other."""
+
+    def leaf(part: Any) -> Tensor:
+        for own in _names(axis_name):
+            part = _over_examples(name, part, own, lambda whole, _: reduce(whole, axis=0))
+        return part
+
+    return tree_map(leaf, x)
+
+
+def psum(x: Any, axis_name: Any) -> Any:
+    """The sum over all examples of the axis that `vmap` has given a name; the same for each.
+
+    Args:
+        x: a tensor or number, or a nested container of these.
+        axis_name: a name, or a tuple of several, outermost or innermost first alike.
+
+    Raises:
+        NameUseError: no function is being mapped along such an axis.
+        UnsupportedError: in the body of a loop or branch, or where a gradient is taken of one
+            example: take it of the mapped function.
+    """
+    return _reduced("psum", x, axis_name, _reductions.sum)
+
+
+def pmean(x: Any, axis_name: Any) -> Any:
+    """The mean over all examples of a named axis; see `psum`."""
+    return _reduced("pmean", x, axis_name, _reductions.mean)
+
+
+def pmax(x: Any, axis_name: Any) -> Any:
+    """The largest of all examples of a named axis, element by element; see `psum`."""
+    return _reduced("pmax", x, axis_name, _reductions.max)
+
+
+def pmin(x: Any, axis_name: Any) -> Any:
+    """The smallest of all examples of a named axis, element by element; see `psum`."""
+    return _reduced("pmin", x, axis_name, _reductions.min)
+
+
+def axis_index(axis_name: Hashable) -> Tensor:
+    """Which example of a named axis this one is: from 0, int64.
+
+    Raises:
+        NameUseError: no function is being mapped along such an axis.
+    """
+    level = nesting.levels[_level_of(axis_name, "axis_index")]
+    return level.examples.example_of(arange(level.count))
+
+
+def all_gather(x: Any, axis_name: Hashable, *, axis: int = 0, tiled: bool = False) -> Any:
+    """The values of all examples of a named axis, for each the same.
+
+    Args:
+        x: a tensor or number, or a nested container of these.
+        axis_name: the name.
+        axis: where the dimension of the examples is in the result.
+        tiled: they are put one after the other along ``axis``, which x has, in its place.
+
+    Raises:
+        NameUseError, UnsupportedError: see `psum`. OutOfBoundsError: there is no such axis.
+    """
+
+    def gather(whole: Tensor, inner: int) -> Tensor:
+        rank = whole.ndim - inner - (1 if tiled else 0)
+        place = inner + normalize_axis(axis, rank, "all_gather")
+        stacked = moveaxis(whole, 0, place)
+        if not tiled:
+            return stacked
+        shape = stacked.shape
+        return reshape(
+            stacked, (*shape[:place], shape[place] * shape[place + 1], *shape[place + 2 :])
+        )
+
+    return tree_map(lambda part: _over_examples("all_gather", part, axis_name, gather), x)
