@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from . import _core
+from ._autocast import autocast_dtype
 from ._core import Tensor
 from ._creation import _fail, asarray, ones
 from ._dtypes import float32, float64
@@ -80,7 +81,7 @@ def _check(query: Tensor, key: Tensor, value: Tensor) -> None:
             f"{_NAME}: query, key and value need at least 2 dimensions, not "
             f"shapes {query.shape}, {key.shape} and {value.shape}",
         )
-    if not query.dtype == key.dtype == value.dtype:
+    if autocast_dtype() is None and not query.dtype == key.dtype == value.dtype:
         raise _fail(
             DTypeError,
             f"{_NAME}: query, key and value have the dtypes {query.dtype.name}, {key.dtype.name} "

@@ -6,6 +6,7 @@ import builtins
 import math
 
 from . import _core, _linear
+from ._autocast import with_bias
 from ._core import SymbolicSize, Tensor
 from ._creation import _fail, asarray, ones
 from ._dtypes import as_dtype, float32, promote_types
@@ -60,7 +61,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     rows = reshape(x, (math.prod(x.shape[:-1]), x.shape[-1]))
     product = _core.apply("weft.matmul", (rows, weight), {"transpose_rhs": True})
     result = reshape(product, (*x.shape[:-1], weight.shape[0]))
-    return result if bias is None else result + bias
+    return result if bias is None else with_bias(result, bias)
 
 
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

@@ -6,6 +6,7 @@ import builtins
 import math
 
 from . import _core
+from ._autocast import wide
 from ._core import Tensor
 from ._creation import _fail, asarray, full
 from ._dtypes import bfloat16, bool_, float16, float32, int64, is_unsigned, uint64
@@ -227,7 +228,7 @@ def logsumexp(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False) -> Ten
     """log(sum(exp(x))) along the axes, without overflow."""
     from ._ops import exp, isfinite, log, stop_gradient, where
 
-    x = _floating(asarray(x))
+    x = wide(_floating(asarray(x)))
     axes = normalize_axes(axis, x.ndim, "logsumexp")
     if builtins.any(x.shape[i] == 0 for i in axes):
         return log(sum(exp(x), axis=axis, keepdims=keepdims))

@@ -29,7 +29,7 @@ from .._manipulation import (
 from .._reductions import cumulative_sum, max, sum
 from .._windows import floating, widened
 from ._loss_functions import check_reduction, reduced
-from ._precision import narrowed
+from ._precision import narrowed_loss
 
 Lengths = Tensor | Sequence[int]
 
@@ -209,4 +209,4 @@ def ctc_loss(
     if reduction == "mean":
         losses = losses / astype(_ops.maximum(labels.lengths, 1), losses.dtype)
     result = reduced(losses if batched or reduction != "none" else reshape(losses, ()), reduction)
-    return narrowed(result, scores)
+    return narrowed_loss(result, scores)

@@ -10,7 +10,7 @@ from .._manipulation import broadcast_arrays, clip
 from .._reductions import norm, sum
 from .._windows import floating, widened
 from ._module import Module
-from ._precision import narrowed
+from ._precision import narrowed_loss
 
 
 def at_least(x: Tensor, least: float) -> Tensor:
@@ -49,7 +49,7 @@ def normalize(
     x = floating(input, "normalize")
     wide = widened(x)
     length = clip(norm(wide, axis=dim, keepdims=True, ord=p), min=eps)
-    return narrowed(wide / length, x)
+    return narrowed_loss(wide / length, x)
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
@@ -67,7 +67,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
         x / at_least(norm(x, axis=dim, keepdims=True), eps)
         for x in _vectors("cosine_similarity", x1, x2)
     ]
-    return narrowed(sum(units[0] * units[1], axis=dim), x1, x2)
+    return narrowed_loss(sum(units[0] * units[1], axis=dim), x1, x2)
 
 
 def pairwise_distance(
@@ -85,7 +85,7 @@ def pairwise_distance(
             input is not floating.
     """
     x, y = _vectors("pairwise_distance", x1, x2)
-    return narrowed(norm(x - y + eps, axis=-1, keepdims=keepdim, ord=p), x1, x2)
+    return narrowed_loss(norm(x - y + eps, axis=-1, keepdims=keepdim, ord=p), x1, x2)
 
 
 class CosineSimilarity(Module):

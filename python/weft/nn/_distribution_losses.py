@@ -22,7 +22,7 @@ from ._loss_functions import (
     loss_of_elements,
     reduced,
 )
-from ._precision import narrowed
+from ._precision import narrowed_loss
 
 #: What PyTorch limits the cross entropy of probabilities by: the logarithms, and what the
 #: derivative is over.
@@ -211,4 +211,4 @@ def gaussian_nll_loss(
     losses = (_ops.log(spread) + difference * difference / spread) * 0.5
     if full:
         losses = losses + 0.5 * math.log(2.0 * math.pi)
-    return narrowed(reduced(losses, reduction), x, y, variances)
+    return narrowed_loss(reduced(losses, reduction), x, y, variances)

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 
 from .. import _core, _ops
+from .._autocast import wide
 from .._core import Tensor
 from .._creation import _fail, _iota, asarray
 from .._dtypes import int64
@@ -17,7 +18,7 @@ from .._functional import at_least_one, log_softmax
 from .._manipulation import astype, expand_dims, moveaxis, reshape, take, without_negative
 from .._reductions import mean, sum
 from .._windows import floating, widened
-from ._precision import narrowed
+from ._precision import narrowed_loss
 
 REDUCTIONS = ("mean", "sum", "none")
 
@@ -74,7 +75,8 @@ def floating_pair(input: Tensor, target: Tensor, name: str) -> tuple[Tensor, Ten
             ShapeError,
             f"{name}: the input has shape {x.shape}, the target {y.shape}; they have to be equal",
         )
-    return floating(x, name), as_float_beside(x, y)
+    x = wide(floating(x, name))
+    return x, wide(as_float_beside(x, y))
 
 
 def as_float_beside(x: Tensor, target: Tensor) -> Tensor:
@@ -99,7 +101,7 @@ def loss_of_elements(
     losses = formula(widened(x), widened(y))
     if weight is not None:
         losses = losses * widened(weight)
-    return narrowed(reduced(losses, reduction), x, y, weight)
+    return narrowed_loss(reduced(losses, reduction), x, y, weight)
 
 
 def _own_weight(weight: Tensor | None, input: Tensor, name: str) -> Tensor | None:
@@ -129,7 +131,7 @@ def _weighted_mean(
     x, y = floating_pair(input, target, name)
     shares = widened(factors)
     losses = formula(widened(x), widened(y)) * shares
-    return narrowed(sum(losses) / sum(shares), x, y, factors)
+    return narrowed_loss(sum(losses) / sum(shares), x, y, factors)
 
 
 def mse_loss(

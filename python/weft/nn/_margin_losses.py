@@ -27,7 +27,7 @@ from ._loss_functions import (
     picked,
     reduced,
 )
-from ._precision import narrowed
+from ._precision import narrowed_loss
 
 #: Added to the squared lengths of `cosine_embedding_loss`.
 _LEAST_SQUARE = 1e-12
@@ -106,7 +106,7 @@ def margin_ranking_loss(
     y = as_float_beside(x1, asarray(target))
     _check_ranks(name, x1, x2, y)
     losses = clip(widened(y) * (widened(x2) - widened(x1)) + margin, min=0.0)
-    return narrowed(reduced(losses, reduction), x1, x2, y)
+    return narrowed_loss(reduced(losses, reduction), x1, x2, y)
 
 
 def _check_ranks(name: str, *tensors: Tensor) -> None:
@@ -151,7 +151,7 @@ def cosine_embedding_loss(
     cosine = sum(x1 * x2, axis=-1) / (lengths[0] * lengths[1])
     losses = _ops.where(y == 1, 1.0 - cosine, 0.0)
     losses = losses + _ops.where(y == -1, clip(cosine - margin, min=0.0), 0.0)
-    return narrowed(reduced(losses, reduction), first, second)
+    return narrowed_loss(reduced(losses, reduction), first, second)
 
 
 # Of triplets ---------------------------------------------------------------------------------
@@ -232,7 +232,7 @@ def _triplet_loss(
     if swap:
         apart = _ops.minimum(apart, distance(positive, negative))
     losses = clip(distance(anchor, positive) - apart + margin, min=0.0)
-    return narrowed(reduced(losses, reduction), *originals)
+    return narrowed_loss(reduced(losses, reduction), *originals)
 
 
 # Of labels -----------------------------------------------------------------------------------
@@ -292,7 +292,7 @@ def multi_margin_loss(
     losses = mean(_ops.where(own, 0.0, powers), axis=-1)
     if factors is not None:
         losses = losses * take(widened(factors), classes, axis=0)
-    return narrowed(reduced(reshape(losses, numbers.shape), reduction), scores, factors)
+    return narrowed_loss(reduced(reshape(losses, numbers.shape), reduction), scores, factors)
 
 
 def multilabel_margin_loss(
@@ -333,7 +333,7 @@ def multilabel_margin_loss(
     hinge = _ops.relu(1.0 - expand_dims(picked(rows, labels), axis=-1) + rows)
     counted = is_listed & ~any(is_label, axis=-2, keepdims=True)
     losses = sum(_ops.where(counted, hinge, 0.0), axis=(-2, -1)) / classes
-    return narrowed(reduced(losses, reduction), scores)
+    return narrowed_loss(reduced(losses, reduction), scores)
 
 
 def multilabel_soft_margin_loss(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .._autocast import autocast_dtype
 from .._core import Tensor
 from .._dtypes import float32, result_type
 from .._manipulation import astype
@@ -12,3 +13,8 @@ def narrowed(result: Tensor, *operands: Tensor | None) -> Tensor:
     dtype = result_type(*(x for x in operands if x is not None))
     is_half = dtype.kind == "floating" and dtype.itemsize < float32.itemsize
     return astype(result, dtype) if is_half else result
+
+
+def narrowed_loss(result: Tensor, *operands: Tensor | None) -> Tensor:
+    """The same of losses and distances, which in `autocast` are float32."""
+    return narrowed(result, *operands) if autocast_dtype() is None else result
