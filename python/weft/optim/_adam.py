@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from .. import _ops
 from .._core import Tensor
-from ._formulas import counted, decayed, mean_square, mixed, shrunk
+from ._formulas import decayed, mean_and_root, shrunk
 from ._groups import ParameterGroup, check_option
 from ._optimizer import Optimizer
 
@@ -91,24 +90,14 @@ class Adam(Optimizer):
         group: ParameterGroup,
         lr: Tensor,
     ) -> None:
-        dtype, (beta1, beta2) = parameter.dtype, group["betas"]
         value = parameter.detach()
         if self.decoupled or group["decoupled_weight_decay"]:
             value = shrunk(value, group, lr)
         else:
             gradient = decayed(gradient, value, group)
-        mean = mixed(state["exp_avg"], gradient, 1.0 - beta1)
-        square = mean_square(state["exp_avg_sq"], gradient, beta2)
-        count = counted(state)
-        size = (lr / (1.0 - beta1**count)).astype(dtype)
-        root = _ops.sqrt(1.0 - beta2**count).astype(dtype)
-        largest = square
-        if group["amsgrad"]:
-            largest = _ops.maximum(state["max_exp_avg_sq"], square)
-            state["max_exp_avg_sq"].assign(largest)
-        parameter.assign(value - mean / (_ops.sqrt(largest) / root + group["eps"]) * size)
-        state["exp_avg"].assign(mean)
-        state["exp_avg_sq"].assign(square)
+        mean, root, count = mean_and_root(gradient, state, group)
+        size = (lr / (1.0 - group["betas"][0] ** count)).astype(parameter.dtype)
+        parameter.assign(value - mean / root * size)
 
 
 class AdamW(Adam):

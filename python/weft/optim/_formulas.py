@@ -39,6 +39,29 @@ def counted(state: dict[str, Any]) -> Tensor:
     return count.astype(float64)
 
 
+def mean_and_root(
+    gradient: Tensor, state: dict[str, Any], group: ParameterGroup
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Adds a gradient to the mean and the mean square that are kept of Adam's kind, and counts it.
+
+    Returns:
+        the mean; the root of the mean square (with amsgrad the largest so far) as it would be of
+        more gradients, plus eps; the count in float64.
+    """
+    beta1, beta2 = group["betas"]
+    mean = mixed(state["exp_avg"], gradient, 1.0 - beta1)
+    square = mean_square(state["exp_avg_sq"], gradient, beta2)
+    count = counted(state)
+    largest = square
+    if group["amsgrad"]:
+        largest = _ops.maximum(state["max_exp_avg_sq"], square)
+        state["max_exp_avg_sq"].assign(largest)
+    state["exp_avg"].assign(mean)
+    state["exp_avg_sq"].assign(square)
+    correction = _ops.sqrt(1.0 - beta2**count).astype(gradient.dtype)
+    return mean, _ops.sqrt(largest) / correction + group["eps"], count
+
+
 def along_momentum(
     group: ParameterGroup, buffer: Tensor, added: Tensor, plain: Tensor, nesterov: bool = False
 ) -> Tensor:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import _ops
 from .._core import Tensor
 from ._adam import AdamW
-from ._formulas import counted, decayed, mean_square, mixed
+from ._formulas import decayed, mean_and_root
 from ._groups import ParameterGroup
 from ._transforms import trust_ratio
 
@@ -27,18 +26,8 @@ class LAMB(AdamW):
         group: ParameterGroup,
         lr: Tensor,
     ) -> None:
-        dtype, (beta1, beta2) = parameter.dtype, group["betas"]
-        value = parameter.detach()
-        mean = mixed(state["exp_avg"], gradient, 1.0 - beta1)
-        square = mean_square(state["exp_avg_sq"], gradient, beta2)
-        count = counted(state)
-        root = _ops.sqrt(1.0 - beta2**count).astype(dtype)
-        largest = square
-        if group["amsgrad"]:
-            largest = _ops.maximum(state["max_exp_avg_sq"], square)
-            state["max_exp_avg_sq"].assign(largest)
-        step = mean / (_ops.sqrt(largest) / root + group["eps"])
-        step = decayed(step / (1.0 - beta1**count).astype(dtype), value, group)
+        dtype, value = parameter.dtype, parameter.detach()
+        mean, root, count = mean_and_root(gradient, state, group)
+        correction = (1.0 - group["betas"][0] ** count).astype(dtype)
+        step = decayed(mean / root / correction, value, group)
         parameter.assign(value - step * (trust_ratio(value, step) * lr.astype(dtype)))
-        state["exp_avg"].assign(mean)
-        state["exp_avg_sq"].assign(square)

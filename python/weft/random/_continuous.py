@@ -7,6 +7,7 @@ without a shape the result has that of the parameters. Samples are differentiabl
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from .. import _ops
@@ -39,6 +40,29 @@ def exponential(
     return draw.result(draw.exponential() * draw.parameters[0])
 
 
+def _located(
+    name: str,
+    standard: Callable[[Draw], Tensor],
+    shape: Shape | None,
+    loc: Any,
+    scale: Any,
+    options: tuple[Tensor | None, object, object],
+) -> Tensor:
+    """Standard numbers times a scale above 0, plus a location; options: key, dtype, device."""
+    positive(name, "the scale", scale)
+    draw = Draw(name, shape, (loc, scale), *options)
+    loc, scale = draw.parameters
+    return draw.result(standard(draw) * scale + loc)
+
+
+def _both_sides(draw: Draw, size_of: Callable[[Tensor], Tensor]) -> Tensor:
+    """What ``size_of`` makes of uniform distances from the ends of (-1, 1), which are exact, with
+    the sign of the side."""
+    side = draw.open_unit() * 2.0 - 1.0
+    size = size_of(_ops.subtract(1.0, _ops.abs(side)))
+    return _ops.where(side < 0, -size, size)
+
+
 def laplace(
     shape: Shape | None = None,
     loc: Any = 0.0,
@@ -50,13 +74,8 @@ def laplace(
 ) -> Tensor:
     """Numbers of the density exp(-|x - loc| / scale) / (2 scale), by inversion. Raises as
     `exponential`."""
-    positive("laplace", "the scale", scale)
-    draw = Draw("laplace", shape, (loc, scale), key, dtype, device)
-    loc, scale = draw.parameters
-    # From both sides alike: 1 - |2u - 1| is exact.
-    side = draw.open_unit() * 2.0 - 1.0
-    size = -_ops.log(1.0 - _ops.abs(side))
-    return draw.result(_ops.where(side < 0, -size, size) * scale + loc)
+    standard = lambda draw: _both_sides(draw, lambda end: -_ops.log(end))  # noqa: E731
+    return _located("laplace", standard, shape, loc, scale, (key, dtype, device))
 
 
 def logistic(
@@ -70,11 +89,12 @@ def logistic(
 ) -> Tensor:
     """Numbers with the cumulative distribution sigmoid((x - loc) / scale), by inversion. Raises as
     `exponential`."""
-    positive("logistic", "the scale", scale)
-    draw = Draw("logistic", shape, (loc, scale), key, dtype, device)
-    loc, scale = draw.parameters
-    drawn = draw.open_unit()
-    return draw.result(_ops.log(drawn / (1.0 - drawn)) * scale + loc)
+
+    def standard(draw: Draw) -> Tensor:
+        drawn = draw.open_unit()
+        return _ops.log(drawn / (1.0 - drawn))
+
+    return _located("logistic", standard, shape, loc, scale, (key, dtype, device))
 
 
 def gumbel(
@@ -88,10 +108,8 @@ def gumbel(
 ) -> Tensor:
     """Numbers with the cumulative distribution exp(-exp(-(x - loc) / scale)), by inversion. Raises
     as `exponential`."""
-    positive("gumbel", "the scale", scale)
-    draw = Draw("gumbel", shape, (loc, scale), key, dtype, device)
-    loc, scale = draw.parameters
-    return draw.result(-_ops.log(-_ops.log(draw.open_unit())) * scale + loc)
+    standard = lambda draw: -_ops.log(-_ops.log(draw.open_unit()))  # noqa: E731
+    return _located("gumbel", standard, shape, loc, scale, (key, dtype, device))
 
 
 def cauchy(
@@ -105,14 +123,14 @@ def cauchy(
 ) -> Tensor:
     """Numbers of the density 1 / (pi scale (1 + ((x - loc) / scale)**2)), by inversion. Raises as
     `exponential`."""
-    positive("cauchy", "the scale", scale)
-    draw = Draw("cauchy", shape, (loc, scale), key, dtype, device)
-    loc, scale = draw.parameters
-    # The cotangent of an angle near 0 keeps the digits that a tangent near pi/2 loses.
-    side = draw.open_unit() * 2.0 - 1.0
-    angle = (1.0 - _ops.abs(side)) * (math.pi / 2)
-    size = _ops.cos(angle) / _ops.sin(angle)
-    return draw.result(_ops.where(side < 0, -size, size) * scale + loc)
+
+    def cotangent(end: Tensor) -> Tensor:
+        # That of an angle near 0 keeps the digits that a tangent near pi/2 loses.
+        angle = end * (math.pi / 2)
+        return _ops.cos(angle) / _ops.sin(angle)
+
+    standard = lambda draw: _both_sides(draw, cotangent)  # noqa: E731
+    return _located("cauchy", standard, shape, loc, scale, (key, dtype, device))
 
 
 def lognormal(
