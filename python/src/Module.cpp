@@ -400,6 +400,24 @@ static void registerDTypeFunctions(py::module_ &module) {
   });
 }
 
+/// What this thread records and computes in.
+static void registerModes(py::module_ &module) {
+  module.def("gradients_enabled", [] { return gradientsEnabled; });
+  module.def("set_gradients_enabled",
+             [](bool enabled) { return std::exchange(gradientsEnabled, enabled); });
+  module.def("autocast_dtype", [] {
+    return autocastDType ? adopted(Py_NewRef(dtypeObject(*autocastDType))) : py::object(py::none());
+  });
+  module.def("set_autocast_dtype", [](py::object dtype) {
+    translated([&] {
+      autocastDType.reset();
+      if (!dtype.is_none())
+        autocastDType = dtypeFrom(dtype.ptr());
+      return 0;
+    });
+  });
+}
+
 PYBIND11_MODULE(_core, module) {
   module.doc() = "The compiled part of weft: tensors, tracing, compiled functions.";
   registerThreads();
@@ -444,20 +462,7 @@ PYBIND11_MODULE(_core, module) {
   module.def("from_dlpack", [](py::object capsule) {
     return adopted(guarded([&] { return fromDLPack(capsule.ptr()).release(); }));
   });
-  module.def("gradients_enabled", [] { return gradientsEnabled; });
-  module.def("set_gradients_enabled",
-             [](bool enabled) { return std::exchange(gradientsEnabled, enabled); });
-  module.def("autocast_dtype", [] {
-    return autocastDType ? adopted(Py_NewRef(dtypeObject(*autocastDType))) : py::object(py::none());
-  });
-  module.def("set_autocast_dtype", [](py::object dtype) {
-    translated([&] {
-      autocastDType.reset();
-      if (!dtype.is_none())
-        autocastDType = dtypeFrom(dtype.ptr());
-      return 0;
-    });
-  });
+  registerModes(module);
   registerTracing(module);
   module.def("user_line", [] {
     SourceLine line = userLine();

@@ -121,6 +121,32 @@ def loop_cases() -> dict[str, Case]:
     }
 
 
+def of_dtypes() -> dict[str, Case]:
+    """A program for each real dtype."""
+    result = {}
+    for name, dtype in FLOATS.items():
+        a, b = normal(33, 17, dtype=dtype), normal(17, 21, dtype=dtype, seed=1)
+        result[f"{name}"] = Case(lambda a, b: (weft.exp(a), a @ b, weft.sum(a * a)), [a, b])
+    for name, dtype in FLOATS_OF_A_BYTE.items():
+        every = np.arange(256, dtype=np.uint8).view(dtype)
+        # Without NaNs, whose signs are the processor's.
+        a = every[~np.isnan(every.astype(np.float32))]
+        result[f"{name}"] = Case(
+            lambda a, name=name: (
+                a.astype("float32"),
+                (a.astype("float32") * 0.3).astype(name),
+                weft.flip(a, axis=0),
+            ),
+            [a],
+        )
+    for name, dtype in INTEGERS.items():
+        a, b = integers(6, 50, dtype=dtype), integers(6, 50, dtype=dtype, seed=1)
+        result[f"{name}"] = Case(
+            lambda a, b: (a + b, a * b, weft.max(a, axis=1), a // (b + 1)), [a, b]
+        )
+    return result
+
+
 def cases() -> dict[str, Case]:
     """The programs by name."""
     x, y = normal(37, 19), normal(37, 19, seed=1)
@@ -167,26 +193,7 @@ def cases() -> dict[str, Case]:
         ),
         "comparison": Case(lambda a, b: (a > b, weft.where(a > b, a, b)), [x, y]),
     }
-    for name, dtype in FLOATS.items():
-        a, b = normal(33, 17, dtype=dtype), normal(17, 21, dtype=dtype, seed=1)
-        result[f"{name}"] = Case(lambda a, b: (weft.exp(a), a @ b, weft.sum(a * a)), [a, b])
-    for name, dtype in FLOATS_OF_A_BYTE.items():
-        every = np.arange(256, dtype=np.uint8).view(dtype)
-        # Without NaNs, whose signs are the processor's.
-        a = every[~np.isnan(every.astype(np.float32))]
-        result[f"{name}"] = Case(
-            lambda a, name=name: (
-                a.astype("float32"),
-                (a.astype("float32") * 0.3).astype(name),
-                weft.flip(a, axis=0),
-            ),
-            [a],
-        )
-    for name, dtype in INTEGERS.items():
-        a, b = integers(6, 50, dtype=dtype), integers(6, 50, dtype=dtype, seed=1)
-        result[f"{name}"] = Case(
-            lambda a, b: (a + b, a * b, weft.max(a, axis=1), a // (b + 1)), [a, b]
-        )
+    result |= of_dtypes()
     z = (normal(7, 12) + 1j * normal(7, 12, seed=1)).astype(np.complex64)
     result["complex"] = Case(lambda a: (a * weft.conj(a) + 1j, weft.abs(a), weft.exp(a).T), [z])
     bits = integers(9, 31) % 2 == 0
