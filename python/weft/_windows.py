@@ -45,8 +45,8 @@ def floating(x: Tensor, name: str) -> Tensor:
     if x.dtype.kind != "floating" or x.dtype.is_float8:
         raise _fail(
             DTypeError,
-            f"{name}: the input has dtype {x.dtype.name}, but has to be a float to compute with; "
-            "convert it by .astype(weft.float32)",
+            f"{name}: the input has dtype {x.dtype.name}, but has to be floating, of two bytes or "
+            "more; convert it by .astype(weft.float32)",
         )
     return x
 

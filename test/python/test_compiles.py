@@ -79,14 +79,15 @@ def test_eager_calls_of_new_sizes_compile_nothing() -> None:
 
 
 def test_batches_of_images_share_a_kernel() -> None:
-    """Weights beyond the cache: the rows that share them are those of one image."""
+    """Weights beyond the cache: the rows that share them are those of one image. The 49 of a single
+    image of 7x7 are few for the widest vectors, which may have a kernel of their own for them."""
     weight = _random(256, 40, 3, 3)
     function = weft.jit(lambda x, w: F.conv2d(x, w, padding=1))
-    function(_random(1, 40, 7, 7), weight)
-    after_one = _kernels_made()
-    for batch in (2, 3, 8, 17):
+    function(_random(2, 40, 7, 7), weight)
+    after_two = _kernels_made()
+    for batch in (3, 8, 17):
         function(_random(batch, 40, 7, 7), weight)
-    assert _kernels_made() == after_one
+    assert _kernels_made() == after_two
 
 
 def _row_set(x: weft.Tensor, i: int) -> weft.Tensor:
