@@ -87,7 +87,7 @@ def HiddenOp : Weft_Op<"hidden", [DeclareOpInterfaceMethods<DecompositionOpInter
 // REFERENCE-NEXT: - Differentiable: yes
 // REFERENCE-NEXT: - Value: `np.where(condition, x, y)`, within 1 unit in the last place
 // REFERENCE:      ### `weft.join`
-// REFERENCE:      %inputs...: tensor<float | complex | integer | bool>
+// REFERENCE:      %inputs...: tensor<float | complex | integer | bool | float8>
 // REFERENCE-NEXT: %order: tensor<float64 | int32>
 // REFERENCE-NEXT: axis: int
 // REFERENCE-NEXT: sizes: list of int
@@ -115,7 +115,7 @@ def HiddenOp : Weft_Op<"hidden", [DeclareOpInterfaceMethods<DecompositionOpInter
 // TABLE-NEXT: max_ulp=1,
 // TABLE-NEXT: differentiable=True,
 // TABLE-NEXT: not_differentiable_reason="",
-// TABLE:      Operand("inputs", ("float", "complex", "integer", "bool"), variadic=True),
+// TABLE:      Operand("inputs", ("float", "complex", "integer", "bool", "float8"), variadic=True),
 // TABLE-NEXT: Operand("order", ("float64", "int32")),
 // TABLE:      Attribute("axis", "int"),
 // TABLE-NEXT: Attribute("sizes", "ints"),
@@ -129,6 +129,6 @@ def HiddenOp : Weft_Op<"hidden", [DeclareOpInterfaceMethods<DecompositionOpInter
 // TABLE-NEXT: computed_by=("composite",),
 // TABLE-NEXT: not_differentiable_reason="",
 
-// INFO:      WEFT_OP("weft.mix", "mix", 3, Promotion::Float, false, true, false, acceptsBool, acceptsFloat, acceptsFloat)
-// INFO-NEXT: WEFT_OP("weft.join", "concat", -1, Promotion::None, false, false, false, acceptsFloat | acceptsInteger | acceptsBool | acceptsComplex, acceptsFloat | acceptsInteger)
-// INFO-NEXT: WEFT_OP("weft.hidden", "", 0, Promotion::None, true, true, false)
+// INFO:      WEFT_OP("weft.mix", "mix", 3, Promotion::Float, Autocast::None, false, true, false, acceptsBool, acceptsFloat, acceptsFloat)
+// INFO-NEXT: WEFT_OP("weft.join", "concat", -1, Promotion::None, Autocast::None, false, false, false, acceptsFloat | acceptsInteger | acceptsBool | acceptsComplex | acceptsFloat8, acceptsFloat | acceptsInteger)
+// INFO-NEXT: WEFT_OP("weft.hidden", "", 0, Promotion::None, Autocast::None, true, true, false)
