@@ -3,7 +3,7 @@
 #define WEFT_PASSES_TD
 
 include "mlir/Pass/PassBase.td"
-include "DerivativePasses.td"
+include "passes/DerivativePasses.td"
 
 //===----------------------------------------------------------------------===//
 // Symbolic sizes

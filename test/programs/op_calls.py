@@ -106,6 +106,9 @@ _OTHERS: dict[str, OpCall] = {
         lambda x: x + weft.random.uniform((5,), key=weft.random.key(3)), (_X,)
     ),
     "weft.reshape": OpCall(lambda x: x.reshape(-1), (_X,)),
+    "weft.barrier": OpCall(
+        lambda x: weft.grad(lambda y: weft.sum(weft.checkpoint(weft.sin)(y)))(x), (_X,)
+    ),
     "weft.transpose": OpCall(lambda x: weft.matrix_transpose(x.reshape(-1, 5)), (_X,)),
     "weft.broadcast": OpCall(lambda x: weft.broadcast_to(x, (2, *x.shape)), (_X,)),
     "weft.slice": OpCall(lambda x: x[..., ::-2], (_X,)),
