@@ -18,6 +18,7 @@
 #include "mlir/Pass/PassManager.h"
 #include "passes/Passes.h"
 #include "test/fuzz/Corpus.h"
+#include "llvm/ADT/SetVector.h"
 #include "llvm/Support/SourceMgr.h"
 
 #include <cstdio>
@@ -77,6 +78,19 @@ static std::string textOf(ModuleOp module) {
   return text;
 }
 
+/// Erases the functions that `root` does not use, itself or by what it uses.
+static void keepUsed(ModuleOp module, Operation *root) {
+  llvm::SetVector<Operation *> used;
+  used.insert(root);
+  for (size_t next = 0; next < used.size(); ++next)
+    for (auto function : module.getOps<FunctionOpInterface>())
+      if (!SymbolTable::symbolKnownUseEmpty(function.getNameAttr(), used[next]))
+        used.insert(function);
+  for (auto function : llvm::make_early_inc_range(module.getOps<FunctionOpInterface>()))
+    if (!used.contains(function))
+      function.erase();
+}
+
 /// The modules that are well formed, cut into small ones: one for each function, with what it uses.
 static std::vector<std::string> wellFormed(const std::vector<std::string> &modules,
                                            MLIRContext &context) {
@@ -92,10 +106,7 @@ static std::vector<std::string> wellFormed(const std::vector<std::string> &modul
       if (functions.size() == 1)
         break;
       OwningOpRef<ModuleOp> one = module->clone();
-      Operation *kept = one->lookupSymbol(function.getNameAttr());
-      for (auto other : llvm::make_early_inc_range(one->getOps<FunctionOpInterface>()))
-        if (other != kept && SymbolTable::symbolKnownUseEmpty(other.getNameAttr(), kept))
-          other.erase();
+      keepUsed(*one, one->lookupSymbol(function.getNameAttr()));
       small.push_back(textOf(*one));
     }
   }
