@@ -35,8 +35,8 @@ def _check(x: Tensor, number: int, name: str) -> None:
     if has_begun(REGION, number):
         raise _fail(
             UnsupportedError,
-            f"{name}: the body of a loop or branch is for one example; gather before it, or map "
-            "within it",
+            f"{name}: the body of a loop or branch, or what is given to checkpoint, is for one "
+            "example; gather before it, or map within it",
         )
     if x.requires_grad and has_begun(DIFFERENTIATION, number):
         raise _fail(
