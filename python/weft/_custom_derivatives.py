@@ -42,7 +42,7 @@ class _CustomDerivative:
     def __init__(self, fun: Callable, nondiff_argnums: int | Sequence[int] = ()) -> None:
         numbers = (nondiff_argnums,) if isinstance(nondiff_argnums, int) else nondiff_argnums
         if not callable(fun):
-            raise _fail(DTypeError, f"{self._kind} takes a function, not a {type(fun).__name__}")
+            raise _fail(DTypeError, f"{self._kind} takes a function, not {fun!r}")
         self._function = fun
         self._static = tuple(numbers)
         if not all(isinstance(number, int) and number >= 0 for number in self._static):
@@ -356,7 +356,7 @@ def checkpoint(fun: Callable, *args: Any, **kwargs: Any) -> Any:
             draws random numbers.
     """
     if not callable(fun):
-        raise _fail(DTypeError, f"checkpoint takes a function, not a {type(fun).__name__}")
+        raise _fail(DTypeError, f"checkpoint takes a function, not {fun!r}")
 
     def evaluate(*given: Any, **named: Any) -> Any:
         results: list[Any] = []

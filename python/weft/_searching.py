@@ -60,6 +60,8 @@ def _true_positions(
     ``fill_value`` where there are fewer."""
     count = sum(flags)
     length = known_count(count, name, what) if size is None else _size(size, f"{name}: size")
+    if not isinstance(length, SymbolicSize) and length < 0:
+        raise _fail(ShapeError, f"{name}: size is {length}, but counts elements")
     total = flags.shape[0]
     order = sort_with_indices(flags, 0, descending=True).indices
     if isinstance(total, SymbolicSize) or length <= total:

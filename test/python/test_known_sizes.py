@@ -128,3 +128,9 @@ def test_what_is_refused() -> None:
         weft.compress(weft.ones(4), x, 1)
     with pytest.raises(weft.UnsupportedError, match="size="):
         weft.vmap(lambda row: weft.flatnonzero(row))(x)
+
+
+def test_a_size_below_zero_is_named() -> None:
+    for function in (weft.nonzero, weft.flatnonzero, weft.argwhere, weft.unique_values):
+        with pytest.raises(weft.ShapeError, match=r"size is -1, but counts elements"):
+            function(weft.ones(3), size=-1)
