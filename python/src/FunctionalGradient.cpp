@@ -28,6 +28,8 @@ static py::object differentiationInput(py::object tensor) {
                                    std::string(dtypeName(scope.graph.dtype(id))));
     ValueId alias = scope.graph.alias(id, location);
     scope.rememberLine(alias);
+    if (gradientsEnabled && asTensor(tensor.ptr())->isTracked())
+      scope.noteHistory(alias, {id});
     PyRef result = checked(newTensor(scope.tracer(alias)));
     asTensor(result.get())->requiresGrad = true;
     asTensor(result.get())->derived = true;
@@ -42,10 +44,24 @@ static llvm::SmallVector<ValueId> tracedAll(const py::list &tensors) {
   return ids;
 }
 
-/// Tensors of derivatives; zeros like the values of `like` where there is none.
+/// Those of the tensors that gradients flow to.
+static void appendTracked(llvm::SmallVectorImpl<ValueId> &ids, const py::list &tensors) {
+  for (py::handle each : tensors) {
+    TensorObject *tensor = asTensor(each.ptr());
+    if (tensor->isTracked() && isInexact(tensor->value.dtype))
+      ids.push_back(traced(tensor));
+  }
+}
+
+/// Tensors of derivatives; zeros like the values of `like` where there is none. Gradients flow
+/// through them to what `tracked` come from, past the inputs of the differentiation itself.
 static PyObject *derivatives(llvm::ArrayRef<std::optional<ValueId>> built,
-                             llvm::ArrayRef<ValueId> like) {
+                             llvm::ArrayRef<ValueId> like, llvm::ArrayRef<ValueId> tracked,
+                             llvm::ArrayRef<ValueId> inputs) {
   TraceScope &scope = *currentScope;
+  llvm::SmallVector<ValueId> history;
+  if (gradientsEnabled)
+    history = scope.historyBefore(tracked, inputs);
   Graph &graph = scope.graph;
   mlir::Location location = scope.location();
   PyRef result = checked(PyList_New(Py_ssize_t(built.size())));
@@ -56,8 +72,10 @@ static PyObject *derivatives(llvm::ArrayRef<std::optional<ValueId>> built,
               : graph.constant(graph.dtype(like[i]), graph.shape(like[i]), 0.0, false, location);
     scope.rememberLine(id);
     PyRef tensor = checked(newTensor(scope.tracer(id)));
-    asTensor(tensor.get())->requiresGrad = gradientsEnabled && isInexact(graph.dtype(id));
-    asTensor(tensor.get())->derived = true;
+    bool differentiable = !history.empty() && isInexact(graph.dtype(id));
+    if (differentiable)
+      scope.noteHistory(id, history);
+    asTensor(tensor.get())->requiresGrad = asTensor(tensor.get())->derived = differentiable;
     PyList_SET_ITEM(result.get(), Py_ssize_t(i), tensor.release());
   }
   return result.release();
@@ -66,23 +84,42 @@ static PyObject *derivatives(llvm::ArrayRef<std::optional<ValueId>> built,
 /// Gradients of the outputs, times the cotangents, for the inputs (tensors of the trace).
 static py::object gradients(py::list outputs, py::list cotangents, py::list inputs) {
   return adopted(guarded([&] {
-    llvm::SmallVector<ValueId> wanted = tracedAll(inputs);
+    llvm::SmallVector<ValueId> wanted = tracedAll(inputs), tracked;
+    appendTracked(tracked, outputs);
+    appendTracked(tracked, cotangents);
     auto built = currentScope->graph.gradients(tracedAll(outputs), tracedAll(cotangents), wanted);
-    return derivatives(built, wanted);
+    return derivatives(built, wanted, tracked, wanted);
   }));
 }
 
 /// Tangents of the outputs where those of the inputs are `along` (tensors of the trace).
 static py::object tangents(py::list outputs, py::list inputs, py::list along) {
   return adopted(guarded([&] {
-    llvm::SmallVector<ValueId> wanted = tracedAll(outputs);
-    auto built = currentScope->graph.tangents(wanted, tracedAll(inputs), tracedAll(along));
-    return derivatives(built, wanted);
+    llvm::SmallVector<ValueId> wanted = tracedAll(outputs), from = tracedAll(inputs), tracked;
+    appendTracked(tracked, outputs);
+    appendTracked(tracked, along);
+    auto built = currentScope->graph.tangents(wanted, from, tracedAll(along));
+    return derivatives(built, wanted, tracked, from);
+  }));
+}
+
+/// The tensor as it is outside of a differentiation for the inputs: one that depends on no other
+/// tensor with gradients requires none.
+static py::object outsideOf(py::object tensor, py::list inputs) {
+  return adopted(guarded([&] {
+    llvm::SmallVector<ValueId> tracked;
+    py::list tensors;
+    tensors.append(tensor);
+    appendTracked(tracked, tensors);
+    if (tracked.empty() || !currentScope->historyBefore(tracked, tracedAll(inputs)).empty())
+      return tensor.inc_ref().ptr();
+    return checked(newTensor(currentScope->tracer(tracked[0]))).release();
   }));
 }
 
 void weft::registerFunctionalGradient(py::module_ &module) {
   module.def("differentiation_input", differentiationInput);
   module.def("gradients", gradients);
+  module.def("outside_of", outsideOf);
   module.def("tangents", tangents);
 }

@@ -375,6 +375,24 @@ bool TraceScope::anyInHistory(ValueId id, llvm::function_ref<bool(ValueId)> foun
   return false;
 }
 
+llvm::SmallVector<ValueId> TraceScope::historyBefore(llvm::ArrayRef<ValueId> values,
+                                                     llvm::ArrayRef<ValueId> inputs) const {
+  ValueId first = inputs.empty() ? 0 : *std::ranges::min_element(inputs);
+  llvm::SmallVector<ValueId> waiting(values), before;
+  llvm::DenseSet<ValueId> own(inputs.begin(), inputs.end()), seen;
+  while (!waiting.empty()) {
+    ValueId next = waiting.pop_back_val();
+    if (!seen.insert(next).second)
+      continue;
+    auto operands = histories.find(next);
+    if (next >= first && operands != histories.end())
+      llvm::append_range(waiting, operands->second);
+    else if (!own.contains(next))
+      before.push_back(next);
+  }
+  return before;
+}
+
 bool TraceScope::isUsedUp(ValueId id) const {
   return anyInHistory(id, [this](ValueId value) { return usedUp.contains(value); });
 }

@@ -143,6 +143,10 @@ public:
 
   /// Says what a value with gradients was computed from.
   void noteHistory(ValueId result, llvm::ArrayRef<ValueId> operands);
+  /// What values with gradients were computed from beside `inputs`: values from before these, and
+  /// leaves. Takes time in the number of values since the first of `inputs`.
+  llvm::SmallVector<ValueId> historyBefore(llvm::ArrayRef<ValueId> values,
+                                           llvm::ArrayRef<ValueId> inputs) const;
 
   /// Builds gradients of `output`, times `seed`, for the leaves that it depends on. Unless `retain`
   /// is set its history is used up. Throws.

@@ -128,6 +128,13 @@ def _call_with_inputs(
     return _recording(fun, arguments, kwargs), trees, leaves
 
 
+def _outside_of(tree: Any, leaves: list[Tensor]) -> Any:
+    """The tree with tensors that require gradients only if they do so outside, not for leaves."""
+    return tree_map(
+        lambda leaf: _core.outside_of(leaf, leaves) if isinstance(leaf, Tensor) else leaf, tree
+    )
+
+
 def _rebuilt(trees: list[Any], gradients: list[Tensor]) -> list[Any]:
     remaining = iter(gradients)
     return [tree_map(lambda _: next(remaining), tree) for tree in trees]
@@ -164,6 +171,7 @@ def value_and_grad(
             )
         gradients = _rebuilt(trees, _core.gradients([value], [ones_like(value)], leaves))
         gradient = gradients[0] if isinstance(argnums, int) else tuple(gradients)
+        value, aux = _outside_of((value, aux), leaves)
         return ((value, aux) if has_aux else value), gradient
 
     result = functools.wraps(fun)(_traced(evaluate, fun))
@@ -256,7 +264,9 @@ def vjp(fun: Callable, *primals: Any) -> tuple[Any, Callable]:
         pull = _core.gradients if tracing else _pulled_back
         return tuple(_rebuilt(trees, pull(outputs, seeds, leaves)))
 
-    return (result if tracing else tree_map(lambda leaf: leaf.detach(), result)), multiply
+    if tracing:
+        return _outside_of(result, leaves), multiply
+    return tree_map(lambda leaf: leaf.detach(), result), multiply
 
 
 def jvp(fun: Callable, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
@@ -283,7 +293,7 @@ def jvp(fun: Callable, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple
         result = _recording(fun, inputs, {})
         outputs = [asarray(leaf) for leaf in tree_leaves(result)]
         along = iter(_core.tangents(outputs, leaves, seeds))
-        return result, tree_map(lambda _: next(along), result)
+        return _outside_of(result, leaves), tree_map(lambda _: next(along), result)
 
     return _traced(evaluate, fun)(tuple(primals), tuple(tangents))
 

@@ -11,7 +11,7 @@ import state_programs
 import state_runs
 from drawing import draw_program
 from hunting import Found
-from modes import FRACTIONS, Difference, first_difference, object_difference
+from modes import FRACTIONS, STEPS, Difference, first_difference, object_difference
 from program import Program, reproducer
 from shrinking import shrink
 from state_shrinking import shrink_state
@@ -77,7 +77,7 @@ class TensorHunt:
         title = f"Program {seed}: {found.mode} differs from eager.\n\n{last.message}\n"
         path = self.folder / f"program_{seed}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(reproducer(small, title))
+        path.write_text(reproducer(small, title, STEPS.get(found.mode)))
         return Found(seed, found.mode, last.message, str(path))
 
 

@@ -20,6 +20,7 @@ from references import check_statement
 ERRORS = (weft.WeftError, TypeError, ValueError, IndexError, NotImplementedError)
 #: What a whole program can't have, by design: shapes that depend on values, changed arguments.
 REFUSALS = ("the function changes one of its arguments", "known in what is exported, lowered")
+NOT_IN_OBJECTS = ("not compiled to an object yet", "which an object file can't call")
 #: A compiled while loop has no derivative: what it would have to keep has no bound.
 UNBOUNDED = "cannot be differentiated: how many iterations there are is not known"
 MODES = (
@@ -155,10 +156,16 @@ def training_step(function: Callable[..., Any]) -> Callable[..., Any]:
     def step(*tensors: weft.Tensor) -> list[weft.Tensor]:
         leaves = [x.detach().clone() for x in tensors]
         for leaf in leaves:
-            leaf.requires_grad = leaf.dtype.is_floating_point
+            leaf.requires_grad = leaf.dtype.is_floating_point or leaf.dtype.is_complex
         # Not the leaves themselves, which nothing may change in place while gradients are recorded.
         results = function(*(x * 1 if x.requires_grad else x for x in leaves))
-        sums = [weft.sum(x.astype("float32")) for x in results if x.requires_grad]
+        parts = [
+            part
+            for x in results
+            if x.requires_grad
+            for part in ((weft.real(x), weft.imag(x)) if x.dtype.is_complex else (x,))
+        ]
+        sums = [weft.sum(x.astype("float32")) for x in parts]
         if sums:
             sum(sums[1:], sums[0]).backward()
         # A compiled loop has a gradient, of zeros, for all that it reads, and one of its slices
@@ -169,6 +176,10 @@ def training_step(function: Callable[..., Any]) -> Callable[..., Any]:
         return [x + 0.0 for x in grads]
 
     return step
+
+
+#: What these modes call, made of the program.
+STEPS = {"gradient": training_step}
 
 
 def _gradient(function: Callable, arrays: Sequence[np.ndarray], eager: Ran) -> Iterator[Difference]:
@@ -275,7 +286,7 @@ def _objects_of(calls: list[tuple]) -> Difference | None:
     try:
         have = run_object([(function, arrays) for _, function, arrays, _ in calls])
     except AssertionError as error:
-        if "not compiled to an object yet" not in str(error):
+        if not any(reason in str(error) for reason in NOT_IN_OBJECTS):
             raise
         half = len(calls) // 2
         return (_objects_of(calls[:half]) or _objects_of(calls[half:])) if half else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -145,6 +146,9 @@ def _defined_outside(line: str) -> list[str]:
 
 REPRODUCER = '''"""{title}"""
 
+from collections.abc import Callable
+from typing import Any
+
 import ml_dtypes
 import numpy as np
 import weft
@@ -162,17 +166,21 @@ def arrays():
 
 {program}
 
+{step}
 if __name__ == "__main__":
-    eager = program(*[weft.asarray(x, copy=True) for x in arrays()])
-    compiled = weft.jit(program)(*[weft.asarray(x, copy=True) for x in arrays()])
+    eager = {called}(*[weft.asarray(x, copy=True) for x in arrays()])
+    compiled = weft.jit({called})(*[weft.asarray(x, copy=True) for x in arrays()])
     for number, (have, want) in enumerate(zip(compiled, eager, strict=True)):
         print(number, "compiled:", have, "eager:", want)
         np.testing.assert_array_equal(as_bits(have.numpy()), as_bits(want.numpy()))
 '''
 
 
-def reproducer(program: Program, title: str) -> str:
-    """A module that needs nothing of the fuzzer; what was found is its docstring."""
+def reproducer(program: Program, title: str, step: Callable[..., Any] | None = None) -> str:
+    """A module that needs nothing of the fuzzer; what was found is its docstring.
+
+    `step` makes of the program what is called: its gradients, for example.
+    """
     inputs = "".join(
         f"        make_array({x.dtype!r}, {x.shape!r}, {x.layout!r}, {x.seed}),\n"
         for x in program.inputs.values()
@@ -182,5 +190,7 @@ def reproducer(program: Program, title: str) -> str:
         make_array=inspect.getsource(make_array),
         as_bits=inspect.getsource(as_bits),
         program=program.text(),
+        step=inspect.getsource(step) + "\n" if step else "",
+        called=f"{step.__name__}(program)" if step else "program",
         inputs=inputs,
     )

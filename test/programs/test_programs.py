@@ -16,7 +16,7 @@ import pytest
 import weft
 from drawing import draw_program
 from hunts import TensorHunt
-from modes import MODES, differences, first_difference, run_object
+from modes import MODES, STEPS, differences, first_difference, run_object
 from names import public_calls
 from program import Program, Statement, reproducer
 from shrinking import shrink
@@ -73,7 +73,9 @@ def test_a_failing_program_becomes_small() -> None:
     assert _differs_with_tanh(small)
     assert len(small.statements) == 1
     assert first_difference(small, ("jit",)) is None
-    exec(reproducer(small, "A test"), {"__name__": "__main__"})
+    for step in (None, *STEPS.values()):
+        text = reproducer(small, "A test", step)
+        exec(compile(text, "reproducer", "exec", dont_inherit=True), {"__name__": "__main__"})
 
 
 def test_a_result_that_is_not_numpys_is_found() -> None:

@@ -8,6 +8,7 @@ import pickle
 import threading
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 import weft
 
@@ -178,3 +179,44 @@ def test_contexts_are_copied_and_pickled() -> None:
         for other in (copy.deepcopy(off), pickle.loads(pickle.dumps(off))):
             with other:
                 assert not weft.is_grad_enabled()
+
+
+def _square(x):
+    return weft.sum(x * x)
+
+
+#: Of a tensor that may require gradients and one that does.
+_DERIVATIVES = {
+    "grad": lambda x, w: weft.grad(_square)(x),
+    "grad of what is captured": lambda x, w: weft.grad(lambda t: weft.sum(t * w))(x),
+    "grad of what is detached": lambda x, w: weft.grad(lambda t: weft.sum(t * w.detach()))(x),
+    "value": lambda x, w: weft.value_and_grad(_square)(x)[0],
+    "grad of grad": lambda x, w: weft.grad(lambda t: weft.sum(weft.grad(_square)(t) * t))(x),
+    "inner captures": lambda x, w: weft.grad(
+        lambda t: weft.sum(weft.grad(lambda s: weft.sum(s * s * w))(t))
+    )(x),
+    "jvp": lambda x, w: weft.jvp(_square, (x,), (weft.ones_like(x),))[1],
+    "along what is tracked": lambda x, w: weft.jvp(_square, (x.detach(),), (w,))[1],
+    "hessian": lambda x, w: weft.hessian(_square)(x),
+    "in a batch": lambda x, w: weft.vmap(lambda t: weft.grad(_square)(t))(x),
+}
+
+
+@pytest.mark.parametrize("name", _DERIVATIVES)
+@pytest.mark.parametrize("tracked", [False, True])
+def test_derivatives_require_gradients_as_eagerly(name, tracked):
+    seen = []
+
+    def program(x, w):
+        result = _DERIVATIVES[name](x, w)
+        seen.append(result.requires_grad)
+        return result
+
+    x = weft.asarray(np.arange(3.0, dtype=np.float32))
+    x.requires_grad = tracked
+    w = weft.ones(3)
+    w.requires_grad = True
+    eager = program(x, w)
+    compiled = weft.jit(program)(x, w)
+    assert np.array_equal(eager.detach(), compiled.detach())
+    assert seen[0] == seen[1] == compiled.requires_grad

@@ -107,21 +107,20 @@ static TensorValue valueOf(TensorObject *source) {
   return detachedValue(owned(source));
 }
 
-/// No op is needed where there is no history to extend: values never change. Memory that its owner
-/// can write is copied by the op.
+/// No op is needed where there is no history to extend: values never change. Where there is one, a
+/// trace has the op, too: gradients are added up in the order of the ops. Memory that its owner can
+/// write is copied by the op.
 PyRef weft::clone(TensorObject *tensor) {
   tensor = owned(tensor);
   bool tracked = gradientsEnabled && tensor->isTracked();
-  bool isForeign = tensor->value.storage && tensor->value.storage->isForeign();
-  if (!currentScope && (tracked || isForeign)) {
+  bool isForeign = !currentScope && tensor->value.storage && tensor->value.storage->isForeign();
+  if (tracked || isForeign) {
     OpCall copy(requireOp("weft.reshape"));
     copy.resultDType = tensor->value.dtype;
     copy.resultShape = tensor->value.shape;
     return dispatch(copy, {tensor});
   }
-  PyRef result = checked(newTensor(valueOf(tensor)));
-  asTensor(result.get())->requiresGrad = asTensor(result.get())->derived = tracked;
-  return result;
+  return checked(newTensor(valueOf(tensor)));
 }
 
 PyRef weft::detach(TensorObject *tensor) {
