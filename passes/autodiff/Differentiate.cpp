@@ -159,9 +159,13 @@ LogicalResult Differentiation::applyRule(Operation *op, ArrayRef<Value> cotangen
   else if (failed(buildControlFlowGradient(builder, op, cotangents, wanted, slots, replaced,
                                            gradientsInside)))
     return failure();
-  for (auto [operand, gradient, needed] : llvm::zip_equal(op->getOperands(), slots, wanted))
-    if (needed && gradient)
-      accumulate(operand, gradient);
+  auto numbers = llvm::to_vector(llvm::seq<unsigned>(op->getNumOperands()));
+  // A body that runs op by op reads what it captures after what it begins with.
+  if (isControlFlow(op))
+    std::ranges::reverse(numbers);
+  for (unsigned number : numbers)
+    if (wanted[number] && slots[number])
+      accumulate(op->getOperand(number), slots[number]);
   return success();
 }
 

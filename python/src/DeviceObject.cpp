@@ -3,6 +3,7 @@
 
 #include "lib/Compiler/Devices.h"
 #include "lib/Compiler/EmulatedDevice.h"
+#include "lib/Trace/TapeRegions.h"
 #include "python/src/Errors.h"
 #include "python/src/TraceScope.h"
 #include "python/src/Translated.h"
@@ -79,9 +80,11 @@ static PyRef tracedOn(Device *device, TensorObject *tensor) {
 }
 
 static void recordCopy(TensorObject *source, TensorObject *copy) {
+  TapeInput input = recordedInput(source->value.array(), source->origin());
+  input.array.storage = {};
   auto node = std::make_shared<TapeNode>();
   node->copiedFrom = source->value.storage->device();
-  node->inputs.push_back({{{}, source->value.dtype, source->value.shape}, source->origin()});
+  node->inputs.push_back(std::move(input));
   copy->node = std::move(node);
   copy->requiresGrad = true;
 }

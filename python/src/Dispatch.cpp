@@ -6,6 +6,7 @@
 #include "lib/Trace/ExecutableCache.h"
 #include "lib/Trace/Placement.h"
 #include "lib/Trace/Promotion.h"
+#include "lib/Trace/TapeRegions.h"
 #include "python/src/Conversion.h"
 #include "python/src/Errors.h"
 #include "python/src/FixedExponents.h"
@@ -282,11 +283,14 @@ static void recordOnTape(const OpCall &call, const Operands &operands, llvm::Arr
       results, [](const PyRef &result) { return isInexact(asTensor(result.get())->value.dtype); });
   if (!anyInexact)
     return;
+  // Before the node, which has a greater number than those that it reads.
+  llvm::SmallVector<TapeInput, 2> inputs;
+  for (size_t i = 0; i < operands.size(); ++i)
+    inputs.push_back(recordedInput(
+        owned(arrays[i]), operands[i].scalar ? Origin() : asTensor(operands[i].object)->origin()));
   auto node = std::make_shared<TapeNode>();
   node->call = call;
-  for (size_t i = 0; i < operands.size(); ++i)
-    node->inputs.push_back(
-        {owned(arrays[i]), operands[i].scalar ? Origin() : asTensor(operands[i].object)->origin()});
+  node->inputs = std::move(inputs);
   for (const PyRef &result : results)
     node->outputs.push_back(asTensor(result.get())->value.array());
   for (auto [number, result] : llvm::enumerate(results)) {

@@ -7,6 +7,7 @@
 #include "lib/Support/Interpreter.h"
 #include "lib/Trace/ExecutableCache.h"
 #include "lib/Trace/Promotion.h"
+#include "lib/Trace/TapeRegions.h"
 #include "python/src/Apply.h"
 #include "python/src/ControlFlow.h"
 #include "python/src/Conversion.h"
@@ -405,6 +406,8 @@ static void registerModes(py::module_ &module) {
   module.def("gradients_enabled", [] { return gradientsEnabled; });
   module.def("set_gradients_enabled",
              [](bool enabled) { return std::exchange(gradientsEnabled, enabled); });
+  module.def("open_tape_region", openTapeRegion);
+  module.def("close_tape_region", closeTapeRegion);
   module.def("autocast_dtype", [] {
     return autocastDType ? adopted(Py_NewRef(dtypeObject(*autocastDType))) : py::object(py::none());
   });

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 from . import _core
@@ -33,6 +34,17 @@ def _own(tree: Any) -> Any:
     gives: a later write to one is none to what it was made of, and the gradients of carried values
     are summed iteration by iteration."""
     return tree_map(lambda leaf: asarray(leaf).clone(), tree)
+
+
+class _Recorded:
+    """A body that runs at once: gradients of what it reads from outside are added up inside, as
+    those of a compiled one."""
+
+    def __enter__(self) -> None:
+        _core.open_tape_region()
+
+    def __exit__(self, *error: object) -> None:
+        _core.close_tape_region()
 
 
 def _structure(tree: Any) -> Any:
@@ -162,9 +174,11 @@ def cond(pred: Any, true_fn: Callable, false_fn: Callable, *operands: Any) -> An
     """
     flag = _flag("cond", pred)
     # A tensor made of Python's number would have no value while a function is traced.
-    if isinstance(pred, (bool, int, float)) or not _core.is_tracing():
-        known = pred if isinstance(pred, (bool, int, float)) else flag
-        return _own((true_fn if bool(known) else false_fn)(*_tensors(operands)))
+    if isinstance(pred, (bool, int, float)):
+        return _own((true_fn if pred else false_fn)(*_tensors(operands)))
+    if not _core.is_tracing():
+        with _Recorded():
+            return _own((true_fn if bool(flag) else false_fn)(*_tensors(operands)))
     return _choose("cond", flag.astype("int64"), [false_fn, true_fn], operands)
 
 
@@ -189,9 +203,9 @@ def switch(index: Any, branches: Sequence[Callable], *operands: Any) -> Any:
     if number.dtype.kind in ("bool", "floating") or number.shape != ():
         raise _fail(DTypeError, f"switch: the index is {_text(number)}, not one integer")
     if isinstance(index, int) or not _core.is_tracing():
-        known = index if isinstance(index, int) else number
-        chosen = min(max(int(known), 0), len(functions) - 1)
-        return _own(functions[chosen](*_tensors(operands)))
+        chosen = min(max(int(index if isinstance(index, int) else number), 0), len(functions) - 1)
+        with nullcontext() if isinstance(index, int) else _Recorded():
+            return _own(functions[chosen](*_tensors(operands)))
     return _choose("switch", number.astype("int64"), functions, operands)
 
 
@@ -272,11 +286,14 @@ def _bounded(cond_fun: Callable, body_fun: Callable, carry: Any, most: int) -> A
     if most < 0:
         raise _fail(OptionError, f"while_loop: max_iterations is {most}, but counts")
     if not _core.is_tracing():
-        for _ in range(most):
-            if not bool(_flag("while_loop", cond_fun(_own(carry)))):
-                break
-            made = body_fun(_own(carry))
-            carry = _filled(carry, _checked("while_loop", "the body's result", carry, made))
+        carry = _own(carry)
+        with _Recorded():
+            for _ in range(most):
+                if not bool(_flag("while_loop", cond_fun(_own(carry)))):
+                    break
+                with _Recorded():
+                    made = body_fun(_own(carry))
+                carry = _filled(carry, _checked("while_loop", "the body's result", carry, made))
         return _own(carry)
 
     def step(value: Any, _: None) -> tuple[Any, None]:
@@ -421,11 +438,15 @@ def _run(
     from ._manipulation import stack
 
     rows: list[list[Tensor]] = []
-    for place in range(length):
-        number = length - 1 - place if reverse else place
-        made = body(_own(init) + _own([leaf[number] for leaf in slices]))
-        init, row = made[: len(init)], made[len(init) :]
-        rows.append(row)
+    init, slices = _own(init), _own(slices)
+    with _Recorded():
+        for place in range(length):
+            number = length - 1 - place if reverse else place
+            given = _own([leaf[number] for leaf in slices])
+            with _Recorded():
+                made = body(_own(init) + given)
+            init, row = made[: len(init)], made[len(init) :]
+            rows.append(row)
     if reverse:
         rows.reverse()
     stacked = [stack(list(column), axis=0) for column in zip(*rows, strict=True)]

@@ -6,6 +6,7 @@ drawn.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -383,9 +384,9 @@ def _change(writer: Writer, name: str, lines: list[str], *values: str) -> None:
     if len(values) != len([v for v in values if v not in writer.values]) + len(others):
         writer.add(lines)  # reads what it changes
         return
-    code = "\n".join(lines).replace(f"{name}", "a[0]")
-    for number, other in enumerate(others, 1):
-        code = code.replace(other, f"a[{number}]")
+    code = "\n".join(lines)
+    for number, each in enumerate([name, *others]):
+        code = re.sub(rf"\b{each}\b", f"a[{number}]", code)
     known = "weft" not in code and _exact_in_numpy(code)
     writer.add(lines, Check("changed", code, (name, *others), name) if known else None)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -69,8 +70,8 @@ class TensorHunt:
             other = first_difference(candidate, modes)
             if other is None or other.mode != found.mode:
                 return False
-            # What is left out may make a program that Python does not take.
-            return found.mode != "crash" or _kind(other) == _kind(found)
+            # What is left out may make a program that fails in another way.
+            return _kind(other) == _kind(found)
 
         small = shrink(program, fails, tries)
         last = first_difference(small, modes) or found
@@ -106,8 +107,9 @@ class StateHunt:
 
 
 def _kind(found: Difference) -> str:
-    """The type of the error of a crash."""
-    return found.message.split(":")[0]
+    """The type of the error, if it is one."""
+    error = re.match(r"[A-Za-z]\w*(?=[:(])", found.message)
+    return error[0] if error else "values"
 
 
 def merged(features: Sequence[str]) -> frozenset[str]:

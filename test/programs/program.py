@@ -120,7 +120,7 @@ class Program:
     def text(self) -> str:
         """The program as a function of its inputs."""
         lines = [line for statement in self.statements for line in statement.lines]
-        returned = f"return ({', '.join(self.results)},)"
+        returned = f"return ({''.join(f'{name}, ' for name in self.results)})"
         body = "".join(f"    {line}\n" for line in [*lines, returned])
         return f"def program({', '.join(self.inputs)}):\n{body}"
 

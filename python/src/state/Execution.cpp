@@ -2,6 +2,7 @@
 
 #include "lib/Runtime/Executor.h"
 #include "lib/Trace/Placement.h"
+#include "lib/Trace/TapeRegions.h"
 #include "python/src/Dispatch.h"
 #include "python/src/Errors.h"
 #include "python/src/state/Handle.h"
@@ -72,7 +73,7 @@ Array arrayOf(const TensorSignature &signature, const StorageRef &storage) {
 } // namespace
 
 void Execution::prepareRecord() {
-  auto prepared = std::make_shared<TapeNode>();
+  llvm::SmallVector<TapeInput, 2> read;
   bool needed = false;
   size_t leaves = call.flat.leaves.size();
   for (size_t i = 0; i < inputs.size(); ++i) {
@@ -83,10 +84,12 @@ void Execution::prepareRecord() {
       origin = call.handle(specialization.hidden[i - leaves].handle)->origin();
     needed |= bool(origin);
     const TensorSignature &type = pieces ? specialization.inputs[i] : plan.inputs[i];
-    prepared->inputs.push_back({owned(arrayOf(type, inputs[i])), std::move(origin)});
+    read.push_back(recordedInput(owned(arrayOf(type, inputs[i])), std::move(origin)));
   }
-  if (needed)
-    node = std::move(prepared);
+  if (!needed)
+    return;
+  node = std::make_shared<TapeNode>();
+  node->inputs = std::move(read);
 }
 
 void Execution::finishRecord() {
