@@ -65,6 +65,7 @@ public:
 private:
   void findActiveCarries(ArrayRef<bool> wanted);
   LogicalResult differentiate();
+  void takeFound(ArrayRef<Value> gradients);
   void findKept();
   void keep(Value value);
   Operation *rebuildForward();
@@ -100,6 +101,8 @@ private:
   /// The cotangents of results, by their numbers; gradients of active operands.
   SmallVector<std::pair<size_t, BlockArgument>> given;
   SmallVector<Value> found;
+  /// Carried values that nothing in an iteration is computed from.
+  DenseSet<size_t> unreached;
   /// What of the forward body the gradient reads and does not compute.
   llvm::SetVector<Value> kept;
   /// What depends on cotangents, and on the iteration.
@@ -146,14 +149,27 @@ LogicalResult ScanGradient::differentiate() {
   FailureOr<SmallVector<Value>> gradients = buildGradients(inner, outputs, seeds, inputs);
   if (failed(gradients))
     return failure();
-  found = std::move(*gradients);
   inner.setInsertionPointToEnd(&block);
-  for (auto [value, input] : llvm::zip_equal(found, inputs))
-    value = orZeros(inner, location, value, input.getType());
+  takeFound(*gradients);
   backward = dependentsOf(block, seeds);
   auto perIteration = argumentsOf(block, 0, carries + slices);
   varying = dependentsOf(block, SmallVector<Value>(perIteration.begin(), perIteration.end()));
   return success();
+}
+
+/// Operands that no result depends on have no gradient, which is not one of zeros: these become NaN
+/// where they meet an infinite derivative. Carried values have one from the iteration behind.
+void ScanGradient::takeFound(ArrayRef<Value> gradients) {
+  SmallVector<size_t> numbers = active.takeVector();
+  for (auto [number, value] : llvm::zip_equal(numbers, gradients)) {
+    bool passes = isCarry(number) && op.getCount().front() == 0;
+    if (!value && isCarry(number) && !passes)
+      unreached.insert(number);
+    if (!value && !isCarry(number))
+      continue;
+    active.insert(number);
+    found.push_back(orZeros(inner, location, value, work.getArgument(number).getType()));
+  }
 }
 
 /// Keeps a value of the forward body, unless it is as well computed from others, or is the same in
@@ -298,8 +314,11 @@ LogicalResult ScanGradient::build(MutableArrayRef<Value> gradients) {
   Operation *backwards = buildBackward();
   size_t carried = 0;
   size_t stacked = llvm::count_if(active, [&](size_t number) { return !isSlice(number); });
-  for (size_t number : active)
-    gradients[number] = backwards->getResult(isSlice(number) ? stacked++ : carried++);
+  for (size_t number : active) {
+    Value gradient = backwards->getResult(isSlice(number) ? stacked++ : carried++);
+    if (!unreached.contains(number))
+      gradients[number] = gradient;
+  }
   return success();
 }
 
@@ -307,13 +326,15 @@ LogicalResult ScanGradient::build(MutableArrayRef<Value> gradients) {
 // Branches
 //===----------------------------------------------------------------------===//
 
-/// The gradient of one branch: takes what it takes, then cotangents. The branch is computed again.
-LogicalResult buildBranchGradient(Region &branch, ArrayRef<Value> cotangents,
-                                  ArrayRef<size_t> wanted, Region &made,
-                                  BuildGradients buildGradients) {
+/// The gradients of one branch, null where there is none, at the end of a block that takes what the
+/// branch takes, then cotangents. The branch is computed again.
+FailureOr<SmallVector<Value>> buildBranchGradient(Region &branch, ArrayRef<Value> cotangents,
+                                                  ArrayRef<size_t> wanted, Region &made,
+                                                  BuildGradients buildGradients) {
   Block &block = made.emplaceBlock();
   Location location = branch.getLoc();
-  OpBuilder inner = OpBuilder::atBlockEnd(&block);
+  OpBuilder inner(branch.getContext());
+  inner.setInsertionPointToEnd(&block);
   IRMapping mapping;
   for (BlockArgument argument : branch.getArguments())
     mapping.map(argument, block.addArgument(argument.getType(), location));
@@ -327,37 +348,52 @@ LogicalResult buildBranchGradient(Region &branch, ArrayRef<Value> cotangents,
     }
   for (size_t number : wanted)
     inputs.push_back(block.getArgument(number));
-  FailureOr<SmallVector<Value>> gradients = buildGradients(inner, outputs, seeds, inputs);
-  if (failed(gradients))
-    return failure();
-  inner.setInsertionPointToEnd(&block);
-  for (auto [value, input] : llvm::zip_equal(*gradients, inputs))
-    value = orZeros(inner, location, value, input.getType());
-  YieldOp::create(inner, location, *gradients);
-  eraseUnread(block);
-  return success();
+  return buildGradients(inner, outputs, seeds, inputs);
 }
 
 LogicalResult buildCaseGradient(OpBuilder &builder, CaseOp op, ArrayRef<Value> cotangents,
                                 ArrayRef<bool> wanted, MutableArrayRef<Value> gradients,
                                 BuildGradients buildGradients) {
   SmallVector<size_t> numbers;
-  SmallVector<Type> types;
   for (auto [number, value] : llvm::enumerate(op.getCaptured()))
-    if (wanted[number + 1] && hasInexactElements(value.getType())) {
+    if (wanted[number + 1] && hasInexactElements(value.getType()))
       numbers.push_back(number);
-      types.push_back(value.getType());
-    }
+  SmallVector<std::unique_ptr<Region>> made;
+  SmallVector<SmallVector<Value>> found;
+  for (Region &branch : op.getBranches()) {
+    made.push_back(std::make_unique<Region>());
+    auto inBranch = buildBranchGradient(branch, cotangents, numbers, *made.back(), buildGradients);
+    if (failed(inBranch))
+      return failure();
+    found.push_back(std::move(*inBranch));
+  }
+  // What no branch has a gradient for has none; see ScanGradient::takeFound.
+  auto isReached = [&](size_t place) {
+    return llvm::any_of(found, [&](ArrayRef<Value> values) { return values[place] != nullptr; });
+  };
+  auto reached = llvm::filter_to_vector(llvm::seq<size_t>(numbers.size()), isReached);
+  auto types = llvm::map_to_vector(
+      reached, [&](size_t place) { return op.getCaptured()[numbers[place]].getType(); });
+  for (auto [region, values] : llvm::zip_equal(made, found)) {
+    OpBuilder inner(op.getContext());
+    inner.setInsertionPointToEnd(&region->front());
+    auto yielded = llvm::map_to_vector(llvm::zip_equal(reached, types), [&](auto entry) {
+      auto [place, type] = entry;
+      return orZeros(inner, op.getLoc(), values[place], type);
+    });
+    YieldOp::create(inner, op.getLoc(), yielded);
+    eraseUnread(region->front());
+  }
+  if (reached.empty())
+    return success();
   SmallVector<Value> captured(op.getCaptured());
   llvm::copy_if(cotangents, std::back_inserter(captured),
                 [](Value cotangent) { return cotangent != nullptr; });
-  auto backward =
-      CaseOp::create(builder, op.getLoc(), types, op.getIndex(), captured, op.getBranches().size());
-  for (auto [branch, made] : llvm::zip_equal(op.getBranches(), backward.getBranches()))
-    if (failed(buildBranchGradient(branch, cotangents, numbers, made, buildGradients)))
-      return failure();
-  for (auto [number, result] : llvm::zip_equal(numbers, backward.getOutputs()))
-    gradients[number + 1] = result;
+  auto backward = CaseOp::create(builder, op.getLoc(), types, op.getIndex(), captured, made.size());
+  for (auto [region, branch] : llvm::zip_equal(made, backward.getBranches()))
+    branch.takeBody(*region);
+  for (auto [place, result] : llvm::zip_equal(reached, backward.getOutputs()))
+    gradients[numbers[place] + 1] = result;
   return success();
 }
 
