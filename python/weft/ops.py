@@ -137,7 +137,7 @@ def _segments(
 def _known_segments(name: str, ids: Tensor) -> int:
     if ids.shape[0] == 0:
         return 0
-    return known_count(max(ids), name, "how many segments there are (num_segments)") + 1
+    return known_count(max(ids), name, "how many segments there are", "num_segments") + 1
 
 
 _TORCH_KINDS = {"sum": "sum", "mean": "mean", "prod": "prod", "max": "amax", "min": "amin"}
