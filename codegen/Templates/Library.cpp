@@ -37,7 +37,7 @@ private:
   /// "weft_library_cholesky_c32": of complex numbers with parts of 32 bits.
   std::string symbol() {
     unsigned bits = getElementTypeOrSelf(op->getOperand(0)).getIntOrFloatBitWidth();
-    return ("weft_library_" + op.getFunctionName() + (op.getPairs() ? "_c" : "_f") + Twine(bits))
+    return ("weft_library_" + op.getFunctionName() + (op.takesPairs() ? "_c" : "_f") + Twine(bits))
         .str();
   }
 

@@ -2,8 +2,8 @@
 
     python -m examples.models.gat
 
-Learns what the graph convolutional network learns. Like the paper's program it holds the scores of
-all pairs of nodes, which suits small graphs.
+Learns what the graph convolutional network learns. Scores are those of edges, so that time and
+memory grow with their number, and not with that of all pairs of nodes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from weft import nn
 from weft.nn import functional as F
 
 from ..common import command_line
-from .gcn import classify_nodes, communities
+from .gcn import classify_nodes, communities, with_weights
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,14 @@ class Config:
     heads: int = 8
     classes: int = 7
     dropout: float = 0.6
+
+
+def softmax_of_edges(scores, target, nodes: int):
+    """The softmax of scores [E, heads] among the edges to the same target [E]."""
+    zeros = weft.zeros(nodes, *scores.shape[1:], dtype=scores.dtype)
+    largest = zeros.index_reduce(0, target, scores.detach(), "amax", include_self=False)
+    powers = weft.exp(scores - largest[target])
+    return powers / zeros.index_add(0, target, powers)[target]
 
 
 class GraphAttention(nn.Module):
@@ -42,17 +50,18 @@ class GraphAttention(nn.Module):
         for weight in (self.linear.weight, self.of_source, self.of_target):
             nn.init.xavier_uniform_(weight)
 
-    def forward(self, x, seen):
+    def forward(self, x, source, target):
         x = self.linear(self.dropout(x)).unflatten(-1, (self.heads, -1))
-        source, target = (x * self.of_source).sum(-1), (x * self.of_target).sum(-1)
-        scores = F.leaky_relu(target[:, None] + source, 0.2)
-        weights = weft.softmax(scores.masked_fill(~seen[..., None], -weft.inf), 1)
-        return weft.einsum("tsh,shw->thw", self.dropout(weights), x) + self.bias
+        of_source, of_target = (x * self.of_source).sum(-1), (x * self.of_target).sum(-1)
+        scores = F.leaky_relu(of_target[target] + of_source[source], 0.2)
+        weights = self.dropout(softmax_of_edges(scores, target, len(x)))
+        seen = x[source] * weights[..., None]
+        return weft.zeros_like(x).index_add(0, target, seen) + self.bias
 
 
 class GAT(nn.Module):
-    """Features of nodes [N, inputs], and of each node which ones it sees [N, N], to scores
-    [N, classes]."""
+    """Features of nodes [N, inputs], and the sources and targets [E] of edges, to scores
+    [N, classes]; an edge from each node to itself is one of them."""
 
     def __init__(self, config: Config):
         super().__init__()
@@ -60,17 +69,17 @@ class GAT(nn.Module):
         self.first = GraphAttention(config.inputs, config.width, config.heads, config.dropout)
         self.second = GraphAttention(wide, config.classes, 1, config.dropout)
 
-    def forward(self, x, seen):
-        return self.second(F.elu(self.first(x, seen).flatten(1)), seen).mean(1)
+    def forward(self, x, source, target):
+        hidden = F.elu(self.first(x, source, target).flatten(1))
+        return self.second(hidden, source, target).mean(1)
 
 
 def main(arguments: list[str] | None = None) -> None:
     options = command_line(__doc__, arguments, steps=200, rate=1e-2)
     edges, classes = communities(options.seed)
-    seen = weft.eye(len(classes), dtype=weft.bool)
-    seen[edges[1], edges[0]] = True
+    source, target, _ = with_weights(edges, len(classes))
     model = GAT(Config(inputs=len(classes), classes=4))
-    classify_nodes("GAT", model, (seen, classes), options)
+    classify_nodes("GAT", model, (source, target, classes), options)
 
 
 if __name__ == "__main__":

@@ -330,8 +330,12 @@ std::atomic<bool> isProvided = false;
 
 std::span<const LibraryFunction> libraryFunctions() {
   static const LibraryFunction functions[] = {
-      {"weft_library_fourier_c32", reinterpret_cast<void *>(&fourier<float>)},
-      {"weft_library_fourier_c64", reinterpret_cast<void *>(&fourier<double>)},
+      WEFT_LIBRARY_TYPED(fourier, "fourier", float, "c32"),
+      WEFT_LIBRARY_TYPED(fourier, "fourier", double, "c64"),
+      WEFT_LIBRARY_TYPED(realFourier, "real_fourier", float, "f32"),
+      WEFT_LIBRARY_TYPED(realFourier, "real_fourier", double, "f64"),
+      WEFT_LIBRARY_TYPED(inverseRealFourier, "inverse_real_fourier", float, "c32"),
+      WEFT_LIBRARY_TYPED(inverseRealFourier, "inverse_real_fourier", double, "c64"),
   };
   return functions;
 }

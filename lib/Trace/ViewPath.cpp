@@ -20,6 +20,16 @@ static const OpInfo *transposeOp() {
   return &op;
 }
 
+static const OpInfo *realOp() {
+  static const OpInfo &op = requireOp("weft.real");
+  return &op;
+}
+static const OpInfo *imaginaryOp() {
+  static const OpInfo &op = requireOp("weft.imag");
+  return &op;
+}
+static bool isPart(const OpCall &call) { return call.op == realOp() || call.op == imaginaryOp(); }
+
 bool ViewStep::operator==(const ViewStep &other) const {
   Key mine, others;
   call.appendKey(mine);
@@ -30,6 +40,12 @@ bool ViewStep::operator==(const ViewStep &other) const {
 bool ViewStep::isSlice() const { return call.op == sliceOp(); }
 
 bool ViewStep::isReshape() const { return call.op == reshapeOp(); }
+
+bool ViewStep::isPart() const { return ::isPart(call); }
+
+bool ViewStep::isReal() const { return call.op == realOp(); }
+
+OpCall ViewStep::otherPart() const { return OpCall(*(isReal() ? imaginaryOp() : realOp())); }
 
 OpCall ViewStep::inverse(DType dtype) const {
   if (call.op == transposeOp()) {
@@ -47,6 +63,8 @@ OpCall ViewStep::inverse(DType dtype) const {
 
 /// The shape of what `call` gives.
 static Shape resultShape(const OpCall &call, const Shape &source) {
+  if (isPart(call))
+    return source;
   if (call.op != transposeOp())
     return call.resultShape;
   Shape shape;
@@ -103,7 +121,11 @@ static std::optional<Shape> stridesAfter(const OpCall &call, const Shape &shape,
   if (call.op == reshapeOp())
     return reshapedStrides(shape, strides, call.resultShape);
   Shape result;
-  if (call.op == sliceOp()) {
+  if (isPart(call)) {
+    // Distances are counted in parts from here on.
+    for (int64_t stride : strides)
+      result.push_back(2 * stride);
+  } else if (call.op == sliceOp()) {
     const Shape &steps = call.list("steps");
     for (size_t i = 0; i < strides.size(); ++i)
       result.push_back(strides[i] * steps[i]);
@@ -147,6 +169,8 @@ static std::optional<OpCall> merged(const OpCall &first, const OpCall &second) {
 }
 
 static bool changesNothing(const ViewStep &step) {
+  if (step.isPart())
+    return false;
   if (resultShape(step.call, step.source) != step.source)
     return false;
   if (step.call.op == transposeOp())
@@ -174,6 +198,16 @@ static ViewStep beforeTranspose(const ViewStep &transpose, const ViewStep &slice
 }
 
 static void append(ViewPath &path, ViewStep step) {
+  if (!path.steps.empty() && path.steps.back().isPart()) {
+    ViewStep part = std::move(path.steps.back());
+    path.steps.pop_back();
+    part.source = resultShape(step.call, step.source);
+    if (step.call.op != transposeOp())
+      step.call.resultDType =
+          step.call.resultDType == DType::Float32 ? DType::Complex64 : DType::Complex128;
+    append(path, std::move(step));
+    return path.steps.push_back(std::move(part));
+  }
   if (step.isSlice() && !path.steps.empty() && path.steps.back().call.op == transposeOp()) {
     ViewStep transpose = std::move(path.steps.back());
     path.steps.pop_back();

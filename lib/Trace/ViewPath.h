@@ -1,4 +1,5 @@
-// Ways from a value to a view of it: slices, reshapes, transposes and broadcasts in a row.
+// Ways from a value to a view of it: slices, reshapes, transposes and broadcasts in a row, and the
+// real or imaginary parts at its end.
 #pragma once
 
 #include "lib/Trace/OpCall.h"
@@ -19,8 +20,13 @@ struct ViewStep {
   /// True if the step takes some of the elements, so that a write puts them into the others.
   bool isSlice() const;
   bool isReshape() const;
-  /// Of any other step: what makes the value before it of the one after it, of dtype `dtype`. A
-  /// broadcast that repeats elements has none.
+  /// True if the step takes the real or the imaginary parts.
+  bool isPart() const;
+  /// Of parts: true if they are the real ones, and what takes the others.
+  bool isReal() const;
+  OpCall otherPart() const;
+  /// Of any other step but a part: what makes the value before it of the one after it, of dtype
+  /// `dtype`. A broadcast that repeats elements has none.
   OpCall inverse(DType dtype) const;
 };
 
@@ -32,8 +38,9 @@ struct ViewPath {
   std::optional<Shape> strides;
 
   /// More steps than this are not remembered: such a view can't be read or written once its root
-  /// changed. Slices, reshapes and transposes that follow their own kind are one step, and a slice
-  /// comes before a transpose, so that a write through both is one of the slice.
+  /// changed. Slices, reshapes and transposes that follow their own kind are one step, a slice
+  /// comes before a transpose, and all of them before parts, so that a write through both is one of
+  /// the slice.
   static constexpr size_t mostSteps = 64;
 
   /// True if the steps are the same.

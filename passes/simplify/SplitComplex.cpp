@@ -92,7 +92,8 @@ struct SplitComplex : impl::SplitComplexBase<SplitComplex> {
 
   void runOnOperation() override {
     getOperation()->walk([](LibraryOpInterface op) {
-      if (llvm::any_of(op->getOperandTypes(), isComplexTensor))
+      if (llvm::any_of(op->getOperandTypes(), isComplexTensor) ||
+          llvm::any_of(op->getResultTypes(), isComplexTensor))
         op.setPairs(true);
     });
     SmallVector<Operation *> readers;

@@ -216,9 +216,10 @@ from ._searching import (
 from ._sorting import argsort, sort
 
 # These build on all of the above.
-from . import amp, data, distributions, fft, linalg, nn, optim, tree
+from . import amp, data, distributions, fft, linalg, nn, ops, optim, tree
 from ._autocast import autocast, autocast_dtype, is_autocast_enabled
 from .nn._functional_call import functional_call
+from .ops import segment_reduce
 from ._arguments import explain_errors as _explain_errors
 
 __version__ = "0.1.0"
@@ -234,7 +235,7 @@ manual_seed, rand, randn = random.seed, random.rand, random.randn
 
 _explain_errors(globals(), [name for name in globals() if not name.startswith("_")])
 for _module in (
-    *(amp, random, distributions, fft, linalg, tree, optim, nn.functional, nn.init, nn.utils),
+    *(amp, random, distributions, fft, linalg, ops, tree, optim, nn.functional, nn.init, nn.utils),
     *(nn.utils.rnn, nn.utils.parametrize, nn.utils.parametrizations),
 ):
     _explain_errors(vars(_module), _module.__all__)

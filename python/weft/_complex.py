@@ -20,19 +20,31 @@ from ._ops import Operand
 def real(x: Tensor, /) -> Tensor:
     """The real parts, of the dtype of these; x itself, if it is not complex.
 
-    A new tensor, unlike NumPy's view: writing it does not change a complex x.
+    A view: what is written there is the real part of x.
     """
     x = asarray(x)
-    return _core.apply("weft.real", (x,)) if x.dtype.is_complex else x
+    return _core.view("weft.real", x) if x.dtype.is_complex else x
 
 
 def imag(x: Tensor, /) -> Tensor:
     """The imaginary parts, of the dtype of these; zeros, if x is not complex.
 
-    A new tensor, unlike NumPy's view: writing it does not change x.
+    A view: what is written there is the imaginary part of x. The zeros are a tensor of their own.
     """
     x = asarray(x)
-    return _core.apply("weft.imag", (x,)) if x.dtype.is_complex else zeros_like(x)
+    return _core.view("weft.imag", x) if x.dtype.is_complex else zeros_like(x)
+
+
+def set_real(x: Tensor, value: Operand) -> None:
+    """Writes the real parts, broadcast, in place."""
+    real(x)[...] = value
+
+
+def set_imag(x: Tensor, value: Operand) -> None:
+    """Writes the imaginary parts, broadcast, in place. Raises DTypeError if x is not complex."""
+    if not x.dtype.is_complex:
+        raise _fail(DTypeError, f"imag: {x.dtype.name} has no imaginary part to write")
+    imag(x)[...] = value
 
 
 def conj(x: Tensor, /) -> Tensor:

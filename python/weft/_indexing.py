@@ -384,7 +384,8 @@ def _require_known_masks(selection: _Selection) -> None:
         raise _fail(
             UnsupportedError,
             "the shape of x[mask] depends on the mask's values, which are not known in what is "
-            "exported, lowered or mapped by vmap; use weft.where(mask, x, other)",
+            "exported, lowered or mapped by vmap; use weft.where(mask, x, other), or say by "
+            "weft.compress(weft.flatten(mask), x, size=) how many elements there are at most",
         )
 
 

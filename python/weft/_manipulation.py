@@ -14,7 +14,7 @@ from ._creation import _fail, _iota, _size, asarray, full
 from ._devices import placed
 from ._dtypes import as_dtype, int64, is_unsigned, promote_types, result_type, uint64
 from ._errors import DTypeError, OutOfBoundsError, ShapeError
-from ._ops import Operand
+from ._ops import Operand, minimum
 
 Axes = SupportsIndex | Sequence[SupportsIndex] | None
 
@@ -438,23 +438,28 @@ def tile(x: Tensor, repetitions: Sequence[int], /) -> Tensor:
     return reshape(repeated, [n * size for n, size in zip(counts, shape, strict=True)]).clone()
 
 
-def repeat(x: Tensor, repeats: int | Tensor, /, *, axis: int | None = None) -> Tensor:
+def repeat(
+    x: Tensor, repeats: int | Tensor, /, *, axis: int | None = None, size: int | None = None
+) -> Tensor:
     """Each element ``repeats`` times along ``axis``; None: of the flattened tensor.
 
     Args:
         x: of any shape.
         repeats: how often, or for each element along the axis [n] how often it.
         axis: along which.
+        size: how many there are along the axis, so that a function with a tensor of ``repeats`` can
+            be compiled: of more the first ones, and after fewer the last one again.
 
     Raises:
         ShapeError: there are not n numbers. OutOfBoundsError: one is negative. UnsupportedError:
-            ``repeats`` is a tensor in what is exported, lowered or mapped by vmap.
+            ``repeats`` is a tensor in what is exported, lowered or mapped by vmap, without a size.
     """
     if axis is None:
-        return repeat(reshape(x, -1), repeats, axis=0)
+        return repeat(reshape(x, -1), repeats, axis=0, size=size)
     place = normalize_axis(axis, x.ndim, "repeat")
-    if isinstance(repeats, (Tensor, list, tuple, np.ndarray)):
-        return take(x, _repeated_positions(asarray(repeats), x.shape[place]), axis=place)
+    if isinstance(repeats, (Tensor, list, tuple, np.ndarray)) or size is not None:
+        positions = _repeated_positions(asarray(repeats), x.shape[place], size)
+        return take(x, positions, axis=place)
     shape = x.shape
     wide = (*shape[: place + 1], repeats, *shape[place + 1 :])
     wide_x = broadcast_to(expand_dims(x, axis=place + 1), wide)
@@ -462,7 +467,7 @@ def repeat(x: Tensor, repeats: int | Tensor, /, *, axis: int | None = None) -> T
     return result.clone()
 
 
-def _repeated_positions(repeats: Tensor, count: int) -> Tensor:
+def _repeated_positions(repeats: Tensor, count: int, size: int | None) -> Tensor:
     """Each of the positions below ``count`` as often as is said: for all, or for each."""
     from ._reductions import cumulative_sum
     from ._searching import known_count, searchsorted
@@ -477,8 +482,12 @@ def _repeated_positions(repeats: Tensor, count: int) -> Tensor:
     ends = cumulative_sum(broadcast_to(numbers, (count,)), axis=0)
     if count == 0:
         return ends
-    total = known_count(ends[-1], "repeat", "how many elements there are")
-    return searchsorted(ends, _iota((total,), 0, int64, numbers.device), side="right")
+    if size is None:
+        total = known_count(ends[-1], "repeat", "how many elements there are")
+    else:
+        total = _size(size, "repeat: size")
+    positions = searchsorted(ends, _iota((total,), 0, int64, numbers.device), side="right")
+    return positions if size is None else minimum(positions, count - 1)
 
 
 def pad(x: Tensor, padding: Sequence[tuple[int, int]], value: float = 0) -> Tensor:
@@ -563,8 +572,6 @@ def embedding(indices: Tensor, weight: Tensor) -> Tensor:
 
 def signed_indices(indices: Tensor) -> Tensor:
     """Indices as int64; those beyond it are the largest one."""
-    from ._ops import minimum
-
     if indices.dtype is uint64:
         indices = minimum(indices, 2**63 - 1)
     return astype(indices, int64, copy=False)
@@ -587,7 +594,7 @@ def nan_beside_unknown(indices: Tensor, updates: Tensor, size: int) -> tuple[Ten
     unknown = _core.is_tracing() or indices._is_tracer
     if not updates.dtype.is_inexact or not unknown or size == 0:
         return indices, updates
-    from ._ops import maximum, minimum, where
+    from ._ops import maximum, where
     from ._reductions import all
 
     wide = signed_indices(indices)

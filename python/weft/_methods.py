@@ -221,8 +221,8 @@ Tensor.mH = property(
     lambda self: _complex.conj(self.mT),
     doc="The last two dimensions exchanged, and all elements conjugated.",
 )
-Tensor.real = property(_complex.real, doc="The real parts, see weft.real.")
-Tensor.imag = property(_complex.imag, doc="The imaginary parts, see weft.imag.")
+Tensor.real = property(_complex.real, _complex.set_real, doc="The real parts, a view.")
+Tensor.imag = property(_complex.imag, _complex.set_imag, doc="The imaginary parts, a view.")
 Tensor.__complex__ = lambda self: complex(self.item())
 
 

@@ -101,8 +101,8 @@ Tensor.is_signed = lambda self: self.dtype.kind != "bool" and not is_unsigned(se
 Tensor.is_cuda = property(lambda self: self.device != "cpu", doc="Whether it is on a GPU.")
 Tensor.is_cpu = property(lambda self: self.device == "cpu", doc="Whether it is on the host.")
 Tensor.msort = lambda self: sort_with_indices(self, 0).values
-Tensor.repeat_interleave = lambda self, repeats, dim=None: _manipulation.repeat(
-    self, repeats, axis=dim
+Tensor.repeat_interleave = lambda self, repeats, dim=None, *, output_size=None: (
+    _manipulation.repeat(self, repeats, axis=dim, size=output_size)
 )
 Tensor.reshape_as = lambda self, other: _manipulation.reshape(self, other.shape)
 Tensor.take_along_dim = lambda self, indices, dim: _gathering.take_along_axis(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from . import _core, _ops
 from ._core import Tensor
-from ._creation import _fail, asarray, full
+from ._creation import _fail, _iota, asarray, full
 from ._dtypes import bool_, int64
 from ._errors import DTypeError, OptionError, ShapeError
 from ._gathering import _checked, _positions
@@ -14,6 +15,7 @@ from ._manipulation import (
     astype,
     broadcast_to,
     concat,
+    expand_dims,
     flip,
     integer_indices,
     nan_beside_unknown,
@@ -99,7 +101,21 @@ def index_reduce(
     return scatter_reduce(x, dim, spread, source, reduce, include_self=include_self)
 
 
-# Each of flat x [n], places [m] and updates [m].
+def combined(
+    kind: str, x: Tensor, places: Tensor, updates: Tensor, include_self: bool = True
+) -> Tensor:
+    """The rows of x [n, ...] with those of updates [m, ...] combined at places [m], which are in
+    range."""
+    if kind in _OF_ROWS:
+        return _OF_ROWS[kind](x, places, updates, include_self)
+    width = math.prod(x.shape[1:])
+    columns = _iota((1, width), 1, int64, x.device)
+    flat = reshape(expand_dims(places, axis=1) * width + columns, -1)
+    values = (reshape(x, -1), flat, reshape(updates, -1))
+    return reshape(_KINDS[kind](*values, include_self), x.shape)
+
+
+# Each of flat x [n], places [m] and updates [m]; sums and products also of rows [n, ...].
 
 
 def _scattered(name: str, x: Tensor, places: Tensor, updates: Tensor) -> Tensor:
@@ -109,7 +125,8 @@ def _scattered(name: str, x: Tensor, places: Tensor, updates: Tensor) -> Tensor:
 def _touched(x: Tensor, places: Tensor) -> Tensor:
     """Which elements of x something is scattered to."""
     nowhere = full(x.shape, False, dtype=bool_, device=x.device)
-    return _scattered("scatter", nowhere, places, full(places.shape, True, device=x.device))
+    shape = (places.shape[0], *x.shape[1:])
+    return _scattered("scatter", nowhere, places, full(shape, True, device=x.device))
 
 
 def _sum(x: Tensor, places: Tensor, updates: Tensor, include_self: bool) -> Tensor:
@@ -131,11 +148,11 @@ def _prod(x: Tensor, places: Tensor, updates: Tensor, include_self: bool) -> Ten
     if places.shape[0] == 0:
         return x
     order = argsort(places)
-    group, products = take(places, order), take(updates, order)
+    group, products = take(places, order), take(updates, order, axis=0)
     distance, count = 1, products.shape[0]
     while distance < count:
         # Each becomes the product of twice as many of its group that end with it.
-        same = group[distance:] == group[:-distance]
+        same = reshape(group[distance:] == group[:-distance], (-1, *(1 for _ in x.shape[1:])))
         longer = products[distance:] * products[:-distance]
         rest = _ops.where(same, longer, products[distance:])
         products = concat([products[:distance], rest])
@@ -190,9 +207,12 @@ def _shared(
     return result + _ops.where(_ops.isfinite(result), change * share, 0)
 
 
-_KINDS: dict[str, Callable[[Tensor, Tensor, Tensor, bool], Tensor]] = {
+_OF_ROWS: dict[str, Callable[[Tensor, Tensor, Tensor, bool], Tensor]] = {
     "sum": _sum,
     "prod": _prod,
+}
+_KINDS: dict[str, Callable[[Tensor, Tensor, Tensor, bool], Tensor]] = {
+    **_OF_ROWS,
     "mean": _mean,
     "amax": _extreme(argsort, _ops.maximum),
     "amin": _extreme(_largest_first, _ops.minimum),

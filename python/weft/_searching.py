@@ -37,17 +37,17 @@ from ._manipulation import (
 )
 from ._ops import Operand
 from ._reductions import cumulative_sum, max, sum
-from ._sorting import Sorted, argsort, sort_with_indices
+from ._sorting import Sorted, sort_with_indices
 
 
-def known_count(count: Tensor, name: str, what: str) -> int:
+def known_count(count: Tensor, name: str, what: str, option: str = "size") -> int:
     """How many elements a result has, which a compiled function asks for. Raises UnsupportedError
-    where that can't be known."""
+    where that can't be known, which names the option that says it."""
     if not _core.gives_value_of(count):
         raise _fail(
             UnsupportedError,
             f"{name}: {what} is not known in what is exported, lowered or mapped by vmap, and with "
-            "it the shape of the result; say by size= how many there are at most, or call it "
+            f"it the shape of the result; say by {option}= how many there are at most, or call it "
             "outside",
         )
     return int(count.item())
@@ -248,13 +248,13 @@ def unique_all(
     total = flat.shape[0]
     if total == 0:
         return _nothing_unique(x, size, fill_value)
-    values, order = _ordered(flat)
+    values, order = sort_with_indices(flat, 0)
     first = full(1, True, dtype=bool_, device=x.device)
     is_new = concat([first, values[1:] != values[:-1]])
     group = cumulative_sum(is_new, axis=0) - 1
     what = "how many different elements there are"
     starts = _true_positions(is_new, size, total, "unique", what)
-    ends = concat([starts[1:], full(1, total, dtype=int64, device=x.device)])
+    ends = concat([starts[1:], broadcast_to(asarray(total, dtype=int64), (1,))])
     nearest = starts if size is None else take(starts, _last_start(starts, total))
     inverse = _core.apply("weft.scatter", (order, order, group), {"axis": 0})
     found = take(values, nearest)
@@ -270,18 +270,6 @@ def _nothing_unique(x: Tensor, size: int | None, fill_value: Operand | None) -> 
     nothing = full(count, 0, dtype=int64, device=x.device)
     inverse = full(x.shape, 0, dtype=int64, device=x.device)
     return UniqueAll(broadcast_to(filler, (count,)), nothing, inverse, nothing)
-
-
-def _ordered(flat: Tensor) -> tuple[Tensor, Tensor]:
-    """The elements in an order that has equal ones side by side, and where they were.
-
-    Complex numbers are in the order of their real parts, equal ones in that of the others.
-    """
-    if not flat.dtype.is_complex:
-        return sort_with_indices(flat, 0)
-    by_imaginary = argsort(imag(flat), axis=0)
-    order = take(by_imaginary, argsort(take(real(flat), by_imaginary), axis=0))
-    return take(flat, order), order
 
 
 def _last_start(starts: Tensor, total: int) -> Tensor:
@@ -337,6 +325,10 @@ def check_range(values: Tensor, low: float, high: float, what: str) -> None:
         raise _fail(OutOfRangeError, f"{what} has to be in [{low}, {high}]")
 
 
+#: Of a bisection in so many elements that no memory holds more, where it is not known how many.
+_MOST_STEPS = 48
+
+
 def searchsorted(
     x1: Tensor, x2: Operand, /, *, side: str = "left", sorter: Tensor | None = None
 ) -> Tensor:
@@ -345,15 +337,16 @@ def searchsorted(
     Args:
         x1: [n], in ascending order, or so that ``take(x1, sorter)`` is.
         x2: of any shape.
-        side: "left": before the elements that are equal, "right": after them. NaN comes last.
+        side: "left": before the elements that are equal, "right": after them. The order is that of
+            `sort`, also of complex numbers: NaN comes last.
         sorter: [n], what `argsort` gives.
 
     Returns:
-        int64, of x2's shape, each from 0 to n. By bisection, in log2(n) steps.
+        int64, of x2's shape, each from 0 to n. By bisection, in log2(n) steps; 48 where n is not
+        known while exporting.
 
     Raises:
         ShapeError: x1 has not one dimension. OptionError: there is no such side.
-        UnsupportedError: n is not known, while exporting.
     """
     x1 = asarray(x1)
     if x1.ndim != 1:
@@ -361,17 +354,14 @@ def searchsorted(
     if side not in ("left", "right"):
         raise _fail(OptionError, f"searchsorted: side is {side!r}, but has to be 'left' or 'right'")
     count = x1.shape[0]
-    if isinstance(count, SymbolicSize):
-        raise _fail(
-            UnsupportedError, "searchsorted: x1 has a size that is not known while exporting"
-        )
+    steps = _MOST_STEPS if isinstance(count, SymbolicSize) else count.bit_length()
     keys, wanted = _comparable(x1, x2)
     shape = wanted.shape if isinstance(wanted, Tensor) else ()
     if sorter is not None:
         keys = take(keys, sorter)
     low = full(shape, 0, dtype=int64, device=keys.device)
-    high = full(shape, count, dtype=int64, device=keys.device)
-    for _ in range(count.bit_length()):
+    high = low + count
+    for _ in range(steps):
         middle = (low + high) // 2
         key = take(keys, _ops.minimum(middle, count - 1))
         beyond = _comes_before(key, wanted) if side == "left" else ~_comes_before(wanted, key)
@@ -383,7 +373,9 @@ def searchsorted(
 
 def _comparable(x: Tensor, other: Operand) -> tuple[Tensor, Operand]:
     """Both in their common dtype. One of Python's numbers stays one: it may be out of its range."""
-    if is_number(other):
+    if isinstance(other, complex):
+        other = asarray(other)
+    if is_number(other) and not x.dtype.is_complex:
         return (
             x if x.dtype.kind == "floating" or not _is_float(other) else astype(x, float64)
         ), other
@@ -398,7 +390,15 @@ def _is_float(number: Operand) -> bool:
 
 
 def _comes_before(x: Operand, y: Operand) -> Tensor:
-    return _ops.less(x, y) | (_is_nan(y) & ~_is_nan(x))
+    if not (isinstance(x, Tensor) and isinstance(y, Tensor) and x.dtype.is_complex):
+        return _ops.less(x, y) | (_is_nan(y) & ~_is_nan(x))
+    first, second = real(x), real(y)
+    x_late, y_late = _is_nan(imag(x)), _is_nan(imag(y))
+    if_equal = _comes_before(imag(x), imag(y))
+    are_equal = (first == second) | (_is_nan(first) & _is_nan(second))
+    if_less, if_greater = ~x_late | y_late, y_late & ~x_late
+    by_others = _ops.where(first > second, if_greater, _is_nan(second))
+    return _ops.where(are_equal, if_equal, _ops.where(first < second, if_less, by_others))
 
 
 def _is_nan(x: Operand) -> Tensor:
@@ -525,27 +525,36 @@ def quantile(x: Tensor, q: Operand, dim: int | None = None, keepdim: bool = Fals
     return reshape(result, [*q.shape, *kept])
 
 
-def bincount(x: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
+def bincount(
+    x: Tensor, weights: Tensor | None = None, minlength: int = 0, *, length: int | None = None
+) -> Tensor:
     """How often each integer from 0 on is in x [n], or the sum of the weights where it is.
 
     Args:
         x: integers that are not negative.
         weights: [n], or None: 1 for each.
         minlength: the least length of the result, which else is the largest integer and 1.
+        length: that of the result, so that the function can be compiled; integers that are not
+            below it, or negative, are not counted then.
 
     Raises:
         ShapeError: x has not one dimension. OutOfBoundsError: an integer is negative.
-        UnsupportedError: in what is exported, lowered or mapped by vmap; use `scatter_add`.
+        UnsupportedError: without ``length``, in what is exported, lowered or mapped by vmap.
     """
     x = integer_indices(x, "bincount")
     if x.ndim != 1:
         raise _fail(ShapeError, f"bincount: x has shape {x.shape}, but has to be [n]")
-    most = max(x) if x.shape[0] else full((), -1, dtype=int64)
+    updates = full(x.shape, 1, dtype=int64, device=x.device) if weights is None else weights
+    if length is not None:
+        from .ops import segment_sum
+
+        return segment_sum(updates, x, _size(length, "bincount: length"))
+    most = full((), -1, dtype=int64) if x.shape[0] == 0 else max(x)
     least = _size(minlength, "bincount: minlength")
-    length = builtins.max(known_count(most, "bincount", "the largest element") + 1, least)
+    known = known_count(most, "bincount", "the largest element", "length") + 1
+    length = builtins.max(known, least)
     if _core.is_tracing() and bool((x < 0).any()):
         raise _fail(OutOfBoundsError, "bincount: an integer is negative")
     check_indices(x, length, "bincount")
-    updates = full(x.shape, 1, dtype=int64, device=x.device) if weights is None else weights
     totals = full(length, 0, dtype=updates.dtype, device=x.device)
     return _core.apply("weft.scatter_add", (totals, x, updates), {"axis": 0})

@@ -10,15 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from . import _core
-from ._complex import complex, conj, real
+from ._complex import complex, conj
 from ._core import Tensor
 from ._creation import _fail, arange, asarray, zeros_like
 from ._dtypes import as_dtype, float32
 from ._errors import DTypeError, OptionError, ShapeError
 from ._manipulation import (
     astype,
-    concat,
-    flip,
     moveaxis,
     narrow,
     normalize_axes,
@@ -89,9 +87,12 @@ def _transformed(
     place = normalize_axis(axis, x.ndim, name)
     x = _resized(x, size, place, name)
     factor = _factor(x.shape[place], norm, inverse, name)
-    last = moveaxis(x, place, -1)
-    result = _core.apply("weft.fourier", (last,), {"inverse": inverse})
-    result = moveaxis(result, -1, place)
+    return _along(x, place, "weft.fourier", {"inverse": inverse}, factor)
+
+
+def _along(x: Tensor, place: int, op: str, attributes: dict[str, bool], factor: float) -> Tensor:
+    """What an op makes of the elements along one axis, times a factor."""
+    result = moveaxis(_core.apply(op, (moveaxis(x, place, -1),), attributes), -1, place)
     return result if factor == 1.0 else result * factor
 
 
@@ -174,12 +175,6 @@ def _along_all(
     return result
 
 
-def _half(x: Tensor, axis: int) -> Tensor:
-    """The first half of a transform of real numbers, of which the rest are the conjugates."""
-    place = normalize_axis(axis, x.ndim, "rfft")
-    return narrow(x, place, 0, x.shape[place] // 2 + 1)
-
-
 def _require_real(x: Tensor, name: str) -> Tensor:
     x = _inexact(x, name)
     if x.dtype.is_complex:
@@ -193,7 +188,10 @@ def rfft(x: Tensor, /, *, n: int | None = None, axis: int = -1, norm: str = "bac
     Raises:
         DTypeError: x is complex, or of halves. OptionError, ShapeError, OutOfBoundsError: as `fft`.
     """
-    return _half(fft(_require_real(x, "rfft"), n=n, axis=axis, norm=norm), axis)
+    x = _require_real(x, "rfft")
+    place = normalize_axis(axis, x.ndim, "rfft")
+    x = _resized(x, n, place, "rfft")
+    return _along(x, place, "weft.real_fourier", {}, _factor(x.shape[place], norm, False, "rfft"))
 
 
 def irfft(x: Tensor, /, *, n: int | None = None, axis: int = -1, norm: str = "backward") -> Tensor:
@@ -208,8 +206,8 @@ def irfft(x: Tensor, /, *, n: int | None = None, axis: int = -1, norm: str = "ba
     if size < 1:
         raise _fail(ShapeError, f"irfft: there can't be {size} elements along axis {axis}")
     first = _resized(x, size // 2 + 1, place, "irfft")
-    mirrored = conj(flip(narrow(first, place, 1, (size - 1) // 2), axis=place))
-    return real(ifft(concat([first, mirrored], axis=place), axis=place, norm=norm))
+    factor = _factor(size, norm, True, "irfft")
+    return _along(first, place, "weft.inverse_real_fourier", {"odd": size % 2 == 1}, factor)
 
 
 def rfftn(

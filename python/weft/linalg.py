@@ -15,8 +15,10 @@ from typing import Any, NamedTuple
 
 from . import _core, _ops
 from ._complex import abs, conj, sign
+from ._control_flow import cond as cond_of
 from ._core import Tensor
 from ._creation import _fail, _iota, asarray, eye
+from ._custom_derivatives import custom_jvp
 from ._dtypes import as_dtype, finfo, float32, int64
 from ._errors import DTypeError, OptionError, ShapeError
 from ._lapack import require_lapack
@@ -27,7 +29,9 @@ from ._manipulation import (
     broadcast_shapes,
     broadcast_to,
     common_operands,
+    concat,
     expand_dims,
+    flip,
     matrix_transpose,
     moveaxis,
     normalize_axis,
@@ -36,7 +40,7 @@ from ._manipulation import (
     tril,
     triu,
 )
-from ._reductions import max, min, norm, prod, sum
+from ._reductions import any, cumulative_prod, max, min, norm, prod, sum
 
 __all__ = [
     "cholesky",
@@ -213,8 +217,8 @@ def svd(x: Tensor, /, *, full_matrices: bool = True) -> SVDResult:
     x = _matrices(x, "svd")
     if not full_matrices or x.shape[-1] == x.shape[-2]:
         return SVDResult(*_core.apply("weft.svd", (x,), {"full": False}))
-    u, _, vh = _core.apply("weft.svd", (_ops.stop_gradient(x),), {"full": True})
-    return SVDResult(u, svdvals(x), vh)
+    u, s, vh = _core.apply("weft.svd", (x,), {"full": True})
+    return SVDResult(_ops.stop_gradient(u), s, _ops.stop_gradient(vh))
 
 
 def svdvals(x: Tensor, /) -> Tensor:
@@ -380,13 +384,60 @@ def _parity(permutation: Tensor) -> Tensor:
 
 
 def det(x: Tensor, /) -> Tensor:
-    """The determinant of x [..., N, N]: [...]. Where x is singular, its derivative is NaN.
+    """The determinant of x [..., N, N]: [...], 0 where x is singular. Its derivative is the matrix
+    of cofactors, of singular x too.
 
     Raises:
         ShapeError: x is not square. DTypeError: x is of halves. UnsupportedError: no SciPy.
     """
+    return _determinant(_matrices(x, "det", square=True))
+
+
+def _by_factors(x: Tensor) -> Tensor:
     factors, permutation = _factors(x, "det")
     return prod(diagonal(factors), axis=-1) * astype(_parity(permutation), factors.dtype)
+
+
+_determinant = custom_jvp(_by_factors)
+
+
+@_determinant.defjvp
+def _(primals: tuple[Tensor], tangents: tuple[Tensor]) -> tuple[Tensor, Tensor]:
+    (x,), (change,) = primals, tangents
+    return _by_factors(x), sum(_cofactors(x) * change, axis=(-2, -1))
+
+
+def _cofactors(x: Tensor) -> Tensor:
+    """The derivative of the determinant: det(x) x^-T, which singular matrices have a limit of."""
+    is_singular = expand_dims(_by_factors(x) == 0, axis=(-2, -1))
+    rows = x.shape[-1]
+    one = eye(rows, dtype=x.dtype, device=x.device)
+    regular = _ops.where(is_singular, one, x)
+    determinant = expand_dims(_by_factors(regular), axis=(-2, -1))
+    found = determinant * matrix_transpose(solve(regular, one))
+    # Their own singular values are as far from each other as those of no other matrices are.
+    apart = one * astype(_iota((rows,), 0, int64, x.device) + 1, x.dtype)
+    singular = _ops.where(is_singular, x, apart)
+    return cond_of(
+        any(is_singular),
+        lambda found, singular: _ops.where(is_singular, _limit_of_cofactors(singular), found),
+        lambda found, singular: found,
+        found,
+        singular,
+    )
+
+
+def _limit_of_cofactors(x: Tensor) -> Tensor:
+    """The same by x = U S Vh: det(U) det(Vh) times conj(U P Vh), where P has on its diagonal the
+    products of all singular values but one."""
+    u, s, vh = svd(x, full_matrices=False)
+    ones = s[..., :1] * 0 + 1
+    before = concat([ones, cumulative_prod(s, axis=-1)[..., :-1]], axis=-1)
+    backward = flip(s, axis=-1)
+    after = flip(concat([ones, cumulative_prod(backward, axis=-1)[..., :-1]], axis=-1), axis=-1)
+    scaled = u * expand_dims(astype(before * after, x.dtype), axis=-2)
+    turned = expand_dims(_by_factors(u) * _by_factors(vh), axis=(-2, -1))
+    return turned * conj(matmul(scaled, vh))
 
 
 def slogdet(x: Tensor, /) -> SlogdetResult:

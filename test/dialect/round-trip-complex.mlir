@@ -41,8 +41,12 @@ func.func @library(%x: tensor<2x4x4xf64>, %y: tensor<2x4x1xf64>) -> tensor<2x4x1
 // CHECK-LABEL: func.func @complex_library(
 // CHECK: weft.eig %{{.*}} : tensor<3x3xcomplex<f32>> -> tensor<3xcomplex<f32>>, tensor<3x3xcomplex<f32>>
 // CHECK: weft.fourier %{{.*}} {inverse = true} : tensor<3xcomplex<f32>>
+// CHECK: weft.inverse_real_fourier %{{.*}} {odd = true} : tensor<3xcomplex<f32>> -> tensor<5xf32>
+// CHECK: weft.real_fourier %{{.*}} : tensor<5xf32> -> tensor<3xcomplex<f32>>
 func.func @complex_library(%x: tensor<3x3xcomplex<f32>>) -> tensor<3xcomplex<f32>> {
   %0, %1 = weft.eig %x : tensor<3x3xcomplex<f32>> -> tensor<3xcomplex<f32>>, tensor<3x3xcomplex<f32>>
   %2 = weft.fourier %0 {inverse = true} : tensor<3xcomplex<f32>>
-  return %2 : tensor<3xcomplex<f32>>
+  %3 = weft.inverse_real_fourier %2 {odd = true} : tensor<3xcomplex<f32>> -> tensor<5xf32>
+  %4 = weft.real_fourier %3 : tensor<5xf32> -> tensor<3xcomplex<f32>>
+  return %4 : tensor<3xcomplex<f32>>
 }

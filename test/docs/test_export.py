@@ -15,13 +15,13 @@ TEXT = (ROOT / "docs" / "export.md").read_text()
 
 
 def test_examples_run(tmp_path: Path) -> None:
-    first, second, third = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
+    first, second, third, bounded = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
     imports = "import numpy as np\nimport weft\n"
     outputs = [
         subprocess.run(
             [sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True
         ).stdout
-        for code in (first, imports + second, imports + second + third)
+        for code in (first, imports + second, imports + second + third, imports + bounded)
     ]
     assert outputs[0] == "Exported(input: float32[batch, 784] -> result: float32[batch, 10])\n"
     assert outputs[1].splitlines() == [f"({batch}, 10)" for batch in (1, 32, 5)]

@@ -27,3 +27,13 @@ func.func @constant(%x: tensor<3xf64>) -> (tensor<2xcomplex<f64>>, tensor<3xf64>
   %0 = weft.constant dense<[(1.0, 2.0), (3.0, 4.0)]> : tensor<2xcomplex<f64>> : tensor<2xcomplex<f64>>
   return %0, %x : tensor<2xcomplex<f64>>, tensor<3xf64>
 }
+
+// A library's transform has pairs where it had complex numbers, of its result alone here.
+// CHECK-LABEL: func.func @transform(
+// CHECK-NEXT: %[[PAIRS:.*]] = weft.real_fourier %{{.*}} {pairs = true} : tensor<2x4xf32> -> tensor<2x3x2xf32>
+// CHECK-NEXT: weft.inverse_real_fourier %[[PAIRS]] {odd = false, pairs = true} : tensor<2x3x2xf32> -> tensor<2x4xf32>
+func.func @transform(%x: tensor<2x4xf32>) -> tensor<2x4xf32> {
+  %0 = weft.real_fourier %x : tensor<2x4xf32> -> tensor<2x3xcomplex<f32>>
+  %1 = weft.inverse_real_fourier %0 {odd = false} : tensor<2x3xcomplex<f32>> -> tensor<2x4xf32>
+  return %1 : tensor<2x4xf32>
+}

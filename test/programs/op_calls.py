@@ -143,6 +143,8 @@ _OTHERS: dict[str, OpCall] = {
     "weft.eigh": OpCall(lambda x: weft.linalg.eigvalsh((x + x.mT) * 0.5), (_SQUARE,)),
     "weft.eig": OpCall(lambda x: weft.abs(weft.linalg.eigvals(x)), (_TALL[:, :4],)),
     "weft.fourier": OpCall(lambda x: weft.abs(weft.fft.fft(x)), (_X,)),
+    "weft.real_fourier": OpCall(lambda x: weft.abs(weft.fft.rfft(x)), (_X,)),
+    "weft.inverse_real_fourier": OpCall(weft.fft.irfft, (_X,)),
     "weft.matmul": OpCall(lambda x, y: x @ y, (_X, _floats(3, 5, 6, seed=2)), 2),
     "weft.softmax": OpCall(lambda x: weft.softmax(x, -1), (_X,)),
     "weft.log_softmax": OpCall(lambda x: weft.log_softmax(x, -1), (_X,)),

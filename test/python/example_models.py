@@ -150,7 +150,7 @@ EXAMPLES = {
         "gat",
         "GAT",
         {"inputs": 6, "heads": 3, "classes": 3, "dropout": 0.0},
-        both(numbers((9, 6)), lambda random: (some_edges(random),)),
+        both(numbers((9, 6)), lambda random: edge_list(random)[:2]),
     ),
     "vae": Example("vae", "VAE", {"pixels": 12, "width": 9, "code": 3}, numbers((5, 12), (5, 3))),
     "generator": Example("gan", "Generator", {"noise": 5, "width": 4}, numbers((3, 5))),

@@ -399,7 +399,6 @@ def test_they_come_and_go_by_every_way(dtype: str, tmp_path: Path) -> None:
         (lambda z: weft.floor(z), "floor.*complex64"),
         (lambda z: z < 1, "less.*complex64"),
         (lambda z: weft.max(z), "max.*complex64"),
-        (lambda z: weft.sort(z), "sort.*complex64"),
         (lambda z: z.astype("float32"), "weft.real or weft.imag"),
         (lambda z: weft.asarray(1j, dtype="float32"), "complex"),
         (lambda z: weft.full(3, 1j, dtype="int64"), "complex"),

@@ -283,7 +283,7 @@ def of_gcn(s: State, x: torch.Tensor, source: Any, target: Any, weights: Any) ->
     return matrix @ x @ s["second.linear.weight"].T + s["second.bias"]
 
 
-def of_gat(s: State, x: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+def of_gat(s: State, x: torch.Tensor, source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Node by node, head by head."""
 
     def layer(x, name, heads):
@@ -292,7 +292,7 @@ def of_gat(s: State, x: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
         for head in range(heads):
             a, b = s[f"{name}.of_target"][head], s[f"{name}.of_source"][head]
             for node in range(len(x)):
-                others = y[head][seen[node]]
+                others = y[head][source[target == node]]
                 scores = F.leaky_relu(a @ y[head, node] + others @ b, 0.2)
                 rows[node, head] = torch.softmax(scores, 0) @ others
         return rows + s[f"{name}.bias"]

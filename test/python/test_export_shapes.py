@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import weft
+from numerics import assert_same_bits
 from weft import nn
 from weft.nn import functional as F
 
@@ -191,3 +192,46 @@ def test_sizes_of_specs_can_be_computed_with() -> None:
     n = x.shape[0]
     assert isinstance(n, weft.SymbolicSize)
     assert repr(weft.spec((n * 2 + 1, 3), "int32")) == "int32[2*n + 1, 3]"
+
+
+#: What looks at values for its shape, told how many elements there are at most.
+BOUNDED = {
+    "nonzero": lambda x, n: (weft.nonzero(x, size=n)[0], weft.count_nonzero(x)),
+    "compress": lambda x, n: (weft.compress(x > 0, x, size=n), (x > 0).sum()),
+    "unique": lambda x, n: weft.unique_counts(x, size=n),
+    "repeat": lambda x, n: weft.repeat(x, weft.astype(x, "int64"), size=n),
+    "bincount": lambda x, n: weft.bincount(weft.astype(x, "int64"), length=n),
+    "segments": lambda x, n: weft.ops.segment_sum(x, weft.astype(x, "int64"), num_segments=n),
+    "searchsorted": lambda x, n: weft.searchsorted(weft.sort(x), x + 0.5),
+    "isin": lambda x, n: weft.isin(x, weft.asarray([0.0, 2.0])),
+}
+#: The same without, and the option that the error names.
+UNBOUNDED = {
+    "nonzero": (weft.nonzero, "size="),
+    "mask": (lambda x: x[x > 0], "size="),
+    "masked_select": (lambda x: weft.masked_select(x, x > 0), "size="),
+    "compress": (lambda x: weft.compress(x > 0, x), "size="),
+    "unique": (weft.unique, "size="),
+    "repeat": (lambda x: weft.repeat(x, weft.astype(x, "int64")), "size="),
+    "bincount": (lambda x: weft.bincount(weft.astype(x, "int64")), "length="),
+    "segments": (lambda x: weft.ops.segment_sum(x, weft.astype(x, "int64")), "num_segments="),
+}
+
+
+@pytest.mark.parametrize("name", BOUNDED)
+def test_bounds_of_shapes_that_values_decide(name: str) -> None:
+    bounded = BOUNDED[name]
+    program = weft.export(lambda x: bounded(x, x.shape[0]), weft.spec("n"))
+    for count in (1, 2, 7, 20):
+        x = weft.asarray(np.random.default_rng(count).integers(0, 3, count).astype(np.float32))
+        assert_same_bits(program(x), bounded(x, count))
+
+
+@pytest.mark.parametrize("name", UNBOUNDED)
+@pytest.mark.parametrize("size", ["n", 4])
+def test_errors_name_the_option_that_says_a_bound(name: str, size: str | int) -> None:
+    function, option = UNBOUNDED[name]
+    with pytest.raises(weft.UnsupportedError, match=f"exported.* by .*{option}"):
+        weft.export(function, weft.spec(size))
+    with pytest.raises(weft.UnsupportedError, match=f"vmap.* by .*{option}"):
+        weft.vmap(function)(weft.ones((2, 4)))

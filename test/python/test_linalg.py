@@ -345,3 +345,60 @@ def test_an_object_file_of_it_is_refused(tmp_path: Path) -> None:
     with pytest.raises(weft.UnsupportedError, match="solve is computed by a library"):
         program.compile_object(tmp_path / "inv.o")
     assert not (tmp_path / "inv.o").exists()
+
+
+def _cofactors(x: np.ndarray) -> np.ndarray:
+    """The determinants of what is left of a matrix without a row and a column, signed."""
+    n = len(x)
+    result = np.empty_like(x)
+    for i, j in itertools.product(range(n), repeat=2):
+        left = np.delete(np.delete(x, i, 0), j, 1)
+        result[i, j] = (-1) ** (i + j) * np.linalg.det(left)
+    return result
+
+
+@pytest.mark.parametrize("is_complex", [False, True])
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_gradient_of_the_determinant_of_singular_matrices(size: int, is_complex: bool) -> None:
+    random = np.random.default_rng(size)
+
+    def part(*shape: int) -> np.ndarray:
+        x = random.integers(-3, 4, shape).astype(np.float64)
+        return x + 1j * random.integers(-3, 4, shape) if is_complex else x
+
+    # Of each rank, beside each other: of whole numbers, so that some are singular to the bit.
+    x = np.stack([part(size, rank) @ part(rank, size) for rank in range(size + 1)])
+    ours = weft.asarray(x)
+    gradient = weft.grad(lambda x: weft.real(linalg.det(x)).sum())
+    found = to_numpy(eager_and_jit(gradient, ours))
+    _, along = weft.jvp(linalg.det, (ours,), (ours * 2,))
+    for i, matrix in enumerate(x):
+        wanted = _cofactors(matrix)
+        # Each cofactor is a sum of products of so many numbers, of which each has a rounding.
+        scale = np.linalg.norm(matrix) ** (size - 1)
+        np.testing.assert_allclose(found[i], wanted.conj(), rtol=0, atol=64 * scale * 2.0**-53)
+        change = (wanted * matrix * 2).sum()
+        tolerance = 64 * size * scale * np.linalg.norm(matrix) * 2.0**-53
+        np.testing.assert_allclose(to_numpy(along)[i], change, rtol=0, atol=tolerance)
+    mapped = to_numpy(weft.vmap(gradient)(ours))
+    np.testing.assert_array_equal(mapped, found)
+
+
+def test_second_derivative_of_the_determinant() -> None:
+    x = np.random.default_rng(0).normal(size=(3, 3))
+    found = weft.hessian(linalg.det)(weft.asarray(x))
+    wanted = torch.autograd.functional.hessian(torch.linalg.det, torch.from_numpy(x))
+    np.testing.assert_allclose(to_numpy(found), wanted.numpy(), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (3, 5), (2, 2, 4), (1, 3)])
+def test_singular_values_of_the_full_svd_have_a_gradient(shape: tuple[int, ...]) -> None:
+    x = np.random.default_rng(0).normal(size=shape)
+    weights = np.arange(1.0, 1 + min(shape[-2:]))
+    found = weft.grad(lambda x: (linalg.svd(x).S * weft.asarray(weights)).sum())(weft.asarray(x))
+    leaf = torch.from_numpy(x).requires_grad_()
+    (torch.linalg.svdvals(leaf) * torch.from_numpy(weights)).sum().backward()
+    np.testing.assert_allclose(to_numpy(found), leaf.grad.numpy(), rtol=1e-10, atol=1e-12)
+    u, _, vh = linalg.svd(weft.asarray(x).requires_grad_())
+    assert not u.requires_grad
+    assert not vh.requires_grad

@@ -74,7 +74,7 @@ def Weft_SvdOp : Weft_RectangularOp<"svd", "inferSvd"> {
   let summary = "x = U diag(s) Vh with orthonormal columns of U and rows of Vh, s descending.";
   let description = [{
     x [..., M, N], U [..., M, K], s [..., K], Vh [..., K, N] with K the smaller of M and N; U [..., M,
-    M] and Vh [..., N, N] if `full`, which has a derivative where that is the same. LAPACK's gesdd.
+    M] and Vh [..., N, N] if `full`, of which vectors beyond K have no derivative. LAPACK's gesdd.
   }];
   let results = (outs Weft_LibraryTensor:$u, RankedTensorOf<[F32, F64]>:$s, Weft_LibraryTensor:$vh);
   let assemblyFormat = "$x attr-dict `:` type($x) `->` type($u) `,` type($s) `,` type($vh)";
@@ -98,6 +98,28 @@ def Weft_FourierOp : Weft_LibraryOp<"fourier", "inferFourier", ["getMatrixRank"]
                        DefaultValuedAttr<BoolAttr, "false">:$pairs);
   let results = (outs Weft_LibraryTensor:$result);
   let assemblyFormat = "$x attr-dict `:` custom<OneType>(type($x), type($result))";
+}
+
+class Weft_RealFourierOpBase<string mnemonic, string rule, list<string> methods, dag options>
+    : Weft_LibraryOp<mnemonic, rule, ["getMatrixRank"] # methods, [Linear]> {
+  let arguments = !con((ins Weft_LibraryTensor:$x), options,
+                       (ins DefaultValuedAttr<BoolAttr, "false">:$pairs));
+  let results = (outs Weft_LibraryTensor:$result);
+  let assemblyFormat = "$x attr-dict `:` type($x) `->` type($result)";
+}
+def Weft_RealFourierOp
+    : Weft_RealFourierOpBase<"real_fourier", "inferRealFourier", ["takesPairs"], (ins)> {
+  let summary = "The first N / 2 + 1 sums of `fourier`, of real x [..., N]; the others are the conjugates.";
+  let description = "Along the last dimension, without a factor. `pairs` says that the result is one.";
+}
+def Weft_InverseRealFourierOp
+    : Weft_RealFourierOpBase<"inverse_real_fourier", "inferInverseRealFourier", [],
+                             (ins BoolAttr:$odd)> {
+  let summary = "The N real numbers whose inverse transform begins with complex x [..., N / 2 + 1].";
+  let description = [{
+    Along the last dimension, without a factor; N is 2 (M - 1) of M elements, one more if `odd`. The
+    imaginary part of the first element, and of the last one if N is even, is not read.
+  }];
 }
 
 #endif

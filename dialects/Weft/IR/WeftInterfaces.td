@@ -304,8 +304,13 @@ def LibraryOpInterface : OpInterface<"LibraryOpInterface", [DimensionOpInterface
       "::llvm::SmallVector<int64_t>", "getOptions">,
     InterfaceMethod<"How many dimensions of operands a call works on: 2 of matrices, 1 of vectors.",
       "int64_t", "getMatrixRank", (ins), "", "return 2;">,
-    InterfaceMethod<"Whether operands are pairs of real and imaginary parts.", "bool", "getPairs">,
-    InterfaceMethod<"", "void", "setPairs", (ins "bool":$pairs)>];
+    InterfaceMethod<[{
+        Whether what were complex tensors are pairs of real and imaginary parts.
+      }],
+      "bool", "getPairs">,
+    InterfaceMethod<"", "void", "setPairs", (ins "bool":$pairs)>,
+    InterfaceMethod<"Whether the operands are such pairs.", "bool", "takesPairs", (ins), "",
+      "return $_op.getPairs();">];
   let extraClassDeclaration = [{
     /// "cholesky"
     ::llvm::StringRef getFunctionName() { return getOperation()->getName().stripDialect(); }

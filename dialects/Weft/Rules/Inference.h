@@ -132,6 +132,10 @@ llvm::LogicalResult inferEig(EigOp::Adaptor adaptor, InferenceLocation location,
                              InferredTypes &types);
 llvm::LogicalResult inferFourier(FourierOp::Adaptor adaptor, InferenceLocation location,
                                  InferredTypes &types);
+llvm::LogicalResult inferRealFourier(RealFourierOp::Adaptor adaptor, InferenceLocation location,
+                                     InferredTypes &types);
+llvm::LogicalResult inferInverseRealFourier(InverseRealFourierOp::Adaptor adaptor,
+                                            InferenceLocation location, InferredTypes &types);
 
 /// Why `part` can't be placed in `whole`, element i of it at first + i * distance in each
 /// dimension; nothing if it can.

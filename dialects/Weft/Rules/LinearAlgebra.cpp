@@ -184,6 +184,46 @@ LogicalResult inferFourier(FourierOp::Adaptor adaptor, InferenceLocation locatio
   return success();
 }
 
+/// x with another size of its last dimension, and other elements, or pairs of them.
+static Type resized(RankedTensorType x, int64_t size, Type element, bool pairs) {
+  SmallVector<int64_t> shape(x.getShape());
+  shape.back() = size;
+  if (pairs)
+    shape.push_back(2);
+  return RankedTensorType::get(shape, element);
+}
+
+LogicalResult inferRealFourier(RealFourierOp::Adaptor adaptor, InferenceLocation location,
+                               InferredTypes &types) {
+  auto x = cast<RankedTensorType>(adaptor.getX().getType());
+  if (isComplexTensor(x) || x.getRank() < 1)
+    return fail(location, "real_fourier: the operand has to be real, with a dimension");
+  int64_t size = x.getShape().back();
+  if (size == 0 || isSymbolicSize(size))
+    return fail(location, "real_fourier: there have to be elements, in a number that is known");
+  Type element = adaptor.getPairs() ? x.getElementType() : ComplexType::get(x.getElementType());
+  int64_t half = ShapedType::isDynamic(size) ? size : size / 2 + 1;
+  types.push_back(resized(x, half, element, adaptor.getPairs()));
+  return success();
+}
+
+LogicalResult inferInverseRealFourier(InverseRealFourierOp::Adaptor adaptor,
+                                      InferenceLocation location, InferredTypes &types) {
+  Matrices x(adaptor.getX(), adaptor.getPairs());
+  if (failed(checkComplex(adaptor, "inverse_real_fourier", location)))
+    return failure();
+  if (x.rank() < 1)
+    return fail(location, "inverse_real_fourier: the operand needs a dimension");
+  int64_t half = x.columns(), odd = adaptor.getOdd();
+  bool isKnown = !ShapedType::isDynamic(half);
+  if (isSymbolicSize(half) || (isKnown && 2 * (half - 1) + odd < 1))
+    return fail(location, "inverse_real_fourier: there have to be elements, in a number that is "
+                          "known");
+  int64_t size = isKnown ? 2 * (half - 1) + odd : half;
+  types.push_back(resized(x.type, size, partElement(adaptor), false));
+  return success();
+}
+
 //===----------------------------------------------------------------------===//
 // Dimensions, options
 //===----------------------------------------------------------------------===//
@@ -191,7 +231,7 @@ LogicalResult inferFourier(FourierOp::Adaptor adaptor, InferenceLocation locatio
 /// Leading dimensions are those in front of the matrices, which all operands have whole.
 int64_t LibraryOpInterface::getBatchRank() {
   auto type = cast<RankedTensorType>(getOperation()->getOperand(0).getType());
-  return type.getRank() - getMatrixRank() - (getPairs() ? 1 : 0);
+  return type.getRank() - getMatrixRank() - (takesPairs() ? 1 : 0);
 }
 
 static SmallVector<SmallVector<int64_t>> batchLabels(LibraryOpInterface op) {
@@ -227,7 +267,13 @@ LIBRARY_OP(EighOp, )
 LIBRARY_OP(EigOp, )
 LIBRARY_OP(FourierOp, getInverse())
 
+LIBRARY_OP(RealFourierOp, )
+LIBRARY_OP(InverseRealFourierOp, getOdd())
+
 int64_t FourierOp::getMatrixRank() { return 1; }
+int64_t RealFourierOp::getMatrixRank() { return 1; }
+int64_t InverseRealFourierOp::getMatrixRank() { return 1; }
+bool RealFourierOp::takesPairs() { return false; }
 
 #undef LIBRARY_OP
 

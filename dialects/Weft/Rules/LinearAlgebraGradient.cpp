@@ -192,33 +192,38 @@ void EigOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<bo
   gradients[0] = at.create<SolveOp>(turned, product(inner, turned), false);
 }
 
+/// Of vectors beyond the singular values there is no derivative.
 void SvdOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool>,
                           MutableArrayRef<Value> gradients) {
   Compose at(builder, getLoc());
-  Expression u = at(getU()), s = at(getS()), vh = at(getVh());
+  Expression s = at(getS());
+  int64_t axis = s.rank(), side = s.size(axis - 1);
+  auto columns = [&](Value value) { return sliceAlong(at(value), axis, 0, side); };
+  auto rows = [&](Value value) { return sliceAlong(at(value), axis - 1, 0, side); };
+  Expression u = columns(getU()), vh = rows(getVh());
   Expression v = adjoint(vh), squares = s * s;
   Expression square = product(adjoint(u), u); // for its type: K by K
   Expression inner = diagonal(orZeros(at, cotangents[1], getS()), square);
   if (cotangents[0]) {
-    Expression change = product(adjoint(u), at(cotangents[0]));
+    Expression change = product(adjoint(u), columns(cotangents[0]));
     Expression turn = change - adjoint(change);
     inner = inner + overDifferences(turn, squares) * alongColumns(s, turn);
     if (isComplexTensor(turn.type()))
       inner = inner + diagonal(diagonalOf(turn), turn) / (2.0 * alongColumns(s, turn));
   }
   if (cotangents[2]) {
-    Expression change = product(vh, adjoint(at(cotangents[2])));
+    Expression change = product(vh, adjoint(rows(cotangents[2])));
     Expression turn = change - adjoint(change);
     inner = inner + alongRows(s, turn) * overDifferences(turn, squares);
   }
   Expression whole = product(u, product(inner, vh));
   if (cotangents[0] && rowsOf(u) != columnsOf(u)) {
-    Expression du = at(cotangents[0]);
+    Expression du = columns(cotangents[0]);
     Expression beside = du - product(u, product(adjoint(u), du));
     whole = whole + product(beside / alongColumns(s, beside), vh);
   }
   if (cotangents[2] && rowsOf(vh) != columnsOf(vh)) {
-    Expression dvh = at(cotangents[2]);
+    Expression dvh = rows(cotangents[2]);
     Expression beside = dvh - product(product(dvh, v), vh);
     whole = whole + product(u, beside / alongRows(s, beside));
   }
@@ -230,6 +235,33 @@ void FourierOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRe
                               MutableArrayRef<Value> gradients) {
   Compose at(builder, getLoc());
   gradients[0] = at.create<FourierOp>(at(cotangents[0]), !getInverse(), false);
+}
+
+/// `half` times a factor but for the elements that are their own conjugates in a transform of N
+/// real numbers: the first one, and the last one if N is even.
+static Expression scaleDoubled(const Expression &half, double factor, bool isOdd) {
+  Type type = withElement(half.type(), IntegerType::get(half.type().getContext(), 64));
+  int64_t axis = half.rank() - 1;
+  Expression place = half.at().iota(type, axis);
+  Expression isSingle = place == 0.0;
+  if (!isOdd)
+    isSingle = isSingle || place == double(half.size(axis) - 1);
+  return select(isSingle, half, factor * half);
+}
+
+void RealFourierOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool>,
+                                  MutableArrayRef<Value> gradients) {
+  Compose at(builder, getLoc());
+  bool isOdd = getX().getType().getShape().back() % 2 != 0;
+  Expression half = scaleDoubled(at(cotangents[0]), 0.5, isOdd);
+  gradients[0] = at.create<InverseRealFourierOp>(half, isOdd, false);
+}
+
+void InverseRealFourierOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool>,
+                                         MutableArrayRef<Value> gradients) {
+  Compose at(builder, getLoc());
+  Expression half = at.create<RealFourierOp>(at(cotangents[0]), false);
+  gradients[0] = scaleDoubled(half, 2.0, getOdd());
 }
 
 } // namespace weft

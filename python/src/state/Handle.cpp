@@ -252,6 +252,12 @@ static std::optional<SliceUpdate> rowsUpdate(TensorObject *value, const Shape &w
 /// What the value before `step` becomes when the elements that the step takes become `value`.
 static PyRef putBack(const ViewStep &step, TensorObject *before, const PyRef &value) {
   TensorObject *after = asTensor(value.get());
+  if (step.isPart()) {
+    PyRef rest = dispatch(step.otherPart(), {before});
+    TensorObject *other = asTensor(rest.get());
+    OpCall whole(requireOp("weft.complex"));
+    return step.isReal() ? dispatch(whole, {after, other}) : dispatch(whole, {other, after});
+  }
   if (!step.isSlice())
     return dispatch(step.inverse(after->value.dtype), {after});
   SliceUpdate update = sliceUpdate(after, step.call.list("starts"), step.call.list("steps"));

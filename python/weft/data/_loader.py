@@ -45,7 +45,8 @@ class DataLoader:
             ahead; 0: batches are read when they are asked for.
         collate_fn: makes a batch of a list of samples (of one sample where batch_size is None);
             what it returns stays as it is.
-        pin_memory: no result depends on it.
+        pin_memory: taken, as programs for PyTorch give it, and without effect: batches are in
+            memory that the system may move, from which a copy to a GPU has ended when it returns.
         drop_last: leaves the last batch out if it has less samples.
         timeout: how many seconds to wait for a batch of the workers; 0: for ever.
         worker_init_fn: called in each worker with its number.
@@ -55,7 +56,7 @@ class DataLoader:
             generator of NumPy; None draws seeds by `weft.random`.
         prefetch_factor: for how many batches each worker has tasks; None: 2.
         persistent_workers: workers stay from epoch to epoch.
-        pin_memory_device: no result depends on it.
+        pin_memory_device: as pin_memory, without effect.
         in_order: batches of workers come in the order of their tasks, else as they are ready.
         seed: as generator; the order of an epoch depends on the seed and its number alone.
         prefetch: how many batches the thread makes ahead; 0 makes them when asked for.
