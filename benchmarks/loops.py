@@ -12,10 +12,13 @@ from harness import WEFT, Bar, Case
 ITERATIONS = 1000
 CACHE = (4096, 64)
 STEPS, BATCH, WIDTH = 128, 8, 64
+PLAIN_SIZES = (1, 100, 1_000, 10_000, 30_000)
 
 
 def cases() -> Iterator[Case]:
     yield _counting()
+    for size in PLAIN_SIZES:
+        yield _plain_while(size)
     yield _row_updates()
     yield _recurrence()
 
@@ -43,6 +46,27 @@ def _counting() -> Case:
     given = weft.asarray(first)
     contenders = {WEFT: lambda: count(given), **_jax_loop(lambda v: v * 0.5 + 1.0, first)}
     return Case(f"a while loop of {ITERATIONS}", contenders, Bar("<= 2 ms", 2e-3))
+
+
+def _plain_while(size: int) -> Case:
+    """Python's own while on a question about values, beside the loop that is one op."""
+
+    def plain(x, limit):
+        while x.sum() < limit:
+            x = x * 1.0009 + 0.01
+        return x
+
+    def one_op(x, limit):
+        return weft.while_loop(lambda x: x.sum() < limit, lambda x: x * 1.0009 + 0.01, x)
+
+    last = 0.0
+    for _ in range(ITERATIONS):
+        last = last * 1.0009 + 0.01
+    given = weft.zeros(size), weft.asarray(np.float32(last * size * 0.9999))
+    cut, whole = weft.jit(plain), weft.jit(one_op)
+    contenders = {WEFT: lambda: cut(*given), "while_loop": lambda: whole(*given)}
+    bar = Bar("<= 1.5 x while_loop", 1.5, ("while_loop",))
+    return Case(f"a plain while of {ITERATIONS}, {size} elements", contenders, bar)
 
 
 def _row_updates() -> Case:

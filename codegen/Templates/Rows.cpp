@@ -62,6 +62,10 @@ public:
 
   bool walksRows() const override { return true; }
 
+  /// All passes that reduce a row come before the one that writes it, in a stage of their own where
+  /// rows are cut into blocks; no task reads the rows of another.
+  bool readsAhead(OpOperand &use) const override { return claims(use.getOwner()); }
+
   /// What is as long as the row, or one value for each.
   bool canYield(ArrayRef<int64_t> shape, const FusionGroup &group) const override {
     ArrayRef<int64_t> domain = group.domain;

@@ -3,6 +3,7 @@
 #include "dialects/Weft/IR/Shape.h"
 #include "passes/plan/PlanSteps.h"
 #include "passes/plan/ValueMemory.h"
+#include "passes/templates/Template.h"
 #include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
@@ -10,13 +11,17 @@ using namespace mlir;
 namespace weft {
 namespace {
 
-/// True if the value, and what is computed from it, is only read at the element that is computed.
-bool isReadInPlace(Value value) {
+/// True if the kernel reads the value, and what it computes from it, only at the element that is
+/// written, or before its task writes any.
+bool isReadInPlace(Value value, const Template *kind) {
   llvm::SmallSetVector<Operation *, 8> readers;
   auto addReaders = [&](Value read) {
     return llvm::all_of(read.getUses(), [&](OpOperand &use) {
-      readers.insert(use.getOwner());
-      return isa<YieldOp>(use.getOwner()) || readsInPlace(use.getOwner(), use.getOperandNumber());
+      Operation *reader = use.getOwner();
+      if (kind && kind->readsAhead(use))
+        return true;
+      readers.insert(reader);
+      return isa<YieldOp>(reader) || readsInPlace(reader, use.getOperandNumber());
     });
   };
   bool isInPlace = addReaders(value);
@@ -83,9 +88,9 @@ private:
       if (!mayGive(argument, outputNumber))
         continue;
       BlockArgument read = kernel.getBody().getArgument(number);
-      // Only of elementwise kernels the types tell whether both have the same elements.
       bool isSafe = overwritableArgument(kernel) == number ||
-                    (!isOnDevice && read.getType() == inKernel.getType() && isReadInPlace(read));
+                    (!isOnDevice && read.getType() == inKernel.getType() &&
+                     isReadInPlace(read, templateOf(kernel)));
       if (isSafe && isLastReader(launch, argument)) {
         taken.insert(argument);
         return argument.getArgNumber();

@@ -28,9 +28,10 @@ struct OutputMemory {
   unsigned number = 0;
 };
 
-/// The memory of each result. For processors elementwise kernels write over what they read; the
-/// kernels of devices (`isOnDevice`) rely on inputs that nothing writes. Results of a function
-/// whose memory is given are where the argument of the same number is, or nowhere near.
+/// The memory of each result. For processors kernels write over what they read at the same element,
+/// or ahead of it (Template::readsAhead); the kernels of devices (`isOnDevice`) rely on inputs that
+/// nothing writes. Results of a function whose memory is given are where the argument of the same
+/// number is, or nowhere near.
 llvm::SmallVector<OutputMemory> outputMemories(mlir::func::FuncOp function,
                                                const mlir::SymbolTable &symbols, bool isOnDevice,
                                                Outputs memory);

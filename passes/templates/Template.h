@@ -36,6 +36,10 @@ public:
   /// True if a claimed op reads the operand from memory, so that nothing that computes it can be in
   /// the kernel.
   virtual bool readsMemory(mlir::OpOperand &) const { return false; }
+  /// True if a kernel on a processor reads the operand of a claimed op only where its task writes
+  /// results of the operand's type, and all of it before it writes any of them, so that they can be
+  /// in the memory of what the operand is computed from element by element.
+  virtual bool readsAhead(mlir::OpOperand &) const { return false; }
   /// True if each row of the group's domain is walked at once, several times if need be: its own
   /// values may be read all along it, and computing them again in another pass is cheap.
   virtual bool walksRows() const { return false; }
