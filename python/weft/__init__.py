@@ -22,9 +22,11 @@ from . import random
 from ._autodiff import (
     enable_grad,
     grad,
+    inference_mode,
     is_grad_enabled,
     jvp,
     no_grad,
+    set_grad_enabled,
     value_and_grad,
     vjp,
 )
@@ -35,6 +37,7 @@ from ._core import SymbolicSize, Tensor, device
 from ._creation import (
     arange,
     array,
+    as_tensor,
     asarray,
     empty,
     empty_like,
@@ -182,6 +185,28 @@ from ._pytorch import (
     triu_indices,
     vstack,
 )
+from ._pytorch_arranging import (
+    atleast_1d,
+    atleast_2d,
+    atleast_3d,
+    block_diag,
+    broadcast_tensors,
+    cartesian_prod,
+    column_stack,
+    combinations,
+    dstack,
+    logspace,
+    unravel_index,
+    vander,
+)
+from ._pytorch_linear import matrix_rank
+from ._pytorch_numbers import (
+    cumulative_trapezoid,
+    gradient,
+    std_mean,
+    trapezoid,
+    var_mean,
+)
 from ._pytorch_random import (
     bernoulli,
     multinomial,
@@ -216,7 +241,7 @@ from ._searching import (
 from ._sorting import argsort, sort
 
 # These build on all of the above.
-from . import amp, data, distributions, fft, linalg, nn, ops, optim, tree
+from . import amp, data, distributions, fft, func, linalg, nn, ops, optim, tree
 from ._autocast import autocast, autocast_dtype, is_autocast_enabled
 from .nn._functional_call import functional_call
 from .ops import segment_reduce
@@ -226,8 +251,10 @@ __version__ = "0.1.0"
 __array_api_version__ = "2025.12"
 
 pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
-cat = concat
+cat = concatenate = concat
+row_stack, trapz = vstack, trapezoid
 globals().update(_functions)
+globals().update(nn.functional.of_torch)
 float, double, half, long, int = float32, float64, float16, int64, int32
 cfloat, cdouble = complex64, complex128
 manual_seed, rand, randn = random.seed, random.rand, random.randn
@@ -235,7 +262,20 @@ manual_seed, rand, randn = random.seed, random.rand, random.randn
 
 _explain_errors(globals(), [name for name in globals() if not name.startswith("_")])
 for _module in (
-    *(amp, random, distributions, fft, linalg, ops, tree, optim, nn.functional, nn.init, nn.utils),
+    *(
+        amp,
+        random,
+        distributions,
+        fft,
+        func,
+        linalg,
+        ops,
+        tree,
+        optim,
+        nn.functional,
+        nn.init,
+        nn.utils,
+    ),
     *(nn.utils.rnn, nn.utils.parametrize, nn.utils.parametrizations),
 ):
     _explain_errors(vars(_module), _module.__all__)

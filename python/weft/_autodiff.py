@@ -46,6 +46,39 @@ class enable_grad(_GradientMode):  # noqa: N801 (PyTorch's name)
     enabled = True
 
 
+class inference_mode(_GradientMode):  # noqa: N801 (PyTorch's name)
+    """`no_grad`, by another name of PyTorch: what is made within it may be used as any tensor."""
+
+    enabled = False
+
+
+class set_grad_enabled(ThreadMode):  # noqa: N801 (PyTorch's name)
+    """From the call on operations are recorded for gradients, or not; as a context until its end,
+    and as a decorator in each call of the function."""
+
+    def __init__(self, mode: bool) -> None:
+        super().__init__(bool(mode))
+        self._before: bool | None = self._exchange(self._wanted)
+
+    @staticmethod
+    def _exchange(wanted: Any) -> Any:
+        return _core.set_gradients_enabled(wanted)
+
+    def _undo(self) -> None:
+        """The mode from before the call, once the context or the decorator knows what to do."""
+        if self._before is not None:
+            self._exchange(self._before)
+            self._before = None
+
+    def __enter__(self) -> None:
+        self._undo()
+        super().__enter__()
+
+    def __call__(self, function: Any) -> Any:
+        self._undo()
+        return super().__call__(function)
+
+
 def is_grad_enabled() -> bool:
     """True while operations are recorded for gradients."""
     return _core.gradients_enabled()

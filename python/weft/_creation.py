@@ -269,6 +269,11 @@ def tensor(
     return result
 
 
+def as_tensor(data: object, dtype: object = None, device: object = None) -> Tensor:
+    """`asarray`, as PyTorch calls it: a tensor of numbers, nested lists, or an array."""
+    return asarray(data, dtype=dtype, device=device)
+
+
 def from_numpy(array: np.ndarray, /) -> Tensor:
     """A tensor that shares the array's memory, if that is dense. Change the array no more."""
     if not isinstance(array, np.ndarray):

@@ -621,14 +621,26 @@ def scatter_add(x: Tensor, indices: Tensor, updates: Tensor, *, axis: int = 0) -
     return _core.apply("weft.scatter_add", (x, indices, updates), {"axis": place})
 
 
-def one_hot(indices: Tensor, num_classes: int, *, dtype: object = int64) -> Tensor:
+def one_hot(indices: Tensor, num_classes: int = -1, *, dtype: object = int64) -> Tensor:
     """1 at each index, else 0: indices [...] to [..., num_classes].
 
+    Args:
+        indices: integers.
+        num_classes: how many there are; -1: one more than the largest index.
+        dtype: that of the result.
+
     Raises:
+        UnsupportedError: without ``num_classes``, in what is exported, lowered or mapped by vmap.
         OutOfBoundsError: an index is not in [0, num_classes). In a compiled function its row is
             NaN, of integers 0. DTypeError: the indices are no integers.
     """
     indices, count = integer_indices(indices, "one_hot"), as_size(num_classes)
+    if isinstance(count, int) and count == -1 and indices._size:
+        from ._reductions import max
+        from ._searching import known_count
+
+        what = "how many classes there are"
+        count = known_count(max(indices), "one_hot", what, "num_classes") + 1
     if isinstance(count, int) and count < 0:
         raise _fail(ShapeError, f"one_hot: there can't be {count} classes")
     check_indices(indices, count, "one_hot")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,9 @@ from . import (
     _manipulation,
     _ops,
     _pytorch,
+    _pytorch_arranging,
+    _pytorch_linear,
+    _pytorch_numbers,
     _reductions,
     _scatter_reduction,
     _searching,
@@ -54,6 +58,17 @@ for _module, _names in (
         "isposinf kron lerp logit nan_to_num nanmean nansum rad2deg rot90 select sinc "
         "tensor_split trace unflatten unfold xlogy",
     ),
+    (
+        _pytorch_arranging,
+        "diagflat diagonal_scatter dsplit hsplit index_put masked_scatter put select_scatter "
+        "slice_scatter unique_consecutive vsplit",
+    ),
+    (
+        _pytorch_linear,
+        "adjoint cholesky cholesky_inverse cholesky_solve det inverse logdet matrix_power "
+        "pinverse slogdet",
+    ),
+    (_pytorch_numbers, "corrcoef cov cummax cummin histc logcumsumexp mode"),
     (_special, "digamma erfinv lgamma"),
     (_searching, "argwhere bincount kthvalue median quantile topk unique"),
 ):
@@ -259,21 +274,42 @@ for _name in _words(
     "abs acos acosh addcdiv addcmul addmm addmv addr asin asinh atan atan2 atanh baddbmm "
     "bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor ceil "
     "clamp clamp_max clamp_min clip copysign cos cosh cumprod cumsum deg2rad digamma divide eq "
-    "erf erfinv exp exp2 expm1 fix floor floor_divide fmod frac ge gt heaviside hypot index_add "
-    "index_copy index_fill index_reduce le lerp lgamma log log10 log1p log2 logical_and "
-    "logical_not logical_or logical_xor logit lt masked_fill multiply nan_to_num ne neg negative "
-    "nextafter pow rad2deg reciprocal relu remainder round rsqrt scatter scatter_add "
+    "erf erfinv exp exp2 expm1 fix floor floor_divide fmod frac ge greater greater_equal gt "
+    "heaviside hypot index_add index_copy index_fill index_put index_reduce le lerp less "
+    "less_equal lgamma log log10 log1p log2 logical_and logical_not logical_or logical_xor logit "
+    "lt masked_fill masked_scatter multiply nan_to_num ne neg negative nextafter not_equal pow "
+    "put rad2deg reciprocal relu remainder round rsqrt scatter scatter_add "
     "scatter_reduce sgn sigmoid sign sin sinc sinh sqrt square subtract tan tanh tril triu "
     "true_divide trunc xlogy"
 ):
     setattr(Tensor, f"{_name}_", _in_place(_name))
 
 
+@_method("fill_diagonal_")
+def _fill_diagonal_in_place(self: Tensor, fill_value: float, wrap: bool = False) -> Tensor:
+    """Sets the elements whose indices are all the same to a number, in place; of a tall matrix with
+    ``wrap`` again after each row below.
+
+    Raises:
+        ShapeError: there are less than two dimensions, or more that differ in size.
+    """
+    if self.ndim < 2 or (self.ndim > 2 and len(set(self.shape)) > 1):
+        raise _fail(ShapeError, f"fill_diagonal_: the shape {self.shape} has no such diagonal")
+    width = self.shape[1]
+    step = sum(math.prod(self.shape[d + 1 :]) for d in range(self.ndim))
+    end = self._size if wrap or self.ndim > 2 else min(self._size, width * width)
+    flat = _manipulation.reshape(self, (-1,)).at[slice(0, end, step)].set(fill_value)
+    return self._assign(_manipulation.reshape(flat, self.shape), "fill_diagonal_()")
+
+
 # Methods as functions ------------------------------------------------------------------------
 
 #: What PyTorch has as a function too.
 _FUNCTIONS = _words(
-    "absolute addcdiv addcmul addmm addmv addr allclose amax amin aminmax arccos arccosh arcsin "
+    "absolute addcdiv addcmul addmm addmv addr adjoint allclose amax amin aminmax arccos arccosh "
+    "arcsin cholesky cholesky_inverse cholesky_solve corrcoef cov cummax cummin det diagflat "
+    "diagonal_scatter dsplit histc hsplit index_put inverse logcumsumexp logdet masked_scatter "
+    "matrix_power mode pinverse put select_scatter slice_scatter slogdet unique_consecutive vsplit "
     "arcsinh arctan arctan2 arctanh baddbmm bincount bitwise_not bmm clamp_max clamp_min clone "
     "cross cumprod cumsum deg2rad detach diag diag_embed diagonal dist div dot eq fix fliplr "
     "flipud fmax fmin fmod frac gather ge ger gt heaviside index_add index_copy index_fill "

@@ -19,6 +19,7 @@ from ._errors import (
     ShapeError,
     UnsupportedError,
 )
+from ._gathering import take_along_axis
 from ._manipulation import (
     astype,
     broadcast_to,
@@ -330,40 +331,56 @@ _MOST_STEPS = 48
 
 
 def searchsorted(
-    x1: Tensor, x2: Operand, /, *, side: str = "left", sorter: Tensor | None = None
+    x1: Tensor,
+    x2: Operand,
+    /,
+    *,
+    side: str = "left",
+    right: bool = False,
+    sorter: Tensor | None = None,
 ) -> Tensor:
     """Where the elements of x2 would be inserted into x1 so that it stays in order.
 
     Args:
-        x1: [n], in ascending order, or so that ``take(x1, sorter)`` is.
-        x2: of any shape.
+        x1: [n], in ascending order, or so that ``take(x1, sorter)`` is; or [..., n], of which each
+            row is for one of x2.
+        x2: of any shape; or [..., m].
         side: "left": before the elements that are equal, "right": after them. The order is that of
             `sort`, also of complex numbers: NaN comes last.
-        sorter: [n], what `argsort` gives.
+        right: side="right", as PyTorch has it.
+        sorter: of x1's shape, what `argsort` gives.
 
     Returns:
         int64, of x2's shape, each from 0 to n. By bisection, in log2(n) steps; 48 where n is not
         known while exporting.
 
     Raises:
-        ShapeError: x1 has not one dimension. OptionError: there is no such side.
+        ShapeError: the rows of x1 do not fit those of x2. OptionError: there is no such side.
     """
     x1 = asarray(x1)
+    side = "right" if right else side
     if x1.ndim != 1:
-        raise _fail(ShapeError, f"searchsorted: x1 has shape {x1.shape}, but has to be [n]")
+        x2 = asarray(x2)
+        if x1.ndim == 0 or x1.shape[:-1] != x2.shape[:-1]:
+            raise _fail(
+                ShapeError,
+                f"searchsorted: x1 has shape {x1.shape}, but has to be [n], or have the rows of "
+                f"x2, whose shape is {x2.shape}",
+            )
     if side not in ("left", "right"):
         raise _fail(OptionError, f"searchsorted: side is {side!r}, but has to be 'left' or 'right'")
-    count = x1.shape[0]
+    count = x1.shape[-1]
     steps = _MOST_STEPS if isinstance(count, SymbolicSize) else count.bit_length()
     keys, wanted = _comparable(x1, x2)
     shape = wanted.shape if isinstance(wanted, Tensor) else ()
     if sorter is not None:
-        keys = take(keys, sorter)
+        keys = take_along_axis(keys, sorter, axis=-1)
     low = full(shape, 0, dtype=int64, device=keys.device)
     high = low + count
     for _ in range(steps):
         middle = (low + high) // 2
-        key = take(keys, _ops.minimum(middle, count - 1))
+        place = _ops.minimum(middle, count - 1)
+        key = take(keys, place) if keys.ndim == 1 else take_along_axis(keys, place, axis=-1)
         beyond = _comes_before(key, wanted) if side == "left" else ~_comes_before(wanted, key)
         searching = low < high
         low = _ops.where(searching & beyond, middle + 1, low)

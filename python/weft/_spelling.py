@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,16 +16,19 @@ import numpy as np
 from ._core import Tensor
 from ._creation import asarray
 
-#: A keyword and what the other spelling calls it.
+#: A keyword and what the other spelling calls it, the first of these that the function has.
 _OTHER_NAMES = {
-    "dim": "axis",
-    "dims": "axis",
-    "keepdim": "keepdims",
-    "diagonal": "k",
-    "axis": "dim",
-    "keepdims": "keepdim",
-    "size": "shape",
-    "steps": "num",
+    "dim": ("axis", "axes"),
+    "dims": ("axis", "axes"),
+    "keepdim": ("keepdims",),
+    "diagonal": ("k",),
+    "axis": ("dim",),
+    "keepdims": ("keepdim",),
+    "size": ("shape",),
+    "steps": ("num",),
+    "end": ("stop",),
+    "in_dims": ("in_axes",),
+    "out_dims": ("out_axes",),
 }
 
 #: Keywords that only the array API has.
@@ -43,15 +46,17 @@ class _Plan(NamedTuple):
     target: Callable
     #: What the user called.
     function: Callable
-    #: The keywords whose values come first.
+    #: The keywords whose values come first, and those whose values come last.
     operands: tuple[str, ...]
+    behind: tuple[str, ...]
     #: What to call the positional arguments that there is no place for.
     extra: tuple[str, ...]
     #: What to call keywords.
     names: dict[str, str]
 
     def call(self, arguments: tuple, options: dict[str, Any]) -> Any:
-        arguments = (*(options[name] for name in self.operands), *arguments)
+        first = (options[name] for name in self.operands)
+        arguments = (*first, *arguments, *(options[name] for name in self.behind))
         taken = len(arguments) - len(self.extra)
         renamed = {self.names[name]: value for name, value in options.items() if name in self.names}
         renamed.update(zip(self.extra, arguments[taken:], strict=True))
@@ -60,14 +65,36 @@ class _Plan(NamedTuple):
         return self.target(*arguments[:taken], **renamed)
 
 
+def _own_name(name: str, parameters: Mapping[str, inspect.Parameter]) -> str:
+    """What a function calls a keyword."""
+    others = [] if name in parameters else _OTHER_NAMES.get(name, ())
+    return next((other for other in others if other in parameters), name)
+
+
+def _is_by_place(parameter: inspect.Parameter | None) -> bool:
+    return parameter is not None and parameter.kind is inspect.Parameter.POSITIONAL_ONLY
+
+
 def _planned(
     target: Callable, function: Callable, count: int, names: tuple[str, ...]
 ) -> _Plan | None:
     parameters = inspect.signature(target).parameters
     operands = tuple(name for name in _OPERANDS if name in names and name not in parameters)
+    renamed = {name: _own_name(name, parameters) for name in names if name not in operands}
+    order = list(parameters)
+    behind = sorted(
+        (name for name, own in renamed.items() if _is_by_place(parameters.get(own))),
+        key=lambda name: order.index(renamed[name]),
+    )
+    count += len(operands)
+    if [order.index(renamed.pop(name)) for name in behind] != [
+        count + i for i in range(len(behind))
+    ]:
+        return None
+    count += len(behind)
     places = sum(parameter.kind in _POSITIONAL for parameter in parameters.values())
     is_open = any(p.kind is inspect.Parameter.VAR_POSITIONAL for p in parameters.values())
-    extra_count = 0 if is_open else max(count + len(operands) - places, 0)
+    extra_count = 0 if is_open else max(count - places, 0)
     keywords = [
         name
         for name, parameter in parameters.items()
@@ -75,13 +102,9 @@ def _planned(
     ]
     if extra_count > len(keywords):
         return None
-    renamed = {
-        name: name if name in parameters else _OTHER_NAMES.get(name, name)
-        for name in names
-        if name not in operands
-    }
-    plan = _Plan(target, function, operands, tuple(keywords[:extra_count]), renamed)
-    given = [None] * (count + len(operands) - extra_count)
+    extra = tuple(keywords[:extra_count])
+    plan = _Plan(target, function, operands, tuple(behind), extra, renamed)
+    given = [None] * (count - extra_count)
     wanted = [*plan.extra, *renamed.values()]
     if len(set(wanted)) != len(wanted):
         return None

@@ -27,17 +27,21 @@ from ._manipulation import (
 
 __all__ = [
     "fft",
+    "fft2",
     "fftfreq",
     "fftn",
     "fftshift",
     "hfft",
     "ifft",
+    "ifft2",
     "ifftn",
     "ifftshift",
     "ihfft",
     "irfft",
+    "irfft2",
     "irfftn",
     "rfft",
+    "rfft2",
     "rfftfreq",
     "rfftn",
 ]
@@ -250,6 +254,25 @@ def irfftn(
         result = ifft(result, n=length, axis=place, norm=norm)
     return irfft(result, n=size, axis=axis, norm=norm)
 
+
+def _in_two(name: str, function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def transform(
+        x: Tensor,
+        /,
+        *,
+        s: Sequence[int] | None = None,
+        axes: Sequence[int] = (-2, -1),
+        norm: str = "backward",
+    ) -> Tensor:
+        return function(x, s=s, axes=axes, norm=norm)
+
+    transform.__name__ = transform.__qualname__ = name
+    transform.__doc__ = f"`{function.__name__}` along two axes, the last ones by default."
+    return transform
+
+
+fft2, ifft2 = _in_two("fft2", fftn), _in_two("ifft2", ifftn)
+rfft2, irfft2 = _in_two("rfft2", rfftn), _in_two("irfft2", irfftn)
 
 _OPPOSITE = {"backward": "forward", "forward": "backward"}
 

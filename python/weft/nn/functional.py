@@ -220,3 +220,11 @@ __all__ = [
     "triplet_margin_with_distance_loss",
     "unfold",
 ]
+
+_OF_TORCH = (
+    "avg_pool1d celu conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d "
+    "cosine_similarity dropout group_norm hardshrink layer_norm max_pool1d max_pool2d max_pool3d "
+    "pairwise_distance pixel_shuffle pixel_unshuffle prelu rms_norm selu threshold"
+)
+#: What PyTorch has outside of this module too, with the same arguments.
+of_torch = {name: globals()[name] for name in _OF_TORCH.split()}
