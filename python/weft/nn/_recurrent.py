@@ -473,6 +473,8 @@ def _run_steps(
         if "weight_hr" in weights:
             projected = functional.linear(following[0], weights["weight_hr"])
             following = (projected, *following[1:])
+        # Under autocast products are of a narrower dtype than the state.
+        following = tuple(part.astype(dtype, copy=False) for part in following)
         # Sequences that ended keep their state, as do those that begin later, backwards.
         if now[1] is not None:
             pairs = zip(following, state, strict=True)
