@@ -12,6 +12,7 @@ from harness import WEFT, Bar, Case
 ITERATIONS = 1000
 CACHE = (4096, 64)
 STEPS, BATCH, WIDTH = 128, 8, 64
+EAGER_STEPS = 50
 PLAIN_SIZES = (1, 100, 1_000, 10_000, 30_000)
 
 
@@ -19,6 +20,8 @@ def cases() -> Iterator[Case]:
     yield _counting()
     for size in PLAIN_SIZES:
         yield _plain_while(size)
+    yield _eager_layer()
+    yield _eager_scan()
     yield _row_updates()
     yield _recurrence()
 
@@ -67,6 +70,36 @@ def _plain_while(size: int) -> Case:
     contenders = {WEFT: lambda: cut(*given), "while_loop": lambda: whole(*given)}
     bar = Bar("<= 1.5 x while_loop", 1.5, ("while_loop",))
     return Case(f"a plain while of {ITERATIONS}, {size} elements", contenders, bar)
+
+
+def _eager_layer() -> Case:
+    """A recurrent layer that is not in a compiled function."""
+    x = np.random.default_rng(0).standard_normal((EAGER_STEPS, BATCH, WIDTH)).astype(np.float32)
+    contenders = {}
+    for name, framework in ((WEFT, weft), ("torch", peers.torch())):
+        if framework:
+            layer, given = framework.nn.LSTM(WIDTH, WIDTH), framework.asarray(x)
+            contenders[name] = lambda layer=layer, given=given: layer(given)
+    return Case(f"nn.LSTM of {EAGER_STEPS} steps, eager", contenders)
+
+
+def _eager_scan() -> Case:
+    """What a scan adds to the ops of its body where Python runs them."""
+    x = weft.ones((EAGER_STEPS, BATCH, WIDTH))
+
+    def step(state, row):
+        state = weft.tanh(state * 0.5 + row)
+        return state, state
+
+    def by_hand():
+        state, states = x[0], []
+        for row in x:
+            state, _ = step(state, row)
+            states.append(state)
+        return weft.stack(states)
+
+    contenders = {WEFT: lambda: weft.scan(step, x[0], x), "by hand": by_hand}
+    return Case(f"a scan of {EAGER_STEPS} steps, eager", contenders)
 
 
 def _row_updates() -> Case:

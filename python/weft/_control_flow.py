@@ -66,8 +66,46 @@ def _in_order_of(given: Any, made: Any) -> Any:
 
 def _filled(tree: Any, leaves: Sequence[Any]) -> Any:
     """The tree with other leaves."""
+    if isinstance(tree, Tensor):
+        return leaves[0]
     remaining = iter(leaves)
     return tree_map(lambda _: next(remaining), tree)
+
+
+def _added_leaves(given: Any, made: Any, leaves: list[Tensor]) -> bool:
+    """Whether ``made`` is surely like ``given``, a tree of tensors; its leaves are added then.
+
+    In a single pass, as a loop that runs at once asks it in each iteration.
+    """
+    kind = type(given)
+    if isinstance(given, Tensor):
+        leaves.append(made)
+        return (
+            isinstance(made, Tensor)
+            and made.dtype is given.dtype
+            and made.shape == given.shape
+            and not made._is_weak
+        )
+    if type(made) is not kind:
+        return False
+    if kind is tuple or kind is list:
+        return len(made) == len(given) and all(
+            _added_leaves(old, new, leaves) for old, new in zip(given, made, strict=True)
+        )
+    if kind is dict:
+        return made.keys() == given.keys() and all(
+            _added_leaves(old, made[key], leaves) for key, old in given.items()
+        )
+    return given is None
+
+
+def _row(leaf: Tensor, number: int) -> Tensor:
+    """Slice ``number`` of a tensor, as a tensor of its own."""
+    # Places of slices are part of an op, an index is not: one program for all numbers. The gradient
+    # of a slice is the one that keeps the signs of zeros.
+    if leaf.requires_grad:
+        return leaf[number].clone()
+    return _core.apply("weft.gather", (leaf, asarray(number, device=leaf.device)), {"axis": 0})
 
 
 def _text(tensor: Tensor) -> str:
@@ -76,6 +114,9 @@ def _text(tensor: Tensor) -> str:
 
 def _checked(name: str, role: str, given: Any, made: Any) -> list[Tensor]:
     """The leaves of ``made``, which take the place of those of ``given``; numbers get the dtype."""
+    known: list[Tensor] = []
+    if _added_leaves(given, made, known):
+        return known
     if _structure(given) != _structure(made):
         raise _fail(
             ShapeError,
@@ -406,9 +447,8 @@ def _scan(name: str, f: Callable, carry: Any, xs: Any, length: Any, reverse: boo
         value, part = _filled(carry, leaves[: len(init)]), _filled(xs, leaves[len(init) :])
         following, result = _pair(name, f(value, part))
         following = _checked(name, "the carry that the body returns", carry, following)
-        result = _tensors(result)
         if not shapes:
-            shapes.append(result)
+            shapes.append(_tensors(result))
         return following + _checked(name, "the result of the body", shapes[0], result)
 
     # Of no slices nobody knows what the body gives for one, unless it is traced.
@@ -442,9 +482,9 @@ def _run(
     with _Recorded():
         for place in range(length):
             number = length - 1 - place if reverse else place
-            given = _own([leaf[number] for leaf in slices])
+            parts = [_row(leaf, number) for leaf in slices]
             with _Recorded():
-                made = body(_own(init) + given)
+                made = body([leaf.clone() for leaf in init] + parts)
             init, row = made[: len(init)], made[len(init) :]
             rows.append(row)
     if reverse:

@@ -294,29 +294,37 @@ def concat(arrays: Sequence[Tensor], /, *, axis: int | None = 0) -> Tensor:
         raise _fail(ShapeError, "concat: needs at least one tensor")
     if axis is None:
         tensors, axis = [reshape(x, -1) for x in tensors], 0
-    place = normalize_axis(axis, tensors[0].ndim, "concat")
-    dtype = tensors[0].dtype
+    first, dtype = tensors[0].shape, tensors[0].dtype
+    place = normalize_axis(axis, len(first), "concat")
+    rest = [i for i in range(len(first)) if i != place]
     for x in tensors[1:]:
-        dtype = promote_types(dtype, x.dtype)
-        rest = [i for i in range(tensors[0].ndim) if i != place]
-        if x.ndim != tensors[0].ndim or any(x.shape[i] != tensors[0].shape[i] for i in rest):
+        if x.dtype is not dtype:
+            dtype = promote_types(dtype, x.dtype)
+        shape = x.shape
+        if shape != first and (len(shape) != len(first) or any(shape[i] != first[i] for i in rest)):
             raise _fail(
                 ShapeError,
-                f"concat: shapes {tensors[0].shape} and {x.shape} differ in more than axis {axis}",
+                f"concat: shapes {first} and {shape} differ in more than axis {axis}",
             )
     if len(tensors) == 1:
         return tensors[0].clone()
-    operands = tuple(astype(x, dtype) for x in tensors)
+    operands = tuple(x if x.dtype is dtype else astype(x, dtype) for x in tensors)
     return _core.apply("weft.concatenate", operands, {"axis": place})
 
 
 def stack(arrays: Sequence[Tensor], /, *, axis: int = 0) -> Tensor:
     """The tensors (of one shape) along a new dimension ``axis``."""
     tensors = [asarray(x) for x in arrays]
+    if not tensors:
+        raise _fail(ShapeError, "stack: needs at least one tensor")
+    shape = tensors[0].shape
     for x in tensors[1:]:
-        if x.shape != tensors[0].shape:
-            raise _fail(ShapeError, f"stack: shapes {tensors[0].shape} and {x.shape} differ")
-    return concat([expand_dims(x, axis=axis) for x in tensors], axis=axis)
+        if x.shape != shape:
+            raise _fail(ShapeError, f"stack: shapes {shape} and {x.shape} differ")
+    place = normalize_axis(axis, len(shape) + 1, "stack")
+    wider = [*shape[:place], 1, *shape[place:]]
+    rows = [_core.view("weft.reshape", x, None, wider, x.dtype) for x in tensors]
+    return concat(rows, axis=place)
 
 
 def slice_(x: Tensor, starts: Sequence[int], steps: Sequence[int], shape: Sequence[int]) -> Tensor:

@@ -264,3 +264,18 @@ def test_what_it_does_not_know() -> None:
         weft.autocast("tpu")
     with pytest.raises(weft.DTypeError, match="dtype is float32, but has to be bfloat16"):
         weft.autocast("cpu", dtype=weft.float32)
+
+
+@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])
+def test_recurrent_layers_keep_the_dtype_of_their_state(name: str) -> None:
+    layer = getattr(nn, name)(6, 4)
+
+    def run(x: weft.Tensor) -> weft.Tensor:
+        return layer(x)[0].detach()
+
+    x = numbers(5, 2, 6)
+    narrow = eager_and_jit(in_mode(run), x)
+    assert narrow.dtype == weft.float32
+    # Sums of a few ones with operands and results of 8 bits; tanh and sigmoid let no error grow.
+    np.testing.assert_allclose(to_numpy(narrow), to_numpy(run(x)), atol=2.0**-5)
+    assert (to_numpy(narrow) != to_numpy(run(x))).any()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -146,6 +149,69 @@ def test_the_inputs_of_all_steps_are_one_product():
     text = weft.jit(lambda x: layer(x)[0]).lower(weft.ones(6, 2, 8)).ir("weft")
     assert text.count("12x8") > 0
     assert "tensor<2x8xf32>, tensor<16x8xf32>" not in text
+
+
+@pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])
+def test_a_layer_gives_the_bits_of_its_cell_step_by_step(name):
+    layer, cell = getattr(nn, name)(5, 4), getattr(nn, name + "Cell")(5, 4)
+    for own, other in zip(cell.parameters(), layer.parameters(), strict=True):
+        own.data = other.data
+    x = weft.asarray(array(9, 3, 5, seed=1))
+    state, made = None, []
+    for step in x:
+        state = cell(step, state)
+        made.append(leaves(state)[0])
+    result, last = layer(x)
+    assert_same_bits(result.detach(), weft.stack(made).detach())
+    for one, other in zip(leaves(last), leaves(state), strict=True):
+        assert_same_bits(one[0].detach(), other.detach())
+
+
+def test_a_layer_called_eagerly_is_one_program_for_all_steps():
+    layer = nn.LSTM(3, 4, num_layers=2)
+    counts = []
+    for steps in (4, 90):
+        layer.zero_grad()
+        before = weft.stats()
+        layer(weft.ones(steps, 2, 3))[0].sum().backward()
+        after = weft.stats()
+        counts.append(after["eager_calls"] - before["eager_calls"])
+    assert counts[0] == counts[1]
+
+
+def test_a_layer_called_eagerly_lets_its_memory_go():
+    layer = nn.LSTM(3, 4)
+    layer(weft.ones(5, 2, 3))[0].sum().backward()
+    kept = [weakref.ref(layer), *map(weakref.ref, layer.parameters())]
+    del layer
+    gc.collect()
+    assert [reference() for reference in kept] == [None] * len(kept)
+
+
+def test_what_changes_between_eager_calls_is_seen():
+    x = weft.asarray(array(4, 2, 3, seed=2))
+    layer = nn.LSTM(3, 4, num_layers=2, dropout=0.5)
+    outputs = [np.array(layer(x)[0].detach()) for _ in range(2)]
+    assert (outputs[0] != outputs[1]).any()  # drawn anew
+    layer.eval()
+    plain = np.array(layer(x)[0].detach())
+    layer.train()
+    layer.dropout = 0.0
+    assert_same_bits(layer(x)[0].detach(), plain)
+    with weft.no_grad():
+        layer.weight_hh_l0.mul_(0.5)
+    halved = np.array(layer(x)[0].detach())
+    assert (halved != plain).any()
+    layer.weight_hh_l0 = nn.Parameter(layer.weight_hh_l0.detach() * 2)
+    assert_same_bits(layer(x)[0].detach(), plain)
+    layer.requires_grad_(False)
+    assert not layer(x)[0].requires_grad
+    layer.weight_ih_l0.requires_grad_(True)
+    layer(x)[0].sum().backward()
+    assert layer.weight_ih_l0.grad is not None
+    assert layer.weight_hh_l0.grad is None
+    with weft.no_grad():
+        assert not layer(x)[0].requires_grad
 
 
 def packed_of(lengths):

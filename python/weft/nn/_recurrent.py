@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 
 from .. import _ops
 from .._control_flow import scan
-from .._core import Tensor
+from .._core import Tensor, is_tracing
 from .._creation import _fail, _size, arange, asarray, empty, zeros
 from .._dtypes import result_type
 from .._errors import OptionError, ShapeError
 from .._functional import _floating
+from .._jit import jit
 from .._manipulation import concat, expand_dims, moveaxis, reshape, stack, take
 from .._searching import where
 from . import functional, init
@@ -273,6 +274,17 @@ class _Layout(NamedTuple):
         return take(flat, asarray(rows, device=steps.device), axis=0)
 
 
+class _Form(NamedTuple):
+    """What layers compute beside their weights [layer * directions] and their input."""
+
+    mode: str
+    layout: _Layout
+    sequences: int
+    directions: int
+    #: Between layers.
+    dropout: float
+
+
 class RNNBase(Module):
     """What the recurrent layers share: see `LSTM`. ``mode`` names one of them."""
 
@@ -349,7 +361,17 @@ class RNNBase(Module):
             given = self._checked_states(given, count, is_single)
             if packed is not None and packed.sorted_indices is not None:
                 given = tuple(take(part, packed.sorted_indices, axis=1) for part in given)
-        x, last = self._run_layers(x, layout, count, given)
+        dropout = self.dropout if self.training else 0.0
+        form = _Form(self.mode, layout, count, 1 + self.bidirectional, dropout)
+        suffixes = [suffix for layer in range(self.num_layers) for suffix in self._suffixes(layer)]
+        weights: list[dict[str, Tensor]] = [dict(self._of_direction(suffix)) for suffix in suffixes]
+        if is_tracing():
+            x, last = _run_layers(form, weights, x, given)
+        else:
+            # A layer is one op: all steps, and their derivative, as one scan. What is compiled
+            # outlives the module, whose parameters it would keep, but not what shares their memory.
+            shared = [{name: part.clone() for name, part in own.items()} for own in weights]
+            x, last = _compiled_layers(form, shared, x, given)
         if packed is None:
             result: Any = reshape(x, (layout.steps, x.shape[-1])) if is_single else x
             return result, tuple(
@@ -392,53 +414,6 @@ class RNNBase(Module):
             _check_state(part, shape, type(self).__name__, what)
         return tuple(expand_dims(part, axis=1) for part in given) if is_single else given
 
-    def _run_layers(
-        self, x: Tensor, layout: _Layout, count: int, given: State | None
-    ) -> tuple[Tensor, State]:
-        widths = (self.proj_size or self.hidden_size, self.hidden_size)
-        start = tuple(
-            zeros((count, width), dtype=x.dtype, device=x.device)
-            for width in (widths[: _KINDS[self.mode].states] if given is None else ())
-        )
-        last: list[State] = []
-        for layer in range(self.num_layers):
-            results = []
-            for number, suffix in enumerate(self._suffixes(layer)):
-                if given is not None:
-                    start = tuple(part[len(last)] for part in given)
-                steps, state = self._run_steps(x, layout, suffix, start, is_backward=number == 1)
-                results.append(steps)
-                last.append(state)
-            x = concat(results, axis=-1) if len(results) > 1 else results[0]
-            if self.training and self.dropout > 0 and layer + 1 < self.num_layers:
-                x = functional.dropout(x, self.dropout)
-        return x, tuple(stack(list(parts)) for parts in zip(*last, strict=True))
-
-    def _run_steps(
-        self, x: Tensor, layout: _Layout, suffix: str, start: State, is_backward: bool
-    ) -> tuple[Tensor, State]:
-        """One layer in one direction: the states of all steps, and the last one."""
-        kind, weights = _KINDS[self.mode], self._of_direction(suffix)
-        of_inputs = functional.linear(x, weights["weight_ih"], weights.get("bias_ih"))
-        dtype = result_type(of_inputs, *start, weights["weight_hh"])
-        steps = layout.cut(of_inputs)
-
-        def step(state: State, now: tuple[Tensor, Tensor | None]) -> tuple[State, Tensor]:
-            of_state = functional.linear(state[0], weights["weight_hh"], weights.get("bias_hh"))
-            following = kind.step(now[0], of_state, state)
-            if "weight_hr" in weights:
-                projected = functional.linear(following[0], weights["weight_hr"])
-                following = (projected, *following[1:])
-            # Sequences that ended keep their state, as do those that begin later, backwards.
-            if now[1] is not None:
-                pairs = zip(following, state, strict=True)
-                following = tuple(where(now[1], new, old) for new, old in pairs)
-            return following, following[0]
-
-        first = tuple(part.astype(dtype) for part in start)
-        last, results = scan(step, first, steps, reverse=is_backward)
-        return layout.join(results), last
-
     def extra_repr(self) -> str:
         """The module's settings, as its line shows them."""
         defaults: dict[str, float] = {
@@ -451,6 +426,67 @@ class RNNBase(Module):
         settings = {name: getattr(self, name) for name in defaults}
         changed = [f"{name}={value}" for name, value in settings.items() if value != defaults[name]]
         return ", ".join([f"{self.input_size}, {self.hidden_size}", *changed])
+
+
+def _run_layers(
+    form: _Form, weights: list[dict[str, Tensor]], x: Tensor, given: State | None
+) -> tuple[Tensor, State]:
+    """The states of all steps in the last layer, and the last ones of all layers."""
+    kind, of_state = _KINDS[form.mode], weights[0]["weight_hh"]
+    widths = (of_state.shape[1], of_state.shape[0] // kind.gates)
+    start = tuple(
+        zeros((form.sequences, width), dtype=x.dtype, device=x.device)
+        for width in (widths[: kind.states] if given is None else ())
+    )
+    last: list[State] = []
+    while len(last) < len(weights):
+        results = []
+        for number in range(form.directions):
+            if given is not None:
+                start = tuple(part[len(last)] for part in given)
+            own = weights[len(last)]
+            steps, state = _run_steps(kind, own, x, form.layout, start, is_backward=number == 1)
+            results.append(steps)
+            last.append(state)
+        x = concat(results, axis=-1) if len(results) > 1 else results[0]
+        if form.dropout > 0 and len(last) < len(weights):
+            x = functional.dropout(x, form.dropout)
+    return x, tuple(stack(list(parts)) for parts in zip(*last, strict=True))
+
+
+def _run_steps(
+    kind: _Kind,
+    weights: dict[str, Tensor],
+    x: Tensor,
+    layout: _Layout,
+    start: State,
+    is_backward: bool,
+) -> tuple[Tensor, State]:
+    """One layer in one direction: the states of all steps, and the last one."""
+    of_inputs = functional.linear(x, weights["weight_ih"], weights.get("bias_ih"))
+    dtype = result_type(of_inputs, *start, weights["weight_hh"])
+    steps = layout.cut(of_inputs)
+
+    def step(state: State, now: tuple[Tensor, Tensor | None]) -> tuple[State, Tensor]:
+        of_state = functional.linear(state[0], weights["weight_hh"], weights.get("bias_hh"))
+        following = kind.step(now[0], of_state, state)
+        if "weight_hr" in weights:
+            projected = functional.linear(following[0], weights["weight_hr"])
+            following = (projected, *following[1:])
+        # Under autocast products are of a narrower dtype than the state.
+        following = tuple(part.astype(dtype, copy=False) for part in following)
+        # Sequences that ended keep their state, as do those that begin later, backwards.
+        if now[1] is not None:
+            pairs = zip(following, state, strict=True)
+            following = tuple(where(now[1], new, old) for new, old in pairs)
+        return following, following[0]
+
+    first = tuple(part.astype(dtype) for part in start)
+    last, results = scan(step, first, steps, reverse=is_backward)
+    return layout.join(results), last
+
+
+_compiled_layers = jit(_run_layers, static_argnums=0)
 
 
 def _check_options(
