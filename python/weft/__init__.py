@@ -218,7 +218,7 @@ from ._searching import (
 from ._sorting import argsort, sort
 
 # These build on all of the above.
-from . import amp, data, distributions, fft, linalg, nn, optim, tree
+from . import amp, autograd, data, distributions, fft, linalg, nn, optim, tree
 from ._autocast import autocast, autocast_dtype, is_autocast_enabled
 from .nn._functional_call import functional_call
 from ._arguments import explain_errors as _explain_errors
