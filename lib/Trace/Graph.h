@@ -6,6 +6,7 @@
 #include "mlir/IR/Builders.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/IR/OwningOpRef.h"
+#include "passes/autodiff/Linearize.h"
 
 #include "llvm/ADT/DenseSet.h"
 
@@ -80,6 +81,25 @@ public:
                                                      llvm::ArrayRef<ValueId> inputs,
                                                      llvm::ArrayRef<ValueId> tangents);
 
+  /// A linear function that was cut out of a graph, and what it keeps of it.
+  struct LinearPart {
+    mlir::OwningOpRef<mlir::ModuleOp> function;
+    llvm::SmallVector<ValueId> kept;
+  };
+  /// The function from tangents of `inputs` to those of `outputs`. Throws as `tangents`.
+  LinearPart linearized(llvm::ArrayRef<ValueId> outputs, llvm::ArrayRef<ValueId> inputs);
+  /// The function from cotangents of `outputs`, which are linear in `inputs`, to those of the
+  /// inputs. Throws, naming the op, if they are not.
+  LinearPart transposed(llvm::ArrayRef<ValueId> outputs, llvm::ArrayRef<ValueId> inputs);
+
+  /// The value itself, by a name that checkpoints know.
+  ValueId named(ValueId value, llvm::StringRef name, mlir::Location location);
+
+  /// Of all examples of an axis, of which this one has the number `index`: the sum of `value`, the
+  /// values, or the sum of those that each has for this one.
+  ValueId sumOfExamples(ValueId value, ValueId index, mlir::Location location);
+  ValueId gatherOfExamples(ValueId value, ValueId index, int64_t count, mlir::Location location);
+
   /// A value that stands for one example of `batch`, which has them along its first dimension.
   ValueId example(ValueId batch, mlir::Location location);
 
@@ -102,12 +122,21 @@ public:
   void dropRegion();
   void dropEndedRegions(size_t ended);
 
+  /// Lets the last regions hand on a value of around, `former`, that they change: `next` has for
+  /// each what it makes of it, nothing if it leaves it alone. It is one more result of each region,
+  /// number `yield`; with `argument` it comes to each in an argument of that number. A region that
+  /// only gets it, as the condition of a loop, is told by `yields`.
+  void handOn(ValueId former, llvm::ArrayRef<std::optional<ValueId>> next,
+              llvm::ArrayRef<bool> yields, std::optional<size_t> argument, size_t yield);
+
   /// Ops of the regions that were ended last: one, two (condition and body), and `branches`.
   llvm::SmallVector<ValueId> scan(llvm::ArrayRef<ValueId> init, llvm::ArrayRef<ValueId> scanned,
                                   int64_t count, bool reverse, mlir::Location location);
   llvm::SmallVector<ValueId> whileLoop(llvm::ArrayRef<ValueId> init, mlir::Location location);
   llvm::SmallVector<ValueId> choose(ValueId index, size_t branches, mlir::Location location);
-  llvm::SmallVector<ValueId> checkpoint(mlir::Location location);
+  /// `saves` and `names` are the policy (weft.checkpoint); a negative budget is none.
+  llvm::SmallVector<ValueId> checkpoint(llvm::StringRef saves, llvm::ArrayRef<std::string> names,
+                                        int64_t budget, mlir::Location location);
   /// Its regions are the body, then `rules` rules.
   llvm::SmallVector<ValueId> customDerivative(llvm::StringRef name, llvm::ArrayRef<ValueId> inputs,
                                               size_t rules, mlir::Location location);
@@ -169,6 +198,10 @@ private:
   llvm::SmallVector<mlir::Value>
   built(llvm::StringRef what,
         llvm::function_ref<llvm::FailureOr<llvm::SmallVector<mlir::Value>>()> build);
+
+  using BuildLinear = llvm::function_ref<llvm::FailureOr<LinearFunction>(
+      llvm::DenseMap<mlir::Value, mlir::Value> &replaced)>;
+  LinearPart cut(llvm::StringRef what, BuildLinear build);
 
   /// Leaves the innermost region.
   std::unique_ptr<mlir::Region> leaveRegion();

@@ -50,6 +50,23 @@ void Graph::dropEndedRegions(size_t ended) {
   }
 }
 
+void Graph::handOn(ValueId former, llvm::ArrayRef<std::optional<ValueId>> next,
+                   llvm::ArrayRef<bool> yields, std::optional<size_t> argument, size_t yield) {
+  Value before = values[former].value;
+  auto regions = llvm::MutableArrayRef(endedRegions).take_back(next.size());
+  for (auto [region, made, isYielded] : llvm::zip_equal(regions, next, yields)) {
+    Block &body = region->front();
+    Value own = before;
+    if (argument)
+      own = body.insertArgument(unsigned(*argument), before.getType(), before.getLoc());
+    Operation *end = &body.back();
+    if (isYielded)
+      end->insertOperands(unsigned(yield), made ? values[*made].value : own);
+    for (Operation &op : body)
+      op.replaceUsesOfWith(before, own);
+  }
+}
+
 llvm::SmallVector<Value> Graph::capture(size_t count) {
   auto regions = llvm::MutableArrayRef(endedRegions).take_back(count);
   // Regions in the region have captured already.
@@ -121,11 +138,17 @@ llvm::SmallVector<ValueId> Graph::choose(ValueId index, size_t branches, Locatio
   return takeRegions(state, branches);
 }
 
-llvm::SmallVector<ValueId> Graph::checkpoint(Location location) {
+llvm::SmallVector<ValueId> Graph::checkpoint(llvm::StringRef saves,
+                                             llvm::ArrayRef<std::string> names, int64_t budget,
+                                             Location location) {
   llvm::SmallVector<Value> captured = capture(1);
   llvm::SmallVector<Type> types(endedRegions.back()->front().back().getOperandTypes());
+  llvm::SmallVector<llvm::StringRef> words(names.begin(), names.end());
   OperationState state(location, CheckpointOp::getOperationName());
-  CheckpointOp::build(builder, state, types, captured);
+  CheckpointOp::build(builder, state, types, captured,
+                      saves.empty() ? StringAttr() : builder.getStringAttr(saves),
+                      words.empty() ? ArrayAttr() : builder.getStrArrayAttr(words),
+                      budget < 0 ? IntegerAttr() : builder.getI64IntegerAttr(budget));
   state.regions.clear();
   return takeRegions(state, 1);
 }

@@ -15,7 +15,8 @@
 #include "mlir/IR/IRMapping.h"
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 #include "passes/ControlFlow.h"
-#include "passes/fusion/FusionGroup.h"
+#include "passes/autodiff/CheckpointGradient.h"
+#include "passes/autodiff/LaterPart.h"
 #include "llvm/ADT/SetVector.h"
 
 // NOLINTBEGIN(bugprone-unchecked-optional-access): clang-tidy does not know failed()
@@ -28,11 +29,6 @@ namespace {
 void cloneInto(OpBuilder &builder, Block &block, IRMapping &mapping) {
   for (Operation &op : block.without_terminator())
     builder.clone(op, mapping);
-}
-
-/// The arguments of one group among those of a block.
-MutableArrayRef<BlockArgument> argumentsOf(Block &block, size_t first, size_t count) {
-  return block.getArguments().slice(first, count);
 }
 
 //===----------------------------------------------------------------------===//
@@ -66,8 +62,6 @@ private:
   void findActiveCarries(ArrayRef<bool> wanted);
   LogicalResult differentiate();
   void takeFound(ArrayRef<Value> gradients);
-  void findKept();
-  void keep(Value value);
   Operation *rebuildForward();
   /// The operands of the loop backwards, and what the values of `work` are in its body.
   struct Backward {
@@ -105,8 +99,8 @@ private:
   DenseSet<size_t> unreached;
   /// What of the forward body the gradient reads and does not compute.
   llvm::SetVector<Value> kept;
-  /// What depends on cotangents, and on the iteration.
-  DenseSet<Value> backward, varying;
+  /// What depends on cotangents.
+  DenseSet<Value> backward;
   SmallVector<Value> stackedKept;
 };
 
@@ -152,8 +146,6 @@ LogicalResult ScanGradient::differentiate() {
   inner.setInsertionPointToEnd(&block);
   takeFound(*gradients);
   backward = dependentsOf(block, seeds);
-  auto perIteration = argumentsOf(block, 0, carries + slices);
-  varying = dependentsOf(block, SmallVector<Value>(perIteration.begin(), perIteration.end()));
   return success();
 }
 
@@ -170,34 +162,6 @@ void ScanGradient::takeFound(ArrayRef<Value> gradients) {
     active.insert(number);
     found.push_back(orZeros(inner, location, value, work.getArgument(number).getType()));
   }
-}
-
-/// Keeps a value of the forward body, unless it is as well computed from others, or is the same in
-/// all iterations.
-void ScanGradient::keep(Value value) {
-  if (backward.contains(value) || kept.contains(value))
-    return;
-  Operation *definition = value.getDefiningOp();
-  bool isFree = definition && (weft::isFree(definition) || isa<ReshapeOp>(definition));
-  if (!definition || (varying.contains(value) && !isFree))
-    kept.insert(value);
-  else
-    for (Value operand : definition->getOperands())
-      keep(operand);
-}
-
-void ScanGradient::findKept() {
-  for (Operation &part : work.front())
-    if (part.getNumResults() > 0 && backward.contains(part.getResult(0)))
-      for (Value operand : part.getOperands())
-        keep(operand);
-  for (Value value : found)
-    keep(value);
-  // What is captured, and the slices themselves, are there.
-  kept.remove_if([&](Value value) {
-    auto argument = dyn_cast<BlockArgument>(value);
-    return argument && !isCarry(argument.getArgNumber());
-  });
 }
 
 /// The scan again, with what is kept as more results.
@@ -309,7 +273,7 @@ LogicalResult ScanGradient::build(MutableArrayRef<Value> gradients) {
     return success();
   if (failed(differentiate()))
     return failure();
-  findKept();
+  kept = keptOfBody(work.front(), backward, found, carries, slices);
   rebuildForward();
   Operation *backwards = buildBackward();
   size_t carried = 0;
@@ -401,34 +365,6 @@ LogicalResult buildCaseGradient(OpBuilder &builder, CaseOp op, ArrayRef<Value> c
 // Functions with derivatives of their own
 //===----------------------------------------------------------------------===//
 
-/// The body is computed again, from operands behind barriers, and its gradient built there.
-LogicalResult buildCheckpointGradient(OpBuilder &builder, CheckpointOp op,
-                                      ArrayRef<Value> cotangents, ArrayRef<bool> wanted,
-                                      MutableArrayRef<Value> gradients,
-                                      BuildGradients buildGradients) {
-  SmallVector<Value> again, outputs, seeds, inputs;
-  for (Value value : op.getCaptured())
-    again.push_back(BarrierOp::create(builder, op.getLoc(), value.getType(), value));
-  for (auto [value, cotangent] :
-       llvm::zip_equal(buildInlined(builder, op.getBody(), again), cotangents))
-    if (cotangent) {
-      outputs.push_back(value);
-      seeds.push_back(cotangent);
-    }
-  SmallVector<size_t> numbers;
-  for (auto [number, value] : llvm::enumerate(again))
-    if (wanted[number] && isInexact(value)) {
-      numbers.push_back(number);
-      inputs.push_back(value);
-    }
-  FailureOr<SmallVector<Value>> found = buildGradients(builder, outputs, seeds, inputs);
-  if (failed(found))
-    return failure();
-  for (auto [number, gradient] : llvm::zip_equal(numbers, *found))
-    gradients[number] = gradient;
-  return success();
-}
-
 /// The cotangents of the floating results, zeros where there are none.
 SmallVector<Value> inexactCotangents(OpBuilder &builder, CustomDerivativeOp op,
                                      ArrayRef<Value> cotangents) {
@@ -491,8 +427,9 @@ SmallVector<Value> takenAlong(CustomDerivativeOp op, ArrayRef<Value> tangents) {
 LogicalResult requireRule(CustomDerivativeOp op, ArrayRef<bool> active) {
   if (op.getRules().empty())
     return op->emitOpError() << "of " << op.getName()
-                             << " cannot be differentiated so often: its rule calls the function "
-                                "itself, which is traced for derivatives of up to third order";
+                             << " cannot be differentiated so often: it is a backward pass that is "
+                                "differentiable once, or its rule calls the function itself, which "
+                                "is traced for derivatives of up to third order";
   if (llvm::none_of(active.drop_front(op.getInputs().size()), [](bool is) { return is; }))
     return success();
   return op->emitOpError() << "of " << op.getName()
@@ -515,7 +452,7 @@ LogicalResult buildControlFlowGradient(OpBuilder &builder, Operation *op,
     return ScanGradient(builder, scan, cotangents, wanted, replaced, buildGradients)
         .build(gradients);
   if (auto checkpoint = dyn_cast<CheckpointOp>(op))
-    return buildCheckpointGradient(builder, checkpoint, cotangents, wanted, gradients,
+    return buildCheckpointGradient(builder, checkpoint, cotangents, wanted, gradients, replaced,
                                    buildGradients);
   if (auto custom = dyn_cast<CustomDerivativeOp>(op))
     return buildCustomGradient(builder, custom, cotangents, wanted, gradients, buildGradients);

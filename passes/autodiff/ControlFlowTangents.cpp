@@ -188,7 +188,8 @@ FailureOr<ResultsWithTangents> FlowTangents::build(CheckpointOp op) {
   Groups takes = operandGroups(0, {op.getCaptured().size()}), yields{{op.getNumResults()}, {}};
   markYields(op.getBody(), takes, yields);
   auto made =
-      CheckpointOp::create(builder, location, typesWithTangents(op, yields), operands(0, takes));
+      CheckpointOp::create(builder, location, typesWithTangents(op, yields), operands(0, takes),
+                           op.getSavesAttr(), op.getNamesAttr(), op.getBudgetAttr());
   if (failed(addTangents(op.getBody(), takes, yields, made.getBody())))
     return failure();
   return resultsOf(made, yields);

@@ -291,7 +291,8 @@ FailureOr<SmallVector<Value>> ControlFlowBatching::build(CheckpointOp op) {
     return failure();
   TypeRange types = body.front().getTerminator()->getOperandTypes();
   auto made = CheckpointOp::create(builder, op.getLoc(), SmallVector<Type>(types),
-                                   operandRange(0, op.getCaptured().size()));
+                                   operandRange(0, op.getCaptured().size()), op.getSavesAttr(),
+                                   op.getNamesAttr(), op.getBudgetAttr());
   made.getBody().takeBody(body);
   SmallVector<Value> results;
   for (auto [result, isBatched] : llvm::zip_equal(made.getResults(), yields))

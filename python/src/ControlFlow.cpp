@@ -61,15 +61,8 @@ void TraceScope::checkWrites(const char *name) const {
   const TracedRegion &region = regions.back();
   auto check = [&](TensorObject *tensor, ValueId former) {
     ValueId id = tensor->value.id;
-    if (tensor->lens || id == former)
+    if (tensor->lens || id == former || isGenerator(tensor))
       return;
-    TensorObject *outside = outsideOf(tensor);
-    if (outside && isGeneratorState(outside))
-      throwError("UnsupportedError", std::string(name) + ": the body draws random numbers (" +
-                                         lineOf(id).text() +
-                                         "), the same ones in each iteration; give the draw a key "
-                                         "of its own (weft.random.fold_in(key, i)), "
-                                         "or draw before, and scan over that");
     throwError("UnsupportedError", std::string(name) +
                                        ": the body changes a tensor from outside (" +
                                        lineOf(id).text() +
@@ -81,6 +74,25 @@ void TraceScope::checkWrites(const char *name) const {
   for (size_t number = region.sharedBefore; number < shared.size(); ++number)
     if (const SharedHandle &entry = shared[number]; entry.stand)
       check(asTensor(entry.stand.get()), entry.initial);
+}
+
+bool TraceScope::isGenerator(TensorObject *tensor) const {
+  TensorObject *outside = outsideOf(tensor);
+  return outside && isGeneratorState(outside);
+}
+
+std::optional<std::pair<ValueId, ValueId>> TraceScope::drawsOfRegion() const {
+  const TracedRegion &region = regions.back();
+  for (const auto &[tensor, former] : region.handles)
+    if (ValueId id = asTensor(tensor.get())->value.id;
+        id != former && isGenerator(asTensor(tensor.get())))
+      return std::pair(former, id);
+  for (size_t number = region.sharedBefore; number < shared.size(); ++number)
+    if (const SharedHandle &entry = shared[number]; entry.stand)
+      if (TensorObject *stand = asTensor(entry.stand.get());
+          stand->value.id != entry.initial && isGenerator(stand))
+        return std::pair(entry.initial, stand->value.id);
+  return std::nullopt;
 }
 
 void TraceScope::requireNoRegion(const char *what) const {
@@ -142,7 +154,8 @@ static py::object beginRegion(py::list carried, py::list scanned) {
 }
 
 /// Ends the region that was begun last, with these results; the values with gradients that it
-/// reads, by their numbers.
+/// reads, by their numbers, and those of the generator's state before and behind it, with the line
+/// of the draw, or None if it draws nothing.
 static py::object endRegion(const std::string &name, py::list results) {
   return adopted(guarded([&] {
     TraceScope &scope = *currentScope;
@@ -151,6 +164,7 @@ static py::object endRegion(const std::string &name, py::list results) {
       if (owned(asTensor(result.ptr()))->isTracked() && isInexact(scope.graph.dtype(id)))
         tracked.push_back(id);
     scope.checkWrites(name.c_str());
+    auto draws = scope.drawsOfRegion();
     scope.graph.endRegion(ids);
     TracedRegion region = scope.leaveRegion();
     PyRef numbers = checked(PyList_New(0));
@@ -158,7 +172,11 @@ static py::object endRegion(const std::string &name, py::list results) {
     for (ValueId id : region.tracked)
       if (!scope.graph.isGone(id))
         checkStatus(PyList_Append(numbers.get(), checked(PyLong_FromUnsignedLong(id)).get()));
-    return numbers.release();
+    PyRef drawn = PyRef::borrow(Py_None);
+    if (draws)
+      drawn = checked(Py_BuildValue("(IIs)", draws->first, draws->second,
+                                    scope.lineOf(draws->second).text().c_str()));
+    return checked(Py_BuildValue("(OO)", numbers.get(), drawn.get())).release();
   }));
 }
 
@@ -230,11 +248,25 @@ static py::object choose(py::object index, size_t branches, std::vector<ValueId>
   }));
 }
 
-static py::object checkpoint(std::vector<ValueId> tracked) {
+static py::object checkpoint(const std::string &saves, const std::vector<std::string> &names,
+                             int64_t budget, std::vector<ValueId> tracked) {
   return adopted(guarded([&] {
     TraceScope &scope = *currentScope;
-    return resultsOf(scope.graph.checkpoint(scope.location()), {}, tracked);
+    auto ids = scope.graph.checkpoint(saves, names, budget, scope.location());
+    return resultsOf(ids, {}, tracked);
   }));
+}
+
+/// Lets the regions that were ended last hand on the state of the generator, which was `former`
+/// (Graph::handOn): `next` has -1 for one that does not draw.
+static void handOn(ValueId former, const std::vector<int64_t> &next,
+                   const std::vector<bool> &yields, int64_t argument, size_t yield) {
+  llvm::SmallVector<std::optional<ValueId>> made;
+  llvm::SmallVector<bool> are(yields.begin(), yields.end());
+  for (int64_t id : next)
+    made.push_back(id < 0 ? std::nullopt : std::optional(static_cast<ValueId>(id)));
+  currentScope->graph.handOn(former, made, are,
+                             argument < 0 ? std::nullopt : std::optional<size_t>(argument), yield);
 }
 
 static py::object customDerivative(const std::string &name, py::list inputs, size_t rules,
@@ -255,6 +287,7 @@ void weft::registerControlFlow(py::module_ &module) {
   });
   module.def("drop_ended_regions",
              [](size_t ended) { currentScope->graph.dropEndedRegions(ended); });
+  module.def("hand_on", handOn);
   module.def("scan_op", scan);
   module.def("while_op", whileLoop);
   module.def("case_op", choose);

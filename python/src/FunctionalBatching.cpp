@@ -1,4 +1,4 @@
-// Examples of batches in the trace in progress, and back.
+// Examples of batches in the trace in progress, and back; values with names.
 #include "python/src/FunctionalBatching.h"
 
 #include "lib/Trace/Promotion.h"
@@ -70,7 +70,35 @@ static py::object batched(py::list outputs, std::vector<ValueId> examples,
   }));
 }
 
+/// What one example asks of all of its axis, of which it is number `index`: their sum, or if
+/// `count` is not negative the values of all.
+static py::object acrossExamples(py::object x, py::object index, int64_t count) {
+  return adopted(guarded([&] {
+    TraceScope &scope = *currentScope;
+    py::list operands;
+    operands.append(x);
+    operands.append(index);
+    llvm::SmallVector<ValueId> ids = tracedAll(operands);
+    ValueId made = count < 0
+                       ? scope.graph.sumOfExamples(ids[0], ids[1], scope.location())
+                       : scope.graph.gatherOfExamples(ids[0], ids[1], count, scope.location());
+    return derivedFrom(scope, made, asTensor(x.ptr()), ids[0]).release();
+  }));
+}
+
+/// A tensor itself, by a name that checkpoints know.
+static py::object named(py::object x, const std::string &name) {
+  return adopted(guarded([&] {
+    TraceScope &scope = *currentScope;
+    ValueId id = traced(asTensor(x.ptr()));
+    ValueId made = scope.graph.named(id, name, scope.location());
+    return derivedFrom(scope, made, asTensor(x.ptr()), id).release();
+  }));
+}
+
 void weft::registerFunctionalBatching(py::module_ &module) {
+  module.def("across_examples", acrossExamples);
+  module.def("named", named);
   module.def("example", example);
   module.def("batched", batched);
   module.def("forget_examples",

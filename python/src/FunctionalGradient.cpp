@@ -117,7 +117,44 @@ static py::object outsideOf(py::object tensor, py::list inputs) {
   }));
 }
 
+namespace {
+
+/// A linear function that was cut out of a trace; any trace may call it.
+struct LinearCallable {
+  mlir::OwningOpRef<mlir::ModuleOp> function;
+};
+
+} // namespace
+
+/// The function from tangents of the inputs to those of the outputs, or if `transposes` that from
+/// cotangents of the outputs to those of the inputs; then what it takes first.
+static py::object linearPart(py::list outputs, py::list inputs, bool transposes) {
+  return adopted(guarded([&] {
+    TraceScope &scope = *currentScope;
+    llvm::SmallVector<ValueId> from = tracedAll(outputs), wanted = tracedAll(inputs);
+    Graph::LinearPart part =
+        transposes ? scope.graph.transposed(from, wanted) : scope.graph.linearized(from, wanted);
+    auto callable = std::make_unique<LinearCallable>(std::move(part.function));
+    llvm::SmallVector<std::optional<ValueId>> kept(part.kept.begin(), part.kept.end());
+    py::list tensors = py::reinterpret_steal<py::list>(derivatives(kept, part.kept));
+    return py::make_tuple(py::cast(std::move(callable)), tensors).release().ptr();
+  }));
+}
+
+/// What a linear function makes of tensors of the trace: of what it keeps, then of tangents.
+static py::object callLinear(LinearCallable &callable, py::list arguments) {
+  return adopted(guarded([&] {
+    auto ids = currentScope->graph.inlineCall(*callable.function, tracedAll(arguments));
+    llvm::SmallVector<std::optional<ValueId>> made(ids.begin(), ids.end());
+    return derivatives(made, ids);
+  }));
+}
+
 void weft::registerFunctionalGradient(py::module_ &module) {
+  py::class_<LinearCallable>(module, "LinearFunction",
+                             "A linear function that was cut out of a trace.");
+  module.def("linear_part", linearPart);
+  module.def("call_linear", callLinear);
   module.def("differentiation_input", differentiationInput);
   module.def("gradients", gradients);
   module.def("outside_of", outsideOf);

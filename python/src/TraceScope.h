@@ -183,6 +183,8 @@ public:
   void beginRegion();
   TracedRegion leaveRegion();
   void checkWrites(const char *name) const;
+  /// The state of the random generator before and behind what the innermost region draws.
+  std::optional<std::pair<ValueId, ValueId>> drawsOfRegion() const;
   bool isInRegion() const { return !regions.empty(); }
   /// Throws in a region; `what` is what it can't do.
   void requireNoRegion(const char *what) const;
@@ -216,6 +218,7 @@ private:
     ValueId id;
   };
 
+  bool isGenerator(TensorObject *tensor) const;
   const ScalarValue *scalarOf(PyObject *object) const;
   SharedHandle &sharedOf(TensorObject *stand) { return shared[stands.at(stand)]; }
   void share(TensorObject *handle, PyRef stand, int leaf);

@@ -31,6 +31,7 @@ from ._autodiff import (
     vjp,
 )
 from ._batching import hessian, jacfwd, jacrev, vmap
+from ._checkpoint import checkpoint, checkpoint_name, checkpoint_policies
 from ._complex import angle, complex, conj, imag, polar, real, view_as_complex, view_as_real
 from ._control_flow import associative_scan, cond, fori_loop, map, scan, switch, while_loop
 from ._core import SymbolicSize, Tensor, device
@@ -54,7 +55,7 @@ from ._creation import (
     zeros,
     zeros_like,
 )
-from ._custom_derivatives import checkpoint, custom_jvp, custom_vjp
+from ._custom_derivatives import custom_jvp, custom_vjp
 from ._dtypes import (
     DType,
     bfloat16,
@@ -115,6 +116,7 @@ from ._functional import log_softmax, softmax
 from ._gathering import diff, take_along_axis
 from ._jit import jit
 from ._linear import matmul, outer, tensordot, vecdot
+from ._linearize import linear_transpose, linearize
 from ._pytree import register_pytree_node
 from ._manipulation import (
     astype,
@@ -241,7 +243,7 @@ from ._searching import (
 from ._sorting import argsort, sort
 
 # These build on all of the above.
-from . import amp, data, distributions, fft, func, linalg, nn, ops, optim, tree
+from . import amp, autograd, data, distributions, fft, func, linalg, nn, ops, optim, tree
 from ._autocast import autocast, autocast_dtype, is_autocast_enabled
 from .nn._functional_call import functional_call
 from .ops import segment_reduce

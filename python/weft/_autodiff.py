@@ -232,9 +232,10 @@ def grad(fun: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False)
 def _seeds(outputs: list[Tensor], cotangents: Any, name: str) -> list[Tensor]:
     """The leaves of ``cotangents``, one of the shape and dtype of each output.
 
-    For "jvp" these are called tangents and inputs.
+    For "jvp" and "linearize" these are called tangents and inputs.
     """
-    seed_word, word = ("tangent", "input") if name == "jvp" else ("cotangent", "output")
+    along = name in ("jvp", "linearize")
+    seed_word, word = ("tangent", "input") if along else ("cotangent", "output")
     seeds = tree_leaves(cotangents)
     if len(outputs) != len(seeds):
         raise _fail(

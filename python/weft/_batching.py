@@ -16,7 +16,7 @@ from ._autodiff import (
     tree_map,
 )
 from ._core import SymbolicSize, Tensor
-from ._creation import _fail, asarray, eye
+from ._creation import _fail, arange, asarray, eye
 from ._errors import DTypeError, OptionError, ShapeError, UnsupportedError
 from ._manipulation import broadcast_to, moveaxis, normalize_axis, reshape
 from ._modes import nesting
@@ -64,6 +64,8 @@ class _Level:
         self.count = count
         self.randomness = randomness
         self.axis_name = axis_name
+        # The number of the example, which is there in loops and branches too.
+        self.index = None if axis_name is None else examples.example_of(arange(count))
 
     def __enter__(self) -> None:
         nesting.levels.append(self)

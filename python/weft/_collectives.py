@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any
 
-from . import _reductions
+from . import _core, _reductions
 from ._autodiff import tree_map
 from ._batching import _Level
 from ._core import Tensor
-from ._creation import _fail, arange, asarray
-from ._errors import NameUseError, UnsupportedError
+from ._creation import _fail, asarray
+from ._errors import NameUseError
 from ._manipulation import broadcast_to, moveaxis, normalize_axis, reshape
 from ._modes import DIFFERENTIATION, REGION, has_begun, nesting
 
@@ -30,34 +30,22 @@ def _level_of(axis_name: Hashable, name: str) -> int:
     )
 
 
-def _check(x: Tensor, number: int, name: str) -> None:
-    """Raises UnsupportedError where other examples are not at hand, or gradients would be lost."""
-    if has_begun(REGION, number):
-        raise _fail(
-            UnsupportedError,
-            f"{name}: the body of a loop or branch, or what is given to checkpoint, is for one "
-            "example; gather before it, or map within it",
-        )
-    if x.requires_grad and has_begun(DIFFERENTIATION, number):
-        raise _fail(
-            UnsupportedError,
-            f"{name}: what is differentiated within a mapped function does not see the other "
-            "examples; differentiate the mapped function, as by weft.grad of weft.vmap",
-        )
+def _is_at_hand(x: Tensor, number: int) -> bool:
+    """Whether the values of all examples of a level can be made where this is called: not in the
+    body of a loop or branch, which is for one example, nor where they would be no part of what is
+    differentiated for one."""
+    return not (
+        has_begun(REGION, number) or (x.requires_grad and has_begun(DIFFERENTIATION, number))
+    )
 
 
-def _over_examples(
-    name: str, x: Any, axis_name: Hashable, combine: Callable[[Tensor, int], Tensor]
-) -> Tensor:
-    """What ``combine`` makes of the values of all examples of a named axis: [count, inner...,
-    shape...], with the number of inner dimensions, to [inner..., result...].
+def _over_examples(x: Tensor, number: int, combine: Callable[[Tensor, int], Tensor]) -> Tensor:
+    """What ``combine`` makes of the values of all examples of a level: [count, inner..., shape...],
+    with the number of inner dimensions, to [inner..., result...].
 
     These are the examples of functions that are mapped within, which give their batches, each by
     its turn, and get them back.
     """
-    x = asarray(x)
-    number = _level_of(axis_name, name)
-    _check(x, number, name)
     inner: list[_Level] = []
     for level in reversed(nesting.levels[number + 1 :]):
         (batch,) = level.examples.all([x])
@@ -79,9 +67,23 @@ def _names(axis_name: Any) -> tuple[Hashable, ...]:
 def _reduced(name: str, x: Any, axis_name: Any, reduce: Callable[..., Tensor]) -> Any:
     """Each leaf of x reduced over one named axis after the other."""
 
+    def over(part: Tensor, own: Hashable) -> Tensor:
+        number = _level_of(own, name)
+        if _is_at_hand(part, number):
+            return _over_examples(part, number, lambda whole, _: reduce(whole, axis=0))
+        level = nesting.levels[number]
+        # Of the dtype that sums of it have.
+        wide = reduce(part[None], axis=0)
+        if reduce is _reductions.sum:
+            return _core.across_examples(wide, level.index, -1)
+        if reduce is _reductions.mean:
+            return _core.across_examples(wide, level.index, -1) / level.count
+        return reduce(_core.across_examples(wide, level.index, level.count), axis=0)
+
     def leaf(part: Any) -> Tensor:
+        part = asarray(part)
         for own in _names(axis_name):
-            part = _over_examples(name, part, own, lambda whole, _: reduce(whole, axis=0))
+            part = over(part, own)
         return part
 
     return tree_map(leaf, x)
@@ -94,10 +96,11 @@ def psum(x: Any, axis_name: Any) -> Any:
         x: a tensor or number, or a nested container of these.
         axis_name: a name, or a tuple of several, outermost or innermost first alike.
 
+    In the body of a loop or branch, and in what is differentiated for one example, all examples
+    take part too; the gradient of a sum is the sum of the cotangents of all examples.
+
     Raises:
         NameUseError: no function is being mapped along such an axis.
-        UnsupportedError: in the body of a loop or branch, or where a gradient is taken of one
-            example: take it of the mapped function.
     """
     return _reduced("psum", x, axis_name, _reductions.sum)
 
@@ -123,8 +126,7 @@ def axis_index(axis_name: Hashable) -> Tensor:
     Raises:
         NameUseError: no function is being mapped along such an axis.
     """
-    level = nesting.levels[_level_of(axis_name, "axis_index")]
-    return level.examples.example_of(arange(level.count))
+    return nesting.levels[_level_of(axis_name, "axis_index")].index
 
 
 def all_gather(x: Any, axis_name: Hashable, *, axis: int = 0, tiled: bool = False) -> Any:
@@ -137,7 +139,7 @@ def all_gather(x: Any, axis_name: Hashable, *, axis: int = 0, tiled: bool = Fals
         tiled: they are put one after the other along ``axis``, which x has, in its place.
 
     Raises:
-        NameUseError, UnsupportedError: see `psum`. OutOfBoundsError: there is no such axis.
+        NameUseError: see `psum`. OutOfBoundsError: there is no such axis.
     """
 
     def gather(whole: Tensor, inner: int) -> Tensor:
@@ -151,4 +153,12 @@ def all_gather(x: Any, axis_name: Hashable, *, axis: int = 0, tiled: bool = Fals
             stacked, (*shape[:place], shape[place] * shape[place + 1], *shape[place + 2 :])
         )
 
-    return tree_map(lambda part: _over_examples("all_gather", part, axis_name, gather), x)
+    def leaf(part: Any) -> Tensor:
+        tensor = asarray(part)
+        number = _level_of(axis_name, "all_gather")
+        if _is_at_hand(tensor, number):
+            return _over_examples(tensor, number, gather)
+        level = nesting.levels[number]
+        return gather(_core.across_examples(tensor, level.index, level.count), 0)
+
+    return tree_map(leaf, x)

@@ -15,8 +15,8 @@ from . import _core
 from ._autodiff import tree_leaves, tree_map
 from ._core import SymbolicSize, Tensor
 from ._creation import _fail, asarray
-from ._errors import DTypeError, OptionError, ShapeError
-from ._modes import REGION, within
+from ._errors import DTypeError, OptionError, ShapeError, UnsupportedError
+from ._modes import REGION, nesting, within
 
 
 def _is_number(leaf: Any) -> bool:
@@ -162,6 +162,9 @@ class _Region:
     def __init__(self) -> None:
         self.tracked: list[int] = []
         self.ended = 0
+        # For each region the state of the random generator before and behind it, and the line of
+        # the draw; None if it draws nothing.
+        self._draws: list[tuple[int, int, str] | None] = []
 
     def add(
         self,
@@ -174,11 +177,43 @@ class _Region:
         arguments = _core.begin_region(carried, scanned)
         try:
             with within(REGION):
-                self.tracked += _core.end_region(name, body(arguments))
+                tracked, draws = _core.end_region(name, body(arguments))
         except BaseException:
             _core.drop_region()
             raise
         self.ended += 1
+        self.tracked += tracked
+        self._draws.append(draws)
+        if draws and nesting.levels:
+            self.refuse_draws(name)
+
+    def refuse_draws(self, name: str) -> None:
+        """Raises UnsupportedError if a region draws of the global generator."""
+        for draws in self._draws:
+            if draws:
+                raise _fail(
+                    UnsupportedError,
+                    f"{name}: random numbers are drawn of the global generator ({draws[2]}) where "
+                    "its next state has no way out; give the draw a key "
+                    "(weft.random.fold_in(key, i))",
+                )
+
+    def hand_on(self, place: int, *, carried: bool = False, conditions: int = 0) -> _State:
+        """Lets the regions hand on the generator's state, as one more result of number ``place``
+        of each but the first ``conditions``; if it is ``carried``, an argument of that number too.
+        """
+        for draws in self._draws[:conditions]:
+            if draws:
+                self.refuse_draws("while_loop: the condition")
+        former = next((draws[0] for draws in self._draws if draws), None)
+        if former is None:
+            return _State(place, None)
+        following = [draws[1] if draws else -1 for draws in self._draws]
+        yields = [number >= conditions for number in range(len(following))]
+        _core.hand_on(former, following, yields, place if carried else -1, place)
+        from .random._keys import generator_state
+
+        return _State(place, generator_state())
 
     def __enter__(self) -> _Region:
         return self
@@ -186,6 +221,25 @@ class _Region:
     def __exit__(self, kind: Any, *_: object) -> None:
         if kind is not None:
             _core.drop_ended_regions(self.ended)
+
+
+class _State:
+    """The random generator's state, if a loop or branch hands it on."""
+
+    def __init__(self, place: int, tensor: Tensor | None) -> None:
+        self._place = place
+        self._tensor = tensor
+
+    def joined(self, init: list[Tensor]) -> list[Tensor]:
+        """Carried values with it behind them."""
+        return init if self._tensor is None else [*init, self._tensor]
+
+    def left(self, leaves: list[Tensor]) -> list[Tensor]:
+        """The results of an op but the state, which the generator gets."""
+        if self._tensor is None:
+            return leaves
+        self._tensor.assign(leaves[self._place])
+        return [*leaves[: self._place], *leaves[self._place + 1 :]]
 
 
 #
@@ -211,7 +265,7 @@ def cond(pred: Any, true_fn: Callable, false_fn: Callable, *operands: Any) -> An
 
     Raises:
         ShapeError, DTypeError: the functions return different things, or ``pred`` has dimensions.
-        UnsupportedError: a function changes a tensor from outside, or draws random numbers.
+        UnsupportedError: a function changes a tensor from outside.
     """
     flag = _flag("cond", pred)
     # A tensor made of Python's number would have no value while a function is traced.
@@ -266,8 +320,9 @@ def _choose(name: str, index: Tensor, functions: list[Callable], operands: tuple
     with _Region() as region:
         for function in functions:
             region.add(name, [], [], body(function))
+        state = region.hand_on(len(tree_leaves(results[0])))
         leaves = _core.case_op(index, len(functions), region.tracked)
-    return _filled(results[0], leaves)
+    return _filled(results[0], state.left(leaves))
 
 
 #
@@ -296,8 +351,8 @@ def while_loop(
 
     Raises:
         ShapeError, DTypeError: the body returns something unlike what it takes, or the condition
-        has dimensions. UnsupportedError: a function changes a tensor from outside, or draws random
-        numbers; or gradients are asked for without ``max_iterations``.
+        has dimensions. UnsupportedError: a function changes a tensor from outside, the condition
+        draws random numbers, or gradients are asked for without ``max_iterations``.
     """
     carry = _tensors(init_val)
     if max_iterations is not None:
@@ -319,8 +374,9 @@ def while_loop(
     with _Region() as region:
         region.add("while_loop", init, [], condition)
         region.add("while_loop", init, [], body)
-        leaves = _core.while_op(init, region.tracked)
-    return _filled(carry, leaves)
+        state = region.hand_on(len(init), carried=True, conditions=1)
+        leaves = _core.while_op(state.joined(init), region.tracked)
+    return _filled(carry, state.left(leaves))
 
 
 def _bounded(cond_fun: Callable, body_fun: Callable, carry: Any, most: int) -> Any:
@@ -410,7 +466,7 @@ def scan(
     Raises:
         ShapeError: the first dimensions differ, or are not known; or the carried value changes its
         shape or structure. DTypeError: it changes its dtype, or ``f`` returns no pair.
-        UnsupportedError: ``f`` changes a tensor from outside, or draws random numbers.
+        UnsupportedError: ``f`` changes a tensor from outside.
     """
     slices = _tensors(xs)
     return _scan("scan", f, _tensors(init), slices, _length(tree_leaves(slices), length), reverse)
@@ -460,7 +516,9 @@ def _scan(name: str, f: Callable, carry: Any, xs: Any, length: Any, reverse: boo
         return jit(lambda value, none: _scan(name, f, value, none, length, reverse))(carry, xs)
     with _Region() as region:
         region.add(name, init, slices, body)
-        leaves = _core.scan_op(init, slices, length, reverse, region.tracked)
+        state = region.hand_on(len(init), carried=True)
+        made = _core.scan_op(state.joined(init), slices, length, reverse, region.tracked)
+        leaves = state.left(made)
     return _filled(carry, leaves[: len(init)]), _filled(shapes[0], leaves[len(init) :])
 
 

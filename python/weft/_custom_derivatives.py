@@ -1,4 +1,4 @@
-"""Functions with derivatives of their own (custom_jvp, custom_vjp), and checkpoint."""
+"""Functions with derivatives of their own: custom_jvp, custom_vjp."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import _core
-from ._autodiff import _traced, tree_leaves, tree_map
+from ._autodiff import tree_leaves, tree_map
 from ._control_flow import _checked, _filled, _Region, _tensors
 from ._core import Tensor
 from ._creation import _fail, zeros_like
@@ -110,6 +110,7 @@ class _CustomDerivative:
             with _Region() as region:
                 region.add(call.name, call.inputs, [], call.body)
                 rules = self._add_rules(region, call) if depth <= _DEEPEST else 0
+                region.refuse_draws(call.name)
                 leaves = _core.custom_derivative_op(call.name, call.inputs, rules, region.tracked)
         finally:
             if depth:
@@ -334,42 +335,3 @@ def _gradients(call: _Call, made: Any) -> list[Tensor]:
             role = f"the gradient that bwd returns for argument {number}"
             gradients += _inexact(_checked(call.name, role, argument, gradient))
     return gradients
-
-
-def checkpoint(fun: Callable, *args: Any, **kwargs: Any) -> Any:
-    """A function of the same value whose gradients keep none of the values in it.
-
-    The backward pass computes them again, from the arguments and from what the function reads:
-    more time, less memory. Values and gradients are the same to the bit.
-
-    Args:
-        fun: takes and returns nested containers of tensors. It may read tensors from outside, but
-            neither change them nor draw random numbers.
-        args, kwargs: if there are any, ``fun`` is called with them at once, as by PyTorch's
-            ``torch.utils.checkpoint.checkpoint``.
-
-    Returns:
-        The function, or what it returns for the arguments.
-
-    Raises:
-        DTypeError: ``fun`` can't be called. UnsupportedError: it changes a tensor from outside, or
-            draws random numbers.
-    """
-    if not callable(fun):
-        raise _fail(DTypeError, f"checkpoint takes a function, not {fun!r}")
-
-    def evaluate(*given: Any, **named: Any) -> Any:
-        results: list[Any] = []
-
-        def body(_: list[Tensor]) -> list[Tensor]:
-            results.append(_tensors(fun(*given, **named)))
-            return tree_leaves(results[0])
-
-        with _Region() as region:
-            region.add("checkpoint", [], [], body)
-            leaves = _core.checkpoint_op(region.tracked)
-        return _filled(results[0], leaves)
-
-    wrapped = functools.wraps(fun)(_traced(evaluate, fun))
-    wrapped._made_of = fun  # type: ignore[attr-defined]
-    return wrapped(*args, **kwargs) if args or kwargs else wrapped

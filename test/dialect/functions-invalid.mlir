@@ -56,3 +56,49 @@ func.func @no_result(%x: tensor<2xf32>) -> tensor<2xf32> {
   }
   return %0 : tensor<2xf32>
 }
+
+// -----
+
+func.func @policy(%x: tensor<2xf32>) -> tensor<2xf32> {
+  // expected-error @below {{saves "some", which is no policy}}
+  %0 = weft.checkpoint with(%x) {saves = "some"} : (tensor<2xf32>) -> tensor<2xf32> {
+  ^bb0(%a: tensor<2xf32>):
+    weft.yield %a : tensor<2xf32>
+  }
+  return %0 : tensor<2xf32>
+}
+
+// -----
+
+func.func @budget(%x: tensor<2xf32>) -> tensor<2xf32> {
+  // expected-error @below {{has a budget of -1 bytes}}
+  %0 = weft.checkpoint with(%x) {budget = -1 : i64} : (tensor<2xf32>) -> tensor<2xf32> {
+  ^bb0(%a: tensor<2xf32>):
+    weft.yield %a : tensor<2xf32>
+  }
+  return %0 : tensor<2xf32>
+}
+
+// -----
+
+func.func @sum(%x: tensor<2xf32>, %i: tensor<i64>) -> tensor<3xf32> {
+  // expected-error @below {{the sum of 'tensor<2xf32>' has type 'tensor<3xf32>'}}
+  %0 = weft.sum_examples %x at %i : tensor<2xf32>, tensor<i64> -> tensor<3xf32>
+  return %0 : tensor<3xf32>
+}
+
+// -----
+
+func.func @gather(%x: tensor<2xf32>, %i: tensor<i64>) -> tensor<5x3xf32> {
+  // expected-error @below {{the shape [5, 3] of all examples is not that of one, [2], with a first dimension}}
+  %0 = weft.gather_examples %x at %i : tensor<2xf32>, tensor<i64> -> tensor<5x3xf32>
+  return %0 : tensor<5x3xf32>
+}
+
+// -----
+
+func.func @scatter(%x: tensor<5x2xf32>, %i: tensor<3xi64>) -> tensor<2xf32> {
+  // expected-error @below {{the number of the example has shape [3], but is one number}}
+  %0 = weft.scatter_examples %x at %i : tensor<5x2xf32>, tensor<3xi64> -> tensor<2xf32>
+  return %0 : tensor<2xf32>
+}

@@ -76,3 +76,17 @@ func.func @none(%x: tensor<5x3xf32>, %i: tensor<4xi64>) -> tensor<4x3xf32> attri
   %0 = weft.gather %x, %i axis 0 : tensor<5x3xf32>, tensor<4xi64> -> tensor<4x3xf32>
   return %0 : tensor<4x3xf32>
 }
+
+// What each asks of all: its number says that these are the examples that are meant.
+// CHECK-LABEL: func.func @of_all(
+// CHECK-SAME: %[[X:.*]]: tensor<2x3xf32>, %{{.*}}: tensor<2xi64>)
+// CHECK: %[[SUM:.*]] = weft.sum %[[X]] [0] : tensor<2x3xf32> -> tensor<3xf32>
+// CHECK: %[[EACH:.*]] = weft.broadcast %[[SUM]] [1] : tensor<3xf32> -> tensor<2x3xf32>
+// CHECK: %[[ALL:.*]] = weft.broadcast %[[EACH]] [1, 2] : tensor<2x3xf32> -> tensor<2x2x3xf32>
+// CHECK: weft.sum %[[ALL]] [0] : tensor<2x2x3xf32> -> tensor<2x3xf32>
+func.func @of_all(%x: tensor<3xf32>, %i: tensor<i64>) -> tensor<3xf32> attributes {weft.batch = 2} {
+  %0 = weft.sum_examples %x at %i : tensor<3xf32>, tensor<i64> -> tensor<3xf32>
+  %1 = weft.gather_examples %0 at %i : tensor<3xf32>, tensor<i64> -> tensor<2x3xf32>
+  %2 = weft.scatter_examples %1 at %i : tensor<2x3xf32>, tensor<i64> -> tensor<3xf32>
+  return %2 : tensor<3xf32>
+}

@@ -68,3 +68,22 @@ func.func @transposed(%x: tensor<3xf32>) -> tensor<f32> attributes {weft.differe
   }
   return %0 : tensor<f32>
 }
+
+// What the policy keeps is one more result, and is computed once.
+// CHECK-LABEL: func.func @policy(
+// CHECK-SAME: %[[X:.*]]: tensor<2x2xf32>)
+// CHECK: %[[Y:.*]]:2 = weft.checkpoint with(%[[X]]) {saves = "contractions"}
+// CHECK: weft.yield %{{.*}}, %{{.*}} : tensor<f32>, tensor<2x2xf32>
+// CHECK: %[[KEPT:.*]] = weft.barrier %[[Y]]#1
+// CHECK: weft.cos %[[KEPT]]
+// CHECK: return %[[Y]]#0
+func.func @policy(%x: tensor<2x2xf32>) -> tensor<f32> attributes {weft.differentiate = [0]} {
+  %0 = weft.checkpoint with(%x) {saves = "contractions"} : (tensor<2x2xf32>) -> tensor<f32> {
+  ^bb0(%y: tensor<2x2xf32>):
+    %1 = weft.matmul %y, %y : tensor<2x2xf32>, tensor<2x2xf32> -> tensor<2x2xf32>
+    %2 = weft.sin %1 : tensor<2x2xf32>
+    %3 = weft.sum %2 [0, 1] : tensor<2x2xf32> -> tensor<f32>
+    weft.yield %3 : tensor<f32>
+  }
+  return %0 : tensor<f32>
+}

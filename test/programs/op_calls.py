@@ -109,6 +109,16 @@ _OTHERS: dict[str, OpCall] = {
     "weft.barrier": OpCall(
         lambda x: weft.grad(lambda y: weft.sum(weft.checkpoint(weft.sin)(y)))(x), (_X,)
     ),
+    "weft.sum_examples": OpCall(
+        weft.vmap(weft.grad(lambda x: weft.sum(weft.psum(x, "i") * x)), axis_name="i"), (_X,)
+    ),
+    "weft.gather_examples": OpCall(
+        weft.vmap(weft.checkpoint(lambda x: weft.all_gather(x, "i")), axis_name="i"), (_X,)
+    ),
+    "weft.scatter_examples": OpCall(
+        weft.vmap(weft.grad(lambda x: weft.sum(weft.all_gather(x, "i") ** 2)), axis_name="i"),
+        (_X,),
+    ),
     "weft.transpose": OpCall(lambda x: weft.matrix_transpose(x.reshape(-1, 5)), (_X,)),
     "weft.broadcast": OpCall(lambda x: weft.broadcast_to(x, (2, *x.shape)), (_X,)),
     "weft.slice": OpCall(lambda x: x[..., ::-2], (_X,)),

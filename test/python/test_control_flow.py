@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import weft
 from loop_programs import DTYPES, Body, NumPy, random_array, random_shape
-from numerics import assert_same_bits
+from numerics import assert_same_bits, to_numpy
 
 
 def bits(value):
@@ -342,10 +342,72 @@ def test_a_body_may_change_what_it_makes():
     assert weft.jit(run)(x).tolist() == run(x).tolist() == [9.0, 8.0, 3.0]
 
 
-def test_random_numbers_in_a_body_are_refused():
-    run = weft.jit(lambda x: weft.fori_loop(0, 3, lambda i, v: v + weft.random.normal((3,)), x))
-    with pytest.raises(weft.UnsupportedError, match="draws random numbers"):
-        run(weft.ones(3))
+def draws_of_the_generator(x):
+    """Loops in loops, branches of which one draws, dropout, and what is drawn behind them."""
+
+    def step(carry, _):
+        kept = weft.nn.functional.dropout(carry, 0.5)
+        inner = weft.fori_loop(0, 2, lambda i, v: v + weft.random.normal((3,)) * i, kept)
+        more = weft.cond(
+            weft.sum(inner) > 0.0, lambda: weft.random.uniform((3,)), lambda: weft.zeros(3)
+        )
+        return inner + more, weft.random.uniform((2,))
+
+    last, rows = weft.scan(step, x, None, length=4)
+    grown = weft.while_loop(
+        lambda s: s[0] < 3, lambda s: (s[0] + 1, s[1] * weft.random.uniform((3,))), (0, last)
+    )
+    again = weft.checkpoint(lambda v: weft.sin(v * weft.random.uniform((3,))))(last)
+    return last, rows, grown[1], again, weft.random.uniform((2,))
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_the_generator_goes_on_through_loops_and_branches(sign):
+    """Compiled bodies draw what they draw outside, call after call, and leave the same state."""
+    compiled = weft.jit(draws_of_the_generator)
+    runs = []
+    for run in (draws_of_the_generator, compiled):
+        weft.random.seed(11)
+        runs.append([run(weft.ones(3) * sign) for _ in range(2)])
+    for plain, other in zip(*runs, strict=True):
+        assert_same_bits(plain, other)
+    assert not np.array_equal(to_numpy(runs[0][0][1])[0], to_numpy(runs[0][0][1])[1])
+
+
+def test_gradients_of_loops_that_draw():
+    def loss(x):
+        step = lambda c, _: (weft.sin(weft.nn.functional.dropout(c, 0.5)) + x, None)  # noqa: E731
+        return weft.sum(weft.scan(step, x, None, length=3)[0])
+
+    def unrolled(x):
+        value = x
+        for _ in range(3):
+            value = weft.sin(weft.nn.functional.dropout(value, 0.5)) + x
+        return weft.sum(value)
+
+    x = weft.asarray(np.linspace(0.1, 1.0, 16))
+    slopes = []
+    for f in (loss, unrolled):
+        weft.random.seed(5)
+        slopes.append(to_numpy(weft.grad(f)(x)))
+    np.testing.assert_allclose(slopes[0], slopes[1], rtol=1e-13)
+
+
+def test_draws_of_the_generator_that_have_no_way_out_are_refused():
+    x = weft.ones(3)
+    draw = lambda v: v + weft.random.normal((3,))  # noqa: E731
+    looped = lambda x: weft.fori_loop(0, 3, lambda _, v: draw(v), x)  # noqa: E731
+    condition = lambda v: weft.sum(draw(v)) < 1.0  # noqa: E731
+    custom = weft.custom_vjp(draw)
+    custom.defvjp(lambda v: (draw(v), None), lambda kept, g: (g,))
+    for run, name in (
+        (weft.vmap(looped, randomness="same"), "fori_loop"),
+        (lambda x: weft.while_loop(condition, lambda v: v, x[0]), "while_loop: the condition"),
+        (lambda x: custom(x[0]), "custom_vjp of"),
+    ):
+        with pytest.raises(weft.UnsupportedError, match=f"{name}.*give the draw a key") as caught:
+            weft.jit(run)(x[None])
+        assert "test_control_flow.py" in str(caught.value)
 
 
 def draws(x, key):

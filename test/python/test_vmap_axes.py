@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import weft
-from numerics import assert_same_bits, to_numpy
+from numerics import assert_same_bits, eager_and_jit, to_numpy
 
 
 def numbers(*shape: int, seed: int = 0) -> weft.Tensor:
@@ -130,14 +130,104 @@ def test_errors_of_names() -> None:
         weft.vmap(lambda x: weft.psum(x, "j"), axis_name="i")(x)
     with pytest.raises(weft.NameUseError, match="no axis has a name"):
         weft.axis_index("i")
-    with pytest.raises(weft.UnsupportedError, match="differentiate the mapped function"):
-        weft.vmap(weft.grad(lambda x: weft.psum(x, "i") * x), axis_name="i")(x)
 
-    def looped(x: weft.Tensor) -> weft.Tensor:
-        return weft.fori_loop(0, 3, lambda _, x: weft.psum(x, "i"), x)
 
-    with pytest.raises(weft.UnsupportedError, match="body of a loop or branch"):
-        weft.jit(weft.vmap(looped, axis_name="i"))(x)
+def _by_hand(f: object, x: weft.Tensor) -> np.ndarray:
+    """The gradient of each example's number for all examples, summed over the numbers: what a
+    gradient for one example is where all take it at once."""
+    total = lambda x: weft.sum(weft.vmap(f, axis_name="i")(x))  # noqa: E731
+    return to_numpy(weft.grad(total)(x))
+
+
+@pytest.mark.parametrize("count", [1, 3, 5])
+def test_gradients_of_one_example_reach_all(count: int) -> None:
+    x = weft.asarray(np.random.default_rng(count).normal(size=(count, 2)))
+    functions = {
+        "psum": lambda x: weft.sum(weft.psum(weft.sin(x), "i") * x),
+        "pmean": lambda x: weft.sum(weft.pmean(x * x, "i") ** 2 * weft.cos(x)),
+        "pmax": lambda x: weft.sum(weft.pmax(x, "i") * x),
+        "all_gather": lambda x: (
+            weft.sum(weft.all_gather(x, "i") ** 2 * x)
+            + weft.sum(weft.all_gather(x, "i", axis=0, tiled=True)[1:] ** 3)
+        ),
+        "axis_index": lambda x: weft.sum(x * x) * (weft.axis_index("i") + 1),
+    }
+    for name, f in functions.items():
+        ours = eager_and_jit(weft.vmap(weft.grad(f), axis_name="i"), x)
+        np.testing.assert_allclose(to_numpy(ours), _by_hand(f, x), rtol=1e-11, err_msg=name)
+        along = weft.vmap(lambda x, f=f: weft.jvp(f, (x,), (x,))[1], axis_name="i")(x)
+        mapped = lambda x, f=f: weft.vmap(f, axis_name="i")(x)  # noqa: E731
+        exact = weft.jvp(mapped, (x,), (x,))[1]
+        np.testing.assert_allclose(to_numpy(along), to_numpy(exact), rtol=1e-11, err_msg=name)
+    # The transpose of a sum over all is the sum over all: each of n numbers has part in it.
+    ones = weft.vmap(weft.grad(lambda x: weft.psum(x, "i")), axis_name="i")(weft.ones(count))
+    assert to_numpy(ones).tolist() == [count] * count
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_loops_and_branches_reach_all_examples(count: int) -> None:
+    x = weft.asarray(np.random.default_rng(count).normal(size=(count, 3)))
+
+    def step(c: weft.Tensor) -> weft.Tensor:
+        c = c - weft.pmean(c, "i") + weft.psum(weft.sin(c), "i") * 0.1
+        c = c * (weft.axis_index("i") + 1.0) - 0.2 * weft.pmax(c, "i") + 0.1 * weft.pmin(c, "i")
+        return c + 0.1 * weft.sum(weft.all_gather(c, "i"), axis=0)
+
+    def unrolled(x: weft.Tensor) -> weft.Tensor:
+        return step(step(x))
+
+    def branched(x: weft.Tensor) -> weft.Tensor:
+        flag = weft.sum(x) > 0.0
+        return weft.cond(flag, lambda x: weft.psum(x, "i"), lambda x: 2.0 * weft.psum(x, "i"), x)
+
+    chosen = lambda x: weft.psum(x, "i") * weft.where(weft.sum(x) > 0.0, 1.0, 2.0)  # noqa: E731
+    looped = {
+        "scan": lambda x: weft.scan(lambda c, _: (step(c), None), x, None, length=2)[0],
+        "fori": lambda x: weft.fori_loop(0, 2, lambda _, c: step(c), x),
+        "while": lambda x: weft.while_loop(
+            lambda s: s[0] < 2, lambda s: (s[0] + 1, step(s[1])), (0, x)
+        )[1],
+        "checkpoint": weft.checkpoint(unrolled),
+    }
+    for name, f in looped.items():
+        ours = eager_and_jit(weft.vmap(f, axis_name="i"), x)
+        exact = weft.vmap(unrolled, axis_name="i")(x)
+        np.testing.assert_allclose(to_numpy(ours), to_numpy(exact), rtol=1e-12, err_msg=name)
+        if name == "while":
+            continue
+        slope = weft.vmap(weft.grad(lambda x, f=f: weft.sum(f(x) ** 2)), axis_name="i")(x)
+        by_hand = _by_hand(lambda x: weft.sum(unrolled(x) ** 2), x)
+        np.testing.assert_allclose(to_numpy(slope), by_hand, rtol=1e-9, err_msg=name)
+    ours, exact = (weft.vmap(f, axis_name="i")(x) for f in (branched, chosen))
+    np.testing.assert_allclose(to_numpy(ours), to_numpy(exact), rtol=1e-13)
+
+
+def test_examples_of_nested_axes_in_a_loop() -> None:
+    x = weft.asarray(np.random.default_rng(0).normal(size=(2, 3, 4)))
+
+    def f(x: weft.Tensor) -> weft.Tensor:
+        def step(c: weft.Tensor, _: None) -> tuple:
+            both = weft.psum(c, ("a", "b")) * 0.1 + weft.all_gather(c, "a")[1]
+            return weft.sin(c + both - weft.pmax(c, "b")), None
+
+        return weft.scan(step, x, None, length=2)[0]
+
+    mapped = weft.vmap(weft.vmap(f, axis_name="b"), axis_name="a")
+    expected = to_numpy(x)
+    for _ in range(2):
+        both = expected.sum((0, 1)) * 0.1 + expected[1]
+        expected = np.sin(expected + both - expected.max(1, keepdims=True))
+    np.testing.assert_allclose(to_numpy(eager_and_jit(mapped, x)), expected, rtol=1e-12)
+
+
+def test_integers_in_a_loop_are_summed_as_outside() -> None:
+    x = weft.asarray(np.array([3, 250], np.uint8))
+    outside = weft.vmap(lambda x: (weft.psum(x, "i"), weft.pmean(x, "i")), axis_name="i")(x)
+    inside = weft.vmap(
+        weft.checkpoint(lambda x: (weft.psum(x, "i"), weft.pmean(x, "i"))), axis_name="i"
+    )(x)
+    for one, other in zip(inside, outside, strict=True):
+        assert_same_bits(one, other)
 
 
 # Random numbers ------------------------------------------------------------------------------

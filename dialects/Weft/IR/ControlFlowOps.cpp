@@ -109,6 +109,12 @@ static Types inexact(TypeRange types) {
 }
 
 LogicalResult CheckpointOp::verify() {
+  constexpr StringLiteral known[] = {"everything", "contractions", "unbatched_contractions",
+                                     "names",      "other_names",  "all_but_names"};
+  if (std::optional<StringRef> saves = getSaves(); saves && !llvm::is_contained(known, *saves))
+    return emitOpError() << "saves \"" << *saves << "\", which is no policy";
+  if (auto budget = static_cast<int64_t>(getBudget().value_or(0)); budget < 0)
+    return emitOpError() << "has a budget of " << budget << " bytes";
   return checkRegion(*this, "the body", getBody(), join({getCaptured().getTypes()}),
                      join({getOutputs().getTypes()}));
 }

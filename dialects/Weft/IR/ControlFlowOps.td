@@ -76,9 +76,14 @@ def Weft_CheckpointOp : Weft_RegionOp<"checkpoint"> {
   let description = [{
     The region gets `captured` as arguments, and its results are what it yields. Differentiation
     keeps none of the values in it: the backward pass begins with computing them again, behind
-    barriers. `weft-inline-functions` puts the region in its place.
+    barriers. `saves` says which values are kept nevertheless: "everything", "contractions",
+    "unbatched_contractions" (those without batch dimensions), "names" (barriers that have one of
+    `names`), "other_names" (those that have a name that is not among them) or "all_but_names". With
+    a `budget` of bytes those are kept that spare the most work for each byte, as far as it reaches.
+    `weft-inline-functions` puts the region in its place.
   }];
-  let arguments = (ins Variadic<Weft_Tensor>:$captured);
+  let arguments = (ins Variadic<Weft_Tensor>:$captured, OptionalAttr<StrAttr>:$saves,
+                       OptionalAttr<StrArrayAttr>:$names, OptionalAttr<I64Attr>:$budget);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
     (`with` `(` $captured^ `)`)? attr-dict `:` functional-type(operands, $outputs) $body

@@ -89,14 +89,40 @@ def Weft_BarrierOp : Weft_Op<"barrier", [Gradient, Linear, EachPart, Batching,
                                         SameOperandsAndResultType]> {
   let summary = "x itself, but what is computed from it is not merged with what is computed from x.";
   let description = [{
-    What a checkpoint computes again would else be merged with what it computed before. It is gone
-    where plans are made.
+    What a checkpoint computes again would else be merged with what it computed before. By its
+    `name`, if it has one, a checkpoint can be told to keep the value. It is gone where plans are
+    made.
   }];
-  let arguments = (ins Weft_Tensor:$x);
+  let arguments = (ins Weft_Tensor:$x, OptionalAttr<StrAttr>:$name);
   let results = (outs Weft_Tensor:$result);
-  let assemblyFormat = "$x attr-dict `:` type($x)";
+  let assemblyFormat = "$x (`named` $name^)? attr-dict `:` type($x)";
   let pythonName = "";
   let computedBy = "nobody: `weft-remove-barriers` removes it";
+}
+
+/// What one example of a mapped function asks of all: `index` is its number among them, which
+/// depends on the examples of one axis and on nothing else, and so says which axis is meant. They
+/// are gone once that axis is batched.
+class Weft_AcrossExamplesOp<string mnemonic>
+    : Weft_Op<mnemonic, [Gradient, Linear, EachPart, Batching]> {
+  let arguments = (ins Weft_Tensor:$x, RankedTensorOf<[I64]>:$index);
+  let results = (outs Weft_Tensor:$result);
+  let assemblyFormat = "$x `at` $index attr-dict `:` type($x) `,` type($index) `->` type($result)";
+  let pythonName = "";
+  let explicitResult = 1;
+  let computedBy = "nobody: it is gone where the examples are batched";
+}
+def Weft_SumExamplesOp : Weft_AcrossExamplesOp<"sum_examples"> {
+  let summary = "The sum of x over all examples of a mapped function, the same for each.";
+  let hasVerifier = 1;
+}
+def Weft_GatherExamplesOp : Weft_AcrossExamplesOp<"gather_examples"> {
+  let summary = "The x of all examples of a mapped function, [count, ...], the same for each.";
+  let hasVerifier = 1;
+}
+def Weft_ScatterExamplesOp : Weft_AcrossExamplesOp<"scatter_examples"> {
+  let summary = "For example i the sum of x[i] over all examples of a mapped function.";
+  let hasVerifier = 1;
 }
 def Weft_TransposeOp : Weft_InferredOp<"transpose", [Gradient, Linear, EachPart, Dimensions,
                                                     Indexed]> {

@@ -91,7 +91,50 @@ Value ReshapeOp::buildBatched(OpBuilder &builder, ValueRange operands, ArrayRef<
 }
 
 Value BarrierOp::buildBatched(OpBuilder &builder, ValueRange operands, ArrayRef<bool>, int64_t) {
-  return BarrierOp::create(builder, getLoc(), operands[0].getType(), operands[0]);
+  return BarrierOp::create(builder, getLoc(), operands[0].getType(), operands[0], getNameAttr());
+}
+
+/// The same for each example.
+static Value repeated(const Batched &rule, const Expression &x) {
+  SmallVector<int64_t> dimensions;
+  for (int64_t d = 0; d < x.rank(); ++d)
+    dimensions.push_back(d + 1);
+  return broadcast(x, rule.withCount(x.type().getShape()), dimensions);
+}
+
+/// In these three a number of the example that is the same for all is one of another axis: each
+/// example asks for itself.
+Value SumExamplesOp::buildBatched(OpBuilder &builder, ValueRange operands, ArrayRef<bool> batched,
+                                  int64_t count) {
+  Batched rule(builder, *this, operands, batched, count);
+  Expression x = rule.operand(0);
+  if (batched[1])
+    return repeated(rule, sum(x, {0}));
+  return rule.at.create<SumExamplesOp>(x.type(), x, operands[1]);
+}
+
+Value GatherExamplesOp::buildBatched(OpBuilder &builder, ValueRange operands,
+                                     ArrayRef<bool> batched, int64_t count) {
+  Batched rule(builder, *this, operands, batched, count);
+  Expression x = rule.operand(0);
+  if (batched[1])
+    return repeated(rule, x);
+  SmallVector<int64_t> shape(rule.shapeOf(getResult()));
+  std::swap(shape[0], shape[1]);
+  Type type = RankedTensorType::get(shape, x.element());
+  Expression all = rule.at.create<GatherExamplesOp>(type, x, operands[1]);
+  return transpose(all, moved(all.rank(), 1, 1, 0));
+}
+
+Value ScatterExamplesOp::buildBatched(OpBuilder &builder, ValueRange operands,
+                                      ArrayRef<bool> batched, int64_t count) {
+  Batched rule(builder, *this, operands, batched, count);
+  Expression x = rule.operand(0);
+  if (batched[1])
+    return sum(x, {0});
+  Expression turned = transpose(x, moved(x.rank(), 1, 1, 0));
+  Type type = RankedTensorType::get(rule.shapeOf(getResult()), x.element());
+  return rule.at.create<ScatterExamplesOp>(type, turned, operands[1]);
 }
 
 Value BroadcastOp::buildBatched(OpBuilder &builder, ValueRange operands, ArrayRef<bool> batched,

@@ -17,6 +17,25 @@ void BarrierOp::buildGradient(OpBuilder &, ValueRange cotangents, ArrayRef<bool>
   gradients[0] = cotangents[0];
 }
 
+/// Each example has part in the sums of all.
+void SumExamplesOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool>,
+                                  MutableArrayRef<Value> gradients) {
+  gradients[0] =
+      SumExamplesOp::create(builder, getLoc(), getX().getType(), cotangents[0], getIndex());
+}
+
+void GatherExamplesOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool>,
+                                     MutableArrayRef<Value> gradients) {
+  gradients[0] =
+      ScatterExamplesOp::create(builder, getLoc(), getX().getType(), cotangents[0], getIndex());
+}
+
+void ScatterExamplesOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool>,
+                                      MutableArrayRef<Value> gradients) {
+  gradients[0] =
+      GatherExamplesOp::create(builder, getLoc(), getX().getType(), cotangents[0], getIndex());
+}
+
 void TransposeOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool>,
                                 MutableArrayRef<Value> gradients) {
   Compose at(builder, getLoc());

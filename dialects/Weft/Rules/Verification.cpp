@@ -118,6 +118,30 @@ LogicalResult ReshapeOp::verify() {
                        << textOf(want);
 }
 
+/// Checks that one shape is another with a first dimension, and that a number of an example is one.
+static LogicalResult verifyExamples(Operation *op, TypedValue<RankedTensorType> one,
+                                    TypedValue<RankedTensorType> all) {
+  if (cast<RankedTensorType>(op->getOperand(1).getType()).getRank() != 0)
+    return op->emitOpError() << "the number of the example has shape "
+                             << shapeText(op->getOperand(1).getType()) << ", but is one number";
+  if (all.getType().getRank() == 0 ||
+      all.getType().getShape().drop_front() != one.getType().getShape())
+    return op->emitOpError() << "the shape " << shapeText(all.getType())
+                             << " of all examples is not that of one, " << shapeText(one.getType())
+                             << ", with a first dimension";
+  return verifySameElement(op);
+}
+
+LogicalResult SumExamplesOp::verify() {
+  if (getX().getType() != getType())
+    return emitOpError() << "the sum of " << getX().getType() << " has type " << getType();
+  return success();
+}
+
+LogicalResult GatherExamplesOp::verify() { return verifyExamples(*this, getX(), getResult()); }
+
+LogicalResult ScatterExamplesOp::verify() { return verifyExamples(*this, getResult(), getX()); }
+
 LogicalResult BroadcastOp::verify() {
   if (failed(verifySameElement(*this)))
     return failure();

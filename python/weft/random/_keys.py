@@ -77,6 +77,11 @@ _constants: dict[tuple[bytes, Device], Tensor] = {}
 _generator = _Generator(int.from_bytes(os.urandom(4), "little"))
 
 
+def generator_state() -> Tensor:
+    """The state that the trace in progress draws from."""
+    return _generator.state
+
+
 def seed(number: int) -> None:
     """Starts the global generator anew, on all devices: the same seed gives the same numbers."""
     _generator.seed(number)
