@@ -95,3 +95,30 @@ void weft::backward(TensorObject *root, PyObject *cotangent, bool retain) {
   while (!accumulate(gradients))
     ;
 }
+
+llvm::SmallVector<PyRef> weft::gradientsOnTape(llvm::ArrayRef<TensorObject *> roots,
+                                               llvm::ArrayRef<TensorObject *> cotangents,
+                                               llvm::ArrayRef<TensorObject *> leaves) {
+  GradientMode mode(false);
+  llvm::DenseMap<Leaf *, size_t> numbers;
+  for (auto [number, leaf] : llvm::enumerate(leaves))
+    numbers[&leaf->gradientSlot()] = number;
+  llvm::SmallVector<PyRef> sums(leaves.size());
+  for (auto [root, cotangent] : llvm::zip_equal(roots, cotangents)) {
+    if (!root->isTracked())
+      continue;
+    requireConcrete(cotangent, "vjp");
+    requireSameDevice(root, cotangent, "vjp");
+    for (LeafGradient &found :
+         differentiate(root->origin(), cotangent->value.array(), /*retain=*/true)) {
+      auto wanted = numbers.find(found.leaf.get());
+      if (wanted == numbers.end())
+        continue;
+      PyRef &sum = sums[wanted->second];
+      PyRef gradient = checked(newTensor(TensorValue::of(std::move(found.gradient))));
+      sum = sum ? apply(OpCall(requireOp("weft.add")), {{sum.get(), gradient.get()}})
+                : std::move(gradient);
+    }
+  }
+  return sums;
+}

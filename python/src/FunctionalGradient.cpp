@@ -2,6 +2,7 @@
 #include "python/src/FunctionalGradient.h"
 
 #include "lib/Trace/Promotion.h"
+#include "python/src/Backward.h"
 #include "python/src/Errors.h"
 #include "python/src/TraceScope.h"
 #include "python/src/state/Handle.h"
@@ -45,23 +46,22 @@ static llvm::SmallVector<ValueId> tracedAll(const py::list &tensors) {
 }
 
 /// Those of the tensors that gradients flow to.
-static void appendTracked(llvm::SmallVectorImpl<ValueId> &ids, const py::list &tensors) {
-  for (py::handle each : tensors) {
-    TensorObject *tensor = asTensor(each.ptr());
-    if (tensor->isTracked() && isInexact(tensor->value.dtype))
-      ids.push_back(traced(tensor));
-  }
+static llvm::SmallVector<ValueId> trackedAmong(std::initializer_list<py::list> lists) {
+  llvm::SmallVector<ValueId> ids;
+  for (const py::list &tensors : lists)
+    for (py::handle each : tensors) {
+      TensorObject *tensor = asTensor(each.ptr());
+      if (tensor->isTracked() && isInexact(tensor->value.dtype))
+        ids.push_back(traced(tensor));
+    }
+  return ids;
 }
 
-/// Tensors of derivatives; zeros like the values of `like` where there is none. Gradients flow
-/// through them to what `tracked` come from, past the inputs of the differentiation itself.
+/// Tensors of derivatives; zeros like the values of `like` where there is none. While gradients are
+/// recorded, they flow through these to `history`.
 static PyObject *derivatives(llvm::ArrayRef<std::optional<ValueId>> built,
-                             llvm::ArrayRef<ValueId> like, llvm::ArrayRef<ValueId> tracked,
-                             llvm::ArrayRef<ValueId> inputs) {
+                             llvm::ArrayRef<ValueId> like, llvm::ArrayRef<ValueId> history) {
   TraceScope &scope = *currentScope;
-  llvm::SmallVector<ValueId> history;
-  if (gradientsEnabled)
-    history = scope.historyBefore(tracked, inputs);
   Graph &graph = scope.graph;
   mlir::Location location = scope.location();
   PyRef result = checked(PyList_New(Py_ssize_t(built.size())));
@@ -72,7 +72,7 @@ static PyObject *derivatives(llvm::ArrayRef<std::optional<ValueId>> built,
               : graph.constant(graph.dtype(like[i]), graph.shape(like[i]), 0.0, false, location);
     scope.rememberLine(id);
     PyRef tensor = checked(newTensor(scope.tracer(id)));
-    bool differentiable = !history.empty() && isInexact(graph.dtype(id));
+    bool differentiable = gradientsEnabled && !history.empty() && isInexact(graph.dtype(id));
     if (differentiable)
       scope.noteHistory(id, history);
     asTensor(tensor.get())->requiresGrad = asTensor(tensor.get())->derived = differentiable;
@@ -84,22 +84,39 @@ static PyObject *derivatives(llvm::ArrayRef<std::optional<ValueId>> built,
 /// Gradients of the outputs, times the cotangents, for the inputs (tensors of the trace).
 static py::object gradients(py::list outputs, py::list cotangents, py::list inputs) {
   return adopted(guarded([&] {
-    llvm::SmallVector<ValueId> wanted = tracedAll(inputs), tracked;
-    appendTracked(tracked, outputs);
-    appendTracked(tracked, cotangents);
+    llvm::SmallVector<ValueId> wanted = tracedAll(inputs);
+    auto history = currentScope->historyBefore(trackedAmong({outputs, cotangents}), wanted);
     auto built = currentScope->graph.gradients(tracedAll(outputs), tracedAll(cotangents), wanted);
-    return derivatives(built, wanted, tracked, wanted);
+    return derivatives(built, wanted, history);
+  }));
+}
+
+static llvm::SmallVector<TensorObject *> currentOf(const py::list &tensors) {
+  llvm::SmallVector<TensorObject *> found;
+  for (py::handle each : tensors)
+    found.push_back(current(asTensor(each.ptr())));
+  return found;
+}
+
+/// As gradients(), of tensors on the tape for leaves of it; None where there is none.
+static py::object gradientsOfTape(py::list outputs, py::list cotangents, py::list leaves) {
+  return adopted(guarded([&] {
+    auto found = gradientsOnTape(currentOf(outputs), currentOf(cotangents), currentOf(leaves));
+    PyRef result = checked(PyList_New(Py_ssize_t(found.size())));
+    for (auto [number, gradient] : llvm::enumerate(found))
+      PyList_SET_ITEM(result.get(), Py_ssize_t(number),
+                      gradient ? gradient.release() : Py_NewRef(Py_None));
+    return result.release();
   }));
 }
 
 /// Tangents of the outputs where those of the inputs are `along` (tensors of the trace).
 static py::object tangents(py::list outputs, py::list inputs, py::list along) {
   return adopted(guarded([&] {
-    llvm::SmallVector<ValueId> wanted = tracedAll(outputs), from = tracedAll(inputs), tracked;
-    appendTracked(tracked, outputs);
-    appendTracked(tracked, along);
+    llvm::SmallVector<ValueId> wanted = tracedAll(outputs), from = tracedAll(inputs);
+    auto history = currentScope->historyBefore(trackedAmong({outputs, along}), from);
     auto built = currentScope->graph.tangents(wanted, from, tracedAll(along));
-    return derivatives(built, wanted, tracked, from);
+    return derivatives(built, wanted, history);
   }));
 }
 
@@ -107,10 +124,9 @@ static py::object tangents(py::list outputs, py::list inputs, py::list along) {
 /// tensor with gradients requires none.
 static py::object outsideOf(py::object tensor, py::list inputs) {
   return adopted(guarded([&] {
-    llvm::SmallVector<ValueId> tracked;
     py::list tensors;
     tensors.append(tensor);
-    appendTracked(tracked, tensors);
+    llvm::SmallVector<ValueId> tracked = trackedAmong({tensors});
     if (tracked.empty() || !currentScope->historyBefore(tracked, tracedAll(inputs)).empty())
       return tensor.inc_ref().ptr();
     return checked(newTensor(currentScope->tracer(tracked[0]))).release();
@@ -132,11 +148,12 @@ static py::object linearPart(py::list outputs, py::list inputs, bool transposes)
   return adopted(guarded([&] {
     TraceScope &scope = *currentScope;
     llvm::SmallVector<ValueId> from = tracedAll(outputs), wanted = tracedAll(inputs);
+    auto history = scope.historyBefore(trackedAmong({outputs}), wanted);
     Graph::LinearPart part =
         transposes ? scope.graph.transposed(from, wanted) : scope.graph.linearized(from, wanted);
     auto callable = std::make_unique<LinearCallable>(std::move(part.function));
     llvm::SmallVector<std::optional<ValueId>> kept(part.kept.begin(), part.kept.end());
-    py::list tensors = py::reinterpret_steal<py::list>(derivatives(kept, part.kept));
+    py::list tensors = py::reinterpret_steal<py::list>(derivatives(kept, part.kept, history));
     return py::make_tuple(py::cast(std::move(callable)), tensors).release().ptr();
   }));
 }
@@ -144,9 +161,10 @@ static py::object linearPart(py::list outputs, py::list inputs, bool transposes)
 /// What a linear function makes of tensors of the trace: of what it keeps, then of tangents.
 static py::object callLinear(LinearCallable &callable, py::list arguments) {
   return adopted(guarded([&] {
+    auto history = trackedAmong({arguments});
     auto ids = currentScope->graph.inlineCall(*callable.function, tracedAll(arguments));
     llvm::SmallVector<std::optional<ValueId>> made(ids.begin(), ids.end());
-    return derivatives(made, ids);
+    return derivatives(made, ids, history);
   }));
 }
 
@@ -157,6 +175,7 @@ void weft::registerFunctionalGradient(py::module_ &module) {
   module.def("call_linear", callLinear);
   module.def("differentiation_input", differentiationInput);
   module.def("gradients", gradients);
+  module.def("gradients_on_tape", gradientsOfTape);
   module.def("outside_of", outsideOf);
   module.def("tangents", tangents);
 }

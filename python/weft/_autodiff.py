@@ -270,18 +270,18 @@ def _recorded_call(fun: Callable, primals: tuple) -> tuple[Any, list[Any], list[
 
 def _pulled_back(outputs: list[Tensor], seeds: list[Tensor], leaves: list[Tensor]) -> list[Tensor]:
     """The gradients of outputs on a tape, times the seeds, for its leaves."""
-    for leaf in leaves:
-        leaf.grad = None
-    for output, seed in zip(outputs, seeds, strict=True):
-        if output.requires_grad:
-            output._backward(seed, True)
-    return [zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in leaves]
+    found = _core.gradients_on_tape(outputs, seeds, leaves)
+    return [
+        zeros_like(leaf) if gradient is None else gradient
+        for leaf, gradient in zip(leaves, found, strict=True)
+    ]
 
 
 def vjp(fun: Callable, *primals: Any) -> tuple[Any, Callable]:
     """``fun(*primals)``, and the function from its cotangents to those of the primals (a tuple).
 
-    ``fun`` is called once.
+    ``fun`` is called once. No ``.grad`` changes. Outside of compiled functions the value and the
+    cotangents of the primals are constants to a later `backward`; `grad` and `jvp` are not.
 
     Raises:
         DTypeError: a leaf of the primals is not floating. ShapeError: cotangents of other shapes.

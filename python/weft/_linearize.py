@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from . import _core
-from ._autodiff import _inputs, _recording, _seeds, _traced, tree_leaves, tree_map
+from ._autodiff import _inputs, _outside_of, _recording, _seeds, _traced, tree_leaves, tree_map
 from ._core import Tensor
 from ._creation import _fail, asarray, zeros_like
 from ._errors import DTypeError
@@ -66,7 +66,7 @@ def linearize(fun: Callable, *primals: Any) -> tuple[Any, Callable]:
         inexact = [output for output in outputs if output.dtype.is_inexact]
         function, kept = _core.linear_part(inexact, leaves, False)
         found.append(function)
-        return result, kept
+        return _outside_of(result, leaves), kept
 
     value, kept = _traced(evaluate, fun)(*primals)
     part = _Part(found[-1], kept, fun)

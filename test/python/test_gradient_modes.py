@@ -220,3 +220,23 @@ def test_derivatives_require_gradients_as_eagerly(name, tracked):
     compiled = weft.jit(program)(x, w)
     assert np.array_equal(eager.detach(), compiled.detach())
     assert seen[0] == seen[1] == compiled.requires_grad
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_vjp_changes_no_gradients_of_leaves(compiled):
+    w = weft.ones(3)
+    w.requires_grad = True
+    w.grad = weft.zeros(3)
+    x = weft.asarray(np.arange(3.0, dtype=np.float32))
+    x.requires_grad = True
+
+    def program(x):
+        value, pull = weft.vjp(lambda a, b: weft.stack([a * w, a * b * w]), x, x)
+        return [*pull(weft.ones_like(value)), *pull(value)]
+
+    found = (weft.jit(program) if compiled else program)(x)
+    at = np.arange(3.0)
+    for gradient, expected in zip(found, [1 + at, at, at + at**3, at**3], strict=True):
+        assert np.array_equal(gradient.detach(), expected)
+    assert x.grad is None
+    assert np.array_equal(w.grad, np.zeros(3))

@@ -1,5 +1,7 @@
-"""What a loop or branch reads and no result depends on has no gradient: zeros of it would become NaN
-where they meet what is infinite."""
+"""What a loop or branch reads and no result depends on has no gradient.
+
+Zeros of it would become NaN where they meet what is infinite.
+"""
 
 import numpy as np
 import weft
