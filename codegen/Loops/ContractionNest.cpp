@@ -34,6 +34,7 @@ void ContractionNest::setLoop(const ContractionLoop &loop, Value position, int64
   SmallVector<Value> sizes;
   for (int64_t symbol : loop.symbols)
     sizes.push_back(emitter.symbol(symbol));
+  assert((step == 0 || sizes.size() == 1) && "lanes of a merged loop have no common step");
   SmallVector<Value> parts = emitter.delinearize(position, sizes);
   for (auto [member, part] : llvm::zip_equal(loop.members, parts))
     positions[member] = {part, step};

@@ -55,7 +55,7 @@ bool ContractionProblem::isInMemory(Contraction::Operand operand) const {
 }
 
 bool ContractionProblem::isVectorLeft() const {
-  if (batch.empty() || sizeOf(column()) != 1 || !isInMemory(Contraction::Lhs) ||
+  if (!batchIsOneLoop() || sizeOf(column()) != 1 || !isInMemory(Contraction::Lhs) ||
       !isInMemory(Contraction::Rhs))
     return false;
   return llvm::all_of(batch.back().strides,

@@ -31,6 +31,9 @@ public:
   bool isVectorLeft() const;
   /// The columns of the right operand are neighbours in memory.
   bool columnsAreRun() const { return column().strides[Contraction::Rhs].isOne(); }
+  /// The innermost batch loop is one of the op's own, not several merged: along such a vector, each
+  /// would go on at its own time in what is read behind the contraction.
+  bool batchIsOneLoop() const { return !batch.empty() && batch.back().members.size() == 1; }
   /// An operand is in memory, not computed in the kernel.
   bool isInMemory(Contraction::Operand operand) const;
 

@@ -107,6 +107,9 @@ static LogicalResult verifyOperands(KernelOp kernel, ContractionScheduleAttr sch
       (readsRight && !problem.isInMemory(Contraction::Rhs)))
     return kernel.emitOpError() << "has a schedule that reads an operand where it is, although the "
                                 << "kernel computes it; pack it";
+  if (schedule.getVectorLhs() && !problem.batchIsOneLoop())
+    return kernel.emitOpError() << "has a schedule with vector_lhs, but its batch is not one loop, "
+                                << "along which vectors could lie";
   if (readsRight && !schedule.getVectorLhs() && !problem.columnsAreRun())
     return kernel.emitOpError() << "has a schedule that reads the right operand where it is, whose "
                                 << "columns are no neighbours in memory; pack it";

@@ -209,6 +209,17 @@ weft.kernel @k(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32, #we
 
 // -----
 
+// Of a batch of two loops each goes on at its own time, in a vector along both.
+// expected-error@+1 {{has a schedule with vector_lhs, but its batch is not one loop, along which vectors could lie}}
+weft.kernel @k(%a: tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3]>>, %b: tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 3, 3]>>)
+    -> tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3]>>
+    attributes {schedule = #weft.contraction<lanes = 16, rows = 1, columns = 1, vector_lhs = true>} {
+  %0 = weft.matmul %a, %b : tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3]>>, tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 3, 3]>> -> tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3]>>
+  weft.yield %0 : tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3]>>
+}
+
+// -----
+
 // Rows of images are read where they are.
 // expected-error@+1 {{has a schedule that packs the left operand, which is not that of a product of matrices}}
 weft.kernel @k(%x: tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3]>>, %w: tensor<?x?x?x?xf32, #weft.sizes<[4, 5, 3, 6]>>)

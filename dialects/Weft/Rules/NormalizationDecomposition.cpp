@@ -54,7 +54,12 @@ SmallVector<Value> MeanOp::decompose(OpBuilder &builder) {
   std::optional<int64_t> count = countAlong(*this, getX(), getAxes());
   if (!count)
     return {};
-  Expression x = widen(Compose(builder, getLoc())(getX()));
+  Compose at(builder, getLoc());
+  // By parts, as where it is taken apart: a division by a complex number would mix their NaN.
+  if (isComplexTensor(getX().getType()))
+    return {at.create<ComplexOp>(mean(at.create<RealOp>(getX()), getAxes(), *count),
+                                 mean(at.create<ImagOp>(getX()), getAxes(), *count))};
+  Expression x = widen(at(getX()));
   return {convert(mean(x, getAxes(), *count), getType().getElementType())};
 }
 
