@@ -169,8 +169,8 @@ static py::object callLinear(LinearCallable &callable, py::list arguments) {
 }
 
 void weft::registerFunctionalGradient(py::module_ &module) {
-  py::class_<LinearCallable>(module, "LinearFunction",
-                             "A linear function that was cut out of a trace.");
+  py::class_<LinearCallable> linear(module, "LinearFunction",
+                                    "A linear function that was cut out of a trace.");
   module.def("linear_part", linearPart);
   module.def("call_linear", callLinear);
   module.def("differentiation_input", differentiationInput);
