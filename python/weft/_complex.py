@@ -11,9 +11,9 @@ import math
 
 from . import _core, _ops
 from ._core import Tensor
-from ._creation import _fail, asarray, zeros_like
+from ._creation import _fail, asarray, zeros
 from ._errors import DTypeError, ShapeError
-from ._manipulation import broadcast_arrays, common_operands, stack
+from ._manipulation import broadcast_arrays, broadcast_to, common_operands, stack
 from ._ops import Operand
 
 
@@ -29,10 +29,13 @@ def real(x: Tensor, /) -> Tensor:
 def imag(x: Tensor, /) -> Tensor:
     """The imaginary parts, of the dtype of these; zeros, if x is not complex.
 
-    A view: what is written there is the imaginary part of x. The zeros are a tensor of their own.
+    A view: what is written there is the imaginary part of x. The zeros can't be written, as x has
+    no place for what would be.
     """
     x = asarray(x)
-    return _core.view("weft.imag", x) if x.dtype.is_complex else zeros_like(x)
+    if x.dtype.is_complex:
+        return _core.view("weft.imag", x)
+    return broadcast_to(zeros((), dtype=x.dtype, device=x.device), x.shape)
 
 
 def set_real(x: Tensor, value: Operand) -> None:

@@ -439,3 +439,15 @@ def test_optimizers_as_functions_take_squares_of_distances() -> None:
     steps, _ = rule.update(gradient, rule.init(gradient))
     expected = np.array([1 + 1j, 1j]) / np.abs([1 + 1j, 1j])
     np.testing.assert_allclose(to_numpy(steps["w"]), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_the_imaginary_part_of_a_real_tensor_can_not_be_written(compiled):
+    def write(x):
+        x.imag[0] = 1.0
+        return x.imag
+
+    x = weft.ones((3, 2))
+    assert not np.asarray((weft.jit(weft.imag) if compiled else weft.imag)(x)).any()
+    with pytest.raises(weft.WeftError, match="expanded view"):
+        (weft.jit(write) if compiled else write)(x)
