@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import multiprocessing.connection
 import os
+import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -42,6 +43,8 @@ Hunt = Callable[[Sequence[int]], Iterator[tuple[int, dict[str, int], list[Found]
 
 def _work(hunt: Hunt, seeds: range, pipe: Any) -> None:
     os.environ.setdefault("WEFT_NUM_THREADS", "2")
+    # Ctrl-C reaches all processes; the first one ends the run, with its totals.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     for report in hunt(seeds):
         pipe.send(report)
     pipe.send(None)
