@@ -525,3 +525,24 @@ def test_no_table_keeps_the_classes_of_a_program() -> None:
     variables.clear()
     gc.collect()
     assert reference() is None
+
+
+def test_what_watches_the_collector_is_no_part_of_the_function():
+    class Watch:
+        def hook(self, phase, info):
+            self.at = time.perf_counter()
+
+    watch, before = Watch(), gc.get_threshold()
+
+    def function(x):
+        gc.collect()
+        return x + 1
+
+    gc.callbacks.append(watch.hook)
+    gc.set_threshold(1)
+    try:
+        assert np.array_equal(weft.jit(function, strict=True)(X), np.asarray(X) + 1)
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(watch.hook)
+    assert watch.at

@@ -11,6 +11,8 @@ static thread_local ReadRecorder *currentRecorder = nullptr;
 ReadRecorder::ReadRecorder(GuardSet &guards)
     : guards(guards), outer(std::exchange(currentRecorder, this)) {
   PyThreadState *thread = PyThreadState_Get();
+  collectorHooks =
+      checked(PyObject_GetAttrString(checked(PyImport_ImportModule("gc")).get(), "callbacks"));
   formerFunction = thread->c_profilefunc;
   formerArgument = PyRef::borrow(thread->c_profileobj);
   PyEval_SetProfile(event, nullptr);
@@ -25,16 +27,29 @@ ReadRecorder::~ReadRecorder() {
   currentRecorder = outer;
 }
 
-bool ReadRecorder::startsImport(PyFrameObject *frame) const {
-  PyRef code = PyRef::steal(reinterpret_cast<PyObject *>(PyFrame_GetCode(frame)));
-  auto *object = reinterpret_cast<PyCodeObject *>(code.get());
-  return PyUnicode_CompareWithASCIIString(object->co_name, "_find_and_load") == 0 &&
-         PyUnicode_CompareWithASCIIString(object->co_filename, "<frozen importlib._bootstrap>") ==
-             0;
+bool ReadRecorder::startsImport(PyCodeObject *code) const {
+  return PyUnicode_CompareWithASCIIString(code->co_name, "_find_and_load") == 0 &&
+         PyUnicode_CompareWithASCIIString(code->co_filename, "<frozen importlib._bootstrap>") == 0;
+}
+
+bool ReadRecorder::startsCollectorHook(PyCodeObject *code) const {
+  for (Py_ssize_t i = 0; i < PyList_GET_SIZE(collectorHooks.get()); ++i) {
+    PyObject *hook = PyList_GET_ITEM(collectorHooks.get(), i);
+    if (PyMethod_Check(hook))
+      hook = PyMethod_GET_FUNCTION(hook);
+    if (PyFunction_Check(hook) && PyFunction_GET_CODE(hook) == reinterpret_cast<PyObject *>(code))
+      return true;
+  }
+  return false;
 }
 
 void ReadRecorder::enter(PyFrameObject *frame) {
   PyRef code = PyRef::steal(reinterpret_cast<PyObject *>(PyFrame_GetCode(frame)));
+  auto *object = reinterpret_cast<PyCodeObject *>(code.get());
+  if (startsImport(object) || startsCollectorHook(object)) {
+    aside = frame;
+    return;
+  }
   if (!seen.insert(code.get()).second)
     return;
   keptAlive.push_back(code);
@@ -65,12 +80,10 @@ void ReadRecorder::call(PyFrameObject *frame, PyObject *function) {
 int ReadRecorder::event(PyObject *, PyFrameObject *frame, int what, PyObject *argument) {
   ReadRecorder &recorder = *currentRecorder;
   int status = guarded(-1, [&] {
-    if (recorder.importing == frame && what == PyTrace_RETURN)
-      recorder.importing = nullptr;
-    else if (recorder.importing)
+    if (recorder.aside == frame && what == PyTrace_RETURN)
+      recorder.aside = nullptr;
+    else if (recorder.aside)
       return 0;
-    else if (what == PyTrace_CALL && recorder.startsImport(frame))
-      recorder.importing = frame;
     else if (what == PyTrace_CALL)
       recorder.enter(frame);
     else if (what == PyTrace_C_CALL)

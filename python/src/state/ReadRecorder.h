@@ -18,7 +18,8 @@ public:
 
 private:
   static int event(PyObject *, PyFrameObject *frame, int what, PyObject *argument);
-  bool startsImport(PyFrameObject *frame) const;
+  bool startsImport(PyCodeObject *code) const;
+  bool startsCollectorHook(PyCodeObject *code) const;
   void enter(PyFrameObject *frame);
   void call(PyFrameObject *frame, PyObject *function);
 
@@ -27,8 +28,11 @@ private:
   /// The profiler that was there before, which goes on.
   Py_tracefunc formerFunction;
   PyRef formerArgument;
-  /// The frame that loads a module: what runs meanwhile runs once and is no part of the function.
-  PyFrameObject *importing = nullptr;
+  /// The frame that loads a module, or watches the collector of garbage: what runs meanwhile is no
+  /// part of the function.
+  PyFrameObject *aside = nullptr;
+  /// The list gc.callbacks.
+  PyRef collectorHooks;
   /// Seen before. The code is kept alive.
   std::vector<PyRef> keptAlive;
   std::unordered_set<const void *> seen;
