@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -80,8 +81,13 @@ def arguments_of(words: list[str]) -> argparse.Namespace:
 def main(words: list[str]) -> int:
     """Runs the programs; 1 if any differs."""
     options = arguments_of(words)
-    # Kernels of random programs are of no use to anybody later.
-    os.environ.setdefault("WEFT_CACHE_DIR", "")
+    # Kernels of random programs are of no use to anybody later, but of much to the other processes.
+    with tempfile.TemporaryDirectory(prefix="weft_programs_") as folder:
+        os.environ.setdefault("WEFT_CACHE_DIR", folder)
+        return _hunt(options)
+
+
+def _hunt(options: argparse.Namespace) -> int:
     hunt = (
         TensorHunt(options.modes, options.output, options.large, public_calls())
         if options.kind == "tensors"
