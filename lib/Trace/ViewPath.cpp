@@ -41,6 +41,14 @@ bool ViewStep::isSlice() const { return call.op == sliceOp(); }
 
 bool ViewStep::isReshape() const { return call.op == reshapeOp(); }
 
+bool ViewStep::isBroadcast() const {
+  return !isSlice() && !isReshape() && !isPart() && call.op != transposeOp();
+}
+
+bool ViewStep::repeats() const {
+  return isBroadcast() && elementCount(source) != elementCount(call.resultShape);
+}
+
 bool ViewStep::isPart() const { return ::isPart(call); }
 
 bool ViewStep::isReal() const { return call.op == realOp(); }
@@ -55,6 +63,7 @@ OpCall ViewStep::inverse(DType dtype) const {
       inverse[axis] = int64_t(i);
     return OpCall(*transposeOp()).set("permutation", inverse);
   }
+  assert(!repeats());
   OpCall reshape(*reshapeOp());
   reshape.resultShape = source;
   reshape.resultDType = dtype;
@@ -197,6 +206,28 @@ static ViewStep beforeTranspose(const ViewStep &transpose, const ViewStep &slice
   return result;
 }
 
+/// The steps that take of a value what `slice` takes of it repeated: a slice, and a broadcast, which
+/// may repeat no element any more.
+static std::pair<ViewStep, ViewStep> beforeBroadcast(const ViewStep &broadcast,
+                                                     const ViewStep &slice) {
+  const Shape &source = broadcast.source;
+  ViewStep first{OpCall(*slice.call.op), source};
+  Shape starts(source.size(), 0), steps(source.size(), 1), shape = source;
+  for (auto [i, target] : llvm::enumerate(broadcast.call.list("dimensions"))) {
+    if (source[i] != broadcast.call.resultShape[target])
+      continue;
+    starts[i] = slice.call.list("starts")[target];
+    steps[i] = slice.call.list("steps")[target];
+    shape[i] = slice.call.resultShape[target];
+  }
+  first.call.resultDType = slice.call.resultDType;
+  first.call.resultShape = shape;
+  first.call.set("starts", std::move(starts)).set("steps", std::move(steps));
+  ViewStep second{broadcast.call, std::move(shape)};
+  second.call.resultShape = slice.call.resultShape;
+  return {std::move(first), std::move(second)};
+}
+
 static void append(ViewPath &path, ViewStep step) {
   if (!path.steps.empty() && path.steps.back().isPart()) {
     ViewStep part = std::move(path.steps.back());
@@ -215,6 +246,13 @@ static void append(ViewPath &path, ViewStep step) {
     transpose.source = slice.call.resultShape;
     append(path, std::move(slice));
     return append(path, std::move(transpose));
+  }
+  if (step.isSlice() && !path.steps.empty() && path.steps.back().isBroadcast() &&
+      !hasSymbolicSize(path.steps.back().source) && !hasSymbolicSize(step.source)) {
+    auto [slice, broadcast] = beforeBroadcast(path.steps.back(), step);
+    path.steps.pop_back();
+    append(path, std::move(slice));
+    return append(path, std::move(broadcast));
   }
   if (!path.steps.empty() && !hasSymbolicSize(step.source))
     if (auto both = merged(path.steps.back().call, step.call)) {

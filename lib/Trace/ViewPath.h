@@ -20,6 +20,9 @@ struct ViewStep {
   /// True if the step takes some of the elements, so that a write puts them into the others.
   bool isSlice() const;
   bool isReshape() const;
+  bool isBroadcast() const;
+  /// True of a broadcast that makes several elements of one, or none.
+  bool repeats() const;
   /// True if the step takes the real or the imaginary parts.
   bool isPart() const;
   /// Of parts: true if they are the real ones, and what takes the others.
@@ -39,8 +42,8 @@ struct ViewPath {
 
   /// More steps than this are not remembered: such a view can't be read or written once its root
   /// changed. Slices, reshapes and transposes that follow their own kind are one step, a slice
-  /// comes before a transpose, and all of them before parts, so that a write through both is one of
-  /// the slice.
+  /// comes before a transpose and a broadcast, and all of them before parts, so that a write through
+  /// both is one of the slice.
   static constexpr size_t mostSteps = 64;
 
   /// True if the steps are the same.

@@ -30,6 +30,7 @@
 #include "python/src/TraceScope.h"
 #include "python/src/Translated.h"
 #include "python/src/state/Handle.h"
+#include "python/src/state/View.h"
 
 #include <malloc.h>
 #include <pybind11/pybind11.h>
@@ -163,9 +164,21 @@ static void updateTensor(py::handle target, const char *name, py::tuple operands
 static void putSliceOf(py::handle target, py::handle value, py::object starts, py::object steps,
                        const char *action) {
   translated([&] {
-    checkInPlace(asTensor(target.ptr()), action);
-    putSlice(asTensor(target.ptr()), asTensor(value.ptr()), shapeFrom(starts.ptr(), "starts"),
-             shapeFrom(steps.ptr(), "steps"));
+    TensorObject *tensor = asTensor(target.ptr()), *source = asTensor(value.ptr());
+    Shape first = shapeFrom(starts.ptr(), "starts"), apart = shapeFrom(steps.ptr(), "steps");
+    if (isExpanded(tensor)) {
+      // Its parts may be none.
+      OpCall slice(requireOp("weft.slice"));
+      slice.resultShape = source->value.shape;
+      slice.resultDType = tensor->value.dtype;
+      slice.set("starts", std::move(first)).set("steps", std::move(apart));
+      PyRef part = applyView(slice, target.ptr());
+      checkInPlace(asTensor(part.get()), action);
+      adopt(asTensor(part.get()), source);
+      return 0;
+    }
+    checkInPlace(tensor, action);
+    putSlice(tensor, source, first, apart);
     return 0;
   });
 }

@@ -140,3 +140,17 @@ class TestViewsInFunctions:
             compiled(lambda x: x.view(-1))(weft.zeros((3, 2)).T)
         with pytest.raises(weft.UnsupportedError, match="expanded view"):
             compiled(lambda x: x.add_(1))(weft.broadcast_to(weft.zeros(1), (3,)))
+
+    def test_parts_of_expanded_views_are_written(self, compiled) -> None:  # type: ignore[no-untyped-def]
+        def write(x: weft.Tensor) -> None:
+            rows = weft.broadcast_to(x, (5, 4))
+            rows[3] += 1
+            rows.T[::2, :1] = -7
+            rows[2][1:].mul_(2)
+            rows[0:0] += 1
+
+        x = weft.arange(4.0)
+        compiled(write)(x)
+        assert x.tolist() == [-7, 4, -14, 8]
+        with pytest.raises(weft.UnsupportedError, match="expanded view that was reshaped"):
+            compiled(lambda x: weft.broadcast_to(x, (3, 2, 4))[0][1].add_(1))(x)

@@ -27,6 +27,18 @@ class Step:
     parameters: Any = None
 
 
+def _expanded(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """NumPy's broadcast_to, but parts of it in which all elements differ can be written."""
+    return np.lib.stride_tricks.as_strided(x, shape, np.broadcast_to(x, shape).strides)
+
+
+def _overlaps(x: np.ndarray) -> bool:
+    """Whether several of the elements are one."""
+    return x.size > 0 and any(
+        stride == 0 and size > 1 for size, stride in zip(x.shape, x.strides, strict=True)
+    )
+
+
 #: Steps that give a tensor: by weft, and by NumPy. The first group are views.
 VIEWS: dict[str, tuple[Callable, Callable]] = {
     # With "..." NumPy gives an array of one element too, not a scalar.
@@ -36,7 +48,7 @@ VIEWS: dict[str, tuple[Callable, Callable]] = {
     "transpose": (lambda x, _: x.T, lambda x, _: x.T),
     "expand_dims": (lambda x, a: weft.expand_dims(x, axis=a), lambda x, a: np.expand_dims(x, a)),
     "squeeze": (lambda x, _: weft.squeeze(x), lambda x, _: np.squeeze(x)),
-    "broadcast": (weft.broadcast_to, np.broadcast_to),
+    "broadcast": (weft.broadcast_to, _expanded),
     "detach": (lambda x, _: x.detach(), lambda x, _: x[...]),
     "data": (lambda x, _: x.data, lambda x, _: x[...]),
     "half": (
@@ -46,6 +58,8 @@ VIEWS: dict[str, tuple[Callable, Callable]] = {
         ],
     ),
 }
+#: Views that are reshapes, perhaps behind a slice.
+RESHAPES = {"index", "reshape", "expand_dims", "squeeze"}
 COPIES: dict[str, tuple[Callable, Callable]] = {
     "positive": (lambda x, _: +x, lambda x, _: x.copy()),
     "clone": (lambda x, _: x.clone(), lambda x, _: x.copy()),
@@ -134,13 +148,21 @@ def draw(seed: int, length: int = 12) -> Program:
     ]
     program = Program(shapes)
     arrays = program.arrays()
+    # Views of expanded ones that were reshaped, in which a write is refused by name.
+    reshaped: set[int] = set()
     for _ in range(length):
         operand = generator.randrange(len(arrays))
         step = _draw_step(generator, operand, arrays[operand])
-        if step.name in WRITES and not arrays[operand].flags.writeable:
-            continue
+        if step.name in WRITES:
+            key = step.parameters[0] if step.name == "set" else ()
+            if operand in reshaped or _overlaps(VIEWS["index"][1](arrays[operand], key)):
+                continue
         program.steps.append(step)
         run_step(step, arrays, numpy=True)
+        if step.name in VIEWS and (
+            operand in reshaped or (step.name in RESHAPES and _overlaps(arrays[-1]))
+        ):
+            reshaped.add(len(arrays) - 1)
     return program
 
 

@@ -144,6 +144,9 @@ static void checkWrite(TensorObject *view, const char *action) {
     refuse("UnsupportedError",
            "a view whose sizes are not known while exporting; clone() it before");
   checkExpanded(view, action);
+  auto repeats = [](const ViewStep &step) { return step.repeats(); };
+  if (elementCount(view->value.shape) != 0 && llvm::any_of(lens.path.steps, repeats))
+    refuse("UnsupportedError", "a part of an expanded view that was reshaped; clone() it before");
   TensorObject *root = lens.root->holder();
   if (gradientsEnabled && !lens.detached && root->requiresGrad && root->isLeaf())
     refuse("GradientError", "a view of a leaf tensor that requires a gradient: use `with "
@@ -360,6 +363,8 @@ static size_t reshapesAhead(const Lens &lens) {
 static void writeThrough(TensorObject *view, TensorObject *source) {
   Lens &lens = *view->lens;
   requireSteps(lens, "writing");
+  if (elementCount(view->value.shape) == 0)
+    return;
   GradientMode mode(gradientsEnabled && !lens.detached);
   PyRef value = referenceTo(source);
   std::vector<PyRef> values = valuesAlong(lens);

@@ -50,15 +50,23 @@ std::optional<Shape> weft::unusualStrides(TensorObject *tensor) {
   return mayBe && !isContiguous(tensor) ? pathOf(tensor).strides : std::nullopt;
 }
 
-void weft::checkExpanded(TensorObject *tensor, const char *action) {
+bool weft::isExpanded(TensorObject *tensor) {
   if (!tensor->lens && !(tensor->root && tensor->root->strides))
-    return;
+    return false;
   std::optional<Shape> strides = pathOf(tensor).strides;
+  if (elementCount(tensor->value.shape) == 0)
+    return false;
   for (size_t i = 0; strides && i < strides->size(); ++i)
     if (tensor->value.shape[i] > 1 && (*strides)[i] == 0)
-      throwError("UnsupportedError", std::string(action) +
-                                         " on an expanded view, in which several elements are one; "
-                                         "clone() it before");
+      return true;
+  return false;
+}
+
+void weft::checkExpanded(TensorObject *tensor, const char *action) {
+  if (isExpanded(tensor))
+    throwError("UnsupportedError", std::string(action) +
+                                       " on an expanded view, in which several elements are one; "
+                                       "clone() it before");
 }
 
 void weft::makeView(TensorObject *view, TensorObject *parent, ViewPath path, bool tracked,

@@ -20,7 +20,9 @@ bool isContiguous(TensorObject *tensor);
 /// How far apart the elements lie, unless that is as in a dense tensor, or not known.
 std::optional<Shape> unusualStrides(TensorObject *tensor);
 
-/// Throws if the handle's elements can't all be told apart; `action` is what they should be for.
+/// True if several of the handle's elements are one.
+bool isExpanded(TensorObject *tensor);
+/// Throws if they are; `action` is what they should be for.
 void checkExpanded(TensorObject *tensor, const char *action);
 
 /// Makes `view` a view along `path` of the slot that `parent` has or looks into; its value is up to
