@@ -406,15 +406,28 @@ void Graph::replaceUses(ValueId value, ValueId replacement) {
   values[value].value.replaceAllUsesWith(values[replacement].value);
 }
 
-llvm::SmallVector<ValueId> Graph::inlineCall(ModuleOp callee, llvm::ArrayRef<ValueId> arguments) {
+llvm::SmallVector<Operation *> Graph::operationsSince(Operation *last) const {
+  llvm::SmallVector<Operation *> found;
+  for (auto next = last ? std::next(last->getIterator()) : block->begin(); next != block->end();
+       ++next)
+    found.push_back(&*next);
+  return found;
+}
+
+llvm::SmallVector<ValueId> Graph::inlineCall(ModuleOp callee, llvm::ArrayRef<ValueId> arguments,
+                                             llvm::function_ref<Operation *(Operation &)> known) {
   requirePresent(arguments, "jit");
   auto function = callee.lookupSymbol<func::FuncOp>("main");
   IRMapping mapping;
   for (auto [parameter, argument] : llvm::zip(function.getArguments(), arguments))
     mapping.map(parameter, values[argument].value);
   llvm::SmallVector<ValueId> results;
-  for (Operation &op : function.getBody().front().without_terminator())
-    builder.clone(op, mapping);
+  for (Operation &op : function.getBody().front().without_terminator()) {
+    if (Operation *found = known ? known(op) : nullptr)
+      mapping.map(op.getResults(), found->getResults());
+    else
+      builder.clone(op, mapping);
+  }
   checkLength();
   for (Value result : function.getBody().front().getTerminator()->getOperands())
     results.push_back(record(mapping.lookupOrDefault(result), false));

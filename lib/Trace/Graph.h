@@ -147,8 +147,16 @@ public:
   /// Everything that reads `value` reads `replacement` instead.
   void replaceUses(ValueId value, ValueId replacement);
 
-  /// Copies the body of another finished graph to here; its results.
-  llvm::SmallVector<ValueId> inlineCall(mlir::ModuleOp callee, llvm::ArrayRef<ValueId> arguments);
+  /// Copies the body of another finished graph to here; its results. For an op of it `known` may
+  /// name one that is here already and has the same results.
+  llvm::SmallVector<ValueId>
+  inlineCall(mlir::ModuleOp callee, llvm::ArrayRef<ValueId> arguments,
+             llvm::function_ref<mlir::Operation *(mlir::Operation &)> known = nullptr);
+
+  /// The op that was built last; null if there is none.
+  mlir::Operation *lastOperation() const { return block->empty() ? nullptr : &block->back(); }
+  /// Those that were built after it.
+  llvm::SmallVector<mlir::Operation *> operationsSince(mlir::Operation *last) const;
 
   DType dtype(ValueId value) const;
   llvm::ArrayRef<int64_t> shape(ValueId value) const;

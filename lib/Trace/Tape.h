@@ -42,6 +42,9 @@ struct TapeNode {
   std::shared_ptr<mlir::OwningOpRef<mlir::ModuleOp>> function;
   /// Its number, see nextFunctionSerial().
   uint64_t functionSerial = 0;
+  /// Of recorded gradients, for each op of the function that is a copy of one that another node
+  /// becomes: the node's sequence, and which of its ops it is. The op has its number here.
+  llvm::SmallVector<std::pair<uint64_t, size_t>, 0> copies;
   llvm::SmallVector<TapeInput, 2> inputs;
   llvm::SmallVector<Array, 1> outputs;
   /// For a copy, where its one input is, whose array is not kept.
@@ -68,17 +71,5 @@ private:
 /// A number for a traced function that no other one ever has: what it is known by in keys, as the
 /// address of one that is gone may be another's.
 uint64_t nextFunctionSerial();
-
-struct LeafGradient {
-  std::shared_ptr<Leaf> leaf;
-  Array gradient;
-};
-
-/// The gradients of the value at `origin`, times `cotangent`, for all leaves that it depends on.
-/// The recorded ops are rebuilt as one function (one for each stretch between copies to other
-/// devices), differentiated and compiled once for each structure. Gives up what
-/// was recorded for the results that it passes unless `retain` is set. Throws weft::Error if that
-/// was given up before, or an op has no derivative.
-std::vector<LeafGradient> differentiate(const Origin &origin, const Array &cotangent, bool retain);
 
 } // namespace weft

@@ -1,6 +1,7 @@
 // Gradients by the tape, or in the trace in progress.
 #include "python/src/Backward.h"
 
+#include "lib/Trace/TapeGradients.h"
 #include "python/src/Apply.h"
 #include "python/src/DeviceObject.h"
 #include "python/src/Errors.h"
@@ -21,17 +22,18 @@ static Array ones(DType dtype, Device *device) {
 /// Adds the gradients to what the leaves have, unless it had to wait for another thread that
 /// changes state. All sums come before the first `.grad` changes: one that fails leaves them as
 /// they were.
-static bool accumulate(std::vector<LeafGradient> &gradients) {
+static bool accumulate(llvm::ArrayRef<FoundGradient> gradients) {
   StateLock lock(/*needed=*/true);
   if (lock.waited())
     return false;
   GradientMode mode(false);
   llvm::MapVector<Leaf *, std::pair<std::shared_ptr<Leaf>, PyRef>> sums;
-  for (LeafGradient &result : gradients) {
-    auto &[leaf, sum] = sums[result.leaf.get()];
-    PyRef former = leaf ? sum : static_cast<GradientSlot &>(*result.leaf).gradient;
-    leaf = result.leaf;
-    sum = checked(newTensor(TensorValue::of(std::move(result.gradient))));
+  for (const FoundGradient &found : gradients) {
+    const std::shared_ptr<Leaf> &target = found.target.leaf;
+    auto &[leaf, sum] = sums[target.get()];
+    PyRef former = leaf ? sum : static_cast<GradientSlot &>(*target).gradient;
+    leaf = target;
+    sum = checked(newTensor(TensorValue::of(found.gradient.array)));
     if (former)
       sum = apply(OpCall(requireOp("weft.add")), {{former.get(), sum.get()}});
   }
@@ -45,12 +47,18 @@ static bool accumulate(std::vector<LeafGradient> &gradients) {
   return true;
 }
 
-static void backwardInTrace(TraceScope &scope, TensorObject *root, PyObject *cotangent,
-                            bool retain) {
+/// The value of a tensor of the trace whose gradient is asked for.
+static ValueId rootInTrace(const TraceScope &scope, TensorObject *root) {
   ValueId output = traced(root);
   if (scope.isUsedUp(output))
     throwError("GradientError", "backward: the values recorded for this gradient were released by "
                                 "an earlier backward(); pass retain_graph=True to that one");
+  return output;
+}
+
+static void backwardInTrace(TraceScope &scope, TensorObject *root, PyObject *cotangent,
+                            bool retain) {
+  ValueId output = rootInTrace(scope, root);
   ValueId seed = cotangent
                      ? traced(asTensor(cotangent))
                      : scope.graph.constant(scope.graph.dtype(output), scope.graph.shape(output),
@@ -91,34 +99,90 @@ void weft::backward(TensorObject *root, PyObject *cotangent, bool retain) {
     seed = ones(value.dtype, value.storage->device());
     seed.shape = value.shape;
   }
-  std::vector<LeafGradient> gradients = differentiate(root->origin(), seed, retain);
+  GradientRequest request;
+  request.retain = retain;
+  GradientSeed start = {root->origin(), {seed, {}}};
+  std::vector<FoundGradient> gradients = differentiate(start, request);
   while (!accumulate(gradients))
     ;
 }
 
+/// A tensor with the gradient, which has a history if that was recorded.
+static PyRef tensorOf(const TapeInput &gradient) {
+  PyRef result = checked(newTensor(TensorValue::of(gradient.array)));
+  if (gradient.origin) {
+    asTensor(result.get())->node = gradient.origin.node;
+    asTensor(result.get())->nodeResult = gradient.origin.result;
+    asTensor(result.get())->requiresGrad = true;
+  }
+  return result;
+}
+
 llvm::SmallVector<PyRef> weft::gradientsOnTape(llvm::ArrayRef<TensorObject *> roots,
                                                llvm::ArrayRef<TensorObject *> cotangents,
-                                               llvm::ArrayRef<TensorObject *> leaves) {
-  GradientMode mode(false);
-  llvm::DenseMap<Leaf *, size_t> numbers;
-  for (auto [number, leaf] : llvm::enumerate(leaves))
-    numbers[&leaf->gradientSlot()] = number;
-  llvm::SmallVector<PyRef> sums(leaves.size());
+                                               llvm::ArrayRef<TensorObject *> targets, bool retain,
+                                               bool record) {
+  GradientRequest request;
+  request.retain = retain;
+  request.record = record;
+  for (TensorObject *target : targets)
+    request.wanted.push_back(target->origin());
+  std::vector<GradientSeed> seeds;
   for (auto [root, cotangent] : llvm::zip_equal(roots, cotangents)) {
     if (!root->isTracked())
       continue;
-    requireConcrete(cotangent, "vjp");
-    requireSameDevice(root, cotangent, "vjp");
-    for (LeafGradient &found :
-         differentiate(root->origin(), cotangent->value.array(), /*retain=*/true)) {
-      auto wanted = numbers.find(found.leaf.get());
-      if (wanted == numbers.end())
-        continue;
-      PyRef &sum = sums[wanted->second];
-      PyRef gradient = checked(newTensor(TensorValue::of(std::move(found.gradient))));
-      sum = sum ? apply(OpCall(requireOp("weft.add")), {{sum.get(), gradient.get()}})
-                : std::move(gradient);
-    }
+    requireConcrete(cotangent, "a gradient");
+    requireSameDevice(root, cotangent, "a gradient");
+    Origin history = record ? cotangent->origin() : Origin();
+    seeds.push_back({root->origin(), {cotangent->value.array(), std::move(history)}});
   }
-  return sums;
+  llvm::DenseMap<OriginKey, TapeInput> sums;
+  for (const FoundGradient &found : differentiate(seeds, request)) {
+    auto [sum, isNew] = sums.try_emplace(keyOf(found.target), found.gradient);
+    if (!isNew)
+      sum->second = sumOfGradients(sum->second, found.gradient, record);
+  }
+  llvm::SmallVector<PyRef> results;
+  for (const Origin &origin : request.wanted) {
+    auto sum = origin ? sums.find(keyOf(origin)) : sums.end();
+    results.push_back(sum == sums.end() ? PyRef() : tensorOf(sum->second));
+  }
+  return results;
+}
+
+llvm::SmallVector<PyRef> weft::gradientsInTrace(llvm::ArrayRef<TensorObject *> roots,
+                                                llvm::ArrayRef<TensorObject *> cotangents,
+                                                llvm::ArrayRef<TensorObject *> targets, bool retain,
+                                                bool record) {
+  TraceScope &scope = *currentScope;
+  llvm::SmallVector<ValueId> outputs, seeds, wanted, history;
+  for (auto [root, cotangent] : llvm::zip_equal(roots, cotangents)) {
+    if (!root->isTracked())
+      continue;
+    if (root->node)
+      throwError("UnsupportedError",
+                 "a gradient: a compiled function can't follow the history of a tensor that was "
+                 "computed before the call; compute it inside, or ask for its gradient outside");
+    outputs.push_back(rootInTrace(scope, root));
+    seeds.push_back(traced(cotangent));
+    for (TensorObject *tensor : {root, cotangent})
+      if (record && tensor->isTracked())
+        history.push_back(traced(tensor));
+  }
+  for (TensorObject *target : targets)
+    wanted.push_back(traced(target));
+  auto found = scope.gradients(outputs, seeds, wanted, retain);
+  llvm::SmallVector<PyRef> results;
+  for (const std::optional<ValueId> &gradient : found) {
+    PyRef &result = results.emplace_back();
+    if (!gradient)
+      continue;
+    ValueId id = record ? *gradient : scope.detached(*gradient, scope.location());
+    scope.rememberLine(id);
+    result = checked(newTensor(scope.tracer(id)));
+    asTensor(result.get())->requiresGrad = asTensor(result.get())->derived = record;
+    if (record)
+      scope.noteHistory(id, history);
+  }
+  return results;
 }

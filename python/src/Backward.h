@@ -9,10 +9,18 @@ namespace weft {
 /// in the `.grad` of the leaves that it depends on. Throws.
 void backward(TensorObject *root, PyObject *cotangent, bool retain);
 
-/// The gradients of the roots, recorded on the tape, times the cotangents, for these leaves: no
-/// `.grad` changes, of other leaves neither. Null where there is none. What was recorded is kept.
+/// The gradients of the roots, recorded on the tape, times the cotangents, for the targets, which
+/// are leaves or results of recorded ops: no `.grad` changes. Null where there is none. If `record`
+/// is set, they have gradients in turn. Throws.
 llvm::SmallVector<PyRef> gradientsOnTape(llvm::ArrayRef<TensorObject *> roots,
                                          llvm::ArrayRef<TensorObject *> cotangents,
-                                         llvm::ArrayRef<TensorObject *> leaves);
+                                         llvm::ArrayRef<TensorObject *> targets, bool retain,
+                                         bool record);
+
+/// The same in the trace in progress.
+llvm::SmallVector<PyRef> gradientsInTrace(llvm::ArrayRef<TensorObject *> roots,
+                                          llvm::ArrayRef<TensorObject *> cotangents,
+                                          llvm::ArrayRef<TensorObject *> targets, bool retain,
+                                          bool record);
 
 } // namespace weft

@@ -98,10 +98,13 @@ static llvm::SmallVector<TensorObject *> currentOf(const py::list &tensors) {
   return found;
 }
 
-/// As gradients(), of tensors on the tape for leaves of it; None where there is none.
-static py::object gradientsOfTape(py::list outputs, py::list cotangents, py::list leaves) {
+/// As gradients(), of any tensors for others that they were computed from; None where there is
+/// none.
+static py::object gradientsFor(py::list outputs, py::list cotangents, py::list targets, bool retain,
+                               bool record) {
   return adopted(guarded([&] {
-    auto found = gradientsOnTape(currentOf(outputs), currentOf(cotangents), currentOf(leaves));
+    auto of = currentScope ? gradientsInTrace : gradientsOnTape;
+    auto found = of(currentOf(outputs), currentOf(cotangents), currentOf(targets), retain, record);
     PyRef result = checked(PyList_New(Py_ssize_t(found.size())));
     for (auto [number, gradient] : llvm::enumerate(found))
       PyList_SET_ITEM(result.get(), Py_ssize_t(number),
@@ -175,7 +178,7 @@ void weft::registerFunctionalGradient(py::module_ &module) {
   module.def("call_linear", callLinear);
   module.def("differentiation_input", differentiationInput);
   module.def("gradients", gradients);
-  module.def("gradients_on_tape", gradientsOfTape);
+  module.def("gradients_for", gradientsFor);
   module.def("outside_of", outsideOf);
   module.def("tangents", tangents);
 }

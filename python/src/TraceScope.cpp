@@ -410,6 +410,14 @@ void TraceScope::checkReach(ValueId id, llvm::function_ref<bool(TensorObject *)>
                "function, or change the tensor before the call");
 }
 
+void TraceScope::useUp(ValueId id) {
+  anyInHistory(id, [this](ValueId value) {
+    if (histories.contains(value))
+      usedUp.insert(value);
+    return false;
+  });
+}
+
 std::vector<LeafGradientValue> TraceScope::gradients(ValueId output, ValueId seed, bool retain) {
   requireNoRegion("backward()");
   mlir::Location here = location();
@@ -419,11 +427,7 @@ std::vector<LeafGradientValue> TraceScope::gradients(ValueId output, ValueId see
   llvm::append_range(wanted, computedOutside);
   auto found = graph.gradients({output}, {seed}, wanted);
   if (!retain)
-    anyInHistory(output, [this](ValueId value) {
-      if (histories.contains(value))
-        usedUp.insert(value);
-      return false;
-    });
+    useUp(output);
   for (size_t i = leaves.size(); i < found.size(); ++i)
     if (found[i])
       throwError("UnsupportedError",
@@ -438,4 +442,35 @@ std::vector<LeafGradientValue> TraceScope::gradients(ValueId output, ValueId see
     rememberLine(results.back().gradient);
   }
   return results;
+}
+
+llvm::SmallVector<std::optional<ValueId>> TraceScope::gradients(llvm::ArrayRef<ValueId> outputs,
+                                                                llvm::ArrayRef<ValueId> seeds,
+                                                                llvm::ArrayRef<ValueId> targets,
+                                                                bool retain) {
+  requireNoRegion("autograd.grad()");
+  // A leaf has a value for each time that it was changed.
+  llvm::SmallVector<ValueId> wanted(targets);
+  llvm::SmallVector<size_t> targetOf = llvm::to_vector(llvm::seq<size_t>(0, targets.size()));
+  for (auto [number, target] : llvm::enumerate(targets)) {
+    auto known = llvm::find_if(leaves, [&](const TracedLeaf &leaf) { return leaf.id == target; });
+    for (const TracedLeaf &leaf : leaves)
+      if (known != leaves.end() && leaf.handle.get() == known->handle.get() && leaf.id != target) {
+        wanted.push_back(leaf.id);
+        targetOf.push_back(number);
+      }
+  }
+  auto found = graph.gradients(outputs, seeds, wanted);
+  if (!retain)
+    for (ValueId output : outputs)
+      useUp(output);
+  llvm::SmallVector<std::optional<ValueId>> sums(targets.size());
+  for (auto [number, gradient] : llvm::zip_equal(targetOf, found)) {
+    std::optional<ValueId> &sum = sums[number];
+    if (sum && gradient)
+      sum = graph.apply(OpCall(requireOp("weft.add")), {*sum, *gradient}, location())[0];
+    else if (gradient)
+      sum = gradient;
+  }
+  return sums;
 }

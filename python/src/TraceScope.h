@@ -151,6 +151,11 @@ public:
   /// Builds gradients of `output`, times `seed`, for the leaves that it depends on. Unless `retain`
   /// is set its history is used up. Throws.
   std::vector<LeafGradientValue> gradients(ValueId output, ValueId seed, bool retain);
+  /// Builds gradients of the outputs, times the seeds, for these values of the trace, or for all
+  /// that the leaf of one has had; none where there is none. Throws in a region.
+  llvm::SmallVector<std::optional<ValueId>> gradients(llvm::ArrayRef<ValueId> outputs,
+                                                      llvm::ArrayRef<ValueId> seeds,
+                                                      llvm::ArrayRef<ValueId> targets, bool retain);
 
   /// True if gradients of `id` need what a backward() in the trace has given up.
   bool isUsedUp(ValueId id) const;
@@ -223,6 +228,8 @@ private:
   SharedHandle &sharedOf(TensorObject *stand) { return shared[stands.at(stand)]; }
   void share(TensorObject *handle, PyRef stand, int leaf);
   ValueId leafValue(TensorObject *tensor, ValueId id);
+  /// Says that what was recorded for gradients of `id` was given up.
+  void useUp(ValueId id);
   /// Whether `found` is true for `id`, or for one that it was computed from.
   bool anyInHistory(ValueId id, llvm::function_ref<bool(ValueId)> found) const;
 

@@ -270,7 +270,7 @@ def _recorded_call(fun: Callable, primals: tuple) -> tuple[Any, list[Any], list[
 
 def _pulled_back(outputs: list[Tensor], seeds: list[Tensor], leaves: list[Tensor]) -> list[Tensor]:
     """The gradients of outputs on a tape, times the seeds, for its leaves."""
-    found = _core.gradients_on_tape(outputs, seeds, leaves)
+    found = _core.gradients_for(outputs, seeds, leaves, True, False)
     return [
         zeros_like(leaf) if gradient is None else gradient
         for leaf, gradient in zip(leaves, found, strict=True)
@@ -332,16 +332,24 @@ def jvp(fun: Callable, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple
     return _traced(evaluate, fun)(tuple(primals), tuple(tangents))
 
 
-def backward(tensor: Tensor, gradient: Tensor | None = None, retain_graph: bool = False) -> None:
+def backward(
+    tensor: Tensor,
+    gradient: Tensor | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Tensor | Sequence[Tensor] | None = None,
+) -> None:
     """Accumulates the gradients of the tensor in the `.grad` of the leaves it depends on.
 
     Args:
         gradient: the cotangent, of the tensor's shape; not needed for one element.
         retain_graph: keep what was recorded, for another backward().
+        create_graph: is not there: `weft.autograd.grad` gives gradients that have gradients.
+        inputs: the leaves, if not all.
 
     Raises:
-        GradientError: nothing requires a gradient. ShapeError: the cotangent is missing or of
-            another shape.
+        GradientError: nothing requires a gradient, or one of ``inputs`` is no leaf. ShapeError: the
+            cotangent is missing or of another shape. UnsupportedError: ``create_graph``.
     """
     if nesting.levels:
         raise _fail(
@@ -349,6 +357,17 @@ def backward(tensor: Tensor, gradient: Tensor | None = None, retain_graph: bool 
             "backward: the function is mapped by vmap, and leaves have one gradient for all "
             "examples; use weft.grad inside, or backward() outside",
         )
+    if create_graph:
+        raise _fail(
+            UnsupportedError,
+            "backward: create_graph; weft.autograd.grad(y, x, create_graph=True) gives gradients "
+            "that can be differentiated",
+        )
     if gradient is not None and not isinstance(gradient, Tensor):
         raise _fail(DTypeError, f"backward: gradient is a {type(gradient).__name__}, not a tensor")
-    tensor._backward(gradient, retain_graph)
+    if inputs is None:
+        tensor._backward(gradient, bool(retain_graph))
+        return
+    from .autograd._grad import accumulate
+
+    accumulate(tensor, gradient, bool(retain_graph), inputs)

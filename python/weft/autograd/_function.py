@@ -6,12 +6,12 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import _core
-from ._autodiff import tree_leaves
-from ._core import Tensor
-from ._creation import _fail
-from ._custom_derivatives import _Call, _CustomDerivative, custom_vjp
-from ._errors import DTypeError, GradientError, ShapeError, UnsupportedError
+from .. import _core
+from .._autodiff import tree_leaves
+from .._core import Tensor
+from .._creation import _fail
+from .._custom_derivatives import _Call, _CustomDerivative, custom_vjp
+from .._errors import DTypeError, GradientError, ShapeError, UnsupportedError
 
 __all__ = ["Function", "once_differentiable"]
 
@@ -227,7 +227,7 @@ def _derivative(cls: type[Function]) -> custom_vjp:
 
 
 def _application(cls: type[Function]) -> Callable:
-    from ._jit import jit
+    from .._jit import jit
 
     derivative = _derivative(cls)
 

@@ -1,0 +1,25 @@
+"""Gradients as PyTorch's programs ask for them.
+
+`weft.grad`, `weft.vjp` and the others transform functions; what is here takes tensors that were
+computed while gradients were recorded, or defines functions with a gradient of their own.
+"""
+
+from . import functional
+from ._check import gradcheck, gradgradcheck
+from ._function import Function, once_differentiable
+from ._grad import backward, grad
+from .._autodiff import enable_grad, inference_mode, no_grad, set_grad_enabled
+
+__all__ = [
+    "Function",
+    "backward",
+    "enable_grad",
+    "functional",
+    "grad",
+    "gradcheck",
+    "gradgradcheck",
+    "inference_mode",
+    "no_grad",
+    "once_differentiable",
+    "set_grad_enabled",
+]
