@@ -1,0 +1,85 @@
+"""Rules for linear algebra and Fourier transforms, and for the LAPACK calls that JAX writes."""
+
+from __future__ import annotations
+
+import weft
+
+from .._core import Tensor
+from ._rules import Call, rule
+
+
+@rule("stablehlo.fft")
+def fft(call: Call, x: Tensor) -> Tensor:
+    """Over the last dimensions, as many as there are lengths."""
+    lengths = call["fft_length"]
+    axes = tuple(range(x.ndim - len(lengths), x.ndim))
+    kind = call["fft_type"]
+    if kind == "FFT":
+        return weft.fft.fftn(x, axes=axes)
+    if kind == "IFFT":
+        return weft.fft.ifftn(x, axes=axes)
+    function = weft.fft.rfftn if kind == "RFFT" else weft.fft.irfftn
+    return function(x, s=tuple(lengths), axes=axes)
+
+
+def _factor(x: Tensor, lower: bool) -> Tensor:
+    """The Cholesky factor from one triangle; the other is not read."""
+    whole = weft.tril(x) if lower else weft.triu(x)
+    strict = weft.tril(x, k=-1) if lower else weft.triu(x, k=1)
+    turned = weft.matrix_transpose(strict)
+    whole = whole + (weft.conj(turned) if x.dtype.kind == "complex" else turned)
+    return weft.linalg.cholesky(whole, upper=not lower)
+
+
+@rule("stablehlo.cholesky")
+def cholesky(call: Call, x: Tensor) -> Tensor:
+    return _factor(x, bool(call.get("lower", False)))
+
+
+@rule("stablehlo.triangular_solve")
+def triangular_solve(call: Call, a: Tensor, b: Tensor) -> Tensor:
+    transpose = call["transpose_a"]
+    options = {name: bool(call[name]) for name in ("left_side", "lower", "unit_diagonal")}
+    return _solved(a, b, transposed=transpose, **options)
+
+
+def _solved(
+    a: Tensor, b: Tensor, *, transposed: str, left_side: bool, lower: bool, unit_diagonal: bool
+) -> Tensor:
+    if transposed != "NO_TRANSPOSE":
+        a = weft.matrix_transpose(a)
+        lower = not lower
+        if transposed == "ADJOINT" and a.dtype.kind == "complex":
+            a = weft.conj(a)
+    return weft.linalg.solve_triangular(
+        a, b, upper=not lower, left=left_side, unitriangular=unit_diagonal
+    )
+
+
+_LETTERS = ("s", "d", "c", "z")
+
+
+def _lapack(name: str) -> list[str]:
+    return [f"stablehlo.custom_call @lapack_{letter}{name}_ffi" for letter in _LETTERS]
+
+
+@rule(*_lapack("potrf"))
+def potrf(call: Call, x: Tensor) -> tuple:
+    """The factor, and zero: where there is none it is NaN already."""
+    lower = call["mhlo.backend_config"]["uplo"] == ord("L")
+    kind = call.op.types[1]
+    return _factor(x, lower), weft.zeros(kind.shape, dtype=kind.dtype)
+
+
+@rule(*_lapack("trsm"))
+def trsm(call: Call, a: Tensor, b: Tensor) -> Tensor:
+    options = {key: chr(value) for key, value in call["mhlo.backend_config"].items()}
+    kinds = {"N": "NO_TRANSPOSE", "T": "TRANSPOSE", "C": "ADJOINT"}
+    return _solved(
+        a,
+        b,
+        transposed=kinds[options["trans_x"]],
+        left_side=options["side"] == "L",
+        lower=options["uplo"] == "L",
+        unit_diagonal=options["diag"] == "U",
+    )
