@@ -1,4 +1,4 @@
-"""Rules for what only annotates a program, and for programs of one process that name others."""
+"""Rules for what only annotates a program, or asserts something of it."""
 
 from __future__ import annotations
 
@@ -32,12 +32,6 @@ def shape_assertion(call: Call, *values: Any) -> tuple:
         sizes = [value.values.item() for value in values[1:] if isinstance(value, Known)]
         raise _fail(weft.ShapeError, str(call["error_message"]).format(*sizes)[:500])
     return ()
-
-
-@rule("stablehlo.replica_id", "stablehlo.partition_id")
-def process_id(call: Call) -> Any:
-    """There is one process."""
-    return weft.zeros((), dtype=call.dtype)
 
 
 @rule("stablehlo.rng")

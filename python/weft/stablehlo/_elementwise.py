@@ -8,22 +8,19 @@ from typing import Any
 import weft
 
 from .._core import Tensor
-from .._dtypes import DType, finfo, iinfo
+from .._dtypes import DType, iinfo
+from ._graph import TensorType
 from ._rules import Call, rule
 
 _SIMPLE: dict[str, Callable[..., Tensor]] = {
-    "atan2": weft.atan2,
-    "cbrt": weft.cbrt,
     "ceil": weft.ceil,
     "cosine": weft.cos,
-    "divide": weft.divide,
     "exponential": weft.exp,
     "exponential_minus_one": weft.expm1,
     "floor": weft.floor,
     "is_finite": weft.isfinite,
     "log": weft.log,
     "log_plus_one": weft.log1p,
-    "logistic": weft.sigmoid,
     "negate": weft.negative,
     "round_nearest_even": weft.round,
     "rsqrt": weft.rsqrt,
@@ -68,8 +65,7 @@ def _kinds(name: str) -> Callable[..., Tensor]:
 
 
 for _name, _function in _SIMPLE.items():
-    if _name != "divide":
-        rule(f"stablehlo.{_name}")(_simple(_function))
+    rule(f"stablehlo.{_name}")(_simple(_function))
 for _name in _BY_KIND:
     rule(f"stablehlo.{_name}")(_kinds(_name))
 
@@ -110,6 +106,24 @@ def power(call: Call, a: Tensor, b: Tensor) -> Tensor:
     odd = (b & one) == one
     small = weft.where(a == one, one, weft.where(a == -one, weft.where(odd, -one, one), zero))
     return weft.where(b < zero, small, weft.pow(a, weft.maximum(b, zero)))
+
+
+@rule("stablehlo.cbrt")
+def cbrt(call: Call, x: Tensor) -> Tensor:
+    return weft.pow(x, 1 / 3) if x.dtype.kind == "complex" else weft.cbrt(x)
+
+
+@rule("stablehlo.logistic")
+def logistic(call: Call, x: Tensor) -> Tensor:
+    return 1 / (1 + weft.exp(-x)) if x.dtype.kind == "complex" else weft.sigmoid(x)
+
+
+@rule("stablehlo.atan2")
+def atan2(call: Call, y: Tensor, x: Tensor) -> Tensor:
+    """Of complex numbers -i log((x + iy) / sqrt(x^2 + y^2))."""
+    if x.dtype.kind != "complex":
+        return weft.atan2(y, x)
+    return -1j * weft.log((x + 1j * y) / weft.sqrt(x * x + y * y))
 
 
 @rule("stablehlo.abs")
@@ -271,51 +285,48 @@ def count_leading_zeros(call: Call, x: Tensor) -> Tensor:
 @rule("stablehlo.bitcast_convert")
 def bitcast_convert(call: Call, x: Tensor) -> Tensor:
     """A last dimension comes or goes where elements have other sizes; lower bits are first."""
-    kind = call.type.dtype
-    source, target = (dtype.itemsize for dtype in (x.dtype, kind))
-    narrow = call.type.bits or getattr(call.op.input_types[0], "bits", None)
-    if narrow and call.op.input_types[0].bits != call.type.bits:
-        return _narrow_bitcast(call, x)
-    if source == target:
-        return weft.bitcast(x, kind)
-    small, large = (unsigned(x.dtype), unsigned(kind)) if source < target else ("", "")
-    if source < target:
-        parts = weft.bitcast(x, small).astype(large)
-        steps = [weft.asarray(8 * source * i, dtype=large) for i in range(target // source)]
-        whole = weft.bitwise_left_shift(parts[..., 0], steps[0])
-        for i, step in enumerate(steps[1:], 1):
-            whole = whole | weft.bitwise_left_shift(parts[..., i], step)
-        return weft.bitcast(whole, kind)
+    source, target = call.op.input_types[0], call.type
+    if x.dtype.kind == "complex":
+        x = weft.view_as_real(x)
+        source = TensorType((), {8: "f32", 16: "f64"}[source.dtype.itemsize])
+    if target.dtype.kind != "complex":
+        return weft.reshape(_rebitten(x, source, target), target.shape)
+    part = TensorType((), {8: "f32", 16: "f64"}[target.dtype.itemsize])
+    parts = weft.reshape(_rebitten(x, source, part), (*target.shape, 2))
+    return weft.complex(parts[..., 0], parts[..., 1])
+
+
+def _bit_count(kind: TensorType) -> int:
+    return 1 if kind.dtype.kind == "bool" else kind.bits or 8 * kind.dtype.itemsize
+
+
+def _as_bits(x: Tensor, bits: int) -> Tensor:
+    """Elements as unsigned integers without other bits than their own."""
+    if x.dtype.kind == "bool":
+        return x.astype("uint8")
     whole = weft.bitcast(x, unsigned(x.dtype))
-    pieces = [
-        weft.bitwise_right_shift(whole, weft.asarray(8 * target * i, dtype=whole.dtype))
-        & weft.asarray(2 ** (8 * target) - 1, dtype=whole.dtype)
-        for i in range(source // target)
-    ]
-    return weft.bitcast(weft.stack(pieces, axis=-1).astype(unsigned(kind)), kind)
+    return whole & weft.asarray(2**bits - 1, dtype=whole.dtype)
 
 
-def _narrow_bitcast(call: Call, x: Tensor) -> Tensor:
-    """Between integers of less than a byte and others: numbers of a few bits beside each other."""
-    small = call.op.input_types[0].bits
-    kind = call.type
-    if small is not None:
-        whole = f"uint{8 * kind.dtype.itemsize}"
-        bits = (weft.bitcast(x, "uint8") & weft.asarray(2**small - 1, dtype="uint8")).astype(whole)
-        steps = [weft.asarray(small * i, dtype=whole) for i in range(x.shape[-1])]
-        parts = [weft.bitwise_left_shift(bits[..., i], step) for i, step in enumerate(steps)]
-        result = parts[0]
-        for part_ in parts[1:]:
-            result = result | part_
-        return weft.bitcast(result, kind.dtype)
-    assert kind.bits is not None
-    whole_bits = weft.bitcast(x, unsigned(x.dtype))
-    pieces = [
-        weft.bitwise_right_shift(whole_bits, weft.asarray(kind.bits * i, dtype=whole_bits.dtype))
-        & weft.asarray(2**kind.bits - 1, dtype=whole_bits.dtype)
-        for i in range(kind.shape[-1])
-    ]
-    return weft.bitcast(weft.stack(pieces, axis=-1).astype("uint8"), kind.dtype)
+def _rebitten(x: Tensor, source: TensorType, target: TensorType) -> Tensor:
+    """The bits of real elements as elements of another type, with the dimensions as they come."""
+    small, large = sorted((_bit_count(source), _bit_count(target)))
+    whole = _as_bits(x, _bit_count(source))
+    if _bit_count(source) < large:
+        wide = f"uint{max(large, 8)}"
+        parts = whole.astype(wide)
+        whole = weft.zeros_like(parts[..., 0])
+        for i in range(large // small):
+            step = weft.asarray(small * i, dtype=wide)
+            whole = whole | weft.bitwise_left_shift(parts[..., i], step)
+    elif small < _bit_count(source):
+        mask = weft.asarray(2**small - 1, dtype=whole.dtype)
+        steps = [weft.asarray(small * i, dtype=whole.dtype) for i in range(large // small)]
+        pieces = [weft.bitwise_right_shift(whole, step) & mask for step in steps]
+        whole = weft.stack(pieces, axis=-1).astype(f"uint{max(small, 8)}")
+    if target.dtype.kind == "bool":
+        return whole != 0
+    return weft.bitcast(whole, target.dtype)
 
 
 @rule("stablehlo.reduce_precision")
@@ -345,7 +356,10 @@ def rounded(x: Tensor, exponent_bits: int, mantissa_bits: int) -> Tensor:
         is_large = exponent > number((own_bias + bias) << own)
         is_small = exponent <= number((own_bias - bias) << own)
         bits = weft.where(is_large, sign_ | infinity, weft.where(is_small, sign_, bits))
-    return weft.where(weft.isnan(x), x, weft.bitcast(bits, x.dtype))
+    made = weft.bitcast(bits, x.dtype)
+    # Without a mantissa there is no NaN.
+    unknown = x if mantissa_bits else weft.full_like(x, weft.inf)
+    return weft.where(weft.isnan(x), unknown, made)
 
 
 @rule("stablehlo.optimization_barrier")
@@ -360,5 +374,3 @@ def map_(call: Call, *values: Tensor) -> Tensor:
 
     return elementwise(call, values)[0]
 
-
-_ = finfo

@@ -67,10 +67,8 @@ class _Reach:
             index = weft.asarray(0)
             if d in numbers.index_map:
                 index = starts[..., numbers.index_map.index(d)]
-                most = weft.iinfo(index.dtype).max
                 if weft.iinfo(index.dtype).min == 0 and index.dtype.itemsize == 8:
                     index = weft.minimum(index, weft.asarray(2**63 - 1, dtype=index.dtype))
-                del most
                 index = index.astype("int64")
                 if clamp:
                     index = weft.clip(index, 0, weft.asarray(shape[d] - sizes[d]))
@@ -179,11 +177,11 @@ def scattered(
         return targets
     kind = targets[0].dtype.kind
     column = weft.reshape(inside, (*inside.shape, *[1] * (updates[0].ndim - 1)))
-    if len(targets) == 1 and name in ("add", "multiply") and kind != "bool":
+    if len(targets) == 1 and name == "add" and kind != "bool":
         # What is outside changes nothing, at any place.
-        none = weft.full((), 0 if name == "add" else 1, dtype=targets[0].dtype)
-        target = targets[0].at[weft.where(inside, place, weft.asarray(0))]
-        return [getattr(target, name)(weft.where(column, updates[0], none))]
+        none = weft.zeros((), dtype=targets[0].dtype)
+        at = weft.where(inside, place, weft.asarray(0))
+        return [targets[0].at[at].add(weft.where(column, updates[0], none))]
     # What is outside goes to a row of its own, which is dropped.
     rows = targets[0].shape[0]
     spare = [weft.concat([t, weft.zeros((1, *t.shape[1:]), dtype=t.dtype)]) for t in targets]

@@ -40,8 +40,21 @@ class JaxProgram:
                 ShapeError,
                 f"the arguments have the structure {structure}, but the specs {self._arguments}",
             )
-        made = self.program(*leaves)
+        made = self.program(*(_as_jax(leaf) for leaf in leaves))
         return tree_util.tree_unflatten(self._results, made if isinstance(made, tuple) else (made,))
+
+
+def _as_jax(leaf: Any) -> Any:
+    """An array in the dtype that JAX takes it in: of 32 bits unless it is told otherwise."""
+    from jax import dtypes
+
+    if isinstance(leaf, (bool, int, float, complex)):
+        return leaf
+    value = asarray(leaf)
+    if value.dtype.is_kept_as_bits:
+        return value
+    wanted = dtypes.canonicalize_dtype(value.dtype.to_numpy()).name
+    return value if value.dtype == wanted else value.astype(wanted)
 
 
 def _is_tensor(leaf: Any) -> bool:
@@ -113,12 +126,14 @@ def _shape_of(leaf: Any, jax: Any, scope: Any) -> Any:
         text = f"({sizes},)" if len(leaf.shape) == 1 else f"({sizes})"
         is_known = all(isinstance(size, int) and str(size).isdigit() for size in leaf.shape)
         shape = leaf.shape if is_known else jax.export.symbolic_shape(text, scope=scope)
-        return jax.ShapeDtypeStruct(shape, leaf.dtype.to_numpy())
+        return jax.ShapeDtypeStruct(shape, _canonical(leaf.dtype.to_numpy(), jax))
     if isinstance(leaf, Tensor):
-        return jax.ShapeDtypeStruct(tuple(leaf.shape), leaf.dtype.to_numpy())
+        return jax.ShapeDtypeStruct(tuple(leaf.shape), _canonical(leaf.dtype.to_numpy(), jax))
     if hasattr(leaf, "shape") and hasattr(leaf, "dtype"):
-        return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
-    return jax.ShapeDtypeStruct((), jax.dtypes.canonicalize_dtype(np.asarray(leaf).dtype))
+        return jax.ShapeDtypeStruct(leaf.shape, _canonical(leaf.dtype, jax))
+    return jax.ShapeDtypeStruct((), _canonical(np.asarray(leaf).dtype, jax))
 
 
-_ = asarray
+
+def _canonical(dtype: Any, jax: Any) -> Any:
+    return jax.dtypes.canonicalize_dtype(dtype)

@@ -5,6 +5,7 @@ Ops of dynamic shapes take these as tensors; weft takes ints and symbolic sizes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -48,9 +49,9 @@ def may_be_known(kind: Any) -> bool:
     return (
         isinstance(kind, TensorType)
         and kind.element in _TYPES
-        and len(kind.shape) <= 1
+        and len(kind.shape) <= 2
         and kind.is_static
-        and (not kind.shape or kind.shape[0] <= MOST)
+        and math.prod(kind.shape) <= MOST
     )
 
 
@@ -94,7 +95,10 @@ def _slice(op: Op, values: list[np.ndarray]) -> Any:
 
 
 def _broadcast(op: Op, values: list[np.ndarray]) -> Any:
-    return np.broadcast_to(values[0].reshape(values[0].shape or (1,)), op.types[0].shape)
+    column = [1] * len(op.types[0].shape)
+    for size, axis in zip(values[0].shape, op.attributes["broadcast_dimensions"]):
+        column[axis] = size
+    return np.broadcast_to(values[0].reshape(column), op.types[0].shape)
 
 
 _FOLDS: dict[str, Callable[[Op, list[np.ndarray]], Any]] = {
@@ -117,7 +121,7 @@ _FOLDS: dict[str, Callable[[Op, list[np.ndarray]], Any]] = {
     "stablehlo.slice": _slice,
     "stablehlo.broadcast_in_dim": _broadcast,
     "stablehlo.reshape": lambda op, values: values[0].reshape(op.types[0].shape),
-    "stablehlo.concatenate": lambda op, values: np.concatenate(values),
+    "stablehlo.concatenate": lambda op, v: np.concatenate(v, op.attributes["dimension"]),
 }
 
 

@@ -83,3 +83,57 @@ def trsm(call: Call, a: Tensor, b: Tensor) -> Tensor:
         lower=options["uplo"] == "L",
         unit_diagonal=options["diag"] == "U",
     )
+
+
+def _no_trouble(call: Call, number: int) -> Tensor:
+    """LAPACK's info: weft says what has no result by NaN."""
+    kind = call.op.types[number]
+    return weft.zeros(kind.shape, dtype=kind.dtype)
+
+
+@rule(*_lapack("syevd"), *(name.replace("syevd", "heevd") for name in _lapack("syevd")))
+def syevd(call: Call, x: Tensor) -> tuple:
+    """Eigenvectors and eigenvalues, by one triangle."""
+    options = call["mhlo.backend_config"]
+    is_lower = options["uplo"] == ord("L")
+    triangle = weft.tril(x) if is_lower else weft.triu(x)
+    strict = weft.matrix_transpose(weft.tril(x, k=-1) if is_lower else weft.triu(x, k=1))
+    whole = triangle + (weft.conj(strict) if x.dtype.kind == "complex" else strict)
+    values, vectors = weft.linalg.eigh(whole)
+    return vectors, values, _no_trouble(call, 2)
+
+
+@rule(*_lapack("gesdd"))
+def gesdd(call: Call, x: Tensor) -> tuple:
+    """What is left of the matrix, singular values, both matrices of vectors."""
+    mode = chr(call["mhlo.backend_config"]["mode"])
+    kinds = call.op.types
+    if mode == "N":
+        left, right = (weft.zeros(kind.shape, dtype=kind.dtype) for kind in kinds[2:4])
+        return x, weft.linalg.svdvals(x), left, right, _no_trouble(call, 4)
+    left, values, right = weft.linalg.svd(x, full_matrices=mode == "A")
+    return x, values, left, right, _no_trouble(call, 4)
+
+
+@rule(*_lapack("getrf"))
+def getrf(call: Call, x: Tensor) -> tuple:
+    """Both factors in one matrix, and with which row each was exchanged, counted from one."""
+    permutation, lower, upper = weft.linalg.lu(x)
+    size = x.shape[-1]
+    flat = weft.reshape(permutation, (-1, size, size))
+    rows = weft.argmax(flat, axis=1).astype("int64")
+    numbers = weft.arange(size, dtype="int64")
+
+    def exchange(order: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
+        """Row ``place`` of the result is where the wanted row is now."""
+        wanted = weft.take(rows, weft.reshape(place, (1,)), axis=1)
+        there = weft.argmax((order == wanted).astype("int64"), axis=1, keepdims=True)
+        now = weft.take(order, weft.reshape(place, (1,)), axis=1)
+        order = weft.where(numbers == there, now, order)
+        return weft.where(numbers == place, wanted, order), there[:, 0] + 1
+
+    start = weft.broadcast_to(numbers, rows.shape)
+    _, pivots = weft.scan(exchange, start, numbers)
+    kind = call.op.types[1]
+    pivots = weft.reshape(weft.permute_dims(pivots, (1, 0)), kind.shape).astype(kind.dtype)
+    return weft.tril(lower, k=-1) + upper, pivots, _no_trouble(call, 2)

@@ -17,7 +17,7 @@ def context(*, unregistered: bool = False) -> Any:
     """A context of MLIR that knows the dialects of StableHLO programs."""
     from jaxlib.mlir import ir
     from jaxlib.mlir._mlir_libs import _jax_mlir_ext
-    from jaxlib.mlir.dialects import chlo, stablehlo
+    from jaxlib.mlir.dialects import chlo, sdy, stablehlo
 
     registry = ir.DialectRegistry()
     _jax_mlir_ext.register_dialects(registry)
@@ -26,6 +26,7 @@ def context(*, unregistered: bool = False) -> Any:
     made.load_all_available_dialects()
     stablehlo.register_dialect(made)
     chlo.register_dialect(made)
+    sdy.register_dialect(made)
     made.allow_unregistered_dialects = unregistered
     return made
 

@@ -110,8 +110,12 @@ class Program:
 
     __weft_static__ = True
 
-    def __init__(self, functions: dict[str, Function], name: str = "main") -> None:
+    def __init__(
+        self, functions: dict[str, Function], name: str = "main", processes: tuple = (None, 1, 1)
+    ) -> None:
         self._functions = functions
+        #: The axis whose examples are processes, and how many replicas and partitions there are.
+        self.processes = processes
         if name not in functions:
             there = ", ".join(sorted(functions)) or "none"
             raise _fail(UnsupportedError, f"the program has no function {name} (there are: {there})")

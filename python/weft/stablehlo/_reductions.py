@@ -9,7 +9,7 @@ from typing import Any
 import weft
 
 from .._core import SymbolicSize, Tensor
-from ._bodies import chosen, combination, elementwise, fingerprint, folded, single
+from ._bodies import combination, elementwise, fingerprint, folded, single
 from ._elementwise import of_kind
 from ._rules import Call, rule
 from ._shapes import padded
@@ -219,5 +219,3 @@ def select_and_scatter(call: Call, x: Tensor, source: Tensor, start: Tensor) -> 
     (made,) = scattered(call, 1, [target], flat_places, flat_places >= 0, [updates])
     return weft.reshape(made, x.shape)
 
-
-_ = chosen

@@ -10,8 +10,6 @@ import weft
 from .._core import SymbolicSize, Tensor
 from .._creation import _fail
 from .._errors import UnsupportedError
-from ._elementwise import of_kind
-from ._graph import DYNAMIC
 from ._known import Known, sizes_of
 from ._program import constant_of, tensor
 from ._rules import Call, raw_rule, rule
@@ -260,5 +258,3 @@ def get_tuple_element(call: Call, value: tuple) -> Any:
 def create_token(call: Call, *tokens: Any) -> Any:
     return None
 
-
-_ = (DYNAMIC, of_kind)

@@ -9,9 +9,6 @@ import weft
 
 from .._core import Tensor
 from .._foreign import Rule
-from ._bodies import single
-from ._contractions import contracted
-from ._elementwise import converted, unsigned
 from ._rules import RULES, Call, rule
 
 _UNARY: dict[str, Callable[[Tensor], Tensor]] = {
@@ -112,5 +109,3 @@ def scan(call: Call, *operands: Tensor) -> tuple:
 def quantize(call: Call, x: Tensor) -> Tensor:
     raise weft.UnsupportedError("quantized values are not supported")
 
-
-_ = (single, contracted, converted, unsigned)
