@@ -9,7 +9,9 @@ from __future__ import annotations
 import builtins as _builtins
 import math as _math
 import operator as _operator
+from collections.abc import Callable as _Callable
 from pathlib import Path as _Path
+from typing import Any as _Any
 
 from . import _interpreters as _interpreters
 from . import _core
@@ -294,6 +296,25 @@ for _public in (
         if _class.__module__.startswith("weft"):
             _names = [name for name in vars(_class) if not name.startswith("_")]
             _explain_errors(_class, ["__init__", "__setitem__", *_names])
+
+
+def from_jax(fn: _Callable, /, *specs: _Any, **keyword_specs: _Any) -> _Any:
+    """A JAX function as a function of weft's tensors; see `weft.stablehlo.from_jax`.
+
+    Raises UnsupportedError if there is no jax, or if the program has ops without a rule.
+    """
+    from . import stablehlo
+
+    return stablehlo.from_jax(fn, *specs, **keyword_specs)
+
+
+def __getattr__(name: str) -> _Any:
+    # Importers of foreign programs are no part of what every process imports.
+    if name == "stablehlo":
+        from importlib import import_module
+
+        return import_module(".stablehlo", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def stats(*, reset_peak: _builtins.bool = False) -> dict:

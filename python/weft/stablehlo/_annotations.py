@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import weft
-
 from .._creation import _fail
 from .._errors import UnsupportedError
 from ._known import Known
 from ._rules import Call, raw_rule, rule
+from ._weft import weft
 
 
 @raw_rule(

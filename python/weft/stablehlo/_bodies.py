@@ -6,11 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import weft
-
 from .._core import Tensor
 from ._graph import Op, Region
 from ._rules import Call
+from ._weft import weft
 
 _COMMUTATIVE = {
     "stablehlo.add": "add",

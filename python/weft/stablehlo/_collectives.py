@@ -11,13 +11,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import weft
 
 from .._core import Tensor
 from .._creation import _fail
 from .._errors import UnsupportedError
 from ._bodies import combination, folded
 from ._rules import Call, rule
+from ._weft import weft
 
 
 def _groups(call: Call, name: str = "replica_groups") -> list[list[int]]:

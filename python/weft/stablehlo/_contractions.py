@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import weft
 
 from .._core import SymbolicSize, Tensor
 from ._elementwise import converted
@@ -15,6 +14,7 @@ from ._known import sizes_of
 from ._program import tensor
 from ._rules import Call, raw_rule, rule
 from ._shapes import padded
+from ._weft import weft
 
 
 def contracted(
@@ -139,7 +139,8 @@ def _as_product(
     outputs = weight.shape[0]
     copies = []
     for flat in range(math.prod(window)):
-        bounds, rest = [], flat
+        bounds: list[slice] = []
+        rest = flat
         for axis in reversed(range(len(window))):
             rest, k = divmod(rest, window[axis])
             first = k * dilations[axis]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import weft
-
 from .._core import Tensor
 from ._graph import Region
 from ._known import Known
 from ._program import tensor
 from ._rules import Call, raw_rule, rule
+from ._weft import weft
 
 
 @raw_rule("stablehlo.while")

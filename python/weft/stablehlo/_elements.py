@@ -14,7 +14,7 @@ _WORD = re.compile(r"0x[0-9A-Fa-f]+|[-+]?[0-9][-+.0-9eE]*|true|false")
 
 
 def elements_of(text: str, resource: Callable[[str], bytes]) -> np.ndarray:
-    """``dense<...> : tensor<...>`` as an array, a splat without its dimensions. Raises ValueError."""
+    """``dense<...> : tensor<...>`` as an array, a splat without dimensions. Raises ValueError."""
     found = _DENSE.match(text)
     if found is None:
         raise ValueError(f"elements that can't be read: {text[:80]}")

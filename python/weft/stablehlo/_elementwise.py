@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import weft
-
 from .._core import Tensor
 from .._dtypes import DType, iinfo
 from ._graph import TensorType
 from ._rules import Call, rule
+from ._weft import weft
 
 _SIMPLE: dict[str, Callable[..., Tensor]] = {
     "ceil": weft.ceil,
@@ -260,7 +259,7 @@ def _one_bits(x: Tensor) -> Tensor:
 
 
 def _within(call: Call, x: Tensor) -> tuple[Tensor, int]:
-    """The operand as an unsigned integer without other bits than its own, and how many these are."""
+    """The operand as an unsigned integer of its own bits alone, and how many these are."""
     bits = call.type.bits or 8 * x.dtype.itemsize
     whole = weft.bitcast(x, unsigned(x.dtype))
     return whole & weft.asarray(2**bits - 1, dtype=whole.dtype), bits
@@ -340,7 +339,11 @@ def rounded(x: Tensor, exponent_bits: int, mantissa_bits: int) -> Tensor:
     own = {2: {"float16": 10, "bfloat16": 7}.get(x.dtype.name, 0), 4: 23, 8: 52}[x.dtype.itemsize]
     width = 8 * x.dtype.itemsize
     kind = unsigned(x.dtype)
-    number = lambda value: weft.asarray(value, dtype=kind)  # noqa: E731
+
+    def number(value: int) -> Tensor:
+        made: Tensor = weft.asarray(value, dtype=kind)
+        return made
+
     bits = weft.bitcast(x, kind)
     if mantissa_bits < own:
         shift = own - mantissa_bits
@@ -373,4 +376,3 @@ def map_(call: Call, *values: Tensor) -> Tensor:
     from ._bodies import elementwise
 
     return elementwise(call, values)[0]
-

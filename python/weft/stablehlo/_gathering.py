@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import weft
-
 from .._core import Tensor
 from ._bodies import chosen, single
 from ._known import sizes_of
 from ._program import tensor
 from ._rules import Call, raw_rule, rule
+from ._weft import weft
 
 
 class _Numbers:
@@ -57,7 +56,7 @@ class _Reach:
         self.axes = [
             d
             for d, n in enumerate(shape)
-            if d in outside or d in numbers.index_map or sizes[d] is not n and sizes[d] != n
+            if d in outside or d in numbers.index_map or (sizes[d] is not n and sizes[d] != n)
         ]
         self.rest = [d for d in range(len(shape)) if d not in self.axes]
         self.inner = [d for d in self.axes if d not in outside]

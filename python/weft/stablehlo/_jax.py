@@ -86,10 +86,10 @@ def from_jax(fn: Callable, /, *specs: Any, **keyword_specs: Any) -> JaxProgram:
     scope = jax.export.SymbolicScope()
     shapes = [_shape_of(leaf, jax, scope) for leaf in leaves]
     args, kwargs = jax.tree_util.tree_unflatten(structure, shapes)
-    jitted = fn if hasattr(fn, "lower") else jax.jit(fn)
-    exported = jax.export.export(
-        jitted, disabled_checks=[_AnyCustomCall(jax)], platforms=("cpu",)
-    )(*args, **kwargs)
+    jitted: Any = fn if hasattr(fn, "lower") else jax.jit(fn)
+    exported = jax.export.export(jitted, disabled_checks=[_AnyCustomCall(jax)], platforms=("cpu",))(
+        *args, **kwargs
+    )
     functions = read(exported.mlir_module_serialized, "the program of JAX", trusted=True)
     kept = set(exported.module_kept_var_idx)
     assert _loading.FAMILIES
@@ -132,7 +132,6 @@ def _shape_of(leaf: Any, jax: Any, scope: Any) -> Any:
     if hasattr(leaf, "shape") and hasattr(leaf, "dtype"):
         return jax.ShapeDtypeStruct(leaf.shape, _canonical(leaf.dtype, jax))
     return jax.ShapeDtypeStruct((), _canonical(np.asarray(leaf).dtype, jax))
-
 
 
 def _canonical(dtype: Any, jax: Any) -> Any:

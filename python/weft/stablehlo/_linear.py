@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import weft
-
 from .._core import Tensor
 from ._rules import Call, rule
+from ._weft import weft
 
 
 @rule("stablehlo.fft")

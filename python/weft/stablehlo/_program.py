@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
+from keyword import iskeyword
 from typing import Any
 
 import numpy as np
 
 from .._core import Tensor
 from .._creation import _fail, asarray, full
-from .._ops import bitwise_and, bitwise_left_shift, bitwise_right_shift
 from .._errors import DTypeError, ShapeError, UnsupportedError, WeftError
 from .._foreign import ForeignUse
+from .._ops import bitwise_and, bitwise_left_shift, bitwise_right_shift
 from ._graph import DYNAMIC, Function, Op, Region, TensorType
 from ._known import Known, folded, may_be_known
 from ._rules import RAW, RULES, Call
@@ -41,10 +43,7 @@ class Frame:
 
     def call(self, name: str, arguments: Sequence[Any]) -> tuple:
         """Another function of the program."""
-        function = self.program._functions.get(name)
-        if function is None:
-            raise UnsupportedError(f"the program has no function {name}")
-        return Frame(self.program).run(function.body, arguments)
+        return Frame(self.program).run(self.program.function(name).body, arguments)
 
     def inner(self, region: Region, arguments: Sequence[Any]) -> tuple:
         """What a region of an op of this frame returns, as tensors."""
@@ -116,10 +115,8 @@ class Program:
         self._functions = functions
         #: The axis whose examples are processes, and how many replicas and partitions there are.
         self.processes = processes
-        if name not in functions:
-            there = ", ".join(sorted(functions)) or "none"
-            raise _fail(UnsupportedError, f"the program has no function {name} (there are: {there})")
-        self._main = functions[name]
+        self._main = self.function(name)
+        self.__signature__ = _signature(self._main.names)
         ops = [op for function in functions.values() for op in function.body.walk()]
         RULES.require((ForeignUse(op.name, place=op.place) for op in ops), _WAY_OUT)
         _check_types(ops, functions)
@@ -127,6 +124,15 @@ class Program:
             if op.name in ("stablehlo.constant", "chlo.constant"):
                 _prepare(op)
         _check_nesting(functions, name)
+
+    def function(self, name: str) -> Function:
+        """One of its functions. Raises UnsupportedError if there is none of this name."""
+        if name not in self._functions:
+            there = ", ".join(sorted(self._functions)) or "none"
+            raise _fail(
+                UnsupportedError, f"the program has no function {name} (there are: {there})"
+            )
+        return self._functions[name]
 
     @property
     def inputs(self) -> list[tuple[str, TensorType]]:
@@ -156,7 +162,7 @@ class Program:
         is_number = isinstance(value, (bool, int, float, complex))
         given = asarray(value, dtype=kind.dtype) if is_number else asarray(value)
         fits = len(given.shape) == len(kind.shape) and all(
-            size == DYNAMIC or size == there for size, there in zip(kind.shape, given.shape)
+            size in (DYNAMIC, there) for size, there in zip(kind.shape, given.shape)
         )
         if not fits or given.dtype != kind.dtype:
             raise _fail(
@@ -165,6 +171,15 @@ class Program:
                 f"{given.dtype.name}{list(given.shape)}",
             )
         return given
+
+
+def _signature(names: list[str]) -> inspect.Signature:
+    """What a call takes, with the names of the file where Python has them too."""
+    fits = all(name.isidentifier() and not iskeyword(name) for name in names)
+    if not fits or len(set(names)) != len(names):
+        names = [f"arg{i}" for i in range(len(names))]
+    kind = inspect.Parameter.POSITIONAL_ONLY
+    return inspect.Signature([inspect.Parameter(name, kind) for name in names])
 
 
 def _check_types(ops: list[Op], functions: dict[str, Function]) -> None:
@@ -177,11 +192,6 @@ def _check_types(ops: list[Op], functions: dict[str, Function]) -> None:
                 _ = kind.dtype
             except UnsupportedError as error:
                 raise UnsupportedError(f"{error} (at {place})") from None
-        elif "quant" in kind:
-            raise UnsupportedError(
-                f"quantized values are not supported: {kind} at {place}; export the program with "
-                "integers and floats"
-            )
 
 
 def _check_nesting(functions: dict[str, Function], name: str) -> None:

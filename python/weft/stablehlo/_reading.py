@@ -53,6 +53,13 @@ def _needs_decomposition(functions: dict[str, Function]) -> bool:
 
 
 def _damaged(name: str, why: str) -> Exception:
+    if '!"quant"' in why or "!quant." in why:
+        # Without its dialect such a type can't even be read.
+        return _fail(
+            UnsupportedError,
+            f"{name}: quantized values are not supported; export the program with integers and "
+            "floats",
+        )
     return _fail(FileError, f"{name} is no StableHLO that can be read: {why.strip()[:2000]}")
 
 
@@ -115,13 +122,15 @@ class _Reader:
                 region.results = inputs
                 continue
             outputs = [number(value) for value in op.results]
-            regions = [self._region(one.blocks[0], numbers) for one in op.regions if len(one.blocks)]
+            regions = [
+                self._region(one.blocks[0], numbers) for one in op.regions if len(one.blocks)
+            ]
             attributes = self._attributes(op)
             # A custom call is asked for by its target.
             name = f"{op.name} @{attributes['call_target_name']}" if op.name == _CUSTOM else op.name
-            types = [[_type(value.type) for value in some] for some in (op.operands, op.results)]
+            given, made = ([_type(v.type) for v in some] for some in (op.operands, op.results))
             place = _place(str(op.location))
-            region.ops.append(Op(name, inputs, outputs, *types, attributes, regions, place))
+            region.ops.append(Op(name, inputs, outputs, given, made, attributes, regions, place))
         for one in region.ops:
             self._producers.update(dict.fromkeys(one.outputs, one))
             one.producers = self._producers
@@ -135,7 +144,9 @@ class _Reader:
                 attribute = op.attributes[name]
             except TypeError:
                 # The bindings have no class for elements that are complex.
-                text = re.search(rf"\b{name} = (dense<.*?> : tensor<[\w<>]*>)", generic := _generic(op))
+                text = re.search(
+                    rf"\b{name} = (dense<.*?> : tensor<[\w<>]*>)", generic := _generic(op)
+                )
                 text = text or re.search(r"(dense<.*> : tensor<[\w<>]*>)", generic)
                 if text is None:
                     raise ValueError(f"the attribute {name} can't be read") from None

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
-
-import weft
 
 from .._core import SymbolicSize, Tensor
 from ._bodies import combination, elementwise, fingerprint, folded, single
 from ._elementwise import of_kind
-from ._rules import Call, rule
+from ._known import sizes_of
+from ._program import tensor
+from ._rules import Call, raw_rule, rule
 from ._shapes import padded
+from ._weft import weft
 
 _SUMS: dict[str, Callable[..., Tensor]] = {
     "add": lambda x, axes: weft.sum(x, axis=axes, dtype=x.dtype),
@@ -125,7 +127,9 @@ def _slid(
         count = max(count, 0)
 
     def part(some: list[Tensor], first: Any, length: Any, step: int) -> list[Tensor]:
-        bounds = slice(first, first + (length - 1) * step + 1 if not _is(length, 0) else first, step)
+        bounds = slice(
+            first, first + (length - 1) * step + 1 if not _is(length, 0) else first, step
+        )
         return [value[(slice(None),) * axis + (bounds,)] for value in some]
 
     if window <= _FEW:
@@ -134,15 +138,16 @@ def _slid(
             made = list(combine(made, part(values, k * dilation, count, stride)))
         return made
     # What covers `length` elements from each place on, and so far `done` of the window.
-    whole, done, length, made = values, 0, 1, None
+    whole, done, length = values, 0, 1
+    found: list[Tensor] | None = None
     while True:
         if window & length:
             places = size - (done + length - 1) * dilation
             right = part(whole, done * dilation, places, 1)
-            made = right if made is None else list(combine(part(made, 0, places, 1), right))
+            found = right if found is None else list(combine(part(found, 0, places, 1), right))
             done += length
-        if done == window:
-            return part(made, 0, count, stride)
+        if done == window and found is not None:
+            return part(found, 0, count, stride)
         places = size - (2 * length - 1) * dilation
         whole = list(combine(part(whole, 0, places, 1), part(whole, length * dilation, places, 1)))
         length *= 2
@@ -163,25 +168,69 @@ def _pairs(values: Any, rank: int) -> list[tuple[int, int]]:
 @rule("stablehlo.reduce_window")
 def reduce_window(call: Call, *operands: Tensor) -> tuple:
     count = len(operands) // 2
-    values, starts = operands[:count], operands[count:]
-    rank = values[0].ndim
-    ones = [1] * rank
-    names = ("window_strides", "base_dilations", "window_dilations")
-    strides, bases, dilations = (call.get(name) or ones for name in names)
-    pads = _padding(call, rank)
-    lows, highs = [low for low, _ in pads], [high for _, high in pads]
-    between = [base - 1 for base in bases]
-    made = [padded(v, s, lows, highs, between) for v, s in zip(values, starts)]
+    rank = operands[0].ndim
+    names = ("window_dimensions", "window_strides", "base_dilations", "window_dilations")
+    options = [call.get(name) or [1] * rank for name in names]
+    return _windowed(call, operands[:count], operands[count:], options, _padding(call, rank))
+
+
+@raw_rule("stablehlo.custom_call @stablehlo.dynamic_reduce_window")
+def dynamic_reduce_window(call: Call, x: Any, start: Any, *given: Any) -> tuple:
+    """How JAX writes a reduce_window with symbolic sizes: the options are operands."""
+    options = [sizes_of(value, "a size of a window") for value in given[:4]]
+    flat = sizes_of(given[4], "the padding of a window")
+    pads = [(flat[i], flat[i + 1]) for i in range(0, len(flat), 2)]
+    (name,) = call["called_computations"]
+    body = call.frame.program.function(name.lstrip("@")).body
+    own = Call(replace(call.op, regions=[body]), call.frame)
+    return _windowed(own, [tensor(x)], [tensor(start)], options, pads)
+
+
+_CUMULATIVE: dict[str | None, Callable[..., Tensor]] = {
+    "add": weft.cumulative_sum,
+    "multiply": weft.cumulative_prod,
+}
+
+
+def _windowed(
+    call: Call,
+    values: Sequence[Tensor],
+    starts: Sequence[Tensor],
+    options: Sequence[Sequence[Any]],
+    pads: list[tuple[Any, Any]],
+) -> tuple:
+    """Windows of the values with padding, one axis after the other."""
+    windows, strides, bases, dilations = options
     name = single(call.op.regions[0])
     combine: Callable = combination(call)
-    if name is not None and count == 1:
+    if name is not None and len(values) == 1:
         combine = lambda left, right: [of_kind(name, left[0], right[0])]  # noqa: E731
-    windows = call["window_dimensions"]
+    made, pads, left = list(values), list(pads), []
     for axis, window in enumerate(windows):
-        if (window, strides[axis]) != (1, 1):
-            made = _slid(combine, made, axis, window, strides[axis], dilations[axis])
+        size, (low, high) = made[0].shape[axis], pads[axis]
+        plain = (strides[axis], bases[axis], dilations[axis]) == (1, 1, 1)
+        is_whole = plain and low + high == size - 1 and window == size and not _is(window, 1)
+        is_whole = is_whole and (_is(low, 0) or _is(high, 0)) and len(values) == 1
+        if is_whole and name in _CUMULATIVE and made[0].dtype.kind != "bool":
+            made = [_cumulative(made[0], axis, _CUMULATIVE[name], _is(low, 0))]
+            pads[axis] = (0, 0)
+        elif not (_is(window, 1) and _is(strides[axis], 1)):
+            left.append(axis)
+    lows, highs = [low for low, _ in pads], [high for _, high in pads]
+    between = [base - 1 for base in bases]
+    made = [padded(v, s, lows, highs, between) for v, s in zip(made, starts)]
+    for axis in left:
+        made = _slid(combine, made, axis, windows[axis], strides[axis], dilations[axis])
     first = [weft.broadcast_to(start, made[0].shape) for start in starts]
     return tuple(combine(first, made))
+
+
+def _cumulative(x: Tensor, axis: int, function: Callable[..., Tensor], backwards: bool) -> Tensor:
+    """A window that reaches to the beginning, or to the end."""
+    if backwards:
+        x = weft.flip(x, axis=axis)
+    made = function(x, axis=axis, dtype=x.dtype)
+    return weft.flip(made, axis=axis) if backwards else made
 
 
 @rule("stablehlo.select_and_scatter")
@@ -201,7 +250,8 @@ def select_and_scatter(call: Call, x: Tensor, source: Tensor, start: Tensor) -> 
     data = padded(x, zero, lows, highs, none), padded(places, nowhere, lows, highs, none)
     best: tuple[Tensor, Tensor] | None = None
     for flat in range(math.prod(windows)):
-        bounds, rest = [], flat
+        bounds: list[slice] = []
+        rest = flat
         for axis in reversed(range(rank)):
             rest, first = divmod(rest, windows[axis])
             last = first + (source.shape[axis] - 1) * strides[axis] + 1
@@ -218,4 +268,3 @@ def select_and_scatter(call: Call, x: Tensor, source: Tensor, start: Tensor) -> 
     flat_places, updates = (weft.reshape(part, (-1,)) for part in (best[1], source))
     (made,) = scattered(call, 1, [target], flat_places, flat_places >= 0, [updates])
     return weft.reshape(made, x.shape)
-

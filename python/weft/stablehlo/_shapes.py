@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import weft
-
 from .._core import SymbolicSize, Tensor
 from .._creation import _fail
 from .._errors import UnsupportedError
 from ._known import Known, sizes_of
 from ._program import constant_of, tensor
 from ._rules import Call, raw_rule, rule
+from ._weft import weft
 
 
 @raw_rule("stablehlo.constant", "chlo.constant")
@@ -257,4 +256,3 @@ def get_tuple_element(call: Call, value: tuple) -> Any:
 @raw_rule("stablehlo.create_token", "stablehlo.after_all")
 def create_token(call: Call, *tokens: Any) -> Any:
     return None
-

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import weft
-
 from .._core import SymbolicSize, Tensor
 from .._creation import _fail
 from .._errors import UnsupportedError
@@ -14,6 +12,7 @@ from ._elementwise import ordered
 from ._graph import Op, Region
 from ._program import Frame, tensor
 from ._rules import Call, rule
+from ._weft import weft
 
 # Of a comparator that no one can read, each element is compared with each.
 _MOST_COMPARED = 4096
@@ -57,7 +56,9 @@ class _Comparator:
         if first is None or len(first) != 1 or both is None or both.name != "stablehlo.and":
             return None
         same, rest = self._maker(both.inputs[0]), self._keys_of(both.inputs[1])
-        equal = self._key(same, {"EQ": False}) if same and same.name == "stablehlo.compare" else None
+        equal = (
+            self._key(same, {"EQ": False}) if same and same.name == "stablehlo.compare" else None
+        )
         if rest is None or equal is None or equal.terms != first[0].terms:
             return None
         return [*first, *rest]

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import weft
-
 from .._core import Tensor
 from .._foreign import Rule
 from ._rules import RULES, Call, rule
+from ._weft import weft
 
 _UNARY: dict[str, Callable[[Tensor], Tensor]] = {
     "acos": weft.acos,
@@ -75,7 +74,10 @@ def mulhi(call: Call, a: Tensor, b: Tensor) -> Tensor:
         return high.astype(a.dtype)
     x, y = (weft.bitcast(value, "uint64") for value in (a, b))
     half, mask = weft.asarray(32, dtype="uint64"), weft.asarray(2**32 - 1, dtype="uint64")
-    upper = lambda value: weft.bitwise_right_shift(value, half)  # noqa: E731
+
+    def upper(value: Tensor) -> Any:
+        return weft.bitwise_right_shift(value, half)
+
     low = upper((x & mask) * (y & mask))
     middle = upper(x) * (y & mask) + low
     other = (x & mask) * upper(y) + (middle & mask)
@@ -108,4 +110,3 @@ def scan(call: Call, *operands: Tensor) -> tuple:
 @rule("stablehlo.uniform_quantize", "stablehlo.uniform_dequantize")
 def quantize(call: Call, x: Tensor) -> Tensor:
     raise weft.UnsupportedError("quantized values are not supported")
-
