@@ -146,6 +146,27 @@ def test_arguments_keep_their_structure() -> None:
     assert unused(one, weft.ones(3)).tolist() == [1.0, 1.0, 1.0]
 
 
+def test_a_compiled_program_is_traced_once_and_watches_nothing_of_jax() -> None:
+    for name in ("a training step", "a recurrence"):
+        function, arguments = PROGRAMS[name]
+        compiled = weft.jit(weft.from_jax(function, *arguments))
+        for _ in range(3):
+            compiled(*arguments)
+        statistics = compiled.stats()
+        assert statistics["traces"] == 1
+        assert not statistics["not_watched"]
+
+
+def test_other_containers_are_refused() -> None:
+    class Pair:
+        def __init__(self, a: Any, b: Any) -> None:
+            self.parts = a, b
+
+    jax.tree_util.register_pytree_node(Pair, lambda p: (p.parts, None), lambda _, c: Pair(*c))
+    with pytest.raises(weft.UnsupportedError, match="trees of tuples"):
+        weft.from_jax(lambda p: p.parts[0], Pair(floats(2), floats(2)))
+
+
 def test_what_jax_calls_outside_is_refused_by_name() -> None:
     with pytest.raises(weft.UnsupportedError, match=r"lapack_sgeqrf_ffi: once, at"):
         weft.from_jax(jnp.linalg.qr, floats(3, 3))

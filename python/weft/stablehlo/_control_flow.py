@@ -6,7 +6,7 @@ from typing import Any
 
 from .._core import Tensor
 from ._graph import Region
-from ._known import Known
+from ._known import Known, known_of
 from ._program import tensor
 from ._rules import Call, raw_rule, rule
 from ._weft import weft
@@ -55,7 +55,7 @@ def _known(call: Call, condition: Region, body: Region, number: int, init: tuple
         value = init[place]
     else:
         maker = call.op.producers.get(number)
-        known = maker.attributes.get("known") if maker is not None else None
+        known = known_of(maker)
         value = known if known is not None else call.frame.value(number)
         if maker in condition.ops and known is None:
             return None
@@ -72,8 +72,8 @@ def _counts(call: Call, body: Region, place: int) -> bool:
         return False
     (other,) = [n for n in maker.inputs if n != own] or [own]
     step = call.op.producers.get(other)
-    known = step.attributes.get("known") if step is not None else None
-    return isinstance(known, Known) and known.values.shape == () and known.values.item() == 1
+    known = known_of(step)
+    return known is not None and known.values.shape == () and known.values.item() == 1
 
 
 @rule("stablehlo.if")

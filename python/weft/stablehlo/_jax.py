@@ -11,7 +11,7 @@ from .._core import Tensor
 from .._creation import _fail, asarray
 from .._errors import ShapeError, UnsupportedError
 from .._export import Spec
-from . import _loading
+from ._graph import TensorType
 from ._program import Program
 from ._reading import read
 
@@ -19,10 +19,10 @@ from ._reading import read
 class JaxProgram:
     """What `from_jax` makes of a function: called with trees of tensors as that was."""
 
-    __weft_static__ = True
-
-    def __init__(self, program: Program, arguments: Any, results: Any) -> None:
+    def __init__(self, program: Program, places: list[int], arguments: Any, results: Any) -> None:
         self.program = program
+        # Which leaves the program takes: JAX leaves out what the function does not read.
+        self._places = places
         self._arguments = arguments
         self._results = results
 
@@ -32,33 +32,89 @@ class JaxProgram:
         Raises:
             ShapeError: the arguments have another structure than the specs. Else as `Program`.
         """
-        from jax import tree_util
-
-        leaves, structure = tree_util.tree_flatten((args, kwargs), is_leaf=_is_tensor)
-        if structure != self._arguments:
-            raise _fail(
-                ShapeError,
-                f"the arguments have the structure {structure}, but the specs {self._arguments}",
-            )
-        made = self.program(*(_as_jax(leaf) for leaf in leaves))
-        return tree_util.tree_unflatten(self._results, made if isinstance(made, tuple) else (made,))
+        leaves: list[Any] = []
+        _collect(self._arguments, (args, kwargs), leaves, "the arguments")
+        given = [leaves[place] for place in self._places]
+        kinds = [kind for _, kind in self.program.inputs]
+        made = self.program(*map(_as_jax, given, kinds))
+        return _rebuilt(self._results, made if isinstance(made, tuple) else (made,))
 
 
-def _as_jax(leaf: Any) -> Any:
-    """An array in the dtype that JAX takes it in: of 32 bits unless it is told otherwise."""
-    from jax import dtypes
+# Trees are walked here and not by JAX, whose code would be looked at when a call is traced.
 
-    if isinstance(leaf, (bool, int, float, complex)):
+
+def _parts(node: Any) -> list[Any] | None:
+    """What a container has in it, in JAX's order; None for a leaf."""
+    if isinstance(node, dict):
+        return [node[key] for key in sorted(node)]
+    if isinstance(node, (tuple, list)):
+        return list(node)
+    return [] if node is None else None
+
+
+def _like(node: Any, parts: list[Any]) -> Any:
+    """A container as another one, with other things in it."""
+    if isinstance(node, dict):
+        made = dict(zip(sorted(node), parts))
+        return {key: made[key] for key in node}
+    if isinstance(node, tuple) and hasattr(node, "_fields"):
+        return type(node)(*parts)
+    return None if node is None else type(node)(parts)
+
+
+def _collect(expected: Any, given: Any, leaves: list[Any], path: str) -> None:
+    """Adds the leaves of what is given for a tree. Raises ShapeError for another structure."""
+    parts = _parts(expected)
+    if parts is None:
+        leaves.append(given)
+        return
+    fits = type(given) is type(expected)
+    if isinstance(expected, dict):
+        fits = fits and given.keys() == expected.keys()
+    if not fits or len(_parts(given) or []) != len(parts):
+        raise _fail(
+            ShapeError,
+            f"{path} have the structure {_shown(given)} where the specs have {_shown(expected)}",
+        )
+    for part, value in zip(parts, _parts(given) or []):
+        _collect(part, value, leaves, path)
+
+
+def _shown(node: Any) -> str:
+    """A tree with a star for each leaf."""
+    parts = _parts(node)
+    return "*" if parts is None else str(_like(node, [_Star(part) for part in parts]))
+
+
+class _Star:
+    """Shows what is in a tree."""
+
+    def __init__(self, node: Any) -> None:
+        self._node = node
+
+    def __repr__(self) -> str:
+        return _shown(self._node)
+
+
+def _rebuilt(node: Any, values: tuple) -> Any:
+    """The results in their containers: a leaf is the number of its result."""
+    parts = _parts(node)
+    if parts is None:
+        return values[node]
+    return _like(node, [_rebuilt(part, values) for part in parts])
+
+
+def _as_jax(leaf: Any, kind: Any) -> Any:
+    """An array of 64 bits as one of 32, where JAX would take it so."""
+    if isinstance(leaf, (bool, int, float, complex)) or not isinstance(kind, TensorType):
         return leaf
     value = asarray(leaf)
-    if value.dtype.is_kept_as_bits:
-        return value
-    wanted = dtypes.canonicalize_dtype(value.dtype.to_numpy()).name
-    return value if value.dtype == wanted else value.astype(wanted)
+    same = value.dtype.kind == kind.dtype.kind
+    return value.astype(kind.dtype) if same and _is_half(kind, value) else value
 
 
-def _is_tensor(leaf: Any) -> bool:
-    return isinstance(leaf, Tensor)
+def _is_half(kind: TensorType, value: Tensor) -> bool:
+    return 2 * kind.dtype.itemsize == value.dtype.itemsize and kind.dtype.itemsize in (4, 8)
 
 
 def from_jax(fn: Callable, /, *specs: Any, **keyword_specs: Any) -> JaxProgram:
@@ -90,26 +146,23 @@ def from_jax(fn: Callable, /, *specs: Any, **keyword_specs: Any) -> JaxProgram:
     exported = jax.export.export(jitted, disabled_checks=[_AnyCustomCall(jax)], platforms=("cpu",))(
         *args, **kwargs
     )
-    functions = read(exported.mlir_module_serialized, "the program of JAX", trusted=True)
-    kept = set(exported.module_kept_var_idx)
-    assert _loading.FAMILIES
-    program = Program(functions)
-    if len(kept) != len(shapes):
-        program = _Kept(program, sorted(kept))  # type: ignore[assignment]
-    return JaxProgram(program, structure, exported.out_tree)
+    program = Program(read(exported.mlir_module_serialized, "the program of JAX", trusted=True))
+    numbers = range(exported.out_tree.num_leaves)
+    results = jax.tree_util.tree_unflatten(exported.out_tree, numbers)
+    for tree, count in ((given, len(leaves)), (results, len(numbers))):
+        if _leaf_count(tree) != count:
+            raise _fail(
+                UnsupportedError,
+                "from_jax takes and returns trees of tuples, named tuples, lists and dicts; "
+                "convert other containers inside of the function",
+            )
+    places = sorted(exported.module_kept_var_idx)
+    return JaxProgram(program, places, given, results)
 
 
-class _Kept:
-    """A program that JAX left arguments out of which it does not read."""
-
-    __weft_static__ = True
-
-    def __init__(self, program: Program, places: list[int]) -> None:
-        self._program = program
-        self._places = places
-
-    def __call__(self, *arguments: Any) -> Any:
-        return self._program(*(arguments[i] for i in self._places))
+def _leaf_count(tree: Any) -> int:
+    parts = _parts(tree)
+    return 1 if parts is None else sum(map(_leaf_count, parts))
 
 
 class _AnyCustomCall:

@@ -55,6 +55,18 @@ def may_be_known(kind: Any) -> bool:
     )
 
 
+def known_of(op: Op | None) -> Known | None:
+    """The numbers of a constant that may be known; None of anything else."""
+    numbers = op.attributes.get("known") if op is not None else None
+    if op is None or numbers is None:
+        return None
+    made = Known((), op.types[0])
+    made.values = np.empty(len(numbers), object)
+    made.values[:] = numbers
+    made.values = made.values.reshape(op.types[0].shape)
+    return made
+
+
 def sizes_of(value: Any, what: str) -> list[Any]:
     """The numbers in a value that a shape is made of. Raises UnsupportedError."""
     if isinstance(value, Known):

@@ -15,7 +15,7 @@ from .._errors import DTypeError, ShapeError, UnsupportedError, WeftError
 from .._foreign import ForeignUse
 from .._ops import bitwise_and, bitwise_left_shift, bitwise_right_shift
 from ._graph import DYNAMIC, Function, Op, Region, TensorType
-from ._known import Known, folded, may_be_known
+from ._known import Known, folded, known_of, may_be_known
 from ._rules import RAW, RULES, Call
 
 _WAY_OUT = "Rewrite the program without them, or ask for them by an issue."
@@ -106,8 +106,6 @@ class Program:
 
     It is a function like any other: `jit`, `grad`, `vmap` and `export` take it.
     """
-
-    __weft_static__ = True
 
     def __init__(
         self, functions: dict[str, Function], name: str = "main", processes: tuple = (None, 1, 1)
@@ -215,23 +213,29 @@ def _check_nesting(functions: dict[str, Function], name: str) -> None:
 
 
 def _prepare(op: Op) -> None:
-    """Makes a constant's tensor once, so that it is one of all calls; a splat is none."""
-    value, kind = op.attributes["value"], op.types[0]
+    """Gives a constant the form in which calls take it: known integers, one number for all
+    elements, or a tensor that all calls share."""
+    if "value" not in op.attributes:
+        return
+    value, kind = op.attributes.pop("value"), op.types[0]
     if not isinstance(value, np.ndarray):
         raise UnsupportedError(f"a constant of {kind} can't be read (at {op.place})")
-    if value.shape == () and kind.shape != () and may_be_known(kind):
-        value = np.full(kind.shape, value)
     if may_be_known(kind):
-        op.attributes["known"] = Known(value.tolist(), kind)
-    elif value.shape == kind.shape and value.size != 1:
+        whole = value if value.shape == kind.shape else np.full(kind.shape, value)
+        # A tuple is compared as a constant by what a compiled call watches.
+        op.attributes["known"] = tuple(whole.ravel().tolist())
+    elif value.size == 1:
+        is_float = kind.dtype.kind == "floating"
+        op.attributes["number"] = float(value.reshape(())) if is_float else value.item()
+    else:
         op.attributes["tensor"] = asarray(value.copy(), dtype=kind.dtype)
 
 
 def constant_of(op: Op) -> Any:
     """The value of a constant."""
-    for form in ("known", "tensor"):
-        if form in op.attributes:
-            return op.attributes[form]
-    kind, value = op.types[0], op.attributes["value"].reshape(())
-    number = float(value) if kind.dtype.kind == "floating" else value.item()
-    return full(kind.shape, number, dtype=kind.dtype)
+    kind = op.types[0]
+    if (known := known_of(op)) is not None:
+        return known
+    if "number" in op.attributes:
+        return full(kind.shape, op.attributes["number"], dtype=kind.dtype)
+    return op.attributes["tensor"]

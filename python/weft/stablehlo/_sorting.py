@@ -84,7 +84,7 @@ class _Comparator:
         if op is None:
             return ("outside", number), set()
         inner = [self._terms(one) for one in op.inputs]
-        attributes = str(sorted((k, str(v)) for k, v in op.attributes.items() if k != "known"))
+        attributes = str(sorted((k, str(v)) for k, v in op.attributes.items()))
         sides: set[int] = set().union(*(side for _, side in inner))
         return (op.name, attributes, *(terms for terms, _ in inner)), sides
 
