@@ -13,7 +13,7 @@ import weft
 
 jax = pytest.importorskip("jax", reason="jax is not installed: StableHLO is read by jaxlib")
 import jax.numpy as jnp  # noqa: E402
-from jax import lax  # noqa: E402
+from jax import export, lax  # noqa: E402
 
 jax.config.update("jax_platforms", "cpu")
 
@@ -187,9 +187,9 @@ int main(void) {
 
 def test_the_convolution_network_as_one_object(tmp_path: Path) -> None:
     """From a file of JAX's over weftc to a C program, with the batch left open."""
-    batch = jax.export.symbolic_shape("batch, 16, 16, 3")
+    batch = export.symbolic_shape("batch, 16, 16, 3")
     spec = jax.ShapeDtypeStruct(batch, np.float32)
-    exported = jax.export.export(jax.jit(lambda x: network(FILTERS, x)))(spec)
+    exported = export.export(jax.jit(lambda x: network(FILTERS, x)))(spec)
     (tmp_path / "net.mlir").write_bytes(exported.mlir_module_serialized)
     (tmp_path / "main.c").write_text(MAIN)
     weftc = ROOT / "build" / "release" / "bin" / "weftc"

@@ -12,7 +12,7 @@ import weft
 
 jax = pytest.importorskip("jax", reason="jax is not installed: StableHLO is read by jaxlib")
 import jax.numpy as jnp  # noqa: E402
-from jax import lax  # noqa: E402
+from jax import export, lax  # noqa: E402
 from weft.stablehlo import from_jax, load  # noqa: E402
 
 jax.config.update("jax_platforms", "cpu")
@@ -403,7 +403,7 @@ def _forms() -> list[bytes]:
     """One program as text, as bytecode, and as a portable artifact."""
     from jax._src.interpreters.mlir import module_to_bytecode
 
-    exported = jax.export.export(jax.jit(lambda x: jnp.tanh(x) @ x))(jnp.ones((3, 3)))
+    exported = export.export(jax.jit(lambda x: jnp.tanh(x) @ x))(jnp.ones((3, 3)))
     text = exported.mlir_module()
     lowered = jax.jit(lambda x: jnp.tanh(x) @ x).lower(jnp.ones((3, 3)))
     bytecode = module_to_bytecode(lowered.compiler_ir("stablehlo"))

@@ -147,8 +147,9 @@ def from_jax(fn: Callable, /, *specs: Any, **keyword_specs: Any) -> JaxProgram:
         *args, **kwargs
     )
     program = Program(read(exported.mlir_module_serialized, "the program of JAX", trusted=True))
-    numbers = range(exported.out_tree.num_leaves)
-    results = jax.tree_util.tree_unflatten(exported.out_tree, numbers)
+    out_tree: Any = exported.out_tree
+    numbers = range(out_tree.num_leaves)
+    results = jax.tree_util.tree_unflatten(out_tree, numbers)
     for tree, count in ((given, len(leaves)), (results, len(numbers))):
         if _leaf_count(tree) != count:
             raise _fail(

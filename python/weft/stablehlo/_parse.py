@@ -6,7 +6,10 @@ be made to end them. So a child process reads what comes from outside first.
 
 from __future__ import annotations
 
+import contextlib
 import sys
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 #: What a portable artifact and any other MLIR bytecode begin with.
@@ -16,11 +19,14 @@ MAGIC = b"ML\xefR"
 def context(*, unregistered: bool = False) -> Any:
     """A context of MLIR that knows the dialects of StableHLO programs."""
     from jaxlib.mlir import ir
-    from jaxlib.mlir._mlir_libs import _jax_mlir_ext
     from jaxlib.mlir.dialects import chlo, sdy, stablehlo
 
+    # The second name is that of jaxlib 0.6.
+    names = ("_jax_mlir_ext", "register_jax_dialects")
+    name = next(name for name in names if find_spec(f"jaxlib.mlir._mlir_libs.{name}"))
+    registration = import_module(f"jaxlib.mlir._mlir_libs.{name}")
     registry = ir.DialectRegistry()
-    _jax_mlir_ext.register_dialects(registry)
+    registration.register_dialects(registry)
     made = ir.Context()
     made.append_dialect_registry(registry)
     made.load_all_available_dialects()
@@ -46,6 +52,23 @@ def parse(data: bytes, where: Any) -> Any:
         raise ValueError(str(error).replace("Unable to parse module assembly:\n", "")) from None
 
 
+def has_complex_elements(op: Any) -> bool:
+    """Whether an op is a constant whose elements the bindings can't give, and may end over."""
+    return op.name.endswith(".constant") and "complex<" in str(op.results[0].type)
+
+
+def _touch(op: Any) -> None:
+    """Asks for every attribute, as the reader does that comes after."""
+    if not has_complex_elements(op):
+        for entry in op.attributes:
+            with contextlib.suppress(TypeError):
+                op.attributes[entry if isinstance(entry, str) else entry.name]
+    for region in op.regions:
+        for block in region.blocks:
+            for inner in block.operations:
+                _touch(inner.operation)
+
+
 def decomposed(module: Any) -> Any:
     """The module with ops of StableHLO in the place of those of CHLO that it has a formula for."""
     from jaxlib.mlir import passmanager
@@ -67,7 +90,9 @@ def _main() -> int:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     data = sys.stdin.buffer.read()
     try:
-        parse(data, context(unregistered=sys.argv[1:] == ["unregistered"]))
+        where = context(unregistered=sys.argv[1:] == ["unregistered"])
+        with where:
+            _touch(parse(data, where).operation)
     except (ValueError, RecursionError, MemoryError) as error:
         print(str(error)[:2000], file=sys.stderr)
         return 1

@@ -137,6 +137,11 @@ class _Reader:
         return region
 
     def _attributes(self, op: Any) -> dict[str, Any]:
+        if _parse.has_complex_elements(op):
+            text = re.search(r"dense(_resource)?<.*> : tensor<[\w<>]*>", _generic(op), re.DOTALL)
+            if text is None:
+                raise ValueError(f"the elements of {_generic(op)[:200]} can't be read")
+            return {"value": elements_of(text.group(), self._resource)}
         found: dict[str, Any] = {}
         for entry in op.attributes:
             name = entry if isinstance(entry, str) else entry.name

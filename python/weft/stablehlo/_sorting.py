@@ -146,9 +146,13 @@ def _by_all_pairs(call: Call, values: tuple, axis: int) -> Tensor:
     return weft.moveaxis(weft.argsort(places, axis=-1), -1, axis)
 
 
-@rule("chlo.top_k")
+@rule("chlo.top_k", "stablehlo.custom_call @mhlo.topk")
 def top_k(call: Call, x: Tensor) -> tuple:
     """The largest along the last dimension, NaN first, equal ones in their order."""
+    # The second name is how JAX 0.6 writes it.
+    options = call.get("mhlo.attributes") or call.op.attributes
+    if options.get("largest", True) is not True:
+        raise _fail(UnsupportedError, "top_k of the smallest elements")
     column = ordered(x) if x.dtype.kind == "floating" else x
-    order = weft.argsort(column, axis=-1, descending=True, stable=True)[..., : call["k"]]
+    order = weft.argsort(column, axis=-1, descending=True, stable=True)[..., : options["k"]]
     return weft.take_along_axis(x, order, axis=-1), order.astype(call.op.types[1].dtype)

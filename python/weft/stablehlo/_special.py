@@ -37,7 +37,8 @@ def _unary(function: Callable[[Tensor], Tensor]) -> Rule:
 
 
 for _name, _function in _UNARY.items():
-    rule(f"chlo.{_name}")(_unary(_function))
+    # The second name is how JAX 0.6 writes some of them.
+    rule(f"chlo.{_name}", f"stablehlo.custom_call @mhlo.{_name}")(_unary(_function))
 
 
 @rule("chlo.next_after", "chlo.broadcast_next_after")
