@@ -254,7 +254,7 @@ def type_of(text: str) -> Any:
 
 
 _LINE = re.compile(r'"([^"]+)":(\d+):\d+')
-_NAME = re.compile(r'loc\("([^"]+)"\(')
+_NAME = re.compile(r'loc\("([^"]+)"[()]')
 
 
 def _place(location: str) -> str:
