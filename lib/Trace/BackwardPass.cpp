@@ -262,6 +262,7 @@ std::vector<ValueId> BackwardPass::rebuild(Graph &graph, llvm::ArrayRef<ValueId>
 mlir::OwningOpRef<mlir::ModuleOp> BackwardPass::build(BackwardProgram &program, bool marks) const {
   Graph graph;
   std::vector<ValueId> inputs;
+  inputs.reserve(arguments.size());
   for (const TapeInput &input : arguments)
     inputs.push_back(graph.addInput(input.array.dtype, input.array.shape));
   std::vector<Operations> expansions;
