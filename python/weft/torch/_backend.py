@@ -1,0 +1,86 @@
+"""``torch.compile(model, backend="weft")``."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.fx
+from torch._decomp import core_aten_decompositions
+from torch._dynamo.backends.common import aot_autograd
+
+from ._joint import partition
+from ._rules import TABLE
+from ._runner import Compiled
+from . import _families  # noqa: F401
+
+#: Draws of random numbers, which have PyTorch's bits only where PyTorch makes them.
+_DRAWS = ("aten.bernoulli.default", "aten.bernoulli.p")
+
+
+@functools.cache
+def decompositions() -> dict[Any, Callable]:
+    """ATen's ops that are taken apart: those of PyTorch's table for which weft has no rule."""
+    known = {*TABLE.names(), *_DRAWS}
+    return {op: rule for op, rule in core_aten_decompositions().items() if str(op) not in known}
+
+
+def _static_inputs() -> list[int]:
+    context = torch._guards.TracingContext.try_get()
+    found = getattr(getattr(context, "fw_metadata", None), "static_input_indices", None)
+    return list(found or ())
+
+
+def compiler(kind: str, record: Callable[[Compiled], None] | None = None) -> Callable:
+    """What compiles the graphs of one kind: "inference", "forward" or "backward"."""
+
+    def compile_graph(module: torch.fx.GraphModule, examples: Sequence[Any]) -> Compiled:
+        kept = _static_inputs()
+        if kind == "backward":
+            names = [node.name for node in module.graph.nodes if node.op == "placeholder"]
+            kept = [i for i, name in enumerate(names) if name.startswith("primals")]
+        compiled = Compiled(module, kept, kind)
+        if record is not None:
+            record(compiled)
+        return compiled
+
+    if kind == "backward":
+        # PyTorch's own wrapper would hide that the arguments come as a list.
+        compile_graph._is_wrapped_bw_compiler = True  # type: ignore[attr-defined]
+    return compile_graph
+
+
+def make_backend(record: Callable[[Compiled], None] | None = None) -> Callable:
+    """A backend for `torch.compile`; `record` sees each graph that is compiled."""
+    return aot_autograd(
+        fw_compiler=compiler("forward", record),
+        bw_compiler=compiler("backward", record),
+        inference_compiler=compiler("inference", record),
+        decompositions=decompositions(),
+        partition_fn=partition,
+        keep_inference_input_mutations=False,
+    )
+
+
+@functools.cache
+def _backend() -> Callable:
+    return make_backend()
+
+
+def backend(module: torch.fx.GraphModule, examples: Sequence[Any], **_: Any) -> Callable:
+    """Compiles a graph that TorchDynamo captured: ``torch.compile(model, backend="weft")``.
+
+    Takes all modes and options of `torch.compile`; they change nothing, as weft has one way to
+    compile. Ops without a rule run in PyTorch; `weft.torch.explain` shows them.
+    """
+    return _backend()(module, examples)
+
+
+def register() -> None:
+    """Makes "weft" a backend of `torch.compile` where weft is not installed as a package."""
+    from torch._dynamo.backends.registry import register_backend
+
+    if "weft" not in torch._dynamo.list_backends(exclude_tags=()):
+        register_backend(compiler_fn=backend, name="weft")

@@ -1,0 +1,23 @@
+"""All families of rules; importing this fills the table."""
+
+from . import (
+    _convolution,
+    _creation,
+    _elementwise,
+    _indexing,
+    _linear,
+    _normalization,
+    _reductions,
+    _views,
+)
+
+__all__ = [
+    "_convolution",
+    "_creation",
+    "_elementwise",
+    "_indexing",
+    "_linear",
+    "_normalization",
+    "_reductions",
+    "_views",
+]

@@ -1,0 +1,191 @@
+"""A graph of ATen's ops as a function of weft's tensors, and what of it has to stay in PyTorch."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.fx
+
+import weft
+
+from .._core import SymbolicSize
+from .._creation import _fail
+from .._errors import UnsupportedError, WeftError
+from . import _families  # noqa: F401
+from ._lines import caller, place, user_line
+from ._rules import TABLE, has_dtype, weft_dtype
+
+#: What a memory format, a layout or a device would say means nothing to tensors of weft.
+_DROPPED = ("device", "layout", "pin_memory", "memory_format", "non_blocking")
+
+#: Arithmetic of sizes, which is no op on tensors.
+_SIZE_FUNCTIONS: dict[Any, Callable] = {
+    torch.sym_max: max,
+    torch.sym_min: min,
+    torch.sym_int: int,
+    torch.sym_float: float,
+    torch.sym_not: operator.not_,
+    torch.ops.aten.sym_size.int: lambda x, axis: x.shape[axis],
+    torch.ops.aten.sym_numel.default: lambda x: _product(x.shape),
+}
+
+
+def _product(sizes: Iterable[Any]) -> Any:
+    result: Any = 1
+    for size in sizes:
+        result = result * size
+    return result
+
+
+def op_name(node: torch.fx.Node) -> str:
+    """What the table calls the op of a node: "aten.add.Tensor"."""
+    return str(node.target)
+
+
+def meta(node: torch.fx.Node) -> Any:
+    """What PyTorch knows of the node's value: fake tensors and sizes."""
+    return node.meta.get("val", node.meta.get("example_value"))
+
+
+def leaves(value: Any) -> list[Any]:
+    """The values in a list or tuple, or the value itself."""
+    if isinstance(value, (list, tuple)):
+        return [leaf for item in value for leaf in leaves(item)]
+    return [value]
+
+
+def is_size(node: torch.fx.Node) -> bool:
+    """Whether the node's value is a number, not a tensor."""
+    return isinstance(meta(node), (int, float, bool, torch.SymInt, torch.SymFloat, torch.SymBool))
+
+
+def _size_function(node: torch.fx.Node) -> Callable | None:
+    if node.target in _SIZE_FUNCTIONS:
+        return _SIZE_FUNCTIONS[node.target]
+    module = getattr(node.target, "__module__", "")
+    return node.target if module in ("_operator", "math") and callable(node.target) else None
+
+
+def rule_of(node: torch.fx.Node) -> Callable | None:
+    """The function that computes a node from weft's tensors; None if there is none."""
+    if node.target is operator.getitem:
+        return operator.getitem
+    if node.op != "call_function":
+        return None
+    if is_size(node) and (found := _size_function(node)) is not None:
+        return found
+    return TABLE.find(op_name(node))
+
+
+def why_not(node: torch.fx.Node) -> str:
+    """Why a node can't be an op of weft; "" if it can."""
+    if rule_of(node) is None:
+        return "weft has no rule for it"
+    for leaf in leaves(meta(node)):
+        if isinstance(leaf, torch.Tensor):
+            if not has_dtype(leaf.dtype):
+                return f"weft has no dtype like {leaf.dtype}"
+            if leaf.device.type != "cpu":
+                return f"its tensors are on {leaf.device}"
+    return ""
+
+
+@dataclass
+class Failures:
+    """The nodes that weft could not compute, and why."""
+
+    reasons: dict[torch.fx.Node, str] = field(default_factory=dict)
+
+
+def _argument(value: Any) -> Any:
+    """A constant argument of a node as a rule takes it."""
+    if isinstance(value, torch.Tensor):
+        return weft.from_dlpack(value.detach().contiguous(), copy=True)
+    return value
+
+
+def run(
+    nodes: Sequence[torch.fx.Node], values: dict[torch.fx.Node, Any], failures: Failures
+) -> None:
+    """Computes the nodes in order with weft; what fails is noted, and zeros go on for it."""
+
+    def given(node: torch.fx.Node) -> Any:
+        return values[node]
+
+    for node in nodes:
+        rule = rule_of(node)
+        args = torch.fx.map_arg(node.args, given)
+        kwargs = {
+            name: torch.fx.map_arg(value, given)
+            for name, value in node.kwargs.items()
+            if name not in _DROPPED
+        }
+        try:
+            assert rule is not None
+            result = caller(*user_line(node))(rule, args, kwargs)
+            values[node] = _checked(node, result, values)
+        except (WeftError, TypeError, ValueError, AttributeError, NotImplementedError,
+                IndexError, AssertionError, OverflowError, KeyError, ZeroDivisionError) as error:
+            failures.reasons[node] = f"{type(error).__name__}: {str(error).splitlines()[0]}" if str(error) else type(error).__name__
+            values[node] = _zeros(meta(node))
+
+
+def _checked(node: torch.fx.Node, result: Any, values: dict) -> Any:
+    """The result, if it has the dtypes and shapes that PyTorch says; raises UnsupportedError."""
+    expected = meta(node)
+    if isinstance(expected, torch.Tensor):
+        return _same_kind(expected, result, op_name(node))
+    if isinstance(expected, (list, tuple)) and node.target is not operator.getitem:
+        if len(result) != len(expected):
+            raise _fail(UnsupportedError, f"{op_name(node)} has {len(expected)} results")
+        name = op_name(node)
+        return [_same_kind(e, r, name) for e, r in zip(expected, result, strict=True)]
+    return result
+
+
+def _same_kind(expected: Any, result: Any, name: str) -> Any:
+    if not isinstance(expected, torch.Tensor) or result is None:
+        return result
+    if result.dtype != weft_dtype(expected.dtype):
+        raise _fail(
+            UnsupportedError, f"{name} gives {result.dtype.name} in weft, {expected.dtype} there"
+        )
+    sizes = list(expected.shape)
+    ours = list(result.shape)
+    fits = len(sizes) == len(ours) and all(
+        theirs == mine
+        for theirs, mine in zip(sizes, ours)
+        if isinstance(theirs, int) and isinstance(mine, int)
+    )
+    if not fits:
+        raise _fail(UnsupportedError, f"{name} gives the shape {ours} in weft, {sizes} there")
+    return result
+
+
+def _zeros(expected: Any) -> Any:
+    """What stands for a result that weft could not compute, so that others can be tried."""
+    if isinstance(expected, (list, tuple)):
+        return [_zeros(item) for item in expected]
+    if isinstance(expected, torch.Tensor):
+        shape = tuple(s if isinstance(s, int) else s.node.hint or 1 for s in expected.shape)
+        dtype = weft_dtype(expected.dtype) if has_dtype(expected.dtype) else weft.float32
+        return weft.zeros(shape, dtype=dtype)
+    return 1 if isinstance(expected, (torch.SymInt, int)) else expected
+
+
+__all__ = [
+    "Failures",
+    "SymbolicSize",
+    "is_size",
+    "leaves",
+    "meta",
+    "op_name",
+    "place",
+    "rule_of",
+    "run",
+    "why_not",
+]

@@ -1,0 +1,105 @@
+"""Rules for products of matrices, and attention."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import weft
+from weft.nn import functional
+
+from .._creation import _fail
+from .._errors import UnsupportedError
+from ._rules import TABLE, as_dtype, gradient
+
+TABLE.rule("aten.mm.default", "aten.bmm.default", "aten.mv.default", "aten.dot.default")(
+    weft.matmul
+)
+TABLE.rule("aten.matmul.default")(weft.matmul)
+TABLE.rule("aten.linear.default")(functional.linear)
+
+
+def _sum_of(start: weft.Tensor, product: weft.Tensor, beta: Any, alpha: Any) -> weft.Tensor:
+    """beta * start + alpha * product; a beta of 0 leaves out NaN of the start too."""
+    scaled = product if alpha == 1 else product * as_dtype(alpha, product.dtype)
+    if beta == 0:
+        return scaled
+    return scaled + (start if beta == 1 else start * as_dtype(beta, start.dtype))
+
+
+@TABLE.rule("aten.addmm.default", "aten.baddbmm.default", "aten.addmv.default")
+def _addmm(
+    start: weft.Tensor, x: weft.Tensor, y: weft.Tensor, *, beta: Any = 1, alpha: Any = 1
+) -> weft.Tensor:
+    product = weft.matmul(x, y)
+    if beta == 0:
+        product = weft.broadcast_to(product, product.shape)
+    return _sum_of(start, product, beta, alpha)
+
+
+def _attention(
+    query: weft.Tensor, key: weft.Tensor, value: weft.Tensor, is_causal: bool, mask: Any, scale: Any
+) -> weft.Tensor:
+    return functional.scaled_dot_product_attention(
+        query, key, value, attn_mask=mask, is_causal=is_causal, scale=scale
+    )
+
+
+@TABLE.rule("aten._scaled_dot_product_flash_attention_for_cpu.default")
+def _flash_attention(
+    query: weft.Tensor,
+    key: weft.Tensor,
+    value: weft.Tensor,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    *,
+    attn_mask: weft.Tensor | None = None,
+    scale: float | None = None,
+) -> tuple[weft.Tensor, weft.Tensor]:
+    """The result, and the logarithms of the sums, which no program has that does not read them."""
+    if dropout_p:
+        raise _fail(UnsupportedError, "attention with dropout draws its numbers inside")
+    result = _attention(query, key, value, is_causal, attn_mask, scale)
+    factor = query.shape[-1] ** -0.5 if scale is None else scale
+    scores = weft.matmul(query, weft.matrix_transpose(key)) * factor
+    if is_causal:
+        allowed = weft.tril(weft.ones(scores.shape[-2:], dtype=weft.bool))
+        scores = weft.where(allowed, scores, -math.inf)
+    if attn_mask is not None:
+        scores = scores + attn_mask
+    return result, weft.logsumexp(as_dtype(scores, weft.float32), axis=-1)
+
+
+@TABLE.rule("weft.attention_backward.default")
+def _attention_backward(
+    grad: weft.Tensor,
+    query: weft.Tensor,
+    key: weft.Tensor,
+    value: weft.Tensor,
+    is_causal: bool,
+    mask: weft.Tensor | None,
+    scale: float | None,
+) -> tuple:
+    def forward(*operands: weft.Tensor) -> weft.Tensor:
+        return _attention(*operands, is_causal, mask, scale)
+
+    return gradient(forward, (query, key, value), grad)
+
+
+@TABLE.rule("aten._scaled_dot_product_flash_attention_for_cpu_backward.default")
+def _flash_attention_backward(
+    grad: weft.Tensor,
+    query: weft.Tensor,
+    key: weft.Tensor,
+    value: weft.Tensor,
+    out: weft.Tensor,
+    logsumexp: weft.Tensor,
+    dropout_p: float,
+    is_causal: bool,
+    *,
+    attn_mask: weft.Tensor | None = None,
+    scale: float | None = None,
+) -> tuple:
+    if dropout_p:
+        raise _fail(UnsupportedError, "attention with dropout draws its numbers inside")
+    return _attention_backward(grad, query, key, value, is_causal, attn_mask, scale)

@@ -1,0 +1,128 @@
+"""A whole graph as a callable: pieces of weft's, and between them what stays in PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+import torch.fx
+
+from . import _sizes
+from ._graph import is_size, meta
+from ._pieces import Piece
+from ._split import Split, operands, reads_shape_only, split
+
+
+class Compiled:
+    """What the backend returns for a graph of ATen's ops; takes a list that it empties."""
+
+    _boxed_call = True
+
+    def __init__(self, module: torch.fx.GraphModule, kept: Sequence[int], kind: str) -> None:
+        self.kind = kind
+        self.module = module
+        nodes = list(module.graph.nodes)
+        self.placeholders = [node for node in nodes if node.op == "placeholder"]
+        self.outputs = nodes[-1].args[0]
+        self.constants = {n: _attribute(module, n) for n in nodes if n.op == "get_attr"}
+        self._kept = {self.placeholders[i] for i in kept if i < len(self.placeholders)}
+        self.failed: dict[torch.fx.Node, str] = {}
+        self.pieces: list[Piece] = []
+        while not self._built():
+            pass
+
+    def _built(self) -> bool:
+        """Splits and compiles; False if ops turned out to be beyond weft."""
+        self.split: Split = split(self.module.graph, self.failed)
+        self.pieces, self.steps = [], []
+        results = self._results()
+        for stage in self.split.stages:
+            if stage.weft:
+                wanted = [n for n in stage.weft if n in results]
+                piece = Piece(stage.weft, wanted, self.constants, self._kept)
+                failed = piece.compile() if wanted else {}
+                if failed:
+                    self.failed.update(failed)
+                    return False
+                if wanted:
+                    self.pieces.append(piece)
+                    self.steps.append(piece)
+            self.steps += [_in_torch(node) for node in stage.torch]
+        self._needs_sizes = any(
+            is_size(other) and other not in self.placeholders
+            for node in [*self.split.reasons, self.module.graph.output_node()]
+            for other in node.all_input_nodes
+        ) or any(reads_shape_only(node) for node in self.split.reasons)
+        sized = [n for n in self.module.graph.nodes if is_size(n) and n.op == "call_function"]
+        needed = {n for piece in self.pieces if piece.specialised for n in piece.sizes}
+        self._needs_sizes = self._needs_sizes or any(n in needed for n in sized)
+        self._computed_sizes = sized if self._needs_sizes else []
+        return True
+
+    def _results(self) -> set[torch.fx.Node]:
+        """The tensors of weft's stages that another stage, PyTorch or the caller reads."""
+        home = {n: i for i, stage in enumerate(self.split.stages) for n in stage.weft}
+        found = {n for n in self.module.graph.output_node().all_input_nodes if n in home}
+        for node in self.module.graph.nodes:
+            if node.op == "call_function":
+                for other in operands(node):
+                    if other in home and home[other] != home.get(node, -1):
+                        found.add(other)
+        return {node for node in found if isinstance(meta(node), torch.Tensor)}
+
+    def __call__(self, args: list) -> Any:
+        values: dict[Any, Any] = dict(zip(self.placeholders, args))
+        args.clear()
+        if self.constants:
+            values.update(self.constants)
+        if self._needs_sizes:
+            self._bind(values)
+        for step in self.steps:
+            step(values)
+        return [values.get(x) if isinstance(x, torch.fx.Node) else x for x in self.outputs]
+
+    def _bind(self, values: dict) -> None:
+        """The numbers of all sizes that ops outside of weft need."""
+        numbers: dict[Any, int] = {}
+        for node in self.placeholders:
+            value = values[node]
+            if isinstance(value, torch.Tensor):
+                for size, number in zip(meta(node).shape, value.shape):
+                    _sizes.bind(size, number, numbers)
+            elif isinstance(value, int):
+                _sizes.bind(meta(node), value, numbers)
+        for node in self._computed_sizes:
+            values[node] = _sizes.number_of(meta(node), numbers)
+        values["numbers"] = numbers
+
+
+def _attribute(module: torch.fx.GraphModule, node: torch.fx.Node) -> Any:
+    value: Any = module
+    for name in str(node.target).split("."):
+        value = getattr(value, name)
+    return value
+
+
+def _in_torch(node: torch.fx.Node) -> Callable[[dict], None]:
+    """A step that calls a node's op in PyTorch."""
+
+    def step(values: dict) -> None:
+        def given(other: torch.fx.Node) -> Any:
+            return values[other]
+
+        args = node.args
+        if reads_shape_only(node):
+            values[args[0]] = _stand_in(meta(args[0]), values["numbers"])  # type: ignore[arg-type]
+        target: Any = node.target
+        values[node] = target(
+            *torch.fx.map_arg(args, given), **torch.fx.map_arg(node.kwargs, given)
+        )
+
+    return step
+
+
+def _stand_in(like: torch.Tensor, numbers: dict) -> torch.Tensor:
+    """A tensor of that shape whose elements nobody reads."""
+    shape = [_sizes.number_of(size, numbers) for size in like.shape]
+    return torch.empty(shape, dtype=like.dtype)
