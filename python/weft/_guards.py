@@ -56,7 +56,9 @@ _CONSTANTS = frozenset(
     {bool, int, float, complex, str, bytes, type(None), range, type(...), type(NotImplemented)}
 )
 _MAXIMUM_EDGES = 200_000
-_LIBRARIES = frozenset(sys.stdlib_module_names) | {"weft", "numpy"}
+#: Weft itself, and libraries whose functions see no tensor of a trace.
+_PACKAGES = frozenset({"weft", "numpy", "torch", "sympy"})
+_LIBRARIES = frozenset(sys.stdlib_module_names) | _PACKAGES
 #: What runs tests puts its own functions into their modules.
 _TEST_RUNNERS = frozenset({"pytest", "_pytest", "pluggy", "hypothesis"})
 _CODE_TYPES = (types.FunctionType, type, types.ModuleType, types.BuiltinFunctionType)
@@ -208,12 +210,12 @@ def _is_value(value: Any) -> bool:
 
 
 def _is_library_function(value: Any) -> bool:
-    """Whether a function is part of Weft or NumPy, not made by one of theirs of another."""
+    """Whether a function is part of one of these packages, not made by theirs of another."""
     if not isinstance(value, types.FunctionType):
         return False
     package = _package(value.__module__)
     made = "<locals>" in value.__qualname__ and bool(value.__closure__)
-    return package in _TEST_RUNNERS or (package in ("weft", "numpy") and not made)
+    return package in _TEST_RUNNERS or (package in _PACKAGES and not made)
 
 
 def _is_buffer(value: Any) -> bool:

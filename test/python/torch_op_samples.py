@@ -11,6 +11,10 @@ from typing import Any
 
 import torch
 from torch._functorch.aot_autograd import aot_function
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+)
 from torch.testing._internal.common_methods_invocations import op_db
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -22,6 +26,8 @@ from weft.torch._split import is_draw
 DTYPES = (torch.float32, torch.int64, torch.bool)
 #: A result may be so many times as far from float64's as PyTorch's own, plus so many units.
 TIMES, UNITS = 8, 64
+#: Which of equal elements comes first is open in PyTorch; their values are compared.
+_TIES = ("sort", "topk", "argsort", "msort")
 
 
 class _Dispatched(TorchDispatchMode):
@@ -108,12 +114,21 @@ def _check_sample(info: Any, sample: Any, gradients: bool, label: str, tally: Ta
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             found = _run(ours, tensors, gradients)
+    except (DataDependentOutputException, DynamicOutputShapeException):
+        return  # torch.compile breaks the graph here, and runs the op itself
     except Exception as error:
         tally.wrong.append(f"{label}: {type(error).__name__}: {str(error)[:300]}")
         return
     reasons = {n: r for g in graphs for n, r in g.split.reasons.items() if not is_draw(n)}
     if info.name.split(".")[-1].removeprefix("new_").startswith("empty"):
         expected = found
+    if any(is_draw(n) for g in graphs for n in g.split.reasons):
+        found = _run(ours, tensors, gradients)  # the first call drew numbers while it was traced
+        exact = [_wide(x) for x in expected]
+    if info.name.split(".")[-1] in _TIES:
+        found, expected, exact = found[:1], expected[:1], exact[:1]
+        if info.name == "argsort":
+            return
     problem = difference(found, expected, exact)
     if problem:
         tally.wrong.append(f"{label}: {problem}")

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from ._backend import backend, register
 from ._explain import Explanation, explain
+from ._module import TorchModule, from_torch
 
 register()
 
-__all__ = ["Explanation", "backend", "explain", "register"]
+__all__ = ["Explanation", "TorchModule", "backend", "explain", "from_torch", "register"]

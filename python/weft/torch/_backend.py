@@ -24,7 +24,16 @@ _DRAWS = ("aten.bernoulli.default", "aten.bernoulli.p")
 def decompositions() -> dict[Any, Callable]:
     """ATen's ops that are taken apart: those of PyTorch's table for which weft has no rule."""
     known = {*TABLE.names(), *_DRAWS}
-    return {op: rule for op, rule in core_aten_decompositions().items() if str(op) not in known}
+    found = {op: rule for op, rule in core_aten_decompositions().items() if str(op) not in known}
+    return {**found, torch.ops.aten.native_dropout.default: _dropout}
+
+
+def _dropout(x: torch.Tensor, p: float, train: bool | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """Dropout by a draw that does not look at x, so that all draws come before weft's piece."""
+    if train is False:
+        return x.clone(), torch.ones_like(x, dtype=torch.bool)
+    mask = torch.ops.aten.bernoulli.p(torch.empty_like(x, dtype=torch.bool), 1 - p)
+    return x * mask * (1 / (1 - p) if p < 1 else 0.0), mask
 
 
 def _static_inputs() -> list[int]:

@@ -76,10 +76,22 @@ for _name, _function in (
 ):
     TABLE.rule(f"aten.{_name}.default", f"aten.{_name}.Tensor")(_binary(_function, True))
 
-for _name in ("maximum", "minimum", "fmax", "fmin", "remainder", "nextafter", "floor_divide"):
+for _name in ("fmax", "fmin", "remainder", "nextafter", "floor_divide"):
     TABLE.rule(f"aten.{_name}.default", f"aten.{_name}.Tensor", f"aten.{_name}.Scalar")(
         _binary(getattr(weft, _name))
     )
+
+
+def _extreme(function: Callable, of_bool: Callable) -> Callable:
+    def rule(x: Value, y: Value) -> weft.Tensor:
+        operands = promoted(x, y)
+        return (of_bool if operands[0].dtype == weft.bool else function)(*operands)
+
+    return rule
+
+
+TABLE.rule("aten.maximum.default")(_extreme(weft.maximum, weft.logical_or))
+TABLE.rule("aten.minimum.default")(_extreme(weft.minimum, weft.logical_and))
 TABLE.rule("aten.remainder.Scalar_Tensor")(_binary(weft.remainder))
 TABLE.rule("aten.fmod.Tensor", "aten.fmod.Scalar")(_binary(weft.fmod))
 

@@ -3,22 +3,48 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import weft
 
 from .._creation import _fail
 from .._errors import UnsupportedError
-from ._rules import TABLE, as_dtype, method
+from ._rules import TABLE, as_dtype
 
-for _name, _overloads in (
-    ("scatter_add", ("default",)),
-    ("index_select", ("default",)),
-    ("index_add", ("default",)),
-    ("index_copy", ("default",)),
-):
-    method(_name, *(f"aten.{_name}.{overload}" for overload in _overloads))
+
+
+def _of_rows(function: Callable) -> Callable:
+    """A rule along one dimension, which a scalar has as well in ATen."""
+
+    def rule(x: weft.Tensor, axis: int, index: weft.Tensor, *rest: Any, **options: Any) -> Any:
+        if x.ndim:
+            return function(x, axis, index, *rest, **options)
+        row = weft.reshape(x, (1,))
+        rows = [weft.reshape(r, (1,)) if isinstance(r, weft.Tensor) else r for r in rest]
+        found = function(row, 0, weft.reshape(index, (1,)), *rows, **options)
+        return weft.reshape(found, ())
+
+    return rule
+
+
+def _by_numbers(function: Callable) -> Callable:
+    """A rule whose sums of booleans are those of their numbers."""
+
+    def rule(x: weft.Tensor, axis: int, index: weft.Tensor, *rest: Any, **options: Any) -> Any:
+        if x.dtype != weft.bool:
+            return function(x, axis, index, *rest, **options)
+        wide = [r.astype(weft.uint8) if isinstance(r, weft.Tensor) else r for r in rest]
+        return function(x.astype(weft.uint8), axis, index, *wide, **options).astype(weft.bool)
+
+    return rule
+
+
+for _name in ("scatter_add", "index_select", "index_add", "index_copy"):
+    TABLE.rule(f"aten.{_name}.default")(
+        _of_rows(_by_numbers(getattr(weft.Tensor, _name)))
+    )
+TABLE.rule("aten.scatter.src", "aten.scatter.value")(_of_rows(weft.Tensor.scatter))
 
 
 @TABLE.rule("aten.gather.default")
@@ -28,9 +54,11 @@ def _gather(
     return x.gather(axis, index)
 
 
-@TABLE.rule("aten.scatter.src", "aten.scatter.value")
-def _scatter(x: weft.Tensor, axis: int, index: weft.Tensor, source: Any) -> weft.Tensor:
-    return x.scatter(axis, index, source)
+@TABLE.rule("aten.scatter.reduce")
+def _scatter_with(
+    x: weft.Tensor, axis: int, index: weft.Tensor, source: weft.Tensor, *, reduce: str
+) -> weft.Tensor:
+    return _scatter_reduce(x, axis, index, source, {"add": "sum", "multiply": "prod"}[reduce])
 
 
 @TABLE.rule("aten.scatter_reduce.two")
@@ -38,7 +66,8 @@ def _scatter_reduce(
     x: weft.Tensor, axis: int, index: weft.Tensor, source: weft.Tensor, reduce: str,
     *, include_self: bool = True,
 ) -> weft.Tensor:
-    return x.scatter_reduce(axis, index, source, reduce, include_self=include_self)
+    scatter = _of_rows(_by_numbers(weft.Tensor.scatter_reduce))
+    return scatter(x, axis, index, source, reduce, include_self=include_self)
 
 
 def _places(indices: Sequence[weft.Tensor | None]) -> tuple:
@@ -59,14 +88,23 @@ def _index_put(
     x: weft.Tensor, indices: Sequence[weft.Tensor | None], values: weft.Tensor,
     accumulate: bool = False,
 ) -> weft.Tensor:
-    place = x.at[_place_of_put(x, indices)]
+    if _is_choice(indices, values) and not accumulate:
+        mask = indices[0]
+        wide = weft.reshape(mask, (*mask.shape, *(1,) * (x.ndim - mask.ndim)))
+        return weft.where(wide, as_dtype(weft.reshape(values, ()), x.dtype), x)
+    place = x.at[_places(indices)]
     put = as_dtype(values, x.dtype)
     return place.add(put) if accumulate else place.set(put)
 
 
-def _place_of_put(x: weft.Tensor, indices: Sequence[weft.Tensor | None]) -> Any:
-    """As for reading; one mask alone is a choice of elements, whose shape is known."""
-    return _places(indices)
+def _is_choice(indices: Sequence[Any], values: weft.Tensor) -> bool:
+    """One mask and one value: a choice for each element, whose shape is known."""
+    return (
+        len(indices) == 1
+        and indices[0] is not None
+        and indices[0].dtype == weft.bool
+        and all(isinstance(size, int) and size == 1 for size in values.shape)
+    )
 
 
 @TABLE.rule("aten.embedding.default")

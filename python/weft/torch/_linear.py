@@ -103,3 +103,15 @@ def _flash_attention_backward(
     if dropout_p:
         raise _fail(UnsupportedError, "attention with dropout draws its numbers inside")
     return _attention_backward(grad, query, key, value, is_causal, attn_mask, scale)
+
+
+@TABLE.rule("aten._cdist_forward.default")
+def _cdist(x: weft.Tensor, y: weft.Tensor, p: float, mode: int | None = None) -> weft.Tensor:
+    return weft.cdist(x, y, p)
+
+
+@TABLE.rule("aten._cdist_backward.default")
+def _cdist_backward(
+    grad: weft.Tensor, x: weft.Tensor, y: weft.Tensor, p: float, distances: weft.Tensor
+) -> weft.Tensor:
+    return gradient(lambda operand: weft.cdist(operand, y, p), (x,), grad)[0]

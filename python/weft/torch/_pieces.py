@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,6 +17,15 @@ from . import _sizes
 from ._graph import Failures, is_size, meta, run
 from ._rules import weft_dtype
 from ._sharing import KeptInput, dense_order, inverse, to_torch, to_weft
+
+#: What `_forward` computes in this thread.
+_CURRENT = threading.local()
+
+
+def _forward(*tensors: weft.Tensor) -> tuple:
+    """The function that is exported: a trace looks into what a closure holds, not in here."""
+    return _CURRENT.body(tensors)
+
 
 #: So many programs of one piece are kept if sizes had to be numbers in it.
 MOST_PROGRAMS = 64
@@ -44,7 +55,9 @@ class Piece:
         self.inputs = [n for n in outside if not is_size(n) and n not in constants]
         self.orders = [dense_order(meta(node)) for node in self.inputs]
         self.result_orders = [dense_order(meta(node)) for node in self.results]
-        self.convert: list[Callable] = [KeptInput() if n in kept else to_weft for n in self.inputs]
+        self.convert: list[Callable] = [
+            KeptInput() if n in kept and _is_plain(meta(n)) else to_weft for n in self.inputs
+        ]
         self.specialised = ""
         self.programs: OrderedDict[tuple, Any] = OrderedDict()
         self.program: Any = None
@@ -76,28 +89,30 @@ class Piece:
         """The program for symbolic sizes (None) or for these shapes and numbers."""
         failures = Failures()
 
-        def forward(*tensors: weft.Tensor) -> tuple:
-            values: dict[torch.fx.Node, Any] = {}
-            for node, tensor, order in zip(self.inputs, tensors, self.orders):
-                values[node] = tensor if order is None else tensor.permute(*inverse(order))
-            for node in self.sizes:
-                values[node] = known[1][node] if known else _sizes.symbolic(meta(node))
-            for node, tensor in self.constants.items():
-                values[node] = weft.from_dlpack(tensor.detach().contiguous(), copy=True)
-            run(self.nodes, values, failures)
-            found = [values[node] for node in self.results]
-            return tuple(
-                x if order is None else x.permute(*order)
-                for x, order in zip(found, self.result_orders)
-            )
-
         try:
             shapes = known[0] if known else [None] * len(self.inputs)
             specs = list(map(self._spec, self.inputs, shapes, self.orders))
-            program = weft.export(forward, *specs)
+            _CURRENT.body = functools.partial(self._body, known, failures)
+            program = weft.export(_forward, *specs)
         except (weft.WeftError, NotImplementedError) as error:
             return failures, None, error
+        finally:
+            _CURRENT.body = None
         return failures, None if failures.reasons else program._program, None
+
+    def _body(self, known: Any, failures: Failures, tensors: Sequence[weft.Tensor]) -> tuple:
+        values: dict[torch.fx.Node, Any] = {}
+        for node, tensor, order in zip(self.inputs, tensors, self.orders):
+            values[node] = tensor if order is None else tensor.permute(*inverse(order))
+        for node in self.sizes:
+            values[node] = known[1][node] if known else _sizes.symbolic(meta(node))
+        for node, constant in self.constants.items():
+            values[node] = weft.from_dlpack(constant.detach().contiguous(), copy=True)
+        run(self.nodes, values, failures)
+        found = [values[node] for node in self.results]
+        return tuple(
+            x if order is None else x.permute(*order) for x, order in zip(found, self.result_orders)
+        )
 
     def _spec(self, node: torch.fx.Node, known: Any, order: Any) -> Any:
         tensor = meta(node)
@@ -140,6 +155,16 @@ class Piece:
         if len(self.programs) > MOST_PROGRAMS:
             self.programs.popitem(last=False)
         return program
+
+
+def _is_plain(tensor: torch.Tensor) -> bool:
+    """Whether shape and strides are known numbers of dense memory, with an address of its own."""
+    return (
+        all(isinstance(size, int) for size in tensor.shape)
+        and tensor.numel() > 0
+        and tensor.is_contiguous()
+        and not tensor.is_complex()
+    )
 
 
 def _part(found: list[torch.Tensor]) -> None:

@@ -15,11 +15,11 @@ from ._rules import TABLE, as_dtype, floating, weft_dtype
 Axes = Sequence[int] | int | None
 
 
-def _axes(axes: Axes) -> Any:
-    """ATen's empty list of dimensions stands for all of them."""
-    if axes is None or isinstance(axes, int):
-        return axes
-    return tuple(axes) or None
+def _axes(x: weft.Tensor, axes: Axes) -> Any:
+    """ATen's empty list of dimensions stands for all of them, and a scalar has a dimension."""
+    if axes is None or not x.ndim:
+        return None
+    return axes if isinstance(axes, int) else tuple(axes) or None
 
 
 def _whole(x: weft.Tensor, dtype: torch.dtype | None) -> weft.Tensor:
@@ -33,14 +33,14 @@ def _whole(x: weft.Tensor, dtype: torch.dtype | None) -> weft.Tensor:
 def _sum(
     x: weft.Tensor, axes: Axes = None, keepdim: bool = False, *, dtype: torch.dtype | None = None
 ) -> weft.Tensor:
-    return weft.sum(_whole(x, dtype), axis=_axes(axes), keepdims=keepdim)
+    return weft.sum(_whole(x, dtype), axis=_axes(x, axes), keepdims=keepdim)
 
 
 @TABLE.rule("aten.prod.default", "aten.prod.dim_int")
 def _prod(
     x: weft.Tensor, axes: Axes = None, keepdim: bool = False, *, dtype: torch.dtype | None = None
 ) -> weft.Tensor:
-    return weft.prod(_whole(x, dtype), axis=_axes(axes), keepdims=keepdim)
+    return weft.prod(_whole(x, dtype), axis=_axes(x, axes), keepdims=keepdim)
 
 
 @TABLE.rule("aten.mean.default", "aten.mean.dim")
@@ -48,7 +48,7 @@ def _mean(
     x: weft.Tensor, axes: Axes = None, keepdim: bool = False, *, dtype: torch.dtype | None = None
 ) -> weft.Tensor:
     whole = x if dtype is None else as_dtype(x, weft_dtype(dtype))
-    return weft.mean(whole, axis=_axes(axes), keepdims=keepdim)
+    return weft.mean(whole, axis=_axes(x, axes), keepdims=keepdim)
 
 
 @TABLE.rule("aten.var.correction", "aten.var.dim")
@@ -57,7 +57,7 @@ def _var(
     *, correction: float | None = None,
 ) -> weft.Tensor:
     taken = (1.0 if unbiased else 0.0) if correction is None else float(correction)
-    return weft.var(x, axis=_axes(axes), correction=taken, keepdims=keepdim)
+    return weft.var(x, axis=_axes(x, axes), correction=taken, keepdims=keepdim)
 
 
 @TABLE.rule("aten.var_mean.correction")
@@ -65,38 +65,45 @@ def _var_mean(
     x: weft.Tensor, axes: Axes = None, *, correction: float | None = None, keepdim: bool = False
 ) -> tuple[weft.Tensor, weft.Tensor]:
     variance = _var(x, axes, keepdim=keepdim, correction=correction)
-    return variance, weft.mean(x, axis=_axes(axes), keepdims=keepdim)
+    return variance, weft.mean(x, axis=_axes(x, axes), keepdims=keepdim)
+
+
+def _of_bool(function: Any, x: weft.Tensor, **options: Any) -> weft.Tensor:
+    """The largest and the smallest of booleans are those of their numbers."""
+    if x.dtype != weft.bool:
+        return function(x, **options)
+    return function(x.astype(weft.uint8), **options).astype(weft.bool)
 
 
 @TABLE.rule("aten.amax.default")
 def _amax(x: weft.Tensor, axes: Axes = (), keepdim: bool = False) -> weft.Tensor:
-    return weft.max(x, axis=_axes(axes), keepdims=keepdim)
+    return _of_bool(weft.max, x, axis=_axes(x, axes), keepdims=keepdim)
 
 
 @TABLE.rule("aten.amin.default")
 def _amin(x: weft.Tensor, axes: Axes = (), keepdim: bool = False) -> weft.Tensor:
-    return weft.min(x, axis=_axes(axes), keepdims=keepdim)
+    return _of_bool(weft.min, x, axis=_axes(x, axes), keepdims=keepdim)
 
 
 @TABLE.rule("aten.max.default")
 def _max_all(x: weft.Tensor) -> weft.Tensor:
-    return weft.max(x)
+    return _of_bool(weft.max, x)
 
 
 @TABLE.rule("aten.min.default")
 def _min_all(x: weft.Tensor) -> weft.Tensor:
-    return weft.min(x)
+    return _of_bool(weft.min, x)
 
 
 @TABLE.rule("aten.any.default", "aten.any.dim", "aten.any.dims")
 def _any(x: weft.Tensor, axes: Axes = None, keepdim: bool = False) -> weft.Tensor:
-    found = weft.any(as_dtype(x, weft.bool), axis=_axes(axes), keepdims=keepdim)
+    found = weft.any(as_dtype(x, weft.bool), axis=_axes(x, axes), keepdims=keepdim)
     return as_dtype(found, x.dtype if x.dtype == weft.uint8 else weft.bool)
 
 
 @TABLE.rule("aten.all.default", "aten.all.dim", "aten.all.dims")
 def _all(x: weft.Tensor, axes: Axes = None, keepdim: bool = False) -> weft.Tensor:
-    found = weft.all(as_dtype(x, weft.bool), axis=_axes(axes), keepdims=keepdim)
+    found = weft.all(as_dtype(x, weft.bool), axis=_axes(x, axes), keepdims=keepdim)
     return as_dtype(found, x.dtype if x.dtype == weft.uint8 else weft.bool)
 
 
@@ -181,7 +188,7 @@ def _topk(
 
 @TABLE.rule("aten.logsumexp.default")
 def _logsumexp(x: weft.Tensor, axes: Axes, keepdim: bool = False) -> weft.Tensor:
-    return weft.logsumexp(as_dtype(x, floating(x.dtype)), axis=_axes(axes), keepdims=keepdim)
+    return weft.logsumexp(as_dtype(x, floating(x.dtype)), axis=_axes(x, axes), keepdims=keepdim)
 
 
 @TABLE.rule("aten._softmax.default")

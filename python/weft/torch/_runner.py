@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 import torch.fx
+from torch._subclasses.fake_tensor import unset_fake_temporarily
 
 from . import _sizes
 from ._graph import is_size, meta
@@ -29,8 +30,9 @@ class Compiled:
         self._kept = {self.placeholders[i] for i in kept if i < len(self.placeholders)}
         self.failed: dict[torch.fx.Node, str] = {}
         self.pieces: list[Piece] = []
-        while not self._built():
-            pass
+        with unset_fake_temporarily():  # constants are read, not traced
+            while not self._built():
+                pass
 
     def _built(self) -> bool:
         """Splits and compiles; False if ops turned out to be beyond weft."""

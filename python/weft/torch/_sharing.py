@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,25 +48,19 @@ def inverse(order: Sequence[int]) -> tuple[int, ...]:
 
 
 class KeptInput:
-    """A parameter or buffer that mostly is the same tensor at the next call: it is wrapped once.
+    """A parameter or buffer that mostly is the same memory at the next call: it is wrapped once.
 
-    Its memory is read at each call. Another tensor, or other memory of the same one, is seen.
+    The wrapper holds the memory, so that its address is that of no other; what is in it is read at
+    each call. Its shape and strides are those that the graph was compiled for.
     """
 
     def __init__(self) -> None:
-        self._tensor: Any = None
-        self._place = 0
+        self._address = -1
         self._wrapped: Any = None
 
     def __call__(self, tensor: torch.Tensor) -> _core.Tensor:
-        if self._tensor is not None and self._tensor() is tensor:
-            if tensor.data_ptr() == self._place:
-                return self._wrapped
-        self._wrapped = to_weft(tensor)
-        self._place = tensor.data_ptr()
-        self._tensor = weakref.ref(tensor, self._forget)
+        address = tensor.data_ptr()
+        if address != self._address:
+            self._wrapped = to_weft(tensor)
+            self._address = address
         return self._wrapped
-
-    def _forget(self, gone: Any) -> None:
-        if gone is self._tensor:
-            self._tensor = self._wrapped = None

@@ -9,7 +9,7 @@ from typing import Any
 import weft
 from weft.nn import functional
 
-from ._rules import TABLE, as_dtype, common_dtype, method
+from ._rules import TABLE, as_dtype, common_dtype, gradient, method
 
 method("permute", "aten.permute.default")
 method("diagonal", "aten.diagonal.default")
@@ -138,7 +138,20 @@ def _edges(mode: str) -> Any:
     return rule
 
 
+def _edges_backward(mode: str) -> Any:
+    forward = _edges(mode)
+
+    def rule(grad: weft.Tensor, x: weft.Tensor, widths: Sequence[int]) -> weft.Tensor:
+        return gradient(lambda operand: forward(operand, widths), (x,), grad)[0]
+
+    return rule
+
+
 for _dimensions in ("1d", "2d", "3d"):
+    TABLE.rule(f"aten.reflection_pad{_dimensions}_backward.default")(_edges_backward("reflect"))
+    TABLE.rule(f"aten.replication_pad{_dimensions}_backward.default")(
+        _edges_backward("replicate")
+    )
     TABLE.rule(f"aten.reflection_pad{_dimensions}.default")(_edges("reflect"))
     TABLE.rule(f"aten.replication_pad{_dimensions}.default")(_edges("replicate"))
 

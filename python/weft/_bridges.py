@@ -1,0 +1,33 @@
+"""What reads the programs of other systems; each bridge is imported when it is first used."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from typing import Any
+
+
+def from_torch(
+    module: Any,
+    args: Sequence[Any] = (),
+    kwargs: dict[str, Any] | None = None,
+    *,
+    dynamic_shapes: Any = None,
+) -> Any:
+    """A module of weft made of a PyTorch module, or of a program of ``torch.export``.
+
+    Args:
+        module: a ``torch.nn.Module``, with example arguments, or an ``ExportedProgram``.
+        args, kwargs: examples of the arguments, as ``torch.export.export`` takes them.
+        dynamic_shapes: which of their sizes calls choose, as ``torch.export.export`` takes it.
+
+    The weights share PyTorch's memory until they are changed here, and keep PyTorch's names. The
+    module can be given to `jit`, `grad`, `export` (``weft.export(module, *module.specs)``) and to
+    optimizers.
+
+    Raises:
+        UnsupportedError: there are ops without a rule, all of them named with their lines; or the
+        program changes its buffers. DTypeError: the module is neither of the two.
+    """
+    bridge = importlib.import_module("weft.torch")
+    return bridge.from_torch(module, args, kwargs, dynamic_shapes=dynamic_shapes)

@@ -1,0 +1,40 @@
+"""``python -m weft.torch model.pt2 -o model.weft``: what weftc compiles."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+
+import torch
+
+import weft
+
+from .._paths import file_path
+from ._module import from_torch
+
+
+def main() -> int:
+    """Reads a program that ``torch.export.save`` wrote, and writes it as weft's own."""
+    parser = argparse.ArgumentParser(prog="python -m weft.torch", description=main.__doc__)
+    parser.add_argument("program", help="the .pt2 file")
+    parser.add_argument("-o", "--output", required=True, help="the .weft file")
+    options = parser.parse_args()
+    logging.disable(logging.CRITICAL)  # PyTorch's reader prints what it then raises
+    try:
+        program = torch.export.load(options.program)
+    except Exception as error:  # PyTorch's reader has no errors of its own
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        print(f"{options.program}: no program of torch.export: {reason}", file=sys.stderr)
+        return 1
+    try:
+        module = from_torch(program)
+        weft.export(module, *module.specs).save(file_path(options.output))
+    except weft.WeftError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,180 @@
+"""torch.compile(model, backend="weft"): inference, training, random numbers, ops left to PyTorch."""
+
+from __future__ import annotations
+
+import copy
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import weft  # noqa: E402
+import weft.torch  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    torch.manual_seed(0)
+    torch.compiler.reset()
+
+
+def network() -> torch.nn.Module:
+    return torch.nn.Sequential(
+        torch.nn.Linear(8, 16),
+        torch.nn.BatchNorm1d(16),
+        torch.nn.GELU(),
+        torch.nn.Dropout(0.5),
+        torch.nn.Linear(16, 4),
+    )
+
+
+def compiled(function: Callable, **options: object) -> Callable:
+    return torch.compile(function, backend="weft", **options)
+
+
+def close(ours: torch.Tensor, theirs: torch.Tensor) -> None:
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)
+
+
+def test_weft_itself_does_not_import_pytorch():
+    check = "import sys, weft; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", check]).returncode == 0
+
+
+def test_inference():
+    model = network().eval()
+    x = torch.randn(5, 8)
+    with torch.no_grad():
+        close(compiled(model)(x), model(x))
+
+
+def test_training_has_the_gradients_the_statistics_and_the_random_numbers_of_pytorch():
+    theirs = network()
+    ours = copy.deepcopy(theirs)
+    step = compiled(ours)
+    for _ in range(3):
+        x = torch.randn(6, 8)
+        losses = []
+        for model, call in ((theirs, theirs), (ours, step)):
+            torch.manual_seed(7)
+            model.zero_grad()
+            loss = call(x).square().sum()
+            loss.backward()
+            losses.append(loss)
+            with torch.no_grad():
+                for parameter in model.parameters():
+                    parameter -= 0.01 * parameter.grad
+        close(*losses)
+    for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        close(one.grad, other.grad)
+    for one, other in zip(ours.buffers(), theirs.buffers(), strict=True):
+        close(one, other)
+
+
+def test_a_parameter_that_is_replaced_or_written_is_seen():
+    model = torch.nn.Linear(3, 2)
+    call = compiled(model)
+    x = torch.randn(4, 3)
+    with torch.no_grad():
+        close(call(x), model(x))
+        model.weight += 1
+        close(call(x), model(x))
+        model.weight.data = torch.randn(2, 3)
+        close(call(x), model(x))
+
+
+def test_one_program_for_all_sizes():
+    graphs: list = []
+    from weft.torch._backend import make_backend
+
+    model = network().eval()
+    call = torch.compile(model, backend=make_backend(graphs.append), dynamic=True)
+    with torch.no_grad():
+        for count in (2, 3, 7, 19):
+            x = torch.randn(count, 8)
+            close(call(x), model(x))
+    assert len(graphs) == 1
+    (piece,) = graphs[0].pieces
+    assert piece.program is not None
+    assert not piece.specialised
+
+
+def test_results_may_be_written_and_share_nothing_that_pytorch_would_not():
+    def pair(x: torch.Tensor) -> tuple:
+        return x + 1, (x + 1).clone(), x.t().contiguous(), torch.ones(3)
+
+    call = compiled(pair)
+    x = torch.randn(3, 3)
+    for _ in range(2):
+        results = call(x)
+        for result, expected in zip(results, pair(x), strict=True):
+            close(result, expected)
+            assert result.stride() == expected.stride()
+            result.add_(1)
+
+
+@pytest.mark.parametrize("view", [lambda x: x.t(), lambda x: x[::2], lambda x: x[:1].expand(4, 6)])
+def test_inputs_of_any_layout(view: Callable):
+    x = view(torch.randn(4, 6))
+    close(compiled(lambda x: x.exp().t() * 2)(x), x.exp().t() * 2)
+
+
+def test_images_keep_their_channels_last():
+    model = torch.nn.Conv2d(3, 8, 3, padding=1).to(memory_format=torch.channels_last).eval()
+    x = torch.randn(2, 3, 8, 8).to(memory_format=torch.channels_last)
+    with torch.no_grad():
+        result, expected = compiled(model)(x), model(x)
+    close(result, expected)
+    assert result.stride() == expected.stride()
+
+
+def test_what_is_changed_in_place():
+    def append(cache: torch.Tensor, row: torch.Tensor, place: int) -> torch.Tensor:
+        cache[:, place] = row
+        return cache.sum(0)
+
+    ours, theirs = torch.zeros(2, 5), torch.zeros(2, 5)
+    call = compiled(append)
+    for place in range(3):
+        row = torch.randn(2)
+        close(call(ours, row, place), append(theirs, row, place))
+        close(ours, theirs)
+
+
+def test_an_op_without_a_rule_runs_in_pytorch_and_is_shown():
+    def function(x: torch.Tensor) -> torch.Tensor:
+        y = torch.special.bessel_j0(x @ x.t())
+        return (y * 2).sum(0)
+
+    x = torch.randn(4, 4)
+    close(compiled(function)(x), function(x))
+    found = weft.torch.explain(function, x)
+    assert [left.name for left in found.fallbacks] == ["aten.special_bessel_j0.default"]
+    assert found.fallbacks[0].place.startswith(__file__)
+    assert "2 pieces" in str(found)
+    assert "test_torch_backend.py" in str(found)
+
+
+def test_explain_of_a_model_that_weft_computes_whole():
+    model = network()
+    found = weft.torch.explain(model, torch.randn(6, 8))
+    assert found.captured == 1
+    assert found.fallbacks == []
+    assert [draw.name for draw in found.draws] == ["aten.bernoulli.p"]
+    assert [graph.kind for graph in found.graphs] == ["forward", "backward"]
+
+
+def test_attention_keeps_only_its_operands_for_the_gradient():
+    def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+
+    inputs = [torch.randn(1, 2, 6, 8, requires_grad=True) for _ in range(3)]
+    found = weft.torch.explain(attend, *inputs)
+    assert found.fallbacks == []
+    expected = torch.autograd.grad(attend(*inputs).square().sum(), inputs)
+    result = torch.autograd.grad(compiled(attend)(*inputs).square().sum(), inputs)
+    for one, other in zip(result, expected, strict=True):
+        close(one, other)

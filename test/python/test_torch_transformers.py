@@ -1,0 +1,76 @@
+"""Transformers with random weights: one graph, nothing left to PyTorch, its outputs and steps."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+import weft.torch  # noqa: E402
+from transformer_twins import TWINS, plain_outputs  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    torch.manual_seed(0)
+    torch.compiler.reset()
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_outputs(name: str):
+    twin = TWINS[name]
+    model, inputs = twin.make().eval(), twin.inputs()
+    with torch.no_grad():
+        expected = plain_outputs(model(**inputs))
+        exact = plain_outputs(copy.deepcopy(model).double()(**_double(inputs)))
+        found = weft.torch.explain(model, **inputs)
+        results = plain_outputs(torch.compile(model, backend="weft")(**inputs))
+    assert found.captured == 1
+    assert found.fallbacks == []
+    for ours, theirs, true in zip(results, expected, exact, strict=True):
+        # As far from the exact result as PyTorch's own, up to the order of sums.
+        error = (theirs - true).abs().max()
+        bound = 8 * error + 64 * 2**-24 * true.abs().max()
+        assert (ours - true).abs().max() <= bound
+
+
+def _double(inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: x.double() if x.is_floating_point() else x for name, x in inputs.items()}
+
+
+@pytest.mark.parametrize("name", ["BERT", "GPT-2", "ResNet"])
+def test_twenty_steps_of_training(name: str):
+    twin = TWINS[name]
+    theirs = twin.make().train()
+    for module in theirs.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.1
+    ours = copy.deepcopy(theirs)
+    inputs = twin.inputs()
+    losses = [_trained(theirs, theirs, inputs), _trained(ours, _compiled(ours), inputs)]
+    assert losses[0][-1] < losses[0][0]
+    torch.testing.assert_close(torch.tensor(losses[1]), torch.tensor(losses[0]), rtol=1e-3, atol=0)
+    for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-2, atol=1e-3)
+
+
+def _compiled(model: torch.nn.Module) -> torch.nn.Module:
+    return torch.compile(model, backend="weft")
+
+
+def _trained(
+    model: torch.nn.Module, call: torch.nn.Module, inputs: dict[str, torch.Tensor]
+) -> list[float]:
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    losses = []
+    for step in range(20):
+        torch.manual_seed(step)
+        optimizer.zero_grad()
+        loss = plain_outputs(call(**inputs))[0].square().mean()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
