@@ -38,6 +38,7 @@ CASES = {
     "models": "both",
     "narrow": "both",
     "artifact": "one",
+    "bridge": "both",
     "gpu": "one",
 }
 """Groups of cases; with one thread, with all, or both."""

@@ -1,4 +1,4 @@
-"""torch.compile(model, backend="weft"): inference, training, random numbers, ops left to PyTorch."""
+"""torch.compile(model, backend="weft"): inference, training, what stays in PyTorch."""
 
 from __future__ import annotations
 

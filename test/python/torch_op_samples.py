@@ -89,13 +89,14 @@ def _check_sample(info: Any, sample: Any, gradients: bool, label: str, tally: Ta
 
     def call(*tensors: torch.Tensor) -> Any:
         given = list(flat)
-        for place, tensor in zip(places, tensors, strict=True):
+        for place, tensor in zip(places, tensors):
             given[place] = tensor
         first, args, kwargs = pytree.tree_unflatten(given, form)
         result = info.op(first, *args, **kwargs)
         return sample.output_process_fn_grad(result)
 
-    tensors = [flat[i] for i in places]
+    # What has no operand is traced beside one that it does not read.
+    tensors = [flat[i] for i in places] or [torch.zeros(())]
     try:
         expected = _run(call, tensors, gradients)
         exact = _run(call, [_wide(x) for x in tensors], gradients)

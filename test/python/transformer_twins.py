@@ -67,8 +67,14 @@ TWINS = {
     "T5": Twin(
         lambda: hf.T5ForConditionalGeneration(
             hf.T5Config(
-                vocab_size=99, d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4,
-                use_cache=False, decoder_start_token_id=0,
+                vocab_size=99,
+                d_model=32,
+                d_kv=8,
+                d_ff=64,
+                num_layers=2,
+                num_heads=4,
+                use_cache=False,
+                decoder_start_token_id=0,
             )
         ),
         _tokens("input_ids", "decoder_input_ids"),
@@ -76,11 +82,23 @@ TWINS = {
     "Whisper": Twin(
         lambda: hf.WhisperModel(
             hf.WhisperConfig(
-                vocab_size=99, d_model=32, encoder_layers=2, decoder_layers=2,
-                encoder_attention_heads=4, decoder_attention_heads=4, encoder_ffn_dim=64,
-                decoder_ffn_dim=64, num_mel_bins=8, max_source_positions=20, pad_token_id=0,
-                bos_token_id=1, eos_token_id=2, decoder_start_token_id=1, use_cache=False,
-                suppress_tokens=None, begin_suppress_tokens=None,
+                vocab_size=99,
+                d_model=32,
+                encoder_layers=2,
+                decoder_layers=2,
+                encoder_attention_heads=4,
+                decoder_attention_heads=4,
+                encoder_ffn_dim=64,
+                decoder_ffn_dim=64,
+                num_mel_bins=8,
+                max_source_positions=20,
+                pad_token_id=0,
+                bos_token_id=1,
+                eos_token_id=2,
+                decoder_start_token_id=1,
+                use_cache=False,
+                suppress_tokens=None,
+                begin_suppress_tokens=None,
             )
         ),
         lambda: {
@@ -88,14 +106,16 @@ TWINS = {
             "decoder_input_ids": torch.randint(3, 99, (2, 10)),
         },
     ),
-    "CLIP": Twin(
-        _clip, lambda: {**_tokens()(), **_images()()}
-    ),
+    "CLIP": Twin(_clip, lambda: {**_tokens()(), **_images()()}),
     "ViT": Twin(
         lambda: hf.ViTModel(
             hf.ViTConfig(
-                hidden_size=32, num_hidden_layers=2, num_attention_heads=4,
-                intermediate_size=64, image_size=32, patch_size=8,
+                hidden_size=32,
+                num_hidden_layers=2,
+                num_attention_heads=4,
+                intermediate_size=64,
+                image_size=32,
+                patch_size=8,
             )
         ),
         _images(),

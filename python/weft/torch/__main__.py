@@ -10,7 +10,6 @@ import torch
 
 import weft
 
-from .._paths import file_path
 from ._module import from_torch
 
 
@@ -29,7 +28,7 @@ def main() -> int:
         return 1
     try:
         module = from_torch(program)
-        weft.export(module, *module.specs).save(file_path(options.output))
+        weft.export(module, *module.specs).save(options.output)
     except weft.WeftError as error:
         print(error, file=sys.stderr)
         return 1

@@ -11,10 +11,10 @@ import torch.fx
 from torch._decomp import core_aten_decompositions
 from torch._dynamo.backends.common import aot_autograd
 
+from . import _families  # noqa: F401
 from ._joint import partition
 from ._rules import TABLE
 from ._runner import Compiled
-from . import _families  # noqa: F401
 
 #: Draws of random numbers, which have PyTorch's bits only where PyTorch makes them.
 _DRAWS = ("aten.bernoulli.default", "aten.bernoulli.p")
@@ -24,7 +24,8 @@ _DRAWS = ("aten.bernoulli.default", "aten.bernoulli.p")
 def decompositions() -> dict[Any, Callable]:
     """ATen's ops that are taken apart: those of PyTorch's table for which weft has no rule."""
     known = {*TABLE.names(), *_DRAWS}
-    found = {op: rule for op, rule in core_aten_decompositions().items() if str(op) not in known}
+    table: dict[Any, Callable] = dict(core_aten_decompositions())
+    found = {op: rule for op, rule in table.items() if str(op) not in known}
     return {**found, torch.ops.aten.native_dropout.default: _dropout}
 
 

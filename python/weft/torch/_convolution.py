@@ -85,8 +85,13 @@ def _average(count: int) -> Callable:
     pool = _pooled(getattr(functional, f"avg_pool{count}d"), count)
 
     def rule(
-        x: weft.Tensor, window: Sizes, stride: Sizes = (), padding: Sizes = (0,),
-        ceil_mode: bool = False, count_include_pad: bool = True, divisor: int | None = None,
+        x: weft.Tensor,
+        window: Sizes,
+        stride: Sizes = (),
+        padding: Sizes = (0,),
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor: int | None = None,
     ) -> weft.Tensor:
         return pool(x, window, stride, padding, ceil_mode, count_include_pad, divisor)
 
@@ -102,16 +107,26 @@ def _largest(count: int) -> Callable:
     pool = _pooled(function, count)
 
     def rule(
-        x: weft.Tensor, window: Sizes, stride: Sizes = (), padding: Sizes = (0,),
-        dilation: Sizes = (1,), ceil_mode: bool = False,
+        x: weft.Tensor,
+        window: Sizes,
+        stride: Sizes = (),
+        padding: Sizes = (0,),
+        dilation: Sizes = (1,),
+        ceil_mode: bool = False,
     ) -> tuple[weft.Tensor, weft.Tensor]:
         spaces = _spread(dilation, count)
         values, places = pool(x, window, stride, padding, spaces, ceil_mode, True)
         return values, places
 
     def backward(
-        grad: weft.Tensor, x: weft.Tensor, window: Sizes, stride: Sizes, padding: Sizes,
-        dilation: Sizes, ceil_mode: bool, places: weft.Tensor,
+        grad: weft.Tensor,
+        x: weft.Tensor,
+        window: Sizes,
+        stride: Sizes,
+        padding: Sizes,
+        dilation: Sizes,
+        ceil_mode: bool,
+        places: weft.Tensor,
     ) -> weft.Tensor:
         def forward(operand: weft.Tensor) -> weft.Tensor:
             spaces = _spread(dilation, count)
@@ -196,7 +211,12 @@ def _grid_sampler(
 
 @TABLE.rule("aten.grid_sampler_2d_backward.default")
 def _grid_sampler_backward(
-    grad: weft.Tensor, x: weft.Tensor, grid: weft.Tensor, mode: int, padding: int, align: bool,
+    grad: weft.Tensor,
+    x: weft.Tensor,
+    grid: weft.Tensor,
+    mode: int,
+    padding: int,
+    align: bool,
     mask: Sequence[bool],
 ) -> tuple:
     def forward(*operands: weft.Tensor) -> weft.Tensor:

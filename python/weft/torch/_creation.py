@@ -10,7 +10,7 @@ import torch
 import weft
 
 from .._dtypes import DType
-from ._rules import TABLE, _DEFAULTS, _kind_of_number, weft_dtype
+from ._rules import _DEFAULTS, TABLE, _kind_of_number, weft_dtype
 
 
 def _dtype(dtype: torch.dtype | None, like: Any) -> DType:
@@ -81,7 +81,11 @@ def _empty_strided(
 
 @TABLE.rule("aten.new_full.default")
 def _new_full(
-    x: weft.Tensor, shape: Sequence[int], value: Any, *, dtype: torch.dtype | None = None,
+    x: weft.Tensor,
+    shape: Sequence[int],
+    value: Any,
+    *,
+    dtype: torch.dtype | None = None,
     **_: Any,
 ) -> weft.Tensor:
     return weft.broadcast_to(weft.asarray(value, dtype=_dtype(dtype, x)), tuple(shape))
@@ -104,9 +108,7 @@ def _arange(
 
 
 @TABLE.rule("prims.iota.default")
-def _iota(
-    count: int, *, start: int, step: int, dtype: torch.dtype, **_: Any
-) -> weft.Tensor:
+def _iota(count: int, *, start: int, step: int, dtype: torch.dtype, **_: Any) -> weft.Tensor:
     return weft.arange(start, start + step * count, step, dtype=weft_dtype(dtype))
 
 

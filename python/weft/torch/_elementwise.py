@@ -42,14 +42,14 @@ for _name in ("ceil", "floor", "trunc", "round"):
 
 for _name in ("abs", "neg", "isinf", "isnan", "logical_not", "frac", "signbit"):
     TABLE.rule(f"aten.{_name}.default")(getattr(weft, _name))
-TABLE.rule("aten.bitwise_not.default")(weft.bitwise_not)
+method("bitwise_not", "aten.bitwise_not.default")
 
 
 @TABLE.rule("aten.sign.default", "aten.sgn.default")
 def _sign(x: weft.Tensor) -> weft.Tensor:
     if x.dtype == weft.bool:
         return x
-    # NaN has no sign in ATen: the sign of it is 0... but sgn and sign give NaN for no real number.
+    # NaN has the sign 0 in ATen.
     if weft.isdtype(x.dtype, "real floating"):
         return weft.where(weft.isnan(x), weft.zeros_like(x), weft.sign(x))
     return weft.sign(x)
@@ -72,7 +72,7 @@ for _name, _function in (
     ("hypot", weft.hypot),
     ("copysign", weft.copysign),
     ("logaddexp", weft.logaddexp),
-    ("xlogy", weft.xlogy),
+    ("xlogy", weft.Tensor.xlogy),
 ):
     TABLE.rule(f"aten.{_name}.default", f"aten.{_name}.Tensor")(_binary(_function, True))
 
@@ -93,19 +93,17 @@ def _extreme(function: Callable, of_bool: Callable) -> Callable:
 TABLE.rule("aten.maximum.default")(_extreme(weft.maximum, weft.logical_or))
 TABLE.rule("aten.minimum.default")(_extreme(weft.minimum, weft.logical_and))
 TABLE.rule("aten.remainder.Scalar_Tensor")(_binary(weft.remainder))
-TABLE.rule("aten.fmod.Tensor", "aten.fmod.Scalar")(_binary(weft.fmod))
+TABLE.rule("aten.fmod.Tensor", "aten.fmod.Scalar")(_binary(weft.Tensor.fmod))
 
 for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
     TABLE.rule(f"aten.{_name}.Tensor", f"aten.{_name}.Scalar")(_binary(getattr(weft, _name)))
 
 for _name in ("bitwise_and", "bitwise_or", "bitwise_xor"):
-    TABLE.rule(
-        f"aten.{_name}.Tensor", f"aten.{_name}.Scalar", f"aten.{_name}.Scalar_Tensor"
-    )(_binary(getattr(weft, _name)))
-for _name in ("bitwise_left_shift", "bitwise_right_shift"):
-    TABLE.rule(f"aten.{_name}.Tensor", f"aten.{_name}.Tensor_Scalar")(
+    TABLE.rule(f"aten.{_name}.Tensor", f"aten.{_name}.Scalar", f"aten.{_name}.Scalar_Tensor")(
         _binary(getattr(weft, _name))
     )
+for _name in ("bitwise_left_shift", "bitwise_right_shift"):
+    TABLE.rule(f"aten.{_name}.Tensor", f"aten.{_name}.Tensor_Scalar")(_binary(getattr(weft, _name)))
 
 
 def _logical(function: Callable) -> Callable:
@@ -156,7 +154,8 @@ def _div(x: Value, y: Value) -> weft.Tensor:
 def _div_mode(x: Value, y: Value, *, rounding_mode: str | None) -> weft.Tensor:
     if rounding_mode is None:
         return _div(x, y)
-    return weft.div(*promoted(x, y), rounding_mode=rounding_mode)
+    left, right = promoted(x, y)
+    return left.div(right, rounding_mode=rounding_mode)
 
 
 @TABLE.rule("aten.pow.Tensor_Tensor", "aten.pow.Tensor_Scalar", "aten.pow.Scalar")

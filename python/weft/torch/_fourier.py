@@ -20,7 +20,9 @@ def _real_to_complex(
 ) -> weft.Tensor:
     if onesided:
         return weft.fft.rfftn(x, axes=tuple(axes), norm=_FORWARD[scale])
-    return weft.fft.fftn(weft.complex(x, weft.zeros_like(x)), axes=tuple(axes), norm=_FORWARD[scale])
+    return weft.fft.fftn(
+        weft.complex(x, weft.zeros_like(x)), axes=tuple(axes), norm=_FORWARD[scale]
+    )
 
 
 @TABLE.rule("aten._fft_c2c.default")

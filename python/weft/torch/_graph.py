@@ -12,11 +12,10 @@ import torch.fx
 
 import weft
 
-from .._core import SymbolicSize
 from .._creation import _fail
-from .._errors import UnsupportedError, WeftError
+from .._errors import UnsupportedError
 from . import _families  # noqa: F401
-from ._lines import caller, place, user_line
+from ._lines import caller, user_line
 from ._rules import TABLE, has_dtype, weft_dtype
 
 #: What a memory format, a layout or a device would say means nothing to tensors of weft.
@@ -85,6 +84,8 @@ def why_not(node: torch.fx.Node) -> str:
     """Why a node can't be an op of weft; "" if it can."""
     if rule_of(node) is None:
         return "weft has no rule for it"
+    if node.target is torch.ops.aten.as_strided.default and not _is_whole(meta(node.args[0])):
+        return "it reads memory around its operand"
     for leaf in leaves(meta(node)):
         if isinstance(leaf, torch.Tensor):
             if not has_dtype(leaf.dtype):
@@ -92,6 +93,12 @@ def why_not(node: torch.fx.Node) -> str:
             if leaf.device.type != "cpu":
                 return f"its tensors are on {leaf.device}"
     return ""
+
+
+def _is_whole(tensor: torch.Tensor) -> bool:
+    """Whether the tensor's elements, in their order, are all of its memory."""
+    size = tensor.untyped_storage().nbytes() // tensor.element_size()
+    return tensor.is_contiguous() and tensor.storage_offset() == 0 and size == tensor.numel()
 
 
 @dataclass
@@ -127,14 +134,14 @@ def run(
         try:
             assert rule is not None
             result = caller(*user_line(node))(rule, args, kwargs)
-            values[node] = _checked(node, result, values)
-        except (WeftError, TypeError, ValueError, AttributeError, NotImplementedError,
-                IndexError, AssertionError, OverflowError, KeyError, ZeroDivisionError) as error:
-            failures.reasons[node] = f"{type(error).__name__}: {str(error).splitlines()[0]}" if str(error) else type(error).__name__
+            values[node] = _checked(node, result)
+        except Exception as error:  # whatever a rule can't take: PyTorch computes the op
+            text = str(error).partition("\n")[0]
+            failures.reasons[node] = f"{type(error).__name__}: {text}"
             values[node] = _zeros(meta(node))
 
 
-def _checked(node: torch.fx.Node, result: Any, values: dict) -> Any:
+def _checked(node: torch.fx.Node, result: Any) -> Any:
     """The result, if it has the dtypes and shapes that PyTorch says; raises UnsupportedError."""
     expected = meta(node)
     if isinstance(expected, torch.Tensor):
@@ -175,17 +182,3 @@ def _zeros(expected: Any) -> Any:
         dtype = weft_dtype(expected.dtype) if has_dtype(expected.dtype) else weft.float32
         return weft.zeros(shape, dtype=dtype)
     return 1 if isinstance(expected, (torch.SymInt, int)) else expected
-
-
-__all__ = [
-    "Failures",
-    "SymbolicSize",
-    "is_size",
-    "leaves",
-    "meta",
-    "op_name",
-    "place",
-    "rule_of",
-    "run",
-    "why_not",
-]

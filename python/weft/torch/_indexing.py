@@ -13,7 +13,6 @@ from .._errors import UnsupportedError
 from ._rules import TABLE, as_dtype
 
 
-
 def _of_rows(function: Callable) -> Callable:
     """A rule along one dimension, which a scalar has as well in ATen."""
 
@@ -41,9 +40,7 @@ def _by_numbers(function: Callable) -> Callable:
 
 
 for _name in ("scatter_add", "index_select", "index_add", "index_copy"):
-    TABLE.rule(f"aten.{_name}.default")(
-        _of_rows(_by_numbers(getattr(weft.Tensor, _name)))
-    )
+    TABLE.rule(f"aten.{_name}.default")(_of_rows(_by_numbers(getattr(weft.Tensor, _name))))
 TABLE.rule("aten.scatter.src", "aten.scatter.value")(_of_rows(weft.Tensor.scatter))
 
 
@@ -63,8 +60,13 @@ def _scatter_with(
 
 @TABLE.rule("aten.scatter_reduce.two")
 def _scatter_reduce(
-    x: weft.Tensor, axis: int, index: weft.Tensor, source: weft.Tensor, reduce: str,
-    *, include_self: bool = True,
+    x: weft.Tensor,
+    axis: int,
+    index: weft.Tensor,
+    source: weft.Tensor,
+    reduce: str,
+    *,
+    include_self: bool = True,
 ) -> weft.Tensor:
     scatter = _of_rows(_by_numbers(weft.Tensor.scatter_reduce))
     return scatter(x, axis, index, source, reduce, include_self=include_self)
@@ -85,11 +87,13 @@ def _index(x: weft.Tensor, indices: Sequence[weft.Tensor | None]) -> weft.Tensor
 
 @TABLE.rule("aten.index_put.default", "aten._unsafe_index_put.default")
 def _index_put(
-    x: weft.Tensor, indices: Sequence[weft.Tensor | None], values: weft.Tensor,
+    x: weft.Tensor,
+    indices: Sequence[weft.Tensor | None],
+    values: weft.Tensor,
     accumulate: bool = False,
 ) -> weft.Tensor:
-    if _is_choice(indices, values) and not accumulate:
-        mask = indices[0]
+    mask = indices[0]
+    if mask is not None and _is_choice(indices, values) and not accumulate:
         wide = weft.reshape(mask, (*mask.shape, *(1,) * (x.ndim - mask.ndim)))
         return weft.where(wide, as_dtype(weft.reshape(values, ()), x.dtype), x)
     place = x.at[_places(indices)]
@@ -137,3 +141,16 @@ def _bucketize(
 ) -> weft.Tensor:
     found = weft.bucketize(x, edges, right=right)
     return as_dtype(found, weft.int32 if out_int32 else weft.int64)
+
+
+@TABLE.rule("aten.as_strided.default")
+def _as_strided(
+    x: weft.Tensor, sizes: Sequence[int], strides: Sequence[int], offset: int | None = None
+) -> weft.Tensor:
+    """Of dense memory without an offset, which the graph makes sure of."""
+    places = weft.asarray(offset or 0)
+    for size, stride in zip(sizes, strides, strict=True):
+        places = places.unsqueeze(-1) + weft.arange(size, dtype=weft.int64) * stride
+    return weft.take(weft.reshape(x, (-1,)), weft.reshape(places, (-1,)), axis=0).reshape(
+        tuple(sizes)
+    )

@@ -26,8 +26,9 @@ def attention_backward(
     """The gradients of attention by query, key and value."""
     with torch.enable_grad():
         leaves = [x.detach().requires_grad_() for x in (query, key, value)]
+        q, k, v = leaves
         result = torch.nn.functional.scaled_dot_product_attention(
-            *leaves, attn_mask=mask, is_causal=is_causal, scale=scale
+            q, k, v, attn_mask=mask, is_causal=is_causal, scale=scale
         )
     found = torch.autograd.grad(result, leaves, grad)
     return found[0].clone(), found[1].clone(), found[2].clone()

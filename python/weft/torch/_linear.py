@@ -80,8 +80,8 @@ def _attention_backward(
     mask: weft.Tensor | None,
     scale: float | None,
 ) -> tuple:
-    def forward(*operands: weft.Tensor) -> weft.Tensor:
-        return _attention(*operands, is_causal, mask, scale)
+    def forward(query: weft.Tensor, key: weft.Tensor, value: weft.Tensor) -> weft.Tensor:
+        return _attention(query, key, value, is_causal, mask, scale)
 
     return gradient(forward, (query, key, value), grad)
 

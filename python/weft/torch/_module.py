@@ -66,7 +66,9 @@ def _place(module: nn.Module, path: Sequence[str], tensor: torch.Tensor, trained
     shared = to_weft(tensor.detach())
     if trained:
         wanted = tensor.requires_grad and tensor.is_floating_point()
-        module.register_parameter(path[-1], nn.Parameter(shared, requires_grad=wanted))
+        parameter = nn.Parameter(weft.zeros(shared.shape, dtype=shared.dtype), wanted)
+        parameter._replace(shared)  # which has no copy made
+        module.register_parameter(path[-1], parameter)
     else:
         module.register_buffer(path[-1], shared)
 
@@ -117,18 +119,18 @@ class _Graph:
             'torch.compile(model, backend="weft") runs such ops in PyTorch.',
         )
         if uses:
-            raise _fail(UnsupportedError, f"{place(uses[0])}: {op_name(uses[0])}: {why_not(uses[0])}")
+            raise _fail(
+                UnsupportedError, f"{place(uses[0])}: {op_name(uses[0])}: {why_not(uses[0])}"
+            )
 
     def call(self, weights: dict[str, weft.Tensor], args: tuple, kwargs: dict) -> Any:
         flat, form = pytree.tree_flatten((args, kwargs))
         if form != self.in_form or len(flat) != len(self.arguments):
-            raise _fail(
-                DTypeError, f"the program takes {self.in_form}; the call gives {form}"
-            )
+            raise _fail(DTypeError, f"the program takes {self.in_form}; the call gives {form}")
         values: dict[Any, Any] = dict(zip(self.arguments, flat, strict=True))
         values.update(self.constants)
         values.update((node, weights[name]) for name, node in self.weights.items())
-        self._bind_sizes(values)
+        self._check(values)
         failures = Failures()
         run([n for n in self.nodes if not _is_check(n)], values, failures)
         for node, reason in failures.reasons.items():
@@ -136,17 +138,18 @@ class _Graph:
         found = [values[x] if isinstance(x, torch.fx.Node) else x for x in self.outputs]
         return _rebuilt(self.out_form, iter(found))
 
-    def _bind_sizes(self, values: dict) -> None:
-        """Numbers that are arguments in PyTorch are what they are here; nothing else is known."""
+    def _check(self, values: dict) -> None:
+        """Refuses tensors of another dtype or rank than the program is for."""
         for node in self.arguments:
             value, expected = values[node], meta(node)
-            if isinstance(expected, torch.Tensor) and isinstance(value, weft.Tensor):
-                if value.dtype != weft_dtype(expected.dtype) or value.ndim != expected.ndim:
-                    raise _fail(
-                        DTypeError,
-                        f"the argument {node.name} has to be {_spec(node)}, but is "
-                        f"{value.dtype.name} of shape {list(value.shape)}",
-                    )
+            if not isinstance(expected, torch.Tensor) or not isinstance(value, weft.Tensor):
+                continue
+            if value.dtype != weft_dtype(expected.dtype) or value.ndim != expected.ndim:
+                raise _fail(
+                    DTypeError,
+                    f"the argument {node.name} has to be {_spec(node)}, but is "
+                    f"{value.dtype.name} of shape {list(value.shape)}",
+                )
 
 
 def _rebuilt(form: Any, found: Iterator[Any]) -> Any:
@@ -199,5 +202,3 @@ def from_torch(
         )
     program = torch.export.export(module, tuple(args), kwargs, dynamic_shapes=dynamic_shapes)
     return TorchModule(program)
-
-

@@ -32,8 +32,14 @@ def _layer_norm(
 
 @TABLE.rule("aten.native_group_norm.default")
 def _group_norm(
-    x: weft.Tensor, weight: Maybe, bias: Maybe, batch: int, channels: int, positions: int,
-    groups: int, eps: float,
+    x: weft.Tensor,
+    weight: Maybe,
+    bias: Maybe,
+    batch: int,
+    channels: int,
+    positions: int,
+    groups: int,
+    eps: float,
 ) -> tuple:
     result = functional.group_norm(x, groups, weight, bias, eps)
     grouped = weft.reshape(x, (batch, groups, channels // groups * positions))
@@ -43,8 +49,13 @@ def _group_norm(
 
 @TABLE.rule("aten._native_batch_norm_legit_no_training.default")
 def _batch_norm_eval(
-    x: weft.Tensor, weight: Maybe, bias: Maybe, mean: weft.Tensor, variance: weft.Tensor,
-    momentum: float, eps: float,
+    x: weft.Tensor,
+    weight: Maybe,
+    bias: Maybe,
+    mean: weft.Tensor,
+    variance: weft.Tensor,
+    momentum: float,
+    eps: float,
 ) -> tuple:
     result = functional.batch_norm(x, mean, variance, weight, bias, False, momentum, eps)
     return result, weft.zeros((0,), dtype=mean.dtype), weft.zeros((0,), dtype=mean.dtype)
@@ -67,15 +78,19 @@ def _batch_norm_no_stats(
 
 @TABLE.rule("aten._native_batch_norm_legit_functional.default")
 def _batch_norm_functional(
-    x: weft.Tensor, weight: Maybe, bias: Maybe, mean: weft.Tensor, variance: weft.Tensor,
-    training: bool, momentum: float, eps: float,
+    x: weft.Tensor,
+    weight: Maybe,
+    bias: Maybe,
+    mean: weft.Tensor,
+    variance: weft.Tensor,
+    training: bool,
+    momentum: float,
+    eps: float,
 ) -> tuple:
     if not training:
         return (*_batch_norm_eval(x, weight, bias, mean, variance, momentum, eps), mean, variance)
     result, now, spread = _batch_norm_train(x, weight, bias, eps)
-    unbiased = weft.var(
-        as_dtype(x, spread.dtype), axis=(0, *range(2, x.ndim)), correction=1.0
-    )
+    unbiased = weft.var(as_dtype(x, spread.dtype), axis=(0, *range(2, x.ndim)), correction=1.0)
     new_mean = now * momentum + mean * (1 - momentum)
     new_variance = unbiased * momentum + variance * (1 - momentum)
     rstd = weft.rsqrt(spread + eps)

@@ -53,8 +53,12 @@ def _mean(
 
 @TABLE.rule("aten.var.correction", "aten.var.dim")
 def _var(
-    x: weft.Tensor, axes: Axes = None, unbiased: bool = True, keepdim: bool = False,
-    *, correction: float | None = None,
+    x: weft.Tensor,
+    axes: Axes = None,
+    unbiased: bool = True,
+    keepdim: bool = False,
+    *,
+    correction: float | None = None,
 ) -> weft.Tensor:
     taken = (1.0 if unbiased else 0.0) if correction is None else float(correction)
     return weft.var(x, axis=_axes(x, axes), correction=taken, keepdims=keepdim)
@@ -149,7 +153,7 @@ def _cumprod(x: weft.Tensor, axis: int, *, dtype: torch.dtype | None = None) -> 
 
 @TABLE.rule("aten.logcumsumexp.default")
 def _logcumsumexp(x: weft.Tensor, axis: int) -> weft.Tensor:
-    return x.logcumsumexp(axis) if hasattr(x, "logcumsumexp") else weft.logcumsumexp(x, axis)
+    return x.logcumsumexp(axis)
 
 
 @TABLE.rule("aten.cummax.default")
@@ -204,9 +208,7 @@ def _log_softmax(x: weft.Tensor, axis: int, half_to_float: bool = False) -> weft
 
 
 @TABLE.rule("aten._safe_softmax.default")
-def _safe_softmax(
-    x: weft.Tensor, axis: int, dtype: torch.dtype | None = None
-) -> weft.Tensor:
+def _safe_softmax(x: weft.Tensor, axis: int, dtype: torch.dtype | None = None) -> weft.Tensor:
     whole = x if dtype is None else as_dtype(x, weft_dtype(dtype))
     empty = weft.all(whole == -math.inf, axis=axis, keepdims=True)
     return weft.where(empty, weft.zeros_like(whole), weft.softmax(whole, dim=axis))

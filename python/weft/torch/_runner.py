@@ -37,7 +37,8 @@ class Compiled:
     def _built(self) -> bool:
         """Splits and compiles; False if ops turned out to be beyond weft."""
         self.split: Split = split(self.module.graph, self.failed)
-        self.pieces, self.steps = [], []
+        self.pieces = []
+        self.steps: list[Callable[[dict], None]] = []
         results = self._results()
         for stage in self.split.stages:
             if stage.weft:
@@ -51,16 +52,18 @@ class Compiled:
                     self.pieces.append(piece)
                     self.steps.append(piece)
             self.steps += [_in_torch(node) for node in stage.torch]
-        self._needs_sizes = any(
-            is_size(other) and other not in self.placeholders
-            for node in [*self.split.reasons, self.module.graph.output_node()]
-            for other in node.all_input_nodes
-        ) or any(reads_shape_only(node) for node in self.split.reasons)
-        sized = [n for n in self.module.graph.nodes if is_size(n) and n.op == "call_function"]
-        needed = {n for piece in self.pieces if piece.specialised for n in piece.sizes}
-        self._needs_sizes = self._needs_sizes or any(n in needed for n in sized)
-        self._computed_sizes = sized if self._needs_sizes else []
+        self._note_sizes()
         return True
+
+    def _note_sizes(self) -> None:
+        """Which sizes have to be numbers outside of weft's programs."""
+        sized = [n for n in self.module.graph.nodes if is_size(n) and n.op == "call_function"]
+        readers = [*self.split.reasons, self.module.graph.output_node()]
+        read = {other for node in readers for other in node.all_input_nodes}
+        read |= {n for piece in self.pieces if piece.specialised for n in piece.sizes}
+        draws = any(reads_shape_only(node) for node in self.split.reasons)
+        self._needs_sizes = draws or any(node in read for node in sized)
+        self._computed_sizes = sized if self._needs_sizes else []
 
     def _results(self) -> set[torch.fx.Node]:
         """The tensors of weft's stages that another stage, PyTorch or the caller reads."""

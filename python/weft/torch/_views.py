@@ -72,7 +72,11 @@ def _slice(
 
 @TABLE.rule("aten.slice_scatter.default")
 def _slice_scatter(
-    x: weft.Tensor, source: weft.Tensor, axis: int = 0, start: Any = None, end: Any = None,
+    x: weft.Tensor,
+    source: weft.Tensor,
+    axis: int = 0,
+    start: Any = None,
+    end: Any = None,
     step: int = 1,
 ) -> weft.Tensor:
     return x.at[_part(x, axis, start, end, step)].set(as_dtype(source, x.dtype))
@@ -149,9 +153,7 @@ def _edges_backward(mode: str) -> Any:
 
 for _dimensions in ("1d", "2d", "3d"):
     TABLE.rule(f"aten.reflection_pad{_dimensions}_backward.default")(_edges_backward("reflect"))
-    TABLE.rule(f"aten.replication_pad{_dimensions}_backward.default")(
-        _edges_backward("replicate")
-    )
+    TABLE.rule(f"aten.replication_pad{_dimensions}_backward.default")(_edges_backward("replicate"))
     TABLE.rule(f"aten.reflection_pad{_dimensions}.default")(_edges("reflect"))
     TABLE.rule(f"aten.replication_pad{_dimensions}.default")(_edges("replicate"))
 
