@@ -1,12 +1,11 @@
 """Models of PyTorch as they are, compiled by Weft's backend of torch.compile beside Inductor's.
 
-The first call of each, which compiles, is measured once in this process, with neither's kernels
-known; it is printed as a note. The rows are calls after that.
+The first call of each, which compiles, is measured once in this process, with no
+cache of Inductor's; it is a note of the row. The rows are calls after that.
 """
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -64,10 +63,10 @@ def cases() -> Iterator[Case]:
 
 def _case(name: str, make: Callable[[], tuple[Any, dict]]) -> Case:
     torch: Any = peers.torch()
-    import torch._inductor.config
     import weft.torch  # noqa: F401
+    from torch._inductor import config
 
-    torch._inductor.config.force_disable_caches = True
+    config.force_disable_caches = True
     torch.manual_seed(0)
     model, inputs = make()
     model.eval()
@@ -88,9 +87,7 @@ def _case(name: str, make: Callable[[], tuple[Any, dict]]) -> Case:
         call()
         notes.append(f"{contender} {time.perf_counter() - start:.2f} s")
         calls[contender] = call
-    print(f"{name}: first calls: {', '.join(notes)}", file=sys.stderr)
     for peer in ("torch", "torch.compile"):
         compare(f"{name}: {peer}", calls[WEFT]()[0], calls[peer]()[0], TOLERANCE)
     bar = Bar(f">= {LEAST_RATIO} of Inductor's", 1 / LEAST_RATIO, ("torch.compile",))
-    return Case(name, calls, bar)
-
+    return Case(name, calls, bar, notes=["first calls: " + ", ".join(notes)])

@@ -36,6 +36,8 @@ class Case:
     bar: Bar | None = None
     operations: float = 0.0
     """Floating-point operations of a call, for GFLOP/s; 0 if of no interest."""
+    notes: list[str] = field(default_factory=list)
+    """What was measured beside the calls."""
 
 
 @dataclass
@@ -118,4 +120,6 @@ def measure(case: Case, rounds: int, threads: int, sample_seconds: float = 0.01)
             call()
             samples[name].append(_seconds(call, repeats[name]))
         order = order[1:] + order[:1]
-    return Row(case.name, samples, case.bar, case.operations, threads=threads)
+    return Row(
+        case.name, samples, case.bar, case.operations, threads=threads, notes=list(case.notes)
+    )

@@ -63,6 +63,8 @@ def table(rows: Iterable[Row]) -> Table:
         for name in row.samples:
             result.add_row(*heading, *_cells(row, name))
             heading = ("", "")
+        for note in row.notes:
+            result.add_row(note)
         result.add_section()
     return result
 

@@ -84,8 +84,10 @@ def why_not(node: torch.fx.Node) -> str:
     """Why a node can't be an op of weft; "" if it can."""
     if rule_of(node) is None:
         return "weft has no rule for it"
-    if node.target is torch.ops.aten.as_strided.default and not _is_whole(meta(node.args[0])):
-        return "it reads memory around its operand"
+    if node.target is torch.ops.aten.as_strided.default:
+        source = node.all_input_nodes[0]
+        if not _is_whole(meta(source)):
+            return "it reads memory around its operand"
     for leaf in leaves(meta(node)):
         if isinstance(leaf, torch.Tensor):
             if not has_dtype(leaf.dtype):
