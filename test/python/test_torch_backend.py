@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,8 +18,12 @@ import weft.torch  # noqa: E402
 
 @pytest.fixture(autouse=True)
 def _fresh():
+    # PyTorch writes a line for each step of each graph where anything listens, as pytest does.
+    logging.disable(logging.WARNING)
     torch.manual_seed(0)
     torch.compiler.reset()
+    yield
+    logging.disable(logging.NOTSET)
 
 
 def network() -> torch.nn.Module:

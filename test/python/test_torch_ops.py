@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from collections import Counter
@@ -16,8 +17,16 @@ from torch_op_samples import DTYPES, Tally, check, core_operators  # noqa: E402
 #: All operators and more samples of each under `tools/test --full`, each seventh one otherwise.
 FULL = "WEFT_TEST_EXAMPLES" in os.environ
 SAMPLES, EVERY = (8, 1) if FULL else (2, 7)
-#: So many of the operators' rows are computed by weft alone.
-LEAST = 0.95
+#: So many of the operators' rows are computed by weft alone; a part may have more of the others.
+LEAST = 0.95 if FULL else 0.9
+
+
+@pytest.fixture(autouse=True)
+def _quiet():
+    # PyTorch writes a line for each step of each graph where anything listens, as pytest does.
+    logging.disable(logging.WARNING)
+    yield
+    logging.disable(logging.NOTSET)
 
 
 def test_operators():

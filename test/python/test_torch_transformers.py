@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 
 import pytest
 
@@ -15,8 +16,12 @@ from transformer_twins import TWINS, plain_outputs  # noqa: E402
 
 @pytest.fixture(autouse=True)
 def _fresh():
+    # PyTorch writes a line for each step of each graph where anything listens, as pytest does.
+    logging.disable(logging.WARNING)
     torch.manual_seed(0)
     torch.compiler.reset()
+    yield
+    logging.disable(logging.NOTSET)
 
 
 @pytest.mark.parametrize("name", TWINS)
