@@ -1,0 +1,25 @@
+"""Models in the ONNX format, as modules of weft."""
+
+from __future__ import annotations
+
+from . import _rules
+from . import (
+    _casting,
+    _elementwise,
+    _reductions,
+    _shapes,
+    _gathering,
+    _windows,
+    _linear,
+    _recurrent,
+    _control_flow,
+    _sequences,
+    _quantised,
+    _resizing,
+    _images,
+    _random,
+    _microsoft,
+)
+from ._model import Model, load
+
+__all__ = ["Model", "load"]

@@ -1,0 +1,391 @@
+"""ONNX files as graphs: what is damaged, hostile, or not understood is an error here."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from .._creation import _fail
+from .._errors import FileError, UnsupportedError
+from .._paths import file_path
+from ._graph import Graph, Node, ValueType
+from ._rules import TABLE, option_name
+from ._values import NARROW
+
+#: The oldest opset whose ops have the meaning that the rules give them: broadcasting as NumPy's.
+OLDEST_OPSET = 7
+
+#: A model of more nodes than this, once its functions are written out, is taken for hostile.
+_MOST_NODES = 1_000_000
+
+
+def onnx_package() -> ModuleType:
+    """The package ``onnx``. Raises UnsupportedError where it is missing."""
+    try:
+        import onnx
+        import onnx.checker
+        import onnx.inliner
+        import onnx.numpy_helper
+        import onnx.shape_inference
+    except ImportError as error:
+        raise _fail(
+            UnsupportedError,
+            f"weft.onnx needs the package onnx, which reads the files: pip install onnx ({error})",
+        ) from None
+    return onnx
+
+
+@dataclass
+class Contents:
+    """A model that was read: its graph, and the arrays of its initializers by name."""
+
+    graph: Graph
+    arrays: dict[str, np.ndarray]
+    #: Element types of those arrays that weft holds in a wider dtype.
+    narrow: dict[str, int]
+    name: str
+
+
+def read(source: Any) -> Contents:
+    """The contents of a path, of bytes, or of a ModelProto.
+
+    Raises:
+        FileError: it can't be read, or is no proper model. UnsupportedError: an op has no rule, or
+            the opset is too old.
+    """
+    onnx = onnx_package()
+    model, folder, name = _proto(onnx, source)
+    arrays, narrow = _take_initializers(onnx, model, folder, name)
+    _check_functions(model, name)
+    try:
+        onnx.checker.check_model(model)
+        model = _without_functions(onnx, model)
+    except (onnx.checker.ValidationError, ValueError, RuntimeError, TypeError) as error:
+        reason = " ".join(str(error).split())
+        raise _fail(FileError, f"{name} is no proper ONNX model: {reason}") from None
+    versions = {row.domain: row.version for row in model.opset_import}
+    oldest = versions.get("", versions.get("ai.onnx", OLDEST_OPSET))
+    if oldest < OLDEST_OPSET:
+        raise _fail(
+            UnsupportedError,
+            f"{name} is of opset {oldest}, but weft reads {OLDEST_OPSET} and newer; convert it: "
+            "onnx.version_converter.convert_version(model, 13)",
+        )
+    graph = _Builder(onnx, versions, name).graph(model.graph)
+    graph.inputs = [x for x in graph.inputs if x.name not in arrays]
+    return Contents(graph, arrays, narrow, name)
+
+
+def _proto(onnx: ModuleType, source: Any) -> tuple[Any, str | None, str]:
+    """The model, the folder where its data may lie, and its name in errors."""
+    from google.protobuf.message import DecodeError
+
+    if isinstance(source, onnx.ModelProto):
+        model = onnx.ModelProto()
+        model.CopyFrom(source)
+        return model, None, "the model"
+    folder, name, content = None, "the model", source
+    if not isinstance(source, (bytes, bytearray, memoryview)):
+        path = os.fsdecode(file_path(source))
+        folder, name = os.path.dirname(os.path.abspath(path)), path
+        try:
+            with open(path, "rb") as file:
+                content = file.read()
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise _fail(FileError, f"{name} can't be read: {reason}") from None
+    model = onnx.ModelProto()
+    try:
+        model.ParseFromString(bytes(content))
+    except DecodeError:
+        raise _fail(FileError, f"{name} is no ONNX model, or is damaged") from None
+    if not model.HasField("graph"):
+        raise _fail(FileError, f"{name} is no ONNX model: it has no graph")
+    return model, folder, name
+
+
+# Initializers --------------------------------------------------------------------------------
+
+
+def _take_initializers(
+    onnx: ModuleType, model: Any, folder: str | None, name: str
+) -> tuple[dict[str, np.ndarray], dict[str, int]]:
+    """The arrays of the main graph; it keeps inputs in their place, so that it stays small."""
+    graph = model.graph
+    if graph.sparse_initializer:
+        raise _fail(UnsupportedError, f"{name} has sparse initializers, which weft does not read")
+    arrays, narrow = {}, {}
+    inputs = {x.name for x in graph.input}
+    for tensor in graph.initializer:
+        if not tensor.name or tensor.name in arrays:
+            raise _fail(FileError, f"{name}: two initializers are named {tensor.name!r}")
+        arrays[tensor.name] = _array(onnx, tensor, folder, name)
+        if tensor.data_type in NARROW:
+            narrow[tensor.name] = tensor.data_type
+        if tensor.name not in inputs:
+            row = onnx.helper.make_tensor_value_info(
+                tensor.name, tensor.data_type, list(tensor.dims)
+            )
+            graph.input.append(row)
+    del graph.initializer[:]
+    model.ir_version = max(model.ir_version, 3)
+    return arrays, narrow
+
+
+def _array(onnx: ModuleType, tensor: Any, folder: str | None, name: str) -> np.ndarray:
+    """The elements of a tensor. Raises FileError."""
+    what = f"{name}: the tensor {tensor.name!r}"
+    if any(size < 0 for size in tensor.dims):
+        raise _fail(FileError, f"{what} has the shape {list(tensor.dims)}")
+    if tensor.data_type == onnx.TensorProto.STRING:
+        raise _fail(UnsupportedError, f"{what} holds strings, which weft has no tensors of")
+    try:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            complete = onnx.TensorProto()
+            complete.CopyFrom(tensor)
+            complete.raw_data = _external(tensor, folder, what)
+            complete.data_location = onnx.TensorProto.DEFAULT
+            tensor = complete
+        array = onnx.numpy_helper.to_array(tensor)
+    except FileError:
+        raise
+    except Exception as error:
+        raise _fail(FileError, f"{what} can't be read: {error}") from None
+    return held(np.asarray(array), tensor.data_type)
+
+
+def held(array: np.ndarray, element: int) -> np.ndarray:
+    """The array in the dtype that weft holds its element type in."""
+    if element not in NARROW:
+        return array
+    kind = NARROW[element].held
+    return array.astype(np.float32).astype(kind)
+
+
+def _external(tensor: Any, folder: str | None, what: str) -> bytes:
+    """Bytes of another file in the model's own folder."""
+    entries = {row.key: row.value for row in tensor.external_data}
+    location = entries.get("location", "")
+    if folder is None:
+        raise _fail(FileError, f"{what} lies in the file {location!r}: load the model by its path")
+    root = os.path.realpath(folder)
+    path = os.path.realpath(os.path.join(root, location))
+    inside = os.path.commonpath([root, path]) == root and path != root
+    if not location or os.path.isabs(location) or ".." in re.split(r"[/\\]", location) or not inside:
+        raise _fail(FileError, f"{what} lies outside of the model's folder: {location!r}")
+    try:
+        offset = int(entries.get("offset", 0))
+        length = int(entries.get("length", -1))
+        if offset < 0 or length < -1 or not os.path.isfile(path):
+            raise ValueError(f"{location!r} has no such bytes")
+        with open(path, "rb") as file:
+            file.seek(offset)
+            if length > os.path.getsize(path) - offset:
+                raise ValueError(f"{location!r} is too short")
+            return file.read(length)
+    except (OSError, ValueError) as error:
+        raise _fail(FileError, f"{what} can't be read: {error}") from None
+
+
+# Functions -----------------------------------------------------------------------------------
+
+
+def _nodes(nodes: Any) -> Iterator[Any]:
+    for node in nodes:
+        yield node
+        for attribute in node.attribute:
+            yield from _nodes(attribute.g.node)
+            for graph in attribute.graphs:
+                yield from _nodes(graph.node)
+
+
+def _check_functions(model: Any, name: str) -> None:
+    """Raises FileError for functions that call themselves, or unfold to too many nodes."""
+    functions = {(f.domain, f.name): f for f in model.functions}
+    sizes: dict[tuple[str, str], int] = {}
+
+    def size(nodes: Any, open_calls: tuple[tuple[str, str], ...]) -> int:
+        total = 0
+        for key, count in Counter((n.domain, n.op_type) for n in _nodes(nodes)).items():
+            total += count
+            if key not in functions:
+                continue
+            if key in open_calls:
+                raise _fail(FileError, f"{name}: the function {key[1]} calls itself")
+            if len(open_calls) > 100:
+                raise _fail(FileError, f"{name}: functions are nested more than 100 deep")
+            if key not in sizes:
+                sizes[key] = size(functions[key].node, (*open_calls, key))
+            total += count * sizes[key]
+        if total > _MOST_NODES:
+            raise _fail(FileError, f"{name} unfolds to more than {_MOST_NODES} nodes")
+        return total
+
+    size(model.graph.node, ())
+
+
+def _without_functions(onnx: ModuleType, model: Any) -> Any:
+    """The model with its own functions, and with those ops of ONNX that have no rule here but are
+    defined by others, written out."""
+    if model.functions:
+        model = onnx.inliner.inline_local_functions(model)
+    for _ in range(10):
+        versions = {row.domain: row.version for row in model.opset_import}
+        missing = [
+            node
+            for node in _nodes(model.graph.node)
+            if TABLE.find(op_name(node), versions.get(node.domain, 1)) is None
+            and _schema(onnx, node, versions) is not None
+        ]
+        if not missing:
+            break
+        types = _types(onnx, model)
+        for node in missing:
+            _define(onnx, model, node, versions, types)
+        model = onnx.inliner.inline_local_functions(model)
+    return model
+
+
+def _schema(onnx: ModuleType, node: Any, versions: dict[str, int]) -> Any:
+    """The schema of an op that ONNX defines by others; None of one that it does not."""
+    try:
+        schema = onnx.defs.get_schema(node.op_type, versions.get(node.domain, 1), node.domain)
+    except onnx.defs.SchemaError:
+        return None
+    return schema if schema.has_function or schema.has_context_dependent_function else None
+
+
+def _types(onnx: ModuleType, model: Any) -> dict[str, Any]:
+    """What is known of the types of values."""
+    inferred = onnx.shape_inference.infer_shapes(model).graph
+    rows = [*inferred.input, *inferred.value_info, *inferred.output]
+    return {row.name: row.type for row in rows}
+
+
+def _define(
+    onnx: ModuleType, model: Any, node: Any, versions: dict[str, int], types: dict[str, Any]
+) -> None:
+    """Makes of an op of ONNX's the call of a function of the model's own, with that body."""
+    schema = _schema(onnx, node, versions)
+    given = {row.name for row in node.attribute}
+    for name, row in schema.attributes.items():
+        if name not in given and row.default_value.type != onnx.AttributeProto.UNDEFINED:
+            node.attribute.add().CopyFrom(row.default_value)
+    version = versions.get(node.domain, 1)
+    body = onnx.FunctionProto()
+    if schema.has_context_dependent_function:
+        inputs = [
+            (types[name] if name in types else onnx.TypeProto()).SerializeToString()
+            for name in node.input
+        ]
+        usable = [v for v in schema.context_dependent_function_opset_versions if v <= version]
+        body.ParseFromString(
+            schema.get_context_dependent_function_with_opset_version(
+                max(usable), node.SerializeToString(), inputs
+            )
+        )
+    else:
+        usable = [v for v in schema.function_opset_versions if v <= version]
+        body.ParseFromString(schema.get_function_with_opset_version(max(usable)))
+    for row in body.opset_import:
+        row.version = versions.get(row.domain, row.version)
+    body.domain, body.name = _FUNCTIONS, f"{node.op_type}_{len(model.functions)}"
+    # A node that names fewer operands than the function has leaves them out.
+    node.domain, node.op_type = body.domain, body.name
+    model.functions.append(body)
+    if not any(row.domain == _FUNCTIONS for row in model.opset_import):
+        model.opset_import.append(onnx.helper.make_opsetid(_FUNCTIONS, 1))
+
+
+#: The domain of functions that are made of ops of ONNX while a model is read.
+_FUNCTIONS = "weft.functions"
+
+
+def op_name(node: Any) -> str:
+    """The op's name in the table: of other domains than ONNX's own with the domain."""
+    return node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
+
+
+# Graphs --------------------------------------------------------------------------------------
+
+
+class _Builder:
+    """Makes graphs of protos."""
+
+    def __init__(self, onnx: ModuleType, versions: dict[str, int], name: str) -> None:
+        self._onnx, self._versions, self._name = onnx, versions, name
+
+    def graph(self, proto: Any, within: str = "") -> Graph:
+        """The graph, and those within it; ``within`` is where it stands."""
+        constants = {x.name: _array(self._onnx, x, None, self._name) for x in proto.initializer}
+        if any(x.data_type in NARROW for x in proto.initializer) or proto.sparse_initializer:
+            raise _fail(UnsupportedError, f"{within}: initializers of a type that weft has not")
+        nodes = [self._node(node, i, within) for i, node in enumerate(proto.node)]
+        inputs = [value_type(x) for x in proto.input if x.name not in constants]
+        return Graph(inputs, [value_type(x) for x in proto.output], nodes, constants)
+
+    def _node(self, proto: Any, index: int, within: str) -> Node:
+        name = op_name(proto)
+        label = f" {proto.name!r}" if proto.name else ""
+        place = f"node {index}{label}{' in ' + within if within else ''}"
+        version = self._versions.get(proto.domain, self._versions.get("ai.onnx", 1))
+        options = {
+            option_name(row.name): self._attribute(row, f"{row.name} of {place}")
+            for row in proto.attribute
+        }
+        if proto.domain in ("", "ai.onnx") and version == 1 and not self._versions:
+            version = OLDEST_OPSET
+        return Node(name, version, place, tuple(proto.input), tuple(proto.output), options)
+
+    def _attribute(self, row: Any, place: str) -> Any:
+        kinds = self._onnx.AttributeProto
+        if row.type == kinds.STRING:
+            return row.s.decode("utf-8", "surrogateescape")
+        if row.type == kinds.STRINGS:
+            return [each.decode("utf-8", "surrogateescape") for each in row.strings]
+        if row.type == kinds.TENSOR:
+            array = _array(self._onnx, row.t, None, self._name)
+            return (array, row.t.data_type) if row.t.data_type in NARROW else array
+        if row.type == kinds.GRAPH:
+            return self.graph(row.g, place)
+        if row.type == kinds.TYPE_PROTO:
+            return type_of("", row.tp)
+        if row.type in (kinds.FLOAT, kinds.INT):
+            return row.f if row.type == kinds.FLOAT else row.i
+        if row.type in (kinds.FLOATS, kinds.INTS):
+            return list(row.floats if row.type == kinds.FLOATS else row.ints)
+        if row.type == kinds.TENSORS:
+            return [_array(self._onnx, each, None, self._name) for each in row.tensors]
+        raise _fail(UnsupportedError, f"{self._name}: weft reads no attribute of the kind of {place}")
+
+
+def value_type(proto: Any) -> ValueType:
+    """What a ValueInfoProto says."""
+    return type_of(proto.name, proto.type)
+
+
+def type_of(name: str, proto: Any) -> ValueType:
+    """What a TypeProto says."""
+    kind = proto.WhichOneof("value")
+    if kind == "sequence_type":
+        inner = type_of(name, proto.sequence_type.elem_type)
+        return ValueType(name, "sequence", inner.element)
+    if kind == "optional_type":
+        inner = type_of(name, proto.optional_type.elem_type)
+        return ValueType(name, "optional", inner.element)
+    if kind != "tensor_type":
+        return ValueType(name, "tensor" if kind is None else str(kind))
+    shape = None
+    if proto.tensor_type.HasField("shape"):
+        shape = tuple(
+            row.dim_value if row.HasField("dim_value") else row.dim_param or None
+            for row in proto.tensor_type.shape.dim
+        )
+    return ValueType(name, "tensor", proto.tensor_type.elem_type, shape)
