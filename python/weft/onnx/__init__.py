@@ -18,6 +18,7 @@ from . import (
     _resizing,
     _images,
     _random,
+    _training,
     _microsoft,
 )
 from ._model import Model, load

@@ -69,6 +69,8 @@ def narrowed(x: Tensor, kind: NarrowType, saturate: bool, round_mode: str = "up"
         return _power_of_two(wide, kind, saturate, round_mode)
     rounded = _rounded(wide, kind) + 0.0 if kind.has_nan else _rounded(wide, kind)
     limited = clip(rounded, kind.least, kind.most)
+    if not kind.has_nan:
+        limited = where(_ops.isnan(wide), 0.0, limited)
     if kind.has_nan:
         away = _ops.abs(rounded) > kind.most
         if saturate:

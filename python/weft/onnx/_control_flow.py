@@ -11,23 +11,37 @@ import weft
 from .. import _core
 from .._core import Tensor
 from .._creation import _fail
-from .._errors import UnsupportedError
+from .._errors import DTypeError, ShapeError, UnsupportedError
 from ._graph import Graph, Node
 from ._rules import rule
-from ._values import as_tensor, number
+from ._values import as_tensor, dtype_of, known, number, require_known
 
 
 @rule("If", wanted=(0,), raw=True)
 def _if(condition: Any, *, then_branch: Graph, else_branch: Graph, node: Node) -> tuple:
     chosen = _flag(condition)
-    if chosen is not None:
-        return tuple(node.run(then_branch if chosen else else_branch, ()))
-    flag = weft.reshape(as_tensor(condition), ())
+    tensors = all(x.kind == "tensor" for x in then_branch.outputs)
+    if chosen is None and tensors:
+        flag = weft.reshape(as_tensor(condition), ())
+        try:
+            return tuple(
+                weft.cond(
+                    flag,
+                    lambda: _tensors(node.run(then_branch, ())),
+                    lambda: _tensors(node.run(else_branch, ())),
+                )
+            )
+        except (ShapeError, DTypeError):
+            # Branches of different shapes can't be compiled both: which one has to be known.
+            if known(condition) is None:
+                raise
+    if chosen is None:
+        chosen = _known_flag(condition)
+    return tuple(node.run(then_branch if chosen else else_branch, ()))
 
-    def branch(graph: Graph) -> Any:
-        return lambda: _tensors(node.run(graph, ()))
 
-    return tuple(weft.cond(flag, branch(then_branch), branch(else_branch)))
+def _known_flag(condition: Any) -> bool:
+    return bool(number(require_known(condition, "the condition of what is no branch of tensors")))
 
 
 def _flag(condition: Any) -> bool | None:
@@ -57,35 +71,33 @@ _MOST_UNROLLED = 8
 def _loop(most: Any, condition: Any, *init: Any, body: Graph, node: Node) -> tuple:
     limit = None if most is None else _count(most)
     begin = True if condition is None else _flag(condition)
-    endless = _always_holds(body)
-    eager = not _core.is_tracing() and limit is not False and begin is not None
     simple = all(isinstance(value, (Tensor, np.ndarray)) for value in init)
-    known = limit is not None and limit is not False and begin is True and endless
-    if begin is False or eager or (known and (not simple or limit <= _MOST_UNROLLED)):
-        return _in_python(None if limit is None else int(limit), begin, init, body, node)
-    state = tuple(map(as_tensor, _checked_state(init)))
-    if known:
-        return _as_scan(int(limit), state, body, node)
-    if len(body.outputs) > 1 + len(state):
-        raise _fail(
-            UnsupportedError, "a Loop whose number of iterations is not known, with scan outputs"
-        )
-    return _as_while(most, condition, state, body, node)
+    plain = simple and all(x.kind == "tensor" for x in body.outputs)
+    if begin is True and isinstance(limit, int) and _always_holds(body) and plain:
+        if not _core.is_tracing() or limit <= _MOST_UNROLLED:
+            return _in_python(limit, init, body, node)
+        return _as_scan(limit, tuple(map(as_tensor, init)), body, node)
+    compiled = _core.is_tracing() and (begin is None or limit is _UNKNOWN or not _always_holds(body))
+    if begin is not False and compiled and plain and len(body.outputs) == 1 + len(init):
+        return _as_while(most, condition, tuple(map(as_tensor, init)), body, node)
+    if begin is None:
+        begin = _known_flag(condition)
+    if limit is _UNKNOWN:
+        limit = int(number(require_known(most, "the number of iterations of this loop")))
+    return _in_python(limit if begin else 0, init, body, node)
 
 
-def _checked_state(init: tuple) -> tuple:
-    if any(value is None or isinstance(value, list) for value in init):
-        raise _fail(UnsupportedError, "a Loop of sequences whose number of iterations is not known")
-    return init
+#: In the place of a number of iterations that is known at run time only.
+_UNKNOWN = object()
 
 
 def _count(most: Any) -> Any:
-    """The number of iterations; False if it is known at run time only."""
+    """The number of iterations; _UNKNOWN if it is known at run time only."""
     if isinstance(most, np.ndarray):
         return int(number(most))
     if isinstance(most, Tensor) and not (_core.is_tracing() or most._is_tracer):
         return int(most.item())
-    return False
+    return _UNKNOWN
 
 
 def _always_holds(body: Graph) -> bool:
@@ -104,16 +116,14 @@ def _always_holds(body: Graph) -> bool:
     return name == body.inputs[1].name
 
 
-def _in_python(limit: int | None, begin: Any, init: tuple, body: Graph, node: Node) -> tuple:
+def _in_python(limit: int | None, init: tuple, body: Graph, node: Node) -> tuple:
     """The loop, iteration by iteration."""
     state, rows, place = list(init), [], 0
-    condition: Any = np.asarray(bool(begin))
+    condition: Any = np.asarray(True)
     count = len(init)
     while limit is None or place < limit:
         holds = _flag(condition)
-        if holds is None:
-            raise _fail(UnsupportedError, "a Loop whose condition is not known while tracing")
-        if not holds:
+        if not (_known_flag(condition) if holds is None else holds):
             break
         condition, *made = node.run(body, (np.asarray(place, np.int64), condition, *state))
         state = list(made[:count])
@@ -128,8 +138,6 @@ def _in_python(limit: int | None, begin: Any, init: tuple, body: Graph, node: No
 
 def _nothing(body: Graph, count: int) -> list[Tensor]:
     """Scan outputs of no iteration."""
-    from ._values import dtype_of
-
     outputs = body.outputs[1 + count :]
     if any(x.shape is None or not x.element for x in outputs):
         raise _fail(UnsupportedError, "a Loop without iterations, whose outputs have no shape")
@@ -170,6 +178,27 @@ def _as_while(most: Any, condition: Any, state: tuple, body: Graph, node: Node) 
 
 
 @rule("Scan")
+def _scan_of_batches(
+    *inputs: Any, body: Graph, num_scan_inputs: int, directions: Any = None, node: Node
+) -> tuple:
+    """Scan as it was in opset 8: example by example, along the second dimension."""
+    lengths, *given = inputs
+    if lengths is not None:
+        raise _fail(UnsupportedError, "Scan before opset 9 with sequences of several lengths")
+    made = [
+        _scan(
+            *(x[example] for x in given),
+            body=body,
+            num_scan_inputs=num_scan_inputs,
+            scan_input_directions=directions,
+            node=node,
+        )
+        for example in range(given[0].shape[0])
+    ]
+    return tuple(weft.stack(list(column), axis=0) for column in zip(*made, strict=True))
+
+
+@rule("Scan", since=9)
 def _scan(
     *inputs: Tensor,
     body: Graph,
@@ -178,11 +207,8 @@ def _scan(
     scan_input_directions: Any = None,
     scan_output_axes: Any = None,
     scan_output_directions: Any = None,
-    directions: Any = None,
     node: Node,
 ) -> tuple:
-    if node.version < 9:
-        raise _fail(UnsupportedError, "Scan before opset 9, which has a dimension for batches")
     count = len(inputs) - num_scan_inputs
     state, given = inputs[:count], inputs[count:]
     axes = scan_input_axes or [0] * len(given)

@@ -36,10 +36,11 @@ class Program:
     #: Tells `weft.jit` that functions find nothing here that changes.
     __weft_state__ = True
 
-    def __init__(self, graph: Graph, known: Mapping[str, np.ndarray]) -> None:
+    def __init__(self, graph: Graph, known: Mapping[str, np.ndarray], wanted: set[str]) -> None:
         self.graph = graph
         self.known = dict(known)
         self.inputs = [x for x in graph.inputs if x.name not in known]
+        self.shape_inputs = tuple(x.name for x in self.inputs if x.name in wanted)
         self.constants: dict[str, np.ndarray] = {}
         #: The attribute of the module that holds an initializer, and its narrow type or 0.
         self.members: dict[str, tuple[str, int]] = {}
@@ -64,8 +65,9 @@ class Model(Module):
         graph = contents.graph
         check_names(graph, frozenset(contents.arrays))
         resolve(graph)
-        self._program = Program(graph, _bound(graph, known))
-        self._add_initializers(contents, find_shape_values(graph))
+        wanted = find_shape_values(graph)
+        self._program = Program(graph, _bound(graph, known), wanted)
+        self._add_initializers(contents, wanted)
         find_last_uses(graph)
         kinds = inspect.Parameter.POSITIONAL_OR_KEYWORD
         names = _identifiers([x.name for x in self._program.inputs])
@@ -97,6 +99,12 @@ class Model(Module):
     def input_names(self) -> tuple[str, ...]:
         """The names of the inputs, in the order of the arguments."""
         return tuple(x.name for x in self._program.inputs)
+
+    @property
+    def shape_inputs(self) -> tuple[str, ...]:
+        """The inputs from whose elements shapes or branches follow: those that `load` may have to
+        know for an export."""
+        return self._program.shape_inputs
 
     @property
     def output_names(self) -> tuple[str, ...]:

@@ -72,7 +72,7 @@ def read(source: Any) -> Contents:
         raise _fail(FileError, f"{name} is no proper ONNX model: {reason}") from None
     versions = {row.domain: row.version for row in model.opset_import}
     oldest = versions.get("", versions.get("ai.onnx", OLDEST_OPSET))
-    if oldest < OLDEST_OPSET:
+    if oldest < OLDEST_OPSET and _has_changed(onnx, model, oldest):
         raise _fail(
             UnsupportedError,
             f"{name} is of opset {oldest}, but weft reads {OLDEST_OPSET} and newer; convert it: "
@@ -81,6 +81,19 @@ def read(source: Any) -> Contents:
     graph = _Builder(onnx, versions, name).graph(model.graph)
     graph.inputs = [x for x in graph.inputs if x.name not in arrays]
     return Contents(graph, arrays, narrow, name)
+
+
+def _has_changed(onnx: ModuleType, model: Any, version: int) -> bool:
+    """Whether an op of the model has had another meaning in its opset than in the oldest known."""
+    try:
+        return any(
+            onnx.defs.get_schema(node.op_type, version).since_version
+            != onnx.defs.get_schema(node.op_type, OLDEST_OPSET).since_version
+            for node in _nodes(model.graph.node)
+            if node.domain in ("", "ai.onnx")
+        )
+    except onnx.defs.SchemaError:
+        return True
 
 
 def _proto(onnx: ModuleType, source: Any) -> tuple[Any, str | None, str]:

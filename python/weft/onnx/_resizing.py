@@ -22,7 +22,9 @@ def _places(size: int, out: int, scale: float, how: str, roi: tuple[float, float
     if how == "asymmetric":
         return at / scale
     if how == "align_corners":
-        return at * (size - 1) / (out - 1) if out > 1 else np.zeros(out)
+        # The length that was asked for, which a scale makes no whole number.
+        length = size * scale
+        return at * (size - 1) / (length - 1) if length != 1 else np.zeros(out)
     if how == "pytorch_half_pixel":
         return (at + 0.5) / scale - 0.5 if out > 1 else np.zeros(out)
     if how == "half_pixel_symmetric":
@@ -72,10 +74,9 @@ def _taps(
     elements = first[:, None] + np.arange(count)
     weights = _kernel(mode, (elements - places[:, None]) * stretch, cubic)
     inside = (elements >= 0) & (elements < size)
-    if drop or antialias:
+    if drop:
         weights = np.where(inside, weights, 0)
-        weights = weights / weights.sum(axis=1, keepdims=True)
-    elif antialias:
+    if drop or antialias:
         weights = weights / weights.sum(axis=1, keepdims=True)
     return np.clip(elements, 0, size - 1), weights
 
