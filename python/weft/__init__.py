@@ -9,9 +9,9 @@ from __future__ import annotations
 import builtins as _builtins
 import math as _math
 import operator as _operator
-from collections.abc import Callable as _Callable
+from importlib import import_module as _import_module
 from pathlib import Path as _Path
-from typing import Any as _Any
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from . import _interpreters as _interpreters
 from . import _core
@@ -112,7 +112,7 @@ from ._errors import (
     UnsupportedError,
     WeftError,
 )
-from ._bridges import from_torch
+from ._bridges import from_jax, from_torch
 from ._export import Exported, Spec, export, load, spec
 from ._files import load_safetensors, save_safetensors
 from ._functional import log_softmax, softmax
@@ -299,25 +299,6 @@ for _public in (
             _explain_errors(_class, ["__init__", "__setitem__", *_names])
 
 
-def from_jax(fn: _Callable, /, *specs: _Any, **keyword_specs: _Any) -> _Any:
-    """A JAX function as a function of weft's tensors; see `weft.stablehlo.from_jax`.
-
-    Raises UnsupportedError if there is no jax, or if the program has ops without a rule.
-    """
-    from . import stablehlo
-
-    return stablehlo.from_jax(fn, *specs, **keyword_specs)
-
-
-def __getattr__(name: str) -> _Any:
-    # Importers of foreign programs are no part of what every process imports.
-    if name == "stablehlo":
-        from importlib import import_module
-
-        return import_module(".stablehlo", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
 def stats(*, reset_peak: _builtins.bool = False) -> dict:
     """Counters of the process: calls, traced ops, compiles, kernels, cache hits, seconds, bytes.
 
@@ -353,3 +334,12 @@ def set_num_threads(count: _builtins.int) -> None:
 def get_num_threads() -> _builtins.int:
     """How many threads run kernels, the caller included."""
     return _core.thread_count()
+
+
+if not _TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """What reads the programs of other systems, when it is asked for."""
+        if name in ("onnx", "stablehlo", "torch"):
+            return _import_module(f".{name}", __name__)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

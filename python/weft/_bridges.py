@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
+
+
+def from_jax(fn: Callable, /, *specs: Any, **keyword_specs: Any) -> Any:
+    """A JAX function as a function of weft's tensors; see `weft.stablehlo.from_jax`.
+
+    Raises UnsupportedError if there is no jax, or if the program has ops without a rule.
+    """
+    bridge = importlib.import_module("weft.stablehlo")
+    return bridge.from_jax(fn, *specs, **keyword_specs)
 
 
 def from_torch(

@@ -220,10 +220,10 @@ def _parameter_names(fun: Any, count: int) -> list[str]:
     """The names of the first ``count`` positional parameters; those of *args are numbered."""
     from .nn import Module
 
+    if isinstance(fun, Module) and not hasattr(fun, "__signature__"):
+        fun = fun.forward
     try:
-        parameters = list(
-            inspect.signature(fun.forward if isinstance(fun, Module) else fun).parameters.values()
-        )
+        parameters = list(inspect.signature(fun).parameters.values())
     except (TypeError, ValueError):
         parameters = []
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)

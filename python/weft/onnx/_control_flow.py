@@ -6,14 +6,12 @@ from typing import Any
 
 import numpy as np
 
-import weft
-
 from .. import _core
 from .._core import Tensor
 from .._creation import _fail
 from .._errors import DTypeError, ShapeError, UnsupportedError
 from ._graph import Graph, Node
-from ._rules import rule
+from ._rules import rule, weft
 from ._values import as_tensor, dtype_of, known, number, require_known
 
 
@@ -77,7 +75,9 @@ def _loop(most: Any, condition: Any, *init: Any, body: Graph, node: Node) -> tup
         if not _core.is_tracing() or limit <= _MOST_UNROLLED:
             return _in_python(limit, init, body, node)
         return _as_scan(limit, tuple(map(as_tensor, init)), body, node)
-    compiled = _core.is_tracing() and (begin is None or limit is _UNKNOWN or not _always_holds(body))
+    compiled = _core.is_tracing() and (
+        begin is None or limit is _UNKNOWN or not _always_holds(body)
+    )
     if begin is not False and compiled and plain and len(body.outputs) == 1 + len(init):
         return _as_while(most, condition, tuple(map(as_tensor, init)), body, node)
     if begin is None:

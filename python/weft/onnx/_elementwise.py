@@ -9,11 +9,9 @@ from typing import Any
 
 import numpy as np
 
-import weft
-
 from .._core import Tensor
 from ..nn import functional
-from ._rules import rule, shape_rule
+from ._rules import rule, shape_rule, weft
 from ._values import is_symbolic
 
 _UNARY: dict[str, Callable[..., Tensor]] = {
@@ -290,5 +288,3 @@ def _known_mod(a: np.ndarray, b: np.ndarray, *, fmod: int = 0) -> Any:
     if is_symbolic(a) or is_symbolic(b):
         return None if fmod else a - (a // b) * b
     return np.fmod(a, b) if fmod else np.mod(a, b)
-
-

@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 
-import weft
-
 from .._core import Tensor
 from .._creation import _fail
 from .._errors import UnsupportedError
-from ._rules import rule
+from ._rules import rule, weft
 from ._values import number
 
 
@@ -181,5 +179,3 @@ def _binarizer(x: Tensor, *, threshold: float = 0.0) -> Tensor:
 def _scaler(x: Tensor, *, offset: Any, scale: Any) -> Tensor:
     moved = x.astype("float32") - np.asarray(offset, np.float32)
     return moved * np.asarray(scale, np.float32)
-
-

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from .._core import Tensor
 from .._creation import _fail
 from .._errors import ConcretizationError, DTypeError, FileError, UnsupportedError, WeftError
 from .._foreign import ForeignUse
@@ -288,8 +287,8 @@ def typed_inputs(
     result = []
     for x in graph.inputs:
         value = bound[x.name] if x.name in bound else values[x.name]
-        narrow = x.element in NARROW and isinstance(value, Tensor)
-        result.append(as_value(value, x.element) if narrow else value)
+        is_narrow = x.element in NARROW and value is not None and not isinstance(value, list)
+        result.append(as_value(as_tensor(value), x.element) if is_narrow else value)
     return result
 
 

@@ -7,13 +7,11 @@ from typing import Any
 
 import numpy as np
 
-import weft
-
 from .._core import Tensor
 from .._creation import _fail
 from .._errors import UnsupportedError
 from ..nn import functional
-from ._rules import rule
+from ._rules import rule, weft
 from ._values import dtype_of, number
 
 _GRID_MODES = {"linear": "bilinear", "cubic": "bicubic"}
@@ -29,9 +27,7 @@ def _grid_sample(
     padding_mode: str = "zeros",
 ) -> Tensor:
     how = _GRID_MODES.get(mode, mode)
-    return functional.grid_sample(
-        x, grid.astype(x.dtype), how, padding_mode, bool(align_corners)
-    )
+    return functional.grid_sample(x, grid.astype(x.dtype), how, padding_mode, bool(align_corners))
 
 
 # Boxes ---------------------------------------------------------------------------------------
@@ -128,7 +124,9 @@ def _roi_align(
     parts = []
     for y, wy in taps[0]:
         lines = weft.gather(
-            images, 2, weft.broadcast_to(y[:, None, :, None], (*images.shape[:2], *y.shape[1:], x.shape[3]))
+            images,
+            2,
+            weft.broadcast_to(y[:, None, :, None], (*images.shape[:2], *y.shape[1:], x.shape[3])),
         )
         for z, wz in taps[1]:
             where = weft.broadcast_to(z[:, None, None, :], (*lines.shape[:3], z.shape[1]))

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import weft
-
 from .._core import Tensor
 from .._creation import _fail
 from .._errors import UnsupportedError
 from ..nn import functional
-from ._rules import rule
+from ._rules import rule, weft
 from ._values import number
 
 rule("MatMul")(lambda a, b: weft.matmul(a, b))
@@ -138,9 +136,7 @@ def _lrn(
     x: Tensor, *, alpha: float = 1e-4, beta: float = 0.75, bias: float = 1.0, size: int
 ) -> Tensor:
     before = (size - 1) // 2
-    squares = functional.pad(
-        weft.square(x), [0, 0] * (x.ndim - 2) + [before, size - 1 - before]
-    )
+    squares = functional.pad(weft.square(x), [0, 0] * (x.ndim - 2) + [before, size - 1 - before])
     total: Any = 0
     for shift in range(size):
         total = total + squares[:, shift : shift + x.shape[1]]
@@ -161,13 +157,9 @@ def _dropout_of_inference(x: Tensor, *, ratio: float = 0.5, node: Any) -> Any:
 
 
 @rule("Dropout", since=12, known=(1, 2))
-def _dropout(
-    x: Tensor, ratio: Any = None, training: Any = None, *, seed: int | None = None
-) -> Any:
+def _dropout(x: Tensor, ratio: Any = None, training: Any = None, *, seed: int | None = None) -> Any:
     rate = 0.5 if ratio is None else float(number(ratio))
     if training is None or not bool(number(training)) or rate == 0:
         return x, weft.ones_like(x, dtype="bool")
     kept = weft.random.rand(*x.shape) >= rate
     return weft.where(kept, x / (1 - rate), 0).astype(x.dtype), kept
-
-

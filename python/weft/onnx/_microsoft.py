@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import weft
-
 from .._core import Tensor
 from .._creation import _fail
 from .._errors import UnsupportedError
 from ..nn import functional
 from ._linear import layer_normalization
-from ._rules import rule
+from ._rules import rule, weft
 
 rule("com.microsoft.Gelu")(lambda x: functional.gelu(x))
 rule("com.microsoft.BiasGelu")(lambda x, bias: functional.gelu(x + bias))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +17,6 @@ from ..nn._module import Module
 from ..nn._parameter import Buffer, Parameter
 from ._graph import (
     Graph,
-    Node,
     ValueType,
     check_names,
     find_last_uses,
@@ -27,7 +25,7 @@ from ._graph import (
     typed_inputs,
 )
 from ._reading import Contents, read
-from ._values import NARROW, Narrow, as_tensor, as_value, dtype_of, held_dtype, type_name
+from ._values import NARROW, Narrow, as_tensor, as_value, held_dtype, type_name
 
 
 class Program:
@@ -81,7 +79,9 @@ class Model(Module):
             if name in wanted and not narrow:
                 self._program.constants[name] = value
                 continue
-            member = f"{member}_" if hasattr(type(self), member) or member in self.__dict__ else member
+            member = (
+                f"{member}_" if hasattr(type(self), member) or member in self.__dict__ else member
+            )
             # Memory that is the model's own alone: what is computed of it once is kept with it.
             tensor = array(value)
             floating = tensor.dtype.kind == "floating" and not narrow

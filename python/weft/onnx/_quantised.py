@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import weft
-
 from .. import _ops
 from .._core import Tensor
 from .._dtypes import iinfo
 from ._casting import convert, element_of
-from ._rules import rule
+from ._rules import rule, weft
 from ._values import NARROW, Narrow, as_tensor, dtype_of
 from ._windows import conv
 
@@ -192,4 +190,3 @@ def _binary(name: str, function: Any) -> None:
 
 _binary("QLinearAdd", weft.add)
 _binary("QLinearMul", weft.multiply)
-

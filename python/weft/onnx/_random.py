@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import weft
-
 from .._core import Tensor
-from ._rules import rule
+from ._rules import rule, weft
 from ._values import dtype_of
 
 

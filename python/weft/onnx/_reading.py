@@ -191,7 +191,12 @@ def _external(tensor: Any, folder: str | None, what: str) -> bytes:
     root = os.path.realpath(folder)
     path = os.path.realpath(os.path.join(root, location))
     inside = os.path.commonpath([root, path]) == root and path != root
-    if not location or os.path.isabs(location) or ".." in re.split(r"[/\\]", location) or not inside:
+    if (
+        not location
+        or os.path.isabs(location)
+        or ".." in re.split(r"[/\\]", location)
+        or not inside
+    ):
         raise _fail(FileError, f"{what} lies outside of the model's folder: {location!r}")
     try:
         offset = int(entries.get("offset", 0))
@@ -376,7 +381,9 @@ class _Builder:
             return list(row.floats if row.type == kinds.FLOATS else row.ints)
         if row.type == kinds.TENSORS:
             return [_array(self._onnx, each, None, self._name) for each in row.tensors]
-        raise _fail(UnsupportedError, f"{self._name}: weft reads no attribute of the kind of {place}")
+        raise _fail(
+            UnsupportedError, f"{self._name}: weft reads no attribute of the kind of {place}"
+        )
 
 
 def value_type(proto: Any) -> ValueType:

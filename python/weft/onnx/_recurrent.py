@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import weft
-
 from .._core import Tensor
 from .._creation import _fail
 from .._errors import UnsupportedError
 from ..nn import functional
-from ._rules import rule
+from ._rules import rule, weft
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -56,13 +54,14 @@ def _activations(names: list[str], alphas: Any, betas: Any) -> list[Activation]:
         elif key in _OF_NUMBERS:
             function, alpha, beta = _OF_NUMBERS[key]
             a, b = next(first, alpha), next(second, beta)
-            result.append(lambda x, function=function, a=a, b=b: function(x, a, b))
+            result.append(_with(function, a, b))
         else:
             raise _fail(UnsupportedError, f"the activation {name!r} is not known")
     return result
 
 
-Step = Callable[[Any, Tensor, tuple, Any], tuple]
+def _with(function: Callable[..., Tensor], a: float, b: float) -> Activation:
+    return lambda x: function(x, a, b)
 
 
 def _step_rnn(o: _Options, of_input: Tensor, state: tuple, w: Any) -> tuple:
@@ -167,7 +166,8 @@ def _layer(
     direction: str = "forward",
     layout: int = 0,
 ) -> tuple:
-    x, w, r, b, lengths, *starts = (*inputs, *[None] * (8 - len(inputs)))
+    given: tuple[Any, ...] = (*inputs, *[None] * (8 - len(inputs)))
+    x, w, r, b, lengths, *starts = given
     p = starts.pop() if len(starts) > 2 else None
     x = weft.permute_dims(x, (1, 0, 2)) if layout else x
     reversals = {"forward": [False], "reverse": [True], "bidirectional": [False, True]}[direction]
@@ -179,8 +179,8 @@ def _layer(
         o = _Options(hidden_size, own, clip, bool(flag))
         zero = weft.zeros(x.shape[1], hidden_size, dtype=x.dtype)
         start = tuple(
-            zero if given is None else (given[:, number] if layout else given[number])
-            for given in starts[:states]
+            zero if first is None else (first[:, number] if layout else first[number])
+            for first in starts[:states]
         )
         ends = None if lengths is None else lengths.astype("int64")
         made, last = _direction(step, o, x, ends, number, reverse, w, r, b, start, p)

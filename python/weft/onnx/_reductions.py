@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 
-import weft
-
 from .._core import Tensor
 from .._reductions import logsumexp
-from ._rules import rule, shape_rule
+from ._rules import rule, shape_rule, weft
 from ._values import is_symbolic, number, numbers
 
 Reduction = Callable[..., Tensor]
@@ -168,7 +166,7 @@ def _known_reduction(name: str, function: Callable[..., Any], symbolic: bool) ->
     def reduce(
         x: np.ndarray, axes: Any = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0
     ) -> Any:
-        if is_symbolic(x) and not symbolic or noop_with_empty_axes:
+        if (is_symbolic(x) and not symbolic) or noop_with_empty_axes:
             return None
         chosen = None if axes is None or not len(axes) else tuple(numbers(axes))
         return function(x, axis=chosen, keepdims=bool(keepdims))

@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 
-import weft
-
 from .._core import SymbolicSize, Tensor
 from .._creation import _fail
 from .._errors import UnsupportedError
-from ._rules import rule
+from ._rules import rule, weft
 from ._values import numbers
 
 
@@ -42,7 +40,7 @@ def _places(size: int, out: int, scale: float, how: str, roi: tuple[float, float
 
 
 def _nearest(places: np.ndarray, how: str) -> np.ndarray:
-    rounding = {
+    rounding: dict[str, Any] = {
         "round_prefer_floor": lambda x: np.ceil(x - 0.5),
         "round_prefer_ceil": lambda x: np.floor(x + 0.5),
         "floor": np.floor,
@@ -64,7 +62,13 @@ def _kernel(mode: str, distance: np.ndarray, cubic: float) -> np.ndarray:
 
 
 def _taps(
-    places: np.ndarray, size: int, scale: float, mode: str, cubic: float, antialias: bool, drop: bool
+    places: np.ndarray,
+    size: int,
+    scale: float,
+    mode: str,
+    cubic: float,
+    antialias: bool,
+    drop: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The elements that are read for each place, and their weights: [out, taps] both."""
     stretch = min(scale, 1.0) if antialias else 1.0
@@ -101,7 +105,7 @@ class _Options:
         if scales is not None:
             self.scales = [float(s) for s in scales]
             self.out = [
-                size if s == 1 else int(math.floor(size * s))
+                size if s == 1 else math.floor(size * s)
                 for size, s in zip(sizes, self.scales, strict=True)
             ]
             return
@@ -180,7 +184,9 @@ def _weighted(x: Tensor, axis: int, elements: np.ndarray, weights: np.ndarray) -
 
 
 @rule("Resize", since=11, known=(1, 2, 3))
-def _resize(x: Tensor, roi: Any = None, scales: Any = None, wanted: Any = None, **options: Any) -> Any:
+def _resize(
+    x: Tensor, roi: Any = None, scales: Any = None, wanted: Any = None, **options: Any
+) -> Any:
     by_scales = scales is not None and np.size(scales) > 0
     return _resized(
         x,
@@ -193,13 +199,13 @@ def _resize(x: Tensor, roi: Any = None, scales: Any = None, wanted: Any = None, 
 
 @rule("Resize", "Upsample", since=9, known=(1,))
 def _resize_by_scales(x: Tensor, scales: Any, *, mode: str = "nearest") -> Tensor:
-    how = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    how: Any = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
     return _resized(x, None, numbers(scales), None, mode=_MODES.get(mode, mode), **how)
 
 
 @rule("Upsample")
 def _upsample(x: Tensor, *, scales: Any, mode: str = "nearest") -> Tensor:
-    how = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    how: Any = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
     return _resized(x, None, scales, None, mode=_MODES.get(mode, mode), **how)
 
 

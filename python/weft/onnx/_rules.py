@@ -6,6 +6,7 @@ Python's way: ``transA`` is ``trans_a``. It gives one value, or a tuple of the n
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import re
 from collections.abc import Callable, Sequence
@@ -14,6 +15,9 @@ from typing import Any
 from .._creation import _fail
 from .._errors import UnsupportedError
 from .._foreign import RuleTable
+
+#: The public functions, of which rules are made; tables make some, of which types know nothing.
+weft: Any = importlib.import_module("weft")
 
 TABLE = RuleTable("ONNX")
 

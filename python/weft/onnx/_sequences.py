@@ -6,11 +6,9 @@ from typing import Any
 
 import numpy as np
 
-import weft
-
 from .._creation import _fail
 from .._errors import DTypeError, OutOfBoundsError
-from ._rules import rule
+from ._rules import rule, weft
 from ._values import as_tensor, number, numbers
 
 
@@ -18,8 +16,6 @@ def _list(value: Any) -> list:
     if not isinstance(value, list):
         raise _fail(DTypeError, "an operand has to be a sequence")
     return value
-
-
 
 
 @rule("SequenceEmpty", raw=True)

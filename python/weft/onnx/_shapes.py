@@ -8,12 +8,10 @@ from typing import Any
 
 import numpy as np
 
-import weft
-
 from .._core import SymbolicSize, Tensor
 from .._creation import _fail
 from .._errors import ShapeError, UnsupportedError
-from ._rules import rule, shape_rule
+from ._rules import rule, shape_rule, weft
 from ._values import (
     Narrow,
     as_tensor,
@@ -168,7 +166,9 @@ def _split_by_attribute(x: Tensor, *, axis: int = 0, split: Any = None, node: An
 
 
 @rule("Split", since=13, known=(1,))
-def _split(x: Tensor, lengths: Any = None, *, axis: int = 0, num_outputs: int = 0, node: Any) -> Any:
+def _split(
+    x: Tensor, lengths: Any = None, *, axis: int = 0, num_outputs: int = 0, node: Any
+) -> Any:
     given = None if lengths is None else numbers(lengths)
     return _parts(x, axis, _split_sizes(x.shape[axis], given, num_outputs or len(node.outputs)))
 
@@ -277,7 +277,9 @@ def _pad_by_attribute(
 
 
 @rule("Pad", since=11, known=(1, 2, 3))
-def _pad(x: Tensor, pads: Any, value: Any = None, axes: Any = None, *, mode: str = "constant") -> Any:
+def _pad(
+    x: Tensor, pads: Any, value: Any = None, axes: Any = None, *, mode: str = "constant"
+) -> Any:
     fill = 0 if value is None or not np.size(value) else number(value)
     return _padded(x, numbers(pads), mode, fill, None if axes is None else numbers(axes))
 
@@ -345,9 +347,7 @@ def _known_slice_by_attribute(x: np.ndarray, *, starts: Any, ends: Any, axes: An
 
 
 @shape_rule("Slice", since=10)
-def _known_slice(
-    x: np.ndarray, starts: Any, ends: Any, axes: Any = None, steps: Any = None
-) -> Any:
+def _known_slice(x: np.ndarray, starts: Any, ends: Any, axes: Any = None, steps: Any = None) -> Any:
     given = [None if each is None else numbers(each) for each in (axes, steps)]
     return x[_slices(x.shape, numbers(starts), numbers(ends), *given)]
 
@@ -411,5 +411,3 @@ def _known_split(x: np.ndarray, lengths: Any = None, *, axis: int = 0, num_outpu
     given = None if lengths is None else numbers(lengths)
     parts = _split_sizes(x.shape[axis], given, num_outputs)
     return np.split(x, np.cumsum(parts)[:-1], axis)
-
-

@@ -6,12 +6,10 @@ from typing import Any
 
 import numpy as np
 
-import weft
-
 from .._core import Tensor
 from .._creation import _fail
 from .._errors import UnsupportedError
-from ._rules import rule
+from ._rules import rule, weft
 
 _DOMAIN = "ai.onnx.preview.training"
 
@@ -22,7 +20,7 @@ def _groups(tensors: tuple[Tensor, ...], kinds: int) -> list[tuple[Tensor, ...]]
     return [tuple(tensors[kind * count + i] for kind in range(kinds)) for i in range(count)]
 
 
-def _outputs(groups: list[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+def _outputs(groups: list[Any]) -> tuple[Tensor, ...]:
     return tuple(tensor for column in zip(*groups, strict=True) for tensor in column)
 
 
@@ -36,7 +34,7 @@ def _momentum(
     mode: str,
     norm_coefficient: float,
 ) -> tuple:
-    made = []
+    made: list[Any] = []
     for x, gradient, velocity in _groups(tensors, 3):
         slope = norm_coefficient * x + gradient
         factor = weft.where(step > 0, beta, 1.0).astype(x.dtype)
@@ -56,7 +54,7 @@ def _adagrad(
     norm_coefficient: float = 0.0,
 ) -> tuple:
     now = rate / (1 + step.astype(rate.dtype) * decay_factor)
-    made = []
+    made: list[Any] = []
     for x, gradient, squares in _groups(tensors, 3):
         slope = norm_coefficient * x + gradient
         total = squares + slope * slope
@@ -75,7 +73,7 @@ def _adam(
     norm_coefficient: float = 0.0,
     norm_coefficient_post: float = 0.0,
 ) -> tuple:
-    made = []
+    made: list[Any] = []
     times = step.astype(rate.dtype)
     unbiased = rate * weft.sqrt(1 - beta**times) / (1 - alpha**times)
     now = weft.where(step > 0, unbiased, rate)

@@ -8,15 +8,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-import weft
-
 from .._core import SymbolicSize, Tensor
 from .._creation import _fail
 from .._errors import UnsupportedError
 from .._pooling import largest, pooled
 from .._windows import Windows, constant, flat_places, known_sizes, pick
 from ..nn import functional
-from ._rules import rule
+from ._rules import rule, weft
 
 
 class _Layout(NamedTuple):

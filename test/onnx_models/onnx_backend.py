@@ -125,3 +125,85 @@ def run(case: Case, mode: str) -> str | None:
             if found:
                 return found
     return None
+
+
+# Object files --------------------------------------------------------------------------------
+
+
+@dataclass
+class Flat:
+    """A case as a function of arrays that gives arrays, as C calls it."""
+
+    case: Case
+    function: Any
+    arrays: list[np.ndarray]
+    want: list[np.ndarray]
+
+
+def flat(case: Case) -> Flat:
+    """The case with the inputs that shapes follow from bound to their values."""
+    inputs, outputs = case.pairs[0]
+    given = inputs.arrays()
+    names = weft.onnx.load(case.model).input_names
+    bound = dict(zip(names, given, strict=True))
+    wanted = weft.onnx.load(case.model).shape_inputs
+    known = {name: bound[name] for name in wanted if isinstance(bound[name], np.ndarray)}
+    model = weft.onnx.load(case.model, known=known)
+    free = [bound[name] for name in model.input_names]
+    leaves: list[np.ndarray] = []
+
+    def place(value: Any) -> Any:
+        if isinstance(value, list):
+            return [place(item) for item in value]
+        if value is None:
+            return None
+        leaves.append(value)
+        return len(leaves) - 1
+
+    places = [place(value) for value in free]
+
+    def function(*tensors: Any) -> tuple:
+        def take(spot: Any) -> Any:
+            if isinstance(spot, list):
+                return [take(item) for item in spot]
+            return None if spot is None else tensors[spot]
+
+        made = results_of(model(*map(take, places)))
+        return tuple(_leaves(made))
+
+    return Flat(case, function, leaves, list(_leaves(outputs.arrays())))
+
+
+def _leaves(values: Any) -> Any:
+    for value in values:
+        if isinstance(value, list):
+            yield from _leaves(value)
+        elif value is not None:
+            yield value
+
+
+def run_object(flats: list[Flat], folder: Any) -> list[str | None]:
+    """How the results of cases differ that are compiled to one object file and called from C."""
+    from aot_models import Library
+
+    def program(*tensors: Any) -> tuple:
+        rest, made = list(tensors), []
+        for each in flats:
+            made += each.function(*rest[: len(each.arrays)])
+            del rest[: len(each.arrays)]
+        return tuple(made)
+
+    inputs = [np.array(x, order="C") for each in flats for x in each.arrays]
+    exported = weft.export(program, *inputs)
+    library = folder / "libcases.so"
+    exported.compile_object(library, name="cases", emit="shared")
+    like = [x for each in flats for x in each.want]
+    shapes = [tuple(x.shape) for x in exported.outputs]
+    if shapes != [x.shape for x in like]:
+        raise AssertionError(f"{shapes} is not {[x.shape for x in like]}")
+    made = Library(library, "cases")(inputs, like)
+    found = []
+    for each in flats:
+        differences = [different(made.pop(0), x, each.case.rtol, each.case.atol) for x in each.want]
+        found.append(next((x for x in differences if x), None))
+    return found
