@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .._creation import _fail
-from .._errors import ConcretizationError, DTypeError, FileError, UnsupportedError, WeftError
+from .._errors import DTypeError, FileError, ShapeError, UnsupportedError, WeftError
 from .._foreign import ForeignUse
 from ._rules import SHAPE_ARITHMETIC, TABLE, OnnxRule
 from ._values import NARROW, Narrow, as_tensor, as_value, plain, require_known
@@ -103,10 +103,16 @@ def _run_node(node: Node, scope: Scope) -> None:
     given = [scope[name] if name else None for name in node.inputs]
     try:
         results = _results(node, given, scope)
-    except WeftError as error:
+    except (ArithmeticError, LookupError, TypeError, ValueError, WeftError) as error:
         if getattr(error, "names_onnx_node", False):
             raise
-        named = type(error)(f"{error} [{node.what}]")
+        if isinstance(error, WeftError):
+            named = type(error)(f"{error} [{node.what}]")
+        else:
+            kind = type(error).__name__
+            named = ShapeError(
+                f"its operands or attributes do not fit: {kind}: {error} [{node.what}]"
+            )
         named.names_onnx_node = True  # type: ignore[attr-defined]
         raise named from error
     for name, value in zip(node.outputs, results, strict=False):
@@ -166,12 +172,12 @@ def _operand(node: Node, value: Any) -> Any:
 # Analysis ------------------------------------------------------------------------------------
 
 
-def resolve(graph: Graph) -> None:
+def resolve(graph: Graph, way_out: str) -> None:
     """Gives every node its rule. Raises one UnsupportedError for all ops without."""
     nodes = list(graph.walk())
     TABLE.require(
         [ForeignUse(node.name, node.version, node.place) for node in nodes],
-        "Ask weft's authors for a rule, or express the model in other ops.",
+        way_out,
     )
     for node in nodes:
         node.rule = TABLE.find(node.name, node.version)
@@ -290,6 +296,3 @@ def typed_inputs(
         is_narrow = x.element in NARROW and value is not None and not isinstance(value, list)
         result.append(as_value(as_tensor(value), x.element) if is_narrow else value)
     return result
-
-
-__all__ = ["ConcretizationError", "Graph", "Node", "Scope", "ValueType"]

@@ -14,6 +14,7 @@ import numpy as np
 
 from .._creation import _fail
 from .._errors import FileError, UnsupportedError
+from .._foreign import ForeignUse
 from .._paths import file_path
 from ._graph import Graph, Node, ValueType
 from ._rules import TABLE, option_name
@@ -62,10 +63,19 @@ def read(source: Any) -> Contents:
     """
     onnx = onnx_package()
     model, folder, name = _proto(onnx, source)
-    arrays, narrow = _take_initializers(onnx, model, folder, name)
-    _check_functions(model, name)
     try:
-        onnx.checker.check_model(model)
+        return _contents(onnx, model, folder, name)
+    except UnicodeDecodeError as error:
+        raise _fail(FileError, f"{name} is damaged: a name is no text ({error})") from None
+
+
+def _contents(onnx: ModuleType, model: Any, folder: str | None, name: str) -> Contents:
+    arrays, narrow = _take_initializers(onnx, model, folder, name)
+    _check_texts(model, name)
+    _check_functions(model, name)
+    _require_rules(onnx, model)
+    try:
+        _check(onnx, model)
         model = _without_functions(onnx, model)
     except (onnx.checker.ValidationError, ValueError, RuntimeError, TypeError) as error:
         reason = " ".join(str(error).split())
@@ -83,6 +93,61 @@ def read(source: Any) -> Contents:
     return Contents(graph, arrays, narrow, name)
 
 
+#: What to do about ops without a rule.
+WAY_OUT = "Ask weft's authors for a rule, or express the model in other ops."
+
+
+def _require_rules(onnx: ModuleType, model: Any) -> None:
+    """Raises one UnsupportedError for all ops that neither weft nor ONNX nor the model defines."""
+    versions = {row.domain: row.version for row in model.opset_import}
+    own = {(function.domain, function.name) for function in model.functions}
+    groups = [("", model.graph.node), *((f" in {f.name}", f.node) for f in model.functions)]
+    TABLE.require(
+        [
+            ForeignUse(op_name(node), version_of(node, versions), f"{place(node, i)}{within}")
+            for within, group in groups
+            for i, node in enumerate(_nodes(group))
+            if (node.domain, node.op_type) not in own and _schema(onnx, node, versions) is None
+        ],
+        WAY_OUT,
+    )
+
+
+def place(node: Any, index: int) -> str:
+    """How errors call a node."""
+    return f"node {index} {node.name!r}" if node.name else f"node {index}"
+
+
+def version_of(node: Any, versions: dict[str, int]) -> int:
+    """The opset of a node's domain; of ONNX's own the oldest one where the model tells none."""
+    version = versions.get(node.domain, versions.get("ai.onnx", 1))
+    return OLDEST_OPSET if node.domain in _OWN and not versions else version
+
+
+#: How the domain of ONNX's own ops is written.
+_OWN = ("", "ai.onnx")
+
+
+def _check(onnx: ModuleType, model: Any) -> None:
+    """What the package's checker says of the model, but for shapes that are not told."""
+    open_rows = [
+        row
+        for row in (*model.graph.input, *model.graph.output)
+        if row.type.WhichOneof("value") in (None, "tensor_type")
+        and not row.type.tensor_type.HasField("shape")
+    ]
+    untyped = [row for row in open_rows if not row.type.tensor_type.elem_type]
+    for row in open_rows:
+        row.type.tensor_type.shape.SetInParent()
+    for row in untyped:
+        row.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+    onnx.checker.check_model(model)
+    for row in open_rows:
+        row.type.tensor_type.ClearField("shape")
+    for row in untyped:
+        row.ClearField("type")
+
+
 def _has_changed(onnx: ModuleType, model: Any, version: int) -> bool:
     """Whether an op of the model has had another meaning in its opset than in the oldest known."""
     try:
@@ -90,7 +155,7 @@ def _has_changed(onnx: ModuleType, model: Any, version: int) -> bool:
             onnx.defs.get_schema(node.op_type, version).since_version
             != onnx.defs.get_schema(node.op_type, OLDEST_OPSET).since_version
             for node in _nodes(model.graph.node)
-            if node.domain in ("", "ai.onnx")
+            if node.domain in _OWN
         )
     except onnx.defs.SchemaError:
         return True
@@ -224,6 +289,18 @@ def _nodes(nodes: Any) -> Iterator[Any]:
                 yield from _nodes(graph.node)
 
 
+def _check_texts(message: Any, name: str) -> None:
+    """Raises FileError for text that is none: it comes as bytes."""
+    for field, value in message.ListFields():
+        if field.type == field.TYPE_STRING:
+            texts = [value] if isinstance(value, (str, bytes)) else value
+            if any(isinstance(text, bytes) for text in texts):
+                raise _fail(FileError, f"{name} is damaged: a name is no text")
+        elif field.type == field.TYPE_MESSAGE:
+            for inner in [value] if hasattr(value, "ListFields") else value:
+                _check_texts(inner, name)
+
+
 def _check_functions(model: Any, name: str) -> None:
     """Raises FileError for functions that call themselves, or unfold to too many nodes."""
     functions = {(f.domain, f.name): f for f in model.functions}
@@ -328,7 +405,7 @@ _FUNCTIONS = "weft.functions"
 
 def op_name(node: Any) -> str:
     """The op's name in the table: of other domains than ONNX's own with the domain."""
-    return node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
+    return node.op_type if node.domain in _OWN else f"{node.domain}.{node.op_type}"
 
 
 # Graphs --------------------------------------------------------------------------------------
@@ -351,16 +428,13 @@ class _Builder:
 
     def _node(self, proto: Any, index: int, within: str) -> Node:
         name = op_name(proto)
-        label = f" {proto.name!r}" if proto.name else ""
-        place = f"node {index}{label}{' in ' + within if within else ''}"
-        version = self._versions.get(proto.domain, self._versions.get("ai.onnx", 1))
+        where = f"{place(proto, index)}{' in ' + within if within else ''}"
+        version = version_of(proto, self._versions)
         options = {
-            option_name(row.name): self._attribute(row, f"{row.name} of {place}")
+            option_name(row.name): self._attribute(row, f"{row.name} of {where}")
             for row in proto.attribute
         }
-        if proto.domain in ("", "ai.onnx") and version == 1 and not self._versions:
-            version = OLDEST_OPSET
-        return Node(name, version, place, tuple(proto.input), tuple(proto.output), options)
+        return Node(name, version, where, tuple(proto.input), tuple(proto.output), options)
 
     def _attribute(self, row: Any, place: str) -> Any:
         kinds = self._onnx.AttributeProto

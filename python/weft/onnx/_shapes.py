@@ -177,15 +177,15 @@ def _split(
 
 
 def _slice_of(start: Any, end: Any, step: Any, size: Any) -> slice:
-    """A slice as Python takes it: of a step backwards, an end before the first element is None."""
-    if not _is_symbol(end) and abs(end) >= 2**31 - 1:
-        end = None if end > 0 or step < 0 else end
-    if not _is_symbol(start) and abs(start) >= 2**31 - 1:
-        start = None if (start > 0) == (step < 0) else start
-        start = 0 if start is not None and start < 0 else start
-    if step < 0 and end is not None and not _is_symbol(end) and not _is_symbol(size):
-        end = None if end < -size else end
-    return slice(start, end, step)
+    """A slice as Python takes it, which clamps a start before the first element otherwise."""
+    if any(map(_is_symbol, (start, end, size))):
+        # Ends that mean all the rest are the largest numbers there are.
+        return slice(start, None if not _is_symbol(end) and end >= 2**31 - 1 else end, step)
+    start, end = (place + size if place < 0 else place for place in (start, end))
+    if step > 0:
+        return slice(min(max(start, 0), size), min(max(end, 0), size), step)
+    start, end = min(max(start, 0), size - 1), min(max(end, -1), size - 1)
+    return slice(start, None if end < 0 else end, step) if size else slice(0, 0)
 
 
 def _slices(
