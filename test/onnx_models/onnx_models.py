@@ -49,8 +49,8 @@ def reference(model: onnx.ModelProto, inputs: dict[str, np.ndarray | None]) -> l
     options.intra_op_num_threads = 1
     options.log_severity_level = 4
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(
+    engine = onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
     given = {name: x for name, x in inputs.items() if x is not None}
-    return session.run(None, given)
+    return engine.run(None, given)

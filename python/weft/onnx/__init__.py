@@ -20,6 +20,7 @@ from . import (
     _random,
     _training,
     _microsoft,
+    _attention,
 )
 from ._model import Model, load
 

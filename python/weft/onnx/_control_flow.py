@@ -10,13 +10,13 @@ from .. import _core
 from .._core import Tensor
 from .._creation import _fail
 from .._errors import DTypeError, ShapeError, UnsupportedError
-from ._graph import Graph, Node
+from ._graph import Call, Graph
 from ._rules import rule, weft
 from ._values import as_tensor, dtype_of, known, number, require_known
 
 
 @rule("If", wanted=(0,), raw=True)
-def _if(condition: Any, *, then_branch: Graph, else_branch: Graph, node: Node) -> tuple:
+def _if(condition: Any, *, then_branch: Graph, else_branch: Graph, node: Call) -> tuple:
     chosen = _flag(condition)
     tensors = all(x.kind == "tensor" for x in then_branch.outputs)
     if chosen is None and tensors:
@@ -66,7 +66,7 @@ _MOST_UNROLLED = 8
 
 
 @rule("Loop", wanted=(0, 1), raw=True)
-def _loop(most: Any, condition: Any, *init: Any, body: Graph, node: Node) -> tuple:
+def _loop(most: Any, condition: Any, *init: Any, body: Graph, node: Call) -> tuple:
     limit = None if most is None else _count(most)
     begin = True if condition is None else _flag(condition)
     simple = all(isinstance(value, (Tensor, np.ndarray)) for value in init)
@@ -116,7 +116,7 @@ def _always_holds(body: Graph) -> bool:
     return name == body.inputs[1].name
 
 
-def _in_python(limit: int | None, init: tuple, body: Graph, node: Node) -> tuple:
+def _in_python(limit: int | None, init: tuple, body: Graph, node: Call) -> tuple:
     """The loop, iteration by iteration."""
     state, rows, place = list(init), [], 0
     condition: Any = np.asarray(True)
@@ -148,7 +148,7 @@ def _nothing(body: Graph, count: int) -> list[Tensor]:
     ]
 
 
-def _as_scan(limit: int, state: tuple, body: Graph, node: Node) -> tuple:
+def _as_scan(limit: int, state: tuple, body: Graph, node: Call) -> tuple:
     count = len(state)
     holds = np.asarray(True)
 
@@ -160,7 +160,7 @@ def _as_scan(limit: int, state: tuple, body: Graph, node: Node) -> tuple:
     return (*last, *rows)
 
 
-def _as_while(most: Any, condition: Any, state: tuple, body: Graph, node: Node) -> tuple:
+def _as_while(most: Any, condition: Any, state: tuple, body: Graph, node: Call) -> tuple:
     limit = None if most is None else weft.reshape(as_tensor(most), ())
     begin = True if condition is None else weft.reshape(as_tensor(condition), ())
     first = (weft.asarray(np.int64(0)), weft.asarray(begin), state)
@@ -179,7 +179,7 @@ def _as_while(most: Any, condition: Any, state: tuple, body: Graph, node: Node) 
 
 @rule("Scan")
 def _scan_of_batches(
-    *inputs: Any, body: Graph, num_scan_inputs: int, directions: Any = None, node: Node
+    *inputs: Any, body: Graph, num_scan_inputs: int, directions: Any = None, node: Call
 ) -> tuple:
     """Scan as it was in opset 8: example by example, along the second dimension."""
     lengths, *given = inputs
@@ -207,7 +207,7 @@ def _scan(
     scan_input_directions: Any = None,
     scan_output_axes: Any = None,
     scan_output_directions: Any = None,
-    node: Node,
+    node: Call,
 ) -> tuple:
     count = len(inputs) - num_scan_inputs
     state, given = inputs[:count], inputs[count:]

@@ -44,16 +44,11 @@ class Node:
     #: Whether a shape follows from an output, which then is computed while tracing.
     for_shapes: bool = False
     rule: Any = None
-    scope: Scope | None = None
 
     @property
     def what(self) -> str:
         """The node, as errors call it."""
         return f"ONNX op {self.name} (opset {self.version}) at {self.place}"
-
-    def run(self, graph: Graph, inputs: Sequence[Any]) -> list[Any]:
-        """The outputs of a graph that is an attribute, with what is around the node in sight."""
-        return graph.run(inputs, self.scope)
 
 
 @dataclass(eq=False)
@@ -99,6 +94,27 @@ class Scope:
         raise KeyError(name)
 
 
+class Call:
+    """One run of a node, as rules see it that ask for it."""
+
+    def __init__(self, node: Node, scope: Scope) -> None:
+        self._node, self._scope = node, scope
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the outputs."""
+        return self._node.outputs
+
+    @property
+    def version(self) -> int:
+        """The opset."""
+        return self._node.version
+
+    def run(self, graph: Graph, inputs: Sequence[Any]) -> list[Any]:
+        """The outputs of a graph that is an attribute, with what is around the node in sight."""
+        return graph.run(inputs, self._scope)
+
+
 def _run_node(node: Node, scope: Scope) -> None:
     given = [scope[name] if name else None for name in node.inputs]
     try:
@@ -135,12 +151,7 @@ def _results(node: Node, given: list[Any], scope: Scope) -> Sequence[Any]:
             operands[number] = require_known(given[number], what)
     options = node.options
     if rule.takes_node:
-        # Rules run graphs within this node before it returns, so one scope at a time is enough.
-        before, node.scope = node.scope, scope
-        try:
-            made = rule(*operands, **options, node=node)
-        finally:
-            node.scope = before
+        made = rule(*operands, **options, node=Call(node, scope))
     else:
         made = rule(*operands, **options)
     results = made if isinstance(made, tuple) else (made,)

@@ -94,13 +94,13 @@ def _embed(
     return layer_normalization(total, gamma, beta, epsilon=epsilon), counts, total
 
 
-def _heads(x: Tensor, count: int) -> Tensor:
+def heads(x: Tensor, count: Any) -> Tensor:
     """[N, L, H E] as [N, H, L, E]."""
     apart = weft.reshape(x, (*x.shape[:2], count, x.shape[2] // count))
     return weft.permute_dims(apart, (0, 2, 1, 3))
 
 
-def _joined(x: Tensor) -> Tensor:
+def joined(x: Tensor) -> Tensor:
     """[N, H, L, E] as [N, L, H E]."""
     moved = weft.permute_dims(x, (0, 2, 1, 3))
     return weft.reshape(moved, (*moved.shape[:2], x.shape[1] * x.shape[3]))
@@ -138,8 +138,8 @@ def _attention(
     if qkv_hidden_sizes:
         ends = [qkv_hidden_sizes[0], qkv_hidden_sizes[0] + qkv_hidden_sizes[1]]
     parts = [made[..., : ends[0]], made[..., ends[0] : ends[1]], made[..., ends[1] :]]
-    q, k, v = (_heads(part, num_heads) for part in parts)
-    return _joined(_attended(q, k, v, mask, bool(unidirectional), scale))
+    q, k, v = (heads(part, num_heads) for part in parts)
+    return joined(_attended(q, k, v, mask, bool(unidirectional), scale))
 
 
 def _attended(
@@ -173,5 +173,5 @@ def _multi_head_attention(
     if bias is not None:
         first, second = q.shape[2], q.shape[2] + k.shape[2]
         q, k, v = q + bias[:first], k + bias[first:second], v + bias[second:]
-    q, k, v = (_heads(part, num_heads) for part in (q, k, v))
-    return _joined(_attended(q, k, v, mask, bool(unidirectional), scale))
+    q, k, v = (heads(part, num_heads) for part in (q, k, v))
+    return joined(_attended(q, k, v, mask, bool(unidirectional), scale))

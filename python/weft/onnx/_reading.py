@@ -17,7 +17,7 @@ from .._errors import FileError, UnsupportedError
 from .._foreign import ForeignUse
 from .._paths import file_path
 from ._graph import Graph, Node, ValueType
-from ._rules import TABLE, option_name
+from ._rules import TABLE, OnnxRule, option_name
 from ._values import NARROW
 
 #: The oldest opset whose ops have the meaning that the rules give them: broadcasting as NumPy's.
@@ -336,8 +336,7 @@ def _without_functions(onnx: ModuleType, model: Any) -> Any:
         missing = [
             node
             for node in _nodes(model.graph.node)
-            if TABLE.find(op_name(node), versions.get(node.domain, 1)) is None
-            and _schema(onnx, node, versions) is not None
+            if not _has_rule(node, versions) and _schema(onnx, node, versions) is not None
         ]
         if not missing:
             break
@@ -346,6 +345,11 @@ def _without_functions(onnx: ModuleType, model: Any) -> Any:
             _define(onnx, model, node, versions, types)
         model = onnx.inliner.inline_local_functions(model)
     return model
+
+
+def _has_rule(node: Any, versions: dict[str, int]) -> bool:
+    found = TABLE.find(op_name(node), versions.get(node.domain, 1))
+    return isinstance(found, OnnxRule) and found.takes(node)
 
 
 def _schema(onnx: ModuleType, node: Any, versions: dict[str, int]) -> Any:

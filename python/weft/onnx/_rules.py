@@ -42,8 +42,10 @@ class OnnxRule:
         known: Sequence[int] = (),
         wanted: Sequence[int] = (),
         raw: bool = False,
+        when: Callable[[Any], bool] | None = None,
     ) -> None:
         self.function = function
+        self._when = when
         self.known, self.wanted, self.raw = frozenset(known), frozenset(wanted), raw
         parameters = inspect.signature(function).parameters.values()
         self.options = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY} - {"node"}
@@ -53,6 +55,10 @@ class OnnxRule:
     def __call__(self, *operands: Any, **options: Any) -> Any:
         """What the function gives."""
         return self.function(*operands, **options)
+
+    def takes(self, node: Any) -> bool:
+        """Whether it is the rule of this NodeProto; others have the body that ONNX defines."""
+        return self._when is None or self._when(node)
 
     def check_options(self, given: Sequence[str], what: str) -> None:
         """Raises UnsupportedError for attributes that the rule does not know."""
@@ -70,14 +76,18 @@ def rule(
     known: Sequence[int] = (),
     wanted: Sequence[int] = (),
     raw: bool = False,
+    when: Callable[[Any], bool] | None = None,
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A decorator: the function is the rule of these ops, from this opset on; see `OnnxRule`.
+
+    An op that ONNX defines by others may have a rule for some of its nodes only, of which ``when``
+    holds.
 
     Ops of other domains than ONNX's own are written with them: ``com.microsoft.Gelu``.
     """
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
-        TABLE.rule(*names, since=since)(OnnxRule(function, known, wanted, raw))
+        TABLE.rule(*names, since=since)(OnnxRule(function, known, wanted, raw, when))
         return function
 
     return add
