@@ -59,7 +59,7 @@ def node_cases() -> dict[str, Case]:
     for test in tests:
         graph = test.model.graph
         pairs = [
-            (_Lazy(inputs, graph.input), _Lazy(outputs, graph.output))
+            (Lazy(inputs, graph.input), Lazy(outputs, graph.output))
             for inputs, outputs in test.data_sets
         ]
         cases[test.name] = Case(test.name, test.model, pairs, test.rtol, test.atol)
@@ -67,7 +67,7 @@ def node_cases() -> dict[str, Case]:
 
 
 @dataclass
-class _Lazy:
+class Lazy:
     """Values that are converted when they are asked for, as strings can't be."""
 
     values: Any
