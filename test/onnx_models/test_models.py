@@ -243,6 +243,45 @@ def test_loops_that_values_end_stay_loops() -> None:
             np.testing.assert_array_equal(np.asarray(run(x)), want)
 
 
+def test_constants_of_nodes_are_weights_too() -> None:
+    weight = np.random.default_rng(0).standard_normal((4, 5)).astype(np.float32)
+    nodes = [
+        helper.make_node("Constant", [], ["w"], value=numpy_helper.from_array(weight)),
+        helper.make_node("Constant", [], ["half"], value_float=0.5),
+        helper.make_node("MatMul", ["x", "w"], ["m"]),
+        helper.make_node("Mul", ["m", "half"], ["y"]),
+    ]
+    model = weft.onnx.load(model_of(nodes, [value("x", [3, 4])], [value("y", [3, 5])]))
+    assert [name for name, _ in model.named_parameters()] == ["w"]
+    x = np.ones((3, 4), np.float32)
+    np.testing.assert_allclose(np.asarray(weft.jit(model)(x)), x @ weight / 2, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "least", "most"),
+    [(TensorProto.INT4, -8, 8), (TensorProto.UINT4, 0, 16), (TensorProto.INT8, -128, 128)],
+)
+def test_weights_of_few_bits(kind: int, least: int, most: int) -> None:
+    """Blocks of four rows have a scale of their own."""
+    random = np.random.default_rng(kind)
+    whole = random.integers(least, most, (8, 6))
+    scale = random.random((2, 6)).astype(np.float32)
+    weight = helper.make_tensor("w", kind, whole.shape, whole.reshape(-1).tolist())
+    nodes = [
+        helper.make_node("DequantizeLinear", ["w", "s"], ["d"], axis=0, block_size=4),
+        helper.make_node("MatMul", ["x", "d"], ["y"]),
+    ]
+    imports = [helper.make_opsetid("", 21)]
+    rows = [value("x", [3, 8])], [value("y", [3, 6])]
+    proto = model_of(nodes, *rows, {"s": scale}, imports=imports)
+    proto.graph.initializer.append(weight)
+    model = weft.onnx.load(proto)
+    x = random.standard_normal((3, 8)).astype(np.float32)
+    want = x @ (whole * np.repeat(scale, 4, axis=0)).astype(np.float32)
+    for run in (model, weft.jit(model), weft.export(model, *model.specs())):
+        np.testing.assert_allclose(np.asarray(run(x)), want, rtol=1e-4, atol=1e-3)
+
+
 # Files ---------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections import Counter
@@ -199,6 +200,7 @@ def _take_initializers(
     graph = model.graph
     if graph.sparse_initializer:
         raise _fail(UnsupportedError, f"{name} has sparse initializers, which weft does not read")
+    _move_constants(onnx, graph)
     arrays, narrow = {}, {}
     inputs = {x.name for x in graph.input}
     for tensor in graph.initializer:
@@ -215,6 +217,35 @@ def _take_initializers(
     del graph.initializer[:]
     model.ir_version = max(model.ir_version, 3)
     return arrays, narrow
+
+
+#: A node's constant of more elements is taken for a weight.
+_LARGEST_CONSTANT = 16
+
+
+def _move_constants(onnx: ModuleType, graph: Any) -> None:
+    """Makes initializers of the nodes that hold weights, as some exporters write them."""
+    kept = []
+    for node in graph.node:
+        rows = list(node.attribute)
+        is_weight = (
+            node.op_type == "Constant"
+            and node.domain in _OWN
+            and [row.name for row in rows] == ["value"]
+            and len(node.output) == 1
+            and rows[0].t.data_type != onnx.TensorProto.STRING
+            and math.prod(rows[0].t.dims) > _LARGEST_CONSTANT
+        )
+        if is_weight:
+            tensor = graph.initializer.add()
+            tensor.CopyFrom(rows[0].t)
+            tensor.name = node.output[0]
+        else:
+            kept.append(node)
+    if len(kept) < len(graph.node):
+        rest = [type(node).FromString(node.SerializeToString()) for node in kept]
+        del graph.node[:]
+        graph.node.extend(rest)
 
 
 def _array(onnx: ModuleType, tensor: Any, folder: str | None, name: str) -> np.ndarray:
