@@ -80,6 +80,13 @@ static void checkApart(const std::string &input, const std::string &output) {
     fail(output + ": the output would replace the program that is compiled");
 }
 
+/// Throws for models of other systems, saying what makes programs of them.
+static void checkSource(const std::string &input) {
+  if (llvm::StringRef(input).ends_with_insensitive(".onnx"))
+    fail(input + ": an ONNX model has to become a program first: python -m weft.onnx " + input +
+         " -o model.weft");
+}
+
 ObjectOptions CommandLine::objectOptions() const {
   ObjectOptions options;
   if (output.empty())
@@ -110,6 +117,7 @@ ObjectOptions CommandLine::objectOptions() const {
 }
 
 void CommandLine::compile() const {
+  checkSource(input);
   ObjectOptions options = objectOptions();
   mlir::DialectRegistry registry;
   registerDialects(registry);
