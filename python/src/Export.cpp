@@ -18,6 +18,7 @@
 #include "python/src/Conversion.h"
 #include "python/src/DeviceObject.h"
 #include "python/src/Dispatch.h"
+#include "python/src/ProgramOperations.h"
 #include "python/src/SafeTensorsFile.h"
 #include "python/src/SymbolicSizeObject.h"
 #include "python/src/TraceScope.h"
@@ -440,6 +441,10 @@ void weft::registerProgram(py::module_ &module) {
                                return program.getModule().walk(stop).wasInterrupted();
                              })
       .def("run", runProgram)
+      .def("operations",
+           [](const Program &program) {
+             return translated([&] { return operationsOf(*program.forFiles()); });
+           })
       .def("text",
            [](const Program &program, bool elide) {
              return translated([&] { return programText(*program.forFiles(), elide); });

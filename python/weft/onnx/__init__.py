@@ -23,5 +23,6 @@ from . import (
     _attention,
 )
 from ._model import Model, load
+from ._writing import save
 
-__all__ = ["Model", "load"]
+__all__ = ["Model", "load", "save"]
