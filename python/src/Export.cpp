@@ -411,6 +411,10 @@ static py::object placeholder(const py::object &shape, const py::object &dtype) 
   });
 }
 
+static py::list operations(const Program &program) {
+  return translated([&] { return operationsOf(*program.forFiles()); });
+}
+
 void weft::registerProgram(py::module_ &module) {
   py::class_<ResultPlace>(module, "ResultPlace").def_readonly("number", &ResultPlace::number);
   py::class_<Program>(module, "Program", "A traced function with its weights.")
@@ -441,10 +445,7 @@ void weft::registerProgram(py::module_ &module) {
                                return program.getModule().walk(stop).wasInterrupted();
                              })
       .def("run", runProgram)
-      .def("operations",
-           [](const Program &program) {
-             return translated([&] { return operationsOf(*program.forFiles()); });
-           })
+      .def("operations", operations)
       .def("text",
            [](const Program &program, bool elide) {
              return translated([&] { return programText(*program.forFiles(), elide); });

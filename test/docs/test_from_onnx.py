@@ -25,6 +25,7 @@ def test_examples_run(tmp_path: Path) -> None:
         "('image',) ('scores',) ['weight']",
         "Exported(image: float32[batch, 28, 28] -> scores: float32[batch, 10])",
         "Exported(image: float32[1, 28, 28] -> scores: float32[1, 10])",
+        "Exported(input: float32[batch, 784] -> result: float32[batch, 10])",
         "('shape',)",
         "Exported(x: float32[n, 6] -> y: float32[n, 2, 3])",
     ]
