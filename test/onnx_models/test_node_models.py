@@ -56,6 +56,8 @@ def cases(part: int) -> list[Case]:
 def problem(case: Case) -> str | None:
     """What is wrong with a case, or with what is said of it here; None if nothing is."""
     said = reason(case.name, UNSUPPORTED)
+    # Of few numbers that are drawn, all may be another generator's by chance.
+    weft.manual_seed(0)
     try:
         found = run(case, "jit")
     except weft.WeftError as error:
