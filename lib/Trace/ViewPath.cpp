@@ -206,8 +206,8 @@ static ViewStep beforeTranspose(const ViewStep &transpose, const ViewStep &slice
   return result;
 }
 
-/// The steps that take of a value what `slice` takes of it repeated: a slice, and a broadcast, which
-/// may repeat no element any more.
+/// The steps that take of a value what `slice` takes of it repeated: a slice, and a broadcast,
+/// which may repeat no element any more.
 static std::pair<ViewStep, ViewStep> beforeBroadcast(const ViewStep &broadcast,
                                                      const ViewStep &slice) {
   const Shape &source = broadcast.source;

@@ -42,8 +42,8 @@ struct ViewPath {
 
   /// More steps than this are not remembered: such a view can't be read or written once its root
   /// changed. Slices, reshapes and transposes that follow their own kind are one step, a slice
-  /// comes before a transpose and a broadcast, and all of them before parts, so that a write through
-  /// both is one of the slice.
+  /// comes before a transpose and a broadcast, and all of them before parts, so that a write
+  /// through both is one of the slice.
   static constexpr size_t mostSteps = 64;
 
   /// True if the steps are the same.
