@@ -378,7 +378,9 @@ def assignment(writer: Writer) -> None:
 
 
 def _change(writer: Writer, name: str, lines: list[str], *values: str) -> None:
-    """Statements that change a value; NumPy changes a copy in the same way."""
+    """Statements that change a value; NumPy changes a copy in the same way, but for the other
+    elements of an expanded view that are one with a changed one."""
+    expanded = _is_expanded(writer.namespace[name])
     writer.execute(lines)
     others = [value for value in values if value in writer.values and value != name]
     if len(values) != len([v for v in values if v not in writer.values]) + len(others):
@@ -387,8 +389,16 @@ def _change(writer: Writer, name: str, lines: list[str], *values: str) -> None:
     code = "\n".join(lines)
     for number, each in enumerate([name, *others]):
         code = re.sub(rf"\b{each}\b", f"a[{number}]", code)
-    known = "weft" not in code and _exact_in_numpy(code)
+    known = "weft" not in code and _exact_in_numpy(code) and not expanded
     writer.add(lines, Check("changed", code, (name, *others), name) if known else None)
+
+
+def _is_expanded(x: weft.Tensor) -> bool:
+    try:
+        x.copy_(x.clone())
+    except weft.UnsupportedError:
+        return True
+    return False
 
 
 def _exact_in_numpy(code: str) -> bool:
