@@ -9,7 +9,7 @@ import numpy as np
 
 from .._core import Tensor
 from .._creation import _fail, asarray
-from .._errors import ShapeError, UnsupportedError
+from .._errors import DTypeError, ShapeError, UnsupportedError
 from .._export import Spec
 from ._graph import TensorType
 from ._program import Program
@@ -130,8 +130,11 @@ def from_jax(fn: Callable, /, *specs: Any, **keyword_specs: Any) -> JaxProgram:
             symbolic sizes, which each call chooses.
 
     Raises:
-        UnsupportedError: there is no jax, or the program has ops without a rule.
+        UnsupportedError: there is no jax, or the program has ops without a rule. DTypeError: ``fn``
+            is no function.
     """
+    if not callable(fn):
+        raise _fail(DTypeError, f"from_jax: a {type(fn).__name__} is no function")
     try:
         import jax
         import jax.export
@@ -142,7 +145,9 @@ def from_jax(fn: Callable, /, *specs: Any, **keyword_specs: Any) -> JaxProgram:
     scope = jax.export.SymbolicScope()
     shapes = [_shape_of(leaf, jax, scope) for leaf in leaves]
     args, kwargs = jax.tree_util.tree_unflatten(structure, shapes)
-    jitted: Any = fn if hasattr(fn, "lower") else jax.jit(fn)
+    # Classes may have a method of one of these names: str.lower.
+    is_jitted = hasattr(fn, "lower") and hasattr(fn, "trace")
+    jitted: Any = fn if is_jitted else jax.jit(fn)
     exported = jax.export.export(jitted, disabled_checks=[_AnyCustomCall(jax)], platforms=("cpu",))(
         *args, **kwargs
     )
