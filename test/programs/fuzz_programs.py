@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -88,6 +89,9 @@ def main(words: list[str]) -> int:
 
 
 def _hunt(options: argparse.Namespace) -> int:
+    # What runs in the background is ended by SIGTERM, and begins with SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     hunt = (
         TensorHunt(options.modes, options.output, options.large, public_calls())
         if options.kind == "tensors"

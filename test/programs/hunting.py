@@ -81,24 +81,35 @@ def run(hunt: Hunt, seeds: range, processes: int) -> Iterator[Tally]:
     tally = Tally()
     waiting = [seeds[i : i + CHUNK] for i in range(0, len(seeds), CHUNK)][::-1]
     workers: list[_Worker] = []
-    while waiting or workers:
-        while waiting and len(workers) < processes:
-            workers.append(_start(hunt, waiting.pop()))
-        ready = multiprocessing.connection.wait([w.pipe for w in workers], 1.0)
-        for worker in list(workers):
-            finished, why = False, ""
-            if worker.pipe in ready:
-                finished, why = _receive(worker, tally)
-            elif time.monotonic() - worker.since > PATIENCE:
-                why = f"takes more than {PATIENCE:.0f} s"
-            if why:
-                found, rest = _ended(worker, why)
-                tally.found += found
-                if rest:
-                    waiting.append(rest)
-            if finished or why:
-                workers.remove(worker)
-        yield tally
+    try:
+        while waiting or workers:
+            while waiting and len(workers) < processes:
+                workers.append(_start(hunt, waiting.pop()))
+            rest = _rest_of_ended(workers, tally)
+            waiting += [seeds for seeds in rest if seeds]
+            yield tally
+    finally:
+        for worker in workers:
+            worker.process.kill()
+
+
+def _rest_of_ended(workers: list[_Worker], tally: Tally) -> list[range]:
+    """Takes what has been reported; workers that have ended go, and what they left is given."""
+    left = []
+    ready = multiprocessing.connection.wait([w.pipe for w in workers], 1.0)
+    for worker in list(workers):
+        finished, why = False, ""
+        if worker.pipe in ready:
+            finished, why = _receive(worker, tally)
+        elif time.monotonic() - worker.since > PATIENCE:
+            why = f"takes more than {PATIENCE:.0f} s"
+        if why:
+            found, rest = _ended(worker, why)
+            tally.found += found
+            left.append(rest)
+        if finished or why:
+            workers.remove(worker)
+    return left
 
 
 def _receive(worker: _Worker, tally: Tally) -> tuple[bool, str]:
