@@ -111,3 +111,16 @@ def test_files_of_exported_programs(tmp_path: Path):
     assert damaged.returncode == 1
     assert "no program of torch.export" in damaged.stderr
     assert "Traceback" not in damaged.stderr
+
+
+def test_other_shapes_than_the_program_is_for_are_refused() -> None:
+    example = (torch.ones(3, 4),)
+    fixed = weft.from_torch(torch.nn.Linear(4, 2), example)
+    batch = ({0: torch.export.Dim("batch")},)
+    open_ = weft.from_torch(torch.nn.Linear(4, 2), example, dynamic_shapes=batch)
+    assert open_(weft.ones((7, 4))).shape == (7, 2)
+    for module, shape in ((fixed, (3, 5)), (fixed, (2, 4)), (open_, (3, 5)), (open_, (4,))):
+        with pytest.raises(weft.ShapeError, match="the argument input has to be float32"):
+            module(weft.ones(shape))
+    with pytest.raises(weft.DTypeError, match="but is int64"):
+        fixed(weft.ones((3, 4), dtype="int64"))

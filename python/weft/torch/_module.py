@@ -15,7 +15,7 @@ import weft
 from weft import nn
 
 from .._creation import _fail
-from .._errors import DTypeError, UnsupportedError
+from .._errors import DTypeError, ShapeError, UnsupportedError
 from .._foreign import ForeignUse
 from . import _sizes
 from ._backend import decompositions
@@ -139,14 +139,19 @@ class _Graph:
         return _rebuilt(self.out_form, iter(found))
 
     def _check(self, values: dict) -> None:
-        """Refuses tensors of another dtype or rank than the program is for."""
+        """Refuses tensors of another dtype or shape than the program is for."""
         for node in self.arguments:
             value, expected = values[node], meta(node)
             if not isinstance(expected, torch.Tensor) or not isinstance(value, weft.Tensor):
                 continue
-            if value.dtype != weft_dtype(expected.dtype) or value.ndim != expected.ndim:
+            fits = value.ndim == expected.ndim and all(
+                not isinstance(want, int) or have == want
+                for have, want in zip(value.shape, expected.shape)
+            )
+            same = value.dtype == weft_dtype(expected.dtype)
+            if not fits or not same:
                 raise _fail(
-                    DTypeError,
+                    ShapeError if same else DTypeError,
                     f"the argument {node.name} has to be {_spec(node)}, but is "
                     f"{value.dtype.name} of shape {list(value.shape)}",
                 )
