@@ -359,6 +359,14 @@ static void annotate(Program &program, const std::vector<std::string> &inputs,
   program.readSignature();
 }
 
+/// Says which arguments are the same tensors in most calls: what depends on them is prepared.
+static void keepArguments(Program &program, const std::vector<unsigned> &numbers) {
+  mlir::ModuleOp module = program.getModule();
+  auto main = module.lookupSymbol<mlir::func::FuncOp>("main");
+  for (unsigned number : numbers)
+    main.setArgAttr(number, "weft.hidden", mlir::UnitAttr::get(module.getContext()));
+}
+
 static std::string structureOf(const Program &program) {
   auto text = program.getModule()->getAttrOfType<mlir::StringAttr>("weft.structure");
   return text ? text.str() : std::string();
@@ -426,6 +434,7 @@ void weft::registerProgram(py::module_ &module) {
                return 0;
              });
            })
+      .def("keep_arguments", keepArguments)
       .def_property_readonly("structure", structureOf)
       .def_property_readonly(
           "inputs",

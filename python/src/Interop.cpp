@@ -418,7 +418,7 @@ static StorageRef wrapForeign(void *data, uint64_t bytes, Device &device, Form *
   return Storage::wrapOnDevice(data, bytes, device, release, new Owner{device, managed});
 }
 
-template <typename Form> static PyRef importTensor(PyObject *capsule) {
+template <typename Form> static PyRef importTensor(PyObject *capsule, bool constant) {
   auto *managed = static_cast<Form *>(PyCapsule_GetPointer(capsule, Names<Form>::fresh));
   if (!managed)
     throw PythonError();
@@ -452,7 +452,7 @@ template <typename Form> static PyRef importTensor(PyObject *capsule) {
     asTensor(tensor.get())->value.storage = wrapForeign(data, bytes, *device, managed);
   else if (shares)
     asTensor(tensor.get())->value.storage =
-        Storage::wrap(data, bytes, releaseForeign<Form>, managed);
+        (constant ? Storage::wrapConstant : Storage::wrap)(data, bytes, releaseForeign<Form>, managed);
   else
     releaseForeign<Form>(managed);
   return tensor;
@@ -464,10 +464,10 @@ std::pair<int, int> weft::dlpackDevice(TensorObject *tensor) {
   return {place.kind, place.number};
 }
 
-PyRef weft::fromDLPack(PyObject *capsule) {
+PyRef weft::fromDLPack(PyObject *capsule, bool constant) {
   if (PyCapsule_IsValid(capsule, Names<dlpack::ManagedVersioned>::fresh))
-    return importTensor<dlpack::ManagedVersioned>(capsule);
+    return importTensor<dlpack::ManagedVersioned>(capsule, constant);
   if (PyCapsule_IsValid(capsule, Names<dlpack::Managed>::fresh))
-    return importTensor<dlpack::Managed>(capsule);
+    return importTensor<dlpack::Managed>(capsule, constant);
   throwError("DTypeError", "from_dlpack: the object gave no unused DLPack capsule");
 }

@@ -24,7 +24,9 @@ PyRef toDLPack(TensorObject *tensor, bool versioned, bool copy);
 /// How DLPack names where the tensor is: kind and number. Throws if it has no name for that.
 std::pair<int, int> dlpackDevice(TensorObject *tensor);
 /// A tensor over the memory of a DLPack capsule; a strided one of the host is copied once.
-PyRef fromDLPack(PyObject *capsule);
+/// `constant`: nobody writes the memory as long as the tensor lives, so that what depends on it may
+/// be prepared.
+PyRef fromDLPack(PyObject *capsule, bool constant);
 
 /// How often foreign memory had to be copied.
 extern uint64_t interopCopies;

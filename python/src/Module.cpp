@@ -475,9 +475,12 @@ PYBIND11_MODULE(_core, module) {
   module.def("dlpack_device", [](py::object tensor) {
     return translated([&] { return dlpackDevice(asTensor(tensor.ptr())); });
   });
-  module.def("from_dlpack", [](py::object capsule) {
-    return adopted(guarded([&] { return fromDLPack(capsule.ptr()).release(); }));
-  });
+  module.def(
+      "from_dlpack",
+      [](py::object capsule, bool constant) {
+        return adopted(guarded([&] { return fromDLPack(capsule.ptr(), constant).release(); }));
+      },
+      py::arg("capsule"), py::arg("constant") = false);
   registerModes(module);
   registerTracing(module);
   module.def("user_line", [] {

@@ -91,6 +91,100 @@ def test_a_parameter_that_is_replaced_or_written_is_seen():
         close(call(x), model(x))
 
 
+def prepared() -> int:
+    return weft.stats()["prepared_values"]
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_frozen_parameters_are_prepared_once_and_again_after_each_write(dynamic: bool):
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 40, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(640, 96)
+    )
+    plain = compiled(model, dynamic=dynamic)
+    torch.compiler.reset()
+    frozen = compiled(model, dynamic=dynamic, options={"freezing": True})
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    other = [torch.randn_like(p) for p in model.parameters()]
+    x = torch.randn(3, 3, 6, 6)
+
+    def copy_of_another() -> None:
+        with torch.no_grad():
+            for parameter, value in zip(model.parameters(), other, strict=True):
+                parameter.copy_(value)
+
+    def step() -> None:
+        for parameter in model.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        optimizer.step()
+
+    def replaced() -> None:
+        model[3].weight.data = torch.randn(96, 640)
+
+    def swapped() -> None:
+        model[0].weight = torch.nn.Parameter(torch.randn(40, 3, 3, 3))
+
+    state = {name: torch.randn_like(value) for name, value in model.state_dict().items()}
+    for change in (step, copy_of_another, replaced, swapped, lambda: model.load_state_dict(state)):
+        change()
+        with torch.no_grad():
+            before = prepared()
+            assert torch.equal(frozen(x), plain(x))
+            # 640 roundings of products that are at most as large as the largest result.
+            bound = 640 * 2.0**-24 * float(model(x).abs().max())
+            torch.testing.assert_close(frozen(x), model(x), rtol=0, atol=bound)
+            assert prepared() > before
+            before = prepared()
+            for size in (3, 5):
+                y = torch.randn(size, 3, 6, 6) if dynamic else x
+                assert torch.equal(frozen(y), plain(y))
+            assert prepared() == before or dynamic
+
+
+def test_a_frozen_buffer_that_the_graph_writes_is_no_constant():
+    class Counter(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("table", torch.zeros(64, 64))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.table.add_(x.T @ x)
+            return x @ self.table
+
+    theirs = Counter()
+    ours = copy.deepcopy(theirs)
+    call = compiled(ours, options={"freezing": True})
+    with torch.no_grad():
+        for _ in range(4):
+            x = torch.randn(8, 64)
+            torch.testing.assert_close(call(x), theirs(x), rtol=1e-5, atol=1e-3)
+
+
+def test_frozen_parameters_still_train():
+    theirs = network()
+    ours = copy.deepcopy(theirs)
+    call = compiled(ours, options={"freezing": True})
+    x = torch.randn(6, 8)
+    for _ in range(2):
+        for model, run in ((theirs, theirs), (ours, call)):
+            torch.manual_seed(3)
+            model.zero_grad()
+            run(x).square().sum().backward()
+            with torch.no_grad():
+                for parameter in model.parameters():
+                    parameter -= 0.01 * parameter.grad
+    for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        close(one.grad, other.grad)
+    with torch.no_grad():
+        ours.eval(), theirs.eval()
+        close(call(x), theirs(x))
+
+
+def test_an_option_that_is_unknown_is_refused_by_name():
+    call = compiled(lambda x: x + 1, options={"freezing": True, "max_autotune": True})
+    with pytest.raises(Exception, match="no option 'max_autotune'; there is \"freezing\""):
+        call(torch.ones(3))
+
+
 def test_one_program_for_all_sizes():
     graphs: list = []
     from weft.torch._backend import make_backend

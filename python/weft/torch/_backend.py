@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -43,7 +43,9 @@ def _static_inputs() -> list[int]:
     return list(found or ())
 
 
-def compiler(kind: str, record: Callable[[Compiled], None] | None = None) -> Callable:
+def compiler(
+    kind: str, record: Callable[[Compiled], None] | None = None, freezing: bool = False
+) -> Callable:
     """What compiles the graphs of one kind: "inference", "forward" or "backward"."""
 
     def compile_graph(module: torch.fx.GraphModule, examples: Sequence[Any]) -> Compiled:
@@ -51,7 +53,7 @@ def compiler(kind: str, record: Callable[[Compiled], None] | None = None) -> Cal
         if kind == "backward":
             names = [node.name for node in module.graph.nodes if node.op == "placeholder"]
             kept = [i for i, name in enumerate(names) if name.startswith("primals")]
-        compiled = Compiled(module, kept, kind)
+        compiled = Compiled(module, kept, kind, freezing)
         if record is not None:
             record(compiled)
         return compiled
@@ -62,12 +64,14 @@ def compiler(kind: str, record: Callable[[Compiled], None] | None = None) -> Cal
     return compile_graph
 
 
-def make_backend(record: Callable[[Compiled], None] | None = None) -> Callable:
+def make_backend(
+    record: Callable[[Compiled], None] | None = None, freezing: bool = False
+) -> Callable:
     """A backend for `torch.compile`; `record` sees each graph that is compiled."""
     return aot_autograd(
         fw_compiler=compiler("forward", record),
         bw_compiler=compiler("backward", record),
-        inference_compiler=compiler("inference", record),
+        inference_compiler=compiler("inference", record, freezing),
         decompositions=decompositions(),
         partition_fn=partition,
         keep_inference_input_mutations=False,
@@ -75,17 +79,37 @@ def make_backend(record: Callable[[Compiled], None] | None = None) -> Callable:
 
 
 @functools.cache
-def _backend() -> Callable:
-    return make_backend()
+def _backend(freezing: bool) -> Callable:
+    return make_backend(freezing=freezing)
 
 
-def backend(module: torch.fx.GraphModule, examples: Sequence[Any], **_: Any) -> Callable:
+def backend(
+    module: torch.fx.GraphModule,
+    examples: Sequence[Any],
+    *,
+    options: Mapping[str, Any] | None = None,
+    mode: str | None = None,
+) -> Callable:
     """Compiles a graph that TorchDynamo captured: ``torch.compile(model, backend="weft")``.
 
-    Takes all modes and options of `torch.compile`; they change nothing, as weft has one way to
-    compile. Ops without a rule run in PyTorch; `weft.torch.explain` shows them.
+    Ops without a rule run in PyTorch; `weft.torch.explain` shows them.
+
+    Args:
+        options: ``{"freezing": True}``: where nothing is recorded for gradients, what depends on
+            parameters and buffers alone (packed weights, tables) is computed once, and again after
+            PyTorch counted a write to them (an optimizer's step, `load_state_dict`). Writes that it
+            does not count, through ``.data`` or NumPy, are not seen. The results are the same bits.
+        mode: all modes of `torch.compile` are taken, and are one: there is one way to compile.
+
+    Raises:
+        TypeError: there is no such option.
     """
-    return _backend()(module, examples)
+    unknown = sorted(set(options or {}) - {"freezing"})
+    if unknown:
+        raise TypeError(
+            f'torch.compile(backend="weft") has no option {unknown[0]!r}; there is "freezing"'
+        )
+    return _backend(bool((options or {}).get("freezing", False)))(module, examples)
 
 
 def register() -> None:

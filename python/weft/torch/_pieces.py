@@ -16,7 +16,7 @@ import weft
 from . import _sizes
 from ._graph import Failures, is_size, meta, run
 from ._rules import weft_dtype
-from ._sharing import KeptInput, dense_order, inverse, to_torch, to_weft
+from ._sharing import FrozenInput, KeptInput, dense_order, inverse, to_torch, to_weft
 
 #: What `_forward` computes in this thread.
 _CURRENT = threading.local()
@@ -44,6 +44,7 @@ class Piece:
         results: Sequence[torch.fx.Node],
         constants: dict[torch.fx.Node, torch.Tensor],
         kept: set[torch.fx.Node],
+        freezing: bool = False,
     ) -> None:
         self.nodes, self.results = list(nodes), list(results)
         inside = set(nodes)
@@ -55,9 +56,10 @@ class Piece:
         self.inputs = [n for n in outside if not is_size(n) and n not in constants]
         self.orders = [dense_order(meta(node)) for node in self.inputs]
         self.result_orders = [dense_order(meta(node)) for node in self.results]
-        self.convert: list[Callable] = [
-            KeptInput() if n in kept and _is_plain(meta(n)) else to_weft for n in self.inputs
-        ]
+        is_kept = [n in kept and _is_plain(meta(n)) for n in self.inputs]
+        holder = FrozenInput if freezing else KeptInput
+        self.convert: list[Callable] = [holder() if kept else to_weft for kept in is_kept]
+        self._frozen = [i for i, kept in enumerate(is_kept) if kept and freezing]
         self.specialised = ""
         self.programs: OrderedDict[tuple, Any] = OrderedDict()
         self.program: Any = None
@@ -93,12 +95,13 @@ class Piece:
             shapes = known[0] if known else [None] * len(self.inputs)
             specs = list(map(self._spec, self.inputs, shapes, self.orders))
             _CURRENT.body = functools.partial(self._body, known, failures)
-            program = weft.export(_forward, *specs)
+            program = weft.export(_forward, *specs)._program
+            program.keep_arguments(self._frozen)
         except (weft.WeftError, NotImplementedError) as error:
             return failures, None, error
         finally:
             _CURRENT.body = None
-        return failures, None if failures.reasons else program._program, None
+        return failures, None if failures.reasons else program, None
 
     def _body(self, known: Any, failures: Failures, tensors: Sequence[weft.Tensor]) -> tuple:
         values: dict[torch.fx.Node, Any] = {}

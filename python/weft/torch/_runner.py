@@ -20,8 +20,11 @@ class Compiled:
 
     _boxed_call = True
 
-    def __init__(self, module: torch.fx.GraphModule, kept: Sequence[int], kind: str) -> None:
+    def __init__(
+        self, module: torch.fx.GraphModule, kept: Sequence[int], kind: str, freezing: bool = False
+    ) -> None:
         self.kind = kind
+        self._freezing = freezing
         self.module = module
         nodes = list(module.graph.nodes)
         self.placeholders = [node for node in nodes if node.op == "placeholder"]
@@ -43,7 +46,7 @@ class Compiled:
         for stage in self.split.stages:
             if stage.weft:
                 wanted = [n for n in stage.weft if n in results]
-                piece = Piece(stage.weft, wanted, self.constants, self._kept)
+                piece = Piece(stage.weft, wanted, self.constants, self._kept, self._freezing)
                 failed = piece.compile() if wanted else {}
                 if failed:
                     self.failed.update(failed)

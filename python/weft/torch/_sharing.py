@@ -10,11 +10,14 @@ import torch
 from .. import _core
 
 
-def to_weft(tensor: torch.Tensor) -> _core.Tensor:
-    """A tensor of weft over PyTorch's memory; memory with gaps is copied once."""
+def to_weft(tensor: torch.Tensor, constant: bool = False) -> _core.Tensor:
+    """A tensor of weft over PyTorch's memory; memory with gaps is copied once.
+
+    What depends on a constant alone is computed once for as long as the result lives.
+    """
     if tensor.is_conj() or tensor.is_neg():
         tensor = tensor.resolve_conj().resolve_neg()
-    return _core.from_dlpack(torch._C._to_dlpack(tensor))
+    return _core.from_dlpack(torch._C._to_dlpack(tensor), constant)
 
 
 def to_torch(tensor: _core.Tensor) -> torch.Tensor:
@@ -63,4 +66,24 @@ class KeptInput:
         if address != self._address:
             self._wrapped = to_weft(tensor)
             self._address = address
+        return self._wrapped
+
+
+class FrozenInput:
+    """A parameter or buffer that is written through PyTorch alone, which counts that.
+
+    It is a constant for as long as memory and count are the same.
+    """
+
+    def __init__(self) -> None:
+        self._state = (-1, -1)
+        self._wrapped: Any = None
+
+    def __call__(self, tensor: torch.Tensor) -> _core.Tensor:
+        if tensor.is_inference():
+            return to_weft(tensor)  # PyTorch counts no writes of these
+        state = (tensor.data_ptr(), tensor._version)
+        if state != self._state:
+            self._wrapped = to_weft(tensor, constant=True)
+            self._state = state
         return self._wrapped
