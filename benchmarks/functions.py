@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -67,22 +68,34 @@ def torch_calls(
     return calls | onnx_calls(Wrapped(), arrays)
 
 
-def onnx_calls(model: Any, arrays: tuple[np.ndarray, ...]) -> dict[str, Callable[[], Any]]:
-    """A PyTorch module in the runtimes that read ONNX files, where they are installed."""
-    if not peers.available("onnx"):
-        return {}
-    torch, calls = peers.torch(), {}
-    threads = torch.get_num_threads()
+@contextmanager
+def onnx_file(model: Any, arrays: tuple[np.ndarray, ...]) -> Iterator[tuple[str, dict]]:
+    """The path of a file that PyTorch writes of a module, and its inputs by their names."""
+    torch = peers.torch()
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "model.onnx")
         tensors = tuple(torch.from_numpy(array) for array in arrays)
         names = [f"input{number}" for number in range(len(arrays))]
         torch.onnx.export(model, tensors, path, input_names=names, dynamo=False)
-        feed = dict(zip(names, arrays, strict=True))
-        if peers.available("onnxruntime"):
-            calls["onnxruntime"] = peers.onnxruntime_call(path, feed, threads)
-        if peers.available("openvino"):
-            calls["openvino"] = peers.openvino_call(path, feed, threads)
+        yield path, dict(zip(names, arrays, strict=True))
+
+
+def onnx_calls(model: Any, arrays: tuple[np.ndarray, ...]) -> dict[str, Callable[[], Any]]:
+    """A PyTorch module in the runtimes that read ONNX files, where they are installed."""
+    if not peers.available("onnx"):
+        return {}
+    with onnx_file(model, arrays) as (path, feed):
+        return onnx_file_calls(path, feed)
+
+
+def onnx_file_calls(path: str, feed: dict) -> dict[str, Callable[[], Any]]:
+    """A file in the runtimes for such files."""
+    calls: dict[str, Callable[[], Any]] = {}
+    threads = peers.torch().get_num_threads()
+    if peers.available("onnxruntime"):
+        calls["onnxruntime"] = peers.onnxruntime_call(path, feed, threads)
+    if peers.available("openvino"):
+        calls["openvino"] = peers.openvino_call(path, feed, threads)
     return calls
 
 

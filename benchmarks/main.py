@@ -39,6 +39,7 @@ CASES = {
     "narrow": "both",
     "artifact": "one",
     "bridge": "both",
+    "onnx_files": "both",
     "gpu": "one",
 }
 """Groups of cases; with one thread, with all, or both."""

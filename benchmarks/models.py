@@ -172,7 +172,7 @@ def _settle(module: Any, inputs: list[np.ndarray]) -> None:
     module.eval()
 
 
-def _first(result: Any) -> Any:
+def first(result: Any) -> Any:
     """The result, or the first of several: the states of an LSTM."""
     return result[0] if isinstance(result, tuple) else result
 
@@ -200,7 +200,7 @@ def case_of(name: str) -> Case:
     module, tensors = weft_model(model, weights)
     compiled = weft_call(module)
     for peer, call in contenders.items():
-        compare(f"{name}: {peer}", _first(compiled(*tensors)), _first(call()), TOLERANCE)
+        compare(f"{name}: {peer}", first(compiled(*tensors)), first(call()), TOLERANCE)
     bar = Bar(f">= {LEAST_RATIO} of the best peer", 1 / LEAST_RATIO, tuple(contenders))
     return Case(name, {WEFT: lambda: compiled(*tensors)} | contenders, bar)
 
