@@ -42,7 +42,20 @@ BackwardPass::BackwardPass(llvm::ArrayRef<GradientSeed> seeds,
     collectArguments();
 }
 
-static bool isCopy(const Origin &origin) { return origin.node && origin.node->copiedFrom; }
+bool weft::isSeed(llvm::ArrayRef<GradientSeed> seeds, const Origin &origin) {
+  return llvm::any_of(
+      seeds, [&](const GradientSeed &seed) { return keyOf(seed.origin) == keyOf(origin); });
+}
+
+bool weft::endsStretch(const Origin &origin) {
+  return origin.node && (origin.node->copiedFrom || origin.node->mark || origin.hooks());
+}
+
+/// True where the stretch ends. Of a value that it begins with the hooks were called before.
+bool BackwardPass::isStop(const Origin &origin) const {
+  bool isNoOp = origin.node && (origin.node->copiedFrom || origin.node->mark);
+  return isNoOp || (endsStretch(origin) && !isSeed(seeds, origin));
+}
 
 bool BackwardPass::isWanted(const Origin &origin) const {
   return wanted.empty() ? origin.leaf != nullptr : origin && wanted.contains(keyOf(origin));
@@ -50,7 +63,7 @@ bool BackwardPass::isWanted(const Origin &origin) const {
 
 /// True for a result of an op of the stretch.
 bool BackwardPass::isInside(const Origin &origin) const {
-  return !isCopy(origin) && firstResults.contains(origin.node.get());
+  return !isStop(origin) && firstResults.contains(origin.node.get());
 }
 
 /// All nodes that the seeds depend on, in the order in which they were recorded; not what is behind
@@ -75,10 +88,11 @@ nodesBehind(llvm::ArrayRef<GradientSeed> seeds, llvm::function_ref<bool(const Or
 
 void BackwardPass::collectNodes() {
   int64_t count = 0;
-  std::vector<std::shared_ptr<TapeNode>> behind = nodesBehind(seeds, isCopy);
+  auto stops = [this](const Origin &origin) { return isStop(origin); };
+  std::vector<std::shared_ptr<TapeNode>> behind = nodesBehind(seeds, stops);
   for (const std::shared_ptr<TapeNode> &node : behind) {
     bool leads = llvm::any_of(node->inputs, [&](const TapeInput &input) {
-      return isWanted(input.origin) || isCopy(input.origin) || isInside(input.origin);
+      return isWanted(input.origin) || isStop(input.origin) || isInside(input.origin);
     });
     if (!leads)
       continue;
@@ -88,7 +102,7 @@ void BackwardPass::collectNodes() {
     count += static_cast<int64_t>(node->outputs.size());
   }
   // Where a call has used up its own history there is no telling what it led to.
-  auto ends = [this](const Origin &origin) { return isCopy(origin) || isWanted(origin); };
+  auto ends = [this](const Origin &origin) { return isStop(origin) || isWanted(origin); };
   checkKept(wanted.empty() ? behind : nodesBehind(seeds, ends));
 }
 
@@ -142,7 +156,7 @@ int64_t BackwardPass::constantArgument(const TapeInput &input) {
 /// The argument for an input from outside of the stretch.
 int64_t BackwardPass::outsideArgument(const TapeInput &input) {
   const void *memory = input.array.storage.get();
-  if (isWanted(input.origin) || isCopy(input.origin)) {
+  if (isWanted(input.origin) || isStop(input.origin)) {
     size_t before = arguments.size();
     int64_t number = argument(input, keyOf(input.origin), memory);
     if (arguments.size() != before) {

@@ -16,6 +16,9 @@ struct GradientSeed {
   TapeInput cotangent;
 };
 
+/// True if the value is one of those that are differentiated.
+bool isSeed(llvm::ArrayRef<GradientSeed> seeds, const Origin &origin);
+
 struct FoundGradient {
   Origin target;
   /// With an origin if it is recorded and depends on a value that needs a gradient.
@@ -26,10 +29,14 @@ struct FoundGradient {
 using OriginKey = std::pair<const void *, uint32_t>;
 OriginKey keyOf(const Origin &origin);
 
+/// True if gradients of the value go no further in one stretch: of a copy, or if it is marked or
+/// has hooks.
+bool endsStretch(const Origin &origin);
+
 /// Rebuilds a stretch of a tape as a function from arguments (leaves, outside values, saved
 /// results, the cotangents) to gradients of its targets: of the leaves, of what was copied from
-/// other devices, and of wanted results. The stretch ends at leaves and copies, and where an op
-/// leads to no target.
+/// other devices, of results with hooks or marks, and of wanted results. The stretch ends at the
+/// first three, and where an op leads to no target.
 class BackwardPass {
 public:
   /// The seeds are on one device, and results of recorded ops; `wanted` is empty for all leaves.
@@ -44,6 +51,7 @@ public:
 
 private:
   bool isWanted(const Origin &origin) const;
+  bool isStop(const Origin &origin) const;
   bool isInside(const Origin &origin) const;
   void collectNodes();
   void checkKept(llvm::ArrayRef<std::shared_ptr<TapeNode>> others);

@@ -12,6 +12,16 @@ uint64_t weft::nextFunctionSerial() {
   return ++next;
 }
 
+GradientHooks *Origin::hooks() const {
+  if (leaf)
+    return leaf->hooks.get();
+  if (node)
+    for (auto &[number, hooks] : node->hooks)
+      if (number == result)
+        return hooks.get();
+  return nullptr;
+}
+
 TapeNode::TapeNode() : sequence(++nextSequence) {}
 
 TapeNode::~TapeNode() {
@@ -36,6 +46,7 @@ void TapeNode::release(uint32_t result) {
   released.set(result);
   if (!released.all())
     return;
+  hooks.clear();
   for (TapeInput &input : inputs)
     input.array.storage = StorageRef();
   for (Array &output : outputs)

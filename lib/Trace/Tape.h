@@ -12,13 +12,35 @@
 
 namespace weft {
 
+struct TapeInput;
+struct TapeNode;
+
+/// What the front end does with the gradient of a value before it goes on.
+class GradientHooks {
+public:
+  virtual ~GradientHooks() = default;
+  /// The gradient that takes the place of this one, of the same type. `record`: it has gradients in
+  /// turn. Throws.
+  virtual TapeInput call(const TapeInput &gradient, bool record) = 0;
+};
+
+/// What the front end does with the gradients of several values together.
+class GradientMark {
+public:
+  virtual ~GradientMark() = default;
+  /// Puts others, of the same types, in the place of the gradients, which are null where there are
+  /// none. Throws.
+  virtual void call(llvm::MutableArrayRef<std::optional<TapeInput>> gradients, bool record) = 0;
+};
+
 /// A tensor that gradients are accumulated for; the front end derives from it.
 class Leaf {
 public:
   virtual ~Leaf() = default;
-};
 
-struct TapeNode;
+  /// Null for most. They see the whole gradient that a backward pass finds.
+  std::shared_ptr<GradientHooks> hooks;
+};
 
 /// Where a value that needs a gradient comes from: a leaf, or a result of a recorded op; neither if
 /// it needs none.
@@ -28,6 +50,8 @@ struct Origin {
   std::shared_ptr<Leaf> leaf;
 
   explicit operator bool() const { return node || leaf; }
+  /// Those of the value; null if there are none.
+  GradientHooks *hooks() const;
 };
 
 struct TapeInput {
@@ -35,7 +59,8 @@ struct TapeInput {
   Origin origin;
 };
 
-/// One application: of an op, or of a compiled function; or a copy to another device.
+/// One application: of an op, or of a compiled function; or a copy to another device, or values
+/// that are marked.
 struct TapeNode {
   OpCall call;
   /// The traced function, if this is a call of one: a module with @main.
@@ -49,6 +74,11 @@ struct TapeNode {
   llvm::SmallVector<Array, 1> outputs;
   /// For a copy, where its one input is, whose array is not kept.
   std::optional<Device *> copiedFrom;
+  /// For values that are marked: the results are the inputs, whose arrays are not kept.
+  std::shared_ptr<GradientMark> mark;
+  /// By the number of the result that they see the gradient of. They go when its history is given
+  /// up.
+  llvm::SmallVector<std::pair<uint32_t, std::shared_ptr<GradientHooks>>, 0> hooks;
   /// Grows with each recorded node, so that inputs have smaller numbers.
   uint64_t sequence = 0;
 

@@ -7,6 +7,8 @@
 #include "lib/Trace/Placement.h"
 #include "lib/Trace/TapeRegions.h"
 
+#include "llvm/ADT/MapVector.h"
+
 #include <map>
 
 using namespace weft;
@@ -58,7 +60,7 @@ static TapeInput copiedTo(Device *device, const TapeInput &gradient) {
 namespace {
 
 /// Carries gradients from values back to the targets, stretch by stretch: each is a BackwardPass on
-/// one device, and ends at leaves and at copies from other devices.
+/// one device, and ends at leaves, at copies from other devices, and where hooks are called.
 class GradientFlow {
 public:
   explicit GradientFlow(const GradientRequest &request) : record(request.record) {
@@ -66,6 +68,7 @@ public:
       wanted.insert(keyOf(origin));
   }
 
+  /// Throws what hooks throw.
   void run(llvm::ArrayRef<GradientSeed> seeds);
   /// Gives up what was recorded.
   void release();
@@ -78,6 +81,9 @@ private:
   /// Keeps the gradient of a value if that is wanted.
   void end(const Origin &origin, const TapeInput &gradient);
   void step(llvm::ArrayRef<GradientSeed> seeds);
+  void stepAlone(GradientSeed seed);
+  void stepThroughMark(const GradientSeed &last);
+  bool leadsToWanted(const Origin &origin) const;
 
   bool record;
   llvm::DenseSet<OriginKey> wanted;
@@ -85,6 +91,8 @@ private:
   /// nothing can be added to its gradient any more.
   std::map<std::pair<uint64_t, uint32_t>, GradientSeed, std::greater<>> waiting;
   std::vector<std::pair<TapeNode *, uint32_t>> passed;
+  /// Of leaves with hooks, which see the sum.
+  llvm::MapVector<OriginKey, FoundGradient> sums;
 };
 
 } // namespace
@@ -99,8 +107,15 @@ void GradientFlow::add(const Origin &origin, const TapeInput &gradient) {
 }
 
 void GradientFlow::end(const Origin &origin, const TapeInput &gradient) {
-  if (wanted.empty() ? origin.leaf != nullptr : wanted.contains(keyOf(origin)))
+  if (wanted.empty() ? !origin.leaf : !wanted.contains(keyOf(origin)))
+    return;
+  if (!origin.leaf || !origin.hooks()) {
     result.push_back({origin, gradient});
+    return;
+  }
+  auto [sum, isNew] = sums.try_emplace(keyOf(origin), FoundGradient{origin, gradient});
+  if (!isNew)
+    sum->second.gradient = sumOfGradients(sum->second.gradient, gradient, record);
 }
 
 void GradientFlow::step(llvm::ArrayRef<GradientSeed> seeds) {
@@ -109,7 +124,7 @@ void GradientFlow::step(llvm::ArrayRef<GradientSeed> seeds) {
   if (!found.empty())
     llvm::append_range(passed, pass.passedResults());
   for (auto &[target, gradient] : found)
-    if (target.node && target.node->copiedFrom)
+    if (endsStretch(target) && !isSeed(seeds, target))
       add(target, gradient);
     else
       end(target, gradient);
@@ -122,7 +137,7 @@ void GradientFlow::run(llvm::ArrayRef<GradientSeed> seeds) {
     add(seed.origin, seed.cotangent);
   for (auto entry = waiting.begin(); entry != waiting.end();) {
     GradientSeed &seed = entry->second;
-    if (seed.origin.node->copiedFrom) {
+    if (endsStretch(seed.origin)) {
       ++entry;
       continue;
     }
@@ -134,15 +149,69 @@ void GradientFlow::run(llvm::ArrayRef<GradientSeed> seeds) {
   while (!waiting.empty()) {
     GradientSeed seed = std::move(waiting.begin()->second);
     waiting.erase(waiting.begin());
-    const Origin &origin = seed.origin;
-    auto source = origin.node->copiedFrom;
-    if (!source) {
-      step(seed);
-      continue;
-    }
-    end(origin, seed.cotangent);
-    add(origin.node->inputs[0].origin, copiedTo(*source, seed.cotangent));
+    stepAlone(std::move(seed));
   }
+  for (auto &[key, found] : sums) {
+    found.gradient = found.target.hooks()->call(found.gradient, record);
+    result.push_back(found);
+  }
+}
+
+/// True if the value is wanted, or was computed of one that is.
+bool GradientFlow::leadsToWanted(const Origin &origin) const {
+  llvm::SmallVector<Origin> pending = {origin};
+  llvm::DenseSet<TapeNode *> seen;
+  while (!pending.empty()) {
+    Origin next = pending.pop_back_val();
+    if (wanted.contains(keyOf(next)))
+      return true;
+    if (next.node && seen.insert(next.node.get()).second)
+      for (const TapeInput &input : next.node->inputs)
+        if (input.origin)
+          pending.push_back(input.origin);
+  }
+  return false;
+}
+
+/// Goes on from a value to whose gradient nothing can be added any more.
+void GradientFlow::stepAlone(GradientSeed seed) {
+  const Origin &origin = seed.origin;
+  if (GradientHooks *hooks = origin.hooks()) {
+    if (!wanted.empty() && !leadsToWanted(origin))
+      return;
+    seed.cotangent = hooks->call(seed.cotangent, record);
+  }
+  if (origin.node->mark)
+    return stepThroughMark(seed);
+  auto source = origin.node->copiedFrom;
+  if (!source)
+    return step(seed);
+  end(origin, seed.cotangent);
+  add(origin.node->inputs[0].origin, copiedTo(*source, seed.cotangent));
+}
+
+/// Goes on from all values that were marked together, of which this is the last with a gradient.
+void GradientFlow::stepThroughMark(const GradientSeed &last) {
+  const TapeNode &node = *last.origin.node;
+  if (!wanted.empty() && !leadsToWanted(last.origin))
+    return;
+  std::vector<std::optional<TapeInput>> gradients(node.inputs.size());
+  auto take = [&](const GradientSeed &seed) {
+    end(seed.origin, seed.cotangent);
+    gradients[seed.origin.result] = seed.cotangent;
+  };
+  take(last);
+  while (!waiting.empty() && waiting.begin()->first.first == node.sequence) {
+    GradientSeed seed = std::move(waiting.begin()->second);
+    waiting.erase(waiting.begin());
+    if (GradientHooks *hooks = seed.origin.hooks())
+      seed.cotangent = hooks->call(seed.cotangent, record);
+    take(seed);
+  }
+  node.mark->call(gradients, record);
+  for (auto [input, gradient] : llvm::zip_equal(node.inputs, gradients))
+    if (gradient)
+      add(input.origin, *gradient);
 }
 
 void GradientFlow::release() {

@@ -5,6 +5,7 @@
 #include "python/src/Apply.h"
 #include "python/src/DeviceObject.h"
 #include "python/src/Errors.h"
+#include "python/src/GradientHooks.h"
 #include "python/src/TraceScope.h"
 #include "python/src/state/StateLock.h"
 
@@ -105,17 +106,10 @@ void weft::backward(TensorObject *root, PyObject *cotangent, bool retain) {
   std::vector<FoundGradient> gradients = differentiate(start, request);
   while (!accumulate(gradients))
     ;
-}
-
-/// A tensor with the gradient, which has a history if that was recorded.
-static PyRef tensorOf(const TapeInput &gradient) {
-  PyRef result = checked(newTensor(TensorValue::of(gradient.array)));
-  if (gradient.origin) {
-    asTensor(result.get())->node = gradient.origin.node;
-    asTensor(result.get())->nodeResult = gradient.origin.result;
-    asTensor(result.get())->requiresGrad = true;
-  }
-  return result;
+  llvm::DenseSet<Leaf *> seen;
+  for (const FoundGradient &found : gradients)
+    if (seen.insert(found.target.leaf.get()).second)
+      callAccumulated(*found.target.leaf);
 }
 
 llvm::SmallVector<PyRef> weft::gradientsOnTape(llvm::ArrayRef<TensorObject *> roots,

@@ -423,6 +423,10 @@ static py::list operations(const Program &program) {
   return translated([&] { return operationsOf(*program.forFiles()); });
 }
 
+static std::string textOf(const Program &program, bool elide) {
+  return translated([&] { return programText(*program.forFiles(), elide); });
+}
+
 void weft::registerProgram(py::module_ &module) {
   py::class_<ResultPlace>(module, "ResultPlace").def_readonly("number", &ResultPlace::number);
   py::class_<Program>(module, "Program", "A traced function with its weights.")
@@ -455,10 +459,7 @@ void weft::registerProgram(py::module_ &module) {
                              })
       .def("run", runProgram)
       .def("operations", operations)
-      .def("text",
-           [](const Program &program, bool elide) {
-             return translated([&] { return programText(*program.forFiles(), elide); });
-           })
+      .def("text", textOf)
       .def("compile_object",
            [](const Program &program, const std::string &path, const std::string &target,
               const std::string &header, const std::string &name, const std::string &threads,

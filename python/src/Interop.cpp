@@ -451,8 +451,8 @@ template <typename Form> static PyRef importTensor(PyObject *capsule, bool const
   if (device)
     asTensor(tensor.get())->value.storage = wrapForeign(data, bytes, *device, managed);
   else if (shares)
-    asTensor(tensor.get())->value.storage =
-        (constant ? Storage::wrapConstant : Storage::wrap)(data, bytes, releaseForeign<Form>, managed);
+    asTensor(tensor.get())->value.storage = (constant ? Storage::wrapConstant : Storage::wrap)(
+        data, bytes, releaseForeign<Form>, managed);
   else
     releaseForeign<Form>(managed);
   return tensor;

@@ -17,6 +17,7 @@
 #include "python/src/Export.h"
 #include "python/src/FunctionalBatching.h"
 #include "python/src/FunctionalGradient.h"
+#include "python/src/GradientHooks.h"
 #include "python/src/Hooks.h"
 #include "python/src/Interop.h"
 #include "python/src/JitFunction.h"
@@ -483,6 +484,7 @@ PYBIND11_MODULE(_core, module) {
       py::arg("capsule"), py::arg("constant") = false);
   registerModes(module);
   registerTracing(module);
+  registerGradientHooks(module);
   module.def("user_line", [] {
     SourceLine line = userLine();
     return py::make_tuple(line.file, line.line);

@@ -91,6 +91,14 @@ static PyObject *getIsLeaf(PyObject *self, void *) {
 static PyObject *getIsContiguous(PyObject *self, void *) {
   return PyBool_FromLong(isContiguous(known(self)));
 }
+static PyObject *getStrides(PyObject *self, void *) {
+  return guarded([&]() -> PyObject * {
+    std::optional<Shape> strides = pathOf(known(self)).strides;
+    if (!strides)
+      Py_RETURN_NONE;
+    return tupleOf(*strides).release();
+  });
+}
 static PyObject *getIsTracer(PyObject *self, void *) {
   return PyBool_FromLong(known(self)->value.isTracer());
 }
@@ -153,6 +161,8 @@ static PyGetSetDef attributes[] = {
     {"device", getDevice, nullptr, "Where the tensor is: a weft.device.", nullptr},
     {"_is_contiguous", getIsContiguous, nullptr,
      "True if the elements lie in their root as a dense tensor's do.", nullptr},
+    {"_strides", getStrides, nullptr,
+     "How many elements apart those of each dimension are, or None.", nullptr},
     {"_is_view", getIsView, nullptr, "True if the tensor looks into another one.", nullptr},
     {"_size", getElementCount, nullptr, "The number of elements.", nullptr},
     {"requires_grad", getRequiresGrad, setRequiresGrad,

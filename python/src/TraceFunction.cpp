@@ -490,6 +490,9 @@ void Tracer::collectHidden() {
     if (entry.gradientRead)
       result->gradientPresence.push_back(
           {handleNumber(asTensor(entry.handle.get())), entry.gradientPresent});
+  for (const SharedHandle &entry : scope->shared)
+    if (entry.hasNoHooks)
+      result->withoutHooks.push_back(handleNumber(asTensor(entry.handle.get())));
   std::vector<unsigned> scalarLeaves;
   for (size_t i = 0; i < flat.leaves.size(); ++i)
     if (!isTensor(flat.leaves[i]))

@@ -418,6 +418,18 @@ void TraceScope::useUp(ValueId id) {
   });
 }
 
+void TraceScope::requireNoHooks(TensorObject *leaf) {
+  TensorObject *outside = outsideOf(leaf);
+  if (!outside)
+    return;
+  if (outside->slot && outside->slot->hooks)
+    throwError("UnsupportedError",
+               "backward: a tensor that the compiled function computes the gradient of has a "
+               "gradient hook (register_hook), and compiled functions call none; call backward() "
+               "outside of it, or remove the hook and change the gradient in the function");
+  sharedOf(leaf).hasNoHooks = true;
+}
+
 std::vector<LeafGradientValue> TraceScope::gradients(ValueId output, ValueId seed, bool retain) {
   requireNoRegion("backward()");
   mlir::Location here = location();
@@ -437,6 +449,7 @@ std::vector<LeafGradientValue> TraceScope::gradients(ValueId output, ValueId see
   for (auto [leaf, gradient] : llvm::zip(leaves, found)) {
     if (!gradient)
       continue;
+    requireNoHooks(asTensor(leaf.handle.get()));
     // A constant for later gradients, as outside.
     results.push_back({leaf.handle, detached(*gradient, here)});
     rememberLine(results.back().gradient);
@@ -460,6 +473,10 @@ llvm::SmallVector<std::optional<ValueId>> TraceScope::gradients(llvm::ArrayRef<V
         targetOf.push_back(number);
       }
   }
+  llvm::DenseSet<ValueId> asked(wanted.begin(), wanted.end());
+  for (const TracedLeaf &leaf : leaves)
+    if (asked.contains(leaf.id))
+      requireNoHooks(asTensor(leaf.handle.get()));
   auto found = graph.gradients(outputs, seeds, wanted);
   if (!retain)
     for (ValueId output : outputs)

@@ -35,6 +35,8 @@ struct SharedHandle {
   int leaf = -1;
   /// What the function did with `.grad`: looked whether there is one (and there was), and set it.
   bool gradientRead = false, gradientPresent = false, gradientSet = false;
+  /// The trace computed the gradient of it as a leaf, which had no hooks.
+  bool hasNoHooks = false;
   /// `.data` was assigned: the handle leaves its slot to its views.
   bool replaced = false;
   /// An argument that the function also reached in another way.
@@ -228,6 +230,8 @@ private:
   SharedHandle &sharedOf(TensorObject *stand) { return shared[stands.at(stand)]; }
   void share(TensorObject *handle, PyRef stand, int leaf);
   ValueId leafValue(TensorObject *tensor, ValueId id);
+  /// Called for each leaf that the trace has computed the gradient of. Throws if it has hooks.
+  void requireNoHooks(TensorObject *leaf);
   /// Says that what was recorded for gradients of `id` was given up.
   void useUp(ValueId id);
   /// Whether `found` is true for `id`, or for one that it was computed from.

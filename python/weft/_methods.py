@@ -14,7 +14,7 @@ from ._core import Tensor
 from ._creation import _fail
 from ._devices import Device, as_device
 from ._dtypes import DType, as_dtype
-from ._errors import DTypeError, OptionError, ShapeError, UnsupportedError
+from ._errors import ConcretizationError, DTypeError, OptionError, ShapeError, UnsupportedError
 from ._printing import mark_of
 
 #: How DLPack names the memory of the host.
@@ -158,9 +158,15 @@ def _deepcopy(self: Tensor, memo: dict) -> Tensor:
     memo[id(self)] = result
     if self.grad is not None:
         result.grad = copy.deepcopy(self.grad, memo)
-    for name, value in getattr(self, "__dict__", {}).items():
+    for name, value in _attributes_of(self).items():
         setattr(result, name, copy.deepcopy(value, memo))
     return result
+
+
+def _attributes_of(tensor: Tensor) -> dict[str, Any]:
+    """What a copy has too of the attributes: not the hooks, which belong to this tensor."""
+    attributes = getattr(tensor, "__dict__", {})
+    return {name: value for name, value in attributes.items() if name != "_gradient_hooks"}
 
 
 def _restored(kind: type, value: Tensor, requires_grad: bool) -> Tensor:
@@ -182,7 +188,7 @@ def _reduce(self: Tensor) -> tuple:
         str(self.device),
         self.requires_grad and self.is_leaf,
     )
-    return _unpickled, arguments, getattr(self, "__dict__", None) or None
+    return _unpickled, arguments, _attributes_of(self) or None
 
 
 def _unpickled(
@@ -310,6 +316,27 @@ def _cuda(self: Tensor, device: int | str | Device = "cuda") -> Tensor:
 
 Tensor.contiguous = lambda self: self if self._is_contiguous else self.clone()
 Tensor.is_contiguous = lambda self: self._is_contiguous
+
+
+@_method("stride")
+def _stride(self: Tensor, dim: int | None = None) -> Any:
+    """How many elements apart those along each dimension are in what the tensor looks into.
+
+    Args:
+        dim: the one dimension that is asked for.
+
+    Raises:
+        ConcretizationError: they depend on a symbolic size. UnsupportedError: they do not lie
+            evenly, as those of a copy that is read through a view.
+    """
+    strides = self._strides
+    if strides is None:
+        if all(isinstance(size, int) for size in self.shape):
+            raise _fail(UnsupportedError, "stride: the elements do not lie evenly; use a clone()")
+        raise _fail(ConcretizationError, "stride: it depends on sizes that are not known here")
+    if dim is None:
+        return strides
+    return strides[_manipulation.normalize_axis(dim, self.ndim, "stride")]
 
 
 @_method("reshape")

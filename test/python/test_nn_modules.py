@@ -374,13 +374,8 @@ def test_hooks_are_copied_with_their_module():
 
 def test_hooks_that_can_not_be_are_refused():
     layer = nn.Linear(2, 2)
-    for name in (
-        "register_full_backward_hook",
-        "register_full_backward_pre_hook",
-        "register_backward_hook",
-    ):
-        with pytest.raises(weft.UnsupportedError, match=f"{name}: gradients are computed by"):
-            getattr(layer, name)(increased)
+    with pytest.raises(weft.UnsupportedError, match="use register_full_backward_hook"):
+        layer.register_backward_hook(increased)
     with pytest.raises(weft.DTypeError, match="has to be a function, not 3"):
         layer.register_forward_hook(3)
     layer.register_forward_pre_hook(lambda *all: 3, with_kwargs=True)

@@ -117,6 +117,13 @@ bool Call::hiddenMatch(std::string &reason) const {
       return false;
     }
   }
+  for (int number : specialization->withoutHooks) {
+    TensorObject *tensor = handle(number);
+    if (tensor->slot && tensor->slot->hooks) {
+      reason = "a tensor has a gradient hook now";
+      return false;
+    }
+  }
   for (const HiddenSource &source : specialization->hidden) {
     if (source.handle < 0)
       continue;

@@ -114,6 +114,8 @@ struct Specialization {
   bool changesState() const { return !effects.empty() || !stores.empty(); }
   /// Handles whose gradient has to be there (or not) at the start.
   std::vector<std::pair<int, bool>> gradientPresence;
+  /// Handles that must have no gradient hooks: gradients of them were computed without.
+  std::vector<int> withoutHooks;
   /// What the function returned; in the place of each tensor one whose `value.id` is the number of
   /// its source.
   PyRef resultTemplate;

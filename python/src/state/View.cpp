@@ -39,6 +39,8 @@ bool weft::isContiguous(TensorObject *tensor) {
   auto dense = rowMajorStrides(tensor->value.shape);
   if (!strides || !dense)
     return false;
+  if (elementCount(tensor->value.shape) == 0)
+    return true;
   for (size_t i = 0; i < dense->size(); ++i)
     if (tensor->value.shape[i] > 1 && (*strides)[i] != (*dense)[i])
       return false;

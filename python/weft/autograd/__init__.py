@@ -5,9 +5,11 @@ computed while gradients were recorded, or defines functions with a gradient of 
 """
 
 from . import functional
+from .. import _core
 from ._check import gradcheck, gradgradcheck
 from ._function import Function, once_differentiable
 from ._grad import backward, grad
+from . import _tensor_hooks
 from .._autodiff import enable_grad, inference_mode, no_grad, set_grad_enabled
 
 __all__ = [
@@ -23,3 +25,8 @@ __all__ = [
     "once_differentiable",
     "set_grad_enabled",
 ]
+
+_core.Tensor.register_hook = _tensor_hooks.register_hook
+_core.Tensor.register_post_accumulate_grad_hook = _tensor_hooks.register_post_accumulate_grad_hook
+_core.Tensor.retain_grad = _tensor_hooks.retain_grad
+_core.Tensor.retains_grad = property(_tensor_hooks.retains_grad)

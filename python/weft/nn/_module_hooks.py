@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from .._creation import _fail
 from .._errors import DTypeError, UnsupportedError
+from ._backward_hooks import BackwardHooks
 
 
 class Hook(NamedTuple):
@@ -46,6 +47,7 @@ class HookedCall:
 
     _forward_pre_hooks: tuple[Hook, ...] = ()
     _forward_hooks: tuple[Hook, ...] = ()
+    _backward_hooks: tuple[Hook, ...] = ()
     #: See `_module_state`.
     _state_hooks: tuple[Hook, ...] = ()
     #: What `compile` made.
@@ -61,7 +63,7 @@ class HookedCall:
         return self._call(*args, **kwargs)
 
     def _call(self, *args: Any, **kwargs: Any) -> Any:
-        if self._forward_pre_hooks or self._forward_hooks:
+        if self._forward_pre_hooks or self._forward_hooks or self._backward_hooks:
             return self._call_with_hooks(args, kwargs)
         return self.forward(*args, **kwargs)
 
@@ -75,16 +77,28 @@ class HookedCall:
         result, waiting = None, list(self._forward_hooks)
         try:
             args, kwargs = self._prepared_arguments(args, kwargs)
+            backward = self._backward_hooks_of_call()
+            if backward:
+                args = backward.mark_arguments(args)
             result = self.forward(*args, **kwargs)
             while waiting:
                 given = self._call_hook(waiting.pop(0), args, kwargs, result)
                 result = result if given is None else given
+            if backward:
+                result = backward.mark_results(result)
         except Exception:
             for hook in waiting:
                 if hook.always_call:
                     self._call_in_vain(hook, args, kwargs, result)
             raise
         return result
+
+    def _backward_hooks_of_call(self) -> BackwardHooks | None:
+        if not self._backward_hooks:
+            return None
+        functions = [hook.function for hook in self._backward_hooks if not hook.event]
+        before = [hook.function for hook in self._backward_hooks if hook.event]
+        return BackwardHooks(self, functions, before)
 
     def _prepared_arguments(self, args: tuple, kwargs: dict[str, Any]) -> tuple[tuple, dict]:
         for hook in self._forward_pre_hooks:
@@ -174,24 +188,36 @@ class HookedCall:
 
     def register_full_backward_hook(
         self, hook: Callable[..., Any], prepend: bool = False
-    ) -> NoReturn:
-        """Raises UnsupportedError: gradients are computed without calling Python."""
-        raise _backward_hook_error("register_full_backward_hook")
+    ) -> RemovableHandle:
+        """Has ``hook(module, grad_input, grad_output)`` called when gradients are computed.
+
+        Both are tuples, by the position of the arguments and of the results, with None for what has
+        no gradient; keyword arguments are not among them. What the hook returns, such a tuple,
+        takes the place of ``grad_input``; None leaves it. If no argument requires a gradient, it is
+        called when those of the results are there. Compiled functions call no such hooks, and
+        refuse modules with them.
+
+        Args:
+            prepend: before the hooks that there are, else after them.
+
+        Returns:
+            A handle, whose remove() ends it.
+        """
+        return self._add_hook("_backward_hooks", Hook(hook), prepend)
 
     def register_full_backward_pre_hook(
         self, hook: Callable[..., Any], prepend: bool = False
-    ) -> NoReturn:
-        """Raises UnsupportedError: gradients are computed without calling Python."""
-        raise _backward_hook_error("register_full_backward_pre_hook")
+    ) -> RemovableHandle:
+        """Has ``hook(module, grad_output)`` called before gradients go through the module.
+
+        What it returns takes the place of ``grad_output``; see `register_full_backward_hook`.
+        """
+        return self._add_hook("_backward_hooks", Hook(hook, "before"), prepend)
 
     def register_backward_hook(self, hook: Callable[..., Any]) -> NoReturn:
-        """Raises UnsupportedError: gradients are computed without calling Python."""
-        raise _backward_hook_error("register_backward_hook")
-
-
-def _backward_hook_error(name: str) -> Exception:
-    return _fail(
-        UnsupportedError,
-        f"{name}: gradients are computed by compiled programs, which call no functions of Python; "
-        "read .grad of the parameters after backward(), or use weft.vjp of the module's inputs",
-    )
+        """Raises UnsupportedError: it saw the gradients of the last op alone."""
+        raise _fail(
+            UnsupportedError,
+            "register_backward_hook: its gradients are those of the module's last operation; use "
+            "register_full_backward_hook",
+        )
