@@ -339,7 +339,7 @@ def get_num_threads() -> _builtins.int:
 if not _TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        """What reads the programs of other systems, when it is asked for."""
-        if name in ("onnx", "stablehlo", "torch"):
+        """What reads the programs and models of other systems, when it is asked for."""
+        if name in ("models", "onnx", "stablehlo", "torch"):
             return _import_module(f".{name}", __name__)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

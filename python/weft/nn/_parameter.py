@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .._core import Tensor
+from .._creation import zeros
 
 
 class Parameter(Tensor):
@@ -24,6 +25,13 @@ class Parameter(Tensor):
         result: Parameter = super().__deepcopy__(memo)
         result.grad = None
         return result
+
+
+def adopted(value: Tensor, requires_grad: bool = True) -> Parameter:
+    """A parameter that has a tensor's value without a copy of it."""
+    parameter = Parameter(zeros(value.shape, dtype=value.dtype), requires_grad)
+    parameter._replace(value)
+    return parameter
 
 
 class Buffer(Tensor):

@@ -17,6 +17,7 @@ from weft import nn
 from .._creation import _fail
 from .._errors import DTypeError, ShapeError, UnsupportedError
 from .._foreign import ForeignUse
+from ..nn._parameter import adopted
 from . import _sizes
 from ._backend import decompositions
 from ._graph import Failures, is_size, meta, op_name, run, why_not
@@ -66,9 +67,7 @@ def _place(module: nn.Module, path: Sequence[str], tensor: torch.Tensor, trained
     shared = to_weft(tensor.detach())
     if trained:
         wanted = tensor.requires_grad and tensor.is_floating_point()
-        parameter = nn.Parameter(weft.zeros(shared.shape, dtype=shared.dtype), wanted)
-        parameter._replace(shared)  # which has no copy made
-        module.register_parameter(path[-1], parameter)
+        module.register_parameter(path[-1], adopted(shared, wanted))
     else:
         module.register_buffer(path[-1], shared)
 

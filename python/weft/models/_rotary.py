@@ -1,0 +1,85 @@
+"""The angles by which positions turn queries and keys (Su et al., 2021, "RoFormer")."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+import weft
+
+from ._settings import Settings
+
+
+@dataclass(frozen=True)
+class Rotary:
+    """How fast each pair of a head's elements turns.
+
+    Attributes:
+        width: how many elements of a head are turned; the others stay.
+        base: the slowest pair turns once in about so many positions.
+        factor: by how much slower the turning is, for longer texts than those of the training.
+        bounds: None: all are slower by the factor. Else as in LLaMA 3: the positions of the
+            training, and how many turns in these are few and many. Pairs with more turns are not
+            slowed down, those with fewer are, those between partly.
+    """
+
+    width: int
+    base: float
+    factor: float = 1.0
+    bounds: tuple[int, float, float] | None = None
+
+    def speeds(self) -> np.ndarray:
+        """The angles of one position, float32 [width / 2]."""
+        powers = np.arange(0, self.width, 2, dtype=np.float32) / np.float32(self.width)
+        speeds = (1.0 / np.float32(self.base) ** powers).astype(np.float32)
+        slow = speeds / np.float32(self.factor)
+        if self.bounds is None:
+            return slow
+        positions, few, many = self.bounds
+        turns = positions * speeds / np.float32(2 * math.pi)
+        share = np.clip((turns - np.float32(few)) / np.float32(many - few), 0, 1)
+        return ((1 - share) * slow + share * speeds).astype(np.float32)
+
+
+def read_rotary(settings: Settings, head_width: int, share: float = 1.0) -> Rotary:
+    """What config.json says, in the form of any version of transformers.
+
+    Raises:
+        FileError: a number is none. UnsupportedError: a way to slow down that is not known.
+    """
+    newer = settings.has("rope_parameters")
+    part = settings.part("rope_parameters" if newer else "rope_scaling")
+    base = (part if part.has("rope_theta") else settings).number("rope_theta", 10000.0)
+    own = part if part.has("partial_rotary_factor") else settings
+    share = own.number("partial_rotary_factor", share)
+    width = min(int(head_width * share), head_width) // 2 * 2
+    name = "rope_type" if part.has("rope_type") else "type"
+    kind = part.choice(name, ("default", "linear", "llama3"), "default")
+    if kind == "default":
+        return Rotary(width, base)
+    factor = part.number("factor")
+    if kind == "linear":
+        return Rotary(width, base, factor)
+    few = part.number("low_freq_factor")
+    many = part.number("high_freq_factor", least=few)
+    positions = part.count("original_max_position_embeddings")
+    return Rotary(width, base, factor, (positions, few, many))
+
+
+def angles(places: weft.Tensor, speeds: weft.Tensor) -> tuple[weft.Tensor, weft.Tensor]:
+    """Cosines and sines [L, D] for positions [L] and speeds [D / 2]."""
+    turned = weft.expand_dims(weft.astype(places, speeds.dtype), axis=-1) * speeds
+    turned = weft.concat([turned, turned], axis=-1)
+    return weft.cos(turned), weft.sin(turned)
+
+
+def rotated(x: weft.Tensor, cosines: weft.Tensor, sines: weft.Tensor) -> weft.Tensor:
+    """The first D elements of x [..., L, W] turned by angles [L, D]: i with i + D / 2."""
+    width = cosines.shape[-1]
+    if width == 0:
+        return x
+    left, right = x[..., : width // 2], x[..., width // 2 : width]
+    turned = x[..., :width] * cosines + weft.concat([-right, left], axis=-1) * sines
+    return turned if width == x.shape[-1] else weft.concat([turned, x[..., width:]], axis=-1)

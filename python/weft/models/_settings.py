@@ -1,0 +1,117 @@
+"""Settings of config.json, each checked where it is read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, NoReturn
+
+from .._creation import _fail
+from .._errors import FileError, UnsupportedError
+
+#: What is asked for when there is no default.
+_NEEDED: Any = object()
+
+#: No size of a tensor is larger.
+MOST = (1 << 31) - 1
+
+
+class Settings:
+    """The settings of a file; what is not there, or null, has a default or is an error.
+
+    Every error is a FileError that names file, setting and value.
+    """
+
+    def __init__(self, values: dict[str, Any], path: Path) -> None:
+        self.values, self.path = values, path
+
+    def _get(self, name: str, default: Any) -> Any:
+        value = self.values.get(name)
+        if value is not None:
+            return value
+        if default is _NEEDED:
+            raise _fail(FileError, f"{self.path} has no {name}")
+        return default
+
+    def _refuse(self, name: str, value: Any, wanted: str) -> NoReturn:
+        shown = repr(value) if not isinstance(value, int) or abs(value) < 1 << 64 else "too large"
+        shown = shown if len(shown) < 60 else shown[:57] + "..."
+        raise _fail(FileError, f"{self.path}: {name} has to be {wanted}, but is {shown}")
+
+    def count(self, name: str, default: Any = _NEEDED, most: int = MOST) -> Any:
+        """An integer from 1 on, or the default."""
+        value = self._get(name, default)
+        if value is default:
+            return default
+        if not _is_integer(value) or not 1 <= value <= most:
+            self._refuse(name, value, f"an integer from 1 to {most}")
+        return value
+
+    def number(self, name: str, default: Any = _NEEDED, least: float = 0.0) -> float:
+        """A finite number above ``least``, or the default."""
+        value = self._get(name, default)
+        if not _is_number(value) or not least < value < math.inf:
+            self._refuse(name, value, f"a number above {least:g}")
+        return float(value)
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        """true or false."""
+        value = self._get(name, default)
+        if not isinstance(value, bool):
+            self._refuse(name, value, "true or false")
+        return value
+
+    def choice(self, name: str, choices: Collection[str], default: Any = _NEEDED) -> str:
+        """One of some words. Raises UnsupportedError for others."""
+        value = self._get(name, default)
+        if not isinstance(value, str):
+            self._refuse(name, value, "a string")
+        if value not in choices:
+            raise _fail(
+                UnsupportedError,
+                f"{self.path}: {name} is {value[:60]!r}, but weft.models knows "
+                f"{', '.join(sorted(choices))}",
+            )
+        return value
+
+    def words(self, name: str, length: int) -> list[str] | None:
+        """A list of so many strings, or None."""
+        value = self._get(name, None)
+        if value is None:
+            return None
+        if not isinstance(value, list) or len(value) != length or not _are_strings(value):
+            self._refuse(name, value, f"a list of {length} strings")
+        return value
+
+    def tokens(self, name: str) -> tuple[int, ...]:
+        """A token, or several in a list; nothing without the setting."""
+        value = self._get(name, [])
+        several = value if isinstance(value, list) else [value]
+        if not all(_is_integer(token) and 0 <= token <= MOST for token in several):
+            self._refuse(name, value, "a token, or a list of tokens")
+        return tuple(several)
+
+    def part(self, name: str) -> Settings:
+        """The settings in an object of the file; none without it."""
+        value = self._get(name, {})
+        if not isinstance(value, dict):
+            self._refuse(name, value, "an object")
+        return Settings(value, self.path)
+
+    def has(self, name: str) -> bool:
+        """Whether the setting is there, and not null."""
+        return self.values.get(name) is not None
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    # Beyond the range of float an integer can't be compared as one.
+    return isinstance(value, float) or (_is_integer(value) and abs(value) < 1 << 64)
+
+
+def _are_strings(values: list) -> bool:
+    return all(isinstance(value, str) for value in values)
