@@ -124,3 +124,17 @@ def test_other_shapes_than_the_program_is_for_are_refused() -> None:
             module(weft.ones(shape))
     with pytest.raises(weft.DTypeError, match="but is int64"):
         fixed(weft.ones((3, 4), dtype="int64"))
+
+
+def test_checks_of_exported_programs_need_no_rule() -> None:
+    """A conversion to a dtype and a device leaves a check in the program."""
+
+    class Moved(torch.nn.Module):
+        def forward(self, x):
+            return x.to(device=x.device, dtype=torch.float64) * 2
+
+    x = torch.randn(3)
+    program = torch.export.export(Moved(), (x,))
+    assert "_assert_tensor_metadata" in str(program.graph)
+    found = weft.from_torch(program)(weft.asarray(x))
+    assert found.tolist() == (x.double() * 2).tolist()

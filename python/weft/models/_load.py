@@ -2,32 +2,91 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from dataclasses import replace
 from pathlib import Path
 
 from weft import nn
 
+from .._creation import _fail
+from .._errors import FileError, UnsupportedError
 from ._decoder import Decoder, Weights
 from ._decoder_config import DECODERS, decoder_config, named_weights
 from ._folder import as_folder, read_config, read_json, read_tensors
 from ._settings import Settings
 
+#: Families that transformers reads, and `weft.from_torch` takes over.
+THROUGH_TORCH = frozenset(
+    ("bert", "roberta", "distilbert", "t5", "whisper", "vit", "clip", "resnet", "convnext")
+)
 
-def load(folder: str | os.PathLike) -> nn.Module:
+#: What a model is for: transformers' words for it, and the class of transformers that has it.
+TASKS = {
+    "features": "AutoModel",
+    "text-generation": "AutoModelForCausalLM",
+    "text2text-generation": "AutoModelForSeq2SeqLM",
+    "text-classification": "AutoModelForSequenceClassification",
+    "token-classification": "AutoModelForTokenClassification",
+    "question-answering": "AutoModelForQuestionAnswering",
+    "fill-mask": "AutoModelForMaskedLM",
+    "image-classification": "AutoModelForImageClassification",
+    "automatic-speech-recognition": "AutoModelForSpeechSeq2Seq",
+}
+
+#: Settings by which transformers would read or compute in another way, some by code from elsewhere.
+_REFUSED = ("quantization_config", "attn_implementation", "_attn_implementation")
+
+
+def load(folder: str | os.PathLike, *, task: str | None = None) -> nn.Module:
     """A module of weft made of a checkpoint: a folder with config.json and safetensors files.
+
+    LLaMA, Mistral, Qwen2, Gemma, Phi and GPT-2 that write texts become weft's own `Decoder`, which
+    needs no other package. BERT, RoBERTa, DistilBERT, T5, Whisper, ViT, CLIP, ResNet, ConvNeXt and
+    other tasks go through the packages torch and transformers, and `weft.from_torch`.
 
     Args:
         folder: a local one; nothing is downloaded.
+        task: what the model is for, as "features", "text-generation" or "image-classification";
+            None: what the checkpoint was written for.
 
     Raises:
         FileError: the folder is none, a file in it is missing or damaged, or weights and
-        config.json do not fit. UnsupportedError: a family or a setting that weft does not know.
+        config.json do not fit. UnsupportedError: a family, a task or a setting that weft does not
+        know, or a package that is not installed.
     """
+    if task is not None and task not in TASKS:
+        raise _fail(
+            UnsupportedError, f"weft.models.load: task is {task!r}, not one of {', '.join(TASKS)}"
+        )
     path = as_folder(folder)
     settings = Settings(read_config(path), path / "config.json")
-    family = settings.choice("model_type", DECODERS)
-    return _decoder(path, settings, family)
+    family = settings.choice("model_type", DECODERS | THROUGH_TORCH)
+    for name in _REFUSED:
+        if settings.has(name):
+            raise _fail(UnsupportedError, f"{settings.path}: {name} is not read")
+    architecture = _architecture(settings)
+    if family in DECODERS and _writes_texts(task, architecture):
+        return _decoder(path, settings, family)
+    _require_packages(path, family)
+    from ._pretrained import load_pretrained
+
+    return load_pretrained(path, settings, family, None if task is None else TASKS[task])
+
+
+def _architecture(settings: Settings) -> str | None:
+    """The class of transformers that wrote the checkpoint."""
+    names = settings.values.get("architectures") or [None]
+    is_list = isinstance(names, list) and all(isinstance(name, str | None) for name in names)
+    if not is_list:
+        raise _fail(FileError, f"{settings.path}: architectures has to be a list of strings")
+    return names[0]
+
+
+def _writes_texts(task: str | None, architecture: str | None) -> bool:
+    if task is not None:
+        return task == "text-generation"
+    return architecture is None or architecture.endswith(("ForCausalLM", "LMHeadModel"))
 
 
 def _decoder(path: Path, settings: Settings, family: str) -> Decoder:
@@ -38,3 +97,17 @@ def _decoder(path: Path, settings: Settings, family: str) -> Decoder:
         if own.has("eos_token_id"):
             config = replace(config, eos=own.tokens("eos_token_id"))
     return Decoder(config, Weights(named_weights(read_tensors(path), family), path))
+
+
+def _require_packages(path: Path, family: str) -> None:
+    for name in ("torch", "transformers"):
+        try:
+            found = importlib.util.find_spec(name) is not None
+        except ValueError:
+            found = False
+        if not found:
+            raise _fail(
+                UnsupportedError,
+                f"{path}: {family} is read by the packages torch and transformers, but {name} is "
+                "not installed: pip install torch transformers",
+            )

@@ -112,7 +112,7 @@ class _Graph:
 
     def _require(self) -> None:
         """Raises one error for all ops that weft can't compute."""
-        uses = [n for n in self.nodes if not is_size(n) and why_not(n)]
+        uses = [n for n in self.nodes if not is_size(n) and not _is_check(n) and why_not(n)]
         TABLE.require(
             [ForeignUse(op_name(n), place=place(n)) for n in uses],
             'torch.compile(model, backend="weft") runs such ops in PyTorch.',
