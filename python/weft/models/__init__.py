@@ -2,6 +2,17 @@
 
 from __future__ import annotations
 
-from ._load import load
+from ._decoder import Cache, Decoder
+from ._decoder_config import DecoderConfig
+from ._load import load, load_decoder
+from ._tokenizer import Tokenizer, load_tokenizer
 
-__all__ = ["load"]
+__all__ = [
+    "Cache",
+    "Decoder",
+    "DecoderConfig",
+    "Tokenizer",
+    "load",
+    "load_decoder",
+    "load_tokenizer",
+]

@@ -60,11 +60,7 @@ def load(folder: str | os.PathLike, *, task: str | None = None) -> nn.Module:
             UnsupportedError, f"weft.models.load: task is {task!r}, not one of {', '.join(TASKS)}"
         )
     path = as_folder(folder)
-    settings = Settings(read_config(path), path / "config.json")
-    family = settings.choice("model_type", DECODERS | THROUGH_TORCH)
-    for name in _REFUSED:
-        if settings.has(name):
-            raise _fail(UnsupportedError, f"{settings.path}: {name} is not read")
+    settings, family = _settings(path)
     architecture = _architecture(settings)
     if family in DECODERS and _writes_texts(task, architecture):
         return _decoder(path, settings, family)
@@ -72,6 +68,36 @@ def load(folder: str | os.PathLike, *, task: str | None = None) -> nn.Module:
     from ._pretrained import load_pretrained
 
     return load_pretrained(path, settings, family, None if task is None else TASKS[task])
+
+
+def load_decoder(folder: str | os.PathLike) -> Decoder:
+    """The language model of a checkpoint, which needs no other package than weft.
+
+    Args:
+        folder: a local one; nothing is downloaded.
+
+    Raises:
+        FileError, UnsupportedError: as `load`, and for families that are no `Decoder`.
+    """
+    path = as_folder(folder)
+    settings, family = _settings(path)
+    if family not in DECODERS:
+        raise _fail(
+            UnsupportedError,
+            f"{settings.path}: {family} does not write texts; those that do are "
+            f"{', '.join(sorted(DECODERS))}",
+        )
+    return _decoder(path, settings, family)
+
+
+def _settings(path: Path) -> tuple[Settings, str]:
+    """config.json, and the family that it names."""
+    settings = Settings(read_config(path), path / "config.json")
+    family = settings.choice("model_type", DECODERS | THROUGH_TORCH)
+    for name in _REFUSED:
+        if settings.has(name):
+            raise _fail(UnsupportedError, f"{settings.path}: {name} is not read")
+    return settings, family
 
 
 def _architecture(settings: Settings) -> str | None:

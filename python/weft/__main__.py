@@ -1,0 +1,122 @@
+"""`python -m weft run folder --prompt "..."`: a language model writes, token by token."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import re
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from ._errors import WeftError
+
+if TYPE_CHECKING:
+    from .models import Decoder
+
+#: So many tokens are written, where the model has the positions and nothing else is asked for.
+_TOKENS = 128
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="weft", description="What weft does in a shell.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser(
+        "run",
+        help="a language model writes a text",
+        description="Reads a checkpoint (config.json, model.safetensors, tokenizer.json), and "
+        "prints what follows a prompt, as it comes. How long it took goes to standard error.",
+    )
+    run.add_argument("folder", help="the folder of the checkpoint; nothing is downloaded")
+    run.add_argument("--prompt", required=True, help="the text to go on from")
+    run.add_argument(
+        "--max-new-tokens", type=int, metavar="N", help=f"at most so many (default: {_TOKENS})"
+    )
+    run.add_argument(
+        "--temperature",
+        type=float,
+        default=0.0,
+        metavar="T",
+        help="0 takes the likeliest token (default), 1 draws as the model says, more is wilder",
+    )
+    run.add_argument("--top-k", type=int, metavar="K", help="draws of the K likeliest tokens")
+    run.add_argument(
+        "--top-p", type=float, metavar="P", help="draws of the likeliest tokens of probability P"
+    )
+    run.add_argument("--seed", type=int, help="the same seed gives the same text")
+    return parser
+
+
+class _Clock:
+    """When tokens came."""
+
+    def __init__(self) -> None:
+        self.start = time.perf_counter()
+        self.times: list[float] = []
+
+    def timed(self, tokens: Iterator[int]) -> Iterator[int]:
+        """The same tokens."""
+        for token in tokens:
+            self.times.append(time.perf_counter())
+            yield token
+
+    def report(self, length: int) -> str:
+        """How long a prompt took, and how fast tokens followed."""
+        times = self.times
+        if not times:
+            return "no tokens"
+        text = f"prompt: {length} tokens, {times[0] - self.start:.2f} s; text: {len(times)} tokens"
+        # The second token may wait for a program that is compiled; all others are alike.
+        first = 1 if len(times) > 2 else 0
+        if len(times) - 1 > first:
+            speed = (len(times) - 1 - first) / (times[-1] - times[first])
+            text += f", {speed:.1f} tokens per second"
+        return text
+
+
+def _run(options: argparse.Namespace) -> None:
+    from . import models
+
+    model = models.load_decoder(options.folder)
+    tokenizer = models.load_tokenizer(options.folder)
+    prompt = tokenizer.encode(options.prompt)
+    clock = _Clock()
+    tokens = model.stream(
+        prompt,
+        _count(model, len(prompt), options.max_new_tokens),
+        temperature=options.temperature,
+        top_k=options.top_k,
+        top_p=options.top_p,
+        seed=options.seed,
+    )
+    try:
+        for piece in tokenizer.stream(clock.timed(tokens)):
+            print(piece, end="", flush=True)
+    finally:
+        print(flush=True)
+        print(clock.report(len(prompt)), file=sys.stderr)
+
+
+def _count(model: Decoder, length: int, asked: int | None) -> int:
+    return min(_TOKENS, max(model.config.positions - length, 1)) if asked is None else asked
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command; the exit status is 1 for what can't be read or done."""
+    options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a text may have what a terminal has not
+    try:
+        _run(options)
+    except (WeftError, OSError) as error:
+        # Without the place in this file, which is no line of the user's.
+        print(f"weft: error: {re.sub(r'^[^ ]*:[0-9]+: ', '', str(error))}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

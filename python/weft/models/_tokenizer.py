@@ -1,0 +1,102 @@
+"""Texts to tokens and back, by the package tokenizers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from .._creation import _fail
+from .._errors import FileError, UnsupportedError
+from ._folder import as_folder
+
+_NAME = "tokenizer.json"
+
+
+class Tokenizer:
+    """The tokens of a checkpoint, as its tokenizer.json describes them.
+
+    Nothing is cut off: a text has all of its tokens.
+    """
+
+    def __init__(self, tokenizer: Any) -> None:
+        padding = tokenizer.padding or {}
+        self._filling = padding.get("pad_id", 0)
+        tokenizer.no_padding()
+        tokenizer.no_truncation()
+        self._tokenizer = tokenizer
+
+    def __call__(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
+        """The inputs of an encoder for texts, filled up to the longest one's length.
+
+        ``input_ids``, ``attention_mask`` (1 where a text has a token) and ``token_type_ids``, each
+        int64 [N, L].
+        """
+        found = self._tokenizer.encode_batch(list(texts))
+        shape = len(found), max((len(each.ids) for each in found), default=0)
+        tokens = np.full(shape, self._filling, np.int64)
+        mask, types = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+        for row, each in enumerate(found):
+            length = len(each.ids)
+            tokens[row, :length], types[row, :length], mask[row, :length] = (
+                each.ids,
+                each.type_ids,
+                1,
+            )
+        return {"input_ids": tokens, "attention_mask": mask, "token_type_ids": types}
+
+    def encode(self, text: str) -> list[int]:
+        """The tokens of a text, with those that a text begins or ends with."""
+        return self._tokenizer.encode(text).ids
+
+    def decode(self, tokens: Iterable[int]) -> str:
+        """The text of tokens, without those that are none, as the end of a text."""
+        return self._tokenizer.decode([int(token) for token in tokens])
+
+    def stream(self, tokens: Iterable[int]) -> Iterator[str]:
+        """The text of tokens, in pieces, each as soon as its characters are whole."""
+        from tokenizers.decoders import DecodeStream
+
+        decoder, taken, given = DecodeStream(skip_special_tokens=True), [], ""
+        for token in tokens:
+            taken.append(int(token))
+            piece = decoder.step(self._tokenizer, taken[-1])
+            if piece:
+                given += piece
+                yield piece
+        whole = self.decode(taken)
+        if whole.startswith(given) and len(whole) > len(given):
+            yield whole[len(given) :]
+
+
+def load_tokenizer(folder: str | os.PathLike) -> Tokenizer:
+    """The tokenizer of a checkpoint: its file tokenizer.json.
+
+    Args:
+        folder: a local one; nothing is downloaded.
+
+    Raises:
+        FileError: there is no such folder or file, or it is damaged. UnsupportedError: the package
+        tokenizers is not installed.
+    """
+    path = as_folder(folder) / _NAME
+    if not path.is_file():
+        raise _fail(
+            FileError,
+            f"{path.parent} has no {_NAME}; where there are other files of a tokenizer, write it: "
+            "transformers.AutoTokenizer.from_pretrained(folder).save_pretrained(folder)",
+        )
+    try:
+        import tokenizers
+    except ImportError:
+        raise _fail(
+            UnsupportedError,
+            f"{path} is read by the package tokenizers, which is not installed: "
+            "pip install tokenizers",
+        ) from None
+    try:
+        return Tokenizer(tokenizers.Tokenizer.from_file(str(path)))
+    except Exception as error:  # the package has no errors of its own
+        raise _fail(FileError, f"{path} is no tokenizer: {error}") from None

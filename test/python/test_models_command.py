@@ -1,0 +1,203 @@
+"""Tokenizers of checkpoints, and `weft run`: what it prints, and how it refuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import weft
+import weft.__main__
+import weft.models
+
+tokenizers = pytest.importorskip("tokenizers")
+
+from small_checkpoint import CONFIG, weights  # noqa: E402
+
+TEXT = "The weft is the thread drawn through the warp: żółw, 織る, and 🧵 too. "
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint with a tokenizer of bytes and some words, whose vocabulary it has."""
+    folder = tmp_path_factory.mktemp("whole")
+    made = tokenizers.Tokenizer(tokenizers.models.BPE())
+    made.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = tokenizers.decoders.ByteLevel()
+    trainer = tokenizers.trainers.BpeTrainer(
+        vocab_size=280,
+        special_tokens=["<pad>", "<s>", "</s>"],
+        initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(),
+    )
+    made.train_from_iterator([TEXT] * 3, trainer)
+    made.enable_padding(pad_id=0, length=64)
+    made.enable_truncation(5)
+    made.save(str(folder / "tokenizer.json"))
+    tensors = weights()
+    weft.manual_seed(0)
+    for name in ("model.embed_tokens.weight", "lm_head.weight"):
+        tensors[name] = weft.randn((280, 8))
+    weft.save_safetensors(tensors, folder / "model.safetensors")
+    config = {**CONFIG, "vocab_size": 280, "eos_token_id": None}
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+@pytest.fixture
+def folder(whole: Path, tmp_path: Path) -> Path:
+    """The checkpoint, to be damaged."""
+    shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def test_texts_to_tokens_and_back(whole: Path) -> None:
+    """All of a text, whatever tokenizer.json says of cutting and filling up."""
+    tokenizer = weft.models.load_tokenizer(whole)
+    peer = tokenizers.Tokenizer.from_file(str(whole / "tokenizer.json"))
+    peer.no_padding()
+    peer.no_truncation()
+    tokens = tokenizer.encode(TEXT)
+    assert tokens == peer.encode(TEXT).ids
+    assert tokenizer.decode(tokens) == TEXT
+    assert tokenizer.decode([*tokens, 2]) == TEXT
+    pieces = list(tokenizer.stream(iter(tokens)))
+    assert "".join(pieces) == TEXT
+    assert len(pieces) > 10
+    assert not any("\ufffd" in piece for piece in pieces)
+
+
+def test_a_stream_that_ends_within_a_character(whole: Path) -> None:
+    tokenizer = weft.models.load_tokenizer(whole)
+    tokens = tokenizer.encode("ab🐢")[:-1]
+    assert "".join(tokenizer.stream(tokens)) == tokenizer.decode(tokens)
+
+
+def test_batches(whole: Path) -> None:
+    tokenizer = weft.models.load_tokenizer(whole)
+    found = tokenizer(["The weft", "", "warp: 織る"])
+    rows = [tokenizer.encode(text) for text in ("The weft", "", "warp: 織る")]
+    assert found["attention_mask"].sum(1).tolist() == [len(row) for row in rows]
+    for row, tokens in zip(rows, found["input_ids"].tolist(), strict=True):
+        assert tokens == row + [0] * (len(tokens) - len(row))
+    assert found["token_type_ids"].shape == found["input_ids"].shape
+
+
+def test_tokenizers_that_are_not_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for content in ("", "{}", "[", '{"model": {"type": "BPE"}}'):
+        (folder / "tokenizer.json").write_text(content)
+        with pytest.raises(weft.FileError, match="is no tokenizer"):
+            weft.models.load_tokenizer(folder)
+    with monkeypatch.context() as patched:
+        patched.setitem(sys.modules, "tokenizers", None)
+        with pytest.raises(weft.UnsupportedError, match="pip install tokenizers"):
+            weft.models.load_tokenizer(folder)
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(weft.FileError, match=r"has no tokenizer\.json"):
+        weft.models.load_tokenizer(folder)
+
+
+def run(folder: Path, *more: str) -> subprocess.CompletedProcess:
+    """The command in a process of its own."""
+    package = str(Path(weft.__file__).parents[1])
+    return subprocess.run(
+        [sys.executable, "-m", "weft", "run", str(folder), "--prompt", "The weft", *more],
+        capture_output=True,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONPATH": package, "PYTHONIOENCODING": "utf-8"},
+        check=False,
+    )
+
+
+def test_a_text_is_printed(whole: Path) -> None:
+    model, tokenizer = weft.models.load(whole), weft.models.load_tokenizer(whole)
+    prompt = tokenizer.encode("The weft")
+    wanted = tokenizer.decode(model.generate(prompt, 20).tolist()[len(prompt) :])
+    done = run(whole, "--max-new-tokens", "20")
+    assert done.returncode == 0
+    assert done.stdout == wanted + "\n"
+    pattern = rf"prompt: {len(prompt)} tokens, [\d.]+ s; text: 20 tokens, [\d.]+ tokens per second"
+    assert re.fullmatch(pattern, done.stderr.strip())
+
+
+def test_the_seed_gives_the_text(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    texts = []
+    for seed in ("4", "4", "5"):
+        words = ["run", str(whole), "--prompt", "The", "--temperature", "0.9", "--seed", seed]
+        assert weft.__main__.main([*words, "--top-k", "50", "--top-p", "0.95"]) == 0
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1] != texts[2]
+
+
+def _truncate(folder: Path) -> None:
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-5])
+
+
+DAMAGES = {
+    "no folder": (shutil.rmtree, "is no folder"),
+    "no config": (lambda f: (f / "config.json").unlink(), "has no config.json"),
+    "broken config": (lambda f: (f / "config.json").write_text("{"), "is no JSON"),
+    "truncated weights": (_truncate, "model.safetensors"),
+    "no weights": (lambda f: (f / "model.safetensors").unlink(), "has neither"),
+    "no tokenizer": (lambda f: (f / "tokenizer.json").unlink(), "has no tokenizer.json"),
+    "unknown family": (
+        lambda f: (f / "config.json").write_text('{"model_type": "abacus"}'),
+        "model_type is 'abacus', but weft.models knows",
+    ),
+    "no decoder": (
+        lambda f: (f / "config.json").write_text('{"model_type": "bert"}'),
+        "bert does not write texts; those that do are gemma",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_what_can_t_be_read(name: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    damage, message = DAMAGES[name]
+    damage(folder)
+    assert weft.__main__.main(["run", str(folder), "--prompt", "x"]) == 1
+    found = capsys.readouterr()
+    assert found.out == ""
+    assert found.err.startswith("weft: error: ")
+    assert message in found.err
+    assert found.err.count("\n") == 1
+    assert __file__ not in found.err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--temperature", "-1"], "temperature has to be"),
+        (["--top-k", "4"], "top_k is for drawing"),
+        (["--temperature", "1", "--top-p", "7"], "top_p has to be"),
+        (["--max-new-tokens", "1000000000000"], "positions"),
+        (["--max-new-tokens", "-1"], "max_new_tokens has to be"),
+    ],
+)
+def test_options_that_can_t_be(
+    options: list[str], message: str, whole: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert weft.__main__.main(["run", str(whole), "--prompt", "x", *options]) == 1
+    found = capsys.readouterr()
+    assert message in found.err
+    assert found.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [[], ["run"], ["run", "x"], ["run", "x", "--prompt", "y", "-z"]])
+def test_how_it_is_called(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as found:
+        weft.__main__.main(words)
+    assert found.value.code == 2
+    assert "usage: weft" in capsys.readouterr().err
+
+
+def test_the_error_of_a_process_is_one_line(folder: Path) -> None:
+    _truncate(folder)
+    done = run(folder)
+    assert done.returncode == 1
+    assert re.fullmatch(r"weft: error: .*model\.safetensors.*\n", done.stderr)
