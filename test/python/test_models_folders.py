@@ -212,3 +212,12 @@ def test_wrong_weights(folder: Path) -> None:
 def test_a_path_with_a_zero_byte() -> None:
     with pytest.raises(weft.FileError, match="zero byte"):
         weft.models.load("a\0b")
+
+
+def test_texts_are_written_on_devices(folder: Path) -> None:
+    model = weft.models.load(folder)
+    options = [{}, {"temperature": 0.7, "seed": 3, "top_k": 5, "top_p": 0.9}]
+    wanted = [model.generate([3, 4], 5, eos=(), **each).tolist() for each in options]
+    model.to("emulator")
+    assert model.device == weft.device("emulator")
+    assert [model.generate([3, 4], 5, eos=(), **each).tolist() for each in options] == wanted
