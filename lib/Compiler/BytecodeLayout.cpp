@@ -1,6 +1,8 @@
 #include "lib/Compiler/BytecodeLayout.h"
 #include "mlir/Bytecode/Encoding.h"
 #include "llvm/ADT/ArrayRef.h"
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringExtras.h"
 #include "llvm/Support/Endian.h"
 
 #include <bit>
@@ -72,7 +74,7 @@ private:
 /// The content of a section; nothing if the file has none, or ends before.
 static std::optional<llvm::ArrayRef<uint8_t>> findSection(Cursor file, bytecode::Section::ID id) {
   constexpr uint8_t alignedFlag = 0x80;
-  file.take(4); // the magic number
+  (void)file.take(4); // the magic number
   file.number();
   file.skipString();
   while (!file.atEnd()) {
@@ -101,15 +103,52 @@ static bool skipEntries(Cursor &table, uint64_t count) {
   return true;
 }
 
-bool hasFittingTable(llvm::MemoryBufferRef file) {
+static Cursor startOf(llvm::MemoryBufferRef file) {
   auto *data = reinterpret_cast<const uint8_t *>(file.getBufferStart());
-  auto section =
-      findSection(Cursor({data, file.getBufferSize()}), bytecode::Section::kAttrTypeOffset);
+  return Cursor({data, file.getBufferSize()});
+}
+
+bool hasFittingTable(llvm::MemoryBufferRef file) {
+  auto section = findSection(startOf(file), bytecode::Section::kAttrTypeOffset);
   if (!section)
     return true;
   Cursor table(*section);
   uint64_t attributes = table.number(), types = table.number();
   return skipEntries(table, attributes) && skipEntries(table, types);
+}
+
+/// The strings of the file: their lengths come first, the last one's before all others.
+static std::vector<llvm::StringRef> stringsOf(Cursor section) {
+  std::vector<uint64_t> lengths;
+  for (uint64_t count = section.number(); count > 0 && !section.failed(); --count)
+    lengths.push_back(section.number());
+  std::vector<llvm::StringRef> strings;
+  for (uint64_t length : llvm::reverse(lengths)) {
+    llvm::ArrayRef<uint8_t> bytes = section.take(length);
+    if (bytes.empty()) // Each has a zero at its end.
+      break;
+    strings.push_back(llvm::toStringRef(bytes.drop_back()));
+  }
+  return strings;
+}
+
+std::vector<llvm::StringRef> dialectsOf(llvm::MemoryBufferRef file) {
+  auto strings = findSection(startOf(file), bytecode::Section::kString);
+  auto section = findSection(startOf(file), bytecode::Section::kDialect);
+  if (!strings || !section)
+    return {};
+  std::vector<llvm::StringRef> names = stringsOf(Cursor(*strings)), dialects;
+  Cursor table(*section);
+  for (uint64_t count = table.number(); count > 0 && !table.failed(); --count) {
+    uint64_t entry = table.number();
+    if (entry / 2 < names.size() && !table.failed())
+      dialects.push_back(names[entry / 2]);
+    if (entry & 1) { // A section with the version of the dialect follows.
+      table.byte();
+      (void)table.take(table.number());
+    }
+  }
+  return dialects;
 }
 
 } // namespace weft

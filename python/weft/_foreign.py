@@ -8,6 +8,7 @@ with it.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -77,3 +78,9 @@ class RuleTable:
 
 def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
+
+
+def refuse(command: str, reason: object) -> int:
+    """Tells why an importer's command ends, as weftc passes it on; the exit status."""
+    print(f"{command}: error: {reason}", file=sys.stderr)
+    return 1

@@ -53,7 +53,6 @@ def test_help_teaches() -> None:
 def test_errors_of_the_command_line(program: Path) -> None:
     assert "no input" in error_of()
     assert "-o" in error_of(program)
-    assert "python -m weft.onnx net.onnx -o model.weft" in error_of("net.onnx")
     out = ["-o", program.with_suffix(".o")]
     assert "x86-64-v3" in error_of(program, *out, "--target=z80")
     assert "obj, static, shared" in error_of(program, *out, "--emit=zip")

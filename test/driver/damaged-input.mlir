@@ -37,7 +37,7 @@ func.func @large() -> tensor<1000000000000xf32> {
   return %0 : tensor<1000000000000xf32>
 }
 
-// A saved program is no IR: who has one is told what takes it.
+// A saved program is checked before its IR is read.
 // RUN: %python -c "import sys; sys.stdout.buffer.write(b'\x89WEFT\r\n\x1a' + bytes(100))" > %t.weft
 // RUN: not weft-opt %t.weft 2>&1 | FileCheck %s --check-prefix=SAVED
-// SAVED: weft-opt: {{.*}}.weft: is a saved program, not IR; weftc compiles it, and `weft.load(path).mlir()` in Python shows its IR
+// SAVED: weft-opt: {{.*}}.weft: is damaged: its header does not have the checksum that was written

@@ -10,6 +10,8 @@ namespace weft {
 
 const char *const helpOverview =
     R"(Weft's pass driver: reads IR as text or bytecode, runs passes over it, and prints the result.
+Saved programs (.weft) are taken too, and models of ONNX (.onnx), PyTorch (.pt2) and StableHLO,
+which Weft's Python package reads (of $WEFT_PYTHON, or of a python3 on the path).
 
 EXAMPLES:
   weft-opt model.mlir --weft-pipeline=cpu --until=fuse

@@ -2,9 +2,11 @@
 #include "codegen/CPU/CpuTarget.h"
 #include "codegen/NVPTX/GpuTarget.h"
 #include "lib/Compiler/CompileObject.h"
+#include "lib/Compiler/ForeignProgram.h"
 #include "lib/Compiler/ObjectMetadata.h"
 #include "lib/Compiler/Pipeline.h"
 #include "lib/Compiler/Program.h"
+#include "lib/Compiler/ProgramFile.h"
 #include "lib/Compiler/StandardStreams.h"
 #include "lib/Support/Error.h"
 #include "mlir/IR/MLIRContext.h"
@@ -22,8 +24,10 @@ namespace {
 struct CommandLine {
   cl::OptionCategory files{"Files"}, code{"How it is compiled"},
       looking{"Looking into what was compiled"};
-  cl::opt<std::string> input{cl::Positional, cl::value_desc("program"),
-                             cl::desc("<program>: MLIR text, bytecode, or a saved export")};
+  cl::opt<std::string> input{
+      cl::Positional, cl::value_desc("program"),
+      cl::desc("<program>: a saved export; MLIR text or bytecode; or a model of ONNX\n"
+               "(.onnx), PyTorch (.pt2) or StableHLO, which Weft's Python package reads")};
   cl::opt<std::string> output{"o", cl::value_desc("file"), cl::cat(files),
                               cl::desc("Where the result goes")};
   cl::opt<std::string> header{"header", cl::value_desc("file"), cl::cat(files),
@@ -49,7 +53,7 @@ struct CommandLine {
   cl::opt<bool> json{"json", cl::cat(looking), cl::desc("The same as JSON")};
 
   ObjectOptions objectOptions() const;
-  void compile() const;
+  int compile() const;
   void printMetadata() const;
 };
 
@@ -67,7 +71,11 @@ static std::string helpEnd() {
          "  weftc net.mlir -o net.o --header net.h\n"
          "  cc main.c net.o -lm -o main            # main.c includes net.h, calls net_run()\n"
          "  weftc --inspect main\n"
-         "  weftc net.mlir -o net.ptx --emit=ptx --target=cuda:sm_90a\n";
+         "  weftc net.mlir -o net.ptx --emit=ptx --target=cuda:sm_90a\n"
+         "  weftc net.onnx -o net.o --header net.h    # with the Python that $WEFT_PYTHON names, "
+         "or\n"
+         "                                            # the first python3 on the path that has "
+         "weft\n";
 }
 
 [[noreturn]] static void fail(const std::string &message) {
@@ -78,13 +86,6 @@ static std::string helpEnd() {
 static void checkApart(const std::string &input, const std::string &output) {
   if (!output.empty() && llvm::sys::fs::equivalent(input, output))
     fail(output + ": the output would replace the program that is compiled");
-}
-
-/// Throws for models of other systems, saying what makes programs of them.
-static void checkSource(const std::string &input) {
-  if (llvm::StringRef(input).ends_with_insensitive(".onnx"))
-    fail(input + ": an ONNX model has to become a program first: python -m weft.onnx " + input +
-         " -o model.weft");
 }
 
 ObjectOptions CommandLine::objectOptions() const {
@@ -116,15 +117,24 @@ ObjectOptions CommandLine::objectOptions() const {
   return options;
 }
 
-void CommandLine::compile() const {
-  checkSource(input);
+/// Compiles the program; the exit status is 1 if an importer, which has told why, refused it.
+int CommandLine::compile() const {
   ObjectOptions options = objectOptions();
+  std::string program = input;
+  std::unique_ptr<TemporaryFile> imported;
+  if (std::optional<ForeignKind> kind = foreignKindOf(*mapFile(input))) {
+    imported = importProgram(input, *kind);
+    if (!imported)
+      return 1;
+    program = imported->path();
+  }
   mlir::DialectRegistry registry;
   registerDialects(registry);
   mlir::MLIRContext context(registry, mlir::MLIRContext::Threading::DISABLED);
   context.loadAllAvailableDialects();
-  mlir::OwningOpRef<mlir::ModuleOp> module = readProgram(input, context);
+  mlir::OwningOpRef<mlir::ModuleOp> module = readProgram(program, context);
   compileObject(*module, options);
+  return 0;
 }
 
 void CommandLine::printMetadata() const {
@@ -153,11 +163,15 @@ int main(int argc, char **argv) {
   cl::ParseCommandLineOptions(
       argc, argv,
       "Weft's ahead-of-time compiler: makes an object file that needs nothing of Weft, and the C "
-      "header\nto call it, from a program of the weft dialect or a saved export.\n");
+      "header\nto call it, from a program of the weft dialect, a saved export, or a model of "
+      "another "
+      "system.\n");
   try {
     if (line.input.empty())
       fail("there is no input; `weftc --help` shows an example");
-    line.inspect ? line.printMetadata() : line.compile();
+    if (!line.inspect)
+      return finishStandardOutput("weftc", line.compile());
+    line.printMetadata();
   } catch (const Error &error) {
     llvm::errs() << "weftc: " << error.what() << "\n";
     return 1;

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from .._errors import WeftError
+from .._foreign import refuse
 from ._model import load
 
 
@@ -69,8 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 options.output, options.target, header=options.header, threads=options.threads
             )
     except (WeftError, ValueError, OSError) as error:
-        print(f"weft.onnx: error: {_message(error)}", file=sys.stderr)
-        return 1
+        return refuse("weft.onnx", _message(error))
     print(program)
     return 0
 

@@ -13,6 +13,7 @@ import argparse
 import sys
 
 from .._export import Spec
+from .._foreign import refuse
 from ._graph import DYNAMIC, TensorType
 from ._loading import load
 from ._program import Program
@@ -56,8 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         program = load(options.program, function=options.function)
         weft.export(program, *_specs(program, shapes)).save(options.output)
     except weft.WeftError as error:
-        print(f"weft.stablehlo: {error}", file=sys.stderr)
-        return 1
+        return refuse("weft.stablehlo", error)
     return 0
 
 
