@@ -26,7 +26,8 @@ def from_torch(
     """A module of weft made of a PyTorch module, or of a program of ``torch.export``.
 
     Args:
-        module: a ``torch.nn.Module``, with example arguments, or an ``ExportedProgram``.
+        module: a ``torch.nn.Module``, with example arguments, an ``ExportedProgram``, or the path
+            of a file of ``torch.export.save``.
         args, kwargs: examples of the arguments, as ``torch.export.export`` takes them.
         dynamic_shapes: which of their sizes calls choose, as ``torch.export.export`` takes it.
 
@@ -36,7 +37,8 @@ def from_torch(
 
     Raises:
         UnsupportedError: there are ops without a rule, all of them named with their lines; or the
-        program changes its buffers. DTypeError: the module is neither of the two.
+        program changes its buffers; a file holds more than data. FileError: a file is not there or
+        is damaged. DTypeError: the module is none of the three.
     """
     bridge = importlib.import_module("weft.torch")
     return bridge.from_torch(module, args, kwargs, dynamic_shapes=dynamic_shapes)

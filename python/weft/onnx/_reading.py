@@ -73,6 +73,7 @@ def read(source: Any) -> Contents:
 def _contents(onnx: ModuleType, model: Any, folder: str | None, name: str) -> Contents:
     arrays, narrow = _take_initializers(onnx, model, folder, name)
     _check_texts(model, name)
+    _check_versions(model, name)
     _check_functions(model, name)
     _require_rules(onnx, model)
     try:
@@ -318,6 +319,14 @@ def _nodes(nodes: Any) -> Iterator[Any]:
             yield from _nodes(attribute.g.node)
             for graph in attribute.graphs:
                 yield from _nodes(graph.node)
+
+
+def _check_versions(model: Any, name: str) -> None:
+    """Raises FileError for versions of opsets that no op could have."""
+    for rows in (model.opset_import, *(function.opset_import for function in model.functions)):
+        for row in rows:
+            if not 0 <= row.version < 1 << 31:
+                raise _fail(FileError, f"{name}: {row.domain!r} is of opset {row.version}")
 
 
 def _check_texts(message: Any, name: str) -> None:

@@ -93,7 +93,7 @@ def _main() -> int:
         where = context(unregistered=sys.argv[1:] == ["unregistered"])
         with where:
             _touch(parse(data, where).operation)
-    except (ValueError, RecursionError, MemoryError) as error:
+    except (ValueError, RuntimeError, MemoryError) as error:
         print(str(error)[:2000], file=sys.stderr)
         return 1
     return 0

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .._creation import _fail
-from .._errors import FileError, UnsupportedError
+from .._errors import FileError, UnsupportedError, WeftError
 from . import _parse
 from ._elements import elements_of
 from ._graph import DYNAMIC, Function, Op, Region, TensorType
@@ -42,7 +42,9 @@ def read(
             if not _needs_decomposition(functions):
                 return functions
             return _Reader(_parse.decomposed(module)).functions()
-    except (ValueError, RecursionError) as error:
+    except WeftError:
+        raise
+    except (ValueError, RuntimeError) as error:  # of names that are no text, too
         raise _damaged(name, str(error)) from None
 
 

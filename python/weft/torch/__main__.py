@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import sys
 import warnings
-
-import torch
 
 import weft
 
@@ -21,15 +18,9 @@ def main() -> int:
     parser.add_argument("program", help="the .pt2 file")
     parser.add_argument("-o", "--output", required=True, help="the .weft file")
     options = parser.parse_args()
-    logging.disable(logging.CRITICAL)  # PyTorch's reader prints what it then raises
-    warnings.simplefilter("ignore")  # of PyTorch's about its own ways
+    warnings.simplefilter("ignore")  # PyTorch's about its own ways
     try:
-        program = torch.export.load(options.program)
-    except Exception as error:  # PyTorch's reader has no errors of its own
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        return refuse("weft.torch", f"{options.program}: no program of torch.export: {reason}")
-    try:
-        module = from_torch(program)
+        module = from_torch(options.program)
         weft.export(module, *module.specs).save(options.output)
     except weft.WeftError as error:
         return refuse("weft.torch", error)

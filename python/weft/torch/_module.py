@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -22,6 +23,7 @@ from . import _sizes
 from ._backend import decompositions
 from ._graph import Failures, is_size, meta, op_name, run, why_not
 from ._lines import place
+from ._reading import damage, read
 from ._rules import TABLE, weft_dtype
 from ._runner import _attribute
 from ._sharing import to_weft
@@ -185,7 +187,8 @@ def from_torch(
     """A module of weft made of a PyTorch module, or of a program of ``torch.export``.
 
     Args:
-        module: a ``torch.nn.Module``, with example arguments, or an ``ExportedProgram``.
+        module: a ``torch.nn.Module``, with example arguments, an ``ExportedProgram``, or the path
+            of a file of ``torch.export.save``.
         args, kwargs: examples of the arguments, as ``torch.export.export`` takes them.
         dynamic_shapes: which of their sizes calls choose, as ``torch.export.export`` takes it.
 
@@ -194,14 +197,21 @@ def from_torch(
 
     Raises:
         UnsupportedError: ops without a rule, all of them named with their lines; a program that
-        changes its buffers.
+        changes its buffers; a file that holds more than data. FileError: there is no such file, or
+        it is damaged.
     """
+    if isinstance(module, (str, os.PathLike)):
+        program = read(module)
+        try:
+            return TorchModule(program)
+        except Exception as error:  # PyTorch's own, of a graph that is none
+            raise damage(os.fsdecode(module), error) from None
     if isinstance(module, torch.export.ExportedProgram):
         return TorchModule(module)
     if not isinstance(module, torch.nn.Module):
         raise _fail(
             DTypeError,
-            f"from_torch takes a torch.nn.Module or an ExportedProgram, not a "
+            f"from_torch takes a torch.nn.Module, an ExportedProgram or a path, not a "
             f"{type(module).__name__}",
         )
     program = torch.export.export(module, tuple(args), kwargs, dynamic_shapes=dynamic_shapes)

@@ -1,0 +1,9 @@
+"""Lets the tests here find their helpers and those of other folders."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+_TEST = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(_TEST / folder) for folder in ("foreign", "programs", "aot")]
