@@ -387,3 +387,30 @@ def test_without_the_package_onnx_there_is_one_clear_error(tmp_path: Path) -> No
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
     )
     assert "needs the package onnx, which reads the files: pip install onnx" in made.stdout
+
+
+@pytest.mark.parametrize("element", ["int32", "int64"])
+def test_shapes_that_are_computed_in_int32_stay_open(element: str) -> None:
+    """As TensorFlow writes them; read as a tensor too, they have the dtype of the model."""
+    kind = {"int32": 6, "int64": 7}[element]
+    proto = onnx.parser.parse_model(
+        '<ir_version: 10, opset_import: ["" : 21]>\n'
+        f"m (float[n, 2, 3] x) => (float[n, k] y, {element}[2] wanted, {element}[1] rows) {{\n"
+        "  shape = Shape(x)\n"
+        f"  cast = Cast<to = {kind}>(shape)\n"
+        "  zero = Constant<value_ints: ints = [0]>()\n one = Constant<value_ints: ints = [1]>()\n"
+        "  rows = Slice(cast, zero, one, zero)\n"
+        f"  rest = Constant<value = {element}[1] {{-1}}>()\n"
+        "  wanted = Concat<axis = 0>(rows, rest)\n"
+        "  long = Cast<to = 7>(wanted)\n"
+        "  y = Reshape(x, long)\n"
+        "}"
+    )
+    program = weft.onnx.load(proto).export()
+    for count in (1, 5):
+        x = np.arange(count * 6, dtype=np.float32).reshape(count, 2, 3)
+        results = program(x)
+        np.testing.assert_array_equal(np.asarray(results["y"]), x.reshape(count, 6))
+        np.testing.assert_array_equal(np.asarray(results["wanted"]), [count, -1])
+        np.testing.assert_array_equal(np.asarray(results["rows"]), [count])
+        assert results["wanted"].dtype.name == results["rows"].dtype.name == element

@@ -15,7 +15,16 @@ from .._errors import UnsupportedError
 from .._manipulation import astype, clip
 from .._searching import where
 from ._rules import rule, shape_rule
-from ._values import NARROW, Narrow, NarrowType, as_tensor, dtype_of, is_symbolic, number_of
+from ._values import (
+    NARROW,
+    Narrow,
+    NarrowType,
+    as_tensor,
+    dtype_of,
+    is_symbolic,
+    number_of,
+    with_integers,
+)
 
 #: What is larger than the largest number is infinite, in eight-bit floats that have infinity.
 _HAS_INFINITY = frozenset({"float8_e5m2"})
@@ -131,7 +140,7 @@ def _cast_like(x: Any, like: Any, *, saturate: int = 1, round_mode: str = "up") 
 @shape_rule("Cast")
 def _known_cast(x: np.ndarray, *, to: int, saturate: int = 1, round_mode: str = "up") -> Any:
     if is_symbolic(x):
-        return x if to == 7 else None
+        return with_integers(x, dtype_of(to).name) if to in (6, 7) else None
     return x.astype(dtype_of(to).name) if to in (1, 2, 3, 5, 6, 7, 9, 11) else None
 
 

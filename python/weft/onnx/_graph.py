@@ -12,7 +12,7 @@ from .._creation import _fail
 from .._errors import DTypeError, FileError, ShapeError, UnsupportedError, WeftError
 from .._foreign import ForeignUse
 from ._rules import SHAPE_ARITHMETIC, TABLE, OnnxRule
-from ._values import NARROW, Narrow, as_tensor, as_value, plain, require_known
+from ._values import NARROW, Narrow, as_tensor, as_value, is_symbolic, plain, require_known
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,9 @@ def _of_known(node: Node, given: list[Any]) -> Sequence[Any] | None:
         made = rule(*given, **node.options)
     if made is None:
         return None
-    return [plain(x) for x in (made if isinstance(made, (tuple, list)) else (made,))]
+    symbolic = [x for x in given if x is not None and is_symbolic(x)]
+    integers = getattr(symbolic[0], "integers", "int64") if symbolic else "int64"
+    return [plain(x, integers) for x in (made if isinstance(made, (tuple, list)) else (made,))]
 
 
 def _operand(node: Node, value: Any) -> Any:

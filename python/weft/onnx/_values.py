@@ -116,6 +116,23 @@ def as_value(tensor: Tensor, number: int) -> Tensor | Narrow:
     return Narrow(NARROW[number], tensor) if number in NARROW else tensor
 
 
+class Sizes(np.ndarray):
+    """Known integers with sizes that are not known among them, and the dtype that they have in
+    the model: TensorFlow computes its shapes in int32."""
+
+    integers = "int64"
+
+    def __array_finalize__(self, array: Any) -> None:
+        self.integers = getattr(array, "integers", "int64")
+
+
+def with_integers(array: np.ndarray, integers: str) -> np.ndarray:
+    """Symbolic values as those of this dtype."""
+    result = array.view(Sizes)
+    result.integers = integers
+    return result
+
+
 def is_symbolic(array: np.ndarray) -> bool:
     """Whether sizes that are not known are among the elements."""
     return array.dtype == object
@@ -130,12 +147,16 @@ def sizes(shape: Any) -> np.ndarray:
     return result
 
 
-def plain(array: Any) -> np.ndarray:
-    """A known value; of Python's objects only where symbolic sizes are among them."""
+def plain(array: Any, integers: str = "int64") -> np.ndarray:
+    """A known value; of Python's objects only where symbolic sizes are among them. These are of
+    their own dtype, or of the one given."""
+    integers = getattr(array, "integers", integers)
     array = np.asarray(array)
-    if array.dtype == object and not any(isinstance(x, SymbolicSize) for x in array.flat):
-        return array.astype(np.int64)
-    return array
+    if array.dtype != object:
+        return array
+    if not any(isinstance(x, SymbolicSize) for x in array.flat):
+        return array.astype(integers)
+    return with_integers(array, integers)
 
 
 def as_tensor(value: Any) -> Any:
@@ -144,7 +165,8 @@ def as_tensor(value: Any) -> Any:
         return value
     if not is_symbolic(value):
         return asarray(value)
-    parts = [asarray(size).astype("int64") for size in value.flat]
+    integers = getattr(value, "integers", "int64")
+    parts = [asarray(size).astype(integers) for size in value.flat]
     return reshape(stack(parts), value.shape) if value.ndim else parts[0]
 
 
