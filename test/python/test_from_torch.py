@@ -138,3 +138,16 @@ def test_checks_of_exported_programs_need_no_rule() -> None:
     assert "_assert_tensor_metadata" in str(program.graph)
     found = weft.from_torch(program)(weft.asarray(x))
     assert found.tolist() == (x.double() * 2).tolist()
+
+
+def test_arrays_are_taken_too() -> None:
+    theirs, x = network(), batch(2)
+    close(weft.from_torch(theirs, (x,))(x.numpy()), theirs(x))
+
+
+def test_a_file_is_read_by_its_path(tmp_path: Path) -> None:
+    theirs, x = network(), batch(3)
+    torch.export.save(torch.export.export(theirs, (x,)), tmp_path / "network.pt2")
+    close(weft.from_torch(tmp_path / "network.pt2")(moved(x)), theirs(x))
+    with pytest.raises(weft.FileError, match="No such file"):
+        weft.from_torch(str(tmp_path / "other.pt2"))

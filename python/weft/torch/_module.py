@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 import torch.export
 import torch.fx
@@ -34,8 +35,8 @@ _STATE = (InputKind.PARAMETER, InputKind.BUFFER, InputKind.CONSTANT_TENSOR)
 class TorchModule(nn.Module):
     """A program of PyTorch as a module of weft, with PyTorch's names for its weights.
 
-    Called as the module was; takes and returns tensors of weft. `specs` are what `weft.export`
-    needs: sizes that were dynamic in the exported program are symbolic.
+    Called as the module was; takes arrays and tensors of weft, and returns the latter. `specs` are
+    what `weft.export` needs: sizes that were dynamic in the exported program are symbolic.
     """
 
     def __init__(self, program: torch.export.ExportedProgram) -> None:
@@ -128,6 +129,7 @@ class _Graph:
         flat, form = pytree.tree_flatten((args, kwargs))
         if form != self.in_form or len(flat) != len(self.arguments):
             raise _fail(DTypeError, f"the program takes {self.in_form}; the call gives {form}")
+        flat = [weft.asarray(x) if isinstance(x, np.ndarray) else x for x in flat]
         values: dict[Any, Any] = dict(zip(self.arguments, flat, strict=True))
         values.update(self.constants)
         values.update((node, weights[name]) for name, node in self.weights.items())
