@@ -112,7 +112,7 @@ from ._errors import (
     UnsupportedError,
     WeftError,
 )
-from ._bridges import from_jax, from_torch
+from ._bridges import from_jax, from_torch, to_torch
 from ._export import Exported, Spec, export, load, spec
 from ._files import load_safetensors, save_safetensors
 from ._functional import log_softmax, softmax

@@ -42,3 +42,20 @@ def from_torch(
     """
     bridge = importlib.import_module("weft.torch")
     return bridge.from_torch(module, args, kwargs, dynamic_shapes=dynamic_shapes)
+
+
+def to_torch(program: Callable) -> Any:
+    """A module or function of weft as a ``torch.nn.Module``, the way back from `from_torch`.
+
+    Args:
+        program: a `weft.nn.Module`, or a function of tensors.
+
+    Its parameters and buffers have weft's names and share weft's memory: optimizers of PyTorch
+    train them in place. Forward and backward are compiled by weft; gradients of gradients are not
+    there. Running averages and arguments that the program changes are changed in PyTorch.
+
+    Raises:
+        DTypeError: the program can't be called. GradientError: a call changes a tensor in place of
+        which a gradient is asked for.
+    """
+    return importlib.import_module("weft.torch").to_torch(program)

@@ -8,7 +8,11 @@ from __future__ import annotations
 from ._backend import backend, register
 from ._explain import Explanation, explain
 from ._module import TorchModule, from_torch
+from ._outgoing import WeftModule, to_torch
 
 register()
 
-__all__ = ["Explanation", "TorchModule", "backend", "explain", "from_torch", "register"]
+__all__ = [
+    *("Explanation", "TorchModule", "WeftModule", "backend", "explain", "from_torch", "register"),
+    "to_torch",
+]
