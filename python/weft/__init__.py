@@ -101,6 +101,7 @@ from ._errors import (
     DTypeError,
     FileError,
     GradientError,
+    LinAlgError,
     MissingAttributeError,
     NameUseError,
     OptionError,

@@ -47,6 +47,10 @@ class GradientError(WeftError, RuntimeError):
     """backward() without anything to differentiate, or a leaf changed in place."""
 
 
+class LinAlgError(WeftError, RuntimeError):
+    """A matrix that has no such factors, where a check was asked for."""
+
+
 class UnsupportedError(WeftError, NotImplementedError):
     """Something that weft does not do."""
 

@@ -32,11 +32,15 @@ __all__ = [
     "fftn",
     "fftshift",
     "hfft",
+    "hfft2",
+    "hfftn",
     "ifft",
     "ifft2",
     "ifftn",
     "ifftshift",
     "ihfft",
+    "ihfft2",
+    "ihfftn",
     "irfft",
     "irfft2",
     "irfftn",
@@ -293,6 +297,50 @@ def ihfft(x: Tensor, /, *, n: int | None = None, axis: int = -1, norm: str = "ba
         DTypeError: x is complex, or of halves. Others as `fft`.
     """
     return conj(rfft(_require_real(x, "ihfft"), n=n, axis=axis, norm=_OPPOSITE.get(norm, norm)))
+
+
+def hfftn(
+    x: Tensor,
+    /,
+    *,
+    s: Sequence[int] | None = None,
+    axes: Sequence[int] | None = None,
+    norm: str = "backward",
+) -> Tensor:
+    """`fft` along all axes but the last one, and `hfft` along that; ``s`` has the result's sizes.
+
+    Raises:
+        As `fftn`.
+    """
+    result = _as_complex(_inexact(x, "hfftn"))
+    *others, (axis, size) = _axes_and_sizes(result, s, axes, "hfftn")
+    for place, length in others:
+        result = fft(result, n=length, axis=place, norm=norm)
+    return hfft(result, n=size, axis=axis, norm=norm)
+
+
+def ihfftn(
+    x: Tensor,
+    /,
+    *,
+    s: Sequence[int] | None = None,
+    axes: Sequence[int] | None = None,
+    norm: str = "backward",
+) -> Tensor:
+    """The inverse of `hfftn`, of real x.
+
+    Raises:
+        DTypeError: x is complex, or of halves. Others as `fftn`.
+    """
+    x = _require_real(x, "ihfftn")
+    *others, (axis, size) = _axes_and_sizes(x, s, axes, "ihfftn")
+    result = ihfft(x, n=size, axis=axis, norm=norm)
+    for place, length in reversed(others):
+        result = ifft(result, n=length, axis=place, norm=norm)
+    return result
+
+
+hfft2, ihfft2 = _in_two("hfft2", hfftn), _in_two("ihfft2", ihfftn)
 
 
 def fftfreq(n: int, /, *, d: float = 1.0, dtype: object = None, device: object = None) -> Tensor:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils import data as torch_data
 from weft import data
-from weft.data import DataLoader
+from weft.data import DataLoader, DistributedSampler
 
 few = settings(max_examples=25, deadline=None)
 
@@ -478,3 +478,52 @@ def test_options_that_change_nothing_are_taken():
     state = random.getstate()
     list(DataLoader(Squares(4), 2, shuffle=True))
     assert random.getstate() == state
+
+
+@pytest.mark.parametrize("drop_last", [False, True])
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 10, 12, 13])
+def test_shares_of_processes(count, drop_last):
+    """PyTorch's arithmetic of shares, of samples in order; and all samples of a drawn order."""
+    for replicas in (1, 3, 5):
+        for rank in range(replicas):
+            options = {"num_replicas": replicas, "rank": rank, "drop_last": drop_last}
+            ours = DistributedSampler(range(count), shuffle=False, **options)
+            if not (drop_last and count < replicas):
+                theirs = torch_data.DistributedSampler(range(count), shuffle=False, **options)
+                assert (list(ours), len(ours)) == (list(theirs), len(theirs))
+            assert len(list(ours)) == len(ours)
+        shares = [
+            DistributedSampler(range(count), replicas, rank, seed=3, drop_last=drop_last)
+            for rank in range(replicas)
+        ]
+        drawn = [number for share in shares for number in share]
+        assert set(drawn) <= set(range(count))
+        if drop_last:
+            assert len(set(drawn)) == len(drawn) == count // replicas * replicas
+        else:
+            assert set(drawn) == set(range(count))
+
+
+def test_epochs_of_shares():
+    sampler = DistributedSampler(range(100), 2, 0)
+    first = list(sampler)
+    assert list(sampler) == first
+    sampler.set_epoch(1)
+    assert list(sampler) != first
+    sampler.set_epoch(0)
+    assert list(sampler) == first
+
+
+@pytest.mark.parametrize(
+    ("message", "arguments", "options"),
+    [
+        ("num_replicas has to be", (0, 0), {}),
+        ("rank has to be an integer of 0 to 1", (2, 2), {}),
+        ("rank has to be", (2, -1), {}),
+        ("seed has to be", (2, 1), {"seed": -1}),
+        ("shuffle has to be a bool", (2, 1), {"shuffle": 1}),
+    ],
+)
+def test_mistakes_of_shares(message, arguments, options):
+    with pytest.raises(weft.OptionError, match=message):
+        DistributedSampler(range(4), *arguments, **options)

@@ -15,7 +15,7 @@ from numerics import UNIT_ROUNDOFF, assert_same_bits, eager_and_jit, to_numpy
 
 DTYPES = ["float32", "float64", "complex64", "complex128"]
 NORMS = ["backward", "ortho", "forward"]
-OF_REAL = ("rfft", "ihfft", "rfftn")
+OF_REAL = ("rfft", "ihfft", "rfftn", "ihfftn")
 
 
 def _numbers(name: object, shape: tuple[int, ...], dtype: str) -> np.ndarray:
@@ -72,6 +72,27 @@ def test_along_several_axes(name: str, dtype: str) -> None:
         _assert_near(result, wanted, dtype, x.size)
 
 
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("dtype", ["float64", "complex64"])
+@pytest.mark.parametrize("name", ["hfftn", "ihfftn"])
+def test_half_a_signal_along_several_axes(name: str, dtype: str, norm: str) -> None:
+    if name in OF_REAL and "complex" in dtype:
+        pytest.skip("of real numbers alone")
+    ours, theirs = getattr(weft.fft, name), getattr(torch.fft, name)
+    x = _numbers(name, (4, 1, 6), dtype)
+    wide = torch.tensor(x.astype(np.result_type(x, np.float64)))
+    for s, axes in [(None, None), (None, (0, 2)), ((3, 8), (1, 0)), ((4, 5, 7), (0, 1, 2))]:
+        wanted = theirs(wide, s=s, dim=axes, norm=norm).resolve_conj().numpy()
+        result = eager_and_jit(
+            lambda x, s=s, a=axes: ours(x, s=s, axes=a, norm=norm), weft.asarray(x)
+        )
+        _assert_near(result, wanted, dtype, x.size)
+    pair = getattr(weft.fft, name.replace("fftn", "fft2"))
+    assert_same_bits(
+        pair(weft.asarray(x), norm=norm), ours(weft.asarray(x), axes=(1, 2), norm=norm)
+    )
+
+
 @pytest.mark.parametrize("n", [1, 2, 5, 8])
 def test_frequencies_and_shifts(n: int) -> None:
     for d in (1.0, 0.25):
@@ -89,7 +110,7 @@ def test_frequencies_and_shifts(n: int) -> None:
         assert_same_bits(result, getattr(np.fft, name)(x, axes=axes))
 
 
-@pytest.mark.parametrize("name", ["fft", "ifft", "rfft", "irfft", "fftn"])
+@pytest.mark.parametrize("name", ["fft", "ifft", "rfft", "irfft", "fftn", "hfftn", "ihfftn"])
 def test_gradients_are_those_of_pytorch(name: str) -> None:
     dtype = "float64" if name in OF_REAL else "complex128"
     x = _numbers(name, (3, 6), dtype)

@@ -17,6 +17,7 @@ from ._loader import DataLoader
 from ._readers import CIFAR10, ImageFolder, read_csv, read_parquet
 from ._samplers import (
     BatchSampler,
+    DistributedSampler,
     RandomSampler,
     Sampler,
     SequentialSampler,
@@ -33,6 +34,7 @@ __all__ = [
     "CorruptFileError",
     "DataLoader",
     "Dataset",
+    "DistributedSampler",
     "FashionMNIST",
     "ImageFolder",
     "IterableDataset",

@@ -265,3 +265,73 @@ class BatchSampler(Sampler):
     def __len__(self) -> int:
         count = len(self.sampler)  # type: ignore[arg-type]
         return count // self.batch_size if self.drop_last else -(-count // self.batch_size)
+
+
+class DistributedSampler(Sampler):
+    """One process's share of the samples: every ``num_replicas``-th of an order that all agree on.
+
+    The order is drawn by the seed plus the number of the epoch, which `set_epoch` sets before each
+    one; other numbers than PyTorch's. Weft starts no processes: who does, says how many there are.
+
+    Args:
+        dataset: how many samples there are.
+        num_replicas: how many processes share them.
+        rank: which of them this is, from 0.
+        shuffle: draws the order; else it is that of the samples.
+        seed: the same in all processes.
+        drop_last: leaves out the last samples if they can't be shared evenly; else the first come
+            again.
+
+    Raises:
+        OptionError: num_replicas is no integer of at least 1, the rank none below it, or the seed
+            none of at least 0; or a flag is no bool.
+    """
+
+    def __init__(
+        self,
+        dataset: Sized,
+        num_replicas: int,
+        rank: int,
+        shuffle: bool = True,
+        seed: int = 0,
+        drop_last: bool = False,
+    ) -> None:
+        _check_count(self, "num_replicas", num_replicas)
+        _check_flag(self, "shuffle", shuffle)
+        _check_flag(self, "drop_last", drop_last)
+        for name, value, most in (("rank", rank, num_replicas - 1), ("seed", seed, None)):
+            is_whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+            if not is_whole or value < 0 or (most is not None and value > most):
+                limit = "at least 0" if most is None else f"0 to {most}"
+                raise _fail(
+                    OptionError,
+                    f"DistributedSampler: {name} has to be an integer of {limit}, not {value!r}",
+                )
+        self.dataset, self.num_replicas, self.rank = dataset, num_replicas, rank
+        self.shuffle, self.seed, self.drop_last, self.epoch = shuffle, seed, drop_last, 0
+
+    @property
+    def num_samples(self) -> int:
+        """How many samples a process gets: all as many."""
+        count = len(self.dataset)
+        return count // self.num_replicas if self.drop_last else -(-count // self.num_replicas)
+
+    @property
+    def total_size(self) -> int:
+        """How many samples all processes get together."""
+        return self.num_samples * self.num_replicas
+
+    def __iter__(self) -> Iterator[int]:
+        count = len(self.dataset)
+        order = np.arange(count)
+        if self.shuffle:
+            order = np.random.default_rng(self.seed + self.epoch).permutation(count)
+        mine = np.arange(self.rank, self.total_size, self.num_replicas) % max(count, 1)
+        return iter(order[mine].tolist())
+
+    def __len__(self) -> int:
+        return self.num_samples
+
+    def set_epoch(self, epoch: int) -> None:
+        """Sets the number of the epoch, which the order depends on."""
+        self.epoch = epoch

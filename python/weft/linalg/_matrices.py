@@ -1,10 +1,4 @@
-"""Linear algebra: the array API's extension of that name, and what PyTorch has besides.
-
-Functions work on the last two dimensions [..., M, N], for each place in the others; operands are
-float32, float64, complex64 or complex128, and integers become float32. Decompositions are LAPACK's,
-which SciPy brings; they run on the host, compiled or not, and have gradients. Where LAPACK finds no
-result, as the inverse of a singular matrix, the elements are NaN: compiled code raises nothing.
-"""
+"""Decompositions, equations, norms and products of matrices: the array API's, and some more."""
 
 from __future__ import annotations
 
@@ -13,17 +7,17 @@ import operator
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from . import _core, _ops
-from ._complex import abs, conj, sign
-from ._control_flow import cond as cond_of
-from ._core import Tensor
-from ._creation import _fail, _iota, asarray, eye
-from ._custom_derivatives import custom_jvp
-from ._dtypes import as_dtype, finfo, float32, int64
-from ._errors import DTypeError, OptionError, ShapeError
-from ._lapack import require_lapack
-from ._linear import matmul, outer, tensordot, vecdot
-from ._manipulation import (
+from .. import _core, _ops
+from .._complex import abs, conj, sign
+from .._control_flow import cond as cond_of
+from .._core import Tensor
+from .._creation import _fail, _iota, asarray, eye
+from .._custom_derivatives import custom_jvp
+from .._dtypes import as_dtype, finfo, float32, int64
+from .._errors import DTypeError, OptionError, ShapeError
+from .._lapack import require_lapack
+from .._linear import matmul
+from .._manipulation import (
     Axes,
     astype,
     broadcast_shapes,
@@ -34,46 +28,15 @@ from ._manipulation import (
     flip,
     matrix_transpose,
     moveaxis,
+    normalize_axes,
     normalize_axis,
     reshape,
     stack,
     tril,
     triu,
 )
-from ._reductions import any, cumulative_prod, max, min, norm, prod, sum
-
-__all__ = [
-    "cholesky",
-    "cond",
-    "cross",
-    "det",
-    "diagonal",
-    "eig",
-    "eigh",
-    "eigvals",
-    "eigvalsh",
-    "inv",
-    "lstsq",
-    "lu",
-    "matmul",
-    "matrix_norm",
-    "matrix_power",
-    "matrix_rank",
-    "matrix_transpose",
-    "multi_dot",
-    "outer",
-    "pinv",
-    "qr",
-    "slogdet",
-    "solve",
-    "solve_triangular",
-    "svd",
-    "svdvals",
-    "tensordot",
-    "trace",
-    "vecdot",
-    "vector_norm",
-]
+from .._reductions import any, cumulative_prod, max, min, prod, sum
+from .._reductions import norm as norm_of
 
 
 class EighResult(NamedTuple):
@@ -498,7 +461,7 @@ def matrix_norm(x: Tensor, /, *, keepdims: bool = False, ord: Any = "fro") -> Te
     if x.ndim < 2:
         raise _fail(ShapeError, f"matrix_norm: x has shape {x.shape}, but has to be a matrix")
     if ord == "fro":
-        return norm(x, axis=(-2, -1), keepdims=keepdims)
+        return norm_of(x, axis=(-2, -1), keepdims=keepdims)
     if ord in ("nuc", 2, -2):
         values = svdvals(x)
         result = sum(values, axis=-1) if ord == "nuc" else _extreme(values, -1, ord > 0)
@@ -534,13 +497,40 @@ def vector_norm(
     if not isinstance(ord, (int, float)) or math.isnan(ord):
         raise _fail(OptionError, f"vector_norm: ord has to be a number, not {ord!r}")
     if ord > 0:
-        return norm(x, axis=axis, keepdims=keepdims, ord=ord)
+        return norm_of(x, axis=axis, keepdims=keepdims, ord=ord)
     distance = abs(x)
     if ord == 0:
         return astype(sum(x != 0, axis=axis, keepdims=keepdims), distance.dtype)
     if ord == -math.inf:
         return min(distance, axis=axis, keepdims=keepdims)
     return sum(distance**ord, axis=axis, keepdims=keepdims) ** (1 / ord)
+
+
+def norm(x: Tensor, ord: Any = None, dim: Axes = None, keepdim: bool = False) -> Tensor:
+    """`vector_norm` along one axis, `matrix_norm` over two, as NumPy's and PyTorch's.
+
+    Args:
+        ord: which norm; None: the square root of the sum of |x|^2.
+        dim: one axis or two. None: of all elements if ``ord`` is None, else of a vector or a
+            matrix, which x has to be then.
+        keepdim: these dimensions stay, of size 1.
+
+    Raises:
+        ShapeError: there are other axes than one or two, where ``ord`` needs to know. Others as
+            those norms.
+    """
+    x = _inexact(x)
+    if ord is None:
+        return vector_norm(x, axis=dim, keepdims=keepdim)
+    given = range(x.ndim) if dim is None else dim if isinstance(dim, Sequence) else (dim,)
+    axes = [normalize_axis(place, x.ndim, "norm") for place in given]
+    normalize_axes(axes, x.ndim, "norm")
+    if len(axes) == 1:
+        return vector_norm(x, axis=dim, keepdims=keepdim, ord=ord)
+    if len(axes) != 2:
+        raise _fail(ShapeError, f"norm: ord {ord!r} of {len(axes)} dimensions; say one axis or two")
+    result = matrix_norm(moveaxis(x, axes, (-2, -1)), ord=ord)
+    return expand_dims(result, axis=tuple(sorted(axes))) if keepdim else result
 
 
 def diagonal(x: Tensor, /, *, offset: int = 0) -> Tensor:
@@ -552,7 +542,7 @@ def diagonal(x: Tensor, /, *, offset: int = 0) -> Tensor:
     x = asarray(x)
     if x.ndim < 2:
         raise _fail(ShapeError, f"diagonal: x has shape {x.shape}, but has to be a matrix")
-    from ._pytorch import diagonal as between
+    from .._pytorch import diagonal as between
 
     return between(x, offset, -2, -1)
 
