@@ -247,7 +247,7 @@ from ._searching import (
 from ._sorting import argsort, sort
 
 # These build on all of the above.
-from . import amp, autograd, data, distributions, fft, func, linalg, nn, ops, optim, tree
+from . import amp, autograd, data, distributions, fft, func, linalg, nn, ops, optim, special, tree
 from ._autocast import autocast, autocast_dtype, is_autocast_enabled
 from .nn._functional_call import functional_call
 from .ops import segment_reduce
@@ -276,6 +276,7 @@ for _module in (
         func,
         linalg,
         ops,
+        special,
         tree,
         optim,
         nn.functional,

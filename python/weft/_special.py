@@ -218,23 +218,3 @@ def erfinv(x: Tensor) -> Tensor:
     return _in_double(
         lambda y: _normal_quantile(y * 0.5, _ops.subtract(0.5, _ops.abs(y) * 0.5)) * half, x
     )
-
-
-def ndtr(x: Tensor) -> Tensor:
-    """The share of a normal distribution that lies below x; also far below 0 with all digits.
-
-    Integers become float32. Below -5 by Laplace's continued fraction, to a relative 1e-9.
-    """
-    return _in_double(_ndtr, x)
-
-
-def _ndtr(x: Tensor) -> Tensor:
-    is_far = x < -5
-    near = 0.5 + 0.5 * _ops.erf(_ops.where(is_far, 0.0, x) * math.sqrt(0.5))
-    size = _ops.where(is_far, -x, 5.0)
-    size = _ops.where(size > 1e150, 1e150, size)
-    fraction = size
-    for i in range(16, 0, -1):
-        fraction = size + i / fraction
-    far = _ops.exp(-0.5 * size * size) / (fraction * math.sqrt(2 * math.pi))
-    return _ops.where(is_far, far, near)

@@ -20,6 +20,7 @@ _PLACES: tuple[tuple[str, ModuleType], ...] = (
     ("weft.nn.functional", weft.nn.functional),
     ("weft.linalg", weft.linalg),
     ("weft.fft", weft.fft),
+    ("weft.special", weft.special),
 )
 
 

@@ -50,11 +50,6 @@ def test_values(name: str, dtype: str) -> None:
 def test_small_results_keep_their_digits() -> None:
     x = 10.0 ** _RANDOM.uniform(-300, -1, 300)
     np.testing.assert_allclose(weft.erfinv(weft.asarray(x)).numpy(), special.erfinv(x), rtol=2e-15)
-    x = _RANDOM.uniform(-37, 5, 500)
-    found = _special.ndtr(weft.asarray(x)).numpy()
-    np.testing.assert_allclose(found, special.ndtr(x), rtol=3e-9)
-    near = x > -3
-    np.testing.assert_allclose(found[near], special.ndtr(x)[near], rtol=3e-13)
 
 
 def test_the_rest_of_stirlings_formula() -> None:

@@ -10,7 +10,8 @@ from .. import _ops, random
 from .._core import Tensor
 from .._pytorch import xlogy
 from .._reductions import sum
-from .._special import digamma, lgamma, ndtr, ndtri
+from .._special import digamma, lgamma, ndtri
+from ..special import ndtr
 from ._distribution import Distribution, common, support
 
 

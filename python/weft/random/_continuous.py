@@ -17,7 +17,8 @@ from .._dtypes import float64
 from .._errors import ShapeError
 from .._linear import matmul
 from .._manipulation import astype, broadcast_shapes, clip, expand_dims, squeeze, tril
-from .._special import ndtr, ndtri
+from .._special import ndtri
+from ..special import ndtr
 from ._draw import Draw, positive, unit
 
 
