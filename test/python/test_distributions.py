@@ -84,14 +84,16 @@ def test_densities_and_moments(name: str, shape: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Normal", "LogNormal", "Laplace", "Cauchy", "Gumbel", "Uniform", "Exponential"]
+    "name",
+    ["Normal", "LogNormal", "Laplace", "Cauchy", "Gumbel", "Uniform", "Exponential", "Gamma"],
 )
 def test_shares(name: str) -> None:
     row = TABLE[name]
     given = _parameters(row, (50,), 3)
     ours, theirs = row.make(*map(weft.asarray, given)), row.reference(*given)
     share = np.random.default_rng(4).uniform(0.01, 0.99, 50)
-    _close(ours.icdf(weft.asarray(share)), theirs.ppf(share))
+    if name != "Gamma":
+        _close(ours.icdf(weft.asarray(share)), theirs.ppf(share))
     x = np.random.default_rng(4).normal(0, 4, 50)
     _close(ours.cdf(weft.asarray(x)), theirs.cdf(x))
 
@@ -256,9 +258,9 @@ def test_errors() -> None:
         d.Categorical(weft.ones(2), weft.ones(2))
     with pytest.raises(weft.UnsupportedError, match="Cauchy has no mean"):
         _ = d.Cauchy(0.0, 1.0).mean
-    with pytest.raises(weft.UnsupportedError, match="Gamma has no cdf"):
-        d.Gamma(1.0, 1.0).cdf(1.0)
-    with pytest.raises(weft.UnsupportedError, match="no formula for Normal and Gamma"):
-        d.kl_divergence(d.Normal(0.0, 1.0), d.Gamma(1.0, 1.0))
+    with pytest.raises(weft.UnsupportedError, match="Beta has no cdf"):
+        d.Beta(1.0, 1.0).cdf(1.0)
+    with pytest.raises(weft.UnsupportedError, match="no formula for Normal and StudentT"):
+        d.kl_divergence(d.Normal(0.0, 1.0), d.StudentT(1.0))
     with pytest.raises(weft.ShapeError, match="broadcast"):
         d.Normal(weft.ones(2), weft.ones(3))

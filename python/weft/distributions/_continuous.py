@@ -11,8 +11,12 @@ from .._core import Tensor
 from .._pytorch import xlogy
 from .._reductions import sum
 from .._special import digamma, lgamma, ndtri
-from ..special import ndtr
+from ..special import gammainc, ndtr
+from . import constraints
 from ._distribution import Distribution, common, support
+
+#: Euler's constant.
+_EULER = 0.57721566490153286
 
 
 @dataclasses.dataclass(eq=False)
@@ -114,9 +118,6 @@ class Cauchy(_LocationScale):
 class Gumbel(_LocationScale):
     """The cumulative distribution exp(-exp(-(x - loc) / scale))."""
 
-    #: Euler's constant.
-    _GAMMA = 0.57721566490153286
-
     def _draw(self, shape: tuple[int, ...], key: Tensor | None) -> Tensor:
         return random.gumbel(shape, self.loc, self.scale, key=key)
 
@@ -124,7 +125,7 @@ class Gumbel(_LocationScale):
         return -z - _ops.exp(-z)
 
     def _entropy(self) -> Tensor:
-        return _ops.log(self.scale) + (1 + self._GAMMA)
+        return _ops.log(self.scale) + (1 + _EULER)
 
     def _cdf(self, value: Tensor) -> Tensor:
         return _ops.exp(-_ops.exp(-self._standard(value)))
@@ -133,7 +134,7 @@ class Gumbel(_LocationScale):
         return self.loc - self.scale * _ops.log(-_ops.log(value))
 
     def _mean(self) -> Tensor:
-        return self.loc + self._GAMMA * self.scale
+        return self.loc + _EULER * self.scale
 
     def _variance(self) -> Tensor:
         return math.pi**2 / 6 * self.scale * self.scale
@@ -141,6 +142,8 @@ class Gumbel(_LocationScale):
 
 class LogNormal(_LocationScale):
     """exp of the normal distribution with this ``loc`` and ``scale``."""
+
+    support = constraints.positive
 
     def _draw(self, shape: tuple[int, ...], key: Tensor | None) -> Tensor:
         return random.lognormal(shape, self.loc, self.scale, key=key)
@@ -214,6 +217,11 @@ class Uniform(Distribution):
     high: Any
     has_rsample = True
 
+    @property
+    def support(self) -> constraints.Constraint:
+        """Between both ends."""
+        return constraints.half_open_interval(self.low, self.high)
+
     def __post_init__(self) -> None:
         self.low, self.high = common(self.low, self.high)
 
@@ -250,6 +258,7 @@ class Exponential(Distribution):
 
     rate: Any
     has_rsample = True
+    support = constraints.nonnegative
 
     def __post_init__(self) -> None:
         (self.rate,) = common(self.rate)
@@ -285,6 +294,7 @@ class Gamma(Distribution):
 
     concentration: Any
     rate: Any
+    support = constraints.nonnegative
 
     def __post_init__(self) -> None:
         self.concentration, self.rate = common(self.concentration, self.rate)
@@ -304,6 +314,9 @@ class Gamma(Distribution):
         a = self.concentration
         return a - _ops.log(self.rate) + lgamma(a) - (a - 1) * digamma(a)
 
+    def _cdf(self, value: Tensor) -> Tensor:
+        return gammainc(self.concentration, _ops.maximum(value, 0.0) * self.rate)
+
     def _mean(self) -> Tensor:
         return self.concentration / self.rate
 
@@ -322,6 +335,7 @@ class Beta(Distribution):
 
     concentration1: Any
     concentration0: Any
+    support = constraints.unit_interval
 
     def __post_init__(self) -> None:
         self.concentration1, self.concentration0 = common(self.concentration1, self.concentration0)
@@ -358,6 +372,7 @@ class Dirichlet(Distribution):
     x**(concentration - 1)."""
 
     concentration: Any
+    support = constraints.simplex
 
     def __post_init__(self) -> None:
         (self.concentration,) = common(self.concentration)

@@ -15,6 +15,7 @@ from .._manipulation import astype, broadcast_arrays, broadcast_to, expand_dims,
 from .._pytorch import xlogy
 from .._reductions import sum
 from .._special import lgamma
+from . import constraints
 from ._distribution import Distribution, common, one_of, support
 
 
@@ -57,6 +58,7 @@ class Bernoulli(_OfProbability):
 
     probs: Any = None
     logits: Any = None
+    support = constraints.boolean
 
     def _draw(self, shape: tuple[int, ...], key: Tensor | None) -> Tensor:
         return astype(random.bernoulli(self.probs, shape, key=key), self.probs.dtype)
@@ -82,6 +84,7 @@ class Geometric(_OfProbability):
 
     probs: Any = None
     logits: Any = None
+    support = constraints.nonnegative_integer
 
     def _draw(self, shape: tuple[int, ...], key: Tensor | None) -> Tensor:
         return random.geometric(self.probs, shape, key=key, dtype=self.probs.dtype) - 1
@@ -108,6 +111,11 @@ class Binomial(_OfProbability):
     total_count: Any = 1
     probs: Any = None
     logits: Any = None
+
+    @property
+    def support(self) -> constraints.Constraint:
+        """Up to the number of trials."""
+        return constraints.integer_interval(0, self.total_count)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -138,6 +146,7 @@ class Poisson(Distribution):
     """Integers k of the probability rate**k exp(-rate) / k!."""
 
     rate: Any
+    support = constraints.nonnegative_integer
 
     def __post_init__(self) -> None:
         (self.rate,) = common(self.rate)
@@ -169,6 +178,11 @@ class Categorical(Distribution):
 
     probs: Any = None
     logits: Any = None
+
+    @property
+    def support(self) -> constraints.Constraint:
+        """The indices there are."""
+        return constraints.integer_interval(0, self.probs.shape[-1] - 1)
 
     def __post_init__(self) -> None:
         (given,) = common(one_of("Categorical", self.probs, self.logits))

@@ -13,6 +13,8 @@ from .._dtypes import float32, result_type
 from .._errors import OptionError, ShapeError, UnsupportedError
 from .._manipulation import astype, broadcast_arrays, is_number
 from .._reductions import sum
+from ..random._keys import next_key, split
+from . import constraints
 
 
 def common(*values: Any) -> tuple[Tensor, ...]:
@@ -28,6 +30,15 @@ def support(inside: Tensor, density: Tensor) -> Tensor:
     return _ops.where(inside, density, -float("inf"))
 
 
+def keys_of(key: Tensor | None, count: int, like: Tensor) -> list[Tensor]:
+    """Keys for numbers that have to be independent of each other, of a key or of the next one."""
+    key = next_key(like.device) if key is None else key
+    if count == 1:
+        return [key]
+    made = split(key, count)
+    return [made[i] for i in range(count)]
+
+
 class Distribution:
     """A distribution of tensors: a batch of independent ones, each over events of some shape.
 
@@ -38,6 +49,9 @@ class Distribution:
 
     #: Whether `rsample` is there: samples that are differentiable in the parameters.
     has_rsample = False
+
+    #: Where samples are; `biject_to` makes transforms to it.
+    support: Any = constraints.real
 
     @property
     def batch_shape(self) -> tuple[int, ...]:
@@ -159,6 +173,11 @@ class Independent(Distribution):
                 f"Independent: {self.reinterpreted_batch_ndims} dimensions of a batch of shape "
                 f"{self.base.batch_shape}",
             )
+
+    @property
+    def support(self) -> constraints.Constraint:
+        """Tensors of what the base's samples are in."""
+        return constraints.independent(self.base.support, self.reinterpreted_batch_ndims)
 
     @property
     def _split(self) -> int:
