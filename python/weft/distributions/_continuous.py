@@ -8,8 +8,10 @@ from typing import Any
 
 from .. import _ops, random
 from .._core import Tensor
+from .._creation import zeros_like
+from .._manipulation import astype, one_hot, stack
 from .._pytorch import xlogy
-from .._reductions import sum
+from .._reductions import all, argmax, sum
 from .._special import digamma, lgamma, ndtri
 from ..special import gammainc, ndtr
 from . import constraints
@@ -67,6 +69,9 @@ class Normal(_LocationScale):
     def _variance(self) -> Tensor:
         return self.scale * self.scale
 
+    def _mode(self) -> Tensor:
+        return self.loc
+
 
 class Laplace(_LocationScale):
     """The density exp(-|x - loc| / scale) / (2 scale)."""
@@ -95,6 +100,9 @@ class Laplace(_LocationScale):
     def _variance(self) -> Tensor:
         return 2 * self.scale * self.scale
 
+    def _mode(self) -> Tensor:
+        return self.loc
+
 
 class Cauchy(_LocationScale):
     """The density 1 / (pi scale (1 + ((x - loc) / scale)**2)); it has no mean."""
@@ -113,6 +121,9 @@ class Cauchy(_LocationScale):
 
     def _icdf(self, value: Tensor) -> Tensor:
         return self.loc + self.scale * _ops.tan((value - 0.5) * math.pi)
+
+    def _mode(self) -> Tensor:
+        return self.loc
 
 
 class Gumbel(_LocationScale):
@@ -138,6 +149,9 @@ class Gumbel(_LocationScale):
 
     def _variance(self) -> Tensor:
         return math.pi**2 / 6 * self.scale * self.scale
+
+    def _mode(self) -> Tensor:
+        return self.loc
 
 
 class LogNormal(_LocationScale):
@@ -170,6 +184,9 @@ class LogNormal(_LocationScale):
     def _variance(self) -> Tensor:
         square = self.scale * self.scale
         return _ops.expm1(square) * _ops.exp(2 * self.loc + square)
+
+    def _mode(self) -> Tensor:
+        return _ops.exp(self.loc - self.scale * self.scale)
 
 
 @dataclasses.dataclass(eq=False)
@@ -207,6 +224,9 @@ class StudentT(Distribution):
         df = _ops.where(self.df > 2, self.df, 4.0)
         spread = _ops.where(self.df > 1, math.inf, math.nan)
         return _ops.where(self.df > 2, self.scale * self.scale * df / (df - 2), spread)
+
+    def _mode(self) -> Tensor:
+        return self.loc
 
 
 @dataclasses.dataclass(eq=False)
@@ -287,6 +307,9 @@ class Exponential(Distribution):
     def _variance(self) -> Tensor:
         return _ops.reciprocal(self.rate * self.rate)
 
+    def _mode(self) -> Tensor:
+        return zeros_like(self.rate)
+
 
 @dataclasses.dataclass(eq=False)
 class Gamma(Distribution):
@@ -322,6 +345,9 @@ class Gamma(Distribution):
 
     def _variance(self) -> Tensor:
         return self.concentration / (self.rate * self.rate)
+
+    def _mode(self) -> Tensor:
+        return _ops.maximum(self.concentration - 1, 0.0) / self.rate
 
 
 def log_beta(a: Tensor, b: Tensor) -> Tensor:
@@ -364,6 +390,10 @@ class Beta(Distribution):
     def _variance(self) -> Tensor:
         total = self.concentration1 + self.concentration0
         return self.concentration1 * self.concentration0 / (total * total * (total + 1))
+
+    def _mode(self) -> Tensor:
+        a, b = self.concentration1, self.concentration0
+        return Dirichlet(stack([a, b], axis=-1)).mode[..., 0]
 
 
 @dataclasses.dataclass(eq=False)
@@ -408,3 +438,13 @@ class Dirichlet(Distribution):
     def _variance(self) -> Tensor:
         total = sum(self.concentration, axis=-1, keepdims=True)
         return self._mean() * _ops.subtract(1, self._mean()) / (total + 1)
+
+    def _mode(self) -> Tensor:
+        """Where all concentrations are below 1, the density is infinite at each corner: the one of
+        the largest concentration is taken."""
+        a = self.concentration
+        above = _ops.maximum(a - 1, 0.0)
+        total = sum(above, axis=-1, keepdims=True)
+        corner = astype(one_hot(argmax(a, axis=-1), a.shape[-1]), a.dtype)
+        inner = above / _ops.where(total > 0, total, 1.0)
+        return _ops.where(all(a < 1, axis=-1, keepdims=True), corner, inner)

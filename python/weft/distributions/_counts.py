@@ -7,9 +7,9 @@ from typing import Any
 
 from .. import _ops, random
 from .._core import Tensor
-from .._creation import arange, asarray
+from .._creation import arange, asarray, eye
 from .._manipulation import astype, broadcast_arrays, broadcast_to, expand_dims, one_hot
-from .._reductions import all, sum
+from .._reductions import all, argmax, sum
 from .._special import lgamma
 from . import constraints
 from ._discrete import Binomial, Categorical, _OfProbability, _times
@@ -50,6 +50,10 @@ class NegativeBinomial(_OfProbability):
     def _variance(self) -> Tensor:
         return self._mean() / _ops.sigmoid(-self.logits)
 
+    def _mode(self) -> Tensor:
+        count = self.total_count - 1
+        return _ops.maximum(_ops.floor(count * _ops.exp(self.logits)), 0.0)
+
 
 @dataclasses.dataclass(eq=False)
 class OneHotCategorical(Categorical):
@@ -73,6 +77,12 @@ class OneHotCategorical(Categorical):
 
     def _variance(self) -> Tensor:
         return self.probs * _ops.subtract(1, self.probs)
+
+    def _mode(self) -> Tensor:
+        return astype(one_hot(argmax(self.probs, axis=-1), self.probs.shape[-1]), self.probs.dtype)
+
+    def _values(self) -> Tensor:
+        return eye(self.probs.shape[-1], dtype=self.probs.dtype)
 
 
 class OneHotCategoricalStraightThrough(OneHotCategorical):

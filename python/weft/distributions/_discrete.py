@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 from .. import _ops, random
 from .._core import Tensor
-from .._creation import asarray
+from .._creation import arange, asarray, zeros_like
 from .._dtypes import int64
 from .._functional import log_softmax
 from .._gathering import take_along_axis
 from .._manipulation import astype, broadcast_arrays, broadcast_to, expand_dims, squeeze
 from .._pytorch import xlogy
-from .._reductions import sum
+from .._reductions import argmax, sum
 from .._special import lgamma
 from . import constraints
 from ._distribution import Distribution, common, one_of, support
@@ -77,6 +78,13 @@ class Bernoulli(_OfProbability):
     def _variance(self) -> Tensor:
         return self.probs * _ops.subtract(1, self.probs)
 
+    def _mode(self) -> Tensor:
+        likely = astype(self.probs > 0.5, self.probs.dtype)
+        return _ops.where(self.probs == 0.5, math.nan, likely)
+
+    def _values(self) -> Tensor:
+        return arange(2, dtype=self.probs.dtype)
+
 
 @dataclasses.dataclass(eq=False)
 class Geometric(_OfProbability):
@@ -102,6 +110,9 @@ class Geometric(_OfProbability):
 
     def _variance(self) -> Tensor:
         return self._mean() / self.probs
+
+    def _mode(self) -> Tensor:
+        return zeros_like(self.probs)
 
 
 @dataclasses.dataclass(eq=False)
@@ -140,6 +151,16 @@ class Binomial(_OfProbability):
     def _variance(self) -> Tensor:
         return self._mean() * _ops.subtract(1, self.probs)
 
+    def _mode(self) -> Tensor:
+        return _ops.minimum(_ops.floor((self.total_count + 1) * self.probs), self.total_count)
+
+    def _values(self) -> Tensor:
+        """Raises UnsupportedError unless all have as many trials."""
+        counts = {int(count) for count in self.total_count.reshape(-1).tolist()}
+        if len(counts) > 1:
+            raise self._missing("enumerate_support for different numbers of trials")
+        return arange(sorted([0, *counts])[-1] + 1, dtype=self.probs.dtype)
+
 
 @dataclasses.dataclass(eq=False)
 class Poisson(Distribution):
@@ -167,6 +188,9 @@ class Poisson(Distribution):
 
     def _variance(self) -> Tensor:
         return self.rate
+
+    def _mode(self) -> Tensor:
+        return _ops.floor(self.rate)
 
 
 @dataclasses.dataclass(eq=False)
@@ -209,3 +233,9 @@ class Categorical(Distribution):
 
     def _entropy(self) -> Tensor:
         return -sum(_times(self.probs, self.logits), axis=-1)
+
+    def _mode(self) -> Tensor:
+        return argmax(self.probs, axis=-1)
+
+    def _values(self) -> Tensor:
+        return arange(self.probs.shape[-1])

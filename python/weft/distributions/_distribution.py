@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from typing import Any
 
@@ -11,7 +12,7 @@ from .._core import Tensor
 from .._creation import Shape, _fail, _shape, asarray
 from .._dtypes import float32, result_type
 from .._errors import OptionError, ShapeError, UnsupportedError
-from .._manipulation import astype, broadcast_arrays, is_number
+from .._manipulation import astype, broadcast_arrays, broadcast_to, is_number, reshape
 from .._reductions import sum
 from ..random._keys import next_key, split
 from . import constraints
@@ -92,6 +93,13 @@ class Distribution:
     def _variance(self) -> Tensor:
         raise self._missing("variance")
 
+    def _mode(self) -> Tensor:
+        raise self._missing("mode")
+
+    def _values(self) -> Tensor:
+        """All there are, [count, *event_shape]."""
+        raise self._missing("enumerate_support: its values can't be counted up")
+
     def _draw(self, shape: tuple[int, ...], key: Tensor | None) -> Tensor:
         """Samples for a shape of batches."""
         raise NotImplementedError
@@ -143,6 +151,51 @@ class Distribution:
     def variance(self) -> Tensor:
         """The variance of samples. Raises UnsupportedError where there is none."""
         return self._variance()
+
+    @property
+    def mode(self) -> Tensor:
+        """The value of the largest density. Raises UnsupportedError where there is no formula."""
+        return self._mode()
+
+    def perplexity(self) -> Tensor:
+        """exp of the entropy. Raises UnsupportedError where there is no formula."""
+        return _ops.exp(self.entropy())
+
+    def enumerate_support(self, expand: bool = True) -> Tensor:
+        """All values there are, of the same shape for each of the batch.
+
+        Args:
+            expand: [count, *batch_shape, *event_shape]; else the batch's dimensions are 1.
+
+        Raises:
+            UnsupportedError: there are no end of values, or they differ within the batch.
+        """
+        values = self._values()
+        events = values.shape[1:]
+        narrow = reshape(values, (values.shape[0], *[1] * len(self.batch_shape), *events))
+        return (
+            broadcast_to(narrow, (values.shape[0], *self.batch_shape, *events))
+            if expand
+            else narrow
+        )
+
+    def expand(self, batch_shape: Shape) -> Distribution:
+        """The distribution of another batch shape, which this one's broadcasts to.
+
+        Raises:
+            ShapeError: it does not.
+        """
+        return self._expanded(_shape(batch_shape))
+
+    def _expanded(self, shape: tuple[int, ...]) -> Distribution:
+        """Each parameter is as the batch first, and then what describes an event."""
+        result, split = copy.copy(self), len(self.batch_shape)
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            if isinstance(value, Tensor):
+                wide = broadcast_to(value, (*shape, *value.shape[split:]))
+                object.__setattr__(result, field.name, wide)
+        return result
 
     @property
     def stddev(self) -> Tensor:
@@ -202,6 +255,13 @@ class Independent(Distribution):
 
     def _entropy(self) -> Tensor:
         return self.total(self.base.entropy())
+
+    def _expanded(self, shape: tuple[int, ...]) -> Distribution:
+        inner = self.base.batch_shape[self._split :]
+        return Independent(self.base.expand((*shape, *inner)), self.reinterpreted_batch_ndims)
+
+    def _mode(self) -> Tensor:
+        return self.base.mode
 
     def _mean(self) -> Tensor:
         return self.base.mean

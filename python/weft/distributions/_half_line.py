@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import _ops, random
 from .._core import Tensor
-from .._creation import full_like
+from .._creation import full_like, zeros_like
 from .._pytorch import xlogy
 from .._special import digamma, erfinv, lgamma
 from ..special import gammaincc
@@ -69,6 +69,10 @@ class FisherSnedecor(Distribution):
         below = self.df1 * (df - 2) * (df - 2) * (df - 4)
         return _ops.where(self.df2 > 4, above / below, math.nan)
 
+    def _mode(self) -> Tensor:
+        found = (self.df1 - 2) / self.df1 * self.df2 / (self.df2 + 2)
+        return _ops.where(self.df1 > 2, found, math.nan)
+
 
 @dataclasses.dataclass(eq=False)
 class _Scaled(Distribution):
@@ -110,6 +114,9 @@ class HalfNormal(_Scaled):
     def _variance(self) -> Tensor:
         return self.scale * self.scale * (1 - 2 / math.pi)
 
+    def _mode(self) -> Tensor:
+        return zeros_like(self.scale)
+
 
 class HalfCauchy(_Scaled):
     """The absolute value of `Cauchy` about 0; its mean and variance are infinite."""
@@ -136,6 +143,9 @@ class HalfCauchy(_Scaled):
 
     def _variance(self) -> Tensor:
         return full_like(self.scale, math.inf)
+
+    def _mode(self) -> Tensor:
+        return zeros_like(self.scale)
 
 
 @dataclasses.dataclass(eq=False)
@@ -178,6 +188,9 @@ class InverseGamma(Distribution):
         a = _ops.where(self.concentration > 2, self.concentration, 3.0)
         square = (self.rate / (a - 1)) ** 2 / (a - 2)
         return _ops.where(self.concentration > 2, square, math.inf)
+
+    def _mode(self) -> Tensor:
+        return self.rate / (self.concentration + 1)
 
 
 @dataclasses.dataclass(eq=False)
@@ -227,6 +240,9 @@ class Pareto(Distribution):
         a = _ops.where(self.alpha > 2, self.alpha, 3.0)
         square = (self.scale / (a - 1)) ** 2 * a / (a - 2)
         return _ops.where(self.alpha > 2, square, math.inf)
+
+    def _mode(self) -> Tensor:
+        return self.scale
 
 
 @dataclasses.dataclass(eq=False)
@@ -293,6 +309,9 @@ class GeneralizedPareto(Distribution):
         square = (self.scale / _ops.subtract(1, k)) ** 2 / _ops.subtract(1, 2 * k)
         return _ops.where(self.concentration < 0.5, square, math.inf)
 
+    def _mode(self) -> Tensor:
+        return self.loc
+
 
 @dataclasses.dataclass(eq=False)
 class Weibull(Distribution):
@@ -339,3 +358,9 @@ class Weibull(Distribution):
     def _variance(self) -> Tensor:
         first = self._power(1)
         return self.scale * self.scale * (self._power(2) - first * first)
+
+    def _mode(self) -> Tensor:
+        k = self.concentration
+        safe = _ops.where(k > 1, k, 2.0)
+        found = ((safe - 1) / safe) ** _ops.reciprocal(safe)
+        return self.scale * _ops.where(k > 1, found, 0.0)

@@ -78,6 +78,14 @@ class Kumaraswamy(Distribution):
         rest = _ops.subtract(1, _ops.reciprocal(a)) * (digamma(b + 1) + _EULER)
         return _ops.subtract(1, _ops.reciprocal(b)) + rest - _ops.log(a) - _ops.log(b)
 
+    def _mode(self) -> Tensor:
+        """NaN where the density is largest at an end, or is constant."""
+        a, b = self.concentration1, self.concentration0
+        inside = (a >= 1) & (b >= 1) & ((a > 1) | (b > 1))
+        safe_a, safe_b = _ops.where(inside, a, 2.0), _ops.where(inside, b, 2.0)
+        found = ((safe_a - 1) / (safe_a * safe_b - 1)) ** _ops.reciprocal(safe_a)
+        return _ops.where(inside, found, math.nan)
+
 
 @dataclasses.dataclass(eq=False)
 class ContinuousBernoulli(_OfProbability):
@@ -222,3 +230,6 @@ class VonMises(Distribution):
         k = self.concentration
         spread = math.log(2 * math.pi) + _ops.log(i0e(k))
         return spread + k * _ops.subtract(1, i1e(k) / i0e(k))
+
+    def _mode(self) -> Tensor:
+        return self.loc

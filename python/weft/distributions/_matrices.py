@@ -162,6 +162,9 @@ class MultivariateNormal(_OfTriangle):
     def _variance(self) -> Tensor:
         return sum(self.scale_tril * self.scale_tril, axis=-1)
 
+    def _mode(self) -> Tensor:
+        return self.loc
+
 
 @dataclasses.dataclass(eq=False, init=False)
 class LowRankMultivariateNormal(Distribution):
@@ -246,6 +249,9 @@ class LowRankMultivariateNormal(Distribution):
 
     def _variance(self) -> Tensor:
         return sum(self.cov_factor * self.cov_factor, axis=-1) + self.cov_diag
+
+    def _mode(self) -> Tensor:
+        return self.loc
 
 
 @dataclasses.dataclass(eq=False)
@@ -364,3 +370,9 @@ class Wishart(_OfTriangle):
         diagonal = linalg.diagonal(matrix)
         products = expand_dims(diagonal, axis=-1) * expand_dims(diagonal, axis=-2)
         return (matrix * matrix + products) * expand_dims(self.df, axis=(-2, -1))
+
+    def _mode(self) -> Tensor:
+        """NaN where there is none."""
+        factor = self.df - self.scale_tril.shape[-1] - 1
+        factor = expand_dims(_ops.where(factor > 0, factor, math.nan), axis=(-2, -1))
+        return self.covariance_matrix * factor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from typing import Any
 
@@ -112,6 +113,14 @@ class TransformedDistribution(Distribution):
     def _icdf(self, value: Tensor) -> Tensor:
         return self._whole()._call(self.base_dist.icdf(self._turned(value)))
 
+    def _expanded(self, shape: tuple[int, ...]) -> Distribution:
+        whole = self._whole()
+        inner = whole.inverse_shape((*shape, *self.event_shape))
+        base = self.base_dist.expand(inner[: len(inner) - len(self.base_dist.event_shape)])
+        result = copy.copy(self)
+        result.base_dist = base
+        return result
+
 
 class LogisticNormal(TransformedDistribution):
     """Shares [K + 1] that sum to 1, made of normally distributed vectors [..., K] by
@@ -213,6 +222,13 @@ class MixtureSameFamily(Distribution):
         apart = self.component_distribution.mean - self._of_all(self._mean())
         return within + sum(weights * apart * apart, axis=self._axis)
 
+    def _expanded(self, shape: tuple[int, ...]) -> Distribution:
+        count = self.component_distribution.batch_shape[-1]
+        return MixtureSameFamily(
+            self.mixture_distribution.expand(shape),
+            self.component_distribution.expand((*shape, count)),
+        )
+
 
 # Relaxed distributions ----------------------------------------------------------------------------
 
@@ -256,10 +272,16 @@ class RelaxedOneHotCategorical(Categorical):
 
     def __init__(self, temperature: Any, probs: Any = None, logits: Any = None) -> None:
         super().__init__(probs, logits)
-        (self.temperature,) = common(temperature)
+        batch = broadcast_shapes(self.probs.shape[:-1], asarray(temperature).shape)
+        size = self.probs.shape[-1]
+        self.probs, self.logits = (
+            broadcast_to(x, (*batch, size)) for x in (self.probs, self.logits)
+        )
+        whole = asarray(temperature, dtype=self.probs.dtype)
+        self.temperature = broadcast_to(whole, batch)
 
     def _batch_shape(self) -> tuple[int, ...]:
-        return broadcast_shapes(self.probs.shape[:-1], self.temperature.shape)
+        return self.temperature.shape
 
     def _event_shape(self) -> tuple[int, ...]:
         return self.probs.shape[-1:]
@@ -281,3 +303,9 @@ class RelaxedOneHotCategorical(Categorical):
 
     def _entropy(self) -> Tensor:
         raise self._missing("entropy")
+
+    def _mode(self) -> Tensor:
+        raise self._missing("mode")
+
+    def _values(self) -> Tensor:
+        raise self._missing("enumerate_support: its values can't be counted up")
