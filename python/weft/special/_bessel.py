@@ -11,6 +11,7 @@ import math
 
 from .. import _ops
 from .._core import Tensor
+from .._jit import jit
 from . import _tables as tables
 from ._series import chebyshev, floating, in_double, with_slope
 
@@ -296,10 +297,15 @@ def _airy(x: Tensor) -> Tensor:
     return _ops.where(x < -4, size * wave, _ops.where(x > 2, falling, middle))
 
 
+@jit
+def _compiled_airy(x: Tensor) -> Tensor:
+    return in_double(_airy, x)
+
+
 def airy_ai(input: Tensor, /) -> Tensor:
     """Airy's function Ai, by Chebyshev's series of what exp, or sin and cos, leave of it.
 
     Integers become float32. Of float64 the error is at most 32 units in the last place of 1 from
     -4 to 2; beyond, of what it is near x times 1 + z, with z = 2/3 |x|^1.5.
     """
-    return in_double(_airy, floating(input))
+    return _compiled_airy(floating(input))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
+from collections.abc import Callable
 from typing import Any
 
 from .. import _ops
 from .._autodiff import is_grad_enabled
-from .._control_flow import while_loop
+from .._control_flow import cond, while_loop
 from .._core import Tensor
 from .._creation import _fail
 from .._custom_derivatives import custom_jvp
@@ -62,41 +64,65 @@ def _factor(a: Tensor, x: Tensor) -> Tensor:
     return _ops.where(is_large, by_ratio, direct)
 
 
+#: So many terms are added before the next look at whether more are needed.
+_TERMS_AT_ONCE = 16
+
+#: An x of 1.1 and a small a need the most steps of the fraction: about 100.
+_MOST_LOOKS = 40
+
+
 def _lower_series(a: Tensor, x: Tensor, is_used: Tensor) -> Tensor:
     """The lower share over `_factor`: the sum of x^n / ((a + 1) ... (a + n))."""
     x = _ops.where(is_used, x, 0.0)
 
     def step(state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         n, term, total = state
-        term = term * x / (a + n)
-        return n + 1, term, total + term
+        # What is found stays: no result depends on how long others take.
+        is_open, next_term, next_total = term > total * _EPSILON, term, total
+        for i in range(_TERMS_AT_ONCE):
+            next_term = next_term * x / (n + i)
+            next_total = next_total + next_term
+        term, total = (
+            _ops.where(is_open, new, old) for new, old in ((next_term, term), (next_total, total))
+        )
+        return n + _TERMS_AT_ONCE, term, total
 
     one = a * 0.0 + 1.0
-    return while_loop(lambda s: any(s[1] > s[2] * _EPSILON), step, (one, one, one))[2]
+    return while_loop(lambda s: any(s[1] > s[2] * _EPSILON), step, (a + 1, one, one))[2]
 
 
 def _upper_fraction(a: Tensor, x: Tensor, is_used: Tensor) -> Tensor:
-    """The upper share over x^a exp(-x) / gamma(a): Legendre's fraction, by Lentz' method (1976)."""
+    """The upper share over x^a exp(-x) / gamma(a): Legendre's fraction, by the recurrence of its
+    convergents' numerators and denominators, which are scaled before they are too large."""
     a, x = _ops.where(is_used, a, 1.0), _ops.where(is_used, x, 4.0)
-    b = x + 1 - a
-    d = _ops.reciprocal(b)
+    # Convergents that lie next to each other differ by their roundings.
+    tolerance = 16 * _EPSILON
 
     def step(state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        n, b, c, d, result, _ = state
-        above = -n * (n - a)
-        b = b + 2
-        d = _ops.reciprocal(b + above * d)
-        c = b + above / c
-        change = c * d
-        return n + 1, b, c, d, result * change, _ops.abs(change - 1)
+        n, p, before_p, q, before_q, found, apart = state
+        is_open = apart > tolerance * found
+        former = p / q
+        for i in range(_TERMS_AT_ONCE // 2):
+            k = n + i
+            above, below = k * (k - a), x + (2 * k + 1) - a
+            former = p / q if i == _TERMS_AT_ONCE // 2 - 1 else former
+            p, before_p = p * below - before_p * above, p
+            q, before_q = q * below - before_q * above, q
+        scale = _ops.reciprocal(_ops.abs(q) + 1e-300)
+        result = p / q
+        return (
+            n + _TERMS_AT_ONCE // 2,
+            *(value * scale for value in (p, before_p, q, before_q)),
+            _ops.where(is_open, result, found),
+            _ops.where(is_open, _ops.abs(former - result), apart),
+        )
 
-    start = (a * 0.0 + 1.0, b, b * 0.0 + 1e300, d, d, b * 0.0 + 1.0)
-    found = while_loop(lambda s: any(s[5] > 2 * _EPSILON), step, start, max_iterations=_MOST_STEPS)
-    return found[4]
-
-
-#: x of 1.1 and a small a need the most: about 100.
-_MOST_STEPS = 400
+    one, zero = a * 0.0 + 1.0, a * 0.0
+    start = (one, one, zero, x + 1 - a, one, zero, one)
+    found = while_loop(
+        lambda s: any(s[6] > tolerance * s[5]), step, start, max_iterations=_MOST_LOOKS
+    )
+    return found[5]
 
 
 def _small_upper(a: Tensor, x: Tensor, is_used: Tensor) -> Tensor:
@@ -253,40 +279,56 @@ _BERNOULLI = (
 _TERMS = 10
 
 
-def _zeta_right(s: Tensor, q: Tensor) -> Tensor:
+#: Makes q^-s of q.
+_Power = Callable[[Tensor], Tensor]
+
+
+def _zeta_right(s: Any, q: Any, power: _Power) -> Tensor:
     """The sum of (q + k)^-s, k >= 0, of s > 1 and q > 0: by Euler and Maclaurin's formula."""
-    total = q**-s
+    total = power(q)
     for k in range(1, _TERMS):
-        total = total + (q + k) ** -s
+        total = total + power(q + k)
     edge = q + _TERMS
-    power = edge**-s
-    total = total + power * (edge / (s - 1) + 0.5)
+    last = power(edge)
+    total = total + last * (edge / (s - 1) + 0.5)
     term, square = s / edge, 1 / (edge * edge)
     rest = term * _BERNOULLI[0]
     for j in range(1, len(_BERNOULLI)):
-        term = term * (s + (2 * j - 1)) * (s + 2 * j) * square
+        term = term * ((s + (2 * j - 1)) * (s + 2 * j)) * square
         # Of large s all that is left is 0 times this, which must not become infinite.
         term = _ops.minimum(term, 1e250)
         rest = rest + term * _BERNOULLI[j]
-    return total + power * rest
+    return total + last * rest
+
+
+def _zeta_of_both_sides(s: Any, q: Tensor, power: _Power, is_odd: Any) -> Tensor:
+    """Of s > 1: also of q below 0, where s is whole; inf where a term is."""
+    is_left = q < 0
+
+    def right(q: Tensor) -> Tensor:
+        return _zeta_right(s, _ops.where(q > 0, q, 1.0), power)
+
+    def both(q: Tensor) -> Tensor:
+        """Left of 0 there are the terms of -q, -q - 1, ..., with their signs, before the others."""
+        is_left = q < 0
+        size = _ops.where(is_left, -q, 1.5)
+        part = size - _ops.floor(size)
+        is_pole = part == 0
+        part = _ops.where(is_pole, 0.5, part)
+        turned = _zeta_right(s, part, power) - _zeta_right(s, size + 1, power)
+        left = _zeta_right(s, 1 - part, power) + _ops.where(is_odd, -turned, turned)
+        return _ops.where(is_left, _ops.where(is_pole, math.inf, left), right(q))
+
+    return _ops.where(q == 0, math.inf, cond(any(is_left), both, right, q))
 
 
 def _zeta(s: Tensor, q: Tensor) -> Tensor:
     fits = s > 1
     safe = _ops.where(fits & _ops.isfinite(s), s, 2.0)
-    is_left = q < 0
-    size = _ops.where(is_left, -q, 1.0)
-    part = size - _ops.floor(size)
-    is_pole = (q == 0) | is_left & (part == 0)
-    is_whole = safe == _ops.floor(safe)
-    right = _zeta_right(safe, _ops.where(q > 0, q, _ops.where(is_left & ~is_pole, 1 - part, 1.0)))
-    # Left of 0 there are the terms of -q, -q - 1, ..., with their signs, before those right of it.
-    part = _ops.where(is_left & ~is_pole, part, 0.5)
-    turned = _zeta_right(safe, part) - _zeta_right(safe, size + 1)
     is_odd = safe - 2 * _ops.floor(safe * 0.5) == 1
-    left = right + _ops.where(is_odd, -turned, turned)
-    result = _ops.where(is_left, _ops.where(is_whole, left, math.nan), right)
-    result = _ops.where(is_pole, math.inf, result)
+    result = _zeta_of_both_sides(safe, q, lambda base: base**-safe, is_odd)
+    is_pole = (q <= 0) & (q == _ops.floor(q))
+    result = _ops.where((q < 0) & ~is_pole & (safe != _ops.floor(safe)), math.nan, result)
     limit = _ops.where(q > 1, 0.0, _ops.where(q == 1, 1.0, _ops.where(q > 0, math.inf, math.nan)))
     result = _ops.where(s == math.inf, limit, result)
     result = _ops.where(s == 1, math.inf, _ops.where(fits, result, math.nan))
@@ -342,9 +384,36 @@ def polygamma(n: int, input: Tensor, /) -> Tensor:
     x = floating(input)
     if not order:
         return digamma(x)
+    return _polygamma(x, order)
+
+
+@functools.partial(custom_jvp, nondiff_argnums=1)
+def _polygamma(x: Tensor, order: int) -> Tensor:
     scale = math.inf if order > 170 else float(math.factorial(order))
     scale = scale if order % 2 else -scale
-    return in_double(lambda x: _zeta_of(x * 0.0 + float(order + 1), x) * scale, x)
+
+    def power(base: Tensor) -> Tensor:
+        """By squares and products while they are few."""
+        if order > 30:
+            return base ** -float(order + 1)
+        square, left = _ops.reciprocal(base), order + 1
+        result = square if left % 2 else square * 0.0 + 1.0
+        while left := left // 2:
+            square = square * square
+            result = result * square if left % 2 else result
+        return result
+
+    def value(x: Tensor) -> Tensor:
+        found = _zeta_of_both_sides(float(order + 1), x, power, order % 2 == 0)
+        return _ops.where(x == math.inf, 0.0, found) * scale
+
+    return in_double(value, x)
+
+
+@_polygamma.defjvp
+def _(order: int, primals: tuple, tangents: tuple) -> tuple[Tensor, Tensor]:
+    (x,), (change,) = primals, tangents
+    return _polygamma(x, order), change * _polygamma(x, order + 1)
 
 
 def multigammaln(a: Tensor, p: int) -> Tensor:
