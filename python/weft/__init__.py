@@ -191,6 +191,14 @@ from ._pytorch import (
     triu_indices,
     vstack,
 )
+from ._histograms import histogramdd
+from ._spectra import (
+    bartlett_window,
+    blackman_window,
+    hamming_window,
+    hann_window,
+    kaiser_window,
+)
 from ._pytorch_arranging import (
     atleast_1d,
     atleast_2d,
@@ -202,10 +210,18 @@ from ._pytorch_arranging import (
     combinations,
     dstack,
     logspace,
+    slice_copy,
     unravel_index,
     vander,
 )
-from ._pytorch_linear import matrix_rank
+from ._pytorch_elementwise import rsub
+from ._pytorch_linear import (
+    chain_matmul,
+    frobenius_norm,
+    matrix_rank,
+    norm_except_dim,
+    nuclear_norm,
+)
 from ._pytorch_numbers import (
     cumulative_trapezoid,
     gradient,

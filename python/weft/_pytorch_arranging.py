@@ -11,7 +11,7 @@ import numpy as np
 
 from . import _ops
 from ._core import Tensor
-from ._creation import _fail, arange, asarray, full, linspace, meshgrid, zeros
+from ._creation import _fail, _shape, arange, asarray, full, linspace, meshgrid, zeros
 from ._dtypes import bool_, int64
 from ._errors import ShapeError
 from ._manipulation import (
@@ -28,7 +28,8 @@ from ._manipulation import (
 )
 from ._pytorch import diag, diagonal, tensor_split
 from ._reductions import cumulative_sum
-from ._searching import _true_positions
+from ._reductions import sum as sum_along
+from ._searching import _true_positions, argwhere
 
 # Joining -------------------------------------------------------------------------------------
 
@@ -281,6 +282,58 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     chosen = reshape(flags, -1)
     number = _ops.where(chosen, cumulative_sum(chosen, axis=0) - 1, 0)
     return _ops.where(flags, reshape(take(flat, number), x.shape), x)
+
+
+# Copies, and other shapes ---------------------------------------------------------------------
+
+
+def sum_to_size(x: Tensor, *size: Any) -> Tensor:
+    """The sums of x that are of a shape which broadcasts to that of x: the inverse of `expand`.
+
+    Raises:
+        ShapeError: the shape does not broadcast to that of x.
+    """
+    wanted = _shape(size)
+    missing = x.ndim - len(wanted)
+    full_shape = (1,) * missing + wanted
+    if missing < 0 or any(to not in (1, own) for own, to in zip(x.shape, full_shape, strict=True)):
+        raise _fail(ShapeError, f"sum_to_size: {wanted} does not broadcast to {x.shape}")
+    axes = [
+        axis for axis, (own, to) in enumerate(zip(x.shape, full_shape, strict=True)) if own != to
+    ]
+    axes = sorted({*axes, *range(missing)})
+    kept = sum_along(x, axis=axes, keepdims=True, dtype=x.dtype) if axes else x
+    return reshape(kept, wanted)
+
+
+def nonzero_static(x: Tensor, size: int, fill_value: int = -1) -> Tensor:
+    """Where x is not zero, of the first ``size`` places: [size, ndim] of int64; behind the last one
+    rows of ``fill_value``."""
+    return argwhere(x, size=size, fill_value=fill_value)
+
+
+def is_same_size(x: Tensor, other: Tensor) -> bool:
+    """Whether both have one shape."""
+    return x.shape == other.shape
+
+
+def is_nonzero(x: Tensor) -> bool:
+    """Whether the only element of x is not 0: one of Python's bools.
+
+    Raises:
+        ShapeError: x has not one element.
+    """
+    if x._size != 1:
+        raise _fail(ShapeError, f"is_nonzero: shape {x.shape} has not one element")
+    return bool(reshape(x, ()) != 0)
+
+
+def slice_copy(
+    x: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+) -> Tensor:
+    """x[start:end:step] along ``dim``, as a tensor of its own."""
+    place = normalize_axis(dim, x.ndim, "slice_copy")
+    return x[(slice(None),) * place + (slice(start, end, step),)].clone()
 
 
 __all__ = [

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 from . import linalg
 from ._complex import conj
 from ._core import Tensor
-from ._creation import eye
-from ._manipulation import matrix_transpose
+from ._creation import _fail, eye, zeros_like
+from ._errors import ShapeError
+from ._manipulation import (
+    expand_dims,
+    matrix_transpose,
+    moveaxis,
+    normalize_axes,
+    normalize_axis,
+    reshape,
+)
 from ._ops import log, where
+from ._pytorch import addmm
+from ._reductions import norm
 from .linalg import det, matrix_power, matrix_rank, slogdet
 
 
@@ -54,6 +66,93 @@ def logdet(x: Tensor) -> Tensor:
     if x.dtype.is_complex:
         return log(found.sign) + found.logabsdet
     return where(found.sign < 0, float("nan"), found.logabsdet)
+
+
+def addbmm(
+    x: Tensor, batch1: Tensor, batch2: Tensor, *, beta: float = 1, alpha: float = 1
+) -> Tensor:
+    """beta * x + alpha * the sum of the products of matrices [B, N, M] and [B, M, P]: [N, P].
+
+    Raises:
+        ShapeError: the batches do not fit.
+    """
+    if batch1.ndim != 3 or batch2.ndim != 3 or batch1.shape[0] != batch2.shape[0]:
+        raise _fail(
+            ShapeError,
+            f"addbmm: shapes {batch1.shape} and {batch2.shape} are no two batches of matrices",
+        )
+    # One product: the batch is a part of what is summed over.
+    left = reshape(moveaxis(batch1, 0, 1), (batch1.shape[1], -1))
+    right = reshape(batch2, (-1, batch2.shape[2]))
+    return addmm(x, left, right, beta=beta, alpha=alpha)
+
+
+def chain_matmul(*matrices: Tensor) -> Tensor:
+    """The product of matrices in the order of least work; see `weft.linalg.multi_dot`."""
+    return matrices[0] if len(matrices) == 1 else linalg.multi_dot(matrices)
+
+
+class SVD(NamedTuple):
+    """What `svd` returns."""
+
+    U: Tensor
+    S: Tensor
+    V: Tensor
+
+
+def svd(x: Tensor, some: bool = True, compute_uv: bool = True) -> SVD:
+    """x = U diag(S) V^H, as PyTorch's older function has it: V, where `weft.linalg.svd` has V^H.
+
+    Args:
+        some: U and V have as many columns as there are singular values, else all.
+        compute_uv: without, U and V are zeros.
+    """
+    found = linalg.svd(x, full_matrices=not some)
+    u, v = found.U, adjoint(found.Vh)
+    return SVD(u, found.S, v) if compute_uv else SVD(zeros_like(u), found.S, zeros_like(v))
+
+
+def qr(x: Tensor, some: bool = True) -> linalg.QRResult:
+    """x = Q R; see `weft.linalg.qr`. Without ``some`` Q is square."""
+    return linalg.qr(x, mode="reduced" if some else "complete")
+
+
+class TriangularSolution(NamedTuple):
+    """What `triangular_solve` returns."""
+
+    solution: Tensor
+    cloned_coefficient: Tensor
+
+
+def triangular_solve(
+    b: Tensor, a: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False
+) -> TriangularSolution:
+    """The X with a X = b, or a^T X = b, of a triangular a; see `weft.linalg.solve_triangular`."""
+    matrix = matrix_transpose(a) if transpose else a
+    is_upper = upper != transpose
+    solution = linalg.solve_triangular(matrix, b, upper=is_upper, unitriangular=unitriangular)
+    return TriangularSolution(solution, a.clone())
+
+
+def frobenius_norm(x: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """The square root of the sum of the squares along ``dim`` (None: all)."""
+    return linalg.vector_norm(x, axis=None if dim in ((), []) else dim, keepdims=keepdim)
+
+
+def nuclear_norm(x: Tensor, dim: Any = None, keepdim: bool = False) -> Tensor:
+    """The sum of the singular values of matrices in two dimensions ``dim`` (None: the last)."""
+    places = normalize_axes((-2, -1) if dim is None else dim, x.ndim, "nuclear_norm")
+    found = linalg.matrix_norm(moveaxis(x, places, (-2, -1)), ord="nuc")
+    return expand_dims(found, axis=tuple(sorted(places))) if keepdim else found
+
+
+def norm_except_dim(v: Tensor, pow: float = 2, dim: int = 0) -> Tensor:
+    """The norms of order ``pow`` of the slices at each index of ``dim``, of all for -1."""
+    if dim == -1:
+        return norm(reshape(v, -1), ord=pow)
+    place = normalize_axis(dim, v.ndim, "norm_except_dim")
+    norms = norm(reshape(moveaxis(v, place, 0), (v.shape[place], -1)), ord=pow, axis=1)
+    return reshape(norms, [-1 if axis == place else 1 for axis in range(v.ndim)])
 
 
 __all__ = ["det", "matrix_power", "matrix_rank", "slogdet"]

@@ -7,20 +7,24 @@ from collections.abc import Callable
 from typing import Any
 
 from . import (
+    _complex,
     _creation,
     _elementwise,
     _gathering,
+    _histograms,
     _linear,
     _manipulation,
     _ops,
     _pytorch,
     _pytorch_arranging,
+    _pytorch_elementwise,
     _pytorch_linear,
     _pytorch_numbers,
     _reductions,
     _scatter_reduction,
     _searching,
     _special,
+    _spectra,
 )
 from ._core import Tensor
 from ._creation import _fail, asarray
@@ -61,14 +65,24 @@ for _module, _names in (
     (
         _pytorch_arranging,
         "diagflat diagonal_scatter dsplit hsplit index_put masked_scatter put select_scatter "
-        "slice_scatter unique_consecutive vsplit",
+        "slice_scatter unique_consecutive vsplit sum_to_size nonzero_static is_same_size "
+        "is_nonzero",
     ),
     (
-        _pytorch_linear,
-        "adjoint cholesky cholesky_inverse cholesky_solve det inverse logdet matrix_power "
-        "pinverse slogdet",
+        _pytorch_elementwise,
+        "gcd lcm frexp ldexp float_power logaddexp2 isreal",
     ),
-    (_pytorch_numbers, "corrcoef cov cummax cummin histc logcumsumexp mode"),
+    (_histograms, "histogram"),
+    (_spectra, "stft istft"),
+    (
+        _pytorch_linear,
+        "addbmm adjoint cholesky cholesky_inverse cholesky_solve det inverse logdet matrix_power "
+        "pinverse qr slogdet svd triangular_solve",
+    ),
+    (
+        _pytorch_numbers,
+        "corrcoef cov cummax cummin histc logcumsumexp mode nanmedian nanquantile renorm",
+    ),
     (_special, "digamma erfinv lgamma"),
     (_searching, "argwhere bincount kthvalue median quantile topk unique"),
 ):
@@ -86,6 +100,10 @@ for _name, _other in {
     "arctan2": "atan2",
     "arctanh": "atanh",
     "addmv": "addmm",
+    "conj_physical": "conj",
+    "unsafe_chunk": "chunk",
+    "unsafe_split": "split",
+    "unsafe_split_with_sizes": "split",
     "baddbmm": "addmm",
     "fix": "trunc",
     "ger": "outer",
@@ -115,6 +133,15 @@ Tensor.is_complex = lambda self: self.dtype.is_complex
 Tensor.is_signed = lambda self: self.dtype.kind != "bool" and not is_unsigned(self.dtype)
 Tensor.is_cuda = property(lambda self: self.device != "cpu", doc="Whether it is on a GPU.")
 Tensor.is_cpu = property(lambda self: self.device == "cpu", doc="Whether it is on the host.")
+Tensor.get_device = lambda self: -1 if self.device == "cpu" else self.device.index
+Tensor.is_conj = lambda self: False
+Tensor.is_neg = lambda self: False
+Tensor.resolve_conj = lambda self: self
+Tensor.resolve_neg = lambda self: self
+Tensor.to_dense = lambda self, dtype=None: self if dtype is None else self.to(dtype)
+Tensor.narrow_copy = lambda self, dim, start, length: _manipulation.narrow(
+    self, dim, start, length
+).clone()
 Tensor.msort = lambda self: sort_with_indices(self, 0).values
 Tensor.repeat_interleave = lambda self, repeats, dim=None, *, output_size=None: (
     _manipulation.repeat(self, repeats, axis=dim, size=output_size)
@@ -271,16 +298,17 @@ def _in_place(name: str) -> Callable[..., Tensor]:
 
 
 for _name in _words(
-    "abs acos acosh addcdiv addcmul addmm addmv addr asin asinh atan atan2 atanh baddbmm "
+    "abs absolute acos acosh addbmm addcdiv addcmul addmm addmv addr arccos arccosh arcsin arcsinh "
+    "arctan arctan2 arctanh asin asinh atan atan2 atanh baddbmm "
     "bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor ceil "
-    "clamp clamp_max clamp_min clip copysign cos cosh cumprod cumsum deg2rad digamma divide eq "
-    "erf erfinv exp exp2 expm1 fix floor floor_divide fmod frac ge greater greater_equal gt "
-    "heaviside hypot index_add index_copy index_fill index_put index_reduce le lerp less "
-    "less_equal lgamma log log10 log1p log2 logical_and logical_not logical_or logical_xor logit "
-    "lt masked_fill masked_scatter multiply nan_to_num ne neg negative nextafter not_equal pow "
-    "put rad2deg reciprocal relu remainder round rsqrt scatter scatter_add "
-    "scatter_reduce sgn sigmoid sign sin sinc sinh sqrt square subtract tan tanh tril triu "
-    "true_divide trunc xlogy"
+    "clamp clamp_max clamp_min clip conj_physical copysign cos cosh cumprod cumsum deg2rad "
+    "digamma divide eq erf erfinv exp exp2 expm1 fix float_power floor floor_divide fmod frac gcd "
+    "ge greater greater_equal gt heaviside hypot index_add index_copy index_fill index_put "
+    "index_reduce lcm ldexp le lerp less less_equal lgamma log log10 log1p log2 logical_and "
+    "logical_not logical_or logical_xor logit lt masked_fill masked_scatter multiply nan_to_num ne "
+    "neg negative nextafter not_equal pow put rad2deg reciprocal relu remainder renorm round rsqrt "
+    "scatter scatter_add scatter_reduce sgn sigmoid sign sin sinc sinh sqrt square subtract tan "
+    "tanh tril triu true_divide trunc xlogy"
 ):
     setattr(Tensor, f"{_name}_", _in_place(_name))
 
@@ -318,7 +346,24 @@ _FUNCTIONS = _words(
     "neg numel permute quantile rad2deg ravel repeat_interleave rot90 scatter scatter_reduce "
     "select sgn sinc split_with_sizes sub swapaxes swapdims t take_along_dim tensor_split topk "
     "trace true_divide unbind unflatten unsqueeze vdot xlogy is_floating_point is_complex "
-    "is_signed"
+    "is_signed addbmm conj_physical float_power frexp gcd get_device histogram is_conj is_neg "
+    "is_nonzero is_same_size isreal istft lcm ldexp logaddexp2 nanmedian nanquantile narrow_copy "
+    "nonzero_static qr renorm resolve_conj resolve_neg stft svd triangular_solve unsafe_chunk "
+    "unsafe_split unsafe_split_with_sizes"
+)
+
+#: What PyTorch has as a function in place.
+_FUNCTIONS_IN_PLACE = _words(
+    "abs acos acosh addmv arccos arccosh arcsin arcsinh arctan arctanh asin asinh atan atanh ceil "
+    "clamp clamp_max clamp_min clip conj_physical cos cosh deg2rad erf exp exp2 expm1 fill fix "
+    "floor frac gcd index_put lcm ldexp log log10 log1p log2 logit nan_to_num neg negative rad2deg "
+    "reciprocal relu round rsqrt sigmoid sin sinc sinh sqrt square tan tanh trunc xlogy zero"
+)
+
+#: Methods whose results are views, of which PyTorch has functions that give copies.
+_COPIED = _words(
+    "detach diagonal expand permute select split split_with_sizes squeeze t transpose unbind "
+    "unfold unsqueeze view"
 )
 
 
@@ -331,5 +376,34 @@ def _as_function(name: str) -> Callable[..., Any]:
     return function
 
 
+def _as_function_in_place(name: str) -> Callable[..., Tensor]:
+    def function(input: Tensor, *arguments: Any, **options: Any) -> Tensor:
+        if not isinstance(input, Tensor):
+            raise _fail(DTypeError, f"{name}: a {type(input).__name__} can't change in place")
+        return getattr(input, name)(*arguments, **options)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"``input.{name}(...)`` as a function."
+    return function
+
+
+def _copying(name: str, view: Callable[..., Any]) -> Callable[..., Any]:
+    def function(input: Any, *arguments: Any, **options: Any) -> Any:
+        found = view(asarray(input), *arguments, **options)
+        if isinstance(found, tuple):
+            return tuple(part.clone() for part in found)
+        return found.clone()
+
+    function.__name__ = function.__qualname__ = f"{name}_copy"
+    function.__doc__ = f"`{name}` as a tensor of its own, which writes do not tie to the input."
+    return function
+
+
 #: Functions that are methods, by name.
 functions = {name: _as_function(name) for name in _FUNCTIONS}
+functions |= {f"{name}_": _as_function_in_place(f"{name}_") for name in _FUNCTIONS_IN_PLACE}
+functions |= {f"{name}_copy": _copying(name, getattr(Tensor, name)) for name in _COPIED}
+functions |= {
+    f"{view.__name__}_copy": _copying(view.__name__, view)
+    for view in (_complex.view_as_complex, _complex.view_as_real)
+}

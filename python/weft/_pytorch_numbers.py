@@ -11,7 +11,7 @@ from ._core import Tensor
 from ._creation import _fail, _iota, asarray, full
 from ._dtypes import bool_, int64
 from ._elementwise import logaddexp
-from ._errors import OptionError, ShapeError
+from ._errors import DTypeError, OptionError, ShapeError
 from ._gathering import take_along_axis
 from ._linear import matmul
 from ._manipulation import (
@@ -28,7 +28,7 @@ from ._manipulation import (
     squeeze,
 )
 from ._pytorch import diagonal
-from ._reductions import argmax, cumulative_sum, max, mean, min, std, sum, var
+from ._reductions import argmax, cumulative_sum, max, mean, min, norm, std, sum, var
 from ._sorting import Sorted, sort_with_indices
 
 # Along a line --------------------------------------------------------------------------------
@@ -192,6 +192,88 @@ def mode(x: Tensor, dim: int = -1, keepdim: bool = False) -> Sorted:
     indices = take_along_axis(order, longest, axis=place)
     values = take_along_axis(x, indices, axis=place)
     return Sorted(*(part if keepdim else squeeze(part, place) for part in (values, indices)))
+
+
+def _without_nan(name: str, x: Tensor, dim: int | None) -> tuple[Tensor, Tensor, Tensor, int]:
+    """Along ``dim`` (None: of all) the elements in order and their places, NaNs last, and how many
+    are numbers."""
+    x, place = (reshape(x, -1), 0) if dim is None else (x, normalize_axis(dim, x.ndim, name))
+    if x.shape[place] == 0:
+        raise _fail(ShapeError, f"{name}: there is no element along axis {place} of {x.shape}")
+    is_number = ~_ops.isnan(x) if x.dtype.kind == "floating" else full(x.shape, True)
+    ordered, order = sort_with_indices(x, place)
+    return ordered, order, sum(astype(is_number, int64), axis=place, keepdims=True), place
+
+
+def nanmedian(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The median of the numbers of all, or along ``dim`` with where it is: of two in the middle the
+    lower one; NaN if there is none.
+
+    Raises:
+        ShapeError: there is no element.
+    """
+    x = asarray(x)
+    if dim is None and x.ndim == 0:
+        return x
+    ordered, order, count, place = _without_nan("nanmedian", x, dim)
+    middle = _ops.maximum((count - 1) // 2, 0)
+    values = take_along_axis(ordered, middle, axis=place)
+    if dim is None:
+        return reshape(values, ())
+    found = (values, take_along_axis(order, middle, axis=place))
+    return Sorted(*(part if keepdim else squeeze(part, place) for part in found))
+
+
+def nanquantile(x: Tensor, q: Any, dim: int | None = None, keepdim: bool = False) -> Tensor:
+    """The quantiles q (from 0 to 1; a number or [m]) of the numbers of all, or along ``dim``,
+    between two elements interpolated linearly; NaN if there is none. As `weft.quantile` otherwise.
+
+    Raises:
+        ShapeError: there is no element. DTypeError: x is of integers. OutOfRangeError: q is not in
+            [0, 1].
+    """
+    from ._searching import _shares, check_range
+
+    x = asarray(x)
+    if x.dtype.kind != "floating":
+        raise _fail(DTypeError, f"nanquantile: the elements are {x.dtype.name}, not floating")
+    q = _shares(q, x)
+    check_range(q, 0, 1, "nanquantile: q")
+    ordered, _, count, place = _without_nan("nanquantile", x, dim)
+    ordered = moveaxis(ordered, place, 0)
+    last = astype(_ops.maximum(moveaxis(count, place, 0) - 1, 0), "float64")
+    rank = reshape(astype(q, "float64"), (-1, *[1] * (ordered.ndim - 1))) * last
+    below = astype(_ops.floor(rank), int64)
+    above = _ops.minimum(below + 1, astype(last, int64))
+    lower, upper = (take_along_axis(ordered, at, axis=0) for at in (below, above))
+    weight = astype(rank - _ops.floor(rank), x.dtype)
+    result = _ops.where(weight == 0, lower, lower + (upper - lower) * weight)
+    kept = list(x.shape)
+    if dim is None:
+        kept = [1] * x.ndim if keepdim else []
+    else:
+        kept[place : place + 1] = [1] if keepdim else []
+    return reshape(result, [*q.shape, *kept])
+
+
+def renorm(x: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
+    """x with each slice at an index of ``dim`` scaled down to the norm ``maxnorm`` of order p, if
+    its norm is above it.
+
+    Raises:
+        OptionError: p is not positive, or maxnorm negative. ShapeError: x has no two dimensions.
+    """
+    if not p > 0 or maxnorm < 0:
+        raise _fail(OptionError, f"renorm: p is {p} and maxnorm {maxnorm}; p has to be positive")
+    if x.ndim < 2:
+        raise _fail(ShapeError, f"renorm: x has shape {x.shape}, but needs two dimensions")
+    place = normalize_axis(dim, x.ndim, "renorm")
+    rows = moveaxis(x, place, 0)
+    norms = norm(reshape(rows, (rows.shape[0], -1)), ord=p, axis=1)
+    norms = reshape(norms, [-1 if d == place else 1 for d in range(x.ndim)])
+    # As PyTorch: a little less than the norm, so that what is scaled is not scaled again.
+    factor = _ops.where(norms > maxnorm, maxnorm / (norms + 1e-7), 1.0)
+    return x * astype(factor, x.dtype)
 
 
 # Of the whole --------------------------------------------------------------------------------

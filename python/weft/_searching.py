@@ -500,6 +500,11 @@ def median(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     return found if keepdim else Sorted(*(squeeze(part, place) for part in found))
 
 
+def _shares(q: Operand, x: Tensor) -> Tensor:
+    """A tensor of shares, or a number in the precision of x."""
+    return q if isinstance(q, Tensor) else asarray(q, dtype=float64 if x.dtype is float64 else None)
+
+
 def quantile(x: Tensor, q: Operand, dim: int | None = None, keepdim: bool = False) -> Tensor:
     """The quantiles q (from 0 to 1; a number or [m]) of all, or along ``dim``, between two
     elements interpolated linearly; NaN if any is. With [m] the first dimension is that of q.
@@ -511,7 +516,7 @@ def quantile(x: Tensor, q: Operand, dim: int | None = None, keepdim: bool = Fals
     x = asarray(x)
     if x.dtype.kind != "floating":
         raise _fail(DTypeError, f"quantile: the elements have to be floating, not {x.dtype.name}")
-    q = asarray(q)
+    q = _shares(q, x)
     check_range(q, 0, 1, "quantile: q")
     shape = x.shape
     if dim is None:
