@@ -114,8 +114,9 @@ from ._errors import (
     WeftError,
 )
 from ._bridges import from_jax, from_torch, to_torch
-from ._export import Exported, Spec, export, load, spec
+from ._export import Exported, Spec, export, spec
 from ._files import load_safetensors, save_safetensors
+from ._saving import load, save
 from ._functional import log_softmax, softmax
 from ._gathering import diff, take_along_axis
 from ._jit import jit
@@ -229,8 +230,32 @@ from ._pytorch_numbers import (
     trapezoid,
     var_mean,
 )
+from ._pytorch_creation import (
+    empty_permuted,
+    fill,
+    frombuffer,
+    range,
+    scalar_tensor,
+    to_dlpack,
+)
+from ._pytorch_settings import (
+    are_deterministic_algorithms_enabled,
+    get_default_device,
+    get_default_dtype,
+    get_float32_matmul_precision,
+    get_num_interop_threads,
+    set_default_device,
+    set_default_dtype,
+    set_float32_matmul_precision,
+    set_flush_denormal,
+    set_num_interop_threads,
+    set_printoptions,
+    typename,
+    use_deterministic_algorithms,
+)
 from ._pytorch_random import (
     bernoulli,
+    binomial,
     multinomial,
     normal,
     poisson,
@@ -239,7 +264,9 @@ from ._pytorch_random import (
     randint_like,
     randn_like,
     randperm,
+    seed,
 )
+from .random._keys import get_rng_state, initial_seed, set_rng_state
 from ._special import digamma, erfinv, lgamma
 from . import _at as _at
 from ._collectives import all_gather, axis_index, pmax, pmean, pmin, psum

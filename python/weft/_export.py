@@ -273,13 +273,13 @@ def export(fun: Callable, /, *specs: Any, **keyword_specs: Any) -> Exported:
     return Exported(program)
 
 
-def load(path: str | os.PathLike) -> Exported:
+def load_program(path: bytes) -> Exported:
     """The program that `Exported.save` wrote. Its weights are mapped, not copied.
 
     Raises:
         FileError: there is no such file, it is damaged, or of another version of the format.
     """
-    return Exported(_core.load_program(file_path(path)))
+    return Exported(_core.load_program(path))
 
 
 class Exported:

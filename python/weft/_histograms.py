@@ -32,6 +32,7 @@ class HistogramOfPoints(NamedTuple):
 
 def _edges(name: str, values: Tensor, bins: Any, low_high: Sequence[float] | None) -> Tensor:
     """The edges of the intervals, one more than these."""
+    bins = bins if isinstance(bins, int) else asarray(bins)
     if isinstance(bins, Tensor):
         if bins.ndim != 1 or bins.shape[0] < 2:
             raise _fail(

@@ -16,6 +16,7 @@ from ._devices import Device, as_device
 from ._dtypes import DType, as_dtype
 from ._errors import ConcretizationError, DTypeError, OptionError, ShapeError, UnsupportedError
 from ._printing import mark_of
+from ._pytorch_settings import print_options
 
 #: How DLPack names the memory of the host.
 _DLPACK_CPU = (1, 0)
@@ -112,7 +113,7 @@ def text_of(self: Tensor, name: str, requires_grad: bool) -> str:
     array = _numpy(_core.on_host(self))
     if self.dtype.is_kept_as_bits:
         array = array.astype(np.float32)
-    text = np.array2string(array, separator=", ", prefix=name + "(")
+    text = np.array2string(array, separator=", ", prefix=name + "(", **print_options)
     place = "" if self.device == "cpu" else f", device={self.device}"
     gradient = ", requires_grad=True" if requires_grad else ""
     return f"{name}({text}, dtype={self.dtype.name}{place}{gradient})"

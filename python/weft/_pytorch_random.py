@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -222,3 +223,26 @@ def _bernoulli_in_place(self: Tensor, p: Any = 0.5) -> Tensor:
 
 
 Tensor.bernoulli, Tensor.multinomial = bernoulli, multinomial
+
+
+# The global generator ------------------------------------------------------------------------
+
+
+def seed() -> int:
+    """Starts the global generator anew from a number of the system's, which it returns."""
+    number = int.from_bytes(os.urandom(8), "little") >> 1
+    random.seed(number)
+    return number
+
+
+def binomial(count: Tensor, prob: Tensor) -> Tensor:
+    """How many of ``count`` trials succeed that do with the probability ``prob``, in the dtype of
+    ``count``; see `weft.random.binomial`.
+
+    Raises:
+        DTypeError: ``count`` is not floating.
+    """
+    count, prob = asarray(count), asarray(prob)
+    if count.dtype.kind != "floating":
+        raise _fail(DTypeError, f"binomial: count is {count.dtype.name}, but has to be floating")
+    return random.binomial(count, prob, dtype=count.dtype)

@@ -430,3 +430,96 @@ def test_small_questions() -> None:
 def test_errors_say_what_is_wrong(call: Callable, kind: type, words: str) -> None:
     with pytest.raises(kind, match=words):
         call(weft.ones(2, 3))
+
+
+def test_states_of_the_generator() -> None:
+    for m in (weft, torch):
+        m.manual_seed(5)
+        assert m.initial_seed() == 5
+        state = m.get_rng_state()
+        first = m.rand(4).tolist()
+        assert m.rand(4).tolist() != first
+        m.set_rng_state(state)
+        assert m.rand(4).tolist() == first
+        number = m.seed()
+        assert m.initial_seed() == number
+    with pytest.raises(weft.DTypeError, match="set_rng_state"):
+        weft.set_rng_state(weft.ones(2))
+    weft.manual_seed(1)
+    drawn = weft.binomial(weft.full((4000,), 10.0), weft.full((4000,), 0.3))
+    assert drawn.dtype == "float32"
+    # A standard deviation of 0.023.
+    assert abs(float(drawn.mean()) - 3) < 0.12
+
+
+def test_tensors_that_are_made() -> None:
+    for m in (weft, torch):
+        assert m.scalar_tensor(3).dtype == m.float32
+        assert m.scalar_tensor(3, dtype=m.int64).tolist() == 3
+        assert m.range(1, 2, 0.25).tolist() == [1, 1.25, 1.5, 1.75, 2]
+        assert m.range(3, 0, -1, dtype=m.int64).tolist() == [3, 2, 1, 0]
+        data = np.arange(6, dtype=np.int16).tobytes()
+        assert m.frombuffer(bytearray(data), dtype=m.int16, offset=2).tolist() == [1, 2, 3, 4, 5]
+        assert m.frombuffer(bytearray(data), dtype=m.int16, count=2).tolist() == [0, 1]
+        assert m.fill(m.zeros(2, dtype=m.int64), 3).tolist() == [3, 3]
+        x = m.asarray(2.0)
+        x.requires_grad = True
+        m.fill(m.zeros(3), x).sum().backward()
+        assert x.grad.tolist() == 3
+        assert m.empty_permuted((2, 3), (1, 0)).shape == (2, 3)
+    assert weft.from_dlpack(torch.ones(2)).tolist() == [1, 1]
+    assert torch.from_dlpack(weft.to_dlpack(weft.ones(2))).tolist() == [1, 1]
+    for call, words in [
+        (lambda: weft.frombuffer(b"abc", dtype="int16"), "a whole number of int16"),
+        (lambda: weft.frombuffer(b"abcd", dtype="int16", count=3), "are not 3 of int16"),
+        (lambda: weft.range(1, 2, -1), "no steps of -1"),
+        (lambda: weft.range(1, 2, 0), "no steps of 0"),
+        (lambda: weft.fill(weft.ones(2), weft.ones(2)), "needs"),
+        (lambda: weft.empty_permuted((2, 3), (0, 0)), "no order"),
+    ]:
+        with pytest.raises(ValueError, match=words):
+            call()
+
+
+def test_settings_that_hold() -> None:
+    weft.use_deterministic_algorithms(True)
+    assert weft.are_deterministic_algorithms_enabled()
+    weft.set_default_dtype(weft.float32)
+    assert weft.get_default_dtype() == weft.zeros(1).dtype
+    weft.set_default_device("cpu")
+    assert weft.get_default_device() == weft.zeros(1).device
+    weft.set_float32_matmul_precision("high")
+    assert weft.get_float32_matmul_precision() == "highest"
+    assert not weft.set_flush_denormal(True)
+    weft.set_num_interop_threads(weft.get_num_interop_threads())
+    assert weft.typename(weft.nn.Linear(1, 1)).endswith(".Linear")
+    for call in (
+        lambda: weft.set_default_dtype(weft.float64),
+        lambda: weft.set_default_device("cuda"),
+        lambda: weft.set_num_interop_threads(4),
+    ):
+        with pytest.raises(weft.UnsupportedError):
+            call()
+    with pytest.raises(weft.OptionError):
+        weft.set_float32_matmul_precision("low")
+
+
+def test_how_tensors_are_printed() -> None:
+    from weft._pytorch_settings import print_options
+
+    before = repr(weft.asarray([1 / 3, 1e-9]))
+    try:
+        weft.set_printoptions(precision=2, sci_mode=False)
+        assert "0.33" in repr(weft.asarray([1 / 3]))
+        assert "0.333" not in repr(weft.asarray([1 / 3]))
+        weft.set_printoptions(sci_mode=True)
+        assert "3.33e-01" in repr(weft.asarray([1 / 3]))
+        weft.set_printoptions(profile="short", threshold=4)
+        assert "..." in repr(weft.arange(10))
+        weft.set_printoptions(profile="full")
+        assert "..." not in repr(weft.arange(3000))
+        with pytest.raises(weft.OptionError, match="profile"):
+            weft.set_printoptions(profile="long")
+    finally:
+        print_options.clear()
+    assert repr(weft.asarray([1 / 3, 1e-9])) == before

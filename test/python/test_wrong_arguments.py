@@ -31,6 +31,7 @@ OTHERS = [
 #: They change the process, or take functions and files.
 LEFT_OUT = {"set_num_threads", "from_dlpack", "jit", "grad", "value_and_grad", "vjp", "jvp"}
 LEFT_OUT |= {"export", "load", "spec", "save_safetensors", "load_safetensors"}
+LEFT_OUT |= {"save", "set_printoptions"}
 
 
 def public_functions():

@@ -44,6 +44,7 @@ class _Generator:
     """
 
     def __init__(self, number: int) -> None:
+        self.number = number
         self.start = _words(number)
         self.state: Tensor = asarray(self.start, copy=True)
         self.states: dict[Device, Tensor] = {self.state.device: self.state}
@@ -57,6 +58,7 @@ class _Generator:
 
     def seed(self, number: int) -> None:
         self.start = _words(number)
+        self.number = operator.index(number)
         self.state.assign(asarray(self.start))
         # Compiled functions hold on to these tensors: they are given new values, in no trace.
         for device, state in [] if _core.is_tracing() else self.states.items():
@@ -80,6 +82,27 @@ _generator = _Generator(int.from_bytes(os.urandom(4), "little"))
 def generator_state() -> Tensor:
     """The state that the trace in progress draws from."""
     return _generator.state
+
+
+def initial_seed() -> int:
+    """The number that the global generator was started with."""
+    return _generator.number
+
+
+@no_grad()
+def get_rng_state() -> Tensor:
+    """The state of the global generator of the host: int32 [2], for `set_rng_state`."""
+    return _generator.state.detach().clone()
+
+
+@no_grad()
+def set_rng_state(new_state: Tensor) -> None:
+    """Has the global generator of the host go on from a state of `get_rng_state`.
+
+    Raises:
+        DTypeError, ShapeError: it is no such state.
+    """
+    _generator.state.assign(checked(new_state, "set_rng_state"))
 
 
 def seed(number: int) -> None:
