@@ -304,6 +304,8 @@ cat = concatenate = concat
 row_stack, trapz = vstack, trapezoid
 globals().update(_functions)
 globals().update(nn.functional.of_torch)
+for _name in ("hardshrink", "prelu"):
+    setattr(Tensor, _name, nn.functional.of_torch[_name])
 float, double, half, long, int = float32, float64, float16, int64, int32
 cfloat, cdouble = complex64, complex128
 manual_seed, rand, randn = random.seed, random.rand, random.randn

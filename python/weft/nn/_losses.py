@@ -6,12 +6,14 @@ PyTorch's older names of these.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from .._core import Tensor
 from . import functional
 from ._ctc_loss import Lengths
 from ._distances import PairwiseDistance
+from ._layers import Linear
 from ._loss_functions import REDUCTIONS, chosen_reduction
 from ._module import Module
 
@@ -425,4 +427,58 @@ class CTCLoss(_Loss):
             self.blank,
             self.reduction,
             self.zero_infinity,
+        )
+
+
+class LinearCrossEntropyLoss(Module):
+    """`CrossEntropyLoss` of a `Linear` of the input; see `functional.linear_cross_entropy`.
+
+    Args:
+        in_features: those of the input.
+        num_classes: C.
+        out_features: the sizes of what there is a class for at each place, by default one.
+        bias: whether the `Linear` has a bias.
+        device, dtype: of the `Linear`.
+        weight, reduction, ignore_index, label_smoothing: those of `CrossEntropyLoss`.
+        options: only None.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        num_classes: int,
+        *,
+        out_features: tuple[int, ...] = (),
+        bias: bool = False,
+        device: object = None,
+        dtype: object = None,
+        weight: Tensor | None = None,
+        reduction: str = "mean",
+        ignore_index: int | None = None,
+        label_smoothing: float = 0.0,
+        options: None = None,
+    ) -> None:
+        super().__init__()
+        self.num_classes, self.out_features = num_classes, tuple(out_features)
+        self.reduction = chosen_reduction(reduction, None, None, "LinearCrossEntropyLoss")
+        self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
+        self.options = options
+        self.register_buffer("weight", weight)
+        rows = num_classes * math.prod(self.out_features)
+        self.linear = Linear(in_features, rows, bias, device=device, dtype=dtype)
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        """The loss of the input [N, in_features] or [in_features]; see `functional`."""
+        shape, weight = (self.num_classes, *self.out_features), self.linear.weight
+        bias = self.linear.bias
+        return functional.linear_cross_entropy(
+            input,
+            weight.reshape((*shape, weight.shape[-1])),
+            target,
+            linear_bias=None if bias is None else bias.reshape(shape),
+            weight=self.weight,
+            reduction=self.reduction,
+            ignore_index=self.ignore_index,
+            label_smoothing=self.label_smoothing,
+            options=self.options,
         )

@@ -7,10 +7,11 @@ from typing import Any
 
 from .._autodiff import no_grad
 from .._core import Tensor
-from .._creation import _fail, asarray, ones, zeros
+from .._creation import _fail, arange, asarray, ones, zeros
 from .._dtypes import int64
 from .._errors import ShapeError
-from .._manipulation import expand_dims, squeeze
+from .._manipulation import expand_dims, narrow, pad, squeeze
+from .._ops import where
 from . import functional
 from ._module import Module
 from ._parameter import Parameter
@@ -402,6 +403,40 @@ class LocalResponseNorm(Module):
     def forward(self, input: Tensor) -> Tensor:
         """[N, C, ...], normalised. Raises ShapeError for less than 3 dimensions."""
         return functional.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+
+    def extra_repr(self) -> str:
+        """The module's settings, as its line shows them."""
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
+class CrossMapLRN2d(Module):
+    """[N, C, H, W] over (k + alpha / size * the sum of the squares of ``size`` channels around) **
+    beta, of an even size one less.
+
+    As in PyTorch, the first channel is a part of all sums, also of those of channels further away;
+    `LocalResponseNorm` has it not. The gradient is the derivative of that, which PyTorch's is not.
+    """
+
+    def __init__(self, size: int, alpha: float = 0.0001, beta: float = 0.75, k: float = 1) -> None:
+        super().__init__()
+        self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
+
+    def forward(self, input: Tensor) -> Tensor:
+        """[N, C, H, W], normalised. Raises ShapeError for other dimensions."""
+        if input.ndim != 4:
+            raise _fail(
+                ShapeError,
+                f"CrossMapLRN2d: the input has shape {input.shape}, but has to be [N, C, H, W]",
+            )
+        reach, channels = (self.size - 1) // 2, input.shape[1]
+        squares = input * input
+        framed = pad(squares, [(0, 0), (reach, reach), (0, 0), (0, 0)])
+        total = narrow(framed, 1, 0, channels)
+        for i in range(1, 2 * reach + 1):
+            total = total + narrow(framed, 1, i, channels)
+        beyond = arange(channels, device=input.device) > reach
+        first = where(beyond.reshape(1, -1, 1, 1), narrow(squares, 1, 0, 1), 0.0)
+        return input * (total + first).mul(self.alpha / self.size).add(self.k) ** -self.beta
 
     def extra_repr(self) -> str:
         """The module's settings, as its line shows them."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from .._adaptive_pooling import AdaptiveSizes
 from .._core import Tensor
+from .._creation import _fail
+from .._errors import OptionError
 from .._windows import Sizes, sizes_of
 from . import functional
+from ._fractional_pooling import Ratios
 from ._function_layer import FunctionLayer
 from ._module import Module
 
@@ -263,5 +267,51 @@ class MaxUnpool2d(_MaxUnpool):
 
 class MaxUnpool3d(_MaxUnpool):
     """The inverse of `MaxPool3d` as far as there is one; as `MaxUnpool2d`."""
+
+    dimensions = 3
+
+
+class _FractionalMaxPool(Module):
+    """What the layers for two and three dimensions share: see `FractionalMaxPool2d`."""
+
+    dimensions = 0
+
+    def __init__(
+        self,
+        kernel_size: Sizes,
+        output_size: Sizes | None = None,
+        output_ratio: Ratios | None = None,
+        return_indices: bool = False,
+        _random_samples: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        if (output_size is None) == (output_ratio is None):
+            name = type(self).__name__
+            raise _fail(OptionError, f"{name}: give one of output_size and output_ratio")
+        self.kernel_size, self.return_indices = kernel_size, return_indices
+        self.output_size, self.output_ratio = output_size, output_ratio
+        self.register_buffer("_random_samples", _random_samples)
+
+    def forward(self, input: Tensor) -> Any:
+        """The largest elements; see `functional.fractional_max_pool2d`."""
+        pool = getattr(functional, f"fractional_max_pool{self.dimensions}d")
+        options = (self.output_size, self.output_ratio, self.return_indices)
+        return pool(input, self.kernel_size, *options, self._random_samples)
+
+
+class FractionalMaxPool2d(_FractionalMaxPool):
+    """The largest element of each window of [N, C, H, W] or [C, H, W], where windows lie at random
+    distances, other ones at each call; see `functional.fractional_max_pool2d`.
+
+    Raises:
+        OptionError: neither a size nor a ratio is given, or both.
+    """
+
+    dimensions = 2
+
+
+class FractionalMaxPool3d(_FractionalMaxPool):
+    """The largest element of each window of [N, C, D, H, W] or [C, D, H, W]; as
+    `FractionalMaxPool2d`."""
 
     dimensions = 3

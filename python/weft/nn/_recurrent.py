@@ -56,7 +56,7 @@ def _step_gru(of_input: Tensor, of_state: Tensor, state: State) -> State:
     return ((state[0] - candidate) * update + candidate,)
 
 
-_KINDS = {
+KINDS = {
     "RNN_TANH": _Kind(1, lambda of_input, of_state, _: (_ops.tanh(of_input + of_state),)),
     "RNN_RELU": _Kind(1, lambda of_input, of_state, _: (_ops.relu(of_input + of_state),)),
     "LSTM": _Kind(4, _step_lstm, 2),
@@ -186,7 +186,7 @@ class RNNCell(RNNCellBase):
         Raises:
             ShapeError: the shapes do not fit.
         """
-        kind = _KINDS[_kind_of_rnn(self.nonlinearity, "RNNCell")]
+        kind = KINDS[_kind_of_rnn(self.nonlinearity, "RNNCell")]
         return self._step(kind, input, None if hx is None else (hx,))[0]
 
 
@@ -209,7 +209,7 @@ class GRUCell(RNNCellBase):
         Raises:
             ShapeError: the shapes do not fit.
         """
-        return self._step(_KINDS["GRU"], input, None if hx is None else (hx,))[0]
+        return self._step(KINDS["GRU"], input, None if hx is None else (hx,))[0]
 
 
 class LSTMCell(RNNCellBase):
@@ -234,7 +234,7 @@ class LSTMCell(RNNCellBase):
         Raises:
             ShapeError: the shapes do not fit.
         """
-        state, cell = self._step(_KINDS["LSTM"], input, None if hx is None else tuple(hx))
+        state, cell = self._step(KINDS["LSTM"], input, None if hx is None else tuple(hx))
         return state, cell
 
 
@@ -274,7 +274,7 @@ class _Layout(NamedTuple):
         return take(flat, asarray(rows, device=steps.device), axis=0)
 
 
-class _Form(NamedTuple):
+class Form(NamedTuple):
     """What layers compute beside their weights [layer * directions] and their input."""
 
     mode: str
@@ -308,7 +308,7 @@ class RNNBase(Module):
         self.mode, self.input_size, self.hidden_size = mode, input_size, hidden_size
         self.num_layers, self.bias, self.batch_first = num_layers, bias, batch_first
         self.dropout, self.bidirectional, self.proj_size = float(dropout), bidirectional, proj_size
-        gates, width = _KINDS[mode].gates * hidden_size, proj_size or hidden_size
+        gates, width = KINDS[mode].gates * hidden_size, proj_size or hidden_size
         for layer in range(num_layers):
             features = width * (1 + bidirectional) if layer else input_size
             for suffix in self._suffixes(layer):
@@ -362,16 +362,10 @@ class RNNBase(Module):
             if packed is not None and packed.sorted_indices is not None:
                 given = tuple(take(part, packed.sorted_indices, axis=1) for part in given)
         dropout = self.dropout if self.training else 0.0
-        form = _Form(self.mode, layout, count, 1 + self.bidirectional, dropout)
+        form = Form(self.mode, layout, count, 1 + self.bidirectional, dropout)
         suffixes = [suffix for layer in range(self.num_layers) for suffix in self._suffixes(layer)]
         weights: list[dict[str, Tensor]] = [dict(self._of_direction(suffix)) for suffix in suffixes]
-        if is_tracing():
-            x, last = _run_layers(form, weights, x, given)
-        else:
-            # A layer is one op: all steps, and their derivative, as one scan. What is compiled
-            # outlives the module, whose parameters it would keep, but not what shares their memory.
-            shared = [{name: part.clone() for name, part in own.items()} for own in weights]
-            x, last = _compiled_layers(form, shared, x, given)
+        x, last = run_layers(form, weights, x, given)
         if packed is None:
             result: Any = reshape(x, (layout.steps, x.shape[-1])) if is_single else x
             return result, tuple(
@@ -429,10 +423,10 @@ class RNNBase(Module):
 
 
 def _run_layers(
-    form: _Form, weights: list[dict[str, Tensor]], x: Tensor, given: State | None
+    form: Form, weights: list[dict[str, Tensor]], x: Tensor, given: State | None
 ) -> tuple[Tensor, State]:
     """The states of all steps in the last layer, and the last ones of all layers."""
-    kind, of_state = _KINDS[form.mode], weights[0]["weight_hh"]
+    kind, of_state = KINDS[form.mode], weights[0]["weight_hh"]
     widths = (of_state.shape[1], of_state.shape[0] // kind.gates)
     start = tuple(
         zeros((form.sequences, width), dtype=x.dtype, device=x.device)
@@ -489,11 +483,31 @@ def _run_steps(
 _compiled_layers = jit(_run_layers, static_argnums=0)
 
 
+def layout_of(x: Tensor, batch_first: bool) -> _Layout:
+    """How sequences of one length lie in x of three dimensions."""
+    axis = 1 if batch_first else 0
+    return _Layout(axis, x.shape[axis])
+
+
+def run_layers(
+    form: Form, weights: list[dict[str, Tensor]], x: Tensor, given: State | None
+) -> tuple[Tensor, State]:
+    """The states of all steps in the last layer, and the last ones of all layers.
+
+    A layer is one op: all steps, and their derivative, as one scan. What is compiled outlives the
+    weights, which it would keep, but not what shares their memory.
+    """
+    if is_tracing():
+        return _run_layers(form, weights, x, given)
+    shared = [{name: part.clone() for name, part in own.items()} for own in weights]
+    return _compiled_layers(form, shared, x, given)
+
+
 def _check_options(
     name: str, mode: str, hidden_size: int, num_layers: int, dropout: float, proj_size: int
 ) -> None:
-    if mode not in _KINDS:
-        raise _fail(OptionError, f"{name}: mode has to be one of {', '.join(_KINDS)}, not {mode!r}")
+    if mode not in KINDS:
+        raise _fail(OptionError, f"{name}: mode has to be one of {', '.join(KINDS)}, not {mode!r}")
     if _size(hidden_size, f"{name}: hidden_size") < 1 or _size(num_layers, "num_layers") < 1:
         raise _fail(
             OptionError,

@@ -86,6 +86,7 @@ from ._activation_functions import (
     tanhshrink,
     threshold,
 )
+from ._attention_functions import multi_head_attention_forward
 from ._ctc_loss import ctc_loss
 from ._distances import cosine_similarity, normalize, pairwise_distance
 from ._distribution_losses import (
@@ -94,6 +95,7 @@ from ._distribution_losses import (
     kl_div,
     poisson_nll_loss,
 )
+from ._fractional_pooling import fractional_max_pool2d, fractional_max_pool3d
 from ._loss_functions import (
     binary_cross_entropy_with_logits,
     cross_entropy,
@@ -114,6 +116,23 @@ from ._margin_losses import (
     triplet_margin_loss,
     triplet_margin_with_distance_loss,
 )
+from ._older_functions import (
+    activations_in_place,
+    conv_tbc,
+    dropouts_in_place,
+    feature_dropout,
+    linear_cross_entropy,
+    pdist,
+    pools_with_indices,
+    upsample,
+    upsample_bilinear,
+    upsample_nearest,
+)
+from ._torch_functions import torch_functions
+
+globals().update(activations_in_place)
+globals().update(pools_with_indices)
+native_channel_shuffle = channel_shuffle
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -136,6 +155,7 @@ __all__ = [
     "conv1d",
     "conv2d",
     "conv3d",
+    "conv_tbc",
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
@@ -152,6 +172,8 @@ __all__ = [
     "embedding_bag",
     "feature_alpha_dropout",
     "fold",
+    "fractional_max_pool2d",
+    "fractional_max_pool3d",
     "gaussian_nll_loss",
     "gelu",
     "glu",
@@ -171,6 +193,7 @@ __all__ = [
     "layer_norm",
     "leaky_relu",
     "linear",
+    "linear_cross_entropy",
     "local_response_norm",
     "log_softmax",
     "logsigmoid",
@@ -186,14 +209,17 @@ __all__ = [
     "max_unpool3d",
     "mish",
     "mse_loss",
+    "multi_head_attention_forward",
     "multi_margin_loss",
     "multilabel_margin_loss",
     "multilabel_soft_margin_loss",
+    "native_channel_shuffle",
     "nll_loss",
     "normalize",
     "one_hot",
     "pad",
     "pairwise_distance",
+    "pdist",
     "pixel_shuffle",
     "pixel_unshuffle",
     "poisson_nll_loss",
@@ -219,12 +245,25 @@ __all__ = [
     "triplet_margin_loss",
     "triplet_margin_with_distance_loss",
     "unfold",
+    "upsample",
+    "upsample_bilinear",
+    "upsample_nearest",
 ]
 
+__all__ += [*activations_in_place, *pools_with_indices]
+
 _OF_TORCH = (
-    "avg_pool1d celu conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d "
-    "cosine_similarity dropout group_norm hardshrink layer_norm max_pool1d max_pool2d max_pool3d "
-    "pairwise_distance pixel_shuffle pixel_unshuffle prelu rms_norm selu threshold"
+    "adaptive_avg_pool1d alpha_dropout avg_pool1d bilinear celu channel_shuffle conv1d conv2d "
+    "conv3d conv_tbc conv_transpose1d conv_transpose2d conv_transpose3d cosine_similarity dropout "
+    "feature_alpha_dropout group_norm hardshrink layer_norm max_pool1d max_pool1d_with_indices "
+    "max_pool2d max_pool3d native_channel_shuffle pairwise_distance pdist pixel_shuffle "
+    "pixel_unshuffle prelu rms_norm rrelu selu threshold celu_ rrelu_ selu_ threshold_"
 )
-#: What PyTorch has outside of this module too, with the same arguments.
+#: What PyTorch has outside of this module too, by name: with the same arguments, or others.
 of_torch = {name: globals()[name] for name in _OF_TORCH.split()}
+of_torch |= {
+    "adaptive_max_pool1d": pools_with_indices["adaptive_max_pool1d_with_indices"],
+    "feature_dropout": feature_dropout,
+    **dropouts_in_place,
+    **torch_functions,
+}

@@ -18,18 +18,28 @@ from .._sorting import argsort
 
 __all__ = [
     "calculate_gain",
+    "constant",
     "constant_",
+    "dirac",
     "dirac_",
     "eye_",
+    "kaiming_normal",
     "kaiming_normal_",
+    "kaiming_uniform",
     "kaiming_uniform_",
+    "normal",
     "normal_",
     "ones_",
+    "orthogonal",
     "orthogonal_",
+    "sparse",
     "sparse_",
     "trunc_normal_",
+    "uniform",
     "uniform_",
+    "xavier_normal",
     "xavier_normal_",
+    "xavier_uniform",
     "xavier_uniform_",
     "zeros_",
 ]
@@ -274,3 +284,16 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01) -> Tensor:
     ranks = argsort(argsort(keys, axis=0), axis=0)
     zeros = math.ceil(sparsity * tensor.shape[0])
     return _assign(tensor, where(ranks < zeros, 0.0, _normal_like(tensor, 0.0, std)))
+
+
+#: PyTorch's older names.
+constant = constant_
+dirac = dirac_
+kaiming_normal = kaiming_normal_
+kaiming_uniform = kaiming_uniform_
+normal = normal_
+orthogonal = orthogonal_
+sparse = sparse_
+uniform = uniform_
+xavier_normal = xavier_normal_
+xavier_uniform = xavier_uniform_

@@ -19,7 +19,11 @@ from ._fusing import (
 from ._skip_init import skip_init
 from ._weight_norms import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
 
+#: PyTorch's older name.
+clip_grad_norm = clip_grad_norm_
+
 __all__ = [
+    "clip_grad_norm",
     "clip_grad_norm_",
     "clip_grad_value_",
     "clip_grads_with_norm_",
