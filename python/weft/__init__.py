@@ -201,6 +201,7 @@ from ._spectra import (
     kaiser_window,
 )
 from ._pytorch_arranging import (
+    alias_copy,
     atleast_1d,
     atleast_2d,
     atleast_3d,
@@ -294,6 +295,7 @@ from . import amp, autograd, data, distributions, fft, func, linalg, nn, ops, op
 from ._autocast import autocast, autocast_dtype, is_autocast_enabled
 from .nn._functional_call import functional_call
 from .ops import segment_reduce
+from ._refused import refuse as _refuse
 from ._arguments import explain_errors as _explain_errors
 
 __version__ = "0.1.0"
@@ -389,4 +391,4 @@ if not _TYPE_CHECKING:
         """What reads the programs and models of other systems, when it is asked for."""
         if name in ("models", "onnx", "stablehlo", "torch"):
             return _import_module(f".{name}", __name__)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        _refuse("weft", name)

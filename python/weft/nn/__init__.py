@@ -1,5 +1,8 @@
 """Layers, losses and networks, with PyTorch's names and defaults."""
 
+from typing import TYPE_CHECKING
+
+from .._refused import refusing
 from . import functional, init, utils
 from ._activations import (
     CELU,
@@ -342,3 +345,7 @@ __all__ = [
     "init",
     "utils",
 ]
+
+if not TYPE_CHECKING:
+    #: What to write in the place of names that PyTorch has here.
+    __getattr__ = refusing("nn")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import _ops
@@ -139,3 +139,26 @@ def fractional_max_pool3d(
     `fractional_max_pool2d`, of samples [N, C, 3]."""
     more = (output_size, output_ratio, return_indices, _random_samples)
     return _fractional_max_pool("fractional_max_pool3d", 3, input, kernel_size, *more)
+
+
+def _with_indices(function: Callable[..., Any]) -> Callable[..., Any]:
+    def pool(
+        input: Tensor,
+        kernel_size: Sizes,
+        output_size: Sizes | None = None,
+        output_ratio: Ratios | None = None,
+        return_indices: bool = True,
+        _random_samples: Tensor | None = None,
+    ) -> Any:
+        return function(input, kernel_size, output_size, output_ratio, True, _random_samples)
+
+    pool.__name__ = pool.__qualname__ = f"{function.__name__}_with_indices"
+    pool.__doc__ = f"`{function.__name__}`, and where the elements are."
+    return pool
+
+
+#: Functions of the largest elements that always say where they are.
+fractional_pools_with_indices = {
+    pool.__name__: pool
+    for pool in map(_with_indices, (fractional_max_pool2d, fractional_max_pool3d))
+}

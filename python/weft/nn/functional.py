@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .._adaptive_pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -55,6 +57,7 @@ from .._pooling import (
     max_unpool3d,
 )
 from .._rearranging import channel_shuffle, fold, pixel_shuffle, pixel_unshuffle, unfold
+from .._refused import refusing
 from .._resampling import affine_grid, grid_sample, interpolate
 from ._activation_functions import (
     celu,
@@ -95,7 +98,11 @@ from ._distribution_losses import (
     kl_div,
     poisson_nll_loss,
 )
-from ._fractional_pooling import fractional_max_pool2d, fractional_max_pool3d
+from ._fractional_pooling import (
+    fractional_max_pool2d,
+    fractional_max_pool3d,
+    fractional_pools_with_indices,
+)
 from ._loss_functions import (
     binary_cross_entropy_with_logits,
     cross_entropy,
@@ -132,6 +139,7 @@ from ._torch_functions import torch_functions
 
 globals().update(activations_in_place)
 globals().update(pools_with_indices)
+globals().update(fractional_pools_with_indices)
 native_channel_shuffle = channel_shuffle
 
 __all__ = [
@@ -250,7 +258,7 @@ __all__ = [
     "upsample_nearest",
 ]
 
-__all__ += [*activations_in_place, *pools_with_indices]
+__all__ += [*activations_in_place, *pools_with_indices, *fractional_pools_with_indices]
 
 _OF_TORCH = (
     "adaptive_avg_pool1d alpha_dropout avg_pool1d bilinear celu channel_shuffle conv1d conv2d "
@@ -267,3 +275,7 @@ of_torch |= {
     **dropouts_in_place,
     **torch_functions,
 }
+
+if not TYPE_CHECKING:
+    #: What to write in the place of names that PyTorch has here.
+    __getattr__ = refusing("nn.functional")

@@ -1,5 +1,8 @@
 """Optimizers and schedules, with PyTorch's names, defaults and formulas."""
 
+from typing import TYPE_CHECKING
+
+from .._refused import refusing
 from . import lr_scheduler, swa_utils
 from ._adafactor import Adafactor
 from ._adagrad import Adadelta, Adagrad
@@ -88,3 +91,7 @@ __all__ = [
     "trace",
     "warmup_cosine_decay_schedule",
 ]
+
+if not TYPE_CHECKING:
+    #: What to write in the place of names that PyTorch has here.
+    __getattr__ = refusing("optim")

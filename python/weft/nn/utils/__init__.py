@@ -1,5 +1,8 @@
 """Helpers for training, and for what comes before and after it."""
 
+from typing import TYPE_CHECKING
+
+from ..._refused import refusing
 from .._narrow_weights import narrow_weights
 from . import parametrizations, parametrize, rnn
 from ._clipping import (
@@ -44,3 +47,7 @@ __all__ = [
     "vector_to_parameters",
     "weight_norm",
 ]
+
+if not TYPE_CHECKING:
+    #: What to write in the place of names that PyTorch has here.
+    __getattr__ = refusing("nn.utils")
