@@ -45,7 +45,8 @@ def _edges(name: str, values: Tensor, bins: Any, low_high: Sequence[float] | Non
         low_high = [_number(end, f"{name}: an end of the range") for end in low_high]
     if low_high is not None and (len(low_high) != 2 or low_high[1] < low_high[0]):
         raise _fail(OptionError, f"{name}: the range {tuple(low_high)} is none")
-    if low_high is None and values.shape[0]:
+    is_empty = isinstance(values.shape[0], int) and values.shape[0] == 0
+    if low_high is None and not is_empty:
         begin, end = min(values), max(values)
     else:
         ends = (0.0, 1.0) if low_high is None else low_high
@@ -146,8 +147,9 @@ def histogramdd(
             ShapeError, f"histogramdd: bins and range do not fit points of {size} coordinates"
         )
     points = reshape(x, (-1, size))
-    cells = asarray(0)
-    inside, volumes, edges = asarray(True), full((1,), 1, dtype=x.dtype), []
+    cells = full(points.shape[:1], 0, dtype=int64, device=x.device)
+    inside, edges = cells == 0, []
+    volumes = full((1,), 1, dtype=x.dtype, device=x.device)
     for d, each in enumerate(given):
         ends = None if range is None else range[2 * d : 2 * d + 2]
         edges.append(_edges("histogramdd", points[:, d], each, ends))

@@ -101,9 +101,20 @@ def frexp(x: Tensor) -> MantissaExponent:
     return MantissaExponent(astype(mantissa, x.dtype, copy=False), astype(found, int32))
 
 
+def _pair(x: Operand, other: Operand) -> tuple[Tensor, Tensor]:
+    """Both as tensors: a number is where the other one is."""
+    first = x if isinstance(x, Tensor) else None
+    second = other if isinstance(other, Tensor) else None
+    place = next((each.device for each in (first, second) if each is not None), None)
+    return (
+        asarray(x, device=place) if first is None else first,
+        asarray(other, device=place) if second is None else second,
+    )
+
+
 def ldexp(x: Operand, other: Operand) -> Tensor:
     """x * 2 ** other; of integers float32."""
-    x, exponent = asarray(x), asarray(other)
+    x, exponent = _pair(x, other)
     x = x if x.dtype.is_inexact else astype(x, float32)
     if exponent.dtype.kind != "floating":
         exponent = astype(exponent, float32 if x.dtype.is_complex else x.dtype)
@@ -112,7 +123,7 @@ def ldexp(x: Operand, other: Operand) -> Tensor:
 
 def float_power(x: Operand, exponent: Operand) -> Tensor:
     """x ** exponent in float64, or in complex128 if one of them is complex."""
-    x, exponent = asarray(x), asarray(exponent)
+    x, exponent = _pair(x, exponent)
     is_complex = x.dtype.is_complex or exponent.dtype.is_complex
     dtype = complex128 if is_complex else float64
     return _ops.pow(astype(x, dtype, copy=False), astype(exponent, dtype, copy=False))
@@ -124,8 +135,9 @@ def logaddexp2(x: Operand, other: Operand) -> Tensor:
     Raises:
         DTypeError: neither is floating.
     """
+    first, second = _pair(x, other)
     scale = math.log(2.0)
-    return logaddexp(asarray(x) * scale, asarray(other) * scale) / scale
+    return logaddexp(first * scale, second * scale) / scale
 
 
 def isreal(x: Tensor) -> Tensor:
@@ -136,4 +148,5 @@ def isreal(x: Tensor) -> Tensor:
 
 def rsub(x: Operand, other: Operand, *, alpha: float = 1) -> Tensor:
     """other - alpha * x"""
-    return asarray(other) - (x if alpha == 1 else x * alpha)
+    first, second = x if isinstance(x, Tensor) else asarray(x), other
+    return _ops.subtract(second, first if alpha == 1 else first * alpha)

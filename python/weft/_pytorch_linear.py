@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 from . import linalg
@@ -151,8 +152,9 @@ def norm_except_dim(v: Tensor, pow: float = 2, dim: int = 0) -> Tensor:
     if dim == -1:
         return norm(reshape(v, -1), ord=pow)
     place = normalize_axis(dim, v.ndim, "norm_except_dim")
-    norms = norm(reshape(moveaxis(v, place, 0), (v.shape[place], -1)), ord=pow, axis=1)
-    return reshape(norms, [-1 if axis == place else 1 for axis in range(v.ndim)])
+    rows = moveaxis(v, place, 0)
+    norms = norm(reshape(rows, (rows.shape[0], math.prod(rows.shape[1:]))), ord=pow, axis=1)
+    return reshape(norms, [size if axis == place else 1 for axis, size in enumerate(v.shape)])
 
 
 __all__ = ["det", "matrix_power", "matrix_rank", "slogdet"]

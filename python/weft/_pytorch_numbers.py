@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 from . import _ops
@@ -200,7 +201,7 @@ def _without_nan(name: str, x: Tensor, dim: int | None) -> tuple[Tensor, Tensor,
     x, place = (reshape(x, -1), 0) if dim is None else (x, normalize_axis(dim, x.ndim, name))
     if x.shape[place] == 0:
         raise _fail(ShapeError, f"{name}: there is no element along axis {place} of {x.shape}")
-    is_number = ~_ops.isnan(x) if x.dtype.kind == "floating" else full(x.shape, True)
+    is_number = x == x
     ordered, order = sort_with_indices(x, place)
     return ordered, order, sum(astype(is_number, int64), axis=place, keepdims=True), place
 
@@ -269,8 +270,8 @@ def renorm(x: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
         raise _fail(ShapeError, f"renorm: x has shape {x.shape}, but needs two dimensions")
     place = normalize_axis(dim, x.ndim, "renorm")
     rows = moveaxis(x, place, 0)
-    norms = norm(reshape(rows, (rows.shape[0], -1)), ord=p, axis=1)
-    norms = reshape(norms, [-1 if d == place else 1 for d in range(x.ndim)])
+    norms = norm(reshape(rows, (rows.shape[0], math.prod(rows.shape[1:]))), ord=p, axis=1)
+    norms = reshape(norms, [size if d == place else 1 for d, size in enumerate(x.shape)])
     # As PyTorch: a little less than the norm, so that what is scaled is not scaled again.
     factor = _ops.where(norms > maxnorm, maxnorm / (norms + 1e-7), 1.0)
     return x * astype(factor, x.dtype)

@@ -68,7 +68,9 @@ def _true_positions(
     if isinstance(total, SymbolicSize) or length <= total:
         positions = narrow(order, 0, 0, length)
     else:
-        positions = concat([order, full(length - total, fill_value, dtype=int64)])
+        positions = concat(
+            [order, full(length - total, fill_value, dtype=int64, device=flags.device)]
+        )
     if size is None:
         return positions
     return _ops.where(_iota((length,), 0, int64, flags.device) < count, positions, fill_value)
@@ -102,7 +104,7 @@ def nonzero(
     positions = _true_positions(flags, size, -1, "nonzero", what)
     rest, indices = positions, []
     for length in reversed(x.shape):
-        divisor = _ops.maximum(asarray(length), 1)
+        divisor = _ops.maximum(asarray(length, device=x.device), 1)
         indices.append(rest % divisor)
         rest = rest // divisor
     if size is not None:
@@ -501,8 +503,10 @@ def median(x: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
 
 
 def _shares(q: Operand, x: Tensor) -> Tensor:
-    """A tensor of shares, or a number in the precision of x."""
-    return q if isinstance(q, Tensor) else asarray(q, dtype=float64 if x.dtype is float64 else None)
+    """A tensor of shares, or a number in the precision of x, where x is."""
+    if isinstance(q, Tensor):
+        return q
+    return asarray(q, dtype=float64 if x.dtype is float64 else None, device=x.device)
 
 
 def quantile(x: Tensor, q: Operand, dim: int | None = None, keepdim: bool = False) -> Tensor:

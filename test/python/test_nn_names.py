@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 import weft
+from devices import DEVICES, moved
 from module_twins import array, assert_close, compare, twins
 from numerics import assert_same_bits, eager_and_jit, to_numpy
 from test_pytorch_names import assert_alike, generator, tensor_pair
@@ -509,3 +510,72 @@ def test_older_names() -> None:
         assert getattr(nn.init, name) is getattr(nn.init, f"{name}_")
         assert hasattr(torch.nn.init, name)
     assert nn.utils.clip_grad_norm is nn.utils.clip_grad_norm_
+
+
+# Devices, and what is mapped or exported -------------------------------------------------------
+
+#: Functions of a matrix of floats, one of integers, and images.
+ELSEWHERE: dict[str, Callable] = {
+    "gcd": lambda x, i, images: weft.gcd(i, i + 3),
+    "frexp": lambda x, i, images: list(weft.frexp(x)),
+    "powers": lambda x, i, images: [
+        weft.ldexp(x, 2),
+        weft.float_power(x.abs(), 2),
+        weft.rsub(x, 2),
+    ],
+    "nanmedian": lambda x, i, images: [*weft.nanmedian(x, 1), weft.nanmedian(i)],
+    "quantiles": lambda x, i, images: [weft.nanquantile(x, 0.3, 1), weft.quantile(x, 0.3, 1)],
+    "renorm": lambda x, i, images: x.renorm(2, 0, 1.0),
+    "histogram": lambda x, i, images: list(weft.histogram(x, 4)),
+    "histogramdd": lambda x, i, images: weft.histogramdd(x[:, :2], 3)[0],
+    "nonzero_static": lambda x, i, images: (x > 0).nonzero_static(size=40),
+    "in place": lambda x, i, images: [weft.relu_(x.clone()), F.elu_(x.clone())],
+    "windows": lambda x, i, images: [weft.hann_window(5, device=x.device) * x[:, 0]],
+    "pdist": lambda x, i, images: weft.pdist(x),
+    "lrn": lambda x, i, images: nn.CrossMapLRN2d(3)(images),
+    "fractional": lambda x, i, images: F.fractional_max_pool2d(
+        images, 2, 4, _random_samples=images[:, :, 0, :2] * 0 + 0.3
+    ),
+    "cross entropy": lambda x, i, images: F.linear_cross_entropy(x, x[:4], i[:, 0] % 4),
+}
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+@pytest.mark.parametrize("device", DEVICES)
+def test_functions_on_devices(name: str, device: str) -> None:
+    call = ELSEWHERE[name]
+    x, images = array(5, 6), array(2, 3, 9, 8)
+    tensors = [weft.asarray(each) for each in (x, generator(name).integers(0, 40, (5, 3)), images)]
+    expected = parts(call(*tensors))
+    for found, wanted in zip(parts(call(*moved(tensors, device))), expected, strict=True):
+        assert found.device == weft.device(device)
+        # Sums of up to 30 numbers around 1 in another order.
+        np.testing.assert_allclose(
+            to_numpy(found.cpu()), to_numpy(wanted), rtol=64 * 2**-24, atol=64 * 2**-24
+        )
+
+
+def test_functions_that_are_mapped_and_exported() -> None:
+    x = weft.asarray(array(3, 5, 6))
+    for call in (
+        weft.pdist,
+        lambda a: weft.nanmedian(a, 1)[0],
+        lambda a: weft.histogram(a, 3)[0],
+        lambda a: weft.renorm(a, 2, 0, 1.0),
+        lambda a: weft.view_as_real(weft.stft(a, 4, return_complex=True)),
+    ):
+        wanted = weft.stack([call(part) for part in x])
+        np.testing.assert_allclose(
+            to_numpy(weft.vmap(call)(x)), to_numpy(wanted), rtol=1e-5, atol=1e-5
+        )
+    program = weft.export(
+        lambda x: (weft.nanmedian(x, 1)[0], weft.renorm(x, 2, 0, 1.0), weft.histogram(x, 3)[0]),
+        weft.spec(("n", 6)),
+    )
+    for part in (x[0], x[1, :1]):
+        wanted = [
+            weft.nanmedian(part, 1)[0],
+            weft.renorm(part, 2, 0, 1.0),
+            weft.histogram(part, 3)[0],
+        ]
+        assert_same_bits(list(program(part)), wanted)

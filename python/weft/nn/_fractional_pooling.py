@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import _ops
 from .._core import Tensor
-from .._creation import _fail, _iota, asarray, full
+from .._creation import _fail, _iota, full
 from .._dtypes import float64, int64
 from .._errors import OptionError, ShapeError
 from .._gathering import take_along_axis
@@ -79,7 +79,7 @@ def _fractional_max_pool(
         )
     # PyTorch's samples of two dimensions are those of the width first.
     order = (1, 0) if count == 2 else range(count)
-    places = asarray(0)
+    places: Any = 0
     for axis, number in enumerate(order):
         begin = _starts(samples[:, :, number], sizes[axis], counts[axis], window[axis])
         offsets = _iota((window[axis],), 0, int64, x.device)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from .. import _adaptive_pooling, _functional, _pooling
 from .._convolutions import conv1d
 from .._core import Tensor
@@ -14,7 +16,7 @@ from .._linear import matmul
 from .._manipulation import astype, moveaxis, reshape, transpose
 from .._reductions import norm
 from .._resampling import interpolate
-from .._windows import Sizes
+from .._windows import Sizes, constant, known_sizes, pick
 from . import _activation_functions
 from ._loss_functions import cross_entropy
 
@@ -180,13 +182,13 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
     Raises:
         ShapeError: the input is no matrix.
     """
-    from .._pytorch import triu_indices
-
     x = asarray(input)
     if x.ndim != 2:
         raise _fail(ShapeError, f"pdist: the input has shape {x.shape}, but has to be [N, M]")
-    first, second = triu_indices(x.shape[0], x.shape[0], 1)
-    difference = x.index_select(0, first) - x.index_select(0, second)
+    first, second = (
+        constant(each, x) for each in np.triu_indices(known_sizes(x, 2, "pdist")[0], 1)
+    )
+    difference = pick(x, first, 0) - pick(x, second, 0)
     return norm(difference, axis=-1, ord=p)
 
 
