@@ -220,6 +220,7 @@ from ._pytorch_elementwise import rsub
 from ._pytorch_linear import (
     chain_matmul,
     frobenius_norm,
+    lu_unpack,
     matrix_rank,
     norm_except_dim,
     nuclear_norm,
@@ -303,6 +304,7 @@ __array_api_version__ = "2025.12"
 
 pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
 cat = concatenate = concat
+polygamma = special.polygamma
 row_stack, trapz = vstack, trapezoid
 globals().update(_functions)
 globals().update(nn.functional.of_torch)

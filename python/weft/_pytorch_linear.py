@@ -8,20 +8,25 @@ from typing import Any, NamedTuple
 from . import linalg
 from ._complex import conj
 from ._core import Tensor
-from ._creation import _fail, eye, zeros_like
+from ._creation import _fail, arange, eye, zeros_like
 from ._errors import ShapeError
 from ._manipulation import (
+    astype,
     expand_dims,
     matrix_transpose,
     moveaxis,
     normalize_axes,
     normalize_axis,
     reshape,
+    tril,
+    triu,
 )
 from ._ops import log, where
 from ._pytorch import addmm
 from ._reductions import norm
 from .linalg import det, matrix_power, matrix_rank, slogdet
+from .linalg._factors import order_of_pivots
+from .linalg._matrices import LUResult, QRResult
 
 
 def adjoint(x: Tensor) -> Tensor:
@@ -113,9 +118,48 @@ def svd(x: Tensor, some: bool = True, compute_uv: bool = True) -> SVD:
     return SVD(u, found.S, v) if compute_uv else SVD(zeros_like(u), found.S, zeros_like(v))
 
 
-def qr(x: Tensor, some: bool = True) -> linalg.QRResult:
+def qr(x: Tensor, some: bool = True) -> QRResult:
     """x = Q R; see `weft.linalg.qr`. Without ``some`` Q is square."""
     return linalg.qr(x, mode="reduced" if some else "complete")
+
+
+def lu(x: Tensor, pivot: bool = True, get_infos: bool = False) -> tuple[Tensor, ...]:
+    """L and U in one matrix, and LAPACK's pivots, with ``get_infos`` also where a pivot is 0; see
+    `weft.linalg.lu_factor`."""
+    found = linalg.lu_factor_ex(x, pivot=pivot)
+    return tuple(found) if get_infos else (found.LU, found.pivots)
+
+
+def lu_solve(b: Tensor, factors: Tensor, pivots: Tensor) -> Tensor:
+    """The X with A X = b, where A is given by `lu`; see `weft.linalg.lu_solve`."""
+    return linalg.lu_solve(factors, pivots, b)
+
+
+def lu_unpack(
+    factors: Tensor, pivots: Tensor, unpack_data: bool = True, unpack_pivots: bool = True
+) -> LUResult:
+    """P, L and U of what `lu` gives: A = P L U of square matrices. What is not to be unpacked is
+    [0].
+
+    Raises:
+        ShapeError: the matrices are not square.
+    """
+    size, nothing = factors.shape[-1], zeros_like(factors).flatten()[:0]
+    if factors.ndim < 2 or factors.shape[-2] != size:
+        raise _fail(ShapeError, f"lu_unpack: matrices of shape {factors.shape} are not square")
+    one = eye(size, dtype=factors.dtype, device=factors.device)
+    lower, upper = (tril(factors, k=-1) + one, triu(factors)) if unpack_data else (nothing, nothing)
+    permutation = nothing
+    if unpack_pivots:
+        order = expand_dims(order_of_pivots(pivots), axis=-2)
+        places = expand_dims(arange(size, device=factors.device), axis=-1)
+        permutation = astype(order == places, factors.dtype)
+    return LUResult(permutation, lower, upper)
+
+
+def orgqr(x: Tensor, tau: Tensor) -> Tensor:
+    """`weft.linalg.householder_product`."""
+    return linalg.householder_product(x, tau)
 
 
 class TriangularSolution(NamedTuple):

@@ -25,6 +25,8 @@ from . import (
     _searching,
     _special,
     _spectra,
+    linalg,
+    special,
 )
 from ._core import Tensor
 from ._creation import _fail, asarray
@@ -77,13 +79,15 @@ for _module, _names in (
     (
         _pytorch_linear,
         "addbmm adjoint cholesky cholesky_inverse cholesky_solve det inverse logdet matrix_power "
-        "pinverse qr slogdet svd triangular_solve",
+        "lu lu_solve orgqr pinverse qr slogdet svd triangular_solve",
     ),
     (
         _pytorch_numbers,
         "corrcoef cov cummax cummin histc logcumsumexp mode nanmedian nanquantile renorm",
     ),
     (_special, "digamma erfinv lgamma"),
+    (special, "erfc i0"),
+    (linalg, "matrix_exp"),
     (_searching, "argwhere bincount kthvalue median quantile topk unique"),
 ):
     for _name in _words(_names):
@@ -133,6 +137,10 @@ Tensor.is_complex = lambda self: self.dtype.is_complex
 Tensor.is_signed = lambda self: self.dtype.kind != "bool" and not is_unsigned(self.dtype)
 Tensor.is_cuda = property(lambda self: self.device != "cpu", doc="Whether it is on a GPU.")
 Tensor.is_cpu = property(lambda self: self.device == "cpu", doc="Whether it is on the host.")
+Tensor.igamma = special.gammainc
+Tensor.igammac = special.gammaincc
+Tensor.mvlgamma = lambda self, p: special.multigammaln(self, p)
+Tensor.polygamma = lambda self, n: special.polygamma(n, self)
 Tensor.get_device = lambda self: -1 if self.device == "cpu" else self.device.index
 Tensor.is_conj = lambda self: False
 Tensor.is_neg = lambda self: False
@@ -299,14 +307,14 @@ def _in_place(name: str) -> Callable[..., Tensor]:
 
 for _name in _words(
     "abs absolute acos acosh addbmm addcdiv addcmul addmm addmv addr arccos arccosh arcsin arcsinh "
-    "arctan arctan2 arctanh asin asinh atan atan2 atanh baddbmm "
-    "bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor ceil "
-    "clamp clamp_max clamp_min clip conj_physical copysign cos cosh cumprod cumsum deg2rad "
-    "digamma divide eq erf erfinv exp exp2 expm1 fix float_power floor floor_divide fmod frac gcd "
-    "ge greater greater_equal gt heaviside hypot index_add index_copy index_fill index_put "
-    "index_reduce lcm ldexp le lerp less less_equal lgamma log log10 log1p log2 logical_and "
-    "logical_not logical_or logical_xor logit lt masked_fill masked_scatter multiply nan_to_num ne "
-    "neg negative nextafter not_equal pow put rad2deg reciprocal relu remainder renorm round rsqrt "
+    "arctan arctan2 arctanh asin asinh atan atan2 atanh baddbmm bitwise_and bitwise_left_shift "
+    "bitwise_not bitwise_or bitwise_right_shift bitwise_xor ceil clamp clamp_max clamp_min clip "
+    "conj_physical copysign cos cosh cumprod cumsum deg2rad digamma divide eq erf erfc erfinv exp "
+    "exp2 expm1 fix float_power floor floor_divide fmod frac gcd ge greater greater_equal gt "
+    "heaviside hypot i0 igamma igammac index_add index_copy index_fill index_put index_reduce lcm "
+    "ldexp le lerp less less_equal lgamma log log10 log1p log2 logical_and logical_not logical_or "
+    "logical_xor logit lt masked_fill masked_scatter multiply mvlgamma nan_to_num ne neg negative "
+    "nextafter not_equal polygamma pow put rad2deg reciprocal relu remainder renorm round rsqrt "
     "scatter scatter_add scatter_reduce sgn sigmoid sign sin sinc sinh sqrt square subtract tan "
     "tanh tril triu true_divide trunc xlogy"
 ):
@@ -349,15 +357,17 @@ _FUNCTIONS = _words(
     "is_signed addbmm conj_physical float_power frexp gcd get_device histogram is_conj is_neg "
     "is_nonzero is_same_size isreal istft lcm ldexp logaddexp2 nanmedian nanquantile narrow_copy "
     "nonzero_static qr renorm resolve_conj resolve_neg stft svd triangular_solve unsafe_chunk "
-    "unsafe_split unsafe_split_with_sizes"
+    "unsafe_split unsafe_split_with_sizes erfc i0 igamma igammac lu lu_solve matrix_exp mvlgamma "
+    "orgqr"
 )
 
 #: What PyTorch has as a function in place.
 _FUNCTIONS_IN_PLACE = _words(
     "abs acos acosh addmv arccos arccosh arcsin arcsinh arctan arctanh asin asinh atan atanh ceil "
-    "clamp clamp_max clamp_min clip conj_physical cos cosh deg2rad erf exp exp2 expm1 fill fix "
-    "floor frac gcd index_put lcm ldexp log log10 log1p log2 logit nan_to_num neg negative rad2deg "
-    "reciprocal relu round rsqrt sigmoid sin sinc sinh sqrt square tan tanh trunc xlogy zero"
+    "clamp clamp_max clamp_min clip conj_physical cos cosh deg2rad erf erfc exp exp2 expm1 fill "
+    "fix floor frac gcd i0 index_put lcm ldexp log log10 log1p log2 logit nan_to_num neg negative "
+    "rad2deg reciprocal relu round rsqrt sigmoid sin sinc sinh sqrt square tan tanh trunc xlogy "
+    "zero"
 )
 
 #: Methods whose results are views, of which PyTorch has functions that give copies.

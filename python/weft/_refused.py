@@ -129,9 +129,9 @@ TABLE = [
     ),
     Refused(
         "Tensor weft",
-        "eig symeig solve reinforce new",
-        "PyTorch has taken it away, or tells to leave it",
-        "weft.linalg.eig, eigh and solve; x.new_tensor, new_zeros",
+        "eig symeig solve lstsq geqrf ormqr reinforce new",
+        "PyTorch has taken it away, or it is a part of LAPACK",
+        "weft.linalg.eig, eigh, solve, lstsq and qr; x.new_tensor, new_zeros",
     ),
     Refused(
         "weft",

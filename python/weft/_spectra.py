@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from . import _core, _ops, fft
 from ._complex import conj
 from ._core import Tensor
-from ._creation import _fail, _leaf, _size, arange, asarray, full, ones, zeros
+from ._creation import _fail, _leaf, _number, _size, arange, asarray, full, ones, zeros
 from ._dtypes import as_dtype, float32, float64, int64, part_dtype
 from ._errors import DTypeError, OptionError, ShapeError, UnsupportedError
 from ._manipulation import astype, moveaxis, narrow, pad, reshape, take
 from ._padding import pad as _padded
 from ._reductions import all as _all
+from .special import i0e
 
 __all__ = [
     "bartlett_window",
@@ -133,17 +132,11 @@ def kaiser_window(
     device: object = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Kaiser's window, I0(beta sqrt(1 - (2 n / N - 1)^2)) / I0(beta); as `hann_window`.
-
-    Raises:
-        OptionError: beta is not in [0, 700], where I0 is a number.
-    """
-    if not 0 <= beta <= 700:
-        raise _fail(OptionError, f"kaiser_window: beta is {beta}, but has to be in [0, 700]")
+    """Kaiser's window, I0(beta sqrt(1 - (2 n / N - 1)^2)) / I0(beta); as `hann_window`."""
     share = _angles(window_length, periodic, "kaiser_window") / math.pi - 1
-    root = _ops.sqrt(_ops.maximum(1 - share * share, 0))
-    # A constant of the length, like that of a range.
-    values = asarray(np.i0(beta * root.numpy()) / np.i0(beta))
+    size = abs(_number(beta, "kaiser_window: beta"))
+    height = _ops.sqrt(_ops.maximum(1 - share * share, 0)) * size
+    values = i0e(height) / i0e(asarray(size, dtype=float64)) * _ops.exp(height - size)
     if values.shape[0] == 1:
         values = ones(1, dtype=float64)
     return _as_window(values, dtype, device, requires_grad)

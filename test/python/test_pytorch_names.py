@@ -102,6 +102,19 @@ def test_mantissas_and_exponents(dtype: str) -> None:
 
 #: Functions of two arrays of floating numbers with gradients, in roundings of numbers around 4.
 SMOOTH: dict[str, tuple[Callable, float]] = {
+    "erfc": (lambda m, x, y: m.erfc(x) + y.erfc(), 8),
+    "i0": (lambda m, x, y: m.i0(x) + y.i0(), 16),
+    "polygamma": (lambda m, x, y: m.polygamma(2, x * x + 2) + (y * y + 2).polygamma(2), 32),
+    "mvlgamma": (lambda m, x, y: m.mvlgamma(x * x + 2, 3) + (y * y + 2).mvlgamma(2), 64),
+    "matrix_exp": (lambda m, x, y: m.matrix_exp((x @ y.mT) / 4), 256),
+    "lu_solve": (
+        lambda m, x, y: m.lu_solve(x, *m.lu((y @ y.mT) + 4 * m.eye(4, dtype=x.dtype))),
+        64,
+    ),
+    "lu_unpack": (
+        lambda m, x, y: m.cat(m.lu_unpack(*m.lu(x @ y.mT + 3 * m.eye(4, dtype=x.dtype))), 1),
+        512,
+    ),
     "logaddexp2": (lambda m, x, y: m.logaddexp2(x, y), 4),
     "frexp": (lambda m, x, y: m.frexp(x * y)[0], 2),
     "ldexp": (lambda m, x, y: m.ldexp(x, y), 1),
@@ -370,6 +383,29 @@ def test_copies_are_tensors_of_their_own(name: str) -> None:
     assert x.tolist() == before
 
 
+def test_incomplete_gammas_and_reflections() -> None:
+    draw = generator("igamma")
+    for shape in [(0,), (1,), (3, 4)]:
+        arrays = [draw.uniform(0.1, 5, shape) for _ in "xy"]
+        (x, a), (y, b) = (tensor_pair(array, "float64") for array in arrays)
+
+        def call(m: Any, x: Any, y: Any) -> list:
+            return [m.igamma(x, y), x.igammac(y), x.clone().igamma_(y), x.clone().erfc_(), x.i0()]
+
+        found = eager_and_jit(lambda x, y, call=call: call(weft, x, y), x, y)
+        assert_alike(found, call(torch, a, b), 64, 1)
+    matrix, theirs = tensor_pair(draw.standard_normal((2, 4, 4)), "float64")
+    factors, tau = torch.geqrf(theirs)
+    found = weft.orgqr(*(weft.from_dlpack(part.contiguous()) for part in (factors, tau)))
+    assert_alike(found, torch.orgqr(factors, tau), 64, 1)
+    assert [tuple(part.shape) for part in weft.lu_unpack(*matrix.lu(), unpack_data=False)] == [
+        (2, 4, 4),
+        (0,),
+        (0,),
+    ]
+    assert len(weft.lu(matrix, get_infos=True)) == len(torch.lu(theirs, get_infos=True)) == 3
+
+
 def test_small_questions() -> None:
     for m in (weft, torch):
         x = m.ones(2, 3)
@@ -417,7 +453,6 @@ def test_small_questions() -> None:
         (lambda x: weft.histogram(x, 0), weft.OptionError, "0 intervals"),
         (lambda x: weft.histogram(x, 2, range=(1, 0)), weft.OptionError, "is none"),
         (lambda x: weft.histogramdd(x, [2]), weft.ShapeError, "do not fit"),
-        (lambda x: weft.kaiser_window(3, beta=-1), weft.OptionError, "beta"),
         (lambda x: weft.hann_window(-1), weft.ShapeError, "must not be negative"),
         (lambda x: weft.hann_window(3, dtype="int32"), weft.DTypeError, "floating dtype"),
         (lambda x: x.renorm(0, 0, 1), weft.OptionError, "p has to be positive"),

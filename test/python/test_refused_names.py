@@ -33,12 +33,10 @@ INSIDES = words(
     "has_torch_function_unary has_torch_function_variadic"
 )
 
-#: Names of special functions, linear algebra and gradients that are neither there nor refused.
+#: Names of gradients that are neither there nor refused.
 LEFT = words(
-    "erfc erfc_ i0 i0_ igamma igamma_ igammac igammac_ mvlgamma mvlgamma_ polygamma polygamma_ "
-    "geqrf lstsq lu lu_solve lu_unpack matrix_exp orgqr ormqr detach_ register_hook retain_grad "
-    "register_post_accumulate_grad_hook stride is_inference is_inference_mode_enabled "
-    "is_anomaly_enabled is_anomaly_check_nan_enabled set_anomaly_enabled"
+    "detach_ register_hook retain_grad register_post_accumulate_grad_hook stride is_inference "
+    "is_inference_mode_enabled is_anomaly_enabled is_anomaly_check_nan_enabled set_anomaly_enabled"
 )
 
 

@@ -162,7 +162,7 @@ def _pivots_of(permutation: Tensor) -> Tensor:
     return astype(fori_loop(0, size, step, (start, start))[1], int32)
 
 
-def _order_of(pivots: Tensor) -> Tensor:
+def order_of_pivots(pivots: Tensor) -> Tensor:
     """The order [..., N] that LAPACK's pivots, from 1, bring rows into."""
     size = pivots.shape[-1]
     places = _iota((size,), 0, int64, pivots.device)
@@ -244,7 +244,7 @@ def _solved(factors: Any, pivots: Any, b: Any, turned: bool, conjugated: bool) -
         from .._complex import conj
 
         factors = conj(factors)
-    order = _order_of(broadcast_to(pivots, factors.shape[:-1]))
+    order = order_of_pivots(broadcast_to(pivots, factors.shape[:-1]))
     if not turned:
         placed = take_along_axis(right, _rows(order, right), axis=-2)
         half = solve_triangular(factors, placed, upper=False, unitriangular=True)
