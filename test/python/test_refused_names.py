@@ -35,7 +35,7 @@ INSIDES = words(
 
 #: Names of gradients that are neither there nor refused.
 LEFT = words(
-    "detach_ register_hook retain_grad register_post_accumulate_grad_hook stride is_inference "
+    "detach_ is_inference "
     "is_inference_mode_enabled is_anomaly_enabled is_anomaly_check_nan_enabled set_anomaly_enabled"
 )
 
