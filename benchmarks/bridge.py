@@ -58,15 +58,18 @@ def cases() -> Iterator[Case]:
     if not peers.torch_compiles() or not peers.installed("transformers"):
         return
     for name, make in MODELS.items():
-        yield _case(name, make)
+        yield _case(name, make, freezing=False)
+        yield _case(f"{name}, frozen", make, freezing=True)
 
 
-def _case(name: str, make: Callable[[], tuple[Any, dict]]) -> Case:
+def _case(name: str, make: Callable[[], tuple[Any, dict]], freezing: bool) -> Case:
+    """`freezing`: both backends may take parameters for constants, as their option of it says."""
     torch: Any = peers.torch()
     import weft.torch  # noqa: F401
     from torch._inductor import config
 
     config.force_disable_caches = True
+    config.freezing = freezing
     torch.manual_seed(0)
     model, inputs = make()
     model.eval()
@@ -80,13 +83,20 @@ def _case(name: str, make: Callable[[], tuple[Any, dict]]) -> Case:
 
     calls: dict[str, Callable[[], Any]] = {"torch": caller(model)}
     notes = []
-    for contender, backend in ((WEFT, "weft"), ("torch.compile", "inductor")):
+    options = {"freezing": True} if freezing else None
+    backends: list[tuple[str, str, Any]] = [
+        ("PyTorch's capture alone", "eager", None),
+        (WEFT, "weft", options),
+        ("torch.compile", "inductor", None),
+    ]
+    for contender, backend, given in backends:
         torch.compiler.reset()
-        call = caller(torch.compile(model, backend=backend))
+        call = caller(torch.compile(model, backend=backend, options=given))
         start = time.perf_counter()
         call()
         notes.append(f"{contender} {time.perf_counter() - start:.2f} s")
-        calls[contender] = call
+        if backend != "eager":
+            calls[contender] = call
     for peer in ("torch", "torch.compile"):
         compare(f"{name}: {peer}", calls[WEFT]()[0], calls[peer]()[0], TOLERANCE)
     bar = Bar(f">= {LEAST_RATIO} of Inductor's", 1 / LEAST_RATIO, ("torch.compile",))

@@ -43,7 +43,7 @@ TABLE = [
         "as_strided as_strided_ as_strided_copy as_strided_scatter empty_strided new_empty_strided "
         "storage untyped_storage storage_offset storage_type is_storage set_ is_set_to data_ptr "
         "const_data_ptr dim_order",
-        "tensors say nothing of where their elements lie",
+        "a tensor reaches its own elements alone",
         "reshape, permute, unfold or indices; x.numpy() or DLPack for the memory",
     ),
     Refused(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Mapping
 from typing import Any
 
@@ -138,11 +139,14 @@ def load(f: str | os.PathLike, map_location: object = None, *, weights_only: boo
     """
     path = file_path(f)
     try:
-        with open(path, "rb") as file:
-            start, size = file.read(9), os.fstat(file.fileno()).st_size
+        # A pipe would wait for who writes it.
+        with open(
+            path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)
+        ) as file:
+            status = os.fstat(file.fileno())
+            start, size = file.read(9) if stat.S_ISREG(status.st_mode) else b"", status.st_size
     except OSError:
-        # The error of the reader says what is wrong.
-        return load_program(path)
+        start, size = b"", 0
     for beginning, advice in _OTHER_FILES.items():
         if start.startswith(beginning):
             raise _fail(FileError, f"{os.fsdecode(path)} {advice}")

@@ -98,13 +98,14 @@ class _Pass(torch.autograd.Function):
         ours = tuple(to_weft(tensor.detach()) for tensor in tensors)
         # Of those that can change: weft refuses to change what it records gradients for.
         rest = [i for i, needed in enumerate(ctx.needs_input_grad[1:]) if not needed]
-        addresses = [shared(ours[i]).data_ptr() for i in rest]
+        # Held, so that no new value is written over them, and a change is another memory.
+        former = [shared(ours[i]) for i in rest]
         leaves = [i for i, needed in enumerate(ctx.needs_input_grad[1:]) if needed]
         for i in leaves:
             ours[i].requires_grad = True
         with weft.set_grad_enabled(bool(leaves)):
             results = call(ours)
-        for i, before in zip(rest, addresses, strict=True):
+        for i, before in zip(rest, former, strict=True):
             _give_back(tensors[i], ours[i], before)
         # PyTorch then tells who changes them before the backward pass, which reads their memory.
         ctx.save_for_backward(*(tensors[i] for i in leaves))
@@ -129,10 +130,10 @@ class _Pass(torch.autograd.Function):
         return tuple(slopes)
 
 
-def _give_back(theirs: torch.Tensor, ours: weft.Tensor, before: int) -> None:
+def _give_back(theirs: torch.Tensor, ours: weft.Tensor, before: torch.Tensor) -> None:
     """A buffer or an argument that the program has changed gets its new value."""
     now = shared(ours)
-    if now.data_ptr() != before and theirs.numel():
+    if now.data_ptr() != before.data_ptr() and theirs.numel():
         theirs.copy_(now)
 
 
