@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -84,8 +85,12 @@ def onnx_calls(model: Any, arrays: tuple[np.ndarray, ...]) -> dict[str, Callable
     """A PyTorch module in the runtimes that read ONNX files, where they are installed."""
     if not peers.available("onnx"):
         return {}
-    with onnx_file(model, arrays) as (path, feed):
-        return onnx_file_calls(path, feed)
+    try:
+        with onnx_file(model, arrays) as (path, feed):
+            return onnx_file_calls(path, feed)
+    except peers.torch().onnx.errors.UnsupportedOperatorError as error:
+        print(f"no ONNX file: {error}", file=sys.stderr)
+        return {}
 
 
 def onnx_file_calls(path: str, feed: dict) -> dict[str, Callable[[], Any]]:
