@@ -116,11 +116,19 @@ void Execution::execute() {
 /// Handles that get another value give their buffer up, so that it can be written in place.
 void Execution::executeHolding() {
   Donors donors;
-  if (!node)
-    for (auto [handle, input] : specialization.overwritten) {
-      call.handle(handle)->value.storage = StorageRef();
-      donors.push_back({call.handle(handle), input});
+  if (!node) {
+    std::vector<bool> changes(call.handles.size());
+    for (const Effect &effect : specialization.effects)
+      if (!effect.gradient)
+        changes[effect.handle] = true;
+    for (size_t i = 0; i < specialization.hidden.size(); ++i) {
+      int number = specialization.hidden[i].handle;
+      if (number < 0 || !changes[number])
+        continue;
+      call.handle(number)->value.storage = StorageRef();
+      donors.push_back({call.handle(number), call.flat.leaves.size() + i});
     }
+  }
   try {
     if (pieces)
       executeLast(donors);
