@@ -73,6 +73,7 @@ private:
   std::string argumentName(size_t number) const;
   std::string leafName(size_t leaf) const;
   std::string hiddenName(const HiddenSource &source) const;
+  void findOverwritten();
   void sortInputs(llvm::SmallVectorImpl<unsigned> &changed,
                   llvm::SmallVectorImpl<unsigned> &prepared) const;
   void finish();
@@ -597,10 +598,27 @@ void Tracer::noteUnwatched() {
   }
 }
 
-/// The inputs whose handles get another value, which give their buffers up for it, and those that
-/// are tensors from outside else.
+/// Handles that get another value and keep their slots: what they had may be written over.
+void Tracer::findOverwritten() {
+  std::vector<bool> changes(result->handles.size());
+  for (const Effect &effect : result->effects)
+    changes[effect.handle] = changes[effect.handle] || !effect.gradient;
+  for (const Effect &effect : result->effects)
+    if (effect.replaces)
+      changes[effect.handle] = false;
+  for (int i = 0; i < int(changes.size()); ++i)
+    if (changes[i] && result->handles[i].isOwnArgument())
+      result->overwritten.push_back({i, unsigned(result->handles[i].index)});
+  for (size_t i = 0; i < result->hidden.size(); ++i)
+    if (int handle = result->hidden[i].handle; handle >= 0 && changes[handle])
+      result->overwritten.push_back({handle, unsigned(flat.leaves.size() + i)});
+}
+
+/// The inputs whose buffers may be written over, and those that are tensors from outside else.
 void Tracer::sortInputs(llvm::SmallVectorImpl<unsigned> &changed,
                         llvm::SmallVectorImpl<unsigned> &prepared) const {
+  for (auto [handle, input] : result->overwritten)
+    changed.push_back(input);
   std::vector<bool> changes(result->handles.size());
   for (const Effect &effect : result->effects)
     changes[effect.handle] = changes[effect.handle] || !effect.gradient;
@@ -609,9 +627,7 @@ void Tracer::sortInputs(llvm::SmallVectorImpl<unsigned> &changed,
     const StorageRef &storage = scope->hidden[i].array.storage;
     // What others may write is read anew at each call: no plan is to count on values kept of it.
     bool canPrepare = !storage || storage->canPrepare();
-    if (handle >= 0 && changes[handle])
-      changed.push_back(unsigned(flat.leaves.size() + i));
-    else if (canPrepare)
+    if (canPrepare && (handle < 0 || !changes[handle]))
       prepared.push_back(unsigned(flat.leaves.size() + i));
   }
 }
@@ -620,6 +636,7 @@ void Tracer::finish() {
   for (PyObject *object : flat.statics)
     result->statics.push_back(PyRef::borrow(object));
   llvm::SmallVector<unsigned> changed, prepared;
+  findOverwritten();
   sortInputs(changed, prepared);
   if (cuts.anyAsked())
     cuts.finish(*result, outputs, changed, prepared);

@@ -23,6 +23,9 @@ _PLACES: tuple[tuple[str, ModuleType], ...] = (
     ("weft.special", weft.special),
 )
 
+#: They import other systems, to refuse what they are given.
+_BRIDGES = ("from_torch", "from_jax", "to_torch")
+
 
 def _samples() -> list[Any]:
     square = np.random.default_rng(1).uniform(0.1, 0.9, (3, 3))
@@ -55,7 +58,7 @@ def _candidates() -> Iterator[tuple[str, Callable[..., Any]]]:
             if name[0] == "_" or not callable(function) or isinstance(function, type):
                 continue
             # Memory that nobody has written has no values to compare.
-            if "empty" not in name and name[-1] != "_":
+            if "empty" not in name and name[-1] != "_" and name not in _BRIDGES:
                 yield f"{path}.{name}({{}})", function
     for name in sorted(dir(weft.Tensor)):
         # Names that are refused are in the class, and raise.
@@ -68,10 +71,11 @@ def _candidates() -> Iterator[tuple[str, Callable[..., Any]]]:
 def public_calls() -> tuple[tuple[str, int], ...]:
     """Each call as text with places for operands, and how many of them."""
     calls = []
+    samples = _samples()
     for code, function in _candidates():
-        if any(_is_function(function, x) for x in _samples()):
+        if any(_is_function(function, x) for x in samples):
             calls.append((code, 1))
-        if any(_is_function(function, x, x) for x in _samples()):
+        if any(_is_function(function, x, x) for x in samples):
             two = code.replace("({})", "({}, {})").replace("()", "({})")
             calls.append((two, 2))
     return tuple(calls)

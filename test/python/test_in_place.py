@@ -116,6 +116,90 @@ def test_a_compiled_function_leaves_slots_to_views_or_refuses() -> None:
         write_and_leave(x)
 
 
+def test_a_compiled_function_leaves_slots_of_tensors_from_outside() -> None:
+    x = weft.ones((3,))
+    view = x[:2]
+
+    @weft.jit
+    def leave():
+        x.data = weft.zeros((3,))
+
+    for _ in range(2):
+        leave()
+    view += 1
+    assert x.tolist() == [0, 0, 0]
+    assert view.tolist() == [2, 2]
+
+
+@pytest.mark.parametrize("container", [lambda x: x, lambda x: [x], lambda x: {"k": (x,)}])
+def test_an_argument_is_written_where_it_is(container: Callable) -> None:
+    """Unless another one has its old value: a copy, NumPy, an argument that is the same."""
+
+    def leaf(given):
+        while not isinstance(given, weft.Tensor):
+            given = given["k"] if isinstance(given, dict) else given[0]
+        return given
+
+    @weft.jit
+    def write(given, place, value):
+        leaf(given)[place] = value
+        return leaf(given)[0, 0] + value[0]
+
+    x = weft.zeros((1 << 10, 1 << 8))
+    given, expected = container(x), np.zeros((1 << 10, 1 << 8), np.float32)
+    for number in range(4):
+        row = np.full(1 << 8, number + 1, np.float32)
+        weft.stats(reset_peak=True)
+        before = weft.stats()["peak_bytes_in_use"]
+        write(given, weft.asarray(number), weft.asarray(row))
+        taken = weft.stats()["peak_bytes_in_use"] - before
+        expected[number] = row
+    assert taken < expected.nbytes / 8
+    np.testing.assert_array_equal(x.numpy(), expected)
+    copy, seen, part = x.clone(), np.asarray(x), x[:2]
+    write(given, weft.asarray(5), weft.ones(1 << 8))
+    np.testing.assert_array_equal(copy.numpy(), expected)
+    np.testing.assert_array_equal(seen, expected)
+    write(given, weft.asarray(0), weft.ones(1 << 8))
+    assert part[0, 0].item() == 1
+
+
+@pytest.mark.parametrize("shape", [(3,), (0,), (2, 0), ()])
+def test_a_view_as_an_argument_is_written(shape: tuple[int, ...]) -> None:
+    """And has its values after it, also where nothing was to be written."""
+
+    @weft.jit
+    def write(x):
+        x.sigmoid_()
+        return x
+
+    for _ in range(2):
+        root = weft.zeros((2, *shape))
+        part = root[1]
+        assert write(part) is part
+        np.testing.assert_array_equal(part.numpy(), np.full(shape, 0.5))
+        np.testing.assert_array_equal(root.numpy()[1], np.full(shape, 0.5))
+
+
+def test_an_argument_that_is_written_and_given_twice() -> None:
+    @weft.jit
+    def write(x, y):
+        before = y * 2
+        x += 1
+        return before, y * 3
+
+    x = weft.ones((4,))
+    for number in range(1, 4):
+        before, after = write(x, x)
+        assert before.tolist() == [2 * number] * 4
+        assert after.tolist() == [3 * (number + 1)] * 4
+    y = x.clone()
+    before, after = write(x, y)
+    assert after.tolist() == [12] * 4
+    assert y.tolist() == [4] * 4
+    assert x.tolist() == [5] * 4
+
+
 def test_state_dicts_write_parameters() -> None:
     module = weft.nn.Linear(2, 2)
     with weft.no_grad():

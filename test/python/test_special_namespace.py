@@ -368,6 +368,23 @@ def test_polynomials(name: str) -> None:
         ours(weft.ones(2), 1.5)
 
 
+@pytest.mark.parametrize("name", POLYNOMIALS)
+def test_degrees_are_bounded(name: str) -> None:
+    """A degree that is garbage ends: a number is refused, an element is NaN, others are right."""
+    ours = getattr(special, name)
+    with pytest.raises(weft.OptionError, match="n is .*, but at most"):
+        ours(weft.ones(2), 2**60)
+    x = weft.asarray([0.25, 0.5, 0.75])
+    expected = ours(x, 3).tolist()
+    for dtype, large in (("int64", 2**62), ("uint64", 2**64 - 1), ("int32", 2**16 + 1)):
+        n = weft.asarray(np.array([3, large, 3], dtype))
+        found = to_numpy(eager_and_jit(ours, x, n))
+        np.testing.assert_array_equal(found, [expected[0], np.nan, expected[2]])
+    for dtype in ("float16", "float64"):
+        n = weft.asarray(np.array([3, np.inf, np.nan], dtype))
+        np.testing.assert_array_equal(to_numpy(ours(x, n)), [expected[0], np.nan, np.nan])
+
+
 @pytest.mark.parametrize("letter", ["t", "u", "v", "w"])
 def test_shifted_polynomials(letter: str) -> None:
     x = weft.asarray(_RANDOM.uniform(0, 1, 20))

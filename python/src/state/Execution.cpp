@@ -116,19 +116,15 @@ void Execution::execute() {
 /// Handles that get another value give their buffer up, so that it can be written in place.
 void Execution::executeHolding() {
   Donors donors;
-  if (!node) {
-    std::vector<bool> changes(call.handles.size());
-    for (const Effect &effect : specialization.effects)
-      if (!effect.gradient)
-        changes[effect.handle] = true;
-    for (size_t i = 0; i < specialization.hidden.size(); ++i) {
-      int number = specialization.hidden[i].handle;
-      if (number < 0 || !changes[number])
+  if (!node)
+    for (auto [number, input] : specialization.overwritten) {
+      TensorObject *handle = call.handle(number);
+      // What an argument that is a view has, it gets from what it looks into.
+      if (handle->lens)
         continue;
-      call.handle(number)->value.storage = StorageRef();
-      donors.push_back({call.handle(number), call.flat.leaves.size() + i});
+      handle->value.storage = StorageRef();
+      donors.push_back({handle, input});
     }
-  }
   try {
     if (pieces)
       executeLast(donors);

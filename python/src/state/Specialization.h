@@ -37,6 +37,9 @@ struct HandleSource {
   /// -1: the handle has a slot of its own, which no other handle has. Else the number of the handle
   /// that it looks into, or, without a path, that it has to be.
   int slot = -1;
+
+  /// An argument that looks into no other tensor: a leaf whose value is an input.
+  bool isOwnArgument() const { return kind == Kind::Argument && slot < 0 && !path; }
 };
 
 /// An input beyond the arguments.
@@ -112,6 +115,9 @@ struct Specialization {
   std::vector<Effect> effects;
   std::vector<StoreEffect> stores;
   bool changesState() const { return !effects.empty() || !stores.empty(); }
+  /// Handles that get another value and keep their slots, and the inputs that have the old ones:
+  /// the new ones may be written over these.
+  std::vector<std::pair<int, unsigned>> overwritten;
   /// Handles whose gradient has to be there (or not) at the start.
   std::vector<std::pair<int, bool>> gradientPresence;
   /// Handles that must have no gradient hooks: gradients of them were computed without.

@@ -118,18 +118,12 @@ def _norm(config: DecoderConfig, weights: Weights, name: str, width: int) -> nn.
     return layer
 
 
+@dataclass
 class Cache:
-    """Keys and values [N, key_heads, S, head_width] of each layer, written in place.
+    """Keys and values [N, key_heads, S, head_width] of each layer, written in place."""
 
-    An object, and no container that a compiled function takes apart: tensors that are arguments
-    are copied when they are changed, those that an object has are not.
-    """
-
-    #: Tells `weft.jit` that what is inside is found where functions read it.
-    __weft_state__ = True
-
-    def __init__(self, keys: list[weft.Tensor], values: list[weft.Tensor]) -> None:
-        self.keys, self.values = keys, values
+    keys: list[weft.Tensor]
+    values: list[weft.Tensor]
 
 
 @dataclass(frozen=True)

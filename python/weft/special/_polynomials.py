@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,7 @@ from .._control_flow import fori_loop, while_loop
 from .._core import Tensor
 from .._creation import _fail, asarray
 from .._dtypes import float64, int64
-from .._errors import DTypeError
+from .._errors import DTypeError, OptionError
 from .._jit import jit
 from .._manipulation import astype, broadcast_arrays, is_number
 from .._reductions import any
@@ -22,6 +23,9 @@ _Step = Callable[[Tensor, Tensor, Tensor, Tensor], Any]
 
 #: Of x the polynomial of degree 1.
 _First = Callable[[Any], Any]
+
+#: A degree that comes from a value nobody looked at must not keep a program busy for ever.
+_LARGEST_DEGREE = 2**16
 
 
 def _values(first: _First, step: _Step, x: Tensor, n: Tensor) -> Tensor:
@@ -54,7 +58,11 @@ def _value(first: _First, step: _Step, x: Tensor, n: int) -> Tensor:
 def _family(name: str, first: _First, step: _Step, what: str) -> Callable[[Any, Any], Tensor]:
     @jit
     def by_tensors(x: Tensor, n: Tensor) -> Tensor:
-        return astype(_values(first, step, astype(x, float64, copy=False), n), x.dtype, copy=False)
+        n = astype(n, float64 if n.dtype.kind == "floating" else n.dtype, copy=False)
+        fits = n <= _LARGEST_DEGREE
+        degrees = astype(_ops.where(fits, n, 0), int64, copy=False)
+        values = _values(first, step, astype(x, float64, copy=False), degrees)
+        return astype(_ops.where(fits, values, math.nan), x.dtype, copy=False)
 
     def by_degree(x: Tensor, n: int) -> Tensor:
         return astype(_value(first, step, astype(x, float64, copy=False), n), x.dtype, copy=False)
@@ -64,12 +72,17 @@ def _family(name: str, first: _First, step: _Step, what: str) -> Callable[[Any, 
     def polynomial(input: Any, n: Any) -> Tensor:
         x = floating(asarray(input))
         if is_number(n) and not isinstance(n, Tensor):
-            try:
-                return by_number(x, operator.index(n))
-            except TypeError:
-                raise _fail(DTypeError, f"{name}: n has to be whole, not {n!r}") from None
-        x, degrees = broadcast_arrays(x, astype(asarray(n), int64, copy=False))
-        return by_tensors(x, degrees)
+            return by_number(x, degree(n))
+        return by_tensors(*broadcast_arrays(x, asarray(n)))
+
+    def degree(n: Any) -> int:
+        try:
+            whole = operator.index(n)
+        except TypeError:
+            raise _fail(DTypeError, f"{name}: n has to be whole, not {n!r}") from None
+        if whole > _LARGEST_DEGREE:
+            raise _fail(OptionError, f"{name}: n is {n}, but at most {_LARGEST_DEGREE}")
+        return whole
 
     polynomial.__name__ = polynomial.__qualname__ = name
     polynomial.__doc__ = (
@@ -78,9 +91,10 @@ def _family(name: str, first: _First, step: _Step, what: str) -> Callable[[Any, 
         "degree, whose errors add up. Integers become float32.\n\n"
         "Args:\n"
         "    input: where.\n"
-        "    n: an integer, or a tensor of degrees, which broadcasts; then without a gradient.\n\n"
+        "    n: an integer, or a tensor of degrees, which broadcasts; then without a gradient, and\n"
+        f"        NaN where n is above {_LARGEST_DEGREE}.\n\n"
         "Raises:\n"
-        "    DTypeError: n is a number that is not whole."
+        f"    DTypeError: n is a number that is not whole. OptionError: it is above {_LARGEST_DEGREE}."
     )
     return polynomial
 
