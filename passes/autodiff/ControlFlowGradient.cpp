@@ -426,10 +426,12 @@ SmallVector<Value> takenAlong(CustomDerivativeOp op, ArrayRef<Value> tangents) {
 
 LogicalResult requireRule(CustomDerivativeOp op, ArrayRef<bool> active) {
   if (op.getRules().empty())
-    return op->emitOpError() << "of " << op.getName()
-                             << " cannot be differentiated so often: it is a backward pass that is "
-                                "differentiable once, or its rule calls the function itself, which "
-                                "is traced for derivatives of up to third order";
+    return op->emitOpError()
+           << "of " << op.getName()
+           << " has no derivative here: it has none at all, is a backward pass that "
+              "is differentiable once, or its rule calls the function itself, "
+              "which is traced for derivatives of up to third order; detach() "
+              "what needs no gradient";
   if (llvm::none_of(active.drop_front(op.getInputs().size()), [](bool is) { return is; }))
     return success();
   return op->emitOpError() << "of " << op.getName()

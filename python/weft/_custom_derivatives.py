@@ -13,7 +13,7 @@ from . import _core
 from ._autodiff import tree_leaves, tree_map
 from ._control_flow import _checked, _filled, _Region, _tensors
 from ._core import Tensor
-from ._creation import _fail, zeros_like
+from ._creation import _fail, full_like, zeros_like
 from ._errors import DTypeError, OptionError, ShapeError, UnsupportedError
 
 # A rule that calls its function is traced in itself so often: for derivatives of third order.
@@ -121,6 +121,40 @@ class _CustomDerivative:
 
     def _add_rules(self, region: _Region, call: _Call) -> int:
         raise NotImplementedError
+
+
+class WithoutDerivative(_CustomDerivative):
+    """A function that has no derivative, and says so where one is asked for."""
+
+    _kind = "a function without a derivative"
+    _needs = "nothing"
+
+    def _add_rules(self, region: _Region, call: _Call) -> int:
+        return 0
+
+
+@functools.cache
+def _nothing(argument: str, name: str) -> WithoutDerivative:
+    """Of a tensor what adds nothing to numbers, not even to -0, in the name of an argument."""
+
+    def nothing(x: Tensor) -> Tensor:
+        return full_like(x, -0.0)
+
+    nothing.__qualname__ = name
+    made = WithoutDerivative(nothing)
+    made._kind = argument
+    made._rules = [nothing]
+    return made
+
+
+def without_derivative(result: Tensor, x: Tensor, argument: str, name: str) -> Tensor:
+    """The result of a function that has no derivative for its argument x, of the same shape.
+
+    Asking for one is an error that names both; until then, a loop may well carry x.
+    """
+    if not (x.dtype.is_inexact and (_core.is_tracing() or x.requires_grad)):
+        return result
+    return result + _nothing(argument, name)(x)
 
 
 class _Call:

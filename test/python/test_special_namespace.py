@@ -233,8 +233,13 @@ def test_edges_and_derivatives_of_shares() -> None:
     both = weft.asarray(a), weft.asarray(x)
     mapped = weft.vmap(special.gammainc)(*both)
     assert_same_bits(mapped, special.gammainc(*both))
-    with pytest.raises(weft.UnsupportedError, match="gammainc has no derivative for its first"):
+    with pytest.raises(weft.UnsupportedError, match="the first argument of gammainc has no"):
         weft.grad(lambda a: weft.sum(special.gammainc(a, 1.0)))(weft.ones(3))
+    leaf = weft.ones(3).requires_grad_()
+    with pytest.raises(weft.UnsupportedError, match="the first argument of gammaincc has no"):
+        weft.sum(special.gammaincc(leaf, 1.0)).backward()
+    with pytest.raises(weft.UnsupportedError, match="the first argument of gammainc has no"):
+        weft.jvp(lambda a: special.gammainc(a, 1.0), (leaf.detach(),), (leaf.detach(),))
     assert special.gammainc(weft.ones((2, 1)), weft.ones(3)).shape == (2, 3)
     assert special.gammainc(weft.ones((0,), dtype="int32"), 1).dtype == "float32"
 
@@ -266,8 +271,22 @@ def test_sums_of_powers() -> None:
     np.testing.assert_allclose(
         found, -np.array([2.5, 3, 9]) * scipy_special.zeta([3.5, 4, 10], q), rtol=1e-13
     )
-    with pytest.raises(weft.UnsupportedError, match="zeta has no derivative for its first"):
+    with pytest.raises(weft.UnsupportedError, match="the first argument of zeta has no"):
         weft.grad(lambda s: weft.sum(special.zeta(s, 1.0)))(weft.full(3, 2.0))
+
+
+@pytest.mark.parametrize("name", ["gammainc", "gammaincc", "zeta"])
+def test_a_loop_carries_what_has_no_derivative(name: str) -> None:
+    """The carried value may be the first argument as long as no gradient is asked for."""
+    function = getattr(special, name)
+
+    def twice(a: weft.Tensor, x: weft.Tensor) -> weft.Tensor:
+        return weft.fori_loop(0, 2, lambda i, s: function(s, x), a)
+
+    a, x = weft.asarray(_RANDOM.uniform(1.5, 4, 9)), weft.asarray(_RANDOM.uniform(0.1, 0.3, 9))
+    assert_same_bits(eager_and_jit(twice, a, x), function(function(a, x), x))
+    with pytest.raises(weft.UnsupportedError, match=f"the first argument of {name} has no"):
+        weft.grad(lambda a: weft.sum(twice(a, x)))(a)
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 5, 20])
@@ -372,7 +391,7 @@ def test_polynomials(name: str) -> None:
 def test_degrees_are_bounded(name: str) -> None:
     """A degree that is garbage ends: a number is refused, an element is NaN, others are right."""
     ours = getattr(special, name)
-    with pytest.raises(weft.OptionError, match="n is .*, but at most"):
+    with pytest.raises(weft.OptionError, match="but at most 65536"):
         ours(weft.ones(2), 2**60)
     x = weft.asarray([0.25, 0.5, 0.75])
     expected = ours(x, 3).tolist()

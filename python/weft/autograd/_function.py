@@ -10,7 +10,7 @@ from .. import _core
 from .._autodiff import tree_leaves
 from .._core import Tensor
 from .._creation import _fail
-from .._custom_derivatives import _Call, _CustomDerivative, custom_vjp
+from .._custom_derivatives import WithoutDerivative, custom_vjp
 from .._errors import DTypeError, GradientError, ShapeError, UnsupportedError
 
 __all__ = ["Function", "once_differentiable"]
@@ -97,14 +97,8 @@ class _Given:
         return every
 
 
-class _OnlyOnce(_CustomDerivative):
-    """A function that has no derivative, and says so."""
-
+class _OnlyOnce(WithoutDerivative):
     _kind = "once_differentiable"
-    _needs = "nothing"
-
-    def _add_rules(self, region: Any, call: _Call) -> int:
-        return 0
 
 
 def once_differentiable(backward: Callable) -> Callable:

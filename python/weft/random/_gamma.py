@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from .. import _ops
-from .._autodiff import is_grad_enabled
 from .._core import Tensor
 from .._creation import Shape, _fail, _shape, asarray, zeros_like
+from .._custom_derivatives import without_derivative
 from .._dtypes import bool_
 from .._elementwise import logaddexp
-from .._errors import ShapeError, UnsupportedError
+from .._errors import ShapeError
 from .._functional import softmax
 from .._jit import jit
 from .._manipulation import broadcast_to
@@ -47,17 +47,12 @@ def _log_gamma(concentration: Tensor, key: Tensor) -> Tensor:
 
 
 def _drawn(draw: Draw, concentration: Any, key: Tensor) -> Tensor:
-    """Logarithms of the shape of a draw. Raises UnsupportedError for a wish for gradients."""
-    if is_grad_enabled() and isinstance(concentration, Tensor) and concentration.requires_grad:
-        raise _fail(
-            UnsupportedError,
-            f"{draw.name}: no gradient with respect to the concentration of gamma distributed "
-            "numbers is computed; detach() it",
-        )
+    """Logarithms of the shape of a draw, which have no derivative for the concentration."""
     if not isinstance(concentration, Tensor):
         concentration = asarray(concentration, dtype=draw.wide, device=key.device)
-    wide = concentration.astype(draw.wide, copy=False)
-    return _log_gamma(broadcast_to(wide, draw.shape), key)
+    wide = broadcast_to(concentration.astype(draw.wide, copy=False), draw.shape)
+    drawn = _log_gamma(_ops.stop_gradient(wide), key)
+    return without_derivative(drawn, wide, "the concentration", draw.name)
 
 
 def loggamma(

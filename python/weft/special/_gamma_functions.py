@@ -9,13 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import _ops
-from .._autodiff import is_grad_enabled
 from .._control_flow import cond, while_loop
 from .._core import Tensor
 from .._creation import _fail
-from .._custom_derivatives import custom_jvp
+from .._custom_derivatives import custom_jvp, without_derivative
 from .._dtypes import float64
-from .._errors import OptionError, UnsupportedError
+from .._errors import OptionError
 from .._manipulation import astype, broadcast_arrays, common_operands
 from .._reductions import any
 from .._special import _lgamma, digamma, lgamma, stirling_error
@@ -25,15 +24,10 @@ from ._tables import LGAMMA_ONE, TEMME
 _EPSILON = 2.0**-53
 
 
-def _pair(name: str, x: Any, y: Any) -> tuple[Tensor, Tensor]:
-    """Both in one floating dtype and shape. The first one is a constant for gradients."""
-    x, y = common_operands(x, y)
-    if is_grad_enabled() and x.requires_grad and x.dtype.kind == "floating":
-        raise _fail(
-            UnsupportedError, f"{name} has no derivative for its first argument; detach() it"
-        )
-    x, y = broadcast_arrays(floating(x), floating(y))
-    return _ops.stop_gradient(x), y
+def _of_pair(function: Callable[[Tensor, Tensor], Tensor], name: str, x: Any, y: Any) -> Tensor:
+    """A function of both in one floating dtype and shape, without a derivative for the first."""
+    x, y = broadcast_arrays(*(floating(operand) for operand in common_operands(x, y)))
+    return without_derivative(function(_ops.stop_gradient(x), y), x, "the first argument", name)
 
 
 # The incomplete gamma functions -------------------------------------------------------------------
@@ -248,13 +242,13 @@ def gammainc(input: Tensor, other: Tensor, /) -> Tensor:
     Raises:
         UnsupportedError: a requires a gradient.
     """
-    return _gammainc(*_pair("gammainc", input, other))
+    return _of_pair(_gammainc, "gammainc", input, other)
 
 
 def gammaincc(input: Tensor, other: Tensor, /) -> Tensor:
     """The share of gamma(a) whose integral goes from x on: 1 - `gammainc`, of which it has all
     else."""
-    return _gammaincc(*_pair("gammaincc", input, other))
+    return _of_pair(_gammaincc, "gammaincc", input, other)
 
 
 # Hurwitz' zeta ------------------------------------------------------------------------------------
@@ -363,7 +357,7 @@ def zeta(input: Tensor, other: Tensor | float = 1.0, /) -> Tensor:
     Raises:
         UnsupportedError: s requires a gradient.
     """
-    return _zeta_of(*_pair("zeta", input, other))
+    return _of_pair(_zeta_of, "zeta", input, other)
 
 
 def polygamma(n: int, input: Tensor, /) -> Tensor:

@@ -91,10 +91,11 @@ def _family(name: str, first: _First, step: _Step, what: str) -> Callable[[Any, 
         "degree, whose errors add up. Integers become float32.\n\n"
         "Args:\n"
         "    input: where.\n"
-        "    n: an integer, or a tensor of degrees, which broadcasts; then without a gradient, and\n"
-        f"        NaN where n is above {_LARGEST_DEGREE}.\n\n"
+        "    n: an integer, or a tensor of degrees, which broadcasts; then without a gradient,\n"
+        f"        and NaN where n is above {_LARGEST_DEGREE}.\n\n"
         "Raises:\n"
-        f"    DTypeError: n is a number that is not whole. OptionError: it is above {_LARGEST_DEGREE}."
+        "    DTypeError: n is a number that is not whole.\n"
+        f"    OptionError: n is a number above {_LARGEST_DEGREE}."
     )
     return polynomial
 
