@@ -43,7 +43,8 @@ public:
     // Longer vectors than rows are computed in vain, and more of long ones lie across a border.
     int64_t row =
         symbols.size() > 1 ? knownProduct({symbols.back()}, launch).value_or(cpuLanes) : cpuLanes;
-    bool isShorter = !isAcross && (row <= cpuLanes / 2 || (row > cpuLanes && readsSeveral(kernel)));
+    bool isShorter =
+        !isAcross && (row <= cpuLanes / 2 || (row > cpuLanes && readsSeveralInRow(kernel)));
     int64_t lanes = isShorter ? cpuLanes / 2 : cpuLanes;
     return ElementwiseScheduleAttr::get(kernel.getContext(), lanes, 64 * cpuLanes, isAcross);
   }
@@ -105,9 +106,24 @@ public:
 
 private:
   /// True if several elements of an operand are read for one.
+  static bool readsSeveral(IndexedOpInterface op) {
+    return op->getNumOperands() > 0 && op.getInstructionCount() > 0 && !op.readsOnce(0);
+  }
   static bool readsSeveral(KernelOp kernel) {
+    return llvm::any_of(kernel.getBody().front().getOps<IndexedOpInterface>(),
+                        [](auto op) { return readsSeveral(op); });
+  }
+
+  /// True if some of them are neighbours along the innermost dimension, that of vectors.
+  static bool readsSeveralInRow(KernelOp kernel) {
     return llvm::any_of(kernel.getBody().front().getOps<IndexedOpInterface>(), [](auto op) {
-      return op->getNumOperands() > 0 && op.getInstructionCount() > 0 && !op.readsOnce(0);
+      auto dimensions = dyn_cast<DimensionOpInterface>(*op);
+      if (!dimensions || !readsSeveral(op))
+        return readsSeveral(op);
+      auto labels = dimensions.getDimensionLabels();
+      ArrayRef<int64_t> operand = labels.front(), result = labels.back();
+      return operand.empty() || result.empty() || operand.back() < 0 ||
+             operand.back() != result.back();
     });
   }
 

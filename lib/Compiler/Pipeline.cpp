@@ -32,6 +32,7 @@ static void addSimplify(OpPassManager &passes, const Target &target) {
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createSinkTransposes());
   passes.addPass(createKeepChannelsFirst({target.storesColumnsApart()}));
+  passes.addPass(createAbsorbBorders());
   passes.addPass(createSinkTransposes());
   passes.addPass(createSinkReshapes());
   passes.addPass(createCanonicalizerPass());

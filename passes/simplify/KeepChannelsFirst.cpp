@@ -15,11 +15,10 @@
 // becomes one of the weight and the image; any other weft.convolution whose result is turned back
 // stores it turned. Elementwise ops in between may have a weft.broadcast beside it, which has no
 // order.
-#include "dialects/Weft/IR/Weft.h"
-#include "lib/Support/SymbolicSize.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "passes/Passes.h"
+#include "passes/simplify/DepthwiseConvolutions.h"
 
 using namespace mlir;
 
@@ -31,12 +30,6 @@ namespace weft {
 namespace {
 
 constexpr int64_t toChannelsLast[] = {0, 2, 3, 1}, toChannelsFirst[] = {0, 3, 1, 2};
-
-/// An image, channels first, and how wide the border of zeros around it is along H and W.
-struct BorderedImage {
-  Value image;
-  SmallVector<int64_t> low = {0, 0}, high = {0, 0};
-};
 
 /// True if an operand beside one that is turned can be had turned too, without moving it.
 bool hasOtherForm(Value operand) {
@@ -78,61 +71,13 @@ RankedTensorType channelsFirstType(Type type) {
   return withShape(image, shape);
 }
 
-bool isKnown(int64_t size) { return !ShapedType::isDynamic(size) && !isSymbolicSize(size); }
-
-/// What is inside of `value`, if that is an image of known sizes in a border of zeros.
-BorderedImage withoutBorder(Value value) {
-  BorderedImage whole{value};
-  auto pad = value.getDefiningOp<PadOp>();
-  if (!pad || !matchPattern(pad.getValue(), m_AnyZeroFloat()))
-    return whole;
-  BorderedImage found{pad.getX()};
-  for (int64_t d = 0; d < 4; ++d) {
-    int64_t inside = pad.getX().getType().getDimSize(d), size = pad.getType().getDimSize(d);
-    int64_t low = pad.getLow()[d];
-    bool isAlike = inside == size && low == 0 && !ShapedType::isDynamic(size);
-    bool isBorder = d >= 2 && isKnown(inside) && isKnown(size) && pad.getInterior()[d] == 0;
-    if (!isAlike && !isBorder)
-      return whole;
-    if (isBorder) {
-      found.low[d - 2] = low;
-      found.high[d - 2] = size - inside - low;
-    }
-  }
-  return found;
-}
-
-/// True if each channel is convolved for itself, with a window that is known and small: each of its
-/// elements is instructions of the kernel. Columns that are farther apart than every second one
-/// would be gathered one by one, as would be parts of vectors of half precision.
-bool isDepthwise(ConvolutionOp op) {
-  constexpr int64_t mostElements = 64, mostStride = 2;
-  constexpr unsigned leastBits = 32;
-  RankedTensorType weight = op.getWeight().getType();
-  if (weight.getRank() != 5 || weight.getDimSize(2) != 1 || weight.getDimSize(4) != 1)
-    return false;
-  int64_t height = weight.getDimSize(0), width = weight.getDimSize(1);
-  auto isSmall = [](int64_t size) { return size >= 1 && size <= mostElements; };
-  return isSmall(height) && isSmall(width) && isSmall(height * width) &&
-         op.getStrides()[1] <= mostStride && op.getType().getElementTypeBitWidth() >= leastBits &&
-         weight.getElementType() == op.getType().getElementType();
-}
-
-/// True if the tensors have the same shape but for a last size of 1 that one has more: the reshape
-/// of a convolution, of which one that the user wrote may have become a part.
-bool dropsGroupSize(RankedTensorType apart, RankedTensorType joined) {
-  auto isSize = [](int64_t size) { return !ShapedType::isDynamic(size); };
-  return llvm::all_of(joined.getShape(), isSize) && apart.getShape().back() == 1 &&
-         apart.getShape().drop_back() == joined.getShape();
-}
-
 /// True if most vectors of a row of the result would be partly empty or partly in the border: rows
 /// are joined then, if they are those of the image.
 bool joinsRows(ConvolutionOp op, Value image, RankedTensorType result) {
   constexpr int64_t longestRow = 32;
   auto isOne = [](int64_t stride) { return stride == 1; };
   return llvm::all_of(op.getStrides(), isOne) && image.getType() == result &&
-         llvm::all_of(result.getShape().drop_front(2), isKnown) &&
+         llvm::all_of(result.getShape().drop_front(2), isKnownSize) &&
          result.getDimSize(3) <= longestRow;
 }
 
@@ -154,7 +99,7 @@ struct KeepDepthwise : OpRewritePattern<ConvolutionOp> {
     if (!after || !dropsGroupSize(op.getX().getType(), before.getX().getType()) ||
         !dropsGroupSize(op.getType(), after.getType()) || !isTurnedBack(after))
       return failure();
-    BorderedImage bordered = withoutBorder(turned.getX());
+    BorderedImage bordered = withoutBorder(turned.getX(), /*height=*/2);
     RankedTensorType weight = op.getWeight().getType();
     int64_t channels = weight.getDimSize(3), height = weight.getDimSize(0),
             width = weight.getDimSize(1);
@@ -166,9 +111,10 @@ struct KeepDepthwise : OpRewritePattern<ConvolutionOp> {
     RankedTensorType type = channelsFirstType(after.getType());
     bool joins = joinsRows(op, bordered.image, type);
     RankedTensorType rows = joins ? joinedRowsType(type) : type;
-    Value result = DepthwiseConvolutionOp::create(
-        rewriter, op.getLoc(), rows, bordered.image, factors, ArrayRef<int64_t>{height, width},
-        op.getStrides(), op.getDilations(), bordered.low, bordered.high, joins);
+    Value result = DepthwiseConvolutionOp::create(rewriter, op.getLoc(), rows, bordered.image,
+                                                  factors, ArrayRef<int64_t>{height, width},
+                                                  op.getStrides(), op.getDilations(), bordered.low,
+                                                  bordered.high, joins, /*channels_last=*/false);
     if (joins)
       result = ReshapeOp::create(rewriter, op.getLoc(), type, result);
     replaceTurned(rewriter, after, result);
@@ -210,7 +156,7 @@ struct KeepPixels : OpRewritePattern<MatmulOp> {
     RankedTensorType weight = op.getRhs().getType(), pixels = op.getLhs().getType();
     bool isImage = image[0] == 1 && pixels.getRank() == 2 && pixels.getDimSize(1) == image[3] &&
                    result.drop_back() == image.drop_back() && result[3] == weight.getDimSize(0);
-    bool isLarger = isKnown(pixels.getDimSize(0)) && isKnown(weight.getDimSize(0)) &&
+    bool isLarger = isKnownSize(pixels.getDimSize(0)) && isKnownSize(weight.getDimSize(0)) &&
                     weight.getDimSize(0) <= pixels.getDimSize(0);
     if (!isImage || !isLarger || weight.getElementType() != pixels.getElementType() ||
         !isTurnedBack(after))
@@ -238,8 +184,9 @@ struct StoreTurned : OpRewritePattern<ConvolutionOp> {
   LogicalResult matchAndRewrite(ConvolutionOp op, PatternRewriter &rewriter) const override {
     constexpr int64_t leastTerms = 192;
     ArrayRef<int64_t> summed = op.getWeight().getType().getShape().take_front(3);
-    if (op.getType().getRank() != 4 || op.getChannelsFirst() || !llvm::all_of(summed, isKnown) ||
-        productOf(summed).value_or(leastTerms) < leastTerms || !isTurnedBack(op))
+    if (op.getType().getRank() != 4 || op.getChannelsFirst() ||
+        !llvm::all_of(summed, isKnownSize) || productOf(summed).value_or(leastTerms) < leastTerms ||
+        !isTurnedBack(op))
       return failure();
     Value result = ConvolutionOp::create(rewriter, op.getLoc(), channelsFirstType(op.getType()),
                                          op.getX(), op.getWeight(), op.getStrides(),

@@ -177,3 +177,19 @@ func.func @f(%x: tensor<1x2x2x3xf32>) {
   %0 = weft.window_spread %x window [3, 3] strides [2, 2] : tensor<1x2x2x3xf32> -> tensor<1x4x4x3xf32>
   return
 }
+
+// -----
+
+func.func @f(%x: tensor<1x8x8x3xf32>, %w: tensor<3x3x2xf32>) {
+  // expected-error@+1 {{depthwise_convolution: x [N, H, W, C] has shape [1, 8, 8, 3], weight [KH, KW, C] has shape [3, 3, 2]}}
+  %0 = weft.depthwise_convolution %x, %w window [3, 3] strides [1, 1] dilations [1, 1] low [0, 0] high [0, 0] {channels_last = true} : tensor<1x8x8x3xf32>, tensor<3x3x2xf32> -> tensor<1x6x6x3xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<1x8x8x3xf32>, %w: tensor<3x3x3xf32>) {
+  // expected-error@+1 {{depthwise_convolution: joined takes images with channels first}}
+  %0 = weft.depthwise_convolution %x, %w window [3, 3] strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] {channels_last = true, joined = true} : tensor<1x8x8x3xf32>, tensor<3x3x3xf32> -> tensor<1x8x24xf32>
+  return
+}

@@ -115,11 +115,13 @@ func.func @contraction(%a: tensor<5x2x3xf32>, %b: tensor<5x3x4xf32>, %x: tensor<
 }
 
 // CHECK-LABEL: func.func @depthwise(
-func.func @depthwise(%x: tensor<2x3x5x4xf32>, %w: tensor<3x2x3xf32>) -> tensor<2x3x3x4xf32> {
+func.func @depthwise(%x: tensor<2x3x5x4xf32>, %w: tensor<3x2x3xf32>, %v: tensor<3x2x4xf32>) -> tensor<2x3x3x4xf32> {
   // CHECK: weft.depthwise_convolution %{{[a-z0-9]+}}, %{{[a-z0-9]+}} window [2, 3] strides [2, 1] dilations [2, 1] low [1, 0] high [0, 2] : tensor<2x3x5x4xf32>, tensor<3x2x3xf32> -> tensor<2x3x2x4xf32>
   %0 = weft.depthwise_convolution %x, %w window [2, 3] strides [2, 1] dilations [2, 1] low [1, 0] high [0, 2] : tensor<2x3x5x4xf32>, tensor<3x2x3xf32> -> tensor<2x3x2x4xf32>
   // CHECK: weft.depthwise_convolution %{{[a-z0-9]+}}, %{{[a-z0-9]+}} window [2, 3] strides [1, 1] dilations [2, 2] low [0, 3] high [2, 1] {joined = true} : tensor<2x3x5x4xf32>, tensor<3x2x3xf32> -> tensor<2x3x20xf32>
   %rows = weft.depthwise_convolution %x, %w window [2, 3] strides [1, 1] dilations [2, 2] low [0, 3] high [2, 1] {joined = true} : tensor<2x3x5x4xf32>, tensor<3x2x3xf32> -> tensor<2x3x20xf32>
+  // CHECK: weft.depthwise_convolution %{{[a-z0-9]+}}, %{{[a-z0-9]+}} window [3, 2] strides [1, 2] dilations [1, 1] low [0, 1] high [1, 0] {channels_last = true} : tensor<2x3x5x4xf32>, tensor<3x2x4xf32> -> tensor<2x2x3x4xf32>
+  %last = weft.depthwise_convolution %x, %v window [3, 2] strides [1, 2] dilations [1, 1] low [0, 1] high [1, 0] {channels_last = true} : tensor<2x3x5x4xf32>, tensor<3x2x4xf32> -> tensor<2x2x3x4xf32>
   // CHECK: weft.depthwise_convolution
   %1 = weft.depthwise_convolution %x, %w window [2, 3] strides [2, 1] dilations [1, 1] low [1, 1] high [1, 1] : tensor<2x3x5x4xf32>, tensor<3x2x3xf32> -> tensor<2x3x3x4xf32>
   return %1 : tensor<2x3x3x4xf32>

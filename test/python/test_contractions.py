@@ -260,8 +260,9 @@ def test_rows_by_a_weight_are_the_same_however_many(depth: int, columns: int, dt
 @pytest.mark.parametrize("seed", range(24))
 def test_depthwise_convolutions_are_the_same_in_both_layouts(seed: int, dtype: str) -> None:
     """Between tensors that are channels first one kernel walks the rows, joined where they are
-    short and the size stays (every second seed); behind a product of pixels channels are last.
-    Borders, strides and dilations may leave no window whole."""
+    short and the size stays (every second seed); behind a product of pixels channels are last, and
+    between two of them the border is the kernel's, too. Borders, strides and dilations may leave no
+    window whole."""
     generator = np.random.default_rng(seed)
     channels = int(generator.choice([1, 3, 8, 17]))
     height, width = (int(size) for size in generator.choice([1, 2, 5, 7, 14, 16, 33, 50], size=2))
@@ -292,6 +293,11 @@ def test_depthwise_convolutions_are_the_same_in_both_layouts(seed: int, dtype: s
     finite = weft.where(weft.isfinite(w), w, weft.ones_like(w))
     first = eager_and_jit(lambda x, w, b: weft.relu(F.conv2d(x, w, b, **options)), x, finite, b)
     assert_same_bits(first, last(x, finite, b))
+    between = weft.jit(lambda x, w, b: last.__wrapped__(F.conv2d(x, one), w, b))
+    assert_same_bits(first, between(x, finite, b))
+    is_absorbed = any(options["padding"]) and options["stride"][1] < 3 and "16" not in dtype
+    text = between.lower(x, w, b).ir("kernels")
+    assert ("{channels_last = true}" in text) == (is_absorbed and channels > 1)
     wide = [torch.tensor(to_numpy(t.astype("float64"))) for t in (x, w, b)]
     padding = options["padding"]
     bordered = torch.nn.functional.pad(wide[0], [padding[1], padding[1], padding[0], padding[0]])

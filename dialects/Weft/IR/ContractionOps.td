@@ -83,12 +83,14 @@ def Weft_DepthwiseConvolutionOp
     fused multiply-adds: the bits are those of weft.convolution of a padded image, channels last.
     Half precision has no vectors that are read in part. With `joined` set, the result is
     [N, C, H * W]: vectors lie across the ends of rows, which are shorter than some vectors. It takes
-    strides of 1, and a border for which Ho is H and Wo is W.
+    strides of 1, and a border for which Ho is H and Wo is W. With `channels_last` set instead,
+    x is [N, H, W, C], weight [KH, KW, C], result [N, Ho, Wo, C].
   }];
   let arguments = (ins Weft_WholeFloatTensor:$x, Weft_WholeFloatTensor:$weight, DenseI64ArrayAttr:$window,
                        DenseI64ArrayAttr:$strides, DenseI64ArrayAttr:$dilations,
                        DenseI64ArrayAttr:$low, DenseI64ArrayAttr:$high,
-                       DefaultValuedAttr<BoolAttr, "false">:$joined);
+                       DefaultValuedAttr<BoolAttr, "false">:$joined,
+                       DefaultValuedAttr<BoolAttr, "false">:$channels_last);
   let results = (outs Weft_WholeFloatTensor:$result);
   let assemblyFormat = [{
     $x `,` $weight `window` $window `strides` $strides `dilations` $dilations `low` $low `high` $high
@@ -98,6 +100,9 @@ def Weft_DepthwiseConvolutionOp
   let inference = "::weft::inferDepthwiseConvolution";
   let declarations = [{
     int64_t getInstructionCount() { return 6 * getWindow()[0] * getWindow()[1]; }
+    /// Which dimension of the image its channels are, and which one H; W is behind that.
+    int64_t getChannelDimension() { return getChannelsLast() ? 3 : 1; }
+    int64_t getHeightDimension() { return getChannelsLast() ? 1 : 2; }
   }];
 }
 

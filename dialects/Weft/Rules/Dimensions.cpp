@@ -293,6 +293,8 @@ Labels WindowScatterOp::getDimensionLabels() { return {windows(), windows(), win
 Labels WindowSumOp::getDimensionLabels() { return {windowElements(), windows()}; }
 Labels WindowSpreadOp::getDimensionLabels() { return {windows(), windowElements()}; }
 Labels DepthwiseConvolutionOp::getDimensionLabels() {
+  if (getChannelsLast())
+    return {windowElements(), {-1, -1, 3}, windows()};
   return {{0, 1, -1, -1}, {1, -1, -1}, getJoined() ? SmallVector<int64_t>{0, 1, 2} : windows()};
 }
 

@@ -581,15 +581,19 @@ struct DepthwiseWindows {
   ElementEmitter &emitter;
   ArrayRef<ElementIndex> indices;
 
-  /// Where element `k` of a window is along dimension `d` of the image.
+  /// The dimension of the image that is the first or second of the window.
+  unsigned along(int64_t d) { return static_cast<unsigned>(op.getHeightDimension() + d); }
+
+  /// Where element `k` of a window is along dimension `d` of it.
   ElementIndex place(int64_t d, int64_t k) {
-    ElementIndex first = emitter.multiply(indices[d + 2], op.getStrides()[d]);
+    ElementIndex first = emitter.multiply(indices[along(d)], op.getStrides()[d]);
     return emitter.add(first, emitter.constantIndex(k * op.getDilations()[d] - op.getLow()[d]));
   }
 
   Value weight(int64_t kh, int64_t kw) {
-    Value row = emitter.constantIndex(kh), column = emitter.constantIndex(kw);
-    return emitter.element(op.getWeight(), {indices[1], {row}, {column}});
+    SmallVector<ElementIndex> at = {{emitter.constantIndex(kh)}, {emitter.constantIndex(kw)}};
+    at.insert(op.getChannelsLast() ? at.end() : at.begin(), indices[op.getChannelDimension()]);
+    return emitter.element(op.getWeight(), at);
   }
 
   /// Calls `visit` for the elements of a window, in order.
@@ -600,10 +604,15 @@ struct DepthwiseWindows {
   }
 
   /// Zeros of the border are multiplied like any element: a weight may be infinite.
-  Value sum(ArrayRef<Value> weights, ArrayRef<unsigned> checked) {
+  Value sum(ArrayRef<Value> weights, bool isChecked) {
     Value zero = emitter.constant(emitter.computeType(op.getResult()), 0), total = zero;
+    SmallVector<unsigned, 2> checked;
+    if (isChecked)
+      checked = {along(0), along(1)};
     forEach([&](int64_t kh, int64_t kw) {
-      ElementIndex at[] = {indices[0], indices[1], place(0, kh), place(1, kw)};
+      SmallVector<ElementIndex, 4> at(indices);
+      at[along(0)] = place(0, kh);
+      at[along(1)] = place(1, kw);
       total = multiplyAdd(emitter.elementWithin(op.getX(), at, checked, zero),
                           weights[kh * op.getWindow()[1] + kw], total);
     });
@@ -653,7 +662,7 @@ struct DepthwiseWindows {
       Value lanes = emitter.constantIndex((emitter.laneCount() - 1) * first.step);
       last = emitter.add({last.base}, lanes);
       for (const ElementIndex &end : {ElementIndex{first.base}, last})
-        all = integers.both(all, emitter.isWithin(end, emitter.size(op.getX(), d + 2)));
+        all = integers.both(all, emitter.isWithin(end, emitter.size(op.getX(), along(d))));
     }
     return all;
   }
@@ -671,15 +680,15 @@ Value DepthwiseConvolutionOp::emitElements(ElementEmitter &emitter, unsigned,
   windows.forEach([&](int64_t kh, int64_t kw) { weights.push_back(windows.weight(kh, kw)); });
   if (getJoined())
     return windows.sumOfJoined(weights);
-  if (!hasBorder || indices[2].lanes || indices[3].lanes)
-    return windows.sum(weights, hasBorder ? ArrayRef<unsigned>{2, 3} : ArrayRef<unsigned>());
+  if (!hasBorder || indices[windows.along(0)].lanes || indices[windows.along(1)].lanes)
+    return windows.sum(weights, hasBorder);
   Integers integers{emitter};
   Value inside = windows.areInside();
   Value outside = integers.compare(CmpIPredicate::eq, inside,
                                    emitter.constant(emitter.builder().getI1Type(), 0));
   Value zero = emitter.constant(emitter.computeType(getResult()), 0);
-  Value sum = emitter.guarded(inside, zero, [&] { return windows.sum(weights, {}); });
-  return emitter.guarded(outside, sum, [&] { return windows.sum(weights, {2, 3}); });
+  Value sum = emitter.guarded(inside, zero, [&] { return windows.sum(weights, false); });
+  return emitter.guarded(outside, sum, [&] { return windows.sum(weights, true); });
 }
 
 Value WindowSpreadOp::emitElements(ElementEmitter &emitter, unsigned,

@@ -322,20 +322,29 @@ LogicalResult inferDepthwiseConvolution(DepthwiseConvolutionOp::Adaptor adaptor,
       !areSizes(adaptor.getHigh(), 2))
     return fail(location, "depthwise_convolution: window, strides and dilations are two positive "
                           "integers each, low and high two that are not negative");
+  bool isLast = adaptor.getChannelsLast();
+  if (isLast && adaptor.getJoined())
+    return fail(location, "depthwise_convolution: joined takes images with channels first");
+  int64_t height = isLast ? 1 : 2, channels = isLast ? 3 : 1;
+  int64_t weightHeight = isLast ? 0 : 1, weightChannels = isLast ? 2 : 0;
   bool fits = x.getRank() == 4 && weight.getRank() == 3 &&
               x.getElementType() == weight.getElementType() &&
-              agree(x.getDimSize(1), weight.getDimSize(0)) &&
-              agree(window[0], weight.getDimSize(1)) && agree(window[1], weight.getDimSize(2));
+              agree(x.getDimSize(channels), weight.getDimSize(weightChannels)) &&
+              agree(window[0], weight.getDimSize(weightHeight)) &&
+              agree(window[1], weight.getDimSize(weightHeight + 1));
   if (!fits)
-    return fail(location, "depthwise_convolution: x [N, C, H, W] has shape " + shapeText(x) +
-                              ", weight [C, KH, KW] has shape " + shapeText(weight));
+    return fail(location, "depthwise_convolution: x [N, " +
+                              std::string(isLast ? "H, W, C" : "C, H, W") + "] has shape " +
+                              shapeText(x) + ", weight [" +
+                              std::string(isLast ? "KH, KW, C" : "C, KH, KW") + "] has shape " +
+                              shapeText(weight));
   SmallVector<int64_t> shape(x.getShape());
   for (int64_t d : {0, 1}) {
-    if (int64_t &size = shape[d + 2]; !ShapedType::isDynamic(size))
+    if (int64_t &size = shape[d + height]; !ShapedType::isDynamic(size))
       size = sizeOrDynamic(
           [&] { return addSizes(addSizes(size, adaptor.getLow()[d]), adaptor.getHigh()[d]); });
-    shape[d + 2] =
-        windowCount(shape[d + 2], window[d], adaptor.getStrides()[d], adaptor.getDilations()[d]);
+    shape[d + height] = windowCount(shape[d + height], window[d], adaptor.getStrides()[d],
+                                    adaptor.getDilations()[d]);
   }
   if (adaptor.getJoined()) {
     for (int64_t d : {0, 1}) {
