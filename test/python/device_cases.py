@@ -263,6 +263,15 @@ CONTRACTIONS = {
         lambda x, w: weft.nn.functional.conv2d(x, w, dilation=2, padding=2),
         (normal(1, 3, 7, 8), normal(2, 3, 3, 3, seed=1)),
     ),
+    "bordered_depthwise_conv2d": Case(
+        lambda x, w, pixel: weft.nn.functional.conv2d(
+            weft.nn.functional.conv2d(
+                weft.nn.functional.conv2d(x, pixel), w, padding=1, stride=2, groups=5
+            ),
+            pixel,
+        ),
+        (normal(2, 5, 6, 7), normal(5, 1, 3, 3, seed=1), normal(5, 5, 1, 1, seed=2)),
+    ),
     "wide_conv2d": Case(
         lambda x, w: weft.nn.functional.relu(weft.nn.functional.conv2d(x, w)),
         (normal(2, 8, 12, 11), normal(70, 8, 3, 3, seed=1)),
