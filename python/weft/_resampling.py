@@ -24,7 +24,7 @@ from ._manipulation import (
     permute_dims,
     reshape,
 )
-from ._windows import constant, floating, known_sizes, layout, pick, widened
+from ._windows import constant, floating, known_sizes, layout, pick, pick_known, widened
 
 #: The free parameter of cubic convolution (Keys, 1981); with antialiasing another one.
 _CUBIC, _CUBIC_ANTIALIASED = -0.75, -0.5
@@ -250,7 +250,7 @@ def _antialiased(
 def _blended(x: Tensor, axis: int, places: np.ndarray, weights: np.ndarray | None) -> Tensor:
     """x read at places [out, taps] along one dimension, and added up with the weights."""
     if weights is None:
-        return pick(x, constant(places[:, 0], x), axis)
+        return pick_known(x, places[:, 0], axis)
     behind = [1] * (x.ndim - axis - 1)
     parts = [
         pick(x, constant(places[:, tap], x), axis)

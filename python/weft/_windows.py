@@ -13,7 +13,7 @@ from ._core import SymbolicSize, Tensor
 from ._creation import _fail, _iota, _size, asarray
 from ._dtypes import float32, int64
 from ._errors import DTypeError, ShapeError, UnsupportedError
-from ._manipulation import astype, expand_dims, pad, reshape, squeeze
+from ._manipulation import astype, expand_dims, pad, repeat, reshape, squeeze
 
 #: One number for all dimensions, or one for each.
 Sizes = int | Sequence[int]
@@ -106,6 +106,17 @@ def pick(x: Tensor, places: Tensor, axis: int) -> Tensor:
         # There are no places then, but the operation needs an element to take.
         x = pad(x, [(0, int(each == axis)) for each in range(x.ndim)])
     return _core.apply("weft.gather", (x, places), {"axis": axis})
+
+
+def pick_known(x: Tensor, places: np.ndarray, axis: int) -> Tensor:
+    """The same of places [M] that are known: a repetition of each, as an upsampling is, moves runs
+    of memory, and leaves channels last where they are."""
+    size = x.shape[axis]
+    if isinstance(size, int) and size > 0:
+        times = max(places.size // size, 1)
+        if np.array_equal(places, np.repeat(np.arange(size), times)):
+            return repeat(x, times, axis=axis)
+    return pick(x, constant(places, x), axis)
 
 
 def pick_each(x: Tensor, places: Tensor) -> Tensor:

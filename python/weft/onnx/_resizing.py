@@ -10,6 +10,7 @@ import numpy as np
 from .._core import SymbolicSize, Tensor
 from .._creation import _fail
 from .._errors import UnsupportedError
+from .._windows import pick_known
 from ._rules import rule, weft
 from ._values import numbers
 
@@ -153,7 +154,7 @@ def _resized(
             outside.append((axis, (places < 0) | (places > size - 1)))
         if mode == "nearest":
             table = np.clip(_nearest(places, nearest_mode), 0, size - 1)
-            x = weft.take(x, weft.asarray(table), axis=axis)
+            x = pick_known(x, table, axis)
             continue
         drop = bool(exclude_outside) and mode == "cubic"
         taps = _taps(places, size, scale, mode, cubic_coeff_a, bool(antialias), drop)
