@@ -422,25 +422,28 @@ Value ContractionTemplate::baseOf(Contraction::Operand operand, Value batchNumbe
                           offsetIn(operand, outerRows(), split(outerRows(), outerRow)));
 }
 
+/// Tiles of each height come once in the code: all that fit, and what is left to lower ones.
 void ContractionTemplate::emitTiles(const Task &at) {
-  Value count = emitter.subtractIndex(at.high, at.low);
-  SmallVector<int64_t, 3> heights = tileHeights(schedule, rows.size() == 1 && depth.size() == 1);
-  // The first height that fits; with the smallest everything does.
-  Value isOpen = arith::ConstantIntOp::create(emitter.builder(), emitter.location(), 1, 1);
   OpBuilder &builder = emitter.builder();
+  Value count = emitter.subtractIndex(at.high, at.low), row = at.low;
+  SmallVector<int64_t, 3> heights = tileHeights(schedule);
   for (int64_t height : heights) {
-    bool isLast = height == heights.back();
-    Value fits = emitter.isLess(emitter.index(height - 1), count);
-    Value taken =
-        isLast ? isOpen : Value(arith::AndIOp::create(builder, emitter.location(), isOpen, fits));
-    emitter.ifTrue(taken, [&] {
-      emitter.loop(at.low, at.high, height, [&](Value row) {
-        Value last = emitter.subtractIndex(at.high, emitter.index(height));
-        Value start = emitter.maximumIndex(emitter.minimumIndex(row, last), at.low);
-        emitTile(at, height, start, row);
-      });
+    Value size = emitter.index(height), end = at.high;
+    if (height > lowTile && llvm::is_contained(heights, lowTile)) {
+      Value rest = emitter.remainderIndex(count, size);
+      Value areFew = emitter.isLess(rest, emitter.index(mostLowRows(height) + 1));
+      end = arith::SelectOp::create(builder, emitter.location(), areFew,
+                                    emitter.subtractIndex(end, rest), end);
+    }
+    if (height != heights.back()) {
+      Value isLower = emitter.isLess(count, size);
+      end = arith::SelectOp::create(builder, emitter.location(), isLower, row, end);
+    }
+    emitter.loop(row, end, height, [&](Value next) {
+      Value start = emitter.minimumIndex(next, emitter.subtractIndex(at.high, size));
+      emitTile(at, height, emitter.maximumIndex(start, at.low), next);
     });
-    isOpen = arith::AndIOp::create(builder, emitter.location(), isOpen, negated(fits));
+    row = end;
   }
 }
 

@@ -36,19 +36,21 @@ inline int64_t tilesInBlock(ContractionScheduleAttr schedule) {
   return schedule.getPackBlock() ? sharingTiles : fewTiles;
 }
 
-/// The heights of tiles, the tallest first: a block of rows has tiles of the first that fits.
-/// Packed rows repeat the last one, so that a whole tile can always be read. A matrix that has few
-/// rows has low tiles by its schedule; images are narrow more often, but not several lines of them.
-inline llvm::SmallVector<int64_t, 3> tileHeights(ContractionScheduleAttr schedule, bool isMatrix) {
+/// The heights of tiles, the tallest first: a block of rows has tiles of the first that fits, and
+/// low ones for a few rows behind them. Packed rows repeat the last one, so that a whole tile can
+/// always be read. Several lines of images are as high as what wastes least.
+inline llvm::SmallVector<int64_t, 3> tileHeights(ContractionScheduleAttr schedule) {
   llvm::SmallVector<int64_t, 3> heights{schedule.getRows()};
-  if (schedule.getPackLhs())
-    return heights;
-  if (lowTile < schedule.getRows() && !isMatrix && !schedule.getFlat())
+  if (lowTile < schedule.getRows() && !schedule.getFlat())
     heights.push_back(lowTile);
-  if (schedule.getRows() > 1)
+  if (schedule.getRows() > 1 && !schedule.getPackLhs())
     heights.push_back(1);
   return heights;
 }
+
+/// How many rows behind the last whole tile of so many low ones compute in less time than another
+/// tile that is moved back: a low one takes about a third longer for each of its rows.
+inline int64_t mostLowRows(int64_t height) { return height * 7 / 10 / lowTile * lowTile; }
 
 /// Columns are divided among tasks until there are about this many: enough for the threads to end
 /// together, few enough to use a packed left operand for many columns. Few rows that read the right

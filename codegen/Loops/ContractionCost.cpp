@@ -39,6 +39,8 @@ constexpr double lineBytes = 64;
 constexpr double metRows = 0.07;
 /// What a stage of its own costs, in nanoseconds.
 constexpr double nanosecondsPerStage = 500;
+/// How much longer a row of a low tile takes than one of another.
+constexpr double lowRow = 1.3;
 /// Code that is longer has to be worth it.
 constexpr double perHeight = 0.01;
 
@@ -72,7 +74,7 @@ public:
       cycles = std::max(computing, waiting) + notOverlapped * std::min(computing, waiting);
       cycles /= balance();
     }
-    double heights = static_cast<double>(tileHeights(schedule, problem.isMatrix()).size());
+    double heights = static_cast<double>(tileHeights(schedule).size());
     cycles *= 1 + perHeight * heights;
     return cycles / core.gigahertz / target.cores + (copiesInStage() ? nanosecondsPerStage : 0);
   }
@@ -87,12 +89,16 @@ private:
       sizes.rows *= outerRows / outerBlocks;
       outerRows = outerBlocks;
     }
-    for (int64_t candidate : tileHeights(schedule, problem.isMatrix())) {
+    for (int64_t candidate : tileHeights(schedule)) {
       height = static_cast<double>(candidate);
       if (sizes.rows >= height)
         break;
     }
     tiles = std::ceil(sizes.rows / height);
+    double rest = sizes.rows - (tiles - 1) * height;
+    if (llvm::is_contained(tileHeights(schedule), lowTile) &&
+        rest <= static_cast<double>(mostLowRows(static_cast<int64_t>(height))))
+      tiles += std::ceil(rest / lowTile) * lowTile * lowRow / height - 1;
     auto inBlock = static_cast<double>(tilesInBlock(schedule));
     rowBlocks = schedule.getFlat()
                     ? 1
