@@ -89,6 +89,7 @@ struct Compiler::Implementation {
   void runPhases(ModuleOp module, const Target &target, Phase first, Phase last) {
     for (int phase = static_cast<int>(first); phase <= static_cast<int>(last); ++phase) {
       Compiling::checkpoint();
+      RecordedSpan span("compile", phaseName(static_cast<Phase>(phase)));
       PassManager passes(module.getContext());
       passes.enableVerifier(false);
       buildPipeline(passes, target, static_cast<Phase>(phase), static_cast<Phase>(phase));
@@ -184,14 +185,14 @@ void Compiler::Implementation::runTo(Phase last, ModuleOp module, const Target &
                                      Statistics &spent) {
   bool prepares = mainOf(module)->hasAttr("weft.prepare");
   {
-    Stopwatch watch(spent.passSeconds);
+    Stopwatch watch(spent.passSeconds, "passes");
     runPhases(module, wanted, Phase::Differentiate, std::min(last, Phase::Fuse));
   }
   if (last <= Phase::Fuse)
     return;
   if (tuner && &wanted == &target)
     tuner->tune(module, prepares, spent);
-  Stopwatch watch(spent.passSeconds);
+  Stopwatch watch(spent.passSeconds, "passes");
   runPhases(module, wanted, Phase::Schedule, last);
 }
 
@@ -207,12 +208,12 @@ Executable Compiler::Implementation::finish(ModuleOp module, Device *device, boo
                                             Statistics &spent) {
   KernelCache &kernelCache = device ? cacheOf(*device) : cache;
   {
-    Stopwatch watch(spent.passSeconds);
+    Stopwatch watch(spent.passSeconds, "passes");
     runPhases(module, targetOf(device), Phase::Schedule, Phase::Plan);
   }
   auto kernels = llvm::to_vector(module.getOps<KernelOp>());
   auto code = kernelCache.get(kernels, spent);
-  Stopwatch watch(spent.loadSeconds);
+  Stopwatch watch(spent.loadSeconds, "load");
   KernelCodeByName byName;
   for (auto [kernel, kernelCode] : llvm::zip_equal(kernels, code))
     byName[kernel.getSymName()] = kernelCode;
@@ -233,6 +234,7 @@ static void markPreparation(ModuleOp module, const CompileOptions &options) {
 
 std::shared_ptr<const Executable> Compiler::compile(ModuleOp module,
                                                     const CompileOptions &options) {
+  RecordedSpan span("compile", "compile");
   markPreparation(module, options);
   Compiling compiling;
   Statistics spent;

@@ -26,15 +26,7 @@ struct CompileOptions {
 
 /// What one launch of a kernel does, for `explain()` and the profiler.
 struct KernelReport {
-  std::string name;
-  /// The schedule as it stands in the IR.
-  std::string schedule;
-  /// "file.py:12", the user's lines in it, in order, each once.
-  std::vector<std::string> lines;
-  /// Bytes of its inputs and outputs.
-  int64_t bytes = 0;
-  /// Floating-point operations, a fused multiply-add counting as two.
-  int64_t operations = 0;
+  std::shared_ptr<const EventSource> source = {};
   /// How many launches of the plan it is: its stages.
   int64_t stages = 0;
   /// Why it is a kernel of its own.

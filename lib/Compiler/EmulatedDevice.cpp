@@ -43,9 +43,9 @@ emulator::TensorMap tensorMapOf(const TensorMapShape &shape, const Launch &launc
                 : shape.swizzleBytes == 32 ? emulator::Swizzle::Bytes32
                                            : emulator::Swizzle::None;
   if (std::string problem = map.problem(); !problem.empty())
-    throw Error(Error::Kind::Unsupported, "the kernel " + launch.name + " can't read its buffer " +
-                                              std::to_string(shape.buffer) +
-                                              " by a tensor map: " + problem);
+    throw Error(Error::Kind::Unsupported,
+                "the kernel " + launch.name() + " can't read its buffer " +
+                    std::to_string(shape.buffer) + " by a tensor map: " + problem);
   return map;
 }
 

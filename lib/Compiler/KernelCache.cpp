@@ -22,7 +22,7 @@ KernelCache::KernelCache(std::unique_ptr<KernelBackend> backend, const std::stri
 /// Null if it is not there, or damaged in a way that no check saw.
 std::shared_ptr<const KernelCode> KernelCache::fromDisk(const std::string &name,
                                                         Statistics &spent) {
-  Stopwatch watch(spent.loadSeconds);
+  Stopwatch watch(spent.loadSeconds, "look for kernels");
   auto object = disk.find(name);
   if (!object)
     return nullptr;
@@ -75,7 +75,7 @@ std::vector<std::shared_ptr<const KernelCode>> KernelCache::get(ArrayRef<KernelO
 /// Stores and loads compiled kernels, but for those that another thread was faster with.
 std::vector<std::pair<std::string, std::shared_ptr<const KernelCode>>>
 KernelCache::keep(const std::vector<KernelObject> &objects, Statistics &spent) {
-  Stopwatch watch(spent.loadSeconds);
+  Stopwatch watch(spent.loadSeconds, "link");
   std::lock_guard guard(mutex);
   std::vector<std::pair<std::string, std::shared_ptr<const KernelCode>>> kept;
   for (const KernelObject &object : objects) {
@@ -200,6 +200,7 @@ private:
       return false;
     ForkGate::Inside inside;
     try {
+      RecordedSpan span("compile", "code of a kernel");
       objects[*number] = emitted[*number]->assemble();
     } catch (...) {
       errors[*number] = std::current_exception();
@@ -226,13 +227,13 @@ private:
 std::vector<KernelObject> KernelCache::compile(ArrayRef<KernelOp> kernels, Statistics &spent) {
   Generation generation(kernels.size());
   {
-    Stopwatch watch(spent.emitSeconds);
+    Stopwatch watch(spent.emitSeconds, "emit");
     for (KernelOp kernel : kernels) {
       Compiling::checkpoint();
       generation.add(backend->emit(kernel));
     }
   }
-  Stopwatch watch(spent.codegenSeconds);
+  Stopwatch watch(spent.codegenSeconds, "generate code");
   return generation.finish();
 }
 

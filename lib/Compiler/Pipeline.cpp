@@ -18,6 +18,8 @@ std::optional<Phase> phaseByName(StringRef name) {
   return std::nullopt;
 }
 
+const char *phaseName(Phase phase) { return names[static_cast<size_t>(phase)].data(); }
+
 std::string phaseNames() { return llvm::join(llvm::ArrayRef(names), ", "); }
 
 static void addSimplify(OpPassManager &passes, const Target &target) {

@@ -13,6 +13,8 @@ enum class Phase { Differentiate, Simplify, Fuse, Schedule, Plan, Loops, Llvm };
 
 /// "differentiate", "simplify", ...; nullopt for another name.
 std::optional<Phase> phaseByName(llvm::StringRef name);
+/// The name: a text that lives forever.
+const char *phaseName(Phase phase);
 /// The names, for messages: "differentiate, simplify, ...".
 std::string phaseNames();
 

@@ -174,6 +174,10 @@ private:
     kernelCode->setup(sizes.data(), setup.data());
     LaunchCost cost = costOf(launch, kernel), copyCost = copyCostOf(launch, kernel);
     std::optional<unsigned> copied = updatedArgument(kernel);
+    LaunchCost whole = cost;
+    if (copied && !isInPlace(launch, *copied))
+      whole.bytes += copyCost.bytes;
+    auto source = eventSourceOf(launch, kernel, whole);
     std::vector<Launch> launches(stages);
     for (auto [stage, added] : llvm::enumerate(launches)) {
       if (result.plan.device) {
@@ -182,6 +186,7 @@ private:
       } else {
         added.function = kernelCode->stages[stage];
       }
+      added.source = source;
       added.inputs = launch.getInputs().size();
       added.sizes = sizes;
       added.tasks = setup[stage];
@@ -190,15 +195,12 @@ private:
       added.chunk = own.chunk(added.tasks);
       if (copied && stage == 0)
         added.copied = copied;
-      added.name = kernel.getSymName().str();
     }
     size_t given = buffers.size();
     addTemporaries(ArrayRef(setup).slice(stages, kernelCode->temporaries), buffers);
     std::vector<bool> isPrepared = prepareStages(launch, launches, given, setup, buffers);
-    if (copied && !isInPlace(launch, *copied))
-      cost.bytes += copyCost.bytes;
     bool overwrites = copied && overwrittenOperand(launch);
-    addReport(launch, kernel, cost, isPrepared, overwrites);
+    addReport(kernel, source, isPrepared, overwrites);
     for (auto [stage, added] : llvm::enumerate(launches)) {
       added.buffers = buffers;
       if (!isPrepared[stage] && !(overwrites && stage == 0))
@@ -477,21 +479,30 @@ private:
     return source.kind == OutputSource::Kind::DonatedInput && source.index == former.index;
   }
 
-  /// `overwrites`: the first stage, a copy, is not run.
-  void addReport(LaunchOp launch, KernelOp kernel, const LaunchCost &cost,
-                 const std::vector<bool> &isPrepared, bool overwrites) {
-    KernelReport report;
-    report.name = kernel.getSymName().str();
-    llvm::raw_string_ostream(report.schedule) << kernel.getScheduleAttr();
-    report.bytes = cost.bytes;
-    report.operations = cost.operations;
-    report.stages = llvm::count(isPrepared, false) - (overwrites ? 1 : 0);
+  /// What the launch is, for those who watch.
+  static std::shared_ptr<const EventSource> eventSourceOf(LaunchOp launch, KernelOp kernel,
+                                                          const LaunchCost &cost) {
+    EventSource source{.name = kernel.getSymName().str()};
+    llvm::raw_string_ostream(source.schedule) << kernel.getScheduleAttr();
+    source.bytes = cost.bytes;
+    source.operations = cost.operations;
+    for (Operation &op : kernel.getBody().front().without_terminator())
+      source.operators.push_back(op.getName().stripDialect().str());
     llvm::SmallSetVector<Attribute, 4> seen;
     launch.getLoc()->walk([&](Location part) {
       if (auto line = dyn_cast<FileLineColLoc>(part); line && seen.insert(line))
-        report.lines.push_back(line.getFilename().str() + ":" + std::to_string(line.getLine()));
+        source.lines.push_back(line.getFilename().str() + ":" + std::to_string(line.getLine()));
       return WalkResult::advance();
     });
+    return std::make_shared<const EventSource>(std::move(source));
+  }
+
+  /// `overwrites`: the first stage, a copy, is not run.
+  void addReport(KernelOp kernel, std::shared_ptr<const EventSource> source,
+                 const std::vector<bool> &isPrepared, bool overwrites) {
+    KernelReport report;
+    report.source = std::move(source);
+    report.stages = llvm::count(isPrepared, false) - (overwrites ? 1 : 0);
     report.reason = templateOf(kernel)->reason().str();
     if (llvm::is_contained(isPrepared, true)) {
       KernelReport packing = report;
@@ -499,7 +510,7 @@ private:
       packing.reason = "the stages that copy its operands in the order in which they are read";
       if (memory == Outputs::Chosen)
         result.prepared.push_back(std::move(packing));
-      else if (!hoisted.empty() && hoisted.back().report.name.empty())
+      else if (!hoisted.empty() && !hoisted.back().report.source)
         hoisted.back().report = std::move(packing);
     }
     result.kernels.push_back(std::move(report));

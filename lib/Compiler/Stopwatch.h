@@ -1,5 +1,7 @@
-// Adds the seconds that a scope takes to a counter.
+// Adds the seconds that a scope takes to a counter, and tells them who records.
 #pragma once
+
+#include "lib/Runtime/Recorder.h"
 
 #include <chrono>
 
@@ -7,7 +9,8 @@ namespace weft {
 
 class Stopwatch {
 public:
-  explicit Stopwatch(double &seconds) : seconds(seconds), start(std::chrono::steady_clock::now()) {}
+  Stopwatch(double &seconds, const char *name)
+      : span("compile", name), seconds(seconds), start(std::chrono::steady_clock::now()) {}
   ~Stopwatch() {
     seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
@@ -15,6 +18,7 @@ public:
   Stopwatch &operator=(const Stopwatch &) = delete;
 
 private:
+  RecordedSpan span;
   double &seconds;
   std::chrono::steady_clock::time_point start;
 };

@@ -255,7 +255,7 @@ ScheduleAttrInterface Tuner::fastest(KernelOp kernel, LaunchOp launch, bool prep
   std::string key = noteName(description + "\ncandidates " + std::to_string(candidates.size()));
   Found tuned = known(kernel, kind, key, description);
   if (!tuned) {
-    Stopwatch watch(spent.tuneSeconds);
+    Stopwatch watch(spent.tuneSeconds, "measure schedules");
     tuned = std::make_shared<const TunedKernel>(description,
                                                 measure(kernel, launch, prepares, candidates));
     ++spent.kernelsTuned;

@@ -48,6 +48,9 @@ public:
 
   AllocatorStatistics statistics() const;
 
+  /// The same figure as there, without a lock.
+  uint64_t bytesInUse() const { return inUse.load(std::memory_order_relaxed); }
+
   /// Starts a new measurement of the peak, from the bytes in use now.
   void resetPeak();
 

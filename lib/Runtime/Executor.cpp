@@ -89,8 +89,23 @@ public:
         plan, [this](const BufferReference &buffer) { return resolve(buffer); }, !overwritesInputs);
   }
 
+  /// What was allocated for this execution.
+  uint64_t bytesAllocated() const {
+    uint64_t bytes = plan.arenaBytes;
+    for (size_t index = 0; index < outputs.size(); ++index) {
+      OutputSource::Kind kind = plan.outputSources[index].kind;
+      bool isGiven = kind == OutputSource::Kind::DonatedInput &&
+                     outputs[index].get() == inputs[plan.outputSources[index].index];
+      if (kind == OutputSource::Kind::Fresh ||
+          (kind == OutputSource::Kind::DonatedInput && !isGiven))
+        bytes += plan.outputs[index].bytes();
+    }
+    return bytes;
+  }
+
 private:
   void run(const Prepare &step) {
+    RecordedSpan span("step", "prepare");
     PreparedValues::Values values = valuesOf(step);
     prepared.resize(plan.preparedValues);
     for (size_t index = 0; index < values->size(); ++index)
@@ -115,10 +130,6 @@ private:
     auto values =
         std::make_shared<const std::vector<StorageRef>>(execute(step.program->plan, from));
     return canKeep ? kept.insert(key.numbers(), from, std::move(values)) : values;
-  }
-
-  void run(const Copy &copy) const {
-    HostMachine(context).copy(resolve(copy.to), resolve(copy.from), copy.bytes);
   }
 
   template <typename Kind> void run(const Kind &step) const {
@@ -237,7 +248,10 @@ static void runOnDevice(Frame &frame, const Plan &plan, LaunchTimings *timings) 
 
 void execute(const Plan &plan, std::span<Storage *const> inputs, std::span<StorageRef> outputs,
              LaunchTimings *timings) {
+  RecordedSpan span("plan", "plan");
   Frame frame(plan, inputs, outputs);
+  if (span.isOn())
+    span.bytesAllocated = frame.bytesAllocated();
   if (plan.device)
     return runOnDevice(frame, plan, timings);
   if (!timings)

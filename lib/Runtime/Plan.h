@@ -2,6 +2,7 @@
 #pragma once
 
 #include "lib/Runtime/Device.h"
+#include "lib/Runtime/Recorder.h"
 #include "lib/Runtime/Storage.h"
 #include "lib/Runtime/TensorSignature.h"
 #include "weft/abi.h"
@@ -58,8 +59,8 @@ struct Launch {
   int64_t tasks = 0;
   /// At least 1; 1 runs on the calling thread.
   int32_t maximumThreads = 1;
-  /// For profiles and messages.
-  std::string name = {};
+  /// The kernel, for records and messages; null if nobody knows it.
+  std::shared_ptr<const EventSource> source = {};
   /// How many of the buffers, the first ones, are only read.
   size_t inputs = 0;
   /// Instead of `function` where the plan is for a device.
@@ -70,6 +71,8 @@ struct Launch {
   bool isAlternative = false;
   /// How many tasks a thread takes at a time: some microseconds of work.
   int64_t chunk = 1;
+
+  std::string name() const { return source ? source->name : std::string(); }
 };
 
 class PreparedProgram;

@@ -36,10 +36,12 @@ static void runTasks(const Launch &launch, void *const *pointers) {
   }
   ThreadPool::process().parallelFor(
       launch.tasks, launch.maximumThreads, launch.chunk,
-      [&](int64_t begin, int64_t end) { launch.function(pointers, sizes, begin, end); });
+      [&](int64_t begin, int64_t end) { launch.function(pointers, sizes, begin, end); },
+      &launch.source);
 }
 
 void runLaunch(const Launch &launch, void *const *pointers, const StepContext &context) {
+  RecordedSpan span("kernel", launch.source);
   if (!context.timer)
     return runTasks(launch, pointers);
   auto start = std::chrono::steady_clock::now();
@@ -93,9 +95,7 @@ struct HostRun {
   const StepContext &context;
 
   void operator()(const Prepare &) const { assert(false && "only what is called keeps values"); }
-  void operator()(const Copy &copy) const {
-    HostMachine(context).copy(memory(copy.to), memory(copy.from), copy.bytes);
-  }
+  void operator()(const Copy &copy) const { runStep(copy, memory, context); }
   template <typename Kind> void operator()(const Kind &step) const {
     runStep(step, memory, context);
   }
@@ -351,8 +351,23 @@ private:
       for (const BufferReference &reference : launch->buffers)
         *next++ = resolve(reference);
     }
-    plan.device->run(plan, launches);
+    if (Recorder::isOn())
+      runRecorded(launches);
+    else
+      plan.device->run(plan, launches);
     waiting.clear();
+  }
+
+  /// One kernel at a time, so that each has its time.
+  void runRecorded(std::span<const DeviceLaunch> launches) {
+    plan.device->synchronize();
+    for (size_t first = 0, end = 0; first < launches.size(); first = end) {
+      for (end = first + 1; end < launches.size() && launches[end].launch->isAlternative;)
+        ++end;
+      RecordedSpan span("device kernel", launches[first].launch->source);
+      plan.device->run(plan, launches.subspan(first, end - first));
+      plan.device->synchronize();
+    }
   }
 
   const Plan &plan;

@@ -106,7 +106,14 @@ void runStep(const Launch &launch, const Resolve &resolve, const StepContext &co
 }
 
 template <typename Resolve>
+void runStep(const Copy &copy, const Resolve &resolve, const StepContext &context) {
+  RecordedSpan span("step", "copy");
+  HostMachine(context).copy(resolve(copy.to), resolve(copy.from), copy.bytes);
+}
+
+template <typename Resolve>
 void runStep(const Loop &loop, const Resolve &resolve, const StepContext &context) {
+  RecordedSpan span("step", "loop");
   auto **addresses = static_cast<void **>(resolve(loop.addresses));
   putAddresses(loop, addresses, resolve);
   runLoop(loop, addresses, resolve(loop.proceeds), resolve(loop.arena), HostMachine(context),
@@ -115,6 +122,7 @@ void runStep(const Loop &loop, const Resolve &resolve, const StepContext &contex
 
 template <typename Resolve>
 void runStep(const Branch &branch, const Resolve &resolve, const StepContext &context) {
+  RecordedSpan span("step", "branch");
   auto **addresses = static_cast<void **>(resolve(branch.addresses));
   putAddresses(branch, addresses, resolve);
   runBranch(branch, *static_cast<const int64_t *>(resolve(branch.index)), addresses,

@@ -104,7 +104,10 @@ void ThreadPool::Team::Worker::loop() {
   while (awaitWork() != Stop) {
     if (!claim())
       continue;
-    team->runChunks(share);
+    {
+      RecordedSpan span("tasks", "tasks", team->job.source);
+      team->runChunks(share);
+    }
     team->finish();
   }
 }

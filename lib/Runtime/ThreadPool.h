@@ -1,6 +1,8 @@
 // The one pool of threads that runs kernels.
 #pragma once
 
+#include "lib/Runtime/Recorder.h"
+
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
@@ -44,8 +46,11 @@ public:
   /// is itself inside a body, or when another thread is using the workers. If bodies throw, one of
   /// the exceptions is rethrown here after all ranges have ended. Throws weft::Error when a worker
   /// cannot be started.
+  ///
+  /// A record names what the threads do after `source`, if there is one.
   template <typename Body>
-  void parallelFor(int64_t tasks, int maximumThreads, int64_t chunk, Body &&body) {
+  void parallelFor(int64_t tasks, int maximumThreads, int64_t chunk, Body &&body,
+                   const std::shared_ptr<const EventSource> *source = nullptr) {
     if (tasks <= 0)
       return;
     int64_t chunks = (tasks - 1) / std::max<int64_t>(chunk, 1) + 1;
@@ -58,7 +63,7 @@ public:
       (*static_cast<std::remove_reference_t<Body> *>(context))(begin, end);
     };
     auto *context = const_cast<void *>(static_cast<const void *>(std::addressof(body)));
-    run({call, context, tasks, chunk, static_cast<int>(shares)});
+    run({call, context, tasks, chunk, static_cast<int>(shares), source});
   }
   template <typename Body> void parallelFor(int64_t tasks, int maximumThreads, Body &&body) {
     parallelFor(tasks, maximumThreads, 0, std::forward<Body>(body));
@@ -72,6 +77,7 @@ private:
     /// 0: a share as one.
     int64_t chunk;
     int shares;
+    const std::shared_ptr<const EventSource> *source;
   };
   class Team;
 

@@ -6,6 +6,7 @@
 #include "python/src/DeviceObject.h"
 #include "python/src/Errors.h"
 #include "python/src/GradientHooks.h"
+#include "python/src/Recording.h"
 #include "python/src/TraceScope.h"
 #include "python/src/state/StateLock.h"
 
@@ -90,6 +91,7 @@ void weft::backward(TensorObject *root, PyObject *cotangent, bool retain) {
                "backward: the cotangent has to be a tensor of shape " + shapeTuple(value.shape));
   if (currentScope)
     return backwardInTrace(*currentScope, root, cotangent, retain);
+  RecordedCall recorded("call", "backward");
   requireConcrete(root, "backward");
   Array seed;
   if (cotangent) {

@@ -10,6 +10,7 @@
 #include "python/src/Conversion.h"
 #include "python/src/Errors.h"
 #include "python/src/FixedExponents.h"
+#include "python/src/Recording.h"
 #include "python/src/SymbolicSizeObject.h"
 #include "python/src/TraceScope.h"
 
@@ -339,6 +340,7 @@ static Results resultTensors(const Executable &executable,
 }
 
 static Results applyEager(const OpCall &call, const Operands &operands, WantedResult wanted = {}) {
+  RecordedCall recordedCall("operation", call.op->pythonName.data());
   Device *device = deviceOf(call, operands);
   llvm::SmallVector<Array, 3> arrays = operandArrays(call, operands, device);
   bool recorded = isRecorded(call, operands);
@@ -359,6 +361,7 @@ static Results applyEager(const OpCall &call, const Operands &operands, WantedRe
 
 PyRef weft::dispatchInto(TensorObject *base, llvm::ArrayRef<int64_t> shape, const OpCall &call,
                          const Operands &others) {
+  RecordedCall recordedCall("operation", call.op->pythonName.data());
   Operands operands = {{asObject(base), {}, false}};
   llvm::append_range(operands, others);
   Device *device = deviceOf(call, operands);

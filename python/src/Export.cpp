@@ -19,6 +19,7 @@
 #include "python/src/DeviceObject.h"
 #include "python/src/Dispatch.h"
 #include "python/src/ProgramOperations.h"
+#include "python/src/Recording.h"
 #include "python/src/SafeTensorsFile.h"
 #include "python/src/SymbolicSizeObject.h"
 #include "python/src/TraceScope.h"
@@ -334,6 +335,7 @@ static py::list runProgram(Program &program, const py::list &arguments) {
       requireHost(tensor, "an exported program");
       inputs.push_back(tensor->value.array());
     }
+    RecordedCall recorded("call", "exported program");
     auto [executable, outputs] = program.run(inputs);
     py::list results;
     for (auto [storage, signature] : llvm::zip_equal(outputs, executable->plan.outputs)) {
@@ -423,6 +425,14 @@ static py::list operations(const Program &program) {
   return translated([&] { return operationsOf(*program.forFiles()); });
 }
 
+static double multiplyAdds(const Program &program) {
+  return translated([&] {
+    mlir::OwningOpRef<mlir::ModuleOp> copy = program.getModule().clone();
+    Compiling compiling;
+    return multiplyAddsOf(*copy);
+  });
+}
+
 static std::string textOf(const Program &program, bool elide) {
   return translated([&] { return programText(*program.forFiles(), elide); });
 }
@@ -459,6 +469,7 @@ void weft::registerProgram(py::module_ &module) {
                              })
       .def("run", runProgram)
       .def("operations", operations)
+      .def("multiply_adds", multiplyAdds)
       .def("text", textOf)
       .def("compile_object",
            [](const Program &program, const std::string &path, const std::string &target,

@@ -10,6 +10,7 @@
 #include "python/src/PathReport.h"
 #include "python/src/Printing.h"
 #include "python/src/Profile.h"
+#include "python/src/Recording.h"
 #include "python/src/TraceScope.h"
 #include "python/src/state/Call.h"
 #include "python/src/state/Execution.h"
@@ -340,6 +341,7 @@ static PyObject *callJit(PyObject *self, PyObject *const *arguments, size_t flag
       checkPrecision(state);
       return PyObject_Vectorcall(state.function.get(), arguments, flags, keywordNames);
     }
+    RecordedCall recorded("call", state.function.get());
     return UserCall{state, arguments, flags, keywordNames}.run().release();
   });
 }

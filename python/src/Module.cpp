@@ -25,6 +25,7 @@
 #include "python/src/Printing.h"
 #include "python/src/PyTree.h"
 #include "python/src/PythonThreads.h"
+#include "python/src/Recording.h"
 #include "python/src/SafeTensorsFile.h"
 #include "python/src/SymbolicSizeObject.h"
 #include "python/src/TensorType.h"
@@ -338,6 +339,7 @@ static void registerTypes(py::module_ &module) {
   registerControlFlow(module);
   registerDevices(module);
   registerPrinting(module);
+  registerRecording(module);
 }
 
 /// Adds `apply` and `view`, which take their arguments without pybind11.

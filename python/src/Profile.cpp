@@ -33,11 +33,11 @@ static LaunchTimings measure(const Plan &plan, std::span<const StorageRef> input
 
 py::dict weft::kernelRow(const KernelReport &kernel) {
   py::dict row;
-  row["name"] = kernel.name;
-  row["lines"] = kernel.lines;
-  row["bytes"] = kernel.bytes;
-  row["operations"] = kernel.operations;
-  row["schedule"] = kernel.schedule;
+  row["name"] = kernel.source->name;
+  row["lines"] = kernel.source->lines;
+  row["bytes"] = kernel.source->bytes;
+  row["operations"] = kernel.source->operations;
+  row["schedule"] = kernel.source->schedule;
   row["reason"] = kernel.reason;
   return row;
 }

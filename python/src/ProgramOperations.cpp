@@ -2,8 +2,12 @@
 #include "python/src/ProgramOperations.h"
 
 #include "dialects/Weft/IR/Weft.h"
+#include "lib/Compiler/Diagnostics.h"
 #include "lib/Compiler/Types.h"
+#include "lib/Support/Error.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Pass/PassManager.h"
+#include "passes/Passes.h"
 #include "python/src/Conversion.h"
 #include "python/src/SymbolicSizeObject.h"
 
@@ -71,4 +75,49 @@ py::list weft::operationsOf(mlir::ModuleOp module) {
     rows.append(py::make_tuple(op.getName().getStringRef().str(), operands, results, attributes));
   }
   return rows;
+}
+
+/// How often the loops of a contraction run.
+static double productsOf(ContractionOpInterface op) {
+  Contraction contraction = op.getContraction();
+  mlir::Operation *operation = op.getOperation();
+  double products = 1;
+  for (const Contraction::Loop &loop : contraction.loops) {
+    mlir::Value tensor = loop.sizeOperand == Contraction::Result
+                             ? mlir::Value(operation->getResult(0))
+                             : operation->getOperand(loop.sizeOperand);
+    products *= static_cast<double>(
+        mlir::cast<mlir::RankedTensorType>(tensor.getType()).getDimSize(loop.sizeDimension));
+  }
+  return products;
+}
+
+static double productsIn(mlir::Block &block) {
+  double products = 0;
+  for (mlir::Operation &op : block) {
+    if (auto contraction = mlir::dyn_cast<ContractionOpInterface>(op))
+      products += productsOf(contraction);
+    double inside = 0;
+    for (mlir::Region &region : op.getRegions())
+      for (mlir::Block &inner : region)
+        inside += productsIn(inner);
+    if (auto scan = mlir::dyn_cast<ScanOp>(op))
+      inside *= static_cast<double>(scan.getCountAttr().getSizes().front());
+    products += inside;
+  }
+  return products;
+}
+
+double weft::multiplyAddsOf(mlir::ModuleOp module) {
+  mlir::PassManager passes(module.getContext());
+  passes.addPass(createBatch());
+  passes.addPass(createPushForward());
+  passes.addPass(createDifferentiate());
+  passes.addPass(createInlineFunctions());
+  passes.addPass(createDecompose({/*keepComposites=*/false}));
+  DiagnosticCollector diagnostics(*module.getContext());
+  if (failed(passes.run(module)))
+    throw Error(Error::Kind::Unsupported,
+                diagnostics.text("the program's operations can't be counted"));
+  return productsIn(module.lookupSymbol<mlir::func::FuncOp>("main").front());
 }

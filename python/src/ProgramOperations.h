@@ -12,4 +12,10 @@ namespace weft {
 /// sizes are ints and SymbolicSizes.
 pybind11::list operationsOf(mlir::ModuleOp module);
 
+/// How many products the contractions of @main add up (matmul, convolution, attention by its
+/// definition), those of derivatives included: the sizes of their loops, multiplied. A scan counts
+/// as often as it runs; a while loop, whose trips nobody knows, and each branch count once. Changes
+/// the module, whose sizes are known. Throws weft::Error.
+double multiplyAddsOf(mlir::ModuleOp module);
+
 } // namespace weft

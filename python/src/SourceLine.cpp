@@ -3,6 +3,7 @@
 
 #include "python/src/PyRef.h"
 
+#include <algorithm>
 #include <unordered_map>
 
 using namespace weft;
@@ -36,18 +37,42 @@ static bool isInternal(PyObject *fileName) {
   return found->second.internal;
 }
 
-SourceLine weft::userLine() {
+/// Calls `visit(frame, code)` with the frames outside the package, the innermost first, until it
+/// gives false.
+template <typename Visit> static void walkUserFrames(Visit visit) {
   PyThreadState *state = PyThreadState_Get();
   PyRef frame = PyRef::steal(reinterpret_cast<PyObject *>(PyThreadState_GetFrame(state)));
   while (frame) {
     auto *object = reinterpret_cast<PyFrameObject *>(frame.get());
-    PyRef code = PyRef::steal(reinterpret_cast<PyObject *>(PyFrame_GetCode(object)));
-    PyObject *name = reinterpret_cast<PyCodeObject *>(code.get())->co_filename;
-    if (!isInternal(name)) {
-      const char *text = PyUnicode_AsUTF8(name);
-      return {text ? text : "", PyFrame_GetLineNumber(object)};
-    }
+    PyRef owned = PyRef::steal(reinterpret_cast<PyObject *>(PyFrame_GetCode(object)));
+    auto *code = reinterpret_cast<PyCodeObject *>(owned.get());
+    if (!isInternal(code->co_filename) && !visit(object, code))
+      return;
     frame = PyRef::steal(reinterpret_cast<PyObject *>(PyFrame_GetBack(object)));
   }
-  return {};
+}
+
+SourceLine weft::userLine() {
+  SourceLine line;
+  walkUserFrames([&](PyFrameObject *frame, PyCodeObject *code) {
+    const char *text = PyUnicode_AsUTF8(code->co_filename);
+    line = {text ? text : "", PyFrame_GetLineNumber(frame)};
+    return false;
+  });
+  return line;
+}
+
+std::vector<std::string> weft::userFrames() {
+  constexpr size_t mostFrames = 64;
+  std::vector<std::string> frames;
+  walkUserFrames([&](PyFrameObject *frame, PyCodeObject *code) {
+    const char *function = PyUnicode_AsUTF8(code->co_name);
+    const char *file = PyUnicode_AsUTF8(code->co_filename);
+    frames.push_back(std::string(function ? function : "?") + " (" + (file ? file : "?") + ":" +
+                     std::to_string(PyFrame_GetLineNumber(frame)) + ")");
+    PyErr_Clear();
+    return frames.size() < mostFrames;
+  });
+  std::ranges::reverse(frames);
+  return frames;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 namespace weft {
 
@@ -25,5 +26,9 @@ void setPackageFolder(std::string folder);
 
 /// The innermost Python frame outside the package.
 SourceLine userLine();
+
+/// All Python frames outside the package, "function (file.py:12)", the innermost last; of deep
+/// recursions the innermost ones.
+std::vector<std::string> userFrames();
 
 } // namespace weft

@@ -1,4 +1,5 @@
 // From a call of a Python function to a specialization.
+#include "lib/Runtime/Recorder.h"
 #include "lib/Trace/Promotion.h"
 #include "python/src/Conversion.h"
 #include "python/src/DeviceObject.h"
@@ -658,6 +659,7 @@ std::shared_ptr<Specialization> Tracer::run() {
   auto start = std::chrono::steady_clock::now();
   ++state.traces;
   std::shared_ptr<Specialization> last = state.lastTraced.lock();
+  RecordedSpan span("compile", "trace");
   result->guards.begin(state.function.get(), flat.objects, last ? &last->guards : nullptr);
   ActiveScope active(scope.get());
   try {

@@ -390,7 +390,7 @@ def get_num_threads() -> _builtins.int:
 if not _TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
-        """What reads the programs and models of other systems, when it is asked for."""
-        if name in ("models", "onnx", "stablehlo", "torch"):
+        """What reads programs and models of other systems, or watches, when it is asked for."""
+        if name in ("models", "onnx", "profiler", "stablehlo", "torch"):
             return _import_module(f".{name}", __name__)
         _refuse("weft", name)

@@ -110,7 +110,7 @@ TABLE = [
     ),
     Refused(
         "weft",
-        "cuda backends mps distributed multiprocessing hub profiler utils",
+        "cuda backends mps distributed multiprocessing hub utils",
         "there is no such module",
         'weft.device("cuda"), weft.data, weft.checkpoint, weft.nn.utils; weft.stats() for counts',
     ),

@@ -74,7 +74,7 @@ TensorMap CudaFunction::encode(const TensorMapShape &shape, const Launch &launch
                    box.data(), steps.data(), tensorMapNoInterleave, swizzleOf(shape.swizzleBytes),
                    tensorMapPromoteTo128Bytes, tensorMapFillWithZeros),
                "making a tensor map of buffer " + std::to_string(shape.buffer) + " of " +
-                   launch.name);
+                   launch.name());
   return map;
 }
 
@@ -384,7 +384,7 @@ void CudaDevice::run(const Plan &plan, std::span<const DeviceLaunch> launches) {
         driver.cuLaunchKernel(function.function, blocksOf(launch), 1, 1, function.threads, 1, 1,
                               function.sharedBytes, stream, arguments.data(), nullptr);
     if (result != success)
-      driver.check(result, deviceName + ": launching " + launch.name);
+      driver.check(result, deviceName + ": launching " + launch.name());
   });
 }
 

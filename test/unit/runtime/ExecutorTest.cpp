@@ -16,6 +16,10 @@ namespace {
 
 using Kind = BufferReference::Kind;
 
+std::shared_ptr<const EventSource> named(const char *name) {
+  return std::make_shared<const EventSource>(EventSource{.name = name});
+}
+
 extern "C" {
 
 /// out[i] = a[i] + b[i], one element a task.
@@ -70,8 +74,8 @@ Plan doublingPlan(int64_t elements, OutputSource source) {
   Plan plan;
   plan.inputs = plan.outputs = {floats({elements})};
   plan.outputSources = {source};
-  plan.steps.push_back(
-      Launch{doubleStage, {{Kind::Input, 0, 0}, {Kind::Output, 0, 0}}, {}, elements, 4, "double"});
+  plan.steps.push_back(Launch{
+      doubleStage, {{Kind::Input, 0, 0}, {Kind::Output, 0, 0}}, {}, elements, 4, named("double")});
   return plan;
 }
 
@@ -94,21 +98,24 @@ TEST_P(ExecutorTest, LaunchesSeeTheArenaOfTheOnesBefore) {
   plan.outputs = {floats({rows})};
   plan.outputSources = {{OutputSource::Kind::Fresh, 0}};
   plan.arenaBytes = second + elements * sizeof(float);
-  plan.steps = {
-      Launch{addStage,
-             {{Kind::Input, 0, 0}, {Kind::Input, 1, 0}, {Kind::Arena, 0, 0}},
-             {},
-             elements,
-             4,
-             "add"},
-      Launch{
-          doubleStage, {{Kind::Arena, 0, 0}, {Kind::Arena, 0, second}}, {}, elements, 4, "double"},
-      Launch{rowSumStage,
-             {{Kind::Arena, 0, second}, {Kind::Output, 0, 0}},
-             {columns},
-             rows,
-             4,
-             "sum"}};
+  plan.steps = {Launch{addStage,
+                       {{Kind::Input, 0, 0}, {Kind::Input, 1, 0}, {Kind::Arena, 0, 0}},
+                       {},
+                       elements,
+                       4,
+                       named("add")},
+                Launch{doubleStage,
+                       {{Kind::Arena, 0, 0}, {Kind::Arena, 0, second}},
+                       {},
+                       elements,
+                       4,
+                       named("double")},
+                Launch{rowSumStage,
+                       {{Kind::Arena, 0, second}, {Kind::Output, 0, 0}},
+                       {columns},
+                       rows,
+                       4,
+                       named("sum")}};
   std::vector<float> a(elements), b(elements, 1), expected(rows);
   std::iota(a.begin(), a.end(), 0.0f);
   for (int64_t i = 0; i < elements; ++i)
@@ -225,8 +232,15 @@ bool stopsAfterFirst(OutputSource source, std::vector<StorageRef> inputs) {
   plan.outputs = {floats({2}), floats({2})};
   plan.outputSources = {source, {OutputSource::Kind::Fresh, 0}};
   plan.steps = {
-      Launch{interruptingStage, {{Kind::Input, 0, 0}, {Kind::Output, 0, 0}}, {}, 2, 1, "first", 1},
-      Launch{doubleStage, {{Kind::Output, 0, 0}, {Kind::Output, 1, 0}}, {}, 2, 1, "second", 1}};
+      Launch{interruptingStage,
+             {{Kind::Input, 0, 0}, {Kind::Output, 0, 0}},
+             {},
+             2,
+             1,
+             named("first"),
+             1},
+      Launch{
+          doubleStage, {{Kind::Output, 0, 0}, {Kind::Output, 1, 0}}, {}, 2, 1, named("second"), 1}};
   bool stopped = false;
   std::thread([&] {
     setInterpreter({.interrupts = [] { return interrupted.load(); }});
@@ -259,8 +273,8 @@ TEST_P(ExecutorTest, ConstantsAreReadByLaunches) {
   plan.outputs = {floats({2})};
   plan.outputSources = {{OutputSource::Kind::Fresh, 0}};
   plan.constants = {storageOf({1, 2})};
-  plan.steps = {
-      Launch{doubleStage, {{Kind::Constant, 0, 0}, {Kind::Output, 0, 0}}, {}, 2, 1, "double"}};
+  plan.steps = {Launch{
+      doubleStage, {{Kind::Constant, 0, 0}, {Kind::Output, 0, 0}}, {}, 2, 1, named("double")}};
   EXPECT_EQ(valuesOf(execute(plan, {}).at(0)), (std::vector<float>{2, 4}));
 }
 
@@ -281,7 +295,7 @@ TEST_P(ExecutorTest, ALaunchMayHaveManyBuffers) {
   Plan plan;
   plan.outputs = {floats({1})};
   plan.outputSources = {{OutputSource::Kind::Fresh, 0}};
-  Launch launch{manyBuffersStage, {}, {count}, 1, 1, "many"};
+  Launch launch{manyBuffersStage, {}, {count}, 1, 1, named("many")};
   for (uint32_t index = 0; index < count; ++index) {
     plan.inputs.push_back(floats({1}));
     launch.buffers.push_back({Kind::Input, index, 0});

@@ -56,8 +56,8 @@ Plan doubling() {
   Plan plan;
   plan.inputs = plan.outputs = {signature};
   plan.outputSources = {{}};
-  plan.steps = {Launch{
-      countedDouble, {{Kind::Input, 0, 0}, {Kind::Output, 0, 0}}, {}, elements, 1, "double"}};
+  plan.steps = {
+      Launch{countedDouble, {{Kind::Input, 0, 0}, {Kind::Output, 0, 0}}, {}, elements, 1}};
   return plan;
 }
 
@@ -73,8 +73,7 @@ Plan usingWeight() {
                        {{Kind::Input, 0, 0}, {Kind::Prepared, 0, 0}, {Kind::Output, 0, 0}},
                        {},
                        elements,
-                       1,
-                       "sum"},
+                       1},
                 Copy{{Kind::Prepared, 0, 0}, {Kind::Output, 1, 0}, elements * sizeof(float)}};
   return plan;
 }
