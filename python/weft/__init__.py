@@ -393,4 +393,6 @@ if not _TYPE_CHECKING:
         """What reads programs and models of other systems, or watches, when it is asked for."""
         if name in ("models", "onnx", "profiler", "stablehlo", "torch"):
             return _import_module(f".{name}", __name__)
+        if name == "summary":
+            return _import_module(".profiler", __name__).summary
         _refuse("weft", name)
