@@ -1,18 +1,23 @@
-"""Watching programs: what ran, for how long, by which line of the user's.
+"""Watching programs: what ran, for how long, by which line of the user's; and figures of training.
 
 `profile` records the kernels, calls, compiles and memory of whatever runs inside of it; `summary`
-(also ``weft.summary``) tells what is in a model.
+(also ``weft.summary``) tells what is in a model; `SummaryWriter` and `WandbWriter` keep figures,
+distributions, pictures and graphs.
 """
 
 from ._events import Event, Source
 from ._record import profile, record_function, schedule, tensorboard_trace_handler
 from ._summary import LayerSummary, ModelSummary, summary
+from ._writers import SummaryWriter, WandbWriter, Writer
 
 __all__ = [
     "Event",
     "LayerSummary",
     "ModelSummary",
     "Source",
+    "SummaryWriter",
+    "WandbWriter",
+    "Writer",
     "profile",
     "record_function",
     "schedule",
