@@ -56,14 +56,21 @@ def _row(shape: str, samples: list[dict[str, float] | None]) -> tuple[list[str],
 def run(console: Console, shapes: list[str] | None = None) -> bool:
     """Measures all shapes and prints a table; True if all keep the bars."""
     from long_programs import SHAPES
+    from weft.profiler import progress
 
     columns = ("shape", *(f"{n:,}" for n in LENGTHS), "exponent", "peak", "launches", "kernels")
     table = Table(*columns)
     kept = True
-    for shape in shapes or [*SHAPES, "eager tape"]:
-        cells, good = _row(shape, [_measure(shape, length) for length in LENGTHS])
-        kept &= good
-        table.add_row(*cells, style=None if good else "bold")
-        console.print(*cells, "pass" if good else "miss", sep=" | ")
+    chosen = shapes or [*SHAPES, "eager tape"]
+    with progress("programs", len(chosen) * len(LENGTHS), "programs", console=console) as report:
+        for shape in chosen:
+            samples = []
+            for length in LENGTHS:
+                samples.append(_measure(shape, length))
+                report(title=shape, length=length)
+            cells, good = _row(shape, samples)
+            kept &= good
+            table.add_row(*cells, style=None if good else "bold")
+            console.print(*cells, "pass" if good else "miss", sep=" | ")
     console.print(table)
     return kept

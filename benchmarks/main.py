@@ -135,17 +135,20 @@ def _rows(group: str, rounds: int, threads: int) -> Iterator[Row]:
 
 
 def _measure_all(arguments: argparse.Namespace, console: Console) -> tuple[list[Row], bool]:
+    from weft.profiler import progress
+
     rows: list[Row] = []
     complete = True
-    with console.status("") as status:
-        for group in arguments.only or GROUPS:
-            for threads in _thread_counts(group, arguments.threads):
-                status.update(f"{group}, {threads} threads ({len(rows)} rows)")
-                try:
-                    rows.extend(_rows(group, arguments.rounds, threads))
-                except MeasurementError as error:
-                    complete = False
-                    console.print(f"{group}: failed: {error}", markup=False)
+    groups = arguments.only or GROUPS
+    runs = [(group, n) for group in groups for n in _thread_counts(group, arguments.threads)]
+    with progress("measuring", len(runs), "groups", lines=len(runs), console=console) as report:
+        for group, threads in runs:
+            try:
+                rows.extend(_rows(group, arguments.rounds, threads))
+            except MeasurementError as error:
+                complete = False
+                console.print(f"{group}: failed: {error}", markup=False)
+            report(title=f"{group}, {threads} threads", rows=len(rows))
     return rows, complete
 
 

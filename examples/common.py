@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import weft
 from weft.data import DataLoader, FashionMNIST, Subset
+from weft.profiler import progress
 
 HELP = {
     "batch": "how many examples a step has",
@@ -42,42 +41,6 @@ def command_line(text: str, arguments: list[str] | None, **defaults: object) -> 
     options = parser.parse_args(arguments)
     weft.manual_seed(options.seed)
     return options
-
-
-@contextmanager
-def progress(title: str, steps: int, unit: str = "steps") -> Iterator[Callable[..., None]]:
-    """Gives `report(loss=0.1)`, to call after each step: a bar on a terminal, else some lines."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[numbers]}"),
-    )
-    terminal, done, start = sys.stdout.isatty(), 0, time.perf_counter()
-    with Progress(*columns, disable=not terminal) as bars:
-        task = bars.add_task(title, total=steps, numbers="compiling")
-
-        def report(**numbers: float) -> None:
-            nonlocal done, start
-            done, now = done + 1, time.perf_counter()
-            if done == 1:
-                start = now  # The first step is mostly compiling.
-            parts = [f"{name} {value:.4g}" for name, value in numbers.items()]
-            parts += [f"{(done - 1) / (now - start):.3g} {unit}/s"] if done > 1 else []
-            bars.update(task, advance=1, numbers=", ".join(parts))
-            if not terminal and (done == steps or done % -(-steps // 10) == 0):
-                print(f"{title}: {done}/{steps}, {', '.join(parts)}", flush=True)
-
-        yield report
 
 
 def training_step(

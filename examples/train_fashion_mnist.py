@@ -11,14 +11,14 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 import weft
 from weft import nn, optim
 from weft.data import DataLoader, FashionMNIST
+from weft.profiler import progress
 
 
 def make_network() -> nn.Sequential:
@@ -62,57 +62,15 @@ def classifier(network: nn.Module) -> Callable:
     return classify
 
 
-@contextmanager
-def progress(batches: int, epochs: int, batch_size: int, title: str) -> Iterator[Callable]:
-    """Gives ``report(epoch, batch, loss)``: a bar on a terminal, else a line now and then."""
-    if not sys.stdout.isatty():
-        start = time.perf_counter()
-
-        def line(epoch: int, batch: int, loss: float) -> None:
-            if batch == batches or batch % 200 == 0:
-                done = ((epoch - 1) * batches + batch) * batch_size
-                print(
-                    f"{title}: epoch {epoch}/{epochs}, batch {batch}/{batches}, loss {loss:.4f}, "
-                    f"{done / (time.perf_counter() - start):,.0f} images/s",
-                    flush=True,
-                )
-
-        yield line
-        return
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = [
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeRemainingColumn(),
-        TextColumn("loss {task.fields[loss]:.4f}"),
-        TextColumn("{task.fields[rate]:,.0f} images/s"),
-    ]
-    with Progress(*columns) as bars:
-        task = bars.add_task(title, total=epochs * batches, loss=float("nan"), rate=0.0)
-
-        def bar(epoch: int, batch: int, loss: float) -> None:
-            rate = (bars.tasks[task].speed or 0.0) * batch_size
-            bars.update(
-                task,
-                advance=1,
-                loss=loss,
-                rate=rate,
-                description=f"{title}: epoch {epoch}/{epochs}",
-            )
-
-        yield bar
-
-
 def train(step: Callable, loader: DataLoader, epochs: int, title: str) -> list[float]:
     """Runs ``step(images, labels)`` for all batches; returns the losses."""
     losses: list[float] = []
-    with progress(len(loader), epochs, loader.batch_size, title) as report:
+    steps, size = epochs * len(loader), loader.batch_size
+    with progress(title, steps, "images", per_step=size, lines=5 * epochs) as report:
         for epoch in range(1, epochs + 1):
-            for batch, (images, labels) in enumerate(loader, 1):
+            for images, labels in loader:
                 losses.append(step(images, labels).item())
-                report(epoch, batch, losses[-1])
+                report(title=f"{title}: epoch {epoch}/{epochs}", loss=losses[-1])
     return losses
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import collections
 import contextlib
 import importlib.util
 import os
@@ -110,8 +109,15 @@ def missing(form: Format) -> list[str]:
 def hunt(name: str, seeds: range, processes: int, output: Path) -> Tally:
     """The tally of these damaged files of a format."""
     output.mkdir(parents=True, exist_ok=True)
-    tallies = run(FileHunt(name, tuple(FORMATS[name].corpus()), output), seeds, processes)
-    return collections.deque(tallies, maxlen=1).pop()
+    from weft.profiler import progress
+
+    tally, counted = Tally(), 0
+    with progress(name, len(seeds), "files") as report:
+        corpus = tuple(FORMATS[name].corpus())
+        for tally in run(FileHunt(name, corpus, output), seeds, processes):
+            report(advance=tally.programs - counted, faults=len(tally.found))
+            counted = tally.programs
+    return tally
 
 
 def main(words: list[str]) -> int:

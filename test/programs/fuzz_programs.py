@@ -21,13 +21,7 @@ from hunts import StateHunt, TensorHunt, merged  # noqa: E402
 from modes import DEFAULT_MODES, MODES  # noqa: E402
 from names import public_calls  # noqa: E402
 from rich.console import Console  # noqa: E402
-from rich.progress import (  # noqa: E402
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from weft.profiler import progress  # noqa: E402
 
 EPILOG = """\
 examples:
@@ -99,15 +93,12 @@ def _hunt(options: argparse.Namespace) -> int:
     )
     seeds = range(options.seed, options.seed + options.count)
     console, start, tally = Console(), time.monotonic(), Tally()
-    columns = (
-        BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[found]} differ"),
-        TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=console) as progress, contextlib.suppress(KeyboardInterrupt):
-        bar = progress.add_task("programs", total=options.count, found=0)
-        shown = 0
+    bar = progress("programs", options.count, "programs", console=console)
+    with bar as report, contextlib.suppress(KeyboardInterrupt):
+        shown = counted = 0
         for tally in run(hunt, seeds, options.processes):
-            progress.update(bar, completed=tally.programs, found=len(tally.found))
+            report(advance=tally.programs - counted, differ=len(tally.found))
+            counted = tally.programs
             for found in tally.found[shown:]:
                 text = f"{found.seed} {found.mode}: {found.message}\n  {found.file}"
                 console.print(text, markup=False, highlight=False)

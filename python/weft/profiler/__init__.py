@@ -2,10 +2,11 @@
 
 `profile` records the kernels, calls, compiles and memory of whatever runs inside of it; `summary`
 (also ``weft.summary``) tells what is in a model; `SummaryWriter` and `WandbWriter` keep figures,
-distributions, pictures and graphs.
+distributions, pictures and graphs; `progress` shows how far a loop is. See docs/watching.md.
 """
 
 from ._events import Event, Source
+from ._progress import progress
 from ._record import profile, record_function, schedule, tensorboard_trace_handler
 from ._summary import LayerSummary, ModelSummary, summary
 from ._writers import SummaryWriter, WandbWriter, Writer
@@ -19,6 +20,7 @@ __all__ = [
     "WandbWriter",
     "Writer",
     "profile",
+    "progress",
     "record_function",
     "schedule",
     "summary",
