@@ -268,10 +268,13 @@ def test_weights_and_biases(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_weights_and_biases_offline(tmp_path: Path) -> None:
     wandb = pytest.importorskip("wandb")
     with WandbWriter(project="p", mode="offline", dir=str(tmp_path)) as writer:
-        writer.log(0, {"loss": 0.5, "w": weft.asarray([0.0, 1.0])})
-    assert isinstance(writer, Writer)
+        writer.log(3, {"loss": 0.5, "note": "x", "w": weft.asarray([0.0, 1.0])})
+        assert writer.run.step == 3
     assert wandb.run is None
-    assert list(tmp_path.rglob("*.wandb"))
+    (path,) = tmp_path.rglob("*.wandb")
+    # The values are JSON in the records of the run.
+    content = path.read_bytes()
+    assert all(part in content for part in (b"loss", b"0.5", b"note", b"histogram"))
 
 
 @pytest.mark.parametrize(
