@@ -1,4 +1,5 @@
 // Replaces composites by their definitions.
+#include "passes/simplify/Decompose.h"
 #include "passes/Passes.h"
 #include "passes/templates/Template.h"
 
@@ -8,13 +9,10 @@ namespace weft {
 #define GEN_PASS_DEF_DECOMPOSE
 #include "passes/Passes.h.inc"
 
-namespace {
-
 /// Walks the definitions too: they may contain composites.
-LogicalResult decomposeIn(Block &block, bool keepsKernels) {
+static LogicalResult decomposeIn(Block &block, llvm::function_ref<bool(Operation *)> keeps) {
   for (Operation *op = block.empty() ? nullptr : &block.front(); op;) {
-    bool isKept = keepsKernels && isa<DecompositionOpInterface>(op) && templateClaiming(op);
-    if (isKept || !hasDefinition(op)) {
+    if (!hasDefinition(op) || keeps(op)) {
       op = op->getNextNode();
       continue;
     }
@@ -30,15 +28,23 @@ LogicalResult decomposeIn(Block &block, bool keepsKernels) {
   return success();
 }
 
+LogicalResult decompose(ModuleOp module, llvm::function_ref<bool(Operation *)> keeps) {
+  WalkResult walk = module->walk([keeps](Block *block) {
+    return failed(decomposeIn(*block, keeps)) ? WalkResult::interrupt() : WalkResult::advance();
+  });
+  return failure(walk.wasInterrupted());
+}
+
+namespace {
+
 struct Decompose : impl::DecomposeBase<Decompose> {
   using DecomposeBase::DecomposeBase;
 
   void runOnOperation() override {
-    WalkResult walk = getOperation()->walk([this](Block *block) {
-      return failed(decomposeIn(*block, keepsKernels)) ? WalkResult::interrupt()
-                                                       : WalkResult::advance();
-    });
-    if (walk.wasInterrupted())
+    auto keeps = [this](Operation *op) {
+      return keepsKernels && isa<DecompositionOpInterface>(op) && templateClaiming(op);
+    };
+    if (failed(decompose(getOperation(), keeps)))
       signalPassFailure();
   }
 };

@@ -421,8 +421,13 @@ static py::object placeholder(const py::object &shape, const py::object &dtype) 
   });
 }
 
-static py::list operations(const Program &program) {
-  return translated([&] { return operationsOf(*program.forFiles()); });
+/// What a format that has the operations of these names writes of a program.
+static py::list operations(const Program &program, const std::set<std::string> &names) {
+  return translated([&] {
+    mlir::OwningOpRef<mlir::ModuleOp> copy = program.getModule().clone();
+    takeApart(*copy, [&](llvm::StringRef name) { return names.count(name.str()) > 0; });
+    return operationsOf(*copy);
+  });
 }
 
 static double multiplyAdds(const Program &program) {

@@ -5,9 +5,11 @@
 #include "lib/Compiler/Diagnostics.h"
 #include "lib/Compiler/Types.h"
 #include "lib/Support/Error.h"
+#include "lib/Support/SymbolicSize.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Pass/PassManager.h"
 #include "passes/Passes.h"
+#include "passes/simplify/Decompose.h"
 #include "python/src/Conversion.h"
 #include "python/src/SymbolicSizeObject.h"
 
@@ -24,6 +26,14 @@ static py::bytes bytesOf(mlir::ElementsAttr elements) {
   return py::bytes(bytes);
 }
 
+/// Numbers, and sizes that are not known.
+static py::list sizesOf(llvm::ArrayRef<int64_t> numbers) {
+  py::list list;
+  for (int64_t number : numbers)
+    list.append(sizeObject(number));
+  return list;
+}
+
 /// None for attributes that no other format asks for.
 static py::object valueOf(mlir::Attribute attribute) {
   if (auto flag = mlir::dyn_cast<mlir::BoolAttr>(attribute))
@@ -35,7 +45,13 @@ static py::object valueOf(mlir::Attribute attribute) {
   if (auto text = mlir::dyn_cast<mlir::StringAttr>(attribute))
     return py::str(text.getValue().str());
   if (auto numbers = mlir::dyn_cast<mlir::DenseI64ArrayAttr>(attribute))
+    return sizesOf(numbers.asArrayRef());
+  if (auto numbers = mlir::dyn_cast<mlir::DenseI32ArrayAttr>(attribute))
     return py::cast(numbers.asArrayRef().vec());
+  if (auto sizes = mlir::dyn_cast<ShapeAttr>(attribute))
+    return sizesOf(sizes.getSizes());
+  if (auto size = mlir::dyn_cast<SymbolicSizeAttr>(attribute))
+    return sizeObject(size.getSize());
   if (auto elements = mlir::dyn_cast<mlir::ElementsAttr>(attribute))
     return bytesOf(elements);
   return py::none();
@@ -46,35 +62,79 @@ static py::object typeOf(mlir::Type type) {
   auto tensor = mlir::dyn_cast<mlir::RankedTensorType>(type);
   if (!tensor)
     return py::none();
-  py::list shape;
   auto sizes = mlir::dyn_cast_or_null<ShapeAttr>(tensor.getEncoding());
-  for (int64_t size : sizes ? sizes.getSizes() : tensor.getShape())
-    shape.append(sizeObject(size));
   return py::make_tuple(py::handle(dtypeObject(dtypeOf(tensor.getElementType()))),
-                        py::tuple(shape));
+                        py::tuple(sizesOf(sizes ? sizes.getSizes() : tensor.getShape())));
+}
+
+static std::string lineOf(mlir::Operation &op) {
+  auto line = op.getLoc()->findInstanceOf<mlir::FileLineColLoc>();
+  return line ? line.getFilename().str() + ":" + std::to_string(line.getLine()) : "";
+}
+
+namespace {
+
+/// Gives numbers to values, in the order in which they are met.
+class Lister {
+public:
+  py::list listOf(mlir::Block &block) {
+    py::list rows;
+    for (mlir::Operation &op : block)
+      rows.append(rowOf(op));
+    return rows;
+  }
+
+  py::list number(mlir::ValueRange values) {
+    py::list list;
+    for (mlir::Value value : values) {
+      int64_t number = numbers.size();
+      numbers.try_emplace(value, number);
+      list.append(py::make_tuple(number, typeOf(value.getType())));
+    }
+    return list;
+  }
+
+private:
+  py::tuple rowOf(mlir::Operation &op) {
+    py::list operands, regions;
+    for (mlir::Value operand : op.getOperands())
+      operands.append(numbers.at(operand));
+    for (mlir::Region &region : op.getRegions()) {
+      py::list arguments = number(region.getArguments());
+      regions.append(py::make_tuple(arguments, listOf(region.front())));
+    }
+    py::list results = number(op.getResults());
+    py::dict attributes;
+    for (mlir::NamedAttribute attribute : op.getAttrs())
+      attributes[py::str(attribute.getName().str())] = valueOf(attribute.getValue());
+    return py::make_tuple(op.getName().getStringRef().str(), operands, results, attributes, regions,
+                          lineOf(op));
+  }
+
+  llvm::DenseMap<mlir::Value, int64_t> numbers;
+};
+
+} // namespace
+
+void weft::takeApart(mlir::ModuleOp module, HasOperation has) {
+  DiagnosticCollector errors(*module.getContext());
+  auto isComplex = [](mlir::Type type) { return isComplexTensor(type); };
+  auto keeps = [&](mlir::Operation *op) {
+    return has(op->getName().getStringRef()) && llvm::none_of(op->getOperandTypes(), isComplex) &&
+           llvm::none_of(op->getResultTypes(), isComplex);
+  };
+  mlir::PassManager before(module.getContext()), after(module.getContext());
+  before.addPass(createInlineFunctions());
+  after.addPass(createSplitComplex());
+  if (failed(before.run(module)) || failed(decompose(module, keeps)) || failed(after.run(module)))
+    throw Error(Error::Kind::Unsupported, errors.text("the program can't be taken apart"));
 }
 
 py::list weft::operationsOf(mlir::ModuleOp module) {
   mlir::Block &block = module.lookupSymbol<mlir::func::FuncOp>("main").front();
-  llvm::DenseMap<mlir::Value, int64_t> numbers;
-  for (mlir::Value argument : block.getArguments())
-    numbers.try_emplace(argument, numbers.size());
-  py::list rows;
-  for (mlir::Operation &op : block) {
-    py::list operands, results;
-    for (mlir::Value operand : op.getOperands())
-      operands.append(numbers.at(operand));
-    for (mlir::Value result : op.getResults()) {
-      int64_t number = numbers.size();
-      numbers.try_emplace(result, number);
-      results.append(py::make_tuple(number, typeOf(result.getType())));
-    }
-    py::dict attributes;
-    for (mlir::NamedAttribute attribute : op.getAttrs())
-      attributes[py::str(attribute.getName().str())] = valueOf(attribute.getValue());
-    rows.append(py::make_tuple(op.getName().getStringRef().str(), operands, results, attributes));
-  }
-  return rows;
+  Lister lister;
+  lister.number(block.getArguments());
+  return lister.listOf(block);
 }
 
 /// How often the loops of a contraction run.

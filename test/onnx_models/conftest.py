@@ -6,4 +6,6 @@ import sys
 from pathlib import Path
 
 _TEST = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(_TEST / folder) for folder in ("onnx_models", "aot")]
+_GENERATED = _TEST.parent / "build" / "release" / "generated"
+sys.path[:0] = [str(_TEST / folder) for folder in ("onnx_models", "aot", "python")]
+sys.path[:0] = [str(_GENERATED)]

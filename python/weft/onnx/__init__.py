@@ -21,6 +21,12 @@ from . import (
     _training,
     _microsoft,
     _attention,
+    _written_bits,
+    _written_elements,
+    _written_movement,
+    _written_reductions,
+    _written_regions,
+    _written_windows,
 )
 from ._model import Model, load
 from ._writing import save
