@@ -1,6 +1,7 @@
 """All families of rules; importing this fills the table."""
 
 from . import (
+    _control_flow,
     _convolution,
     _creation,
     _elementwise,
@@ -13,6 +14,7 @@ from . import (
 )
 
 __all__ = [
+    "_control_flow",
     "_convolution",
     "_creation",
     "_elementwise",

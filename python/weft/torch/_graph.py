@@ -41,7 +41,9 @@ def _product(sizes: Iterable[Any]) -> Any:
 
 
 def op_name(node: torch.fx.Node) -> str:
-    """What the table calls the op of a node: "aten.add.Tensor"."""
+    """What the table calls the op of a node: "aten.add.Tensor", "higher_order.cond"."""
+    if isinstance(node.target, torch._ops.HigherOrderOperator):
+        return f"higher_order.{node.target.name()}"
     return str(node.target)
 
 
@@ -77,11 +79,56 @@ def rule_of(node: torch.fx.Node) -> Callable | None:
         return None
     if is_size(node) and (found := _size_function(node)) is not None:
         return found
-    return TABLE.find(op_name(node))
+    name = op_name(node)
+    # What a view is in a functional graph: tensors of weft are values, a view and its copy are one.
+    return TABLE.find(name) or TABLE.find(name.replace("_copy.", ".", 1))
+
+
+def attribute(module: torch.fx.GraphModule, node: torch.fx.Node) -> Any:
+    """What a node reads of its module: a tensor, or the graph of an op that has some."""
+    value: Any = module
+    for name in str(node.target).split("."):
+        value = getattr(value, name)
+    return value
+
+
+def graphs_of(node: torch.fx.Node) -> list[torch.fx.GraphModule]:
+    """The graphs that an op runs: branches, and bodies of loops."""
+    module = node.graph.owning_module
+    read = [other for other in node.all_input_nodes if other.op == "get_attr"]
+    found = [attribute(module, other) for other in read] if module is not None else []
+    return [value for value in found if isinstance(value, torch.fx.GraphModule)]
+
+
+def lacking(nodes: Iterable[torch.fx.Node]) -> list[torch.fx.Node]:
+    """The ops that weft can't compute, those in graphs of ops among them."""
+    found = []
+    for node in nodes:
+        if node.op != "call_function" or is_check(node) or is_size(node):
+            continue
+        inner = [other for graph in graphs_of(node) for other in lacking(graph.graph.nodes)]
+        if _why_not_itself(node):
+            found.append(node)
+        found += inner
+    return found
+
+
+def is_check(node: torch.fx.Node) -> bool:
+    """Whether the op only raises where sizes or values are not as a program was made for."""
+    return "_assert" in str(node.target) or "sym_constrain_range" in str(node.target)
 
 
 def why_not(node: torch.fx.Node) -> str:
     """Why a node can't be an op of weft; "" if it can."""
+    if reason := _why_not_itself(node):
+        return reason
+    for graph in graphs_of(node):
+        for inner in lacking(graph.graph.nodes):
+            return f"{op_name(inner)} in it: {_why_not_itself(inner)}"
+    return ""
+
+
+def _why_not_itself(node: torch.fx.Node) -> str:
     if rule_of(node) is None:
         return "weft has no rule for it"
     if node.target is torch.ops.aten.as_strided.default:
@@ -110,11 +157,31 @@ class Failures:
     reasons: dict[torch.fx.Node, str] = field(default_factory=dict)
 
 
-def _argument(value: Any) -> Any:
-    """A constant argument of a node as a rule takes it."""
-    if isinstance(value, torch.Tensor):
-        return weft.from_dlpack(value.detach().contiguous(), copy=True)
-    return value
+def constant(value: Any) -> Any:
+    """What a node reads of its module, as rules take it."""
+    if isinstance(value, torch.fx.GraphModule):
+        return Subgraph(value)
+    return weft.from_dlpack(value.detach().contiguous(), copy=True)
+
+
+class Subgraph:
+    """A branch, or the body of a loop, as a function of weft's tensors: a tuple of results."""
+
+    def __init__(self, module: torch.fx.GraphModule) -> None:
+        nodes = list(module.graph.nodes)
+        self.given = [node for node in nodes if node.op == "placeholder"]
+        self.nodes = [n for n in nodes if n.op == "call_function" and not is_check(n)]
+        self.constants = {n: constant(attribute(module, n)) for n in nodes if n.op == "get_attr"}
+        self.outputs = leaves(nodes[-1].args[0])
+
+    def __call__(self, *args: Any) -> tuple:
+        values: dict[Any, Any] = dict(zip(self.given, args, strict=True))
+        values.update(self.constants)
+        failures = Failures()
+        run(self.nodes, values, failures)
+        for node, reason in failures.reasons.items():
+            raise _fail(UnsupportedError, f"{op_name(node)}: {reason}")
+        return tuple(values[x] if isinstance(x, torch.fx.Node) else x for x in self.outputs)
 
 
 def run(

@@ -22,11 +22,10 @@ from .._foreign import ForeignUse
 from ..nn._parameter import adopted
 from . import _sizes
 from ._backend import decompositions
-from ._graph import Failures, is_size, meta, op_name, run, why_not
+from ._graph import Failures, attribute, constant, is_check, lacking, meta, op_name, run, why_not
 from ._lines import place
 from ._reading import damage, read
 from ._rules import TABLE, weft_dtype
-from ._runner import _attribute
 from ._sharing import to_weft
 
 _STATE = (InputKind.PARAMETER, InputKind.BUFFER, InputKind.CONSTANT_TENSOR)
@@ -106,16 +105,14 @@ class _Graph:
             self.state.append((name, found, spec.kind == InputKind.PARAMETER))
         module = program.graph_module
         self.constants = {
-            n: to_weft(_attribute(module, n).detach()).clone()
-            for n in program.graph.nodes
-            if n.op == "get_attr"
+            n: constant(attribute(module, n)) for n in program.graph.nodes if n.op == "get_attr"
         }
         self.in_form, self.out_form = program.call_spec.in_spec, program.call_spec.out_spec
         self.specs = tuple(_spec(n) for n in self.arguments if isinstance(meta(n), torch.Tensor))
 
     def _require(self) -> None:
         """Raises one error for all ops that weft can't compute."""
-        uses = [n for n in self.nodes if not is_size(n) and not _is_check(n) and why_not(n)]
+        uses = lacking(self.nodes)
         TABLE.require(
             [ForeignUse(op_name(n), place=place(n)) for n in uses],
             'torch.compile(model, backend="weft") runs such ops in PyTorch.',
@@ -135,7 +132,7 @@ class _Graph:
         values.update((node, weights[name]) for name, node in self.weights.items())
         self._check(values)
         failures = Failures()
-        run([n for n in self.nodes if not _is_check(n)], values, failures)
+        run([n for n in self.nodes if not is_check(n)], values, failures)
         for node, reason in failures.reasons.items():
             raise _fail(UnsupportedError, f"{place(node)}: {op_name(node)}: {reason}")
         found = [values[x] if isinstance(x, torch.fx.Node) else x for x in self.outputs]
@@ -168,10 +165,6 @@ def _rebuilt(form: Any, found: Iterator[Any]) -> Any:
     if issubclass(form.type, dict):
         return dict(zip(form.context, parts, strict=True))
     return parts if form.type is list else tuple(parts)
-
-
-def _is_check(node: torch.fx.Node) -> bool:
-    return "_assert" in str(node.target) or "sym_constrain_range" in str(node.target)
 
 
 def _spec(node: torch.fx.Node) -> Any:

@@ -14,7 +14,7 @@ import torch.fx
 import weft
 
 from . import _sizes
-from ._graph import Failures, is_size, meta, run
+from ._graph import Failures, constant, is_size, meta, run
 from ._rules import weft_dtype
 from ._sharing import FrozenInput, KeptInput, dense_order, inverse, to_torch, to_weft
 
@@ -42,7 +42,7 @@ class Piece:
         self,
         nodes: Sequence[torch.fx.Node],
         results: Sequence[torch.fx.Node],
-        constants: dict[torch.fx.Node, torch.Tensor],
+        constants: dict[torch.fx.Node, Any],
         kept: set[torch.fx.Node],
         freezing: bool = False,
     ) -> None:
@@ -109,8 +109,8 @@ class Piece:
             values[node] = tensor if order is None else tensor.permute(*inverse(order))
         for node in self.sizes:
             values[node] = known[1][node] if known else _sizes.symbolic(meta(node))
-        for node, constant in self.constants.items():
-            values[node] = weft.from_dlpack(constant.detach().contiguous(), copy=True)
+        for node, value in self.constants.items():
+            values[node] = constant(value)
         run(self.nodes, values, failures)
         found = [values[node] for node in self.results]
         return tuple(

@@ -101,6 +101,12 @@ def _check_program(path: str, program: Any) -> None:
     for key, text in _texts(program):
         if key in ("expr_str", "guards_code") and not _is_formula(text):
             raise _fail(UnsupportedError, f"{path}: {text[:200]!r} is no formula of sizes")
+        if key == "target" and text.startswith("torch._functorch.predispatch."):
+            raise _fail(
+                UnsupportedError,
+                f"{path}: vmap is in it as torch.export found it, in steps that change PyTorch "
+                "itself (associative_scan has some); save program.run_decompositions() instead",
+            )
         if key in ("target", "as_operator") and not _OPERATOR.fullmatch(text):
             raise _fail(UnsupportedError, f"{path}: {text[:200]!r} is no operator of PyTorch")
 

@@ -10,7 +10,7 @@ import torch.fx
 from torch._subclasses.fake_tensor import unset_fake_temporarily
 
 from . import _sizes
-from ._graph import is_size, meta
+from ._graph import attribute, is_size, meta
 from ._pieces import Piece
 from ._split import Split, operands, reads_shape_only, split
 
@@ -29,7 +29,7 @@ class Compiled:
         nodes = list(module.graph.nodes)
         self.placeholders = [node for node in nodes if node.op == "placeholder"]
         self.outputs = nodes[-1].args[0]
-        self.constants = {n: _attribute(module, n) for n in nodes if n.op == "get_attr"}
+        self.constants = {n: attribute(module, n) for n in nodes if n.op == "get_attr"}
         self._kept = {self.placeholders[i] for i in kept if i < len(self.placeholders)}
         self.failed: dict[torch.fx.Node, str] = {}
         self.pieces: list[Piece] = []
@@ -103,13 +103,6 @@ class Compiled:
         for node in self._computed_sizes:
             values[node] = _sizes.number_of(meta(node), numbers)
         values["numbers"] = numbers
-
-
-def _attribute(module: torch.fx.GraphModule, node: torch.fx.Node) -> Any:
-    value: Any = module
-    for name in str(node.target).split("."):
-        value = getattr(value, name)
-    return value
 
 
 def _in_torch(node: torch.fx.Node) -> Callable[[dict], None]:
