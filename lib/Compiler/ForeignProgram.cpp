@@ -101,7 +101,8 @@ struct Importer {
 
 /// How a run of an importer ended.
 struct Ending {
-  enum class Kind { Imported, Refused, NoPackage, Crashed } kind = Kind::Imported;
+  /// Unusable: it is no Python that has the package; another one may be.
+  enum class Kind { Imported, Refused, Unusable, Crashed } kind = Kind::Imported;
   std::string reason;
 };
 
@@ -121,7 +122,8 @@ static Importer importerOf(ForeignKind kind) {
 
 /// What Python runs: `python -m weft.onnx FILE -o OUTPUT`, but that a status of its own says that
 /// there is no weft, that modules which lie where the tool was called are not taken for libraries,
-/// and that it ends with the tool (PR_SET_PDEATHSIG, SIGKILL).
+/// that it ends with the tool (PR_SET_PDEATHSIG, SIGKILL), and that a mark in the output says that
+/// the importer was reached: what else ends with some status has told nothing.
 static constexpr StringRef bootstrap = R"(
 import os, sys
 sys.path[:] = [folder for folder in sys.path if folder]
@@ -131,27 +133,37 @@ try:
 except ImportError:
     sys.exit(86)
 ctypes.CDLL(None).prctl(1, 9)
+with open(sys.argv[4], "w") as mark:
+    mark.write("reached")
 os.execv(sys.executable, [sys.executable, "-m", *sys.argv[1:]])
 )";
 static constexpr int noPackage = 86, cannotExecute = 126, notFound = 127;
 
+static bool isEmpty(const std::string &path) {
+  uint64_t size = 0;
+  return llvm::sys::fs::file_size(path, size) || size == 0;
+}
+
 static Ending runImporter(const std::string &python, const Importer &importer, StringRef path,
-                          StringRef output) {
-  StringRef arguments[] = {python, "-c", bootstrap, importer.module, path, "-o", output};
+                          const std::string &output, llvm::ArrayRef<std::string> options) {
+  llvm::SmallVector<StringRef> arguments{python, "-c", bootstrap, importer.module,
+                                         path,   "-o", output};
+  arguments.append(options.begin(), options.end());
   // Its summary goes nowhere, its errors where ours go.
   std::optional<StringRef> redirects[] = {StringRef(), StringRef(), std::nullopt};
   std::string error;
   int status = llvm::sys::ExecuteAndWait(python, arguments, std::nullopt, redirects,
                                          /*SecondsToWait=*/0, /*MemoryLimit=*/0, &error);
-  if (status == 0)
-    return {Ending::Kind::Imported, ""};
   if (status == noPackage)
-    return {Ending::Kind::NoPackage, "has no package weft"};
+    return {Ending::Kind::Unusable, "has no package weft"};
   if (status == -1 || status == cannotExecute || status == notFound)
-    return {Ending::Kind::NoPackage, "can't be run" + (error.empty() ? "" : ": " + error)};
+    return {Ending::Kind::Unusable, "can't be run" + (error.empty() ? "" : ": " + error)};
   if (status < 0)
     return {Ending::Kind::Crashed, error};
-  return {Ending::Kind::Refused, ""};
+  if (isEmpty(output))
+    return {Ending::Kind::Unusable, "is no Python that can import weft: it ended with status " +
+                                        std::to_string(status) + " before it read the model"};
+  return {status == 0 ? Ending::Kind::Imported : Ending::Kind::Refused, ""};
 }
 
 /// The pythons to try, the likeliest first; a tool that pip installed has its own beside it.
@@ -182,7 +194,8 @@ static std::vector<std::string> findPythons() {
                   importer.module.str() + " " + input + " -o model.weft");
 }
 
-std::unique_ptr<TemporaryFile> importProgram(StringRef path, ForeignKind kind) {
+std::unique_ptr<TemporaryFile> importProgram(StringRef path, ForeignKind kind,
+                                             llvm::ArrayRef<std::string> options) {
   Importer importer = importerOf(kind);
   const char *given = std::getenv("WEFT_PYTHON");
   bool isGiven = given && *given;
@@ -190,7 +203,7 @@ std::unique_ptr<TemporaryFile> importProgram(StringRef path, ForeignKind kind) {
   auto output = std::make_unique<TemporaryFile>("weft", "");
   std::string tried;
   for (const std::string &python : pythons) {
-    Ending ending = runImporter(python, importer, path, output->path());
+    Ending ending = runImporter(python, importer, path, output->path(), options);
     if (ending.kind == Ending::Kind::Imported)
       return output;
     if (ending.kind == Ending::Kind::Refused)

@@ -2,11 +2,13 @@
 #pragma once
 
 #include "lib/Compiler/OutputFiles.h"
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 #include "llvm/Support/MemoryBufferRef.h"
 
 #include <memory>
 #include <optional>
+#include <string>
 
 namespace weft {
 
@@ -23,9 +25,10 @@ std::optional<ForeignKind> foreignKindOf(llvm::MemoryBufferRef file);
 
 /// Makes a saved program (.weft) of the file at `path`, in a process that runs the importer of
 /// Weft's Python package: of the Python that WEFT_PYTHON names, else of the first python3 beside
-/// the running tool or on the path that has the package. The importer's errors go to the standard
-/// error stream as they are; null then. Throws weft::Error if there is no such Python, or if the
-/// importer ended by a signal.
-std::unique_ptr<TemporaryFile> importProgram(llvm::StringRef path, ForeignKind kind);
+/// the running tool or on the path that has the package. `options` are the importer's own, as
+/// "--size=batch=8". Its errors go to the standard error stream as they are; null then. Throws
+/// weft::Error if there is no such Python, or if the importer ended by a signal.
+std::unique_ptr<TemporaryFile> importProgram(llvm::StringRef path, ForeignKind kind,
+                                             llvm::ArrayRef<std::string> options = {});
 
 } // namespace weft

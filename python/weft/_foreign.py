@@ -8,12 +8,15 @@ with it.
 
 from __future__ import annotations
 
+import argparse
+import dataclasses
+import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
-from ._errors import UnsupportedError
+from ._errors import OptionError, UnsupportedError
 
 #: What computes the results of one foreign op; what it is given is the importer's affair.
 Rule = Callable[..., Any]
@@ -78,6 +81,90 @@ class RuleTable:
 
 def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
+
+
+# Importers as commands -----------------------------------------------------------------------
+
+
+class _Parser(argparse.ArgumentParser):
+    """Wrong options are one line, which weftc passes on, with the command's name."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog.removeprefix('python -m ')}: error: {message}\n")
+
+
+def importer_parser(module: str, description: str, program: str) -> argparse.ArgumentParser:
+    """What the commands of all importers take: the program, the output, numbers for sizes."""
+    parser = _Parser(prog=f"python -m {module}", description=description, allow_abbrev=False)
+    parser.add_argument("program", help=program)
+    parser.add_argument("-o", "--output", required=True, help="the file to write")
+    parser.add_argument(
+        "--size",
+        action="append",
+        default=[],
+        metavar="NAME=NUMBER",
+        help="a number for a size that the program leaves open; others stay open",
+    )
+    return parser
+
+
+def pairs(option: str, texts: Iterable[str]) -> dict[str, str]:
+    """Names with values, of an option that is given as often as there are names.
+
+    Raises:
+        OptionError: a text is no NAME=VALUE, or a name is there twice.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            raise OptionError(f"{option} {text}: write a name, =, and a value")
+        if name in found:
+            raise OptionError(f"{option} {text}: {name} is {found[name]} already")
+        found[name] = value
+    return found
+
+
+def size_numbers(texts: Iterable[str]) -> dict[str, int]:
+    """The numbers that --size gives. Raises OptionError for what is none."""
+    numbers: dict[str, int] = {}
+    for name, value in pairs("--size", texts).items():
+        if not re.fullmatch(r"\d{1,18}", value, re.ASCII):
+            raise OptionError(f"--size {name}={value}: {value} is no number of elements")
+        numbers[name] = int(value)
+    return numbers
+
+
+def with_sizes(specs: Sequence[Any], numbers: Mapping[str, int]) -> list[Any]:
+    """Specs with numbers for some of the sizes that they leave open.
+
+    Raises:
+        OptionError: no size has one of these names, or a formula is less than nothing.
+    """
+    from ._export import spec
+
+    texts = {str(size) for row in specs for size in row.shape if not isinstance(size, int)}
+    names = sorted({name for text in texts for name in _names(text)})
+    for name, number in numbers.items():
+        if name not in names:
+            there = f"there are {', '.join(names)}" if names else "none is open"
+            raise OptionError(f"--size {name}={number}: the program has no size {name}; {there}")
+    made = []
+    for row in specs:
+        sizes = [x if isinstance(x, int) else _filled(str(x), numbers) for x in row.shape]
+        made.append(dataclasses.replace(spec(sizes, row.dtype), name=row.name))
+    return made
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in re.findall(r"[A-Za-z_]\w*", text) if name != "floor"]
+
+
+def _filled(text: str, numbers: Mapping[str, int]) -> str:
+    def number(found: re.Match[str]) -> str:
+        return str(numbers.get(found[0], found[0]))
+
+    return re.sub(r"[A-Za-z_]\w*", number, text)
 
 
 def refuse(command: str, reason: object) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -99,6 +101,138 @@ def test_an_importer_that_is_killed(tmp_path: Path, scratch: Path) -> None:
         assert message.count("\n") == 1
     assert not (tmp_path / "net.o").exists()
     assert list(scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize(("status", "python"), [(1, "false"), (0, "true"), (7, "exit 7")])
+def test_what_is_no_python_is_named(
+    status: int, python: str, tmp_path: Path, scratch: Path
+) -> None:
+    """It ends with some status and tells nothing: the tool does."""
+    stand_in, model = tmp_path / "python", write("stablehlo text", tmp_path)
+    stand_in.write_text(f"#!/bin/sh\n{python}\n")
+    stand_in.chmod(0o755)
+    env = environment(scratch, WEFT_PYTHON=str(stand_in))
+    for command in ([WEFTC, model, "-o", tmp_path / "net.o"], [WEFT_OPT, model]):
+        message = error_of(*command, env=env)
+        assert f"WEFT_PYTHON={stand_in} is no Python that can import weft" in message
+        assert f"ended with status {status} before it read the model" in message
+        assert f"python -m weft.stablehlo {model} -o model.weft" in message
+        assert message.count("\n") == 1
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_weft_that_can_not_be_imported_is_named(tmp_path: Path, scratch: Path) -> None:
+    package, model = tmp_path / "modules" / "weft", tmp_path / "net.onnx"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise RuntimeError('a half of an installation')\n")
+    model.write_bytes(b"")
+    env = environment(scratch, PYTHONPATH=str(package.parent))
+    done = call(WEFTC, model, "-o", tmp_path / "net.o", env=env)
+    assert done.returncode == 1
+    assert "RuntimeError: a half of an installation" in done.stderr
+    assert "before it read the model. Set WEFT_PYTHON" in done.stderr.splitlines()[-1]
+
+
+def torch_of_any_batch() -> bytes:
+    torch = pytest.importorskip("torch")
+    model = torch.nn.Linear(8, 4).eval()
+    shapes = ({0: torch.export.Dim("batch")},)
+    file = io.BytesIO()
+    torch.export.save(torch.export.export(model, (torch.ones(2, 8),), dynamic_shapes=shapes), file)
+    return file.getvalue()
+
+
+def sized(kind: str, folder: Path) -> tuple[Path, str]:
+    """A model with one open size, and what the importer calls it."""
+    if kind == "pt2":
+        path = folder / "net.pt2"
+        path.write_bytes(torch_of_any_batch())
+        ((name, _),) = [(str(size), 0) for size in weft.from_torch(path).specs[0].shape[:1]]
+        return path, name
+    return write(kind, folder), "batch" if kind == "onnx" else "n0"
+
+
+SIZED = ["onnx", "pt2", "portable artifact"]
+
+
+@pytest.mark.parametrize("kind", SIZED)
+def test_numbers_for_open_sizes(kind: str, tmp_path: Path, scratch: Path) -> None:
+    (path, name), env = sized(kind, tmp_path), environment(scratch)
+    headers = []
+    for number, option in enumerate(([], ["--size", f"{name}=3"], [f"--size={name}=5"])):
+        header = tmp_path / f"net{number}.h"
+        words = [WEFTC, path, "-o", tmp_path / "net.o", "--header", header, "--name=net", *option]
+        done = call(*words, env=env)
+        assert (done.returncode, done.stderr) == (0, "")
+        headers.append(header.read_text())
+    run_lines = [re.search(r"int net_run\(([^)]*)\)", text)[1] for text in headers]
+    assert "int64_t" in run_lines[0]
+    assert "int64_t" not in run_lines[1]
+    assert "[3, " in headers[1]
+    assert "[5, " in headers[2]
+
+
+@pytest.mark.parametrize("kind", SIZED)
+def test_wrong_sizes_are_refused_by_name(kind: str, tmp_path: Path, scratch: Path) -> None:
+    (path, name), env = sized(kind, tmp_path), environment(scratch)
+    cases: dict[str, tuple[str, ...]] = {"bath=3": ("bath", name)}
+    if kind == "onnx":  # how options are read is the same for all
+        cases |= malformed(name)
+    for given, texts in cases.items():
+        words = [WEFTC, path, "-o", tmp_path / "net.o", "--size", given]
+        message = error_of(*words, env=env)
+        assert all(text in message for text in texts), message
+        assert message.count("\n") == 1
+    assert not (tmp_path / "net.o").exists()
+
+
+def malformed(name: str) -> dict[str, tuple[str, ...]]:
+    """What --size can't be, and what is said of it."""
+    return {
+        f"{name}=three": (f"--size {name}=three: three is no number",),
+        f"{name}=-1": ("-1 is no number",),
+        f"{name}=1e3": ("1e3 is no number",),
+        f"{name}=99999999999999999999": ("is no number",),
+        name: (f"--size {name}: write a name, =, and a value",),
+        f"{name}=": ("write a name, =, and a value",),
+    }
+
+
+def test_a_size_that_is_given_twice(tmp_path: Path, scratch: Path) -> None:
+    sizes = ["--size=batch=2", "--size=batch=3"]
+    message = error_of(
+        *(WEFTC, write("onnx", tmp_path), "-o", tmp_path / "net.o", *sizes),
+        env=environment(scratch),
+    )
+    assert "batch is 2 already" in message
+
+
+def test_options_of_other_importers_are_refused(tmp_path: Path, scratch: Path) -> None:
+    out, env = ["-o", tmp_path / "net.o"], environment(scratch)
+    message = error_of(WEFTC, write("onnx", tmp_path), *out, "--function=f", env=env)
+    assert "weft.onnx: error: unrecognized arguments: --function=f" in message
+    message = error_of(WEFTC, write("pt2", tmp_path), *out, "--known=x=y.npy", env=env)
+    assert "weft.torch: error: unrecognized arguments: --known=x=y.npy" in message
+    text = write("stablehlo text", tmp_path)
+    message = error_of(WEFTC, text, *out, "--function", "other", env=env)
+    assert "other" in message
+    message = error_of(WEFTC, text, *out, "--shape", "nobody=3,3", env=env)
+    assert "--shape nobody=3,3: the arguments are" in message
+    program = tmp_path / "own.mlir"
+    program.write_text(IDENTITY)
+    message = error_of(WEFTC, program, *out, "--size=batch=3", env=env)
+    assert "--size=batch=3: is for models of other systems" in message
+
+
+def test_shapes_that_are_named(tmp_path: Path, scratch: Path) -> None:
+    path, env = write("portable artifact", tmp_path), environment(scratch)
+    header = tmp_path / "net.h"
+    words = [WEFTC, path, "-o", tmp_path / "net.o", "--header", header, "--name=net"]
+    assert call(*words, "--shape", "1=rows,3", env=env).returncode == 0
+    assert "net_run(int64_t rows" in header.read_text()
+    done = call(*words, "--shape", "1=rows,3", "--size", "rows=4", env=env)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "int64_t" not in re.search(r"int net_run\(([^)]*)\)", header.read_text())[1]
 
 
 def test_without_a_python_that_has_weft(tmp_path: Path, scratch: Path) -> None:

@@ -23,7 +23,7 @@ namespace {
 /// The options. Exists once, in main().
 struct CommandLine {
   cl::OptionCategory files{"Files"}, code{"How it is compiled"},
-      looking{"Looking into what was compiled"};
+      models{"Models of other systems: what their importers are told"}, looking{"Looking into what was compiled"};
   cl::opt<std::string> input{
       cl::Positional, cl::value_desc("program"),
       cl::desc("<program>: a saved export; MLIR text or bytecode; or a model of ONNX\n"
@@ -47,12 +47,23 @@ struct CommandLine {
   cl::opt<std::string> threads{"threads", cl::value_desc("mode"), cl::init("none"), cl::cat(code),
                                cl::desc("none (default): on the caller; hook: with the caller's "
                                         "parallel_for; pool: with threads of its own")};
+  cl::list<std::string> sizes{"size", cl::value_desc("name=number"), cl::cat(models),
+                              cl::desc("A number for a size that the model leaves open; others "
+                                       "stay open")};
+  cl::list<std::string> shapes{
+      "shape", cl::value_desc("argument=sizes"), cl::cat(models),
+      cl::desc("StableHLO: the sizes of an argument, as x=batch,784: names or numbers")};
+  cl::list<std::string> known{"known", cl::value_desc("name=file.npy"), cl::cat(models),
+                              cl::desc("ONNX: the value of an input that shapes follow from")};
+  cl::list<std::string> function{"function", cl::value_desc("name"), cl::cat(models),
+                                 cl::desc("StableHLO: which function, main if not given")};
   cl::opt<bool> inspect{
       "inspect", cl::cat(looking),
       cl::desc("Print what an object, library or program says of the models in it")};
   cl::opt<bool> json{"json", cl::cat(looking), cl::desc("The same as JSON")};
 
   ObjectOptions objectOptions() const;
+  std::vector<std::string> importerOptions() const;
   int compile() const;
   void printMetadata() const;
 };
@@ -75,7 +86,8 @@ static std::string helpEnd() {
          "  weftc net.onnx -o net.o --header net.h    # with the Python that $WEFT_PYTHON names, "
          "or\n"
          "                                            # the first python3 on the path that has "
-         "weft\n";
+         "weft\n"
+         "  weftc net.onnx -o net.o --header net.h --size batch=8    # else batch is an argument\n";
 }
 
 [[noreturn]] static void fail(const std::string &message) {
@@ -117,16 +129,34 @@ ObjectOptions CommandLine::objectOptions() const {
   return options;
 }
 
+/// What importers are told, as they take it.
+std::vector<std::string> CommandLine::importerOptions() const {
+  std::vector<std::string> words;
+  auto add = [&words](const cl::list<std::string> &option) {
+    for (const std::string &value : option)
+      words.push_back("--" + option.ArgStr.str() + "=" + value);
+  };
+  add(sizes);
+  add(shapes);
+  add(known);
+  add(function);
+  return words;
+}
+
 /// Compiles the program; the exit status is 1 if an importer, which has told why, refused it.
 int CommandLine::compile() const {
   ObjectOptions options = objectOptions();
   std::string program = input;
   std::unique_ptr<TemporaryFile> imported;
+  std::vector<std::string> told = importerOptions();
   if (std::optional<ForeignKind> kind = foreignKindOf(*mapFile(input))) {
-    imported = importProgram(input, *kind);
+    imported = importProgram(input, *kind, told);
     if (!imported)
       return 1;
     program = imported->path();
+  } else if (!told.empty()) {
+    fail(told.front() + ": is for models of other systems, and " + input +
+         " is a program of Weft's; export it anew, with numbers for sizes");
   }
   mlir::DialectRegistry registry;
   registerDialects(registry);
@@ -156,7 +186,7 @@ int main(int argc, char **argv) {
   CommandLine line;
   std::string end = helpEnd();
   cl::extrahelp help(end);
-  cl::HideUnrelatedOptions({&line.files, &line.code, &line.looking});
+  cl::HideUnrelatedOptions({&line.files, &line.code, &line.models, &line.looking});
   // LLVM shows it whenever there are groups, and it shows the same without them.
   cl::getRegisteredOptions()["help-list"]->removeArgument();
   cl::SetVersionPrinter([](llvm::raw_ostream &out) { out << "weftc " << weftVersion() << "\n"; });

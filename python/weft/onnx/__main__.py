@@ -10,29 +10,21 @@ from pathlib import Path
 import numpy as np
 
 from .._errors import WeftError
-from .._foreign import refuse
+from .._foreign import importer_parser, pairs, refuse, size_numbers
 from ._model import load
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m weft.onnx",
-        description="Reads an ONNX model and writes it as a program (.weft), which weftc and "
-        "weft.load read; or, with --header, as an object file for C.",
+    parser = importer_parser(
+        "weft.onnx",
+        "Reads an ONNX model and writes it as a program (.weft), which weftc and weft.load "
+        "read; or, with --header, as an object file for C.",
+        "the .onnx file",
     )
-    parser.add_argument("model", help="the .onnx file")
-    parser.add_argument("-o", "--output", required=True, help="the file to write")
     parser.add_argument("--header", help="write an object file, and its C header here")
     parser.add_argument("--target", default="native", help="the processor of the object file")
     parser.add_argument(
         "--threads", default="none", help="none, hook or pool: who runs the object's work"
-    )
-    parser.add_argument(
-        "--size",
-        action="append",
-        default=[],
-        metavar="NAME=NUMBER",
-        help="a number for a size that the model gives a name; others stay open",
     )
     parser.add_argument(
         "--known",
@@ -44,25 +36,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _pairs(parser: argparse.ArgumentParser, texts: Sequence[str]) -> dict[str, str]:
-    pairs = dict(text.partition("=")[::2] for text in texts)
-    for name, value in pairs.items():
-        if not name or not value:
-            parser.error(f"{name or value!r} has to be a name, =, and a value")
-    return pairs
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; the exit status is 1 for models that can't be read or converted."""
     parser = _parser()
     options = parser.parse_args(arguments)
     try:
-        sizes = {name: int(size) for name, size in _pairs(parser, options.size).items()}
+        sizes = size_numbers(options.size)
         known = {
             name: np.load(Path(path), allow_pickle=False)
-            for name, path in _pairs(parser, options.known).items()
+            for name, path in pairs("--known", options.known).items()
         }
-        program = load(options.model, known=known).export(**sizes)
+        program = load(options.program, known=known).export(**sizes)
         if options.header is None:
             program.save(options.output)
         else:

@@ -2,18 +2,18 @@
 
     python -m weft.stablehlo model.mlir -o model.weft
     python -m weft.stablehlo model.mlir -o model.weft --shape x=batch,784 --shape y=batch
+    python -m weft.stablehlo model.mlir -o model.weft --shape x=batch,784 --size batch=8
 
 Sizes that the program leaves open get names of their own; --shape gives those of one argument, by
-its name or its number, so that two can share one.
+its name or its number, so that two can share one; --size gives a number to one of these names.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 
 from .._export import Spec
-from .._foreign import refuse
+from .._foreign import importer_parser, pairs, refuse, size_numbers, with_sizes
 from ._graph import DYNAMIC, TensorType
 from ._loading import load
 from ._program import Program
@@ -23,6 +23,11 @@ from ._weft import weft
 def _specs(program: Program, shapes: dict[str, str]) -> list[Spec]:
     """What `export` is told of each argument. Raises UnsupportedError, ShapeError."""
     specs, unnamed = [], 0
+    numbers = list(map(str, range(len(program.inputs))))
+    for name, words in shapes.items():
+        names = [name for name, _ in program.inputs]
+        if name not in names and name not in numbers:
+            raise weft.OptionError(f"--shape {name}={words}: the arguments are {', '.join(names)}")
     for number, (name, kind) in enumerate(program.inputs):
         if not isinstance(kind, TensorType):
             raise weft.UnsupportedError(f"argument {number} is no tensor, but {kind}")
@@ -44,18 +49,19 @@ def _specs(program: Program, shapes: dict[str, str]) -> list[Spec]:
 def main(arguments: list[str] | None = None) -> int:
     """The command line; gives the exit status."""
     assert __doc__ is not None
-    parser = argparse.ArgumentParser("python -m weft.stablehlo", description=__doc__.split("\n")[0])
-    parser.add_argument("program", help="text (.mlir), bytecode or a portable artifact")
-    parser.add_argument("-o", "--output", required=True, help="the file to write")
+    parser = importer_parser(
+        "weft.stablehlo", __doc__.split("\n")[0], "text (.mlir), bytecode or a portable artifact"
+    )
     parser.add_argument("--function", default="main", help="which function (default: main)")
     parser.add_argument(
         "--shape", action="append", default=[], metavar="ARGUMENT=SIZES", help="of one argument"
     )
     options = parser.parse_args(arguments)
-    shapes = dict(word.partition("=")[::2] for word in options.shape)
     try:
+        shapes, sizes = pairs("--shape", options.shape), size_numbers(options.size)
         program = load(options.program, function=options.function)
-        weft.export(program, *_specs(program, shapes)).save(options.output)
+        specs = with_sizes(_specs(program, shapes), sizes)
+        weft.export(program, *specs).save(options.output)
     except weft.WeftError as error:
         return refuse("weft.stablehlo", error)
     return 0
