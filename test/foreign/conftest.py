@@ -6,4 +6,4 @@ import sys
 from pathlib import Path
 
 _TEST = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(_TEST / folder) for folder in ("foreign", "programs", "aot")]
+sys.path[:0] = [str(_TEST / folder) for folder in ("foreign", "programs", "aot", "python")]

@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import json
 import struct
+import tempfile
 import warnings
+import zipfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -152,3 +155,73 @@ def safetensors_files() -> list[bytes]:
         text = json.dumps(header).encode()
         files.append(struct.pack("<Q", len(text)) + text + data)
     return files
+
+
+# Checkpoints: folders, as archives -----------------------------------------------------------
+
+
+def checkpoints() -> list[bytes]:
+    """A language model of a few weights: its settings, weights and tokenizer, in an archive."""
+    import small_checkpoint
+    import weft
+
+    with tempfile.TemporaryDirectory() as name:
+        weights = Path(name) / "model.safetensors"
+        weft.save_safetensors(small_checkpoint.weights(), weights)
+        tensors = weights.read_bytes()
+    return [
+        archive(
+            {
+                "config.json": json.dumps(small_checkpoint.CONFIG).encode(),
+                "generation_config.json": b'{"eos_token_id": [2, 3]}',
+                "model.safetensors": tensors,
+                "tokenizer.json": json.dumps(tokenizer).encode(),
+            }
+        )
+        for tokenizer in _tokenizers()
+    ]
+
+
+def archive(members: dict[str, bytes]) -> bytes:
+    """A zip file of these members."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as made:
+        for name, content in members.items():
+            made.writestr(zipfile.ZipInfo(name), content)
+    return file.getvalue()
+
+
+def _tokenizers() -> list[dict[str, Any]]:
+    """What tokenizer.json says: of words, and of pairs of bytes."""
+    words = {
+        word: number
+        for number, word in enumerate(
+            ["<unk>", "<s>", "</s>", "a", "b", "c", "d", "e", "f", "g", "h"]
+        )
+    }
+    special = [
+        {
+            "id": number,
+            "content": word,
+            "special": True,
+            "normalized": False,
+            **dict.fromkeys(("single_word", "lstrip", "rstrip"), False),
+        }
+        for word, number in words.items()
+        if word.startswith("<")
+    ]
+    common = {"version": "1.0", "added_tokens": special, "truncation": None, "padding": None}
+    merged = {**words, "ab": 10}
+    del merged["h"]
+    return [
+        {
+            **common,
+            "model": {"type": "WordLevel", "vocab": words, "unk_token": "<unk>"},
+            "pre_tokenizer": {"type": "Whitespace"},
+        },
+        {
+            **common,
+            "model": {"type": "BPE", "vocab": merged, "merges": [["a", "b"]], "unk_token": "<unk>"},
+            "decoder": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True},
+        },
+    ]

@@ -8,6 +8,7 @@ import random
 import signal
 import sys
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,8 @@ class Format:
     take: Callable[[Path], Any]
     #: Modules without which it can't be read.
     needs: tuple[str, ...] = ()
+    #: Makes what is read of the file, where that is no file.
+    unpack: Callable[[Path], Path] = lambda path: path
 
     def mutated(self, inputs: list[bytes], seed: int, kept: set[int] | None = None) -> bytes:
         """Input number `seed`: of its changes those in `kept`, all if there is none."""
@@ -77,6 +80,28 @@ def _take_safetensors(path: Path) -> None:
         np.asarray(tensor.astype("float32")).sum()
 
 
+def _take_checkpoint(folder: Path) -> None:
+    import weft
+
+    # By weft alone: other tasks are transformers' to read, whose import alone takes long.
+    model = weft.models.load(folder, task="text-generation")
+    tokenizer = weft.models.load_tokenizer(folder)
+    text = model.generate(tokenizer.encode("a b abc"), 2)
+    tokenizer.decode(text.tolist())
+
+
+def _unpacked(path: Path) -> Path:
+    """The folder that an archive of a checkpoint holds, without what an earlier one had."""
+    folder = path.with_suffix("")
+    folder.mkdir(exist_ok=True)
+    for file in folder.iterdir():
+        file.unlink()
+    with contextlib.suppress(zipfile.BadZipFile), zipfile.ZipFile(path) as members:
+        for member in members.infolist():
+            (folder / member.filename).write_bytes(members.read(member))
+    return folder
+
+
 _BYTES, _TEXT = mutations.mutate_bytes, mutations.mutate_text
 _NUMBERS = mutations.mutate_numbers
 _ONNX, _ARCHIVE = mutations.mutate_onnx, mutations.mutate_archive
@@ -93,6 +118,8 @@ FORMATS = {
                _take_torch, ("torch",)),
         Format("safetensors", ".safetensors", corpora.safetensors_files,
                (mutations.mutate_safetensors, _BYTES), _take_safetensors),
+        Format("checkpoint", ".zip", corpora.checkpoints, (mutations.mutate_checkpoint,),
+               _take_checkpoint, ("tokenizers",), _unpacked),
     )
 }  # fmt: skip
 
@@ -139,11 +166,12 @@ def fault_of(form: Format, path: Path, watch: Watch) -> tuple[str, str]:
 
     watch.seen.clear()
     verdict, fault = "accepted", ""
+    given = form.unpack(path)
     signal.alarm(SECONDS)  # which ends the process
     try:
         with warnings.catch_warnings(), watch.watching():
             warnings.simplefilter("ignore")
-            form.take(path)
+            form.take(given)
     except weft.WeftError as error:
         verdict = f"refused: {type(error).__name__}"
         text = str(error)

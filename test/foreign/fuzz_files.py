@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "release"
-_FOLDERS = [ROOT / "test" / "foreign", ROOT / "test" / "programs"]
+_FOLDERS = [ROOT / "test" / name for name in ("foreign", "programs", "python")]
 sys.path[:0] = [str(folder) for folder in (*_FOLDERS, BUILD / "python")]
 
 import formats  # noqa: E402

@@ -194,6 +194,27 @@ def _archive(members: Sequence[tuple[str, bytes]]) -> bytes:
     return file.getvalue()
 
 
+def mutate_checkpoint(data: bytes, other: bytes, draw: random.Random) -> bytes:
+    """A checkpoint's folder, as an archive, with one of its files changed or gone."""
+    try:
+        members = _members(data)
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, OSError, ValueError, EOFError):
+        return data
+    place = draw.randrange(len(members) or 1)
+    if not members or draw.random() < 0.03:
+        del members[place : place + 1]
+        return _archive(members)
+    name, content = members[place]
+    if draw.random() < 0.15:
+        content = mutate_bytes(content, other, draw)
+    elif name.endswith(".safetensors"):
+        content = mutate_safetensors(content, content, draw)
+    else:
+        content = mutate_json_text(content, draw)
+    members[place] = (name, content)
+    return _archive(members)
+
+
 def mutate_safetensors(data: bytes, other: bytes, draw: random.Random) -> bytes:
     """A header with a place changed, and its length, or not."""
     size = struct.unpack("<Q", data[:8].ljust(8, b"\0"))[0]

@@ -25,6 +25,7 @@ COUNTS = {
     "stablehlo-bytecode": (120, 5000),
     "pt2": (60, 3000),
     "safetensors": (500, 20000),
+    "checkpoint": (200, 5000),
 }
 SEARCHING = "WEFT_TEST_EXAMPLES" in os.environ
 

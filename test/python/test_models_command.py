@@ -87,6 +87,30 @@ def test_batches(whole: Path) -> None:
     assert found["token_type_ids"].shape == found["input_ids"].shape
 
 
+PANICS = """{"version": "1.0", "added_tokens": [], "model": {"type": "BPE", "merges": [["a", "b"]],
+"vocab": {"a": 0, "b": 1, "ab": 2}, "continuing_subword_prefix": "######"}}"""
+
+
+def test_a_tokenizer_on_which_its_package_panics(folder: Path) -> None:
+    """What Rust's panics become in Python is no Exception."""
+    (folder / "tokenizer.json").write_text(PANICS)
+    with pytest.raises(BaseException) as caught:  # noqa: PT011
+        tokenizers.Tokenizer.from_str(PANICS)
+    assert not isinstance(caught.value, Exception)
+    with pytest.raises(weft.FileError, match="is no tokenizer"):
+        weft.models.load_tokenizer(folder)
+
+
+def test_texts_that_a_tokenizer_has_no_token_for(folder: Path) -> None:
+    model = {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "<unk>"}
+    (folder / "tokenizer.json").write_text(json.dumps({"version": "1.0", "model": model}))
+    tokenizer = weft.models.load_tokenizer(folder)
+    assert tokenizer.encode("a") == [0]
+    for call in (tokenizer.encode, lambda text: tokenizer([text])):
+        with pytest.raises(weft.FileError, match="is no tokenizer"):
+            call("b")
+
+
 def test_tokenizers_that_are_not_there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for content in ("", "{}", "[", '{"model": {"type": "BPE"}}'):
         (folder / "tokenizer.json").write_text(content)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -15,18 +16,32 @@ from ._folder import as_folder
 _NAME = "tokenizer.json"
 
 
+@contextlib.contextmanager
+def _asked(place: str) -> Iterator[None]:
+    """What the package raises, which has no errors of its own, as a FileError.
+
+    Its panics, of damaged files, are no Exceptions.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:
+        raise _fail(FileError, f"{place} is no tokenizer: {error}") from None
+
+
 class Tokenizer:
     """The tokens of a checkpoint, as its tokenizer.json describes them.
 
     Nothing is cut off: a text has all of its tokens.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Any, place: str = _NAME) -> None:
         padding = tokenizer.padding or {}
         self._filling = padding.get("pad_id", 0)
         tokenizer.no_padding()
         tokenizer.no_truncation()
-        self._tokenizer = tokenizer
+        self._tokenizer, self._place = tokenizer, place
 
     def __call__(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
         """The inputs of an encoder for texts, filled up to the longest one's length.
@@ -34,7 +49,8 @@ class Tokenizer:
         ``input_ids``, ``attention_mask`` (1 where a text has a token) and ``token_type_ids``, each
         int64 [N, L].
         """
-        found = self._tokenizer.encode_batch(list(texts))
+        with _asked(self._place):
+            found = self._tokenizer.encode_batch(list(texts))
         shape = len(found), max((len(each.ids) for each in found), default=0)
         tokens = np.full(shape, self._filling, np.int64)
         mask, types = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
@@ -49,11 +65,14 @@ class Tokenizer:
 
     def encode(self, text: str) -> list[int]:
         """The tokens of a text, with those that a text begins or ends with."""
-        return self._tokenizer.encode(text).ids
+        with _asked(self._place):
+            return self._tokenizer.encode(text).ids
 
     def decode(self, tokens: Iterable[int]) -> str:
         """The text of tokens, without those that are none, as the end of a text."""
-        return self._tokenizer.decode([int(token) for token in tokens])
+        numbers = [int(token) for token in tokens]
+        with _asked(self._place):
+            return self._tokenizer.decode(numbers)
 
     def stream(self, tokens: Iterable[int]) -> Iterator[str]:
         """The text of tokens, in pieces, each as soon as its characters are whole."""
@@ -62,7 +81,8 @@ class Tokenizer:
         decoder, taken, given = DecodeStream(skip_special_tokens=True), [], ""
         for token in tokens:
             taken.append(int(token))
-            piece = decoder.step(self._tokenizer, taken[-1])
+            with _asked(self._place):
+                piece = decoder.step(self._tokenizer, taken[-1])
             if piece:
                 given += piece
                 yield piece
@@ -96,7 +116,5 @@ def load_tokenizer(folder: str | os.PathLike) -> Tokenizer:
             f"{path} is read by the package tokenizers, which is not installed: "
             "pip install tokenizers",
         ) from None
-    try:
-        return Tokenizer(tokenizers.Tokenizer.from_file(str(path)))
-    except Exception as error:  # the package has no errors of its own
-        raise _fail(FileError, f"{path} is no tokenizer: {error}") from None
+    with _asked(str(path)):
+        return Tokenizer(tokenizers.Tokenizer.from_file(str(path)), str(path))
