@@ -1,14 +1,19 @@
-"""`python -m weft run folder --prompt "..."`: a language model writes, token by token."""
+"""What weft does in a shell.
+
+`python -m weft run folder --prompt "..."`: a language model writes, token by token.
+`python -m weft serve folder`: the models in a folder answer requests.
+"""
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import io
 import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ._errors import WeftError
 
@@ -21,7 +26,7 @@ _TOKENS = 128
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="weft", description="What weft does in a shell.")
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(required=True)
     run = commands.add_parser(
         "run",
         help="a language model writes a text",
@@ -45,7 +50,38 @@ def _parser() -> argparse.ArgumentParser:
         "--top-p", type=float, metavar="P", help="draws of the likeliest tokens of probability P"
     )
     run.add_argument("--seed", type=int, help="the same seed gives the same text")
+    run.set_defaults(command=_run)
+    _add_serve(commands)
     return parser
+
+
+def _add_serve(commands: Any) -> None:
+    from .serving import ServerSettings
+
+    serve = commands.add_parser(
+        "serve",
+        help="the models in a folder answer requests",
+        description="Serves models (folder/name/version/model.weft, model.onnx or a checkpoint) by "
+        "the Open Inference Protocol, over HTTP and gRPC, until SIGTERM or Ctrl-C.",
+    )
+    serve.add_argument("folder", help="the folder of the models")
+    kinds = {"int": int, "float": float}
+    for each in dataclasses.fields(ServerSettings):
+        serve.add_argument(
+            f"--{each.name.replace('_', '-')}",
+            type=kinds.get(str(each.type), str),
+            default=each.default,
+            help=f"default: {each.default}",
+        )
+    serve.set_defaults(command=_serve)
+
+
+def _serve(options: argparse.Namespace) -> None:
+    from . import serving
+
+    names = [each.name for each in dataclasses.fields(serving.ServerSettings)]
+    settings = serving.ServerSettings(**{name: getattr(options, name) for name in names})
+    serving.make_server(options.folder, settings).run()
 
 
 class _Clock:
@@ -108,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a text may have what a terminal has not
     try:
-        _run(options)
+        options.command(options)
     except (WeftError, OSError) as error:
         # Without the place in this file, which is no line of the user's.
         print(f"weft: error: {re.sub(r'^[^ ]*:[0-9]+: ', '', str(error))}", file=sys.stderr)

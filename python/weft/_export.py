@@ -7,7 +7,7 @@ import json
 import keyword
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -347,6 +347,22 @@ class Exported:
                 self._collect(row["value"], value, row["name"], tensors)
             given = [tensors[i] for i in range(len(tensors))]
         return _rebuilt(self._structure["result"], self._program.run(given))
+
+    def run(self, tensors: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Runs the program on tensors by the names of `inputs`, and gives those of `outputs`.
+
+        For those who know a program by its tensors alone, whatever containers its arguments have.
+
+        Raises:
+            DTypeError, ShapeError: a tensor is not what the program was exported for, or missing.
+        """
+        names = [name for name, _, _ in self._program.inputs]
+        if set(tensors) != set(names):
+            other = sorted(set(tensors) ^ set(names))[0]
+            problem = "missing" if other in names else "unknown"
+            raise _fail(DTypeError, f"the program takes ({', '.join(names)}); {other} is {problem}")
+        results = self._program.run([self._tensor(tensors[name], name) for name in names])
+        return {row[0]: tensor for row, tensor in zip(self._program.outputs, results, strict=True)}
 
     def _names_if_all_tensors(self) -> list[str] | None:
         """The names of the arguments if all are tensors and given by position, as they mostly are.

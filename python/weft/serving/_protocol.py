@@ -1,0 +1,135 @@
+"""What HTTP and gRPC have in common: a request as arrays, its way through a model, its outputs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+
+import weft
+
+from ._metrics import Metrics
+from ._program import Arrays
+from ._refusals import Kind, RefusedError, invalid, refusal_of
+from ._repository import Repository, Version
+from ._settings import ServerSettings
+from ._tensors import DATATYPE_NAMES, shown
+
+#: The extensions of the protocol that there are, by the names that its users know.
+EXTENSIONS = ("binary_tensor_data", "model_repository", "generate")
+
+
+@dataclass
+class InferRequest:
+    """A request to compute.
+
+    Attributes:
+        id: what the answer has to repeat.
+        arrays: the inputs.
+        outputs: the outputs that are asked for, and what is asked of each; None: all of them.
+        seconds: how long the caller waits; None: as long as the model may take.
+        all_binary: whether outputs that are not named are to be binary data (HTTP alone).
+    """
+
+    id: str = ""
+    arrays: Arrays = field(default_factory=dict)
+    outputs: dict[str, Any] | None = None
+    seconds: float | None = None
+    all_binary: bool = False
+
+
+class Service:
+    """What the server does, whoever asks by whichever protocol."""
+
+    def __init__(self, repository: Repository, settings: ServerSettings, metrics: Metrics) -> None:
+        self.repository, self.settings, self.metrics = repository, settings, metrics
+        self.loaded, self.stopping = False, False
+        self.token = settings.token()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the models were loaded, and requests are taken."""
+        return self.loaded and not self.stopping
+
+    def find(self, name: str, version: str) -> Version:
+        """A version that takes requests. Raises RefusedError."""
+        if self.stopping:
+            raise RefusedError(Kind.UNAVAILABLE, "the server stops")
+        return self.repository.find(name, version)
+
+    async def infer(self, version: Version, request: InferRequest) -> Arrays:
+        """The outputs that a request asks for, in the order of the model or of the request."""
+        program = version.program
+        program.check(request.arrays)
+        known = [row.name for row in program.outputs]
+        for name in request.outputs or ():
+            if name not in known:
+                raise invalid(f"there is no output {name!r}, but {', '.join(known)}")
+        seconds = version.settings.max_seconds
+        if request.seconds is not None:
+            seconds = min(seconds, request.seconds)
+        future = version.queue.submit(request.arrays, time.monotonic() + seconds)
+        results = await _in_time(future, seconds)
+        return {name: results[name] for name in (request.outputs or known)}
+
+    async def load(self, name: str) -> None:
+        """Loads a model anew. Raises RefusedError."""
+        if self.stopping:
+            raise RefusedError(Kind.UNAVAILABLE, "the server stops")
+        await asyncio.to_thread(self.repository.load, name)
+
+    async def unload(self, name: str) -> None:
+        """Unloads a model. Raises RefusedError."""
+        await asyncio.to_thread(self.repository.unload, name)
+
+    def server_metadata(self) -> dict[str, Any]:
+        """The protocol's description of the server."""
+        return {"name": "weft", "version": weft.__version__, "extensions": list(EXTENSIONS)}
+
+    def metrics_text(self) -> bytes:
+        """All metrics, as they are now."""
+        self.repository.update_gauges()
+        return self.metrics.text()
+
+    def metadata(self, version: Version) -> dict[str, Any]:
+        """The protocol's description of a model; sizes that calls choose are -1."""
+        program = version.program
+
+        def tensors(rows: Any) -> list[dict[str, Any]]:
+            return [
+                {
+                    "name": row.name,
+                    "datatype": DATATYPE_NAMES[row.dtype],
+                    "shape": [size if isinstance(size, int) else -1 for size in row.shape],
+                }
+                for row in rows
+            ]
+
+        return {
+            "name": version.model,
+            "versions": self.repository.versions(version.model),
+            "platform": version.platform,
+            "inputs": tensors(program.inputs),
+            "outputs": tensors(program.outputs),
+        }
+
+    def count(self, version: Version, protocol: str, error: BaseException | None) -> None:
+        """Counts a request by its outcome."""
+        outcome = "ok" if error is None else refusal_of(error).kind.grpc
+        self.metrics.requests.labels(version.model, str(version.number), protocol, outcome).inc()
+
+
+async def _in_time(future: Future, seconds: float) -> Arrays:
+    try:
+        return await asyncio.wait_for(asyncio.wrap_future(future), seconds)
+    except asyncio.TimeoutError:
+        raise RefusedError(Kind.LATE, f"the request took longer than {seconds:g} s") from None
+
+
+def timeout_of(value: Any) -> float:
+    """The seconds of the parameter ``timeout``, microseconds."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise invalid(f"the parameter timeout is {shown(value)}, not a number of microseconds")
+    return min(value, 1 << 60) / 1e6

@@ -1,0 +1,85 @@
+"""Models in folders, and servers of them, for the tests of serving."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import weft
+from weft.serving import ServerSettings, make_server
+
+LOCAL = ServerSettings(port=0, grpc_port=0, stop_seconds=20.0)
+
+
+def add_model(
+    root: Path, name: str, function: Callable, *specs: Any, version: int = 1, **settings: Any
+) -> Any:
+    """Writes a version of a model, and its settings; the program."""
+    folder = root / name / str(version)
+    folder.mkdir(parents=True)
+    program = weft.export(function, *specs)
+    program.save(folder / "model.weft")
+    if settings:
+        (root / name / "config.json").write_text(json.dumps(settings))
+    return program
+
+
+def slow(steps: int) -> Callable:
+    """A function that takes about 5 ms for each step, in kernels."""
+
+    def function(x: weft.Tensor) -> weft.Tensor:
+        for _ in range(steps):
+            x = x @ x / 300
+        return x
+
+    return function
+
+
+SLOW_SIZE = (600, 600)
+SLOW_INPUT = np.random.default_rng(0).random(SLOW_SIZE, np.float32)
+
+
+@contextlib.contextmanager
+def running(root: Path, **settings: Any) -> Iterator[Any]:
+    """A server in a thread of this process, whose models are loaded."""
+    server = make_server(root, replace(LOCAL, **settings))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        assert server.started.wait(30)
+        while not server.service.loaded:
+            thread.join(0.01)
+        yield server
+    finally:
+        server.stop()
+        thread.join(40)
+        assert not thread.is_alive()
+
+
+def ask(
+    port: int,
+    path: str,
+    body: Any = None,
+    headers: dict[str, str] | None = None,
+    scheme: str = "http",
+    context: Any = None,
+) -> tuple[int, bytes]:
+    """Status and body of an answer; a body that is not bytes is sent as JSON."""
+    if body is not None and not isinstance(body, bytes):
+        body = json.dumps(body).encode()
+    request = urllib.request.Request(
+        f"{scheme}://127.0.0.1:{port}{path}", data=body, headers=headers or {}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=60, context=context) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
