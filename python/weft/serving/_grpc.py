@@ -108,7 +108,8 @@ class GrpcService:
             left = context.time_remaining()
             if left is not None and math.isfinite(left):
                 asked.seconds = left if asked.seconds is None else min(left, asked.seconds)
-            results = await self._service.infer(version, asked)
+            wanted = request.model_version
+            version, results = await self._service.infer(version, wanted, asked)
         except BaseException as raised:
             error = raised
             raise

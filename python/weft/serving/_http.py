@@ -149,7 +149,8 @@ class HttpApplication:
         body = await self._body(request)
         length = request.headers.get("inference-header-content-length")
         asked = await _aside(len(body), read_infer, body, length, self._service.settings)
-        results = await self._service.infer(version, asked)
+        wanted = request.path_params.get("version", "")
+        version, results = await self._service.infer(version, wanted, asked)
         size = sum(array.nbytes for array in results.values())
         written, end = await _aside(
             size, write_infer, version.model, str(version.number), asked, results

@@ -12,7 +12,7 @@ import weft
 
 from ._metrics import Metrics
 from ._program import Arrays
-from ._refusals import Kind, RefusedError, invalid, refusal_of
+from ._refusals import ClosedError, Kind, RefusedError, invalid, refusal_of
 from ._repository import Repository, Version
 from ._settings import ServerSettings
 from ._tensors import DATATYPE_NAMES, shown
@@ -59,8 +59,24 @@ class Service:
             raise RefusedError(Kind.UNAVAILABLE, "the server stops")
         return self.repository.find(name, version)
 
-    async def infer(self, version: Version, request: InferRequest) -> Arrays:
-        """The outputs that a request asks for, in the order of the model or of the request."""
+    async def infer(
+        self, version: Version, wanted: str, request: InferRequest
+    ) -> tuple[Version, Arrays]:
+        """The outputs that a request asks for, in the order of the model or of the request.
+
+        Args:
+            version: what was found.
+            wanted: by which version it was asked for; if the model is loaded anew meanwhile, what
+                is found by it then computes, and is returned.
+            request: the inputs, and what is asked of them.
+        """
+        while True:
+            try:
+                return version, await self._infer_by(version, request)
+            except ClosedError:
+                version = self.find(version.model, wanted)
+
+    async def _infer_by(self, version: Version, request: InferRequest) -> Arrays:
         program = version.program
         program.check(request.arrays)
         known = [row.name for row in program.outputs]

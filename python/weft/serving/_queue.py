@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ._program import Arrays, Program, kind_of, rows_of
-from ._refusals import Kind, RefusedError, refusal_of
+from ._refusals import ClosedError, Kind, RefusedError, refusal_of
 from ._settings import ModelSettings
 
 
@@ -66,7 +66,7 @@ class RequestQueue:
             job.rows, job.kind = rows_of(arrays), kind_of(arrays)
         with self._changed:
             if not self._open:
-                raise RefusedError(Kind.UNAVAILABLE, "the model is being unloaded")
+                raise ClosedError
             if len(self._jobs) >= self._settings.max_queue:
                 # Those that nobody waits for any more give their places.
                 self._jobs = deque(job for job in self._jobs if not job.future.cancelled())

@@ -40,6 +40,13 @@ class RefusedError(WeftError):
         self.kind = kind
 
 
+class ClosedError(RefusedError):
+    """A request that came too late for a version: another may have taken its place."""
+
+    def __init__(self) -> None:
+        super().__init__(Kind.UNAVAILABLE, "the model is being unloaded")
+
+
 def invalid(message: str) -> RefusedError:
     """The refusal of a request that can't be meant."""
     return RefusedError(Kind.INVALID, message)
