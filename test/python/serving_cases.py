@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import re
+import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -45,6 +49,21 @@ def slow(steps: int) -> Callable:
 
 SLOW_SIZE = (600, 600)
 SLOW_INPUT = np.random.default_rng(0).random(SLOW_SIZE, np.float32)
+
+
+class Process:
+    """`weft serve` in a process of its own."""
+
+    def __init__(self, root: Path, *options: str) -> None:
+        words = [sys.executable, "-m", "weft", "serve", str(root), "--port=0", "--grpc-port=0"]
+        self.process = subprocess.Popen(
+            [*words, *options], stderr=subprocess.PIPE, text=True, env=dict(os.environ)
+        )
+        assert self.process.stderr is not None
+        self.line = self.process.stderr.readline()
+        ports = re.search(r"://[\d.]+:(\d+), grpc [\d.]+:(\d+), models: ", self.line)
+        assert ports, self.line
+        self.port, self.grpc_port = map(int, ports.groups())
 
 
 @contextlib.contextmanager

@@ -1,11 +1,10 @@
-"""Many requests at once: batches, full queues, deadlines, health, metrics, stopping, TLS, tokens."""
+"""Many requests at once: batches, full queues, deadlines, health, stopping, TLS, tokens."""
 
 from __future__ import annotations
 
 import datetime
 import ipaddress
 import json
-import os
 import re
 import signal
 import socket
@@ -28,7 +27,7 @@ pytest.importorskip("tritonclient")
 
 import tritonclient.grpc as over_grpc
 import tritonclient.http as over_http
-from serving_cases import SLOW_INPUT, SLOW_SIZE, add_model, ask, running, slow
+from serving_cases import SLOW_INPUT, SLOW_SIZE, Process, add_model, ask, running, slow
 from tritonclient.utils import InferenceServerException
 
 PROTOCOLS = {"http": (over_http, "port"), "grpc": (over_grpc, "grpc_port")}
@@ -213,12 +212,14 @@ def test_large_bodies(tmp_path: Path) -> None:
 
 def test_slow_bodies(tmp_path: Path) -> None:
     add_model(tmp_path, "m", lambda x: x, weft.spec("n"))
-    with running(tmp_path, body_seconds=0.3) as server:
-        with socket.create_connection(("127.0.0.1", server.port)) as connection:
-            head = b"POST /v2/models/m/infer HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"
-            connection.sendall(head)
-            connection.settimeout(20)
-            assert connection.recv(1 << 16).startswith(b"HTTP/1.1 408 ")
+    with (
+        running(tmp_path, body_seconds=0.3) as server,
+        socket.create_connection(("127.0.0.1", server.port)) as connection,
+    ):
+        head = b"POST /v2/models/m/infer HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"
+        connection.sendall(head)
+        connection.settimeout(20)
+        assert connection.recv(1 << 16).startswith(b"HTTP/1.1 408 ")
 
 
 def test_too_many_requests(tmp_path: Path) -> None:
@@ -243,21 +244,6 @@ def test_unloading_finishes_what_waits(tmp_path: Path) -> None:
         for each in computed:
             np.testing.assert_array_equal(each.result(), wanted)
         assert infer(server, "http", SLOW_INPUT) == "404"
-
-
-class Process:
-    """`weft serve` in a process of its own."""
-
-    def __init__(self, root: Path, *options: str) -> None:
-        words = [sys.executable, "-m", "weft", "serve", str(root), "--port=0", "--grpc-port=0"]
-        self.process = subprocess.Popen(
-            [*words, *options], stderr=subprocess.PIPE, text=True, env=dict(os.environ)
-        )
-        assert self.process.stderr is not None
-        self.line = self.process.stderr.readline()
-        ports = re.search(r"://[\d.]+:(\d+), grpc [\d.]+:(\d+), models: ", self.line)
-        assert ports, self.line
-        self.port, self.grpc_port = map(int, ports.groups())
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

@@ -12,7 +12,7 @@ from .._errors import UnsupportedError
 from .._export import Exported, Spec
 from ._refusals import invalid, refused_setting
 from ._settings import ModelSettings
-from ._tensors import DATATYPE_NAMES, datatype_of
+from ._tensors import DATATYPE_NAMES, datatype_of, shown
 
 Arrays = dict[str, np.ndarray]
 
@@ -49,7 +49,7 @@ class Program:
         known = {row.name: row for row in self.inputs}
         for name in arrays:
             if name not in known:
-                raise invalid(f"there is no input {name!r}, but {', '.join(known) or 'none'}")
+                raise invalid(f"there is no input {shown(name)}, but {', '.join(known) or 'none'}")
         for name, row in known.items():
             if name not in arrays:
                 raise invalid(f"the input {name} is missing")

@@ -82,7 +82,7 @@ class Service:
         known = [row.name for row in program.outputs]
         for name in request.outputs or ():
             if name not in known:
-                raise invalid(f"there is no output {name!r}, but {', '.join(known)}")
+                raise invalid(f"there is no output {shown(name)}, but {', '.join(known)}")
         seconds = version.settings.max_seconds
         if request.seconds is not None:
             seconds = min(seconds, request.seconds)
