@@ -189,7 +189,7 @@ def test_tokens_are_drawn_by_their_chances(top_k: int | None, top_p: float | Non
     if top_p is not None:
         warped = process.TopPLogitsWarper(top_p)(None, warped)
     chances = torch.softmax(warped[0].double(), -1).numpy()
-    choose = _generation._Chooser(_generation.Drawing(temperature, top_k, top_p, 0))
+    choose = _generation.Chooser(_generation.Drawing(temperature, top_k, top_p, 0))
     rows = weft.asarray(np.tile(scores, (count, 1)))
     found = np.bincount(choose(rows, 0), minlength=20)
     assert set(np.flatnonzero(found)) <= set(np.flatnonzero(chances))

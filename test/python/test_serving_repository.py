@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import small_checkpoint
 import weft
 
 pytest.importorskip("weft.serving._server")  # before grpc: it sets whether forks are watched
@@ -230,22 +229,6 @@ def test_onnx(tmp_path: Path) -> None:
         (tmp_path / "m" / "1" / "model.onnx").write_bytes(b"\0\1\2")
         assert ask(server.port, "/v2/repository/models/m/load", b"")[0] == 400
         np.testing.assert_array_equal(infer(server), X * 2)
-
-
-def test_a_language_models_scores(tmp_path: Path) -> None:
-    folder = tmp_path / "m" / "1"
-    folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps(small_checkpoint.CONFIG))
-    weft.save_safetensors(small_checkpoint.weights(), folder / "model.safetensors")
-    tokens = [[1, 2, 3], [4, 5, 6]]
-    with running(tmp_path) as server:
-        row = {"name": "tokens", "datatype": "INT64", "shape": [2, 3], "data": tokens}
-        status, text = ask(server.port, "/v2/models/m/infer", {"inputs": [row]})
-        assert status == 200, text
-        (output,) = json.loads(text)["outputs"]
-        wanted = weft.models.load(folder)(np.array(tokens)).numpy()
-        found = np.array(output["data"], np.float32).reshape(output["shape"])
-        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
 
 
 def test_other_checkpoints(tmp_path: Path) -> None:

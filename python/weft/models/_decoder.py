@@ -128,10 +128,25 @@ class Cache:
 
 @dataclass(frozen=True)
 class _Where:
-    """Where the tokens of a call are: their positions [L], and the angles of these."""
+    """Where the tokens of a call are: their positions, and the angles of these.
+
+    Positions are [L], those of all texts, or [N, L].
+    """
 
     places: weft.Tensor
     angles: tuple[weft.Tensor, weft.Tensor] | None
+
+
+def _written(cached: weft.Tensor, places: weft.Tensor, new: weft.Tensor) -> weft.Tensor:
+    """Keys or values with new ones [N, heads, L, width] in their places, in place."""
+    if places.ndim == 1:
+        return cached.index_copy_(2, places, new)
+    texts, heads = (
+        weft.expand_dims(weft.arange(size, device=places.device), axis=axes)
+        for size, axes in zip(new.shape[:2], ((1, 2), (0, 2)))
+    )
+    cached[texts, heads, weft.expand_dims(places, axis=1)] = new
+    return cached
 
 
 class Attention(nn.Module):
@@ -173,8 +188,7 @@ class Attention(nn.Module):
         if where.angles is not None:
             query, key = rotated(query, *where.angles), rotated(key, *where.angles)
         if keys is not None and values is not None:
-            key = keys.index_copy_(2, where.places, key)
-            value = values.index_copy_(2, where.places, value)
+            key, value = _written(keys, where.places, key), _written(values, where.places, value)
         seen = self._seen(where.places, key.shape[2], keys is not None)
         y = F.scaled_dot_product_attention(
             query,
@@ -188,11 +202,13 @@ class Attention(nn.Module):
         return self.o_proj(weft.flatten(weft.transpose(y, 1, 2), 2))
 
     def _seen(self, places: weft.Tensor, length: int, cached: bool) -> weft.Tensor | None:
-        """Which keys [L, length] a token sees; None: all up to it."""
+        """Which keys [L, length] or [N, 1, L, length] a token sees; None: all up to it."""
         if not cached and self.window is None:
             return None
         others = weft.arange(length, device=places.device)
-        own = weft.expand_dims(places, axis=1)
+        own = weft.expand_dims(places, axis=-1)
+        if places.ndim == 2:
+            own = weft.expand_dims(own, axis=1)
         seen = others <= own
         return seen if self.window is None else seen & (others > own - self.window)
 
@@ -293,7 +309,8 @@ class Decoder(nn.Module):
             tokens: integers [N, L].
             cache: of `cache`; keys and values of the tokens before position ``first``, where those
                 of these are added, in place.
-            first: the position of the first token, a number or a tensor of one.
+            first: the position of the first token: a number, a tensor of one, or of one for each
+                text, [N].
         """
         return self.scores(self.states(tokens, cache, first))
 
@@ -306,7 +323,9 @@ class Decoder(nn.Module):
     def states(self, tokens: Any, cache: Cache | None = None, first: Any = 0) -> weft.Tensor:
         """What the scores are made of [N, L, width]; arguments as for the module itself."""
         tokens = weft.asarray(tokens)
-        places = weft.arange(tokens.shape[1], dtype=weft.int64, device=tokens.device) + first
+        places = weft.arange(tokens.shape[1], dtype=weft.int64, device=tokens.device)
+        several = isinstance(first, weft.Tensor) and first.ndim == 1
+        places = places + (weft.expand_dims(first, axis=1) if several else first)
         x = weft.astype(self.embed_tokens(tokens), self.dtype, copy=False)
         if self.scale is not None:
             x = x * self.scale

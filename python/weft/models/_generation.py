@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 #: no smaller than the second: so there are a few programs for all prompts.
 _MOST_AT_ONCE, _LEAST_AT_ONCE = 256, 16
 #: No cache is shorter.
-_SHORTEST_CACHE = 64
+SHORTEST_CACHE = 64
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,23 @@ def read(
 
 
 @weft.jit
+def write(model: Decoder, tokens: weft.Tensor, cache: Cache, places: weft.Tensor) -> weft.Tensor:
+    """The scores [N, vocabulary] behind a token of each text [N], each at its own place [N]."""
+    with weft.no_grad():
+        states = model.states(weft.expand_dims(tokens, axis=1), cache, places)
+        return model.scores(states)[:, 0]
+
+
+@weft.jit
+def moved(cache: Cache, row: weft.Tensor, own: Cache) -> None:
+    """Puts the cache of one text at a row of one for several, in place."""
+    with weft.no_grad():
+        place = weft.reshape(row, (1,))
+        for several, single in zip(cache.keys + cache.values, own.keys + own.values):
+            several.index_copy_(0, place, single)
+
+
+@weft.jit
 def likeliest(scores: weft.Tensor) -> weft.Tensor:
     """The token [N] with the largest score; the first of several."""
     return weft.argmax(scores, axis=-1)
@@ -127,7 +144,7 @@ def _drawn(
 drawn = weft.jit(_drawn, static_argnames=("top_k", "has_top_p"))
 
 
-class _Chooser:
+class Chooser:
     """Chooses token after token."""
 
     def __init__(self, drawing: Drawing, device: Any = None) -> None:
@@ -140,6 +157,7 @@ class _Chooser:
             self.top_p = weft.asarray(drawing.top_p or 1.0, **place)
 
     def __call__(self, scores: weft.Tensor, number: int) -> np.ndarray:
+        """The token [N] with this number that follows; the first has number 0."""
         drawing = self.drawing
         if not drawing.temperature:
             return np.asarray(likeliest(scores).to("cpu"))
@@ -156,20 +174,20 @@ class _Chooser:
         return np.asarray(chosen.to("cpu"))
 
 
-def _power(least: int, size: int) -> int:
+def power_of_two(least: int, size: int) -> int:
     """The smallest power of two that is no smaller than either."""
     return max(least, 1 << max(size - 1, 0).bit_length())
 
 
-def _pieces(length: int) -> Iterator[tuple[int, int, int]]:
+def pieces_of(length: int) -> Iterator[tuple[int, int, int]]:
     """Where pieces of a prompt begin and end, and to what they are filled up."""
     for first in range(0, length, _MOST_AT_ONCE):
         end = min(length, first + _MOST_AT_ONCE)
-        yield first, end, _power(_LEAST_AT_ONCE, end - first)
+        yield first, end, power_of_two(_LEAST_AT_ONCE, end - first)
 
 
-def _prompt(model: Decoder, prompt: Any, count: int) -> np.ndarray:
-    """The tokens of a prompt [N, L]. Raises for what is none."""
+def checked_prompt(model: Decoder, prompt: Any, count: int) -> np.ndarray:
+    """The tokens of a prompt [N, L], behind which so many have room. Raises for what is none."""
     if isinstance(prompt, weft.Tensor) and prompt._is_tracer:
         raise _fail(
             DTypeError, "generate can't be compiled by itself: what it calls for each token is"
@@ -203,7 +221,8 @@ def _prompt(model: Decoder, prompt: Any, count: int) -> np.ndarray:
     return tokens.reshape(-1, tokens.shape[-1]).astype(np.int64)
 
 
-def _ends(model: Decoder, eos: int | Sequence[int] | None) -> tuple[int, ...]:
+def ends_of(model: Decoder, eos: int | Sequence[int] | None) -> tuple[int, ...]:
+    """The tokens that end a text. Raises OptionError."""
     if eos is None:
         return model.eos
     ends = (eos,) if isinstance(eos, int) else tuple(eos)
@@ -223,12 +242,12 @@ def rows(
 
     Everything is checked at once, before the first is asked for.
     """
-    tokens, ends = _prompt(model, prompt, count), _ends(model, eos)
-    return _rows(model, tokens, count, _Chooser(drawing, model.device), ends)
+    tokens, ends = checked_prompt(model, prompt, count), ends_of(model, eos)
+    return _rows(model, tokens, count, Chooser(drawing, model.device), ends)
 
 
 def _rows(
-    model: Decoder, tokens: np.ndarray, count: int, choose: _Chooser, ends: tuple[int, ...]
+    model: Decoder, tokens: np.ndarray, count: int, choose: Chooser, ends: tuple[int, ...]
 ) -> Iterator[np.ndarray]:
     if not count:
         return
@@ -237,9 +256,9 @@ def _rows(
         return weft.asarray(numbers, dtype=weft.int64, device=model.device)
 
     texts, length = tokens.shape
-    pieces = list(_pieces(length))
+    pieces = list(pieces_of(length))
     furthest = max(length + count, pieces[-1][0] + pieces[-1][2])
-    cache = model.cache(texts, _power(_SHORTEST_CACHE, furthest))
+    cache = model.cache(texts, power_of_two(SHORTEST_CACHE, furthest))
     for first, end, size in pieces:
         filled = np.pad(tokens[:, first:end], ((0, 0), (0, size - (end - first))))
         scores = read(model, there(filled), cache, there(first), there(end - first - 1))

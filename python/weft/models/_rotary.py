@@ -69,14 +69,16 @@ def read_rotary(settings: Settings, head_width: int, share: float = 1.0) -> Rota
 
 
 def angles(places: weft.Tensor, speeds: weft.Tensor) -> tuple[weft.Tensor, weft.Tensor]:
-    """Cosines and sines [L, D] for positions [L] and speeds [D / 2]."""
+    """Cosines and sines [L, D] for positions [L] and speeds [D / 2]; [N, 1, L, D] for [N, L]."""
     turned = weft.expand_dims(weft.astype(places, speeds.dtype), axis=-1) * speeds
     turned = weft.concat([turned, turned], axis=-1)
+    if places.ndim == 2:
+        turned = weft.expand_dims(turned, axis=1)
     return weft.cos(turned), weft.sin(turned)
 
 
 def rotated(x: weft.Tensor, cosines: weft.Tensor, sines: weft.Tensor) -> weft.Tensor:
-    """The first D elements of x [..., L, W] turned by angles [L, D]: i with i + D / 2."""
+    """The first D elements of x [..., L, W] turned by angles: i with i + D / 2."""
     width = cosines.shape[-1]
     if width == 0:
         return x

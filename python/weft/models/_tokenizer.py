@@ -76,19 +76,43 @@ class Tokenizer:
 
     def stream(self, tokens: Iterable[int]) -> Iterator[str]:
         """The text of tokens, in pieces, each as soon as its characters are whole."""
+        pieces = self.pieces()
+        for token in tokens:
+            piece = pieces.add(token)
+            if piece:
+                yield piece
+        rest = pieces.rest()
+        if rest:
+            yield rest
+
+    def pieces(self) -> Pieces:
+        """What makes the text of tokens that come one by one."""
+        return Pieces(self)
+
+
+class Pieces:
+    """The text of tokens that come one by one, each piece as soon as its characters are whole."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
         from tokenizers.decoders import DecodeStream
 
-        decoder, taken, given = DecodeStream(skip_special_tokens=True), [], ""
-        for token in tokens:
-            taken.append(int(token))
-            with _asked(self._place):
-                piece = decoder.step(self._tokenizer, taken[-1])
-            if piece:
-                given += piece
-                yield piece
-        whole = self.decode(taken)
-        if whole.startswith(given) and len(whole) > len(given):
-            yield whole[len(given) :]
+        self._tokenizer = tokenizer
+        self._decoder = DecodeStream(skip_special_tokens=True)
+        self._taken: list[int] = []
+        self._given = ""
+
+    def add(self, token: int) -> str:
+        """The characters that are whole by the next token."""
+        self._taken.append(int(token))
+        with _asked(self._tokenizer._place):
+            piece = self._decoder.step(self._tokenizer._tokenizer, self._taken[-1]) or ""
+        self._given += piece
+        return piece
+
+    def rest(self) -> str:
+        """What is left of the text behind its last token."""
+        whole = self._tokenizer.decode(self._taken)
+        return whole[len(self._given) :] if whole.startswith(self._given) else ""
 
 
 def load_tokenizer(folder: str | os.PathLike) -> Tokenizer:

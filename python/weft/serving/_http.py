@@ -11,12 +11,14 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from ._generate import Generation
 from ._http_body import read_infer, read_json_object, write_infer
 from ._protocol import Service
 from ._refusals import Kind, RefusedError, invalid, refusal_of
+from ._repository import Version
 from ._tensors import shown
 
 _log = logging.getLogger("weft.serving")
@@ -52,6 +54,8 @@ class HttpApplication:
                 Route(place, self._guarded(self._metadata)),
                 Route(place + "/ready", self._guarded(self._model_ready)),
                 self._post(place + "/infer", self._infer),
+                self._post(place + "/generate", self._generate),
+                self._post(place + "/generate_stream", self._generate_stream),
             ]
         handlers = {HTTPException: _http_error, Exception: _fault}
         self.app = Starlette(routes=routes, exception_handlers=handlers)
@@ -108,7 +112,7 @@ class HttpApplication:
         version = self._version(request)
         return JSONResponse({"name": version.model, "ready": True})
 
-    def _version(self, request: Request) -> Any:
+    def _version(self, request: Request) -> Version:
         path = request.path_params
         return self._service.find(path["model"], path.get("version", ""))
 
@@ -135,17 +139,44 @@ class HttpApplication:
         return read_json_object(body, self._service.settings.max_json_bytes) if body else {}
 
     async def _infer(self, request: Request) -> Response:
+        return await self._counted(request, self._infer_with)
+
+    async def _generate(self, request: Request) -> Response:
+        return await self._counted(request, self._whole_text)
+
+    async def _generate_stream(self, request: Request) -> Response:
+        return await self._counted(request, self._streamed_text)
+
+    async def _counted(
+        self, request: Request, handler: Callable[[Request, Version], Awaitable[Response]]
+    ) -> Response:
         version = self._version(request)
         error: BaseException | None = None
         try:
-            return await self._infer_with(request, version)
+            return await handler(request, version)
         except BaseException as raised:
             error = raised
             raise
         finally:
             self._service.count(version, "http", error)
 
-    async def _infer_with(self, request: Request, version: Any) -> Response:
+    async def _whole_text(self, request: Request, version: Version) -> Response:
+        text = await self._text(request, version)
+        try:
+            return JSONResponse(await text.whole())
+        finally:
+            text.cancel()
+
+    async def _streamed_text(self, request: Request, version: Version) -> Response:
+        text = await self._text(request, version)
+        return StreamingResponse(text.events(), media_type="text/event-stream")
+
+    async def _text(self, request: Request, version: Version) -> Generation:
+        text = Generation(version, await self._object(request))
+        text.begin(self._service, request.path_params.get("version", ""))
+        return text
+
+    async def _infer_with(self, request: Request, version: Version) -> Response:
         body = await self._body(request)
         length = request.headers.get("inference-header-content-length")
         asked = await _aside(len(body), read_infer, body, length, self._service.settings)

@@ -58,9 +58,9 @@ def read_infer(body: Any, header_length: str | None, settings: ServerSettings) -
     end = len(body) if header_length is None else _header_length(header_length, len(body))
     view = memoryview(body)
     values = read_json_object(view[:end], settings.max_json_bytes)
-    _only(values, "the request", ("id", "inputs", "outputs", "parameters"))
-    parameters = _parameters(values, "the request", ("binary_data_output", "timeout"))
-    request = InferRequest(id=_text(values.get("id", ""), "id"))
+    only(values, "the request", ("id", "inputs", "outputs", "parameters"))
+    parameters = parameters_of(values, "the request", ("binary_data_output", "timeout"))
+    request = InferRequest(id=text_of(values.get("id", ""), "id"))
     if "timeout" in parameters:
         request.seconds = timeout_of(parameters["timeout"])
     reader = _Inputs(view[end:], settings.max_body_bytes)
@@ -94,15 +94,15 @@ class _Inputs:
 
     def read(self, row: dict[str, Any]) -> tuple[str, np.ndarray]:
         """The name and the elements of an input."""
-        _only(row, "an input", ("name", "datatype", "shape", "data", "parameters"))
+        only(row, "an input", ("name", "datatype", "shape", "data", "parameters"))
         for key in ("name", "datatype", "shape"):
             if key not in row:
                 raise invalid(f"an input has no {key}")
-        name = _text(row["name"], "the name of an input")
+        name = text_of(row["name"], "the name of an input")
         place = f"the input {shown(name)}"
         dtype = checked_dtype(place, row["datatype"])
         shape = checked_shape(place, row["shape"], self.most)
-        parameters = _parameters(row, place, ("binary_data_size",))
+        parameters = parameters_of(row, place, ("binary_data_size",))
         if "binary_data_size" not in parameters:
             if "data" not in row:
                 raise invalid(f"{place} has neither data nor binary_data_size")
@@ -131,11 +131,11 @@ def _outputs(values: dict[str, Any], binary: bool) -> dict[str, Any] | None:
         return None
     found: dict[str, Any] = {}
     for row in _objects(values, "outputs"):
-        _only(row, "an output", ("name", "parameters"))
-        name = _text(row.get("name"), "the name of an output")
+        only(row, "an output", ("name", "parameters"))
+        name = text_of(row.get("name"), "the name of an output")
         if name in found:
             raise invalid(f"the output {shown(name)} is asked for twice")
-        parameters = _parameters(row, f"the output {shown(name)}", ("binary_data",))
+        parameters = parameters_of(row, f"the output {shown(name)}", ("binary_data",))
         found[name] = _flag(parameters, "binary_data", binary)
     return found or None
 
@@ -166,17 +166,19 @@ def write_infer(
     return (b"".join([head, *data]), len(head)) if data else (head, None)
 
 
-def _only(values: dict[str, Any], place: str, known: tuple[str, ...]) -> None:
+def only(values: dict[str, Any], place: str, known: tuple[str, ...]) -> None:
+    """Raises RefusedError for what is not known."""
     for key in values:
         if key not in known:
             raise invalid(f"{place} has {shown(key)}, but there are {', '.join(known)}")
 
 
-def _parameters(values: dict[str, Any], place: str, known: tuple[str, ...]) -> dict[str, Any]:
+def parameters_of(values: dict[str, Any], place: str, known: tuple[str, ...]) -> dict[str, Any]:
+    """The object ``parameters`` of a part of the request, of which these are known."""
     found = values.get("parameters", {})
     if not isinstance(found, dict):
         raise invalid(f"the parameters of {place} are {shown(found)}, not an object")
-    _only(found, f"{place}'s parameters", known)
+    only(found, f"{place}'s parameters", known)
     return found
 
 
@@ -194,7 +196,8 @@ def _flag(values: dict[str, Any], name: str, default: bool = False) -> bool:
     return value
 
 
-def _text(value: Any, what: str) -> str:
+def text_of(value: Any, what: str) -> str:
+    """A string that can be sent back. Raises RefusedError."""
     if not isinstance(value, str):
         raise invalid(f"{what} is {shown(value)}, not a string")
     try:

@@ -51,6 +51,11 @@ class Metrics:
         self.computed.labels(model, version).observe(timing.computed)
         self.rows.labels(model, version).observe(timing.rows)
 
+    def write(self, model: str, version: str, texts: int, tokens: int) -> None:
+        """Counts a turn of a language model: the texts that are there, and the new tokens."""
+        self.texts.labels(model, version).set(texts)
+        self.tokens.labels(model, version).inc(tokens)
+
     def forget(self, model: str, version: str) -> None:
         """Leaves out what is no count of a version that is unloaded."""
         for gauge in (self.waiting, self.texts):

@@ -13,7 +13,7 @@ import weft
 from ._metrics import Metrics
 from ._program import Arrays
 from ._refusals import ClosedError, Kind, RefusedError, invalid, refusal_of
-from ._repository import Repository, Version
+from ._repository import Author, Computer, Repository, Version
 from ._settings import ServerSettings
 from ._tensors import DATATYPE_NAMES, shown
 
@@ -77,7 +77,9 @@ class Service:
                 version = self.find(version.model, wanted)
 
     async def _infer_by(self, version: Version, request: InferRequest) -> Arrays:
-        program = version.program
+        if isinstance(version.computes, Author):
+            raise invalid(f"{version.model} writes texts: ask it to generate, over HTTP")
+        program = version.computes.program
         program.check(request.arrays)
         known = [row.name for row in program.outputs]
         for name in request.outputs or ():
@@ -86,7 +88,7 @@ class Service:
         seconds = version.settings.max_seconds
         if request.seconds is not None:
             seconds = min(seconds, request.seconds)
-        future = version.queue.submit(request.arrays, time.monotonic() + seconds)
+        future = version.computes.queue.submit(request.arrays, time.monotonic() + seconds)
         results = await _in_time(future, seconds)
         return {name: results[name] for name in (request.outputs or known)}
 
@@ -111,7 +113,8 @@ class Service:
 
     def metadata(self, version: Version) -> dict[str, Any]:
         """The protocol's description of a model; sizes that calls choose are -1."""
-        program = version.program
+        computes = version.computes
+        program = computes.program if isinstance(computes, Computer) else None
 
         def tensors(rows: Any) -> list[dict[str, Any]]:
             return [
@@ -127,8 +130,8 @@ class Service:
             "name": version.model,
             "versions": self.repository.versions(version.model),
             "platform": version.platform,
-            "inputs": tensors(program.inputs),
-            "outputs": tensors(program.outputs),
+            "inputs": tensors(program.inputs if program else ()),
+            "outputs": tensors(program.outputs if program else ()),
         }
 
     def count(self, version: Version, protocol: str, error: BaseException | None) -> None:

@@ -7,19 +7,21 @@ import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from .. import models, onnx
-from .._dtypes import int64
 from .._errors import FileError, WeftError
-from .._export import Exported, export, spec
+from .._export import Exported, export
 from .._saving import load
+from ..models import Tokenizer
 from ._metrics import Metrics
 from ._program import Program
-from ._queue import RequestQueue
+from ._queue import RequestQueue, Timing
 from ._refusals import Kind, RefusedError, invalid, reason, refused_setting
 from ._settings import ModelSettings, read_model_settings
+from ._texts import TextWriter
 
 _log = logging.getLogger("weft.serving")
 
@@ -36,16 +38,35 @@ class Version:
     Attributes:
         platform: what it was read from.
         settings: those of the model.
-        program: what it computes.
-        queue: the requests that wait for it.
+        computes: the program or the language model, and those who wait for it.
     """
 
     model: str
     number: int
     platform: str
     settings: ModelSettings
+    computes: Computer | Author
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait."""
+        return self.computes.queue.waiting()
+
+
+@dataclass(frozen=True)
+class Computer:
+    """A program, and the requests that wait for it."""
+
     program: Program
     queue: RequestQueue
+
+
+@dataclass(frozen=True)
+class Author:
+    """A language model: its tokenizer, if it has one, and the texts that wait for it."""
+
+    tokenizer: Tokenizer | None
+    queue: TextWriter
 
 
 @dataclass(frozen=True)
@@ -163,7 +184,7 @@ class Repository:
         """Sets the metrics that say how it is now."""
         for versions in list(self._loaded.values()):
             for each in versions.values():
-                self.metrics.waiting.labels(each.model, str(each.number)).set(each.queue.waiting())
+                self.metrics.waiting.labels(each.model, str(each.number)).set(each.waiting)
 
     def _close(self, versions: dict[int, Version]) -> None:
         _close_at_once(list(versions.values()), self._stop_seconds)
@@ -199,20 +220,43 @@ class Repository:
         file = _form_of(folder)
         platform, read = _FORMS[file]
         try:
-            program = Program(read(folder), settings)
+            found = read(folder)
+            label = (name, str(number))
+            if isinstance(found, models.Decoder):
+                computes: Computer | Author = self._author(found, folder, settings, label)
+            else:
+                computes = self._computer(Program(found, settings), settings, label)
         except WeftError as error:
             raise FileError(f"version {number}, {file}: {reason(error)}") from error
-        label = str(number)
-        queue = RequestQueue(
-            program, settings, lambda timing: self.metrics.watch(name, label, timing)
-        )
-        return Version(name, number, platform, settings, program, queue)
+        return Version(name, number, platform, settings, computes)
+
+    def _computer(
+        self, program: Program, settings: ModelSettings, label: tuple[str, str]
+    ) -> Computer:
+        def watch(timing: Timing) -> None:
+            self.metrics.watch(*label, timing)
+
+        return Computer(program, RequestQueue(program, settings, watch))
+
+    def _author(
+        self, model: models.Decoder, folder: Path, settings: ModelSettings, label: tuple[str, str]
+    ) -> Author:
+        if settings.max_batch_size > 1 or settings.max_sizes:
+            raise refused_setting(
+                "max_batch_size and max_sizes are for programs; of a language model "
+                "max_sequences says how many texts are written at the same time"
+            )
+        own = (folder / "tokenizer.json").exists()
+        tokenizer = models.load_tokenizer(folder) if own else None
+        return Author(tokenizer, TextWriter(model, settings, partial(self.metrics.write, *label)))
 
 
 def _close_at_once(versions: list[Version], seconds: float) -> bool:
     results: list[bool] = []
     threads = [
-        threading.Thread(target=lambda each=each: results.append(each.queue.close(seconds)))
+        threading.Thread(
+            target=lambda each=each: results.append(each.computes.queue.close(seconds))
+        )
         for each in versions
     ]
     for thread in threads:
@@ -233,15 +277,15 @@ def _read_onnx(folder: Path) -> Exported:
     return onnx.load(folder / "model.onnx").export()
 
 
-def _read_checkpoint(folder: Path) -> Exported:
+def _read_checkpoint(folder: Path) -> Exported | models.Decoder:
     model: Any = models.load(folder)
     if isinstance(model, models.Decoder):
-        return export(model, spec(("batch", "length"), int64))
+        return model
     return export(model, **dict(zip(model.input_names, model.specs, strict=True)))
 
 
 #: The file that tells a form, what the form is called, and who reads it.
-_FORMS: dict[str, tuple[str, Callable[[Path], Exported]]] = {
+_FORMS: dict[str, tuple[str, Callable[[Path], Exported | models.Decoder]]] = {
     "model.weft": ("weft_program", _read_weft),
     "model.onnx": ("onnx", _read_onnx),
     "config.json": ("transformers_checkpoint", _read_checkpoint),

@@ -1,0 +1,138 @@
+"""Texts over HTTP: the generate extension of the protocol, whole or as events."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+from .._errors import OptionError
+from ..models import Tokenizer
+from ..models._generation import Drawing
+from ._http_body import only, parameters_of, text_of
+from ._protocol import Service
+from ._refusals import ClosedError, RefusedError, invalid, reason
+from ._repository import Author, Version
+from ._tensors import shown
+from ._texts import Text, TokenStream
+
+#: So many tokens are written, where the model has room and nothing else is asked for.
+_TOKENS = 128
+
+
+class Generation:
+    """One text that is being written, for who asked for it."""
+
+    def __init__(self, version: Version, values: dict[str, Any]) -> None:
+        """Reads a request.
+
+        Args:
+            version: who is to write.
+            values: the JSON object: ``text_input``, or ``tokens``; ``id``; and ``parameters``.
+        """
+        author = version.computes
+        if not isinstance(author, Author):
+            raise invalid(f"{version.model} writes no texts: ask it to infer")
+        only(values, "the request", ("id", "text_input", "tokens", "parameters"))
+        names = ("max_tokens", "temperature", "top_k", "top_p", "seed")
+        given = parameters_of(values, "the request", names)
+        self._version, self._author = version, author
+        self._id = text_of(values.get("id", ""), "id")
+        prompt = _prompt(values, author.tokenizer, version.model)
+        room = max(author.queue.longest - len(prompt), 0)
+        count = given.pop("max_tokens", min(_TOKENS, room))
+        if type(count) is not int or count < 0:
+            raise invalid(f"max_tokens is {shown(count)}, not an integer from 0 on")
+        try:
+            drawing = Drawing(**{"temperature": 0.0, **given})
+        except OptionError as error:
+            raise invalid(reason(error)) from None
+        self._pieces = None if author.tokenizer is None else author.tokenizer.pieces()
+        self._stream = TokenStream()
+        deadline = time.monotonic() + version.settings.max_seconds
+        self._text = Text(prompt, count, drawing, deadline, self._stream.tell)
+
+    def begin(self, service: Service, wanted: str) -> None:
+        """Queues the text. Raises RefusedError.
+
+        Args:
+            service: where the model is found again, if it is loaded anew meanwhile.
+            wanted: by which version it was asked for.
+        """
+        while True:
+            try:
+                self._author.queue.submit(self._text)
+                return
+            except ClosedError:
+                self._version = service.find(self._version.model, wanted)
+                if not isinstance(self._version.computes, Author):
+                    raise
+                self._author = self._version.computes
+
+    def cancel(self) -> None:
+        """Says that nobody waits any more."""
+        self._text.cancelled = True
+
+    async def whole(self) -> dict[str, Any]:
+        """The answer with all of the text. Raises RefusedError."""
+        tokens, text = [], ""
+        async for token, piece in self._parts():
+            tokens.append(token)
+            text += piece
+        return self._answer(tokens, text + self._rest(), self._stream.how)
+
+    async def events(self) -> AsyncIterator[bytes]:
+        """The text as server-sent events: one for each token, and one that says how it ended.
+
+        An error in the midst is an event of its own, the last.
+        """
+        try:
+            async for token, piece in self._parts():
+                yield _event(self._answer([token], piece, None))
+            yield _event(self._answer([], self._rest(), self._stream.how))
+        except RefusedError as error:
+            yield _event({"error": str(error)})
+        finally:
+            self.cancel()
+
+    async def _parts(self) -> AsyncIterator[tuple[int, str]]:
+        async for token in self._stream.tokens(self._text.deadline):
+            yield token, "" if self._pieces is None else self._pieces.add(token)
+
+    def _rest(self) -> str:
+        return "" if self._pieces is None else self._pieces.rest()
+
+    def _answer(self, tokens: list[int], text: str, how: str | None) -> dict[str, Any]:
+        answer: dict[str, Any] = {
+            "model_name": self._version.model,
+            "model_version": str(self._version.number),
+        }
+        if self._id:
+            answer["id"] = self._id
+        if self._pieces is not None:
+            answer["text_output"] = text
+        answer["tokens"] = tokens
+        if how is not None:
+            answer["finish_reason"] = how
+        return answer
+
+
+def _event(answer: dict[str, Any]) -> bytes:
+    return b"data: " + json.dumps(answer, separators=(",", ":")).encode() + b"\n\n"
+
+
+def _prompt(values: dict[str, Any], tokenizer: Tokenizer | None, model: str) -> list[int]:
+    if ("tokens" in values) == ("text_input" in values):
+        raise invalid("the request needs text_input or tokens, one of them")
+    if "text_input" in values:
+        text = text_of(values["text_input"], "text_input")
+        if tokenizer is None:
+            raise invalid(f"{model} has no tokenizer.json: give tokens instead of text_input")
+        return tokenizer.encode(text)
+    tokens = values["tokens"]
+    if not isinstance(tokens, list) or not all(type(token) is int for token in tokens):
+        raise invalid(f"tokens is {shown(tokens)}, not a list of integers")
+    if any(not -(1 << 63) <= token < 1 << 63 for token in tokens):
+        raise invalid("tokens has a number beyond 64 bits")
+    return tokens

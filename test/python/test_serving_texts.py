@@ -1,0 +1,312 @@
+"""Language models that are served: texts whole and as events, several at once, limits, the end."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import small_checkpoint
+import weft
+
+pytest.importorskip("weft.serving._server")  # before grpc: it sets whether forks are watched
+
+from serving_cases import Process, add_model, ask, running
+
+POSITIONS = 1024
+GENERATE, STREAM = "/v2/models/m/generate", "/v2/models/m/generate_stream"
+
+
+def add_llama(root: Path, version: int = 1, ends: bool = True, **settings: Any) -> Any:
+    """A language model of a few weights in a folder of models."""
+    folder = root / "m" / str(version)
+    folder.mkdir(parents=True)
+    config = {**small_checkpoint.CONFIG, "max_position_embeddings": POSITIONS}
+    if not ends:
+        del config["eos_token_id"]
+    (folder / "config.json").write_text(json.dumps(config))
+    weft.save_safetensors(small_checkpoint.weights(), folder / "model.safetensors")
+    (root / "m" / "config.json").write_text(json.dumps(settings))
+    return weft.models.load(folder)
+
+
+def events(port: int, body: dict[str, Any], path: str = STREAM) -> Iterator[dict[str, Any]]:
+    """The events of an answer, as they come."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    with contextlib.closing(connection):
+        connection.request("POST", path, json.dumps(body))
+        answer = connection.getresponse()
+        assert answer.status == 200, answer.read()
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        while line := answer.readline():
+            assert line.startswith(b"data: ")
+            yield json.loads(line[6:])
+            assert answer.readline() == b"\n"
+
+
+def alone(model: Any, prompt: list[int], count: int, **drawing: Any) -> list[int]:
+    """The new tokens that `generate` gives."""
+    return model.generate(prompt, count, **drawing).tolist()[len(prompt) :]
+
+
+def generated(port: int, prompt: list[int], count: int, **drawing: Any) -> Any:
+    """The new tokens that the server gives, or the status and the error."""
+    body = {"tokens": prompt, "parameters": {"max_tokens": count, **drawing}}
+    status, text = ask(port, GENERATE, body)
+    answer = json.loads(text)
+    return answer["tokens"] if status == 200 else (status, answer["error"])
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Any]]:
+    root = tmp_path_factory.mktemp("models")
+    model = add_llama(root, max_sequences=3)
+    add_model(root, "numbers", lambda x: x, weft.spec(3))
+    with running(root) as server:
+        yield server, model
+
+
+def requests(count: int) -> list[tuple[list[int], int, dict[str, Any]]]:
+    """Prompts of many lengths, greedy and drawn."""
+    random = np.random.default_rng(7)
+    drawings: list[dict[str, Any]] = [
+        {},
+        {"temperature": 0.9, "seed": 3},
+        {"temperature": 1.5, "top_k": 4, "seed": 4},
+        {"temperature": 1.1, "top_p": 0.7, "seed": 5},
+        {"temperature": 1.2, "top_k": 6, "top_p": 0.8, "seed": 6},
+    ]
+    lengths = [1, 2, 5, 16, 17, 63, 64, 65, 256, 257, 300, 600]
+    return [
+        (
+            random.integers(3, 11, int(random.choice(lengths))).tolist(),
+            int(random.integers(1, 60)),
+            drawings[number % len(drawings)],
+        )
+        for number in range(count)
+    ]
+
+
+def test_texts_at_once_are_those_of_generate(served: tuple[Any, Any]) -> None:
+    """More texts than rows, which come and end at any token: each is as if it were alone."""
+    server, model = served
+    drawn = requests(25)
+    wanted = [alone(model, prompt, count, **how) for prompt, count, how in drawn]
+    assert len({len(tokens) for tokens in wanted}) > 5  # some end before their count
+    delays = np.random.default_rng(1).random(len(drawn)) * 0.5
+
+    def ask_later(number: int) -> Any:
+        time.sleep(delays[number])
+        prompt, count, how = drawn[number]
+        return generated(server.port, prompt, count, **how)
+
+    with ThreadPoolExecutor(len(drawn)) as pool:
+        assert list(pool.map(ask_later, range(len(drawn)))) == wanted
+    text = ask(server.port, "/metrics")[1].decode()
+    assert 'weft_texts{model="m",version="1"} 0.0' in text
+    written = text.split('weft_tokens_total{model="m",version="1"} ')[1].split()[0]
+    assert float(written) >= sum(map(len, wanted))
+
+
+def test_events(served: tuple[Any, Any]) -> None:
+    server, model = served
+    for prompt, count, how in requests(5):
+        body = {"id": "7", "tokens": prompt, "parameters": {"max_tokens": count, **how}}
+        found = list(events(server.port, body))
+        wanted = alone(model, prompt, count, **how)
+        assert [each["tokens"] for each in found] == [*([token] for token in wanted), []]
+        ended = wanted[-1] == 2
+        last = {"model_name": "m", "model_version": "1", "id": "7", "tokens": []}
+        assert found[-1] == {**last, "finish_reason": "end" if ended else "length"}
+        assert all("finish_reason" not in each for each in found[:-1])
+
+
+def test_no_tokens(served: tuple[Any, Any]) -> None:
+    server, _ = served
+    assert generated(server.port, [1], 0) == []
+    assert [each["finish_reason"] for each in events(server.port, _asked(0))] == ["length"]
+
+
+def _asked(count: int) -> dict[str, Any]:
+    return {"tokens": [3, 4], "parameters": {"max_tokens": count}}
+
+
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
+    "nothing": ({}, "needs text_input or tokens"),
+    "both": ({"tokens": [1], "text_input": "a"}, "needs text_input or tokens"),
+    "a text without a tokenizer": ({"text_input": "a"}, "has no tokenizer.json"),
+    "no list": ({"tokens": "a"}, "tokens is 'a', not a list of integers"),
+    "no integers": ({"tokens": [1.0]}, "not a list of integers"),
+    "no tokens": ({"tokens": []}, "at least one token"),
+    "an unknown token": ({"tokens": [11]}, "but the vocabulary has 11"),
+    "a negative token": ({"tokens": [-1]}, "tokens of the prompt go from -1"),
+    "a token beyond 64 bits": ({"tokens": [1 << 80]}, "beyond 64 bits"),
+    "a long prompt": ({"tokens": [1] * (POSITIONS + 1)}, "more than the 1024 of a text"),
+    "no room": ({"tokens": [1], "parameters": {"max_tokens": POSITIONS}}, "more than the 1024"),
+    "a count of 10^18": ({"tokens": [1], "parameters": {"max_tokens": 10**18}}, "more than"),
+    "no count": ({"tokens": [1], "parameters": {"max_tokens": -1}}, "max_tokens is -1"),
+    "no number": ({"tokens": [1], "parameters": {"temperature": "hot"}}, "temperature has to be"),
+    "a seed for nothing": ({"tokens": [1], "parameters": {"seed": 1}}, "temperature 0 takes"),
+    "no top_k": ({"tokens": [1], "parameters": {"temperature": 1, "top_k": 0}}, "top_k has to be"),
+    "no seed": ({"tokens": [1], "parameters": {"temperature": 1, "seed": 0.5}}, "seed has to be"),
+    "an unknown parameter": ({"tokens": [1], "parameters": {"stop": "."}}, "has 'stop', but"),
+    "an unknown key": ({"tokens": [1], "stream": True}, "has 'stream', but there are"),
+}
+
+
+@pytest.mark.parametrize("path", [GENERATE, STREAM])
+@pytest.mark.parametrize("case", WRONG)
+def test_wrong_requests(served: tuple[Any, Any], case: str, path: str) -> None:
+    body, message = WRONG[case]
+    status, text = ask(served[0].port, path, body)
+    assert status == 400, text
+    assert message in json.loads(text)["error"]
+
+
+def test_who_does_not_write(served: tuple[Any, Any]) -> None:
+    port = served[0].port
+    status, text = ask(port, "/v2/models/numbers/generate", {"tokens": [1]})
+    assert (status, json.loads(text)["error"]) == (400, "numbers writes no texts: ask it to infer")
+    status, text = ask(port, "/v2/models/m/infer", {"inputs": []})
+    assert status == 400
+    assert "m writes texts" in json.loads(text)["error"]
+    about = json.loads(ask(port, "/v2/models/m")[1])
+    assert (about["platform"], about["inputs"]) == ("transformers_checkpoint", [])
+
+
+def test_versions_and_loads(tmp_path: Path) -> None:
+    model = add_llama(tmp_path)
+    with running(tmp_path) as server, ThreadPoolExecutor(1) as pool:
+        wanted = alone(model, [3, 4], 900)
+        body = {"tokens": [3, 4], "parameters": {"max_tokens": 900}}
+        path = "/v2/models/m/versions/1/generate_stream"
+        found = events(server.port, body, path)
+        first = next(found)["tokens"]
+        loaded = pool.submit(ask, server.port, "/v2/repository/models/m/load", {})
+        # The text goes on while the new one is loaded, and to its end.
+        assert first + [token for each in found for token in each["tokens"]] == wanted
+        assert loaded.result()[0] == 200
+        assert generated(server.port, [3, 4], 5) == wanted[:5]
+
+
+def test_wrong_settings(tmp_path: Path) -> None:
+    add_llama(tmp_path, max_batch_size=4)
+    with running(tmp_path) as server:
+        status, error = generated(server.port, [1], 1)
+        assert status == 404
+        assert "max_sequences says how many texts" in error
+
+
+def test_the_longest_text(tmp_path: Path) -> None:
+    model = add_llama(tmp_path, max_length=20)
+    with running(tmp_path) as server:
+        assert generated(server.port, [3] * 5, 15) == alone(model, [3] * 5, 15)
+        assert generated(server.port, [3] * 5, 16)[0] == 400
+        status, text = ask(server.port, GENERATE, {"tokens": [3] * 5})  # as many as have room
+        assert status == 200
+        assert json.loads(text)["tokens"] == alone(model, [3] * 5, 15)
+
+
+def test_full_and_late(tmp_path: Path) -> None:
+    model = add_llama(tmp_path, ends=False, max_sequences=1, max_queue=1, max_seconds=30)
+    wanted = alone(model, [3], 1000)
+    with running(tmp_path) as server, ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(lambda _: generated(server.port, [3], 1000), range(6)))
+        refused = [each for each in found if isinstance(each, tuple)]
+        assert 1 <= len(refused) <= 4
+        assert {status for status, _ in refused} == {429}
+        assert all(each == wanted for each in found if isinstance(each, list))
+
+
+def test_late_texts(tmp_path: Path) -> None:
+    model = add_llama(tmp_path, ends=False, max_seconds=0.1)
+    with running(tmp_path) as server:
+        while isinstance(generated(server.port, [3], 3), tuple):
+            pass  # until everything is compiled
+        assert generated(server.port, [3], 1000)[0] == 504
+        found = list(events(server.port, _asked(1000)))
+        assert found[-1] == {"error": "the text took longer than it may"}
+        written = [token for each in found[:-1] for token in each["tokens"]]
+        assert len(written) < 1000
+        assert written == alone(model, [3, 4], 1000)[: len(written)]
+        assert generated(server.port, [3], 3) == alone(model, [3], 3)  # its row is free again
+
+
+def test_who_has_gone_gives_the_row_back(tmp_path: Path) -> None:
+    model = add_llama(tmp_path, ends=False, max_sequences=1, max_seconds=100)
+    with running(tmp_path) as server:
+        found = events(server.port, _asked(1000))
+        next(found)
+        found.close()
+        begin = time.monotonic()
+        assert generated(server.port, [3], 3) == alone(model, [3], 3)
+        assert time.monotonic() - begin < 5
+        text = ask(server.port, "/metrics")[1].decode()
+    written = text.split('weft_tokens_total{model="m",version="1"} ')[1].split()[0]
+    assert float(written) < 1000
+
+
+def test_stopping_finishes_texts(tmp_path: Path) -> None:
+    model = add_llama(tmp_path, ends=False)
+    wanted = alone(model, [3, 4], 1000)
+    served = Process(tmp_path)
+    found = events(served.port, _asked(1000))
+    first = next(found)["tokens"]
+    served.process.terminate()
+    assert first + [token for each in found for token in each["tokens"]] == wanted
+    assert served.process.wait(20) == 0
+    assert served.process.stderr is not None
+    assert served.process.stderr.read() == ""
+
+
+def test_a_failing_model_fails_its_texts_alone(tmp_path: Path) -> None:
+    model = add_llama(tmp_path, ends=False)
+    with running(tmp_path) as server, ThreadPoolExecutor(3) as pool:
+        writer = server.service.repository.find("m").computes.queue
+        right = writer._write_tokens
+        turns = threading.Semaphore(100)
+
+        def failing() -> int:
+            if turns.acquire(blocking=False):
+                return right()
+            raise RuntimeError("a fault")
+
+        writer._write_tokens = failing
+        results = list(pool.map(lambda _: generated(server.port, [3], 1000), range(3)))
+        assert results == [(500, "the model failed: RuntimeError: a fault")] * 3
+        writer._write_tokens = right
+        assert generated(server.port, [3], 5) == alone(model, [3], 5)
+
+
+def test_texts_of_a_tokenizer(tmp_path: Path) -> None:
+    tokenizers = pytest.importorskip("tokenizers")
+    model = add_llama(tmp_path)
+    # Eleven tokens, some of which are a part of a character.
+    words = {"<unk>": 0, "<s>": 1, "</s>": 2}
+    words |= {piece: 3 + n for n, piece in enumerate(["Ġa", "b", "Ã", "©", "c", "â", "Ĥ", "¬"])}
+    tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(words, [], unk_token="<unk>"))
+    tokenizer.add_special_tokens(["<s>", "</s>"])
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = tokenizers.decoders.ByteLevel()
+    tokenizer.save(str(tmp_path / "m" / "1" / "tokenizer.json"))
+    ours = weft.models.load_tokenizer(tmp_path / "m" / "1")
+    with running(tmp_path) as server:
+        for prompt in ("bc", "bbé", "cé€b"):
+            for how in ({}, {"temperature": 2.0, "seed": 1}, {"temperature": 2.0, "seed": 2}):
+                tokens = alone(model, ours.encode(prompt), 40, **how)
+                wanted = "".join(ours.stream(tokens))
+                body = {"text_input": prompt, "parameters": {"max_tokens": 40, **how}}
+                status, text = ask(server.port, GENERATE, body)
+                assert status == 200, text
+                answer = json.loads(text)
+                assert (answer["tokens"], answer["text_output"]) == (tokens, wanted)
+                found = list(events(server.port, body))
+                assert "".join(each["text_output"] for each in found) == wanted
