@@ -145,6 +145,46 @@ def test_a_token_is_written_in_place(tmp_path: Path) -> None:
         assert not np.asarray(kept)[0, :, 3:].any()
 
 
+@pytest.mark.parametrize("name", DECODERS)
+def test_texts_at_places_of_their_own(name: str, tmp_path: Path) -> None:
+    """A token of each of several texts gives the scores that it gives alone, to the bit."""
+    ours = weft.models.load(saved(decoder(name), tmp_path))
+    lengths = [1, 9, 16, 4]
+    several, singles = ours.cache(4, 64), [ours.cache(1, 64) for _ in lengths]
+    for row, (length, single) in enumerate(zip(lengths, singles, strict=True)):
+        filled = np.pad(tokens(1, length, seed=row), ((0, 0), (0, 16 - length)))
+        first, last = weft.asarray(0), weft.asarray(length - 1)
+        _generation.read(ours, weft.asarray(filled), single, first, last)
+        _generation.moved(several, weft.asarray(row), single)
+    for number in range(5):
+        new = tokens(4, seed=number)
+        places = weft.asarray([length + number for length in lengths])
+        found = np.asarray(_generation.write(ours, weft.asarray(new), several, places))
+        for row, single in enumerate(singles):
+            column = weft.asarray(new[row].reshape(1, 1))
+            wanted = _generation.read(ours, column, single, places[row], weft.asarray(0))
+            np.testing.assert_array_equal(found[row], np.asarray(wanted)[0])
+
+
+def test_tokens_of_several_texts_are_written_in_place(tmp_path: Path) -> None:
+    """As of one text; and that a text takes a row copies no other one."""
+    ours = weft.models.load(saved(decoder("LLaMA"), tmp_path))
+    cache, single = ours.cache(8, 1 << 14), ours.cache(1, 1 << 14)
+    for number in range(3):
+        weft.stats(reset_peak=True)
+        before = weft.stats()["peak_bytes_in_use"]
+        places = weft.asarray(np.arange(8) * 1000 + number)
+        _generation.write(ours, weft.asarray(tokens(8)), cache, places)
+        written_with = weft.stats()["peak_bytes_in_use"] - before
+        weft.stats(reset_peak=True)
+        before = weft.stats()["peak_bytes_in_use"]
+        _generation.moved(cache, weft.asarray(number), single)
+        moved_with = weft.stats()["peak_bytes_in_use"] - before
+    whole = np.asarray(cache.keys[0]).nbytes
+    assert written_with < whole / 4
+    assert moved_with < whole / 4
+
+
 def test_streaming(tmp_path: Path) -> None:
     ours = weft.models.load(saved(decoder("LLaMA"), tmp_path))
     prompt = tokens(5)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import hmac
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -23,6 +23,7 @@ from ._tensors import shown
 
 _log = logging.getLogger("weft.serving")
 
+_T = TypeVar("_T")
 Handler = Callable[[Request], Awaitable[Response]]
 
 #: Bodies above it are read and written by a thread, so that the others' answers do not wait.
@@ -163,7 +164,7 @@ class HttpApplication:
     async def _whole_text(self, request: Request, version: Version) -> Response:
         text = await self._text(request, version)
         try:
-            return JSONResponse(await text.whole())
+            return JSONResponse(await _while_connected(request, text.whole()))
         finally:
             text.cancel()
 
@@ -181,7 +182,8 @@ class HttpApplication:
         length = request.headers.get("inference-header-content-length")
         asked = await _aside(len(body), read_infer, body, length, self._service.settings)
         wanted = request.path_params.get("version", "")
-        version, results = await self._service.infer(version, wanted, asked)
+        work = self._service.infer(version, wanted, asked)
+        version, results = await _while_connected(request, work)
         size = sum(array.nbytes for array in results.values())
         written, end = await _aside(
             size, write_infer, version.model, str(version.number), asked, results
@@ -217,6 +219,22 @@ class HttpApplication:
             raise RefusedError(
                 Kind.SLOW, f"the body did not come within {settings.body_seconds:g} s"
             ) from None
+
+
+async def _while_connected(request: Request, work: Coroutine[Any, Any, _T]) -> _T:
+    """What work gives; it is cancelled, and ClientDisconnect raised, if nobody waits any more.
+
+    The body has to be read before.
+    """
+    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(request.receive())
+    try:
+        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientDisconnect
+        return task.result()
+    finally:
+        gone.cancel()
+        task.cancel()
 
 
 async def _aside(size: int, function: Callable[..., Any], *arguments: Any) -> Any:
