@@ -356,12 +356,14 @@ class Exported:
         Raises:
             DTypeError, ShapeError: a tensor is not what the program was exported for, or missing.
         """
-        names = [name for name, _, _ in self._program.inputs]
+        rows = {name: dtype for name, _, dtype in self._program.inputs}
+        names = list(rows)
         if set(tensors) != set(names):
             other = sorted(set(tensors) ^ set(names))[0]
             problem = "missing" if other in names else "unknown"
             raise _fail(DTypeError, f"the program takes ({', '.join(names)}); {other} is {problem}")
-        results = self._program.run([self._tensor(tensors[name], name) for name in names])
+        given = [self._array_or_number(tensors[name], rows[name], name) for name in names]
+        results = self._program.run(given)
         return {row[0]: tensor for row, tensor in zip(self._program.outputs, results, strict=True)}
 
     def _names_if_all_tensors(self) -> list[str] | None:
@@ -428,6 +430,12 @@ class Exported:
         if not (_is_array(value) or isinstance(value, (bool, int, float, list))):
             Exported._refuse(path, "an array", value)
         return asarray(value)
+
+    @staticmethod
+    def _array_or_number(value: Any, dtype: DType, path: str) -> Tensor:
+        if isinstance(value, (bool, int, float)):
+            return Exported._number(value, dtype, path)
+        return Exported._tensor(value, path)
 
     @staticmethod
     def _number(value: Any, dtype: DType, path: str) -> Tensor:

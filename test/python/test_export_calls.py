@@ -70,6 +70,25 @@ def test_arguments_by_name(nested: weft.Exported) -> None:
     assert nested(**by_name)["loss"].item() == 12.0
 
 
+def test_tensors_by_their_names(nested: weft.Exported) -> None:
+    tensors = {"batch_x": _ones(3, 2), "batch_scale": _ones(dtype=np.float64), "rate": 2.0}
+    tensors |= {"pair_0": _ones(3), "pair_1_0": _ones(3)}
+    results = nested.run(tensors)
+    assert list(results) == ["loss", "parts_0", "parts_1_0"]
+    assert results["loss"].item() == 12.0
+    assert results["parts_0"].tolist() == [2.0, 2.0, 2.0]
+    for changed, message in (
+        ({"other": 1.0}, "other is unknown"),
+        ({"rate": None}, "rate has to be an array"),
+        ({"rate": _ones()}, "rate has to be float64"),
+    ):
+        with pytest.raises(weft.DTypeError, match=message):
+            nested.run(tensors | changed)
+    del tensors["pair_0"]
+    with pytest.raises(weft.DTypeError, match="pair_0 is missing"):
+        nested.run(tensors)
+
+
 def test_names_of_tensors(nested: weft.Exported) -> None:
     names = [spec.name for spec in nested.inputs]
     assert names == ["batch_x", "batch_scale", "pair_0", "pair_1_0", "rate"]

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import small_checkpoint
 import weft
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -35,6 +36,10 @@ def function(x: Any, count: Any) -> Any:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     root = tmp_path_factory.mktemp("models")
     add_model(root, "m", function, weft.spec(("n", "k")), weft.spec(("n",), "int32"))
+    folder = root / "llama" / "1"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps(small_checkpoint.CONFIG))
+    weft.save_safetensors(small_checkpoint.weights(), folder / "model.safetensors")
     with running(root, max_body_bytes=1 << 20, max_json_bytes=1 << 18) as found:
         yield found
         status, _, _ = post(found, INFER, request())
@@ -285,6 +290,27 @@ def test_changed_requests(server: Any, changes: dict[str, Any]) -> None:
     if "timeout" in str(changes) and status == 504:
         return
     assert holds(status, answer), (status, content[:300])
+
+
+@quick
+@given(
+    st.dictionaries(st.sampled_from(["tokens", "text_input", "id"]), anything, max_size=2),
+    st.dictionaries(
+        st.sampled_from(["max_tokens", "temperature", "top_k", "top_p", "seed"]),
+        anything,
+        max_size=3,
+    ),
+)
+@example({"tokens": [3]}, {"temperature": 1e-300, "seed": -(10**40)})
+@example({"tokens": [3]}, {"temperature": 1e300, "top_k": 10**40, "top_p": 1e-300})
+@example({"tokens": [3]}, {"temperature": 10**400})
+def test_changed_texts(server: Any, values: dict[str, Any], parameters: dict[str, Any]) -> None:
+    body = json.dumps({"tokens": [3, 4], **values, "parameters": parameters}).encode()
+    status, answer, content = post(server, "/v2/models/llama/generate", body)
+    if status == 200:
+        assert answer["finish_reason"] in ("end", "length")
+    else:
+        assert holds(status, answer), (status, content[:300])
 
 
 @quick

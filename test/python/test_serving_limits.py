@@ -25,10 +25,12 @@ import weft
 pytest.importorskip("weft.serving._server")  # before grpc: it sets whether forks are watched
 pytest.importorskip("tritonclient")
 
+import grpc
 import tritonclient.grpc as over_grpc
 import tritonclient.http as over_http
 from serving_cases import SLOW_INPUT, SLOW_SIZE, Process, add_model, ask, running, slow
 from tritonclient.utils import InferenceServerException
+from weft.serving._messages import message
 
 PROTOCOLS = {"http": (over_http, "port"), "grpc": (over_grpc, "grpc_port")}
 
@@ -199,6 +201,14 @@ def test_large_bodies(tmp_path: Path) -> None:
         status, text = ask(server.port, "/v2/models/m/infer", {"inputs": [row]})
         assert status == 413
         assert b"as binary data" in text
+        for count, wanted in ((300, None), (600, grpc.StatusCode.RESOURCE_EXHAUSTED)):
+            row = {"name": "x", "datatype": "FP32", "shape": [count]}
+            row["contents"] = {"fp32_contents": [1.5] * count}
+            request = message("ModelInferRequest")(model_name="m", inputs=[row])
+            with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+                call = channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
+                done = call.future(request.SerializeToString())
+                assert (done.exception() and done.code()) == wanted
         # Without a length beforehand, and without an end.
         with socket.create_connection(("127.0.0.1", server.port)) as connection:
             head = (
@@ -386,7 +396,7 @@ def test_tls(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
 
 def test_wrong_certificates(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
     chain, _ = certificate
-    for options, message in (
+    for options, text in (
         ([f"--certificate={chain}"], "certificate and key are given together"),
         ([f"--certificate={chain}", f"--key={chain}"], "can't be used"),
         ([f"--certificate={chain}", "--key=nothing"], "can't be used"),
@@ -396,7 +406,7 @@ def test_wrong_certificates(tmp_path: Path, certificate: tuple[Path, Path]) -> N
         words = [sys.executable, "-m", "weft", "serve", str(tmp_path), "--port=0", *options]
         done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 1
-        assert message in done.stderr
+        assert text in done.stderr
         assert done.stderr.count("\n") == 1
 
 

@@ -16,6 +16,7 @@ from ._http import token_holds
 from ._messages import CALLS, PACKAGE, SERVICE, message
 from ._protocol import InferRequest, Service, timeout_of
 from ._refusals import Kind, RefusedError, invalid, refusal_of
+from ._settings import ServerSettings
 from ._tensors import checked_dtype, checked_shape, datatype_of, from_bytes, shown, to_bytes
 
 _log = logging.getLogger("weft.serving")
@@ -104,7 +105,7 @@ class GrpcService:
         version = self._service.find(request.model_name, request.model_version)
         error: BaseException | None = None
         try:
-            asked = _read(request, self._service.settings.max_body_bytes)
+            asked = _read(request, self._service.settings)
             left = context.time_remaining()
             if left is not None and math.isfinite(left):
                 asked.seconds = left if asked.seconds is None else min(left, asked.seconds)
@@ -150,19 +151,25 @@ def _no_repository(request: Any) -> None:
         raise invalid(f"there is no repository {shown(request.repository_name)}: there is one")
 
 
-def _read(request: Any, most: int) -> InferRequest:
+def _read(request: Any, settings: ServerSettings) -> InferRequest:
     asked = InferRequest(id=request.id)
     for key, value in request.parameters.items():
         if key != "timeout":
             raise invalid(f"the request's parameters have {shown(key)}, but there are timeout")
         asked.seconds = timeout_of(getattr(value, value.WhichOneof("parameter_choice") or "", None))
     raw = request.raw_input_contents
+    if not raw and request.ByteSize() > settings.max_json_bytes:
+        raise RefusedError(
+            Kind.TOO_LARGE,
+            f"the lists of numbers have {request.ByteSize()} bytes, of {settings.max_json_bytes} "
+            "at most: send tensors as raw contents",
+        )
     if raw and len(raw) != len(request.inputs):
         raise invalid(f"there are {len(request.inputs)} inputs, but {len(raw)} raw contents")
     for number, row in enumerate(request.inputs):
         if row.name in asked.arrays:
             raise invalid(f"the input {shown(row.name)} is there twice")
-        asked.arrays[row.name] = _tensor(row, raw[number] if raw else None, most)
+        asked.arrays[row.name] = _tensor(row, raw[number] if raw else None, settings.max_body_bytes)
     if request.outputs:
         asked.outputs = {}
     for row in request.outputs:
