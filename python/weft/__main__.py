@@ -71,7 +71,7 @@ def _add_serve(commands: Any) -> None:
             f"--{each.name.replace('_', '-')}",
             type=kinds.get(str(each.type), str),
             default=each.default,
-            help=f"default: {each.default}",
+            help=each.metadata["help"] + (f" (default: {each.default})" if each.default else ""),
         )
     serve.set_defaults(command=_serve)
 

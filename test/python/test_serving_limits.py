@@ -410,6 +410,17 @@ def test_wrong_certificates(tmp_path: Path, certificate: tuple[Path, Path]) -> N
         assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("option", ["--port", "--grpc-port"])
+def test_a_port_that_is_taken(tmp_path: Path, option: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        words = [sys.executable, "-m", "weft", "serve", str(tmp_path), "--port=0", "--grpc-port=0"]
+        words.append(f"{option}={port}")
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert f"can't listen at 127.0.0.1:{port}" in done.stderr.splitlines()[-1]
+
+
 def test_tokens(tmp_path: Path) -> None:
     add_model(tmp_path / "models", "m", lambda x: x * 2, weft.spec(3))
     (tmp_path / "token").write_text("secret words\n")

@@ -239,6 +239,9 @@ def test_late_texts(tmp_path: Path) -> None:
         assert len(written) < 1000
         assert written == alone(model, [3, 4], 1000)[: len(written)]
         assert generated(server.port, [3], 3) == alone(model, [3], 3)  # its row is free again
+        text = ask(server.port, "/metrics")[1].decode()
+    late = 'outcome="DEADLINE_EXCEEDED",protocol="http",version="1"} '
+    assert float(text.split(late)[1].split()[0]) >= 2
 
 
 def test_who_has_gone_gives_the_row_back(tmp_path: Path) -> None:
@@ -256,6 +259,8 @@ def test_who_has_gone_gives_the_row_back(tmp_path: Path) -> None:
         assert generated(server.port, [3], 3) == alone(model, [3], 3)
         assert time.monotonic() - begin < 5
         text = ask(server.port, "/metrics")[1].decode()
+    assert 'outcome="CANCELLED"' in text
+    assert 'outcome="INTERNAL"' not in text
     written = text.split('weft_tokens_total{model="m",version="1"} ')[1].split()[0]
     assert float(written) < 1000
 

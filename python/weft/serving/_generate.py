@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from .._errors import OptionError
@@ -82,19 +82,28 @@ class Generation:
             text += piece
         return self._answer(tokens, text + self._rest(), self._stream.how)
 
-    async def events(self) -> AsyncIterator[bytes]:
+    async def events(self, ended: Callable[[BaseException | None], None]) -> AsyncIterator[bytes]:
         """The text as server-sent events: one for each token, and one that says how it ended.
 
         An error in the midst is an event of its own, the last.
+
+        Args:
+            ended: called once, with the error if there was one.
         """
+        failure: BaseException | None = None
         try:
             async for token, piece in self._parts():
                 yield _event(self._answer([token], piece, None))
             yield _event(self._answer([], self._rest(), self._stream.how))
         except RefusedError as error:
+            failure = error
             yield _event({"error": str(error)})
+        except BaseException:
+            failure = ConnectionError("who asked has gone")
+            raise
         finally:
             self.cancel()
+            ended(failure)
 
     async def _parts(self) -> AsyncIterator[tuple[int, str]]:
         async for token in self._stream.tokens(self._text.deadline):

@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any, TypeVar
 
 from starlette.applications import Starlette
@@ -146,20 +147,28 @@ class HttpApplication:
         return await self._counted(request, self._whole_text)
 
     async def _generate_stream(self, request: Request) -> Response:
-        return await self._counted(request, self._streamed_text)
+        # Counted at the end of the text, unless it is refused before.
+        return await self._counted(request, self._streamed_text, at_the_end=True)
 
     async def _counted(
-        self, request: Request, handler: Callable[[Request, Version], Awaitable[Response]]
+        self,
+        request: Request,
+        handler: Callable[[Request, Version], Awaitable[Response]],
+        at_the_end: bool = False,
     ) -> Response:
         version = self._version(request)
         error: BaseException | None = None
         try:
             return await handler(request, version)
+        except ClientDisconnect:
+            error = ConnectionError("who asked has gone")
+            raise
         except BaseException as raised:
             error = raised
             raise
         finally:
-            self._service.count(version, "http", error)
+            if error is not None or not at_the_end:
+                self._service.count(version, "http", error)
 
     async def _whole_text(self, request: Request, version: Version) -> Response:
         text = await self._text(request, version)
@@ -170,7 +179,8 @@ class HttpApplication:
 
     async def _streamed_text(self, request: Request, version: Version) -> Response:
         text = await self._text(request, version)
-        return StreamingResponse(text.events(), media_type="text/event-stream")
+        events = text.events(partial(self._service.count, version, "http"))
+        return StreamingResponse(events, media_type="text/event-stream")
 
     async def _text(self, request: Request, version: Version) -> Generation:
         text = Generation(version, await self._object(request))

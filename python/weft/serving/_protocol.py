@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from concurrent.futures import Future
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,6 +48,8 @@ class Service:
         self.repository, self.settings, self.metrics = repository, settings, metrics
         self.loaded, self.stopping = False, False
         self.token = settings.token()
+        # Of their own, as they may take long: bodies are read by the event loop's threads.
+        self._changes = ThreadPoolExecutor(4, "weft-serving-loads")
 
     @property
     def ready(self) -> bool:
@@ -96,11 +99,14 @@ class Service:
         """Loads a model anew. Raises RefusedError."""
         if self.stopping:
             raise RefusedError(Kind.UNAVAILABLE, "the server stops")
-        await asyncio.to_thread(self.repository.load, name)
+        await self._changed(self.repository.load, name)
 
     async def unload(self, name: str) -> None:
         """Unloads a model. Raises RefusedError."""
-        await asyncio.to_thread(self.repository.unload, name)
+        await self._changed(self.repository.unload, name)
+
+    async def _changed(self, function: Callable[[str], None], name: str) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._changes, function, name)
 
     def server_metadata(self) -> dict[str, Any]:
         """The protocol's description of the server."""
@@ -136,7 +142,12 @@ class Service:
 
     def count(self, version: Version, protocol: str, error: BaseException | None) -> None:
         """Counts a request by its outcome."""
-        outcome = "ok" if error is None else refusal_of(error).kind.grpc
+        if error is None:
+            outcome = "ok"
+        elif isinstance(error, (asyncio.CancelledError, ConnectionError)):
+            outcome = "CANCELLED"
+        else:
+            outcome = refusal_of(error).kind.grpc
         self.metrics.requests.labels(version.model, str(version.number), protocol, outcome).inc()
 
 

@@ -85,10 +85,10 @@ class Repository:
     What is loaded can be asked for by any thread at any time; loads and unloads follow each other.
     """
 
-    def __init__(self, folder: Path, metrics: Metrics, stop_seconds: float) -> None:
+    def __init__(self, folder: Path, metrics: Metrics) -> None:
         if not folder.is_dir():
             raise FileError(f"{str(folder)!r} is no folder of models")
-        self.folder, self.metrics, self._stop_seconds = folder, metrics, stop_seconds
+        self.folder, self.metrics = folder, metrics
         self._loaded: dict[str, dict[int, Version]] = {}
         self._reasons: dict[str, str] = {}
         self._changing = threading.Lock()
@@ -187,7 +187,9 @@ class Repository:
                 self.metrics.waiting.labels(each.model, str(each.number)).set(each.waiting)
 
     def _close(self, versions: dict[int, Version]) -> None:
-        _close_at_once(list(versions.values()), self._stop_seconds)
+        # After this time nobody waits for them any more.
+        seconds = max((each.settings.max_seconds for each in versions.values()), default=0.0)
+        _close_at_once(list(versions.values()), seconds + 1.0)
         for each in versions.values():
             if each.number not in self._loaded.get(each.model, {}):
                 self.metrics.forget(each.model, str(each.number))

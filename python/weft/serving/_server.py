@@ -50,7 +50,7 @@ class Server:
     def __init__(self, folder: str | Path, settings: ServerSettings) -> None:
         self.settings, self.port, self.grpc_port = settings, 0, 0
         metrics = Metrics()
-        repository = Repository(Path(folder), metrics, settings.stop_seconds)
+        repository = Repository(Path(folder), metrics)
         self.service = Service(repository, settings, metrics)
         self.started = threading.Event()
         self._stop = asyncio.Event()

@@ -14,37 +14,34 @@ from ._refusals import refused_setting
 _MEBIBYTE = 1 << 20
 
 
+def _option(default: Any, help: str) -> Any:
+    """A field with the text that ``weft serve --help`` has of it."""
+    return field(default=default, metadata={"help": help})
+
+
 @dataclass(frozen=True)
 class ServerSettings:
-    """How the server listens, and what it takes. Each is an option of ``weft serve``.
-
-    Attributes:
-        host: the address to listen at.
-        port: of HTTP; 0: any that is free.
-        grpc_port: of gRPC; 0: any that is free.
-        max_body_bytes: of a request.
-        max_json_bytes: of the JSON in a request; tensors beyond it are sent as binary data.
-        max_requests: requests at the same time, of HTTP and of gRPC each.
-        max_connections: connections of HTTP at the same time.
-        body_seconds: how long a request's body may take to arrive.
-        stop_seconds: how long queued requests are waited for at the end.
-        certificate: file of the TLS certificate (PEM), with those that vouch for it.
-        key: file of the certificate's key (PEM).
-        token_file: file whose text callers have to send, "authorization: Bearer ...".
+    """How the server listens, and what it takes: the options of ``weft serve``, whose ``--help``
+    says what each is.
     """
 
-    host: str = "127.0.0.1"
-    port: int = 8000
-    grpc_port: int = 8001
-    max_body_bytes: int = 64 * _MEBIBYTE
-    max_json_bytes: int = 8 * _MEBIBYTE
-    max_requests: int = 256
-    max_connections: int = 1000
-    body_seconds: float = 30.0
-    stop_seconds: float = 30.0
-    certificate: str | None = None
-    key: str | None = None
-    token_file: str | None = None
+    host: str = _option("127.0.0.1", "the address to listen at")
+    port: int = _option(8000, "the port of HTTP; 0: any that is free")
+    grpc_port: int = _option(8001, "the port of gRPC; 0: any that is free")
+    max_body_bytes: int = _option(64 * _MEBIBYTE, "bytes of a request at most")
+    max_json_bytes: int = _option(
+        8 * _MEBIBYTE,
+        "bytes of JSON or lists of numbers in it at most; more is sent as binary data",
+    )
+    max_requests: int = _option(256, "requests at the same time, of HTTP and of gRPC each")
+    max_connections: int = _option(1000, "connections of HTTP at the same time")
+    body_seconds: float = _option(30.0, "how long a request's body may take to arrive")
+    stop_seconds: float = _option(30.0, "how long queued requests are waited for at the end")
+    certificate: str | None = _option(None, "the file of the TLS certificate and its chain (PEM)")
+    key: str | None = _option(None, "the file of the certificate's key (PEM)")
+    token_file: str | None = _option(
+        None, 'the file whose text callers have to send, "authorization: Bearer ..."'
+    )
 
     def __post_init__(self) -> None:
         for name in ("port", "grpc_port"):
