@@ -21,6 +21,7 @@ import weft
 pytest.importorskip("weft.serving._server")  # before grpc: it sets whether forks are watched
 
 from serving_cases import Process, add_model, ask, running
+from weft.serving._rows import Rows
 
 POSITIONS = 1024
 GENERATE, STREAM = "/v2/models/m/generate", "/v2/models/m/generate_stream"
@@ -115,6 +116,42 @@ def test_texts_at_once_are_those_of_generate(served: tuple[Any, Any]) -> None:
     assert 'weft_texts{model="m",version="1"} 0.0' in text
     written = text.split('weft_tokens_total{model="m",version="1"} ')[1].split()[0]
     assert float(written) >= sum(map(len, wanted))
+
+
+class Length:
+    """A text that needs so many places, and what its keys are."""
+
+    def __init__(self, model: Any, length: int, value: float) -> None:
+        self.length, self.value = length, value
+        self.own = model.cache(1, max(64, 1 << (length - 1).bit_length()))
+        for tensor in (*self.own.keys, *self.own.values):
+            tensor += value
+
+
+def test_rows_are_as_large_as_their_texts(served: tuple[Any, Any]) -> None:
+    _, model = served
+    rows, random = Rows(model), np.random.default_rng(5)
+    present: list[Length] = []
+    for number in range(60):
+        if present and random.random() < 0.45:
+            rows.leave(present.pop(int(random.integers(len(present)))))
+            rows.fit()
+        else:
+            present.append(Length(model, int(random.choice([3, 64, 65, 300, 1000])), number + 1))
+            rows.join(present[-1], present[-1].own)
+        assert {text for text in rows.texts if text is not None} == set(present)
+        if not present:
+            continue
+        tensors = (*rows.cache.keys, *rows.cache.values)
+        count = 1 << (len(present) - 1).bit_length()
+        length = max(text.own.keys[0].shape[2] for text in present)
+        assert {tensor.shape[0] for tensor in tensors} == {len(rows.texts)} == {count}
+        assert {tensor.shape[2] for tensor in tensors} == {length}
+        for row, text in enumerate(rows.texts):
+            if text is not None:
+                for tensor in tensors:
+                    found = tensor[row].numpy()
+                    assert (found[:, : text.length] == text.value).all()
 
 
 def test_events(served: tuple[Any, Any]) -> None:

@@ -1,8 +1,8 @@
 """Language models that write several texts at once, token by token (continuous batching).
 
-A text takes a row of one cache of keys and values. Its prompt is read in pieces, one in each turn;
-then each turn writes one token of every text. A text that comes takes a free row in the midst of
-the others, and one that ends gives its row back. What is in a row does not depend on other rows.
+The prompt of a text is read in pieces, one in each turn; then the text takes a row of one cache of
+keys and values, and each turn writes one token of every text. A text joins in the midst of the
+others, and one that ends leaves them. What is in a row does not depend on other rows.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from ..models._generation import (
     checked_prompt,
     ends_of,
     likeliest,
-    moved,
     pieces_of,
     power_of_two,
     read,
     write,
 )
 from ._refusals import ClosedError, Kind, RefusedError, invalid, refusal_of
+from ._rows import Rows
 from ._settings import ModelSettings
 
 #: The longest text, in tokens, where neither the model nor its settings say less.
@@ -63,18 +63,21 @@ class Text:
     arrived: float = field(default_factory=time.monotonic)
 
 
-class _Row:
-    """A text in its row: where it is, and what it needs to go on."""
+class _Writing:
+    """A text that is being written: where it is, and what it needs to go on."""
 
     def __init__(self, model: Decoder, text: Text) -> None:
         self.text = text
         self.tokens = checked_prompt(model, text.prompt, text.count)
         self.choose = Chooser(text.drawing, model.device)
         self.ends = ends_of(model, None)
-        self.pieces: Iterator[tuple[int, int, int]] = iter(list(pieces_of(self.tokens.shape[1])))
-        #: What reads the prompt; nothing once the text is among the others.
-        self.own: Cache | None = None
+        pieces = list(pieces_of(self.tokens.shape[1]))
+        self.pieces: Iterator[tuple[int, int, int]] = iter(pieces)
         self.place, self.last, self.written = self.tokens.shape[1], 0, 0
+        #: As many as `generate` alone has for it.
+        self.length = max(self.place + text.count, pieces[-1][0] + pieces[-1][2])
+        #: What its prompt is read with; None once it has a row among the others.
+        self.own: Cache | None = model.cache(1, power_of_two(SHORTEST_CACHE, self.length))
 
 
 class TextWriter:
@@ -93,9 +96,8 @@ class TextWriter:
         self._model, self._settings, self._watch = model, settings, watch
         positions = min(model.config.positions, settings.max_length or _LONGEST)
         self.longest = positions
-        self._size = power_of_two(SHORTEST_CACHE, positions)
-        self._rows: list[_Row | None] = [None] * settings.max_sequences
-        self._cache: Cache | None = None
+        self._texts: list[_Writing] = []
+        self._rows = Rows(model)
         self._waiting: deque[Text] = deque()
         self._changed = threading.Condition()
         self._open, self._stopped = True, False
@@ -154,36 +156,36 @@ class TextWriter:
             try:
                 new = self._read_prompts() + self._write_tokens()
             except BaseException as error:
-                # Nothing is known of the cache any more, so that all texts end with the error.
-                refused, new = refusal_of(error), 0
-                for number in range(len(self._rows)):
-                    self._end(number, refused)
-                self._cache = None
-            self._watch(sum(row is not None for row in self._rows), new)
+                # Nothing is known of the rows any more, so that all texts end with the error.
+                new = 0
+                for each in list(self._texts):
+                    self._end(each, refusal_of(error))
+                self._rows.clear()
+            self._watch(len(self._texts), new)
 
     def _wait(self) -> bool:
         """Waits until there is something to do; False: there will be nothing."""
         with self._changed:
-            while not self._waiting and not any(self._rows):
+            while not self._waiting and not self._texts:
                 if not self._open:
                     return False
                 self._changed.wait()
         return True
 
     def _admit(self) -> None:
-        """Gives free rows to texts that wait, and takes them from those that nobody waits for."""
+        """Begins texts that wait, and ends those that nobody waits for."""
         now = time.monotonic()
-        for number, row in enumerate(self._rows):
-            if row is not None and self._stopped:
-                self._end(number, RefusedError(Kind.UNAVAILABLE, "the server stops"))
-            elif row is not None and (row.text.cancelled or row.text.deadline < now):
-                self._end(number, _late())
-            while self._rows[number] is None and self._waiting:
-                with self._changed:
-                    text = self._waiting.popleft()
-                self._begin(number, text, now)
+        for each in list(self._texts):
+            if self._stopped:
+                self._end(each, RefusedError(Kind.UNAVAILABLE, "the server stops"))
+            elif each.text.cancelled or each.text.deadline < now:
+                self._end(each, _late())
+        while self._waiting and len(self._texts) < self._settings.max_sequences:
+            with self._changed:
+                text = self._waiting.popleft()
+            self._begin(text, now)
 
-    def _begin(self, number: int, text: Text, now: float) -> None:
+    def _begin(self, text: Text, now: float) -> None:
         if self._stopped:
             text.tell(RefusedError(Kind.UNAVAILABLE, "the server stops"))
         elif text.cancelled or text.deadline < now:
@@ -192,74 +194,68 @@ class TextWriter:
             text.tell("length")
         else:
             try:
-                self._rows[number] = _Row(self._model, text)
+                self._texts.append(_Writing(self._model, text))
             except Exception as error:
                 text.tell(refusal_of(error))
 
     def _read_prompts(self) -> int:
         """Reads the next piece of each prompt that is not read yet; how many tokens came of it."""
         new = 0
-        for number, row in enumerate(self._rows):
-            if row is None or (row.own is None and row.written):
+        for each in list(self._texts):
+            if each.own is None:
                 continue
-            if row.own is None:
-                row.own = self._model.cache(1, self._size)
-            first, end, size = next(row.pieces)
-            filled = np.pad(row.tokens[:, first:end], ((0, 0), (0, size - (end - first))))
+            first, end, size = next(each.pieces)
+            filled = np.pad(each.tokens[:, first:end], ((0, 0), (0, size - (end - first))))
             scores = read(
                 self._model,
                 self._there(filled),
-                row.own,
+                each.own,
                 self._there(first),
                 self._there(end - first - 1),
             )
-            if end == row.tokens.shape[1]:
-                moved(self._several(), self._there(number), row.own)
-                row.own = None
+            if end == each.tokens.shape[1]:
+                self._rows.join(each, each.own)
+                each.own = None
                 new += 1
-                self._tell(number, row, int(row.choose(scores, 0)[0]))
+                self._tell(each, int(each.choose(scores, 0)[0]))
         return new
 
     def _write_tokens(self) -> int:
-        """Writes a token of each text whose prompt is read; how many came."""
-        rows = [(n, row) for n, row in enumerate(self._rows) if row is not None and row.own is None]
+        """Writes a token of each text that has a row; how many came."""
+        self._rows.fit()
+        rows = [(n, each) for n, each in enumerate(self._rows.texts) if isinstance(each, _Writing)]
         if not rows:
             return 0
-        tokens, places = np.zeros((2, len(self._rows)), np.int64)
-        for number, row in rows:
-            tokens[number], places[number] = row.last, row.place
-            row.place += 1
-        scores = write(self._model, self._there(tokens), self._several(), self._there(places))
+        tokens, places = np.zeros((2, len(self._rows.texts)), np.int64)
+        for number, each in rows:
+            tokens[number], places[number] = each.last, each.place
+            each.place += 1
+        scores = write(self._model, self._there(tokens), self._rows.cache, self._there(places))
         chosen = None
-        if not all(row.text.drawing.temperature for _, row in rows):
+        if not all(each.text.drawing.temperature for _, each in rows):
             chosen = np.asarray(likeliest(scores).to("cpu"))
-        for number, row in rows:
-            if row.text.drawing.temperature:
-                token = row.choose(scores[number : number + 1], row.written)[0]
+        for number, each in rows:
+            if each.text.drawing.temperature:
+                token = each.choose(scores[number : number + 1], each.written)[0]
             else:
                 assert chosen is not None
                 token = chosen[number]
-            self._tell(number, row, int(token))
+            self._tell(each, int(token))
         return len(rows)
 
-    def _tell(self, number: int, row: _Row, token: int) -> None:
-        row.last = token
-        row.written += 1
-        row.text.tell(token)
-        if token in row.ends:
-            self._end(number, "end")
-        elif row.written == row.text.count:
-            self._end(number, "length")
+    def _tell(self, each: _Writing, token: int) -> None:
+        each.last = token
+        each.written += 1
+        each.text.tell(token)
+        if token in each.ends:
+            self._end(each, "end")
+        elif each.written == each.text.count:
+            self._end(each, "length")
 
-    def _end(self, number: int, how: str | BaseException) -> None:
-        row, self._rows[number] = self._rows[number], None
-        if row is not None:
-            row.text.tell(how)
-
-    def _several(self) -> Cache:
-        if self._cache is None:
-            self._cache = self._model.cache(len(self._rows), self._size)
-        return self._cache
+    def _end(self, each: _Writing, how: str | BaseException) -> None:
+        self._texts.remove(each)
+        self._rows.leave(each)
+        each.text.tell(how)
 
     def _there(self, numbers: Any) -> weft.Tensor:
         return weft.asarray(numbers, dtype=weft.int64, device=self._model.device)
