@@ -23,7 +23,8 @@ namespace {
 /// The options. Exists once, in main().
 struct CommandLine {
   cl::OptionCategory files{"Files"}, code{"How it is compiled"},
-      models{"Models of other systems: what their importers are told"}, looking{"Looking into what was compiled"};
+      models{"Models of other systems: what their importers are told"},
+      looking{"Looking into what was compiled"};
   cl::opt<std::string> input{
       cl::Positional, cl::value_desc("program"),
       cl::desc("<program>: a saved export; MLIR text or bytecode; or a model of ONNX\n"

@@ -24,10 +24,12 @@ def _specs(program: Program, shapes: dict[str, str]) -> list[Spec]:
     """What `export` is told of each argument. Raises UnsupportedError, ShapeError."""
     specs, unnamed = [], 0
     numbers = list(map(str, range(len(program.inputs))))
-    for name, words in shapes.items():
-        names = [name for name, _ in program.inputs]
-        if name not in names and name not in numbers:
-            raise weft.OptionError(f"--shape {name}={words}: the arguments are {', '.join(names)}")
+    names = [str(name) for name, _ in program.inputs]
+    for given_name, text in shapes.items():
+        if given_name not in names and given_name not in numbers:
+            raise weft.OptionError(
+                f"--shape {given_name}={text}: the arguments are {', '.join(names)}"
+            )
     for number, (name, kind) in enumerate(program.inputs):
         if not isinstance(kind, TensorType):
             raise weft.UnsupportedError(f"argument {number} is no tensor, but {kind}")
