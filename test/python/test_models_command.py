@@ -177,6 +177,18 @@ DAMAGES = {
         lambda f: (f / "config.json").write_text('{"model_type": "bert"}'),
         "bert does not write texts; those that do are gemma",
     ),
+    "sounds": (
+        lambda f: (f / "config.json").write_text('{"model_type": "whisper"}'),
+        "whisper takes the features of a sound (input_features), which is no prompt of a text",
+    ),
+    "answers": (
+        lambda f: (f / "config.json").write_text('{"model_type": "t5"}'),
+        "t5 takes a text that it answers (input_ids and decoder_input_ids), which is no prompt",
+    ),
+    "images": (
+        lambda f: (f / "config.json").write_text('{"model_type": "vit"}'),
+        "vit takes images (pixel_values), which is no prompt of a text",
+    ),
 }
 
 

@@ -48,6 +48,17 @@ def _distilbert() -> Any:
     return hf.DistilBertForMaskedLM(config)
 
 
+def _with_cache(make: Any) -> Any:
+    """As checkpoints have it: the model would give its cache, too."""
+
+    def made() -> Any:
+        model = make()
+        model.config.use_cache = True
+        return model
+
+    return made
+
+
 #: A model of each family, and inputs of sizes that its program was not captured with.
 MODELS = {
     "BERT": (TWINS["BERT"].make, lambda: {**_text(3, 5), "token_type_ids": _tokens(3, 5) % 2}),
@@ -63,6 +74,10 @@ MODELS = {
     "DistilBERT": (_distilbert, lambda: _text(4, 9)),
     "T5": (
         TWINS["T5"].make,
+        lambda: {**_text(3, 6), "decoder_input_ids": _tokens(3, 11)},
+    ),
+    "T5, with a cache": (
+        _with_cache(TWINS["T5"].make),
         lambda: {**_text(3, 6), "decoder_input_ids": _tokens(3, 11)},
     ),
     "Whisper": (

@@ -21,6 +21,14 @@ THROUGH_TORCH = frozenset(
     ("bert", "roberta", "distilbert", "t5", "whisper", "vit", "clip", "resnet", "convnext")
 )
 
+#: What families take that have an encoder before what writes, or no texts at all.
+_OTHER_INPUTS = {
+    "whisper": "the features of a sound (input_features)",
+    "t5": "a text that it answers (input_ids and decoder_input_ids)",
+    "clip": "texts and images (input_ids and pixel_values)",
+    **dict.fromkeys(("vit", "resnet", "convnext"), "images (pixel_values)"),
+}
+
 #: What a model is for: transformers' words for it, and the class of transformers that has it.
 TASKS = {
     "features": "AutoModel",
@@ -81,6 +89,12 @@ def load_decoder(folder: str | os.PathLike) -> Decoder:
     """
     path = as_folder(folder)
     settings, family = _settings(path)
+    if family in _OTHER_INPUTS:
+        raise _fail(
+            UnsupportedError,
+            f"{settings.path}: {family} takes {_OTHER_INPUTS[family]}, which is no prompt of a "
+            "text to go on with; weft.models.load has it as a function of its inputs",
+        )
     if family not in DECODERS:
         raise _fail(
             UnsupportedError,

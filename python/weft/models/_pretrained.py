@@ -188,7 +188,10 @@ def _class_of(settings: Settings, family: str, auto: str | None) -> Any:
 
 
 def _converted(model: Any, family: str) -> PretrainedModel:
-    model.config.use_cache = False
+    # Parts have settings of their own, which are copies: an encoder and a decoder.
+    for part in model.modules():
+        if hasattr(getattr(part, "config", None), "use_cache"):
+            part.config.use_cache = False
     model.config.return_dict = True
     possible = _INPUTS.get(family, _text_encoder)(model.config)
     taken = inspect.signature(model.forward).parameters

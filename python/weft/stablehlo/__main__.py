@@ -25,11 +25,10 @@ def _specs(program: Program, shapes: dict[str, str]) -> list[Spec]:
     specs, unnamed = [], 0
     numbers = list(map(str, range(len(program.inputs))))
     names = [str(name) for name, _ in program.inputs]
-    for given_name, text in shapes.items():
-        if given_name not in names and given_name not in numbers:
-            raise weft.OptionError(
-                f"--shape {given_name}={text}: the arguments are {', '.join(names)}"
-            )
+    for argument, text in shapes.items():
+        if argument not in names and argument not in numbers:
+            there = ", ".join(names)
+            raise weft.OptionError(f"--shape {argument}={text}: the arguments are {there}")
     for number, (name, kind) in enumerate(program.inputs):
         if not isinstance(kind, TensorType):
             raise weft.UnsupportedError(f"argument {number} is no tensor, but {kind}")

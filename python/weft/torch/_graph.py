@@ -43,7 +43,7 @@ def _product(sizes: Iterable[Any]) -> Any:
 def op_name(node: torch.fx.Node) -> str:
     """What the table calls the op of a node: "aten.add.Tensor", "higher_order.cond"."""
     if isinstance(node.target, torch._ops.HigherOrderOperator):
-        return f"higher_order.{node.target._name}"
+        return f"higher_order.{node.target}"
     return str(node.target)
 
 
