@@ -5,7 +5,6 @@ A writer is what has ``log(step, values)``; loops are written for that, and do n
 
 from __future__ import annotations
 
-import atexit
 import operator
 import os
 import struct
@@ -118,11 +117,6 @@ def _png(pixels: np.ndarray) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts) + chunk(b"IEND", b"")
 
 
-def _close_quietly(writer: weakref.ref[SummaryWriter]) -> None:
-    if (found := writer()) is not None:
-        found.close()
-
-
 class SummaryWriter:
     """Writes files that TensorBoard shows: ``tensorboard --logdir folder``.
 
@@ -134,7 +128,7 @@ class SummaryWriter:
 
     The files are written by the package tensorboard, whose they are; names and arguments are
     those of PyTorch's ``SummaryWriter``. What a call refuses is not written, and all the rest
-    stays; the end of the process closes a writer that is open.
+    stays; a writer that is dropped, or open at the end of the process, is closed.
 
     Args:
         log_dir: a folder for one run, which is made.
@@ -156,7 +150,8 @@ class SummaryWriter:
             self._file: Any = writers.EventFileWriter(self.log_dir, flush_secs=flush_secs)
         except OSError as error:
             raise _fail(FileError, f"SummaryWriter: {self.log_dir}: {error}") from error
-        atexit.register(_close_quietly, weakref.ref(self))
+        # When the writer is dropped, or the process ends.
+        self._end = weakref.finalize(self, self._file.close)
 
     # What is written --------------------------------------------------------------------------
 
@@ -297,10 +292,10 @@ class SummaryWriter:
 
     def close(self) -> None:
         """Writes what is left, and ends; a second call does nothing."""
-        file, self._file = self._file, None
-        if file is not None:
+        self._file = None
+        if self._end.alive:
             try:
-                file.close()
+                self._end()
             except OSError as error:
                 raise _fail(FileError, f"SummaryWriter: {self.log_dir}: {error}") from error
 
