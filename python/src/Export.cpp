@@ -421,11 +421,13 @@ static py::object placeholder(const py::object &shape, const py::object &dtype) 
   });
 }
 
-/// What a format that has the operations of these names writes of a program.
-static py::list operations(const Program &program, const std::set<std::string> &names) {
+/// What a format that has the operations of these names writes of a program; as it is without.
+static py::list operations(const Program &program,
+                           const std::optional<std::set<std::string>> &names) {
   return translated([&] {
     mlir::OwningOpRef<mlir::ModuleOp> copy = program.getModule().clone();
-    takeApart(*copy, [&](llvm::StringRef name) { return names.count(name.str()) > 0; });
+    if (names)
+      takeApart(*copy, [&](llvm::StringRef name) { return names->count(name.str()) > 0; });
     return operationsOf(*copy);
   });
 }
@@ -473,7 +475,7 @@ void weft::registerProgram(py::module_ &module) {
                                return program.getModule().walk(stop).wasInterrupted();
                              })
       .def("run", runProgram)
-      .def("operations", operations)
+      .def("operations", operations, py::arg("names") = py::none())
       .def("multiply_adds", multiplyAdds)
       .def("text", textOf)
       .def("compile_object",

@@ -53,7 +53,7 @@ def graph_of(model: Any, args: tuple) -> Any:
     for number, spec in enumerate(program.inputs):
         names[number] = unique(spec.name or f"input_{number}")
         graph.node.append(_node(proto, names[number], "input", [], [(spec.dtype, spec.shape)]))
-    for op, operands, results, attributes in program._program.operations():
+    for op, operands, results, attributes, _, _ in program._program.operations():
         name = unique(op.removeprefix("weft.").replace("func.return", "result"))
         node = _node(proto, name, op, [names[n] for n in operands], [t for _, t in results])
         for key, value in _attributes(attributes).items():

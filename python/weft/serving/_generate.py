@@ -25,7 +25,7 @@ class Generation:
     """One text that is being written, for who asked for it."""
 
     def __init__(self, version: Version, values: dict[str, Any]) -> None:
-        """Reads a request.
+        """Reads a request; any thread may.
 
         Args:
             version: who is to write.
@@ -54,12 +54,13 @@ class Generation:
         self._text = Text(prompt, count, drawing, deadline, self._stream.tell)
 
     def begin(self, service: Service, wanted: str) -> None:
-        """Queues the text. Raises RefusedError.
+        """Queues the text, for the event loop that this is called in. Raises RefusedError.
 
         Args:
             service: where the model is found again, if it is loaded anew meanwhile.
             wanted: by which version it was asked for.
         """
+        self._stream.listen()
         while True:
             try:
                 self._author.queue.submit(self._text)

@@ -183,9 +183,13 @@ class HttpApplication:
         return StreamingResponse(events, media_type="text/event-stream")
 
     async def _text(self, request: Request, version: Version) -> Generation:
-        text = Generation(version, await self._object(request))
+        body = await self._body(request)
+        text = await _aside(len(body), self._read_text, version, body)
         text.begin(self._service, request.path_params.get("version", ""))
         return text
+
+    def _read_text(self, version: Version, body: bytearray) -> Generation:
+        return Generation(version, read_json_object(body, self._service.settings.max_json_bytes))
 
     async def _infer_with(self, request: Request, version: Version) -> Response:
         body = await self._body(request)

@@ -272,12 +272,17 @@ class TokenStream:
     """
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._queue: asyncio.Queue[int | str | BaseException] = asyncio.Queue()
         self.how = ""
 
+    def listen(self) -> None:
+        """Gives what comes to the event loop that runs."""
+        self._loop = asyncio.get_running_loop()
+
     def tell(self, item: int | str | BaseException) -> None:
         """Takes what `Text.tell` is told."""
+        assert self._loop is not None
         with contextlib.suppress(RuntimeError):  # the loop was closed: nobody listens any more
             self._loop.call_soon_threadsafe(self._queue.put_nowait, item)
 
