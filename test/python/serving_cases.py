@@ -11,6 +11,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -59,6 +60,8 @@ class Process:
         self.process = subprocess.Popen(
             [*words, *options], stderr=subprocess.PIPE, text=True, env=dict(os.environ)
         )
+        # A test that fails leaves no process behind.
+        weakref.finalize(self, self.process.kill)
         assert self.process.stderr is not None
         self.line = self.process.stderr.readline()
         ports = re.search(r"://[\d.]+:(\d+), grpc [\d.]+:(\d+), models: ", self.line)
