@@ -49,8 +49,11 @@ inline llvm::SmallVector<int64_t, 3> tileHeights(ContractionScheduleAttr schedul
 }
 
 /// How many rows behind the last whole tile of so many low ones compute in less time than another
-/// tile that is moved back: a low one takes about a third longer for each of its rows.
-inline int64_t mostLowRows(int64_t height) { return height * 7 / 10 / lowTile * lowTile; }
+/// tile that is moved back: a low one takes about a third longer for each of its rows, so that none
+/// is worth it behind tiles that are hardly higher.
+inline int64_t mostLowRows(int64_t height) {
+  return height < 2 * lowTile ? 0 : height * 7 / 10 / lowTile * lowTile;
+}
 
 /// Columns are divided among tasks until there are about this many: enough for the threads to end
 /// together, few enough to use a packed left operand for many columns. Few rows that read the right
