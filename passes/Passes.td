@@ -436,7 +436,8 @@ def AbsorbBorders : Pass<"weft-absorb-borders", "::mlir::ModuleOp"> {
     }
     ```
 
-    A convolution without a border stays: its template keeps several pixels in registers.
+    A convolution without a border, or of a window of more than 12 elements, stays: its template shares what it
+    loads among several pixels.
   }];
   let dependentDialects = ["::weft::WeftDialect"];
 }

@@ -8,7 +8,8 @@
 //   %3 = weft.reshape %2 : tensor<1x4x4x32xf32> -> tensor<1x4x4x32x1xf32>
 //
 // A frame would be as many bytes as the image, written and read: a third of the time of such a
-// convolution.
+// convolution. Where windows are larger than 3 by 4, what counts is that the convolution's own
+// template shares what it loads among several pixels: it stays.
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "passes/Passes.h"
 #include "passes/simplify/DepthwiseConvolutions.h"
@@ -32,8 +33,11 @@ struct AbsorbBorder : OpRewritePattern<ConvolutionOp> {
     BorderedImage bordered = withoutBorder(apart.getX(), /*height=*/1);
     if (bordered.image == apart.getX())
       return failure();
+    constexpr int64_t largestWindow = 12;
     RankedTensorType weight = op.getWeight().getType(), result = op.getType();
     int64_t height = weight.getDimSize(0), width = weight.getDimSize(1);
+    if (height * width > largestWindow)
+      return failure();
     Value factors =
         ReshapeOp::create(rewriter, op.getLoc(),
                           withShape(weight, {height, width, weight.getDimSize(3)}), op.getWeight());

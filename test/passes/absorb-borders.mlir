@@ -26,6 +26,17 @@ func.func @widths(%x: tensor<2x4x5x2xf32>, %w: tensor<3x2x1x2x1xf32>) -> tensor<
   return %3 : tensor<2x2x5x2x1xf32>
 }
 
+// CHECK-LABEL: func.func @large(
+// CHECK: weft.pad
+// CHECK: weft.convolution
+func.func @large(%x: tensor<1x4x4x2xf32>, %w: tensor<3x5x1x2x1xf32>) -> tensor<1x4x4x2x1xf32> {
+  %0 = weft.constant dense<0.0> : tensor<f32> : tensor<f32>
+  %1 = weft.pad %x, %0 low [0, 1, 2, 0] interior [0, 0, 0, 0] : tensor<1x4x4x2xf32>, tensor<f32> -> tensor<1x6x8x2xf32>
+  %2 = weft.reshape %1 : tensor<1x6x8x2xf32> -> tensor<1x6x8x2x1xf32>
+  %3 = weft.convolution %2, %w strides [1, 1] dilations [1, 1] : tensor<1x6x8x2x1xf32>, tensor<3x5x1x2x1xf32> -> tensor<1x4x4x2x1xf32>
+  return %3 : tensor<1x4x4x2x1xf32>
+}
+
 // No border, one of ones, zeros between elements or channels, and groups of two channels stay.
 // CHECK-LABEL: func.func @stays(
 // CHECK-COUNT-5: weft.convolution

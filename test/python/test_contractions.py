@@ -296,6 +296,7 @@ def test_depthwise_convolutions_are_the_same_in_both_layouts(seed: int, dtype: s
     between = weft.jit(lambda x, w, b: last.__wrapped__(F.conv2d(x, one), w, b))
     assert_same_bits(first, between(x, finite, b))
     is_absorbed = any(options["padding"]) and options["stride"][1] < 3 and "16" not in dtype
+    is_absorbed &= window[0] * window[1] <= 12
     text = between.lower(x, w, b).ir("kernels")
     assert ("{channels_last = true}" in text) == (is_absorbed and channels > 1)
     wide = [torch.tensor(to_numpy(t.astype("float64"))) for t in (x, w, b)]
