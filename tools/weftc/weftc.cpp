@@ -84,11 +84,10 @@ static std::string helpEnd() {
          "  cc main.c net.o -lm -o main            # main.c includes net.h, calls net_run()\n"
          "  weftc --inspect main\n"
          "  weftc net.mlir -o net.ptx --emit=ptx --target=cuda:sm_90a\n"
-         "  weftc net.onnx -o net.o --header net.h    # with the Python that $WEFT_PYTHON names, "
-         "or\n"
-         "                                            # the first python3 on the path that has "
-         "weft\n"
-         "  weftc net.onnx -o net.o --header net.h --size batch=8    # else batch is an argument\n";
+         "  weftc net.onnx -o net.o --size batch=8 # read by $WEFT_PYTHON, else by the first "
+         "python3\n"
+         "                                         # that has weft; without --size batch is an "
+         "argument\n";
 }
 
 [[noreturn]] static void fail(const std::string &message) {
