@@ -26,8 +26,9 @@ UNKNOWN = "known in what is exported, lowered"
 OF_VALUES = (weft.OutOfRangeError, weft.OutOfBoundsError)
 #: What a whole program can't have, by design: shapes that depend on values, changed arguments.
 REFUSALS = ("the function changes one of its arguments", UNKNOWN)
-#: What runs one of several functions, or none: see docs/control-flow.md on gradients of zeros.
-CHOICES = {"cond", "switch", "while_loop"}
+#: What runs one of several functions, or none, or iterations of which the next ones may read
+#: nothing: see docs/control-flow.md on gradients of zeros.
+CHOICES = {"cond", "switch", "while_loop", "scan", "fori_loop"}
 #: A compiled while loop keeps what has no bound; and the history of a value is not to change.
 WITHOUT_GRADIENT = (
     "cannot be differentiated: how many iterations there are is not known",
