@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from hypothesis import configuration
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -15,3 +18,16 @@ sys.path[:0] = [str(Path(__file__).parent), str(BUILD / "generated")]
 
 # Not a folder in the source tree.
 configuration.set_hypothesis_home_dir(BUILD / "hypothesis")
+
+
+@pytest.fixture
+def fresh_torch_compiler() -> Iterator[None]:
+    """PyTorch's compiler without what earlier tests compiled, and quiet."""
+    import torch
+
+    # It writes a line for each step of each graph where anything listens, as pytest does.
+    logging.disable(logging.WARNING)
+    torch.manual_seed(0)
+    torch.compiler.reset()
+    yield
+    logging.disable(logging.NOTSET)

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -162,31 +163,35 @@ def _truncate(folder: Path) -> None:
     file.write_bytes(file.read_bytes()[:-5])
 
 
+def _config(text: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / "config.json").write_text(text)
+
+
 DAMAGES = {
     "no folder": (shutil.rmtree, "is no folder"),
     "no config": (lambda f: (f / "config.json").unlink(), "has no config.json"),
-    "broken config": (lambda f: (f / "config.json").write_text("{"), "is no JSON"),
+    "broken config": (_config("{"), "is no JSON"),
     "truncated weights": (_truncate, "model.safetensors"),
     "no weights": (lambda f: (f / "model.safetensors").unlink(), "has neither"),
     "no tokenizer": (lambda f: (f / "tokenizer.json").unlink(), "has no tokenizer.json"),
     "unknown family": (
-        lambda f: (f / "config.json").write_text('{"model_type": "abacus"}'),
+        _config('{"model_type": "abacus"}'),
         "model_type is 'abacus', but weft.models knows",
     ),
     "no decoder": (
-        lambda f: (f / "config.json").write_text('{"model_type": "bert"}'),
+        _config('{"model_type": "bert"}'),
         "bert does not write texts; those that do are gemma",
     ),
     "sounds": (
-        lambda f: (f / "config.json").write_text('{"model_type": "whisper"}'),
+        _config('{"model_type": "whisper"}'),
         "whisper takes the features of a sound (input_features), which is no prompt of a text",
     ),
     "answers": (
-        lambda f: (f / "config.json").write_text('{"model_type": "t5"}'),
+        _config('{"model_type": "t5"}'),
         "t5 takes a text that it answers (input_ids and decoder_input_ids), which is no prompt",
     ),
     "images": (
-        lambda f: (f / "config.json").write_text('{"model_type": "vit"}'),
+        _config('{"model_type": "vit"}'),
         "vit takes images (pixel_values), which is no prompt of a text",
     ),
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,15 +14,7 @@ torch = pytest.importorskip("torch")
 import weft  # noqa: E402
 import weft.torch  # noqa: E402
 
-
-@pytest.fixture(autouse=True)
-def _fresh():
-    # PyTorch writes a line for each step of each graph where anything listens, as pytest does.
-    logging.disable(logging.WARNING)
-    torch.manual_seed(0)
-    torch.compiler.reset()
-    yield
-    logging.disable(logging.NOTSET)
+pytestmark = pytest.mark.usefixtures("fresh_torch_compiler")
 
 
 def network() -> torch.nn.Module:

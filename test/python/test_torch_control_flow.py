@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,14 +20,7 @@ from torch._higher_order_ops.scan import scan  # noqa: E402
 from torch.utils._pytree import tree_leaves  # noqa: E402
 from weft.torch._rules import TABLE  # noqa: E402
 
-
-@pytest.fixture(autouse=True)
-def _fresh():
-    logging.disable(logging.WARNING)
-    torch.manual_seed(0)
-    torch.compiler.reset()
-    yield
-    logging.disable(logging.NOTSET)
+pytestmark = pytest.mark.usefixtures("fresh_torch_compiler")
 
 
 def branch(x: Any, w: Any) -> Any:

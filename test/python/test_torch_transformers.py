@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 
 import pytest
 
@@ -13,15 +12,7 @@ pytest.importorskip("transformers")
 import weft.torch  # noqa: E402
 from transformer_twins import TWINS, plain_outputs  # noqa: E402
 
-
-@pytest.fixture(autouse=True)
-def _fresh():
-    # PyTorch writes a line for each step of each graph where anything listens, as pytest does.
-    logging.disable(logging.WARNING)
-    torch.manual_seed(0)
-    torch.compiler.reset()
-    yield
-    logging.disable(logging.NOTSET)
+pytestmark = pytest.mark.usefixtures("fresh_torch_compiler")
 
 
 @pytest.mark.parametrize("name", TWINS)
