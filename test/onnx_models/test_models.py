@@ -83,7 +83,7 @@ def test_sizes_keep_their_names() -> None:
     for count in (1, 5):
         assert tuple(program(images(count))["y"].shape) == (count, 4)
     assert repr(model.export(n=2)) == "Exported(x: float32[2, 4, 4] -> y: float32[2, 4])"
-    with pytest.raises(weft.NameUseError, match="no size 'm', but n"):
+    with pytest.raises(weft.NameUseError, match="no size 'm' open, but n"):
         model.export(m=2)
 
 

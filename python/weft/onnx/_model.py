@@ -127,7 +127,8 @@ class Model(Module):
         if unknown:
             raise _fail(
                 NameUseError,
-                f"the model has no size {unknown[0]!r}, but {', '.join(sorted(free)) or 'none'}",
+                f"the model leaves no size {unknown[0]!r} open, but "
+                f"{', '.join(sorted(free)) or 'none at all'}",
             )
         return result
 
