@@ -204,7 +204,8 @@ int eighCall(char *job, int *n, T *a, Part<T> *values, std::vector<T> &work, int
   return info;
 }
 
-template <typename T> void eigh(const T *x, Part<T> *values, T *vectors, int64_t n, int64_t) {
+/// Eigenvalues and, where there is a place for them, eigenvectors.
+template <typename T> void hermitian(char job, const T *x, Part<T> *values, T *vectors, int64_t n) {
   // LAPACK reads the lower triangle of the row-major matrix as its upper one: of the conjugate.
   std::vector<T> a(x, x + n * n);
   if constexpr (isComplex<T>)
@@ -213,7 +214,6 @@ template <typename T> void eigh(const T *x, Part<T> *values, T *vectors, int64_t
   std::vector<Part<T>> found(size_t(std::max<int64_t>(1, n))), real(1);
   std::vector<T> work(1);
   std::vector<int> integers(1);
-  char job = vectors ? 'V' : 'N';
   int size = int(n), info = areFinite(x, n * n) ? 0 : 1;
   if (n > 0 && info == 0) {
     eighCall(&job, &size, a.data(), found.data(), work, -1, real, -1, integers, -1);
@@ -233,15 +233,25 @@ template <typename T> void eigh(const T *x, Part<T> *values, T *vectors, int64_t
   byRows(a.data(), vectors, n, n, n);
 }
 
+// The algorithm is the op's, whichever of its results are read: values computed beside vectors have
+// other roundings than those alone.
+
+template <typename T> void eigh(const T *x, Part<T> *values, T *vectors, int64_t n, int64_t) {
+  hermitian('V', x, values, vectors, n);
+}
+template <typename T> void eigvalsh(const T *x, Part<T> *values, int64_t n, int64_t) {
+  hermitian('N', x, values, static_cast<T *>(nullptr), n);
+}
+
 /// Of complex matrices alone.
-template <typename T> void eig(const T *x, T *values, T *vectors, int64_t n, int64_t) {
+template <typename T> void general(char job, const T *x, T *values, T *vectors, int64_t n) {
   std::vector<T> a = byColumns(x, n, n), right(size_t(n * n)), work(1);
   std::vector<T> found(size_t(std::max<int64_t>(1, n)));
   std::vector<Part<T>> real(size_t(std::max<int64_t>(1, 2 * n)));
   auto geev =
       reinterpret_cast<void (*)(char *, char *, int *, T *, int *, T *, T *, int *, T *, int *, T *,
                                 int *, Part<T> *, int *)>(Lapack<T>::instance().geev);
-  char none = 'N', job = vectors ? 'V' : 'N';
+  char none = 'N';
   int size = int(n), lda = leading(n), info = areFinite(x, n * n) ? 0 : 1, count = -1;
   for (int pass = 0; n > 0 && info == 0 && pass < 2; ++pass) {
     geev(&none, &job, &size, a.data(), &lda, found.data(), nullptr, &lda, right.data(), &lda,
@@ -256,6 +266,13 @@ template <typename T> void eig(const T *x, T *values, T *vectors, int64_t n, int
   if (values)
     std::copy_n(found.data(), n, values);
   byRows(right.data(), vectors, n, n, n);
+}
+
+template <typename T> void eig(const T *x, T *values, T *vectors, int64_t n, int64_t) {
+  general('V', x, values, vectors, n);
+}
+template <typename T> void eigvals(const T *x, T *values, int64_t n, int64_t) {
+  general('N', x, values, static_cast<T *>(nullptr), n);
 }
 
 /// One call of gesdd.
@@ -277,9 +294,10 @@ int svdCall(char *job, int *m, int *n, T *a, Part<T> *s, T *u, int *ldu, T *vt, 
   return info;
 }
 
+/// `job` is gesdd's: 'N' without vectors, 'S' and 'A' with few or all of them.
 template <typename T>
-void svd(const T *x, T *u, Part<T> *s, T *vh, int64_t m, int64_t n, int64_t full) {
-  int64_t side = std::min(m, n), left = full ? m : side, right = full ? n : side;
+void singular(char job, const T *x, T *u, Part<T> *s, T *vh, int64_t m, int64_t n) {
+  int64_t side = std::min(m, n), left = job == 'A' ? m : side, right = job == 'A' ? n : side;
   std::vector<T> a = byColumns(x, m, n), us(size_t(m * left)), vs(size_t(right * n)), work(1);
   std::vector<Part<T>> values(size_t(std::max<int64_t>(1, side)));
   size_t most = size_t(std::max(m, n)), least = size_t(side);
@@ -287,7 +305,6 @@ void svd(const T *x, T *u, Part<T> *s, T *vh, int64_t m, int64_t n, int64_t full
       isComplex<T> ? std::max<size_t>(1, least * std::max(5 * least + 7, 2 * most + 2 * least + 1))
                    : 1);
   std::vector<int> integers(std::max<size_t>(1, 8 * least));
-  char job = !u && !vh ? 'N' : full ? 'A' : 'S';
   int rows = int(m), columns = int(n), ldu = leading(m), ldvt = leading(right),
       info = areFinite(x, m * n) ? 0 : 1;
   int count = -1;
@@ -311,6 +328,14 @@ void svd(const T *x, T *u, Part<T> *s, T *vh, int64_t m, int64_t n, int64_t full
     std::copy_n(values.data(), side, s);
   byRows(us.data(), u, m, left, m);
   byRows(vs.data(), vh, right, n, right);
+}
+
+template <typename T>
+void svd(const T *x, T *u, Part<T> *s, T *vh, int64_t m, int64_t n, int64_t full) {
+  singular(full ? 'A' : 'S', x, u, s, vh, m, n);
+}
+template <typename T> void svdvals(const T *x, Part<T> *s, int64_t m, int64_t n) {
+  singular('N', x, static_cast<T *>(nullptr), s, static_cast<T *>(nullptr), m, n);
 }
 
 std::atomic<bool> isProvided = false;
@@ -348,8 +373,11 @@ std::span<const LibraryFunction> lapackFunctions() {
       WEFT_LIBRARY(lu, "lu"),
       WEFT_LIBRARY(qr, "qr"),
       WEFT_LIBRARY(svd, "svd"),
+      WEFT_LIBRARY(svdvals, "svdvals"),
       WEFT_LIBRARY(eigh, "eigh"),
+      WEFT_LIBRARY(eigvalsh, "eigvalsh"),
       WEFT_LIBRARY_COMPLEX(eig, "eig"),
+      WEFT_LIBRARY_COMPLEX(eigvals, "eigvals"),
   };
   return functions;
 }

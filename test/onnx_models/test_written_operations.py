@@ -26,7 +26,8 @@ from op_table import OPS, RECORDS  # noqa: E402
 
 #: ONNX has no operator for these.
 REFUSED = {
-    *("cholesky", "solve", "solve_triangular", "lu", "qr", "svd", "eigh", "eig"),
+    *("cholesky", "solve", "solve_triangular", "lu", "qr"),
+    *("svd", "svdvals", "eigh", "eigvalsh", "eig", "eigvals"),
     "bitcast",
 }
 
@@ -593,9 +594,12 @@ WITHOUT_OPERATOR: dict[str, Callable] = {
     "solve_triangular": lambda x: weft.linalg.solve_triangular(x, x, upper=False),
     "lu": weft.linalg.det,
     "qr": lambda x: weft.linalg.qr(x)[1],
-    "svd": weft.linalg.svdvals,
-    "eigh": weft.linalg.eigvalsh,
-    "eig": weft.linalg.eigvals,
+    "svd": lambda x: weft.linalg.svd(x).S,
+    "svdvals": weft.linalg.svdvals,
+    "eigh": lambda x: weft.linalg.eigh(x)[0],
+    "eigvalsh": weft.linalg.eigvalsh,
+    "eig": lambda x: weft.linalg.eig(x)[0],
+    "eigvals": weft.linalg.eigvals,
     "bitcast": lambda x: weft.bitcast(x, "int32"),
 }
 

@@ -79,17 +79,38 @@ def Weft_SvdOp : Weft_RectangularOp<"svd", "inferSvd"> {
   let results = (outs Weft_LibraryTensor:$u, RankedTensorOf<[F32, F64]>:$s, Weft_LibraryTensor:$vh);
   let assemblyFormat = "$x attr-dict `:` type($x) `->` type($u) `,` type($s) `,` type($vh)";
 }
+def Weft_SvdvalsOp : Weft_MatrixOp<"svdvals", "inferSvdvals"> {
+  let summary = "The singular values of x [..., M, N], descending: [..., K] with K the smaller of M and N.";
+  let description = "By another algorithm than those of `svd`, which differ by rounding. LAPACK's gesdd.";
+  let results = (outs RankedTensorOf<[F32, F64]>:$result);
+  let assemblyFormat = "$x attr-dict `:` type($x) `->` type($result)";
+}
 def Weft_EighOp : Weft_MatrixOp<"eigh", "inferEigh"> {
   let summary = "The eigenvalues, ascending, and eigenvectors (columns) of Hermitian x [..., N, N].";
   let description = "The elements above the diagonal are not read. LAPACK's syevd and heevd.";
   let results = (outs RankedTensorOf<[F32, F64]>:$values, Weft_LibraryTensor:$vectors);
   let assemblyFormat = "$x attr-dict `:` type($x) `->` type($values) `,` type($vectors)";
 }
+def Weft_EigvalshOp : Weft_MatrixOp<"eigvalsh", "inferEigvalsh"> {
+  let summary = "The eigenvalues, ascending, of Hermitian x [..., N, N].";
+  let description = [{
+    The elements above the diagonal are not read. By another algorithm than those of `eigh`, which
+    differ by rounding. LAPACK's syevd and heevd.
+  }];
+  let results = (outs RankedTensorOf<[F32, F64]>:$result);
+  let assemblyFormat = "$x attr-dict `:` type($x) `->` type($result)";
+}
 def Weft_EigOp : Weft_MatrixOp<"eig", "inferEig"> {
   let summary = "The eigenvalues and eigenvectors (columns, of length 1) of complex x [..., N, N].";
   let description = "LAPACK's geev.";
   let results = (outs Weft_LibraryTensor:$values, Weft_LibraryTensor:$vectors);
   let assemblyFormat = "$x attr-dict `:` type($x) `->` type($values) `,` type($vectors)";
+}
+def Weft_EigvalsOp : Weft_MatrixOp<"eigvals", "inferEigvals"> {
+  let summary = "The eigenvalues of complex x [..., N, N].";
+  let description = "By another algorithm than those of `eig`, which differ by rounding. LAPACK's geev.";
+  let results = (outs Weft_LibraryTensor:$result);
+  let assemblyFormat = "$x attr-dict `:` type($x) `->` type($result)";
 }
 def Weft_FourierOp : Weft_LibraryOp<"fourier", "inferFourier", ["getMatrixRank"], [Linear]> {
   let summary = "The sums of x[..., j] exp(-2 pi i j k / N) over j, for each k; `inverse`: of exp(2 pi i j k / N).";

@@ -126,10 +126,16 @@ llvm::LogicalResult inferQr(QrOp::Adaptor adaptor, InferenceLocation location,
                             InferredTypes &types);
 llvm::LogicalResult inferSvd(SvdOp::Adaptor adaptor, InferenceLocation location,
                              InferredTypes &types);
+llvm::LogicalResult inferSvdvals(SvdvalsOp::Adaptor adaptor, InferenceLocation location,
+                                 InferredTypes &types);
 llvm::LogicalResult inferEigh(EighOp::Adaptor adaptor, InferenceLocation location,
                               InferredTypes &types);
+llvm::LogicalResult inferEigvalsh(EigvalshOp::Adaptor adaptor, InferenceLocation location,
+                                  InferredTypes &types);
 llvm::LogicalResult inferEig(EigOp::Adaptor adaptor, InferenceLocation location,
                              InferredTypes &types);
+llvm::LogicalResult inferEigvals(EigvalsOp::Adaptor adaptor, InferenceLocation location,
+                                 InferredTypes &types);
 llvm::LogicalResult inferFourier(FourierOp::Adaptor adaptor, InferenceLocation location,
                                  InferredTypes &types);
 llvm::LogicalResult inferRealFourier(RealFourierOp::Adaptor adaptor, InferenceLocation location,

@@ -148,12 +148,31 @@ LogicalResult inferSvd(SvdOp::Adaptor adaptor, InferenceLocation location, Infer
   return success();
 }
 
+LogicalResult inferSvdvals(SvdvalsOp::Adaptor adaptor, InferenceLocation location,
+                           InferredTypes &types) {
+  Matrices x(adaptor.getX(), adaptor.getPairs());
+  std::optional<int64_t> side = shortSide(x, "svdvals", location);
+  if (!side)
+    return failure();
+  types.push_back(x.with(2, *side, partElement(adaptor)));
+  return success();
+}
+
 LogicalResult inferEigh(EighOp::Adaptor adaptor, InferenceLocation location, InferredTypes &types) {
   Matrices x(adaptor.getX(), adaptor.getPairs());
   if (failed(checkSquare(x, "eigh", location)))
     return failure();
   types.push_back(x.with(2, x.rows(), partElement(adaptor)));
   types.push_back(adaptor.getX().getType());
+  return success();
+}
+
+LogicalResult inferEigvalsh(EigvalshOp::Adaptor adaptor, InferenceLocation location,
+                            InferredTypes &types) {
+  Matrices x(adaptor.getX(), adaptor.getPairs());
+  if (failed(checkSquare(x, "eigvalsh", location)))
+    return failure();
+  types.push_back(x.with(2, x.rows(), partElement(adaptor)));
   return success();
 }
 
@@ -171,6 +190,16 @@ LogicalResult inferEig(EigOp::Adaptor adaptor, InferenceLocation location, Infer
     return failure();
   types.push_back(x.with(2, x.rows()));
   types.push_back(adaptor.getX().getType());
+  return success();
+}
+
+LogicalResult inferEigvals(EigvalsOp::Adaptor adaptor, InferenceLocation location,
+                           InferredTypes &types) {
+  Matrices x(adaptor.getX(), adaptor.getPairs());
+  if (failed(checkComplex(adaptor, "eigvals", location)) ||
+      failed(checkSquare(x, "eigvals", location)))
+    return failure();
+  types.push_back(x.with(2, x.rows()));
   return success();
 }
 
@@ -263,8 +292,11 @@ LIBRARY_OP(SolveTriangularOp, getLower(), getUnitDiagonal())
 LIBRARY_OP(LuOp, )
 LIBRARY_OP(QrOp, getFull())
 LIBRARY_OP(SvdOp, getFull())
+LIBRARY_OP(SvdvalsOp, )
 LIBRARY_OP(EighOp, )
+LIBRARY_OP(EigvalshOp, )
 LIBRARY_OP(EigOp, )
+LIBRARY_OP(EigvalsOp, )
 LIBRARY_OP(FourierOp, getInverse())
 
 LIBRARY_OP(RealFourierOp, )

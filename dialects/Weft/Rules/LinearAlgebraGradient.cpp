@@ -192,6 +192,24 @@ void EigOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<bo
   gradients[0] = at.create<SolveOp>(turned, product(inner, turned), false);
 }
 
+void EigvalshOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool> needed,
+                               MutableArrayRef<Value> gradients) {
+  auto whole = EighOp::create(builder, getLoc(), getX(), getPairs());
+  whole.buildGradient(builder, {cotangents[0], Value()}, needed, gradients);
+}
+
+void EigvalsOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool> needed,
+                              MutableArrayRef<Value> gradients) {
+  auto whole = EigOp::create(builder, getLoc(), getX(), getPairs());
+  whole.buildGradient(builder, {cotangents[0], Value()}, needed, gradients);
+}
+
+void SvdvalsOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool> needed,
+                              MutableArrayRef<Value> gradients) {
+  auto whole = SvdOp::create(builder, getLoc(), getX(), /*full=*/false, getPairs());
+  whole.buildGradient(builder, {Value(), cotangents[0], Value()}, needed, gradients);
+}
+
 /// Of vectors beyond the singular values there is no derivative.
 void SvdOp::buildGradient(OpBuilder &builder, ValueRange cotangents, ArrayRef<bool>,
                           MutableArrayRef<Value> gradients) {

@@ -192,7 +192,7 @@ def svdvals(x: Tensor, /) -> Tensor:
         UnsupportedError: no SciPy.
     """
     x = _matrices(x, "svdvals")
-    return _core.apply_one("weft.svd", (x,), 1, {"full": False})
+    return _core.apply_one("weft.svdvals", (x,), 0, None)
 
 
 def eigh(x: Tensor, /) -> EighResult:
@@ -208,7 +208,7 @@ def eigh(x: Tensor, /) -> EighResult:
 
 def eigvalsh(x: Tensor, /) -> Tensor:
     """The eigenvalues of `eigh`."""
-    return _core.apply_one("weft.eigh", (_matrices(x, "eigvalsh", square=True),), 0, None)
+    return _core.apply_one("weft.eigvalsh", (_matrices(x, "eigvalsh", square=True),), 0, None)
 
 
 def eig(x: Tensor, /) -> EigResult:
@@ -222,7 +222,7 @@ def eig(x: Tensor, /) -> EigResult:
 
 def eigvals(x: Tensor, /) -> Tensor:
     """The eigenvalues of `eig`."""
-    return _core.apply_one("weft.eig", (_complex_matrices(x, "eigvals"),), 0, None)
+    return _core.apply_one("weft.eigvals", (_complex_matrices(x, "eigvals"),), 0, None)
 
 
 def _complex_matrices(x: Any, name: str) -> Tensor:
