@@ -157,6 +157,37 @@ def without_derivative(result: Tensor, x: Tensor, argument: str, name: str) -> T
     return result + _nothing(argument, name)(x)
 
 
+@functools.cache
+def _first_slope(slope: Callable[[Tensor, Tensor], Tensor]) -> custom_jvp:
+    """Of two tensors what adds nothing to numbers, with ``slope`` as its derivative for the first.
+
+    Cached by the function: give one of a module.
+    """
+
+    def nothing(first: Tensor, second: Tensor) -> Tensor:
+        return full_like(first, -0.0)
+
+    made = custom_jvp(nothing)
+
+    @made.defjvp
+    def _(primals: tuple, tangents: tuple) -> tuple[Tensor, Tensor]:
+        return nothing(*primals), tangents[0] * slope(*primals)
+
+    return made
+
+
+def with_slope_for_first(
+    result: Tensor, slope: Callable[[Tensor, Tensor], Tensor], first: Tensor, second: Tensor
+) -> Tensor:
+    """``result``, of both tensors' shape, with ``slope`` of both as its derivative for the first.
+
+    It stands apart from the derivative for the second, which does not pay for it.
+    """
+    if not (first.dtype.is_inexact and (_core.is_tracing() or first.requires_grad)):
+        return result
+    return result + _first_slope(slope)(first, second)
+
+
 class _Call:
     """One call: the arguments, and what the function returned, once it was traced."""
 

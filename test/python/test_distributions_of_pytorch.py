@@ -242,6 +242,37 @@ def test_gradients(name: str) -> None:
     _close(mapped(*map(weft.asarray, given), weft.asarray(x.numpy())), ours.log_prob(x.numpy()))
 
 
+@pytest.mark.parametrize("name", TABLE)
+def test_slopes_of_samples_have_the_slope_of_the_mean(name: str) -> None:
+    """For each parameter, to six deviations of 4,000 of them, where there are both moments."""
+    given = [weft.asarray(p) for p in _parameters(name, (1,), 6)]
+    ours, key, count = getattr(d, name)(*given), random.key(8), 4000
+    if not ours.has_rsample or name in ("RelaxedBernoulli", "HalfCauchy", "Cauchy"):
+        return
+    draw = lambda *p: getattr(d, name)(*p).rsample((count,), key=key)  # noqa: E731
+    mean = lambda *p: weft.sum(getattr(d, name)(*p).mean)  # noqa: E731
+    wanted = weft.grad(mean, argnums=tuple(range(len(given))))(*given)
+    for place, slope in enumerate(wanted):
+        along = [weft.full(p.shape, float(i == place), dtype=p.dtype) for i, p in enumerate(given)]
+        slopes = to_numpy(weft.jvp(draw, given, along)[1])
+        apart = abs(slopes.mean() - to_numpy(slope).item())
+        assert apart <= 6 * slopes.std() / np.sqrt(count) + 1e-9, (place, apart)
+
+
+def test_what_has_slopes_is_what_has_them_in_pytorch() -> None:
+    """Of transformed distributions that depends on what is transformed."""
+    compared = []
+    for name in torch.distributions.__all__:
+        theirs, ours = getattr(torch.distributions, name), getattr(d, name, None)
+        has_slopes = getattr(theirs, "has_rsample", None)
+        if not isinstance(has_slopes, bool) or not isinstance(ours, type):
+            continue
+        if not issubclass(ours, d.TransformedDistribution):
+            assert ours.has_rsample == has_slopes, name
+            compared.append(name)
+    assert len(compared) > 25
+
+
 def test_every_divergence_of_pytorch() -> None:
     """All pairs of both libraries' formulas."""
     compared = 0

@@ -196,6 +196,7 @@ class StudentT(Distribution):
     df: Any
     loc: Any = 0.0
     scale: Any = 1.0
+    has_rsample = True
 
     def __post_init__(self) -> None:
         self.df, self.loc, self.scale = common(self.df, self.loc, self.scale)
@@ -317,6 +318,7 @@ class Gamma(Distribution):
 
     concentration: Any
     rate: Any
+    has_rsample = True
     support = constraints.nonnegative
 
     def __post_init__(self) -> None:
@@ -361,6 +363,7 @@ class Beta(Distribution):
 
     concentration1: Any
     concentration0: Any
+    has_rsample = True
     support = constraints.unit_interval
 
     def __post_init__(self) -> None:
@@ -402,6 +405,7 @@ class Dirichlet(Distribution):
     x**(concentration - 1)."""
 
     concentration: Any
+    has_rsample = True
     support = constraints.simplex
 
     def __post_init__(self) -> None:

@@ -36,6 +36,7 @@ class FisherSnedecor(Distribution):
 
     df1: Any
     df2: Any
+    has_rsample = True
     support = constraints.positive
 
     def __post_init__(self) -> None:
@@ -154,6 +155,7 @@ class InverseGamma(Distribution):
 
     concentration: Any
     rate: Any
+    has_rsample = True
     support = constraints.positive
 
     def __post_init__(self) -> None:

@@ -314,6 +314,7 @@ class Wishart(_OfTriangle):
 
     df: Any
     scale_tril: Any
+    has_rsample = True
     support = constraints.positive_definite
 
     def __init__(

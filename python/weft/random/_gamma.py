@@ -7,13 +7,14 @@ from typing import Any
 from .. import _ops
 from .._core import Tensor
 from .._creation import Shape, _fail, _shape, asarray, zeros_like
-from .._custom_derivatives import without_derivative
+from .._custom_derivatives import with_slope_for_first
 from .._dtypes import bool_
 from .._elementwise import logaddexp
 from .._errors import ShapeError
 from .._functional import softmax
 from .._jit import jit
 from .._manipulation import broadcast_to
+from ..special._incomplete_gamma import log_quantile_slope
 from ._draw import Draw, open_unit, pair_normal, positive
 from ._keys import split
 
@@ -47,12 +48,15 @@ def _log_gamma(concentration: Tensor, key: Tensor) -> Tensor:
 
 
 def _drawn(draw: Draw, concentration: Any, key: Tensor) -> Tensor:
-    """Logarithms of the shape of a draw, which have no derivative for the concentration."""
-    if not isinstance(concentration, Tensor):
+    """Logarithms of the shape of a draw, which move with the concentration as its quantiles do."""
+    is_number = not isinstance(concentration, Tensor)
+    if is_number:
         concentration = asarray(concentration, dtype=draw.wide, device=key.device)
     wide = broadcast_to(concentration.astype(draw.wide, copy=False), draw.shape)
     drawn = _log_gamma(_ops.stop_gradient(wide), key)
-    return without_derivative(drawn, wide, "the concentration", draw.name)
+    if is_number:
+        return drawn
+    return with_slope_for_first(drawn, log_quantile_slope, wide, drawn)
 
 
 def loggamma(
@@ -83,10 +87,13 @@ def gamma(
 ) -> Tensor:
     """Gamma distributed numbers (Marsaglia and Tsang, 2000), in eight rounds of rejection.
 
+    They are differentiable in the scale, and once in the concentration: with it they move as their
+    quantiles do (Figurnov, Mohamed and Mnih, 2018).
+
     Raises:
         OptionError: the concentration or the scale is a number that is not above 0; tensors of such
-            give NaN. UnsupportedError: the concentration requires a gradient. DTypeError: the dtype
-            is not floating. ShapeError: the parameters do not broadcast to the shape.
+            give NaN. DTypeError: the dtype is not floating. ShapeError: the parameters do not
+            broadcast to the shape.
     """
     positive("gamma", "the concentration", concentration)
     positive("gamma", "the scale", scale)

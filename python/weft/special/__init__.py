@@ -36,7 +36,8 @@ from ._bessel import (
 )
 from ._entropies import entr, xlog1py
 from ._error_functions import erfc, erfcx, log_ndtr, ndtr
-from ._gamma_functions import gammainc, gammaincc, multigammaln, polygamma, zeta
+from ._gamma_functions import multigammaln, polygamma, zeta
+from ._incomplete_gamma import gammainc, gammaincc
 from ._polynomials import (
     chebyshev_polynomial_t,
     chebyshev_polynomial_u,

@@ -1,4 +1,4 @@
-"""Functions of gamma's family: incomplete ones, derivatives of its logarithm, Hurwitz' zeta."""
+"""Functions of gamma's family: derivatives of its logarithm, Hurwitz' zeta."""
 
 from __future__ import annotations
 
@@ -9,247 +9,17 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import _ops
-from .._control_flow import cond, while_loop
+from .._autodiff import jvp
+from .._control_flow import cond
 from .._core import Tensor
-from .._creation import _fail
-from .._custom_derivatives import custom_jvp, without_derivative
+from .._creation import _fail, ones_like
+from .._custom_derivatives import custom_jvp, with_slope_for_first
 from .._dtypes import float64
 from .._errors import OptionError
-from .._manipulation import astype, broadcast_arrays, common_operands
+from .._manipulation import astype
 from .._reductions import any
-from .._special import _lgamma, digamma, lgamma, stirling_error
-from ._series import chebyshev, floating, in_double
-from ._tables import LGAMMA_ONE, TEMME
-
-_EPSILON = 2.0**-53
-
-
-def _of_pair(function: Callable[[Tensor, Tensor], Tensor], name: str, x: Any, y: Any) -> Tensor:
-    """A function of both in one floating dtype and shape, without a derivative for the first."""
-    x, y = broadcast_arrays(*(floating(operand) for operand in common_operands(x, y)))
-    return without_derivative(function(_ops.stop_gradient(x), y), x, "the first argument", name)
-
-
-# The incomplete gamma functions -------------------------------------------------------------------
-
-
-def _log1p_less(x: Tensor) -> Tensor:
-    """log(1 + x) - x, also where both are near: by the series of atanh(x / (2 + x))."""
-    is_near = _ops.abs(x) < 0.5
-    safe = _ops.where(is_near, x, 0.0)
-    r = safe / (2 + safe)
-    square = r * r
-    total = square * 0.0 + 1 / 41
-    for n in range(39, 1, -2):
-        total = total * square + 1 / n
-    series = 2 * r * square * total - r * safe
-    far = _ops.where(is_near, 1.0, x)
-    return _ops.where(is_near, series, _ops.log1p(far) - far)
-
-
-def _factor(a: Tensor, x: Tensor) -> Tensor:
-    """x^a exp(-x) / gamma(a + 1), of both above 0."""
-    is_large = a > 1
-    large = _ops.where(is_large, a, 2.0)
-    inner = large * _log1p_less((x - large) / large) - stirling_error(large)
-    by_ratio = _ops.exp(inner) / _ops.sqrt(2 * math.pi * large)
-    small = _ops.where(is_large, 1.0, a)
-    direct = _ops.exp(small * _ops.log(x) - x - _lgamma(small + 1))
-    return _ops.where(is_large, by_ratio, direct)
-
-
-#: So many terms are added before the next look at whether more are needed.
-_TERMS_AT_ONCE = 16
-
-#: An x of 1.1 and a small a need the most steps of the fraction: about 100.
-_MOST_LOOKS = 40
-
-
-def _lower_series(a: Tensor, x: Tensor, is_used: Tensor) -> Tensor:
-    """The lower share over `_factor`: the sum of x^n / ((a + 1) ... (a + n))."""
-    x = _ops.where(is_used, x, 0.0)
-
-    def step(state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        n, term, total = state
-        # What is found stays: no result depends on how long others take.
-        is_open, next_term, next_total = term > total * _EPSILON, term, total
-        for i in range(_TERMS_AT_ONCE):
-            next_term = next_term * x / (n + i)
-            next_total = next_total + next_term
-        term, total = (
-            _ops.where(is_open, new, old) for new, old in ((next_term, term), (next_total, total))
-        )
-        return n + _TERMS_AT_ONCE, term, total
-
-    one = a * 0.0 + 1.0
-    return while_loop(lambda s: any(s[1] > s[2] * _EPSILON), step, (a + 1, one, one))[2]
-
-
-def _upper_fraction(a: Tensor, x: Tensor, is_used: Tensor) -> Tensor:
-    """The upper share over x^a exp(-x) / gamma(a): Legendre's fraction, by the recurrence of its
-    convergents' numerators and denominators, which are scaled before they are too large."""
-    a, x = _ops.where(is_used, a, 1.0), _ops.where(is_used, x, 4.0)
-    # Convergents that lie next to each other differ by their roundings.
-    tolerance = 16 * _EPSILON
-
-    def step(state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        n, p, before_p, q, before_q, found, apart = state
-        is_open = apart > tolerance * found
-        former = p / q
-        for i in range(_TERMS_AT_ONCE // 2):
-            k = n + i
-            above, below = k * (k - a), x + (2 * k + 1) - a
-            former = p / q if i == _TERMS_AT_ONCE // 2 - 1 else former
-            p, before_p = p * below - before_p * above, p
-            q, before_q = q * below - before_q * above, q
-        scale = _ops.reciprocal(_ops.abs(q) + 1e-300)
-        result = p / q
-        return (
-            n + _TERMS_AT_ONCE // 2,
-            *(value * scale for value in (p, before_p, q, before_q)),
-            _ops.where(is_open, result, found),
-            _ops.where(is_open, _ops.abs(former - result), apart),
-        )
-
-    one, zero = a * 0.0 + 1.0, a * 0.0
-    start = (one, one, zero, x + 1 - a, one, zero, one)
-    found = while_loop(
-        lambda s: any(s[6] > tolerance * s[5]), step, start, max_iterations=_MOST_LOOKS
-    )
-    return found[5]
-
-
-def _small_upper(a: Tensor, x: Tensor, is_used: Tensor) -> Tensor:
-    """The upper share of small a and x, where it is no difference of near numbers."""
-    a, x = _ops.where(is_used, a, 0.25), _ops.where(is_used, x, 0.5)
-    power, total = x * 0.0 + 1.0, x * 0.0
-    for n in range(1, 25):
-        power = power * x * (-1 / n)
-        total = total + power / (a + n)
-    is_near = a < 0.5
-    low = _ops.where(is_near, a, 0.0)
-    log_gamma = _ops.where(is_near, chebyshev(LGAMMA_ONE, 2 * low) * low, _lgamma(a + 1))
-    exponent = a * _ops.log(x) - log_gamma
-    return -_ops.expm1(exponent) - a * _ops.exp(exponent) * total
-
-
-def _uniform_shares(a: Tensor, x: Tensor, is_used: Tensor) -> tuple[Tensor, Tensor]:
-    """Both shares of large a and x near it (Temme, 1979)."""
-    from ._error_functions import _erfc
-
-    a, x = _ops.where(is_used, a, 100.0), _ops.where(is_used, x, 100.0)
-    mean = (x - a) / a
-    half_square = -_log1p_less(mean)
-    eta = _ops.sqrt(2 * half_square)
-    eta = _ops.where(mean < 0, -eta, eta)
-    total = a * 0.0
-    for row in reversed(TEMME):
-        inner = eta * 0.0
-        for coefficient in reversed(row):
-            inner = inner * eta + coefficient
-        total = total / a + inner
-    rest = _ops.exp(-a * half_square) / _ops.sqrt(2 * math.pi * a) * total
-    size = _ops.sqrt(a * half_square)
-    tail, body = 0.5 * _erfc(size), 0.5 * _erfc(-size)
-    is_low = mean < 0
-    return _ops.where(is_low, tail, body) - rest, _ops.where(is_low, body, tail) + rest
-
-
-def _shares(a: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-    """The lower and the upper share: each by what has no cancellation where it is small."""
-    fits = (a > 0) & (x > 0) & _ops.isfinite(a) & _ops.isfinite(x)
-    safe_a, safe_x = _ops.where(fits, a, 1.0), _ops.where(fits, x, 1.0)
-    is_uniform = (safe_a > 20) & (_ops.abs(safe_x - safe_a) < 0.3 * safe_a)
-    is_small = ~is_uniform & (safe_x <= 1.1)
-    # Where less than about half lies below, the upper share is what the lower one leaves.
-    low_bound = _ops.where(safe_x <= 0.5, -0.4 / _ops.log(_ops.minimum(safe_x, 0.5)), safe_x * 1.1)
-    is_low = _ops.where(is_small, low_bound < safe_a, safe_x < safe_a) & ~is_uniform
-    by_terms = is_small & ~is_low
-    by_fraction = ~(is_uniform | is_low | by_terms)
-    factor = _factor(safe_a, safe_x)
-    lower = factor * _lower_series(safe_a, safe_x, is_low)
-    fraction = factor * safe_a * _upper_fraction(safe_a, safe_x, by_fraction)
-    upper = _ops.where(by_terms, _small_upper(safe_a, safe_x, by_terms), fraction)
-    near_lower, near_upper = _uniform_shares(safe_a, safe_x, is_uniform)
-    below = _ops.where(is_low, lower, _ops.subtract(1, upper))
-    above = _ops.where(is_low, _ops.subtract(1, lower), upper)
-    below, above = (
-        _ops.where(is_uniform, near, far)
-        for near, far in ((near_lower, below), (near_upper, above))
-    )
-    return _at_edges(a, x, fits, below, above)
-
-
-def _at_edges(
-    a: Tensor, x: Tensor, fits: Tensor, below: Tensor, above: Tensor
-) -> tuple[Tensor, Tensor]:
-    """0 and 1 where one of both is 0 or infinite; NaN where none is defined."""
-    is_none = (x == 0) & (a > 0) | _ops.isinf(a) & (a > 0) & _ops.isfinite(x)
-    is_all = (a == 0) & (x > 0) | (x == math.inf) & (a >= 0) & _ops.isfinite(a)
-    is_wrong = (a < 0) | (x < 0)
-    sides = []
-    for value, at_none in ((below, 0.0), (above, 1.0)):
-        edge = _ops.where(is_none, at_none, _ops.where(is_all, 1 - at_none, math.nan))
-        sides.append(_ops.where(fits, value, _ops.where(is_wrong, math.nan, edge)))
-    return sides[0], sides[1]
-
-
-def _incomplete(place: int, sign: float, name: str) -> Any:
-    def compute(a: Tensor, x: Tensor) -> Tensor:
-        wide = (astype(operand, float64, copy=False) for operand in (a, x))
-        return astype(_shares(*wide)[place], x.dtype, copy=False)
-
-    compute.__name__ = compute.__qualname__ = name
-    function = custom_jvp(compute)
-
-    @function.defjvp
-    def _(primals: tuple, tangents: tuple) -> tuple[Tensor, Tensor]:
-        """Of x the density; a is a constant."""
-        (a, x), (_, change) = primals, tangents
-        return function(a, x), change * _density(a, x) * sign
-
-    return function
-
-
-def _density(a: Tensor, x: Tensor) -> Tensor:
-    """x^(a - 1) exp(-x) / gamma(a), in the dtype of x."""
-    wide_a, wide_x = (astype(operand, float64, copy=False) for operand in (a, x))
-    fits = (wide_a > 0) & (wide_x > 0)
-    safe_a, safe_x = _ops.where(fits, wide_a, 1.0), _ops.where(fits, wide_x, 1.0)
-    inside = _factor(safe_a, safe_x) * safe_a / safe_x
-    at_zero = _ops.where(wide_a < 1, math.inf, _ops.where(wide_a == 1, 1.0, 0.0))
-    edge = _ops.where((wide_x == 0) & (wide_a > 0), at_zero, math.nan)
-    return astype(_ops.where(fits, inside, edge), x.dtype, copy=False)
-
-
-_gammainc, _gammaincc = _incomplete(0, 1.0, "gammainc"), _incomplete(1, -1.0, "gammaincc")
-
-
-def gammainc(input: Tensor, other: Tensor, /) -> Tensor:
-    """The share of gamma(a), a = ``input``, whose integral goes from 0 to x = ``other``.
-
-    By a series below a, by Legendre's continued fraction above, and by Temme's expansion (1979)
-    where a is above 20 and x within 3/10 of it; small shares keep their digits. NaN for negative
-    operands, and of 0 and 0.
-
-    Args:
-        input, other: floating, or numbers and integers, which become float32; they broadcast.
-
-    Returns:
-        The share in their dtype: of float64 to a relative 1e-12 down to 1e-290, of narrower ones
-        rounded once. It is differentiable in x.
-
-    Raises:
-        UnsupportedError: a requires a gradient.
-    """
-    return _of_pair(_gammainc, "gammainc", input, other)
-
-
-def gammaincc(input: Tensor, other: Tensor, /) -> Tensor:
-    """The share of gamma(a) whose integral goes from x on: 1 - `gammainc`, of which it has all
-    else."""
-    return _of_pair(_gammaincc, "gammaincc", input, other)
-
+from .._special import digamma, lgamma
+from ._series import floating, floating_pair, in_double
 
 # Hurwitz' zeta ------------------------------------------------------------------------------------
 
@@ -342,6 +112,15 @@ def _(primals: tuple, tangents: tuple) -> tuple[Tensor, Tensor]:
     return _zeta_of(s, q), change * -s * _zeta_of(s + 1, q)
 
 
+def _zeta_slope(s: Tensor, q: Tensor) -> Tensor:
+    """The derivative of `zeta` for s, in the dtype of q; below 0 there is none, as s is whole."""
+    wide_s, wide_q = (astype(operand, float64, copy=False) for operand in (s, q))
+    safe = _ops.where(wide_q > 0, wide_q, 1.0)
+    _, inside = jvp(lambda s: _zeta(s, safe), (wide_s,), (ones_like(wide_s),))
+    fits = (wide_q > 0) & (wide_s > 1)
+    return astype(_ops.where(fits, inside, math.nan), q.dtype, copy=False)
+
+
 def zeta(input: Tensor, other: Tensor | float = 1.0, /) -> Tensor:
     """Hurwitz' zeta: the sum of (q + k)^-s over k >= 0, s = ``input``, q = ``other``; of q = 1
     Riemann's.
@@ -352,12 +131,11 @@ def zeta(input: Tensor, other: Tensor | float = 1.0, /) -> Tensor:
 
     Returns:
         The sum in the operands' dtype, float32 of integers: of float64 to 16 units in the last
-        place, and to as many for each 10 of s. It is differentiable in q.
-
-    Raises:
-        UnsupportedError: s requires a gradient.
+        place, and to as many for each 10 of s. It is differentiable in both; where q
+        is below 0, in q alone.
     """
-    return _of_pair(_zeta_of, "zeta", input, other)
+    s, q = floating_pair(input, other)
+    return with_slope_for_first(_zeta_of(_ops.stop_gradient(s), q), _zeta_slope, s, q)
 
 
 def polygamma(n: int, input: Tensor, /) -> Tensor:

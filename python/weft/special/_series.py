@@ -9,7 +9,7 @@ from .._core import Tensor
 from .._creation import asarray
 from .._custom_derivatives import custom_jvp
 from .._dtypes import float32, float64
-from .._manipulation import astype
+from .._manipulation import astype, broadcast_arrays, common_operands
 
 #: A function of one tensor.
 Function = Callable[[Tensor], Tensor]
@@ -19,6 +19,12 @@ def floating(x: Tensor) -> Tensor:
     """x, or float32 of what is not floating."""
     x = asarray(x)
     return x if x.dtype.kind == "floating" else astype(x, float32)
+
+
+def floating_pair(x: Any, y: Any) -> tuple[Tensor, Tensor]:
+    """Both in one floating dtype, float32 of integers, and of one shape."""
+    first, second = broadcast_arrays(*(floating(operand) for operand in common_operands(x, y)))
+    return first, second
 
 
 def chebyshev(coefficients: Sequence[float], t: Any) -> Tensor:
