@@ -23,25 +23,25 @@ static Array ones(DType dtype, Device *device) {
 
 /// Adds the gradients to what the leaves have, unless it had to wait for another thread that
 /// changes state. All sums come before the first `.grad` changes: one that fails leaves them as
-/// they were.
-static bool accumulate(llvm::ArrayRef<FoundGradient> gradients) {
+/// they were. Gradients with gradients in turn are new tensors, of recorded sums.
+static bool accumulate(llvm::ArrayRef<FoundGradient> gradients, bool record) {
   StateLock lock(/*needed=*/true);
   if (lock.waited())
     return false;
-  GradientMode mode(false);
+  GradientMode mode(record);
   llvm::MapVector<Leaf *, std::pair<std::shared_ptr<Leaf>, PyRef>> sums;
   for (const FoundGradient &found : gradients) {
     const std::shared_ptr<Leaf> &target = found.target.leaf;
     auto &[leaf, sum] = sums[target.get()];
     PyRef former = leaf ? sum : static_cast<GradientSlot &>(*target).gradient;
     leaf = target;
-    sum = checked(newTensor(TensorValue::of(found.gradient.array)));
+    sum = tensorOf(found.gradient);
     if (former)
       sum = apply(OpCall(requireOp("weft.add")), {{former.get(), sum.get()}});
   }
   for (auto &[key, entry] : sums) {
     PyRef &gradient = static_cast<GradientSlot &>(*entry.first).gradient;
-    if (gradient)
+    if (gradient && !record)
       adopt(asTensor(gradient.get()), asTensor(entry.second.get()));
     else
       gradient = std::move(entry.second);
@@ -70,7 +70,7 @@ static void backwardInTrace(TraceScope &scope, TensorObject *root, PyObject *cot
                        checked(newTensor(scope.tracer(found.gradient))));
 }
 
-void weft::backward(TensorObject *root, PyObject *cotangent, bool retain) {
+void weft::backward(TensorObject *root, PyObject *cotangent, bool retain, bool record) {
   root = current(root);
   const TensorValue &value = root->value;
   if (!root->isTracked())
@@ -93,20 +93,22 @@ void weft::backward(TensorObject *root, PyObject *cotangent, bool retain) {
     return backwardInTrace(*currentScope, root, cotangent, retain);
   RecordedCall recorded("call", "backward");
   requireConcrete(root, "backward");
-  Array seed;
+  TapeInput seed;
   if (cotangent) {
     requireConcrete(asTensor(cotangent), "backward");
     requireSameDevice(root, asTensor(cotangent), "backward");
-    seed = asTensor(cotangent)->value.array();
+    seed.array = asTensor(cotangent)->value.array();
+    if (record)
+      seed.origin = asTensor(cotangent)->origin();
   } else {
-    seed = ones(value.dtype, value.storage->device());
-    seed.shape = value.shape;
+    seed.array = ones(value.dtype, value.storage->device());
+    seed.array.shape = value.shape;
   }
   GradientRequest request;
   request.retain = retain;
-  GradientSeed start = {root->origin(), {seed, {}}};
-  std::vector<FoundGradient> gradients = differentiate(start, request);
-  while (!accumulate(gradients))
+  request.record = record;
+  std::vector<FoundGradient> gradients = differentiate(GradientSeed{root->origin(), seed}, request);
+  while (!accumulate(gradients, record))
     ;
   llvm::DenseSet<Leaf *> seen;
   for (const FoundGradient &found : gradients)

@@ -6,8 +6,9 @@
 namespace weft {
 
 /// Accumulates the gradients of `root`, times the cotangent (a tensor; null: 1, for one element),
-/// in the `.grad` of the leaves that it depends on. Throws.
-void backward(TensorObject *root, PyObject *cotangent, bool retain);
+/// in the `.grad` of the leaves that it depends on. If `record` is set, which is for eager ones
+/// alone, they have gradients in turn. Throws.
+void backward(TensorObject *root, PyObject *cotangent, bool retain, bool record);
 
 /// The gradients of the roots, recorded on the tape, times the cotangents, for the targets, which
 /// are leaves or results of recorded ops: no `.grad` changes. Null where there is none. If `record`

@@ -246,10 +246,10 @@ static PyObject *cloneMethod(PyObject *self, PyObject *) {
 static PyObject *backwardMethod(PyObject *self, PyObject *arguments) {
   return guarded([&]() -> PyObject * {
     PyObject *cotangent = Py_None;
-    int retain = 0;
-    if (!PyArg_ParseTuple(arguments, "|Op:_backward", &cotangent, &retain))
+    int retain = 0, record = 0;
+    if (!PyArg_ParseTuple(arguments, "|Opp:_backward", &cotangent, &retain, &record))
       return nullptr;
-    backward(asTensor(self), cotangent == Py_None ? nullptr : cotangent, retain);
+    backward(asTensor(self), cotangent == Py_None ? nullptr : cotangent, retain, record);
     Py_RETURN_NONE;
   });
 }
@@ -303,7 +303,7 @@ static PyMethodDef methods[] = {
     {"assign", assign, METH_O, "Takes the value of another tensor, in place; returns itself."},
     {"_assign", assignMethod, METH_VARARGS, "assign() for an operation of that name."},
     {"_replace", replace, METH_O, "Takes the value of another tensor of any shape and dtype."},
-    {"_backward", backwardMethod, METH_VARARGS, "Gradients of the leaves (cotangent, retain)."},
+    {"_backward", backwardMethod, METH_VARARGS, "Gradients of the leaves (cotangent, retain, record)."},
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -343,13 +343,15 @@ def backward(
 
     Args:
         gradient: the cotangent, of the tensor's shape; not needed for one element.
-        retain_graph: keep what was recorded, for another backward().
-        create_graph: is not there: `weft.autograd.grad` gives gradients that have gradients.
+        retain_graph: keep what was recorded, for another backward(); if None, as ``create_graph``.
+        create_graph: the gradients can be differentiated in turn. A `.grad` then holds what was
+            recorded, and that the leaf: set it to None when it is done with.
         inputs: the leaves, if not all.
 
     Raises:
         GradientError: nothing requires a gradient, or one of ``inputs`` is no leaf. ShapeError: the
-            cotangent is missing or of another shape. UnsupportedError: ``create_graph``.
+            cotangent is missing or of another shape. UnsupportedError: ``create_graph`` in a
+            compiled function.
     """
     if nesting.levels:
         raise _fail(
@@ -357,17 +359,19 @@ def backward(
             "backward: the function is mapped by vmap, and leaves have one gradient for all "
             "examples; use weft.grad inside, or backward() outside",
         )
-    if create_graph:
+    if create_graph and _core.is_tracing():
         raise _fail(
             UnsupportedError,
-            "backward: create_graph; weft.autograd.grad(y, x, create_graph=True) gives gradients "
-            "that can be differentiated",
+            "backward: create_graph in a compiled function, whose leaves keep numbers alone; "
+            "weft.autograd.grad(y, x, create_graph=True) gives gradients that can be "
+            "differentiated there",
         )
+    retain = create_graph if retain_graph is None else bool(retain_graph)
     if gradient is not None and not isinstance(gradient, Tensor):
         raise _fail(DTypeError, f"backward: gradient is a {type(gradient).__name__}, not a tensor")
     if inputs is None:
-        tensor._backward(gradient, bool(retain_graph))
+        tensor._backward(gradient, retain, bool(create_graph))
         return
     from .autograd._grad import accumulate
 
-    accumulate(tensor, gradient, bool(retain_graph), inputs)
+    accumulate(tensor, gradient, retain, bool(create_graph), inputs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .. import _core
-from .._autodiff import no_grad
+from .._autodiff import set_grad_enabled
 from .._core import Tensor
 from .._creation import _fail, asarray, ones_like, zeros_like
 from .._errors import DTypeError, GradientError, OptionError, ShapeError, UnsupportedError
@@ -131,7 +131,9 @@ def grad(
     return tuple(found)
 
 
-def accumulate(output: Tensor, cotangent: Tensor | None, retain: bool, inputs: Tensors) -> None:
+def accumulate(
+    output: Tensor, cotangent: Tensor | None, retain: bool, create_graph: bool, inputs: Tensors
+) -> None:
     """Adds the gradients of the output for these leaves to their ``.grad``."""
     leaves = _several(inputs, "backward", "inputs")
     for number, leaf in enumerate(leaves):
@@ -140,8 +142,8 @@ def accumulate(output: Tensor, cotangent: Tensor | None, retain: bool, inputs: T
                 GradientError, f"backward: input {number} is no leaf; use weft.autograd.grad for it"
             )
     seeds = None if cotangent is None else [cotangent]
-    found = grad([output], leaves, seeds, retain_graph=retain, allow_unused=True)
-    with no_grad():
+    found = grad([output], leaves, seeds, retain, create_graph, allow_unused=True)
+    with set_grad_enabled(create_graph):
         for leaf, gradient in zip(leaves, found, strict=True):
             if gradient is not None:
                 leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient
@@ -158,16 +160,16 @@ def backward(
 
     Args:
         tensors, grad_tensors, retain_graph: as `grad` has them.
-        create_graph: is not there: `grad` gives gradients that can be differentiated.
+        create_graph: the gradients can be differentiated in turn.
         inputs: the leaves, if not all.
 
     Raises:
         As `grad`; and GradientError: one of ``inputs`` is no leaf. UnsupportedError:
-        ``create_graph``.
+        ``create_graph`` in a compiled function.
     """
     ends = _several(tensors, "autograd.backward", "tensors")
     seeds = _seeds(ends, grad_tensors, "autograd.backward")
-    keep = bool(retain_graph)
+    keep = create_graph if retain_graph is None else bool(retain_graph)
     for number, (tensor, seed) in enumerate(zip(ends, seeds, strict=True)):
         # They may have parts in common.
         later = number + 1 < len(ends)
