@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ._decoder import Cache, Decoder
+from ._decoder import Decoder
 from ._decoder_config import DecoderConfig
+from ._layers import Cache
 from ._load import load, load_decoder
 from ._tokenizer import Tokenizer, load_tokenizer
 

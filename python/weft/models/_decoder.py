@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,119 +11,17 @@ import numpy as np
 import weft
 from weft import nn
 
-from .._creation import _fail
-from .._errors import FileError
 from ..nn import functional as F
-from ..nn._parameter import adopted
 from . import _generation
 from ._decoder_config import DecoderConfig
+from ._layers import Cache, FeedForward, distances, heads_of, places_of, states_of, written
 from ._rotary import angles, rotated
-
-_ACTIVATIONS: dict[str, Callable[[weft.Tensor], weft.Tensor]] = {
-    "silu": F.silu,
-    "gelu": F.gelu,
-    "relu": F.relu,
-    **dict.fromkeys(
-        ("gelu_new", "gelu_fast", "gelu_pytorch_tanh"), lambda x: F.gelu(x, approximate="tanh")
-    ),
-}
-
-
-class Weights:
-    """The weights of a checkpoint, taken one by one, each of the shape that is expected."""
-
-    def __init__(self, named: Iterable[tuple[str, str, weft.Tensor]], path: object) -> None:
-        self.path = path
-        self._left: dict[str, tuple[str, weft.Tensor]] = {}
-        for ours, name, tensor in named:
-            if ours in self._left:
-                raise _fail(FileError, f"{path}: {self._left[ours][0]} and {name} are one weight")
-            self._left[ours] = name, tensor
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._left
-
-    def take(self, name: str, *shape: int) -> weft.Tensor:
-        """The weight. Raises FileError if there is none, or one of another shape or dtype."""
-        if name not in self._left:
-            raise _fail(FileError, f"{self.path}: there is no weight {name}")
-        original, tensor = self._left.pop(name)
-        if tensor.shape != shape:
-            raise _fail(
-                FileError,
-                f"{self.path}: {original} makes {name} of shape {list(tensor.shape)}, but by "
-                f"config.json it is {list(shape)}",
-            )
-        if tensor.dtype.kind != "floating":
-            raise _fail(
-                FileError,
-                f"{self.path}: {original} has dtype {tensor.dtype.name}: weights that were "
-                "quantised by other libraries are not read",
-            )
-        return tensor
-
-    def drop(self, name: str) -> None:
-        """Leaves a weight out, if it is there."""
-        self._left.pop(name, None)
-
-    def finish(self) -> None:
-        """Raises FileError if there are weights that nothing took."""
-        if self._left:
-            names = sorted(original for original, _ in self._left.values())
-            more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-            raise _fail(
-                FileError,
-                f"{self.path}: weights that config.json has no place for: "
-                f"{', '.join(names[:5])}{more}",
-            )
-
-
-def _linear(weights: Weights, name: str, outputs: int, inputs: int, bias: bool) -> nn.Linear:
-    """A layer whose matrix has the file's dtype; a bias has the dtype of computing."""
-    layer = nn.utils.skip_init(nn.Linear, 1, 1, bias=bias)
-    layer.in_features, layer.out_features = inputs, outputs
-    layer.weight = adopted(weights.take(f"{name}.weight", outputs, inputs))
-    if bias:
-        layer.bias = adopted(_wide(weights.take(f"{name}.bias", outputs)))
-    return layer
-
-
-def _wide(tensor: weft.Tensor) -> weft.Tensor:
-    """A vector as it is computed with: no narrower than float32."""
-    return weft.astype(tensor, weft.promote_types(tensor.dtype, weft.float32), copy=False)
-
-
-def _table(weights: Weights, name: str, rows: int, width: int) -> nn.Embedding:
-    layer = nn.utils.skip_init(nn.Embedding, 1, 1)
-    layer.num_embeddings, layer.embedding_dim = rows, width
-    layer.weight = adopted(weights.take(f"{name}.weight", rows, width))
-    return layer
-
-
-class UnitRMSNorm(nn.RMSNorm):
-    """RMSNorm whose weights are kept less 1 (Gemma)."""
-
-    def forward(self, input: weft.Tensor) -> weft.Tensor:
-        """The input, normalised."""
-        return F.rms_norm(input, self.normalized_shape, 1 + self.weight, self.eps)
+from ._weights import UnitRMSNorm, Weights, linear, norm, table
 
 
 def _norm(config: DecoderConfig, weights: Weights, name: str, width: int) -> nn.Module:
-    kind = nn.LayerNorm if config.layer_norm else nn.RMSNorm
-    weight = adopted(_wide(weights.take(f"{name}.weight", width)))
-    layer = (UnitRMSNorm if config.unit_norm else kind)(width, eps=config.epsilon)
-    layer.weight = weight
-    if config.layer_norm:
-        layer.bias = adopted(_wide(weights.take(f"{name}.bias", width)))
-    return layer
-
-
-@dataclass
-class Cache:
-    """Keys and values [N, key_heads, S, head_width] of each layer, written in place."""
-
-    keys: list[weft.Tensor]
-    values: list[weft.Tensor]
+    root = UnitRMSNorm if config.unit_norm else nn.RMSNorm
+    return norm(nn.LayerNorm if config.layer_norm else root, weights, name, width, config.epsilon)
 
 
 @dataclass(frozen=True)
@@ -137,18 +35,6 @@ class _Where:
     angles: tuple[weft.Tensor, weft.Tensor] | None
 
 
-def _written(cached: weft.Tensor, places: weft.Tensor, new: weft.Tensor) -> weft.Tensor:
-    """Keys or values with new ones [N, heads, L, width] in their places, in place."""
-    if places.ndim == 1:
-        return cached.index_copy_(2, places, new)
-    texts, heads = (
-        weft.expand_dims(weft.arange(size, device=places.device), axis=axes)
-        for size, axes in zip(new.shape[:2], ((1, 2), (0, 2)))
-    )
-    cached[texts, heads, weft.expand_dims(places, axis=1)] = new
-    return cached
-
-
 class Attention(nn.Module):
     """Each token looks at itself and at those before it (Vaswani et al., 2017)."""
 
@@ -158,10 +44,10 @@ class Attention(nn.Module):
         self.scale = config.attention_scale[layer]
         for letter, heads in zip("qkv", (config.heads, config.key_heads, config.key_heads)):
             own, outputs = f"{letter}_proj", heads * config.head_width
-            made = _linear(weights, f"{name}.{own}", outputs, config.width, config.qkv_bias)
+            made = linear(weights, f"{name}.{own}", outputs, config.width, config.qkv_bias)
             setattr(self, own, made)
         inputs = config.heads * config.head_width
-        self.o_proj = _linear(weights, f"{name}.o_proj", config.width, inputs, config.output_bias)
+        self.o_proj = linear(weights, f"{name}.o_proj", config.width, inputs, config.output_bias)
         self.q_norm: nn.Module | None = None
         self.k_norm: nn.Module | None = None
         if config.query_norm:
@@ -180,15 +66,14 @@ class Attention(nn.Module):
         With keys and values of earlier tokens, those of these are written among them.
         """
         query, key, value = (
-            weft.transpose(y.unflatten(-1, (-1, self.head_width)), 1, 2)
-            for y in (self.q_proj(x), self.k_proj(x), self.v_proj(x))
+            heads_of(y, self.head_width) for y in (self.q_proj(x), self.k_proj(x), self.v_proj(x))
         )
         if self.q_norm is not None and self.k_norm is not None:
             query, key = self.q_norm(query), self.k_norm(key)
         if where.angles is not None:
             query, key = rotated(query, *where.angles), rotated(key, *where.angles)
         if keys is not None and values is not None:
-            key, value = _written(keys, where.places, key), _written(values, where.places, value)
+            key, value = written(keys, where.places, key), written(values, where.places, value)
         seen = self._seen(where.places, key.shape[2], keys is not None)
         y = F.scaled_dot_product_attention(
             query,
@@ -199,39 +84,15 @@ class Attention(nn.Module):
             scale=self.scale,
             enable_gqa=True,
         )
-        return self.o_proj(weft.flatten(weft.transpose(y, 1, 2), 2))
+        return self.o_proj(states_of(y))
 
     def _seen(self, places: weft.Tensor, length: int, cached: bool) -> weft.Tensor | None:
         """Which keys [L, length] or [N, 1, L, length] a token sees; None: all up to it."""
         if not cached and self.window is None:
             return None
-        others = weft.arange(length, device=places.device)
-        own = weft.expand_dims(places, axis=-1)
-        if places.ndim == 2:
-            own = weft.expand_dims(own, axis=1)
-        seen = others <= own
-        return seen if self.window is None else seen & (others > own - self.window)
-
-
-class FeedForward(nn.Module):
-    """The dense layers: a product, an activation, perhaps another product as factor, a product."""
-
-    def __init__(self, config: DecoderConfig, weights: Weights, name: str) -> None:
-        super().__init__()
-        width, hidden, bias = config.width, config.hidden, config.hidden_bias
-        self.activation = config.activation
-        self.gate_proj = None
-        if config.gated:
-            self.gate_proj = _linear(weights, f"{name}.gate_proj", hidden, width, bias)
-        self.up_proj = _linear(weights, f"{name}.up_proj", hidden, width, bias)
-        self.down_proj = _linear(weights, f"{name}.down_proj", width, hidden, bias)
-
-    def forward(self, x: weft.Tensor) -> weft.Tensor:
-        """States to what is added to them."""
-        activation = _ACTIVATIONS[self.activation]
-        if self.gate_proj is None:
-            return self.down_proj(activation(self.up_proj(x)))
-        return self.down_proj(activation(self.gate_proj(x)) * self.up_proj(x))
+        away = distances(places, length)
+        seen = away <= 0
+        return seen if self.window is None else seen & (away > -self.window)
 
 
 class Layer(nn.Module):
@@ -274,12 +135,10 @@ class Decoder(nn.Module):
     def __init__(self, config: DecoderConfig, weights: Weights) -> None:
         super().__init__()
         self.config, self.eos = config, config.eos
-        self.embed_tokens = _table(weights, "embed_tokens", config.vocabulary, config.width)
+        self.embed_tokens = table(weights, "embed_tokens", config.vocabulary, config.width)
         self.embed_positions = None
         if config.rotary is None:
-            self.embed_positions = _table(
-                weights, "embed_positions", config.positions, config.width
-            )
+            self.embed_positions = table(weights, "embed_positions", config.positions, config.width)
         self.layers = nn.ModuleList(
             [Layer(config, weights, number) for number in range(config.layers)]
         )
@@ -288,7 +147,7 @@ class Decoder(nn.Module):
         if config.tied:
             weights.drop("lm_head.weight")
         else:
-            self.lm_head = _linear(
+            self.lm_head = linear(
                 weights, "lm_head", config.vocabulary, config.width, config.head_bias
             )
         weights.finish()
@@ -323,9 +182,7 @@ class Decoder(nn.Module):
     def states(self, tokens: Any, cache: Cache | None = None, first: Any = 0) -> weft.Tensor:
         """What the scores are made of [N, L, width]; arguments as for the module itself."""
         tokens = weft.asarray(tokens)
-        places = weft.arange(tokens.shape[1], dtype=weft.int64, device=tokens.device)
-        several = isinstance(first, weft.Tensor) and first.ndim == 1
-        places = places + (weft.expand_dims(first, axis=1) if several else first)
+        places = places_of(tokens, first)
         x = weft.astype(self.embed_tokens(tokens), self.dtype, copy=False)
         if self.scale is not None:
             x = x * self.scale
@@ -345,6 +202,16 @@ class Decoder(nn.Module):
         place: dict[str, Any] = {"dtype": self.dtype, "device": self.device}
         keys, values = ([weft.zeros(shape, **place) for _ in self.layers] for _ in range(2))
         return Cache(keys, values)
+
+    @property
+    def vocabulary(self) -> int:
+        """How many tokens there are."""
+        return self.config.vocabulary
+
+    @property
+    def positions(self) -> int:
+        """How many tokens a text may have."""
+        return self.config.positions
 
     @property
     def device(self) -> weft.device:
@@ -369,10 +236,7 @@ class Decoder(nn.Module):
         are the errors.
         """
         drawing = _generation.Drawing(temperature, top_k, top_p, seed)
-        new = list(_generation.rows(self, prompt, max_new_tokens, drawing, eos))
-        begun = np.asarray(prompt).astype(np.int64)
-        columns = [row.reshape(*begun.shape[:-1], 1) for row in new]
-        return weft.asarray(np.concatenate([begun, *columns], axis=-1))
+        return _generation.whole(prompt, self._new(prompt, max_new_tokens, drawing, eos))
 
     def stream(
         self,
@@ -402,6 +266,19 @@ class Decoder(nn.Module):
             for. ShapeError, DTypeError, OutOfBoundsError: the prompt is no tokens of the model's.
         """
         drawing = _generation.Drawing(temperature, top_k, top_p, seed)
-        found = _generation.rows(self, prompt, max_new_tokens, drawing, eos)
-        single = np.ndim(prompt) == 1
-        return (int(row[0]) if single else row.tolist() for row in found)
+        found = self._new(prompt, max_new_tokens, drawing, eos)
+        return _generation.one_by_one(found, np.ndim(prompt) == 1)
+
+    def _new(
+        self,
+        prompt: Any,
+        count: int,
+        drawing: _generation.Drawing,
+        eos: int | Sequence[int] | None,
+    ) -> Iterator[np.ndarray]:
+        tokens, ends = (
+            _generation.checked_prompt(self, prompt, count),
+            _generation.ends_of(self, eos),
+        )
+        choose = _generation.Chooser(drawing, self.device)
+        return _generation.rows(self, tokens, count, choose, ends, self.cache)

@@ -13,6 +13,7 @@ from .._creation import _fail
 from .._errors import FileError, UnsupportedError
 from ._rotary import Rotary, read_rotary
 from ._settings import Settings
+from ._weights import renamed
 
 #: Of layers, and of a head's elements: more than any model has.
 _MOST_LAYERS, _MOST_HEAD = 10_000, 1 << 16
@@ -277,9 +278,7 @@ def named_weights(
     for name, tensor in tensors.items():
         if _NO_WEIGHT.search(name):
             continue
-        ours = name
-        for pattern, replacement in _RENAMED.get(family, _PLAIN):
-            ours = re.sub(pattern, replacement, ours, count=1)
+        ours = renamed(name, _RENAMED.get(family, _PLAIN))
         if family == "gpt2" and ours.startswith("layers.") and tensor.ndim == 2:
             tensor = weft.matrix_transpose(tensor).clone()
         if _QKV not in ours:

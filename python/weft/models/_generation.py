@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,15 +14,47 @@ import weft
 from .._creation import _fail
 from .._errors import DTypeError, OptionError, OutOfBoundsError, ShapeError
 from ..random._keys import next_key
-
-if TYPE_CHECKING:
-    from ._decoder import Cache, Decoder
+from ._layers import Cache, resized
 
 #: Prompts are read in pieces of at most so many tokens, each filled up to a power of two that is
 #: no smaller than the second: so there are a few programs for all prompts.
 _MOST_AT_ONCE, _LEAST_AT_ONCE = 256, 16
 #: No cache is shorter.
 SHORTEST_CACHE = 64
+#: So many new tokens a cache has room for at once; for more it grows, when they come.
+_ROOM = 1024
+
+
+class Writer(Protocol):
+    """What writes token after token."""
+
+    @property
+    def eos(self) -> tuple[int, ...]:
+        """The tokens that end a text."""
+        ...
+
+    @property
+    def vocabulary(self) -> int:
+        """How many tokens there are."""
+        ...
+
+    @property
+    def positions(self) -> int:
+        """How many tokens a text may have."""
+        ...
+
+    @property
+    def device(self) -> weft.device:
+        """Where texts are written."""
+        ...
+
+    def states(self, tokens: Any, cache: Any, first: Any) -> weft.Tensor:
+        """What scores are made of [N, L, width]."""
+        ...
+
+    def scores(self, states: weft.Tensor) -> weft.Tensor:
+        """Scores [..., vocabulary]."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -80,9 +112,22 @@ def _is_integer(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+@dataclass(frozen=True)
+class Hidden:
+    """Tokens that no text has.
+
+    Attributes:
+        always: nowhere among the new ones.
+        first: besides these, not as the first new one.
+    """
+
+    always: tuple[int, ...] = ()
+    first: tuple[int, ...] = ()
+
+
 @weft.jit
 def read(
-    model: Decoder, tokens: weft.Tensor, cache: Cache, first: weft.Tensor, last: weft.Tensor
+    model: Writer, tokens: weft.Tensor, cache: Cache, first: weft.Tensor, last: weft.Tensor
 ) -> weft.Tensor:
     """The scores [N, vocabulary] behind token ``last`` of these, which begin at ``first``."""
     with weft.no_grad():
@@ -91,7 +136,7 @@ def read(
 
 
 @weft.jit
-def write(model: Decoder, tokens: weft.Tensor, cache: Cache, places: weft.Tensor) -> weft.Tensor:
+def write(model: Writer, tokens: weft.Tensor, cache: Cache, places: weft.Tensor) -> weft.Tensor:
     """The scores [N, vocabulary] behind a token of each text [N], each at its own place [N]."""
     with weft.no_grad():
         states = model.states(weft.expand_dims(tokens, axis=1), cache, places)
@@ -107,10 +152,15 @@ def moved(cache: Cache, row: weft.Tensor, own: Cache) -> None:
             several.index_copy_(0, place, single)
 
 
+def _shown(scores: weft.Tensor, hidden: weft.Tensor | None) -> weft.Tensor:
+    """Scores of which those of hidden tokens [vocabulary] are the least."""
+    return scores if hidden is None else weft.where(hidden, -math.inf, scores)
+
+
 @weft.jit
-def likeliest(scores: weft.Tensor) -> weft.Tensor:
-    """The token [N] with the largest score; the first of several."""
-    return weft.argmax(scores, axis=-1)
+def likeliest(scores: weft.Tensor, hidden: weft.Tensor | None = None) -> weft.Tensor:
+    """The token [N] with the largest score, of those not hidden; the first of several."""
+    return weft.argmax(_shown(scores, hidden), axis=-1)
 
 
 def _drawn(
@@ -119,10 +169,12 @@ def _drawn(
     number: weft.Tensor,
     temperature: weft.Tensor,
     top_p: weft.Tensor,
+    hidden: weft.Tensor | None,
     top_k: int | None,
     has_top_p: bool,
 ) -> weft.Tensor:
     """A token [N] drawn of the likeliest by exp(scores / temperature)."""
+    scores = _shown(scores, hidden)
     logits = weft.astype(scores, temperature.dtype, copy=False) / temperature
     names = None
     if top_k is not None:
@@ -147,8 +199,9 @@ drawn = weft.jit(_drawn, static_argnames=("top_k", "has_top_p"))
 class Chooser:
     """Chooses token after token."""
 
-    def __init__(self, drawing: Drawing, device: Any = None) -> None:
-        self.drawing, self.device = drawing, device
+    def __init__(self, drawing: Drawing, device: Any = None, hidden: Hidden = Hidden()) -> None:
+        self.drawing, self.device, self.hidden = drawing, device, hidden
+        self._masks: dict[tuple[int, ...], weft.Tensor | None] = {(): None}
         if drawing.temperature:
             seed = drawing.seed
             self.key = next_key(device) if seed is None else weft.random.key(seed, device=device)
@@ -159,8 +212,9 @@ class Chooser:
     def __call__(self, scores: weft.Tensor, number: int) -> np.ndarray:
         """The token [N] with this number that follows; the first has number 0."""
         drawing = self.drawing
+        hidden = self._mask(number, scores.shape[-1])
         if not drawing.temperature:
-            return np.asarray(likeliest(scores).to("cpu"))
+            return np.asarray(likeliest(scores, hidden).to("cpu"))
         place = weft.asarray(number, dtype=weft.int64, device=self.device)
         chosen = drawn(
             scores,
@@ -168,10 +222,19 @@ class Chooser:
             place,
             self.temperature,
             self.top_p,
+            hidden,
             drawing.top_k,
             drawing.top_p is not None,
         )
         return np.asarray(chosen.to("cpu"))
+
+    def _mask(self, number: int, vocabulary: int) -> weft.Tensor | None:
+        """Which tokens [vocabulary] are hidden, or None."""
+        tokens = self.hidden.always + (self.hidden.first if number == 0 else ())
+        if tokens not in self._masks:
+            mask = np.isin(np.arange(vocabulary), tokens)
+            self._masks[tokens] = weft.asarray(mask, device=self.device)
+        return self._masks[tokens]
 
 
 def power_of_two(least: int, size: int) -> int:
@@ -186,42 +249,47 @@ def pieces_of(length: int) -> Iterator[tuple[int, int, int]]:
         yield first, end, power_of_two(_LEAST_AT_ONCE, end - first)
 
 
-def checked_prompt(model: Decoder, prompt: Any, count: int) -> np.ndarray:
-    """The tokens of a prompt [N, L], behind which so many have room. Raises for what is none."""
-    if isinstance(prompt, weft.Tensor) and prompt._is_tracer:
+def checked_tokens(tokens: Any, vocabulary: int, name: str = "prompt") -> np.ndarray:
+    """Tokens [N, L]. Raises for what is none."""
+    if isinstance(tokens, weft.Tensor) and tokens._is_tracer:
         raise _fail(
             DTypeError, "generate can't be compiled by itself: what it calls for each token is"
         )
-    tokens = np.asarray(prompt)
-    if tokens.dtype.kind not in "iu" and tokens.size:
-        raise _fail(DTypeError, f"generate: the prompt has to be of integers, not {tokens.dtype}")
-    if tokens.ndim not in (1, 2) or not tokens.size:
+    found = np.asarray(tokens)
+    if found.dtype.kind not in "iu" and found.size:
+        raise _fail(DTypeError, f"generate: the {name} has to be of integers, not {found.dtype}")
+    if found.ndim not in (1, 2) or not found.size:
         raise _fail(
             ShapeError,
-            "generate: the prompt has to be tokens [L], or texts of one length [N, L], of at "
-            f"least one token, not of shape {list(tokens.shape)}",
+            f"generate: the {name} has to be tokens [L], or texts of one length [N, L], of at "
+            f"least one token, not of shape {list(found.shape)}",
         )
-    config = model.config
-    if tokens.min() < 0 or tokens.max() >= config.vocabulary:
+    if found.min() < 0 or found.max() >= vocabulary:
         raise _fail(
             OutOfBoundsError,
-            f"generate: the tokens of the prompt go from {tokens.min()} to {tokens.max()}, but the "
-            f"vocabulary has {config.vocabulary}",
+            f"generate: the tokens of the {name} go from {found.min()} to {found.max()}, but the "
+            f"vocabulary has {vocabulary}",
         )
+    return found.reshape(-1, found.shape[-1]).astype(np.int64)
+
+
+def checked_prompt(model: Writer, prompt: Any, count: int) -> np.ndarray:
+    """The tokens of a prompt [N, L], behind which so many have room. Raises for what is none."""
+    tokens = checked_tokens(prompt, model.vocabulary)
     if not _is_integer(count) or count < 0:
         raise _fail(
             OptionError, f"generate: max_new_tokens has to be an integer from 0 on, not {count!r}"
         )
-    if tokens.shape[-1] + count > config.positions:
+    if tokens.shape[1] + count > model.positions:
         raise _fail(
             OptionError,
-            f"generate: {tokens.shape[-1]} tokens of the prompt and {count} new ones are more than "
-            f"the {config.positions} that the model has positions for",
+            f"generate: {tokens.shape[1]} tokens of the prompt and {count} new ones are more than "
+            f"the {model.positions} that the model has positions for",
         )
-    return tokens.reshape(-1, tokens.shape[-1]).astype(np.int64)
+    return tokens
 
 
-def ends_of(model: Decoder, eos: int | Sequence[int] | None) -> tuple[int, ...]:
+def ends_of(model: Writer, eos: int | Sequence[int] | None) -> tuple[int, ...]:
     """The tokens that end a text. Raises OptionError."""
     if eos is None:
         return model.eos
@@ -232,23 +300,25 @@ def ends_of(model: Decoder, eos: int | Sequence[int] | None) -> tuple[int, ...]:
 
 
 def rows(
-    model: Decoder,
-    prompt: Any,
+    model: Writer,
+    tokens: np.ndarray,
     count: int,
-    drawing: Drawing,
-    eos: int | Sequence[int] | None,
+    choose: Chooser,
+    ends: tuple[int, ...],
+    make: Callable[[int, int], Cache],
+    fill: int | None = None,
 ) -> Iterator[np.ndarray]:
-    """The new tokens [N], one after the other; of texts that have ended the first of ``eos``.
+    """The new tokens [N] behind those of a prompt [N, L], one after the other.
 
-    Everything is checked at once, before the first is asked for.
+    Args:
+        model: what writes.
+        tokens: of the prompt, as `checked_prompt` has them.
+        count: how many follow at most.
+        choose: takes each of its scores.
+        ends: the tokens that end a text.
+        make: an empty cache for so many texts of so many tokens.
+        fill: what texts have behind their end; None: the first of ``ends``.
     """
-    tokens, ends = checked_prompt(model, prompt, count), ends_of(model, eos)
-    return _rows(model, tokens, count, Chooser(drawing, model.device), ends)
-
-
-def _rows(
-    model: Decoder, tokens: np.ndarray, count: int, choose: Chooser, ends: tuple[int, ...]
-) -> Iterator[np.ndarray]:
     if not count:
         return
 
@@ -257,19 +327,41 @@ def _rows(
 
     texts, length = tokens.shape
     pieces = list(pieces_of(length))
-    furthest = max(length + count, pieces[-1][0] + pieces[-1][2])
-    cache = model.cache(texts, power_of_two(SHORTEST_CACHE, furthest))
+    furthest = max(length + min(count, _ROOM), pieces[-1][0] + pieces[-1][2])
+    room = power_of_two(SHORTEST_CACHE, furthest)
+    cache = make(texts, room)
     for first, end, size in pieces:
         filled = np.pad(tokens[:, first:end], ((0, 0), (0, size - (end - first))))
         scores = read(model, there(filled), cache, there(first), there(end - first - 1))
     done, start = np.zeros(texts, bool), there(0)
-    for number in range(count):
-        chosen = choose(scores, number)
+    for place in range(length, length + count):
+        chosen = choose(scores, place - length)
         if ends:
-            chosen = np.where(done, ends[0], chosen)
+            chosen = np.where(done, ends[0] if fill is None else fill, chosen)
             done |= np.isin(chosen, ends)
         yield chosen
-        if number + 1 == count or done.all():
+        if place + 1 == length + count or done.all():
             return
+        if place == room:
+            room *= 2
+            cache = grown(cache, room)
         column = there(chosen.reshape(texts, 1))
-        scores = read(model, column, cache, there(length + number), start)
+        scores = read(model, column, cache, there(place), start)
+
+
+def grown(cache: Cache, length: int) -> Cache:
+    """A cache with what another one has, and room for so many tokens."""
+    keys, values = ([resized(x, length) for x in xs] for xs in (cache.keys, cache.values))
+    return replace(cache, keys=keys, values=values)
+
+
+def whole(begun: Any, new: Iterator[np.ndarray]) -> weft.Tensor:
+    """A prompt [L] or [N, L] with all tokens that follow, int64."""
+    prompt = np.asarray(begun).astype(np.int64)
+    columns = [row.reshape(*prompt.shape[:-1], 1) for row in new]
+    return weft.asarray(np.concatenate([prompt, *columns], axis=-1))
+
+
+def one_by_one(new: Iterator[np.ndarray], single: bool) -> Iterator[Any]:
+    """New tokens as they come: integers for a single text, or lists of one for each."""
+    return (int(row[0]) if single else row.tolist() for row in new)

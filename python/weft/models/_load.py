@@ -11,10 +11,11 @@ from weft import nn
 
 from .._creation import _fail
 from .._errors import FileError, UnsupportedError
-from ._decoder import Decoder, Weights
+from ._decoder import Decoder
 from ._decoder_config import DECODERS, decoder_config, named_weights
 from ._folder import as_folder, read_config, read_json, read_tensors
 from ._settings import Settings
+from ._weights import Weights
 
 #: Families that transformers reads, and `weft.from_torch` takes over.
 THROUGH_TORCH = frozenset(

@@ -10,6 +10,7 @@ import weft
 
 from ..models import Cache, Decoder
 from ..models._generation import SHORTEST_CACHE, moved, power_of_two
+from ..models._layers import resized
 
 
 class HasLength(Protocol):
@@ -48,7 +49,7 @@ class Rows:
         """Gives a text a row, with the keys and values that it has so far."""
         self._fit([*self._present(), text])
         number = self.texts.index(None)
-        single = Cache(*([_resized(x, self._length) for x in xs] for xs in (own.keys, own.values)))
+        single = Cache(*([resized(x, self._length) for x in xs] for xs in (own.keys, own.values)))
         moved(self.cache, weft.asarray(number, device=self._model.device), single)
         self.texts[number] = text
 
@@ -88,18 +89,7 @@ class Rows:
             )
             for tensors in (self._cache.keys, self._cache.values):
                 for number, tensor in enumerate(tensors):
-                    tensors[number] = _resized(weft.take(tensor, rows, axis=0), length)
+                    tensors[number] = resized(weft.take(tensor, rows, axis=0), length)
         present = [self.texts[number] for number in kept]
         self.texts = present + [None] * (count - len(kept))
         self._length = length
-
-
-def _resized(tensor: weft.Tensor, length: int) -> weft.Tensor:
-    """Keys or values [N, heads, S, width] with so many places, by cutting off or zeros."""
-    missing = length - tensor.shape[2]
-    if missing <= 0:
-        return tensor[:, :, :length]
-    shape = (*tensor.shape[:2], missing, tensor.shape[3])
-    return weft.concat(
-        [tensor, weft.zeros(shape, dtype=tensor.dtype, device=tensor.device)], axis=2
-    )

@@ -1,0 +1,128 @@
+"""What the layers of decoders and encoders have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import weft
+from weft import nn
+
+from ..nn import functional as F
+from ._weights import Weights, linear
+
+_ACTIVATIONS: dict[str, Callable[[weft.Tensor], weft.Tensor]] = {
+    "silu": F.silu,
+    "gelu": F.gelu,
+    "relu": F.relu,
+    **dict.fromkeys(
+        ("gelu_new", "gelu_fast", "gelu_pytorch_tanh"), lambda x: F.gelu(x, approximate="tanh")
+    ),
+}
+
+
+@dataclass
+class Cache:
+    """Keys and values [N, key_heads, S, head_width] of each layer, written in place."""
+
+    keys: list[weft.Tensor]
+    values: list[weft.Tensor]
+
+
+def resized(tensor: weft.Tensor, length: int) -> weft.Tensor:
+    """Keys or values [N, heads, S, width] with so many places, by cutting off or zeros."""
+    missing = length - tensor.shape[2]
+    if missing <= 0:
+        return tensor[:, :, :length]
+    shape = (*tensor.shape[:2], missing, tensor.shape[3])
+    return weft.concat(
+        [tensor, weft.zeros(shape, dtype=tensor.dtype, device=tensor.device)], axis=2
+    )
+
+
+def written(cached: weft.Tensor, places: weft.Tensor, new: weft.Tensor) -> weft.Tensor:
+    """Keys or values with new ones [N, heads, L, width] in their places, in place."""
+    if places.ndim == 1:
+        return cached.index_copy_(2, places, new)
+    texts, heads = (
+        weft.expand_dims(weft.arange(size, device=places.device), axis=axes)
+        for size, axes in zip(new.shape[:2], ((1, 2), (0, 2)))
+    )
+    cached[texts, heads, weft.expand_dims(places, axis=1)] = new
+    return cached
+
+
+def places_of(tokens: weft.Tensor, first: Any) -> weft.Tensor:
+    """The positions of tokens [N, L], of which the first have these: [L], or [N, L] for [N]."""
+    places = weft.arange(tokens.shape[1], dtype=weft.int64, device=tokens.device)
+    several = isinstance(first, weft.Tensor) and first.ndim == 1
+    return places + (weft.expand_dims(first, axis=1) if several else first)
+
+
+def distances(places: weft.Tensor, length: int) -> weft.Tensor:
+    """How far behind each token so many keys are: [L, length] or [N, 1, L, length]."""
+    own = weft.expand_dims(places, axis=-1)
+    if places.ndim == 2:
+        own = weft.expand_dims(own, axis=1)
+    return weft.arange(length, device=places.device) - own
+
+
+def heads_of(states: weft.Tensor, width: int) -> weft.Tensor:
+    """States [N, L, heads * width] as [N, heads, L, width]."""
+    return weft.transpose(states.unflatten(-1, (-1, width)), 1, 2)
+
+
+def states_of(heads: weft.Tensor) -> weft.Tensor:
+    """Heads [N, heads, L, width] as states [N, L, heads * width]."""
+    return weft.flatten(weft.transpose(heads, 1, 2), 2)
+
+
+class HasDense(Protocol):
+    """What says how the dense layers are made."""
+
+    @property
+    def width(self) -> int:
+        """Of the states."""
+        ...
+
+    @property
+    def hidden(self) -> int:
+        """Of the wider states."""
+        ...
+
+    @property
+    def activation(self) -> str:
+        """A name of transformers."""
+        ...
+
+    @property
+    def gated(self) -> bool:
+        """Whether one product scales the other."""
+        ...
+
+    @property
+    def hidden_bias(self) -> bool:
+        """Whether the products have a bias."""
+        ...
+
+
+class FeedForward(nn.Module):
+    """The dense layers: a product, an activation, perhaps another product as factor, a product."""
+
+    def __init__(self, config: HasDense, weights: Weights, name: str) -> None:
+        super().__init__()
+        width, hidden, bias = config.width, config.hidden, config.hidden_bias
+        self.activation = config.activation
+        self.gate_proj = None
+        if config.gated:
+            self.gate_proj = linear(weights, f"{name}.gate_proj", hidden, width, bias)
+        self.up_proj = linear(weights, f"{name}.up_proj", hidden, width, bias)
+        self.down_proj = linear(weights, f"{name}.down_proj", width, hidden, bias)
+
+    def forward(self, x: weft.Tensor) -> weft.Tensor:
+        """States to what is added to them."""
+        activation = _ACTIVATIONS[self.activation]
+        if self.gate_proj is None:
+            return self.down_proj(activation(self.up_proj(x)))
+        return self.down_proj(activation(self.gate_proj(x)) * self.up_proj(x))
