@@ -1,6 +1,7 @@
 """What weft does in a shell.
 
-`python -m weft run folder --prompt "..."`: a language model writes, token by token.
+`python -m weft run folder --prompt "..."`: a model writes, token by token.
+`python -m weft run folder --sound speech.wav`: a model writes what is said.
 `python -m weft serve folder`: the models in a folder answer requests.
 """
 
@@ -15,10 +16,11 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ._errors import WeftError
+from ._creation import _fail
+from ._errors import OptionError, WeftError
 
 if TYPE_CHECKING:
-    from .models import Decoder
+    from .models import T5, Decoder, Tokenizer, Whisper
 
 #: So many tokens are written, where the model has the positions and nothing else is asked for.
 _TOKENS = 128
@@ -29,12 +31,17 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     run = commands.add_parser(
         "run",
-        help="a language model writes a text",
+        help="a model writes a text",
         description="Reads a checkpoint (config.json, model.safetensors, tokenizer.json), and "
-        "prints what follows a prompt, as it comes. How long it took goes to standard error.",
+        "prints what follows or answers a prompt, or what is said in a sound, as it comes. How "
+        "long it took goes to standard error.",
     )
     run.add_argument("folder", help="the folder of the checkpoint; nothing is downloaded")
-    run.add_argument("--prompt", required=True, help="the text to go on from")
+    given = run.add_mutually_exclusive_group(required=True)
+    given.add_argument("--prompt", help="the text to go on from; T5: to answer")
+    given.add_argument("--sound", metavar="FILE", help="for Whisper: a WAV file of whole numbers")
+    run.add_argument("--language", help="with --sound: what is spoken, as en; else what is heard")
+    run.add_argument("--task", help="with --sound: transcribe, or translate into English")
     run.add_argument(
         "--max-new-tokens", type=int, metavar="N", help=f"at most so many (default: {_TOKENS})"
     )
@@ -97,12 +104,12 @@ class _Clock:
             self.times.append(time.perf_counter())
             yield token
 
-    def report(self, length: int) -> str:
-        """How long a prompt took, and how fast tokens followed."""
+    def report(self, read: str) -> str:
+        """How long it took to read something, and how fast tokens followed."""
         times = self.times
         if not times:
             return "no tokens"
-        text = f"prompt: {length} tokens, {times[0] - self.start:.2f} s; text: {len(times)} tokens"
+        text = f"{read}, {times[0] - self.start:.2f} s; text: {len(times)} tokens"
         # The second token may wait for a program that is compiled; all others are alike.
         first = 1 if len(times) > 2 else 0
         if len(times) - 1 > first:
@@ -113,29 +120,64 @@ class _Clock:
 
 def _run(options: argparse.Namespace) -> None:
     from . import models
+    from .models._load import load_writer
 
-    model = models.load_decoder(options.folder)
+    model = load_writer(options.folder)
     tokenizer = models.load_tokenizer(options.folder)
-    prompt = tokenizer.encode(options.prompt)
-    clock = _Clock()
-    tokens = model.stream(
-        prompt,
-        _count(model, len(prompt), options.max_new_tokens),
-        temperature=options.temperature,
-        top_k=options.top_k,
-        top_p=options.top_p,
-        seed=options.seed,
-    )
+    drawing = {name: getattr(options, name) for name in ("temperature", "top_k", "top_p", "seed")}
+    if isinstance(model, models.Whisper):
+        clock, tokens, read = _heard(model, options, drawing)
+    else:
+        clock, tokens, read = _read(model, tokenizer, options, drawing)
     try:
         for piece in tokenizer.stream(clock.timed(tokens)):
             print(piece, end="", flush=True)
     finally:
         print(flush=True)
-        print(clock.report(len(prompt)), file=sys.stderr)
+        print(clock.report(read), file=sys.stderr)
 
 
-def _count(model: Decoder, length: int, asked: int | None) -> int:
-    return min(_TOKENS, max(model.config.positions - length, 1)) if asked is None else asked
+def _read(
+    model: Decoder | T5, tokenizer: Tokenizer, options: argparse.Namespace, drawing: dict[str, Any]
+) -> tuple[_Clock, Iterator[int], str]:
+    """The tokens that follow or answer a prompt, and how much that was."""
+    from .models import Decoder
+
+    if options.prompt is None or options.language is not None or options.task is not None:
+        raise _fail(
+            OptionError,
+            f"{options.folder}: {model.config.family} reads a text: give --prompt, and no "
+            "--language or --task",
+        )
+    prompt = tokenizer.encode(options.prompt)
+    taken = len(prompt) if isinstance(model, Decoder) else 1
+    count = _count(model, taken, options.max_new_tokens)
+    clock = _Clock()
+    return clock, model.stream(prompt, count, **drawing), f"prompt: {len(prompt)} tokens"
+
+
+def _heard(
+    model: Whisper, options: argparse.Namespace, drawing: dict[str, Any]
+) -> tuple[_Clock, Iterator[int], str]:
+    """The tokens of what is said in a sound, and how long that was."""
+    from . import models
+
+    if options.sound is None:
+        raise _fail(
+            OptionError, f"{options.folder}: whisper takes a sound, not a text: give --sound"
+        )
+    features = models.load_sound_features(options.folder)
+    sound, rate = models.read_sound(options.sound)
+    told = {"language": options.language, "task": options.task}
+    # As many tokens at most as tell the model what to do.
+    count = _count(model, 4, options.max_new_tokens)
+    clock = _Clock()
+    tokens = model.stream(features(sound, rate), count, **told, **drawing)
+    return clock, tokens, f"sound: {len(sound) / rate:.1f} s"
+
+
+def _count(model: Decoder | T5 | Whisper, length: int, asked: int | None) -> int:
+    return min(_TOKENS, max(model.positions - length, 1)) if asked is None else asked
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -21,13 +21,16 @@ PAGE = ROOT / "docs" / "hugging-face.md"
 
 def test_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), flags=re.DOTALL | re.MULTILINE)
-    assert len(blocks) == 4
+    assert len(blocks) == 6
     monkeypatch.chdir(tmp_path)
     program = tmp_path / "page.py"
     program.write_text("\n".join(blocks))
     names: dict[str, Any] = {}
     exec(compile(program.read_text(), str(program), "exec"), names)
     assert len(names["text"].tolist()) == len(names["prompt"]) + 20
+    assert len(names["answer"].tolist()) <= 21
+    assert len(names["answers"].tolist()) == 2
+    assert names["said"].tolist()[0] == 1
     assert (tmp_path / "bert.h").read_text()
     commands = re.findall(r"^python -m .*$", PAGE.read_text(), flags=re.MULTILINE)
     assert len(commands) == 1

@@ -8,9 +8,11 @@ import re
 import shutil
 import subprocess
 import sys
+import wave
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import weft
 import weft.__main__
@@ -18,7 +20,14 @@ import weft.models
 
 tokenizers = pytest.importorskip("tokenizers")
 
-from small_checkpoint import CONFIG, weights  # noqa: E402
+from small_checkpoint import (  # noqa: E402
+    CONFIG,
+    T5_CONFIG,
+    WHISPER_CONFIG,
+    t5_weights,
+    weights,
+    whisper_weights,
+)
 
 TEXT = "The weft is the thread drawn through the warp: żółw, 織る, and 🧵 too. "
 
@@ -149,6 +158,88 @@ def test_a_text_is_printed(whole: Path) -> None:
     assert re.fullmatch(pattern, done.stderr.strip())
 
 
+def _with_tokens(
+    whole: Path, folder: Path, config: dict, tensors: dict[str, weft.Tensor], table: str
+) -> Path:
+    """A checkpoint with the tokenizer of another one."""
+    folder.mkdir(exist_ok=True)
+    shutil.copy(whole / "tokenizer.json", folder)
+    weft.manual_seed(0)
+    weft.save_safetensors({**tensors, table: weft.randn((280, 8))}, folder / "model.safetensors")
+    settings = {**config, "vocab_size": 280, "eos_token_id": None}
+    (folder / "config.json").write_text(json.dumps(settings))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def answering(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A T5."""
+    folder = tmp_path_factory.mktemp("answering")
+    return _with_tokens(whole, folder, T5_CONFIG, t5_weights(), "shared.weight")
+
+
+@pytest.fixture(scope="module")
+def hearing(whole: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Whisper, and a sound of half a second."""
+    folder = tmp_path_factory.mktemp("hearing")
+    table = "model.decoder.embed_tokens.weight"
+    _with_tokens(whole, folder, WHISPER_CONFIG, whisper_weights(), table)
+    sizes = {"feature_size": 3, "sampling_rate": 8, "n_fft": 4, "hop_length": 2, "chunk_length": 1}
+    (folder / "preprocessor_config.json").write_text(json.dumps(sizes))
+    told = {"lang_to_id": {"<|de|>": 7}, "task_to_id": {"transcribe": 8}}
+    (folder / "generation_config.json").write_text(json.dumps(told))
+    with wave.open(str(folder / "speech.wav"), "wb") as file:
+        file.setparams((1, 2, 8, 0, "NONE", ""))
+        file.writeframes(np.array([1000, -3000, 20000, 5], "<i2").tobytes())
+    return folder
+
+
+def test_an_answer_is_printed(answering: Path) -> None:
+    model, tokenizer = weft.models.load(answering), weft.models.load_tokenizer(answering)
+    prompt = tokenizer.encode("The weft")
+    wanted = tokenizer.decode(model.generate(prompt, 20).tolist())
+    done = run(answering, "--max-new-tokens", "20")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == wanted + "\n"
+    pattern = rf"prompt: {len(prompt)} tokens, [\d.]+ s; text: 20 tokens, [\d.]+ tokens per second"
+    assert re.fullmatch(pattern, done.stderr.strip())
+
+
+def test_what_is_said_is_printed(hearing: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model, tokenizer = weft.models.load(hearing), weft.models.load_tokenizer(hearing)
+    sound, rate = weft.models.read_sound(hearing / "speech.wav")
+    features = weft.models.load_sound_features(hearing)(sound, rate)
+    words = ["run", str(hearing), "--sound", str(hearing / "speech.wav"), "--max-new-tokens", "9"]
+    for options, told in ([], {}), (["--language", "de"], {"language": "de"}):
+        new = [int(token) for token in model.stream(features, 9, **told)]
+        assert weft.__main__.main([*words, *options]) == 0
+        found = capsys.readouterr()
+        assert found.out == tokenizer.decode(new) + "\n"
+        pattern = r"sound: 0\.5 s, [\d.]+ s; text: 9 tokens, [\d.]+ tokens per second"
+        assert re.fullmatch(pattern, found.err.strip())
+
+
+def test_what_models_do_not_take(
+    whole: Path, answering: Path, hearing: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    speech = str(hearing / "speech.wav")
+    for folder, words, message in (
+        (hearing, ["--prompt", "x"], "whisper takes a sound, not a text: give --sound"),
+        (answering, ["--sound", speech], "t5 reads a text: give --prompt"),
+        (whole, ["--sound", speech], "llama reads a text: give --prompt"),
+        (whole, ["--prompt", "x", "--task", "transcribe"], "no --language or --task"),
+        (hearing, ["--sound", speech, "--language", "xx"], "the model knows de"),
+        (hearing, ["--sound", speech + "x"], "No such file"),
+        (hearing, ["--sound", str(hearing / "config.json")], "is no WAV file"),
+        (hearing, ["--sound", speech, "--max-new-tokens", "70"], "positions"),
+    ):
+        assert weft.__main__.main(["run", str(folder), *words]) == 1
+        found = capsys.readouterr()
+        assert message in found.err
+        assert found.err.count("\n") == 1
+        assert found.out == ""
+
+
 def test_the_seed_gives_the_text(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
     texts = []
     for seed in ("4", "4", "5"):
@@ -182,14 +273,7 @@ DAMAGES = {
         _config('{"model_type": "bert"}'),
         "bert does not write texts; those that do are gemma",
     ),
-    "sounds": (
-        _config('{"model_type": "whisper"}'),
-        "whisper takes the features of a sound (input_features), which is no prompt of a text",
-    ),
-    "answers": (
-        _config('{"model_type": "t5"}'),
-        "t5 takes a text that it answers (input_ids and decoder_input_ids), which is no prompt",
-    ),
+    "answers without weights": (_config('{"model_type": "t5"}'), "there is no weight"),
     "images": (
         _config('{"model_type": "vit"}'),
         "vit takes images (pixel_values), which is no prompt of a text",
@@ -229,7 +313,11 @@ def test_options_that_can_t_be(
     assert found.err.count("\n") == 1
 
 
-@pytest.mark.parametrize("words", [[], ["run"], ["run", "x"], ["run", "x", "--prompt", "y", "-z"]])
+@pytest.mark.parametrize(
+    "words",
+    [[], ["run"], ["run", "x"], ["run", "x", "--prompt", "y", "-z"]]
+    + [["run", "x", "--prompt", "y", "--sound", "z"]],
+)
 def test_how_it_is_called(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as found:
         weft.__main__.main(words)

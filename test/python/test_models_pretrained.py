@@ -48,6 +48,10 @@ def _distilbert() -> Any:
     return hf.DistilBertForMaskedLM(config)
 
 
+def _t5_states() -> Any:
+    return hf.T5Model(TWINS["T5"].make().config)
+
+
 def _with_cache(make: Any) -> Any:
     """As checkpoints have it: the model would give its cache, too."""
 
@@ -72,15 +76,15 @@ MODELS = {
         lambda: _text(3, 5),
     ),
     "DistilBERT": (_distilbert, lambda: _text(4, 9)),
-    "T5": (
-        TWINS["T5"].make,
+    "T5, states": (
+        _t5_states,
         lambda: {**_text(3, 6), "decoder_input_ids": _tokens(3, 11)},
     ),
-    "T5, with a cache": (
-        _with_cache(TWINS["T5"].make),
+    "T5, states, with a cache": (
+        _with_cache(_t5_states),
         lambda: {**_text(3, 6), "decoder_input_ids": _tokens(3, 11)},
     ),
-    "Whisper": (
+    "Whisper, states": (
         TWINS["Whisper"].make,
         lambda: {"input_features": torch.randn(3, 8, 40), "decoder_input_ids": _tokens(3, 5)},
     ),

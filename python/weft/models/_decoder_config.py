@@ -16,7 +16,7 @@ from ._settings import Settings
 from ._weights import renamed
 
 #: Of layers, and of a head's elements: more than any model has.
-_MOST_LAYERS, _MOST_HEAD = 10_000, 1 << 16
+MOST_LAYERS, MOST_HEAD = 10_000, 1 << 16
 
 #: The words of transformers for activations.
 ACTIVATIONS = ("silu", "gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "relu")
@@ -80,12 +80,12 @@ class DecoderConfig:
 def _common(settings: Settings, family: str, **more: Any) -> DecoderConfig:
     """What LLaMA and its successors have in common."""
     width, heads = settings.count("hidden_size"), settings.count("num_attention_heads")
-    layers = settings.count("num_hidden_layers", most=_MOST_LAYERS)
+    layers = settings.count("num_hidden_layers", most=MOST_LAYERS)
     if width % heads and not settings.has("head_dim"):
         raise _fail(
             FileError, f"{settings.path}: hidden_size {width} for {heads} num_attention_heads"
         )
-    head_width = settings.count("head_dim", max(width // heads, 1), most=_MOST_HEAD)
+    head_width = settings.count("head_dim", max(width // heads, 1), most=MOST_HEAD)
     key_heads = settings.count("num_key_value_heads", heads)
     if heads % key_heads:
         raise _fail(
@@ -130,12 +130,12 @@ def _llama(settings: Settings) -> DecoderConfig:
 
 def _mistral(settings: Settings) -> DecoderConfig:
     window = settings.count("sliding_window", None)
-    layers = settings.count("num_hidden_layers", most=_MOST_LAYERS)
+    layers = settings.count("num_hidden_layers", most=MOST_LAYERS)
     return _common(settings, "mistral", windows=(window,) * layers)
 
 
 def _qwen2(settings: Settings) -> DecoderConfig:
-    layers = settings.count("num_hidden_layers", most=_MOST_LAYERS)
+    layers = settings.count("num_hidden_layers", most=MOST_LAYERS)
     window = settings.count("sliding_window", 4096)
     window = window if settings.flag("use_sliding_window") else None
     kinds = settings.words("layer_types", layers)
@@ -186,7 +186,7 @@ def _phi(settings: Settings) -> DecoderConfig:
 
 def _gpt2(settings: Settings) -> DecoderConfig:
     width, heads = settings.count("n_embd", 768), settings.count("n_head", 12)
-    layers = settings.count("n_layer", 12, most=_MOST_LAYERS)
+    layers = settings.count("n_layer", 12, most=MOST_LAYERS)
     if width % heads:
         raise _fail(FileError, f"{settings.path}: n_embd {width} is no multiple of n_head {heads}")
     scale = (width // heads) ** -0.5 if settings.flag("scale_attn_weights", True) else 1.0

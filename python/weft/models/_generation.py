@@ -104,6 +104,16 @@ def _require(holds: bool, drawing: Drawing, name: str) -> None:
         raise _fail(OptionError, f"generate: {name} has to be {_WANTED[name]}, not {value!r}")
 
 
+def drawing_of(options: dict[str, Any]) -> Drawing:
+    """How a token is drawn, by options of these names. Raises OptionError for others."""
+    unknown = [name for name in options if name not in _WANTED]
+    if unknown:
+        raise _fail(
+            OptionError, f"generate: there is no {unknown[0]}, but there are {', '.join(_WANTED)}"
+        )
+    return Drawing(**options)
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
@@ -242,19 +252,29 @@ def power_of_two(least: int, size: int) -> int:
     return max(least, 1 << max(size - 1, 0).bit_length())
 
 
+def filled_length(length: int) -> int:
+    """To what so many tokens are filled up."""
+    return power_of_two(_LEAST_AT_ONCE, length)
+
+
 def pieces_of(length: int) -> Iterator[tuple[int, int, int]]:
     """Where pieces of a prompt begin and end, and to what they are filled up."""
     for first in range(0, length, _MOST_AT_ONCE):
         end = min(length, first + _MOST_AT_ONCE)
-        yield first, end, power_of_two(_LEAST_AT_ONCE, end - first)
+        yield first, end, filled_length(end - first)
+
+
+def require_no_tracer(inputs: Any) -> None:
+    """Raises DTypeError while a program is traced."""
+    if isinstance(inputs, weft.Tensor) and inputs._is_tracer:
+        raise _fail(
+            DTypeError, "generate can't be compiled by itself: what it calls for each token is"
+        )
 
 
 def checked_tokens(tokens: Any, vocabulary: int, name: str = "prompt") -> np.ndarray:
     """Tokens [N, L]. Raises for what is none."""
-    if isinstance(tokens, weft.Tensor) and tokens._is_tracer:
-        raise _fail(
-            DTypeError, "generate can't be compiled by itself: what it calls for each token is"
-        )
+    require_no_tracer(tokens)
     found = np.asarray(tokens)
     if found.dtype.kind not in "iu" and found.size:
         raise _fail(DTypeError, f"generate: the {name} has to be of integers, not {found.dtype}")

@@ -11,21 +11,27 @@ from weft import nn
 
 from .._creation import _fail
 from .._errors import FileError, UnsupportedError
+from ._answer_config import answer_config
 from ._decoder import Decoder
 from ._decoder_config import DECODERS, decoder_config, named_weights
+from ._encoder_decoder_config import ENCODER_DECODERS, encoder_decoder_config
+from ._encoder_decoder_config import named_weights as named_pair
 from ._folder import as_folder, read_config, read_json, read_tensors
 from ._settings import Settings
+from ._t5 import T5
 from ._weights import Weights
+from ._whisper import Whisper
 
 #: Families that transformers reads, and `weft.from_torch` takes over.
 THROUGH_TORCH = frozenset(
-    ("bert", "roberta", "distilbert", "t5", "whisper", "vit", "clip", "resnet", "convnext")
+    ("bert", "roberta", "distilbert", "t5", "mt5", "whisper")
+    + ("vit", "clip", "resnet", "convnext")
 )
 
 #: What families take that have an encoder before what writes, or no texts at all.
 _OTHER_INPUTS = {
     "whisper": "the features of a sound (input_features)",
-    "t5": "a text that it answers (input_ids and decoder_input_ids)",
+    **dict.fromkeys(("t5", "mt5"), "a text that it answers (input_ids)"),
     "clip": "texts and images (input_ids and pixel_values)",
     **dict.fromkeys(("vit", "resnet", "convnext"), "images (pixel_values)"),
 }
@@ -43,6 +49,13 @@ TASKS = {
     "automatic-speech-recognition": "AutoModelForSpeechSeq2Seq",
 }
 
+#: What encoders with decoders are for, where weft has modules of its own.
+_OWN_TASKS = {
+    "t5": "text2text-generation",
+    "mt5": "text2text-generation",
+    "whisper": "automatic-speech-recognition",
+}
+
 #: Settings by which transformers would read or compute in another way, some by code from elsewhere.
 _REFUSED = ("quantization_config", "attn_implementation", "_attn_implementation")
 
@@ -50,9 +63,10 @@ _REFUSED = ("quantization_config", "attn_implementation", "_attn_implementation"
 def load(folder: str | os.PathLike, *, task: str | None = None) -> nn.Module:
     """A module of weft made of a checkpoint: a folder with config.json and safetensors files.
 
-    LLaMA, Mistral, Qwen2, Gemma, Phi and GPT-2 that write texts become weft's own `Decoder`, which
-    needs no other package. BERT, RoBERTa, DistilBERT, T5, Whisper, ViT, CLIP, ResNet, ConvNeXt and
-    other tasks go through the packages torch and transformers, and `weft.from_torch`.
+    LLaMA, Mistral, Qwen2, Gemma, Phi and GPT-2 that write texts become weft's own `Decoder`, T5 and
+    mT5 that answer texts a `T5`, Whisper that writes what is said a `Whisper`: these need no other
+    package. BERT, RoBERTa, DistilBERT, ViT, CLIP, ResNet, ConvNeXt and other tasks go through the
+    packages torch and transformers, and `weft.from_torch`.
 
     Args:
         folder: a local one; nothing is downloaded.
@@ -73,10 +87,25 @@ def load(folder: str | os.PathLike, *, task: str | None = None) -> nn.Module:
     architecture = _architecture(settings)
     if family in DECODERS and _writes_texts(task, architecture):
         return _decoder(path, settings, family)
+    if family in ENCODER_DECODERS and _answers(family, task, architecture):
+        return _encoder_decoder(path, settings, family)
     _require_packages(path, family)
     from ._pretrained import load_pretrained
 
     return load_pretrained(path, settings, family, None if task is None else TASKS[task])
+
+
+def load_writer(folder: str | os.PathLike) -> Decoder | T5 | Whisper:
+    """The model of a checkpoint that writes texts, of whatever it reads.
+
+    Raises:
+        FileError, UnsupportedError: as `load`, and for families that write none.
+    """
+    path = as_folder(folder)
+    settings, family = _settings(path)
+    if family in ENCODER_DECODERS:
+        return _encoder_decoder(path, settings, family)
+    return load_decoder(folder)
 
 
 def load_decoder(folder: str | os.PathLike) -> Decoder:
@@ -94,7 +123,7 @@ def load_decoder(folder: str | os.PathLike) -> Decoder:
         raise _fail(
             UnsupportedError,
             f"{settings.path}: {family} takes {_OTHER_INPUTS[family]}, which is no prompt of a "
-            "text to go on with; weft.models.load has it as a function of its inputs",
+            "text to go on with; weft.models.load has what it is for",
         )
     if family not in DECODERS:
         raise _fail(
@@ -130,13 +159,29 @@ def _writes_texts(task: str | None, architecture: str | None) -> bool:
     return architecture is None or architecture.endswith(("ForCausalLM", "LMHeadModel"))
 
 
+def _answers(family: str, task: str | None, architecture: str | None) -> bool:
+    if task is not None:
+        return task == _OWN_TASKS[family]
+    return architecture is None or architecture.endswith("ForConditionalGeneration")
+
+
+def _generation_settings(path: Path) -> Settings:
+    file = path / "generation_config.json"
+    return Settings(read_json(file) if file.is_file() else {}, file)
+
+
+def _encoder_decoder(path: Path, settings: Settings, family: str) -> T5 | Whisper:
+    config = encoder_decoder_config(settings, family)
+    answers = answer_config(family, settings, _generation_settings(path))
+    weights = Weights(named_pair(read_tensors(path), family), path)
+    return (Whisper if family == "whisper" else T5)(config, answers, weights)
+
+
 def _decoder(path: Path, settings: Settings, family: str) -> Decoder:
     config = decoder_config(settings, family)
-    generation = path / "generation_config.json"
-    if generation.is_file():
-        own = Settings(read_json(generation), generation)
-        if own.has("eos_token_id"):
-            config = replace(config, eos=own.tokens("eos_token_id"))
+    own = _generation_settings(path)
+    if own.has("eos_token_id"):
+        config = replace(config, eos=own.tokens("eos_token_id"))
     return Decoder(config, Weights(named_weights(read_tensors(path), family), path))
 
 

@@ -110,7 +110,7 @@ def _text_encoder(config: Any) -> dict[str, Any]:
 
 #: For each family its possible inputs; a model takes those that its class has.
 _INPUTS: dict[str, Callable[[Any], dict[str, Any]]] = {
-    "t5": lambda config: {**_texts(None), **_answers(None)},
+    **dict.fromkeys(("t5", "mt5"), lambda config: {**_texts(None), **_answers(None)}),
     "whisper": _whisper,
     "clip": _clip,
     "vit": _images,

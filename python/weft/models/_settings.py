@@ -39,13 +39,13 @@ class Settings:
         shown = shown if len(shown) < 60 else shown[:57] + "..."
         raise _fail(FileError, f"{self.path}: {name} has to be {wanted}, but is {shown}")
 
-    def count(self, name: str, default: Any = _NEEDED, most: int = MOST) -> Any:
-        """An integer from 1 on, or the default."""
+    def count(self, name: str, default: Any = _NEEDED, most: int = MOST, least: int = 1) -> Any:
+        """An integer from ``least`` on, or the default."""
         value = self._get(name, default)
         if value is default:
             return default
-        if not _is_integer(value) or not 1 <= value <= most:
-            self._refuse(name, value, f"an integer from 1 to {most}")
+        if not _is_integer(value) or not least <= value <= most:
+            self._refuse(name, value, f"an integer from {least} to {most}")
         return value
 
     def number(self, name: str, default: Any = _NEEDED, least: float = 0.0) -> float:
@@ -73,6 +73,13 @@ class Settings:
                 f"{self.path}: {name} is {value[:60]!r}, but weft.models knows "
                 f"{', '.join(sorted(choices))}",
             )
+        return value
+
+    def word(self, name: str) -> str | None:
+        """A string, or None."""
+        value = self._get(name, None)
+        if value is not None and not isinstance(value, str):
+            self._refuse(name, value, "a string")
         return value
 
     def words(self, name: str, length: int) -> list[str] | None:
