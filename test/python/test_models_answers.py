@@ -146,18 +146,24 @@ def test_buckets_are_those_of_transformers(two_sided: bool) -> None:
         np.testing.assert_array_equal(found, wanted)
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_narrow_and_wide_weights(dtype: torch.dtype, tmp_path: Path) -> None:
     """Weights keep the file's dtype; what is computed with them is float32, or float64."""
-    ours = loaded(t5().to(dtype), tmp_path)
-    attention = ours.encoder.layers[0].self_attn
-    assert attention.q_proj.weight.dtype.name == str(dtype).removeprefix("torch.")
     computed = torch.float64 if dtype is torch.float64 else torch.float32
+    read, begun, given = tokens(2, 6), tokens(2, 3), sounds(2)
+    ours = loaded(t5().to(dtype), tmp_path)
     wide = hf.T5ForConditionalGeneration.from_pretrained(tmp_path, dtype=computed).eval()
-    read, begun = tokens(2, 6), tokens(2, 3)
     assert_outputs(ours, wide, input_ids=read, decoder_input_ids=begun)
     found = np.asarray(ours.generate(read, 12, eos=()))
     np.testing.assert_array_equal(found, answered(wide, read, count=12, eos_token_id=None))
+    hears = loaded(whisper().to(dtype), tmp_path / "whisper")
+    folder = tmp_path / "whisper"
+    wide = hf.WhisperForConditionalGeneration.from_pretrained(folder, dtype=computed).eval()
+    given = given.astype(np.float64) if dtype is torch.float64 else given
+    assert_outputs(hears, wide, input_features=given, decoder_input_ids=begun)
+    for model in (ours, hears):
+        attention = model.encoder.layers[0].self_attn
+        assert attention.q_proj.weight.dtype.name == str(dtype).removeprefix("torch.")
 
 
 WHISPERS: dict[str, dict[str, Any]] = {
