@@ -174,10 +174,14 @@ FEATURES = np.ones((2, 3, 4), np.float32)
         ("whisper", FEATURES[:0], {}, "there is no sound"),
         ("whisper", FEATURES.astype(int), {}, "input_features have dtype int64"),
         ("whisper", FEATURES, {"language": "xx"}, "language is 'xx', but the model knows de, en"),
+        ("whisper", FEATURES, {"language": 5}, "language has to be a string, not 5"),
+        ("whisper", FEATURES, {"language": [5, 5]}, "language is '5', but the model knows"),
+        ("whisper", FEATURES, {"task": [5]}, "but the model knows transcribe"),
         ("whisper", FEATURES, {"task": "sing"}, "but the model knows transcribe, translate"),
         ("whisper", FEATURES, {"language": ["en"] * 3}, "3 languages for 2 sounds"),
         ("whisper", FEATURES, {"language": "en", "decoder_input_ids": [1]}, "stand for language"),
         ("whisper", FEATURES, {"max_new_tokens": 62}, "more than the 64"),
+        ("whisper", FEATURES, {"decoder_input_ids": [-1]}, "go from -1 to -1"),
     ],
 )
 def test_wrong_arguments(

@@ -21,6 +21,7 @@ from answer_folders import SPOKEN, random_t5, sounds, t5, texts, whisper  # noqa
 from model_folders import saved  # noqa: E402
 from weft.models import _encoder_decoder, _generation, _t5, _whisper  # noqa: E402
 from weft.models._encoder_decoder_config import Distances  # noqa: E402
+from weft.models._times import Times  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -261,6 +262,67 @@ def test_a_whisper_of_one_language(tmp_path: Path) -> None:
             ours.generate(sounds(1), 5, **options)
 
 
+@pytest.mark.parametrize("latest", [None, 0, 5])
+@pytest.mark.parametrize("seed", range(3))
+def test_times(seed: int, latest: int | None, tmp_path: Path) -> None:
+    """Texts with times are those of transformers' rules for scores, one token after the other."""
+    spoken = {**SPOKEN, "no_timestamps_token_id": 60}
+    if latest is not None:
+        spoken["max_initial_timestamp_index"] = latest
+    theirs = whisper(seed, spoken)
+    ours = loaded(theirs, tmp_path)
+    given = sounds(3, seed)
+    found = np.asarray(ours.generate(given, 40, language="de", timestamps=True, eos=()))
+    assert found[:, :3].tolist() == [[1, 11, 13]] * 3
+    process = hf.generation.logits_process
+    settings = copy.deepcopy(theirs.generation_config)
+    rules = [
+        process.SuppressTokensLogitsProcessor(SPOKEN["suppress_tokens"]),
+        process.SuppressTokensAtBeginLogitsProcessor(SPOKEN["begin_suppress_tokens"], 3),
+        process.WhisperTimeStampLogitsProcessor(settings, begin_index=3),
+    ]
+    text = torch.tensor([[1, 11, 13]] * 3)
+    with torch.no_grad():
+        for _ in range(40):
+            scores = theirs(torch.from_numpy(given), decoder_input_ids=text).logits[:, -1]
+            for rule in rules:
+                scores = rule(text, scores)
+            text = torch.cat([text, scores.argmax(-1, keepdim=True)], 1)
+    np.testing.assert_array_equal(found, text.numpy())
+
+
+def test_rules_of_times() -> None:
+    """What can come is that of transformers' rules, whatever came."""
+    random = np.random.default_rng(0)
+    settings = hf.GenerationConfig(
+        no_timestamps_token_id=29, eos_token_id=20, max_initial_timestamp_index=4
+    )
+    wanted = hf.generation.logits_process.WhisperTimeStampLogitsProcessor(settings, begin_index=1)
+    forced = 0
+    for _ in range(10):
+        rule, text = Times(30, 20, 4, None), np.zeros((8, 1), np.int64)
+        for _ in range(20):
+            # Of times together that are about as likely as a word.
+            scores = random.standard_normal((8, 50)).astype(np.float32)
+            scores[:, 30:] -= random.uniform(0, 4)
+            found = np.asarray(rule(weft.asarray(scores), None))
+            expected = wanted(torch.from_numpy(text), torch.from_numpy(scores)).numpy()
+            np.testing.assert_array_equal(found, expected)
+            forced += int(np.isneginf(found[:, :29]).all(axis=1).sum())
+            chances = np.where(np.isneginf(found), 0, np.exp(found.astype(np.float64)))
+            chances /= chances.sum(1, keepdims=True)
+            chosen = np.array([random.choice(50, p=row) for row in chances])
+            rule.took(chosen)
+            text = np.concatenate([text, chosen[:, None]], axis=1)
+    assert 100 < forced < 1500
+
+
+def test_times_that_a_checkpoint_does_not_have(tmp_path: Path) -> None:
+    ours = loaded(whisper(1, {}), tmp_path)
+    with pytest.raises(weft.OptionError, match="no no_timestamps_token_id, and no times"):
+        ours.generate(sounds(1), 5, timestamps=True)
+
+
 def test_answers_end(tmp_path: Path) -> None:
     """Each with its first token that ends one, and all with the last of them; then come pads."""
     theirs = random_t5(2)
@@ -333,6 +395,7 @@ def test_one_program_for_all_tokens(tmp_path: Path) -> None:
     ours.generate(sounds(1), 20, eos=())
     counts = [each.stats()["traces"] for each in (_generation.read, _whisper._read)]
     ours.generate(sounds(1), 40, eos=(), language="de")
+    ours.generate(sounds(1), 40, eos=(), decoder_input_ids=[1], timestamps=True)
     assert [each.stats()["traces"] for each in (_generation.read, _whisper._read)] == counts
 
 

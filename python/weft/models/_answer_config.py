@@ -26,7 +26,8 @@ class AnswerConfig:
             task; None is a language that is heard.
         languages, tasks: the tokens by which Whisper is told these.
         language, task: what it is told, if nobody says.
-        no_times: the token by which it is told to write no times.
+        no_times: the token by which it is told to write no times; those behind it are times.
+        latest: how many times behind the first one a text begins at most; None: at any.
     """
 
     start: int | None
@@ -39,24 +40,25 @@ class AnswerConfig:
     language: str | None = None
     task: str | None = None
     no_times: int | None = None
+    latest: int | None = None
 
     def language_token(self, language: str) -> int:
         """The token of a language, as "en" or "<|en|>". Raises OptionError."""
-        for name in (language, f"<|{language}|>"):
+        for name in (str(language), f"<|{language}|>"):
             if name in self.languages:
                 return self.languages[name]
         raise _unknown("language", language, [name.strip("<|>") for name in self.languages])
 
     def task_token(self, task: str) -> int:
         """The token of a task, as "transcribe". Raises OptionError."""
-        if task not in self.tasks:
+        if str(task) not in self.tasks:
             raise _unknown("task", task, list(self.tasks))
         return self.tasks[task]
 
 
 def _unknown(what: str, name: str, known: list[str]) -> Exception:
     knows = f"knows {', '.join(sorted(known))}" if known else f"is told no {what}"
-    return _fail(OptionError, f"generate: {what} is {name!r:.60}, but the model {knows}")
+    return _fail(OptionError, f"generate: {what} is {str(name)[:60]!r}, but the model {knows}")
 
 
 #: What families have where neither file says anything.
@@ -96,6 +98,7 @@ def answer_config(family: str, config: Settings, generation: Settings) -> Answer
         language=generation.word("language"),
         task=generation.word("task"),
         no_times=token("no_timestamps_token_id"),
+        latest=generation.count("max_initial_timestamp_index", None, least=0),
     )
 
 

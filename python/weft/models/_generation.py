@@ -135,6 +135,20 @@ class Hidden:
     first: tuple[int, ...] = ()
 
 
+class Rule(Protocol):
+    """What can come next by what has come."""
+
+    def __call__(self, scores: weft.Tensor, hidden: weft.Tensor | None) -> weft.Tensor:
+        """Scores [N, vocabulary] of which those of hidden tokens, or such that can't come, are
+        the least.
+        """
+        ...
+
+    def took(self, chosen: np.ndarray) -> None:
+        """Takes note of the tokens [N] that were chosen."""
+        ...
+
+
 @weft.jit
 def read(
     model: Writer, tokens: weft.Tensor, cache: Cache, first: weft.Tensor, last: weft.Tensor
@@ -209,8 +223,14 @@ drawn = weft.jit(_drawn, static_argnames=("top_k", "has_top_p"))
 class Chooser:
     """Chooses token after token."""
 
-    def __init__(self, drawing: Drawing, device: Any = None, hidden: Hidden = Hidden()) -> None:
-        self.drawing, self.device, self.hidden = drawing, device, hidden
+    def __init__(
+        self,
+        drawing: Drawing,
+        device: Any = None,
+        hidden: Hidden = Hidden(),
+        rule: Rule | None = None,
+    ) -> None:
+        self.drawing, self.device, self.hidden, self.rule = drawing, device, hidden, rule
         self._masks: dict[tuple[int, ...], weft.Tensor | None] = {(): None}
         if drawing.temperature:
             seed = drawing.seed
@@ -221,8 +241,15 @@ class Chooser:
 
     def __call__(self, scores: weft.Tensor, number: int) -> np.ndarray:
         """The token [N] with this number that follows; the first has number 0."""
-        drawing = self.drawing
         hidden = self._mask(number, scores.shape[-1])
+        if self.rule is None:
+            return self._chosen(scores, hidden, number)
+        chosen = self._chosen(self.rule(scores, hidden), None, number)
+        self.rule.took(chosen)
+        return chosen
+
+    def _chosen(self, scores: weft.Tensor, hidden: weft.Tensor | None, number: int) -> np.ndarray:
+        drawing = self.drawing
         if not drawing.temperature:
             return np.asarray(likeliest(scores, hidden).to("cpu"))
         place = weft.asarray(number, dtype=weft.int64, device=self.device)

@@ -18,6 +18,7 @@ from . import _generation
 from ._answer_config import AnswerConfig
 from ._encoder_decoder import EncoderDecoder, Memory
 from ._encoder_decoder_config import EncoderDecoderConfig, Sound
+from ._times import Times
 from ._weights import Weights, table, wide
 
 #: Stands for the token of a language that is to be heard.
@@ -115,6 +116,7 @@ class Whisper(EncoderDecoder):
         *,
         language: str | Sequence[str] | None = None,
         task: str | None = None,
+        timestamps: bool = False,
         decoder_input_ids: Any = None,
         eos: int | Sequence[int] | None = None,
         **drawing: Any,
@@ -126,9 +128,8 @@ class Whisper(EncoderDecoder):
         filled up with the checkpoint's ``pad_token_id``. The arguments are those of `stream`, and
         so are the errors.
         """
-        begun, new = self._texts(
-            input_features, max_new_tokens, language, task, decoder_input_ids, eos, drawing
-        )
+        told = language, task, timestamps, decoder_input_ids
+        begun, new = self._texts(input_features, max_new_tokens, told, eos, drawing)
         return _generation.whole(begun[0] if np.ndim(input_features) == 2 else begun, new)
 
     def stream(
@@ -138,6 +139,7 @@ class Whisper(EncoderDecoder):
         *,
         language: str | Sequence[str] | None = None,
         task: str | None = None,
+        timestamps: bool = False,
         decoder_input_ids: Any = None,
         eos: int | Sequence[int] | None = None,
         **drawing: Any,
@@ -145,7 +147,7 @@ class Whisper(EncoderDecoder):
         """The tokens of a text as they come: integers, or lists of one for each sound.
 
         The sounds are read once, when this is called. Tokens that the checkpoint suppresses do not
-        come; no times are written.
+        come.
 
         Args:
             input_features: a sound, floating [bins, frames], or several [N, bins, frames].
@@ -153,6 +155,8 @@ class Whisper(EncoderDecoder):
             language: what is spoken, as "en", or one for each sound; None: what the checkpoint
                 says, or else what is heard.
             task: "transcribe", or "translate" into English; None: what the checkpoint says.
+            timestamps: whether times are written, too: tokens behind the checkpoint's
+                ``no_timestamps_token_id``, 0.02 s apart.
             decoder_input_ids: what the text begins with in place of all this, [L], or [N, L].
             eos: the tokens that end a text, which come out, too; None: the checkpoint's, `eos`.
             drawing: ``temperature``, ``top_k``, ``top_p`` and ``seed``, as for `Decoder.stream`.
@@ -162,40 +166,48 @@ class Whisper(EncoderDecoder):
             for. ShapeError, DTypeError, OutOfBoundsError: the features have other sizes, or the
             beginnings are no tokens of the model's.
         """
-        _, new = self._texts(
-            input_features, max_new_tokens, language, task, decoder_input_ids, eos, drawing
-        )
+        told = language, task, timestamps, decoder_input_ids
+        _, new = self._texts(input_features, max_new_tokens, told, eos, drawing)
         return _generation.one_by_one(new, np.ndim(input_features) == 2)
 
     def _texts(
         self,
         features: Any,
         count: int,
-        language: str | Sequence[str] | None,
-        task: str | None,
-        begun: Any,
+        options: tuple[Any, Any, bool, Any],
         eos: int | Sequence[int] | None,
         drawing: dict[str, Any],
     ) -> tuple[np.ndarray, Iterator[np.ndarray]]:
-        sounds = self._checked(features)
-        ends = _generation.ends_of(self, eos)
-        choose = _generation.Chooser(
-            _generation.drawing_of(drawing), self.device, self.answers.hidden
-        )
-        if begun is not None and (language is not None or task is not None):
+        """What texts begin with, and the tokens that follow."""
+        language, task, timestamps, begun = options
+        sounds, ends = self._checked(features), _generation.ends_of(self, eos)
+        heard = None
+        rule = self._times() if timestamps else None
+        how = _generation.drawing_of(drawing)
+        choose = _generation.Chooser(how, self.device, self.answers.hidden, rule)
+        if begun is None:
+            told = np.array(self._told(len(sounds), language, task, timestamps), np.int64)
+            # What is not heard yet takes a place, too.
+            heard, begun = told == _HEARD, np.maximum(told, 0)
+        elif language is not None or task is not None:
             raise _fail(
                 OptionError, "generate: decoder_input_ids stand for language and task: give these"
             )
-        heard = None
-        if begun is None:
-            told = np.array(self._told(len(sounds), language, task), np.int64)
-            # What is not heard yet takes a place, too.
-            heard, begun = told == _HEARD, np.maximum(told, 0)
         tokens = self.begun(begun, len(sounds), count)
         memory = _read(self, sounds)
         if heard is not None and heard.any():
             tokens = np.where(heard, self._language(memory, len(sounds)), tokens)
         return tokens, self.answered(tokens, memory, count, choose, ends)
+
+    def _times(self) -> Times:
+        answers = self.answers
+        if answers.no_times is None:
+            raise _fail(
+                OptionError, "generate: the checkpoint has no no_timestamps_token_id, and no times"
+            )
+        first = answers.no_times + 1
+        end = answers.eos[0] if answers.eos else first
+        return Times(first, end, answers.latest, self.device)
 
     def _checked(self, features: Any) -> weft.Tensor:
         """Features [N, bins, frames] where the model is."""
@@ -213,28 +225,37 @@ class Whisper(EncoderDecoder):
         return sounds
 
     def _told(
-        self, sounds: int, language: str | Sequence[str] | None, task: str | None
+        self, sounds: int, language: str | Sequence[str] | None, task: str | None, timed: bool
     ) -> list[list[int]]:
         """What each text begins with; `_HEARD` stands for a language that is to be heard."""
         answers = self.answers
-        if answers.start is None:
-            raise _fail(OptionError, "generate: the checkpoint has no decoder_start_token_id")
         language, task = language or answers.language, task or answers.task
+        rows = self._languages(sounds, language, task)
+        told = [[*row, *self._ordered(row, language, task)] for row in rows]
+        if not timed:
+            return told
+        return [[token for token in row if token != answers.no_times] for row in told]
+
+    def _languages(
+        self, sounds: int, language: str | Sequence[str] | None, task: str | None
+    ) -> list[list[int]]:
+        """The first tokens of each text."""
+        answers, start = self.answers, self.answers.start
+        if start is None:
+            raise _fail(OptionError, "generate: the checkpoint has no decoder_start_token_id")
         if language is None:
             forced = answers.forced if task is None else ()
             behind = [_HEARD if token is None else token for token in forced] or [_HEARD]
             # Models of one language are told none.
             known = [token for token in behind if token != _HEARD or answers.languages]
-            rows = [[answers.start, *known]] * sounds
-        else:
-            languages = [language] if isinstance(language, str) else list(language)
-            if len(languages) not in (1, sounds):
-                raise _fail(
-                    OptionError, f"generate: {len(languages)} languages for {sounds} sounds"
-                )
-            named = [answers.language_token(each) for each in languages]
-            rows = [[answers.start, token] for token in named * (sounds // len(named))]
-        return [[*row, *self._ordered(row, language, task)] for row in rows]
+            return [[start, *known]] * sounds
+        languages = [language] if isinstance(language, str) else language
+        if not isinstance(languages, (list, tuple)):
+            raise _fail(OptionError, f"generate: language has to be a string, not {language!r}")
+        if len(languages) not in (1, sounds):
+            raise _fail(OptionError, f"generate: {len(languages)} languages for {sounds} sounds")
+        named = [answers.language_token(each) for each in languages]
+        return [[start, token] for token in named * (sounds // len(named))]
 
     def _ordered(self, row: list[int], language: Any, task: str | None) -> list[int]:
         """The tokens of a task, and of that no times are wanted, behind others."""
