@@ -12,7 +12,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("expecttest")
 
-from torch_op_samples import DTYPES, Tally, check, core_operators  # noqa: E402
+from torch_op_samples import DTYPES, Tally, check, core_operators, op_db  # noqa: E402
 
 #: All operators and more samples of each under `tools/test --full`, each seventh one otherwise.
 FULL = "WEFT_TEST_EXAMPLES" in os.environ
@@ -48,3 +48,36 @@ def test_operators():
     left = sum((tally.left for tally in tried), Counter())
     assert len(tried) > 20
     assert whole >= LEAST * len(tried), left.most_common(20)
+
+
+#: Operators that are not of ATen's core set, of all families that have rules.
+MORE = {
+    *("addbmm", "angle", "cholesky_solve", "dist", "erfc", "frexp", "histc", "i0", "igamma"),
+    *("kthvalue", "ldexp", "matrix_exp", "median", "mode", "norm", "polar", "polygamma", "put"),
+    *("linalg.cholesky_ex", "linalg.eigh", "linalg.eigvals", "linalg.householder_product"),
+    *("linalg.inv_ex", "linalg.qr", "linalg.slogdet", "linalg.solve_ex", "linalg.svd"),
+    *("linalg.solve_triangular", "linalg.svdvals", "linalg.vector_norm", "searchsorted"),
+    *("nn.functional.bilinear", "nn.functional.normalize"),
+    *("special.airy_ai", "special.bessel_y1", "special.chebyshev_polynomial_w", "special.erfcx"),
+    *("special.hermite_polynomial_he", "special.i1e", "special.modified_bessel_k0"),
+    *("special.ndtri", "special.spherical_bessel_j0", "special.zeta"),
+}
+
+
+def test_operators_beyond_the_core():
+    """None wrong; only gradients that read factors of PyTorch's own stay there."""
+    by_name = {info.name: info for info in op_db if info.name in MORE}
+    assert set(by_name) == MORE
+    left: Counter = Counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in sorted(MORE)[:: 1 if FULL else 4]:
+            info = by_name[name]
+            for gradients in (False, True) if info.supports_autograd else (False,):
+                tally = check(info, torch.float32, SAMPLES, gradients)
+                assert tally.right or tally.left, name
+                assert not tally.wrong, "\n".join(tally.wrong)
+                left += Counter(
+                    {reason: n for reason, n in tally.left.items() if reason != "samples"}
+                )
+    assert all("which weft does not make" in reason for reason in left), left

@@ -27,7 +27,7 @@ DTYPES = (torch.float32, torch.int64, torch.bool)
 #: A result may be so many times as far from float64's as PyTorch's own, plus so many units.
 TIMES, UNITS = 8, 64
 #: Which of equal elements comes first is open in PyTorch; their values are compared.
-_TIES = ("sort", "topk", "argsort", "msort")
+_TIES = ("sort", "topk", "argsort", "msort", "median", "nanmedian", "kthvalue", "mode")
 
 
 class _Dispatched(TorchDispatchMode):

@@ -238,3 +238,17 @@ def _elu(
 def _hardtanh(x: weft.Tensor, low: float = -1.0, high: float = 1.0) -> weft.Tensor:
     kind = int if weft.isdtype(x.dtype, "integral") else float
     return _clamp(x, kind(low), kind(high))
+
+
+@TABLE.rule("aten.angle.default")
+def _angle(x: weft.Tensor) -> weft.Tensor:
+    return weft.angle(as_dtype(x, floating(x.dtype)))
+
+
+TABLE.rule("aten.polar.default")(weft.polar)
+method("ldexp", "aten.ldexp.Tensor")
+
+
+@TABLE.rule("aten.frexp.Tensor")
+def _frexp(x: weft.Tensor) -> tuple:
+    return tuple(x.frexp())

@@ -4,12 +4,14 @@ from . import (
     _control_flow,
     _convolution,
     _creation,
+    _decompositions,
     _elementwise,
     _fourier,
     _indexing,
     _linear,
     _normalization,
     _reductions,
+    _special,
     _views,
 )
 
@@ -17,11 +19,13 @@ __all__ = [
     "_control_flow",
     "_convolution",
     "_creation",
+    "_decompositions",
     "_elementwise",
     "_fourier",
     "_indexing",
     "_linear",
     "_normalization",
     "_reductions",
+    "_special",
     "_views",
 ]

@@ -115,3 +115,42 @@ def _cdist_backward(
     grad: weft.Tensor, x: weft.Tensor, y: weft.Tensor, p: float, distances: weft.Tensor
 ) -> weft.Tensor:
     return gradient(lambda operand: weft.cdist(operand, y, p), (x,), grad)[0]
+
+
+@TABLE.rule("aten.addbmm.default")
+def _addbmm(
+    start: weft.Tensor, x: weft.Tensor, y: weft.Tensor, *, beta: Any = 1, alpha: Any = 1
+) -> weft.Tensor:
+    return _sum_of(start, start.addbmm(x, y, beta=0), beta, alpha)
+
+
+TABLE.rule("aten._pdist_forward.default")(weft.pdist)
+
+
+@TABLE.rule("aten._pdist_backward.default")
+def _pdist_backward(
+    grad: weft.Tensor, x: weft.Tensor, p: float, distances: weft.Tensor
+) -> weft.Tensor:
+    return gradient(lambda operand: weft.pdist(operand, p), (x,), grad)[0]
+
+
+@TABLE.rule("aten._trilinear.default")
+def _trilinear(
+    x: weft.Tensor,
+    weight: weft.Tensor,
+    y: weft.Tensor,
+    expand_x: list[int],
+    expand_weight: list[int],
+    expand_y: list[int],
+    summed: list[int],
+    unroll_dim: int = 1,
+) -> weft.Tensor:
+    """The product of all three in one space of dimensions, summed over some of them."""
+
+    def expanded(operand: weft.Tensor, places: list[int]) -> weft.Tensor:
+        for place in sorted(places):
+            operand = operand.unsqueeze(place)
+        return operand
+
+    product = expanded(x, expand_x) * expanded(weight, expand_weight) * expanded(y, expand_y)
+    return weft.sum(product, axis=tuple(summed)) if summed else product

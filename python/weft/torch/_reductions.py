@@ -10,7 +10,7 @@ import torch
 
 import weft
 
-from ._rules import TABLE, as_dtype, floating, weft_dtype
+from ._rules import TABLE, as_dtype, floating, method, weft_dtype
 
 Axes = Sequence[int] | int | None
 
@@ -195,6 +195,19 @@ def _logsumexp(x: weft.Tensor, axes: Axes, keepdim: bool = False) -> weft.Tensor
     return weft.logsumexp(as_dtype(x, floating(x.dtype)), axis=_axes(x, axes), keepdims=keepdim)
 
 
+@TABLE.rule("aten.linalg_vector_norm.default")
+def _vector_norm(
+    x: weft.Tensor,
+    order: float = 2,
+    axes: Axes = None,
+    keepdim: bool = False,
+    *,
+    dtype: torch.dtype | None = None,
+) -> weft.Tensor:
+    whole = x if dtype is None else as_dtype(x, weft_dtype(dtype))
+    return weft.linalg.vector_norm(whole, axis=_axes(x, axes), keepdims=keepdim, ord=order)
+
+
 @TABLE.rule("aten._softmax.default")
 def _softmax(x: weft.Tensor, axis: int, half_to_float: bool = False) -> weft.Tensor:
     whole = as_dtype(x, weft.float32) if half_to_float else x
@@ -212,3 +225,39 @@ def _safe_softmax(x: weft.Tensor, axis: int, dtype: torch.dtype | None = None) -
     whole = x if dtype is None else as_dtype(x, weft_dtype(dtype))
     empty = weft.all(whole == -math.inf, axis=axis, keepdims=True)
     return weft.where(empty, weft.zeros_like(whole), weft.softmax(whole, dim=axis))
+
+
+# Values at places of an order, of which PyTorch leaves open which of equal ones it names.
+method("median", "aten.median.default")
+method("nanmedian", "aten.nanmedian.default")
+method("histc", "aten.histc.default")
+method("dist", "aten.dist.default")
+method("index_reduce", "aten.index_reduce.default")
+method("put", "aten.put.default")
+
+
+def _selection(name: str) -> Any:
+    def rule(x: weft.Tensor, *args: Any, **kwargs: Any) -> tuple:
+        if not x.ndim:
+            return x, weft.zeros((), dtype=weft.int64)
+        return tuple(getattr(x, name)(*args, **kwargs))
+
+    return rule
+
+
+for _name in ("median.dim", "nanmedian.dim", "kthvalue.default", "mode.default"):
+    TABLE.rule(f"aten.{_name}")(_selection(_name.partition(".")[0]))
+
+
+@TABLE.rule("aten.searchsorted.Tensor", "aten.searchsorted.Scalar")
+def _searchsorted(
+    edges: weft.Tensor,
+    values: Any,
+    *,
+    out_int32: bool = False,
+    right: bool = False,
+    side: str | None = None,
+    sorter: weft.Tensor | None = None,
+) -> weft.Tensor:
+    found = weft.searchsorted(edges, values, side=side or "left", right=right, sorter=sorter)
+    return as_dtype(found, weft.int32 if out_int32 else weft.int64)
