@@ -7,13 +7,15 @@ using namespace mlir;
 
 namespace weft {
 
-std::vector<std::string> entryNames(StringRef name, bool hasWeights) {
+std::vector<std::string> entryNames(StringRef name, WeightsReader reader) {
+  SmallVector<StringRef> suffixes = {"_run", "_invoke", "_workspace_bytes", "_error_text"};
+  if (reader != WeightsReader::Nothing)
+    suffixes.push_back("_check_weights");
+  if (reader == WeightsReader::Object)
+    suffixes.append({"_map_weights", "_unmap_weights"});
   std::vector<std::string> names;
-  for (StringRef suffix : {"_run", "_invoke", "_workspace_bytes", "_error_text"})
+  for (StringRef suffix : suffixes)
     names.push_back((name + suffix).str());
-  if (hasWeights)
-    for (StringRef suffix : {"_map_weights", "_unmap_weights"})
-      names.push_back((name + suffix).str());
   return names;
 }
 
@@ -49,6 +51,10 @@ LLVM::LLVMFuncOp ArtifactABI::workspaceBytes() {
 
 LLVM::LLVMFuncOp ArtifactABI::errorText() {
   return function("weft_model_error_text", pointer, {i32});
+}
+
+LLVM::LLVMFuncOp ArtifactABI::checkWeights() {
+  return function("weft_model_check_weights", i32, {pointer, pointer});
 }
 
 LLVM::LLVMFuncOp ArtifactABI::mapWeights() {

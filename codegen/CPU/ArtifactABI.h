@@ -17,8 +17,12 @@ enum class ThreadMode { None, Hook, Pool };
 inline constexpr llvm::StringLiteral weightsAttribute = "weft.weights_file";
 inline constexpr llvm::StringLiteral weightOffsetAttribute = "weft.weight_offset";
 
+/// What a model's file of weights is read by: nothing, where there is none; the program, where the
+/// target has no files; functions of the object.
+enum class WeightsReader { Nothing, Program, Object };
+
 /// The functions that an object of a model called `name` shows.
-std::vector<std::string> entryNames(llvm::StringRef name, bool hasWeights);
+std::vector<std::string> entryNames(llvm::StringRef name, WeightsReader reader);
 
 /// Declares the functions and types of the part written in C, each when it is first asked for.
 class ArtifactABI {
@@ -31,6 +35,7 @@ public:
   mlir::LLVM::LLVMFuncOp invoke();
   mlir::LLVM::LLVMFuncOp workspaceBytes();
   mlir::LLVM::LLVMFuncOp errorText();
+  mlir::LLVM::LLVMFuncOp checkWeights();
   mlir::LLVM::LLVMFuncOp mapWeights();
   mlir::LLVM::LLVMFuncOp unmapWeights();
   mlir::LLVM::LLVMFuncOp launch();

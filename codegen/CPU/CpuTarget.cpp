@@ -5,6 +5,8 @@
 #include "codegen/Passes.h"
 #include "codegen/Templates/KernelTemplate.h"
 #include "lib/Support/Error.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringMap.h"
 #include "llvm/MC/TargetRegistry.h"
@@ -26,6 +28,14 @@ static void initializeTargets() {
     LLVMInitializeAArch64Target();
     LLVMInitializeAArch64TargetMC();
     LLVMInitializeAArch64AsmPrinter();
+    LLVMInitializeRISCVTargetInfo();
+    LLVMInitializeRISCVTarget();
+    LLVMInitializeRISCVTargetMC();
+    LLVMInitializeRISCVAsmPrinter();
+    LLVMInitializeWebAssemblyTargetInfo();
+    LLVMInitializeWebAssemblyTarget();
+    LLVMInitializeWebAssemblyTargetMC();
+    LLVMInitializeWebAssemblyAsmPrinter();
     return true;
   }();
   (void)done;
@@ -74,16 +84,19 @@ const CpuTarget &CpuTarget::host() {
 
 namespace {
 
-/// A target that has a name. Objects are for Linux, in ELF.
+/// A target that has a name. Objects are for Linux, in ELF, or for WebAssembly.
 struct NamedTarget {
   llvm::StringRef name, triple, processor, meaning;
   int64_t vectorRegisters, registerBytes;
+  llvm::StringRef features = "";
 };
 
 } // namespace
 
 static constexpr llvm::StringLiteral x86Linux = "x86_64-unknown-linux-gnu";
 static constexpr llvm::StringLiteral armLinux = "aarch64-unknown-linux-gnu";
+static constexpr llvm::StringLiteral riscvLinux = "riscv64-unknown-linux-gnu";
+static constexpr llvm::StringLiteral webAssembly = "wasm32-unknown-unknown";
 static constexpr NamedTarget namedTargets[] = {
     {"x86-64-v3", x86Linux, "x86-64-v3", "64-bit x86 with AVX2 and FMA: Intel and AMD since 2015",
      16, 32},
@@ -95,7 +108,11 @@ static constexpr NamedTarget namedTargets[] = {
     {"neoverse-n1", armLinux, "neoverse-n1", "64-bit ARM servers: AWS Graviton 2, Ampere Altra", 32,
      16},
     {"neoverse-v2", armLinux, "neoverse-v2", "64-bit ARM servers: AWS Graviton 4, NVIDIA Grace", 32,
-     16}};
+     16},
+    {"riscv64", riscvLinux, "generic-rv64", "64-bit RISC-V with vectors: rv64gcv, RVA23", 32, 16,
+     "+m,+a,+f,+d,+c,+v,+zihintpause"},
+    {"wasm32", webAssembly, "generic", "WebAssembly with SIMD: browsers since 2023, Node.js", 16,
+     16, "+simd128,+bulk-memory,+bulk-memory-opt,+nontrapping-fptoint,+sign-ext,+mutable-globals"}};
 
 /// What processors of today's servers and desktops have at least.
 static constexpr CacheSizes usualCaches = {32 << 10, 512 << 10, 8 << 20};
@@ -107,6 +124,7 @@ static llvm::StringMap<CpuTarget> makeNamedTargets() {
     target.targetName = known.name.str();
     target.triple = known.triple.str();
     target.processor = known.processor.str();
+    target.features = known.features.str();
     target.vectorRegisters = known.vectorRegisters;
     target.registerBytes = known.registerBytes;
     target.caches = usualCaches;
@@ -152,9 +170,13 @@ std::unique_ptr<llvm::TargetMachine> CpuTarget::createMachine() const {
     return nullptr;
   llvm::TargetOptions options;
   options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
+  if (parsed.isRISCV())
+    options.MCOptions.ABIName = "lp64d";
+  // Position-independent WebAssembly is for modules that are loaded into others.
+  llvm::Reloc::Model relocation = parsed.isWasm() ? llvm::Reloc::Static : llvm::Reloc::PIC_;
   return std::unique_ptr<llvm::TargetMachine>(
-      target->createTargetMachine(parsed, processor, features, options, llvm::Reloc::PIC_,
-                                  std::nullopt, llvm::CodeGenOptLevel::Default));
+      target->createTargetMachine(parsed, processor, features, options, relocation, std::nullopt,
+                                  llvm::CodeGenOptLevel::Default));
 }
 
 ScheduleAttrInterface CpuTarget::choose(const KernelTemplate &kind, KernelOp kernel,
@@ -162,13 +184,33 @@ ScheduleAttrInterface CpuTarget::choose(const KernelTemplate &kind, KernelOp ker
   return kind.choose(kernel, launch, *this);
 }
 
+/// Rounds products before they are added. Before functions of numbers are expanded, which need
+/// exact remainders, only sums of products multiply and add.
+static void splitSumsOfProducts(mlir::Operation *function) {
+  function->walk([](mlir::math::FmaOp op) {
+    mlir::OpBuilder builder(op);
+    mlir::Value product = mlir::arith::MulFOp::create(builder, op.getLoc(), op.getA(), op.getB());
+    op.replaceAllUsesWith(
+        mlir::arith::AddFOp::create(builder, op.getLoc(), product, op.getC()).getResult());
+    op.erase();
+  });
+}
+
 llvm::LogicalResult CpuTarget::emit(const KernelTemplate &kind, KernelOp kernel,
                                     mlir::ModuleOp module) const {
   if (failed(kind.verify(kernel, *this)))
     return llvm::failure();
-  KernelEmitter emitter(kernel, mlir::OpBuilder::atBlockEnd(module.getBody()));
+  mlir::Block *body = module.getBody();
+  mlir::Operation *before = body->empty() ? nullptr : &body->back();
+  KernelEmitter emitter(kernel, mlir::OpBuilder::atBlockEnd(body));
   kind.emit(emitter);
-  return emitter.finish();
+  if (failed(emitter.finish()))
+    return llvm::failure();
+  if (llvm::Triple(triple).isWasm())
+    for (mlir::Operation *op = before ? before->getNextNode() : &body->front(); op;
+         op = op->getNextNode())
+      splitSumsOfProducts(op);
+  return llvm::success();
 }
 
 void CpuTarget::addLowering(mlir::OpPassManager &passes) const {

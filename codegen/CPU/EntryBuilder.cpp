@@ -33,12 +33,17 @@ Value EntryBuilder::byteAddress(Value base, Value offset) {
                              ArrayRef<LLVM::GEPArg>{offset});
 }
 
+/// Numbers are of 64 bits; of pointers the target tells.
+static unsigned alignmentOf(Type type) { return isa<LLVM::LLVMPointerType>(type) ? 0 : 8; }
+
 Value EntryBuilder::load(Value base, Type type, int64_t index) {
-  return LLVM::LoadOp::create(builder, location, type, elementAddress(base, type, index), 8);
+  return LLVM::LoadOp::create(builder, location, type, elementAddress(base, type, index),
+                              alignmentOf(type));
 }
 
 void EntryBuilder::store(Value value, Value base, int64_t index) {
-  LLVM::StoreOp::create(builder, location, value, elementAddress(base, value.getType(), index), 8);
+  LLVM::StoreOp::create(builder, location, value, elementAddress(base, value.getType(), index),
+                        alignmentOf(value.getType()));
 }
 
 Value EntryBuilder::addressOf(StringRef symbol) {

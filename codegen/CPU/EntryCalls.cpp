@@ -98,6 +98,7 @@ void EntryEmitter::emitCalls() {
   forward("_invoke", abi.invoke(), true);
   forward("_error_text", abi.errorText(), false);
   if (module->hasAttr(weightsAttribute)) {
+    forward("_check_weights", abi.checkWeights(), true);
     forward("_map_weights", abi.mapWeights(), true);
     forward("_unmap_weights", abi.unmapWeights(), false);
   }

@@ -33,6 +33,14 @@ static std::string linkBitcode(llvm::Module &module, llvm::MemoryBufferRef bitco
 }
 
 static void addMetadata(llvm::Module &module, const ArtifactParts &parts) {
+  if (module.getTargetTriple().isWasm()) {
+    llvm::LLVMContext &context = module.getContext();
+    module.getOrInsertNamedMetadata("wasm.custom_sections")
+        ->addOperand(
+            llvm::MDNode::get(context, {llvm::MDString::get(context, parts.metadataSection),
+                                        llvm::MDString::get(context, parts.metadata)}));
+    return;
+  }
   auto *bytes = llvm::ConstantDataArray::getString(module.getContext(), parts.metadata,
                                                    /*AddNull=*/false);
   auto *global =

@@ -1,5 +1,6 @@
 // From a module of the LLVM dialect to object code.
 #include "codegen/CPU/ObjectCode.h"
+#include "codegen/CPU/ExpandMissing.h"
 #include "codegen/CPU/FunctionPasses.h"
 #include "lib/Support/Error.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -88,6 +89,7 @@ static std::unique_ptr<llvm::TargetMachine> prepare(LlvmModule &module, const Cp
   for (llvm::Function &function : *module.module)
     if (!function.isDeclaration())
       function.addFnAttr("prefer-vector-width", "512");
+  expandMissing(*module.module);
   optimize(*module.module, *machine);
   return machine;
 }

@@ -194,7 +194,7 @@ Value KernelEmitter::readBuffer(unsigned number) {
   Type pointer = pointerType(kernel.getContext());
   Value address = LLVM::GEPOp::create(current, kernel.getLoc(), pointer, pointer, buffersPointer,
                                       ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(number)});
-  return LLVM::LoadOp::create(current, kernel.getLoc(), pointer, address, 8);
+  return LLVM::LoadOp::create(current, kernel.getLoc(), pointer, address);
 }
 
 Value KernelEmitter::product(ArrayRef<int64_t> symbols) {

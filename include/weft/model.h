@@ -20,7 +20,7 @@ enum weft_status {
   WEFT_ERROR_NULL_POINTER = 1,   /* an argument that has elements is NULL */
   WEFT_ERROR_MISALIGNED = 2,     /* an argument is not aligned to its element */
   WEFT_ERROR_NEGATIVE_SIZE = 3,  /* a size, or one computed from sizes, is below zero */
-  WEFT_ERROR_TOO_LARGE = 4,      /* an array would have more than 2^48 bytes */
+  WEFT_ERROR_TOO_LARGE = 4,      /* an array would have more than 2^48 bytes; 2^31 on wasm32 */
   WEFT_ERROR_OVERLAP = 5,        /* an output shares memory with another argument */
   WEFT_ERROR_OPTIONS = 6,        /* struct_size is wrong, or an option does not fit the model */
   WEFT_ERROR_WORKSPACE_SIZE = 7, /* the workspace is smaller than NAME_workspace_bytes() */

@@ -76,12 +76,12 @@ public:
     out << "#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n";
     out << "#define " << facts.name << "_ABI_VERSION 1\n\n";
     out << "typedef weft_options " << facts.name << "_options;\n";
-    if (facts.hasWeights)
+    if (facts.weights != WeightsReader::Nothing)
       out << "typedef weft_weights " << facts.name << "_weights;\n";
     writeRun();
     writeInvoke();
     writeWorkspace();
-    if (facts.hasWeights)
+    if (facts.weights != WeightsReader::Nothing)
       writeWeights();
     out << "\n/* What a status means, in words. Never NULL. */\nconst char *" << facts.name
         << "_error_text(int status);\n";
@@ -150,10 +150,16 @@ private:
   }
 
   void writeWeights() {
-    out << "\n/* Maps the file of weights that was written with this model, and checks that it is "
-           "this file.\n * Its data and bytes are for the options. */\nint "
-        << facts.name << "_map_weights(const char *path, " << facts.name << "_weights *weights);\n"
-        << "void " << facts.name << "_unmap_weights(" << facts.name << "_weights *weights);\n";
+    if (facts.weights == WeightsReader::Object)
+      out << "\n/* Maps the file of weights that was written with this model, and checks that it "
+             "is "
+             "this file.\n * Its data and bytes are for the options. */\nint "
+          << facts.name << "_map_weights(const char *path, " << facts.name
+          << "_weights *weights);\nvoid " << facts.name << "_unmap_weights(" << facts.name
+          << "_weights *weights);\n";
+    out << "\n/* Checks that bytes which the program has read itself are those of that file. "
+           "*/\nint "
+        << facts.name << "_check_weights(const " << facts.name << "_weights *weights);\n";
   }
 
   const ModelSignature &signature;

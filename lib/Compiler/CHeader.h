@@ -1,6 +1,7 @@
 // The C header of a compiled model.
 #pragma once
 
+#include "codegen/CPU/ArtifactABI.h"
 #include "codegen/CPU/ModelSignature.h"
 #include <string>
 
@@ -11,7 +12,7 @@ struct HeaderFacts {
   std::string name;
   /// "Weft 0.1.0, target x86-64-v3, threads none", for its first comment.
   std::string description;
-  bool hasWeights = false;
+  WeightsReader weights = WeightsReader::Nothing;
 };
 
 /// The header: C99, also C++; it includes nothing but the standard library's stddef.h and stdint.h.

@@ -34,6 +34,7 @@ static const GpuTarget &checkOptions(const ObjectOptions &options, const EmitKin
            " holds kernels alone, which an executor launches");
   };
   refuse(!options.header.empty(), "a C header");
+  refuse(!options.javaScript.empty(), "JavaScript");
   refuse(!options.weights.empty(), "a file of weights");
   refuse(!options.name.empty(), "a name of C functions");
   refuse(options.threads != ThreadMode::None, "a mode of threads");

@@ -9,6 +9,7 @@
 #include "lib/Compiler/Compiler.h"
 #include "lib/Compiler/Diagnostics.h"
 #include "lib/Compiler/EvaluatePrepared.h"
+#include "lib/Compiler/JavaScriptModule.h"
 #include "lib/Compiler/LinkLibrary.h"
 #include "lib/Compiler/ObjectMetadata.h"
 #include "lib/Compiler/ObjectWeights.h"
@@ -31,6 +32,7 @@ static constexpr EmitKindInfo kinds[] = {
     {EmitKind::Object, "obj", "an object file"},
     {EmitKind::StaticLibrary, "static", "an archive with the object"},
     {EmitKind::SharedLibrary, "shared", "a shared library, linked by ld.lld"},
+    {EmitKind::WebAssembly, "wasm", "for wasm32, and if not given there: a module, by wasm-ld"},
     {EmitKind::LlvmText, "llvm", "the optimised LLVM IR, as text"},
     {EmitKind::AssemblyText, "asm", "assembly, as text"},
     {EmitKind::Ptx, "ptx", "the kernels for a GPU, as PTX text", true},
@@ -39,7 +41,13 @@ static constexpr EmitKindInfo kinds[] = {
 
 ArrayRef<EmitKindInfo> emitKinds() { return kinds; }
 
-std::optional<EmitKind> emitKindByName(StringRef name) {
+static bool isWebAssembly(const CpuTarget &target) { return llvm::Triple(target.triple).isWasm(); }
+
+std::optional<EmitKind> emitKindByName(StringRef name, StringRef target) {
+  if (name.empty()) {
+    const CpuTarget *known = CpuTarget::byName(target);
+    return known && isWebAssembly(*known) ? EmitKind::WebAssembly : EmitKind::Object;
+  }
   for (const EmitKindInfo &kind : kinds)
     if (kind.name == name)
       return kind.kind;
@@ -97,6 +105,11 @@ public:
     if (!options.weights.empty())
       moveWeightsToFile(module, files.addWrittenByCaller(options.weights));
     describe();
+    emitFiles();
+  }
+
+private:
+  void emitFiles() {
     EmitEntryOptions entry;
     entry.name = name;
     entry.threads = nameOf(options.threads).str();
@@ -109,15 +122,21 @@ public:
     files.add(options.output, generate(translated));
     if (!options.header.empty())
       files.add(options.header, cHeader(signature, headerFacts()));
+    if (!options.javaScript.empty())
+      addJavaScript();
     files.commit();
   }
 
-private:
   void checkOptions() {
     target = CpuTarget::byName(options.target);
     if (!target)
       throw Error(Error::Kind::Value,
                   "there is no target " + options.target + "; there are " + CpuTarget::names());
+    if (isWebAssembly(*target))
+      checkWebAssembly();
+    else if (options.emit == EmitKind::WebAssembly || !options.javaScript.empty())
+      throw Error(Error::Kind::Value, "modules of WebAssembly, and JavaScript that calls them, are "
+                                      "made with --target=wasm32");
     if (!isModelName(name))
       throw Error(Error::Kind::Value, "the name \"" + name +
                                           "\" can't begin names of C: it has to be an identifier "
@@ -127,6 +146,20 @@ private:
     auto main = module.lookupSymbol<func::FuncOp>("main");
     if (!main || main.isExternal())
       throw Error(Error::Kind::Value, "the program has no function @main");
+  }
+
+  void checkWebAssembly() const {
+    if (options.threads != ThreadMode::None)
+      throw Error(Error::Kind::Value, "models for wasm32 run on the caller's thread: --threads=" +
+                                          nameOf(options.threads).str() + " is for others");
+    if (options.emit == EmitKind::SharedLibrary)
+      throw Error(Error::Kind::Value, "there are no shared libraries for wasm32; --emit=wasm makes "
+                                      "a module that is loaded at run time");
+    if (!options.javaScript.empty() && options.emit != EmitKind::WebAssembly)
+      throw Error(Error::Kind::Value,
+                  "JavaScript calls modules: --javascript goes with --emit=wasm");
+    if (!options.javaScript.empty())
+      declarationsPath(options.javaScript);
   }
 
   /// What depends on constants alone is computed here; arguments are given anew by each caller.
@@ -204,11 +237,13 @@ private:
     for (const char *source : {"model", "launch", "steps", "weights", "threads"}) {
       std::string file = std::string(source) + "." + architecture + ".bc";
       std::string_view bytes = embeddedFile(file);
+      if (bytes.empty() && source == StringRef("threads"))
+        continue; // a target without threads
       if (bytes.empty())
         throw Error(Error::Kind::Unsupported, "objects for " + architecture + " are not supported");
       parts.bitcode.emplace_back(StringRef(bytes.data(), bytes.size()), "weft");
     }
-    parts.entries = entryNames(name, module->hasAttr(weightsAttribute));
+    parts.entries = entryNames(name, weightsReader());
     parts.metadata = encodeMetadata(metadata);
     parts.metadataSection = metadataSection.str();
     if (std::string error = linkArtifact(llvmModule, *target, parts); !error.empty())
@@ -226,6 +261,8 @@ private:
       return staticLibrary(bytes, name);
     if (options.emit == EmitKind::SharedLibrary)
       return sharedLibrary(bytes, *target, {name, options.threads == ThreadMode::Pool});
+    if (options.emit == EmitKind::WebAssembly)
+      return webAssemblyModule(bytes, entryNames(name, weightsReader()));
     return bytes.str();
   }
 
@@ -234,8 +271,25 @@ private:
     facts.name = name;
     facts.description = "Weft " + weftVersion() + ", target " + options.target + ", threads " +
                         nameOf(options.threads).str();
-    facts.hasWeights = !options.weights.empty();
+    facts.weights = weightsReader();
     return facts;
+  }
+
+  WeightsReader weightsReader() const {
+    if (options.weights.empty())
+      return WeightsReader::Nothing;
+    return isWebAssembly(*target) ? WeightsReader::Program : WeightsReader::Object;
+  }
+
+  void addJavaScript() {
+    JavaScriptFacts facts;
+    facts.name = name;
+    facts.description = "Weft " + weftVersion() + ", target " + options.target;
+    facts.file = llvm::sys::path::filename(options.output).str();
+    facts.weights = llvm::sys::path::filename(options.weights).str();
+    facts.script = llvm::sys::path::filename(options.javaScript).str();
+    files.add(options.javaScript, javaScriptModule(signature, facts));
+    files.add(declarationsPath(options.javaScript), typeDeclarations(signature, facts));
   }
 
   ModuleOp module;

@@ -9,7 +9,16 @@
 namespace weft {
 
 /// What is written.
-enum class EmitKind { Object, StaticLibrary, SharedLibrary, LlvmText, AssemblyText, Ptx, Cubin };
+enum class EmitKind {
+  Object,
+  StaticLibrary,
+  SharedLibrary,
+  WebAssembly,
+  LlvmText,
+  AssemblyText,
+  Ptx,
+  Cubin
+};
 
 struct EmitKindInfo {
   EmitKind kind;
@@ -19,8 +28,9 @@ struct EmitKindInfo {
 };
 /// The kinds, with the names that the command line and Python use.
 llvm::ArrayRef<EmitKindInfo> emitKinds();
-/// The kind of a name, or nothing.
-std::optional<EmitKind> emitKindByName(llvm::StringRef name);
+/// The kind of a name, or nothing. The empty name is what is usual for the target: an object, but a
+/// module for wasm32.
+std::optional<EmitKind> emitKindByName(llvm::StringRef name, llvm::StringRef target);
 /// "none", "hook", "pool".
 std::optional<ThreadMode> threadModeByName(llvm::StringRef name);
 llvm::StringRef nameOf(ThreadMode mode);
@@ -36,6 +46,9 @@ struct ObjectOptions {
   std::string output;
   /// Where the C header is written; empty: nowhere.
   std::string header;
+  /// Where the JavaScript that calls a WebAssembly module is written, its types beside it; empty:
+  /// nowhere.
+  std::string javaScript;
   /// Where the large constants are written, as safetensors; empty: they are part of the object.
   std::string weights;
 };

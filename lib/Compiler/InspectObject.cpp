@@ -6,6 +6,7 @@
 #include "llvm/BinaryFormat/Magic.h"
 #include "llvm/Object/Archive.h"
 #include "llvm/Object/ELF.h"
+#include "llvm/Support/LEB128.h"
 #include "llvm/Support/MemoryBuffer.h"
 
 using namespace llvm::object;
@@ -52,6 +53,37 @@ static void readElf(llvm::StringRef bytes, llvm::StringRef path,
   }
 }
 
+/// The metadata of one WebAssembly file: the custom sections of the name.
+static void readWebAssembly(llvm::StringRef bytes, llvm::StringRef path,
+                            std::vector<llvm::json::Object> &found) {
+  const uint8_t *at = bytes.bytes_begin() + std::min<size_t>(8, bytes.size());
+  const uint8_t *end = bytes.bytes_end();
+  const char *error = nullptr;
+  auto number = [&] {
+    unsigned length = 0;
+    uint64_t value = llvm::decodeULEB128(at, &length, end, &error);
+    at += length;
+    return error ? 0 : value;
+  };
+  while (at < end && !error) {
+    bool isCustom = *at++ == 0;
+    uint64_t size = number();
+    if (error || size > static_cast<uint64_t>(end - at))
+      fail(path, "is a damaged file of WebAssembly");
+    const uint8_t *next = at + size;
+    uint64_t length = isCustom ? number() : 0;
+    if (error || length > static_cast<uint64_t>(std::max<ptrdiff_t>(0, next - at)))
+      fail(path, "is a damaged file of WebAssembly");
+    llvm::StringRef name(reinterpret_cast<const char *>(at), length);
+    if (isCustom && name == metadataSection) {
+      llvm::StringRef rest(name.end(), next - at - length);
+      for (llvm::json::Object &metadata : decodeMetadata(rest, path))
+        found.push_back(std::move(metadata));
+    }
+    at = next;
+  }
+}
+
 static void readArchive(llvm::MemoryBufferRef file, std::vector<llvm::json::Object> &found) {
   llvm::StringRef path = file.getBufferIdentifier();
   auto archive = Archive::create(file);
@@ -69,6 +101,8 @@ static void readArchive(llvm::MemoryBufferRef file, std::vector<llvm::json::Obje
     }
     if (llvm::identify_magic(*bytes) == llvm::file_magic::elf_relocatable)
       readElf(*bytes, path, found);
+    else if (llvm::identify_magic(*bytes) == llvm::file_magic::wasm_object)
+      readWebAssembly(*bytes, path, found);
   }
   if (error)
     failDamaged(path, std::move(error));
@@ -92,8 +126,11 @@ std::vector<llvm::json::Object> readMetadata(llvm::StringRef path) {
   case llvm::file_magic::elf_executable:
     readElf((*file)->getBuffer(), path, found);
     break;
+  case llvm::file_magic::wasm_object:
+    readWebAssembly((*file)->getBuffer(), path, found);
+    break;
   default:
-    fail(path, "is no object file, shared library, program or archive of Linux");
+    fail(path, "is no object file, shared library, program or archive of Linux or WebAssembly");
   }
   if (found.empty())
     fail(path, "has no model of Weft in it");

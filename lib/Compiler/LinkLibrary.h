@@ -1,7 +1,8 @@
-// Object code as static and shared libraries.
+// Object code as static and shared libraries, and as modules of WebAssembly.
 #pragma once
 
 #include "codegen/CPU/CpuTarget.h"
+#include "llvm/ADT/ArrayRef.h"
 #include "llvm/ADT/StringRef.h"
 #include <string>
 
@@ -19,5 +20,9 @@ struct SharedLibraryOptions {
 /// A shared library, linked by ld.lld. Throws weft::Error (Unsupported) if there is no linker.
 std::string sharedLibrary(llvm::StringRef object, const CpuTarget &target,
                           const SharedLibraryOptions &options);
+
+/// A module of WebAssembly that shows `entries`, its memory and where free memory begins, linked by
+/// wasm-ld. Throws weft::Error (Unsupported) if there is no linker.
+std::string webAssemblyModule(llvm::StringRef object, llvm::ArrayRef<std::string> entries);
 
 } // namespace weft

@@ -389,7 +389,7 @@ static std::unique_ptr<Program> loadProgram(const std::string &path) {
 
 static void compileProgram(const Program &program, const std::string &emit,
                            const std::string &threads, ObjectOptions options) {
-  auto kind = emitKindByName(emit);
+  auto kind = emitKindByName(emit, options.target);
   if (!kind) {
     std::string names;
     for (const EmitKindInfo &known : emitKinds())
@@ -481,9 +481,10 @@ void weft::registerProgram(py::module_ &module) {
       .def("compile_object",
            [](const Program &program, const std::string &path, const std::string &target,
               const std::string &header, const std::string &name, const std::string &threads,
-              const std::string &emit, const std::string &weights) {
+              const std::string &emit, const std::string &weights, const std::string &javaScript) {
              translated([&] {
                ObjectOptions options;
+               options.javaScript = javaScript;
                options.output = path;
                options.target = target;
                options.header = header;

@@ -475,29 +475,34 @@ class Exported:
         header: str | os.PathLike | None = None,
         name: str | None = None,
         threads: str = "none",
-        emit: str = "obj",
+        emit: str | None = None,
         weights: str | os.PathLike | None = None,
+        javascript: str | os.PathLike | None = None,
     ) -> None:
         """Compiles the program to a file that programs in C link, as the command ``weftc`` does.
 
         Args:
             path: the file to write.
-            target: the processor: "native", "x86-64-v3", "x86-64-v4", "aarch64", ...; or a GPU,
-                "cuda:sm_80" or "cuda:sm_90a".
+            target: the processor: "native", "x86-64-v3", "x86-64-v4", "aarch64", "riscv64", ...;
+                "wasm32" for browsers; or a GPU, "cuda:sm_80" or "cuda:sm_90a".
             header: where to write the C header.
             name: what the names of the C functions begin with; by default made from that of the
                 file.
             threads: "none", "hook" (the caller gives a parallel_for) or "pool".
-            emit: "obj", "static", "shared", "llvm" or "asm"; for a GPU, "ptx" or "cubin".
+            emit: "obj", "static", "shared", "llvm" or "asm"; for "wasm32", also "wasm", a module,
+                which is the default there; for a GPU, "ptx" or "cubin".
             weights: where to write the large constants, a safetensors file, which the C program
                 then maps; by default they are part of the object.
+            javascript: where to write the JavaScript that loads and calls a WebAssembly module;
+                its types for TypeScript go beside it.
 
         Raises:
             UnsupportedError: there is no such target or option. FileError: a file can't be written.
         """
-        places = [b"" if file is None else file_path(file) for file in (path, header, weights)]
+        files = (path, header, weights, javascript)
+        places = [b"" if file is None else file_path(file) for file in files]
         self._program.compile_object(
-            places[0], target, places[1], name or "", threads, emit, places[2]
+            places[0], target, places[1], name or "", threads, emit or "", *places[2:]
         )
 
 

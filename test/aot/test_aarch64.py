@@ -60,23 +60,31 @@ def program_for(inputs: list[np.ndarray], outputs: list[np.ndarray]) -> str:
     return "\n".join([*lines, "  return status;", "}", ""])
 
 
-def run_on_arm(case: Case, folder: Path, *flags: str) -> list[np.ndarray]:
-    """The outputs of the program, as an emulated ARM computes them."""
-    compiler, emulator = tool("aarch64-linux-gnu-gcc"), tool("qemu-aarch64")
+def run_emulated(
+    case: Case, folder: Path, target: str, *flags: str, options: tuple[str, ...] = ()
+) -> list[np.ndarray]:
+    """The outputs of the program, as an emulator of the target, told options, computes them."""
+    compiler, emulator = tool(f"{target}-linux-gnu-gcc"), tool(f"qemu-{target}")
     expected = case.expected()
-    model = compile_text(case.text(), folder / "net.o", "--target=aarch64", *flags)
+    model = compile_text(case.text(), folder / "net.o", f"--target={target}", *flags)
     (folder / "main.c").write_text(program_for(case.inputs, expected))
     program = folder / "main"
     run([compiler, "-Wall", "-Werror", "-static", folder / "main.c", model, "-lm", "-o", program])
 
     given = b"".join(np.ascontiguousarray(x).tobytes() for x in case.inputs)
-    result = subprocess.run([emulator, str(program)], input=given, capture_output=True, check=True)
+    command = [emulator, *options, str(program)]
+    result = subprocess.run(command, input=given, capture_output=True, check=True)
     outputs, rest = [], result.stdout
     for like in expected:
         outputs.append(np.frombuffer(rest[: like.nbytes], like.dtype).reshape(like.shape))
         rest = rest[like.nbytes :]
     assert rest == b""
     return outputs
+
+
+def run_on_arm(case: Case, folder: Path, *flags: str) -> list[np.ndarray]:
+    """The outputs of the program, as an emulated ARM computes them."""
+    return run_emulated(case, folder, "aarch64", *flags)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -1,4 +1,4 @@
-"""docs/ahead-of-time.md works: its files are written and its commands executed, in order."""
+"""docs/ahead-of-time.md and docs/browser.md work: files are written, commands executed in order."""
 
 from __future__ import annotations
 
@@ -13,14 +13,20 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENT = ROOT / "docs" / "ahead-of-time.md"
+BROWSER = ROOT / "docs" / "browser.md"
 STEP = re.compile(r"(?:^In `([^`]+)`:\n\n)?^```(\w+)\n(.*?)^```\n", re.DOTALL | re.MULTILINE)
 # Sections whose commands may be missing on a machine.
 NEEDED = {"Another processor": ["aarch64-linux-gnu-gcc", "qemu-aarch64"]}
 
 
-def sections() -> dict[str, list[tuple[str, str, str]]]:
+def missing_tools(names: list[str]) -> str:
+    """Those of the commands that this machine has not."""
+    return ", ".join(name for name in names if shutil.which(name) is None)
+
+
+def sections(document: Path) -> dict[str, list[tuple[str, str, str]]]:
     """The steps of each section: file name or nothing, language, code."""
-    parts = re.split(r"^## (.*)\n", DOCUMENT.read_text(), flags=re.MULTILINE)[1:]
+    parts = re.split(r"^## (.*)\n", document.read_text(), flags=re.MULTILINE)[1:]
     found = {title: STEP.findall(text) for title, text in zip(parts[::2], parts[1::2], strict=True)}
     return {title: steps for title, steps in found.items() if steps}
 
@@ -50,10 +56,9 @@ def take(steps: list[tuple[str, str, str]], folder: Path) -> str:
 def test_all_sections(tmp_path: Path) -> None:
     """Each section needs the files of those before it."""
     printed, skipped = {}, []
-    for title, steps in sections().items():
-        missing = [tool for tool in NEEDED.get(title, []) if shutil.which(tool) is None]
-        if missing:
-            skipped.append(f"{title}: {', '.join(missing)} not installed")
+    for title, steps in sections(DOCUMENT).items():
+        if missing := missing_tools(NEEDED.get(title, [])):
+            skipped.append(f"{title}: {missing} not installed")
         else:
             printed[title] = take(steps, tmp_path)
     assert "float32[batch, 784]" in printed["Compile"]
@@ -67,6 +72,19 @@ def test_all_sections(tmp_path: Path) -> None:
     assert printed["Another processor"] == "no error\n"
     assert "model classify" in printed["Look inside"]
     assert "model.py:" in printed["Look inside"]
+
+
+def test_all_sections_of_the_browser(tmp_path: Path) -> None:
+    """As above."""
+    if missing := missing_tools(["node"]):
+        pytest.skip(f"{missing} not installed")
+    steps = sections(BROWSER)
+    printed = {title: take(steps[title], tmp_path) for title in steps}
+    shape, total = printed["Call"].rsplit(" ", 1)
+    assert shape == "[ 3, 10 ]"
+    assert float(total) == pytest.approx(1, abs=1e-6)
+    assert printed["Weights in a file"] == printed["Call"]
+    assert (tmp_path / "classify.d.mts").exists()
 
 
 def test_links_lead_somewhere() -> None:

@@ -27,8 +27,7 @@ struct CommandLine {
       looking{"Looking into what was compiled"};
   cl::opt<std::string> input{
       cl::Positional, cl::value_desc("program"),
-      cl::desc("<program>: a saved export; MLIR text or bytecode; or a model of ONNX\n"
-               "(.onnx), PyTorch (.pt2) or StableHLO, which Weft's Python package reads")};
+      cl::desc("<program>: a saved export, MLIR, or a model of ONNX, PyTorch (.pt2) or StableHLO")};
   cl::opt<std::string> output{"o", cl::value_desc("file"), cl::cat(files),
                               cl::desc("Where the result goes")};
   cl::opt<std::string> header{"header", cl::value_desc("file"), cl::cat(files),
@@ -37,7 +36,10 @@ struct CommandLine {
       "weights", cl::value_desc("file"), cl::cat(files),
       cl::desc("Put large constants into this safetensors file, which the program maps when it "
                "runs, instead of into the object")};
-  cl::opt<std::string> emit{"emit", cl::value_desc("kind"), cl::init("obj"), cl::cat(files),
+  cl::opt<std::string> javaScript{
+      "javascript", cl::value_desc("file"), cl::cat(files),
+      cl::desc("Where JavaScript that calls a WebAssembly module goes; its types go beside it")};
+  cl::opt<std::string> emit{"emit", cl::value_desc("kind"), cl::cat(files),
                             cl::desc("What the result is, obj if not given; see below")};
   cl::opt<std::string> name{
       "name", cl::value_desc("identifier"), cl::cat(files),
@@ -82,12 +84,10 @@ static std::string helpEnd() {
          "\nEXAMPLE\n"
          "  weftc net.mlir -o net.o --header net.h\n"
          "  cc main.c net.o -lm -o main            # main.c includes net.h, calls net_run()\n"
-         "  weftc --inspect main\n"
-         "  weftc net.mlir -o net.ptx --emit=ptx --target=cuda:sm_90a\n"
-         "  weftc net.onnx -o net.o --size batch=8 # read by $WEFT_PYTHON, else by the first "
-         "python3\n"
-         "                                         # that has weft; without --size batch is an "
-         "argument\n";
+         "  weftc net.mlir -o net.wasm --target=wasm32 --javascript net.js\n"
+         "  weftc net.onnx -o net.o --size batch=8 # by $WEFT_PYTHON, else the first python3 that "
+         "has "
+         "weft\n";
 }
 
 [[noreturn]] static void fail(const std::string &message) {
@@ -104,9 +104,9 @@ ObjectOptions CommandLine::objectOptions() const {
   ObjectOptions options;
   if (output.empty())
     fail("there is no output; name one with -o");
-  for (const cl::opt<std::string> *file : {&output, &header, &weights})
+  for (const cl::opt<std::string> *file : {&output, &header, &javaScript, &weights})
     checkApart(input, *file);
-  std::optional<EmitKind> kind = emitKindByName(emit);
+  std::optional<EmitKind> kind = emitKindByName(emit, target);
   if (!kind) {
     std::string names;
     for (const EmitKindInfo &known : emitKinds())
@@ -125,6 +125,7 @@ ObjectOptions CommandLine::objectOptions() const {
   options.name = name;
   options.output = output;
   options.header = header;
+  options.javaScript = javaScript;
   options.weights = weights;
   return options;
 }
@@ -192,10 +193,8 @@ int main(int argc, char **argv) {
   cl::SetVersionPrinter([](llvm::raw_ostream &out) { out << "weftc " << weftVersion() << "\n"; });
   cl::ParseCommandLineOptions(
       argc, argv,
-      "Weft's ahead-of-time compiler: makes an object file that needs nothing of Weft, and the C "
-      "header\nto call it, from a program of the weft dialect, a saved export, or a model of "
-      "another "
-      "system.\n");
+      "Weft's ahead-of-time compiler: from a program to an object that needs nothing of Weft, and "
+      "what calls it.\n");
   try {
     if (line.input.empty())
       fail("there is no input; `weftc --help` shows an example");

@@ -1,4 +1,5 @@
-// The files that travel in the compiler: bitcode for objects, and the header that models share.
+// The files that travel in the compiler: bitcode for objects, the header that models share, what
+// modules of WebAssembly are linked with and called by.
 #pragma once
 
 #include <string_view>

@@ -64,6 +64,7 @@ int32_t weft_model_invoke(const struct weft_model *model, const weft_array *inpu
                           const weft_options *options);
 uint64_t weft_model_workspace_bytes(const struct weft_model *model, const int64_t *symbols);
 const char *weft_model_error_text(int32_t status);
+int32_t weft_model_check_weights(const struct weft_model *model, const weft_weights *weights);
 int32_t weft_model_map_weights(const struct weft_model *model, const char *path,
                                weft_weights *weights);
 void weft_model_unmap_weights(weft_weights *weights);

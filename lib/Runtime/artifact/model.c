@@ -5,7 +5,7 @@ void *malloc(size_t bytes);
 void free(void *memory);
 
 enum { workspaceAlignment = 64 };
-static const int64_t mostBytes = (int64_t)1 << 48;
+static const int64_t mostBytes = (int64_t)1 << (sizeof(void *) == 4 ? 31 : 48);
 
 static int64_t bytesOfElement(int64_t dtype) {
   switch (dtype) {
@@ -268,7 +268,8 @@ const char *weft_model_error_text(int32_t status) {
       "an argument that has elements is a null pointer",
       "an argument is not aligned to its element",
       "a size is below zero",
-      "a size is too large: an array would have more than 2^48 bytes",
+      sizeof(void *) == 4 ? "a size is too large: an array would have more than 2^31 bytes"
+                          : "a size is too large: an array would have more than 2^48 bytes",
       "an output shares memory with another argument",
       "the options do not fit: wrong struct_size, or what the model was compiled without",
       "the workspace is too small: its size is what workspace_bytes() gives for the same sizes",

@@ -1,8 +1,6 @@
 // Loops and branches: the walk of LoopRun in lib/Runtime/RunSteps.cpp over functions of the object.
 #include "lib/Runtime/artifact/artifact.h"
 
-void *memcpy(void *to, const void *from, size_t bytes);
-
 // CarryKind of passes/plan/OutputMemory.h.
 enum { carryKept, carryInPlace, carryExchanged };
 
@@ -82,7 +80,7 @@ void weft_model_loop(const struct weft_context *context, const int64_t *symbols,
   }
   for (int64_t i = 0; i < loop.carries; ++i)
     if (loop.inputs[i] != loop.given[3 * i + 1] && bytes[i] > 0)
-      memcpy(loop.given[3 * i + 1], loop.inputs[i], (size_t)bytes[i]);
+      __builtin_memcpy(loop.given[3 * i + 1], loop.inputs[i], (size_t)bytes[i]);
 }
 
 void weft_model_branch(const struct weft_context *context, const int64_t *symbols,

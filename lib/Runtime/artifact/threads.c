@@ -37,7 +37,7 @@ enum {
   futexWakePrivate = 129,
 #if defined(__x86_64__)
   futexNumber = 202
-#elif defined(__aarch64__)
+#elif defined(__aarch64__) || defined(__riscv)
   futexNumber = 98
 #endif
 };
@@ -68,6 +68,8 @@ static _Thread_local int insideRange;
 static void pauseSpin(void) {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
+#elif defined(__riscv)
+  __builtin_riscv_pause();
 #else
   __builtin_arm_yield();
 #endif

@@ -1,6 +1,8 @@
-// Mapping the file of weights. A file of its own: only models that have one call the system.
+// The file of weights: checking its bytes, mapping it. A file of its own: only models that have one
+// call the system.
 #include "lib/Runtime/artifact/artifact.h"
 
+#ifndef __wasm__
 int open(const char *path, int flags, ...);
 int close(int file);
 int64_t lseek(int file, int64_t offset, int whence);
@@ -16,6 +18,7 @@ enum {
   mapReadable = 1,
   mapPrivate = 2
 };
+#endif
 
 // XXH64 (Y. Collet) with seed 0, which the compiler computed of the file that it wrote: four lanes
 // of eight bytes each keep up with the memory.
@@ -67,6 +70,16 @@ static uint64_t hashOf(const unsigned char *bytes, int64_t count) {
   return hash ^ hash >> 32;
 }
 
+int32_t weft_model_check_weights(const struct weft_model *model, const weft_weights *weights) {
+  if (!weights || !weights->data)
+    return WEFT_ERROR_NULL_POINTER;
+  if (weights->bytes != (uint64_t)model->weights_bytes ||
+      hashOf(weights->data, model->weights_bytes) != (uint64_t)model->weights_hash)
+    return WEFT_ERROR_WEIGHTS_CONTENT;
+  return WEFT_OK;
+}
+
+#ifndef __wasm__
 int32_t weft_model_map_weights(const struct weft_model *model, const char *path,
                                weft_weights *weights) {
   if (!path || !weights)
@@ -104,3 +117,4 @@ void weft_model_unmap_weights(weft_weights *weights) {
   weights->data = 0;
   weights->bytes = 0;
 }
+#endif
