@@ -175,6 +175,19 @@ def network_program(path: Path) -> tuple[nn.Module, Path]:
     return network, path
 
 
+def test_from_python(tmp_path: Path) -> None:
+    program = weft.export(lambda x: weft.exp(x), weft.spec(("n",)))
+    script = tmp_path / "net.mjs"
+    program.compile_object(tmp_path / "net.wasm", "wasm32", javascript=script)
+    assert {path.name for path in tmp_path.iterdir()} == {"net.wasm", "net.mjs", "net.d.mts"}
+    x = normal(1000)
+    expected = [np.array(weft.exp(weft.asarray(x)))]
+    [answer] = call(script, [given(x, shape=False)])
+    assert_same_bits(arrays_of(answer, expected), expected)
+    with pytest.raises(weft.WeftError, match="--target=wasm32"):
+        program.compile_object(tmp_path / "net.o", javascript=script)
+
+
 @pytest.mark.parametrize("weights", [False, True])
 def test_open_sizes_and_weights(weights: bool, tmp_path: Path) -> None:
     network, program = network_program(tmp_path / "net.weft")

@@ -1,0 +1,1 @@
+"""A page that classifies drawings in the browser."""
