@@ -16,10 +16,12 @@
 #include "lib/Compiler/OutputFiles.h"
 #include "lib/Compiler/PackConstants.h"
 #include "lib/Compiler/Pipeline.h"
+#include "lib/Runtime/Library.h"
 #include "lib/Runtime/artifact/EmbeddedFiles.h"
 #include "lib/Support/Error.h"
 #include "passes/Passes.h"
 #include "llvm/ADT/SetVector.h"
+#include "llvm/ADT/StringSet.h"
 #include "llvm/Config/llvm-config.h"
 #include "llvm/Support/Path.h"
 #include "llvm/TargetParser/Triple.h"
@@ -92,6 +94,7 @@ public:
       passes.addPass(createResolveSizes());
       buildPipeline(passes, *target, Phase::Differentiate, Phase::Simplify);
     });
+    refuseLibraries();
     evaluatePrepared(module, constants);
     sinkConstants(module);
     runPasses("fused", [&](PassManager &passes) {
@@ -180,6 +183,24 @@ private:
                   diagnostics.text(std::string("the program could not be ") + what));
   }
 
+  /// An object has no libraries; what depends on constants alone is computed here, by those that
+  /// are at hand.
+  void refuseLibraries() {
+    DiagnosticCollector diagnostics(*module.getContext());
+    llvm::StringSet<> evaluated;
+    module.walk([&](PrepareOp prepare) { evaluated.insert(prepare.getFunction()); });
+    module.walk([&](LibraryOpInterface op) {
+      bool isEvaluated = evaluated.contains(op->getParentOfType<func::FuncOp>().getSymName());
+      if (isEvaluated && hasLibraryFunction(op.getFunctionName()))
+        return;
+      op.emitError()
+          << op.getFunctionName() << " is computed by a library on the host, which an "
+          << "object file can't call; leave it out of the program, or run that by weft.load";
+    });
+    if (std::string text = diagnostics.text(""); !text.empty())
+      throw Error(Error::Kind::Unsupported, text);
+  }
+
   /// Notes what the header and the metadata say, while the program is still made of launches.
   void describe() {
     DiagnosticCollector diagnostics(*module.getContext());
@@ -188,13 +209,6 @@ private:
     if (!read)
       throw Error(Error::Kind::Value, diagnostics.text("the program has no signature"));
     signature = std::move(*read);
-    module.walk([](LibraryOpInterface op) {
-      op.emitError()
-          << op.getFunctionName() << " is computed by a library on the host, which an "
-          << "object file can't call; leave it out of the program, or run that by weft.load";
-    });
-    if (std::string text = diagnostics.text(""); !text.empty())
-      throw Error(Error::Kind::Unsupported, text);
     metadata["weft"] = weftVersion();
     metadata["llvm"] = LLVM_VERSION_STRING;
     metadata["abi"] = 1;

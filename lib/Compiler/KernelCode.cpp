@@ -52,7 +52,18 @@ KernelLoader::KernelLoader() : implementation(std::make_shared<Implementation>()
 
 KernelLoader::~KernelLoader() = default;
 
+/// The names of what code calls are text in it.
+static void requireLapack(llvm::StringRef code) {
+  if (hasLapack())
+    return;
+  for (const LibraryFunction &function : lapackFunctions())
+    if (code.contains(function.name))
+      throw Error(Error::Kind::Unsupported, "the program computes by LAPACK, which is at hand in "
+                                            "Python alone, where weft.linalg finds it");
+}
+
 std::shared_ptr<KernelCode> KernelLoader::load(const KernelObject &object) {
+  requireLapack({object.code.data(), object.code.size()});
   llvm::orc::LLJIT &jit = *implementation->jit;
   // It sees the process's own symbols, for what LLVM may call: memset, memcpy, fmod.
   auto library = jit.createJITDylib(object.name + "." + std::to_string(implementation->count++));
@@ -79,11 +90,8 @@ std::shared_ptr<KernelCode> KernelLoader::load(const KernelObject &object) {
     auto address = jit.lookup(*library, object.name + suffix);
     if (address)
       return *address;
-    std::string reason = textOf(address.takeError());
-    if (!hasLapack() && llvm::StringRef(reason).contains("weft_library_"))
-      throw Error(Error::Kind::Unsupported, "the program computes by LAPACK, which is at hand in "
-                                            "Python alone, where weft.linalg finds it");
-    throw Error(Error::Kind::Unsupported, "cannot load kernel " + object.name + ": " + reason);
+    throw Error(Error::Kind::Unsupported,
+                "cannot load kernel " + object.name + ": " + textOf(address.takeError()));
   };
   code->temporaries = object.temporaries;
   code->bytes = object.code.size();

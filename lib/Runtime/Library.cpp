@@ -406,4 +406,12 @@ bool provideLapack(const std::function<void *(const char *name)> &find) {
 
 bool hasLapack() { return isProvided; }
 
+bool hasLibraryFunction(std::string_view name) {
+  std::string prefix = "weft_library_" + std::string(name) + "_";
+  auto isOne = [&](const LibraryFunction &known) {
+    return std::string_view(known.name).starts_with(prefix);
+  };
+  return hasLapack() || std::ranges::any_of(libraryFunctions(), isOne);
+}
+
 } // namespace weft

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <span>
+#include <string_view>
 
 namespace weft {
 
@@ -25,5 +26,7 @@ std::span<const LibraryFunction> lapackFunctions();
 bool provideLapack(const std::function<void *(const char *name)> &find);
 /// Whether `provideLapack` was called.
 bool hasLapack();
+/// Whether kernels can call the functions of this name ("cholesky") in this process.
+bool hasLibraryFunction(std::string_view name);
 
 } // namespace weft

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -86,3 +87,52 @@ def test_the_host_computes_constants_of_another_processor(tmp_path: Path) -> Non
     case = Case(function, [normal(64, 8)])
     assert "weft.prepare @" in case.text()
     assert_same_bits(run_on_arm(case, tmp_path), case.expected())
+
+
+_MATRIX = np.array([[2.0, 0.5], [0.5, 1.0]], np.float32)
+_BY_LAPACK = {
+    "cholesky": weft.linalg.cholesky,
+    "solve": weft.linalg.inv,
+    "solve_triangular": lambda x: weft.linalg.solve_triangular(x, x, upper=False),
+    "lu": weft.linalg.det,
+    "qr": lambda x: weft.linalg.qr(x)[1],
+    "svd": lambda x: weft.linalg.svd(x).S,
+    "svdvals": weft.linalg.svdvals,
+    "eigh": lambda x: weft.linalg.eigh(x)[1],
+    "eigvalsh": weft.linalg.eigvalsh,
+    "eig": lambda x: weft.abs(weft.linalg.eig(x)[0]),
+    "eigvals": lambda x: weft.abs(weft.linalg.eigvals(x)),
+}
+
+#: They are not computed beforehand.
+_OF_SEVERAL_RESULTS = {"lu", "qr", "svd", "eigh", "eig"}
+
+
+@pytest.mark.parametrize("name", _BY_LAPACK)
+def test_what_lapack_makes_of_constants(name: str, tmp_path: Path) -> None:
+    """weftc has no LAPACK, and says so in one line; Python has, and computes it beforehand."""
+    made = _BY_LAPACK[name]
+    program = weft.export(lambda x: x * weft.sum(made(weft.asarray(_MATRIX))), weft.spec((2,)))
+    program.save(tmp_path / "case.weft")
+    refused = subprocess.run(
+        [WEFTC, tmp_path / "case.weft", "-o", tmp_path / "case.o"], capture_output=True, text=True
+    )
+    assert refused.returncode == 1
+    assert refused.stderr.count("\n") == 1, refused.stderr
+    assert f"{name} is computed by a library on the host, which an object" in refused.stderr
+    assert Path(__file__).name in refused.stderr
+    assert not (tmp_path / "case.o").exists()
+    if name in _OF_SEVERAL_RESULTS:
+        with pytest.raises(weft.UnsupportedError, match=f"{name} is computed by a library"):
+            program.compile_object(tmp_path / "case.o")
+        return
+    program.compile_object(tmp_path / "case.o")
+    assert (tmp_path / "case.o").exists()
+
+
+def test_a_transform_of_constants_is_made_by_weftc(tmp_path: Path) -> None:
+    spectrum = weft.export(
+        lambda x: x * weft.abs(weft.fft.fft(weft.asarray(_MATRIX[0]))), weft.spec((2,))
+    )
+    spectrum.save(tmp_path / "case.weft")
+    subprocess.run([WEFTC, tmp_path / "case.weft", "-o", tmp_path / "case.o"], check=True)
