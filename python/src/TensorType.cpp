@@ -303,7 +303,8 @@ static PyMethodDef methods[] = {
     {"assign", assign, METH_O, "Takes the value of another tensor, in place; returns itself."},
     {"_assign", assignMethod, METH_VARARGS, "assign() for an operation of that name."},
     {"_replace", replace, METH_O, "Takes the value of another tensor of any shape and dtype."},
-    {"_backward", backwardMethod, METH_VARARGS, "Gradients of the leaves (cotangent, retain, record)."},
+    {"_backward", backwardMethod, METH_VARARGS,
+     "Gradients of the leaves (cotangent, retain, record)."},
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -12,14 +12,14 @@ from weft import linalg
 
 from .._creation import _fail
 from .._errors import UnsupportedError
-from ._rules import TABLE, UNMADE
+from ._rules import TABLE, UNMADE, method
 
 TABLE.rule("aten.linalg_eig.default")(lambda x: tuple(linalg.eig(x)))
 TABLE.rule("aten.linalg_eigvals.default")(linalg.eigvals)
 TABLE.rule("aten.linalg_matrix_exp.default")(linalg.matrix_exp)
 TABLE.rule("aten.linalg_householder_product.default")(linalg.householder_product)
-TABLE.rule("aten.cholesky_solve.default")(weft.cholesky_solve)
-TABLE.rule("aten.cholesky_inverse.default")(weft.cholesky_inverse)
+method("cholesky_solve", "aten.cholesky_solve.default")
+method("cholesky_inverse", "aten.cholesky_inverse.default")
 UNMADE.update(
     {
         "aten._linalg_det.default": (1, 2),
@@ -133,4 +133,4 @@ def _older_solve_triangular(
     transpose: bool = False,
     unitriangular: bool = False,
 ) -> tuple:
-    return tuple(weft.triangular_solve(rhs, lhs, upper, transpose, unitriangular))
+    return tuple(rhs.triangular_solve(lhs, upper, transpose, unitriangular))

@@ -124,14 +124,14 @@ def _addbmm(
     return _sum_of(start, start.addbmm(x, y, beta=0), beta, alpha)
 
 
-TABLE.rule("aten._pdist_forward.default")(weft.pdist)
+TABLE.rule("aten._pdist_forward.default")(functional.pdist)
 
 
 @TABLE.rule("aten._pdist_backward.default")
 def _pdist_backward(
     grad: weft.Tensor, x: weft.Tensor, p: float, distances: weft.Tensor
 ) -> weft.Tensor:
-    return gradient(lambda operand: weft.pdist(operand, p), (x,), grad)[0]
+    return gradient(lambda operand: functional.pdist(operand, p), (x,), grad)[0]
 
 
 @TABLE.rule("aten._trilinear.default")
