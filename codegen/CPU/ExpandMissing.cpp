@@ -2,6 +2,7 @@
 //
 //   %y = fpext <4 x half> %x to <4 x float>   ->   %y = shifts, additions, ... of <4 x i16> %x
 #include "codegen/CPU/ExpandMissing.h"
+#include "lib/Support/Error.h"
 #include "llvm/ADT/PostOrderIterator.h"
 #include "llvm/IR/CFG.h"
 #include "llvm/IR/IRBuilder.h"
@@ -189,6 +190,13 @@ private:
 
 } // namespace
 
+[[noreturn]] static void refuse(llvm::StringRef operation) {
+  throw Error(Error::Kind::Unsupported,
+              ("the target has no arithmetic of float16 and bfloat16, and " + operation +
+               " is not replaced; convert to float32 before it")
+                  .str());
+}
+
 Value *NarrowFloats::bits(Value *value) {
   llvm::Type *type = bitsType(value->getType());
   if (!type)
@@ -303,7 +311,7 @@ Value *NarrowFloats::called(llvm::IntrinsicInst &call) {
     return isLoad ? result : nullptr;
   }
   default:
-    llvm::report_fatal_error("an intrinsic of halfs that is not expanded");
+    refuse(call.getCalledFunction()->getName());
   }
 }
 
@@ -331,7 +339,7 @@ Value *NarrowFloats::moved(llvm::Instruction &at) {
   case llvm::Instruction::Freeze:
     return builder.CreateFreeze(operand(0));
   default:
-    llvm::report_fatal_error("an operation on halfs that is not expanded");
+    refuse(at.getOpcodeName());
   }
 }
 
