@@ -18,6 +18,7 @@ from ._manipulation import (
     as_size,
     broadcast_shapes,
     broadcast_to,
+    flip,
     in_dtype_of,
     nan_beside_unknown,
     permute_dims,
@@ -203,13 +204,37 @@ def _span(item: slice, size: int) -> _Span:
     return _Span(start, step, (place(item.stop, size) - start + (step - 1)) // step)
 
 
+def _from_end(size: SymbolicSize, count: int, x: Tensor) -> Tensor:
+    """The last positions of a dimension whose size is not known, the last one first.
+
+    They are a part of all of them, so that calls with fewer are refused.
+    """
+    return (_iota((size,), 0, int64, x.device) * -1 + (size - 1))[:count]
+
+
+def _last_of(x: Tensor, item: slice, axis: int) -> tuple[Tensor, slice] | None:
+    """What a slice that begins so many elements before the end reads, as the beginning of those;
+    None if it ends elsewhere than before the end."""
+    size, start, stop = x.shape[axis], item.start, item.stop
+    begins_there = isinstance(size, SymbolicSize) and isinstance(start, int) and start < 0
+    ends_there = stop is None or (isinstance(stop, int) and stop < 0)
+    goes_on = item.step is None or (isinstance(item.step, int) and item.step > 0)
+    if not (begins_there and ends_there and goes_on):
+        return None
+    positions = flip(_from_end(size, -start, x))
+    count = -start if stop is None else max(stop - start, 0)
+    return take(x, positions, axis=axis), slice(0, count, item.step)
+
+
 def _with_known_starts(x: Tensor, items: list) -> tuple[Tensor, list]:
     """x and a key in which all starts are numbers: elements from elsewhere are taken first."""
     items, dimension = list(items), 0
     for place, item in enumerate(items):
         if isinstance(item, slice):
             size = x.shape[dimension]
-            if any(isinstance(value, SymbolicSize) for value in (size, item.start, item.stop)):
+            if last := _last_of(x, item, dimension):
+                x, items[place] = last
+            elif any(isinstance(value, SymbolicSize) for value in (size, item.start, item.stop)):
                 items[place] = span = _span(item, size)
                 if isinstance(span.start, SymbolicSize):
                     positions = _iota((span.length,), 0, int64, x.device) * span.step + span.start
@@ -217,8 +242,11 @@ def _with_known_starts(x: Tensor, items: list) -> tuple[Tensor, list]:
         elif isinstance(item, (int, SymbolicSize)):
             size = x.shape[dimension]
             if isinstance(item, SymbolicSize) or (isinstance(size, SymbolicSize) and item < 0):
-                position = item if isinstance(item, SymbolicSize) else size + item
-                x = take(x, reshape(asarray(position), (1,)), axis=dimension)
+                if isinstance(item, SymbolicSize):
+                    position = reshape(asarray(item), (1,))
+                else:
+                    position = _from_end(size, -item, x)[-1 - item :]
+                x = take(x, position, axis=dimension)
                 items[place] = 0
         dimension += _dimensions(item)
     return x, items

@@ -87,6 +87,47 @@ def test_shape_code(name: str) -> None:
         assert result.tobytes() == expected.tobytes()
 
 
+#: Slices and elements of a size that may be too short for them.
+_ENDS: dict[str, Callable] = {
+    "last two": lambda x: x[:, -2:],
+    "before the last": lambda x: x[:, -3:-1],
+    "every second of the last": lambda x: x[:, -3::2],
+    "none of the last": lambda x: x[:, -2:-3],
+    "the last": lambda x: x[:, -1],
+    "the one before": lambda x: x[:, -2],
+    "at both": lambda x: x[-1:, -2:, 3],
+    "a mean of the last": lambda x: x[:, -2:].mean(),
+    "a product of the last": lambda x: x[:, -1] @ weft.ones(6, 3),
+}
+#: What a compiled function refuses where there is no element, as the maximum of none, and a program
+#: does not.
+_ANSWERED = {"reshape to named", "convolution", "chunk", "extremum"}
+
+
+@pytest.mark.parametrize("name", [*_FUNCTIONS, *_ENDS])
+def test_shape_code_of_few_elements_and_none(name: str) -> None:
+    """A program gives what a compiled function does, or refuses what it was not exported for."""
+    if name in _ANSWERED:
+        return
+    function = _FUNCTIONS.get(name) or _ENDS[name]
+    exported = weft.export(function, weft.spec(("b", "n", 6)))
+    compiled = weft.jit(function)
+    for sizes in ((2, 3, 6), (2, 2, 6), (1, 1, 6), (0, 4, 6), (2, 0, 6), (0, 0, 6)):
+        x = np.random.default_rng(3).standard_normal(sizes).astype(np.float32)
+        try:
+            expected = np.asarray(compiled(x))
+        except weft.WeftError:
+            with pytest.raises(weft.WeftError):
+                exported(x)
+            continue
+        try:
+            result = np.asarray(exported(x))
+        except weft.ShapeError:
+            assert min(sizes) < 3, sizes
+            continue
+        assert_same_bits(result, expected)
+
+
 def test_attention_module_with_padding() -> None:
     attention = nn.MultiheadAttention(8, 2, batch_first=True)
 

@@ -141,7 +141,8 @@ LogicalResult inferGather(GatherOp::Adaptor adaptor, InferenceLocation location,
   RankedTensorType x = tensorType(adaptor.getX());
   if (failed(checkAxis(adaptor.getAxis(), x.getRank(), "gather", location)))
     return failure();
-  if (x.getDimSize(adaptor.getAxis()) == 0)
+  bool takesNone = llvm::is_contained(tensorType(adaptor.getIndices()).getShape(), 0);
+  if (x.getDimSize(adaptor.getAxis()) == 0 && !takesNone)
     return fail(location, "gather: cannot take from an axis of size 0");
   types.push_back(
       withShape(x, gatheredShape(x, tensorType(adaptor.getIndices()), adaptor.getAxis())));
