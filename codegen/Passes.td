@@ -28,9 +28,9 @@ def EmitLoops : Pass<"weft-emit-loops", "::mlir::ModuleOp"> {
       %0 = arith.index_cast %arg2 : i64 to index
       %1 = arith.index_cast %arg3 : i64 to index
       %2 = llvm.getelementptr %x[0] : (!llvm.ptr) -> !llvm.ptr, !llvm.ptr
-      %3 = llvm.load %2 {alignment = 8 : i64} : !llvm.ptr -> !llvm.ptr
+      %3 = llvm.load %2 : !llvm.ptr -> !llvm.ptr
       %4 = llvm.getelementptr %x[1] : (!llvm.ptr) -> !llvm.ptr, !llvm.ptr
-      %5 = llvm.load %4 {alignment = 8 : i64} : !llvm.ptr -> !llvm.ptr
+      %5 = llvm.load %4 : !llvm.ptr -> !llvm.ptr
       %c0 = arith.constant 0 : index
       %6 = llvm.load %3 {alignment = 4 : i64} : !llvm.ptr -> f32
       %7 = math.exp %6 : f32
@@ -84,9 +84,9 @@ def EmitEntry : Pass<"weft-emit-entry", "::mlir::ModuleOp"> {
       %2 = llvm.mlir.constant(2 : i64) : i64
       %3 = llvm.mlir.constant(8 : i64) : i64
       %4 = llvm.getelementptr %arg1[0] : (!llvm.ptr) -> !llvm.ptr, !llvm.ptr
-      %5 = llvm.load %4 {alignment = 8 : i64} : !llvm.ptr -> !llvm.ptr
+      %5 = llvm.load %4 : !llvm.ptr -> !llvm.ptr
       %6 = llvm.getelementptr %arg1[1] : (!llvm.ptr) -> !llvm.ptr, !llvm.ptr
-      %7 = llvm.load %6 {alignment = 8 : i64} : !llvm.ptr -> !llvm.ptr
+      %7 = llvm.load %6 : !llvm.ptr -> !llvm.ptr
       "llvm.intr.memcpy"(%7, %5, %3) <{isVolatile = false}> : (!llvm.ptr, !llvm.ptr, i64) -> ()
       llvm.return
     }
@@ -136,9 +136,9 @@ def EmitEntry : Pass<"weft-emit-entry", "::mlir::ModuleOp"> {
       %2 = llvm.alloca %0 x i64 {alignment = 8 : i64} : (i64) -> !llvm.ptr
       %3 = llvm.alloca %1 x !llvm.ptr {alignment = 8 : i64} : (i64) -> !llvm.ptr
       %4 = llvm.getelementptr %3[0] : (!llvm.ptr) -> !llvm.ptr, !llvm.ptr
-      llvm.store %arg0, %4 {alignment = 8 : i64} : !llvm.ptr, !llvm.ptr
+      llvm.store %arg0, %4 : !llvm.ptr, !llvm.ptr
       %5 = llvm.getelementptr %3[1] : (!llvm.ptr) -> !llvm.ptr, !llvm.ptr
-      llvm.store %arg1, %5 {alignment = 8 : i64} : !llvm.ptr, !llvm.ptr
+      llvm.store %arg1, %5 : !llvm.ptr, !llvm.ptr
       %6 = llvm.mlir.addressof @weft.model : !llvm.ptr
       %7 = llvm.call @weft_model_run(%6, %2, %3, %arg2) : (!llvm.ptr, !llvm.ptr, !llvm.ptr, !llvm.ptr) -> i32
       llvm.return %7 : i32
