@@ -28,6 +28,10 @@ static void initializeTargets() {
     LLVMInitializeAArch64Target();
     LLVMInitializeAArch64TargetMC();
     LLVMInitializeAArch64AsmPrinter();
+    LLVMInitializeARMTargetInfo();
+    LLVMInitializeARMTarget();
+    LLVMInitializeARMTargetMC();
+    LLVMInitializeARMAsmPrinter();
     LLVMInitializeRISCVTargetInfo();
     LLVMInitializeRISCVTarget();
     LLVMInitializeRISCVTargetMC();
@@ -84,7 +88,7 @@ const CpuTarget &CpuTarget::host() {
 
 namespace {
 
-/// A target that has a name. Objects are for Linux, in ELF, or for WebAssembly.
+/// A target that has a name. Objects are for Linux or no system at all, in ELF, or for WebAssembly.
 struct NamedTarget {
   llvm::StringRef name, triple, processor, meaning;
   int64_t vectorRegisters, registerBytes;
@@ -96,6 +100,8 @@ struct NamedTarget {
 static constexpr llvm::StringLiteral x86Linux = "x86_64-unknown-linux-gnu";
 static constexpr llvm::StringLiteral armLinux = "aarch64-unknown-linux-gnu";
 static constexpr llvm::StringLiteral riscvLinux = "riscv64-unknown-linux-gnu";
+static constexpr llvm::StringLiteral armBare = "thumbv7em-none-unknown-eabihf";
+static constexpr llvm::StringLiteral armBareV8 = "thumbv8m.main-none-unknown-eabihf";
 static constexpr llvm::StringLiteral webAssembly = "wasm32-unknown-unknown";
 static constexpr NamedTarget namedTargets[] = {
     {"x86-64-v3", x86Linux, "x86-64-v3", "64-bit x86 with AVX2 and FMA: Intel and AMD since 2015",
@@ -111,11 +117,18 @@ static constexpr NamedTarget namedTargets[] = {
      16},
     {"riscv64", riscvLinux, "generic-rv64", "64-bit RISC-V with vectors: rv64gcv, RVA23", 32, 16,
      "+m,+a,+f,+d,+c,+v,+zihintpause"},
+    {"cortex-m4", armBare, "cortex-m4", "32-bit ARM controllers with a unit for floats, no system",
+     8, 16},
+    {"cortex-m7", armBare, "cortex-m7", "the same with a unit for doubles", 8, 16},
+    {"cortex-m33", armBareV8, "cortex-m33", "the same with a unit for floats, of 2016 and later", 8,
+     16},
     {"wasm32", webAssembly, "generic", "WebAssembly with SIMD: browsers since 2023, Node.js", 16,
      16, "+simd128,+bulk-memory,+bulk-memory-opt,+nontrapping-fptoint,+sign-ext,+mutable-globals"}};
 
 /// What processors of today's servers and desktops have at least.
 static constexpr CacheSizes usualCaches = {32 << 10, 512 << 10, 8 << 20};
+/// Of controllers: what may lie on the stack, which is small, counts as the first cache.
+static constexpr CacheSizes smallCaches = {2 << 10, 32 << 10, 256 << 10};
 
 static llvm::StringMap<CpuTarget> makeNamedTargets() {
   llvm::StringMap<CpuTarget> targets;
@@ -127,7 +140,7 @@ static llvm::StringMap<CpuTarget> makeNamedTargets() {
     target.features = known.features.str();
     target.vectorRegisters = known.vectorRegisters;
     target.registerBytes = known.registerBytes;
-    target.caches = usualCaches;
+    target.caches = target.hasSystem() || target.isWebAssembly() ? usualCaches : smallCaches;
     target.core = coreOf(target);
   }
   return targets;
@@ -157,6 +170,10 @@ std::string CpuTarget::listing() {
   return text;
 }
 
+bool CpuTarget::hasSystem() const { return llvm::Triple(triple).isOSLinux(); }
+
+bool CpuTarget::isWebAssembly() const { return llvm::Triple(triple).isWasm(); }
+
 bool CpuTarget::isHostArchitecture() const {
   return llvm::Triple(triple).getArch() == llvm::Triple(llvm::sys::getProcessTriple()).getArch();
 }
@@ -172,8 +189,11 @@ std::unique_ptr<llvm::TargetMachine> CpuTarget::createMachine() const {
   options.AllowFPOpFusion = llvm::FPOpFusion::Strict;
   if (parsed.isRISCV())
     options.MCOptions.ABIName = "lp64d";
-  // Position-independent WebAssembly is for modules that are loaded into others.
-  llvm::Reloc::Model relocation = parsed.isWasm() ? llvm::Reloc::Static : llvm::Reloc::PIC_;
+  // So that linkers leave out what nobody calls, where memory is dear.
+  options.FunctionSections = options.DataSections = parsed.isThumb();
+  // Without a system, programs lie where they were linked; position-independent WebAssembly is for
+  // modules that are loaded into others.
+  llvm::Reloc::Model relocation = hasSystem() ? llvm::Reloc::PIC_ : llvm::Reloc::Static;
   return std::unique_ptr<llvm::TargetMachine>(
       target->createTargetMachine(parsed, processor, features, options, relocation, std::nullopt,
                                   llvm::CodeGenOptLevel::Default));
@@ -206,7 +226,7 @@ llvm::LogicalResult CpuTarget::emit(const KernelTemplate &kind, KernelOp kernel,
   kind.emit(emitter);
   if (failed(emitter.finish()))
     return llvm::failure();
-  if (llvm::Triple(triple).isWasm())
+  if (isWebAssembly())
     for (mlir::Operation *op = before ? before->getNextNode() : &body->front(); op;
          op = op->getNextNode())
       splitSumsOfProducts(op);

@@ -67,6 +67,9 @@ public:
   std::string llvmText(mlir::ModuleOp module) const override;
   std::string assemblyText(mlir::ModuleOp module) const override;
 
+  /// Whether objects run under Linux: with a C library that has files, memory and threads.
+  bool hasSystem() const;
+  bool isWebAssembly() const;
   /// False if code for the target is for another kind of processor than this process runs on.
   bool isHostArchitecture() const;
   /// A code generator; each thread needs its own.

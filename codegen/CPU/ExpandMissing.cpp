@@ -9,6 +9,8 @@
 #include "llvm/IR/InstIterator.h"
 #include "llvm/IR/IntrinsicInst.h"
 #include "llvm/IR/Module.h"
+#include "llvm/MC/MCSubtargetInfo.h"
+#include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Triple.h"
 #include "llvm/Transforms/Utils/BasicBlockUtils.h"
 
@@ -343,30 +345,66 @@ Value *NarrowFloats::moved(llvm::Instruction &at) {
   }
 }
 
-static void expandFusedMultiplyAdds(llvm::Function &function) {
+/// The product and sum of each lane, by a function.
+static Value *callForEachLane(llvm::IRBuilder<> &builder, llvm::FunctionCallee callee,
+                              llvm::CallBase &call) {
+  auto *vector = llvm::dyn_cast<llvm::FixedVectorType>(call.getType());
+  if (!vector)
+    return builder.CreateCall(callee, llvm::to_vector_of<Value *>(call.args()));
+  Value *result = llvm::PoisonValue::get(vector);
+  for (unsigned lane = 0; lane < vector->getNumElements(); ++lane) {
+    llvm::SmallVector<Value *> arguments;
+    for (Value *argument : call.args())
+      arguments.push_back(builder.CreateExtractElement(argument, lane));
+    result = builder.CreateInsertElement(result, builder.CreateCall(callee, arguments), lane);
+  }
+  return result;
+}
+
+/// Fused multiply-adds of `dtype` become what `expand` makes of a call.
+static void expandFusedMultiplyAdds(llvm::Function &function, bool (llvm::Type::*isDtype)() const,
+                                    llvm::function_ref<Value *(llvm::CallBase &)> expand) {
   for (llvm::Instruction &at : llvm::make_early_inc_range(llvm::instructions(function))) {
     auto *call = llvm::dyn_cast<llvm::IntrinsicInst>(&at);
     if (!call || call->getIntrinsicID() != llvm::Intrinsic::fma ||
-        !call->getType()->getScalarType()->isFloatTy())
+        !(call->getType()->getScalarType()->*isDtype)())
       continue;
-    call->replaceAllUsesWith(Expansion(at, at.getType())
-                                 .fusedMultiplyAdd(call->getArgOperand(0), call->getArgOperand(1),
-                                                   call->getArgOperand(2)));
+    call->replaceAllUsesWith(expand(*call));
     call->eraseFromParent();
   }
 }
 
-void expandMissing(llvm::Module &module) {
+static void expandFloats(llvm::Function &function) {
+  expandFusedMultiplyAdds(function, &llvm::Type::isFloatTy, [](llvm::CallBase &call) {
+    return Expansion(call, call.getType())
+        .fusedMultiplyAdd(call.getArgOperand(0), call.getArgOperand(1), call.getArgOperand(2));
+  });
+}
+
+static void callForDoubles(llvm::Function &function) {
+  llvm::Type *number = llvm::Type::getDoubleTy(function.getContext());
+  expandFusedMultiplyAdds(function, &llvm::Type::isDoubleTy, [&](llvm::CallBase &call) {
+    llvm::IRBuilder<> builder(&call);
+    auto callee =
+        function.getParent()->getOrInsertFunction("weft_model_fma", number, number, number, number);
+    return callForEachLane(builder, callee, call);
+  });
+}
+
+void expandMissing(llvm::Module &module, const llvm::TargetMachine &machine) {
   llvm::Triple triple = module.getTargetTriple();
-  if (!triple.isWasm() && !triple.isRISCV())
+  if (!triple.isWasm() && !triple.isRISCV() && !triple.isThumb())
     return;
-  for (llvm::Function &function : module) {
+  bool lacksDoubles = triple.isThumb() && !machine.getMCSubtargetInfo()->checkFeatures("+fp64");
+  for (llvm::Function &function : llvm::make_early_inc_range(module)) {
     if (function.isDeclaration())
       continue;
     llvm::EliminateUnreachableBlocks(function);
     NarrowFloats(function).run();
     if (triple.isWasm())
-      expandFusedMultiplyAdds(function);
+      expandFloats(function);
+    if (lacksDoubles)
+      callForDoubles(function);
   }
 }
 

@@ -1,5 +1,6 @@
 // Completes the module of an object.
 #include "codegen/CPU/LinkArtifact.h"
+#include "codegen/CPU/ExpandMissing.h"
 #include "llvm/ADT/StringSet.h"
 #include "llvm/Bitcode/BitcodeReader.h"
 #include "llvm/IR/Constants.h"
@@ -48,6 +49,9 @@ static void addMetadata(llvm::Module &module, const ArtifactParts &parts) {
                                llvm::GlobalValue::PrivateLinkage, bytes, "weft.metadata");
   global->setSection(parts.metadataSection);
   global->setAlignment(llvm::Align(8));
+  // A controller's memory is for the program alone: its linker leaves the section out.
+  if (!module.getTargetTriple().isOSLinux())
+    global->setMetadata(llvm::LLVMContext::MD_exclude, llvm::MDNode::get(module.getContext(), {}));
   // Kept by linkers that drop unused sections, too.
   llvm::appendToUsed(module, {global});
 }
@@ -60,6 +64,8 @@ std::string linkArtifact(LlvmModule &module, const CpuTarget &target, const Arti
   for (llvm::MemoryBufferRef bitcode : parts.bitcode)
     if (std::string error = linkBitcode(llvmModule, bitcode); !error.empty())
       return error;
+  // Before what nobody calls is dropped: expansions may call functions of the parts.
+  expandMissing(llvmModule, *machine);
   if (!parts.metadata.empty())
     addMetadata(llvmModule, parts);
   llvm::StringSet<> entries;

@@ -87,9 +87,13 @@ static std::unique_ptr<llvm::TargetMachine> prepare(LlvmModule &module, const Cp
   module.module->setTargetTriple(machine->getTargetTriple());
   module.module->setDataLayout(machine->createDataLayout());
   for (llvm::Function &function : *module.module)
-    if (!function.isDeclaration())
+    if (!function.isDeclaration()) {
       function.addFnAttr("prefer-vector-width", "512");
-  expandMissing(*module.module);
+      // Tables for exceptions would call what controllers do not have.
+      if (!target.hasSystem())
+        function.setDoesNotThrow();
+    }
+  expandMissing(*module.module, *machine);
   optimize(*module.module, *machine);
   return machine;
 }

@@ -25,7 +25,7 @@ enum weft_status {
   WEFT_ERROR_OPTIONS = 6,        /* struct_size is wrong, or an option does not fit the model */
   WEFT_ERROR_WORKSPACE_SIZE = 7, /* the workspace is smaller than NAME_workspace_bytes() */
   WEFT_ERROR_WORKSPACE_ALIGNMENT = 8, /* the workspace is not aligned to 64 bytes */
-  WEFT_ERROR_MEMORY = 9,              /* no memory for the workspace */
+  WEFT_ERROR_MEMORY = 9,              /* no memory for the workspace, or no malloc */
   WEFT_ERROR_ARRAY_COUNT = 10,        /* not as many inputs or outputs as the model has */
   WEFT_ERROR_DTYPE = 11,              /* an array is of another dtype */
   WEFT_ERROR_RANK = 12,               /* an array has another number of dimensions */

@@ -144,9 +144,11 @@ private:
     out << "\n/* Bytes of scratch memory that a call needs";
     if (!sizes.empty())
       out << "; UINT64_MAX if a size is negative or too large";
-    out << ". Given in the options, it is\n * aligned to 64 bytes; without, each call uses malloc "
-           "and free. */\nuint64_t "
-        << facts.name << "_workspace_bytes(" << (sizes.empty() ? "void" : sizes) << ");\n";
+    out << ". Given in the options, it is\n * aligned to 64 bytes; without, "
+        << (facts.allocates ? "each call uses malloc and free"
+                            : "a call that needs some returns WEFT_ERROR_MEMORY")
+        << ". */\nuint64_t " << facts.name << "_workspace_bytes("
+        << (sizes.empty() ? "void" : sizes) << ");\n";
   }
 
   void writeWeights() {

@@ -13,6 +13,8 @@ struct HeaderFacts {
   /// "Weft 0.1.0, target x86-64-v3, threads none", for its first comment.
   std::string description;
   WeightsReader weights = WeightsReader::Nothing;
+  /// Whether calls without a workspace allocate one.
+  bool allocates = true;
 };
 
 /// The header: C99, also C++; it includes nothing but the standard library's stddef.h and stdint.h.

@@ -43,12 +43,10 @@ static constexpr EmitKindInfo kinds[] = {
 
 ArrayRef<EmitKindInfo> emitKinds() { return kinds; }
 
-static bool isWebAssembly(const CpuTarget &target) { return llvm::Triple(target.triple).isWasm(); }
-
 std::optional<EmitKind> emitKindByName(StringRef name, StringRef target) {
   if (name.empty()) {
     const CpuTarget *known = CpuTarget::byName(target);
-    return known && isWebAssembly(*known) ? EmitKind::WebAssembly : EmitKind::Object;
+    return known && known->isWebAssembly() ? EmitKind::WebAssembly : EmitKind::Object;
   }
   for (const EmitKindInfo &kind : kinds)
     if (kind.name == name)
@@ -135,11 +133,13 @@ private:
     if (!target)
       throw Error(Error::Kind::Value,
                   "there is no target " + options.target + "; there are " + CpuTarget::names());
-    if (isWebAssembly(*target))
+    if (target->isWebAssembly())
       checkWebAssembly();
     else if (options.emit == EmitKind::WebAssembly || !options.javaScript.empty())
       throw Error(Error::Kind::Value, "modules of WebAssembly, and JavaScript that calls them, are "
                                       "made with --target=wasm32");
+    if (!target->hasSystem())
+      checkWithoutSystem();
     if (!isModelName(name))
       throw Error(Error::Kind::Value, "the name \"" + name +
                                           "\" can't begin names of C: it has to be an identifier "
@@ -152,9 +152,6 @@ private:
   }
 
   void checkWebAssembly() const {
-    if (options.threads != ThreadMode::None)
-      throw Error(Error::Kind::Value, "models for wasm32 run on the caller's thread: --threads=" +
-                                          nameOf(options.threads).str() + " is for others");
     if (options.emit == EmitKind::SharedLibrary)
       throw Error(Error::Kind::Value, "there are no shared libraries for wasm32; --emit=wasm makes "
                                       "a module that is loaded at run time");
@@ -163,6 +160,16 @@ private:
                   "JavaScript calls modules: --javascript goes with --emit=wasm");
     if (!options.javaScript.empty())
       declarationsPath(options.javaScript);
+  }
+
+  void checkWithoutSystem() const {
+    if (options.threads != ThreadMode::None)
+      throw Error(Error::Kind::Value, "models for " + options.target + " run on the caller's " +
+                                          "thread: --threads=" + nameOf(options.threads).str() +
+                                          " is for others");
+    if (options.emit == EmitKind::SharedLibrary)
+      throw Error(Error::Kind::Value, "there are no shared libraries for " + options.target +
+                                          ", which has no system to load them");
   }
 
   /// What depends on constants alone is computed here; arguments are given anew by each caller.
@@ -247,12 +254,14 @@ private:
 
   void link(LlvmModule &llvmModule) {
     ArtifactParts parts;
-    std::string architecture = llvm::Triple(target->triple).getArchName().str();
-    for (const char *source : {"model", "launch", "steps", "weights", "threads"}) {
+    llvm::Triple triple(target->triple);
+    std::string architecture = llvm::Triple::getArchTypeName(triple.getArch()).str();
+    // Threads are for targets with a system; the last, for those whose libraries are in doubt.
+    for (const char *source : {"model", "launch", "steps", "weights", "threads", "fused"}) {
       std::string file = std::string(source) + "." + architecture + ".bc";
       std::string_view bytes = embeddedFile(file);
-      if (bytes.empty() && source == StringRef("threads"))
-        continue; // a target without threads
+      if (bytes.empty() && (source == StringRef("threads") || source == StringRef("fused")))
+        continue;
       if (bytes.empty())
         throw Error(Error::Kind::Unsupported, "objects for " + architecture + " are not supported");
       parts.bitcode.emplace_back(StringRef(bytes.data(), bytes.size()), "weft");
@@ -286,13 +295,14 @@ private:
     facts.description = "Weft " + weftVersion() + ", target " + options.target + ", threads " +
                         nameOf(options.threads).str();
     facts.weights = weightsReader();
+    facts.allocates = target->hasSystem() || target->isWebAssembly();
     return facts;
   }
 
   WeightsReader weightsReader() const {
     if (options.weights.empty())
       return WeightsReader::Nothing;
-    return isWebAssembly(*target) ? WeightsReader::Program : WeightsReader::Object;
+    return target->hasSystem() ? WeightsReader::Object : WeightsReader::Program;
   }
 
   void addJavaScript() {

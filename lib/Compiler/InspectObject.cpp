@@ -29,16 +29,17 @@ static std::string printable(llvm::StringRef text) {
   fail(path, "is a damaged object file: " + llvm::toString(std::move(error)));
 }
 
-/// The metadata of one ELF file, if it has some.
-static void readElf(llvm::StringRef bytes, llvm::StringRef path,
-                    std::vector<llvm::json::Object> &found) {
-  auto elf = ELF64LEFile::create(bytes);
+/// The metadata of one ELF file, of 32 or 64 bits, if it has some.
+template <typename Layout>
+static void readElfAs(llvm::StringRef bytes, llvm::StringRef path,
+                      std::vector<llvm::json::Object> &found) {
+  auto elf = ELFFile<Layout>::create(bytes);
   if (!elf)
     failDamaged(path, elf.takeError());
   auto sections = elf->sections();
   if (!sections)
     failDamaged(path, sections.takeError());
-  for (const ELF64LEFile::Elf_Shdr &section : *sections) {
+  for (const typename ELFFile<Layout>::Elf_Shdr &section : *sections) {
     auto name = elf->getSectionName(section);
     if (!name)
       failDamaged(path, name.takeError());
@@ -51,6 +52,12 @@ static void readElf(llvm::StringRef bytes, llvm::StringRef path,
     for (llvm::json::Object &metadata : decodeMetadata(rest, path))
       found.push_back(std::move(metadata));
   }
+}
+
+static void readElf(llvm::StringRef bytes, llvm::StringRef path,
+                    std::vector<llvm::json::Object> &found) {
+  bool isNarrow = getElfArchType(bytes).first == llvm::ELF::ELFCLASS32;
+  return isNarrow ? readElfAs<ELF32LE>(bytes, path, found) : readElfAs<ELF64LE>(bytes, path, found);
 }
 
 /// The metadata of one WebAssembly file: the custom sections of the name.
@@ -130,7 +137,8 @@ std::vector<llvm::json::Object> readMetadata(llvm::StringRef path) {
     readWebAssembly((*file)->getBuffer(), path, found);
     break;
   default:
-    fail(path, "is no object file, shared library, program or archive of Linux or WebAssembly");
+    fail(path, "is no object file, shared library, program or archive in ELF, and no module of "
+               "WebAssembly");
   }
   if (found.empty())
     fail(path, "has no model of Weft in it");

@@ -35,26 +35,36 @@ C_TYPES = {
 }
 
 
-def program_for(inputs: list[np.ndarray], outputs: list[np.ndarray]) -> str:
-    """A C program that reads all inputs from its standard input, and writes all outputs."""
-    lines = ['#include "net.h"', "#include <stdio.h>"]
-    names = []
+def declarations_of(inputs: list[np.ndarray], outputs: list[np.ndarray]) -> list[str]:
+    """Lines of C: an array for each input and output, in0, in1, ..., out0, ..."""
+    lines = []
     for role, arrays in (("in", inputs), ("out", outputs)):
         for number, array in enumerate(arrays):
-            names.append(f"{role}{number}")
             # Complex numbers are pairs of numbers in C.
             dtype, size = (
                 (array.real.dtype, 2 * array.size)
                 if array.dtype.kind == "c"
                 else (array.dtype, array.size)
             )
-            lines.append(f"static {C_TYPES[str(dtype)]} {names[-1]}[{max(1, size)}];")
+            lines.append(f"static {C_TYPES[str(dtype)]} {role}{number}[{max(1, size)}];")
+    return lines
+
+
+def names_of(inputs: list[np.ndarray], outputs: list[np.ndarray]) -> str:
+    """The arguments of a call: in0, in1, ..., out0, ..."""
+    names = [f"in{number}" for number in range(len(inputs))]
+    return ", ".join(names + [f"out{number}" for number in range(len(outputs))])
+
+
+def program_for(inputs: list[np.ndarray], outputs: list[np.ndarray]) -> str:
+    """A C program that reads all inputs from its standard input, and writes all outputs."""
+    lines = ['#include "net.h"', "#include <stdio.h>", *declarations_of(inputs, outputs)]
     lines.append("int main(void) {")
     for number, array in enumerate(inputs):
         lines.append(
             f"  if (fread(in{number}, 1, {array.nbytes}, stdin) != {array.nbytes}) return 100;"
         )
-    lines.append(f"  int status = net_run({', '.join(names)}, NULL);")
+    lines.append(f"  int status = net_run({names_of(inputs, outputs)}, NULL);")
     for number, array in enumerate(outputs):
         lines.append(f"  fwrite(out{number}, 1, {array.nbytes}, stdout);")
     return "\n".join([*lines, "  return status;", "}", ""])
@@ -71,10 +81,19 @@ def run_emulated(
     program = folder / "main"
     run([compiler, "-Wall", "-Werror", "-static", folder / "main.c", model, "-lm", "-o", program])
 
-    given = b"".join(np.ascontiguousarray(x).tobytes() for x in case.inputs)
     command = [emulator, *options, str(program)]
-    result = subprocess.run(command, input=given, capture_output=True, check=True)
-    outputs, rest = [], result.stdout
+    result = subprocess.run(command, input=bytes_of(case.inputs), capture_output=True, check=True)
+    return arrays_like(expected, result.stdout)
+
+
+def bytes_of(arrays: list[np.ndarray]) -> bytes:
+    """The elements of arrays, one array after the other."""
+    return b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)
+
+
+def arrays_like(expected: list[np.ndarray], rest: bytes) -> list[np.ndarray]:
+    """Arrays of the same dtypes and shapes, of these bytes, which have to be all."""
+    outputs = []
     for like in expected:
         outputs.append(np.frombuffer(rest[: like.nbytes], like.dtype).reshape(like.shape))
         rest = rest[like.nbytes :]

@@ -364,7 +364,7 @@ def test_arithmetic_of_modules(tmp_path: Path) -> None:
     """What modules have instead of a C library computes what a C library does."""
     source = ROOT / "lib" / "Runtime" / "artifact" / "webassembly.c"
     names = ("fma", "fmod", "fmodf", "sin", "cos", "tan")
-    renamed = ["-fno-builtin", *(f"-D{name}=weft_{name}" for name in names)]
+    renamed = [f"-I{ROOT}", "-fno-builtin", *(f"-D{name}=weft_{name}" for name in names)]
     program = tmp_path / "check"
     run([CC, "-O2", *renamed, "-ffp-contract=off", "-c", source, "-o", tmp_path / "parts.o"])
     check = ROOT / "test" / "aot" / "check_arithmetic.c"

@@ -16,7 +16,10 @@ DOCUMENT = ROOT / "docs" / "ahead-of-time.md"
 BROWSER = ROOT / "docs" / "browser.md"
 STEP = re.compile(r"(?:^In `([^`]+)`:\n\n)?^```(\w+)\n(.*?)^```\n", re.DOTALL | re.MULTILINE)
 # Sections whose commands may be missing on a machine.
-NEEDED = {"Another processor": ["aarch64-linux-gnu-gcc", "qemu-aarch64"]}
+NEEDED = {
+    "Another processor": ["aarch64-linux-gnu-gcc", "qemu-aarch64"],
+    "Controllers": ["arm-none-eabi-gcc", "arm-none-eabi-size"],
+}
 
 
 def missing_tools(names: list[str]) -> str:

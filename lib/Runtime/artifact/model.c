@@ -1,8 +1,17 @@
 // The calls of a model: checks of the arguments, the workspace, running.
 #include "lib/Runtime/artifact/artifact.h"
 
+#if defined(__linux__) || defined(__wasm__)
 void *malloc(size_t bytes);
 void free(void *memory);
+#else
+// Controllers may have no heap: the caller gives the workspace.
+static void *malloc(size_t bytes) {
+  (void)bytes;
+  return 0;
+}
+static void free(void *memory) { (void)memory; }
+#endif
 
 enum { workspaceAlignment = 64 };
 static const int64_t mostBytes = (int64_t)1 << (sizeof(void *) == 4 ? 31 : 48);
@@ -274,7 +283,11 @@ const char *weft_model_error_text(int32_t status) {
       "the options do not fit: wrong struct_size, or what the model was compiled without",
       "the workspace is too small: its size is what workspace_bytes() gives for the same sizes",
       "the workspace is not aligned to 64 bytes",
+#if defined(__linux__) || defined(__wasm__)
       "there is no memory for the workspace",
+#else
+      "the model allocates nothing: give it a workspace in the options",
+#endif
       "the model has another number of inputs or outputs",
       "an array is of another dtype than the model's",
       "an array has another number of dimensions than the model's",

@@ -2,7 +2,7 @@
 // call the system.
 #include "lib/Runtime/artifact/artifact.h"
 
-#ifndef __wasm__
+#ifdef __linux__
 int open(const char *path, int flags, ...);
 int close(int file);
 int64_t lseek(int file, int64_t offset, int whence);
@@ -79,7 +79,7 @@ int32_t weft_model_check_weights(const struct weft_model *model, const weft_weig
   return WEFT_OK;
 }
 
-#ifndef __wasm__
+#ifdef __linux__
 int32_t weft_model_map_weights(const struct weft_model *model, const char *path,
                                weft_weights *weights) {
   if (!path || !weights)
