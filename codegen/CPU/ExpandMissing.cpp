@@ -391,6 +391,18 @@ static void callForDoubles(llvm::Function &function) {
   });
 }
 
+/// C libraries have had roundeven since 2023; with the usual mode of rounding, rint is the same.
+static void roundByMode(llvm::Function &function) {
+  for (llvm::Instruction &at : llvm::make_early_inc_range(llvm::instructions(function)))
+    if (auto *call = llvm::dyn_cast<llvm::IntrinsicInst>(&at);
+        call && call->getIntrinsicID() == llvm::Intrinsic::roundeven) {
+      llvm::IRBuilder<> builder(call);
+      call->replaceAllUsesWith(
+          builder.CreateUnaryIntrinsic(llvm::Intrinsic::rint, call->getArgOperand(0)));
+      call->eraseFromParent();
+    }
+}
+
 void expandMissing(llvm::Module &module, const llvm::TargetMachine &machine) {
   llvm::Triple triple = module.getTargetTriple();
   if (!triple.isWasm() && !triple.isRISCV() && !triple.isThumb())
@@ -405,6 +417,8 @@ void expandMissing(llvm::Module &module, const llvm::TargetMachine &machine) {
       expandFloats(function);
     if (lacksDoubles)
       callForDoubles(function);
+    if (triple.isThumb())
+      roundByMode(function);
   }
 }
 

@@ -102,6 +102,29 @@ def test_doubles_are_rounded_once(target: str, tmp_path: Path) -> None:
     assert_same_bits(run_on_board(case, tmp_path, target), case.expected())
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_functions_of_numbers(dtype: str, tmp_path: Path) -> None:
+    """What the unit for floats has no instruction for, a library computes or an expansion."""
+
+    def every(x: weft.Tensor, y: weft.Tensor) -> tuple[weft.Tensor, ...]:
+        rounded = weft.round(x), weft.floor(x), weft.ceil(x), weft.trunc(x)
+        divided = weft.floor_divide(x, y), weft.remainder(x, y), weft.fmod(x, y)
+        functions = (
+            weft.sqrt(abs(x)),
+            weft.exp(x / 64),
+            weft.sin(x),
+            weft.erf(x),
+            weft.pow(abs(y), x),
+        )
+        return (*rounded, *divided, *functions, weft.astype(x, weft.int64), weft.sign(x) == y)
+
+    generator = np.random.default_rng(3)
+    x, y = generator.uniform(-40, 40, (2, 37)).astype(dtype)
+    x[:6], y[:6] = [0.5, -0.5, 1.5, -2.5, -0.0, 2.5], [1, -1, 0.5, 7, 3, -0.25]
+    case = Case(every, [x, y])
+    assert_same_bits(run_on_board(case, tmp_path, "cortex-m4"), case.expected())
+
+
 def test_objects_need_no_more_than_the_compilers_own_library(tmp_path: Path) -> None:
     path = compile_text(CASES["network"].text(), tmp_path / "net.o", "--target=cortex-m4")
     needed = run(

@@ -3,7 +3,7 @@
 #include "start.h"
 #include <stddef.h>
 
-extern char stackEnd[];
+extern char stackEnd[], initialValues[], dataBegin[], dataEnd[];
 int main(void);
 
 enum { openFile = 1, writeFile = 5, readFile = 6, exitExtended = 0x20, stopped = 0x20026 };
@@ -45,6 +45,9 @@ static void leave(uintptr_t status) {
 void start(void) {
   *(volatile uint32_t *)0xe000ed88 |= 0xf << 20; // CPACR: the unit for floats
   __asm__ volatile("dsb\n\tisb");
+  // Memory is zero when the emulator starts.
+  for (ptrdiff_t i = 0; i < dataEnd - dataBegin; ++i)
+    dataBegin[i] = initialValues[i];
   leave((uintptr_t)main());
 }
 
