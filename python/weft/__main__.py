@@ -20,7 +20,8 @@ from ._creation import _fail
 from ._errors import OptionError, WeftError
 
 if TYPE_CHECKING:
-    from .models import T5, Decoder, Tokenizer, Whisper
+    from .models import Tokenizer, Whisper
+    from .models._writer import Writer
 
 #: So many tokens are written, where the model has the positions and nothing else is asked for.
 _TOKENS = 128
@@ -57,6 +58,13 @@ def _parser() -> argparse.ArgumentParser:
         "--top-p", type=float, metavar="P", help="draws of the likeliest tokens of probability P"
     )
     run.add_argument("--seed", type=int, help="the same seed gives the same text")
+    run.add_argument(
+        "--beams",
+        type=int,
+        default=1,
+        metavar="N",
+        help="looks for the likeliest text by N beginnings side by side, and prints it at the end",
+    )
     run.set_defaults(command=_run)
     _add_serve(commands)
     return parser
@@ -104,11 +112,14 @@ class _Clock:
             self.times.append(time.perf_counter())
             yield token
 
-    def report(self, read: str) -> str:
-        """How long it took to read something, and how fast tokens followed."""
+    def report(self, read: str, at_once: bool) -> str:
+        """How long it took to read something, and how fast tokens followed, or came at once."""
         times = self.times
         if not times:
             return "no tokens"
+        if at_once:
+            speed = len(times) / (times[0] - self.start)
+            return f"{read}; text: {len(times)} tokens, {speed:.1f} tokens per second"
         text = f"{read}, {times[0] - self.start:.2f} s; text: {len(times)} tokens"
         # The second token may wait for a program that is compiled; all others are alike.
         first = 1 if len(times) > 2 else 0
@@ -124,23 +135,25 @@ def _run(options: argparse.Namespace) -> None:
 
     model = load_writer(options.folder)
     tokenizer = models.load_tokenizer(options.folder)
-    drawing = {name: getattr(options, name) for name in ("temperature", "top_k", "top_p", "seed")}
+    clock = _Clock()
     if isinstance(model, models.Whisper):
-        clock, tokens, read = _heard(model, options, drawing)
+        given, read = _heard(model, options)
     else:
-        clock, tokens, read = _read(model, tokenizer, options, drawing)
+        given, read = _read(model, tokenizer, options)
+    drawing = {name: getattr(options, name) for name in ("temperature", "top_k", "top_p", "seed")}
+    tokens = model.stream(**given, **drawing, num_beams=options.beams)
     try:
         for piece in tokenizer.stream(clock.timed(tokens)):
             print(piece, end="", flush=True)
     finally:
         print(flush=True)
-        print(clock.report(read), file=sys.stderr)
+        print(clock.report(read, options.beams > 1), file=sys.stderr)
 
 
 def _read(
-    model: Decoder | T5, tokenizer: Tokenizer, options: argparse.Namespace, drawing: dict[str, Any]
-) -> tuple[_Clock, Iterator[int], str]:
-    """The tokens that follow or answer a prompt, and how much that was."""
+    model: Writer, tokenizer: Tokenizer, options: argparse.Namespace
+) -> tuple[dict[str, Any], str]:
+    """The prompt that is to go on or to be answered, and how much that is."""
     from .models import Decoder
 
     if options.prompt is None or options.language is not None or options.task is not None:
@@ -151,15 +164,13 @@ def _read(
         )
     prompt = tokenizer.encode(options.prompt)
     taken = len(prompt) if isinstance(model, Decoder) else 1
+    name = "prompt" if isinstance(model, Decoder) else "input_ids"
     count = _count(model, taken, options.max_new_tokens)
-    clock = _Clock()
-    return clock, model.stream(prompt, count, **drawing), f"prompt: {len(prompt)} tokens"
+    return {name: prompt, "max_new_tokens": count}, f"prompt: {len(prompt)} tokens"
 
 
-def _heard(
-    model: Whisper, options: argparse.Namespace, drawing: dict[str, Any]
-) -> tuple[_Clock, Iterator[int], str]:
-    """The tokens of what is said in a sound, and how long that was."""
+def _heard(model: Whisper, options: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    """The sound of which is said what is to be written, and how long that is."""
     from . import models
 
     if options.sound is None:
@@ -168,15 +179,18 @@ def _heard(
         )
     features = models.load_sound_features(options.folder)
     sound, rate = models.read_sound(options.sound)
-    told = {"language": options.language, "task": options.task}
     # As many tokens at most as tell the model what to do.
     count = _count(model, 4, options.max_new_tokens)
-    clock = _Clock()
-    tokens = model.stream(features(sound, rate), count, **told, **drawing)
-    return clock, tokens, f"sound: {len(sound) / rate:.1f} s"
+    given = {
+        "input_features": features(sound, rate),
+        "max_new_tokens": count,
+        "language": options.language,
+        "task": options.task,
+    }
+    return given, f"sound: {len(sound) / rate:.1f} s"
 
 
-def _count(model: Decoder | T5 | Whisper, length: int, asked: int | None) -> int:
+def _count(model: Writer, length: int, asked: int | None) -> int:
     return min(_TOKENS, max(model.positions - length, 1)) if asked is None else asked
 
 

@@ -167,7 +167,7 @@ FEATURES = np.ones((2, 3, 4), np.float32)
         ("t5", [1], {"decoder_input_ids": [99]}, "vocabulary has 11"),
         ("t5", [1], {"temperature": -1}, "temperature has to be"),
         ("t5", [1], {"top_k": 4}, "top_k is for drawing"),
-        ("t5", [1], {"num_beams": 4}, "there is no num_beams, but there are temperature"),
+        ("t5", [1], {"num_beam": 4}, "the model takes input_ids"),
         ("t5", [1], {"eos": "x"}, "eos has to be tokens"),
         ("whisper", FEATURES[:, :2], {}, r"have to be \[N, 3, 4\]"),
         ("whisper", FEATURES[0, 0], {}, r"have to be \[N, 3, 4\]"),

@@ -249,6 +249,25 @@ def test_the_seed_gives_the_text(whole: Path, capsys: pytest.CaptureFixture[str]
     assert texts[0] == texts[1] != texts[2]
 
 
+def test_the_likeliest_text_is_printed(
+    whole: Path, answering: Path, hearing: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    speech = str(hearing / "speech.wav")
+    tokenizer = weft.models.load_tokenizer(whole)
+    features = weft.models.load_sound_features(hearing)(*weft.models.read_sound(speech))
+    for folder, words, given in (
+        (whole, ["--prompt", "The weft"], tokenizer.encode("The weft")),
+        (answering, ["--prompt", "The weft"], tokenizer.encode("The weft")),
+        (hearing, ["--sound", speech], features),
+    ):
+        new = list(weft.models.load(folder).stream(given, 9, num_beams=3))
+        words = ["run", str(folder), *words, "--max-new-tokens", "9", "--beams", "3"]
+        assert weft.__main__.main(words) == 0
+        found = capsys.readouterr()
+        assert found.out == tokenizer.decode(new) + "\n"
+        assert re.search(r"; text: 9 tokens, [\d.]+ tokens per second$", found.err.strip())
+
+
 def _truncate(folder: Path) -> None:
     file = folder / "model.safetensors"
     file.write_bytes(file.read_bytes()[:-5])
@@ -302,6 +321,8 @@ def test_what_can_t_be_read(name: str, folder: Path, capsys: pytest.CaptureFixtu
         (["--temperature", "1", "--top-p", "7"], "top_p has to be"),
         (["--max-new-tokens", "1000000000000"], "positions"),
         (["--max-new-tokens", "-1"], "max_new_tokens has to be"),
+        (["--beams", "0"], "num_beams has to be"),
+        (["--beams", "2", "--temperature", "1"], "num_beams looks for the likeliest text"),
     ],
 )
 def test_options_that_can_t_be(

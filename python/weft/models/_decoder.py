@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +16,7 @@ from ._decoder_config import DecoderConfig
 from ._layers import Cache, FeedForward, distances, heads_of, places_of, states_of, written
 from ._rotary import angles, rotated
 from ._weights import UnitRMSNorm, Weights, linear, norm, table
+from ._writer import Begun, Writer
 
 
 def _norm(config: DecoderConfig, weights: Weights, name: str, width: int) -> nn.Module:
@@ -120,7 +120,7 @@ class Layer(nn.Module):
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
-class Decoder(nn.Module):
+class Decoder(Writer):
     """A language model: tokens [N, L] to the scores of those that come next [N, L, vocabulary].
 
     What `weft.models.load` makes of LLaMA, Mistral, Qwen2, Gemma, Phi and GPT-2. Matrices have the
@@ -203,82 +203,16 @@ class Decoder(nn.Module):
         keys, values = ([weft.zeros(shape, **place) for _ in self.layers] for _ in range(2))
         return Cache(keys, values)
 
-    @property
-    def vocabulary(self) -> int:
-        """How many tokens there are."""
-        return self.config.vocabulary
-
-    @property
-    def positions(self) -> int:
-        """How many tokens a text may have."""
-        return self.config.positions
-
-    @property
-    def device(self) -> weft.device:
-        """Where the weights are, and texts are written."""
-        return self.embed_tokens.weight.device
-
-    def generate(
-        self,
-        prompt: Any,
-        max_new_tokens: int,
-        *,
-        temperature: float = 0.0,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        seed: int | None = None,
-        eos: int | Sequence[int] | None = None,
-    ) -> weft.Tensor:
-        """A prompt [L] or [N, L] with the tokens that follow, int64.
-
-        A text ends with its first token among ``eos``; the result, when all have ended. Shorter
-        ones are filled up with the first of ``eos``. The arguments are those of `stream`, and so
-        are the errors.
-        """
-        drawing = _generation.Drawing(temperature, top_k, top_p, seed)
-        return _generation.whole(prompt, self._new(prompt, max_new_tokens, drawing, eos))
-
-    def stream(
-        self,
-        prompt: Any,
-        max_new_tokens: int,
-        *,
-        temperature: float = 0.0,
-        top_k: int | None = None,
-        top_p: float | None = None,
-        seed: int | None = None,
-        eos: int | Sequence[int] | None = None,
-    ) -> Iterator[Any]:
-        """The tokens that follow a prompt, as they come: integers, or lists of one for each text.
+    def begin(self, prompt: Any, max_new_tokens: int) -> Begun:
+        """What `generate` and `stream` go on from.
 
         Args:
             prompt: integers [L], or [N, L] for texts of one length.
-            max_new_tokens: how many at most.
-            temperature: 0: the likeliest; else each is drawn by exp(score / temperature).
-            top_k: of how many of the likeliest it is drawn (Fan et al., 2018); None: of all.
-            top_p: of as few of the likeliest as have this probability together (Holtzman et al.,
-                2020), after ``top_k``; None: of all.
-            seed: the same gives the same texts; None: by weft's generator.
-            eos: the tokens that end a text, which come out, too; None: the checkpoint's, `eos`.
+            max_new_tokens: how many follow at most.
 
         Raises:
-            OptionError: an argument can't be, or the text gets longer than the model has positions
-            for. ShapeError, DTypeError, OutOfBoundsError: the prompt is no tokens of the model's.
+            OptionError: the text gets longer than the model has positions for. ShapeError,
+            DTypeError, OutOfBoundsError: the prompt is no tokens of the model's.
         """
-        drawing = _generation.Drawing(temperature, top_k, top_p, seed)
-        found = self._new(prompt, max_new_tokens, drawing, eos)
-        return _generation.one_by_one(found, np.ndim(prompt) == 1)
-
-    def _new(
-        self,
-        prompt: Any,
-        count: int,
-        drawing: _generation.Drawing,
-        eos: int | Sequence[int] | None,
-    ) -> Iterator[np.ndarray]:
-        tokens, ends = (
-            _generation.checked_prompt(self, prompt, count),
-            _generation.ends_of(self, eos),
-        )
-        choose = _generation.Chooser(drawing, self.device)
-        return _generation.rows(self, tokens, count, choose, ends, self.cache)
+        tokens = _generation.checked_prompt(self, prompt, max_new_tokens)
+        return Begun(tokens, max_new_tokens, np.ndim(prompt) == 1, self.cache)

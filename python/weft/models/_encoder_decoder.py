@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from ._answer_config import AnswerConfig
 from ._encoder_decoder_config import Distances, EncoderDecoderConfig, StackConfig
 from ._layers import Cache, FeedForward, distances, heads_of, places_of, states_of, written
 from ._weights import Weights, linear, norm, table, wide
+from ._writer import Begun, Writer
 
 
 @dataclass
@@ -188,7 +189,7 @@ class Stack(nn.Module):
         return biases if seen is None else weft.where(seen, biases, -math.inf)
 
 
-class EncoderDecoder(nn.Module):
+class EncoderDecoder(Writer):
     """An encoder, and a decoder that answers what it has read: what `T5` and `Whisper` share.
 
     Matrices have the file's dtype and its memory, until they are changed; what is computed is
@@ -269,21 +270,6 @@ class EncoderDecoder(nn.Module):
         keys, values = ([weft.zeros(shape, **place) for _ in self.decoder.layers] for _ in "kv")
         return AnswerCache(keys, values, memory)
 
-    @property
-    def vocabulary(self) -> int:
-        """How many tokens there are."""
-        return self.config.vocabulary
-
-    @property
-    def positions(self) -> int:
-        """How many tokens an answer may have."""
-        return self.config.positions
-
-    @property
-    def device(self) -> weft.device:
-        """Where the weights are, and answers are written."""
-        return self.embed_tokens.weight.device
-
     def results(self, tokens: Any, states: weft.Tensor, seen: weft.Tensor | None) -> dict:
         """The outputs by transformers' names, for a beginning of the answers [N, L]."""
         cache = AnswerCache([], [], self.memory(states, seen))
@@ -309,18 +295,18 @@ class EncoderDecoder(nn.Module):
             )
         return np.broadcast_to(found, (texts, found.shape[1]))
 
-    def answered(
+    def answers_to(
         self,
         begun: np.ndarray,
         memory: Memory,
         count: int,
-        choose: _generation.Chooser,
-        ends: tuple[int, ...],
-    ) -> Iterator[np.ndarray]:
-        """The new tokens [N] behind beginnings [N, L], one after the other."""
+        single: bool,
+        rule: _generation.Rule | None = None,
+    ) -> Begun:
+        """What answers go on from: beginnings [N, L], and what they answer."""
 
         def make(texts: int, length: int) -> Cache:
             return self.cache(memory, texts, length)
 
-        fill = self.answers.fill
-        return _generation.rows(self, begun, count, choose, ends, make, fill)
+        answers = self.answers
+        return Begun(begun, count, single, make, answers.hidden, rule, answers.fill)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from .._errors import DTypeError, OptionError, OutOfBoundsError, ShapeError
 from ..random._keys import next_key
 from ._layers import Cache, resized
 
+if TYPE_CHECKING:
+    from ._writer import Writer
+
 #: Prompts are read in pieces of at most so many tokens, each filled up to a power of two that is
 #: no smaller than the second: so there are a few programs for all prompts.
 _MOST_AT_ONCE, _LEAST_AT_ONCE = 256, 16
@@ -23,38 +26,6 @@ _MOST_AT_ONCE, _LEAST_AT_ONCE = 256, 16
 SHORTEST_CACHE = 64
 #: So many new tokens a cache has room for at once; for more it grows, when they come.
 _ROOM = 1024
-
-
-class Writer(Protocol):
-    """What writes token after token."""
-
-    @property
-    def eos(self) -> tuple[int, ...]:
-        """The tokens that end a text."""
-        ...
-
-    @property
-    def vocabulary(self) -> int:
-        """How many tokens there are."""
-        ...
-
-    @property
-    def positions(self) -> int:
-        """How many tokens a text may have."""
-        ...
-
-    @property
-    def device(self) -> weft.device:
-        """Where texts are written."""
-        ...
-
-    def states(self, tokens: Any, cache: Any, first: Any) -> weft.Tensor:
-        """What scores are made of [N, L, width]."""
-        ...
-
-    def scores(self, states: weft.Tensor) -> weft.Tensor:
-        """Scores [..., vocabulary]."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -75,12 +46,12 @@ class Drawing:
 
     def __post_init__(self) -> None:
         _require(
-            _is_number(self.temperature) and 0 <= self.temperature < math.inf, self, "temperature"
+            is_number(self.temperature) and 0 <= self.temperature < math.inf, self, "temperature"
         )
-        _require(self.top_k is None or (_is_integer(self.top_k) and self.top_k >= 1), self, "top_k")
-        in_range = self.top_p is None or (_is_number(self.top_p) and 0 < self.top_p <= 1)
+        _require(self.top_k is None or (is_integer(self.top_k) and self.top_k >= 1), self, "top_k")
+        in_range = self.top_p is None or (is_number(self.top_p) and 0 < self.top_p <= 1)
         _require(in_range, self, "top_p")
-        _require(self.seed is None or _is_integer(self.seed), self, "seed")
+        _require(self.seed is None or is_integer(self.seed), self, "seed")
         given = [name for name in ("top_k", "top_p", "seed") if getattr(self, name) is not None]
         if self.temperature == 0 and given:
             raise _fail(
@@ -104,21 +75,13 @@ def _require(holds: bool, drawing: Drawing, name: str) -> None:
         raise _fail(OptionError, f"generate: {name} has to be {_WANTED[name]}, not {value!r}")
 
 
-def drawing_of(options: dict[str, Any]) -> Drawing:
-    """How a token is drawn, by options of these names. Raises OptionError for others."""
-    unknown = [name for name in options if name not in _WANTED]
-    if unknown:
-        raise _fail(
-            OptionError, f"generate: there is no {unknown[0]}, but there are {', '.join(_WANTED)}"
-        )
-    return Drawing(**options)
-
-
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether a value is a number, as an option has it."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _is_integer(value: Any) -> bool:
+def is_integer(value: Any) -> bool:
+    """Whether a value is a whole number, as an option has it."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
@@ -144,9 +107,24 @@ class Rule(Protocol):
         """
         ...
 
-    def took(self, chosen: np.ndarray) -> None:
-        """Takes note of the tokens [N] that were chosen."""
+    def took(self, chosen: np.ndarray, rows: np.ndarray | None = None) -> None:
+        """Takes note of the tokens [N] that were chosen, of texts that go on as the ones at their
+        numbers in ``rows`` [N] did; None: as they did themselves.
+        """
         ...
+
+
+@dataclass(frozen=True)
+class Ending:
+    """Where texts end.
+
+    Attributes:
+        ends: the tokens that end one.
+        fill: what is behind the end.
+    """
+
+    ends: tuple[int, ...] = ()
+    fill: int = 0
 
 
 @weft.jit
@@ -164,6 +142,21 @@ def write(model: Writer, tokens: weft.Tensor, cache: Cache, places: weft.Tensor)
     """The scores [N, vocabulary] behind a token of each text [N], each at its own place [N]."""
     with weft.no_grad():
         states = model.states(weft.expand_dims(tokens, axis=1), cache, places)
+        return model.scores(states)[:, 0]
+
+
+@weft.jit
+def follow(
+    model: Writer, tokens: weft.Tensor, cache: Cache, place: weft.Tensor, rows: weft.Tensor
+) -> weft.Tensor:
+    """The scores [N, vocabulary] behind a token of each text [N], all at one place.
+
+    In the cache each text gets what the one at its number in ``rows`` [N] had, in place.
+    """
+    with weft.no_grad():
+        for kept in cache.keys + cache.values:
+            kept.copy_(weft.take(kept, rows, axis=0))
+        states = model.states(weft.expand_dims(tokens, axis=1), cache, place)
         return model.scores(states)[:, 0]
 
 
@@ -241,7 +234,7 @@ class Chooser:
 
     def __call__(self, scores: weft.Tensor, number: int) -> np.ndarray:
         """The token [N] with this number that follows; the first has number 0."""
-        hidden = self._mask(number, scores.shape[-1])
+        hidden = self.mask(number, scores.shape[-1])
         if self.rule is None:
             return self._chosen(scores, hidden, number)
         chosen = self._chosen(self.rule(scores, hidden), None, number)
@@ -265,7 +258,7 @@ class Chooser:
         )
         return np.asarray(chosen.to("cpu"))
 
-    def _mask(self, number: int, vocabulary: int) -> weft.Tensor | None:
+    def mask(self, number: int, vocabulary: int) -> weft.Tensor | None:
         """Which tokens [vocabulary] are hidden, or None."""
         tokens = self.hidden.always + (self.hidden.first if number == 0 else ())
         if tokens not in self._masks:
@@ -323,7 +316,7 @@ def checked_tokens(tokens: Any, vocabulary: int, name: str = "prompt") -> np.nda
 def checked_prompt(model: Writer, prompt: Any, count: int) -> np.ndarray:
     """The tokens of a prompt [N, L], behind which so many have room. Raises for what is none."""
     tokens = checked_tokens(prompt, model.vocabulary)
-    if not _is_integer(count) or count < 0:
+    if not is_integer(count) or count < 0:
         raise _fail(
             OptionError, f"generate: max_new_tokens has to be an integer from 0 on, not {count!r}"
         )
@@ -341,74 +334,109 @@ def ends_of(model: Writer, eos: int | Sequence[int] | None) -> tuple[int, ...]:
     if eos is None:
         return model.eos
     ends = (eos,) if isinstance(eos, int) else tuple(eos)
-    if not all(_is_integer(end) for end in ends):
+    if not all(is_integer(end) for end in ends):
         raise _fail(OptionError, f"generate: eos has to be tokens, not {eos!r}")
     return ends
 
 
+def ending_of(model: Writer, eos: int | Sequence[int] | None, fill: int | None) -> Ending:
+    """Where texts end, filled up with the first of the ends, if nothing is said. As `ends_of`."""
+    ends = ends_of(model, eos)
+    return Ending(ends, (*ends, 0)[0] if fill is None else fill)
+
+
+class Reading:
+    """What a model has read and written so far of several texts of one length.
+
+    Attributes:
+        cache: the keys and values of it.
+    """
+
+    cache: Cache
+
+    def __init__(self, model: Writer, make: Callable[[int, int], Cache]) -> None:
+        """Takes what gives an empty cache for so many texts of so many tokens."""
+        self.model, self._make, self._place, self._room = model, make, 0, 0
+
+    def prompt(self, tokens: np.ndarray, count: int, copies: int = 1) -> weft.Tensor:
+        """The scores [N * copies, vocabulary] behind prompts [N, L], each so many times.
+
+        Args:
+            tokens: of the prompts, as `checked_prompt` has them.
+            count: how many follow at most.
+            copies: how many texts go on behind each.
+        """
+        texts, self._place = tokens.shape
+        pieces = list(pieces_of(self._place))
+        furthest = max(self._place + min(count, _ROOM), pieces[-1][0] + pieces[-1][2])
+        self._room = power_of_two(SHORTEST_CACHE, furthest)
+        self.cache = self._make(texts, self._room)
+        for first, end, size in pieces:
+            filled = np.pad(tokens[:, first:end], ((0, 0), (0, size - (end - first))))
+            last = self._there(end - first - 1)
+            scores = read(self.model, self._there(filled), self.cache, self._there(first), last)
+        if copies == 1:
+            return scores
+        scores, self.cache = weft.tree.map(
+            lambda x: weft.repeat(x, copies, axis=0), (scores, self.cache)
+        )
+        return scores
+
+    def token(self, chosen: np.ndarray, rows: np.ndarray | None = None) -> weft.Tensor:
+        """The scores [N, vocabulary] behind the next token of each text [N].
+
+        Args:
+            chosen: the tokens.
+            rows: which text each goes on from, [N]; None: from itself.
+        """
+        if self._place == self._room:
+            self._room *= 2
+            self.cache = grown(self.cache, self._room)
+        tokens, place = self._there(chosen), self._there(self._place)
+        self._place += 1
+        if rows is not None:
+            return follow(self.model, tokens, self.cache, place, self._there(rows))
+        column = weft.expand_dims(tokens, axis=1)
+        return read(self.model, column, self.cache, place, self._there(0))
+
+    def _there(self, numbers: Any) -> weft.Tensor:
+        return weft.asarray(numbers, dtype=weft.int64, device=self.model.device)
+
+
 def rows(
-    model: Writer,
+    reading: Reading,
     tokens: np.ndarray,
     count: int,
     choose: Chooser,
-    ends: tuple[int, ...],
-    make: Callable[[int, int], Cache],
-    fill: int | None = None,
+    ending: Ending,
+    copies: int = 1,
 ) -> Iterator[np.ndarray]:
-    """The new tokens [N] behind those of a prompt [N, L], one after the other.
+    """The new tokens [N * copies] behind those of a prompt [N, L], one after the other.
 
     Args:
-        model: what writes.
+        reading: what reads them.
         tokens: of the prompt, as `checked_prompt` has them.
         count: how many follow at most.
-        choose: takes each of its scores.
-        ends: the tokens that end a text.
-        make: an empty cache for so many texts of so many tokens.
-        fill: what texts have behind their end; None: the first of ``ends``.
+        choose: takes each of the scores.
+        ending: where texts end.
+        copies: how many texts go on behind each prompt.
     """
     if not count:
         return
-
-    def there(numbers: Any) -> weft.Tensor:
-        return weft.asarray(numbers, dtype=weft.int64, device=model.device)
-
-    texts, length = tokens.shape
-    pieces = list(pieces_of(length))
-    furthest = max(length + min(count, _ROOM), pieces[-1][0] + pieces[-1][2])
-    room = power_of_two(SHORTEST_CACHE, furthest)
-    cache = make(texts, room)
-    for first, end, size in pieces:
-        filled = np.pad(tokens[:, first:end], ((0, 0), (0, size - (end - first))))
-        scores = read(model, there(filled), cache, there(first), there(end - first - 1))
-    done, start = np.zeros(texts, bool), there(0)
-    for place in range(length, length + count):
-        chosen = choose(scores, place - length)
-        if ends:
-            chosen = np.where(done, ends[0] if fill is None else fill, chosen)
-            done |= np.isin(chosen, ends)
+    scores = reading.prompt(tokens, count, copies)
+    done = np.zeros(len(scores), bool)
+    for number in range(count):
+        chosen = choose(scores, number)
+        if ending.ends:
+            chosen = np.where(done, ending.fill, chosen)
+            done |= np.isin(chosen, ending.ends)
         yield chosen
-        if place + 1 == length + count or done.all():
+        if number + 1 == count or done.all():
             return
-        if place == room:
-            room *= 2
-            cache = grown(cache, room)
-        column = there(chosen.reshape(texts, 1))
-        scores = read(model, column, cache, there(place), start)
+        scores = reading.token(chosen)
 
 
 def grown(cache: Cache, length: int) -> Cache:
     """A cache with what another one has, and room for so many tokens."""
     keys, values = ([resized(x, length) for x in xs] for xs in (cache.keys, cache.values))
     return replace(cache, keys=keys, values=values)
-
-
-def whole(begun: Any, new: Iterator[np.ndarray]) -> weft.Tensor:
-    """A prompt [L] or [N, L] with all tokens that follow, int64."""
-    prompt = np.asarray(begun).astype(np.int64)
-    columns = [row.reshape(*prompt.shape[:-1], 1) for row in new]
-    return weft.asarray(np.concatenate([prompt, *columns], axis=-1))
-
-
-def one_by_one(new: Iterator[np.ndarray], single: bool) -> Iterator[Any]:
-    """New tokens as they come: integers for a single text, or lists of one for each."""
-    return (int(row[0]) if single else row.tolist() for row in new)

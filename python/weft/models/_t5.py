@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from ._answer_config import AnswerConfig
 from ._encoder_decoder import EncoderDecoder, Memory
 from ._encoder_decoder_config import EncoderDecoderConfig
 from ._weights import Weights
+from ._writer import Begun
 
 
 class T5(EncoderDecoder):
@@ -65,83 +65,39 @@ class T5(EncoderDecoder):
     def _read(self, tokens: weft.Tensor, seen: weft.Tensor | None) -> weft.Tensor:
         return self.encoded(weft.astype(self.embed_tokens(tokens), self.dtype, copy=False), seen)
 
-    def generate(
+    def begin(
         self,
         input_ids: Any,
         max_new_tokens: int,
         *,
         attention_mask: Any = None,
         decoder_input_ids: Any = None,
-        eos: int | Sequence[int] | None = None,
-        **drawing: Any,
-    ) -> weft.Tensor:
-        """Answers to a text [S] or to several [N, S]: tokens [L] or [N, L], int64.
-
-        They begin with the checkpoint's ``decoder_start_token_id`` or ``decoder_input_ids``. An
-        answer ends with its first token among ``eos``; the result, when all have ended. Shorter
-        ones are filled up with the checkpoint's ``pad_token_id``. The arguments are those of
-        `stream`, and so are the errors.
-        """
-        begun, new = self._answers(
-            input_ids, max_new_tokens, attention_mask, decoder_input_ids, eos, drawing
-        )
-        return _generation.whole(begun[0] if np.ndim(input_ids) == 1 else begun, new)
-
-    def stream(
-        self,
-        input_ids: Any,
-        max_new_tokens: int,
-        *,
-        attention_mask: Any = None,
-        decoder_input_ids: Any = None,
-        eos: int | Sequence[int] | None = None,
-        **drawing: Any,
-    ) -> Iterator[Any]:
-        """The tokens of an answer as they come: integers, or lists of one for each text.
-
-        The texts are read once, when this is called.
+    ) -> Begun:
+        """What `generate` and `stream` go on from. The texts are read here, once.
 
         Args:
             input_ids: a text, integers [S], or several that are filled up to one length [N, S].
-            max_new_tokens: how many at most.
+            max_new_tokens: how many follow at most.
             attention_mask: 0 for what fills the texts up, of their shape; None: nothing does.
             decoder_input_ids: what the answer begins with, [L], or [N, L] for several; None: the
                 checkpoint's ``decoder_start_token_id``.
-            eos: the tokens that end an answer, which come out, too; None: the checkpoint's, `eos`.
-            drawing: ``temperature``, ``top_k``, ``top_p`` and ``seed``, as for `Decoder.stream`.
 
         Raises:
-            OptionError: an argument can't be. ShapeError, DTypeError, OutOfBoundsError: the texts
-            or beginnings are no tokens of the model's, or the mask does not fit.
+            OptionError: the answer gets longer than the model has positions for. ShapeError,
+            DTypeError, OutOfBoundsError: the texts or beginnings are no tokens of the model's, or
+            the mask does not fit.
         """
-        _, new = self._answers(
-            input_ids, max_new_tokens, attention_mask, decoder_input_ids, eos, drawing
-        )
-        return _generation.one_by_one(new, np.ndim(input_ids) == 1)
-
-    def _answers(
-        self,
-        texts: Any,
-        count: int,
-        mask: Any,
-        begun: Any,
-        eos: int | Sequence[int] | None,
-        drawing: dict[str, Any],
-    ) -> tuple[np.ndarray, Iterator[np.ndarray]]:
-        tokens = _generation.checked_tokens(texts, self.vocabulary, "text")
-        seen = _checked_mask(mask, np.shape(texts), tokens.shape)
-        begun = self.begun(begun, len(tokens), count)
-        ends = _generation.ends_of(self, eos)
-        choose = _generation.Chooser(
-            _generation.drawing_of(drawing), self.device, self.answers.hidden
-        )
+        tokens = _generation.checked_tokens(input_ids, self.vocabulary, "text")
+        seen = _checked_mask(attention_mask, np.shape(input_ids), tokens.shape)
+        begun = self.begun(decoder_input_ids, len(tokens), max_new_tokens)
         # A few programs for texts of all lengths.
         size = _generation.filled_length(tokens.shape[1])
         tokens, seen = (
             weft.asarray(np.pad(x, ((0, 0), (0, size - x.shape[1]))), device=self.device)
             for x in (tokens, seen)
         )
-        return begun, self.answered(begun, _read(self, tokens, seen), count, choose, ends)
+        memory = _read(self, tokens, seen)
+        return self.answers_to(begun, memory, max_new_tokens, np.ndim(input_ids) == 1)
 
 
 def _places(mask: weft.Tensor) -> weft.Tensor:

@@ -71,10 +71,13 @@ class Times:
         ]
         return _timed(scores, hidden, *limits)
 
-    def took(self, chosen: np.ndarray) -> None:
-        """Takes note of the tokens [N] that were chosen."""
+    def took(self, chosen: np.ndarray, rows: np.ndarray | None = None) -> None:
+        """Takes note of the tokens [N] that were chosen, of texts that go on as those in ``rows``
+        [N] did; None: as they did themselves.
+        """
         if self._timed is not None:
-            self._timed_before = self._timed
+            self._timed_before = self._timed if rows is None else self._timed[rows]
+            self._latest = self._latest if rows is None else self._latest[rows]
         self._timed = chosen >= self.first
         self._latest = np.where(self._timed, chosen, self._latest)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from ._encoder_decoder import EncoderDecoder, Memory
 from ._encoder_decoder_config import EncoderDecoderConfig, Sound
 from ._times import Times
 from ._weights import Weights, table, wide
+from ._writer import Begun
 
 #: Stands for the token of a language that is to be heard.
 _HEARD = -1
@@ -109,7 +110,7 @@ class Whisper(EncoderDecoder):
     def _read(self, features: weft.Tensor) -> weft.Tensor:
         return self.encoded(self.sound(weft.astype(features, self.dtype, copy=False)))
 
-    def generate(
+    def begin(
         self,
         input_features: Any,
         max_new_tokens: int,
@@ -118,73 +119,28 @@ class Whisper(EncoderDecoder):
         task: str | None = None,
         timestamps: bool = False,
         decoder_input_ids: Any = None,
-        eos: int | Sequence[int] | None = None,
-        **drawing: Any,
-    ) -> weft.Tensor:
-        """The texts of a sound [bins, frames] or of several [N, bins, frames]: tokens, int64.
+    ) -> Begun:
+        """What `generate` and `stream` go on from. The sounds are read here, once.
 
-        They are [L] or [N, L], and begin with what the model is told, as its language. A text ends
-        with its first token among ``eos``; the result, when all have ended. Shorter ones are
-        filled up with the checkpoint's ``pad_token_id``. The arguments are those of `stream`, and
-        so are the errors.
-        """
-        told = language, task, timestamps, decoder_input_ids
-        begun, new = self._texts(input_features, max_new_tokens, told, eos, drawing)
-        return _generation.whole(begun[0] if np.ndim(input_features) == 2 else begun, new)
-
-    def stream(
-        self,
-        input_features: Any,
-        max_new_tokens: int,
-        *,
-        language: str | Sequence[str] | None = None,
-        task: str | None = None,
-        timestamps: bool = False,
-        decoder_input_ids: Any = None,
-        eos: int | Sequence[int] | None = None,
-        **drawing: Any,
-    ) -> Iterator[Any]:
-        """The tokens of a text as they come: integers, or lists of one for each sound.
-
-        The sounds are read once, when this is called. Tokens that the checkpoint suppresses do not
-        come.
+        Tokens that the checkpoint suppresses do not come.
 
         Args:
             input_features: a sound, floating [bins, frames], or several [N, bins, frames].
-            max_new_tokens: how many at most.
+            max_new_tokens: how many follow at most.
             language: what is spoken, as "en", or one for each sound; None: what the checkpoint
                 says, or else what is heard.
             task: "transcribe", or "translate" into English; None: what the checkpoint says.
             timestamps: whether times are written, too: tokens behind the checkpoint's
                 ``no_timestamps_token_id``, 0.02 s apart.
             decoder_input_ids: what the text begins with in place of all this, [L], or [N, L].
-            eos: the tokens that end a text, which come out, too; None: the checkpoint's, `eos`.
-            drawing: ``temperature``, ``top_k``, ``top_p`` and ``seed``, as for `Decoder.stream`.
 
         Raises:
             OptionError: an argument can't be, or the text gets longer than the model has positions
             for. ShapeError, DTypeError, OutOfBoundsError: the features have other sizes, or the
             beginnings are no tokens of the model's.
         """
-        told = language, task, timestamps, decoder_input_ids
-        _, new = self._texts(input_features, max_new_tokens, told, eos, drawing)
-        return _generation.one_by_one(new, np.ndim(input_features) == 2)
-
-    def _texts(
-        self,
-        features: Any,
-        count: int,
-        options: tuple[Any, Any, bool, Any],
-        eos: int | Sequence[int] | None,
-        drawing: dict[str, Any],
-    ) -> tuple[np.ndarray, Iterator[np.ndarray]]:
-        """What texts begin with, and the tokens that follow."""
-        language, task, timestamps, begun = options
-        sounds, ends = self._checked(features), _generation.ends_of(self, eos)
-        heard = None
+        sounds, begun, heard = self._checked(input_features), decoder_input_ids, None
         rule = self._times() if timestamps else None
-        how = _generation.drawing_of(drawing)
-        choose = _generation.Chooser(how, self.device, self.answers.hidden, rule)
         if begun is None:
             told = np.array(self._told(len(sounds), language, task, timestamps), np.int64)
             # What is not heard yet takes a place, too.
@@ -193,11 +149,12 @@ class Whisper(EncoderDecoder):
             raise _fail(
                 OptionError, "generate: decoder_input_ids stand for language and task: give these"
             )
-        tokens = self.begun(begun, len(sounds), count)
+        tokens = self.begun(begun, len(sounds), max_new_tokens)
         memory = _read(self, sounds)
         if heard is not None and heard.any():
             tokens = np.where(heard, self._language(memory, len(sounds)), tokens)
-        return tokens, self.answered(tokens, memory, count, choose, ends)
+        single = np.ndim(input_features) == 2
+        return self.answers_to(tokens, memory, max_new_tokens, single, rule)
 
     def _times(self) -> Times:
         answers = self.answers
@@ -271,10 +228,12 @@ class Whisper(EncoderDecoder):
     def _language(self, memory: Memory, sounds: int) -> np.ndarray:
         """The likeliest language [N, 1] behind the first token."""
         others = set(range(self.vocabulary)) - set(self.answers.languages.values())
-        hidden = _generation.Hidden(always=tuple(others))
-        choose = _generation.Chooser(_generation.Drawing(), self.device, hidden)
+        choose = _generation.Chooser(
+            _generation.Drawing(), self.device, _generation.Hidden(always=tuple(others))
+        )
         start = np.full((sounds, 1), self.answers.start, np.int64)
-        return next(self.answered(start, memory, 1, choose, ())).reshape(-1, 1)
+        reading = _generation.Reading(self, self.answers_to(start, memory, 1, False).make)
+        return choose(reading.prompt(start, 1), 0).reshape(-1, 1)
 
 
 @weft.jit
