@@ -17,7 +17,6 @@ from .._errors import OptionError
 from . import _beams, _generation
 from ._layers import Cache
 
-
 _NOTHING_HIDDEN = _generation.Hidden()
 
 
