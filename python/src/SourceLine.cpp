@@ -4,6 +4,7 @@
 #include "python/src/PyRef.h"
 
 #include <algorithm>
+#include <string_view>
 #include <unordered_map>
 
 using namespace weft;
@@ -12,6 +13,8 @@ namespace {
 struct FileKind {
   PyRef keepAlive;
   bool internal;
+  /// Whether it is no file: what exec ran, as dataclasses do to make methods.
+  bool isText;
 };
 } // namespace
 
@@ -22,8 +25,18 @@ static std::string &packageFolder() {
 
 void weft::setPackageFolder(std::string folder) { packageFolder() = std::move(folder); }
 
+/// Whether a frame's code runs in a module of the package.
+static bool runsInPackage(PyFrameObject *frame) {
+  PyRef globals =
+      PyRef::steal(PyObject_GetAttrString(reinterpret_cast<PyObject *>(frame), "f_globals"));
+  PyObject *name = globals ? PyDict_GetItemString(globals.get(), "__name__") : nullptr;
+  const char *text = name && PyUnicode_Check(name) ? PyUnicode_AsUTF8(name) : nullptr;
+  PyErr_Clear();
+  return text && std::string_view(text).starts_with("weft.");
+}
+
 /// Code objects of one file share the name's object, so that its address tells the file.
-static bool isInternal(PyObject *fileName) {
+static bool isInternal(PyObject *fileName, PyFrameObject *frame) {
   static auto &known = *new std::unordered_map<PyObject *, FileKind>();
   auto [found, isNew] = known.try_emplace(fileName);
   if (isNew) {
@@ -31,10 +44,11 @@ static bool isInternal(PyObject *fileName) {
     std::string name = text ? text : "";
     const std::string &folder = packageFolder();
     bool inPackage = !folder.empty() && name.compare(0, folder.size(), folder) == 0;
-    found->second = {PyRef::borrow(fileName), inPackage || name.starts_with("<frozen")};
+    found->second = {PyRef::borrow(fileName), inPackage || name.starts_with("<frozen"),
+                     name == "<string>"};
     PyErr_Clear();
   }
-  return found->second.internal;
+  return found->second.internal || (found->second.isText && runsInPackage(frame));
 }
 
 /// Calls `visit(frame, code)` with the frames outside the package, the innermost first, until it
@@ -46,7 +60,7 @@ template <typename Visit> static void walkUserFrames(Visit visit) {
     auto *object = reinterpret_cast<PyFrameObject *>(frame.get());
     PyRef owned = PyRef::steal(reinterpret_cast<PyObject *>(PyFrame_GetCode(object)));
     auto *code = reinterpret_cast<PyCodeObject *>(owned.get());
-    if (!isInternal(code->co_filename) && !visit(object, code))
+    if (!isInternal(code->co_filename, object) && !visit(object, code))
       return;
     frame = PyRef::steal(reinterpret_cast<PyObject *>(PyFrame_GetBack(object)));
   }

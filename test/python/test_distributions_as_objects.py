@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+import itertools
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -156,3 +159,59 @@ def test_perplexity() -> None:
     ours, theirs = _pair("Categorical")
     _near(ours.perplexity(), theirs.perplexity())
     assert_same_bits(ours.perplexity(), weft.exp(ours.entropy()))
+
+
+_EDGES = (-math.inf, -2.0, -1, -0.5, 0, 0.0, 0.25, 1, 1.0, 1.5, 3, math.inf, math.nan)
+
+#: Parameters that are numbers, of all distributions that have such.
+NUMBERS: dict[str, tuple[float, ...]] = {
+    **dict.fromkeys(("Chi2", "HalfCauchy", "HalfNormal", "Exponential", "Poisson"), (2.0,)),
+    **dict.fromkeys(("FisherSnedecor", "InverseGamma", "Kumaraswamy", "Pareto"), (1.0, 2.0)),
+    **dict.fromkeys(("Weibull", "VonMises", "Gamma", "Beta", "Cauchy", "Gumbel"), (1.0, 2.0)),
+    **dict.fromkeys(("Normal", "LogNormal", "Laplace"), (0.5, 2.0)),
+    **dict.fromkeys(("ContinuousBernoulli", "Bernoulli", "Geometric"), (0.5,)),
+    **dict.fromkeys(("NegativeBinomial", "Binomial"), (3, 0.5)),
+    "GeneralizedPareto": (0.5, 1.0, 0.2),
+    "StudentT": (3.0, 0.5, 2.0),
+    "Uniform": (-10.0, 10.0),
+}
+
+
+def _refusal(kind: Any, given: Sequence[Any], **more: Any) -> str | None:
+    try:
+        kind(*given, **more)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_numbers_that_parameters_can_t_be(name: str) -> None:
+    """What PyTorch refuses as a number, with the parameter's name; and nothing else."""
+    kind, good = getattr(d, name), NUMBERS[name]
+    names = ["df"] if name == "Chi2" else [field.name for field in dataclasses.fields(kind)]
+    for place, value in itertools.product(range(len(good)), _EDGES):
+        given = [*good[:place], value, *good[place + 1 :]]
+        ours = _refusal(kind, given)
+        theirs = _refusal(getattr(t, name), given, validate_args=True)
+        assert (ours is None) == (theirs is None), (given, ours, theirs)
+        assert _refusal(kind, [weft.asarray(x) for x in given]) is None  # tensors are not looked at
+        if ours is not None:
+            assert f" {name}: " in ours
+            assert ours.startswith(__file__)
+            assert names[place] in ours
+
+
+def test_where_parameters_are() -> None:
+    """As PyTorch has them by name."""
+    for name, good in NUMBERS.items():
+        ours, theirs = getattr(d, name)(*good), getattr(t, name)(*good)
+        assert set(theirs.arg_constraints) <= {*ours.arg_constraints, "df"}, name
+        for which, where in ours.arg_constraints.items():
+            assert bool(weft.all(where.check(getattr(ours, which)))), (name, which)
+    with pytest.raises(weft.OptionError, match="RelaxedBernoulli: temperature has to be a number"):
+        d.RelaxedBernoulli(0.0, 0.5)
+    with pytest.raises(weft.OptionError, match="logits has to be a real number, not nan"):
+        d.Bernoulli(logits=math.nan)
+    compiled = weft.jit(lambda rate: d.Exponential(rate).mean)
+    assert compiled(-2.0).tolist() == -0.5  # a number of the call is a tensor inside

@@ -8,14 +8,15 @@ from typing import Any
 
 from .. import _ops, random
 from .._core import Tensor
-from .._creation import zeros_like
+from .._creation import _fail, zeros_like
+from .._errors import OptionError
 from .._manipulation import astype, one_hot, stack
 from .._pytorch import xlogy
 from .._reductions import all, argmax, sum
 from .._special import digamma, lgamma, ndtri
 from ..special import gammainc, ndtr
 from . import constraints
-from ._distribution import Distribution, common, support
+from ._distribution import Distribution, support
 
 #: Euler's constant.
 _EULER = 0.57721566490153286
@@ -30,7 +31,7 @@ class _LocationScale(Distribution):
     has_rsample = True
 
     def __post_init__(self) -> None:
-        self.loc, self.scale = common(self.loc, self.scale)
+        self._take("loc", "scale")
 
     def _batch_shape(self) -> tuple[int, ...]:
         return self.loc.shape
@@ -199,7 +200,7 @@ class StudentT(Distribution):
     has_rsample = True
 
     def __post_init__(self) -> None:
-        self.df, self.loc, self.scale = common(self.df, self.loc, self.scale)
+        self._take("df", "loc", "scale")
 
     def _batch_shape(self) -> tuple[int, ...]:
         return self.df.shape
@@ -244,7 +245,10 @@ class Uniform(Distribution):
         return constraints.half_open_interval(self.low, self.high)
 
     def __post_init__(self) -> None:
-        self.low, self.high = common(self.low, self.high)
+        low, high = self.low, self.high
+        self._take("low", "high")
+        if type(low) in (int, float) and type(high) in (int, float) and not low < high:
+            raise _fail(OptionError, f"Uniform: low has to be below high, not {low} and {high}")
 
     def _batch_shape(self) -> tuple[int, ...]:
         return self.low.shape
@@ -282,7 +286,7 @@ class Exponential(Distribution):
     support = constraints.nonnegative
 
     def __post_init__(self) -> None:
-        (self.rate,) = common(self.rate)
+        self._take("rate")
 
     def _batch_shape(self) -> tuple[int, ...]:
         return self.rate.shape
@@ -322,7 +326,7 @@ class Gamma(Distribution):
     support = constraints.nonnegative
 
     def __post_init__(self) -> None:
-        self.concentration, self.rate = common(self.concentration, self.rate)
+        self._take("concentration", "rate")
 
     def _batch_shape(self) -> tuple[int, ...]:
         return self.rate.shape
@@ -367,7 +371,7 @@ class Beta(Distribution):
     support = constraints.unit_interval
 
     def __post_init__(self) -> None:
-        self.concentration1, self.concentration0 = common(self.concentration1, self.concentration0)
+        self._take("concentration1", "concentration0")
 
     def _batch_shape(self) -> tuple[int, ...]:
         return self.concentration1.shape
@@ -409,7 +413,7 @@ class Dirichlet(Distribution):
     support = constraints.simplex
 
     def __post_init__(self) -> None:
-        (self.concentration,) = common(self.concentration)
+        self._take("concentration")
 
     def _batch_shape(self) -> tuple[int, ...]:
         return self.concentration.shape[:-1]

@@ -25,9 +25,14 @@ class NegativeBinomial(_OfProbability):
     probs: Any = None
     logits: Any = None
     support = constraints.nonnegative_integer
+    _own_constraints = {  # noqa: RUF012
+        "total_count": constraints.nonnegative,
+        "probs": constraints.half_open_interval(0.0, 1.0),
+    }
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._check("total_count", self.total_count)
         count, self.probs = broadcast_arrays(asarray(self.total_count), self.probs)
         self.total_count = astype(count, self.probs.dtype)
         self.logits = broadcast_to(self.logits, self.probs.shape)

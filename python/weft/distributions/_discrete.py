@@ -27,6 +27,8 @@ class _OfProbability(Distribution):
     logits: Any
 
     def __post_init__(self) -> None:
+        self._check("probs", self.probs)
+        self._check("logits", self.logits)
         (given,) = common(one_of(type(self).__name__, self.probs, self.logits))
         if self.logits is None:
             self.probs, self.logits = given, _ops.log(given) - _ops.log1p(-given)
@@ -93,6 +95,7 @@ class Geometric(_OfProbability):
     probs: Any = None
     logits: Any = None
     support = constraints.nonnegative_integer
+    _own_constraints = {"probs": constraints._Bounded(0.0, 1.0, False)}  # noqa: RUF012
 
     def _draw(self, shape: tuple[int, ...], key: Tensor | None) -> Tensor:
         return random.geometric(self.probs, shape, key=key, dtype=self.probs.dtype) - 1
@@ -130,6 +133,7 @@ class Binomial(_OfProbability):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._check("total_count", self.total_count)
         count, self.probs = broadcast_arrays(asarray(self.total_count), self.probs)
         self.total_count = astype(count, self.probs.dtype)
         self.logits = broadcast_to(self.logits, self.probs.shape)
@@ -168,9 +172,10 @@ class Poisson(Distribution):
 
     rate: Any
     support = constraints.nonnegative_integer
+    _own_constraints = {"rate": constraints.nonnegative}  # noqa: RUF012
 
     def __post_init__(self) -> None:
-        (self.rate,) = common(self.rate)
+        self._take("rate")
 
     def _batch_shape(self) -> tuple[int, ...]:
         return self.rate.shape

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-from typing import Any
+from typing import Any, ClassVar
 
 from .. import _ops
 from .._autodiff import no_grad
@@ -26,6 +26,20 @@ def common(*values: Any) -> tuple[Tensor, ...]:
     return broadcast_arrays(*(astype(asarray(x, dtype=dtype), dtype, copy=False) for x in tensors))
 
 
+#: What parameters of these names have to be, where a distribution does not say otherwise.
+_PARAMETERS: dict[str, constraints.Constraint] = {
+    **dict.fromkeys(("loc", "low", "high", "logits"), constraints.real),
+    **dict.fromkeys(("scale", "rate", "alpha", "temperature"), constraints.positive),
+    **dict.fromkeys(("df", "df1", "df2"), constraints.positive),
+    **dict.fromkeys(
+        ("concentration", "concentration0", "concentration1"),
+        constraints.positive,
+    ),
+    "probs": constraints.unit_interval,
+    "total_count": constraints.nonnegative_integer,
+}
+
+
 def support(inside: Tensor, density: Tensor) -> Tensor:
     """The logarithm of a density, which is -inf where the value can't be."""
     return _ops.where(inside, density, -float("inf"))
@@ -44,8 +58,9 @@ class Distribution:
     """A distribution of tensors: a batch of independent ones, each over events of some shape.
 
     Distributions are dataclasses of their parameters, and so go through `jit`, `grad` and `vmap` as
-    containers of them. Parameters are numbers or tensors, which broadcast; their values are not
-    checked. All of it may be used in compiled functions.
+    containers of them. Parameters are numbers or tensors, which broadcast. Of those only Python's
+    numbers are checked: they have to be in `arg_constraints`, or OptionError is raised. All of it
+    may be used in compiled functions.
     """
 
     #: Whether `rsample` is there: samples that are differentiable in the parameters.
@@ -53,6 +68,33 @@ class Distribution:
 
     #: Where samples are; `biject_to` makes transforms to it.
     support: Any = constraints.real
+
+    #: What parameters have to be that others of their name have not.
+    _own_constraints: ClassVar[dict[str, constraints.Constraint]] = {}
+
+    @property
+    def arg_constraints(self) -> dict[str, constraints.Constraint]:
+        """Where parameters are, by their names."""
+        names = [field.name for field in dataclasses.fields(self)]  # type: ignore[arg-type]
+        known = {**_PARAMETERS, **self._own_constraints}
+        return {name: known[name] for name in names if name in known}
+
+    def _check(self, name: str, value: Any) -> None:
+        """Raises OptionError for a Python number that a parameter can't be."""
+        if is_number(value) and not isinstance(value, Tensor):
+            allowed = {**_PARAMETERS, **self._own_constraints}.get(name)
+            if allowed is not None and not allowed.admits(value):
+                raise _fail(
+                    OptionError, f"{type(self).__name__}: {name} has to be {allowed}, not {value}"
+                )
+
+    def _take(self, *names: str) -> None:
+        """Makes parameters tensors of one dtype and shape; raises OptionError as `_check`."""
+        values = [getattr(self, name) for name in names]
+        for name, value in zip(names, values, strict=True):
+            self._check(name, value)
+        for name, tensor in zip(names, common(*values), strict=True):
+            setattr(self, name, tensor)
 
     @property
     def batch_shape(self) -> tuple[int, ...]:

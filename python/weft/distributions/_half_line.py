@@ -21,6 +21,7 @@ class Chi2(Gamma):
     """The sum of ``df`` squares of normally distributed numbers; ``df`` need not be whole."""
 
     def __init__(self, df: Any) -> None:
+        self._check("df", df)
         (df,) = common(df)
         super().__init__(df * 0.5, full_like(df, 0.5))
 
@@ -40,7 +41,7 @@ class FisherSnedecor(Distribution):
     support = constraints.positive
 
     def __post_init__(self) -> None:
-        self.df1, self.df2 = common(self.df1, self.df2)
+        self._take("df1", "df2")
 
     def _batch_shape(self) -> tuple[int, ...]:
         return self.df1.shape
@@ -84,7 +85,7 @@ class _Scaled(Distribution):
     support = constraints.nonnegative
 
     def __post_init__(self) -> None:
-        (self.scale,) = common(self.scale)
+        self._take("scale")
 
     def _batch_shape(self) -> tuple[int, ...]:
         return self.scale.shape
@@ -159,7 +160,7 @@ class InverseGamma(Distribution):
     support = constraints.positive
 
     def __post_init__(self) -> None:
-        self.concentration, self.rate = common(self.concentration, self.rate)
+        self._take("concentration", "rate")
 
     def _batch_shape(self) -> tuple[int, ...]:
         return self.rate.shape
@@ -204,7 +205,7 @@ class Pareto(Distribution):
     has_rsample = True
 
     def __post_init__(self) -> None:
-        self.scale, self.alpha = common(self.scale, self.alpha)
+        self._take("scale", "alpha")
 
     @property
     def support(self) -> constraints.Constraint:
@@ -257,8 +258,10 @@ class GeneralizedPareto(Distribution):
     concentration: Any
     has_rsample = True
 
+    _own_constraints = {"concentration": constraints.real}  # noqa: RUF012
+
     def __post_init__(self) -> None:
-        self.loc, self.scale, self.concentration = common(self.loc, self.scale, self.concentration)
+        self._take("loc", "scale", "concentration")
 
     @property
     def support(self) -> constraints.Constraint:
@@ -325,7 +328,7 @@ class Weibull(Distribution):
     support = constraints.positive
 
     def __post_init__(self) -> None:
-        self.scale, self.concentration = common(self.scale, self.concentration)
+        self._take("scale", "concentration")
 
     def _batch_shape(self) -> tuple[int, ...]:
         return self.scale.shape

@@ -21,7 +21,7 @@ from ..special import i0e, i1e
 from . import constraints
 from ._continuous import _EULER, log_beta
 from ._discrete import _OfProbability
-from ._distribution import Distribution, common, keys_of, support
+from ._distribution import Distribution, keys_of, support
 
 
 @dataclasses.dataclass(eq=False)
@@ -34,7 +34,7 @@ class Kumaraswamy(Distribution):
     support = constraints.unit_interval
 
     def __post_init__(self) -> None:
-        self.concentration1, self.concentration0 = common(self.concentration1, self.concentration0)
+        self._take("concentration1", "concentration0")
 
     def _batch_shape(self) -> tuple[int, ...]:
         return self.concentration1.shape
@@ -203,7 +203,7 @@ class VonMises(Distribution):
     support = constraints.real
 
     def __post_init__(self) -> None:
-        self.loc, self.concentration = common(self.loc, self.concentration)
+        self._take("loc", "concentration")
 
     def _batch_shape(self) -> tuple[int, ...]:
         return self.loc.shape

@@ -28,7 +28,7 @@ from .._reductions import sum
 from .._special import digamma, lgamma
 from ..special import multigammaln
 from . import constraints
-from ._distribution import Distribution, common, keys_of
+from ._distribution import Distribution, keys_of
 
 
 def _floats(*values: Any) -> list[Tensor]:
@@ -266,7 +266,7 @@ class LKJCholesky(Distribution):
     def __post_init__(self) -> None:
         if self.dim < 2:
             raise _fail(OptionError, f"LKJCholesky: dim has to be at least 2, not {self.dim}")
-        (self.concentration,) = common(self.concentration)
+        self._take("concentration")
 
     def _batch_shape(self) -> tuple[int, ...]:
         return self.concentration.shape

@@ -25,7 +25,7 @@ from .._special import lgamma
 from . import constraints
 from ._continuous import Normal
 from ._discrete import Categorical, _OfProbability
-from ._distribution import Distribution, Independent, common, keys_of, support
+from ._distribution import Distribution, Independent, keys_of, support
 from ._transforms import ComposeTransform, Transform, sum_last
 from ._vector_transforms import StickBreakingTransform
 
@@ -246,7 +246,7 @@ class RelaxedBernoulli(_OfProbability):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.temperature, self.probs = common(self.temperature, self.probs)
+        self._take("temperature", "probs")
         self.logits = broadcast_to(self.logits, self.probs.shape)
 
     def _draw(self, shape: tuple[int, ...], key: Tensor | None) -> Tensor:
@@ -272,6 +272,7 @@ class RelaxedOneHotCategorical(Categorical):
 
     def __init__(self, temperature: Any, probs: Any = None, logits: Any = None) -> None:
         super().__init__(probs, logits)
+        self._check("temperature", temperature)
         batch = broadcast_shapes(self.probs.shape[:-1], asarray(temperature).shape)
         size = self.probs.shape[-1]
         self.probs, self.logits = (

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+import math
+from typing import Any, ClassVar
 
 from .. import _ops
 from .._core import Tensor
@@ -63,8 +64,18 @@ class Constraint:
         """Which of the values are in the set: bool, without the dimensions of one value."""
         return self._holds(asarray(value))
 
+    def admits(self, number: float) -> bool:
+        """Whether a Python number is in the set."""
+        return bool(self.check(number))
+
 
 class _Real(Constraint):
+    def __str__(self) -> str:
+        return "a real number"
+
+    def admits(self, number: float) -> bool:
+        return number == number
+
     def _holds(self, value: Tensor) -> Tensor:
         return value == value
 
@@ -85,6 +96,22 @@ class _Bounded(Constraint):
     includes_lower: Any = True
     includes_upper: Any = True
 
+    _kind: ClassVar[str] = "a number"
+
+    def __str__(self) -> str:
+        limits = []
+        if self.lower_bound is not None:
+            limits.append(f"{'at least' if self.includes_lower else 'above'} {self.lower_bound:g}")
+        if self.upper_bound is not None:
+            limits.append(f"{'at most' if self.includes_upper else 'below'} {self.upper_bound:g}")
+        return f"{self._kind} {' and '.join(limits)}"
+
+    def admits(self, number: float) -> bool:
+        low, high = self.lower_bound, self.upper_bound
+        above = low is None or number > low or (self.includes_lower and number == low)
+        below = high is None or number < high or (self.includes_upper and number == high)
+        return bool(above and below and number == number)
+
     def _holds(self, value: Tensor) -> Tensor:
         result = value == value
         if self.lower_bound is not None:
@@ -98,6 +125,10 @@ class _Bounded(Constraint):
 
 class _Whole(_Bounded):
     is_discrete = True
+    _kind = "a whole number"
+
+    def admits(self, number: float) -> bool:
+        return super().admits(number) and math.isfinite(number) and number == math.floor(number)
 
     def _holds(self, value: Tensor) -> Tensor:
         wide = value if value.dtype.kind == "floating" else astype(value, "float64")
