@@ -30,6 +30,7 @@ import tritonclient.grpc as over_grpc
 import tritonclient.http as over_http
 from serving_cases import SLOW_INPUT, SLOW_SIZE, Process, add_model, ask, running, slow
 from tritonclient.utils import InferenceServerException
+from weft.serving import _server
 from weft.serving._messages import message
 
 PROTOCOLS = {"http": (over_http, "port"), "grpc": (over_grpc, "grpc_port")}
@@ -147,6 +148,25 @@ def test_a_full_queue(tmp_path: Path, protocol: str) -> None:
     name = f'weft_requests_totaloutcome="{{}}",protocol="{protocol}"'
     assert counted[name.format("RESOURCE_EXHAUSTED")] == len(refused)
     assert counted[name.format("ok")] == 9 - len(refused)
+
+
+@pytest.mark.parametrize(("patience", "outcome"), [(1, "CANCELLED"), (None, "ok")])
+def test_a_busy_event_loop_cancels_nothing(
+    tmp_path: Path, patience: int | None, outcome: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits for the loop longer than gRPC has patience by itself is cancelled by it."""
+    add_model(tmp_path, "m", weft.sin, weft.spec(("n",)))
+    if patience is None:
+        assert _server._LONGEST_WAIT >= 24 * 3600
+    else:
+        monkeypatch.setattr(_server, "_LONGEST_WAIT", patience)
+    with running(tmp_path) as server, ThreadPoolExecutor(8) as pool:
+        server._loop.call_soon_threadsafe(time.sleep, 4)
+        x = np.ones(3, np.float32)
+        found = list(pool.map(lambda _: infer(server, "grpc", x), range(8)))
+    outcomes = {each if isinstance(each, str) else "ok" for each in found}
+    assert outcome in outcomes
+    assert outcomes <= {"ok", outcome}
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

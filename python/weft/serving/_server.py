@@ -26,6 +26,11 @@ from ._settings import ServerSettings
 
 _log = logging.getLogger("weft.serving")
 
+#: Seconds after which gRPC itself cancels a request that the event loop has not taken up: on a busy
+#: machine its 30 pass. Requests have deadlines of their own, which are told apart from being
+#: cancelled.
+_LONGEST_WAIT = 24 * 3600
+
 
 class _HttpServer(uvicorn.Server):
     """uvicorn's, without its handling of signals: those are for both protocols."""
@@ -146,6 +151,7 @@ class Server:
                 ("grpc.max_receive_message_length", settings.max_body_bytes),
                 ("grpc.max_send_message_length", -1),
                 ("grpc.so_reuseport", 0),
+                ("grpc.server_max_unrequested_time_in_server", _LONGEST_WAIT),
             ],
             maximum_concurrent_rpcs=settings.max_requests,
         )
