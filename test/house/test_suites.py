@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -113,3 +115,27 @@ def test_source_files_leave_out_build_and_hidden_folders(tmp_path: Path) -> None
         (tmp_path / name).touch()
     found = [str(path.relative_to(tmp_path)) for path in source_files(tmp_path)]
     assert found == [".ci/run", "a.py", "x/c.py"]
+
+
+@pytest.mark.parametrize("name", ["test", "fuzz_programs", "fuzz_files"])
+def test_help_builds_nothing(name: str, tmp_path: Path) -> None:
+    """Where there is a build; what is asked for else is built first."""
+    (tmp_path / "tools").mkdir()
+    python = tmp_path / "build" / "venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    shutil.copy(Path(suites.__file__).parent / name, tmp_path / "tools" / name)
+    for file, says in ((tmp_path / "tools" / "setup", "built"), (python, "ran")):
+        file.write_text(f"#!/bin/sh\necho {says}\n")
+        file.chmod(0o755)
+
+    def said(*words: str) -> str:
+        command = [tmp_path / "tools" / name, *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    assert said("--help") == said("-h") == "ran\n"
+    assert said("--count", "3") == "built\nran\n"
+    python.unlink()
+    python.symlink_to("nowhere")
+    assert "built" in subprocess.run(
+        [tmp_path / "tools" / name, "--help"], capture_output=True, text=True, check=False
+    ).stdout
