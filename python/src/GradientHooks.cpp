@@ -163,6 +163,16 @@ void weft::callAccumulated(const Leaf &leaf) {
     checked(PyObject_CallMethod(object.get(), "accumulated", nullptr));
 }
 
+bool weft::callsHooks(const TensorObject *leaf) {
+  if (!leaf->slot || !leaf->slot->hooks)
+    return false;
+  PyRef object = static_cast<PythonHooks &>(*leaf->slot->hooks).object();
+  int found = object ? PyObject_IsTrue(object.get()) : 0;
+  if (found < 0)
+    throw PythonError();
+  return found > 0;
+}
+
 void weft::registerGradientHooks(py::module_ &module) {
   module.def("gradient_hooks", gradientHooks);
   module.def("set_gradient_hooks", setGradientHooks);

@@ -2,6 +2,7 @@
 #include "python/src/TraceScope.h"
 
 #include "python/src/Errors.h"
+#include "python/src/GradientHooks.h"
 #include "python/src/state/StateLock.h"
 #include "python/src/state/View.h"
 
@@ -422,7 +423,7 @@ void TraceScope::requireNoHooks(TensorObject *leaf) {
   TensorObject *outside = outsideOf(leaf);
   if (!outside)
     return;
-  if (outside->slot && outside->slot->hooks)
+  if (callsHooks(outside))
     throwError("UnsupportedError",
                "backward: a tensor that the compiled function computes the gradient of has a "
                "gradient hook (register_hook), and compiled functions call none; call backward() "

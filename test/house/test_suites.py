@@ -130,12 +130,10 @@ def test_help_builds_nothing(name: str, tmp_path: Path) -> None:
 
     def said(*words: str) -> str:
         command = [tmp_path / "tools" / name, *words]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
     assert said("--help") == said("-h") == "ran\n"
     assert said("--count", "3") == "built\nran\n"
     python.unlink()
     python.symlink_to("nowhere")
-    assert "built" in subprocess.run(
-        [tmp_path / "tools" / name, "--help"], capture_output=True, text=True, check=False
-    ).stdout
+    assert "built" in said("--help")

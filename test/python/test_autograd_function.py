@@ -125,6 +125,52 @@ def test_setup_context_and_results_without_gradient() -> None:
     np.testing.assert_allclose(to_numpy(found[0]), found[1].numpy(), rtol=1e-15)
 
 
+def _in_place(package: Any) -> Any:
+    class InPlace(package.autograd.Function):  # type: ignore[name-defined, misc]
+        @staticmethod
+        def forward(ctx: Any, x: Any, y: Any, scale: float, both: bool) -> Any:
+            x.mul_(scale).add_(y)
+            ctx.mark_dirty(x)
+            ctx.scale, ctx.both = scale, both
+            return (x, x * 2.0) if both else x
+
+        @staticmethod
+        def backward(ctx: Any, g: Any, *more: Any) -> tuple:
+            g = g + more[0] * 2.0 if ctx.both else g
+            return g * ctx.scale, g, None, None
+
+    return InPlace
+
+
+# PyTorch itself refuses a view together with two results.
+@pytest.mark.parametrize(("both", "view"), [(False, False), (True, False), (False, True)])
+def test_arguments_that_change_in_place(both: bool, view: bool) -> None:
+    found = []
+
+    def run(package: Any, apply: Any, scale: float) -> list[Any]:
+        leaf, other = _leaf(package), _leaf(package)
+        whole = leaf * 3.0
+        x = whole[1:] if view else whole
+        result = apply(x, other[1:] if view else other, scale, both)
+        last = result[1] if both else result
+        kept = result[0] if both else result
+        assert kept is x
+        (x * last).sum().backward()
+        return [whole, last, leaf.grad, other.grad]
+
+    ours, theirs = _in_place(weft), _in_place(torch)
+    for scale in (2.0, 2.0, 3.0, 2.0):
+        found = run(weft, ours.apply, scale)
+        for have, want in zip(found, run(torch, theirs.apply, scale), strict=True):
+            np.testing.assert_allclose(to_numpy(have.detach()), want.detach().numpy(), rtol=1e-12)
+    x = weft.asarray(X)
+    compiled = weft.jit(lambda x, y: [ours.apply(x, y, 2.0, False), x])
+    for _ in range(2):
+        x, y = weft.asarray(X), weft.asarray(X)
+        assert_same_bits(compiled(x, y)[0], weft.asarray(X) * 2.0 + y)
+        assert_same_bits(x, weft.asarray(X) * 2.0 + y)
+
+
 def test_calls_are_traced_once_for_each_kind_of_arguments() -> None:
     class Scaled(weft.autograd.Function):
         @staticmethod
@@ -164,7 +210,16 @@ def _with(backward: Any, forward: Any = lambda ctx, x, n: x * n) -> Any:
             weft.DTypeError,
             "a float is no tensor",
         ),
-        (_with(None, lambda ctx, x, n: ctx.mark_dirty(x)), weft.UnsupportedError, "mark_dirty"),
+        (
+            _with(None, lambda ctx, x, n: (ctx.mark_dirty(x), x * 2)[1]),
+            weft.GradientError,
+            "no result that it returns",
+        ),
+        (
+            _with(None, lambda ctx, x, n: (y := x * 2, ctx.mark_dirty(y))[0]),
+            weft.GradientError,
+            "no argument of forward",
+        ),
         (
             _with(None, lambda ctx, x, n: ctx.set_materialize_grads(False)),
             weft.UnsupportedError,

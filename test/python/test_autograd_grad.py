@@ -279,6 +279,31 @@ def test_a_second_step_compiles_nothing() -> None:
     assert weft.stats()["compiles"] == before
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_a_batch_of_gradients(seed: int) -> None:
+    """Of one output or two, one of which has no cotangents or no part in an input."""
+    random = np.random.default_rng(seed)
+    count, size = int(random.integers(1, 4)), int(random.integers(1, 4))
+    numbers, seeds = random.normal(size=(2, size)), random.normal(size=(2, count, size))
+    create, several = bool(random.integers(2)), bool(random.integers(2))
+
+    def gradients(package: Any) -> tuple:
+        x, w = (package.tensor(row, requires_grad=True) for row in numbers)
+        outputs, given = x * x * w, package.tensor(seeds[0])
+        if several:
+            outputs, given = [outputs, x.sin()], [given, package.tensor(seeds[1])]
+        options = {"create_graph": create, "is_grads_batched": True}
+        found = package.autograd.grad(outputs, [x, w], given, **options)
+        if create:
+            found += package.autograd.grad((found[0] ** 2).sum(), [x, w])
+        return found
+
+    compiled = weft.jit(lambda: gradients(weft))()
+    for ours, again, theirs in zip(gradients(weft), compiled, gradients(torch), strict=True):
+        np.testing.assert_allclose(ours.detach().numpy(), theirs.detach().numpy(), rtol=1e-12)
+        np.testing.assert_array_equal(ours.detach().numpy(), again.detach().numpy())
+
+
 def test_errors_say_what_to_do() -> None:
     x, w = weft.tensor([1.0, 2.0], requires_grad=True), weft.tensor([3.0], requires_grad=True)
     constant = weft.ones(2)
@@ -291,7 +316,12 @@ def test_errors_say_what_to_do() -> None:
         (weft.GradientError, "an output does not depend", lambda: grad(constant.sum(), x)),
         (weft.DTypeError, "outputs has a int", lambda: grad([1], x)),
         (weft.DTypeError, "complex number", lambda: grad((x * 1j).sum(), x)),
-        (weft.UnsupportedError, "is_grads_batched", lambda: grad(x, x, x, is_grads_batched=True)),
+        (weft.ShapeError, "cotangents .B, ", lambda: grad(x * 2, x, is_grads_batched=True)),
+        (
+            weft.ShapeError,
+            "shape .1,. for",
+            lambda: grad(x * 2, x, x[:, None], is_grads_batched=True),
+        ),
         (
             weft.OptionError,
             "allow_unused refuses",

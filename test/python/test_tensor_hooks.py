@@ -224,6 +224,16 @@ def test_compiled_functions_call_no_hooks_and_say_so():
     with pytest.raises(weft.UnsupportedError, match="compiled functions call none"):
         step()
     handle.remove()
+    x.grad = None
+    step()  # nothing is called any more
+    assert x.grad.tolist() == [2.0, 4.0]
+    other = weft.jit(lambda: (x * 3.0).sum().backward())
+    other()
+    after = x.register_post_accumulate_grad_hook(lambda leaf: None)
+    with pytest.raises(weft.UnsupportedError, match="compiled functions call none"):
+        other()
+    after.remove()
+    other()
 
     @weft.jit
     def inside(y):

@@ -4,6 +4,7 @@
 #include "python/src/Conversion.h"
 #include "python/src/DeviceObject.h"
 #include "python/src/Errors.h"
+#include "python/src/GradientHooks.h"
 #include "python/src/TraceScope.h"
 #include "python/src/state/View.h"
 
@@ -118,8 +119,7 @@ bool Call::hiddenMatch(std::string &reason) const {
     }
   }
   for (int number : specialization->withoutHooks) {
-    TensorObject *tensor = handle(number);
-    if (tensor->slot && tensor->slot->hooks) {
+    if (callsHooks(handle(number))) {
       reason = "a tensor has a gradient hook now";
       return false;
     }

@@ -28,6 +28,7 @@ class _Context:
         self.needs_input_grad = needs_input_grad
         self._saved: tuple[Any, ...] = ()
         self._constant: tuple[Any, ...] = ()
+        self._dirty: tuple[Any, ...] = ()
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keeps tensors, or None, for the second pass."""
@@ -44,9 +45,9 @@ class _Context:
         """Is not there: derivatives along tangents have a rule by `weft.custom_jvp`."""
         raise _fail(UnsupportedError, "save_for_forward: give such a rule by weft.custom_jvp")
 
-    def mark_dirty(self, *_: Any) -> None:
-        """Is not there: a forward pass changes none of its arguments."""
-        raise _fail(UnsupportedError, "mark_dirty: a forward pass returns new tensors")
+    def mark_dirty(self, *arguments: Tensor) -> None:
+        """Says which arguments the first pass changes in place, each of which it returns, too."""
+        self._dirty = arguments
 
     @property
     def saved_tensors(self) -> tuple[Any, ...]:
@@ -69,7 +70,7 @@ class _Context:
         return {
             name: value
             for name, value in self.__dict__.items()
-            if name not in ("needs_input_grad", "_saved", "_constant")
+            if name not in ("needs_input_grad", "_saved", "_constant", "_dirty")
         }
 
 
@@ -83,6 +84,8 @@ class _Given:
         self._key = (self.args, tuple(map(type, self.args)), self.places, self.needs)
         #: Which of the results have no gradient, once the function was traced.
         self.constant: tuple[int, ...] = ()
+        #: Which of the tensors the function changes, and which of the results each is then.
+        self.dirty: tuple[tuple[int, int], ...] = ()
 
     def __hash__(self) -> int:
         return hash(self._key)
@@ -198,6 +201,7 @@ def _derivative(cls: type[Function]) -> custom_vjp:
             for number, part in enumerate(parts)
             if any(part is marked for marked in ctx._constant)
         )
+        given.dirty = tuple(_changed(cls, tensor, tensors, parts) for tensor in ctx._dirty)
         return result, ctx
 
     def function(given: _Given, *tensors: Tensor) -> Any:
@@ -220,6 +224,22 @@ def _derivative(cls: type[Function]) -> custom_vjp:
     return result
 
 
+def _changed(
+    cls: type[Function], tensor: Any, tensors: Sequence[Tensor], parts: Sequence[Any]
+) -> tuple[int, int]:
+    """Which of the tensors of a call this one is, and which of the parts of the result."""
+    places = [
+        next((number for number, each in enumerate(some) if each is tensor), None)
+        for some in (tensors, parts)
+    ]
+    if places[0] is None or places[1] is None:
+        what = "argument of forward" if places[0] is None else "result that it returns"
+        raise _fail(
+            GradientError, f"{cls.__qualname__}: mark_dirty is given a tensor that is no {what}"
+        )
+    return places[0], places[1]
+
+
 def _application(cls: type[Function]) -> Callable:
     from .._jit import jit
 
@@ -237,7 +257,22 @@ def _application(cls: type[Function]) -> Callable:
         return cut if isinstance(made, tuple) else cut[0]
 
     compiled = jit(marked, static_argnums=0)
-    return lambda given, *tensors: (marked if _core.is_tracing() else compiled)(given, *tensors)
+    #: By the arguments of a call the tensors that it changes, where there are such.
+    changing: dict[_Given, tuple[tuple[int, int], ...]] = {}
+
+    def call(given: _Given, *tensors: Tensor) -> Any:
+        made = (marked if _core.is_tracing() else compiled)(given, *tensors)
+        if given.dirty:
+            changing[given] = given.dirty
+        dirty = given.dirty or (changing.get(given, ()) if changing else ())
+        if not dirty:
+            return made
+        parts = list(made) if isinstance(made, tuple) else [made]
+        for place, number in dirty:
+            parts[number] = tensors[place].copy_(parts[number])
+        return tuple(parts) if isinstance(made, tuple) else parts[0]
+
+    return call
 
 
 def _of_tensors(cls: type[Function], given: _Given, made: tuple) -> tuple:

@@ -8,7 +8,8 @@ from .. import _core
 from .._autodiff import set_grad_enabled
 from .._core import Tensor
 from .._creation import _fail, asarray, ones_like, zeros_like
-from .._errors import DTypeError, GradientError, OptionError, ShapeError, UnsupportedError
+from .._errors import DTypeError, GradientError, OptionError, ShapeError
+from .._manipulation import stack
 
 Tensors = Tensor | Sequence[Tensor]
 Cotangents = Tensor | Sequence[Tensor | None] | None
@@ -84,22 +85,20 @@ def grad(
         retain_graph: keep what was recorded, for another gradient; if None, as ``create_graph``.
         create_graph: the gradients can be differentiated in turn.
         allow_unused: give None for an input that no output depends on.
-        is_grads_batched: is not there.
+        is_grads_batched: the cotangents have another dimension in front, [B, ...], for B gradients
+            that come out as [B, ...]. They are computed one after the other.
         materialize_grads: give zeros instead of None.
 
     Raises:
         GradientError: an output or an input requires no gradient, no output depends on an input, or
             what was recorded was given up by an earlier gradient. ShapeError: a cotangent is
             missing, or of another shape. DTypeError: a complex output has no cotangent.
-        UnsupportedError: ``is_grads_batched``; a compiled function asks for what was computed
-            before the call, or in the body of a loop or branch.
+        UnsupportedError: a compiled function asks for what was computed before the call, or in the
+            body of a loop or branch.
     """
     if is_grads_batched:
-        raise _fail(
-            UnsupportedError,
-            "autograd.grad: is_grads_batched; map the function from cotangents that weft.vjp "
-            "gives, by weft.vmap",
-        )
+        options = create_graph, allow_unused, materialize_grads
+        return _batch_of_gradients(outputs, inputs, grad_outputs, retain_graph, *options)
     if materialize_grads and allow_unused is False:
         raise _fail(
             OptionError,
@@ -129,6 +128,38 @@ def grad(
             f"autograd.grad: no output depends on input {unused[0]}; allow_unused=True gives None",
         )
     return tuple(found)
+
+
+def _batch_of_gradients(
+    outputs: Tensors,
+    inputs: Tensors,
+    cotangents: Cotangents,
+    retain: bool | None,
+    create_graph: bool,
+    allow_unused: bool | None,
+    materialize: bool,
+) -> tuple[Tensor | None, ...]:
+    """`grad` for each of a batch of cotangents, in one tensor for each input."""
+    ends = _several(outputs, "autograd.grad", "outputs")
+    given = [cotangents] if isinstance(cotangents, Tensor) else list(cotangents or ())
+    batches = [asarray(each) for each in given if each is not None]
+    sizes = {each.shape[0] if each.ndim else None for each in batches}
+    if len(sizes) != 1 or None in sizes or 0 in sizes:
+        raise _fail(
+            ShapeError,
+            "autograd.grad: is_grads_batched needs cotangents [B, ...] of one B, above 0, not of "
+            f"shapes {', '.join(str(each.shape) for each in batches) or 'that are missing'}",
+        )
+    count = sizes.pop()
+    found = []
+    for number in range(count):
+        row = [None if each is None else asarray(each)[number] for each in given]
+        keep = number + 1 < count or (create_graph if retain is None else retain)
+        found.append(grad(ends, inputs, row, keep, create_graph, allow_unused, False, materialize))
+    return tuple(
+        None if any(each is None for each in some) else stack(some)  # type: ignore[arg-type]
+        for some in zip(*found, strict=True)
+    )
 
 
 def accumulate(

@@ -65,6 +65,10 @@ class TensorHooks:
         """Whether `retain` was called for this tensor."""
         return any(reference() is tensor for reference in self._retaining)
 
+    def __bool__(self) -> bool:
+        """Whether there is anything to call: what was removed is nothing."""
+        return bool(self._functions or self._accumulated or self._retaining)
+
     def __call__(self, gradient: Tensor) -> Tensor:
         for function in list(self._functions.values()):
             result = function(gradient)
