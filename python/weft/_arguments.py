@@ -211,13 +211,35 @@ def explained(function: Callable, owner: type = object) -> Callable:
     return call
 
 
+def spelled(function: Callable, owner: type = object) -> Callable:
+    """A function of an op record, which checks its arguments itself, for PyTorch's spelling, too.
+
+    It is the public one, by whose name it is pickled, or a method of ``owner``; the package's own
+    calls need no such.
+    """
+
+    @functools.wraps(function)
+    def call(*arguments: Any, **options: Any) -> Any:
+        try:
+            return function(*arguments, **options)
+        except TypeError as error:
+            other = _other_spelling(function, owner, arguments, options, error)
+            if other is None:
+                raise
+        return other()
+
+    if owner is object:
+        call.__module__ = "weft"
+    return call
+
+
 _explained: set[Callable] = set()
 
 
 def explain_errors(namespace: dict[str, Any] | type, names: Iterable[str]) -> None:
     """Puts `explained` functions in the place of those of a module or class with these names.
 
-    Functions that the op records generate check their arguments themselves.
+    Functions that the op records generate check their arguments themselves; see `spelled`.
     """
     members = vars(namespace) if isinstance(namespace, type) else namespace
     for name in names:
@@ -225,6 +247,10 @@ def explain_errors(namespace: dict[str, Any] | type, names: Iterable[str]) -> No
         if not isinstance(member, types.FunctionType) or member in _explained:
             continue
         if member.__module__ == "weft._ops":
+            if isinstance(namespace, type):
+                setattr(namespace, name, spelled(member, namespace))
+            elif namespace is vars(sys.modules["weft"]):
+                namespace[name] = spelled(member)
             continue
         if isinstance(namespace, type):
             setattr(namespace, name, explained(member, namespace))

@@ -388,7 +388,8 @@ Tensor.unsqueeze = lambda self, dim: _manipulation.expand_dims(self, axis=dim)
 Tensor.expand_as = lambda self, other: _manipulation.broadcast_to(self, other.shape)
 Tensor.unbind = lambda self, dim=0: tuple(_manipulation.unstack(self, axis=dim))
 Tensor.swapaxes = _manipulation.transpose
-Tensor.ravel = lambda self: _manipulation.reshape(self, (-1,))
+# As in PyTorch: a view of what is dense, and else a new tensor, also if it lies evenly.
+Tensor.ravel = lambda self: _manipulation.reshape(self.contiguous(), (-1,))
 Tensor.narrow = _manipulation.narrow
 Tensor.split = _manipulation.split
 Tensor.chunk = _manipulation.chunk

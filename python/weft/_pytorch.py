@@ -261,13 +261,18 @@ def kron(x: Tensor, other: Tensor) -> Tensor:
 def diagonal(x: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
     """The diagonal of dimensions ``dim1`` and ``dim2`` as the last dimension of the result.
 
-    ``offset`` above 0 means one above the main diagonal, below 0 one below it.
+    ``offset`` above 0 means one above the main diagonal, below 0 one below it. A view, where both
+    dimensions together lie evenly in x, as those of a matrix do.
     """
     offset = _size(offset, "diagonal: offset")
     first = normalize_axis(dim1, x.ndim, "diagonal")
     second = normalize_axis(dim2, x.ndim, "diagonal")
     if first == second:
         raise _fail(ShapeError, f"diagonal: dimensions {dim1} and {dim2} are the same")
+    strides = x._strides
+    if strides is not None and strides[first] < strides[second]:
+        # The other diagonal of the transposed, which lies as rows do.
+        first, second, offset = second, first, -offset
     others = [axis for axis in range(x.ndim) if axis not in (first, second)]
     turned = permute_dims(x, [*others, first, second])
     rows, columns = turned.shape[-2:]
@@ -351,6 +356,9 @@ def unflatten(x: Tensor, dim: int, sizes: Any) -> Tensor:
 def unfold(x: Tensor, dimension: int, size: int, step: int) -> Tensor:
     """The windows of ``size`` along a dimension, ``step`` apart, as a last dimension.
 
+    A view, where windows do not overlap and a whole step is there for the last one; else a new
+    tensor.
+
     Raises:
         ShapeError: the dimension is shorter than a window, or the step is not positive.
     """
@@ -362,6 +370,9 @@ def unfold(x: Tensor, dimension: int, size: int, step: int) -> Tensor:
             f"unfold: windows of {size}, {step} apart, do not fit a dimension of {length}",
         )
     count = (length - size) // step + 1
+    if size and count * step <= length and size <= step:
+        rows = unflatten(narrow(x, place, 0, count * step), place, (count, step))
+        return _manipulation.moveaxis(narrow(rows, place + 1, 0, size), place + 1, -1)
     starts = reshape(_iota((count,), 0, int64, x.device) * step, (-1, 1))
     places = starts + _iota((size,), 0, int64, x.device)
     return _manipulation.moveaxis(take(x, places, axis=place), place + 1, -1)

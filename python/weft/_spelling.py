@@ -1,7 +1,8 @@
 """PyTorch's spelling of calls: names and places of arguments that the array API has otherwise.
 
 A call that fits a function's signature is left alone. One that does not, is made of the method of
-that name, which takes PyTorch's arguments, or with the names of the other spelling.
+that name, which takes PyTorch's arguments, or with the names of the other spelling. ``out=``, the
+tensor that a result is written to, is taken by every function that gives new tensors.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ._core import Tensor
-from ._creation import asarray
+from ._creation import _fail, asarray
+from ._dtypes import KIND_ORDER
+from ._errors import DTypeError, ShapeError
 
 #: A keyword and what the other spelling calls it, the first of these that the function has.
 _OTHER_NAMES = {
@@ -34,8 +37,9 @@ _OTHER_NAMES = {
 #: Keywords that only the array API has.
 _ARRAY_API = {"axis", "keepdims"}
 
-#: PyTorch's names of the first and the second operand.
-_OPERANDS = ("input", "tensors", "other")
+#: PyTorch's names of the first and the second operand, where the function has others for them.
+_FIRST = ("input", "tensors", "a", "A")
+_SECOND = ("other", "exponent", "mat2", "vec", "vec2", "tensor", "values", "b", "B")
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -46,7 +50,8 @@ class _Plan(NamedTuple):
     target: Callable
     #: What the user called.
     function: Callable
-    #: The keywords whose values come first, and those whose values come last.
+    #: The keywords whose values come behind the arguments that are given by place: operands, and
+    #: then what else has its place.
     operands: tuple[str, ...]
     behind: tuple[str, ...]
     #: What to call the positional arguments that there is no place for.
@@ -55,8 +60,8 @@ class _Plan(NamedTuple):
     names: dict[str, str]
 
     def call(self, arguments: tuple, options: dict[str, Any]) -> Any:
-        first = (options[name] for name in self.operands)
-        arguments = (*first, *arguments, *(options[name] for name in self.behind))
+        named = (options[name] for name in (*self.operands, *self.behind))
+        arguments = (*arguments, *named)
         taken = len(arguments) - len(self.extra)
         renamed = {self.names[name]: value for name, value in options.items() if name in self.names}
         renamed.update(zip(self.extra, arguments[taken:], strict=True))
@@ -79,7 +84,13 @@ def _planned(
     target: Callable, function: Callable, count: int, names: tuple[str, ...]
 ) -> _Plan | None:
     parameters = inspect.signature(target).parameters
-    operands = tuple(name for name in _OPERANDS if name in names and name not in parameters)
+    operands = tuple(
+        name for name in (*_FIRST, *_SECOND) if name in names and name not in parameters
+    )
+    if operands and count + len(operands) != (1 if count == 0 and operands[0] in _FIRST else 2):
+        # Both by name, or the second one behind what is given by place.
+        if count or len(operands) != 2 or operands[0] in _SECOND or operands[1] in _FIRST:
+            return None
     renamed = {name: _own_name(name, parameters) for name in names if name not in operands}
     order = list(parameters)
     behind = sorted(
@@ -129,11 +140,48 @@ def _plan(
     return _planned(function, function, count, names)
 
 
+def _into(out: Any, found: Any, name: str) -> Any:
+    """``out``, a tensor or a tuple of tensors, with what a function has found, in place."""
+    if out is None:
+        return found
+    if isinstance(out, (tuple, list)) and isinstance(found, tuple):
+        if len(out) != len(found):
+            raise _fail(ShapeError, f"{name}: {len(out)} tensors out for {len(found)} results")
+        written = [_into(*pair, name) for pair in zip(out, found, strict=True)]
+        return type(found)(*written) if hasattr(found, "_fields") else tuple(written)
+    if not isinstance(out, Tensor) or not isinstance(found, Tensor):
+        raise _fail(DTypeError, f"{name}: out has to be as the result is, not {type(out).__name__}")
+    if out.shape != found.shape:
+        raise _fail(
+            ShapeError, f"{name}: out has shape {out.shape}, but the result {found.shape}"
+        )
+    if KIND_ORDER.index(found.dtype.kind) > KIND_ORDER.index(out.dtype.kind):
+        raise _fail(
+            DTypeError, f"{name}: the result is {found.dtype.name}, but out {out.dtype.name}"
+        )
+    return out.copy_(found)
+
+
+def _fitting(
+    function: Callable, is_method: bool, arguments: tuple, options: dict[str, Any]
+) -> Callable[[], Any] | None:
+    """The call, if it fits as it is or in the other spelling."""
+    try:
+        inspect.signature(function).bind(*arguments, **options)
+    except TypeError:
+        return respelled(function, is_method, arguments, options)
+    return functools.partial(function, *arguments, **options)
+
+
 def respelled(
     function: Callable, is_method: bool, arguments: tuple, options: dict[str, Any]
 ) -> Callable[[], Any] | None:
     """The call with the other spelling, if there is one that fits; the given one does not."""
-    first = arguments[0] if arguments else options.get(_OPERANDS[0])
+    if "out" in options and "out" not in inspect.signature(function).parameters:
+        rest = {name: value for name, value in options.items() if name != "out"}
+        call = _fitting(function, is_method, arguments, rest)
+        return None if call is None else lambda: _into(options["out"], call(), function.__name__)
+    first = arguments[0] if arguments else next((options[n] for n in _FIRST if n in options), None)
     of_tensor = isinstance(first, (Tensor, np.ndarray, np.generic))
     plan = _plan(function, is_method, of_tensor, len(arguments), tuple(options))
     return None if plan is None else functools.partial(plan.call, arguments, options)

@@ -305,3 +305,98 @@ def test_random_draws_have_the_shares_of_their_weights() -> None:
     assert abs(to_numpy(x.normal_(2.0, 0.5)).mean() - 2.0) < 0.06
     assert to_numpy(x.uniform_(1, 2)).min() >= 1
     assert weft.randn_like(x).shape == weft.rand_like(x).shape == x.shape
+
+
+#: Functions of two operands whose order matters, and PyTorch's names of these.
+_TWO = {
+    **dict.fromkeys(
+        "sub subtract div divide true_divide remainder fmod atan2 copysign floor_divide nextafter "
+        "gt ge lt le eq ne maximum hypot logaddexp isclose rsub xlogy bitwise_left_shift gcd".split(),
+        ("input", "other"),
+    ),
+    "pow": ("input", "exponent"),
+    "matmul": ("input", "other"),
+    "mm": ("input", "mat2"),
+    "mv": ("input", "vec"),
+    "outer": ("input", "vec2"),
+    "dot": ("input", "tensor"),
+    "heaviside": ("input", "values"),
+}
+_MATRICES, _INTEGERS = {"matmul", "mm", "mv"}, {"bitwise_left_shift", "gcd"}
+
+
+def _two(package: object, name: str) -> tuple:
+    if name in _INTEGERS:
+        return tuple(package.tensor(x) for x in ([5, 12, 3], [1, 8, 2]))
+    x, y = (package.tensor(list(x)) for x in ((5.0, 7.0, -3.0), (1.0, 2.5, 2.0)))
+    return (x[:, None] * x, y if name == "mv" else y[:, None] * x) if name in _MATRICES else (x, y)
+
+
+@pytest.mark.parametrize("name", _TWO)
+def test_operands_by_name_keep_their_places(name: str) -> None:
+    first, second = _TWO[name]
+    found = []
+    for package in (weft, torch):
+        x, y = _two(package, name)
+        function = getattr(package, name)
+        calls = [function(x, y), function(x, **{second: y}), function(**{first: x, second: y})]
+        calls.append(function(**{second: y, first: x}))
+        if hasattr(torch.Tensor, name):
+            calls.append(getattr(x, name)(**{second: y}))
+        found.append([call.tolist() for call in calls])
+    assert found[0] == [found[0][0]] * len(found[0])
+    np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-6)
+
+
+_OUT = {
+    "exp": lambda t, x, **o: t.exp(x, **o),
+    "add": lambda t, x, **o: t.add(x, x, alpha=2, **o),
+    "mul": lambda t, x, **o: t.mul(x, other=2.0, **o),
+    "matmul": lambda t, x, **o: t.matmul(x, x.mT, **o),
+    "sum": lambda t, x, **o: t.sum(x, dim=1, **o),
+    "cat": lambda t, x, **o: t.cat([x, x], dim=2, **o),
+    "stack": lambda t, x, **o: t.stack([x, x], **o),
+    "clamp": lambda t, x, **o: t.clamp(x, min=0.0, **o),
+    "max": lambda t, x, **o: t.max(x, dim=1, **o),
+    "topk": lambda t, x, **o: t.topk(x, 2, **o),
+    "sort": lambda t, x, **o: t.sort(x, dim=0, **o),
+    "gt": lambda t, x, **o: t.gt(x, 0.0, **o),
+    "inverse": lambda t, x, **o: t.linalg.inv(x @ x.mT + t.eye(4), **o),
+    "arange": lambda t, x, **o: t.arange(5, **o),
+    "cumsum": lambda t, x, **o: t.cumsum(x, dim=-1, **o),
+}
+
+
+@pytest.mark.parametrize("name", _OUT)
+def test_results_that_are_written(name: str) -> None:
+    """To a tensor or several, also in compiled functions; what is returned are these."""
+    call = _OUT[name]
+    wanted = call(torch, torch.tensor(X))
+    wanted = [x.numpy() for x in (wanted if isinstance(wanted, tuple) else [wanted])]
+
+    def written(x: weft.Tensor, *outs: weft.Tensor) -> None:
+        found = call(weft, x, out=outs[0] if len(outs) == 1 else outs)
+        assert all(a is b for a, b in zip([found] if len(outs) == 1 else found, outs, strict=True))
+
+    for function in (written, weft.jit(written)):
+        outs = [weft.asarray(np.zeros_like(x)) for x in wanted]
+        function(weft.asarray(X), *outs)
+        for out, want in zip(outs, wanted, strict=True):
+            np.testing.assert_allclose(to_numpy(out), want, rtol=2e-5, atol=2e-5)
+
+
+def test_results_that_do_not_fit() -> None:
+    x = weft.asarray(X)
+    for error, message, out in (
+        (weft.ShapeError, r"exp: out has shape \(3,\), but the result \(3, 4, 5\)", weft.ones(3)),
+        (weft.DTypeError, "exp: the result is float32, but out int32", weft.ones_like(x).int()),
+        (weft.DTypeError, "out has to be as the result is, not list", [1]),
+    ):
+        with pytest.raises(error, match=message):
+            weft.exp(x, out=out)
+    assert weft.exp(x, out=None).shape == x.shape
+    part = weft.zeros((3, 4, 10))
+    weft.exp(x, out=part[..., ::2])
+    assert_same_bits(part[..., ::2], weft.exp(x))
+    with pytest.raises(TypeError, match="other"):
+        weft.fmod(x, x, other=x)
