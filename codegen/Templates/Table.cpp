@@ -16,12 +16,13 @@ const KernelTemplate &scanTemplate();
 const KernelTemplate &sortTemplate();
 const KernelTemplate &attentionTemplate();
 const KernelTemplate &libraryTemplate();
+const KernelTemplate &collectiveTemplate();
 
 ArrayRef<const KernelTemplate *> kernelTemplates() {
   static const KernelTemplate *const table[] = {
-      &elementwiseTemplate(), &rowsTemplate(),      &columnsTemplate(),
-      &contractionTemplate(), &updateTemplate(),    &scanTemplate(),
-      &sortTemplate(),        &attentionTemplate(), &libraryTemplate()};
+      &elementwiseTemplate(), &rowsTemplate(),      &columnsTemplate(), &contractionTemplate(),
+      &updateTemplate(),      &scanTemplate(),      &sortTemplate(),    &attentionTemplate(),
+      &libraryTemplate(),     &collectiveTemplate()};
   return table;
 }
 

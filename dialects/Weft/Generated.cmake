@@ -8,10 +8,10 @@ file(MAKE_DIRECTORY ${generated})
 function(weft_generate mode file)
   add_custom_command(
     OUTPUT ${generated}/${file}
-    COMMAND weft-tblgen -gen-${mode} ${CMAKE_CURRENT_SOURCE_DIR}/IR/WeftOps.td
+    COMMAND weft-tblgen -gen-${mode} ${CMAKE_CURRENT_SOURCE_DIR}/IR/AllOps.td
             -I ${CMAKE_SOURCE_DIR} -I ${MLIR_INCLUDE_DIRS}
             -o ${generated}/${file} -d ${generated}/${file}.d
-    DEPENDS weft-tblgen ${CMAKE_CURRENT_SOURCE_DIR}/IR/WeftOps.td
+    DEPENDS weft-tblgen ${CMAKE_CURRENT_SOURCE_DIR}/IR/AllOps.td
     DEPFILE ${generated}/${file}.d
     COMMENT "Generating ${file}"
     VERBATIM)

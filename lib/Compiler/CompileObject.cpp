@@ -3,6 +3,7 @@
 #include "codegen/CPU/CpuTarget.h"
 #include "codegen/CPU/LinkArtifact.h"
 #include "codegen/NVPTX/GpuTarget.h"
+#include "dialects/Weft/IR/Collectives.h"
 #include "lib/Compiler/CHeader.h"
 #include "lib/Compiler/CapturedConstants.h"
 #include "lib/Compiler/CompileForGpu.h"
@@ -203,6 +204,11 @@ private:
       op.emitError()
           << op.getFunctionName() << " is computed by a library on the host, which an "
           << "object file can't call; leave it out of the program, or run that by weft.load";
+    });
+    module.walk([](CollectiveOpInterface op) {
+      op.emitError() << op.getFunctionName() << " is computed by several processes together, which "
+                     << "an object file can't call; leave it out of the program, or run that by "
+                     << "weft.load";
     });
     if (std::string text = diagnostics.text(""); !text.empty())
       throw Error(Error::Kind::Unsupported, text);

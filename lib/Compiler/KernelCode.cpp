@@ -1,5 +1,6 @@
 // Linking kernels into this process.
 #include "lib/Compiler/KernelCode.h"
+#include "lib/Runtime/Collectives.h"
 #include "lib/Runtime/ForkGate.h"
 #include "lib/Runtime/Library.h"
 #include "lib/Support/Error.h"
@@ -48,6 +49,7 @@ KernelLoader::KernelLoader() : implementation(std::make_shared<Implementation>()
     fail("cannot start the loader of compiled kernels", functions.takeError());
   implementation->functions = &*functions;
   define(*implementation->jit, *functions, libraryFunctions());
+  define(*implementation->jit, *functions, collectiveFunctions());
 }
 
 KernelLoader::~KernelLoader() = default;

@@ -1,5 +1,6 @@
 #include "lib/Runtime/RunSteps.h"
 
+#include "lib/Runtime/Collectives.h"
 #include "lib/Runtime/ThreadPool.h"
 #include "lib/Support/Interpreter.h"
 
@@ -30,8 +31,10 @@ static void runTasks(const Launch &launch, void *const *pointers) {
     return;
   const int64_t *sizes = launch.sizes.data();
   if (launch.maximumThreads == 1 || launch.tasks <= 1) {
+    RunningKernel running(launch.source);
     if (launch.tasks > 0)
       launch.function(pointers, sizes, 0, launch.tasks);
+    RunningKernel::throwFailure();
     return;
   }
   ThreadPool::process().parallelFor(

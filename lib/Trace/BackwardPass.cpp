@@ -297,6 +297,9 @@ mlir::OwningOpRef<mlir::ModuleOp> BackwardPass::build(BackwardProgram &program, 
     cotangents.push_back(inputs[number]);
   for (const Target &target : targets)
     sources.push_back(target.number < 0 ? results[-1 - target.number] : inputs[target.number]);
+  // Tokens among them become later ones.
+  llvm::SmallVector<mlir::Value> forward =
+      llvm::map_to_vector(results, [&](ValueId id) { return graph.value(id); });
   program.found.clear();
   for (auto [number, gradient] : llvm::enumerate(graph.gradients(outputs, cotangents, sources)))
     if (gradient) {
@@ -306,8 +309,8 @@ mlir::OwningOpRef<mlir::ModuleOp> BackwardPass::build(BackwardProgram &program, 
   if (gradients.empty())
     return {};
   // What the gradients read of the forward results was saved; the forward ops are then dead.
-  for (auto [value, number] : llvm::zip_equal(results, resultNumbers))
-    graph.replaceUses(value, inputs[number]);
+  for (auto [value, number] : llvm::zip_equal(forward, resultNumbers))
+    value.replaceAllUsesWith(graph.value(inputs[number]));
   return graph.finish(gradients);
 }
 

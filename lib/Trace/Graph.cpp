@@ -8,6 +8,7 @@
 #include "lib/Compiler/Types.h"
 #include "lib/Support/Error.h"
 #include "lib/Support/Options.h"
+#include "lib/Trace/GraphCollectives.h"
 #include "lib/Trace/Promotion.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/IRMapping.h"
@@ -332,6 +333,11 @@ Graph::recordAll(llvm::ArrayRef<Value> made, const llvm::DenseMap<Value, Value> 
     for (Entry &entry : values)
       if (Value other = replaced.lookup(entry.value))
         entry.value = other;
+  // A trace goes on behind what was built: tokens that it holds are the last one.
+  if (std::optional<Value> last = orderCollectives(*block))
+    for (Entry &entry : values)
+      if (entry.gone == Gone::No)
+        entry.value = currentToken(*block, entry.value, *last);
   llvm::SmallVector<std::optional<ValueId>> ids;
   for (Value value : made)
     ids.push_back(value ? std::optional(record(value, false)) : std::nullopt);
@@ -374,10 +380,8 @@ llvm::SmallVector<std::optional<ValueId>> Graph::batched(llvm::ArrayRef<ValueId>
   llvm::SmallVector<Value> results = built("vmap", [&] {
     return buildBatched(builder, select(outputs), select(examples), select(batches), count);
   });
-  llvm::SmallVector<std::optional<ValueId>> ids;
-  for (Value result : results)
-    ids.push_back(result ? std::optional(record(result, false)) : std::nullopt);
-  return ids;
+  replaceCollectivesOf(*block, select(examples));
+  return recordAll(results, llvm::DenseMap<Value, Value>());
 }
 
 void Graph::forget(llvm::ArrayRef<ValueId> examples) {
@@ -400,10 +404,6 @@ void Graph::requirePresent(llvm::ArrayRef<ValueId> ids, llvm::StringRef user) co
       throw Error(Error::Kind::Unsupported,
                   user.str() + ": a tensor that the body of a loop or a branch computes has left "
                                "it; return it from there instead");
-}
-
-void Graph::replaceUses(ValueId value, ValueId replacement) {
-  values[value].value.replaceAllUsesWith(values[replacement].value);
 }
 
 llvm::SmallVector<Operation *> Graph::operationsSince(Operation *last) const {
@@ -436,6 +436,7 @@ llvm::SmallVector<ValueId> Graph::inlineCall(ModuleOp callee, llvm::ArrayRef<Val
 
 OwningOpRef<ModuleOp> Graph::finish(llvm::ArrayRef<ValueId> outputs) {
   requirePresent(outputs, "jit");
+  markCollectives(*block);
   endedRegions.clear();
   droppedRegions.clear();
   llvm::SmallVector<Value> results = select(outputs);

@@ -144,9 +144,6 @@ public:
   /// True if nothing may use the value any more.
   bool isGone(ValueId value) const { return values[value].gone != Gone::No; }
 
-  /// Everything that reads `value` reads `replacement` instead.
-  void replaceUses(ValueId value, ValueId replacement);
-
   /// Copies the body of another finished graph to here; its results. For an op of it `known` may
   /// name one that is here already and has the same results.
   llvm::SmallVector<ValueId>

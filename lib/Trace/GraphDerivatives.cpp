@@ -2,6 +2,8 @@
 #include "lib/Trace/Graph.h"
 
 #include "dialects/Weft/IR/Weft.h"
+#include "lib/Support/Error.h"
+#include "lib/Trace/GraphCollectives.h"
 
 using namespace mlir;
 using namespace weft;
@@ -17,6 +19,10 @@ Graph::LinearPart Graph::cut(llvm::StringRef what, BuildLinear build) {
     function = std::move(made->module); // NOLINT(bugprone-unchecked-optional-access)
     return std::move(made->kept);       // NOLINT(bugprone-unchecked-optional-access)
   });
+  if (hasCollectives(*function))
+    throw Error(Error::Kind::Unsupported,
+                what.str() + ": what several processes compute together can't be part of a linear "
+                             "function that is called later; use weft.jvp or weft.vjp");
   // Some are built between ops that are counted already.
   length =
       counted + block->getOperations().size() - std::min(before, block->getOperations().size());

@@ -1,6 +1,7 @@
 // The exceptions that users see.
 #include "python/src/Errors.h"
 
+#include "lib/Runtime/Collectives.h"
 #include "lib/Support/Interpreter.h"
 #include "python/src/Hooks.h"
 #include "python/src/SourceLine.h"
@@ -71,6 +72,8 @@ void weft::setPythonError() {
     return;
   } catch (const Interrupted &) {
     return; // what a handler of signals raised is set
+  } catch (const CommunicationError &error) {
+    setError("CommunicationError", error.what());
   } catch (const Error &error) {
     setError(className(error.kind()), error.what());
   } catch (const std::bad_alloc &) {

@@ -1,6 +1,6 @@
 // From traces to programs, their files, and calls of them.
 #include "python/src/Export.h"
-#include "dialects/Weft/IR/Weft.h"
+#include "dialects/Weft/IR/Collectives.h"
 
 #include "lib/Compiler/CompileObject.h"
 #include "lib/Compiler/Compiling.h"
@@ -130,13 +130,24 @@ public:
         main(module->lookupSymbol<mlir::func::FuncOp>("main")) {}
 
   mlir::OwningOpRef<mlir::ModuleOp> run() {
+    findToken();
     refuseEffects();
+    if (token)
+      closeChain();
     eraseDeadOps();
+    if (token && chained.size() != chainedOps().size())
+      throwError("UnsupportedError",
+                 "export: the function returns nothing of the last " + lastChained +
+                     " that it computes with other processes; return its result, too");
     turnHiddenInputsToWeights();
     return std::move(module);
   }
 
 private:
+  llvm::SmallVector<ChainedOpInterface> chainedOps() {
+    return llvm::to_vector(main.getBody().front().getOps<ChainedOpInterface>());
+  }
+
   std::string handleName(int number) const {
     const HandleSource &source = traced.handles[number];
     if (source.kind == HandleSource::Kind::Gradient)
@@ -145,9 +156,37 @@ private:
                                                     : std::string();
   }
 
+  /// The output that is the token of what several processes compute together, if there is some.
+  void findToken() {
+    chained = chainedOps();
+    mlir::Operation *end = main.getBody().front().getTerminator();
+    for (const Effect &effect : traced.effects)
+      if (!chained.empty() && effect.output == int(end->getNumOperands()) - 1 &&
+          end->getOperand(effect.output) == chained.back().getNext())
+        token = effect.output;
+  }
+
+  /// In a program the chain begins anew, and its end is no result.
+  void closeChain() {
+    lastChained = chained.back()->getName().stripDialect().str();
+    mlir::OpOperand &first = chained.front().getTokenMutable();
+    auto type = mlir::cast<mlir::RankedTensorType>(first.get().getType());
+    auto builder = mlir::OpBuilder::atBlockBegin(&main.getBody().front());
+    first.assign(ConstantOp::create(
+        builder, first.getOwner()->getLoc(), type,
+        mlir::DenseElementsAttr::get(type, builder.getI32IntegerAttr(0).getValue())));
+    llvm::BitVector erased(main.getNumResults());
+    erased.set(*token);
+    main.getBody().front().getTerminator()->eraseOperand(*token);
+    if (failed(main.eraseResults(erased)))
+      throw Error(Error::Kind::Value, "export: a token can't be left out");
+  }
+
   /// A program is a function of its arguments: a state that changes would stay behind.
   void refuseEffects() const {
     for (const Effect &effect : traced.effects) {
+      if (token && effect.output == *token)
+        continue;
       std::string what = "one of its arguments", wayOut = "Return the new value";
       if (traced.handles[effect.handle].kind != HandleSource::Kind::Argument) {
         std::string name = handleName(effect.handle);
@@ -237,6 +276,9 @@ private:
 
   const Specialization &traced;
   const FlatArguments &flat;
+  llvm::SmallVector<ChainedOpInterface> chained;
+  std::string lastChained;
+  std::optional<int> token;
   mlir::OwningOpRef<mlir::ModuleOp> module;
   mlir::func::FuncOp main;
   /// Of weights, each once.

@@ -9,6 +9,7 @@
 #include "lib/Trace/Promotion.h"
 #include "lib/Trace/TapeRegions.h"
 #include "python/src/Apply.h"
+#include "python/src/Collectives.h"
 #include "python/src/ControlFlow.h"
 #include "python/src/Conversion.h"
 #include "python/src/DeviceObject.h"
@@ -340,6 +341,7 @@ static void registerTypes(py::module_ &module) {
   registerDevices(module);
   registerPrinting(module);
   registerRecording(module);
+  registerCollectives(module);
 }
 
 /// Adds `apply` and `view`, which take their arguments without pybind11.

@@ -96,6 +96,7 @@ from ._elementwise import (
     square,
 )
 from ._errors import (
+    CommunicationError,
     ConcretizationError,
     DeviceError,
     DTypeError,
@@ -391,7 +392,7 @@ if not _TYPE_CHECKING:
 
     def __getattr__(name: str) -> object:
         """What reads programs and models of other systems, or watches, when it is asked for."""
-        if name in ("models", "onnx", "profiler", "stablehlo", "torch"):
+        if name in ("distributed", "models", "onnx", "profiler", "stablehlo", "torch"):
             return _import_module(f".{name}", __name__)
         if name == "summary":
             return _import_module(".profiler", __name__).summary

@@ -59,6 +59,10 @@ class DeviceError(WeftError, RuntimeError):
     """Tensors on several devices, or on another one than is needed: nothing moves by itself."""
 
 
+class CommunicationError(WeftError, RuntimeError):
+    """Processes that work together, of which one has ended, hangs, or does something else."""
+
+
 class FileError(WeftError, OSError):
     """A file that can't be read or written, or is not what it should be."""
 

@@ -6,6 +6,7 @@ what users write. test_op_rows.py takes these calls through all modes, and fails
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -200,4 +201,23 @@ _OTHERS: dict[str, OpCall] = {
     ),
 }  # fmt: skip
 
-CALLS: dict[str, OpCall] = {row.name: _of_row(row) for row in OPS} | _OTHERS
+
+def _together(name: str, **options: Any) -> Callable[[weft.Tensor], weft.Tensor]:
+    """An operation of processes, of one alone; test_distributed.py has more of them."""
+
+    weft.distributed.init("alone")
+    return functools.partial(getattr(weft.distributed, name), **options)
+
+
+_TOGETHER: dict[str, OpCall] = {
+    "weft.all_reduce": OpCall(_together("all_reduce"), (_X,)),
+    "weft.reduce": OpCall(_together("reduce"), (_X,)),
+    "weft.reduce_scatter": OpCall(_together("reduce_scatter", tiled=True), (_X,)),
+    "weft.all_gather": OpCall(_together("all_gather"), (_X,)),
+    "weft.all_to_all": OpCall(_together("all_to_all", concat_axis=1), (_X,)),
+    "weft.collective_broadcast": OpCall(_together("broadcast"), (_X,)),
+    "weft.permute_members": OpCall(_together("shift"), (_X,)),
+    "weft.replicate": OpCall(_together("replicate"), (_X,)),
+}
+
+CALLS: dict[str, OpCall] = {row.name: _of_row(row) for row in OPS} | _OTHERS | _TOGETHER

@@ -1,6 +1,6 @@
 // Registration of the dialect, and the generated code of its ops, attributes and interfaces.
 #include "dialects/Weft/IR/Assembly.h"
-#include "dialects/Weft/IR/Weft.h"
+#include "dialects/Weft/IR/Collectives.h"
 #include "dialects/Weft/Rules/Inference.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -27,6 +27,10 @@ void WeftDialect::initialize() {
   addOperations<
 #define GET_OP_LIST
 #include "dialects/Weft/IR/WeftOps.cpp.inc"
+      >();
+  addOperations<
+#define GET_OP_LIST
+#include "dialects/Weft/IR/CollectiveOps.cpp.inc"
       >();
 }
 

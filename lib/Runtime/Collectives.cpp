@@ -1,0 +1,424 @@
+#include "lib/Runtime/Collectives.h"
+
+#include "lib/Runtime/Recorder.h"
+#include "lib/Support/DType.h"
+#include "lib/Support/Interpreter.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <vector>
+
+namespace weft {
+
+thread_local const EventSource *RunningKernel::current = nullptr;
+thread_local bool RunningKernel::failed = false;
+
+namespace {
+
+/// What a member says of the collective that it is about to run: a sequence number and a hash, and
+/// where these differ a text.
+constexpr int64_t textBytes = 512;
+constexpr int interruptedStatus = 2;
+
+struct Member {
+  int64_t number = 0, members = 1;
+  /// How many collectives the group has run.
+  uint64_t sequence = 0;
+};
+
+/// The one connection of the process. A collective holds its lock, so that two threads' do not mix.
+struct State {
+  std::mutex lock;
+  Connection connection;
+  bool compares = true;
+  std::map<int64_t, Member> groups;
+  std::string broken;
+
+  static State &process() {
+    static State &state = *new State;
+    return state;
+  }
+};
+
+struct Failure {
+  std::string message;
+  bool isInterrupt = false;
+};
+thread_local Failure pending;
+
+/// The numbers that a kernel calls with.
+struct Call {
+  const char *name;
+  DType dtype;
+  int64_t group, members;
+  int64_t programCount, programHash;
+  const int64_t *options;
+  int64_t optionCount;
+  const int64_t *sizes;
+  int64_t rank;
+
+  Call(const char *name, const int64_t *numbers)
+      : name(name),
+        dtype(static_cast<DType>(numbers[0])),
+        group(numbers[1]),
+        members(numbers[2]),
+        programCount(numbers[3]),
+        programHash(numbers[4]),
+        options(numbers + 6),
+        optionCount(numbers[5]),
+        sizes(options + optionCount + 1),
+        rank(options[optionCount]) {}
+
+  int64_t elements(int64_t from = 0) const {
+    int64_t count = 1;
+    for (int64_t d = from; d < rank; ++d)
+      count *= sizes[d];
+    return count;
+  }
+  int64_t elementBytes() const { return int64_t(dtypeSize(dtype)); }
+
+  /// "all_reduce of float32[4, 8]"
+  std::string text() const {
+    std::string result = std::string(name) + " of " + std::string(dtypeName(dtype)) + "[";
+    for (int64_t d = 0; d < rank; ++d)
+      result += (d ? ", " : "") + std::to_string(sizes[d]);
+    result += "]";
+    for (int64_t i = 0; i < optionCount; ++i)
+      result += (i ? ", " : " with ") + std::to_string(options[i]);
+    return result;
+  }
+};
+
+std::string userLine() {
+  const EventSource *source = RunningKernel::current;
+  return source && !source->lines.empty() ? source->lines.front() : std::string();
+}
+
+//===----------------------------------------------------------------------===//
+// Sums, in the order of the members
+//===----------------------------------------------------------------------===//
+
+enum class Reduction : uint8_t { Sum, Largest, Smallest };
+
+template <typename T> T combined(T before, T next, Reduction reduction) {
+  if (reduction == Reduction::Sum) {
+    if constexpr (std::is_integral_v<T>) // wraps around
+      return static_cast<T>(static_cast<uint64_t>(before) + static_cast<uint64_t>(next));
+    else
+      return before + next;
+  }
+  // A NaN stays.
+  if (before != before)
+    return before;
+  bool isNext = reduction == Reduction::Largest ? next > before : next < before;
+  return isNext || next != next ? next : before;
+}
+
+template <typename T>
+void reduceTyped(const void *parts, void *result, int64_t members, int64_t count,
+                 Reduction reduction) {
+  const T *from = static_cast<const T *>(parts);
+  T *to = static_cast<T *>(result);
+  std::copy_n(from, count, to);
+  for (int64_t member = 1; member < members; ++member)
+    for (int64_t i = 0; i < count; ++i)
+      to[i] = combined(to[i], from[member * count + i], reduction);
+}
+
+using Reduce = void (*)(const void *, void *, int64_t, int64_t, Reduction);
+
+Reduce reduceFor(DType dtype) {
+  switch (dtype) {
+  case DType::Int8:
+    return reduceTyped<int8_t>;
+  case DType::Int16:
+    return reduceTyped<int16_t>;
+  case DType::Int32:
+    return reduceTyped<int32_t>;
+  case DType::Int64:
+    return reduceTyped<int64_t>;
+  case DType::UInt8:
+    return reduceTyped<uint8_t>;
+  case DType::UInt16:
+    return reduceTyped<uint16_t>;
+  case DType::UInt32:
+    return reduceTyped<uint32_t>;
+  case DType::UInt64:
+    return reduceTyped<uint64_t>;
+  case DType::Float64:
+    return reduceTyped<double>;
+  default:
+    return reduceTyped<float>;
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// One collective
+//===----------------------------------------------------------------------===//
+
+/// Thrown within one collective, and kept for whoever runs the kernel.
+struct Stop {
+  Failure failure;
+  bool breaks;
+};
+
+class Collective {
+public:
+  Collective(State &state, const Call &call) : state(state), call(call) {
+    if (!state.connection.allGather)
+      stop("this process is connected to no others; call weft.distributed.init() first", false);
+    if (!state.broken.empty())
+      stop("the processes can't go on together since: " + state.broken, false);
+    auto found = state.groups.find(call.group);
+    if (found == state.groups.end() || found->second.members != call.members)
+      stop("there is no group " + std::to_string(call.group) + " of " +
+               std::to_string(call.members) +
+               " processes here; start as many as the program was traced for",
+           false);
+    own = &found->second;
+  }
+
+  /// Checks that all members are about to do the same.
+  void compare() {
+    uint64_t sequence = own->sequence++;
+    if (!state.compares || call.members == 1)
+      return;
+    std::string said = call.text();
+    // FNV-1a.
+    uint64_t hash = 14695981039346656037U;
+    for (char letter : said)
+      hash = (hash ^ static_cast<unsigned char>(letter)) * 1099511628211U;
+    std::array<uint64_t, 2> header = {sequence, hash};
+    header[1] ^= static_cast<uint64_t>(call.programHash) << 8;
+    std::vector<std::array<uint64_t, 2>> headers(static_cast<size_t>(call.members));
+    allGather(header.data(), headers.data(), sizeof header);
+    if (std::ranges::any_of(headers, [&](const auto &other) { return other != header; }))
+      reportDifference(said, sequence);
+  }
+
+  void allReduce(const void *x, void *result, Reduction reduction) {
+    int64_t count = call.elements(), bytes = count * call.elementBytes();
+    if (bytes <= smallBytes) {
+      std::vector<char> all(static_cast<size_t>(bytes * call.members));
+      allGather(x, all.data(), bytes);
+      return reduceFor(call.dtype)(all.data(), result, call.members, count, reduction);
+    }
+    // Each member reduces a part, and all get it.
+    int64_t part = (count + call.members - 1) / call.members;
+    int64_t partBytes = part * call.elementBytes();
+    std::vector<char> padded(static_cast<size_t>(partBytes * call.members)), own(padded.size());
+    std::memcpy(padded.data(), x, static_cast<size_t>(bytes));
+    move(state.connection.allToAll, padded.data(), own.data(), partBytes);
+    std::vector<char> reduced(static_cast<size_t>(partBytes));
+    reduceFor(call.dtype)(own.data(), reduced.data(), call.members, part, reduction);
+    allGather(reduced.data(), padded.data(), partBytes);
+    std::memcpy(result, padded.data(), static_cast<size_t>(bytes));
+  }
+
+  void reduce(const void *x, void *result) {
+    int64_t bytes = call.elements() * call.elementBytes();
+    allReduce(x, result, Reduction::Sum);
+    if (call.options[0] != own->number)
+      std::memset(result, 0, static_cast<size_t>(bytes));
+  }
+
+  void reduceScatter(const void *x, void *result) {
+    int64_t count = call.elements(1), bytes = count * call.elementBytes();
+    std::vector<char> parts(static_cast<size_t>(bytes * call.members));
+    move(state.connection.allToAll, x, parts.data(), bytes);
+    reduceFor(call.dtype)(parts.data(), result, call.members, count, Reduction::Sum);
+  }
+
+  void allGather(const void *x, void *result) {
+    allGather(x, result, call.elements() * call.elementBytes());
+  }
+
+  void allToAll(const void *x, void *result) {
+    move(state.connection.allToAll, x, result, call.elements(1) * call.elementBytes());
+  }
+
+  void broadcast(const void *x, void *result) {
+    int64_t bytes = call.elements() * call.elementBytes();
+    std::memmove(result, x, static_cast<size_t>(bytes));
+    move(state.connection.broadcast, nullptr, result, bytes, call.options[0]);
+  }
+
+  void permute(const void *x, void *result) {
+    int64_t bytes = call.elements() * call.elementBytes();
+    int64_t source = -1, destination = call.options[own->number];
+    for (int64_t member = 0; member < call.members; ++member)
+      if (call.options[member] == own->number)
+        source = member;
+    if (source < 0)
+      std::memset(result, 0, static_cast<size_t>(bytes));
+    if (source == own->number)
+      std::memmove(result, x, static_cast<size_t>(bytes));
+    else if (source >= 0 || destination >= 0)
+      move(state.connection.exchange, x, result, bytes, destination, source);
+  }
+
+  /// A place for a result that nobody reads.
+  void *spare(int64_t bytes) {
+    unread.resize(static_cast<size_t>(std::max<int64_t>(1, bytes)));
+    return unread.data();
+  }
+
+private:
+  /// Up to here one message to all is sooner there than parts and their sums.
+  static constexpr int64_t smallBytes = 4096;
+
+  [[noreturn]] void stop(const std::string &message, bool breaks) const {
+    throw Stop{{std::string(call.name) + ": " + message}, breaks};
+  }
+
+  void move(MoveBytes function, const void *from, void *to, int64_t bytes, int64_t first = 0,
+            int64_t second = 0) {
+    if (bytes == 0)
+      return;
+    std::array<char, 256> error{};
+    int status = function(call.group, from, to, bytes, first, second, error.data());
+    if (status == interruptedStatus)
+      throw Stop{{std::string(call.name) + ": interrupted", true}, true};
+    if (status != 0)
+      stop(error.data(), true);
+  }
+  void allGather(const void *from, void *to, int64_t bytes) {
+    move(state.connection.allGather, from, to, bytes);
+  }
+
+  [[noreturn]] void reportDifference(const std::string &said, uint64_t sequence) {
+    std::string line = userLine();
+    std::string own = (line.empty() ? "" : line + ": ") + said + ", its number " +
+                      std::to_string(sequence) + ", in a program with " +
+                      std::to_string(call.programCount);
+    own.resize(textBytes - 1);
+    own.push_back('\0');
+    std::vector<char> texts(static_cast<size_t>(textBytes * call.members));
+    allGather(own.data(), texts.data(), textBytes);
+    std::string message =
+        "the processes are about to do different things, or run different programs";
+    for (int64_t member = 0; member < call.members; ++member)
+      message += "\n  process " + std::to_string(member) + ": " + &texts[member * textBytes];
+    stop(message, false);
+  }
+
+  State &state;
+  const Call &call;
+  Member *own = nullptr;
+  std::vector<char> unread;
+};
+
+using Body = void (*)(Collective &, const Call &, const void *, void *);
+
+/// Runs one; what goes wrong is thrown behind the kernel (`RunningKernel::throwFailure`).
+void run(const char *name, Body body, int64_t resultBytes, const void *x, void *result,
+         const int32_t *token, int32_t *next, const Call &call) {
+  // Two threads of this process wait for each other without the interpreter.
+  InterpreterReleased released;
+  State &state = State::process();
+  std::lock_guard guard(state.lock);
+  try {
+    Collective collective(state, call);
+    collective.compare();
+    body(collective, call, x, result ? result : collective.spare(resultBytes));
+  } catch (const Stop &stopped) {
+    pending = stopped.failure;
+    if (stopped.breaks)
+      state.broken = stopped.failure.message;
+    RunningKernel::failed = true;
+  } catch (const std::bad_alloc &) {
+    pending = {std::string(name) + ": there is no memory for the parts of the members"};
+    state.broken = pending.message;
+    RunningKernel::failed = true;
+  }
+  if (next)
+    *next = static_cast<int32_t>(static_cast<uint32_t>(*token) + 1);
+}
+
+int64_t alike(const Call &call) { return call.elements() * call.elementBytes(); }
+int64_t gathered(const Call &call) { return alike(call) * call.members; }
+int64_t scattered(const Call &call) { return call.elements(1) * call.elementBytes(); }
+
+} // namespace
+
+// The functions that kernels call.
+#define WEFT_COLLECTIVE(function, name, resultBytes, body)                                         \
+  static void function(const void *x, void *result, const int32_t *token, int32_t *next,           \
+                       const int64_t *numbers) {                                                   \
+    Call call(name, numbers);                                                                      \
+    Body run_body = [](Collective &collective, const Call &call, const void *x, void *result) {    \
+      (void)call;                                                                                  \
+      body;                                                                                        \
+    };                                                                                             \
+    run(name, run_body, resultBytes(call), x, result, token, next, call);                          \
+  }
+
+WEFT_COLLECTIVE(allReduce, "all_reduce", alike,
+                collective.allReduce(x, result, static_cast<Reduction>(call.options[0])))
+WEFT_COLLECTIVE(reduce, "reduce", alike, collective.reduce(x, result))
+WEFT_COLLECTIVE(reduceScatter, "reduce_scatter", scattered, collective.reduceScatter(x, result))
+WEFT_COLLECTIVE(allGather, "all_gather", gathered, collective.allGather(x, result))
+WEFT_COLLECTIVE(allToAll, "all_to_all", alike, collective.allToAll(x, result))
+WEFT_COLLECTIVE(broadcast, "collective_broadcast", alike, collective.broadcast(x, result))
+WEFT_COLLECTIVE(permute, "permute_members", alike, collective.permute(x, result))
+#undef WEFT_COLLECTIVE
+
+std::span<const LibraryFunction> collectiveFunctions() {
+  static const LibraryFunction functions[] = {
+      {"weft_collective_all_reduce", reinterpret_cast<void *>(&allReduce)},
+      {"weft_collective_reduce", reinterpret_cast<void *>(&reduce)},
+      {"weft_collective_reduce_scatter", reinterpret_cast<void *>(&reduceScatter)},
+      {"weft_collective_all_gather", reinterpret_cast<void *>(&allGather)},
+      {"weft_collective_all_to_all", reinterpret_cast<void *>(&allToAll)},
+      {"weft_collective_collective_broadcast", reinterpret_cast<void *>(&broadcast)},
+      {"weft_collective_permute_members", reinterpret_cast<void *>(&permute)},
+  };
+  return functions;
+}
+
+void RunningKernel::throwPending() {
+  failed = false;
+  Failure failure = std::move(pending);
+  pending = {};
+  if (failure.isInterrupt)
+    throw Interrupted();
+  std::string line = userLine();
+  throw CommunicationError((line.empty() ? "" : line + ": ") + failure.message);
+}
+
+void connectProcesses(const Connection &connection, bool compares) {
+  State &state = State::process();
+  std::lock_guard guard(state.lock);
+  state.connection = connection;
+  state.compares = compares;
+  state.groups.clear();
+  state.broken.clear();
+}
+
+void addGroup(int64_t group, int64_t member, int64_t members) {
+  State &state = State::process();
+  std::lock_guard guard(state.lock);
+  state.groups[group] = {member, members};
+}
+
+Connection connectionToNobody() {
+  // What is broadcast is where it goes already.
+  MoveBytes copy = [](int64_t, const void *from, void *to, int64_t bytes, int64_t, int64_t,
+                      char *) {
+    if (from && from != to)
+      std::memcpy(to, from, static_cast<size_t>(bytes));
+    return 0;
+  };
+  return {copy, copy, copy, copy};
+}
+
+std::string brokenConnection() {
+  State &state = State::process();
+  std::lock_guard guard(state.lock);
+  return state.broken;
+}
+
+} // namespace weft

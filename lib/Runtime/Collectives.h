@@ -1,0 +1,79 @@
+// What several processes compute together: the functions that kernels call, over functions that
+// move bytes between processes, which others' libraries have (MPI, gloo).
+#pragma once
+
+#include "lib/Runtime/Library.h"
+#include "lib/Support/Error.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace weft {
+
+struct EventSource;
+
+/// Moves bytes among the members of a group, all of which call it. `bytes` is what one member gives
+/// to one other. Returns 0, or fills `error` (256 bytes) and returns another number: then the group
+/// is of no use any more.
+using MoveBytes = int (*)(int64_t group, const void *from, void *to, int64_t bytes, int64_t first,
+                          int64_t second, char *error);
+
+/// How processes are connected.
+struct Connection {
+  /// `to` has what all members gave, in their order.
+  MoveBytes allGather = nullptr;
+  /// Part i of `from` goes to member i; part i of `to` is from member i.
+  MoveBytes allToAll = nullptr;
+  /// `to`, in place: what member `first` has.
+  MoveBytes broadcast = nullptr;
+  /// `from` goes to member `first`, `to` is from member `second`; -1: none.
+  MoveBytes exchange = nullptr;
+};
+
+/// What goes wrong between processes.
+class CommunicationError : public Error {
+public:
+  explicit CommunicationError(const std::string &message) : Error(Kind::Unsupported, message) {}
+};
+
+/// Connects this process; null functions disconnect it. Without `compares` members do not compare
+/// what they are about to do.
+void connectProcesses(const Connection &connection, bool compares);
+/// That of a process that is alone.
+Connection connectionToNobody();
+/// Says which member of a group this process is, and of how many.
+void addGroup(int64_t group, int64_t member, int64_t members);
+/// Why the processes can't go on together; empty if they can.
+std::string brokenConnection();
+
+/// The functions by the names that kernels call them by: "weft_collective_all_reduce". Each takes
+/// the places of the operand, the result (or null), the token and the next one, and numbers: dtype,
+/// group, members, how many collectives the group has in the program and their hash, how many
+/// options there are, these, the operand's rank, its sizes.
+std::span<const LibraryFunction> collectiveFunctions();
+
+/// While it lives, a kernel runs on this thread.
+class RunningKernel {
+public:
+  explicit RunningKernel(const std::shared_ptr<const EventSource> &source) {
+    current = source.get();
+  }
+  ~RunningKernel() { current = nullptr; }
+  RunningKernel(const RunningKernel &) = delete;
+  RunningKernel &operator=(const RunningKernel &) = delete;
+
+  /// Throws what a function that the kernel called could not.
+  static void throwFailure() {
+    if (failed) [[unlikely]]
+      throwPending();
+  }
+
+  static thread_local const EventSource *current;
+  static thread_local bool failed;
+
+private:
+  static void throwPending();
+};
+
+} // namespace weft

@@ -1,0 +1,64 @@
+"""Several processes that compute together: ``mpirun -n 4 python train.py``, or ``torchrun``.
+
+Each runs the same program on its part of the data. `init` connects them; then functions here, which
+may be part of compiled functions and have gradients, combine what they have::
+
+    import weft
+    import weft.distributed as dist
+
+    dist.init()
+    total = dist.all_reduce(weft.ones(3) * dist.rank())
+
+A program that is started as usual is a group of one process, and runs unchanged.
+"""
+
+from __future__ import annotations
+
+from .._errors import CommunicationError
+from ._groups import (
+    Group,
+    barrier,
+    finalize,
+    init,
+    is_initialized,
+    new_group,
+    rank,
+    world_size,
+)
+from ._objects import all_gather_object, broadcast_object
+from ._operations import (
+    all_gather,
+    all_reduce,
+    all_to_all,
+    broadcast,
+    merge,
+    permute,
+    reduce,
+    reduce_scatter,
+    replicate,
+    shift,
+)
+
+__all__ = [
+    "CommunicationError",
+    "Group",
+    "all_gather",
+    "all_gather_object",
+    "all_reduce",
+    "all_to_all",
+    "barrier",
+    "broadcast",
+    "broadcast_object",
+    "finalize",
+    "init",
+    "is_initialized",
+    "merge",
+    "new_group",
+    "permute",
+    "rank",
+    "reduce",
+    "reduce_scatter",
+    "replicate",
+    "shift",
+    "world_size",
+]

@@ -1,0 +1,54 @@
+"""Processes that compute together, as mpirun starts them; process_programs.py is what they run."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from launched import run_processes
+
+PROGRAMS = Path(__file__).with_name("process_programs.py")
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("mpirun") is None, reason="there is no mpirun: apt-get install openmpi-bin"
+)
+
+
+def _passes(count: int, name: str) -> None:
+    done = run_processes(count, str(PROGRAMS), name)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("is done") == count, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_operations_have_the_values_of_numpy(count: int) -> None:
+    _passes(count, "operations")
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_gradients_are_those_of_the_sum_of_losses(count: int) -> None:
+    _passes(count, "gradients")
+
+
+@pytest.mark.parametrize("name", ["mapped", "order", "refusals", "loops"])
+def test_two_processes(name: str) -> None:
+    _passes(2, name)
+
+
+def test_groups_of_four() -> None:
+    _passes(4, "groups")
+
+
+def test_a_process_that_fails_ends_the_others() -> None:
+    done = run_processes(2, str(PROGRAMS), "dies", seconds=60)
+    assert done.returncode != 0
+    assert "this one fails" in done.stderr
+    assert "is done" not in done.stdout
+
+
+def test_a_process_that_does_not_come_is_an_error() -> None:
+    done = run_processes(2, str(PROGRAMS), "waits", seconds=60)
+    assert "timeout:" in done.stdout, done.stdout + done.stderr
+    assert "has not come for 1 seconds" in done.stdout
+    assert "process_programs.py" in done.stdout
