@@ -17,12 +17,13 @@ const KernelTemplate &sortTemplate();
 const KernelTemplate &attentionTemplate();
 const KernelTemplate &libraryTemplate();
 const KernelTemplate &collectiveTemplate();
+const KernelTemplate &quantizedMatmulTemplate();
 
 ArrayRef<const KernelTemplate *> kernelTemplates() {
   static const KernelTemplate *const table[] = {
-      &elementwiseTemplate(), &rowsTemplate(),      &columnsTemplate(), &contractionTemplate(),
-      &updateTemplate(),      &scanTemplate(),      &sortTemplate(),    &attentionTemplate(),
-      &libraryTemplate(),     &collectiveTemplate()};
+      &elementwiseTemplate(), &rowsTemplate(), &columnsTemplate(), &contractionTemplate(),
+      &updateTemplate(), &scanTemplate(), &sortTemplate(), &attentionTemplate(),
+      &libraryTemplate(), &collectiveTemplate(), &quantizedMatmulTemplate()};
   return table;
 }
 

@@ -296,6 +296,7 @@ from ._sorting import argsort, sort
 from . import amp, autograd, data, distributions, fft, func, linalg, nn, ops, optim, special, tree
 from ._autocast import autocast, autocast_dtype, is_autocast_enabled
 from .nn._functional_call import functional_call
+from .nn._quantizing import QuantizationReport, QuantizedLayer, quantize
 from .ops import segment_reduce
 from ._refused import refuse as _refuse
 from ._arguments import explain_errors as _explain_errors

@@ -68,8 +68,8 @@ TABLE = [
         "q_scale q_zero_point qscheme quantize_* quantized_* quantization ao fake_quantize_* "
         "fbgemm_* choose_qparams_optimized empty_quantized fused_moving_avg_obs_fake_quant qint8 "
         "quint8 qint32",
-        "there are no quantised tensors",
-        "nn.Int8Linear, nn.utils.narrow_weights, or astype to a dtype of 8 bits and a scale",
+        "there are no quantised tensors, but layers whose weights are of few bits",
+        "weft.quantize(module), or astype to a dtype of 8 bits and a scale",
     ),
     Refused(
         "nn.functional",

@@ -116,9 +116,9 @@ def test_int8_layers_are_as_near_as_they_say():
     assert nn.utils.narrow_weights(model, {"*": "int8"}) == ["0", "2", "3", "4"]
     assert model[2] is model[3]
     for layer, weight in zip((model[0], model[2], model[4]), before, strict=True):
-        assert isinstance(layer, nn.Int8Linear)
+        assert isinstance(layer, nn.QuantizedLinear)
         assert layer.weight.dtype == weft.int8
-        kept = np.array(layer.weight) * np.array(layer.weight_scale)[:, None]
+        kept = np.array(layer.dequantized())
         largest = np.abs(weight).max(axis=1, keepdims=True)
         assert (np.abs(kept - weight) <= largest / 254 * (1 + 2.0**-20)).all()
         assert np.abs(np.array(layer.weight)).max() == 127
@@ -130,7 +130,7 @@ def test_int8_layers_are_as_near_as_they_say():
 def test_int8_layers_sum_in_float32_whatever_the_input_is(dtype):
     layer = nn.Linear(1024, 4, bias=False)
     layer.weight = nn.Parameter(weft.full((4, 1024), 0.01))
-    result = nn.Int8Linear.of(layer)(weft.ones(2, 1024, dtype=dtype) * 100)
+    result = nn.QuantizedLinear.of(layer)(weft.ones(2, 1024, dtype=dtype) * 100)
     assert result.dtype.name == ("float32" if dtype == "int8" else dtype)
     np.testing.assert_allclose(np.array(result.astype("float64")), 1024, rtol=2.0**-8)
 
@@ -151,7 +151,7 @@ def test_names_of_any_kind_lead_to_layers():
     model = nn.ModuleDict({"keys": nn.Sequential(nn.Linear(4, 4)), "x": nn.ModuleList()}).eval()
     model["x"].append(nn.Linear(4, 4))
     assert nn.utils.narrow_weights(model, {"*": "int8"}) == ["keys.0", "x.0"]
-    assert isinstance(model["keys"][0], nn.Int8Linear)
+    assert isinstance(model["keys"][0], nn.QuantizedLinear)
     assert not model["keys"][0].training
 
 
@@ -164,7 +164,7 @@ def test_what_is_shared_stays_shared():
     model = nn.Sequential(layer := nn.Linear(4, 4), layer)
     assert nn.utils.narrow_weights(model, {"1": "int8", "0": "bfloat16"}) == ["0", "1"]
     assert model[0] is model[1]
-    assert isinstance(model[0], nn.Int8Linear)
+    assert isinstance(model[0], nn.QuantizedLinear)
 
 
 def test_nothing_changes_where_something_can_not_be():
@@ -180,9 +180,9 @@ def test_nothing_changes_where_something_can_not_be():
 def test_rows_of_zeros_and_rows_of_nothing():
     layer = nn.Linear(4, 3)
     layer.weight = nn.Parameter(weft.zeros(3, 4))
-    narrow = nn.Int8Linear.of(layer)
+    narrow = nn.QuantizedLinear.of(layer)
     np.testing.assert_array_equal(np.array(narrow(weft.ones(2, 4)))[0], np.array(layer.bias))
-    empty = nn.Int8Linear.of(nn.Linear(0, 3, bias=False))
+    empty = nn.QuantizedLinear.of(nn.Linear(0, 3, bias=False))
     assert np.array(empty(weft.ones(2, 0))).tolist() == [[0.0] * 3] * 2
 
 
@@ -209,7 +209,7 @@ def test_state_is_saved_and_loaded():
 @pytest.mark.parametrize(
     ("module", "dtypes", "message"),
     [
-        (lambda: nn.Linear(2, 2), {"*": "int8"}, "Int8Linear.of"),
+        (lambda: nn.Linear(2, 2), {"*": "int8"}, "QuantizedLinear.of"),
         (network, {"head": "int8"}, "no Linear layer has a name like 'head'"),
         (network, {"*": "float64"}, "int8, bfloat16 or float16, not float64"),
     ],

@@ -1,7 +1,9 @@
 // Registration of the dialect, and the generated code of its ops, attributes and interfaces.
 #include "dialects/Weft/IR/Assembly.h"
 #include "dialects/Weft/IR/Collectives.h"
+#include "dialects/Weft/IR/Quantized.h"
 #include "dialects/Weft/Rules/Inference.h"
+#include "dialects/Weft/Rules/QuantizedInference.h"
 #include "mlir/IR/DialectImplementation.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -19,6 +21,9 @@ using namespace weft;
 #define GET_OP_CLASSES
 #include "dialects/Weft/IR/WeftOps.cpp.inc"
 
+#define GET_OP_CLASSES
+#include "dialects/Weft/IR/QuantizedOps.cpp.inc"
+
 void WeftDialect::initialize() {
   addAttributes<
 #define GET_ATTRDEF_LIST
@@ -31,6 +36,9 @@ void WeftDialect::initialize() {
   addOperations<
 #define GET_OP_LIST
 #include "dialects/Weft/IR/CollectiveOps.cpp.inc"
+      ,
+#define GET_OP_LIST
+#include "dialects/Weft/IR/QuantizedOps.cpp.inc"
       >();
 }
 

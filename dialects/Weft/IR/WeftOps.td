@@ -1,2 +1,2 @@
-// All ops of the dialect.
+// The ops whose classes are in Weft.h.
 include "dialects/Weft/IR/ControlFlowOps.td"

@@ -99,7 +99,6 @@ from ._losses import (
     TripletMarginWithDistanceLoss,
 )
 from ._module import Module
-from ._narrow_weights import Int8Linear
 from ._normalization import (
     BatchNorm1d,
     BatchNorm2d,
@@ -164,6 +163,7 @@ from ._resampling import (
     UpsamplingBilinear2d,
     UpsamplingNearest2d,
 )
+from ._quantized import QuantizedEmbedding, QuantizedLinear
 from ._recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell, RNNCellBase
 from ._transformer import (
     Transformer,
@@ -240,7 +240,6 @@ __all__ = [
     "InstanceNorm1d",
     "InstanceNorm2d",
     "InstanceNorm3d",
-    "Int8Linear",
     "KLDivLoss",
     "L1Loss",
     "LPPool1d",
@@ -294,6 +293,8 @@ __all__ = [
     "PixelShuffle",
     "PixelUnshuffle",
     "PoissonNLLLoss",
+    "QuantizedEmbedding",
+    "QuantizedLinear",
     "RMSNorm",
     "RNN",
     "RNNBase",

@@ -1,0 +1,294 @@
+"""Weights of few bits: what they stand for, products by them, layers and whole modules."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import weft
+from weft import _core, nn
+
+
+def as_tensors(arrays):
+    return tuple(weft.asarray(each) for each in arrays)
+
+
+def weight_of(generator, rows, groups, size, bits, has_zero):
+    """Numbers, scale and maybe zero, of random bits."""
+
+    def drawn(*shape, least, most):
+        dtype = np.uint8 if bits == 4 else np.int8
+        return generator.integers(least, most, shape, endpoint=True).astype(dtype)
+
+    whole = (0, 255) if bits == 4 else (-128, 127)
+    numbers = drawn(rows, groups, size * bits // 8, least=whole[0], most=whole[1])
+    scale = generator.standard_normal((rows, groups)).astype(np.float32)
+    if not has_zero:
+        return numbers, scale
+    limits = (0, 15) if bits == 4 else whole
+    return numbers, scale, drawn(rows, groups, least=limits[0], most=limits[1])
+
+
+def reference_values(bits, numbers, scale, zero=None):
+    """What NumPy makes of them, rounded once."""
+    rows, groups, size = numbers.shape
+    if bits == 4:
+        numbers = np.stack([numbers & 15, numbers >> 4], -1).reshape(rows, groups, 2 * size)
+    usual = np.full((rows, groups), 8 if bits == 4 else 0)
+    exact = (
+        numbers.astype(np.float32) - (usual if zero is None else zero).astype(np.float32)[..., None]
+    )
+    return exact * scale[..., None]
+
+
+def product(x, weight, bits):
+    """x [M, G, S] times the weight: [M, N]."""
+    return _core.apply("weft.quantized_matmul", (x, *weight), {"bits": bits})
+
+
+def random_case(seed):
+    generator = np.random.default_rng(seed)
+    rows = int(generator.choice([0, 1, 2, 3, 5, 8, 9, 16, 17, 65, 130]))
+    columns = int(generator.choice([0, 1, 2, 15, 16, 17, 32, 33, 64, 100, 130, 300]))
+    groups = int(generator.choice([0, 1, 2, 5]))
+    bits = int(generator.choice([4, 8]))
+    size = int(generator.choice([0, 1, 2, 3, 4, 5, 8, 16, 28, 33])) * 8 // bits
+    weight = weight_of(generator, columns, groups, size, bits, bool(generator.integers(2)))
+    return generator.standard_normal((rows, groups, size)).astype(np.float32), weight, bits
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_a_product_is_that_by_the_values_to_the_bit(seed):
+    """Eager, compiled with the weight as an argument, and by a copy that is kept."""
+    x, weight, bits = random_case(seed)
+    values = _core.apply("weft.quantized_values", as_tensors(weight), {"bits": bits})
+    assert np.array(values).tobytes() == reference_values(bits, *weight).tobytes()
+    rows, groups, size = x.shape
+    wide = weft.reshape(values, (weight[0].shape[0], groups * size))
+    expected = np.array(nn.functional.linear(weft.asarray(x.reshape(rows, groups * size)), wide))
+    own = tuple(each * 1 for each in as_tensors(weight))
+    given = weft.asarray(x)
+    assert np.array(product(given, own, bits)).tobytes() == expected.tobytes()
+    compiled = weft.jit(lambda x, weight: product(x, weight, bits))
+    assert np.array(compiled(given, own)).tobytes() == expected.tobytes()
+    kept = weft.jit(lambda x: product(x, own, bits))
+    for _ in range(2):  # The second call has the copy.
+        assert np.array(kept(given)).tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+def test_what_follows_is_in_the_kernel(bits):
+    x, bias = weft.ones((9, 2, 16)), weft.asarray(np.arange(37, dtype=np.float32))
+    weight = as_tensors(weight_of(np.random.default_rng(0), 37, 2, 16, bits, True))
+    function = weft.jit(lambda x: nn.functional.relu(product(x, weight, bits) + bias) * 2)
+    text = function.lower(x).ir("kernels")
+    assert text.count("weft.launch ") == 1
+    assert "tensor<37x2x16xf32>" not in text
+    expected = nn.functional.relu(product(x, weight, bits) + bias) * 2
+    assert np.array(function(x)).tobytes() == np.array(expected).tobytes()
+
+
+def test_other_processors_have_the_same_bits():
+    """The narrower vectors of x86-64-v3, in a process of their own."""
+    test = f"{Path(__file__)}::test_a_product_is_that_by_the_values_to_the_bit"
+    command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", test]
+    environment = os.environ | {"WEFT_TARGET": "x86-64-v3"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_gradients_go_by_the_definition():
+    generator = np.random.default_rng(3)
+    weight = weight_of(generator, 5, 2, 8, 4, True)
+    x = generator.standard_normal((3, 2, 8)).astype(np.float32)
+    numbers, scale, zero = as_tensors(weight)
+
+    def loss(x, scale):
+        return (product(x, (numbers, scale, zero), 4) ** 2).sum()
+
+    ours = weft.grad(loss, argnums=(0, 1))(weft.asarray(x), scale)
+    flat, wide = x.reshape(3, 16).astype(np.float64), reference_values(4, *weight).reshape(5, 16)
+    outer = 2 * flat @ wide.T
+    steps = wide.reshape(5, 2, 8) / weight[1][..., None]
+    of_scale = ((outer.T @ flat).reshape(5, 2, 8) * steps).sum(axis=2)
+    np.testing.assert_allclose(np.array(ours[0]).reshape(3, 16), outer @ wide, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(np.array(ours[1]), of_scale, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("batched", ["x", "weight", "both"])
+def test_vmap_is_a_loop(batched):
+    generator = np.random.default_rng(4)
+    weights = [weight_of(generator, 6, 2, 8, 8, True) for _ in range(3)]
+    x = weft.asarray(generator.standard_normal((3, 4, 2, 8)).astype(np.float32))
+    stacked = as_tensors(np.stack(each) for each in zip(*weights, strict=True))
+    has_x, has_weight = batched != "weight", batched != "x"
+    axes = (0 if has_x else None, 0 if has_weight else None)
+    result = weft.vmap(lambda x, w: product(x, w, 8), in_axes=axes)(
+        x if has_x else x[0], stacked if has_weight else as_tensors(weights[0])
+    )
+    for number in range(3):
+        own = as_tensors(weights[number if has_weight else 0])
+        expected = product(x[number if has_x else 0], own, 8)
+        assert np.array(result[number]).tobytes() == np.array(expected).tobytes()
+
+
+def network():
+    weft.random.seed(0)
+    return nn.Sequential(
+        nn.Embedding(50, 64), nn.Linear(64, 96), nn.GELU(), nn.Linear(96, 50, bias=False)
+    )
+
+
+FORMATS = [
+    (weights, group, symmetric)
+    for weights in ("int8", "int4")
+    for group in (32, 128, None)
+    for symmetric in (True, False)
+]
+
+
+@pytest.mark.parametrize(("weights", "group", "symmetric"), FORMATS)
+def test_weights_move_by_about_half_a_step(weights, group, symmetric):
+    model = network()
+    before = np.array(model[1].weight)
+    report = weft.quantize(model, weights, group, symmetric)
+    size = {32: 32, 128: 64, None: 64}[group]
+    assert [layer.group for layer in report.layers][:2] == [size, size]
+    groups = before.reshape(96, -1, size)
+    spread = np.abs(groups).max(2) if symmetric else np.ptp(groups, axis=2)
+    steps = {("int8", True): 127, ("int4", True): 7.0}.get((weights, symmetric))
+    steps = steps or {"int8": 255, "int4": 15}[weights]
+    change = np.abs(np.array(model[1].dequantized()).reshape(groups.shape) - groups)
+    # A zero that is rounded moves the ends by half a step more; 4 bits cut off what is opposite
+    # to the largest.
+    most = 0.5 if symmetric and weights == "int8" else 1.0
+    assert (change <= spread[..., None] / steps * most * (1 + 2.0**-18)).all()
+    assert np.sqrt((change**2).mean()) <= 0.33 * (spread / steps).max()
+
+
+def test_what_a_report_says_is_so():
+    model = network()
+    before = [np.array(model[place].weight) for place in (0, 1, 3)]
+    report = weft.quantize(model, "int4", group=64)
+    assert [layer.name for layer in report.layers] == ["0", "1", "3"]
+    state = model.state_dict()
+    assert report.after == sum(np.array(each).nbytes for each in state.values())
+    assert report.before == 4 * (50 * 64 + 96 * 64 + 96 + 96 * 50)
+    for layer, weight, place in zip(report.layers, before, (0, 1, 3), strict=True):
+        change = np.array(model[place].dequantized()) - weight
+        error = np.linalg.norm(change) / np.linalg.norm(weight)
+        np.testing.assert_allclose(layer.error, error, rtol=1e-4)
+        assert (layer.before, layer.shape) == (weight.nbytes, weight.shape)
+    text = str(report)
+    assert f"{report.ratio:.2f} x smaller" in text.splitlines()[-1]
+    assert len(text.splitlines()) == 5
+    rich = pytest.importorskip("rich.console")
+    console = rich.Console(width=120, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    console.print(report)
+    assert f"{report.ratio:.2f} x smaller" in console.export_text()
+
+
+def test_sizes_are_as_promised():
+    for weights, group, least in (("int8", 128, 3.8), ("int4", 128, 7), ("int4", 64, 7)):
+        report = weft.quantize(nn.Sequential(nn.Linear(1024, 256, bias=False)), weights, group)
+        assert report.ratio >= least
+
+
+@pytest.mark.parametrize("weights", ["int8", "int4"])
+def test_modes_agree_and_files_keep_the_bits(weights, tmp_path):
+    model, x = network(), weft.asarray([[3, 1, 49, 0]])
+    weft.quantize(model, weights, group=32)
+    expected = np.array(model(x))
+    assert np.array(weft.jit(model.__call__)(x)).tobytes() == expected.tobytes()
+    exported = weft.export(model.__call__, x)
+    exported.save(tmp_path / "model.weft")
+    loaded = weft.load(tmp_path / "model.weft")
+    assert np.array(loaded(x)).tobytes() == expected.tobytes()
+    weft.save(model.state_dict(), tmp_path / "model.safetensors")
+    other = network()
+    weft.quantize(other, weights, group=32)
+    other[1].weight = weft.zeros_like(other[1].weight)
+    other.load_state_dict(weft.load(tmp_path / "model.safetensors"))
+    assert np.array(other(x)).tobytes() == expected.tobytes()
+
+
+def test_names_choose():
+    model = network()
+    report = weft.quantize(model, include=["1", "3"], exclude="3")
+    assert [layer.name for layer in report.layers] == ["1"]
+    assert type(model[0]) is nn.Embedding
+    assert isinstance(model[1], nn.QuantizedLinear)
+    assert type(model[3]) is nn.Linear
+
+
+def test_what_is_shared_stays_shared():
+    first, head = nn.Embedding(50, 64), nn.Linear(64, 50, bias=False)
+    head.weight = first.weight
+    model = nn.Sequential(first, nn.Linear(64, 64), head)
+    weft.quantize(model, "int4")
+    assert model[0].weight is model[2].weight
+    assert model[0].weight_scale is model[2].weight_scale
+    twice = nn.Sequential(layer := nn.Linear(64, 64), layer)
+    weft.quantize(twice)
+    assert twice[0] is twice[1]
+
+
+@pytest.mark.parametrize(("width", "group", "made"), [(784, 128, 112), (784, 64, 56), (6, 128, 6)])
+def test_groups_divide_rows(width, group, made):
+    report = weft.quantize(nn.Sequential(nn.Linear(width, 3)), "int4", group)
+    assert report.layers[0].group == made
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (4, 0), (1, 1), (2, 1)])
+def test_small_layers(shape):
+    layer = nn.QuantizedLinear.of(nn.Linear(*shape), bits=8)
+    result = layer(weft.ones((2, shape[0])))
+    assert result.shape == (2, shape[1])
+
+
+@pytest.mark.parametrize(
+    ("module", "options", "error", "message"),
+    [
+        (network, {"weights": "int2"}, weft.OptionError, '"int8" or "int4", not \'int2\''),
+        (network, {"include": "head"}, weft.OptionError, "has a name like 'head'"),
+        (network, {"exclude": "*"}, weft.OptionError, "is excluded as well"),
+        (lambda: nn.Linear(4, 4), {}, weft.OptionError, r"nn\.QuantizedLinear\.of"),
+        (lambda: nn.Sequential(nn.Linear(257, 4)), {}, weft.ShapeError, "'0' has rows of 257"),
+        (
+            lambda: nn.Sequential(nn.Linear(7, 4)),
+            {"weights": "int4", "group": None},
+            weft.ShapeError,
+            "rows of 7 weights",
+        ),
+    ],
+)
+def test_what_can_not_be_is_refused(module, options, error, message):
+    made = module()
+    before = repr(made)
+    with pytest.raises(error, match=message):
+        weft.quantize(made, **options)
+    assert repr(made) == before
+
+
+def test_weights_that_are_not_finite_change_nothing():
+    model = network()
+    model[3].weight = nn.Parameter(weft.full((50, 96), float("nan")))
+    with pytest.raises(weft.OptionError, match="not finite"):
+        weft.quantize(model)
+    assert type(model[1]) is nn.Linear
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+def test_other_dtypes_of_activations(dtype):
+    layer = nn.QuantizedLinear.of(nn.Linear(64, 8), bits=4, group=32)
+    x = np.random.default_rng(0).standard_normal((3, 64)).astype(np.float32)
+    result = layer(weft.asarray(x).astype(getattr(weft, dtype)))
+    assert result.dtype.name == dtype
+    own = np.array(weft.asarray(x).astype(getattr(weft, dtype)).astype(weft.float64))
+    exact = own @ np.array(layer.dequantized(), np.float64).T + np.array(layer.bias)
+    tolerance = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float64": 1e-13}[dtype]
+    np.testing.assert_allclose(np.array(result.astype(weft.float64)), exact, atol=2 * tolerance)
