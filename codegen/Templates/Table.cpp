@@ -18,12 +18,13 @@ const KernelTemplate &attentionTemplate();
 const KernelTemplate &libraryTemplate();
 const KernelTemplate &collectiveTemplate();
 const KernelTemplate &quantizedMatmulTemplate();
+const KernelTemplate &programTemplate();
 
 ArrayRef<const KernelTemplate *> kernelTemplates() {
   static const KernelTemplate *const table[] = {
       &elementwiseTemplate(), &rowsTemplate(), &columnsTemplate(), &contractionTemplate(),
       &updateTemplate(), &scanTemplate(), &sortTemplate(), &attentionTemplate(),
-      &libraryTemplate(), &collectiveTemplate(), &quantizedMatmulTemplate()};
+      &libraryTemplate(), &collectiveTemplate(), &quantizedMatmulTemplate(), &programTemplate()};
   return table;
 }
 

@@ -4,6 +4,7 @@
 #include "codegen/CPU/LinkArtifact.h"
 #include "codegen/NVPTX/GpuTarget.h"
 #include "dialects/Weft/IR/Collectives.h"
+#include "dialects/Weft/IR/Program.h"
 #include "lib/Compiler/CHeader.h"
 #include "lib/Compiler/CapturedConstants.h"
 #include "lib/Compiler/CompileForGpu.h"
@@ -209,6 +210,10 @@ private:
       op.emitError() << op.getFunctionName() << " is computed by several processes together, which "
                      << "an object file can't call; leave it out of the program, or run that by "
                      << "weft.load";
+    });
+    module.walk([](ProgramOp op) {
+      op.emitError() << "kernel " << op.getName() << " is a user's program, which an object file "
+                     << "can't have yet; run the program by weft.load";
     });
     if (std::string text = diagnostics.text(""); !text.empty())
       throw Error(Error::Kind::Unsupported, text);

@@ -1,6 +1,7 @@
 #include "lib/Runtime/Library.h"
 
 #include "lib/Runtime/Fourier.h"
+#include "lib/Runtime/ProgramFault.h"
 
 #include <algorithm>
 #include <atomic>
@@ -355,6 +356,7 @@ std::atomic<bool> isProvided = false;
 
 std::span<const LibraryFunction> libraryFunctions() {
   static const LibraryFunction functions[] = {
+      {"weft_library_program_fault", reinterpret_cast<void *>(&noteProgramFault)},
       WEFT_LIBRARY_TYPED(fourier, "fourier", float, "c32"),
       WEFT_LIBRARY_TYPED(fourier, "fourier", double, "c64"),
       WEFT_LIBRARY_TYPED(realFourier, "real_fourier", float, "f32"),

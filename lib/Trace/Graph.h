@@ -141,6 +141,32 @@ public:
   llvm::SmallVector<ValueId> customDerivative(llvm::StringRef name, llvm::ArrayRef<ValueId> inputs,
                                               size_t rules, mlir::Location location);
 
+  // Parts of a user's program over blocks, built in the region that was begun last, and the program
+  // of the region that was ended last (dialects/Weft/IR/ProgramOps.td).
+
+  /// A block of elements.
+  struct BlockAccess {
+    int64_t number;
+    std::string site;
+    llvm::SmallVector<ValueId> indices;
+    std::optional<ValueId> mask, other;
+  };
+  ValueId programNumber(llvm::StringRef what, int64_t first, int64_t second,
+                        mlir::Location location);
+  ValueId programLoad(const BlockAccess &access, DType dtype, llvm::ArrayRef<int64_t> shape,
+                      mlir::Location location);
+  /// The state of the results behind it.
+  ValueId programStore(ValueId state, ValueId value, const BlockAccess &access,
+                       mlir::Location location);
+  struct ProgramCall {
+    std::string name;
+    llvm::SmallVector<int64_t> grid, initial;
+    llvm::SmallVector<std::pair<DType, Shape>> results;
+  };
+  /// Throws if the region reads values of around.
+  llvm::SmallVector<ValueId> program(const ProgramCall &call, llvm::ArrayRef<ValueId> inputs,
+                                     mlir::Location location);
+
   /// True if nothing may use the value any more.
   bool isGone(ValueId value) const { return values[value].gone != Gone::No; }
 

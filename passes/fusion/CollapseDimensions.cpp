@@ -34,10 +34,8 @@ public:
   explicit Adjacency(KernelOp kernel) {
     for (BlockArgument argument : kernel.getBody().getArguments())
       addTensor(symbolsOf(argument.getType()));
-    kernel.getBody().walk([&](Operation *op) {
-      if (!isa<YieldOp>(op))
-        addOp(op);
-    });
+    for (Operation &op : kernel.getBody().front().without_terminator())
+      addOp(&op);
   }
 
   /// The symbol that always follows `symbol`, or -1.

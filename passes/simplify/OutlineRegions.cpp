@@ -6,7 +6,10 @@
 //     weft.yield %next                                 func.func private @f_body_0(%carry
 //   }                                                      {weft.donated}, %slice) { ... }
 //
+// Those of a program (weft.program) stay in it.
+//
 // Constants that a region reads from around are constants of its own afterwards, which fold there.
+#include "dialects/Weft/IR/Program.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Matchers.h"
 #include "passes/Passes.h"
@@ -126,7 +129,8 @@ public:
     });
     SmallVector<Operation *> ops;
     function.walk<WalkOrder::PostOrder>([&](Operation *op) {
-      if (capturedBy(op))
+      // The control flow of a program is part of its kernel.
+      if (capturedBy(op) && !op->getParentOfType<ProgramOp>())
         ops.push_back(op);
     });
     for (Operation *op : ops)

@@ -278,6 +278,75 @@ static py::object customDerivative(const std::string &name, py::list inputs, siz
   }));
 }
 
+//===----------------------------------------------------------------------===//
+// Programs over blocks
+//===----------------------------------------------------------------------===//
+
+/// A tensor for a value of the trace; a new reference.
+static PyObject *tensorOf(ValueId id) {
+  currentScope->rememberLine(id);
+  return checked(newTensor(currentScope->tracer(id))).release();
+}
+
+static std::optional<ValueId> tracedIfAny(const py::object &tensor) {
+  if (tensor.is_none())
+    return std::nullopt;
+  return traced(asTensor(tensor.ptr()));
+}
+
+static Graph::BlockAccess accessOf(int64_t number, std::string site, py::list indices,
+                                   const py::object &mask, const py::object &other) {
+  return {number, std::move(site), tracedAll(indices), tracedIfAny(mask), tracedIfAny(other)};
+}
+
+static py::object programNumber(const std::string &what, int64_t first, int64_t second) {
+  return adopted(guarded([&] {
+    TraceScope &scope = *currentScope;
+    return tensorOf(scope.graph.programNumber(what, first, second, scope.location()));
+  }));
+}
+
+static py::object programLoad(int64_t number, py::object dtype, py::object shape, std::string site,
+                              py::list indices, py::object mask, py::object other) {
+  return adopted(guarded([&] {
+    TraceScope &scope = *currentScope;
+    auto access = accessOf(number, std::move(site), indices, mask, other);
+    ValueId id =
+        scope.graph.programLoad(access, dtypeFrom(dtype.ptr()),
+                                shapeFrom(shape.ptr(), "load: the block"), scope.location());
+    return tensorOf(id);
+  }));
+}
+
+static py::object programStore(py::object state, py::object value, int64_t number, std::string site,
+                               py::list indices, py::object mask) {
+  return adopted(guarded([&] {
+    TraceScope &scope = *currentScope;
+    auto access = accessOf(number, std::move(site), indices, mask, py::none());
+    ValueId id = scope.graph.programStore(traced(asTensor(state.ptr())),
+                                          traced(asTensor(value.ptr())), access, scope.location());
+    return tensorOf(id);
+  }));
+}
+
+/// `results` are pairs of a dtype and a shape.
+static py::object program(const std::string &name, py::object grid, py::object initial,
+                          py::list inputs, py::list results) {
+  return adopted(guarded([&] {
+    TraceScope &scope = *currentScope;
+    Graph::ProgramCall call{name, {}, {}, {}};
+    llvm::append_range(call.grid, shapeFrom(grid.ptr(), "a grid"));
+    llvm::append_range(call.initial, shapeFrom(initial.ptr(), "initial"));
+    for (py::handle result : results) {
+      auto pair = py::reinterpret_borrow<py::tuple>(result);
+      call.results.emplace_back(dtypeFrom(py::object(pair[0]).ptr()),
+                                shapeFrom(py::object(pair[1]).ptr(), "a result"));
+    }
+    auto ids = scope.graph.program(call, operandsOf(inputs), scope.location());
+    return resultsOf(ids, {inputs}, {});
+  }));
+}
+
 void weft::registerControlFlow(py::module_ &module) {
   module.def("begin_region", beginRegion);
   module.def("end_region", endRegion);
@@ -293,4 +362,8 @@ void weft::registerControlFlow(py::module_ &module) {
   module.def("case_op", choose);
   module.def("checkpoint_op", checkpoint);
   module.def("custom_derivative_op", customDerivative);
+  module.def("program_number", programNumber);
+  module.def("program_load", programLoad);
+  module.def("program_store", programStore);
+  module.def("program_op", program);
 }

@@ -121,6 +121,7 @@ from ._saving import load, save
 from ._functional import log_softmax, softmax
 from ._gathering import diff, take_along_axis
 from ._jit import jit
+from ._kernels import Kernel, constexpr, kernel
 from ._linear import matmul, outer, tensordot, vecdot
 from ._linearize import linear_transpose, linearize
 from ._pytree import register_pytree_node
@@ -293,7 +294,21 @@ from ._searching import (
 from ._sorting import argsort, sort
 
 # These build on all of the above.
-from . import amp, autograd, data, distributions, fft, func, linalg, nn, ops, optim, special, tree
+from . import (
+    amp,
+    autograd,
+    blocks,
+    data,
+    distributions,
+    fft,
+    func,
+    linalg,
+    nn,
+    ops,
+    optim,
+    special,
+    tree,
+)
 from ._autocast import autocast, autocast_dtype, is_autocast_enabled
 from .nn._functional_call import functional_call
 from .nn._quantizing import QuantizationReport, QuantizedLayer, quantize

@@ -31,7 +31,8 @@ int64_t KernelOp::getSizeCount() {
         count = std::max(count, symbol + 1);
   };
   llvm::for_each(getArgumentTypes(), visit);
-  getBody().walk([&](Operation *op) { llvm::for_each(op->getResultTypes(), visit); });
+  for (Operation &op : getBody().front())
+    llvm::for_each(op.getResultTypes(), visit);
   return count;
 }
 
@@ -74,15 +75,12 @@ LogicalResult KernelOp::verify() {
   if (yielded != TypeRange(getResultTypes()))
     return emitOpError() << "yields " << yielded << " but its results are "
                          << TypeRange(getResultTypes());
-  WalkResult walk = getBody().walk([&](Operation *op) {
-    for (Type type : op->getResultTypes())
-      if (!hasSizes(type)) {
-        op->emitOpError() << "has a result of type " << type << sizesAdvice;
-        return WalkResult::interrupt();
-      }
-    return WalkResult::advance();
-  });
-  return failure(walk.wasInterrupted());
+  // What is in regions, as the program of a user, has sizes that are known.
+  for (Operation &op : getBody().front())
+    for (Type type : op.getResultTypes())
+      if (!hasSizes(type))
+        return op.emitOpError() << "has a result of type " << type << sizesAdvice;
+  return success();
 }
 
 /// The number of elements of a tensor of `type` in a kernel called with `sizes`; nothing if it

@@ -135,6 +135,16 @@ def Weft_LibraryScheduleAttr : Weft_Attr<"LibrarySchedule", "library", [Schedule
   let summary = "Calls of a library's function, one for each matrix";
 }
 
+def Weft_ProgramScheduleAttr : Weft_Schedule<"Program", "program"> {
+  let summary = "A program over blocks that a user wrote, once for each place of its grid";
+  let description = [{
+    - `lanes`: elements in a vector.
+    - `rows`, `columns`: the register tile of products of blocks: rows, and vectors of columns.
+  }];
+  let parameters = (ins "int64_t":$lanes, DefaultValuedParameter<"int64_t", "4">:$rows,
+                        DefaultValuedParameter<"int64_t", "1">:$columns);
+}
+
 def Weft_AttentionScheduleAttr : Weft_Schedule<"Attention", "attention"> {
   let summary = "Attention on a processor, block of keys by block of keys";
   let description = [{

@@ -1,6 +1,7 @@
 // Registration of the dialect, and the generated code of its ops, attributes and interfaces.
 #include "dialects/Weft/IR/Assembly.h"
 #include "dialects/Weft/IR/Collectives.h"
+#include "dialects/Weft/IR/Program.h"
 #include "dialects/Weft/IR/Quantized.h"
 #include "dialects/Weft/Rules/Inference.h"
 #include "dialects/Weft/Rules/QuantizedInference.h"
@@ -24,6 +25,9 @@ using namespace weft;
 #define GET_OP_CLASSES
 #include "dialects/Weft/IR/QuantizedOps.cpp.inc"
 
+#define GET_OP_CLASSES
+#include "dialects/Weft/IR/ProgramOps.cpp.inc"
+
 void WeftDialect::initialize() {
   addAttributes<
 #define GET_ATTRDEF_LIST
@@ -39,6 +43,9 @@ void WeftDialect::initialize() {
       ,
 #define GET_OP_LIST
 #include "dialects/Weft/IR/QuantizedOps.cpp.inc"
+      ,
+#define GET_OP_LIST
+#include "dialects/Weft/IR/ProgramOps.cpp.inc"
       >();
 }
 

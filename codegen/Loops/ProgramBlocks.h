@@ -1,0 +1,126 @@
+// The blocks of a user's program (weft.program): where they are, and how their elements are
+// computed, those of weft.program_load and weft.program_store among them.
+#pragma once
+
+#include "codegen/Loops/KernelEmitter.h"
+#include "dialects/Weft/IR/Program.h"
+
+namespace weft {
+
+/// Gives elements of blocks: of a number in a register, of a block in memory, or, element by
+/// element where they are asked for, of what is computed from these.
+///
+/// In memory the rows of a block are filled up to whole vectors, so that vectors along it need no
+/// mask; what is in the lanes behind the end of a row is not specified.
+class ProgramBlocks : public ElementEmitter {
+public:
+  ProgramBlocks(KernelEmitter &emitter, ProgramOp program) : emitter(emitter), program(program) {}
+
+  mlir::OpBuilder &builder() override { return emitter.builder(); }
+  mlir::Location location() override { return emitter.location(); }
+  int64_t laneCount() override { return emitter.laneCount(); }
+  mlir::Value element(mlir::Value tensor, llvm::ArrayRef<ElementIndex> indices) override;
+  mlir::Value size(mlir::Value tensor, unsigned dimension) override {
+    return emitter.index(shapeOf(tensor)[dimension]);
+  }
+  mlir::Value launchParameter(int64_t number) override { return emitter.launchParameter(number); }
+  mlir::Value guarded(mlir::Value condition, mlir::Value otherwise,
+                      llvm::function_ref<mlir::Value()> body) override;
+
+  static llvm::ArrayRef<int64_t> shapeOf(mlir::Value tensor) {
+    return mlir::cast<mlir::RankedTensorType>(tensor.getType()).getShape();
+  }
+  static bool isNumber(mlir::Value tensor) { return shapeOf(tensor).empty(); }
+
+  // Where values are.
+
+  void keep(mlir::Value number, mlir::Value scalar) { numbers[number] = scalar; }
+  void keepAt(mlir::Value block, mlir::Value pointer) { pointers[block] = pointer; }
+  /// `argument` of a region is `value` of around.
+  void keepAs(mlir::Value argument, mlir::Value value) { others[argument] = value; }
+  mlir::Value resolved(mlir::Value value) const;
+  mlir::Value number(mlir::Value tensor);
+  /// The memory of a block that is kept there.
+  mlir::Value pointer(mlir::Value tensor) const { return pointers.lookup(resolved(tensor)); }
+  /// Memory on the stack for a block like `tensor`.
+  mlir::Value allocate(mlir::Value tensor);
+  /// The bytes that such blocks take.
+  int64_t bytesOf(mlir::Value tensor) const;
+
+  // Walking over blocks.
+
+  using Visit = llvm::function_ref<void(llvm::ArrayRef<ElementIndex>)>;
+  /// Emits `body` for the places along the dimensions `axes` of `shape`, the outermost first; the
+  /// others are those of `indices`. Along the innermost dimension of all, places are vectors, whose
+  /// last one has a `tail` if it is not full.
+  void forEachPlace(llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<int64_t> axes,
+                    llvm::SmallVector<ElementIndex> &indices, Visit body);
+  void forEachPlace(llvm::ArrayRef<int64_t> shape, Visit body);
+  /// The lanes of the place being walked that are in the block; null: all.
+  mlir::Value tail() const { return laneTail; }
+  void withTail(mlir::Value tail, llvm::function_ref<void()> body) {
+    laneTail = tail;
+    body();
+    laneTail = nullptr;
+  }
+  /// Emits `body` where no element that was computed before may be used, nor one of its own behind.
+  void apart(llvm::function_ref<void()> body) {
+    auto outer = std::exchange(elements, {});
+    body();
+    elements = std::move(outer);
+  }
+
+  /// Writes the elements of a block that are at `indices` to memory at `pointer`.
+  void write(mlir::Value tensor, mlir::Value pointer, llvm::ArrayRef<ElementIndex> indices);
+  /// Computes all of `tensor` into memory at `pointer`.
+  void fill(mlir::Value tensor, mlir::Value pointer);
+  /// Stores the elements of a block that are at `indices`.
+  void store(ProgramStoreOp op, llvm::ArrayRef<ElementIndex> indices);
+  /// Where a block's element is, in elements; padded rows.
+  mlir::Value offsetIn(llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<ElementIndex> indices);
+  int64_t paddedSize(llvm::ArrayRef<int64_t> shape) const;
+
+private:
+  struct Place;
+  mlir::Value compute(mlir::Value tensor, llvm::ArrayRef<ElementIndex> indices);
+  llvm::SmallVector<ElementIndex> reshaped(llvm::ArrayRef<int64_t> from, llvm::ArrayRef<int64_t> to,
+                                           llvm::ArrayRef<ElementIndex> indices);
+  mlir::Value read(mlir::Value tensor, mlir::Value pointer, llvm::ArrayRef<ElementIndex> indices);
+  mlir::Value readEach(mlir::Value pointer, mlir::Type stored, llvm::ArrayRef<int64_t> shape,
+                       llvm::ArrayRef<ElementIndex> indices);
+  mlir::Value load(ProgramLoadOp op, llvm::ArrayRef<ElementIndex> indices);
+  /// The element that is at `index` of each index operand, as one of a tensor of the program.
+  Place placeOf(mlir::Type tensor, unsigned buffer, mlir::ValueRange operands, mlir::Value mask,
+                llvm::StringRef site, llvm::ArrayRef<ElementIndex> indices);
+  void check(Place &place, llvm::StringRef site, unsigned dimension, mlir::Value integer,
+             const ElementIndex &index, mlir::Value size);
+  mlir::Value asLanes(mlir::Value mask);
+  void report(const Place &place, llvm::StringRef site, unsigned dimension, mlir::Value bad,
+              mlir::Value index, mlir::Value size);
+  mlir::Value siteText(llvm::StringRef site);
+  mlir::Value both(mlir::Value left, mlir::Value right);
+  mlir::Value full(mlir::Value mask);
+  ElementIndex asRun(mlir::Value integer);
+  llvm::SmallVector<mlir::Value> sizesOf(mlir::Type tensor, size_t count);
+
+  KernelEmitter &emitter;
+  ProgramOp program;
+  llvm::DenseMap<mlir::Value, mlir::Value> numbers, pointers, others;
+  std::map<std::vector<const void *>, mlir::Value> elements;
+  mlir::Value laneTail;
+};
+
+/// The values of a block that are computed into memory: blocks that several ops read, or one at
+/// other places, if it takes time to compute them.
+llvm::DenseSet<mlir::Value> valuesInMemory(mlir::Block &block);
+
+/// The program of a kernel.
+ProgramOp programOf(KernelOp kernel);
+
+/// How many bytes of the stack a program takes, with vectors of `lanes`.
+int64_t stackBytesOf(ProgramOp program, int64_t lanes);
+
+/// Emits the stages of a kernel that is a program.
+void emitProgram(KernelEmitter &emitter);
+
+} // namespace weft

@@ -1,0 +1,16 @@
+// What goes wrong in users' programs over blocks while they run.
+#pragma once
+
+#include <cstdint>
+
+namespace weft {
+
+/// Called by kernels: an index along a dimension of a tensor that has `size` elements there does
+/// not exist. `site` is the program's name and, on a line of its own, where and what it does. Noted
+/// for the thread; the first one counts.
+void noteProgramFault(const char *site, int64_t dimension, int64_t index, int64_t size) noexcept;
+
+/// Throws weft::Error if a fault was noted on this thread since the last call.
+void throwIfProgramFaulted();
+
+} // namespace weft

@@ -1,0 +1,277 @@
+"""weft.kernel: programs over blocks beside the same source run by NumPy, and what is refused."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import kernel_programs
+import numpy as np
+import pytest
+import weft
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from weft import blocks
+
+HERE = __file__
+
+
+def _loaded(folder: Path, source: str) -> Callable:
+    """The function of a source, in a file of its own, as kernels need it."""
+    path = folder / f"source_{abs(hash(source))}.py"
+    path.write_text(f"import weft\nfrom weft import blocks\n\n{source}")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.program
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_programs(seed: int, tmp_path: Path) -> None:
+    source = kernel_programs.random_source(seed)
+    marked = source.replace("R, C)", "R: weft.constexpr, C: weft.constexpr)")
+    function = _loaded(tmp_path, marked)
+    kernel = weft.kernel(function)
+    rng = np.random.default_rng(seed)
+    for shape in ((1, 1), (5, 40), (17, 33)):
+        x, y = rng.normal(size=(2, *shape))
+        rows, columns = (int(rng.choice(sizes)) for sizes in ((1, 4, 7), (8, 16, 37)))
+        grid = blocks.cdiv(shape[0], rows), blocks.cdiv(shape[1], columns)
+        got = kernel[grid](x, y, weft.spec(shape, "float64"), R=rows, C=columns)
+        want = np.zeros(shape)
+        kernel_programs.interpret(function, grid, x, y, want, R=rows, C=columns)
+        # Some hundred operations, each of some units in the last place; no slope is above 10.
+        np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-9, err_msg=source)
+
+
+@weft.kernel
+def _scaled(x, out, n, factor, block: weft.constexpr):
+    offsets = blocks.program_id(0) * block + blocks.arange(block)
+    blocks.store(out, offsets, blocks.load(x, offsets, offsets < n) * factor, offsets < n)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    n=st.integers(0, 300),
+    block=st.sampled_from([1, 3, 16, 50, 128]),
+    dtype=st.sampled_from(
+        ["float32", "float64", "float16", "int8", "int32", "int64", "uint8", "uint32"]
+    ),
+)
+def test_dtypes_and_shapes(n: int, block: int, dtype: str) -> None:
+    x = np.arange(n).astype(dtype)
+    got = _scaled[blocks.cdiv(n, block)](x, weft.spec(n, dtype), n, 2, block=block)
+    np.testing.assert_array_equal(np.asarray(got), x * np.asarray(2, dtype))
+
+
+def test_bools_and_bfloat16() -> None:
+    @weft.kernel
+    def negated(x, out, block: weft.constexpr):
+        place = blocks.arange(block)
+        blocks.store(out, place, ~blocks.load(x, place))
+
+    flags = np.array([True, False, True])
+    np.testing.assert_array_equal(negated[1](flags, weft.spec(3, "bool"), block=3), ~flags)
+    x = weft.arange(40).astype("bfloat16")
+    got = _scaled[3](x, weft.spec(40, "bfloat16"), 40, 3, block=16)
+    assert weft.all(got == x * 3)
+
+
+@pytest.mark.parametrize("axis", [0, 1, None])
+@pytest.mark.parametrize("name", ["sum", "prod", "max", "min", "argmax", "argmin", "any", "all"])
+def test_reductions(name: str, axis: int | None, tmp_path: Path) -> None:
+    if axis is None and name.startswith("arg"):
+        axis = 1
+    source = (
+        "def program(x, out, R: weft.constexpr, C: weft.constexpr, N: weft.constexpr):\n"
+        "    place = blocks.arange(R)[:, None], blocks.arange(C)[None, :]\n"
+        f"    made = weft.{name}(blocks.load(x, place) - 1.0, axis={axis})\n"
+        "    blocks.store(out, blocks.arange(N), made)\n"
+    )
+    kernel = weft.kernel(_loaded(tmp_path, source))
+    rng = np.random.default_rng(0)
+    for rows, columns in ((1, 1), (3, 50), (20, 16)):
+        x = rng.uniform(0.5, 1.5, size=(rows, columns)).astype(np.float32)
+        want = np.atleast_1d(getattr(np, name)(x - np.float32(1), axis=axis))
+        count = want.size
+        result = weft.spec(count, "float32" if want.dtype.kind == "f" else str(want.dtype))
+        got = kernel[1](x, result, R=rows, C=columns, N=count)
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6 * rows * columns)
+
+
+def test_results_are_values() -> None:
+    """What is not stored to is zero, or an element of the tensor that was given."""
+
+    @weft.kernel
+    def odd(out):
+        place = blocks.arange(4) * 2 + 1
+        blocks.store(out, place, place)
+
+    zeros = odd[1](weft.spec(9, "int64"))
+    np.testing.assert_array_equal(zeros, [0, 1, 0, 3, 0, 5, 0, 7, 0])
+    given = weft.full((9,), -1, dtype="int64")
+    np.testing.assert_array_equal(odd[1](given), [-1, 1, -1, 3, -1, 5, -1, 7, -1])
+    np.testing.assert_array_equal(given, [-1] * 9)
+
+
+def test_several_results_in_the_order_of_parameters() -> None:
+    @weft.kernel
+    def both(first, x, second):
+        place = blocks.arange(3)
+        blocks.store(second, place, blocks.load(x, place) + 1)
+        blocks.store(first, place, blocks.load(x, place) * 2)
+
+    x = np.arange(3, dtype=np.float32)
+    doubled, next_ = both[1](weft.spec(3), x, weft.spec(3))
+    np.testing.assert_array_equal(doubled, x * 2)
+    np.testing.assert_array_equal(next_, x + 1)
+    alone = weft.jit(lambda x: both[1](weft.spec(3), x, weft.spec(3))[1])(x)
+    np.testing.assert_array_equal(alone, x + 1)
+
+
+def _kernels_made() -> int:
+    """Kernels compiled, or found compiled on disk."""
+    statistics = weft.stats()
+    return statistics["kernels_compiled"] + statistics["disk_cache_hits"]
+
+
+def test_one_code_for_all_sizes() -> None:
+    x = np.ones(100, np.float32)
+    _scaled[4](x, weft.spec(100), 100, 3.0, block=32)
+    before = _kernels_made()
+    for n in (1, 40, 77):
+        _scaled[blocks.cdiv(n, 32)](x[:n], weft.spec(n), n, 5.0, block=32)
+    assert _kernels_made() == before
+
+
+def test_eager_jit_and_export_agree(tmp_path: Path) -> None:
+    x = np.random.default_rng(1).normal(size=75).astype(np.float32)
+
+    def run(x: Any) -> Any:
+        return _scaled[3](x, weft.spec(75), 75, 1.7, block=32)
+
+    eager = np.asarray(run(x))
+    np.testing.assert_array_equal(weft.jit(run)(x), eager)
+    exported = weft.export(run, weft.spec(75))
+    exported.save(tmp_path / "scaled.weft")
+    np.testing.assert_array_equal(weft.load(tmp_path / "scaled.weft")(x), eager)
+
+
+def test_vmap_adds_an_axis_to_the_grid() -> None:
+    x = np.random.default_rng(2).normal(size=(5, 40)).astype(np.float32)
+    factors = np.arange(5, dtype=np.float32)
+    got = weft.vmap(lambda x, f: _scaled[3](x, weft.spec(40), 40, f, block=16))(x, factors)
+    np.testing.assert_array_equal(got, x * factors[:, None])
+
+
+def test_threads_change_no_bit() -> None:
+    x = np.random.default_rng(3).normal(size=100_000).astype(np.float32)
+    results, usual = [], weft.get_num_threads()
+    for threads in (1, 2):
+        weft.set_num_threads(threads)
+        made = _scaled[blocks.cdiv(x.size, 64)](x, weft.spec(x.size), x.size, 1.1, block=64)
+        results.append(np.asarray(made).tobytes())
+    weft.set_num_threads(usual)
+    assert results[0] == results[1]
+
+
+def _position(text: str) -> tuple[int, int]:
+    """The line and column of a text of this file, which is there once (and in the test's own)."""
+    lines = Path(HERE).read_text().splitlines()
+    for number, line in enumerate(lines, 1):
+        if text in line:
+            return number, line.index(text) + 1
+    raise AssertionError(text)
+
+
+def test_an_element_that_is_not_there() -> None:
+    @weft.kernel
+    def shifted(x, out, by):
+        place = blocks.arange(8)
+        blocks.store(out, place, blocks.load(x, place + by))
+
+    line, column = _position("blocks.load(x, place + by)")
+    x = np.arange(8, dtype=np.float32)
+    np.testing.assert_array_equal(shifted[1](x, weft.spec(8), 0), x)
+    for by, index in ((5, 12), (-3, -1)):
+        with pytest.raises(weft.OutOfBoundsError) as caught:
+            shifted[1](x, weft.spec(8), by)
+        text = f"{HERE}:{line}:{column}: load of x in kernel shifted: index {index} of dimension 0"
+        assert text in str(caught.value)
+    with pytest.raises(weft.OutOfBoundsError, match="store to out"):
+        shifted[1](x, weft.spec(7), 0)
+    # The next call has no fault.
+    np.testing.assert_array_equal(shifted[1](x, weft.spec(8), 0), x)
+    with pytest.raises(weft.OutOfBoundsError):
+        weft.jit(lambda x: shifted[1](x, weft.spec(8), 1))(x)
+
+
+def test_errors_name_line_and_column() -> None:
+    @weft.kernel
+    def uneven(x, out):
+        pair = blocks.load(x, blocks.arange(2))
+        blocks.store(out, blocks.arange(2), pair + blocks.arange(3))
+
+    line, column = _position("pair + blocks.arange(3)")
+    with pytest.raises(weft.ShapeError) as caught:
+        uneven[1](np.ones(2, np.float32), weft.spec(2))
+    assert str(caught.value).startswith(f"{HERE}:{line}:{column}: kernel uneven: ")
+
+
+def test_a_loaded_result() -> None:
+    @weft.kernel
+    def doubled(x):
+        place = blocks.arange(3)
+        blocks.store(x, place, blocks.load(x, place) * 2)
+
+    with pytest.raises(weft.UnsupportedError, match="x is loaded and stored to"):
+        doubled[1](np.ones(3, np.float32))
+
+
+def test_what_a_kernel_can_not_have(tmp_path: Path) -> None:
+    cases = {
+        "break": "    for i in range(3):\n        break\n",
+        "lambda": "    f = lambda: 1\n",
+        "return is its last line": "    if 1:\n        return\n    y = 1\n",
+        "try": "    try:\n        y = 1\n    finally:\n        y = 2\n",
+        "else behind a loop": "    while x:\n        y = 1\n    else:\n        y = 2\n",
+    }
+    for text, body in cases.items():
+        function = _loaded(tmp_path, f"def program(x):\n{body}")
+        with pytest.raises(weft.UnsupportedError, match=text) as caught:
+            weft.kernel(function)
+        assert f"{function.__code__.co_filename}:" in str(caught.value)
+
+
+def test_arguments_that_do_not_fit() -> None:
+    with pytest.raises(weft.OptionError, match="give it a grid"):
+        _scaled(1)
+    with pytest.raises(weft.OptionError, match="missing a required argument"):
+        _scaled[1](np.ones(3))
+    with pytest.raises(weft.OptionError, match="a grid is 1 to 3 ints"):
+        _scaled[(1, 1, 1, 1)](np.ones(3), weft.spec(3, "float64"), 3, 1, block=4)
+    with pytest.raises(weft.DTypeError, match="complex64"):
+        _scaled[1](np.ones(3, "complex64"), weft.spec(3), 3, 1, block=4)
+    with pytest.raises(weft.UnsupportedError, match="for kernels alone"):
+        blocks.program_id(0)
+
+
+def test_blocks_too_large_for_the_stack() -> None:
+    @weft.kernel
+    def large(x, out, n: weft.constexpr):
+        place = blocks.arange(n)
+        values = blocks.load(x, place, place < 1)
+        blocks.store(out, place, values - weft.sum(values), place < 1)
+
+    with pytest.raises(weft.WeftError, match="take smaller blocks"):
+        large[1](np.ones(1, np.float32), weft.spec(1), n=1 << 20)
+
+
+def test_no_derivative_but_a_given_one() -> None:
+    x = weft.ones(3)
+    with pytest.raises(weft.WeftError):
+        weft.grad(lambda x: weft.sum(_scaled[1](x, weft.spec(3), 3, 2.0, block=4)))(x)
