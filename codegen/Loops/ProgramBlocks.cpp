@@ -488,6 +488,46 @@ Value ProgramBlocks::load(ProgramLoadOp op, ArrayRef<ElementIndex> indices) {
   return arith::SelectOp::create(b, location(), values[2], values[0], values[1]);
 }
 
+void ProgramBlocks::claim(unsigned result, const Place &place, StringRef site) {
+  OpBuilder &b = builder();
+  if (!program->hasAttr("checked"))
+    return;
+  // Behind the results there is, for each, who stored to its elements: a number from 1 on.
+  Value owners = emitter.buffer(emitter.outputBuffer(result + program.getNumResults() / 2));
+  auto claimIf = [&](Value present, Value offset) {
+    if (present)
+      emitter.ifTrue(present, [&] { claimOne(owners, offset, site); });
+    else
+      claimOne(owners, offset, site);
+  };
+  bool isVector = place.present && isa<VectorType>(place.present.getType());
+  if (place.offset.isUniform() && !isVector)
+    return claimIf(place.present, toInteger(place.offset));
+  Value offsets = splat(toInteger(place.offset)), lanes = full(place.present);
+  for (int64_t lane = 0; lane < laneCount(); ++lane)
+    claimIf(vector::ExtractOp::create(b, location(), lanes, lane),
+            vector::ExtractOp::create(b, location(), offsets, lane));
+}
+
+void ProgramBlocks::claimOne(Value owners, Value offset, StringRef site) {
+  OpBuilder &b = builder();
+  Type wide = b.getI64Type();
+  Value own = arith::IndexCastOp::create(b, location(), wide, ownNumber);
+  Value mark = arith::AddIOp::create(b, location(), own, constant(wide, 1));
+  Value former = LLVM::AtomicRMWOp::create(b, location(), LLVM::AtomicBinOp::xchg,
+                                           emitter.offset(owners, wide, offset), mark,
+                                           LLVM::AtomicOrdering::monotonic);
+  auto differs = [&](Value other) -> Value {
+    return arith::CmpIOp::create(b, location(), arith::CmpIPredicate::ne, former, other);
+  };
+  Value isOther = arith::AndIOp::create(b, location(), differs(constant(wide, 0)), differs(mark));
+  emitter.ifTrue(isOther, [&] {
+    Value other = arith::SubIOp::create(b, location(), former, constant(wide, 1));
+    emitter.callExternal("weft_library_program_fault",
+                         {siteText(site), constant(wide, -1), own, other});
+  });
+}
+
 void ProgramBlocks::store(ProgramStoreOp op, ArrayRef<ElementIndex> indices) {
   OpBuilder &b = builder();
   Value result = program.getResult(op.getNumber());
@@ -501,6 +541,7 @@ void ProgramBlocks::store(ProgramStoreOp op, ArrayRef<ElementIndex> indices) {
   Value computed = element(op.getValue(), indices);
   Place place = placeOf(type, emitter.outputBuffer(output), op.getIndices(), op.getMask(),
                         op.getSite(), indices);
+  claim(output, place, op.getSite());
   Value stored = emitter.narrow(computed, dtype), present = place.present;
   bool isBlock = !indices.empty();
   if (!isBlock) {

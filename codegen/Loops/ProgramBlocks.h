@@ -47,6 +47,9 @@ public:
   /// The bytes that such blocks take.
   int64_t bytesOf(mlir::Value tensor) const;
 
+  /// Says which program is emitted, by its number in the grid, of type index.
+  void setProgram(mlir::Value number) { ownNumber = number; }
+
   // Walking over blocks.
 
   using Visit = llvm::function_ref<void(llvm::ArrayRef<ElementIndex>)>;
@@ -105,6 +108,12 @@ private:
 
   KernelEmitter &emitter;
   ProgramOp program;
+  /// In a program that is checked: says that this one stores to the place, and reports another one
+  /// that did.
+  void claim(unsigned result, const Place &place, llvm::StringRef site);
+  void claimOne(mlir::Value owners, mlir::Value offset, llvm::StringRef site);
+
+  mlir::Value ownNumber;
   llvm::DenseMap<mlir::Value, mlir::Value> numbers, pointers, others;
   std::map<std::vector<const void *>, mlir::Value> elements;
   mlir::Value laneTail;

@@ -102,6 +102,17 @@ private:
 
 llvm::DenseSet<Value> valuesInMemory(Block &block) { return std::move(Keeping(block).kept); }
 
+/// What walks over the first dimension of an operand.
+static Contraction::Kind firstLoop(ContractionOpInterface op, Contraction::Operand operand) {
+  Contraction loops = op.getContraction();
+  return loops.loops[loops.accesses[operand].front().front().loop].kind;
+}
+
+/// Whether the right operand is copied, so that its columns are side by side.
+static bool readsTurned(ContractionOpInterface op) {
+  return firstLoop(op, Contraction::Rhs) == Contraction::Column;
+}
+
 static int64_t paddedBytes(Value value, int64_t lanes) {
   if (!isBlock(value))
     return 0;
@@ -124,9 +135,10 @@ int64_t stackBytesOf(ProgramOp program, int64_t lanes) {
         continue;
       for (Value result : op.getResults())
         bytes += (isa<WhileOp>(op) ? 2.0 : 1.0) * double(paddedBytes(result, lanes));
-      // A right operand may be turned.
-      if (isa<ContractionOpInterface>(op))
-        bytes += double(paddedBytes(op.getOperand(1), lanes)) * double(lanes);
+      if (auto product = dyn_cast<ContractionOpInterface>(op); product && readsTurned(product))
+        bytes += double(paddedBytes(product->getResult(0), lanes)) /
+                 double(std::max<int64_t>(1, ProgramBlocks::shapeOf(product->getResult(0))[0])) *
+                 double(ProgramBlocks::shapeOf(op.getOperand(1))[1]);
     }
   });
   return static_cast<int64_t>(std::min(bytes, 0x1p60));
@@ -153,6 +165,7 @@ public:
     emitter.addStage([&emitter = emitter, program = program] { return countOf(emitter, program); },
                      [this](Value begin, Value end) {
                        emitter.loop(begin, end, 1, [&](Value place) {
+                         blocks.setProgram(place);
                          places = emitter.delinearize(place, gridSizes(emitter, program));
                          emitBlock(program.getBody().front());
                        });
@@ -521,13 +534,10 @@ private:
 
   void emitContraction(ContractionOpInterface op) {
     Value result = op->getResult(0);
-    Contraction loops = op.getContraction();
-    auto firstLoop = [&](Contraction::Operand operand) {
-      return loops.loops[loops.accesses[operand].front().front().loop].kind;
-    };
     Product product;
-    product.left = matrixOf(op->getOperand(0), firstLoop(Contraction::Lhs) == Contraction::Depth);
-    product.right = matrixOf(op->getOperand(1), firstLoop(Contraction::Rhs) == Contraction::Column);
+    product.left =
+        matrixOf(op->getOperand(0), firstLoop(op, Contraction::Lhs) == Contraction::Depth);
+    product.right = matrixOf(op->getOperand(1), readsTurned(op));
     product.rows = ProgramBlocks::shapeOf(result)[0];
     product.columns = ProgramBlocks::shapeOf(result)[1];
     product.depth = ProgramBlocks::shapeOf(op->getOperand(0))[product.left.isTurned ? 0 : 1];

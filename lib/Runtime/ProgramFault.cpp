@@ -2,6 +2,7 @@
 
 #include "lib/Support/Error.h"
 
+#include <algorithm>
 #include <string>
 
 namespace weft {
@@ -27,6 +28,13 @@ void throwIfProgramFaulted() {
   Fault found = fault;
   fault = {};
   std::string text = found.site, name = text.substr(0, text.find('\n'));
+  if (found.dimension < 0)
+    throw Error(Error::Kind::Index,
+                text.substr(name.size() + 1) + " in kernel " + name + ": programs " +
+                    std::to_string(std::min(found.index, found.size)) + " and " +
+                    std::to_string(std::max(found.index, found.size)) +
+                    " of the grid, counted row after row, store to one element; give each element "
+                    "one program");
   throw Error(Error::Kind::Index, text.substr(name.size() + 1) + " in kernel " + name + ": index " +
                                       std::to_string(found.index) + " of dimension " +
                                       std::to_string(found.dimension) + ", which has " +

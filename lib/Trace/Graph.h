@@ -162,6 +162,9 @@ public:
     std::string name;
     llvm::SmallVector<int64_t> grid, initial;
     llvm::SmallVector<std::pair<DType, Shape>> results;
+    /// The second half of the results are who stored to the elements of the first, as
+    /// `ProgramBlocks` needs to find two that store to one.
+    bool isChecked = false;
   };
   /// Throws if the region reads values of around.
   llvm::SmallVector<ValueId> program(const ProgramCall &call, llvm::ArrayRef<ValueId> inputs,

@@ -58,6 +58,8 @@ llvm::SmallVector<ValueId> Graph::program(const ProgramCall &call, llvm::ArrayRe
     types.push_back(tensorType(dtype, shape));
   OperationState state(location, ProgramOp::getOperationName());
   ProgramOp::build(builder, state, types, select(inputs), call.name, call.grid, call.initial);
+  if (call.isChecked)
+    state.addAttribute("checked", builder.getUnitAttr());
   state.regions.clear();
   return takeRegions(state, 1);
 }

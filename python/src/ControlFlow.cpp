@@ -331,10 +331,10 @@ static py::object programStore(py::object state, py::object value, int64_t numbe
 
 /// `results` are pairs of a dtype and a shape.
 static py::object program(const std::string &name, py::object grid, py::object initial,
-                          py::list inputs, py::list results) {
+                          py::list inputs, py::list results, bool isChecked) {
   return adopted(guarded([&] {
     TraceScope &scope = *currentScope;
-    Graph::ProgramCall call{name, {}, {}, {}};
+    Graph::ProgramCall call{name, {}, {}, {}, isChecked};
     llvm::append_range(call.grid, shapeFrom(grid.ptr(), "a grid"));
     llvm::append_range(call.initial, shapeFrom(initial.ptr(), "initial"));
     for (py::handle result : results) {

@@ -404,6 +404,16 @@ class _Parameter:
     dtype: DType | None = None
 
 
+class _Checked:
+    """A kernel whose stores are checked."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+
+    def __getitem__(self, grid: Any) -> Callable:
+        return functools.partial(self._kernel._call, grid, True)
+
+
 class Kernel:
     """A kernel; made by `weft.kernel`, called as ``kernel[grid](*args)``."""
 
@@ -427,14 +437,26 @@ class Kernel:
         from ._jit import jit
 
         return jit(
-            lambda grid, constants, parameters, *tensors: self._traced_call(
-                grid, constants, parameters, list(tensors)
+            lambda grid, constants, parameters, is_checked, *tensors: self._traced_call(
+                grid, constants, parameters, list(tensors), is_checked
             ),
-            static_argnums=(0, 1, 2),
+            static_argnums=(0, 1, 2, 3),
         )
 
     def __getitem__(self, grid: Any) -> Callable:
-        return functools.partial(self._call, grid)
+        return functools.partial(self._call, grid, False)
+
+    @property
+    def checked(self) -> _Checked:
+        """``kernel.checked[grid](*args)``: the same, but an error if programs store to one element.
+
+        For tests: each store notes its program in memory of its own.
+
+        Raises:
+            OutOfBoundsError: names the store and two programs. UnsupportedError: in a function that
+                is compiled or transformed.
+        """
+        return _Checked(self)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if _current.program is None:
@@ -452,7 +474,7 @@ class Kernel:
         bound.apply_defaults()
         return bound.arguments
 
-    def _call(self, grid: Any, *args: Any, **kwargs: Any) -> Any:
+    def _call(self, grid: Any, is_checked: bool, /, *args: Any, **kwargs: Any) -> Any:
         if _current.program is not None:
             raise _fail(UnsupportedError, f"kernel {self._name}: a kernel can't launch another")
         arguments = self._bound(args, kwargs)
@@ -465,10 +487,17 @@ class Kernel:
         for name, value in arguments.items():
             parameters.append(self._parameter(name, value, tensors))
         items = tuple(constants.items())
-        run = self._traced_call if _core.is_tracing() else None
-        if run is not None:
-            return run(sizes, items, tuple(parameters), tensors)
-        return self._compiled(sizes, items, tuple(parameters), *tensors)
+        if is_checked and _core.is_tracing():
+            raise _fail(
+                UnsupportedError,
+                f"kernel {self._name}: checked is for calls outside of functions that are traced",
+            )
+        if _core.is_tracing():
+            results = self._traced_call(sizes, items, tuple(parameters), tensors, False)
+        else:
+            results = self._compiled(sizes, items, tuple(parameters), is_checked, *tensors)
+        kept = results[: len(results) // 2] if is_checked else results
+        return kept[0] if len(kept) == 1 else tuple(kept)
 
     def _grid(self, grid: Any, constants: dict) -> tuple[int, ...]:
         made = grid(dict(constants)) if callable(grid) else grid
@@ -508,8 +537,14 @@ class Kernel:
         return _Parameter(name, "array" if tensor.ndim else "number")
 
     def _traced_call(
-        self, grid: tuple, constants: tuple, parameters: tuple, tensors: list[Tensor]
-    ) -> Any:
+        self,
+        grid: tuple,
+        constants: tuple,
+        parameters: tuple,
+        tensors: list[Tensor],
+        is_checked: bool,
+    ) -> tuple[Tensor, ...]:
+        """The results in the order of the parameters, then, if checked, who stored to them."""
         program = _Program(self._name, self._source.file, tensors)
         program.rank = len(grid)
         arrays: dict[str, KernelArray] = {}
@@ -547,7 +582,7 @@ class Kernel:
             finally:
                 _current.program = outer
             region.refuse_draws(self._name)
-            return self._results(program, parameters, arrays, grid)
+            return self._results(program, parameters, arrays, grid, is_checked)
 
     def _run(self, function: Callable, given: dict[str, Any]) -> None:
         try:
@@ -573,8 +608,13 @@ class Kernel:
         return type(error)(f"{place}kernel {self._name}: {text}")
 
     def _results(
-        self, program: _Program, parameters: tuple, arrays: dict[str, KernelArray], grid: tuple
-    ) -> Any:
+        self,
+        program: _Program,
+        parameters: tuple,
+        arrays: dict[str, KernelArray],
+        grid: tuple,
+        is_checked: bool,
+    ) -> tuple[Tensor, ...]:
         shapes = {parameter.name: parameter.shape for parameter in parameters}
         for name, array in arrays.items():
             if array._operand is None and array._result is None:
@@ -592,9 +632,12 @@ class Kernel:
             (array.dtype, shapes[array.name] or tuple(program.inputs[array._operand or 0].shape))
             for array in program.results
         ]
-        leaves = _core.program_op(self._name, grid, initial, program.inputs, types_)
-        ordered = [leaves[array._result] for array in arrays.values() if array._result is not None]
-        return ordered[0] if len(ordered) == 1 else tuple(ordered)
+        if is_checked:
+            initial += [-1] * len(types_)
+            types_ += [("int64", shape) for _, shape in types_]
+        leaves = _core.program_op(self._name, grid, initial, program.inputs, types_, is_checked)
+        numbers = [array._result for array in arrays.values() if array._result is not None]
+        return tuple([leaves[number] for number in numbers] + leaves[len(numbers) :])
 
 
 def kernel(function: Callable) -> Kernel:

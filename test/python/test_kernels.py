@@ -161,6 +161,28 @@ def test_eager_jit_and_export_agree(tmp_path: Path) -> None:
     np.testing.assert_array_equal(weft.load(tmp_path / "scaled.weft")(x), eager)
 
 
+def test_between_other_operations() -> None:
+    """What a program reads at other places is not where its results go."""
+
+    @weft.kernel
+    def reversed_(x, out, block: weft.constexpr):
+        size = x.shape[0]
+        place = blocks.program_id(0) * block + blocks.arange(block)
+        there = place < size
+        blocks.store(out, place, blocks.load(x, size - 1 - place, there), there)
+
+    x = np.random.default_rng(4).normal(size=1000).astype(np.float32)
+
+    def run(x: Any) -> Any:
+        y = weft.exp(x)
+        for _ in range(3):
+            y = reversed_[blocks.cdiv(1000, 64)](y, weft.spec(1000), block=64) * 2
+        return y + 1
+
+    want = np.asarray(weft.exp(weft.asarray(x)))[::-1] * 8 + 1
+    np.testing.assert_array_equal(weft.jit(run)(x), want)
+
+
 def test_vmap_adds_an_axis_to_the_grid() -> None:
     x = np.random.default_rng(2).normal(size=(5, 40)).astype(np.float32)
     factors = np.arange(5, dtype=np.float32)
@@ -208,6 +230,24 @@ def test_an_element_that_is_not_there() -> None:
     np.testing.assert_array_equal(shifted[1](x, weft.spec(8), 0), x)
     with pytest.raises(weft.OutOfBoundsError):
         weft.jit(lambda x: shifted[1](x, weft.spec(8), 1))(x)
+
+
+def test_programs_that_store_to_one_element() -> None:
+    @weft.kernel
+    def crowded(out, second, size, by):
+        place = blocks.program_id(0) * by + blocks.arange(8)
+        blocks.store(out, place, 1.0, place < size)
+        blocks.store(second, blocks.program_id(0), 2.0)
+
+    for by in (8, 9):
+        both = crowded.checked[4](weft.spec(35), weft.spec(4), 35, by)
+        want = crowded[4](weft.spec(35), weft.spec(4), 35, by)
+        for got, expected in zip(both, want, strict=True):
+            np.testing.assert_array_equal(got, expected)
+    with pytest.raises(weft.OutOfBoundsError, match=r"programs \d and \d of the grid"):
+        crowded.checked[4](weft.spec(35), weft.spec(4), 35, 7)
+    with pytest.raises(weft.UnsupportedError, match="checked is for calls outside"):
+        weft.jit(lambda: crowded.checked[4](weft.spec(35), weft.spec(4), 35, 8))()
 
 
 def test_errors_name_line_and_column() -> None:
