@@ -21,10 +21,18 @@ const KernelTemplate &quantizedMatmulTemplate();
 const KernelTemplate &programTemplate();
 
 ArrayRef<const KernelTemplate *> kernelTemplates() {
-  static const KernelTemplate *const table[] = {
-      &elementwiseTemplate(), &rowsTemplate(), &columnsTemplate(), &contractionTemplate(),
-      &updateTemplate(), &scanTemplate(), &sortTemplate(), &attentionTemplate(),
-      &libraryTemplate(), &collectiveTemplate(), &quantizedMatmulTemplate(), &programTemplate()};
+  static const KernelTemplate *const table[] = {&elementwiseTemplate(),
+                                                &rowsTemplate(),
+                                                &columnsTemplate(),
+                                                &contractionTemplate(),
+                                                &updateTemplate(),
+                                                &scanTemplate(),
+                                                &sortTemplate(),
+                                                &attentionTemplate(),
+                                                &libraryTemplate(),
+                                                &collectiveTemplate(),
+                                                &quantizedMatmulTemplate(),
+                                                &programTemplate()};
   return table;
 }
 

@@ -1,5 +1,6 @@
 #include "lib/Runtime/Collectives.h"
 
+#include "lib/Runtime/KernelFailure.h"
 #include "lib/Runtime/Recorder.h"
 #include "lib/Support/DType.h"
 #include "lib/Support/Interpreter.h"
@@ -14,7 +15,6 @@
 namespace weft {
 
 thread_local const EventSource *RunningKernel::current = nullptr;
-thread_local bool RunningKernel::failed = false;
 
 namespace {
 
@@ -42,12 +42,6 @@ struct State {
     return state;
   }
 };
-
-struct Failure {
-  std::string message;
-  bool isInterrupt = false;
-};
-thread_local Failure pending;
 
 /// The numbers that a kernel calls with.
 struct Call {
@@ -161,8 +155,8 @@ Reduce reduceFor(DType dtype) {
 
 /// Thrown within one collective, and kept for whoever runs the kernel.
 struct Stop {
-  Failure failure;
-  bool breaks;
+  std::string message;
+  bool isInterrupt, breaks;
 };
 
 class Collective {
@@ -271,7 +265,7 @@ private:
   static constexpr int64_t smallBytes = 4096;
 
   [[noreturn]] void stop(const std::string &message, bool breaks) const {
-    throw Stop{{std::string(call.name) + ": " + message}, breaks};
+    throw Stop{std::string(call.name) + ": " + message, false, breaks};
   }
 
   void move(MoveBytes function, const void *from, void *to, int64_t bytes, int64_t first = 0,
@@ -281,7 +275,7 @@ private:
     std::array<char, 256> error{};
     int status = function(call.group, from, to, bytes, first, second, error.data());
     if (status == interruptedStatus)
-      throw Stop{{std::string(call.name) + ": interrupted", true}, true};
+      throw Stop{std::string(call.name) + ": interrupted", true, true};
     if (status != 0)
       stop(error.data(), true);
   }
@@ -311,9 +305,16 @@ private:
   std::vector<char> unread;
 };
 
+void keep(const std::string &message, bool isInterrupt) {
+  std::string line = userLine();
+  KernelFailure::keep(isInterrupt ? std::make_exception_ptr(Interrupted())
+                                  : std::make_exception_ptr(CommunicationError(
+                                        (line.empty() ? "" : line + ": ") + message)));
+}
+
 using Body = void (*)(Collective &, const Call &, const void *, void *);
 
-/// Runs one; what goes wrong is thrown behind the kernel (`RunningKernel::throwFailure`).
+/// Runs one; what goes wrong is thrown behind the kernel (`KernelFailure`).
 void run(const char *name, Body body, int64_t resultBytes, const void *x, void *result,
          const int32_t *token, int32_t *next, const Call &call) {
   // Two threads of this process wait for each other without the interpreter.
@@ -325,14 +326,12 @@ void run(const char *name, Body body, int64_t resultBytes, const void *x, void *
     collective.compare();
     body(collective, call, x, result ? result : collective.spare(resultBytes));
   } catch (const Stop &stopped) {
-    pending = stopped.failure;
     if (stopped.breaks)
-      state.broken = stopped.failure.message;
-    RunningKernel::failed = true;
+      state.broken = stopped.message;
+    keep(stopped.message, stopped.isInterrupt);
   } catch (const std::bad_alloc &) {
-    pending = {std::string(name) + ": there is no memory for the parts of the members"};
-    state.broken = pending.message;
-    RunningKernel::failed = true;
+    state.broken = std::string(name) + ": there is no memory for the parts of the members";
+    keep(state.broken, false);
   }
   if (next)
     *next = static_cast<int32_t>(static_cast<uint32_t>(*token) + 1);
@@ -377,16 +376,6 @@ std::span<const LibraryFunction> collectiveFunctions() {
       {"weft_collective_permute_members", reinterpret_cast<void *>(&permute)},
   };
   return functions;
-}
-
-void RunningKernel::throwPending() {
-  failed = false;
-  Failure failure = std::move(pending);
-  pending = {};
-  if (failure.isInterrupt)
-    throw Interrupted();
-  std::string line = userLine();
-  throw CommunicationError((line.empty() ? "" : line + ": ") + failure.message);
 }
 
 void connectProcesses(const Connection &connection, bool compares) {

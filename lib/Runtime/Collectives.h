@@ -53,7 +53,7 @@ std::string brokenConnection();
 /// options there are, these, the operand's rank, its sizes.
 std::span<const LibraryFunction> collectiveFunctions();
 
-/// While it lives, a kernel runs on this thread.
+/// While it lives, a kernel of this source runs on this thread.
 class RunningKernel {
 public:
   explicit RunningKernel(const std::shared_ptr<const EventSource> &source) {
@@ -63,17 +63,7 @@ public:
   RunningKernel(const RunningKernel &) = delete;
   RunningKernel &operator=(const RunningKernel &) = delete;
 
-  /// Throws what a function that the kernel called could not.
-  static void throwFailure() {
-    if (failed) [[unlikely]]
-      throwPending();
-  }
-
   static thread_local const EventSource *current;
-  static thread_local bool failed;
-
-private:
-  static void throwPending();
 };
 
 } // namespace weft

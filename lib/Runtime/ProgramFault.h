@@ -7,11 +7,8 @@ namespace weft {
 
 /// Called by kernels: an index along a dimension of a tensor that has `size` elements there does
 /// not exist; or, with a negative dimension, programs number `index` and `size` store to one
-/// element. `site` is the program's name and, on a line of its own, where and what it does. Noted
-/// for the thread; the first one counts.
+/// element. `site` is the program's name and, on a line of its own, where and what it does. Kept as
+/// a KernelFailure.
 void noteProgramFault(const char *site, int64_t dimension, int64_t index, int64_t size) noexcept;
-
-/// Throws weft::Error if a fault was noted on this thread since the last call.
-void throwIfProgramFaulted();
 
 } // namespace weft

@@ -1,7 +1,7 @@
 #include "lib/Runtime/RunSteps.h"
 
 #include "lib/Runtime/Collectives.h"
-#include "lib/Runtime/ProgramFault.h"
+#include "lib/Runtime/KernelFailure.h"
 #include "lib/Runtime/ThreadPool.h"
 #include "lib/Support/Interpreter.h"
 
@@ -35,15 +35,14 @@ static void runTasks(const Launch &launch, void *const *pointers) {
     RunningKernel running(launch.source);
     if (launch.tasks > 0)
       launch.function(pointers, sizes, 0, launch.tasks);
-    RunningKernel::throwFailure();
-    throwIfProgramFaulted();
+    KernelFailure::throwIfKept();
     return;
   }
   ThreadPool::process().parallelFor(
       launch.tasks, launch.maximumThreads, launch.chunk,
       [&](int64_t begin, int64_t end) {
         launch.function(pointers, sizes, begin, end);
-        throwIfProgramFaulted();
+        KernelFailure::throwIfKept();
       },
       &launch.source);
 }
