@@ -110,7 +110,7 @@ TABLE = [
     ),
     Refused(
         "weft",
-        "cuda backends mps distributed multiprocessing hub utils",
+        "cuda backends mps distributed multiprocessing hub utils nested version",
         "there is no such module",
         'weft.device("cuda"), weft.data, weft.checkpoint, weft.nn.utils; weft.stats() for counts',
     ),
@@ -161,6 +161,7 @@ TABLE = [
         "there is no such setting",
         "weft.set_num_threads, and the module warnings of Python",
     ),
+    Refused("weft", "Size", "shapes are tuples", "tuple(...), math.prod(x.shape)"),
     Refused("weft", "compile", "functions are compiled by another name", "weft.jit"),
     Refused(
         "weft",

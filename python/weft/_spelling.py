@@ -50,6 +50,8 @@ class _Plan(NamedTuple):
     target: Callable
     #: What the user called.
     function: Callable
+    #: The keywords whose value comes first; that of a method is the tensor that has it.
+    lead: tuple[str, ...]
     #: The keywords whose values come behind the arguments that are given by place: operands, and
     #: then what else has its place.
     operands: tuple[str, ...]
@@ -60,8 +62,11 @@ class _Plan(NamedTuple):
     names: dict[str, str]
 
     def call(self, arguments: tuple, options: dict[str, Any]) -> Any:
-        named = (options[name] for name in (*self.operands, *self.behind))
-        arguments = (*arguments, *named)
+        first, last = (
+            [options[name] for name in names]
+            for names in (self.lead, (*self.operands, *self.behind))
+        )
+        arguments = (*first, *arguments, *last)
         taken = len(arguments) - len(self.extra)
         renamed = {self.names[name]: value for name, value in options.items() if name in self.names}
         renamed.update(zip(self.extra, arguments[taken:], strict=True))
@@ -87,10 +92,9 @@ def _planned(
     operands = tuple(
         name for name in (*_FIRST, *_SECOND) if name in names and name not in parameters
     )
-    if operands and count + len(operands) != (1 if count == 0 and operands[0] in _FIRST else 2):
-        # Both by name, or the second one behind what is given by place.
-        if count or len(operands) != 2 or operands[0] in _SECOND or operands[1] in _FIRST:
-            return None
+    if operands and not count and operands[0] not in _FIRST:
+        return None
+    lead = operands[:1] if target is not function and operands[:1] == ("input",) else ()
     renamed = {name: _own_name(name, parameters) for name in names if name not in operands}
     order = list(parameters)
     behind = sorted(
@@ -114,7 +118,7 @@ def _planned(
     if extra_count > len(keywords):
         return None
     extra = tuple(keywords[:extra_count])
-    plan = _Plan(target, function, operands, tuple(behind), extra, renamed)
+    plan = _Plan(target, function, lead, operands[len(lead) :], tuple(behind), extra, renamed)
     given = [None] * (count - extra_count)
     wanted = [*plan.extra, *renamed.values()]
     if len(set(wanted)) != len(wanted):
@@ -126,6 +130,12 @@ def _planned(
     return plan
 
 
+def _is_turned(method: Callable, function: Callable) -> bool:
+    """Whether a method's tensor is not what comes first for the function, as that of `where`."""
+    own, others = (list(inspect.signature(f).parameters) for f in (method, function))
+    return len(own) > 1 and own[1] == others[0] != own[0]
+
+
 @functools.lru_cache(maxsize=4096)
 def _plan(
     function: Callable, is_method: bool, of_tensor: bool, count: int, names: tuple[str, ...]
@@ -134,6 +144,8 @@ def _plan(
     # One of the array API's own keywords makes all of the call mean what it means there.
     is_own = not _ARRAY_API.isdisjoint(names)
     if of_tensor and not is_own and not is_method and callable(method):
+        if "input" not in names and _is_turned(method, function):
+            return _planned(function, function, count, names)
         plan = _planned(method, function, count, names)
         if plan is not None:
             return plan
@@ -152,9 +164,7 @@ def _into(out: Any, found: Any, name: str) -> Any:
     if not isinstance(out, Tensor) or not isinstance(found, Tensor):
         raise _fail(DTypeError, f"{name}: out has to be as the result is, not {type(out).__name__}")
     if out.shape != found.shape:
-        raise _fail(
-            ShapeError, f"{name}: out has shape {out.shape}, but the result {found.shape}"
-        )
+        raise _fail(ShapeError, f"{name}: out has shape {out.shape}, but the result {found.shape}")
     if KIND_ORDER.index(found.dtype.kind) > KIND_ORDER.index(out.dtype.kind):
         raise _fail(
             DTypeError, f"{name}: the result is {found.dtype.name}, but out {out.dtype.name}"

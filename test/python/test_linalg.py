@@ -178,8 +178,15 @@ def test_products() -> None:
     product = linalg.multi_dot([weft.asarray(part) for part in parts])
     _assert_near(product, np.linalg.multi_dot(parts), "float64", 8)
     a, b = _matrix("a", (7, 3), "float64"), _matrix("b", (7, 2), "float64")
-    found = linalg.lstsq(weft.asarray(a), weft.asarray(b))
-    _assert_near(found, np.linalg.lstsq(a, b)[0], "float64", 16)
+    for left, right in ((a, b), (a[:3], b[:3]), (a[:2], b[:2]), (a @ np.ones((3, 4)), b)):
+        found = linalg.lstsq(weft.asarray(left), weft.asarray(right))
+        solution, residuals, rank, values = np.linalg.lstsq(left, right)
+        _assert_near(found.solution, solution, "float64", 32)
+        _assert_near(found.singular_values, values, "float64", 32)
+        assert found.rank.item() == rank
+        if residuals.size:
+            _assert_near(found.residuals, residuals, "float64", 32)
+    assert linalg.lstsq(weft.ones(2, 3), weft.ones(2, 1)).residuals.shape == (0,)
     _assert_near(linalg.cond(weft.asarray(a)), np.asarray(np.linalg.cond(a)), "float64", 16)
     for offset in (-2, 0, 1):
         result = linalg.diagonal(weft.asarray(a), offset=offset)

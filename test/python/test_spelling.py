@@ -310,8 +310,12 @@ def test_random_draws_have_the_shares_of_their_weights() -> None:
 #: Functions of two operands whose order matters, and PyTorch's names of these.
 _TWO = {
     **dict.fromkeys(
-        "sub subtract div divide true_divide remainder fmod atan2 copysign floor_divide nextafter "
-        "gt ge lt le eq ne maximum hypot logaddexp isclose rsub xlogy bitwise_left_shift gcd".split(),
+        [
+            *("sub", "subtract", "div", "divide", "true_divide", "remainder", "fmod", "atan2"),
+            *("copysign", "floor_divide", "nextafter", "gt", "ge", "lt", "le", "eq", "ne"),
+            *("maximum", "hypot", "logaddexp", "isclose", "rsub", "xlogy"),
+            *("bitwise_left_shift", "gcd"),
+        ],
         ("input", "other"),
     ),
     "pow": ("input", "exponent"),
@@ -398,5 +402,19 @@ def test_results_that_do_not_fit() -> None:
     part = weft.zeros((3, 4, 10))
     weft.exp(x, out=part[..., ::2])
     assert_same_bits(part[..., ::2], weft.exp(x))
-    with pytest.raises(TypeError, match="other"):
-        weft.fmod(x, x, other=x)
+    for wrong in ({"other": x}, {"input": x}):
+        with pytest.raises(TypeError, match="unexpected keyword|multiple values"):
+            weft.fmod(x, x, **wrong)
+    with pytest.raises(TypeError, match="unexpected keyword|multiple values"):
+        weft.fmod(other=x)
+
+
+def test_three_operands_by_name() -> None:
+    for t in (weft, torch):
+        x, y = t.tensor([1.0, 2.0]), t.tensor([3.0, 4.0])
+        chosen = [
+            t.where(x > 1, x, other=y),
+            t.where(x > 1, input=x, other=y),
+            t.where(condition=x > 1, input=x, other=y),
+        ]
+        assert [each.tolist() for each in chosen] == [[3.0, 2.0]] * 3

@@ -11,9 +11,9 @@ from .. import _core, _ops
 from .._complex import abs, conj, sign
 from .._control_flow import cond as cond_of
 from .._core import Tensor
-from .._creation import _fail, _iota, asarray, eye
+from .._creation import _fail, _iota, asarray, eye, zeros
 from .._custom_derivatives import custom_jvp
-from .._dtypes import as_dtype, finfo, float32, int64
+from .._dtypes import DType, as_dtype, finfo, float32, int64
 from .._errors import DTypeError, OptionError, ShapeError
 from .._lapack import require_lapack
 from .._linear import matmul
@@ -73,6 +73,15 @@ class SVDResult(NamedTuple):
     U: Tensor
     S: Tensor
     Vh: Tensor
+
+
+class LstsqResult(NamedTuple):
+    """What `lstsq` returns."""
+
+    solution: Tensor
+    residuals: Tensor
+    rank: Tensor
+    singular_values: Tensor
 
 
 class LUResult(NamedTuple):
@@ -306,32 +315,49 @@ def pinv(x: Tensor, /, *, rtol: float | Tensor | None = None) -> Tensor:
         ShapeError: x has fewer than two dimensions. DTypeError: x is of halves.
         UnsupportedError: no SciPy.
     """
-    x = _matrices(x, "pinv")
-    u, s, vh = svd(x, full_matrices=False)
-    is_large = s > _cutoff(x, s, rtol)
+    return _inverse_of_factors(svd(_matrices(x, "pinv"), full_matrices=False), rtol)[0]
+
+
+def _inverse_of_factors(factors: SVDResult, rtol: float | Tensor | None) -> tuple[Tensor, Tensor]:
+    """The Moore-Penrose inverse by a matrix's factors, and which singular values are not 0."""
+    u, s, vh = factors
+    shape = (*u.shape[:-1], vh.shape[-1])
+    is_large = s > _cutoff(shape, u.dtype, s, rtol)
     inverse = _ops.where(is_large, 1 / _ops.where(is_large, s, 1), 0)
-    return matmul(_adjoint(vh) * expand_dims(astype(inverse, x.dtype), axis=-2), _adjoint(u))
+    scaled = _adjoint(vh) * expand_dims(astype(inverse, u.dtype), axis=-2)
+    return matmul(scaled, _adjoint(u)), is_large
 
 
-def _cutoff(x: Tensor, s: Tensor, rtol: float | Tensor | None) -> Tensor:
-    """What singular values s [..., K] of x count as 0."""
-    rows, columns = x.shape[-2:]
-    tolerance = finfo(x.dtype).eps * (rows if rows > columns else columns) if rtol is None else rtol
+def _cutoff(shape: tuple[int, ...], dtype: DType, s: Tensor, rtol: float | Tensor | None) -> Tensor:
+    """What singular values s [..., K] of matrices count as 0."""
+    rows, columns = shape[-2:]
+    tolerance = finfo(dtype).eps * (rows if rows > columns else columns) if rtol is None else rtol
     if isinstance(tolerance, Tensor) and tolerance.ndim:
         tolerance = expand_dims(tolerance, axis=-1)
     largest = max(s, axis=-1, keepdims=True) if s.shape[-1] else sum(s, axis=-1, keepdims=True)
     return largest * tolerance
 
 
-def lstsq(x1: Tensor, x2: Tensor, /, *, rcond: float | None = None) -> Tensor:
+def lstsq(x1: Tensor, x2: Tensor, /, rcond: float | None = None) -> LstsqResult:
     """The x of least |x1 x - x2|, and of those the least: x1 [..., M, N], x2 [..., M, K].
+
+    Returns:
+        ``solution`` [..., N, K]; ``residuals``, the squares of |x1 x - x2| [..., K] where M is
+        above N, and else none, [0]; the ``rank`` of x1 (int64, [...]); its ``singular_values``.
 
     Raises:
         ShapeError: x2 has not as many rows as x1. DTypeError: an operand is of halves.
         UnsupportedError: no SciPy.
     """
     first, second = common_operands(_inexact(x1), _inexact(x2))
-    return matmul(pinv(first, rtol=rcond), second)
+    factors = svd(_matrices(first, "lstsq"), full_matrices=False)
+    inverse, is_large = _inverse_of_factors(factors, rcond)
+    solution = matmul(inverse, second)
+    residuals = zeros((0,), dtype=factors.S.dtype, device=first.device)
+    if first.shape[-2] > first.shape[-1]:
+        apart = abs(matmul(first, solution) - second)
+        residuals = sum(apart * apart, axis=-2)
+    return LstsqResult(solution, residuals, sum(is_large, axis=-1), factors.S)
 
 
 # Numbers of matrices -------------------------------------------------------------------------
@@ -427,7 +453,7 @@ def matrix_rank(x: Tensor, /, *, rtol: float | Tensor | None = None) -> Tensor:
     """
     x = _matrices(x, "matrix_rank")
     values = svdvals(x)
-    return sum(values > _cutoff(x, values, rtol), axis=-1)
+    return sum(values > _cutoff(x.shape, x.dtype, values, rtol), axis=-1)
 
 
 def cond(x: Tensor, /, p: Any = None) -> Tensor:
