@@ -403,9 +403,9 @@ def test_results_that_do_not_fit() -> None:
     weft.exp(x, out=part[..., ::2])
     assert_same_bits(part[..., ::2], weft.exp(x))
     for wrong in ({"other": x}, {"input": x}):
-        with pytest.raises(TypeError, match="unexpected keyword|multiple values"):
+        with pytest.raises(TypeError, match=r"fmod\(\)"):
             weft.fmod(x, x, **wrong)
-    with pytest.raises(TypeError, match="unexpected keyword|multiple values"):
+    with pytest.raises(TypeError, match=r"fmod\(\)"):
         weft.fmod(other=x)
 
 

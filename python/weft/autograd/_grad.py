@@ -143,21 +143,21 @@ def _batch_of_gradients(
     ends = _several(outputs, "autograd.grad", "outputs")
     given = [cotangents] if isinstance(cotangents, Tensor) else list(cotangents or ())
     batches = [asarray(each) for each in given if each is not None]
-    sizes = {each.shape[0] if each.ndim else None for each in batches}
-    if len(sizes) != 1 or None in sizes or 0 in sizes:
+    sizes = {each.shape[0] if each.ndim else 0 for each in batches}
+    count = sizes.pop() if len(sizes) == 1 else 0
+    if not count:
         raise _fail(
             ShapeError,
             "autograd.grad: is_grads_batched needs cotangents [B, ...] of one B, above 0, not of "
             f"shapes {', '.join(str(each.shape) for each in batches) or 'that are missing'}",
         )
-    count = sizes.pop()
     found = []
     for number in range(count):
         row = [None if each is None else asarray(each)[number] for each in given]
         keep = number + 1 < count or (create_graph if retain is None else retain)
         found.append(grad(ends, inputs, row, keep, create_graph, allow_unused, False, materialize))
     return tuple(
-        None if any(each is None for each in some) else stack(some)  # type: ignore[arg-type]
+        None if any(each is None for each in some) else stack(some)
         for some in zip(*found, strict=True)
     )
 
