@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from launched import run_processes
+from launched import run_by_torch, run_processes
 
 PROGRAMS = Path(__file__).with_name("process_programs.py")
 
@@ -52,3 +54,22 @@ def test_a_process_that_does_not_come_is_an_error() -> None:
     assert "timeout:" in done.stdout, done.stdout + done.stderr
     assert "has not come for 1 seconds" in done.stdout
     assert "process_programs.py" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["gradients", "groups", "refusals"])
+def test_processes_of_torchrun(name: str) -> None:
+    pytest.importorskip("torch")
+    done = run_by_torch(2, str(PROGRAMS), name)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("is done") == 2, done.stdout + done.stderr
+
+
+def test_a_program_that_is_started_as_usual_is_alone() -> None:
+    done = subprocess.run(
+        [sys.executable, str(PROGRAMS), "gradients"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stdout == "process 0 of 1 is done\n", done.stdout + done.stderr

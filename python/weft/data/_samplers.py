@@ -271,7 +271,7 @@ class DistributedSampler(Sampler):
     """One process's share of the samples: every ``num_replicas``-th of an order that all agree on.
 
     The order is drawn by the seed plus the number of the epoch, which `set_epoch` sets before each
-    one; other numbers than PyTorch's. Weft starts no processes: who does, says how many there are.
+    one; other numbers than PyTorch's. `weft.distributed` says how many processes there are.
 
     Args:
         dataset: how many samples there are.

@@ -15,6 +15,9 @@ A program that is started as usual is a group of one process, and runs unchanged
 from __future__ import annotations
 
 from .._errors import CommunicationError
+from ._checkpoints import load_checkpoint, save_checkpoint
+from ._data_parallel import DistributedDataParallel, share_state
+from ._fully_sharded import FullyShardedDataParallel
 from ._groups import (
     Group,
     barrier,
@@ -38,10 +41,15 @@ from ._operations import (
     replicate,
     shift,
 )
+from ._tensor_parallel import ColumnParallelLinear, RowParallelLinear
 
 __all__ = [
+    "ColumnParallelLinear",
     "CommunicationError",
+    "DistributedDataParallel",
+    "FullyShardedDataParallel",
     "Group",
+    "RowParallelLinear",
     "all_gather",
     "all_gather_object",
     "all_reduce",
@@ -52,6 +60,7 @@ __all__ = [
     "finalize",
     "init",
     "is_initialized",
+    "load_checkpoint",
     "merge",
     "new_group",
     "permute",
@@ -59,6 +68,8 @@ __all__ = [
     "reduce",
     "reduce_scatter",
     "replicate",
+    "save_checkpoint",
+    "share_state",
     "shift",
     "world_size",
 ]

@@ -14,7 +14,7 @@ from ._normalization import _BatchNorm
 
 class SyncBatchNorm(_BatchNorm):
     """Batch normalisation of inputs [N, C, ...], whose statistics PyTorch takes over all processes
-    of a group. Weft has no such groups: they are those of the batch of this process.
+    of a group. Here they are those of the batch of this process.
 
     Args:
         num_features, eps, momentum, affine, track_running_stats: those of `BatchNorm2d`.
