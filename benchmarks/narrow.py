@@ -12,16 +12,16 @@ from functions import compare
 from harness import WEFT, Bar, Case
 from models import MODELS, PAST, torch_call, weft_call, weft_model
 
-LEAST_RATIO = 1.6
-TOLERANCE = 0.02
+LEAST_RATIO, LEAST_OF_INT4 = 1.6, 2.5
+TOLERANCE, TOLERANCE_OF_INT4 = 0.02, 0.1
 """Of the largest score: bfloat16 and int8 have 8 bits, and twelve layers round."""
 FLOAT32 = "weft, float32"
 NAME = f"LLaMA 110M, a token after {PAST}"
 
 
 def cases() -> Iterator[Case]:
-    """A token of LLaMA: of bfloat16, what it is appended to as well; with weights of int8, but for
-    the table of the tokens; with products whose operands are rounded."""
+    """A token of LLaMA: of bfloat16, what it is appended to as well; with weights of int8 and of
+    int4; with products whose operands are rounded."""
     wide, (tokens, *past) = weft_model(MODELS[NAME])
     reference = weft_call(wide)
 
@@ -32,20 +32,39 @@ def cases() -> Iterator[Case]:
     yield _case(
         "bfloat16", lambda: half(tokens, *short), lambda: reference(tokens, *past), _torch()
     )
-    narrow = copy()
-    weft.nn.utils.narrow_weights(narrow, {"*": "int8"})
-    for name, call in (
-        ("weights of int8", weft_call(narrow)),
-        ('matmul_precision="bf16"', weft_call(wide, matmul_precision="bf16")),
+    rounded = weft_call(wide, matmul_precision="bf16")
+    yield _case(
+        'matmul_precision="bf16"',
+        lambda: rounded(tokens, *past),
+        lambda: reference(tokens, *past),
+        {},
+    )
+    for weights, *limits in (
+        ("int8", TOLERANCE, LEAST_RATIO),
+        ("int4", TOLERANCE_OF_INT4, LEAST_OF_INT4),
     ):
+        narrow = copy()
+        weft.quantize(narrow, weights)
+        call = weft_call(narrow)
         yield _case(
-            name, lambda call=call: call(tokens, *past), lambda: reference(tokens, *past), {}
+            f"weights of {weights}",
+            lambda call=call: call(tokens, *past),
+            lambda: reference(tokens, *past),
+            {},
+            *limits,
         )
 
 
-def _case(name: str, call: Callable, reference: Callable, others: dict) -> Case:
-    compare(f"{NAME}, {name}", _scores(call()), _scores(reference()), TOLERANCE)
-    bar = Bar(f">= {LEAST_RATIO} of float32", 1 / LEAST_RATIO, (FLOAT32,))
+def _case(
+    name: str,
+    call: Callable,
+    reference: Callable,
+    others: dict,
+    tolerance: float = TOLERANCE,
+    ratio: float = LEAST_RATIO,
+) -> Case:
+    compare(f"{NAME}, {name}", _scores(call()), _scores(reference()), tolerance)
+    bar = Bar(f">= {ratio} of float32", 1 / ratio, (FLOAT32,))
     return Case(f"{NAME}, {name}", {WEFT: call, FLOAT32: reference} | others, bar)
 
 

@@ -57,6 +57,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--top-p", type=float, metavar="P", help="draws of the likeliest tokens of probability P"
     )
+    run.add_argument(
+        "--weights",
+        choices=("int8", "int4"),
+        help="keeps the weights with so few bits, which is faster and less exact",
+    )
     run.add_argument("--seed", type=int, help="the same seed gives the same text")
     run.add_argument(
         "--beams",
@@ -130,10 +135,14 @@ class _Clock:
 
 
 def _run(options: argparse.Namespace) -> None:
+    import weft
+
     from . import models
     from .models._load import load_writer
 
     model = load_writer(options.folder)
+    if options.weights:
+        weft.quantize(model, options.weights, group=32)
     tokenizer = models.load_tokenizer(options.folder)
     clock = _Clock()
     if isinstance(model, models.Whisper):

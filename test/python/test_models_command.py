@@ -158,6 +158,19 @@ def test_a_text_is_printed(whole: Path) -> None:
     assert re.fullmatch(pattern, done.stderr.strip())
 
 
+@pytest.mark.parametrize("weights", ["int8", "int4"])
+def test_weights_of_few_bits_print_a_text(
+    weights: str, whole: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, tokenizer = weft.models.load(whole), weft.models.load_tokenizer(whole)
+    weft.quantize(model, weights, group=32)
+    prompt = tokenizer.encode("The weft")
+    wanted = tokenizer.decode(model.generate(prompt, 5).tolist()[len(prompt) :])
+    words = ["run", str(whole), "--prompt", "The weft", "--max-new-tokens", "5"]
+    assert weft.__main__.main([*words, "--weights", weights]) == 0
+    assert capsys.readouterr().out == wanted + "\n"
+
+
 def _with_tokens(
     whole: Path, folder: Path, config: dict, tensors: dict[str, weft.Tensor], table: str
 ) -> Path:

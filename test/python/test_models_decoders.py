@@ -293,6 +293,21 @@ def test_narrow_weights_on_top(tmp_path: Path) -> None:
     assert ours.generate(tokens(1, 4), 5, eos=()).shape == (1, 9)
 
 
+@pytest.mark.parametrize("weights", ["int8", "int4"])
+def test_weights_of_few_bits(weights: str, tmp_path: Path) -> None:
+    """Also of the table, which is the head as well."""
+    theirs = decoder("LLaMA, tied, biases")
+    ours = weft.models.load(saved(theirs, tmp_path))
+    prompt = tokens(1, 6)
+    before = np.asarray(ours(weft.asarray(prompt)))
+    weft.quantize(ours, weights, group=32)
+    assert isinstance(ours.embed_tokens, weft.nn.QuantizedEmbedding)
+    after = np.asarray(ours(weft.asarray(prompt)))
+    limit = {"int8": 0.05, "int4": 0.5}[weights]
+    assert np.abs(after - before).max() < limit * np.abs(before).max()
+    assert ours.generate(prompt, 5, eos=()).shape == (1, 11)
+
+
 def test_no_random_numbers_are_used_up(tmp_path: Path) -> None:
     saved(decoder("LLaMA"), tmp_path)
     weft.manual_seed(0)

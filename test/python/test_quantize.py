@@ -292,3 +292,81 @@ def test_other_dtypes_of_activations(dtype):
     exact = own @ np.array(layer.dequantized(), np.float64).T + np.array(layer.bias)
     tolerance = {"float16": 2.0**-10, "bfloat16": 2.0**-7, "float64": 1e-13}[dtype]
     np.testing.assert_allclose(np.array(result.astype(weft.float64)), exact, atol=2 * tolerance)
+
+
+@pytest.mark.parametrize(
+    ("weights", "symmetric"), [("int8", True), ("int4", True), ("int4", False)]
+)
+def test_fake_quantised_layers_train_what_they_become(weights, symmetric):
+    weft.random.seed(1)
+    layer, x = nn.Linear(16, 5), weft.randn((7, 16))
+    before = np.array(layer.weight)
+    nn.utils.parametrizations.fake_quantized(layer, "weight", weights, 8, symmetric)
+    learned = layer.parametrizations.weight.original
+    assert np.array(learned).tobytes() == before.tobytes()
+
+    @weft.jit
+    def gradient():
+        learned.grad = None
+        (layer(x) ** 2).sum().backward()
+        return learned.grad
+
+    rounded = np.array(layer.weight)
+    assert 0 < np.abs(rounded - before).max() < 0.1
+    result = x.numpy() @ rounded.T + np.array(layer.bias)
+    np.testing.assert_allclose(np.array(gradient()), 2 * result.T @ x.numpy(), rtol=1e-4, atol=1e-4)
+    module = nn.Sequential(layer)
+    weft.quantize(module, weights, 8, symmetric)
+    np.testing.assert_allclose(np.array(module[0].dequantized()), rounded, rtol=1e-5, atol=1e-6)
+
+
+def test_what_can_not_be_fake_quantised_is_refused():
+    layer = nn.Linear(6, 2)
+    fake = nn.utils.parametrizations.fake_quantized
+    with pytest.raises(weft.OptionError, match='"int8" or "int4", not'):
+        fake(layer, weights="int2")
+    with pytest.raises(weft.ShapeError, match="no groups of 4 numbers"):
+        fake(layer, group=4)
+    assert type(layer) is nn.Linear
+
+
+PICTURES = Path("/usr/share/datasets/fashion-mnist")
+
+
+@pytest.mark.skipif(not PICTURES.exists(), reason="Debian's dataset-fashion-mnist is not there")
+def test_accuracy_on_pictures_of_clothes():
+    """Trained on some of them, and never above 0.3 points below what float32 has."""
+    weft.manual_seed(0)
+    train, test = weft.data.FashionMNIST(), weft.data.FashionMNIST(train=False)
+
+    def given(part, count):
+        pictures = weft.asarray(part.data[:count].reshape(count, 784)).astype(weft.float32)
+        return pictures / 255, weft.asarray(part.targets[:count])
+
+    (x, labels), (pictures, classes) = given(train, 20000), given(test, 10000)
+    net = nn.Sequential(nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10))
+    optimizer = weft.optim.Adam(net.parameters(), lr=2e-3)
+
+    @weft.jit
+    def step(x, labels):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(net(x), labels).backward()
+        optimizer.step()
+
+    for _ in range(3):
+        for start in range(0, 20000, 200):
+            step(x[start : start + 200], labels[start : start + 200])
+
+    def accuracy():
+        found = weft.jit(net.__call__)(pictures).argmax(axis=1)
+        return float((found == classes).astype(weft.float32).mean()) * 100
+
+    whole, state = accuracy(), [np.array(net[place].weight) for place in (0, 2)]
+    assert whole > 82
+    for weights, group in (("int8", None), ("int8", 128), ("int4", 64)):
+        for place, weight in zip((0, 2), state, strict=True):
+            other = nn.Linear(weight.shape[1], weight.shape[0])
+            other.weight, other.bias = nn.Parameter(weight), net[place].bias
+            net[place] = other
+        weft.quantize(net, weights, group)
+        assert accuracy() > whole - 0.3

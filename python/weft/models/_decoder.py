@@ -15,7 +15,7 @@ from . import _generation
 from ._decoder_config import DecoderConfig
 from ._layers import Cache, FeedForward, distances, heads_of, places_of, states_of, written
 from ._rotary import angles, rotated
-from ._weights import UnitRMSNorm, Weights, linear, norm, table
+from ._weights import UnitRMSNorm, Weights, by_rows, linear, norm, table
 from ._writer import Begun, Writer
 
 
@@ -176,7 +176,7 @@ class Decoder(Writer):
     def scores(self, states: weft.Tensor) -> weft.Tensor:
         """States [..., width] to scores [..., vocabulary]."""
         if self.lm_head is None:
-            return F.linear(states, self.embed_tokens.weight)
+            return by_rows(states, self.embed_tokens)
         return self.lm_head(states)
 
     def states(self, tokens: Any, cache: Cache | None = None, first: Any = 0) -> weft.Tensor:

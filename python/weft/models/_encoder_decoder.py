@@ -20,7 +20,7 @@ from . import _generation
 from ._answer_config import AnswerConfig
 from ._encoder_decoder_config import Distances, EncoderDecoderConfig, StackConfig
 from ._layers import Cache, FeedForward, distances, heads_of, places_of, states_of, written
-from ._weights import Weights, linear, norm, table, wide
+from ._weights import Weights, by_rows, linear, norm, table, wide
 from ._writer import Begun, Writer
 
 
@@ -252,7 +252,7 @@ class EncoderDecoder(Writer):
         if self.config.score_scale != 1.0:
             states = states * self.config.score_scale
         if self.lm_head is None:
-            return F.linear(states, self.embed_tokens.weight)
+            return by_rows(states, self.embed_tokens)
         return self.lm_head(states)
 
     def encoded(self, x: weft.Tensor, seen: weft.Tensor | None = None) -> weft.Tensor:

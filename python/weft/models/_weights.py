@@ -93,6 +93,18 @@ def table(weights: Weights, name: str, rows: int, width: int) -> nn.Embedding:
     return layer
 
 
+def rows_of(layer: nn.Module) -> weft.Tensor:
+    """All rows of a table, also of one that `weft.quantize` made of few bits."""
+    return layer.dequantized() if isinstance(layer, nn.QuantizedEmbedding) else layer.weight
+
+
+def by_rows(x: weft.Tensor, layer: nn.Module) -> weft.Tensor:
+    """x [..., width] times the transpose of a table's rows."""
+    if isinstance(layer, nn.QuantizedEmbedding):
+        return layer.packed.product(x)
+    return F.linear(x, layer.weight)
+
+
 class UnitRMSNorm(nn.RMSNorm):
     """RMSNorm whose weights are kept less 1 (Gemma)."""
 

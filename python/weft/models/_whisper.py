@@ -19,7 +19,7 @@ from ._answer_config import AnswerConfig
 from ._encoder_decoder import EncoderDecoder, Memory
 from ._encoder_decoder_config import EncoderDecoderConfig, Sound
 from ._times import Times
-from ._weights import Weights, table, wide
+from ._weights import Weights, rows_of, table, wide
 from ._writer import Begun
 
 #: Stands for the token of a language that is to be heard.
@@ -45,7 +45,7 @@ class SoundReader(nn.Module):
     def forward(self, features: weft.Tensor) -> weft.Tensor:
         """The states."""
         x = F.gelu(self.conv2(F.gelu(self.conv1(features))))
-        return weft.matrix_transpose(x) + self.embed_positions.weight
+        return weft.matrix_transpose(x) + rows_of(self.embed_positions)
 
 
 class Whisper(EncoderDecoder):

@@ -94,21 +94,25 @@ def nearest(weight: Tensor, form: Format) -> Packed:
     about as large the scale is smaller, or larger, whichever gives the least sum of squares.
     Asymmetric ones count from the least of the group, or 0, to the greatest.
 
-    Raises:
-        ShapeError: the weight has no such groups. OptionError: a weight is not finite in float32.
+    Raises ShapeError: the weight has no such groups.
     """
     rows, groups, _ = shape = form.shape(*weight.shape)
     size = shape[2] * 8 // form.bits
     wide = reshape(astype(weight, float32), (rows, groups, size))
-    if not bool(all(_ops.isfinite(wide))):
-        raise _fail(OptionError, "the layer has weights that are not finite in float32")
     if size == 0:
         scale, zero = ones((rows, groups)), None if form.symmetric else zeros((rows, groups))
     else:
         scale, zero = _range_of(wide, form)
-    numbers = numbers_of(wide, scale, zero, form)
+    numbers = _numbers_of(wide, scale, zero, form)
     kept = None if zero is None else astype(zero + form.least, form.dtype)
     return Packed(_pack(numbers, form, shape), scale, kept, form.bits)
+
+
+def nearest_finite(weight: Tensor, form: Format) -> Packed:
+    """`nearest`. Raises OptionError as well: a weight is not finite in float32."""
+    if not bool(all(_ops.isfinite(astype(weight, float32)))):
+        raise _fail(OptionError, "the layer has weights that are not finite in float32")
+    return nearest(weight, form)
 
 
 def _range_of(wide: Tensor, form: Format) -> tuple[Tensor, Tensor | None]:
@@ -125,7 +129,7 @@ def _range_of(wide: Tensor, form: Format) -> tuple[Tensor, Tensor | None]:
     best, least = _positive(signed / -8), None
     for part in (8.0, 7.5, 7.0, 8.5):
         scale = _positive(signed / -part)
-        made = (numbers_of(wide, scale, None, form) - 8) * expand_dims(scale, axis=2)
+        made = (_numbers_of(wide, scale, None, form) - 8) * expand_dims(scale, axis=2)
         error = sum((made - wide) ** 2, axis=2)
         if least is None:
             best, least = scale, error
@@ -139,7 +143,7 @@ def _positive(scale: Tensor) -> Tensor:
     return _ops.where(scale == 0.0, 1.0, scale)
 
 
-def numbers_of(wide: Tensor, scale: Tensor, zero: Tensor | None, form: Format) -> Tensor:
+def _numbers_of(wide: Tensor, scale: Tensor, zero: Tensor | None, form: Format) -> Tensor:
     """The nearest numbers of groups [N, G, S], from 0 on for 4 bits, as floats."""
     steps = _ops.round(wide / expand_dims(scale, axis=2))
     if zero is not None:
@@ -224,7 +228,7 @@ class QuantizedLinear(_Quantized):
     ) -> None:
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
-        self._register(out_features, in_features, _checked(bits, group, symmetric))
+        self._register(out_features, in_features, checked_format(bits, group, symmetric))
         self.register_parameter(
             "bias", Parameter(empty(out_features, dtype=dtype)) if bias else None
         )
@@ -242,7 +246,7 @@ class QuantizedLinear(_Quantized):
         """
         options = (bits, group, symmetric)
         layer = cls(linear.in_features, linear.out_features, False, *options)
-        layer.train(linear.training)._take(nearest(linear.weight, layer.format))
+        layer.train(linear.training)._take(nearest_finite(linear.weight, layer.format))
         layer.bias = linear.bias
         return layer
 
@@ -293,7 +297,7 @@ class QuantizedEmbedding(_Quantized):
     ) -> None:
         super().__init__()
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
-        self._register(num_embeddings, embedding_dim, _checked(bits, group, symmetric))
+        self._register(num_embeddings, embedding_dim, checked_format(bits, group, symmetric))
 
     @classmethod
     @no_grad()
@@ -307,7 +311,7 @@ class QuantizedEmbedding(_Quantized):
         """
         shape = (embedding.num_embeddings, embedding.embedding_dim)
         layer = cls(*shape, bits, group, symmetric).train(embedding.training)
-        layer._take(nearest(embedding.weight, layer.format))
+        layer._take(nearest_finite(embedding.weight, layer.format))
         return layer
 
     def forward(self, input: Tensor) -> Tensor:
@@ -327,7 +331,8 @@ class QuantizedEmbedding(_Quantized):
         return f"{self.num_embeddings}, {self.embedding_dim}, {self._line()}"
 
 
-def _checked(bits: int, group: int | None, symmetric: bool) -> Format:
+def checked_format(bits: int, group: int | None, symmetric: bool) -> Format:
+    """The format; a group of None is all of a row. Raises OptionError for others."""
     if bits not in (4, 8):
         raise _fail(OptionError, f"weights are kept with 4 or 8 bits, not {bits}")
     if group is not None and group < 1:

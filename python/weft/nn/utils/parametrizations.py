@@ -7,10 +7,13 @@ from typing import TypeVar
 from ... import _ops
 from ..._autodiff import no_grad
 from ..._core import Tensor
+from ..._creation import _fail
+from ..._errors import OptionError
 from ..._linear import matmul
-from ..._manipulation import normalize_axis
+from ..._manipulation import astype, normalize_axis
 from ..._reductions import norm
 from .._module import Module
+from .._quantized import Format, checked_format, nearest
 from ._weight_norms import (
     as_matrix,
     check_iterations,
@@ -23,7 +26,7 @@ from ._weight_norms import (
 )
 from .parametrize import register_parametrization
 
-__all__ = ["spectral_norm", "weight_norm"]
+__all__ = ["fake_quantized", "spectral_norm", "weight_norm"]
 
 Normed = TypeVar("Normed", bound=Module)
 
@@ -127,3 +130,54 @@ def spectral_norm(
     axis = normalize_axis(axis, weight.ndim, "spectral_norm") if weight.ndim else 0
     made = _SpectralNorm(weight, n_power_iterations, axis, eps)
     return register_parametrization(module, name, made)
+
+
+class _FakeQuantized(Module):
+    """A weight by what its numbers of few bits stand for; see `fake_quantized`."""
+
+    def __init__(self, form: Format) -> None:
+        super().__init__()
+        self.form = form
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """The weight, rounded."""
+        fixed = weight.detach()
+        rounded = astype(nearest(fixed, self.form).values(), weight.dtype)
+        # The difference is 0, whose gradient is that of the weight.
+        return rounded + (weight - fixed)
+
+    def right_inverse(self, weight: Tensor) -> Tensor:
+        """The weight as it is."""
+        return weight
+
+
+def fake_quantized(
+    module: Normed,
+    name: str = "weight",
+    weights: str = "int8",
+    group: int | None = None,
+    symmetric: bool = True,
+) -> Normed:
+    """Trains a layer with the weight that `weft.quantize` would make of it.
+
+    What the layer computes with is rounded in each call, from the weight that is learned; the
+    gradient passes as if nothing were rounded (straight-through: Bengio, Leonard and Courville,
+    2013). `weft.quantize` with the same options then has the numbers of the last call.
+
+    Args:
+        module: a layer with a two-dimensional weight, as `Linear` and `Embedding`.
+        name: the parameter's.
+        weights: "int8" or "int4".
+        group: so many neighbours of a row share a scale; None: all of it.
+        symmetric: numbers are multiples of the scale.
+
+    Raises:
+        OptionError: another dtype. ShapeError: the weight has no such groups.
+    """
+    bits = {"int8": 8, "int4": 4}.get(weights)
+    if bits is None:
+        raise _fail(OptionError, f'fake_quantized: weights are "int8" or "int4", not {weights!r}')
+    form = checked_format(bits, group, symmetric)
+    form.shape(*getattr(module, name).shape)
+    register_parametrization(module, name, _FakeQuantized(form))
+    return module
