@@ -92,6 +92,8 @@ Value ProgramBlocks::readEach(Value pointer, Type stored, ArrayRef<int64_t> shap
 void ProgramBlocks::write(Value tensor, Value pointer, ArrayRef<ElementIndex> indices) {
   Type dtype = getElementTypeOrSelf(tensor), stored = KernelEmitter::storedType(dtype);
   Value value = splat(element(tensor, indices));
+  if (mode == Mode::Asking)
+    return;
   Value address = emitter.offset(pointer, stored, offsetIn(shapeOf(tensor), indices));
   emitter.storeVector(emitter.narrow(value, dtype), address);
 }
@@ -120,21 +122,73 @@ void ProgramBlocks::forEachPlace(ArrayRef<int64_t> shape, ArrayRef<int64_t> axes
   }
   int64_t axis = axes.front();
   bool isVector = axis + 1 == static_cast<int64_t>(shape.size());
-  int64_t step = isVector ? laneCount() : 1, whole = shape[axis] / step * step;
-  auto visit = [&](Value position) {
+  auto visit = [&](Value position, ValueRange) {
     indices[axis] = {position, isVector ? 1 : 0};
     forEachPlace(shape, axes.drop_front(), indices, body);
+    return SmallVector<Value>{};
   };
-  if (whole == step)
-    visit(emitter.index(0));
-  else if (whole > 0)
-    emitter.loop(emitter.index(0), emitter.index(whole), step, visit);
-  if (whole < shape[axis]) {
-    laneTail = emitter.lanesBelow(emitter.index(shape[axis] - whole));
-    visit(emitter.index(whole));
-    laneTail = nullptr;
-  }
+  if (isVector)
+    alongRow(shape[axis], {}, visit);
+  else if (shape[axis] == 1)
+    visit(emitter.index(0), {});
+  else
+    emitter.loop(emitter.index(0), emitter.index(shape[axis]), 1, ValueRange{}, visit);
   elements = std::move(outer);
+}
+
+SmallVector<Value> ProgramBlocks::vectorsOfRow(int64_t size, ValueRange carried, RowVisit visit) {
+  int64_t lanes = laneCount(), whole = size / lanes * lanes;
+  SmallVector<Value> values(carried);
+  auto visitApart = [&](Value position, ValueRange inner) {
+    SmallVector<Value> results;
+    apart([&] { results = visit(position, inner); });
+    return results;
+  };
+  if (whole == lanes)
+    values = visitApart(emitter.index(0), values);
+  else if (whole > 0)
+    values = emitter.loop(emitter.index(0), emitter.index(whole), lanes, values, visitApart);
+  if (whole == size)
+    return values;
+  laneTail = emitter.lanesBelow(emitter.index(size - whole));
+  values = visitApart(emitter.index(whole), values);
+  laneTail = nullptr;
+  return values;
+}
+
+/// What has to hold so that all of a row is there and wanted; null if there is nothing to ask.
+Value ProgramBlocks::isWhole(int64_t size, ValueRange carried, RowVisit visit) {
+  mode = Mode::Asking;
+  conditions.clear();
+  for (bool isFirst : {true, false}) {
+    asksForFirst = isFirst;
+    apart([&] { visit(emitter.index(isFirst ? 0 : size - 1), carried); });
+  }
+  mode = Mode::Checked;
+  Value all;
+  for (Value condition : conditions)
+    all = both(all, condition);
+  return all;
+}
+
+SmallVector<Value> ProgramBlocks::alongRow(int64_t size, ValueRange carried, RowVisit visit) {
+  Value whole;
+  if (isInnermost && size > laneCount())
+    whole = isWhole(size, carried, visit);
+  if (!whole)
+    return vectorsOfRow(size, carried, visit);
+  OpBuilder &b = builder();
+  auto choice = scf::IfOp::create(b, location(), carried.getTypes(), whole, /*withElse=*/true);
+  for (bool isThere : {true, false}) {
+    Block *block = isThere ? choice.thenBlock() : choice.elseBlock();
+    block->clear();
+    b.setInsertionPointToEnd(block);
+    mode = isThere ? Mode::Whole : Mode::Checked;
+    scf::YieldOp::create(b, location(), vectorsOfRow(size, carried, visit));
+  }
+  mode = Mode::Checked;
+  b.setInsertionPointAfter(choice);
+  return SmallVector<Value>(choice.getResults());
 }
 
 //===----------------------------------------------------------------------===//
@@ -342,6 +396,8 @@ Value ProgramBlocks::siteText(StringRef site) {
 void ProgramBlocks::report(const Place &place, StringRef site, unsigned dimension, Value bad,
                            Value index, Value size) {
   OpBuilder &b = builder();
+  if (mode == Mode::Asking)
+    return;
   Value isAny = bad;
   if (isa<VectorType>(bad.getType()))
     isAny = vector::ReductionOp::create(b, location(), vector::CombiningKind::OR, bad);
@@ -356,6 +412,45 @@ void ProgramBlocks::report(const Place &place, StringRef site, unsigned dimensio
     Value number = constant(b.getI64Type(), dimension);
     emitter.callExternal("weft_library_program_fault", {siteText(site), number, worst, wide});
   });
+}
+
+/// Whether the mask is true in a whole row, if one number says so: a comparison of a run with a
+/// number is at the end of the row.
+std::optional<Value> ProgramBlocks::holdsFor(Value mask) {
+  OpBuilder &b = builder();
+  if (!isa<VectorType>(mask.getType()))
+    return mask;
+  Operation *op = mask.getDefiningOp();
+  if (auto repeated = dyn_cast_or_null<vector::BroadcastOp>(op))
+    return repeated.getSource();
+  if (isa_and_nonnull<arith::AndIOp>(op)) {
+    auto left = holdsFor(op->getOperand(0)), right = holdsFor(op->getOperand(1));
+    return left && right ? std::optional(both(*left, *right)) : std::nullopt;
+  }
+  auto compared = dyn_cast_or_null<arith::CmpIOp>(op);
+  if (!compared || compared.getPredicate() != arith::CmpIPredicate::slt ||
+      !getElementTypeOrSelf(compared.getLhs()).isInteger(64))
+    return std::nullopt;
+  ElementIndex run = asRun(compared.getLhs()), bound = asRun(compared.getRhs());
+  if (run.lanes || run.step < 0 || !bound.isUniform())
+    return std::nullopt;
+  if (asksForFirst && mode == Mode::Asking)
+    return arith::ConstantIntOp::create(b, location(), 1, 1);
+  return emitter.isLess(run.base, bound.base);
+}
+
+/// Asks whether the index is there in a whole row; false if no number says so.
+bool ProgramBlocks::ask(const ElementIndex &index, Value size) {
+  if (index.lanes || index.step < 0 || index.step > 1)
+    return false;
+  if (mode != Mode::Asking)
+    return true;
+  if (asksForFirst || index.isUniform())
+    conditions.push_back(
+        emitter.isLess(emitter.subtractIndex(emitter.index(0), emitter.index(1)), index.base));
+  if (!asksForFirst)
+    conditions.push_back(emitter.isLess(index.base, size));
+  return true;
 }
 
 /// The same lanes, found by one comparison of narrow numbers where they are those of a run that are
@@ -384,6 +479,8 @@ Value ProgramBlocks::asLanes(Value mask) {
 void ProgramBlocks::check(Place &place, StringRef site, unsigned dimension, Value integer,
                           const ElementIndex &index, Value size) {
   OpBuilder &b = builder();
+  if (mode != Mode::Checked && ask(index, size))
+    return;
   auto without = [&](Value inside) {
     Value wanted =
         place.wanted ? place.wanted : Value(arith::ConstantIntOp::create(b, location(), 1, 1));
@@ -417,7 +514,14 @@ ProgramBlocks::Place ProgramBlocks::placeOf(Type tensor, unsigned buffer, ValueR
   place.pointer = emitter.buffer(buffer);
   place.stored = KernelEmitter::storedType(getElementTypeOrSelf(tensor));
   if (mask)
-    mask = asLanes(element(mask, indices));
+    mask = element(mask, indices);
+  if (std::optional<Value> holds; mask && mode != Mode::Checked && (holds = holdsFor(mask))) {
+    if (mode == Mode::Asking)
+      conditions.push_back(*holds);
+    mask = nullptr;
+  }
+  if (mask)
+    mask = asLanes(mask);
   place.wanted = place.present = both(mask, laneTail);
   SmallVector<Value> sizes = sizesOf(tensor, operands.size());
   place.offset = {emitter.index(0)};
@@ -461,6 +565,8 @@ Value ProgramBlocks::load(ProgramLoadOp op, ArrayRef<ElementIndex> indices) {
                         op.getSite(), indices);
   Type dtype = getElementTypeOrSelf(op.getResult());
   auto type = VectorType::get({laneCount()}, place.stored);
+  if (mode == Mode::Asking)
+    return emitter.widen(arith::ConstantOp::create(b, location(), b.getZeroAttr(type)), dtype);
   Value stored, present = place.present;
   bool isUniform = place.offset.isUniform() && (!present || !isa<VectorType>(present.getType()));
   if (isUniform) {
@@ -541,6 +647,8 @@ void ProgramBlocks::store(ProgramStoreOp op, ArrayRef<ElementIndex> indices) {
   Value computed = element(op.getValue(), indices);
   Place place = placeOf(type, emitter.outputBuffer(output), op.getIndices(), op.getMask(),
                         op.getSite(), indices);
+  if (mode == Mode::Asking)
+    return;
   claim(output, place, op.getSite());
   Value stored = emitter.narrow(computed, dtype), present = place.present;
   bool isBlock = !indices.empty();

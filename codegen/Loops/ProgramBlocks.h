@@ -59,13 +59,20 @@ public:
   void forEachPlace(llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<int64_t> axes,
                     llvm::SmallVector<ElementIndex> &indices, Visit body);
   void forEachPlace(llvm::ArrayRef<int64_t> shape, Visit body);
+  using RowVisit =
+      llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value position, mlir::ValueRange)>;
+  /// A loop over the vectors of a row of `size` elements, with carried values; the last one has a
+  /// `tail`. If accesses are in it there are two: one for rows all of which is there and wanted,
+  /// without masks and comparisons.
+  llvm::SmallVector<mlir::Value> alongRow(int64_t size, mlir::ValueRange carried, RowVisit visit);
+  /// Emits `body` with rows whose loops are not the innermost ones, and so have one form.
+  void withinRows(llvm::function_ref<void()> body) {
+    bool outer = std::exchange(isInnermost, false);
+    body();
+    isInnermost = outer;
+  }
   /// The lanes of the place being walked that are in the block; null: all.
   mlir::Value tail() const { return laneTail; }
-  void withTail(mlir::Value tail, llvm::function_ref<void()> body) {
-    laneTail = tail;
-    body();
-    laneTail = nullptr;
-  }
   /// Emits `body` where no element that was computed before may be used, nor one of its own behind.
   void apart(llvm::function_ref<void()> body) {
     auto outer = std::exchange(elements, {});
@@ -85,6 +92,14 @@ public:
 
 private:
   struct Place;
+  /// How accesses are emitted: with all checks; not at all, but for what has to hold in a row where
+  /// none is needed; or without, as that holds.
+  enum class Mode { Checked, Asking, Whole };
+  llvm::SmallVector<mlir::Value> vectorsOfRow(int64_t size, mlir::ValueRange carried,
+                                              RowVisit visit);
+  mlir::Value isWhole(int64_t size, mlir::ValueRange carried, RowVisit visit);
+  std::optional<mlir::Value> holdsFor(mlir::Value mask);
+  bool ask(const ElementIndex &index, mlir::Value size);
   mlir::Value compute(mlir::Value tensor, llvm::ArrayRef<ElementIndex> indices);
   llvm::SmallVector<ElementIndex> reshaped(llvm::ArrayRef<int64_t> from, llvm::ArrayRef<int64_t> to,
                                            llvm::ArrayRef<ElementIndex> indices);
@@ -117,6 +132,9 @@ private:
   llvm::DenseMap<mlir::Value, mlir::Value> numbers, pointers, others;
   std::map<std::vector<const void *>, mlir::Value> elements;
   mlir::Value laneTail;
+  Mode mode = Mode::Checked;
+  bool isInnermost = true, asksForFirst = false;
+  llvm::SmallVector<mlir::Value> conditions;
 };
 
 /// The values of a block that are computed into memory: blocks that several ops read, or one at

@@ -291,7 +291,7 @@ private:
     bool isOfRows = reduced.empty() ? false : reduced.back() + 1 == rank;
     Value pointer = isBlock(result) ? blocks.allocate(result) : Value();
     Indices indices(rank);
-    blocks.forEachPlace(shape, others, indices, [&](ArrayRef<ElementIndex>) {
+    auto reduceAt = [&](ArrayRef<ElementIndex>) {
       Indices here;
       for (int64_t axis : others)
         here.push_back(indices[axis]);
@@ -301,7 +301,13 @@ private:
       if (isOfRows)
         totals = combineLanes(emitter, {op}, totals);
       writeTotal(op, resultOf(emitter, op, totals), pointer, here);
-    });
+    };
+    auto reduceAll = [&] { blocks.forEachPlace(shape, others, indices, reduceAt); };
+    // The loops along columns are in those over vectors.
+    if (isOfRows)
+      reduceAll();
+    else
+      blocks.withinRows(reduceAll);
     if (pointer)
       blocks.keepAt(result, pointer);
   }
@@ -323,7 +329,6 @@ private:
     Value x = op->getOperand(0);
     int64_t axis = axes.front(), size = ProgramBlocks::shapeOf(x)[axis];
     bool isVector = axis + 1 == static_cast<int64_t>(indices.size());
-    int64_t step = isVector ? emitter.laneCount() : 1, whole = size / step * step;
     auto visit = [&](Value position, ValueRange carried) {
       indices[axis] = {position, isVector ? 1 : 0};
       SmallVector<Value> results;
@@ -332,15 +337,9 @@ private:
       });
       return results;
     };
-    if (whole == step)
-      totals = visit(emitter.index(0), totals);
-    else if (whole > 0)
-      totals = emitter.loop(emitter.index(0), emitter.index(whole), step, totals, visit);
-    if (whole < size) {
-      Value tail = emitter.lanesBelow(emitter.index(size - whole));
-      blocks.withTail(tail, [&] { totals = visit(emitter.index(whole), totals); });
-    }
-    return totals;
+    if (isVector)
+      return blocks.alongRow(size, totals, visit);
+    return emitter.loop(emitter.index(0), emitter.index(size), 1, totals, visit);
   }
 
   SmallVector<Value> withElement(ReductionOpInterface op, const Indices &indices,
