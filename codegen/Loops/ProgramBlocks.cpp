@@ -136,18 +136,50 @@ void ProgramBlocks::forEachPlace(ArrayRef<int64_t> shape, ArrayRef<int64_t> axes
   elements = std::move(outer);
 }
 
-SmallVector<Value> ProgramBlocks::vectorsOfRow(int64_t size, ValueRange carried, RowVisit visit) {
-  int64_t lanes = laneCount(), whole = size / lanes * lanes;
+/// The vectors up to `end`, each group of `rowChains` of them in chains of their own.
+SmallVector<Value> ProgramBlocks::inChains(int64_t end, ValueRange carried, RowVisit visit,
+                                           const Chains &chains) {
+  size_t width = carried.size();
+  SmallVector<Value> all(carried);
+  for (int64_t chain = 1; chain < rowChains; ++chain)
+    llvm::append_range(all, chains.identity);
+  auto visitEach = [&](Value position, ValueRange inner) {
+    SmallVector<Value> results;
+    for (int64_t chain = 0; chain < rowChains; ++chain) {
+      Value own = emitter.addIndex(position, emitter.index(chain * laneCount()));
+      apart([&] { llvm::append_range(results, visit(own, inner.slice(chain * width, width))); });
+    }
+    return results;
+  };
+  all = emitter.loop(emitter.index(0), emitter.index(end), rowChains * laneCount(), all, visitEach);
+  for (size_t count = rowChains / 2; count > 0; count /= 2) {
+    SmallVector<Value> halves;
+    for (size_t chain = 0; chain < count; ++chain)
+      llvm::append_range(halves,
+                         chains.combine(ValueRange(all).slice(chain * width, width),
+                                        ValueRange(all).slice((chain + count) * width, width)));
+    all = halves;
+  }
+  return all;
+}
+
+SmallVector<Value> ProgramBlocks::vectorsOfRow(int64_t size, ValueRange carried, RowVisit visit,
+                                               const Chains *chains) {
+  int64_t lanes = laneCount(), whole = size / lanes * lanes, begin = 0;
   SmallVector<Value> values(carried);
   auto visitApart = [&](Value position, ValueRange inner) {
     SmallVector<Value> results;
     apart([&] { results = visit(position, inner); });
     return results;
   };
-  if (whole == lanes)
-    values = visitApart(emitter.index(0), values);
-  else if (whole > 0)
-    values = emitter.loop(emitter.index(0), emitter.index(whole), lanes, values, visitApart);
+  if (chains && size >= 2 * rowChains * lanes) {
+    begin = size / (rowChains * lanes) * (rowChains * lanes);
+    values = inChains(begin, values, visit, *chains);
+  }
+  if (whole == begin + lanes)
+    values = visitApart(emitter.index(begin), values);
+  else if (whole > begin)
+    values = emitter.loop(emitter.index(begin), emitter.index(whole), lanes, values, visitApart);
   if (whole == size)
     return values;
   laneTail = emitter.lanesBelow(emitter.index(size - whole));
@@ -171,12 +203,13 @@ Value ProgramBlocks::isWhole(int64_t size, ValueRange carried, RowVisit visit) {
   return all;
 }
 
-SmallVector<Value> ProgramBlocks::alongRow(int64_t size, ValueRange carried, RowVisit visit) {
+SmallVector<Value> ProgramBlocks::alongRow(int64_t size, ValueRange carried, RowVisit visit,
+                                           const Chains *chains) {
   Value whole;
   if (isInnermost && size > laneCount())
     whole = isWhole(size, carried, visit);
   if (!whole)
-    return vectorsOfRow(size, carried, visit);
+    return vectorsOfRow(size, carried, visit, chains);
   OpBuilder &b = builder();
   auto choice = scf::IfOp::create(b, location(), carried.getTypes(), whole, /*withElse=*/true);
   for (bool isThere : {true, false}) {
@@ -184,7 +217,7 @@ SmallVector<Value> ProgramBlocks::alongRow(int64_t size, ValueRange carried, Row
     block->clear();
     b.setInsertionPointToEnd(block);
     mode = isThere ? Mode::Whole : Mode::Checked;
-    scf::YieldOp::create(b, location(), vectorsOfRow(size, carried, visit));
+    scf::YieldOp::create(b, location(), vectorsOfRow(size, carried, visit, chains));
   }
   mode = Mode::Checked;
   b.setInsertionPointAfter(choice);

@@ -64,7 +64,14 @@ public:
   /// A loop over the vectors of a row of `size` elements, with carried values; the last one has a
   /// `tail`. If accesses are in it there are two: one for rows all of which is there and wanted,
   /// without masks and comparisons.
-  llvm::SmallVector<mlir::Value> alongRow(int64_t size, mlir::ValueRange carried, RowVisit visit);
+  /// What is carried may be so in `rowChains` parts, if `combine` makes one of two, and `identity`
+  /// is what adds nothing: steps that wait for the one before then overlap.
+  struct Chains {
+    llvm::SmallVector<mlir::Value> identity;
+    llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::ValueRange, mlir::ValueRange)> combine;
+  };
+  llvm::SmallVector<mlir::Value> alongRow(int64_t size, mlir::ValueRange carried, RowVisit visit,
+                                          const Chains *chains = nullptr);
   /// Emits `body` with rows whose loops are not the innermost ones, and so have one form.
   void withinRows(llvm::function_ref<void()> body) {
     bool outer = std::exchange(isInnermost, false);
@@ -96,7 +103,11 @@ private:
   /// none is needed; or without, as that holds.
   enum class Mode { Checked, Asking, Whole };
   llvm::SmallVector<mlir::Value> vectorsOfRow(int64_t size, mlir::ValueRange carried,
-                                              RowVisit visit);
+                                              RowVisit visit, const Chains *chains);
+  llvm::SmallVector<mlir::Value> inChains(int64_t end, mlir::ValueRange carried, RowVisit visit,
+                                          const Chains &chains);
+  /// Part of the order of sums.
+  static constexpr int64_t rowChains = 4;
   mlir::Value isWhole(int64_t size, mlir::ValueRange carried, RowVisit visit);
   std::optional<mlir::Value> holdsFor(mlir::Value mask);
   bool ask(const ElementIndex &index, mlir::Value size);

@@ -243,6 +243,8 @@ private:
       return emitStore(store);
     if (auto reduction = dyn_cast<ReductionOpInterface>(op))
       return emitReduction(reduction);
+    if (auto scan = dyn_cast<ScanOpInterface>(op))
+      return emitScan(scan);
     if (auto loop = dyn_cast<WhileOp>(op))
       return emitWhile(loop);
     if (auto choice = dyn_cast<CaseOp>(op))
@@ -337,8 +339,16 @@ private:
       });
       return results;
     };
-    if (isVector)
-      return blocks.alongRow(size, totals, visit);
+    if (isVector) {
+      Type type = totals.front().getType();
+      if (op.usesPosition())
+        type = VectorType::get({emitter.laneCount()}, elementType(emitter, op));
+      auto combine = [&](ValueRange left, ValueRange right) {
+        return op.emitCombine(builder(), op->getLoc(), left, right);
+      };
+      ProgramBlocks::Chains chains{op.emitIdentity(builder(), op->getLoc(), type), combine};
+      return blocks.alongRow(size, totals, visit, &chains);
+    }
     return emitter.loop(emitter.index(0), emitter.index(size), 1, totals, visit);
   }
 
@@ -357,6 +367,43 @@ private:
       for (auto [value, before] : llvm::zip_equal(combined, totals))
         value = arith::SelectOp::create(b, op->getLoc(), tail, value, before);
     return combined;
+  }
+
+  /// One element after the other along the axis, or one vector across it.
+  void emitScan(ScanOpInterface op) {
+    Value x = op.getX(), result = op->getResult(0), pointer = blocks.allocate(result);
+    ArrayRef<int64_t> shape = ProgramBlocks::shapeOf(x);
+    auto rank = static_cast<int64_t>(shape.size()), axis = static_cast<int64_t>(op.getAxis());
+    SmallVector<int64_t> others;
+    for (int64_t other = 0; other < rank; ++other)
+      if (other != axis)
+        others.push_back(other);
+    Type dtype = getElementTypeOrSelf(result), type = emitter.computeType(result);
+    if (axis + 1 < rank)
+      type = VectorType::get({emitter.laneCount()}, type);
+    Indices indices(rank);
+    auto step = [&](Value position, ValueRange carried) {
+      if (op.getReversed())
+        position = emitter.subtractIndex(emitter.index(shape[axis] - 1), position);
+      indices[axis] = {position};
+      Value total;
+      blocks.apart([&] {
+        Value element = blocks.element(x, indices);
+        if (axis + 1 < rank)
+          element = emitter.splat(element);
+        total = op.emitCombine(builder(), op->getLoc(), carried[0], element);
+      });
+      Value address = emitter.offset(pointer, KernelEmitter::storedType(dtype),
+                                     blocks.offsetIn(shape, indices));
+      emitter.storeVector(emitter.narrow(emitter.roundTo(total, dtype), dtype), address);
+      return SmallVector<Value>{total};
+    };
+    auto scanAt = [&](ArrayRef<ElementIndex>) {
+      Value first = op.emitIdentity(builder(), op->getLoc(), type);
+      emitter.loop(emitter.index(0), emitter.index(shape[axis]), 1, {first}, step);
+    };
+    blocks.withinRows([&] { blocks.forEachPlace(shape, others, indices, scanAt); });
+    blocks.keepAt(result, pointer);
   }
 
   //===--------------------------------------------------------------------===//

@@ -31,9 +31,9 @@ bool isProductOfMatrices(ContractionOpInterface op) {
 }
 
 LogicalResult verifyPart(Operation *op) {
-  if (isa<ElementwiseOpInterface, IndexedOpInterface, ReductionOpInterface, ReshapeOp, WhileOp,
-          CaseOp, YieldOp, ProgramLoadOp, ProgramStoreOp, ProgramIdOp, ProgramCountOp,
-          ProgramSizeOp, ProgramEndOp, ProgramOp>(op))
+  if (isa<ElementwiseOpInterface, IndexedOpInterface, ReductionOpInterface, ScanOpInterface,
+          ReshapeOp, WhileOp, CaseOp, YieldOp, ProgramLoadOp, ProgramStoreOp, ProgramIdOp,
+          ProgramCountOp, ProgramSizeOp, ProgramEndOp, ProgramOp>(op))
     return success();
   if (Attribute value; matchPattern(op, m_Constant(&value))) {
     if (isa<SplatElementsAttr>(value))
@@ -46,7 +46,8 @@ LogicalResult verifyPart(Operation *op) {
     return op->emitOpError() << "is in a kernel's program, which multiplies matrices alone";
   }
   return op->emitOpError() << "is in a kernel's program, which has elementwise ops, data movement, "
-                              "reductions, products of matrices, loops and branches";
+                              "reductions, cumulative sums and products, products of matrices, "
+                              "loops and branches";
 }
 
 class Program : public KernelTemplate {

@@ -103,6 +103,66 @@ def test_reductions(name: str, axis: int | None, tmp_path: Path) -> None:
         np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6 * rows * columns)
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("name", ["cumulative_sum", "cumulative_prod"])
+def test_scans(name: str, axis: int, tmp_path: Path) -> None:
+    source = (
+        "def program(x, out, R: weft.constexpr, C: weft.constexpr):\n"
+        "    place = blocks.arange(R)[:, None], blocks.arange(C)[None, :]\n"
+        f"    made = weft.{name}(blocks.load(x, place) * 2.0, axis={axis})\n"
+        "    blocks.store(out, place, made - 1.0)\n"
+    )
+    kernel = weft.kernel(_loaded(tmp_path, source))
+    reference = np.cumsum if name == "cumulative_sum" else np.cumprod
+    for rows, columns in ((1, 1), (3, 50), (20, 16)):
+        x = np.random.default_rng(0).uniform(0.4, 0.6, size=(rows, columns))
+        got = kernel[1](x, weft.spec((rows, columns), "float64"), R=rows, C=columns)
+        np.testing.assert_allclose(got, reference(x * 2, axis=axis) - 1, rtol=1e-12, atol=1e-12)
+
+
+def _dots(a, b, c, sizes: weft.constexpr, turned: weft.constexpr):
+    m, n, k = (blocks.arange(size) for size in sizes)
+    if turned[0]:
+        left = blocks.load(a, (k[:, None], m[None, :])).T
+    else:
+        left = blocks.load(a, (m[:, None], k[None, :]))
+    if turned[1]:
+        right = blocks.load(b, (n[:, None], k[None, :])).T
+    else:
+        right = blocks.load(b, (k[:, None], n[None, :]))
+    blocks.store(c, (m[:, None], n[None, :]), blocks.dot(left, right))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "bfloat16", "int8", "int64"])
+@pytest.mark.parametrize("sizes", [(1, 1, 1), (7, 17, 5), (13, 40, 33)])
+def test_products_of_blocks(sizes: tuple[int, int, int], dtype: str) -> None:
+    m, n, k = sizes
+    kernel, rng = weft.kernel(_dots), np.random.default_rng(0)
+    for turned in ((False, False), (True, False), (False, True), (True, True)):
+        a, b = rng.integers(-1, 2, size=(m, k)), rng.integers(-1, 2, size=(k, n))
+        given = [
+            weft.asarray(np.ascontiguousarray(x.T if is_turned else x)).astype(dtype)
+            for x, is_turned in zip((a, b), turned, strict=True)
+        ]
+        got = kernel[1](*given, weft.spec((m, n), dtype), sizes=sizes, turned=turned)
+        np.testing.assert_array_equal(got.astype("float64"), a @ b)
+
+
+def test_elements_at_indices_that_were_loaded() -> None:
+    @weft.kernel
+    def gathered(x, places, out, n):
+        at = blocks.program_id(0) * 16 + blocks.arange(16)
+        place = blocks.load(places, at, at < n)
+        blocks.store(out, at, blocks.load(x, place, at < n), at < n)
+
+    rng = np.random.default_rng(0)
+    x, places = rng.normal(size=50), rng.integers(0, 50, size=70)
+    np.testing.assert_array_equal(gathered[5](x, places, weft.spec(70, "float64"), 70), x[places])
+    places[33] = 99
+    with pytest.raises(weft.OutOfBoundsError, match="load of x in kernel gathered: index 99 of"):
+        gathered[5](x, places, weft.spec(70, "float64"), 70)
+
+
 def test_results_are_values() -> None:
     """What is not stored to is zero, or an element of the tensor that was given."""
 
