@@ -3,6 +3,7 @@
 
 #include "lib/Trace/TapeRegions.h"
 #include "python/src/Errors.h"
+#include "python/src/HookObject.h"
 #include "python/src/TraceScope.h"
 #include "python/src/Translated.h"
 #include "python/src/state/Handle.h"
@@ -29,21 +30,10 @@ static TapeInput inputOf(PyObject *gradient, bool record) {
 
 namespace {
 
-/// An object of weft.autograd._hooks. Of tensors with attributes these hold it, where Python's
-/// garbage collector finds it: functions often hold the module that the tensor is a parameter of.
-class PythonHooks final : public GradientHooks {
+/// Calls what is registered.
+class PythonHooks final : public HookObject {
 public:
-  PythonHooks(PyObject *object, bool isWeak)
-      : reference(isWeak ? checked(PyWeakref_NewRef(object, nullptr)) : PyRef::borrow(object)),
-        isWeak(isWeak) {}
-
-  /// Null if the tensor, and they with it, are gone.
-  PyRef object() const {
-    if (!isWeak)
-      return reference;
-    PyObject *found = PyWeakref_GetObject(reference.get());
-    return found == Py_None ? PyRef() : PyRef::borrow(found);
-  }
+  using HookObject::HookObject;
 
   TapeInput call(const TapeInput &gradient, bool record) override {
     PyRef functions = object();
@@ -54,10 +44,6 @@ public:
     PyRef result = checked(PyObject_CallOneArg(functions.get(), given.get()));
     return inputOf(result.get(), record);
   }
-
-private:
-  PyRef reference;
-  bool isWeak;
 };
 
 /// A function of a list of gradients.
@@ -161,16 +147,6 @@ void weft::callAccumulated(const Leaf &leaf) {
     return;
   if (PyRef object = static_cast<PythonHooks &>(*leaf.hooks).object())
     checked(PyObject_CallMethod(object.get(), "accumulated", nullptr));
-}
-
-bool weft::callsHooks(const TensorObject *leaf) {
-  if (!leaf->slot || !leaf->slot->hooks)
-    return false;
-  PyRef object = static_cast<PythonHooks &>(*leaf->slot->hooks).object();
-  int found = object ? PyObject_IsTrue(object.get()) : 0;
-  if (found < 0)
-    throw PythonError();
-  return found > 0;
 }
 
 void weft::registerGradientHooks(py::module_ &module) {

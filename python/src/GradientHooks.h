@@ -13,10 +13,6 @@ PyRef tensorOf(const TapeInput &gradient);
 /// Calls what was registered of the leaf once its `.grad` is up to date. Throws.
 void callAccumulated(const Leaf &leaf);
 
-/// Whether a leaf has functions that would be called; those that were registered may be removed
-/// since. Throws.
-bool callsHooks(const TensorObject *leaf);
-
 /// Adds gradient_hooks and set_gradient_hooks.
 void registerGradientHooks(pybind11::module_ &module);
 

@@ -2,7 +2,7 @@
 #include "python/src/TraceScope.h"
 
 #include "python/src/Errors.h"
-#include "python/src/GradientHooks.h"
+#include "python/src/HookObject.h"
 #include "python/src/state/StateLock.h"
 #include "python/src/state/View.h"
 

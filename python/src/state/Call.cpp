@@ -4,7 +4,7 @@
 #include "python/src/Conversion.h"
 #include "python/src/DeviceObject.h"
 #include "python/src/Errors.h"
-#include "python/src/GradientHooks.h"
+#include "python/src/HookObject.h"
 #include "python/src/TraceScope.h"
 #include "python/src/state/View.h"
 
