@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -105,10 +106,10 @@ template <typename T> T combined(T before, T next, Reduction reduction) {
       return before + next;
   }
   // A NaN stays.
-  if (before != before)
-    return before;
-  bool isNext = reduction == Reduction::Largest ? next > before : next < before;
-  return isNext || next != next ? next : before;
+  if constexpr (std::is_floating_point_v<T>)
+    if (std::isnan(before) || std::isnan(next))
+      return std::isnan(before) ? before : next;
+  return (reduction == Reduction::Largest ? next > before : next < before) ? next : before;
 }
 
 template <typename T>

@@ -20,6 +20,7 @@ static int isInterrupted() {
 
 static void connect(const py::dict &addresses, bool compares) {
   auto function = [&](const char *name) {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): addresses come from Python as integers.
     return addresses.contains(name) ? reinterpret_cast<MoveBytes>(addresses[name].cast<uintptr_t>())
                                     : nullptr;
   };

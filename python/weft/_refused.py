@@ -110,7 +110,7 @@ TABLE = [
     ),
     Refused(
         "weft",
-        "cuda backends mps distributed multiprocessing hub utils nested version",
+        "cuda backends mps multiprocessing hub utils nested version",
         "there is no such module",
         'weft.device("cuda"), weft.data, weft.checkpoint, weft.nn.utils; weft.stats() for counts',
     ),

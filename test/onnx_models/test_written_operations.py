@@ -29,6 +29,8 @@ REFUSED = {
     *("cholesky", "solve", "solve_triangular", "lu", "qr"),
     *("svd", "svdvals", "eigh", "eigvalsh", "eig", "eigvals"),
     "bitcast",
+    *("all_reduce", "reduce", "reduce_scatter", "all_gather", "all_to_all"),
+    *("collective_broadcast", "permute_members"),
 }
 
 #: Operations that no program has once it is traced, or that are made behind what files hold.
@@ -216,6 +218,7 @@ ODD = np.array([1, -1, 1, 5, -9, 0])
 
 KEYS = np.array([[1, 2], [-3, 4], [5, 6], [0, 2**31 - 1]], np.int32)
 
+weft.distributed.init("alone")
 CASES: dict[str, list[tuple]] = {
     "constant": [(lambda x: x + np.float32([1, 2, 3]), floats(3))],
     "iota": [(lambda x: x + weft.arange(4)[:, None], whole(4, 3))],
@@ -396,6 +399,7 @@ CASES: dict[str, list[tuple]] = {
         )
     ],
     "scaled_dot_product_attention": [],
+    "replicate": [(weft.distributed.replicate, floats(2, 3))],
     "conv2d": [
         (lambda x, w: nn.functional.conv2d(x, w, padding=1), floats(1, 2, 5, 5), floats(3, 2, 3, 3))
     ],
@@ -601,6 +605,13 @@ WITHOUT_OPERATOR: dict[str, Callable] = {
     "eig": lambda x: weft.linalg.eig(x)[0],
     "eigvals": weft.linalg.eigvals,
     "bitcast": lambda x: weft.bitcast(x, "int32"),
+    "all_reduce": weft.distributed.all_reduce,
+    "reduce": weft.distributed.reduce,
+    "reduce_scatter": lambda x: weft.distributed.reduce_scatter(x, tiled=True),
+    "all_gather": weft.distributed.all_gather,
+    "all_to_all": weft.distributed.all_to_all,
+    "collective_broadcast": weft.distributed.broadcast,
+    "permute_members": weft.distributed.shift,
 }
 
 
