@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import weft
 from launched import run_by_torch, run_processes
 
 PROGRAMS = Path(__file__).with_name("process_programs.py")
@@ -73,3 +74,13 @@ def test_a_program_that_is_started_as_usual_is_alone() -> None:
         check=False,
     )
     assert done.stdout == "process 0 of 1 is done\n", done.stdout + done.stderr
+
+
+def test_tensors_of_devices_are_refused_by_name() -> None:
+    weft.distributed.init("alone")
+    x = weft.ones(3, device="emulator")
+    for function in (weft.distributed.all_reduce, weft.distributed.replicate):
+        with pytest.raises(weft.UnsupportedError, match=rf"{function.__name__}: .*cpu\(\)"):
+            function(x)
+    with pytest.raises(weft.DeviceError):
+        weft.jit(weft.distributed.all_reduce)(x)
