@@ -80,8 +80,7 @@ def data_parallel() -> None:
         divided = dist.DistributedDataParallel(module, bucket_cap_mb=megabytes)
         _train(divided, weft.optim.Adam(divided.parameters(), lr=0.01), wrap, _own_part())
         for name, have in _state(module).items():
-            if SIZE == 2:  # more are divided after all are added, by one division in both
-                np.testing.assert_array_equal(have, _state(alone)[name], name)
+            np.testing.assert_array_equal(have, _state(alone)[name], name)
             np.testing.assert_allclose(have, _state(whole)[name], rtol=2e-4, atol=2e-5)
             np.testing.assert_array_equal(have, dist.broadcast_object(have))
 

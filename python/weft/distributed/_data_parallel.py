@@ -32,7 +32,7 @@ class DistributedDataParallel(Module):
     """A module that each process has whole, and calls with its part of the batch.
 
     At first the parameters and buffers become those of member 0. Gradients are the means of the
-    processes' gradients as soon as they are there, after ``backward()`` and from `weft.grad` alike:
+    processes' gradients, after ``backward()`` and from `weft.grad` alike:
     one step on n processes is that of the whole batch, if the loss is a mean and the parts are as
     large. Its state has "module." before its names, as with PyTorch.
 
