@@ -349,7 +349,7 @@ for _module in (
         nn.init,
         nn.utils,
     ),
-    *(nn.utils.rnn, nn.utils.parametrize, nn.utils.parametrizations),
+    *(nn.utils.rnn, nn.utils.parametrize, nn.utils.parametrizations, nn.utils.prune),
 ):
     _explain_errors(vars(_module), _module.__all__)
 for _public in (

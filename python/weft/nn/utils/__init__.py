@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from ..._refused import refusing
 from .._narrow_weights import narrow_weights
-from . import parametrizations, parametrize, rnn
+from . import parametrizations, parametrize, prune, rnn
 from ._clipping import (
     clip_grad_norm_,
     clip_grad_value_,
@@ -39,6 +39,7 @@ __all__ = [
     "parameters_to_vector",
     "parametrizations",
     "parametrize",
+    "prune",
     "remove_spectral_norm",
     "remove_weight_norm",
     "rnn",

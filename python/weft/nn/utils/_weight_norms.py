@@ -82,12 +82,17 @@ class _Computed(Derived):
     def __init__(self, name: str) -> None:
         self.name = name
 
+    @property
+    def undo(self) -> str:
+        """What the function is called that has it for a parameter again."""
+        return f"remove_{self.function}"
+
     def set(self, module: Module, value: Any) -> None:
         names = ", ".join(self.name + part for part in self.parts)
         raise _fail(
             UnsupportedError,
             f"{self.name!r} of {type(module).__name__} is computed from {names} by "
-            f"{self.function}; change those, or call remove_{self.function} before",
+            f"{self.function}; change those, or call {self.undo} before",
         )
 
     def remove(self, module: Module) -> None:
