@@ -430,9 +430,9 @@ public:
     int64_t rows =
         std::clamp<int64_t>((target.vectorRegisters - spare) / (columns * registers), 1, mostRows);
     return ContractionScheduleAttr::get(kernel.getContext(), cpuLanes, rows, columns, /*depth=*/0,
-                                        /*packLhs=*/false, /*packRhs=*/true, /*packBlock=*/0,
-                                        /*outerRows=*/1, /*vectorLhs=*/false, /*rowStride=*/0,
-                                        /*directRows=*/0, /*steps=*/1, /*narrow=*/true,
+                                        /*pack_lhs=*/false, /*pack_rhs=*/true, /*pack_block=*/0,
+                                        /*outer_rows=*/1, /*vector_lhs=*/false, /*row_stride=*/0,
+                                        /*direct_rows=*/0, /*steps=*/1, /*narrow=*/true,
                                         /*flat=*/false, blocksOfRow);
   }
   ScheduleAttrInterface choose(KernelOp kernel, LaunchOp, const GpuTarget &) const override {
