@@ -548,11 +548,13 @@ ProgramBlocks::Place ProgramBlocks::placeOf(Type tensor, unsigned buffer, ValueR
   place.stored = KernelEmitter::storedType(getElementTypeOrSelf(tensor));
   if (mask)
     mask = element(mask, indices);
-  if (std::optional<Value> holds; mask && mode != Mode::Checked && (holds = holdsFor(mask))) {
-    if (mode == Mode::Asking)
-      conditions.push_back(*holds);
+  std::optional<Value> holds;
+  if (mask && mode != Mode::Checked)
+    holds = holdsFor(mask);
+  if (holds && mode == Mode::Asking)
+    conditions.push_back(*holds);
+  if (holds)
     mask = nullptr;
-  }
   if (mask)
     mask = asLanes(mask);
   place.wanted = place.present = both(mask, laneTail);

@@ -121,6 +121,7 @@ from ._saving import load, save
 from ._functional import log_softmax, softmax
 from ._gathering import diff, take_along_axis
 from ._jit import jit
+from ._kernel_tuning import TunedKernel, autotune
 from ._kernels import Kernel, constexpr, kernel
 from ._linear import matmul, outer, tensordot, vecdot
 from ._linearize import linear_transpose, linearize

@@ -17,7 +17,7 @@ from . import _core
 from ._control_flow import _Region, cond, while_loop
 from ._core import Tensor
 from ._creation import _fail, asarray
-from ._dtypes import DType
+from ._dtypes import DType, as_dtype
 from ._errors import DTypeError, OptionError, ShapeError, UnsupportedError, WeftError
 from ._kernel_syntax import KernelSource
 
@@ -634,7 +634,7 @@ class Kernel:
         ]
         if is_checked:
             initial += [-1] * len(types_)
-            types_ += [("int64", shape) for _, shape in types_]
+            types_ += [(as_dtype("int64"), shape) for _, shape in types_]
         leaves = _core.program_op(self._name, grid, initial, program.inputs, types_, is_checked)
         numbers = [array._result for array in arrays.values() if array._result is not None]
         return tuple([leaves[number] for number in numbers] + leaves[len(numbers) :])

@@ -371,6 +371,29 @@ def test_blocks_too_large_for_the_stack() -> None:
         large[1](np.ones(1, np.float32), weft.spec(1), n=1 << 20)
 
 
+def test_constants_chosen_by_measuring() -> None:
+    tuned = weft.autotune([{"block": 1 << 22}, {"block": 16}, {"block": 64}])(_scaled)
+    grid = lambda constants: blocks.cdiv(90, constants["block"])  # noqa: E731
+    for n in (90, 80, 90):
+        x = np.arange(n, dtype=np.float32)
+        np.testing.assert_array_equal(tuned[grid](x, weft.spec(n), n, 2.0), x * 2)
+    assert [place[0][2] for place, _ in tuned.choices] == [(90,), (80,)]
+    x = weft.arange(90, dtype="float32")
+    np.testing.assert_array_equal(
+        weft.jit(lambda x: tuned[grid](x, weft.spec(90), 90, 3.0))(x), x * 3
+    )
+    with pytest.raises(weft.OptionError, match="blok is none of its constants"):
+        weft.autotune([{"blok": 3}])(_scaled)
+    with pytest.raises(weft.OptionError, match="there are no configs"):
+        weft.autotune([])(_scaled)
+
+
+def test_an_object_file_has_no_kernels(tmp_path: Path) -> None:
+    exported = weft.export(lambda x: _scaled[1](x, weft.spec(3), 3, 2.0, block=4), weft.spec(3))
+    with pytest.raises(weft.UnsupportedError, match="kernel _scaled is a user's program"):
+        exported.compile_object(tmp_path / "scaled.o")
+
+
 def test_no_derivative_but_a_given_one() -> None:
     x = weft.ones(3)
     with pytest.raises(weft.WeftError):

@@ -1,0 +1,112 @@
+"""Choosing among the constants of a kernel by measuring."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from . import _core
+from ._creation import _fail
+from ._errors import OptionError, UnsupportedError
+from ._kernels import Kernel
+
+# Choices that are kept; the oldest goes first.
+_MOST_CHOICES = 1024
+_RUNS = 3
+
+
+class TunedKernel:
+    """A kernel whose constants were, or will be, chosen by measuring; made by `weft.autotune`."""
+
+    def __init__(
+        self, kernel: Kernel, configs: Sequence[Mapping[str, Any]], key: Sequence[str]
+    ) -> None:
+        if not isinstance(kernel, Kernel):
+            raise _fail(OptionError, f"autotune: takes a kernel, not a {type(kernel).__name__}")
+        self._kernel = kernel
+        self._configs = [dict(config) for config in configs]
+        self._key = tuple(key)
+        self._choices: dict[tuple, int] = {}
+        names = {name for config in self._configs for name in config}
+        wrong = sorted(names - kernel._constant_names)
+        if not self._configs or wrong:
+            what = f"{wrong[0]} is none of its constants" if wrong else "there are no configs"
+            raise _fail(OptionError, f"autotune: of kernel {kernel._name} {what}")
+        unknown = sorted(set(self._key) - set(kernel._signature.parameters))
+        if unknown:
+            raise _fail(OptionError, f"autotune: kernel {kernel._name} has no {unknown[0]}")
+        self.__doc__ = kernel.__doc__
+
+    @property
+    def choices(self) -> list[tuple[tuple, dict[str, Any]]]:
+        """What was measured for, and what was chosen."""
+        return [(place, dict(self._configs[n])) for place, n in self._choices.items()]
+
+    def __getitem__(self, grid: Any) -> Callable:
+        return functools.partial(self._call, grid)
+
+    def _call(self, grid: Any, /, *args: Any, **kwargs: Any) -> Any:
+        place = self._place(args, kwargs)
+        choice = self._choices.get(place)
+        if choice is None and not _core.is_tracing():
+            choice = self._fastest(grid, args, kwargs)
+            if len(self._choices) >= _MOST_CHOICES:
+                del self._choices[next(iter(self._choices))]
+            self._choices[place] = choice
+        return self._kernel[grid](*args, **kwargs, **self._configs[choice or 0])
+
+    def _place(self, args: tuple, kwargs: dict) -> tuple:
+        """What a choice is made for: dtypes and shapes of tensors, and the values of the key."""
+        arguments = self._kernel._bound(args, {**kwargs, **self._configs[0]})
+        place: list[Any] = []
+        for name, value in arguments.items():
+            if getattr(value, "shape", ()):
+                place.append((name, str(value.dtype), tuple(value.shape)))
+            elif name in self._key:
+                place.append(
+                    (name, value if isinstance(value, (bool, int, float)) else float(value))
+                )
+        return tuple(place)
+
+    def _fastest(self, grid: Any, args: tuple, kwargs: dict) -> int:
+        times: list[tuple[float, int]] = []
+        refused: Exception | None = None
+        for number, config in enumerate(self._configs):
+            try:
+                self._kernel[grid](*args, **kwargs, **config)
+            except UnsupportedError as error:
+                refused = error
+                continue
+            for _ in range(_RUNS):
+                start = time.perf_counter()
+                self._kernel[grid](*args, **kwargs, **config)
+                times.append((time.perf_counter() - start, number))
+        if not times and refused:
+            raise refused
+        return min(times)[1]
+
+
+def autotune(
+    configs: Sequence[Mapping[str, Any]], key: Sequence[str] = ()
+) -> Callable[[Kernel], TunedKernel]:
+    """Chooses the constants of a kernel by measuring; a decorator above `weft.kernel`.
+
+    The first call for other dtypes and shapes of the tensors, or other values of ``key``, runs the
+    kernel with each of the configs, and keeps the fastest, in this process. One that is refused, as
+    its blocks are too large, is left out. Where a function is traced nothing can be measured: a
+    call there takes what was chosen before, or else the first config. Blocks of other sizes may add
+    up in another order, so that results may differ by rounding.
+
+    Args:
+        configs: dicts of values of parameters that are marked `weft.constexpr`, the same for each.
+        key: names of numbers among the parameters that a choice depends on.
+
+    Returns:
+        A decorator; what it makes is called as the kernel is, without these constants.
+
+    Raises:
+        OptionError: there are no configs, or a name is none of the kernel's.
+    """
+    return lambda kernel: TunedKernel(kernel, configs, key)
