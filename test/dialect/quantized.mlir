@@ -1,4 +1,4 @@
-// RUN: weft-opt %s | weft-opt | FileCheck %s
+// RUN: weft-opt %s | FileCheck %s
 // RUN: weft-opt %s --weft-decompose | FileCheck %s --check-prefix=DEFINITION
 // RUN: weft-opt %s --weft-decompose=keep-kernels=true | FileCheck %s --check-prefix=KERNEL
 
