@@ -83,7 +83,8 @@ LogicalResult Differentiation::visit(Operation *op) {
   if (hasDefinition(op))
     return visitDefinition(op);
   return op->emitOpError() << "cannot be differentiated: it has neither a gradient rule nor a "
-                              "definition by other ops";
+                              "definition by other ops; give what calls it a derivative by "
+                              "weft.custom_vjp or weft.custom_jvp";
 }
 
 LogicalResult Differentiation::visitDefinition(Operation *op) {

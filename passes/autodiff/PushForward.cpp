@@ -128,7 +128,8 @@ LogicalResult ForwardMode::visit(Operation *op) {
   if (hasDefinition(op))
     return visitDefinition(op);
   return op->emitOpError() << "cannot be differentiated: it has neither a gradient rule nor a "
-                              "definition by other ops";
+                              "definition by other ops; give what calls it a derivative by "
+                              "weft.custom_vjp or weft.custom_jvp";
 }
 
 /// The op itself, on tangents.
