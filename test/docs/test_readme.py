@@ -35,3 +35,22 @@ def test_named_files_exist() -> None:
     assert links
     missing = [link for link in links if not (ROOT / link).exists()]
     assert missing == []
+
+
+def test_the_table_of_rooms_names_what_is_there() -> None:
+    """Files and folders, patterns of them, and folders beside the one that was named before."""
+    text = (ROOT / "README.md").read_text()
+    table = text.split("## To change X, open Y")[1].split("\n## ")[0]
+    missing = []
+    for line in table.splitlines():
+        before = ROOT
+        for path in re.findall(r"`([\w./*<>+-]+)`", line.split("|")[2] if "|" in line else ""):
+            pattern = re.sub(r"<\w+>", "*", path).rstrip("/")
+            beside = [
+                folder for folder in (ROOT, before.parent, before) if list(folder.glob(pattern))
+            ]
+            if not beside:
+                missing.append(path)
+                continue
+            before = beside[0] / pattern
+    assert missing == []
