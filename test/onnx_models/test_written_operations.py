@@ -418,6 +418,12 @@ def attend(**options: Any) -> Callable:
 _QKV = (floats(2, 4, 5, 4), floats(2, 2, 6, 4), floats(2, 2, 6, 7))
 _NONE = np.arange(30).reshape(5, 6) % 4 > 1
 _NONE[2] = False
+_FEW_BITS = [
+    weft.nn.QuantizedLinear.of(weft.nn.Linear(24, 5), bits, 8, symmetric=symmetric).packed
+    for bits, symmetric in ((4, True), (4, False), (8, True), (8, False))
+]
+CASES["quantized_matmul"] = [(packed.product, floats(3, 24)) for packed in _FEW_BITS]
+CASES["quantized_values"] = [(lambda x, p=p: x @ p.values().T, floats(3, 24)) for p in _FEW_BITS]
 CASES["scaled_dot_product_attention"] = [
     (attend(is_causal=True, enable_gqa=True), *_QKV),
     (attend(enable_gqa=True), *_QKV, _NONE),

@@ -220,4 +220,15 @@ _TOGETHER: dict[str, OpCall] = {
     "weft.replicate": OpCall(_together("replicate"), (_X,)),
 }
 
-CALLS: dict[str, OpCall] = {row.name: _of_row(row) for row in OPS} | _OTHERS | _TOGETHER
+#: A weight [5, 24] of 4 bits, in groups of 8.
+_PACKED = weft.nn.QuantizedLinear.of(weft.nn.Linear(24, 5), 4, 8, symmetric=False).packed
+
+_OF_FEW_BITS: dict[str, OpCall] = {
+    "weft.quantized_matmul": OpCall(_PACKED.product, (_floats(3, 4, 24),)),
+    # test_quantize.py has the gradient of its scales, which are float32 alone.
+    "weft.quantized_values": OpCall(lambda x: x @ _PACKED.values().T, (_floats(3, 4, 24),)),
+}
+
+CALLS: dict[str, OpCall] = (
+    {row.name: _of_row(row) for row in OPS} | _OTHERS | _TOGETHER | _OF_FEW_BITS
+)

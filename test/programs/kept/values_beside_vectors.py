@@ -16,7 +16,7 @@ def program(x):
     square = x.mT @ x
     return (
         weft.max(values, axis=(0, 1), keepdims=True),
-        weft.linalg.lstsq(x, x),
+        weft.linalg.lstsq(x, x).solution,
         weft.linalg.eigvals(square),
         weft.linalg.eig(square)[0],
     )
