@@ -39,6 +39,10 @@ public:
   /// True if kernels read operands at any address that suits an element; else only where buffers
   /// begin.
   virtual bool readsAnywhere() const = 0;
+
+  /// True if a kernel may write a result over an operand that it reads at the same element; else
+  /// kernels rely on inputs that nothing writes.
+  virtual bool writesOverOperands() const = 0;
   /// True if composites that lead a kind of kernels are run as one, not by their definitions.
   virtual bool keepsComposites() const = 0;
   /// True if contractions read a right operand of a narrower dtype than the left one.

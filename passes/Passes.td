@@ -744,7 +744,8 @@ def PlanMemory : Pass<"weft-plan-memory", "::mlir::ModuleOp"> {
     with symbolic sizes the places are numbers of slots, whose bytes `weft.slots` lists: a slot is for
     one result at a time, and as large as the largest of its sizes. A kernel that changes some elements
     of an operand writes over it (`overwrites`, the number of the operand) if a launch made the operand
-    and nobody reads it later; both have one place. Before:
+    and nobody reads it later; both have one place. With `in-place` so does any kernel with one result
+    that reads an operand of its type only where the same element is computed. Before:
 
     ```mlir
     func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> {
@@ -774,6 +775,8 @@ def PlanMemory : Pass<"weft-plan-memory", "::mlir::ModuleOp"> {
     }
     ```
   }];
+  let options = [Option<"inPlace", "in-place", "bool", "false",
+                        "Kernels may write over what they read at the same element">];
   let dependentDialects = ["::weft::WeftDialect"];
 }
 

@@ -55,6 +55,7 @@ public:
   std::string key() const override { return triple + "/" + processor + "/" + features; }
   llvm::StringRef assemblyName() const override { return "asm"; }
   bool readsAnywhere() const override { return true; }
+  bool writesOverOperands() const override { return true; }
   bool keepsComposites() const override { return true; }
   bool widensOperands() const override { return true; }
   bool storesColumnsApart() const override { return true; }

@@ -39,6 +39,7 @@ public:
   std::string key() const override;
   llvm::StringRef assemblyName() const override { return "ptx"; }
   bool readsAnywhere() const override { return false; }
+  bool writesOverOperands() const override { return false; }
   bool keepsComposites() const override { return false; }
   bool widensOperands() const override { return false; }
   bool storesColumnsApart() const override { return false; }

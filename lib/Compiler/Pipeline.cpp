@@ -66,7 +66,7 @@ static void addPhase(OpPassManager &passes, Phase phase, const Target &target,
     passes.addPass(createDeduplicateKernels());
     break;
   case Phase::Plan:
-    passes.addPass(createPlanMemory());
+    passes.addPass(createPlanMemory({target.writesOverOperands()}));
     break;
   case Phase::Loops:
     passes.addPass(entry ? createEmitEntry(*entry) : createEmitLoops({target.name()}));

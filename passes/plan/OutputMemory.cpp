@@ -1,34 +1,12 @@
 // Where the results of a planned function are: in memory of their own, or in that of an argument.
 #include "passes/plan/OutputMemory.h"
-#include "dialects/Weft/IR/Shape.h"
 #include "passes/plan/PlanSteps.h"
 #include "passes/plan/ValueMemory.h"
-#include "passes/templates/Template.h"
-#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 
 namespace weft {
 namespace {
-
-/// True if the kernel reads the value, and what it computes from it, only at the element that is
-/// written, or before its task writes any.
-bool isReadInPlace(Value value, const Template *kind) {
-  llvm::SmallSetVector<Operation *, 8> readers;
-  auto addReaders = [&](Value read) {
-    return llvm::all_of(read.getUses(), [&](OpOperand &use) {
-      Operation *reader = use.getOwner();
-      if (kind && kind->readsAhead(use))
-        return true;
-      readers.insert(reader);
-      return isa<YieldOp>(reader) || readsInPlace(reader, use.getOperandNumber());
-    });
-  };
-  bool isInPlace = addReaders(value);
-  for (size_t next = 0; isInPlace && next < readers.size(); ++next)
-    isInPlace = isa<YieldOp>(readers[next]) || addReaders(readers[next]->getResult(0));
-  return isInPlace;
-}
 
 /// True if anything but `step` reads the storage of `value` at the same time or later; if `value`
 /// is a part of what is asked for, `step` must not read it either.
@@ -82,15 +60,12 @@ private:
     if (!launch)
       return std::nullopt;
     auto kernel = symbols.lookup<KernelOp>(launch.getKernel());
-    Value inKernel = kernel.getYield().getValues()[output.getResultNumber()];
     for (auto [number, input] : llvm::enumerate(launch.getInputs())) {
       auto argument = dyn_cast<BlockArgument>(values.of(input));
       if (!mayGive(argument, outputNumber))
         continue;
-      BlockArgument read = kernel.getBody().getArgument(number);
       bool isSafe = overwritableArgument(kernel) == number ||
-                    (!isOnDevice && read.getType() == inKernel.getType() &&
-                     isReadInPlace(read, templateOf(kernel)));
+                    (!isOnDevice && mayOverwrite(kernel, number, output.getResultNumber()));
       if (isSafe && isLastReader(launch, argument)) {
         taken.insert(argument);
         return argument.getArgNumber();

@@ -18,6 +18,9 @@
 //                                               i64}
 //   return %1                            return %1
 //
+// So does, with `in-place`, any kernel with one result that reads an operand of the same type only
+// where the same element is computed: what is added to memory leaves no second copy in the caches.
+//
 // Where sizes are symbolic nobody can say whether a tensor fits between two others: the places are
 // slots, each for one tensor at a time, and `offsets` holds their numbers. `weft.slots` lists the
 // bytes that each has to have, as sizes of which the largest counts. Whoever runs the function lays
@@ -227,20 +230,32 @@ struct PlanMemory : impl::PlanMemoryBase<PlanMemory> {
 
 private:
   /// Lets launches write over operands that only they read, and nobody after them.
-  static void overwriteOperands(Block &body, const SymbolTable &kernels) {
+  void overwriteOperands(Block &body, const SymbolTable &kernels) {
     LastReaders readers(body, withoutReshapes);
-    for (auto launch : body.getOps<LaunchOp>()) {
-      auto kernel = kernels.lookup<KernelOp>(launch.getKernel());
-      std::optional<unsigned> number = kernel ? overwritableArgument(kernel) : std::nullopt;
-      if (!number)
-        continue;
-      Value operand = withoutReshapes(launch.getInputs()[*number]);
-      auto isSame = [&](Value other) { return withoutReshapes(other) == operand; };
-      Operation *definition = operand.getDefiningOp();
-      if (definition && definition->hasTrait<trait::PlannedStep>() &&
-          readers.of(operand) == launch && llvm::count_if(launch.getInputs(), isSame) == 1)
-        launch->setAttr("overwrites", OpBuilder(launch).getI64IntegerAttr(*number));
-    }
+    for (auto launch : body.getOps<LaunchOp>())
+      if (auto kernel = kernels.lookup<KernelOp>(launch.getKernel()))
+        if (std::optional<unsigned> number = operandToOverwrite(launch, kernel, readers))
+          launch->setAttr("overwrites", OpBuilder(launch).getI64IntegerAttr(*number));
+  }
+
+  std::optional<unsigned> operandToOverwrite(LaunchOp launch, KernelOp kernel,
+                                             const LastReaders &readers) {
+    std::optional<unsigned> updated = overwritableArgument(kernel);
+    bool mayBeOther = inPlace && !updatedArgument(kernel) && launch.getNumResults() == 1;
+    for (unsigned number = 0; number < launch.getInputs().size(); ++number)
+      if ((updated == number || mayBeOther) && isFreeAfter(launch, number, readers) &&
+          (updated == number || mayOverwrite(kernel, number, 0)))
+        return number;
+    return std::nullopt;
+  }
+
+  /// True if a step made the operand, and the launch reads it once and as the last.
+  static bool isFreeAfter(LaunchOp launch, unsigned number, const LastReaders &readers) {
+    Value operand = withoutReshapes(launch.getInputs()[number]);
+    auto isSame = [&](Value other) { return withoutReshapes(other) == operand; };
+    Operation *definition = operand.getDefiningOp();
+    return definition && definition->hasTrait<trait::PlannedStep>() &&
+           readers.of(operand) == launch && llvm::count_if(launch.getInputs(), isSame) == 1;
   }
 
   template <typename Memory> LogicalResult plan(func::FuncOp function, Memory arena) {

@@ -1,5 +1,8 @@
 // Which values of a function are in the same memory.
 #include "passes/plan/ValueMemory.h"
+#include "dialects/Weft/IR/Shape.h"
+#include "passes/templates/Template.h"
+#include "llvm/ADT/SetVector.h"
 
 using namespace mlir;
 
@@ -15,6 +18,31 @@ std::optional<unsigned> overwritableArgument(KernelOp kernel) {
   std::optional<unsigned> number = updatedArgument(kernel);
   bool isReadOnce = number && kernel.getBody().getArgument(*number).hasOneUse();
   return isReadOnce ? number : std::nullopt;
+}
+
+/// True if the kernel reads the value, and what it computes from it, only at the element that is
+/// written, or before its task writes any.
+static bool isReadInPlace(Value value, const Template *kind) {
+  llvm::SmallSetVector<Operation *, 8> readers;
+  auto addReaders = [&](Value read) {
+    return llvm::all_of(read.getUses(), [&](OpOperand &use) {
+      Operation *reader = use.getOwner();
+      if (kind && kind->readsAhead(use))
+        return true;
+      readers.insert(reader);
+      return isa<YieldOp>(reader) || readsInPlace(reader, use.getOperandNumber());
+    });
+  };
+  bool isInPlace = addReaders(value);
+  for (size_t next = 0; isInPlace && next < readers.size(); ++next)
+    isInPlace = isa<YieldOp>(readers[next]) || addReaders(readers[next]->getResult(0));
+  return isInPlace;
+}
+
+bool mayOverwrite(KernelOp kernel, unsigned argument, unsigned result) {
+  BlockArgument read = kernel.getBody().getArgument(argument);
+  return read.getType() == kernel.getYield().getValues()[result].getType() &&
+         isReadInPlace(read, templateOf(kernel));
 }
 
 Value overwrittenOperand(LaunchOp launch) {

@@ -13,6 +13,10 @@ std::optional<unsigned> updatedArgument(KernelOp kernel);
 /// The same if the kernel reads the argument in no other way: the result may be where it is.
 std::optional<unsigned> overwritableArgument(KernelOp kernel);
 
+/// True if a kernel of a processor can write a result over an argument: each element is read only
+/// where the same element is computed, or before the task writes any (Template::readsAhead).
+bool mayOverwrite(KernelOp kernel, unsigned argument, unsigned result);
+
 /// The operand over which a launch writes its result, as weft-plan-memory has decided, or null.
 mlir::Value overwrittenOperand(LaunchOp launch);
 

@@ -1,4 +1,5 @@
 // RUN: weft-opt %s --weft-plan-memory | FileCheck %s
+// RUN: weft-opt %s --weft-plan-memory=in-place | FileCheck %s --check-prefix=PLACE
 
 weft.kernel @exp(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>> {
   %0 = weft.exp %x : tensor<?xf32, #weft.sizes<[0]>>
@@ -174,4 +175,56 @@ func.func @read_twice(%x: tensor<8xf32>) -> tensor<8xf32> {
   %0 = weft.launch @exp(%x) sizes [8] : (tensor<8xf32>) -> tensor<8xf32>
   %1 = weft.launch @update(%0, %0) sizes [8, 8] {parameters = [0]} : (tensor<8xf32>, tensor<8xf32>) -> tensor<8xf32>
   return %1 : tensor<8xf32>
+}
+
+// Results over operands -----------------------------------------------------
+
+// Where it is allowed, a result is where an operand was that is read only at the same element: a
+// chain has one place, which leaves with the last.
+// PLACE-LABEL: func.func @in_place(
+// PLACE-SAME: attributes {weft.arena = 0 : i64}
+// PLACE: weft.launch @exp(%{{.*}}) {{.*}} {offsets = array<i64: -1>}
+// PLACE: weft.launch @exp(%{{.*}}) {{.*}} {offsets = array<i64: -1>, overwrites = 0 : i64}
+// PLACE: weft.launch @add(%{{.*}}) {{.*}} {offsets = array<i64: -1>, overwrites = 1 : i64}
+func.func @in_place(%x: tensor<4x4xf32>) -> tensor<16xf32> {
+  %0 = weft.launch @exp(%x) sizes [16] : (tensor<4x4xf32>) -> tensor<4x4xf32>
+  %1 = weft.launch @exp(%0) sizes [16] : (tensor<4x4xf32>) -> tensor<4x4xf32>
+  %2 = weft.reshape %1 : tensor<4x4xf32> -> tensor<16xf32>
+  %3 = weft.reshape %x : tensor<4x4xf32> -> tensor<16xf32>
+  %4 = weft.launch @add(%3, %2) sizes [16] : (tensor<16xf32>, tensor<16xf32>) -> tensor<16xf32>
+  return %4 : tensor<16xf32>
+}
+
+// What is read later, or twice by the same launch, stays; a launch of several results has places of
+// its own.
+// PLACE-LABEL: func.func @not_in_place(
+// PLACE-SAME: attributes {weft.arena = 128 : i64}
+// PLACE: weft.launch @exp(%{{.*}}) {{.*}} {offsets = array<i64: 0>}
+// PLACE: weft.launch @exp(%{{.*}}) {{.*}} {offsets = array<i64: 64>}
+// PLACE: weft.launch @add(%{{.*}}) {{.*}} {offsets = array<i64: 0>, overwrites = 0 : i64}
+// PLACE: weft.launch @add(%{{.*}}) {{.*}} {offsets = array<i64: 64>}
+// PLACE: weft.launch @both(%{{.*}}) {{.*}} {offsets = array<i64: -1, 0>}
+// PLACE: weft.launch @add(%{{.*}}) {{.*}} {offsets = array<i64: -1>, overwrites = 0 : i64}
+func.func @not_in_place(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = weft.launch @exp(%x) sizes [4] : (tensor<4xf32>) -> tensor<4xf32>
+  %1 = weft.launch @exp(%0) sizes [4] : (tensor<4xf32>) -> tensor<4xf32>
+  %2 = weft.launch @add(%0, %1) sizes [4] : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  %3 = weft.launch @add(%2, %2) sizes [4] : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  %4:2 = weft.launch @both(%3) sizes [4] : (tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>)
+  %5 = weft.launch @add(%4#0, %4#1) sizes [4] : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  return %5 : tensor<4xf32>
+}
+
+weft.kernel @turn(%x: tensor<?x?xf32, #weft.sizes<[0, 0]>>) -> tensor<?x?xf32, #weft.sizes<[0, 0]>> {
+  %0 = weft.transpose %x [1, 0] : tensor<?x?xf32, #weft.sizes<[0, 0]>> -> tensor<?x?xf32, #weft.sizes<[0, 0]>>
+  weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 0]>>
+}
+
+// Nor what is read at another element than is written.
+// PLACE-LABEL: func.func @turned(
+// PLACE: weft.launch @turn(%{{.*}}) {{.*}} {offsets = array<i64: -1>}
+func.func @turned(%x: tensor<4x4xf32>) -> tensor<4x4xf32> {
+  %0 = weft.launch @exp(%x) sizes [16] : (tensor<4x4xf32>) -> tensor<4x4xf32>
+  %1 = weft.launch @turn(%0) sizes [4] : (tensor<4x4xf32>) -> tensor<4x4xf32>
+  return %1 : tensor<4x4xf32>
 }
