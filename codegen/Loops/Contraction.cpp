@@ -608,6 +608,10 @@ OperandReader ContractionTemplate::directLhsReader(const Task &at, Value row,
     reader.rowOffsets.push_back(schedule.getFlat()
                                     ? offsetIn(Contraction::Lhs, innerRows(), positions)
                                     : emitter.multiplyIndex(emitter.index(line), distance));
+  bool isWhole = static_cast<int64_t>(lines.size()) == tileRows && tileRows > 1;
+  if (isWhole && depth.size() == 1 && rows.size() == 1 &&
+      depth.back().strides[Contraction::Lhs].isOne())
+    reader.rowDistance = distance;
   return reader;
 }
 

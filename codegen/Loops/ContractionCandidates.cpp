@@ -136,7 +136,7 @@ private:
 
   void addMatrix(const Draft &tile) {
     bool canReadLeft = problem.isInMemory(Contraction::Lhs) && problem.launch;
-    for (bool packLhs : {true, false}) {
+    for (bool packLhs : {false, true}) {
       if (!packLhs && (!canReadLeft || tile.steps > 1))
         continue;
       Draft draft = tile;

@@ -28,15 +28,16 @@ constexpr double notOverlapped = 0.3;
 /// How much slower memory is read along lines of several streams than along one, and lines of a
 /// cache that nothing foresees.
 constexpr double strided = 1.6, apart = 3;
-/// Cycles for a register that is copied: in lines, line by line of a stage, where squares are
-/// turned, and pair by pair.
-constexpr double cyclesPerCopied = 3, cyclesPerStaged = 12, cyclesPerTurned = 8, cyclesPerPair = 40;
+/// Cycles for a register that is copied: of the left operand, whose rows are turned; of the right
+/// one in lines, line by line of a stage, where squares are turned, and pair by pair.
+constexpr double cyclesPerRow = 12, cyclesPerCopied = 3, cyclesPerStaged = 12, cyclesPerTurned = 8,
+                 cyclesPerPair = 40;
 /// Instructions on the ports of multiplications that widen a register of half precision.
 constexpr double portsToWiden = 1.5;
 /// What is fetched at once.
 constexpr double lineBytes = 64;
 /// How much slower rows are read whose lines meet in the cache.
-constexpr double metRows = 0.07;
+constexpr double metRows = 0.02;
 /// What a stage of its own costs, in nanoseconds.
 constexpr double nanosecondsPerStage = 500;
 /// How much longer a row of a low tile takes than one of another.
@@ -202,7 +203,7 @@ private:
     double perElement = bytes / static_cast<double>(target.registerBytes);
     double cycles = 0, each = schedule.getPackBlock() ? cyclesPerCopied : cyclesPerStaged;
     if (schedule.getPackLhs())
-      cycles += sizes.batch * sizes.rows * sizes.depth() * groups * perElement * cyclesPerCopied;
+      cycles += sizes.batch * sizes.rows * sizes.depth() * groups * perElement * cyclesPerRow;
     if (schedule.getSteps() > 1)
       each = cyclesPerPair;
     else if (!problem.columnsAreRun())

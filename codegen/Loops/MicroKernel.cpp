@@ -107,6 +107,8 @@ SmallVector<Value> MicroKernel::run(const OperandReader &left, const OperandRead
     }
     if (right.prefetchBytes > 0)
       prefetch(right, rightStart);
+    if (left.rowDistance)
+      prefetchRow(left, depth);
     for (auto [row, line] : llvm::enumerate(lines)) {
       Value place = line.rowOffsets.front();
       Value factor = kind == Kind::Dot ? broadcastPair(line, leftStart, place)
@@ -153,6 +155,20 @@ void MicroKernel::prefetch(const OperandReader &reader, Value start) {
         emitter.builder(), emitter.location(),
         emitter.offset(address, byte, emitter.index(reader.prefetchBytes + line)),
         /*rw=*/0, /*hint=*/3, /*cache=*/1);
+}
+
+/// Asks for what a row of the left operand has two lines of memory further. The rows take turns: a
+/// line is read in as many steps as there are rows in a tile, or a few more.
+void MicroKernel::prefetchRow(const OperandReader &left, Value depth) {
+  constexpr int64_t lineBytes = 64;
+  OpBuilder &builder = emitter.builder();
+  Type stored = KernelEmitter::storedType(left.dtype);
+  int64_t steps = lineBytes / std::max(1u, stored.getIntOrFloatBitWidth() / 8);
+  Value turn = arith::AndIOp::create(builder, emitter.location(), depth, emitter.index(steps - 1));
+  Value place = emitter.addIndex(emitter.multiplyIndex(turn, left.rowDistance), depth);
+  Value address = emitter.offset(left.pointer, stored, place);
+  address = emitter.offset(address, builder.getI8Type(), emitter.index(2 * lineBytes));
+  LLVM::Prefetch::create(builder, emitter.location(), address, /*rw=*/0, /*hint=*/3, /*cache=*/1);
 }
 
 /// The pair of depths of a row, in all lanes.

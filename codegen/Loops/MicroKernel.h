@@ -16,6 +16,9 @@ struct OperandReader {
   llvm::SmallVector<mlir::Value> columnOffsets = {};
   /// How far behind what is read of the right operand memory is asked for; 0: it is not.
   int64_t prefetchBytes = 0;
+  /// The distance of the rows of the left operand, whose depths are neighbours in memory, if memory
+  /// is asked for of one of them in each step; else null.
+  mlir::Value rowDistance = {};
 };
 
 /// What a contraction computes with: the type of its sums, that of elements of packed operands, and
@@ -81,6 +84,7 @@ public:
 
 private:
   void prefetch(const OperandReader &reader, mlir::Value start);
+  void prefetchRow(const OperandReader &left, mlir::Value depth);
   OperandReader lineOf(const OperandReader &left, mlir::Value place);
   mlir::Value broadcastPair(const OperandReader &reader, mlir::Value start, mlir::Value place);
   mlir::Value addPairs(mlir::Value x, mlir::Value y, mlir::Value sum);

@@ -150,8 +150,8 @@ func.func @many_rows_of_a_matrix(%a: tensor<512x512xf32>, %b: tensor<512x512xf32
 
 // A weight that is the same in most calls is copied once, also for few rows, and the copy is read.
 // CHECK-LABEL: weft.kernel @kept_linear_layer(
-// WIDE-SAME: rows = 1, columns = 2, depth = 1024, pack_lhs = true, pack_rhs = true, direct_rows = 0>
-// NARROW-SAME: rows = 1, columns = 1, depth = 1024, pack_lhs = true, pack_rhs = true, direct_rows = 0>
+// WIDE-SAME: rows = 1, columns = 2, depth = 1024, pack_rhs = true, direct_rows = 0>
+// NARROW-SAME: rows = 1, columns = 1, depth = 1024, pack_rhs = true, direct_rows = 0>
 weft.kernel @kept_linear_layer(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32, #weft.sizes<[2, 1]>>)
     -> tensor<?x?xf32, #weft.sizes<[0, 2]>> {
   %0 = weft.matmul %a, %b {transpose_rhs = true} : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[2, 1]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
