@@ -28,16 +28,17 @@ constexpr double notOverlapped = 0.3;
 /// How much slower memory is read along lines of several streams than along one, and lines of a
 /// cache that nothing foresees.
 constexpr double strided = 1.6, apart = 3;
-/// Cycles for a register that is copied: of the left operand, whose rows are turned; of the right
-/// one in lines, line by line of a stage, where squares are turned, and pair by pair.
-constexpr double cyclesPerRow = 12, cyclesPerCopied = 3, cyclesPerStaged = 12, cyclesPerTurned = 8,
-                 cyclesPerPair = 40;
+/// Cycles for an element of the left operand that is copied, whose rows are turned.
+constexpr double cyclesPerLeft = 0.75;
+/// Cycles for a register that is copied of the right one: in lines, line by line of a stage, where
+/// squares are turned, and pair by pair.
+constexpr double cyclesPerCopied = 3, cyclesPerStaged = 12, cyclesPerTurned = 8, cyclesPerPair = 40;
 /// Instructions on the ports of multiplications that widen a register of half precision.
 constexpr double portsToWiden = 1.5;
 /// What is fetched at once.
 constexpr double lineBytes = 64;
-/// How much slower rows are read whose lines meet in the cache.
-constexpr double metRows = 0.02;
+/// Cycles that a step takes longer where the lines of its rows meet in the cache.
+constexpr double metRows = 0.4;
 /// What a stage of its own costs, in nanoseconds.
 constexpr double nanosecondsPerStage = 500;
 /// How much longer a row of a low tile takes than one of another.
@@ -164,15 +165,15 @@ private:
     // Widening takes the ports of the multiplications.
     double converted = widensRight() ? portsToWiden * registers : 0;
     double step = stepCycles(height * registers * multiplication() + converted, registers + height,
-                             broadcasts + widened + 3) /
-                  static_cast<double>(schedule.getSteps());
+                             broadcasts + widened + 3);
+    step = (step + (rowsMeet() ? metRows : 0)) / static_cast<double>(schedule.getSteps());
     double runs = lines / sizes.innermostDepth;
     double perTile = lines * step + std::max(runs, 1.0) * (cyclesPerRun + height) + cyclesPerTile;
     if (schedule.getFlat())
       perTile += height * cyclesPerFlatRow;
     // Start and drain, at each block of the depth.
     perTile += 2 * height * registers;
-    double all = tileCount() * depthBlocks * perTile * (rowsMeet() ? 1 + metRows : 1);
+    double all = tileCount() * depthBlocks * perTile;
     return all + tileCount() * height * registers * cyclesPerFinishedVector;
   }
 
@@ -203,7 +204,7 @@ private:
     double perElement = bytes / static_cast<double>(target.registerBytes);
     double cycles = 0, each = schedule.getPackBlock() ? cyclesPerCopied : cyclesPerStaged;
     if (schedule.getPackLhs())
-      cycles += sizes.batch * sizes.rows * sizes.depth() * groups * perElement * cyclesPerRow;
+      cycles += sizes.batch * sizes.rows * sizes.depth() * groups * cyclesPerLeft;
     if (schedule.getSteps() > 1)
       each = cyclesPerPair;
     else if (!problem.columnsAreRun())
