@@ -20,6 +20,10 @@ static const OpInfo *transposeOp() {
   return &op;
 }
 
+static const OpInfo *broadcastOp() {
+  static const OpInfo &op = requireOp("weft.broadcast");
+  return &op;
+}
 static const OpInfo *realOp() {
   static const OpInfo &op = requireOp("weft.real");
   return &op;
@@ -28,32 +32,65 @@ static const OpInfo *imaginaryOp() {
   static const OpInfo &op = requireOp("weft.imag");
   return &op;
 }
-static bool isPart(const OpCall &call) { return call.op == realOp() || call.op == imaginaryOp(); }
-
-bool ViewStep::operator==(const ViewStep &other) const {
-  Key mine, others;
-  call.appendKey(mine);
-  other.call.appendKey(others);
-  return mine == others && source == other.source;
+static const OpInfo *conjugateOp() {
+  static const OpInfo &op = requireOp("weft.conj");
+  return &op;
 }
 
-bool ViewStep::isSlice() const { return call.op == sliceOp(); }
+static bool areSame(const OpCall &first, const OpCall &second) {
+  Key mine, others;
+  first.appendKey(mine);
+  second.appendKey(others);
+  return mine == others;
+}
+
+bool ViewStep::operator==(const ViewStep &other) const {
+  return areSame(call, other.call) && call.resultShape == other.call.resultShape &&
+         source == other.source && pitch == other.pitch &&
+         std::equal(ahead.begin(), ahead.end(), other.ahead.begin(), other.ahead.end(), areSame);
+}
+
+bool ViewStep::isWindows() const { return pitch != 0; }
+
+bool ViewStep::isSlice() const { return call.op == sliceOp() && !isDiagonal(); }
 
 bool ViewStep::isReshape() const { return call.op == reshapeOp(); }
 
-bool ViewStep::isBroadcast() const {
-  return !isSlice() && !isReshape() && !isPart() && call.op != transposeOp();
-}
+bool ViewStep::isBroadcast() const { return call.op == broadcastOp(); }
 
 bool ViewStep::repeats() const {
+  if (isWindows())
+    return call.resultShape.back() > pitch;
   return isBroadcast() && elementCount(source) != elementCount(call.resultShape);
 }
 
-bool ViewStep::isPart() const { return ::isPart(call); }
+bool ViewStep::moves() const {
+  return isSlice() || isReshape() || isBroadcast() || isDiagonal() || isWindows() ||
+         call.op == transposeOp();
+}
+
+bool ViewStep::isPart() const { return call.op == realOp() || call.op == imaginaryOp(); }
 
 bool ViewStep::isReal() const { return call.op == realOp(); }
 
 OpCall ViewStep::otherPart() const { return OpCall(*(isReal() ? imaginaryOp() : realOp())); }
+
+bool ViewStep::isConjugate() const { return call.op == conjugateOp(); }
+
+bool ViewStep::isBits() const {
+  static const OpInfo &op = requireOp("weft.bitcast");
+  return call.op == &op;
+}
+
+bool ViewStep::isPairs() const {
+  static const OpInfo &op = requireOp("weft.concatenate");
+  return call.op == &op;
+}
+
+bool ViewStep::isNumbers() const {
+  static const OpInfo &op = requireOp("weft.complex");
+  return call.op == &op;
+}
 
 OpCall ViewStep::inverse(DType dtype) const {
   if (call.op == transposeOp()) {
@@ -70,15 +107,14 @@ OpCall ViewStep::inverse(DType dtype) const {
   return reshape;
 }
 
-/// The shape of what `call` gives.
-static Shape resultShape(const OpCall &call, const Shape &source) {
-  if (isPart(call))
-    return source;
-  if (call.op != transposeOp())
-    return call.resultShape;
+Shape weft::shapeAfter(const ViewStep &step) {
+  if (step.isPart() || step.isConjugate())
+    return step.source;
+  if (step.call.op != transposeOp())
+    return step.call.resultShape;
   Shape shape;
-  for (int64_t axis : call.list("permutation"))
-    shape.push_back(source[axis]);
+  for (int64_t axis : step.call.list("permutation"))
+    shape.push_back(step.source[axis]);
   return shape;
 }
 
@@ -125,34 +161,68 @@ static std::optional<Shape> reshapedStrides(const Shape &shape, const Shape &str
   return result;
 }
 
-static std::optional<Shape> stridesAfter(const OpCall &call, const Shape &shape,
-                                         const Shape &strides) {
-  if (call.op == reshapeOp())
-    return reshapedStrides(shape, strides, call.resultShape);
+static Shape permuted(const OpCall &transpose, const Shape &strides) {
   Shape result;
-  if (isPart(call)) {
+  for (int64_t axis : transpose.list("permutation"))
+    result.push_back(strides[axis]);
+  return result;
+}
+
+static Shape diagonalStrides(const ViewStep &step, const Shape &strides) {
+  Shape result = permuted(step.ahead.front(), strides);
+  int64_t last = result.back();
+  result.pop_back();
+  result.back() += last;
+  return result;
+}
+
+/// Strides in numbers of two elements; nullopt if some are none.
+static std::optional<Shape> halved(const Shape &strides) {
+  Shape result;
+  for (int64_t stride : strides) {
+    if (stride % 2 != 0)
+      return std::nullopt;
+    result.push_back(stride / 2);
+  }
+  return result;
+}
+
+static std::optional<Shape> stridesAfter(const ViewStep &step, const Shape &strides) {
+  const OpCall &call = step.call;
+  if (step.isReshape())
+    return reshapedStrides(step.source, strides, call.resultShape);
+  if (step.isDiagonal())
+    return diagonalStrides(step, strides);
+  if (step.isNumbers())
+    return halved({strides.begin(), strides.end() - 1});
+  if (call.op == transposeOp())
+    return permuted(call, strides);
+  Shape result = strides;
+  if (step.isPart() || step.isPairs()) {
     // Distances are counted in parts from here on.
-    for (int64_t stride : strides)
-      result.push_back(2 * stride);
-  } else if (call.op == sliceOp()) {
-    const Shape &steps = call.list("steps");
-    for (size_t i = 0; i < strides.size(); ++i)
-      result.push_back(strides[i] * steps[i]);
-  } else if (call.op == transposeOp()) {
-    for (int64_t axis : call.list("permutation"))
-      result.push_back(strides[axis]);
-  } else {
+    for (int64_t &stride : result)
+      stride *= 2;
+    if (step.isPairs())
+      result.push_back(1);
+  } else if (step.isWindows()) {
+    result.push_back(result.back());
+    result[result.size() - 2] *= step.pitch;
+  } else if (step.isSlice()) {
+    for (auto [stride, apart] : llvm::zip(result, call.list("steps")))
+      stride *= apart;
+  } else if (step.isBroadcast()) {
     result.assign(call.resultShape.size(), 0);
     for (auto [i, target] : llvm::enumerate(call.list("dimensions")))
-      if (shape[i] == call.resultShape[target])
+      if (step.source[i] == call.resultShape[target])
         result[target] = strides[i];
   }
   return result;
 }
 
 /// One step for two that follow each other, both of one kind; nullopt for others.
-static std::optional<OpCall> merged(const OpCall &first, const OpCall &second) {
-  if (first.op != second.op)
+static std::optional<OpCall> merged(const ViewStep &before, const ViewStep &after) {
+  const OpCall &first = before.call, &second = after.call;
+  if (first.op != second.op || before.isDiagonal() || after.isDiagonal())
     return std::nullopt;
   if (first.op == reshapeOp())
     return second;
@@ -178,13 +248,13 @@ static std::optional<OpCall> merged(const OpCall &first, const OpCall &second) {
 }
 
 static bool changesNothing(const ViewStep &step) {
-  if (step.isPart())
+  if (!step.moves() || step.isDiagonal() || step.isWindows())
     return false;
-  if (resultShape(step.call, step.source) != step.source)
+  if (shapeAfter(step) != step.source)
     return false;
   if (step.call.op == transposeOp())
     return llvm::is_sorted(step.call.list("permutation"));
-  if (step.call.op == sliceOp())
+  if (step.isSlice())
     return llvm::all_of(step.call.list("starts"), [](int64_t start) { return start == 0; }) &&
            llvm::all_of(step.call.list("steps"), [](int64_t step) { return step == 1; });
   return true;
@@ -228,17 +298,28 @@ static std::pair<ViewStep, ViewStep> beforeBroadcast(const ViewStep &broadcast,
   return {std::move(first), std::move(second)};
 }
 
+/// The step that moves complex numbers as `step` moves their parts.
+static ViewStep ofNumbers(ViewStep step) {
+  auto widen = [](OpCall &call) {
+    call.resultDType = call.resultDType == DType::Float32 ? DType::Complex64 : DType::Complex128;
+  };
+  widen(step.call);
+  llvm::for_each(step.ahead, widen);
+  return step;
+}
+
 static void append(ViewPath &path, ViewStep step) {
-  if (!path.steps.empty() && path.steps.back().isPart()) {
-    ViewStep part = std::move(path.steps.back());
+  bool isRead =
+      !path.steps.empty() && (path.steps.back().isPart() || path.steps.back().isConjugate());
+  if (isRead && step.moves()) {
+    ViewStep read = std::move(path.steps.back());
     path.steps.pop_back();
-    part.source = resultShape(step.call, step.source);
-    if (step.call.op != transposeOp())
-      step.call.resultDType =
-          step.call.resultDType == DType::Float32 ? DType::Complex64 : DType::Complex128;
-    append(path, std::move(step));
-    return path.steps.push_back(std::move(part));
+    read.source = shapeAfter(step);
+    append(path, read.isPart() ? ofNumbers(std::move(step)) : std::move(step));
+    return append(path, std::move(read));
   }
+  if (step.isConjugate() && !path.steps.empty() && path.steps.back().isConjugate())
+    return path.steps.pop_back();
   if (step.isSlice() && !path.steps.empty() && path.steps.back().call.op == transposeOp()) {
     ViewStep transpose = std::move(path.steps.back());
     path.steps.pop_back();
@@ -255,7 +336,7 @@ static void append(ViewPath &path, ViewStep step) {
     return append(path, std::move(broadcast));
   }
   if (!path.steps.empty() && !hasSymbolicSize(step.source))
-    if (auto both = merged(path.steps.back().call, step.call)) {
+    if (auto both = merged(path.steps.back(), step)) {
       step = {std::move(*both), path.steps.back().source};
       path.steps.pop_back();
     }
@@ -263,16 +344,15 @@ static void append(ViewPath &path, ViewStep step) {
     path.steps.push_back(std::move(step));
 }
 
-std::optional<ViewPath> weft::extended(const ViewPath &path, const Shape &shape,
-                                       const OpCall &step) {
+std::optional<ViewPath> weft::extended(const ViewPath &path, const ViewStep &step) {
   ViewPath result = path;
   if (path.strides) {
-    result.strides =
-        hasSymbolicSize(step.resultShape) ? std::nullopt : stridesAfter(step, shape, *path.strides);
-    if (!result.strides && step.op == reshapeOp() && !hasSymbolicSize(step.resultShape))
+    bool isKnown = !hasSymbolicSize(step.call.resultShape);
+    result.strides = isKnown ? stridesAfter(step, *path.strides) : std::nullopt;
+    if (!result.strides && step.isReshape() && isKnown)
       return std::nullopt;
   }
-  append(result, {step, shape});
+  append(result, step);
   if (result.steps.size() > ViewPath::mostSteps) {
     result.steps.clear();
     result.strides.reset();
@@ -284,6 +364,6 @@ std::optional<ViewPath> weft::joined(ViewPath first, const ViewPath &second) {
   std::optional<ViewPath> result = std::move(first);
   for (const ViewStep &step : second.steps)
     if (result)
-      result = extended(*result, step.source, step.call);
+      result = extended(*result, step);
   return result;
 }

@@ -131,8 +131,5 @@ void weft::applyUpdate(PyObject *target, const OpCall &call, const Shape &shape,
 PyRef weft::applyView(const OpCall &call, PyObject *operand) {
   PyRef source = toTensor(operand);
   TensorObject *parent = owned(asTensor(source.get()));
-  PyRef result = dispatch(call, {parent});
-  if (auto path = extended(pathOf(parent), parent->value.shape, call))
-    makeView(asTensor(result.get()), parent, std::move(*path), gradientsEnabled, false);
-  return result;
+  return viewBy({call, parent->value.shape}, parent);
 }

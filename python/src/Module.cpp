@@ -34,6 +34,7 @@
 #include "python/src/Translated.h"
 #include "python/src/state/Handle.h"
 #include "python/src/state/View.h"
+#include "python/src/state/ViewSteps.h"
 
 #include <malloc.h>
 #include <pybind11/pybind11.h>
@@ -149,6 +150,37 @@ static PyObject *viewFunction(PyObject *, PyObject *const *arguments, Py_ssize_t
     OpArguments given(arguments, count, keywordNames);
     return applyView(given.call(), given.operands).release();
   });
+}
+
+/// The view that `makeStep` takes of a tensor, by its shape and dtype.
+template <typename MakeStep> static py::object viewOf(py::handle operand, MakeStep makeStep) {
+  return adopted(guarded([&] {
+    TensorObject *parent = owned(asTensor(operand.ptr()));
+    return viewBy(makeStep(parent->value.shape, parent->value.dtype), parent).release();
+  }));
+}
+
+/// diagonal_view(tensor, order, start, length): of the last two dimensions of `order`.
+static py::object diagonalView(py::handle operand, py::object order, int64_t start,
+                               int64_t length) {
+  return viewOf(operand, [&](const Shape &shape, DType dtype) {
+    return diagonalStep(shape, dtype, shapeFrom(order.ptr(), "the order"), start, length);
+  });
+}
+
+/// windows_view(tensor, count, size, pitch): along the last dimension.
+static py::object windowsView(py::handle operand, int64_t count, int64_t size, int64_t pitch) {
+  return viewOf(operand, [&](const Shape &shape, DType dtype) {
+    return windowsStep(shape, dtype, count, size, pitch);
+  });
+}
+
+static py::object pairsView(py::handle operand) { return viewOf(operand, pairsStep); }
+
+static py::object numbersView(py::handle operand) { return viewOf(operand, numbersStep); }
+
+static py::object eachOnceOf(py::handle tensor) {
+  return adopted(guarded([&] { return eachOnce(asTensor(tensor.ptr())).release(); }));
 }
 
 /// update(tensor, name, operands, attributes, shape, action)
@@ -357,6 +389,11 @@ static void registerOps(py::module_ &module) {
   module.def("apply_one", applyOneOf);
   module.def("update", updateTensor);
   module.def("put_slice", putSliceOf);
+  module.def("diagonal_view", diagonalView);
+  module.def("windows_view", windowsView);
+  module.def("pairs_view", pairsView);
+  module.def("numbers_view", numbersView);
+  module.def("each_once", eachOnceOf);
   module.def("provide_lapack", provideLapackFrom);
 }
 

@@ -21,6 +21,7 @@ _core.set_package_folder(str(_Path(__file__).parent))
 from . import _hooks as _hooks
 from . import _methods as _methods
 from . import random
+from ._dtypes import DType as _DType
 from ._autodiff import (
     enable_grad,
     grad,
@@ -243,6 +244,7 @@ from ._pytorch_creation import (
     scalar_tensor,
     to_dlpack,
 )
+from ._pytorch_settings import layout, strided
 from ._pytorch_settings import (
     are_deterministic_algorithms_enabled,
     get_default_device,
@@ -328,8 +330,9 @@ globals().update(_functions)
 globals().update(nn.functional.of_torch)
 for _name in ("hardshrink", "prelu"):
     setattr(Tensor, _name, nn.functional.of_torch[_name])
-float, double, half, long, int = float32, float64, float16, int64, int32
+float, double, half, long, int, short = float32, float64, float16, int64, int32, int16
 cfloat, cdouble = complex64, complex128
+dtype, GradScaler = _DType, amp.GradScaler
 manual_seed, rand, randn = random.seed, random.rand, random.randn
 
 

@@ -13,7 +13,7 @@ from . import _core, _ops
 from ._core import Tensor
 from ._creation import _fail, asarray, zeros
 from ._errors import DTypeError, ShapeError
-from ._manipulation import broadcast_arrays, broadcast_to, common_operands, stack
+from ._manipulation import broadcast_arrays, broadcast_to, common_operands
 from ._ops import Operand
 
 
@@ -51,9 +51,12 @@ def set_imag(x: Tensor, value: Operand) -> None:
 
 
 def conj(x: Tensor, /) -> Tensor:
-    """x with its imaginary parts negated; x itself, if it is not complex."""
+    """x with its imaginary parts negated; x itself, if it is not complex.
+
+    A view: what is written there, x gets with its imaginary parts negated.
+    """
     x = asarray(x)
-    return _core.apply("weft.conj", (x,)) if x.dtype.is_complex else x
+    return _core.view("weft.conj", x) if x.dtype.is_complex else x
 
 
 def complex(real: Operand, imag: Operand, /) -> Tensor:
@@ -127,22 +130,18 @@ def sign(x: Operand, /) -> Tensor:
 
 
 def view_as_real(input: Tensor) -> Tensor:
-    """The parts of complex numbers along a new last dimension: [...] to [..., 2].
-
-    A new tensor, unlike PyTorch's: writing it does not change ``input``.
+    """The parts of complex numbers along a new last dimension: [...] to [..., 2]. A view.
 
     Raises:
         DTypeError: input is not complex.
     """
     if not input.dtype.is_complex:
         raise _fail(DTypeError, f"view_as_real: the input is {input.dtype.name}, not complex")
-    return stack([real(input), imag(input)], axis=-1)
+    return _core.pairs_view(input)
 
 
 def view_as_complex(input: Tensor) -> Tensor:
-    """The complex numbers whose parts are along the last dimension: [..., 2] to [...].
-
-    A new tensor, unlike PyTorch's: writing it does not change ``input``.
+    """The complex numbers whose parts are along the last dimension: [..., 2] to [...]. A view.
 
     Raises:
         ShapeError: the last dimension is not of size 2. DTypeError: input is neither float32 nor
@@ -154,4 +153,9 @@ def view_as_complex(input: Tensor) -> Tensor:
             f"view_as_complex: the input has shape {input.shape}, but its last dimension has to "
             "be 2, for two parts",
         )
-    return complex(input[..., 0], input[..., 1])
+    if input.dtype.name not in ("float32", "float64"):
+        raise _fail(
+            DTypeError,
+            f"view_as_complex: the parts have to be float32 or float64, not {input.dtype.name}",
+        )
+    return _core.numbers_view(input)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 
+from . import _core
 from ._core import Tensor
-from ._creation import _fail, _iota, asarray
-from ._dtypes import bool_, int64, promote_types
+from ._creation import _fail, asarray
+from ._dtypes import bool_, promote_types
 from ._errors import DTypeError, ShapeError
 from ._linear import matmul
-from ._manipulation import astype, broadcast_to, permute_dims, reshape, take
+from ._manipulation import astype, broadcast_to, permute_dims, reshape
 from ._reductions import sum
 
 #: Stand for the dimensions of an ellipsis, the last one first: no letters that users write.
@@ -22,7 +23,8 @@ def einsum(subscripts: str, *operands: Tensor) -> Tensor:
     Each letter names a dimension; letters that the result lacks are summed over. A letter that
     repeats within an operand names its diagonal. An ellipsis stands for the dimensions without
     letters, which broadcast. A dimension of size 1 is repeated. Without "->" the result has the
-    letters that occur once, in alphabetical order. Operands are combined from left to right.
+    letters that occur once, in alphabetical order. Operands are combined from left to right. The
+    result of one operand of which nothing is summed is a view.
 
     Raises:
         ShapeError: the subscripts do not fit the shapes, or a letter names two sizes.
@@ -41,7 +43,7 @@ def einsum(subscripts: str, *operands: Tensor) -> Tensor:
         raise _fail(DTypeError, "einsum: bools are not summed; convert them by astype")
     sizes = _sizes(subscripts, labels, tensors)
     terms = [
-        _without_repeated(*_diagonal(astype(x, dtype), label), sizes)
+        _without_repeated(*_diagonal(x if x.dtype is dtype else astype(x, dtype), label), sizes)
         for x, label in zip(tensors, labels, strict=True)
     ]
     result, label = terms[0]
@@ -126,13 +128,10 @@ def _diagonal(x: Tensor, label: str) -> tuple[Tensor, str]:
             first = label.index(letter)
             second = label.index(letter, first + 1)
             size = max(x.shape[first], x.shape[second])
+            shape = [size if i in (first, second) else x.shape[i] for i in range(x.ndim)]
             rest = [i for i in range(x.ndim) if i not in (first, second)]
-            x = broadcast_to(
-                permute_dims(x, [first, second, *rest]), (size, size, *(x.shape[i] for i in rest))
-            )
-            flat = reshape(x, (size * size, *x.shape[2:]))
-            x = take(flat, _iota((size,), 0, int64, x.device) * (size + 1), axis=0)
-            label = letter + "".join(label[i] for i in rest)
+            x = _core.diagonal_view(broadcast_to(x, shape), [*rest, first, second], 0, size)
+            label = "".join(label[i] for i in rest) + letter
     return x, label
 
 

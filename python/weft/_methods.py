@@ -346,14 +346,32 @@ def _reshape(self: Tensor, *shape: Any) -> Tensor:
     return _manipulation.reshape(self, _shape_arguments(shape))
 
 
+def _bits_as(x: Tensor, dtype: DType) -> Tensor:
+    if dtype == x.dtype:
+        return x.view(x.shape)
+    for one in (x.dtype, dtype):
+        if one.kind == "bool" or one.is_complex or one.itemsize != x.dtype.itemsize:
+            raise _fail(
+                DTypeError,
+                f"view: the bits of {x.dtype.name} are not those of {dtype.name}: both have to be "
+                "of numbers of one size, and not complex",
+            )
+    return _core.view("weft.bitcast", x, None, x.shape, dtype)
+
+
 @_method("view")
 def _view(self: Tensor, *shape: Any) -> Tensor:
     """The elements in another shape, always as a view: ``x.view(2, 3)``, ``x.view(-1)``.
 
+    ``x.view(dtype)``: their bits as another dtype of the same size, also as a view.
+
     Raises:
         ShapeError: the number of elements differs, or they do not lie as the shape needs it: those
-            of a transpose, say; reshape copies them.
+            of a transpose, say; reshape copies them. DTypeError: the dtype has another size, or is
+            of bools or complex numbers.
     """
+    if len(shape) == 1 and isinstance(shape[0], DType):
+        return _bits_as(self, shape[0])
     result = _manipulation.reshape(self, _shape_arguments(shape))
     if result is not self and not result._is_view:
         raise _fail(
@@ -659,14 +677,20 @@ def _copy_in_place(self: Tensor, other: Any) -> Tensor:
 
 @_method("fill_")
 def _fill_in_place(self: Tensor, value: float) -> Tensor:
-    """Sets all elements to a number, or a tensor without dimensions, in place."""
+    """Sets all elements to a number, or a tensor without dimensions, in place.
+
+    Several elements may be one, as those of an expanded view are.
+    """
+    target = _core.each_once(self)
     if isinstance(value, Tensor) and value.ndim == 0:
         if not value._is_weak or self.dtype.kind == "floating":
             value = _manipulation.astype(value, self.dtype)
-            return self._assign(_manipulation.broadcast_to(value, self.shape), "fill_()")
+            target._assign(_manipulation.broadcast_to(value, target.shape), "fill_()")
+            return self
         # Whether a Python integer fits is asked of its value.
         value = value.item()
-    return self._assign(_core.full(self.shape, value, self.dtype, self.device), "fill_()")
+    target._assign(_core.full(target.shape, value, self.dtype, self.device), "fill_()")
+    return self
 
 
 @_method("zero_")

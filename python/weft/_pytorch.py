@@ -6,7 +6,7 @@ import builtins
 import math
 from typing import Any, NamedTuple
 
-from . import _complex, _linear, _manipulation, _ops, _reductions
+from . import _complex, _core, _linear, _manipulation, _ops, _reductions
 from ._core import Tensor
 from ._creation import _fail, _iota, _number, _size, asarray, full
 from ._dtypes import float32, float64, int64, result_type
@@ -20,7 +20,6 @@ from ._manipulation import (
     expand_dims,
     narrow,
     normalize_axis,
-    permute_dims,
     reshape,
     take,
 )
@@ -261,29 +260,19 @@ def kron(x: Tensor, other: Tensor) -> Tensor:
 def diagonal(x: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
     """The diagonal of dimensions ``dim1`` and ``dim2`` as the last dimension of the result.
 
-    ``offset`` above 0 means one above the main diagonal, below 0 one below it. A view, where both
-    dimensions together lie evenly in x, as those of a matrix do.
+    ``offset`` above 0 means one above the main diagonal, below 0 one below it. A view.
     """
     offset = _size(offset, "diagonal: offset")
     first = normalize_axis(dim1, x.ndim, "diagonal")
     second = normalize_axis(dim2, x.ndim, "diagonal")
     if first == second:
         raise _fail(ShapeError, f"diagonal: dimensions {dim1} and {dim2} are the same")
-    strides = x._strides
-    if strides is not None and strides[first] < strides[second]:
-        # The other diagonal of the transposed, which lies as rows do.
-        first, second, offset = second, first, -offset
-    others = [axis for axis in range(x.ndim) if axis not in (first, second)]
-    turned = permute_dims(x, [*others, first, second])
-    rows, columns = turned.shape[-2:]
+    order = [*(axis for axis in range(x.ndim) if axis not in (first, second)), first, second]
+    rows, columns = x.shape[first], x.shape[second]
     start_row, start_column = max(-offset, 0), max(offset, 0)
     length = max(min(rows - start_row, columns - start_column), 0)
-    flat = reshape(turned, (*turned.shape[:-2], rows * columns))
-    if length == 0:
-        return narrow(flat, -1, 0, 0)
-    starts = [0] * len(others) + [start_row * columns + start_column]
-    steps = [1] * len(others) + [columns + 1]
-    return _manipulation.slice_(flat, starts, steps, [*flat.shape[:-1], length])
+    start = start_row * columns + start_column if length else 0
+    return _core.diagonal_view(x, order, start, length)
 
 
 def diag_embed(x: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
@@ -356,8 +345,8 @@ def unflatten(x: Tensor, dim: int, sizes: Any) -> Tensor:
 def unfold(x: Tensor, dimension: int, size: int, step: int) -> Tensor:
     """The windows of ``size`` along a dimension, ``step`` apart, as a last dimension.
 
-    A view, where windows do not overlap and a whole step is there for the last one; else a new
-    tensor.
+    A view. Windows that overlap have elements in common: they can be filled, but to write to some
+    of them is an error.
 
     Raises:
         ShapeError: the dimension is shorter than a window, or the step is not positive.
@@ -373,9 +362,8 @@ def unfold(x: Tensor, dimension: int, size: int, step: int) -> Tensor:
     if size and count * step <= length and size <= step:
         rows = unflatten(narrow(x, place, 0, count * step), place, (count, step))
         return _manipulation.moveaxis(narrow(rows, place + 1, 0, size), place + 1, -1)
-    starts = reshape(_iota((count,), 0, int64, x.device) * step, (-1, 1))
-    places = starts + _iota((size,), 0, int64, x.device)
-    return _manipulation.moveaxis(take(x, places, axis=place), place + 1, -1)
+    last = _manipulation.moveaxis(x, place, -1)
+    return _manipulation.moveaxis(_core.windows_view(last, count, size, step), -2, place)
 
 
 def tensor_split(x: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:

@@ -33,6 +33,7 @@ from ._creation import _fail, asarray
 from ._dtypes import KIND_ORDER, is_unsigned
 from ._errors import DTypeError, ShapeError
 from ._methods import _method, _shape_arguments
+from ._pytorch_settings import strided
 from ._sorting import Sorted, sort_with_indices
 
 
@@ -104,7 +105,6 @@ for _name, _other in {
     "arctan2": "atan2",
     "arctanh": "atanh",
     "addmv": "addmm",
-    "conj_physical": "conj",
     "unsafe_chunk": "chunk",
     "unsafe_split": "split",
     "unsafe_split_with_sizes": "split",
@@ -135,6 +135,12 @@ Tensor.flipud = lambda self: _manipulation.flip(self, axis=0)
 Tensor.is_floating_point = lambda self: self.dtype.kind == "floating"
 Tensor.is_complex = lambda self: self.dtype.is_complex
 Tensor.is_signed = lambda self: self.dtype.kind != "bool" and not is_unsigned(self.dtype)
+Tensor.layout = property(lambda self: strided, doc="How the elements lie: weft.strided.")
+for _name in (
+    *("ipu", "maia", "meta", "mkldnn", "mps", "mtia", "nested", "quantized", "sparse"),
+    *("sparse_csr", "vulkan", "xla", "xpu"),
+):
+    setattr(Tensor, f"is_{_name}", property(lambda self: False, doc="False: there are none."))
 Tensor.is_cuda = property(lambda self: self.device != "cpu", doc="Whether it is on a GPU.")
 Tensor.is_cpu = property(lambda self: self.device == "cpu", doc="Whether it is on the host.")
 Tensor.igamma = special.gammainc
@@ -142,6 +148,7 @@ Tensor.igammac = special.gammaincc
 Tensor.mvlgamma = lambda self, p: special.multigammaln(self, p)
 Tensor.polygamma = lambda self, n: special.polygamma(n, self)
 Tensor.get_device = lambda self: -1 if self.device == "cpu" else self.device.index
+Tensor.conj_physical = lambda self: _complex.conj(self).clone()
 Tensor.is_conj = lambda self: False
 Tensor.is_neg = lambda self: False
 Tensor.resolve_conj = lambda self: self

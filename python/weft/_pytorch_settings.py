@@ -10,6 +10,22 @@ from ._devices import Device, as_device
 from ._dtypes import DType, as_dtype, float32
 from ._errors import OptionError, UnsupportedError
 
+
+class layout:  # noqa: N801
+    """How the elements of a tensor lie: evenly, as `strided` says, in all of them."""
+
+    __weft_static__ = True
+
+    def __repr__(self) -> str:
+        return "weft.strided"
+
+    def __reduce__(self) -> str:
+        return "strided"
+
+
+#: The one layout.
+strided = layout()
+
 #: What `set_printoptions` says, as NumPy's array2string calls it; what is not said is NumPy's own.
 print_options: dict[str, Any] = {}
 

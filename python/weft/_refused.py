@@ -48,8 +48,9 @@ TABLE = [
     ),
     Refused(
         "weft nn.utils",
-        "channels_last channels_last_3d contiguous_format preserve_format memory_format layout "
-        "strided convert_conv2d_weight_memory_format convert_conv3d_weight_memory_format",
+        "channels_last channels_last_3d contiguous_format preserve_format memory_format jagged "
+        "legacy_contiguous_format convert_conv2d_weight_memory_format "
+        "convert_conv3d_weight_memory_format",
         "the compiler chooses how elements lie",
         "leave it out",
     ),
@@ -67,7 +68,7 @@ TABLE = [
         "dequantize int_repr q_per_channel_axis q_per_channel_scales q_per_channel_zero_points "
         "q_scale q_zero_point qscheme quantize_* quantized_* quantization ao fake_quantize_* "
         "fbgemm_* choose_qparams_optimized empty_quantized fused_moving_avg_obs_fake_quant qint8 "
-        "quint8 qint32",
+        "quint8 qint32 quint4x2 quint2x4 Q*Storage per_channel_* per_tensor_*",
         "there are no quantised tensors, but layers whose weights are of few bits",
         "weft.quantize(module), or astype to a dtype of 8 bits and a scale",
     ),
@@ -110,7 +111,9 @@ TABLE = [
     ),
     Refused(
         "weft",
-        "cuda backends mps multiprocessing hub utils nested version",
+        "cuda backends mps cpu accelerator multiprocessing hub utils nested version compiler cpp "
+        "library masked monitor futures overrides package quasirandom return_types serialization "
+        "signal testing torch_version types windows fx functional classes",
         "there is no such module",
         'weft.device("cuda"), weft.data, weft.checkpoint, weft.nn.utils; weft.stats() for counts',
     ),
@@ -176,6 +179,181 @@ TABLE = [
         "hash_tensor slice_inverse to_padded_tensor module_load as_subclass index",
         "it belongs to the insides of PyTorch's tensors",
         "x[...], and functions of several operations",
+    ),
+    Refused(
+        "Tensor weft autograd",
+        "detach_ is_inference is_inference_mode_enabled volatile grad_dtype",
+        "a tensor keeps its history, and is the same in all modes",
+        "x = x.detach(), or `with weft.no_grad():`",
+    ),
+    Refused(
+        "Tensor",
+        "grad_fn output_nr name",
+        "what was recorded belongs to the tape",
+        "x.requires_grad, x.is_leaf; weft.autograd.grad for gradients by any tensor",
+    ),
+    Refused(
+        "weft autograd",
+        "is_anomaly_check_nan_enabled is_anomaly_enabled set_anomaly_enabled detect_anomaly "
+        "set_detect_anomaly",
+        "errors name the line of the operation in any mode",
+        "weft.isfinite(x).all() where numbers are in doubt",
+    ),
+    Refused(
+        "autograd",
+        "graph forward_ad Variable variable grad_mode NestedIOFunction set_multithreading_enabled "
+        "enforce_grad_layout_policy",
+        "the tape is not seen from outside",
+        "weft.jvp, weft.checkpoint with a policy, weft.autograd.Function, x.register_hook(...)",
+    ),
+    Refused(
+        "autograd.profiler",
+        "emit_* load_nvprof parse_nvprof_trace EnforceUnique KinetoStepTracker EventList "
+        "FunctionEvent MemRecordsAcc",
+        "there is one profiler",
+        "weft.profiler.profile",
+    ),
+    Refused(
+        "profiler",
+        "supported_activities ProfilerAction ProfilerActivity kineto_available DeviceType "
+        "ExecutionTraceObserver",
+        "the profiler watches all devices",
+        "weft.profiler.profile() without activities",
+    ),
+    Refused(
+        "weft",
+        "Stream Event AcceleratorError",
+        "each device has one queue, in which operations follow each other",
+        'weft.device("cuda").synchronize(), weft.profiler.profile',
+    ),
+    Refused(
+        "weft",
+        "Storage *Storage StorageBase",
+        "a tensor reaches its own elements alone",
+        "x.numpy() or DLPack for the memory",
+    ),
+    Refused(
+        "weft",
+        "bit bits16 bits1x8 bits2x4 bits4x2 bits8 int1 int2 int3 int4 int5 int6 int7 uint1 uint2 "
+        "uint3 uint4 uint5 uint6 uint7 float4_e2m1fn_x2 float8_e4m3fnuz float8_e5m2fnuz "
+        "float8_e8m0fnu",
+        "there is no such dtype",
+        "int8, uint8, float8_e4m3fn or float8_e5m2; weft.quantize for weights of few bits",
+    ),
+    Refused(
+        "weft",
+        "has_lapack has_mkl has_openmp has_spectral USE_GLOBAL_DEPS USE_RTLD_GLOBAL_WITH_LIBTORCH",
+        "it says how PyTorch was built",
+        "nothing: weft has all of its functions everywhere",
+    ),
+    Refused(
+        "weft",
+        "AVG SUM AggregationType AliasDb [A-CE-Z]*Type DictType Argument ArgumentSpec "
+        "Benchmark* Block BufferDict "
+        "CallStack Capsule Code CompilationUnit CompleteArgumentSpec ConcreteModuleTypeBuilder "
+        "DeepCopyMemoTable *SerializationContext DeserializationStorageContext "
+        "SerializationStorageContext DeviceObjType DisableTorchFunction* DispatchKey* ErrorReport "
+        "ExcludeDispatchKeyGuard ExecutionPlan FatalError FileCheck FunctionSchema Future "
+        "Gradient Graph GraphExecutorState IODescriptor JITException *Logger LoggerBase "
+        "LiteScriptModule ModuleDict Node OperatorInfo PRIVATE_OPS ParameterDict PyTorchFile* "
+        "Script* StaticModule SymBool SymFloat SymInt Tag ThroughputBenchmark TracingState Type "
+        "Use Value",
+        "it belongs to the insides of PyTorch's programs",
+        "weft.jit, weft.export and weft.nn; with sizes reckon as with integers",
+    ),
+    Refused(
+        "nn",
+        "common_types factory_kwargs grad intrinsic modules parallel qat quantizable quantized",
+        "layers stand in one module",
+        "weft.nn.<layer>; weft.grad and weft.vjp; weft.quantize; nn.DataParallel, distributed",
+    ),
+    Refused(
+        "nn.functional",
+        "grad GRID_SAMPLE_* BroadcastingList*",
+        "it belongs to the insides of PyTorch's functions",
+        "weft.grad, weft.vjp",
+    ),
+    Refused(
+        "nn.attention",
+        "WARN_FOR_UNFUSED_KERNELS *_flash_attention_impl* bias flex_attention experimental "
+        "varlen activate_* current_* restore_*",
+        "there is one way to compute attention",
+        "scaled_dot_product_attention with a mask, or weft.kernel",
+    ),
+    Refused(
+        "nn.parameter",
+        "UninitializedTensorMixin",
+        "it belongs to the insides of PyTorch's modules",
+        "UninitializedParameter, UninitializedBuffer",
+    ),
+    Refused(
+        "linalg",
+        "ldl_factor ldl_factor_ex ldl_solve",
+        "symmetric matrices are factorised by others",
+        "weft.linalg.solve, lu_factor and lu_solve; eigh; cholesky where they are positive",
+    ),
+    Refused(
+        "optim",
+        "swap_in_optimizer_params_and_state",
+        "it belongs to the insides of PyTorch's optimizers",
+        "optimizer.load_state_dict",
+    ),
+    Refused(
+        "data",
+        "*DataPipe DataChunk functional_datapipe guaranteed_datapipes_determinism "
+        "non_deterministic argument_validation runtime_validation*",
+        "PyTorch has given pipes of data up",
+        "weft.data.IterableDataset",
+    ),
+    Refused(
+        "random",
+        "thread_safe_generator",
+        "random numbers come of one generator or of keys",
+        "weft.manual_seed, weft.random.key",
+    ),
+    Refused(
+        "distributions",
+        "ExponentialFamily",
+        "entropies and divergences have formulas of their own",
+        "Distribution",
+    ),
+    Refused(
+        "distributions.constraints",
+        "cat stack dependent dependent_property is_dependent MixtureSameFamilyConstraint "
+        "multinomial positive_semidefinite square",
+        "a constraint says what samples are checked for",
+        "a subclass of constraints.Constraint",
+    ),
+    Refused(
+        "nn.utils.parametrize",
+        "transfer_parametrizations_and_params",
+        "a parametrization belongs to its module",
+        "register_parametrization on the other module",
+    ),
+    Refused(
+        "nn.utils.parametrizations",
+        "orthogonal",
+        "there is no such parametrization",
+        "register_parametrization with a module that gives weft.linalg.qr(x).Q, or "
+        "weft.matrix_exp(x.triu(1) - x.triu(1).mT)",
+    ),
+    Refused(
+        "nn.utils.prune",
+        "BasePruningMethod CustomFromMask Identity LnStructured PruningContainer RandomStructured",
+        "pruning is done by functions",
+        "prune.custom_from_mask, identity, ln_structured, random_structured",
+    ),
+    Refused(
+        "amp",
+        "custom_bwd custom_fwd is_autocast_available",
+        "autocast is a context, of one dtype for all devices",
+        "`with weft.autocast(enabled=False):` in the function",
+    ),
+    Refused(
+        "func",
+        "rearrange debug_unwrap",
+        "there is no such transformation",
+        "reshape, permute and einsum",
     ),
 ]
 

@@ -13,6 +13,7 @@ from ._creation import _fail, full
 from ._dtypes import float16, float32, float64, int32
 from ._errors import DTypeError, NameUseError, OptionError, UnsupportedError
 from ._manipulation import astype
+from ._refused import refusing as _refusing
 from .optim import Optimizer
 from .optim._optimizer import _tensors_in
 
@@ -250,3 +251,7 @@ def _selected_step(optimizer: Optimizer, finite: Tensor, options: dict[str, Any]
         for tensor, value in zip(changed, former, strict=True):
             tensor.assign(_ops.where(finite, tensor.detach(), value))
     return result
+
+
+#: What to write in the place of names that PyTorch has here.
+__getattr__ = _refusing("amp")

@@ -24,6 +24,7 @@ from ._manipulation import (
     pad,
     roll,
 )
+from ._refused import refusing as _refusing
 
 __all__ = [
     "fft",
@@ -402,3 +403,7 @@ def _shifted(
     x = asarray(x)
     places = normalize_axes(axes, x.ndim, name)
     return roll(x, tuple(shift(x.shape[d]) for d in places), axis=tuple(places))
+
+
+#: What to write in the place of names that PyTorch has here.
+__getattr__ = _refusing("fft")

@@ -16,6 +16,7 @@ from ._creation import _fail
 from ._errors import DTypeError, OptionError
 from ._linearize import linearize
 from ._manipulation import stack
+from ._refused import refusing as _refusing
 from .nn._functional_call import functional_call
 from .nn._module import Module
 from .nn._normalization import _BatchNorm
@@ -116,3 +117,7 @@ def replace_all_batch_norm_modules_(root: Module) -> Module:
             for name in ("running_mean", "running_var", "num_batches_tracked"):
                 setattr(module, name, None)
     return root
+
+
+#: What to write in the place of names that PyTorch has here.
+__getattr__ = _refusing("func")

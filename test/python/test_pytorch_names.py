@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import zlib
 from collections.abc import Callable
 from typing import Any
@@ -556,3 +557,65 @@ def test_how_tensors_are_printed() -> None:
     finally:
         print_options.clear()
     assert repr(weft.asarray([1 / 3, 1e-9])) == before
+
+
+def test_random_numbers_are_put_back_where_they_were() -> None:
+    weft.manual_seed(4)
+    expected = [weft.rand(3).tolist() for _ in range(2)]
+    weft.random.manual_seed(4)
+    with weft.random.fork_rng():
+        weft.rand(5)
+        weft.random.manual_seed(9)
+    assert weft.random.initial_seed() == 4
+    assert weft.rand(3).tolist() == expected[0]
+    with weft.random.fork_rng(enabled=False):
+        assert weft.rand(3).tolist() == expected[1]
+    forked = weft.random.fork_rng()
+    forked.__enter__()
+    weft.random.manual_seed(9)
+    assert not forked.__exit__(ZeroDivisionError, ZeroDivisionError(), None)
+    assert weft.random.initial_seed() == 4
+
+
+def test_ways_to_compute_attention_change_nothing() -> None:
+    backend = weft.nn.attention.SDPBackend
+    assert {each.name: each.value for each in backend} == {
+        name: int(each) for name, each in torch.nn.attention.SDPBackend.__members__.items()
+    }
+    query = weft.random.normal((1, 2, 3, 4), key=weft.random.key(0))
+    attend = weft.nn.functional.scaled_dot_product_attention
+    with weft.nn.attention.sdpa_kernel([backend.MATH, backend.FLASH_ATTENTION], set_priority=True):
+        found = attend(query, query, query)
+    assert found.tolist() == attend(query, query, query).tolist()
+    for wrong in ([], "math", [1]):
+        with pytest.raises(weft.OptionError, match="sdpa_kernel"):
+            weft.nn.attention.sdpa_kernel(wrong).__enter__()
+
+
+def test_what_all_tensors_are() -> None:
+    x, y = weft.ones(2), torch.ones(2)
+    for name in ("sparse", "quantized", "meta", "nested", "mkldnn", "xla", "mps", "sparse_csr"):
+        assert getattr(x, f"is_{name}") is getattr(y, f"is_{name}") is False
+    assert x.layout is weft.strided
+    assert isinstance(x.layout, weft.layout)
+    assert pickle.loads(pickle.dumps(weft.strided)) is weft.strided
+    assert isinstance(x.dtype, weft.dtype)
+    assert weft.short is weft.int16
+    assert weft.nn.parameter.Parameter is weft.nn.Parameter
+    assert weft.nn.parameter.is_lazy(weft.nn.LazyLinear(3).weight)
+    assert not weft.nn.parameter.is_lazy(weft.nn.Linear(3, 3).weight)
+
+
+@pytest.mark.parametrize("wanted", ["int32", "uint32", "float32"])
+def test_bits_are_read_and_written_as_another_dtype(wanted: str) -> None:
+    draw = generator(wanted)
+    for shape in shapes(draw):
+        x, y = tensor_pair(draw.normal(size=shape), "float32")
+        ours, theirs = x.view(getattr(weft, wanted)), y.view(getattr(torch, wanted))
+        assert_alike(ours, theirs)
+        ours.fill_(3)
+        theirs.fill_(3)
+        assert_alike(x, y)
+    for dtype in (weft.float64, weft.bool, weft.complex64, weft.int8):
+        with pytest.raises(weft.DTypeError, match=r"view: the bits of float32 are not those of"):
+            weft.ones(2).view(dtype)

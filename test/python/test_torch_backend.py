@@ -176,6 +176,39 @@ def test_an_option_that_is_unknown_is_refused_by_name():
         call(torch.ones(3))
 
 
+DRAWS: dict[str, Callable] = {
+    "rand_like": torch.rand_like,
+    "randn_like": torch.randn_like,
+    "randint_like": lambda x: torch.randint_like(x, 5),
+    "bernoulli": lambda x: torch.bernoulli(x, 0.5),
+    "exponential_": lambda x: x.clone().exponential_(),
+    "normal_": lambda x: x.clone().normal_(),
+    "uniform_": lambda x: x.clone().uniform_(),
+    "cauchy_": lambda x: x.clone().cauchy_(),
+    "geometric_": lambda x: x.clone().geometric_(0.4),
+    "dropout": torch.nn.functional.dropout,
+    "alpha_dropout": lambda x: torch.nn.functional.alpha_dropout(x, training=True),
+}
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+@pytest.mark.parametrize("name", DRAWS)
+def test_what_numbers_are_drawn_like_keeps_its_elements(name: str, dynamic: bool):
+    def noisy(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        first = DRAWS[name](x)
+        return x + first, DRAWS[name](x) * x, x * 2
+
+    call = compiled(noisy, dynamic=dynamic)
+    for shape in ((4,), (3, 5), (6, 5)):
+        x = torch.rand(shape)
+        found = []
+        for each in (noisy, call):
+            torch.manual_seed(3)
+            found.append(each(x))
+        for ours, theirs in zip(found[1], found[0], strict=True):
+            close(ours, theirs)
+
+
 def test_one_program_for_all_sizes():
     graphs: list = []
     from weft.torch._backend import make_backend

@@ -9,6 +9,7 @@
 #include "python/src/TraceScope.h"
 #include "python/src/state/StateLock.h"
 #include "python/src/state/View.h"
+#include "python/src/state/ViewSteps.h"
 
 using namespace weft;
 
@@ -29,7 +30,7 @@ static void requireSteps(const Lens &lens, const char *action) {
 static std::vector<PyRef> valuesAlong(const Lens &lens) {
   std::vector<PyRef> values = {referenceTo(lens.root->holder())};
   for (size_t i = 0; i + 1 < lens.path.steps.size(); ++i)
-    values.push_back(dispatch(lens.path.steps[i].call, {asTensor(values.back().get())}));
+    values.push_back(taken(lens.path.steps[i], asTensor(values.back().get())));
   return values;
 }
 
@@ -48,7 +49,7 @@ void weft::refresh(TensorObject *view) {
   } else {
     GradientMode mode(lens.tracked && !lens.detached);
     std::vector<PyRef> values = valuesAlong(lens);
-    PyRef value = dispatch(lens.path.steps.back().call, {asTensor(values.back().get())});
+    PyRef value = taken(lens.path.steps.back(), asTensor(values.back().get()));
     TensorObject *fresh = asTensor(value.get());
     bool ownLeaf = lens.detached && view->requiresGrad;
     take(view, fresh, !lens.detached);
@@ -130,6 +131,55 @@ PyRef weft::detach(TensorObject *tensor) {
   return result;
 }
 
+PyRef weft::viewBy(const ViewStep &step, TensorObject *parent) {
+  PyRef result = taken(step, parent);
+  if (auto path = extended(pathOf(parent), step))
+    makeView(asTensor(result.get()), parent, std::move(*path), gradientsEnabled, false);
+  return result;
+}
+
+/// Of windows: the elements from the first one's start to the last one's end.
+static ViewStep coveredBy(const ViewStep &windows) {
+  const Shape &shape = windows.call.resultShape;
+  ViewStep slice{OpCall(requireOp("weft.slice")), windows.source};
+  slice.call.resultDType = windows.call.resultDType;
+  slice.call.resultShape = windows.source;
+  slice.call.resultShape.back() = (shape[shape.size() - 2] - 1) * windows.pitch + shape.back();
+  slice.call.set("starts", Shape(windows.source.size(), 0))
+      .set("steps", Shape(windows.source.size(), 1));
+  return slice;
+}
+
+PyRef weft::eachOnce(TensorObject *tensor) {
+  tensor = owned(tensor);
+  if (!tensor->lens || !isExpanded(tensor))
+    return referenceTo(tensor);
+  const Lens &lens = *tensor->lens;
+  std::vector<ViewStep> steps = lens.path.steps;
+  auto repeated = llvm::find_if(steps, [](const ViewStep &step) { return step.repeats(); });
+  // What comes behind has to take all elements, and to leave a number one.
+  auto isWhole = [](const ViewStep &step) {
+    return step.isPart() || step.isConjugate() ||
+           (step.moves() && !step.isSlice() && !step.isDiagonal() && !step.isWindows());
+  };
+  if (repeated == steps.end() || !std::all_of(std::next(repeated), steps.end(), isWhole))
+    return referenceTo(tensor);
+  PyRef result = lens.detached ? detach(lens.root->holder()) : referenceTo(lens.root->holder());
+  auto take = [&](ViewStep step) {
+    TensorObject *parent = current(asTensor(result.get()));
+    if (!step.moves())
+      step.source = parent->value.shape;
+    result = viewBy(step, parent);
+  };
+  std::for_each(steps.begin(), repeated, take);
+  if (repeated->isWindows())
+    take(coveredBy(*repeated));
+  for (const ViewStep &step : llvm::make_range(std::next(repeated), steps.end()))
+    if (!step.moves())
+      take(step);
+  return result;
+}
+
 //===----------------------------------------------------------------------===//
 // Changes
 //===----------------------------------------------------------------------===//
@@ -146,7 +196,8 @@ static void checkWrite(TensorObject *view, const char *action) {
   checkExpanded(view, action);
   auto repeats = [](const ViewStep &step) { return step.repeats(); };
   if (elementCount(view->value.shape) != 0 && llvm::any_of(lens.path.steps, repeats))
-    refuse("UnsupportedError", "a part of an expanded view that was reshaped; clone() it before");
+    refuse("UnsupportedError",
+           "a part of a view in which several elements are one; clone() it before");
   TensorObject *root = lens.root->holder();
   if (gradientsEnabled && !lens.detached && root->requiresGrad && root->isLeaf())
     refuse("GradientError", "a view of a leaf tensor that requires a gradient: use `with "
@@ -181,48 +232,6 @@ static PyRef reshaped(TensorObject *tensor, const Shape &shape) {
   return dispatch(reshapeTo(shape, tensor->value.dtype), {tensor});
 }
 
-namespace {
-
-/// An update of a value, and its operands behind that.
-struct SliceUpdate {
-  OpCall call;
-  Operands others;
-
-  void add(PyRef tensor) { others.push_back({tensor.get(), tensor, false}); }
-};
-
-} // namespace
-
-/// The update that puts `value` at starts + i * steps. It goes forward: along the other dimensions
-/// the elements are reversed.
-static SliceUpdate sliceUpdate(TensorObject *value, Shape starts, Shape steps) {
-  const Shape &shape = value->value.shape;
-  Shape reversedStarts(shape.size()), reversedSteps(shape.size(), 1);
-  bool isReversed = false;
-  for (size_t i = 0; i < shape.size(); ++i) {
-    if (steps[i] > 0)
-      continue;
-    int64_t last = addSizes(shape[i], -1);
-    starts[i] = addSizes(starts[i], multiplySizes(steps[i], last));
-    steps[i] = -steps[i];
-    reversedStarts[i] = last;
-    reversedSteps[i] = -1;
-    isReversed = true;
-  }
-  SliceUpdate result{OpCall(requireOp("weft.update")), {}};
-  result.call.set("starts", std::move(starts)).set("steps", std::move(steps));
-  if (isReversed) {
-    OpCall reverse(requireOp("weft.slice"));
-    reverse.resultShape = shape;
-    reverse.resultDType = value->value.dtype;
-    reverse.set("starts", reversedStarts).set("steps", reversedSteps);
-    result.add(dispatch(reverse, {value}));
-  } else {
-    result.add(referenceTo(value));
-  }
-  return result;
-}
-
 /// The same by an array of positions, where the slice is some rows along one dimension: eager ops
 /// are compiled for each place of a slice, but not for each value of an index.
 static std::optional<SliceUpdate> rowsUpdate(TensorObject *value, const Shape &whole,
@@ -250,21 +259,6 @@ static std::optional<SliceUpdate> rowsUpdate(TensorObject *value, const Shape &w
   result.add(checked(newTensor(TensorValue::of(std::move(rows)))));
   result.add(referenceTo(value));
   return result;
-}
-
-/// What the value before `step` becomes when the elements that the step takes become `value`.
-static PyRef putBack(const ViewStep &step, TensorObject *before, const PyRef &value) {
-  TensorObject *after = asTensor(value.get());
-  if (step.isPart()) {
-    PyRef rest = dispatch(step.otherPart(), {before});
-    TensorObject *other = asTensor(rest.get());
-    OpCall whole(requireOp("weft.complex"));
-    return step.isReal() ? dispatch(whole, {after, other}) : dispatch(whole, {other, after});
-  }
-  if (!step.isSlice())
-    return dispatch(step.inverse(after->value.dtype), {after});
-  SliceUpdate update = sliceUpdate(after, step.call.list("starts"), step.call.list("steps"));
-  return dispatch(update.call, {before, asTensor(update.others[0].object)});
 }
 
 /// Gives the root of a view a new value.

@@ -55,6 +55,14 @@ void accumulateGradient(TensorObject *tensor, PyRef gradient);
 /// A view of all of `tensor`, without its history. Throws.
 PyRef detach(TensorObject *tensor);
 
+/// The view that `step` takes of `parent`, which is up to date; a copy where it can be no view.
+/// Throws.
+PyRef viewBy(const ViewStep &step, TensorObject *parent);
+
+/// What to fill in order to fill `tensor`, whatever elements of it are one: a view that has each of
+/// its elements once; the tensor itself where none are, or where there is no such view. Throws.
+PyRef eachOnce(TensorObject *tensor);
+
 /// Reads a view anew if its root has changed. Throws.
 void refresh(TensorObject *view);
 

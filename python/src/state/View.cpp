@@ -4,6 +4,8 @@
 #include "lib/Runtime/Storage.h"
 #include "python/src/Errors.h"
 
+#include "llvm/ADT/STLExtras.h"
+
 using namespace weft;
 
 static std::shared_ptr<Root> rootOf(TensorObject *tensor) {
@@ -52,16 +54,29 @@ std::optional<Shape> weft::unusualStrides(TensorObject *tensor) {
   return mayBe && !isContiguous(tensor) ? pathOf(tensor).strides : std::nullopt;
 }
 
+/// True if places that lie `strides` apart may be the same: a dimension's neighbours lie within the
+/// reach of those that are closer together.
+static bool mayMeet(const Shape &shape, const Shape &strides) {
+  llvm::SmallVector<std::pair<int64_t, int64_t>, 6> dimensions;
+  for (auto [size, stride] : llvm::zip(shape, strides))
+    if (size > 1)
+      dimensions.push_back({std::abs(stride), size});
+  llvm::sort(dimensions);
+  int64_t reach = 0;
+  for (auto [stride, size] : dimensions) {
+    if (stride <= reach)
+      return true;
+    reach += stride * (size - 1);
+  }
+  return false;
+}
+
 bool weft::isExpanded(TensorObject *tensor) {
   if (!tensor->lens && !(tensor->root && tensor->root->strides))
     return false;
   std::optional<Shape> strides = pathOf(tensor).strides;
-  if (elementCount(tensor->value.shape) == 0)
-    return false;
-  for (size_t i = 0; strides && i < strides->size(); ++i)
-    if (tensor->value.shape[i] > 1 && (*strides)[i] == 0)
-      return true;
-  return false;
+  return strides && elementCount(tensor->value.shape) != 0 &&
+         mayMeet(tensor->value.shape, *strides);
 }
 
 void weft::checkExpanded(TensorObject *tensor, const char *action) {

@@ -4,8 +4,12 @@
 computed while gradients were recorded, or defines functions with a gradient of their own.
 """
 
+import typing as _typing
+from importlib import import_module as _import_module
+
 from . import functional
 from .. import _core
+from .._refused import refuse as _refuse
 from ._check import gradcheck, gradgradcheck
 from ._function import Function, once_differentiable
 from ._grad import backward, grad
@@ -30,3 +34,12 @@ _core.Tensor.register_hook = _tensor_hooks.register_hook
 _core.Tensor.register_post_accumulate_grad_hook = _tensor_hooks.register_post_accumulate_grad_hook
 _core.Tensor.retain_grad = _tensor_hooks.retain_grad
 _core.Tensor.retains_grad = property(_tensor_hooks.retains_grad)
+
+
+if not _typing.TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """What watches, when it is asked for."""
+        if name == "profiler":
+            return _import_module(".profiler", __name__)
+        _refuse("autograd", name)

@@ -1,5 +1,7 @@
 """Datasets and batches."""
 
+from .._refused import refusing as _refusing
+
 from ._collate import collate, default_collate, default_convert
 from ._dataset import (
     ChainDataset,
@@ -56,3 +58,7 @@ __all__ = [
     "read_idx",
     "read_parquet",
 ]
+
+
+#: What to write in the place of names that PyTorch has here.
+__getattr__ = _refusing("data")

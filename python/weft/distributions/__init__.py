@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from . import constraints
+from .._refused import refusing as _refusing
+from . import constraints, kl, transforms
 from ._continuous import (
     Beta,
     Cauchy,
@@ -139,7 +140,11 @@ __all__ = [
     "biject_to",
     "constraints",
     "identity_transform",
+    "kl",
     "kl_divergence",
     "register_kl",
     "transform_to",
+    "transforms",
 ]
+
+__getattr__ = _refusing("distributions")

@@ -14,6 +14,7 @@ from .._core import Tensor
 from .._creation import asarray
 from .._manipulation import astype, matrix_transpose, tril
 from .._reductions import all, max, sum
+from .._refused import refusing as _refusing
 from ..linalg import cholesky_ex, diagonal, vector_norm
 
 __all__ = [
@@ -255,3 +256,7 @@ real_vector = independent(real, 1)
 simplex = _Simplex()
 symmetric = _Symmetric()
 unit_interval = interval(0.0, 1.0)
+
+
+#: What to write in the place of names that PyTorch has here.
+__getattr__ = _refusing("distributions.constraints")

@@ -8,6 +8,8 @@ result, as the inverse of a singular matrix, the elements are NaN: compiled code
 
 from __future__ import annotations
 
+from .._refused import refusing as _refusing
+
 from .._errors import LinAlgError
 from .._linear import matmul, outer, tensordot, vecdot
 from .._manipulation import matrix_transpose
@@ -110,3 +112,7 @@ __all__ = [
     "vecdot",
     "vector_norm",
 ]
+
+
+#: What to write in the place of names that PyTorch has here.
+__getattr__ = _refusing("linalg")

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from .._refused import refusing
-from . import functional, init, utils
+from . import attention, functional, init, parameter, utils
 from ._activations import (
     CELU,
     ELU,
@@ -342,8 +342,10 @@ __all__ = [
     "ZeroPad1d",
     "ZeroPad2d",
     "ZeroPad3d",
+    "attention",
     "functional",
     "init",
+    "parameter",
     "utils",
 ]
 

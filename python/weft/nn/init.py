@@ -14,6 +14,7 @@ from .._creation import _fail, eye, full, zeros_like
 from .._dtypes import float32, promote_types
 from .._errors import OptionError, ShapeError
 from .._manipulation import astype, narrow, pad, reshape, tile, transpose
+from .._refused import refusing as _refusing
 from .._sorting import argsort
 
 __all__ = [
@@ -297,3 +298,7 @@ sparse = sparse_
 uniform = uniform_
 xavier_normal = xavier_normal_
 xavier_uniform = xavier_uniform_
+
+
+#: What to write in the place of names that PyTorch has here.
+__getattr__ = _refusing("nn.init")

@@ -5,6 +5,7 @@ Counts and learning rates are tensors, so that ``step()`` may be part of a compi
 
 from __future__ import annotations
 
+from .._refused import refusing as _refusing
 from ._composed_schedules import ChainedScheduler, SequentialLR
 from ._cyclic_schedules import CosineAnnealingWarmRestarts, CyclicLR, OneCycleLR
 from ._plateau import ReduceLROnPlateau
@@ -39,3 +40,7 @@ __all__ = [
     "SequentialLR",
     "StepLR",
 ]
+
+
+#: What to write in the place of names that PyTorch has here.
+__getattr__ = _refusing("optim.lr_scheduler")

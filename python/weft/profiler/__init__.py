@@ -5,6 +5,8 @@
 distributions, pictures and graphs; `progress` shows how far a loop is. See docs/watching.md.
 """
 
+from .._refused import refusing as _refusing
+
 from ._events import Event, Source
 from ._progress import progress
 from ._record import profile, record_function, schedule, tensorboard_trace_handler
@@ -26,3 +28,7 @@ __all__ = [
     "summary",
     "tensorboard_trace_handler",
 ]
+
+
+#: What to write in the place of names that PyTorch has here.
+__getattr__ = _refusing("profiler")

@@ -31,7 +31,20 @@ from ._continuous import (
 )
 from ._discrete import binomial, geometric, poisson
 from ._gamma import beta, chisquare, dirichlet, gamma, loggamma, student_t
-from ._keys import fold_in, key, seed, split
+from .._refused import refusing as _refusing
+from ._keys import (
+    fold_in,
+    fork_rng,
+    get_rng_state,
+    initial_seed,
+    key,
+    seed,
+    set_rng_state,
+    split,
+)
+
+#: PyTorch's name.
+manual_seed = seed
 
 __all__ = [
     "bernoulli",
@@ -44,14 +57,18 @@ __all__ = [
     "dirichlet",
     "exponential",
     "fold_in",
+    "fork_rng",
     "gamma",
     "geometric",
+    "get_rng_state",
     "gumbel",
+    "initial_seed",
     "key",
     "laplace",
     "loggamma",
     "logistic",
     "lognormal",
+    "manual_seed",
     "multivariate_normal",
     "normal",
     "pareto",
@@ -62,9 +79,12 @@ __all__ = [
     "randn",
     "rayleigh",
     "seed",
+    "set_rng_state",
     "split",
     "student_t",
     "truncated_normal",
     "uniform",
     "weibull",
 ]
+
+__getattr__ = _refusing("random")

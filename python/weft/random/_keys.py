@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import operator
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -103,6 +105,28 @@ def set_rng_state(new_state: Tensor) -> None:
         DTypeError, ShapeError: it is no such state.
     """
     _generator.state.assign(checked(new_state, "set_rng_state"))
+
+
+@contextlib.contextmanager
+def fork_rng(devices: object = None, enabled: bool = True) -> Iterator[None]:
+    """A context at whose end the global generator is where it was at its start, on all devices.
+
+    Args:
+        devices: changes nothing. enabled: whether the generator is put back.
+    """
+    if not enabled:
+        yield
+        return
+    with no_grad():
+        former = {device: state.detach().clone() for device, state in _generator.states.items()}
+    start, number = _generator.start, _generator.number
+    try:
+        yield
+    finally:
+        _generator.start, _generator.number = start, number
+        with no_grad():
+            for device, state in _generator.states.items():
+                state.assign(former.get(device, asarray(start, device=device)))
 
 
 def seed(number: int) -> None:

@@ -8,6 +8,8 @@ mpmath and SciPy by the tests. Derivatives are formulas, which can be differenti
 
 from __future__ import annotations
 
+from .._refused import refusing as _refusing
+
 from .._functional import log_softmax, softmax
 from .._ops import erf, exp2, expm1, log1p, round
 from .._ops import sigmoid as expit
@@ -111,3 +113,7 @@ __all__ = [
     "xlogy",
     "zeta",
 ]
+
+
+#: What to write in the place of names that PyTorch has here.
+__getattr__ = _refusing("special")

@@ -107,18 +107,20 @@ class Compiled:
 
 def _in_torch(node: torch.fx.Node) -> Callable[[dict], None]:
     """A step that calls a node's op in PyTorch."""
+    shape_only = reads_shape_only(node)
 
     def step(values: dict) -> None:
         def given(other: torch.fx.Node) -> Any:
             return values[other]
 
-        args = node.args
-        if reads_shape_only(node):
-            values[args[0]] = _stand_in(meta(args[0]), values["numbers"])  # type: ignore[arg-type]
+        args = torch.fx.map_arg(node.args[shape_only:], given)
+        if shape_only:
+            # What is there stays: others read its elements.
+            like: Any = node.args[0]
+            known = values.get(like)
+            args = (_stand_in(meta(like), values["numbers"]) if known is None else known, *args)
         target: Any = node.target
-        values[node] = target(
-            *torch.fx.map_arg(args, given), **torch.fx.map_arg(node.kwargs, given)
-        )
+        values[node] = target(*args, **torch.fx.map_arg(node.kwargs, given))
 
     return step
 

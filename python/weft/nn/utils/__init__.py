@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from ..._refused import refusing
 from .._narrow_weights import narrow_weights
-from . import parametrizations, parametrize, prune, rnn
+from . import parametrizations, parametrize, prune, rnn, stateless
 from ._clipping import (
     clip_grad_norm_,
     clip_grad_value_,
@@ -45,6 +45,7 @@ __all__ = [
     "rnn",
     "skip_init",
     "spectral_norm",
+    "stateless",
     "vector_to_parameters",
     "weight_norm",
 ]

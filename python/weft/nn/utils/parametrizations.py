@@ -12,6 +12,7 @@ from ..._errors import OptionError
 from ..._linear import matmul
 from ..._manipulation import astype, normalize_axis
 from ..._reductions import norm
+from ..._refused import refusing as _refusing
 from .._module import Module
 from .._quantized import Format, checked_format, nearest
 from ._weight_norms import (
@@ -181,3 +182,7 @@ def fake_quantized(
     form.shape(*getattr(module, name).shape)
     register_parametrization(module, name, _FakeQuantized(form))
     return module
+
+
+#: What to write in the place of names that PyTorch has here.
+__getattr__ = _refusing("nn.utils.parametrizations")

@@ -12,6 +12,7 @@ from ..._autodiff import no_grad
 from ..._core import Tensor
 from ..._creation import _fail
 from ..._errors import DTypeError, NameUseError, OptionError, ShapeError, UnsupportedError
+from ..._refused import refusing as _refusing
 from .._containers import ModuleDict, ModuleList
 from .._module import Derived, Module
 from .._parameter import Parameter
@@ -299,3 +300,7 @@ def remove_parametrizations(
         del module.parametrizations
     module._own("_parameters" if is_parameter else "_buffers", tensor_name, result)
     return module
+
+
+#: What to write in the place of names that PyTorch has here.
+__getattr__ = _refusing("nn.utils.parametrize")

@@ -14,6 +14,7 @@ from ..._dtypes import int64
 from ..._errors import NameUseError, OptionError, ShapeError
 from ..._manipulation import astype, broadcast_to, concat, moveaxis, normalize_axis, reshape
 from ..._reductions import any, norm, sum
+from ..._refused import refusing as _refusing
 from ..._sorting import argsort
 from .._module import Module
 from .._parameter import Parameter
@@ -264,3 +265,7 @@ def _without_slices(module: Pruned, name: str, axis: int, scores: Tensor, amount
     shape = [1] * mask.ndim
     shape[axis] = mask.shape[axis]
     return custom_from_mask(module, name, broadcast_to(reshape(keeps, tuple(shape)), mask.shape))
+
+
+#: What to write in the place of names that PyTorch has here.
+__getattr__ = _refusing("nn.utils.prune")

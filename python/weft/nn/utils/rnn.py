@@ -12,6 +12,7 @@ from ..._dtypes import int64
 from ..._errors import OptionError, ShapeError
 from ..._manipulation import narrow, pad, reshape, stack, take, transpose
 from ..._pytree import register_pytree_node
+from ..._refused import refusing as _refusing
 from ..._sorting import argsort
 
 __all__ = [
@@ -249,3 +250,7 @@ def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:
     if order is not None:
         lengths = [lengths[place] for place in _whole_numbers(order)]
     return unpad_sequence(padded, lengths, batch_first=True)
+
+
+#: What to write in the place of names that PyTorch has here.
+__getattr__ = _refusing("nn.utils.rnn")
