@@ -322,7 +322,7 @@ def cross(x: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
 def cdist(x1: Tensor, x2: Tensor, p: float = 2.0) -> Tensor:
     """The distances by the norm of order p of all rows: [..., M, K], [..., N, K] to [..., M, N]."""
     difference = expand_dims(x1, axis=-2) - expand_dims(x2, axis=-3)
-    return _reductions.norm(difference, axis=-1, ord=p)
+    return _reductions.distance(difference, p)
 
 
 # Shapes --------------------------------------------------------------------------------------
@@ -376,7 +376,8 @@ def tensor_split(x: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Ten
                 OptionError,
                 f"tensor_split: {indices_or_sections} sections are not 1 to {_MOST_SECTIONS}",
             )
-        least, longer = divmod(size, indices_or_sections)
+        least = size // indices_or_sections
+        longer = size - least * indices_or_sections
         sizes = [least + (i < longer) for i in range(indices_or_sections)]
     else:
         cuts = [min(max(i + size if i < 0 else i, 0), size) for i in indices_or_sections]

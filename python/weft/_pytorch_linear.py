@@ -18,15 +18,13 @@ from ._manipulation import (
     normalize_axes,
     normalize_axis,
     reshape,
-    tril,
-    triu,
 )
 from ._ops import log, where
 from ._pytorch import addmm
 from ._reductions import norm
 from .linalg import det, matrix_power, matrix_rank, slogdet
-from .linalg._factors import order_of_pivots
-from .linalg._matrices import LUResult, QRResult
+from .linalg._factors import order_of_pivots, with_all_rows
+from .linalg._matrices import LUResult, QRResult, triangles
 
 
 def adjoint(x: Tensor) -> Tensor:
@@ -138,21 +136,23 @@ def lu_solve(b: Tensor, factors: Tensor, pivots: Tensor) -> Tensor:
 def lu_unpack(
     factors: Tensor, pivots: Tensor, unpack_data: bool = True, unpack_pivots: bool = True
 ) -> LUResult:
-    """P, L and U of what `lu` gives: A = P L U of square matrices. What is not to be unpacked is
-    [0].
+    """P, L and U of what `lu` gives: A = P L U. What is not to be unpacked is [0].
 
     Raises:
-        ShapeError: the matrices are not square.
+        ShapeError: the factors are no matrices, or the pivots do not fit them.
     """
-    size, nothing = factors.shape[-1], zeros_like(factors).flatten()[:0]
-    if factors.ndim < 2 or factors.shape[-2] != size:
-        raise _fail(ShapeError, f"lu_unpack: matrices of shape {factors.shape} are not square")
-    one = eye(size, dtype=factors.dtype, device=factors.device)
-    lower, upper = (tril(factors, k=-1) + one, triu(factors)) if unpack_data else (nothing, nothing)
+    nothing = zeros_like(factors).flatten()[:0]
+    if factors.ndim < 2 or pivots.shape != (*factors.shape[:-2], min(factors.shape[-2:])):
+        raise _fail(
+            ShapeError,
+            f"lu_unpack: pivots of shape {pivots.shape} do not fit factors of {factors.shape}",
+        )
+    lower, upper = triangles(factors) if unpack_data else (nothing, nothing)
     permutation = nothing
     if unpack_pivots:
-        order = expand_dims(order_of_pivots(pivots), axis=-2)
-        places = expand_dims(arange(size, device=factors.device), axis=-1)
+        rows = factors.shape[-2]
+        order = expand_dims(order_of_pivots(with_all_rows(pivots, rows)), axis=-2)
+        places = expand_dims(arange(rows, device=factors.device), axis=-1)
         permutation = astype(order == places, factors.dtype)
     return LUResult(permutation, lower, upper)
 

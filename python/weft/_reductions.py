@@ -243,18 +243,22 @@ def logsumexp(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False) -> Ten
 def norm(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False, ord: float = 2) -> Tensor:
     """The vector norm of order ``ord`` (1, 2, inf or any positive number) along the axes.
 
+    Of order 0 it is the number of elements that are not 0, which has no derivative.
+
     float16 and bfloat16 are computed in float32. Where it is 0, so is the derivative.
 
     Raises:
-        OptionError: ``ord`` is not positive.
+        OptionError: ``ord`` is negative.
     """
     from ._complex import abs
     from ._ops import where
 
     x = _floating(asarray(x))
     x = abs(x) if x.dtype.is_complex else x
-    if not isinstance(ord, (int, builtins.float)) or not ord > 0:
-        raise _fail(OptionError, f"norm: ord has to be a positive number, not {ord!r}")
+    if not isinstance(ord, (int, builtins.float)) or not ord >= 0:
+        raise _fail(OptionError, f"norm: ord has to be a number from 0 on, not {ord!r}")
+    if ord == 0:
+        return sum(astype(x != 0, x.dtype), axis=axis, keepdims=keepdims)
     if ord == math.inf and x._size:
         return max(abs(x), axis=axis, keepdims=keepdims)
     dtype, wide = x.dtype, astype(x, float32) if x.dtype.itemsize < float32.itemsize else x
@@ -265,6 +269,16 @@ def norm(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False, ord: float 
         powers = where(wide == 0, 0.0, abs(where(wide == 0, 1.0, wide)) ** ord)
     total = sum(powers, axis=axis, keepdims=keepdims)
     return astype(total if ord in (1, math.inf) else _root(total, ord), dtype)
+
+
+def distance(difference: Tensor, p: float) -> Tensor:
+    """The norms of order ``p`` along the last axis; of order 0 a NaN counts as such."""
+    from ._ops import isnan, where
+
+    if p != 0:
+        return norm(difference, axis=-1, ord=p)
+    differs = where(isnan(difference), difference, astype(difference != 0, difference.dtype))
+    return sum(differs, axis=-1)
 
 
 def _root(x: Tensor, ord: float) -> Tensor:

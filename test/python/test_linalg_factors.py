@@ -266,3 +266,41 @@ def test_what_factors_refuse() -> None:
         linalg.vander(weft.asarray(1.0))
     with pytest.raises(weft.ShapeError, match="not square"):
         linalg.matrix_exp(weft.ones((2, 3)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "complex64"])
+@pytest.mark.parametrize(
+    "shape", [(3, 5), (5, 3), (4, 1), (1, 4), (2, 3, 5), (2, 6, 2), (0, 3), (3, 0), (2, 0, 3)]
+)
+def test_rows_and_columns_need_not_be_as_many(shape: tuple[int, ...], dtype: str) -> None:
+    draw = np.random.default_rng(len(shape) + shape[-1])
+    x = draw.normal(size=shape).astype(dtype)
+    if dtype == "complex64":
+        x += (1j * draw.normal(size=shape)).astype(dtype)
+    singular = x.copy()
+    singular[..., :1] = 0
+    tolerance = 100 * np.finfo(dtype).eps
+    for array in (x, singular):
+        theirs = torch.from_numpy(array.copy())
+        ours = weft.asarray(array)
+        factors, expected = linalg.lu_factor_ex(ours), torch.linalg.lu_factor_ex(theirs)
+        assert factors.pivots.tolist() == expected.pivots.tolist()
+        assert factors.info.tolist() == expected.info.tolist()
+        found = [*linalg.lu(ours), *weft.lu_unpack(factors.LU, factors.pivots)]
+        wanted = [*torch.linalg.lu(theirs), *torch.lu_unpack(expected.LU, expected.pivots)]
+        for one, other in zip(found, wanted, strict=True):
+            np.testing.assert_allclose(
+                to_numpy(one), other.numpy(), rtol=tolerance, atol=tolerance * np.abs(array).sum()
+            )
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (5, 3), (2, 4, 2)])
+def test_gradients_of_factors_of_wide_and_tall_matrices(shape: tuple[int, ...]) -> None:
+    array = np.random.default_rng(5).normal(size=shape)
+    ours = weft.asarray(array, copy=True)
+    ours.requires_grad = True
+    theirs = torch.from_numpy(array.copy()).requires_grad_()
+    for library, x in ((weft, ours), (torch, theirs)):
+        _, lower, upper = library.linalg.lu(x)
+        (2 * (lower**2).sum() + (upper**3).sum()).backward()
+    np.testing.assert_allclose(to_numpy(ours.grad), theirs.grad.numpy(), rtol=1e-10, atol=1e-10)

@@ -8,7 +8,7 @@ from .. import _ops
 from .._complex import abs
 from .._control_flow import fori_loop
 from .._core import Tensor
-from .._creation import _fail, _iota, asarray, eye
+from .._creation import _fail, _iota, asarray, eye, zeros
 from .._dtypes import int32, int64
 from .._errors import LinAlgError, ShapeError, UnsupportedError
 from .._gathering import take_along_axis
@@ -18,6 +18,7 @@ from .._manipulation import (
     broadcast_shapes,
     broadcast_to,
     common_operands,
+    concat,
     expand_dims,
     matrix_transpose,
     tril,
@@ -176,14 +177,13 @@ def order_of_pivots(pivots: Tensor) -> Tensor:
 
 
 def lu_factor(x: Tensor, /, *, pivot: bool = True) -> LUFactors:
-    """L and U of `lu` in one matrix [..., N, N], and LAPACK's pivots (int32, [..., N], from 1):
-    row i was exchanged with row pivots[i] - 1, one after the other.
+    """L and U of `lu` in one matrix [..., M, N], and LAPACK's pivots (int32, [..., K], from 1; K is
+    the smaller of M and N): row i was exchanged with row pivots[i] - 1, one after the other.
 
     Gradients go through the matrix.
 
     Raises:
-        UnsupportedError: without ``pivot``, or without SciPy. Others as `lu`; rectangular matrices
-            are refused as well.
+        UnsupportedError: without ``pivot``, or without SciPy. Others as `lu`.
     """
     found = _lu_factors("lu_factor", x, pivot)
     return LUFactors(found.LU, found.pivots)
@@ -204,8 +204,54 @@ def lu_factor_ex(x: Tensor, /, *, pivot: bool = True, check_errors: bool = False
 def _lu_factors(name: str, x: Any, pivot: bool) -> LUFactorsEx:
     if not pivot:
         raise _fail(UnsupportedError, f"{name}: rows are always exchanged; leave pivot=True")
-    factors, permutation = _factors(x, name)
-    return LUFactorsEx(factors, _pivots_of(permutation), _info_of(factors))
+    factors, order = lu_in_one(x, name)
+    pivots = _pivots_of(order)[..., : min(factors.shape[-2:])]
+    return LUFactorsEx(factors, pivots, _info_of(factors))
+
+
+def lu_in_one(x: Any, name: str) -> tuple[Tensor, Tensor]:
+    """L and U in one matrix [..., M, N], and the order [..., M] of x's rows in which they are."""
+    x = _matrices(x, name)
+    rows, columns = x.shape[-2:]
+    if rows == columns:
+        return _factors(x, name)
+    if not rows or not columns:
+        order = _iota((rows,), 0, int64, x.device)
+        return x, astype(broadcast_to(order, x.shape[:-1]), int32)
+    if rows < columns:
+        factors, order = _factors(x[..., :rows], name)
+        rest = take_along_axis(x[..., rows:], _rows(order, x[..., rows:]), axis=-2)
+        right = solve_triangular(factors, rest, upper=False, unitriangular=True)
+        return concat([factors, right], axis=-1), order
+    return _tall(x, name)
+
+
+def _tall(x: Tensor, name: str) -> tuple[Tensor, Tensor]:
+    """Of more rows than columns: columns of zeros tell which rows come first. Their own factors are
+    those that the other rows are divided by; of a singular matrix they are taken as they are."""
+    rows, columns = x.shape[-2:]
+    padding = zeros((*x.shape[:-1], rows - columns), dtype=x.dtype, device=x.device)
+    whole, order = _factors(_ops.stop_gradient(concat([x, padding], axis=-1)), name)
+    first = take_along_axis(x, _rows(order, x)[..., :columns, :], axis=-2)
+    square, inner = _factors(first, name)
+    exchanged = take_along_axis(order[..., :columns], astype(inner, int64), axis=-1)
+    placed = concat([exchanged, order[..., columns:]], axis=-1)
+    placed = order_of_pivots(with_all_rows(_pivots_of(placed)[..., :columns], rows))
+    rest = take_along_axis(x, _rows(placed, x)[..., columns:, :], axis=-2)
+    below = solve_triangular(matrix_transpose(square), matrix_transpose(rest), upper=False)
+    factors = concat([square, matrix_transpose(below)], axis=-2)
+    is_singular = any(diagonal(square) == 0, axis=-1, keepdims=True)
+    return (
+        _ops.where(expand_dims(is_singular, axis=-1), whole[..., :columns], factors),
+        _ops.where(is_singular, astype(order, int64), placed),
+    )
+
+
+def with_all_rows(pivots: Tensor, rows: int) -> Tensor:
+    """LAPACK's pivots for so many rows: those that have none stay where they are."""
+    known = pivots.shape[-1]
+    rest = astype(_iota((rows - known,), 0, int64, pivots.device) + (known + 1), pivots.dtype)
+    return concat([pivots, broadcast_to(rest, (*pivots.shape[:-1], rows - known))], axis=-1)
 
 
 def lu_solve(

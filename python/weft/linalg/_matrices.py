@@ -243,17 +243,27 @@ def _complex_matrices(x: Any, name: str) -> Tensor:
 
 
 def lu(x: Tensor, /) -> LUResult:
-    """x = P L U: a permutation, unit lower and upper triangular matrices, of x [..., N, N].
+    """x = P L U of x [..., M, N]: a permutation [..., M, M], a unit lower triangular matrix
+    [..., M, K] and an upper one [..., K, N], where K is the smaller of M and N.
 
     Raises:
-        ShapeError: x is not square. DTypeError: x is of halves. UnsupportedError: no SciPy.
+        ShapeError: x is no matrix. DTypeError: x is of halves. UnsupportedError: no SciPy.
     """
-    factors, permutation = _factors(x, "lu")
-    size = x.shape[-1]
-    unit = eye(size, dtype=factors.dtype, device=factors.device)
-    places = _iota((size, size), 0, int64, factors.device)
+    from ._factors import lu_in_one
+
+    factors, permutation = lu_in_one(x, "lu")
+    rows = factors.shape[-2]
+    places = _iota((rows, rows), 0, int64, factors.device)
     source = astype(expand_dims(permutation, axis=-2) == places, factors.dtype)
-    return LUResult(source, tril(factors, k=-1) + unit, triu(factors))
+    return LUResult(source, *triangles(factors))
+
+
+def triangles(factors: Tensor) -> tuple[Tensor, Tensor]:
+    """L and U that are in one matrix."""
+    rows, columns = factors.shape[-2:]
+    least = rows if rows < columns else columns
+    unit = eye(rows, least, dtype=factors.dtype, device=factors.device)
+    return tril(factors[..., :least], k=-1) + unit, triu(factors[..., :least, :])
 
 
 def _factors(x: Any, name: str) -> tuple[Tensor, Tensor]:

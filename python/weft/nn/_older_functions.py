@@ -14,7 +14,7 @@ from .._creation import _fail, asarray
 from .._errors import DTypeError, ShapeError, UnsupportedError
 from .._linear import matmul
 from .._manipulation import astype, moveaxis, reshape, transpose
-from .._reductions import norm
+from .._reductions import distance
 from .._resampling import interpolate
 from .._windows import Sizes, constant, known_sizes, pick
 from . import _activation_functions
@@ -189,7 +189,7 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
         constant(each, x) for each in np.triu_indices(known_sizes(x, 2, "pdist")[0], 1)
     )
     difference = pick(x, first, 0) - pick(x, second, 0)
-    return norm(difference, axis=-1, ord=p)
+    return distance(difference, p)
 
 
 def linear_cross_entropy(

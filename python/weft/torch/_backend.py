@@ -12,6 +12,7 @@ from torch._decomp import core_aten_decompositions
 from torch._dynamo.backends.common import aot_autograd
 
 from . import _families  # noqa: F401
+from ._decompositions import FACTORED
 from ._joint import partition
 from ._rules import TABLE
 from ._runner import Compiled
@@ -26,7 +27,7 @@ def decompositions() -> dict[Any, Callable]:
     known = {*TABLE.names(), *_DRAWS}
     table: dict[Any, Callable] = dict(core_aten_decompositions())
     found = {op: rule for op, rule in table.items() if str(op) not in known}
-    return {**found, torch.ops.aten.native_dropout.default: _dropout}
+    return {**found, **FACTORED, torch.ops.aten.native_dropout.default: _dropout}
 
 
 def _dropout(x: torch.Tensor, p: float, train: bool | None) -> tuple[torch.Tensor, torch.Tensor]:

@@ -157,8 +157,22 @@ def _adaptive(count: int) -> None:
     TABLE.rule(f"aten._adaptive_avg_pool{count}d_backward.default")(backward)
 
 
+def _adaptive_largest(count: int) -> None:
+    function = getattr(functional, f"adaptive_max_pool{count}d")
+
+    def rule(x: weft.Tensor, size: Sizes) -> tuple:
+        return tuple(function(x, tuple(size), return_indices=True))
+
+    def backward(grad: weft.Tensor, x: weft.Tensor, _: weft.Tensor) -> weft.Tensor:
+        return gradient(lambda operand: function(operand, grad.shape[-count:]), (x,), grad)[0]
+
+    TABLE.rule(f"aten.adaptive_max_pool{count}d.default")(rule)
+    TABLE.rule(f"aten.adaptive_max_pool{count}d_backward.default")(backward)
+
+
 for _count in (2, 3):
     _adaptive(_count)
+    _adaptive_largest(_count)
 
 
 # Windows and resampling ----------------------------------------------------------------------

@@ -72,6 +72,18 @@ _filled(0)
 _filled(1)
 
 
+@TABLE.rule("aten.new_empty_strided.default")
+def _new_empty_strided(
+    x: weft.Tensor,
+    shape: Sequence[Any],
+    strides: Any,
+    *,
+    dtype: torch.dtype | None = None,
+    **_: Any,
+) -> weft.Tensor:
+    return weft.zeros(tuple(shape), dtype=_dtype(dtype, x))
+
+
 @TABLE.rule("aten.empty_strided.default")
 def _empty_strided(
     shape: Sequence[int], strides: Sequence[int], *, dtype: torch.dtype | None = None, **_: Any

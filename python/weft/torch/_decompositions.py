@@ -1,18 +1,23 @@
 """Rules for decompositions of matrices, and what is computed by them.
 
-The factors that `_linalg_det` and others give beside their result, which are those of x or of its
-transpose by how x lies in memory, are not made: where a graph reads them, as for a gradient, the op
-stays in PyTorch.
+Determinants and solutions give factors beside their result, which gradients read. PyTorch makes
+them of x or of its transpose, by how x lies in memory: `FACTORED` takes the ops apart while that is
+known.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
 
 import weft
 from weft import linalg
 
 from .._creation import _fail
 from .._errors import UnsupportedError
-from ._rules import TABLE, UNMADE, method
+from ._rules import TABLE, method
 
 TABLE.rule("aten.linalg_eig.default")(lambda x: tuple(linalg.eig(x)))
 TABLE.rule("aten.linalg_eigvals.default")(linalg.eigvals)
@@ -20,13 +25,49 @@ TABLE.rule("aten.linalg_matrix_exp.default")(linalg.matrix_exp)
 TABLE.rule("aten.linalg_householder_product.default")(linalg.householder_product)
 method("cholesky_solve", "aten.cholesky_solve.default")
 method("cholesky_inverse", "aten.cholesky_inverse.default")
-UNMADE.update(
-    {
-        "aten._linalg_det.default": (1, 2),
-        "aten._linalg_slogdet.default": (2, 3),
-        "aten._linalg_solve_ex.default": (1, 2),
-    }
-)
+
+
+def _factored(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, bool]:
+    """LU, pivots and info as PyTorch makes them, and whether they are those of the transpose."""
+    turned = x.is_contiguous() and not x.is_complex()
+    factors, pivots, info = torch.ops.aten.linalg_lu_factor_ex(x.mT if turned else x)
+    return factors, pivots, info, turned
+
+
+def _parity(pivots: torch.Tensor) -> torch.Tensor:
+    """1, or -1 where rows were exchanged an odd number of times."""
+    places = torch.arange(1, pivots.shape[-1] + 1, dtype=pivots.dtype, device=pivots.device)
+    return 1 - 2 * ((pivots != places).sum(-1) % 2)
+
+
+def _determinant(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    factors, pivots, _, _ = _factored(x)
+    return factors.diagonal(0, -2, -1).prod(-1) * _parity(pivots), factors, pivots
+
+
+def _logarithm_of_determinant(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    factors, pivots, _, _ = _factored(x)
+    diagonal = factors.diagonal(0, -2, -1)
+    sign = diagonal.sgn().prod(-1) * _parity(pivots)
+    return sign, diagonal.abs().log().sum(-1), factors, pivots
+
+
+def _solution(
+    lhs: torch.Tensor, rhs: torch.Tensor, *, left: bool = True, check_errors: bool = False
+) -> tuple[torch.Tensor, ...]:
+    factors, pivots, info, turned = _factored(lhs)
+    is_vector = rhs.ndim == 1 or (lhs.ndim - 1 == rhs.ndim and rhs.shape == lhs.shape[:-1])
+    wide = rhs.unsqueeze(-1) if is_vector else rhs
+    found = torch.ops.aten.linalg_lu_solve(factors, pivots, wide, left=left, adjoint=turned)
+    return found.squeeze(-1) if is_vector else found, factors, pivots, info
+
+
+#: What is taken apart for the sake of the factors beside the results.
+FACTORED: dict[Any, Callable] = {
+    torch.ops.aten._linalg_det.default: _determinant,
+    torch.ops.aten._linalg_slogdet.default: _logarithm_of_determinant,
+    torch.ops.aten._linalg_solve_ex.default: _solution,
+}
 
 
 def _empty(x: weft.Tensor) -> weft.Tensor:
@@ -71,22 +112,21 @@ def _inverse(x: weft.Tensor, *, check_errors: bool = False) -> tuple:
     return tuple(linalg.inv_ex(x))
 
 
-@TABLE.rule("aten._linalg_det.default")
-def _determinant(x: weft.Tensor) -> tuple:
-    return linalg.det(x), None, None
-
-
-@TABLE.rule("aten._linalg_slogdet.default")
-def _logarithm_of_determinant(x: weft.Tensor) -> tuple:
-    return *linalg.slogdet(x), None, None
-
-
-@TABLE.rule("aten._linalg_solve_ex.default")
-def _solve(
-    lhs: weft.Tensor, rhs: weft.Tensor, *, left: bool = True, check_errors: bool = False
-) -> tuple:
-    result, info = linalg.solve_ex(lhs, rhs, left=left)
-    return result, None, None, info
+@TABLE.rule("aten.linalg_pinv.atol_rtol_tensor")
+def _pseudoinverse(
+    x: weft.Tensor, *, atol: Any = None, rtol: Any = None, hermitian: bool = False
+) -> weft.Tensor:
+    """By singular values, of which those at most max(atol, rtol times the largest) count as 0."""
+    u, values, vh = linalg.svd(x, full_matrices=False)
+    if not values.shape[-1]:
+        return weft.zeros((*x.shape[:-2], x.shape[-1], x.shape[-2]), dtype=x.dtype)
+    if rtol is None:
+        rtol = max(x.shape[-2:]) * weft.finfo(x.dtype).eps if atol is None else 0.0
+    absolute = weft.asarray(0.0 if atol is None else atol, dtype=values.dtype)[..., None]
+    relative = weft.asarray(rtol, dtype=values.dtype)[..., None]
+    least = weft.maximum(absolute, relative * values[..., :1])
+    inverses = weft.where(values > least, 1 / values, 0.0)
+    return (weft.conj(vh.mT) * weft.astype(inverses, x.dtype)[..., None, :]) @ weft.conj(u.mT)
 
 
 @TABLE.rule("aten.linalg_lu_factor_ex.default")
@@ -111,6 +151,13 @@ def _lu(x: weft.Tensor, *, pivot: bool = True) -> tuple:
     if not pivot:
         raise _fail(UnsupportedError, "lu without exchanges of rows")
     return tuple(linalg.lu(x))
+
+
+@TABLE.rule("aten.lu_unpack.default")
+def _lu_unpack(
+    factors: weft.Tensor, pivots: weft.Tensor, data: bool = True, unpack_pivots: bool = True
+) -> tuple:
+    return tuple(weft.lu_unpack(factors, pivots, data, unpack_pivots))
 
 
 @TABLE.rule("aten.linalg_solve_triangular.default")

@@ -103,7 +103,13 @@ for _name in ("bitwise_and", "bitwise_or", "bitwise_xor"):
         _binary(getattr(weft, _name))
     )
 for _name in ("bitwise_left_shift", "bitwise_right_shift"):
-    TABLE.rule(f"aten.{_name}.Tensor", f"aten.{_name}.Tensor_Scalar")(_binary(getattr(weft, _name)))
+    _dunder = f"aten.__{_name[8]}shift__"
+    TABLE.rule(
+        *(f"aten.{_name}.Tensor", f"aten.{_name}.Tensor_Scalar"),
+        *(f"{_dunder}.Tensor", f"{_dunder}.Scalar"),
+    )(_binary(getattr(weft, _name)))
+for _name in ("gcd", "lcm"):
+    TABLE.rule(f"aten.{_name}.default")(_binary(getattr(weft, _name)))
 
 
 def _logical(function: Callable) -> Callable:
@@ -145,7 +151,7 @@ def _mul(x: Value, y: Value) -> weft.Tensor:
     return weft.multiply(*promoted(x, y))
 
 
-@TABLE.rule("aten.div.Tensor", "aten.div.Scalar")
+@TABLE.rule("aten.div.Tensor", "aten.div.Scalar", "aten.true_divide.Tensor")
 def _div(x: Value, y: Value) -> weft.Tensor:
     return weft.divide(*promoted(x, y, to_floating=True))
 
@@ -197,6 +203,8 @@ def _to_copy(x: weft.Tensor, dtype: torch.dtype | None = None, **_: Any) -> weft
     if dtype is None:
         return x
     wanted = weft_dtype(dtype)
+    if x.dtype.is_complex and not wanted.is_complex and wanted != weft.bool:
+        x = weft.real(x)  # as PyTorch does, which warns of it
     return as_dtype(x, wanted)
 
 
@@ -209,6 +217,11 @@ def _same(x: weft.Tensor, **_: Any) -> weft.Tensor:
 @TABLE.rule("aten.copy.default")
 def _copy(x: weft.Tensor, source: weft.Tensor, *_: Any) -> weft.Tensor:
     return weft.broadcast_to(as_dtype(source, x.dtype), x.shape)
+
+
+@TABLE.rule("aten._neg_view.default")
+def _negated(x: weft.Tensor) -> weft.Tensor:
+    return -x
 
 
 method("relu", "aten.relu.default")

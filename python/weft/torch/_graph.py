@@ -16,7 +16,7 @@ from .._creation import _fail
 from .._errors import UnsupportedError
 from . import _families  # noqa: F401
 from ._lines import caller, user_line
-from ._rules import TABLE, UNMADE, has_dtype, weft_dtype
+from ._rules import TABLE, has_dtype, weft_dtype
 
 #: What a memory format, a layout or a device would say means nothing to tensors of weft.
 _DROPPED = ("device", "layout", "pin_memory", "memory_format", "non_blocking")
@@ -131,10 +131,6 @@ def why_not(node: torch.fx.Node) -> str:
 def _why_not_itself(node: torch.fx.Node) -> str:
     if rule_of(node) is None:
         return "weft has no rule for it"
-    unmade = UNMADE.get(str(node.target), ())
-    for user in node.users if unmade else ():
-        if user.target is operator.getitem and user.args[1] in unmade and user.users:
-            return f"its result {user.args[1]} is read, which weft does not make"
     if node.target is torch.ops.aten.as_strided.default:
         source = node.all_input_nodes[0]
         if not _is_whole(meta(source)):

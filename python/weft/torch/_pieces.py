@@ -13,6 +13,8 @@ import torch.fx
 
 import weft
 
+from .._creation import _fail
+from .._errors import UnsupportedError
 from . import _sizes
 from ._graph import Failures, constant, is_size, meta, run
 from ._rules import weft_dtype
@@ -29,6 +31,10 @@ def _forward(*tensors: weft.Tensor) -> tuple:
 
 #: So many programs of one piece are kept if sizes had to be numbers in it.
 MOST_PROGRAMS = 64
+
+
+class SizesNeededError(Exception):
+    """A program for all sizes could not be compiled: from now on each combination gets its own."""
 
 
 class Piece:
@@ -87,11 +93,23 @@ class Piece:
         shapes = [size for node in self.inputs for size in meta(node).shape]
         return any(not isinstance(size, int) for size in shapes) or bool(self.sizes)
 
+    def _check_told(self) -> None:
+        """Raises UnsupportedError if a size is read that no tensor's dimension tells a call."""
+        dimensions = [size for node in self.inputs for size in meta(node).shape]
+        for node in self.sizes:
+            for symbol in _sizes.symbols(meta(node)):
+                if not any(_sizes.tells(size, symbol) for size in dimensions):
+                    raise _fail(
+                        UnsupportedError, f"no argument has a size that tells the number {symbol}"
+                    )
+
     def _traced(self, known: Any) -> tuple[Failures, Any, Exception | None]:
         """The program for symbolic sizes (None) or for these shapes and numbers."""
         failures = Failures()
 
         try:
+            if known is None:
+                self._check_told()
             shapes = known[0] if known else [None] * len(self.inputs)
             specs = list(map(self._spec, self.inputs, shapes, self.orders))
             _CURRENT.body = functools.partial(self._body, known, failures)
@@ -126,7 +144,15 @@ class Piece:
     def __call__(self, values: dict[torch.fx.Node, Any]) -> None:
         """Computes the results and puts them among the values."""
         tensors = [values[node] for node in self.inputs]
-        program = self.program or self._program_for(tensors, values)
+        try:
+            self._run(self.program or self._program_for(tensors, values), tensors, values)
+        except weft.WeftError as error:
+            if self.specialised or not self._is_symbolic():
+                raise
+            self.specialised, self.program = str(error), None
+            raise SizesNeededError from error
+
+    def _run(self, program: Any, tensors: Sequence[torch.Tensor], values: dict) -> None:
         if self._plain:
             given = [convert(x) for convert, x in zip(self.convert, tensors)]
             found = [to_torch(x) for x in program.run(given)]

@@ -153,17 +153,17 @@ def _cumprod(x: weft.Tensor, axis: int, *, dtype: torch.dtype | None = None) -> 
 
 @TABLE.rule("aten.logcumsumexp.default")
 def _logcumsumexp(x: weft.Tensor, axis: int) -> weft.Tensor:
-    return x.logcumsumexp(axis)
+    return x.logcumsumexp(axis) if x.ndim else x
 
 
 @TABLE.rule("aten.cummax.default")
 def _cummax(x: weft.Tensor, axis: int) -> Any:
-    return tuple(x.cummax(axis))
+    return tuple(x.cummax(axis)) if x.ndim else (x, weft.zeros((), dtype=weft.int64))
 
 
 @TABLE.rule("aten.cummin.default")
 def _cummin(x: weft.Tensor, axis: int) -> Any:
-    return tuple(x.cummin(axis))
+    return tuple(x.cummin(axis)) if x.ndim else (x, weft.zeros((), dtype=weft.int64))
 
 
 @TABLE.rule("aten.sort.default")
@@ -232,8 +232,15 @@ method("median", "aten.median.default")
 method("nanmedian", "aten.nanmedian.default")
 method("histc", "aten.histc.default")
 method("dist", "aten.dist.default")
-method("index_reduce", "aten.index_reduce.default")
 method("put", "aten.put.default")
+
+
+@TABLE.rule("aten.index_reduce.default")
+def _index_reduce(x: weft.Tensor, axis: int, index: Any, source: Any, *args: Any, **kwargs: Any):
+    if x.ndim:
+        return x.index_reduce(axis, index, source, *args, **kwargs)
+    row = x.reshape(1).index_reduce(0, index.reshape(-1), source.reshape(-1), *args, **kwargs)
+    return row.reshape(())
 
 
 def _selection(name: str) -> Any:

@@ -21,9 +21,6 @@ from .._foreign import RuleTable
 #: Every rule of this package, by names such as "aten.add.Tensor".
 TABLE = RuleTable("PyTorch")
 
-#: The numbers of results that rules do not make: an op whose graph reads them stays in PyTorch.
-UNMADE: dict[str, tuple[int, ...]] = {}
-
 _DTYPES: dict[torch.dtype, DType] = {
     torch.bool: weft.bool,
     torch.uint8: weft.uint8,

@@ -11,7 +11,7 @@ from torch._subclasses.fake_tensor import unset_fake_temporarily
 
 from . import _sizes
 from ._graph import attribute, is_size, meta
-from ._pieces import Piece
+from ._pieces import Piece, SizesNeededError
 from ._split import Split, operands, reads_shape_only, split
 
 
@@ -87,7 +87,12 @@ class Compiled:
         if self._needs_sizes:
             self._bind(values)
         for step in self.steps:
-            step(values)
+            try:
+                step(values)
+            except SizesNeededError:
+                self._note_sizes()
+                self._bind(values)
+                step(values)
         return [values.get(x) if isinstance(x, torch.fx.Node) else x for x in self.outputs]
 
     def _bind(self, values: dict) -> None:

@@ -30,11 +30,28 @@ def _text(expression: Any) -> Any:
     raise _fail(UnsupportedError, f"weft has no symbolic size like {expression}")
 
 
+def symbols(size: Any) -> set[Any]:
+    """The symbols in a size."""
+    known = isinstance(size, (torch.SymInt, torch.SymFloat, torch.SymBool))
+    return size.node.expr.free_symbols if known else set()
+
+
+def tells(size: Any, symbol: Any) -> bool:
+    """Whether the number of a dimension tells that of a symbol, as weft's programs see it."""
+    if symbols(size) != {symbol}:
+        return False
+    expression = size.node.expr
+    return bool(expression.is_polynomial(symbol) and expression.diff(symbol).is_number)
+
+
 def symbolic(size: Any) -> Any:
-    """A SymInt as a size of weft, in a trace; plain numbers as they are."""
-    if not isinstance(size, torch.SymInt):
+    """A SymInt, or the same as a float, as a size of weft, in a trace; others as they are."""
+    if isinstance(size, torch.SymFloat) and type(size.node.expr).__name__ == "ToFloat":
+        text = _text(size.node.expr.args[0])
+    elif isinstance(size, torch.SymInt):
+        text = formula(size)
+    else:
         return size
-    text = formula(size)
     return text if isinstance(text, int) else _core.parse_size(text)
 
 

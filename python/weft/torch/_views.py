@@ -53,6 +53,11 @@ def _repeat(x: weft.Tensor, times: Sequence[int]) -> weft.Tensor:
     return x.repeat(*times) if len(times) else x
 
 
+@TABLE.rule("aten.narrow_copy.default")
+def _narrow_copy(x: weft.Tensor, axis: int, start: Any, length: Any) -> weft.Tensor:
+    return _slice(x, axis, start, start + length)
+
+
 @TABLE.rule("aten.select.int")
 def _select(x: weft.Tensor, axis: int, index: int) -> weft.Tensor:
     return x[(builtins.slice(None),) * (axis % x.ndim) + (index,)]
