@@ -3,9 +3,11 @@
 #include "dialects/Weft/IR/Weft.h"
 #include "lib/Compiler/Diagnostics.h"
 #include "lib/Support/SymbolicSize.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/AttrTypeSubElements.h"
 #include "mlir/IR/Matchers.h"
 #include "mlir/IR/Verifier.h"
+#include "passes/plan/LaunchArguments.h"
 
 using namespace mlir;
 
@@ -95,7 +97,26 @@ static void foldSizes(ModuleOp module) {
   }
 }
 
+/// Throws if a size would be negative that the program asks not to be.
+static void checkConditions(ModuleOp module, const SizeBindings &bindings) {
+  auto valueOf = [&](std::string_view symbol) -> std::optional<int64_t> {
+    auto found = bindings.find(symbol);
+    return found == bindings.end() ? std::nullopt : std::optional(found->second);
+  };
+  for (auto function : module.getOps<func::FuncOp>()) {
+    auto errors = function->getAttrOfType<ArrayAttr>("weft.errors");
+    if (!errors)
+      continue;
+    for (auto [size, error] :
+         llvm::zip(sizeConditions(function), errors.getAsValueRange<StringAttr>()))
+      // One more, of which 0 is left where the size is negative.
+      if (evaluateCount(addSizes(size, 1), valueOf) == 0)
+        throw Error(Error::Kind::Value, error.str());
+  }
+}
+
 OwningOpRef<ModuleOp> instantiate(ModuleOp module, const SizeBindings &bindings) {
+  checkConditions(module, bindings);
   OwningOpRef<ModuleOp> copy = module.clone();
   Instantiation(bindings).run(*copy);
   foldSizes(*copy);

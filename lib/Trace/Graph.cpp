@@ -8,6 +8,7 @@
 #include "lib/Compiler/Types.h"
 #include "lib/Support/Error.h"
 #include "lib/Support/Options.h"
+#include "lib/Support/SymbolicSize.h"
 #include "lib/Trace/GraphCollectives.h"
 #include "lib/Trace/Promotion.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -434,6 +435,12 @@ llvm::SmallVector<ValueId> Graph::inlineCall(ModuleOp callee, llvm::ArrayRef<Val
   return results;
 }
 
+void Graph::require(int64_t size, const std::string &error) {
+  auto isSame = [&](const auto &other) { return other.first == size; };
+  if (openRegions.empty() && isSymbolicSize(size) && llvm::none_of(required, isSame))
+    required.push_back({size, error});
+}
+
 OwningOpRef<ModuleOp> Graph::finish(llvm::ArrayRef<ValueId> outputs) {
   requirePresent(outputs, "jit");
   markCollectives(*block);
@@ -444,6 +451,16 @@ OwningOpRef<ModuleOp> Graph::finish(llvm::ArrayRef<ValueId> outputs) {
   auto function = cast<func::FuncOp>(main->getParentOp());
   function.setFunctionType(
       builder.getFunctionType(main->getArgumentTypes(), TypeRange(ValueRange(results))));
+  if (!required.empty()) {
+    llvm::SmallVector<int64_t> sizes;
+    llvm::SmallVector<StringRef> errors;
+    for (const auto &[size, error] : required) {
+      sizes.push_back(size);
+      errors.push_back(error);
+    }
+    function->setAttr("weft.conditions", ShapeAttr::get(builder.getContext(), sizes));
+    function->setAttr("weft.errors", builder.getStrArrayAttr(errors));
+  }
   // All at once: the list of attributes is made anew each time it is set.
   auto mark = [&](StringRef name) {
     return builder.getDictionaryAttr(builder.getNamedAttr(name, builder.getUnitAttr()));

@@ -63,6 +63,10 @@ public:
   /// The number that a size stands for, a 0-d int64.
   ValueId sizeValue(int64_t size, bool weak, mlir::Location location);
 
+  /// Notes that a size may not be negative, whatever its symbols stand for; else `error` is raised
+  /// where they get values. Regions ask for nothing: whether they run is decided later.
+  void require(int64_t size, const std::string &error);
+
   /// `value` converted to `dtype`; the same value if it has that dtype.
   ValueId cast(ValueId value, DType dtype, mlir::Location location);
 
@@ -257,6 +261,8 @@ private:
   /// The function's body, and where ops are built: that, or a region.
   mlir::Block *main, *block;
   std::vector<OpenRegion> openRegions;
+  /// The sizes that may not be negative, and the errors if they are.
+  llvm::SmallVector<std::pair<int64_t, std::string>> required;
   std::vector<std::unique_ptr<mlir::Region>> endedRegions, droppedRegions;
   llvm::SmallVector<Entry> values;
   llvm::SmallVector<unsigned> donated, hidden;

@@ -364,8 +364,10 @@ LogicalResult checkSizes(Block &block) {
   return success();
 }
 
-/// The sizes that symbols could make negative, but may not: those of tensors, and what ops ask for.
-SmallVector<int64_t> conditionsOf(Block &block) {
+/// The sizes that symbols could make negative, but may not: those of tensors, what ops ask for, and
+/// what the program did.
+SmallVector<int64_t> conditionsOf(func::FuncOp function) {
+  Block &block = function.getBody().front();
   llvm::SmallSetVector<int64_t, 8> conditions;
   auto add = [&](ArrayRef<int64_t> sizes) {
     for (int64_t size : sizes)
@@ -377,6 +379,8 @@ SmallVector<int64_t> conditionsOf(Block &block) {
     if (auto tensor = dyn_cast<RankedTensorType>(type))
       add(tensor.getShape());
   };
+  if (auto asked = function->getAttrOfType<ShapeAttr>("weft.conditions"))
+    add(asked.getSizes());
   llvm::for_each(block.getArgumentTypes(), addShape);
   for (Operation &op : block) {
     llvm::for_each(op.getResultTypes(), addShape);
@@ -398,7 +402,7 @@ struct Fuse : impl::FuseBase<Fuse> {
       Block &body = function.getBody().front();
       if (failed(checkSizes(body)))
         return signalPassFailure();
-      if (SmallVector<int64_t> conditions = conditionsOf(body); !conditions.empty())
+      if (SmallVector<int64_t> conditions = conditionsOf(function); !conditions.empty())
         function->setAttr("weft.conditions", ShapeAttr::get(&getContext(), conditions));
       FusionGroups groups(body, readsParts);
       for (FusionGroup *group : groups.inOrder())

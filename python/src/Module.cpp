@@ -28,6 +28,7 @@
 #include "python/src/PythonThreads.h"
 #include "python/src/Recording.h"
 #include "python/src/SafeTensorsFile.h"
+#include "python/src/SourceLine.h"
 #include "python/src/SymbolicSizeObject.h"
 #include "python/src/TensorType.h"
 #include "python/src/TraceScope.h"
@@ -181,6 +182,15 @@ static py::object numbersView(py::handle operand) { return viewOf(operand, numbe
 
 static py::object eachOnceOf(py::handle tensor) {
   return adopted(guarded([&] { return eachOnce(asTensor(tensor.ptr())).release(); }));
+}
+
+/// require_size(size, error): Graph::require in the trace in progress, with the user's line.
+static void requireSize(py::object size, const std::string &error) {
+  translated([&] {
+    if (currentScope)
+      currentScope->graph.require(sizeFrom(size.ptr(), "a size"), userLine().prefix() + error);
+    return 0;
+  });
 }
 
 /// update(tensor, name, operands, attributes, shape, action)
@@ -394,6 +404,7 @@ static void registerOps(py::module_ &module) {
   module.def("pairs_view", pairsView);
   module.def("numbers_view", numbersView);
   module.def("each_once", eachOnceOf);
+  module.def("require_size", requireSize);
   module.def("provide_lapack", provideLapackFrom);
 }
 

@@ -7,7 +7,7 @@ import math
 
 from . import _core
 from ._autocast import wide
-from ._core import Tensor
+from ._core import SymbolicSize, Tensor
 from ._creation import _fail, asarray, full
 from ._dtypes import bfloat16, bool_, float16, float32, int64, is_unsigned, uint64
 from ._errors import OptionError, ShapeError
@@ -117,10 +117,12 @@ def cumulative_prod(
 
 def _check_not_empty(x: Tensor, axis: Axes, name: str) -> None:
     for place in normalize_axes(axis, x.ndim, name):
-        if x.shape[place] == 0:
-            raise _fail(
-                ShapeError, f"{name}: there is no element along axis {place} of shape {x.shape}"
-            )
+        size = x.shape[place]
+        error = f"{name}: there is no element along axis {place} of shape {x.shape}"
+        if isinstance(size, SymbolicSize):
+            _core.require_size(size - 1, error)
+        elif size == 0:
+            raise _fail(ShapeError, error)
 
 
 def max(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False) -> Tensor:
@@ -230,9 +232,8 @@ def logsumexp(x: Tensor, /, *, axis: Axes = None, keepdims: bool = False) -> Ten
 
     x = wide(_floating(asarray(x)))
     axes = normalize_axes(axis, x.ndim, "logsumexp")
-    if builtins.any(x.shape[i] == 0 for i in axes):
-        return log(sum(exp(x), axis=axis, keepdims=keepdims))
-    largest = stop_gradient(max(x, axis=axis, keepdims=True))
+    # Of no elements -inf.
+    largest = stop_gradient(_reduce("max", x, axis, keepdims=True))
     largest = where(isfinite(largest), largest, 0.0)
     total = log(sum(exp(x - largest), axis=axis, keepdims=True)) + largest
     if keepdims:
