@@ -236,7 +236,9 @@ method("put", "aten.put.default")
 
 
 @TABLE.rule("aten.index_reduce.default")
-def _index_reduce(x: weft.Tensor, axis: int, index: Any, source: Any, *args: Any, **kwargs: Any):
+def _index_reduce(
+    x: weft.Tensor, axis: int, index: Any, source: Any, *args: Any, **kwargs: Any
+) -> weft.Tensor:
     if x.ndim:
         return x.index_reduce(axis, index, source, *args, **kwargs)
     row = x.reshape(1).index_reduce(0, index.reshape(-1), source.reshape(-1), *args, **kwargs)
