@@ -18,6 +18,7 @@ const KernelTemplate &attentionTemplate();
 const KernelTemplate &libraryTemplate();
 const KernelTemplate &collectiveTemplate();
 const KernelTemplate &quantizedMatmulTemplate();
+const KernelTemplate &quantizedDotTemplate();
 const KernelTemplate &programTemplate();
 
 ArrayRef<const KernelTemplate *> kernelTemplates() {
@@ -32,6 +33,7 @@ ArrayRef<const KernelTemplate *> kernelTemplates() {
                                                 &libraryTemplate(),
                                                 &collectiveTemplate(),
                                                 &quantizedMatmulTemplate(),
+                                                &quantizedDotTemplate(),
                                                 &programTemplate()};
   return table;
 }

@@ -13,31 +13,40 @@ from test_packed_constants import Program
 from test_riscv64 import processor
 from weft import nn
 
-FORMATS = [(4, 32, True), (4, 8, False), (8, None, True), (8, 4, False)]
+Form = tuple[int, int | None, bool] | tuple[int, int | None, bool, str]
+FORMATS: list[Form] = [(4, 32, True), (4, 8, False), (8, None, True), (8, 4, False)]
+OF_BYTES: list[Form] = [(4, 8, False, "int8"), (8, 4, True, "int8"), (8, None, False, "int8")]
 
 
-def network(bits: int, group: int | None, symmetric: bool) -> nn.Module:
+def network(
+    bits: int, group: int | None, symmetric: bool, activations: str | None = None
+) -> nn.Module:
     weft.random.seed(bits)
     layers = [nn.Linear(32, 70), nn.Linear(70, 33)]
-    options = (bits, group, symmetric)
-    first = nn.QuantizedLinear.of(layers[0], *options)
-    return nn.Sequential(first, nn.ReLU(), nn.QuantizedLinear.of(layers[1], bits, None, symmetric))
+    first = nn.QuantizedLinear.of(layers[0], bits, group, symmetric, activations)
+    last = nn.QuantizedLinear.of(layers[1], bits, None, symmetric, activations)
+    return nn.Sequential(first, nn.ReLU(), last)
 
 
-@pytest.mark.parametrize("form", FORMATS)
+def float_network() -> nn.Module:
+    weft.random.seed(0)
+    first = nn.QuantizedLinear.of(nn.Linear(32, 70), group=16, floats="float8_e4m3fn")
+    last = nn.QuantizedLinear.of(nn.Linear(70, 33), floats="float8_e5m2")
+    return nn.Sequential(first, nn.ReLU(), last)
+
+
+@pytest.mark.parametrize("form", FORMATS + OF_BYTES)
 @pytest.mark.parametrize("target", ["native", "x86-64-v3"])
-def test_objects_have_the_bits_of_calls(
-    target: str, form: tuple[int, int | None, bool], tmp_path: Path
-) -> None:
+def test_objects_have_the_bits_of_calls(target: str, form: Form, tmp_path: Path) -> None:
     case = Program(network(*form).__call__, [normal(9, 32)])
     flags = ["--emit=shared", "--name=net", f"--target={target}"]
     library = Library(compile_text(case.text(), tmp_path / "net.so", *flags), "net")
     assert_same_bits(library(case.inputs, case.expected()), case.expected())
 
 
-@pytest.mark.parametrize("form", FORMATS[:2])
-def test_other_processors_have_them_too(form: tuple[int, int | None, bool], tmp_path: Path) -> None:
-    case = Program(network(*form).__call__, [normal(5, 32)])
+@pytest.mark.parametrize("form", [*FORMATS[:2], *OF_BYTES[:2], None])
+def test_other_processors_have_them_too(form: Form | None, tmp_path: Path) -> None:
+    case = Program((network(*form) if form else float_network()).__call__, [normal(5, 32)])
     assert_same_bits(run_on_arm(case, tmp_path), case.expected())
     results = run_emulated(case, tmp_path, "riscv64", options=processor(256))
     assert_same_bits(results, case.expected())

@@ -30,11 +30,17 @@ func.func @collectives(%x: tensor<4x3xf32>, %t: tensor<i32>) -> tensor<i32> {
 // CHECK-LABEL: @quantized
 // CHECK: weft.quantized_matmul %{{.*}}, %{{.*}}, %{{.*}} {bits = 4 : i64}
 // CHECK: weft.quantized_values %{{.*}}, %{{.*}}, %{{.*}} {bits = 8 : i64}
-func.func @quantized(%x: tensor<5x3x8xf32>, %w: tensor<2x3x4xui8>, %s: tensor<2x3xf32>, %b: tensor<2x3x4xi8>, %z: tensor<2x3xi8>)
-    -> (tensor<5x2xf32>, tensor<2x3x4xf32>) {
+// CHECK: weft.quantized_steps %{{.*}}, %{{.*}} : tensor<5x24xf32>, tensor<5xf32> -> tensor<5x24xi8>
+// CHECK: weft.quantized_dot %{{.*}}, %{{.*}}, %{{.*}} {bits = 4 : i64}
+func.func @quantized(%x: tensor<5x3x8xf32>, %w: tensor<2x3x4xui8>, %s: tensor<2x3xf32>, %b: tensor<2x3x4xi8>, %z: tensor<2x3xi8>,
+                     %rows: tensor<5x24xf32>, %scale: tensor<5xf32>, %bytes: tensor<5x3x8xi8>)
+    -> (tensor<5x2xf32>, tensor<2x3x4xf32>, tensor<5x24xi8>, tensor<5x2xf32>) {
   %0 = weft.quantized_matmul %x, %w, %s {bits = 4 : i64}
       : tensor<5x3x8xf32>, tensor<2x3x4xui8>, tensor<2x3xf32> -> tensor<5x2xf32>
   %1 = weft.quantized_values %b, %s, %z {bits = 8 : i64}
       : tensor<2x3x4xi8>, tensor<2x3xf32>, tensor<2x3xi8> -> tensor<2x3x4xf32>
-  return %0, %1 : tensor<5x2xf32>, tensor<2x3x4xf32>
+  %2 = weft.quantized_steps %rows, %scale : tensor<5x24xf32>, tensor<5xf32> -> tensor<5x24xi8>
+  %3 = weft.quantized_dot %bytes, %w, %s {bits = 4 : i64}
+      : tensor<5x3x8xi8>, tensor<2x3x4xui8>, tensor<2x3xf32> -> tensor<5x2xf32>
+  return %0, %1, %2, %3 : tensor<5x2xf32>, tensor<2x3x4xf32>, tensor<5x24xi8>, tensor<5x2xf32>
 }

@@ -13,7 +13,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "small-weights.md"
 def test_programs(tmp_path: Path) -> None:
     text = PAGE.read_text()
     blocks = re.findall(r"^```python\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
-    assert len(blocks) == 4
+    assert len(blocks) == 6
     (tmp_path / "page.py").write_text("\n".join(blocks))
     result = subprocess.run(
         [sys.executable, "page.py"], cwd=tmp_path, capture_output=True, text=True

@@ -423,6 +423,11 @@ _FEW_BITS = [
     for bits, symmetric in ((4, True), (4, False), (8, True), (8, False))
 ]
 CASES["quantized_matmul"] = [(packed.product, floats(3, 24)) for packed in _FEW_BITS]
+CASES["quantized_dot"] = [(packed.product_of_steps, floats(3, 24)) for packed in _FEW_BITS]
+CASES["quantized_steps"] = [
+    (_FEW_BITS[0].product_of_steps, floats(3, 24)),
+    (_FEW_BITS[2].product_of_steps, floats(3, 24), np.float32(0.0625)),
+]
 CASES["quantized_values"] = [(lambda x, p=p: x @ p.values().T, floats(3, 24)) for p in _FEW_BITS]
 CASES["scaled_dot_product_attention"] = [
     (attend(is_causal=True, enable_gqa=True), *_QKV),

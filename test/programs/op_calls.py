@@ -225,6 +225,13 @@ _PACKED = weft.nn.QuantizedLinear.of(weft.nn.Linear(24, 5), 4, 8, symmetric=Fals
 
 _OF_FEW_BITS: dict[str, OpCall] = {
     "weft.quantized_matmul": OpCall(_PACKED.product, (_floats(3, 4, 24),)),
+    # Of x as it is: test_quantize_activations.py has those of floats.
+    "weft.quantized_dot": OpCall(
+        lambda x: x[..., :5] * _PACKED.product_of_steps(weft.ones((4, 24))), (_floats(3, 4, 24),)
+    ),
+    "weft.quantized_steps": OpCall(
+        _PACKED.product_of_steps, (_floats(3, 4, 24), np.array([0.1, 0.2, 0.1], np.float32))
+    ),
     # test_quantize.py has the gradient of its scales, which are float32 alone.
     "weft.quantized_values": OpCall(lambda x: x @ _PACKED.values().T, (_floats(3, 4, 24),)),
 }

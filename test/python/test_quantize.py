@@ -92,10 +92,95 @@ def test_what_follows_is_in_the_kernel(bits):
     assert np.array(function(x)).tobytes() == np.array(expected).tobytes()
 
 
+FLOATS = ("float8_e4m3fn", "float8_e5m2")
+
+
+def float_values(bits, name):
+    """The floats of 8 bits, by their definition: a sign, 4 or 5 bits of exponent, 3 or 2 behind."""
+    fraction = 3 if name == "float8_e4m3fn" else 2
+    bias = 7 if fraction == 3 else 15
+    exponent, rest = (bits & 127) >> fraction, (bits & (2**fraction - 1)).astype(np.float64)
+    power = np.where(exponent == 0, 1, exponent).astype(np.float64) - bias
+    size = (rest / 2**fraction + (exponent != 0)) * np.exp2(power)
+    largest = 0x7E if fraction == 3 else 0x7B
+    size = np.where((bits & 127) > largest, np.nan, size)
+    if fraction == 2:
+        size = np.where((bits & 127) == 0x7C, np.inf, size)
+    return np.where(bits & 128, -size, size).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", FLOATS)
+def test_all_floats_of_8_bits_are_what_they_stand_for(name):
+    """Those that are not finite as well, in words that are whole and that are not."""
+    bits = np.arange(256, dtype=np.uint8).reshape(256, 1, 1)
+    numbers = weft.bitcast(weft.asarray(bits.repeat(6, axis=2)), name)
+    scale = weft.full((256, 1), 0.75)
+    values = float_values(bits, name) * np.float32(0.75)
+    made = _core.apply("weft.quantized_values", (numbers, scale), {"bits": 8})
+    np.testing.assert_array_equal(np.array(made), values.repeat(6, axis=2))
+    for place in range(6):
+        x = weft.asarray(np.eye(6, dtype=np.float32)[place].reshape(1, 1, 6))
+        ones = np.where(np.isfinite(values[:, 0, 0]), values[:, 0, 0], np.nan)
+        np.testing.assert_array_equal(np.array(product(x, (numbers, scale), 8))[0], ones)
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("name", FLOATS)
+def test_a_product_by_floats_of_8_bits_is_that_by_the_values_to_the_bit(seed, name):
+    x, weight, _ = random_case(seed)
+    generator = np.random.default_rng(seed)
+    bits = generator.integers(0, 0x7B, (weight[0].shape[0], *x.shape[1:]), dtype=np.uint8)
+    bits |= generator.integers(0, 2, bits.shape, dtype=np.uint8) << 7
+    own = (weft.bitcast(weft.asarray(bits), name), weft.asarray(weight[1]) * 1)
+    rows, depth = x.shape[0], x.shape[1] * x.shape[2]
+    values = float_values(bits, name) * weight[1][..., None]
+    wide = weft.asarray(values.reshape(bits.shape[0], depth))
+    expected = np.array(nn.functional.linear(weft.asarray(x.reshape(rows, depth)), wide))
+    given = weft.asarray(x)
+    assert np.array(product(given, own, 8)).tobytes() == expected.tobytes()
+    assert np.array(weft.jit(lambda x: product(x, own, 8))(given)).tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("name", FLOATS)
+def test_layers_of_floats_of_8_bits(name, tmp_path):
+    model, x = network(), weft.asarray([[3, 1, 49, 0]])
+    before, largest = np.array(model[1].weight), 448.0 if name == "float8_e4m3fn" else 57344.0
+    report = weft.quantize(model, name, group=32)
+    assert f"floats={name}" in repr(model[1])
+    groups = before.reshape(96, 2, 32)
+    scale = np.abs(groups).max(axis=2) / np.float32(largest)
+    np.testing.assert_allclose(np.array(model[1].weight_scale), scale, rtol=2.0**-23)
+    change = np.abs(np.array(model[1].dequantized()).reshape(96, 2, 32) - groups)
+    steps = 2.0**-4 if name == "float8_e4m3fn" else 2.0**-3
+    least = 2.0**-10 if name == "float8_e4m3fn" else 2.0**-17
+    assert (change <= (np.abs(groups) * steps + least * scale[..., None]) * (1 + 2.0**-20)).all()
+    assert report.layers[1].after == 96 * 64 + 96 * 2 * 4
+    expected = np.array(model(x))
+    assert np.array(weft.jit(model.__call__)(x)).tobytes() == expected.tobytes()
+    weft.export(model.__call__, x).save(tmp_path / "model.weft")
+    assert np.array(weft.load(tmp_path / "model.weft")(x)).tobytes() == expected.tobytes()
+    weft.save(model.state_dict(), tmp_path / "model.safetensors")
+    weft.quantize(other := network(), name, group=32)
+    other.load_state_dict(weft.load(tmp_path / "model.safetensors"))
+    assert np.array(other(x)).tobytes() == expected.tobytes()
+
+
+@pytest.mark.parametrize("options", [{"symmetric": False}, {"activations": "int8"}])
+def test_floats_of_8_bits_are_symmetric_and_by_floats(options):
+    with pytest.raises(weft.OptionError, match="weights of float8_e5m2 are symmetric"):
+        weft.quantize(network(), "float8_e5m2", **options)
+    with pytest.raises(weft.OptionError, match=r"floats are|activations of int8 are"):
+        nn.QuantizedLinear(4, 4, floats="float8_e5m2", **options)
+
+
 def test_other_processors_have_the_same_bits():
     """The narrower vectors of x86-64-v3, in a process of their own."""
-    test = f"{Path(__file__)}::test_a_product_is_that_by_the_values_to_the_bit"
-    command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", test]
+    names = (
+        "test_a_product_is_that_by_the_values_to_the_bit",
+        "test_a_product_by_floats_of_8_bits_is_that_by_the_values_to_the_bit",
+    )
+    tests = [f"{Path(__file__)}::{name}" for name in names]
+    command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", *tests]
     environment = os.environ | {"WEFT_TARGET": "x86-64-v3"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
@@ -253,7 +338,7 @@ def test_small_layers(shape):
 @pytest.mark.parametrize(
     ("module", "options", "error", "message"),
     [
-        (network, {"weights": "int2"}, weft.OptionError, '"int8" or "int4", not \'int2\''),
+        (network, {"weights": "int2"}, weft.OptionError, "not 'int2'"),
         (network, {"include": "head"}, weft.OptionError, "has a name like 'head'"),
         (network, {"exclude": "*"}, weft.OptionError, "is excluded as well"),
         (lambda: nn.Linear(4, 4), {}, weft.OptionError, r"nn\.QuantizedLinear\.of"),
@@ -295,7 +380,8 @@ def test_other_dtypes_of_activations(dtype):
 
 
 @pytest.mark.parametrize(
-    ("weights", "symmetric"), [("int8", True), ("int4", True), ("int4", False)]
+    ("weights", "symmetric"),
+    [("int8", True), ("int4", True), ("int4", False), ("float8_e4m3fn", True)],
 )
 def test_fake_quantised_layers_train_what_they_become(weights, symmetric):
     weft.random.seed(1)
@@ -323,7 +409,7 @@ def test_fake_quantised_layers_train_what_they_become(weights, symmetric):
 def test_what_can_not_be_fake_quantised_is_refused():
     layer = nn.Linear(6, 2)
     fake = nn.utils.parametrizations.fake_quantized
-    with pytest.raises(weft.OptionError, match='"int8" or "int4", not'):
+    with pytest.raises(weft.OptionError, match="not 'int2'"):
         fake(layer, weights="int2")
     with pytest.raises(weft.ShapeError, match="no groups of 4 numbers"):
         fake(layer, group=4)

@@ -177,8 +177,8 @@ def Weft_ContractionScheduleAttr : Weft_Schedule<"Contraction", "contraction"> {
       operand is read where it is, if its columns are neighbours and fill whole blocks: too few
       would read the copy. 0: it is always copied, as where the copy outlives the call.
     - `steps`: how many steps of the depth an instruction adds to a sum: 1, a multiply-add; 2, the dot
-      product of two neighbouring integers of 16 bits, as integers of 32 bits. Both operands are packed
-      then.
+      product of two neighbouring integers of 16 bits, as integers of 32 bits; 4, of four bytes. Both
+      operands are packed then.
     - `narrow`: the copy that `pack_rhs` makes of elements of 16 bits keeps them as they are; they are
       widened where they are read.
     - `flat`: tiles go on from the end of the innermost row loop to its next line, so that only the

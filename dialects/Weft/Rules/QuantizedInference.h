@@ -10,5 +10,9 @@ llvm::LogicalResult inferQuantizedValues(QuantizedValuesOp::Adaptor adaptor,
                                          InferenceLocation location, InferredTypes &types);
 llvm::LogicalResult inferQuantizedMatmul(QuantizedMatmulOp::Adaptor adaptor,
                                          InferenceLocation location, InferredTypes &types);
+llvm::LogicalResult inferQuantizedDot(QuantizedDotOp::Adaptor adaptor, InferenceLocation location,
+                                      InferredTypes &types);
+llvm::LogicalResult inferQuantizedSteps(QuantizedStepsOp::Adaptor adaptor,
+                                        InferenceLocation location, InferredTypes &types);
 
 } // namespace weft

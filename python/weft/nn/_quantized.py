@@ -9,7 +9,18 @@ from .. import _core, _ops
 from .._autodiff import no_grad
 from .._core import Tensor
 from .._creation import _fail, empty, ones, zeros
-from .._dtypes import DType, bfloat16, float16, float32, float64, int8, uint8
+from .._dtypes import (
+    DType,
+    bfloat16,
+    finfo,
+    float8_e4m3fn,
+    float8_e5m2,
+    float16,
+    float32,
+    float64,
+    int8,
+    uint8,
+)
 from .._errors import OptionError, ShapeError
 from .._manipulation import astype, clip, expand_dims, reshape, take
 from .._reductions import all, max, min, sum
@@ -18,6 +29,14 @@ from ._embeddings import Embedding
 from ._layers import Linear
 from ._module import Module
 from ._parameter import Parameter
+
+#: The bits of a number of a weight, and the dtype of those that are floats.
+WEIGHTS: dict[str, tuple[int, DType | None]] = {
+    "int8": (8, None),
+    "int4": (4, None),
+    "float8_e4m3fn": (8, float8_e4m3fn),
+    "float8_e5m2": (8, float8_e5m2),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,11 +47,13 @@ class Format:
         bits: 4 or 8.
         group: so many neighbours have a scale; 0: all of a row.
         symmetric: numbers are multiples of the scale; else they count from a zero of the group.
+        floats: the dtype of 8 bits that numbers have; None: they are whole.
     """
 
     bits: int
     group: int
     symmetric: bool = True
+    floats: DType | None = None
 
     @property
     def least(self) -> int:
@@ -42,7 +63,7 @@ class Format:
     @property
     def dtype(self) -> DType:
         """That of what holds the numbers."""
-        return uint8 if self.bits == 4 else int8
+        return self.floats or (uint8 if self.bits == 4 else int8)
 
     def shape(self, rows: int, width: int) -> tuple[int, int, int]:
         """That of the numbers of a weight [rows, width]. Raises ShapeError if it has no groups."""
@@ -81,6 +102,24 @@ class Packed:
         made = _core.apply("weft.quantized_matmul", operands, {"bits": self.bits})
         return reshape(made, (*x.shape[:-1], rows))
 
+    def product_of_steps(self, x: Tensor, scale: Tensor | None = None) -> Tensor:
+        """x [..., G * S], float32, as whole steps of a scale, times the transpose of the values.
+
+        Without a scale each row has its own, a 127th of its largest element.
+        """
+        rows, groups, size = self.numbers.shape
+        depth = (groups, size * 8 // self.bits)
+        count, width = math.prod(x.shape[:-1]), x.shape[-1]
+        flat = reshape(x, (count, width))
+        if scale is None:
+            largest = max(_ops.abs(flat), axis=1) if width else zeros(count)
+            scale = _positive(largest / 127)
+        steps = _core.apply("weft.quantized_steps", (flat, scale), {})
+        operands = (reshape(steps, (count, *depth)), *self._operands())
+        made = _core.apply("weft.quantized_dot", operands, {"bits": self.bits})
+        made = made * (expand_dims(scale, axis=1) if scale.ndim else scale)
+        return reshape(made, (*x.shape[:-1], rows))
+
     def _operands(self) -> tuple[Tensor, ...]:
         own = (self.numbers, self.scale)
         return own if self.zero is None else (*own, self.zero)
@@ -92,7 +131,8 @@ def nearest(weight: Tensor, form: Format) -> Packed:
     Symmetric numbers of 8 bits are -127 to 127, and 127 of them are the largest of the group. Of
     4 bits they are 0 to 15, standing for -8 to 7, and -8 is the largest; where its opposite is
     about as large the scale is smaller, or larger, whichever gives the least sum of squares.
-    Asymmetric ones count from the least of the group, or 0, to the greatest.
+    Asymmetric ones count from the least of the group, or 0, to the greatest. Of floats the largest
+    finite one stands for the largest of the group.
 
     Raises ShapeError: the weight has no such groups.
     """
@@ -123,6 +163,8 @@ def _range_of(wide: Tensor, form: Format) -> tuple[Tensor, Tensor | None]:
         scale = _positive((high - low) / most)
         return scale, _ops.round(-low / scale)
     largest = max(_ops.abs(wide), axis=2)
+    if form.floats is not None:
+        return _positive(largest / finfo(form.floats).max), None
     if form.bits == 8:
         return _positive(largest / 127), None
     signed = _ops.where(max(wide, axis=2) == largest, largest, -largest)
@@ -145,6 +187,9 @@ def _positive(scale: Tensor) -> Tensor:
 
 def _numbers_of(wide: Tensor, scale: Tensor, zero: Tensor | None, form: Format) -> Tensor:
     """The nearest numbers of groups [N, G, S], from 0 on for 4 bits, as floats."""
+    if form.floats is not None:
+        most = finfo(form.floats).max
+        return clip(wide / expand_dims(scale, axis=2), -most, most)
     steps = _ops.round(wide / expand_dims(scale, axis=2))
     if zero is not None:
         return clip(steps + expand_dims(zero, axis=2), 0.0, 2.0**form.bits - 1) + form.least
@@ -189,7 +234,12 @@ class _Quantized(Module):
     def _line(self) -> str:
         form = self.format
         group = f", group={form.group}" if form.group else ""
-        return f"bits={form.bits}{group}{'' if form.symmetric else ', symmetric=False'}"
+        floats = f", floats={form.floats.name}" if form.floats else ""
+        return f"bits={form.bits}{group}{'' if form.symmetric else ', symmetric=False'}{floats}"
+
+
+#: How `QuantizedLinear` takes what it is given.
+ACTIVATIONS = (None, "int8", "int8_static")
 
 
 class QuantizedLinear(_Quantized):
@@ -200,20 +250,30 @@ class QuantizedLinear(_Quantized):
     are; other devices widen them. Without gradients for the weight. `weft.quantize` makes such
     layers of others.
 
+    With activations of int8 x is whole steps of a scale as well, -128 to 127 of them, rounded to
+    even: products of whole numbers are summed exactly in each group, in int32, and the sums times
+    the scales of groups in float32, in the order of the groups, whatever x's dtype; that times the
+    scale of x is the result. Without gradients for x.
+
     Args:
         in_features, out_features, bias, dtype: as of `Linear`; the dtype is the bias's.
         bits: 4 or 8.
         group: so many neighbours of a row have a scale; None: all of it. It divides in_features.
         symmetric: numbers are multiples of the scale; else they count from a zero of the group.
+        activations: None: x is as it is. "int8": each row of x has a scale, a 127th of its largest
+            element. "int8_static": all have one, input_scale, of calibration.
+        floats: "float8_e4m3fn" or "float8_e5m2": numbers are floats of 8 bits, symmetric.
 
     Attributes:
         weight: [out_features, groups, group] of int8, or half as many bytes of uint8: 4 bits.
         weight_scale: [out_features, groups], float32.
         weight_zero: the same of weight's dtype; None where symmetric.
+        input_scale: [], float32; None but with "int8_static".
         bias: a parameter [out_features], or None.
 
     Raises:
-        ShapeError: the group doesn't divide in_features, or is odd with 4 bits.
+        ShapeError: the group doesn't divide in_features, or is odd with 4 bits. OptionError: other
+            activations, bits or groups.
     """
 
     def __init__(
@@ -225,10 +285,21 @@ class QuantizedLinear(_Quantized):
         group: int | None = None,
         symmetric: bool = True,
         dtype: object = None,
+        activations: str | None = None,
+        floats: str | None = None,
     ) -> None:
         super().__init__()
+        if activations not in ACTIVATIONS:
+            raise _fail(
+                OptionError,
+                f'activations are None, "int8" or "int8_static", not {activations!r}',
+            )
+        if activations and floats:
+            raise _fail(OptionError, "activations of int8 are for weights that are whole numbers")
         self.in_features, self.out_features = in_features, out_features
-        self._register(out_features, in_features, checked_format(bits, group, symmetric))
+        self.activations = activations
+        self._register(out_features, in_features, checked_format(bits, group, symmetric, floats))
+        self.register_buffer("input_scale", ones(()) if activations == "int8_static" else None)
         self.register_parameter(
             "bias", Parameter(empty(out_features, dtype=dtype)) if bias else None
         )
@@ -236,15 +307,21 @@ class QuantizedLinear(_Quantized):
     @classmethod
     @no_grad()
     def of(
-        cls, linear: Linear, bits: int = 8, group: int | None = None, symmetric: bool = True
+        cls,
+        linear: Linear,
+        bits: int = 8,
+        group: int | None = None,
+        symmetric: bool = True,
+        activations: str | None = None,
+        floats: str | None = None,
     ) -> QuantizedLinear:
         """The nearest such layer: with 8 bits a weight differs by half a step of its group at most,
-        1 / 254 of the group's largest element. Shares the bias.
+        1 / 254 of the group's largest element. Shares the bias; an input_scale is 1.
 
         Raises:
             OptionError: a weight is not finite in float32. ShapeError: as of the constructor.
         """
-        options = (bits, group, symmetric)
+        options = (bits, group, symmetric, None, activations, floats)
         layer = cls(linear.in_features, linear.out_features, False, *options)
         layer.train(linear.training)._take(nearest_finite(linear.weight, layer.format))
         layer.bias = linear.bias
@@ -257,17 +334,21 @@ class QuantizedLinear(_Quantized):
                 ShapeError,
                 f"QuantizedLinear: x has shape {x.shape}, but {self.in_features} features go in",
             )
-        wide = float64 if x.dtype is float64 else float32
-        result = self.packed.product(astype(x, wide))
+        wide = float64 if x.dtype is float64 and self.activations is None else float32
+        if self.activations is None:
+            result = self.packed.product(astype(x, wide))
+        else:
+            result = self.packed.product_of_steps(astype(x, wide), self.input_scale)
         if self.bias is not None:
             result = result + astype(self.bias, wide)
-        return astype(result, x.dtype) if x.dtype in (float16, bfloat16) else result
+        return astype(result, x.dtype) if x.dtype in (float16, bfloat16, float64) else result
 
     def extra_repr(self) -> str:
         """The layer's settings, as its line shows them."""
         return (
             f"in_features={self.in_features}, out_features={self.out_features}, "
             f"bias={self.bias is not None}, {self._line()}"
+            + (f", activations={self.activations}" if self.activations else "")
         )
 
 
@@ -278,7 +359,7 @@ class QuantizedEmbedding(_Quantized):
 
     Args:
         num_embeddings, embedding_dim: the shape of the table.
-        bits, group, symmetric: as of `QuantizedLinear`, for a row of the table.
+        bits, group, symmetric, floats: as of `QuantizedLinear`, for a row of the table.
 
     Attributes:
         weight, weight_scale, weight_zero: as of `QuantizedLinear`, for each row of the table.
@@ -294,15 +375,22 @@ class QuantizedEmbedding(_Quantized):
         bits: int = 8,
         group: int | None = None,
         symmetric: bool = True,
+        floats: str | None = None,
     ) -> None:
         super().__init__()
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
-        self._register(num_embeddings, embedding_dim, checked_format(bits, group, symmetric))
+        form = checked_format(bits, group, symmetric, floats)
+        self._register(num_embeddings, embedding_dim, form)
 
     @classmethod
     @no_grad()
     def of(
-        cls, embedding: Embedding, bits: int = 8, group: int | None = None, symmetric: bool = True
+        cls,
+        embedding: Embedding,
+        bits: int = 8,
+        group: int | None = None,
+        symmetric: bool = True,
+        floats: str | None = None,
     ) -> QuantizedEmbedding:
         """The nearest such table.
 
@@ -310,7 +398,7 @@ class QuantizedEmbedding(_Quantized):
             OptionError: a weight is not finite in float32. ShapeError: as of the constructor.
         """
         shape = (embedding.num_embeddings, embedding.embedding_dim)
-        layer = cls(*shape, bits, group, symmetric).train(embedding.training)
+        layer = cls(*shape, bits, group, symmetric, floats).train(embedding.training)
         layer._take(nearest_finite(embedding.weight, layer.format))
         return layer
 
@@ -331,7 +419,9 @@ class QuantizedEmbedding(_Quantized):
         return f"{self.num_embeddings}, {self.embedding_dim}, {self._line()}"
 
 
-def checked_format(bits: int, group: int | None, symmetric: bool) -> Format:
+def checked_format(
+    bits: int, group: int | None, symmetric: bool, floats: str | None = None
+) -> Format:
     """The format; a group of None is all of a row. Raises OptionError for others."""
     if bits not in (4, 8):
         raise _fail(OptionError, f"weights are kept with 4 or 8 bits, not {bits}")
@@ -339,4 +429,13 @@ def checked_format(bits: int, group: int | None, symmetric: bool) -> Format:
         raise _fail(
             OptionError, f"a group has at least one weight, not {group}; None: all of a row"
         )
-    return Format(bits, group or 0, symmetric)
+    if floats is None:
+        return Format(bits, group or 0, symmetric)
+    own, dtype = WEIGHTS.get(floats, (0, None))
+    if dtype is None or own != bits or not symmetric:
+        raise _fail(
+            OptionError,
+            'floats are "float8_e4m3fn" or "float8_e5m2", of 8 bits and symmetric, not '
+            f"{floats!r} with bits={bits}, symmetric={symmetric}",
+        )
+    return Format(bits, group or 0, symmetric, dtype)

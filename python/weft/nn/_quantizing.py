@@ -6,25 +6,25 @@ import builtins
 import dataclasses
 import fnmatch
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from .._autodiff import no_grad
 from .._core import Tensor
-from .._creation import _fail
+from .._creation import _fail, asarray
 from .._dtypes import float32
 from .._errors import OptionError, ShapeError
 from .._manipulation import astype
 from .._reductions import sum
+from ._calibrating import Calibration
 from ._embeddings import Embedding
 from ._layers import Linear
 from ._module import Module
-from ._quantized import Packed, QuantizedEmbedding, QuantizedLinear
+from ._quantized import ACTIVATIONS, WEIGHTS, Packed, QuantizedEmbedding, QuantizedLinear
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-BITS = {"int8": 8, "int4": 4}
 KINDS: tuple[type[Module], ...] = (Linear, Embedding)
 
 
@@ -38,6 +38,7 @@ class QuantizedLayer:
         bits, group: of the numbers; a group is so many that share a scale.
         before, after: bytes of the weight, and of the numbers with their scales and zeros.
         error: the root of the mean squared change of a weight, over that of the weights.
+        output_error: the same of the layer's results on the calibration's data; None without.
     """
 
     name: str
@@ -47,6 +48,7 @@ class QuantizedLayer:
     before: int
     after: int
     error: float
+    output_error: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,24 +70,19 @@ class QuantizationReport:
         return self.before / self.after if self.after else 1.0
 
     def _cells(self) -> list[tuple[str, ...]]:
-        rows: list[tuple[str, ...]] = [
-            ("layer", "weight", "bits", "group", "bytes before", "after", "error")
-        ]
+        head = ("layer", "weight", "bits", "group", "bytes before", "after", "error")
+        rows: list[tuple[str, ...]] = [head]
         for each in self.layers:
             sizes = (str(each.bits), str(each.group), f"{each.before:,}", f"{each.after:,}")
             shape = " x ".join(map(str, each.shape))
             rows.append((each.name, shape, *sizes, f"{each.error:.2%}"))
-        rows.append(
-            (
-                "all",
-                "",
-                "",
-                "",
-                f"{self.before:,}",
-                f"{self.after:,}",
-                f"{self.ratio:.2f} x smaller",
-            )
-        )
+        whole = (f"{self.before:,}", f"{self.after:,}", f"{self.ratio:.2f} x smaller")
+        rows.append(("all", "", "", "", *whole))
+        found = [each.output_error for each in self.layers]
+        if any(error is not None for error in found):
+            shown = ["" if error is None else f"{error:.2%}" for error in found]
+            last = ["output error", *shown, ""]
+            rows = [(*row, cell) for row, cell in zip(rows, last, strict=True)]
         return rows
 
     def __str__(self) -> str:
@@ -120,22 +117,34 @@ def quantize(
     symmetric: bool = True,
     include: str | Sequence[str] = "*",
     exclude: str | Sequence[str] = (),
+    activations: str | None = None,
+    calibration: Iterable[Any] | None = None,
+    percentile: float | None = None,
 ) -> QuantizationReport:
     """Keeps weights of `Linear` and `Embedding` layers as whole numbers of few bits, for inference.
 
     The layers become `QuantizedLinear` and `QuantizedEmbedding`, in place; those with a forward()
     of their own stay. A model that is bound by reading its weights, as one that reads one token,
-    takes about so much less time as there are fewer bytes. Nothing is calibrated: activations stay
-    as they are. Weights that layers share stay shared.
+    takes about so much less time as there are fewer bytes; one that is bound by products, as one
+    that reads many tokens, where activations are of 8 bits as well. Weights that layers share stay
+    shared.
 
     Args:
-        weights: "int8", or "int4": two numbers in a byte.
+        weights: "int8"; "int4": two numbers in a byte; or floats of 8 bits, "float8_e4m3fn" and
+            "float8_e5m2".
         group: at most so many neighbours of a row share a scale, a float32: the largest divisor of
             the row that is not above it, even with 4 bits. None: all of the row.
         symmetric: numbers are multiples of the scale; else they count from a zero of the group,
             which suits weights that lie on one side of 0.
         include, exclude: names of layers (see ``named_modules()``), or patterns of them: "head",
             "blocks.*.up".
+        activations: None: what `Linear` layers are given stays as it is. "int8": it is rounded to
+            int8 in the call, by a scale for each row. "int8_static": by one scale for each layer,
+            which the calibration finds.
+        calibration: batches that the module is called with, in eval mode: tensors, or tuples or
+            dicts of arguments. The report has the errors of the layers' results on them.
+        percentile: of the absolute numbers that a layer is given in a batch, the largest of which
+            a static scale takes for 127 steps; what is beyond is cut off. None: the largest number.
 
     Returns:
         The sizes, and how far the weights moved.
@@ -143,11 +152,12 @@ def quantize(
     Raises:
         OptionError: another dtype; a pattern, or the whole call, that fits no layer; ``module``
             itself is such a layer, which only `QuantizedLinear.of` can replace; weights that are
-            not finite. ShapeError: a row that has no divisor between a quarter of the group and the
-            group. Nothing is changed then.
+            not finite; "int8_static" without a calibration, or one that does not reach a layer or
+            has numbers that are not finite. ShapeError: a row that has no divisor between a quarter
+            of the group and the group. Nothing is changed then.
     """
-    if weights not in BITS:
-        raise _fail(OptionError, f'quantize: weights are kept as "int8" or "int4", not {weights!r}')
+    _check(weights, group, symmetric, activations)
+    _check_activations(activations, calibration, percentile)
     modules = dict(module.named_modules(remove_duplicate=False))
     names = _chosen(modules, _listed(include), _listed(exclude))
     if "" in names:
@@ -164,16 +174,85 @@ def quantize(
         layer = modules[name]
         if id(layer) in made:
             continue
-        size = _group_of(name, layer.weight, BITS[weights], group)
-        kind = QuantizedLinear if isinstance(layer, Linear) else QuantizedEmbedding
-        other = kind.of(layer, BITS[weights], size, symmetric)
+        size = _group_of(name, layer.weight, WEIGHTS[weights][0], group)
+        other = _other(layer, weights, size, symmetric, activations)
         other._take(shared.setdefault((id(layer.weight), size), other.packed))
         made[id(layer)] = other
         lines[id(layer)] = _line(name, layer.weight, other.packed, size)
+    if calibration is not None:
+        chosen = {name: modules[name] for name in names}
+        layers = {name: each for name, each in chosen.items() if isinstance(each, Linear)}
+        _calibrate(Calibration(module, layers, calibration), made, lines, percentile)
     for name in names:
         parent, _, last = name.rpartition(".")
         setattr(modules[parent], last, made[id(modules[name])])
     return QuantizationReport(list(lines.values()), before, _state_bytes(module))
+
+
+def _check(weights: str, group: int | None, symmetric: bool, activations: str | None) -> None:
+    """Raises OptionError."""
+    if weights not in WEIGHTS:
+        names = '"int8", "int4", "float8_e4m3fn" or "float8_e5m2"'
+        raise _fail(OptionError, f"quantize: weights are kept as {names}, not {weights!r}")
+    if group is not None and group < 1:
+        raise _fail(
+            OptionError,
+            f"quantize: groups have at least one weight, not {group}; None: all of a row",
+        )
+    if WEIGHTS[weights][1] and (activations or not symmetric):
+        raise _fail(
+            OptionError,
+            f"quantize: weights of {weights} are symmetric, and activations stay as they are; "
+            '"int8" and "int4" have the others',
+        )
+
+
+def _check_activations(activations: str | None, calibration: Any, percentile: float | None) -> None:
+    """Raises OptionError: options that there are not, or that need another one."""
+    if activations not in ACTIVATIONS:
+        raise _fail(
+            OptionError,
+            f'quantize: activations are None, "int8" or "int8_static", not {activations!r}',
+        )
+    is_static = activations == "int8_static"
+    if is_static and calibration is None:
+        raise _fail(
+            OptionError,
+            'quantize: "int8_static" needs calibration=batches, of which it finds the scales; '
+            '"int8" finds them in each call',
+        )
+    if percentile is not None and not (is_static and 0 < percentile <= 100):
+        raise _fail(
+            OptionError,
+            "quantize: a percentile is above 0 and at most 100, and for activations of "
+            f'"int8_static" alone, not {percentile!r} for {activations!r}',
+        )
+
+
+def _other(
+    layer: Module, weights: str, group: int, symmetric: bool, activations: str | None
+) -> QuantizedLinear | QuantizedEmbedding:
+    bits, floats = WEIGHTS[weights]
+    options, kind = (bits, group, symmetric), floats.name if floats else None
+    if isinstance(layer, Linear):
+        return QuantizedLinear.of(layer, *options, activations, kind)
+    assert isinstance(layer, Embedding)
+    return QuantizedEmbedding.of(layer, *options, kind)
+
+
+def _calibrate(
+    calibration: Calibration,
+    made: dict[int, QuantizedLinear | QuantizedEmbedding],
+    lines: dict[int, QuantizedLayer],
+    percentile: float | None,
+) -> None:
+    """Sets static scales, and the errors of results in the lines."""
+    products = {key: each for key, each in made.items() if isinstance(each, QuantizedLinear)}
+    if any(each.activations == "int8_static" for each in products.values()):
+        for key, scale in calibration.scales(percentile).items():
+            products[key].input_scale = asarray(scale, dtype=float32)
+    for key, error in calibration.errors(products).items():
+        lines[key] = dataclasses.replace(lines[key], output_error=error)
 
 
 def _listed(patterns: str | Sequence[str]) -> list[str]:

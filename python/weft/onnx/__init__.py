@@ -24,6 +24,7 @@ from . import (
     _written_bits,
     _written_elements,
     _written_movement,
+    _written_quantized,
     _written_reductions,
     _written_regions,
     _written_windows,

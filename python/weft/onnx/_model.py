@@ -24,6 +24,7 @@ from ._graph import (
     resolve,
     typed_inputs,
 )
+from ._packing import pack_weights
 from ._reading import WAY_OUT, Contents, read
 from ._values import NARROW, Narrow, as_tensor, as_value, held_dtype, type_name
 
@@ -62,6 +63,7 @@ class Model(Module):
         super().__init__()
         graph = contents.graph
         check_names(graph, frozenset(contents.arrays))
+        pack_weights(contents)
         resolve(graph, WAY_OUT)
         wanted = find_shape_values(graph)
         self._program = Program(graph, _bound(graph, known), wanted)

@@ -18,7 +18,7 @@ from ._values import number_of
 OPSET = 21
 
 #: ONNX's numbers of element types.
-INT32, INT64, BOOL = 6, 7, 9
+INT32, INT64, BOOL, UINT4, INT4 = 6, 7, 9, 21, 22
 
 #: Where a dtype that an ONNX op has not is computed: the first of these that it has.
 _WIDER = {
@@ -77,6 +77,10 @@ class Writer:
         #: By names: ONNX's number of the dtype, and the elements of constants.
         self.elements: dict[str, int] = {}
         self.known: dict[str, np.ndarray] = {}
+        #: Constants that the forms which read them write in their own way, and what they made.
+        self.apart: set[str] = set()
+        self.dequantized: dict[tuple, str] = {}
+        self._put: dict[str, str] = {}
         self.taken: set[str] = set()
         #: Where the named sizes are read.
         self.symbols: dict[str, _Symbol] = {}
@@ -176,6 +180,33 @@ class Writer:
         self.known[name] = values
         self._shared[key] = name
         return name
+
+    def raw(self, data: np.ndarray, shape: Sequence[int], element: int, name: str) -> str:
+        """A constant of an element type that is not made of bytes."""
+        name = self.fresh() if name in self.taken else name
+        self.taken.add(name)
+        tensor = self.onnx.TensorProto(name=name, dims=shape, data_type=element)
+        tensor.raw_data = data.tobytes()
+        self.arrays.append(tensor)
+        self.elements[name] = element
+        return name
+
+    def left(self, values: np.ndarray, name: str) -> str:
+        """A constant that is written by the forms that read it alone."""
+        while not name or name in self.taken or name in self.apart:
+            name = self.fresh()
+            self.taken.discard(name)
+        self.apart.add(name)
+        self.known[name] = values
+        return name
+
+    def put(self, name: str) -> str:
+        """A value as nodes take it: a constant that was left to forms is written as it is."""
+        if name not in self.apart:
+            return name
+        if name not in self._put:
+            self._put[name] = self.array(self.known[name], name)
+        return self._put[name]
 
     def whole(self, numbers: Any) -> str:
         """A constant of integers."""
@@ -332,15 +363,19 @@ class Op(NamedTuple):
 #: How each of weft's operations is written: its results' names, one alone or several.
 FORMS: dict[str, Callable[[Op], str | list[str]]] = {}
 
+#: The operands that a form writes itself where they are constants which nothing else reads.
+READ: dict[str, tuple[int, ...]] = {}
+
 _Form = Callable[[Op], "str | list[str]"]
 
 
-def form(*names: str) -> Callable[[_Form], _Form]:
-    """Says that a function writes the operations of these names."""
+def form(*names: str, reads: tuple[int, ...] = ()) -> Callable[[_Form], _Form]:
+    """Says that a function writes the operations of these names, and the constants it reads."""
 
     def add(function: _Form) -> _Form:
         for name in names:
             FORMS[f"weft.{name}"] = function
+            READ[f"weft.{name}"] = reads
         return function
 
     return add

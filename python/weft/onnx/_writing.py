@@ -14,7 +14,7 @@ from .._errors import FileError, UnsupportedError
 from .._export import Exported
 from .._paths import file_path
 from ._reading import onnx_package
-from ._writer import FORMS, OPSET, Op, Type, Writer, numpy_dtype
+from ._writer import FORMS, OPSET, READ, Op, Type, Writer, numpy_dtype
 
 #: Operations of programs that nobody has to write.
 _PLAIN = frozenset({"weft.constant", "func.return", "weft.yield"})
@@ -56,7 +56,7 @@ def _model(onnx: Any, program: Exported) -> Any:
         infos.append(writer.info(spec.name, type))
         for axis, size in enumerate(type.shape):
             writer.learn(spec.name, axis, size)
-    made = _write(writer, rows)
+    made = _write(writer, rows, _constants_apart(rows))
     results = []
     for spec, type, source in zip(program.outputs, types[1], made, strict=True):
         writer.nodes.append(writer.helper.make_node("Identity", [source], [spec.name]))
@@ -99,8 +99,21 @@ def _times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
 
 
-def _write(writer: Writer, rows: Sequence[tuple]) -> list[str]:
+def _constants_apart(rows: Sequence[tuple]) -> set[int]:
+    """The numbers of the values that forms alone read, which write them themselves."""
+    alone, shared = set[int](), set[int]()
+    pending = list(rows)
+    for name, operands, _, _, regions, _ in pending:
+        pending += [row for _, inner in regions for row in inner]
+        own = READ.get(name, ())
+        for place, number in enumerate(operands):
+            (alone if place in own else shared).add(number)
+    return alone - shared
+
+
+def _write(writer: Writer, rows: Sequence[tuple], apart: set[int]) -> list[str]:
     """Writes operations in their order; the names of what the last one returns."""
+    nested = _region_writer(writer, apart)
     for name, operands, results, options, regions, _ in rows:
         inputs = [writer.names[number] for number in operands]
         if name in ("func.return", "weft.yield"):
@@ -109,26 +122,27 @@ def _write(writer: Writer, rows: Sequence[tuple]) -> list[str]:
         numbers = [number for number, _ in results]
         writer.types.update(zip(numbers, types, strict=True))
         if name == "weft.constant":
-            made: Any = _constant(writer, types[0], options)
+            made: Any = _constant(writer, types[0], options, numbers[0] in apart)
         else:
             given = [writer.types[number] for number in operands]
-            op = Op(writer, name, inputs, given, types, options, regions, _region_writer(writer))
+            op = Op(writer, name, inputs, given, types, options, regions, nested)
             made = FORMS[name](op)
         names = [made] if isinstance(made, str) else made
         writer.names.update(zip(numbers, names, strict=True))
     return []
 
 
-def _constant(writer: Writer, type: Type, options: dict[str, Any]) -> str:
+def _constant(writer: Writer, type: Type, options: dict[str, Any], apart: bool) -> str:
     values = np.frombuffer(options["value"], numpy_dtype(type.dtype)).reshape(type.shape)
-    return writer.array(values, options.get("weft.name") or "")
+    name = options.get("weft.name") or ""
+    return writer.left(values, name) if apart else writer.array(values, name)
 
 
-def _region_writer(writer: Writer) -> Any:
+def _region_writer(writer: Writer, apart: set[int]) -> Any:
     def write(region: Any, names: Sequence[str]) -> list[str]:
         arguments, rows = region
         for (number, made), name in zip(arguments, names, strict=True):
             writer.names[number], writer.types[number] = name, Type(*made)
-        return _write(writer, rows)
+        return _write(writer, rows, apart)
 
     return write

@@ -14,7 +14,7 @@ from ..._manipulation import astype, normalize_axis
 from ..._reductions import norm
 from ..._refused import refusing as _refusing
 from .._module import Module
-from .._quantized import Format, checked_format, nearest
+from .._quantized import WEIGHTS, Format, checked_format, nearest
 from ._weight_norms import (
     as_matrix,
     check_iterations,
@@ -168,17 +168,18 @@ def fake_quantized(
     Args:
         module: a layer with a two-dimensional weight, as `Linear` and `Embedding`.
         name: the parameter's.
-        weights: "int8" or "int4".
+        weights: "int8", "int4", "float8_e4m3fn" or "float8_e5m2".
         group: so many neighbours of a row share a scale; None: all of it.
         symmetric: numbers are multiples of the scale.
 
     Raises:
         OptionError: another dtype. ShapeError: the weight has no such groups.
     """
-    bits = {"int8": 8, "int4": 4}.get(weights)
-    if bits is None:
-        raise _fail(OptionError, f'fake_quantized: weights are "int8" or "int4", not {weights!r}')
-    form = checked_format(bits, group, symmetric)
+    if weights not in WEIGHTS:
+        names = '"int8", "int4", "float8_e4m3fn" or "float8_e5m2"'
+        raise _fail(OptionError, f"fake_quantized: weights are {names}, not {weights!r}")
+    bits, floats = WEIGHTS[weights]
+    form = checked_format(bits, group, symmetric, floats.name if floats else None)
     form.shape(*getattr(module, name).shape)
     register_parametrization(module, name, _FakeQuantized(form))
     return module
