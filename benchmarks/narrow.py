@@ -10,18 +10,20 @@ import peers
 import weft
 from functions import compare
 from harness import WEFT, Bar, Case
-from models import MODELS, PAST, torch_call, weft_call, weft_model
+from models import MODELS, PAST, Model, torch_call, weft_call, weft_model
+from models import tokens as drawn_tokens
 
-LEAST_RATIO, LEAST_OF_INT4 = 1.6, 2.5
-TOLERANCE, TOLERANCE_OF_INT4 = 0.02, 0.1
+LEAST_RATIO, LEAST_OF_INT4, LEAST_OF_PROMPT = 1.6, 2.5, 2
+TOLERANCE, TOLERANCE_OF_INT4, TOLERANCE_OF_BYTES = 0.02, 0.1, 0.05
 """Of the largest score: bfloat16 and int8 have 8 bits, and twelve layers round."""
+PROMPT = 128
 FLOAT32 = "weft, float32"
 NAME = f"LLaMA 110M, a token after {PAST}"
 
 
 def cases() -> Iterator[Case]:
     """A token of LLaMA: of bfloat16, what it is appended to as well; with weights of int8 and of
-    int4; with products whose operands are rounded."""
+    int4; with products whose operands are rounded; and many tokens with activations of int8."""
     wide, (tokens, *past) = weft_model(MODELS[NAME])
     reference = weft_call(wide)
 
@@ -39,6 +41,21 @@ def cases() -> Iterator[Case]:
         lambda: reference(tokens, *past),
         {},
     )
+    prompt = f"LLaMA 110M, {PROMPT} tokens"
+    _, (words,) = weft_model(Model(MODELS[NAME].build, drawn_tokens(32000, PROMPT)))
+    for name, call, arguments, ratio in (
+        (prompt, _of_bytes(copy()), (words,), LEAST_OF_PROMPT),
+        (NAME, _of_bytes(copy()), (tokens, *past), LEAST_RATIO),
+    ):
+        yield _case(
+            "weights and activations of int8",
+            lambda call=call, arguments=arguments: call(*arguments),
+            lambda arguments=arguments: reference(*arguments),
+            {},
+            TOLERANCE_OF_BYTES,
+            ratio,
+            name,
+        )
     for weights, *limits in (
         ("int8", TOLERANCE, LEAST_RATIO),
         ("int4", TOLERANCE_OF_INT4, LEAST_OF_INT4),
@@ -55,6 +72,11 @@ def cases() -> Iterator[Case]:
         )
 
 
+def _of_bytes(model: Any) -> Callable:
+    weft.quantize(model, "int8", activations="int8")
+    return weft_call(model)
+
+
 def _case(
     name: str,
     call: Callable,
@@ -62,10 +84,11 @@ def _case(
     others: dict,
     tolerance: float = TOLERANCE,
     ratio: float = LEAST_RATIO,
+    model: str = NAME,
 ) -> Case:
-    compare(f"{NAME}, {name}", _scores(call()), _scores(reference()), tolerance)
+    compare(f"{model}, {name}", _scores(call()), _scores(reference()), tolerance)
     bar = Bar(f">= {ratio} of float32", 1 / ratio, (FLOAT32,))
-    return Case(f"{NAME}, {name}", {WEFT: call, FLOAT32: reference} | others, bar)
+    return Case(f"{model}, {name}", {WEFT: call, FLOAT32: reference} | others, bar)
 
 
 def _scores(result: Any) -> np.ndarray:

@@ -51,10 +51,10 @@ LogicalResult inferQuantizedValues(QuantizedValuesOp::Adaptor adaptor, Inference
   return success();
 }
 
-/// The type of a product of x by the weight.
+/// Infers the type of a product of x by the weight.
 template <typename Adaptor>
-static FailureOr<RankedTensorType> inferProduct(Adaptor adaptor, StringRef name,
-                                                InferenceLocation location) {
+static LogicalResult inferProduct(Adaptor adaptor, StringRef name, InferenceLocation location,
+                                  InferredTypes &types) {
   if (failed(checkWeight(adaptor, name, location)))
     return failure();
   RankedTensorType x = typeOf(adaptor.getX()), numbers = typeOf(adaptor.getNumbers());
@@ -63,27 +63,20 @@ static FailureOr<RankedTensorType> inferProduct(Adaptor adaptor, StringRef name,
     return emitOptionalError(location, name + ": x [M, G, S] has shape " + shapeText(x) +
                                            ", numbers of " + Twine(adaptor.getBits()) +
                                            " bits have " + shapeText(numbers));
-  return withShape(typeOf(adaptor.getScale()), {x.getDimSize(0), numbers.getDimSize(0)});
+  types.push_back(withShape(typeOf(adaptor.getScale()), {x.getDimSize(0), numbers.getDimSize(0)}));
+  return success();
 }
 
 LogicalResult inferQuantizedMatmul(QuantizedMatmulOp::Adaptor adaptor, InferenceLocation location,
                                    InferredTypes &types) {
-  FailureOr<RankedTensorType> type = inferProduct(adaptor, "quantized_matmul", location);
-  if (failed(type))
-    return failure();
-  types.push_back(*type);
-  return success();
+  return inferProduct(adaptor, "quantized_matmul", location, types);
 }
 
 LogicalResult inferQuantizedDot(QuantizedDotOp::Adaptor adaptor, InferenceLocation location,
                                 InferredTypes &types) {
   if (isa<FloatType>(typeOf(adaptor.getNumbers()).getElementType()))
     return emitOptionalError(location, "quantized_dot: numbers are whole");
-  FailureOr<RankedTensorType> type = inferProduct(adaptor, "quantized_dot", location);
-  if (failed(type))
-    return failure();
-  types.push_back(*type);
-  return success();
+  return inferProduct(adaptor, "quantized_dot", location, types);
 }
 
 LogicalResult inferQuantizedSteps(QuantizedStepsOp::Adaptor adaptor, InferenceLocation location,
