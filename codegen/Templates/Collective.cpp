@@ -32,7 +32,7 @@ public:
 
 private:
   Value placeOf(Value value) {
-    if (auto argument = dyn_cast<BlockArgument>(value))
+    if (auto argument = dyn_cast_if_present<BlockArgument>(value))
       return emitter.buffer(argument.getArgNumber());
     for (auto [number, yielded] : llvm::enumerate(emitter.getYield().getValues()))
       if (yielded == value)
@@ -75,7 +75,7 @@ private:
       emitter.storeVector(value, emitter.offset(list, stored, emitter.index(int64_t(number))),
                           /*alignment=*/8);
     emitter.callExternal(("weft_collective_" + op.getFunctionName()).str(),
-                         {placeOf(op.getX()), placeOf(op.getResult()), placeOf(op.getToken()),
+                         {placeOf(op.getRead()), placeOf(op.getResult()), placeOf(op.getToken()),
                           placeOf(op.getNext()), list});
   }
 

@@ -2,6 +2,7 @@
 #include "lib/Compiler/Pipeline.h"
 #include "codegen/Passes.h"
 #include "mlir/Transforms/Passes.h"
+#include "passes/CollectivePasses.h"
 #include "passes/Passes.h"
 
 using namespace mlir;
@@ -44,6 +45,7 @@ static void addSimplify(OpPassManager &passes, const Target &target) {
   passes.addPass(createRemoveBarriers());
   passes.addPass(createHoistInvariants());
   passes.addPass(createPrepare());
+  passes.addPass(createOverlapCollectives());
 }
 
 static void addPhase(OpPassManager &passes, Phase phase, const Target &target,
@@ -93,6 +95,7 @@ void buildFilePipeline(OpPassManager &passes, const Target &target, Phase first,
 
 void registerPasses() {
   registerWeftPasses();
+  registerWeftCollectivePasses();
   registerWeftCodegenPasses();
   registerPass([] { return createExpandMathPass(); });
   registerCanonicalizerPass();

@@ -2,20 +2,24 @@
 
 #include "lib/Runtime/KernelFailure.h"
 #include "lib/Runtime/Recorder.h"
+#include "lib/Runtime/SendingThread.h"
 #include "lib/Support/DType.h"
 #include "lib/Support/Interpreter.h"
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 namespace weft {
 
 thread_local const EventSource *RunningKernel::current = nullptr;
+thread_local SentByExecution *SentByExecution::current = nullptr;
 
 namespace {
 
@@ -30,18 +34,55 @@ struct Member {
   uint64_t sequence = 0;
 };
 
+/// Thrown within one collective, and kept for whoever runs the kernel.
+struct Stop {
+  std::string message;
+  bool isInterrupt, breaks;
+};
+
+struct StartedSum;
+
 /// The one connection of the process. A collective holds its lock, so that two threads' do not mix.
 struct State {
   std::mutex lock;
   Connection connection;
   bool compares = true;
   std::map<int64_t, Member> groups;
-  std::string broken;
+
+  /// Runs what is sent beside other work, in its order.
+  SendingThread sending;
+  /// What was begun and is not waited for yet, by number; the sending thread's guard is theirs.
+  std::map<int32_t, std::shared_ptr<StartedSum>> started;
+  /// What went wrong beside other work last, and in which execution: nothing else of it is sent, as
+  /// the other members, who know, send nothing else either.
+  std::optional<Stop> failure;
+  uint64_t failedExecution = 0;
+
+  void breakUp(const std::string &reason) {
+    std::lock_guard held(brokenLock);
+    if (broken.empty())
+      broken = reason;
+    isBroken = true;
+  }
+  std::string whyBroken() {
+    std::lock_guard held(brokenLock);
+    return broken;
+  }
+  void mend() {
+    std::lock_guard held(brokenLock);
+    broken.clear();
+    isBroken = false;
+  }
+  std::atomic<bool> isBroken = false;
 
   static State &process() {
     static State &state = *new State;
     return state;
   }
+
+private:
+  std::mutex brokenLock;
+  std::string broken;
 };
 
 /// The numbers that a kernel calls with.
@@ -154,19 +195,14 @@ Reduce reduceFor(DType dtype) {
 // One collective
 //===----------------------------------------------------------------------===//
 
-/// Thrown within one collective, and kept for whoever runs the kernel.
-struct Stop {
-  std::string message;
-  bool isInterrupt, breaks;
-};
-
 class Collective {
 public:
-  Collective(State &state, const Call &call) : state(state), call(call) {
+  Collective(State &state, const Call &call, std::string line)
+      : state(state), call(call), line(std::move(line)) {
     if (!state.connection.allGather)
       stop("this process is connected to no others; call weft.distributed.init() first", false);
-    if (!state.broken.empty())
-      stop("the processes can't go on together since: " + state.broken, false);
+    if (state.isBroken)
+      stop("the processes can't go on together since: " + state.whyBroken(), false);
     auto found = state.groups.find(call.group);
     if (found == state.groups.end() || found->second.members != call.members)
       stop("there is no group " + std::to_string(call.group) + " of " +
@@ -195,22 +231,34 @@ public:
   }
 
   void allReduce(const void *x, void *result, Reduction reduction) {
+    auto bytes = static_cast<size_t>(call.elements() * call.elementBytes());
+    std::vector<char> parts(partsBytes(call));
+    std::memcpy(parts.data(), x, bytes);
+    allReduce(parts, reduction);
+    std::memcpy(result, parts.data(), bytes);
+  }
+
+  /// How many bytes the operand has as one part for each member, which are alike.
+  static size_t partsBytes(const Call &call) {
+    int64_t part = (call.elements() + call.members - 1) / call.members;
+    return static_cast<size_t>(part * call.members * call.elementBytes());
+  }
+
+  /// In the place of the operand's parts.
+  void allReduce(std::vector<char> &parts, Reduction reduction) {
     int64_t count = call.elements(), bytes = count * call.elementBytes();
     if (bytes <= smallBytes) {
       std::vector<char> all(static_cast<size_t>(bytes * call.members));
-      allGather(x, all.data(), bytes);
-      return reduceFor(call.dtype)(all.data(), result, call.members, count, reduction);
+      allGather(parts.data(), all.data(), bytes);
+      return reduceFor(call.dtype)(all.data(), parts.data(), call.members, count, reduction);
     }
     // Each member reduces a part, and all get it.
-    int64_t part = (count + call.members - 1) / call.members;
-    int64_t partBytes = part * call.elementBytes();
-    std::vector<char> padded(static_cast<size_t>(partBytes * call.members)), own(padded.size());
-    std::memcpy(padded.data(), x, static_cast<size_t>(bytes));
-    move(state.connection.allToAll, padded.data(), own.data(), partBytes);
-    std::vector<char> reduced(static_cast<size_t>(partBytes));
-    reduceFor(call.dtype)(own.data(), reduced.data(), call.members, part, reduction);
-    allGather(reduced.data(), padded.data(), partBytes);
-    std::memcpy(result, padded.data(), static_cast<size_t>(bytes));
+    auto partBytes = static_cast<int64_t>(parts.size()) / call.members;
+    std::vector<char> own(parts.size()), reduced(static_cast<size_t>(partBytes));
+    move(state.connection.allToAll, parts.data(), own.data(), partBytes);
+    reduceFor(call.dtype)(own.data(), reduced.data(), call.members, partBytes / call.elementBytes(),
+                          reduction);
+    allGather(reduced.data(), parts.data(), partBytes);
   }
 
   void reduce(const void *x, void *result) {
@@ -285,7 +333,6 @@ private:
   }
 
   [[noreturn]] void reportDifference(const std::string &said, uint64_t sequence) {
-    std::string line = userLine();
     std::string own = (line.empty() ? "" : line + ": ") + said + ", its number " +
                       std::to_string(sequence) + ", in a program with " +
                       std::to_string(call.programCount);
@@ -302,18 +349,48 @@ private:
 
   State &state;
   const Call &call;
+  std::string line;
   Member *own = nullptr;
   std::vector<char> unread;
 };
 
-void keep(const std::string &message, bool isInterrupt) {
-  std::string line = userLine();
-  KernelFailure::keep(isInterrupt ? std::make_exception_ptr(Interrupted())
-                                  : std::make_exception_ptr(CommunicationError(
-                                        (line.empty() ? "" : line + ": ") + message)));
+void keep(const Stop &stopped, const std::string &line) {
+  std::string where = line.empty() ? "" : line + ": ";
+  KernelFailure::keep(stopped.isInterrupt
+                          ? std::make_exception_ptr(Interrupted())
+                          : std::make_exception_ptr(CommunicationError(where + stopped.message)));
+}
+
+/// What goes wrong when a body runs, if something does: the connection is broken then, or not.
+template <typename Body> std::optional<Stop> stopOf(State &state, const char *name, Body body) {
+  std::optional<Stop> stopped;
+  try {
+    body();
+  } catch (const Stop &found) {
+    stopped = found;
+  } catch (const Interrupted &) {
+    stopped = Stop{std::string(name) + ": interrupted", true, true};
+  } catch (const std::bad_alloc &) {
+    std::string message = std::string(name) + ": there is no memory for the parts of the members";
+    stopped = Stop{message, false, true};
+  }
+  if (stopped && stopped->breaks)
+    state.breakUp(stopped->message);
+  return stopped;
+}
+
+/// What went wrong before in an execution, beside other work.
+std::optional<Stop> failureOf(State &state, uint64_t execution) {
+  std::lock_guard held(state.sending.guard());
+  return execution > 0 && state.failedExecution == execution ? state.failure : std::nullopt;
 }
 
 using Body = void (*)(Collective &, const Call &, const void *, void *);
+
+void follow(const int32_t *token, int32_t *next) {
+  if (next)
+    *next = static_cast<int32_t>(static_cast<uint32_t>(*token) + 1);
+}
 
 /// Runs one; what goes wrong is thrown behind the kernel (`KernelFailure`).
 void run(const char *name, Body body, int64_t resultBytes, const void *x, void *result,
@@ -321,21 +398,121 @@ void run(const char *name, Body body, int64_t resultBytes, const void *x, void *
   // Two threads of this process wait for each other without the interpreter.
   InterpreterReleased released;
   State &state = State::process();
-  std::lock_guard guard(state.lock);
-  try {
-    Collective collective(state, call);
+  std::string line = userLine();
+  std::optional<Stop> stopped = stopOf(state, name, [&] {
+    // What was begun before has its turn before.
+    state.sending.waitUntilIdle();
+    if (std::optional<Stop> before = failureOf(state, SentByExecution::currentNumber()))
+      throw Stop(*before);
+    std::lock_guard guard(state.lock);
+    Collective collective(state, call, line);
     collective.compare();
     body(collective, call, x, result ? result : collective.spare(resultBytes));
-  } catch (const Stop &stopped) {
-    if (stopped.breaks)
-      state.broken = stopped.message;
-    keep(stopped.message, stopped.isInterrupt);
-  } catch (const std::bad_alloc &) {
-    state.broken = std::string(name) + ": there is no memory for the parts of the members";
-    keep(state.broken, false);
+  });
+  if (stopped)
+    keep(*stopped, line);
+  follow(token, next);
+}
+
+//===----------------------------------------------------------------------===//
+// Sums that are sent beside other work
+//===----------------------------------------------------------------------===//
+
+constexpr const char *sumName = "all_reduce";
+
+/// A sum that was begun. The sending thread and whoever waits have it together, so that either may
+/// be gone; nothing in it is the execution's own memory.
+struct StartedSum {
+  StartedSum(std::vector<int64_t> given, std::string line, uint64_t execution)
+      : numbers(std::move(given)),
+        call(sumName, numbers.data()),
+        line(std::move(line)),
+        execution(execution) {}
+  StartedSum(const StartedSum &) = delete;
+  StartedSum &operator=(const StartedSum &) = delete;
+
+  std::vector<int64_t> numbers;
+  Call call;
+  std::string line;
+  uint64_t execution;
+  std::vector<char> parts;
+  std::optional<Stop> stopped;
+  bool isDone = false;
+};
+
+/// What the sending thread does with one, unless one before it has failed.
+void send(State &state, StartedSum &sum) {
+  std::optional<Stop> stopped = failureOf(state, sum.execution);
+  if (!stopped)
+    stopped = stopOf(state, sumName, [&] {
+      std::lock_guard guard(state.lock);
+      Collective collective(state, sum.call, sum.line);
+      collective.compare();
+      collective.allReduce(sum.parts, Reduction::Sum);
+    });
+  std::lock_guard held(state.sending.guard());
+  if (stopped) {
+    state.failure = stopped;
+    state.failedExecution = sum.execution;
   }
-  if (next)
-    *next = static_cast<int32_t>(static_cast<uint32_t>(*token) + 1);
+  sum.stopped = std::move(stopped);
+  sum.isDone = true;
+}
+
+/// How many numbers a call has.
+size_t countOf(const int64_t *numbers) {
+  int64_t options = numbers[5], rank = numbers[6 + options];
+  return static_cast<size_t>(7 + options + rank);
+}
+
+void startAllReduce(const void *x, void *, const int32_t *token, int32_t *next,
+                    const int64_t *numbers) {
+  State &state = State::process();
+  follow(token, next);
+  std::optional<Stop> stopped = stopOf(state, sumName, [&] {
+    auto sum =
+        std::make_shared<StartedSum>(std::vector<int64_t>(numbers, numbers + countOf(numbers)),
+                                     userLine(), SentByExecution::currentNumber());
+    sum->parts.resize(Collective::partsBytes(sum->call));
+    std::memcpy(sum->parts.data(), x,
+                static_cast<size_t>(sum->call.elements() * sum->call.elementBytes()));
+    if (next) {
+      std::lock_guard held(state.sending.guard());
+      state.started[*next] = sum;
+    }
+    state.sending.push([&state, sum] { send(state, *sum); });
+  });
+  if (stopped)
+    keep(*stopped, userLine());
+}
+
+void finishAllReduce(const void *number, void *result, const int32_t *token, int32_t *next,
+                     const int64_t *) {
+  InterpreterReleased released;
+  State &state = State::process();
+  std::shared_ptr<StartedSum> sum;
+  std::optional<Stop> stopped = stopOf(state, sumName, [&] {
+    {
+      std::lock_guard held(state.sending.guard());
+      auto found = state.started.find(*static_cast<const int32_t *>(number));
+      if (found == state.started.end())
+        throw Stop{std::string(sumName) + ": nobody has begun this sum", false, true};
+      sum = found->second;
+    }
+    state.sending.wait([&] { return sum->isDone; });
+    {
+      std::lock_guard held(state.sending.guard());
+      state.started.erase(*static_cast<const int32_t *>(number));
+    }
+    if (sum->stopped)
+      throw Stop(*sum->stopped);
+    if (result)
+      std::memcpy(result, sum->parts.data(),
+                  static_cast<size_t>(sum->call.elements() * sum->call.elementBytes()));
+  });
+  if (stopped)
+    keep(*stopped, sum ? sum->line : userLine());
+  follow(token, next);
 }
 
 int64_t alike(const Call &call) { return call.elements() * call.elementBytes(); }
@@ -375,6 +552,8 @@ std::span<const LibraryFunction> collectiveFunctions() {
       {"weft_collective_all_to_all", reinterpret_cast<void *>(&allToAll)},
       {"weft_collective_collective_broadcast", reinterpret_cast<void *>(&broadcast)},
       {"weft_collective_permute_members", reinterpret_cast<void *>(&permute)},
+      {"weft_collective_start_all_reduce", reinterpret_cast<void *>(&startAllReduce)},
+      {"weft_collective_finish_all_reduce", reinterpret_cast<void *>(&finishAllReduce)},
   };
   return functions;
 }
@@ -385,7 +564,7 @@ void connectProcesses(const Connection &connection, bool compares) {
   state.connection = connection;
   state.compares = compares;
   state.groups.clear();
-  state.broken.clear();
+  state.mend();
 }
 
 void addGroup(int64_t group, int64_t member, int64_t members) {
@@ -405,10 +584,29 @@ Connection connectionToNobody() {
   return {copy, copy, copy, copy};
 }
 
-std::string brokenConnection() {
+std::string brokenConnection() { return State::process().whyBroken(); }
+
+bool isConnectionBroken() { return State::process().isBroken; }
+
+size_t sumsUnderWay() {
   State &state = State::process();
-  std::lock_guard guard(state.lock);
-  return state.broken;
+  std::lock_guard held(state.sending.guard());
+  return state.started.size();
+}
+
+uint64_t SentByExecution::currentNumber() {
+  static std::atomic<uint64_t> last = 0;
+  if (!current)
+    return 0;
+  if (current->number == 0)
+    current->number = ++last;
+  return current->number;
+}
+
+void SentByExecution::forget() const noexcept {
+  State &state = State::process();
+  std::lock_guard held(state.sending.guard());
+  std::erase_if(state.started, [&](const auto &each) { return each.second->execution == number; });
 }
 
 } // namespace weft

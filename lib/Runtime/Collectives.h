@@ -46,12 +46,43 @@ Connection connectionToNobody();
 void addGroup(int64_t group, int64_t member, int64_t members);
 /// Why the processes can't go on together; empty if they can.
 std::string brokenConnection();
+/// Whether there is a reason, without waiting for what is being sent.
+bool isConnectionBroken();
+/// How many sums were begun beside other work and are not waited for yet.
+size_t sumsUnderWay();
 
 /// The functions by the names that kernels call them by: "weft_collective_all_reduce". Each takes
 /// the places of the operand, the result (or null), the token and the next one, and numbers: dtype,
 /// group, members, how many collectives the group has in the program and their hash, how many
-/// options there are, these, the operand's rank, its sizes.
+/// options there are, these, the operand's rank, its sizes. "weft_collective_start_all_reduce" has
+/// no result, and hands the sum to a thread that sends; the next token is its number, which
+/// "weft_collective_finish_all_reduce" takes as its operand.
 std::span<const LibraryFunction> collectiveFunctions();
+
+/// While it lives, one execution runs on this thread. What it has begun to send and does not wait
+/// for, since something else failed, is forgotten at its end.
+class SentByExecution {
+public:
+  SentByExecution() : outer(current) { current = this; }
+  ~SentByExecution() {
+    current = outer;
+    if (number > 0)
+      forget();
+  }
+  SentByExecution(const SentByExecution &) = delete;
+  SentByExecution &operator=(const SentByExecution &) = delete;
+
+  /// The number of the execution on this thread, which no other has; 0 if there is none. An
+  /// execution has none before it is asked for.
+  static uint64_t currentNumber();
+
+private:
+  void forget() const noexcept;
+
+  static thread_local SentByExecution *current;
+  SentByExecution *outer;
+  uint64_t number = 0;
+};
 
 /// While it lives, a kernel of this source runs on this thread.
 class RunningKernel {

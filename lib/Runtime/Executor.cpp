@@ -1,6 +1,7 @@
 #include "lib/Runtime/Executor.h"
 
 #include "lib/Runtime/Allocator.h"
+#include "lib/Runtime/Collectives.h"
 #include "lib/Runtime/PreparedValues.h"
 #include "lib/Runtime/RunSteps.h"
 #include "lib/Runtime/ThreadPool.h"
@@ -69,6 +70,7 @@ public:
     if (overwritesInputs)
       startThreads();
     context.timer = timer;
+    SentByExecution sent;
     for (const Step &step : plan.steps) {
       // An input that is written over already could not be given back. Before the first step there
       // is nothing to leave: the caller asks between two executions.

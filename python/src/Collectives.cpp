@@ -8,8 +8,11 @@ namespace py = pybind11;
 
 using namespace weft;
 
-/// 1 if the user interrupts the work in progress: asked by functions that wait.
+/// 1 if the user interrupts the work in progress, or has done so in another thread: asked by
+/// functions that wait.
 static int isInterrupted() {
+  if (isConnectionBroken())
+    return 1;
   try {
     throwIfInterrupted();
     return 0;
@@ -34,5 +37,6 @@ void weft::registerCollectives(py::module_ &module) {
   module.def("connect_alone", [] { connectProcesses(connectionToNobody(), true); });
   module.def("add_process_group", addGroup);
   module.def("broken_connection", brokenConnection);
+  module.def("sums_under_way", sumsUnderWay);
   module.def("interrupt_question", [] { return reinterpret_cast<uintptr_t>(&isInterrupted); });
 }

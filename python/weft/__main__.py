@@ -3,6 +3,7 @@
 `python -m weft run folder --prompt "..."`: a model writes, token by token.
 `python -m weft run folder --sound speech.wav`: a model writes what is said.
 `python -m weft serve folder`: the models in a folder answer requests.
+`python -m weft launch -n 4 train.py`: several processes run a program together.
 """
 
 from __future__ import annotations
@@ -72,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.set_defaults(command=_run)
     _add_serve(commands)
+    _add_launch(commands)
     return parser
 
 
@@ -94,6 +96,55 @@ def _add_serve(commands: Any) -> None:
             help=each.metadata["help"] + (f" (default: {each.default})" if each.default else ""),
         )
     serve.set_defaults(command=_serve)
+
+
+def _add_launch(commands: Any) -> None:
+    launch = commands.add_parser(
+        "launch",
+        help="several processes run a program together",
+        description="Starts a program in several processes, which weft.distributed connects. When "
+        "one ends with an error, all are started anew with one fewer, as often as --restarts says: "
+        "the program goes on from its last checkpoint.",
+    )
+    launch.add_argument(
+        "-n", "--workers", type=int, required=True, metavar="N", help="how many processes"
+    )
+    launch.add_argument(
+        "--least", type=int, default=1, metavar="N", help="with fewer it ends (default: 1)"
+    )
+    launch.add_argument(
+        "--restarts", type=int, default=3, metavar="N", help="so often at most (default: 3)"
+    )
+    launch.add_argument(
+        "--grace",
+        type=float,
+        default=30.0,
+        metavar="SECONDS",
+        help="for so long the others may end by themselves behind one that failed (default: 30)",
+    )
+    launch.add_argument(
+        "--by",
+        choices=("mpi", "gloo"),
+        default="",
+        help="what connects them (default: MPI where it is there, PyTorch's gloo otherwise)",
+    )
+    launch.add_argument(
+        "--mpirun",
+        default="mpirun",
+        metavar="COMMAND",
+        help='what starts processes of MPI, as "mpirun --oversubscribe" (default: mpirun)',
+    )
+    launch.add_argument("program", help="the file of the program")
+    launch.add_argument("arguments", nargs=argparse.REMAINDER, help="what the program is given")
+    launch.set_defaults(command=_launch)
+
+
+def _launch(options: argparse.Namespace) -> None:
+    from .distributed._launch import LaunchSettings, launch
+
+    names = [each.name for each in dataclasses.fields(LaunchSettings) if each.name != "command"]
+    given = {name: getattr(options, name) for name in names}
+    launch(LaunchSettings((options.program, *options.arguments), **given))
 
 
 def _serve(options: argparse.Namespace) -> None:

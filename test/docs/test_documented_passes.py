@@ -20,8 +20,8 @@ BLOCK = re.compile(r"```mlir\n(.*?)```", re.DOTALL)
 def documented_passes() -> dict[str, list[str]]:
     """The blocks of MLIR in the description of each pass, by the pass's flag."""
     passes = {}
-    for file in ("passes/Passes.td", "passes/DerivativePasses.td", "codegen/Passes.td"):
-        for record in RECORD.finditer((ROOT / file).read_text()):
+    for file in sorted(ROOT.glob("passes/*.td")) + [ROOT / "codegen" / "Passes.td"]:
+        for record in RECORD.finditer(file.read_text()):
             blocks = BLOCK.findall(textwrap.dedent(record[0]))
             passes[record[2]] = [textwrap.dedent(block) for block in blocks]
     return passes

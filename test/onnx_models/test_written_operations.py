@@ -34,7 +34,10 @@ REFUSED = {
 }
 
 #: Operations that no program has once it is traced, or that are made behind what files hold.
-NOT_IN_PROGRAMS = {"sum_examples", "gather_examples", "scatter_examples", "depthwise_convolution"}
+NOT_IN_PROGRAMS = {
+    *("sum_examples", "gather_examples", "scatter_examples", "depthwise_convolution"),
+    *("start_all_reduce", "finish_all_reduce"),
+}
 
 _FLOATS = ("float32", "float64", "float16")
 _INTEGERS = ("int8", "uint8", "int16", "int32", "uint32", "int64", "uint64")

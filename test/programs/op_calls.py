@@ -209,6 +209,9 @@ def _together(name: str, **options: Any) -> Callable[[weft.Tensor], weft.Tensor]
     return functools.partial(getattr(weft.distributed, name), **options)
 
 
+#: So large that it is sent beside other work.
+_LARGE = _floats(3, 17000)
+
 _TOGETHER: dict[str, OpCall] = {
     "weft.all_reduce": OpCall(_together("all_reduce"), (_X,)),
     "weft.reduce": OpCall(_together("reduce"), (_X,)),
@@ -218,6 +221,8 @@ _TOGETHER: dict[str, OpCall] = {
     "weft.collective_broadcast": OpCall(_together("broadcast"), (_X,)),
     "weft.permute_members": OpCall(_together("shift"), (_X,)),
     "weft.replicate": OpCall(_together("replicate"), (_X,)),
+    "weft.start_all_reduce": OpCall(_together("all_reduce"), (_LARGE,)),
+    "weft.finish_all_reduce": OpCall(_together("all_reduce"), (_LARGE,)),
 }
 
 #: A weight [5, 24] of 4 bits, in groups of 8.

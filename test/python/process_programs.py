@@ -5,8 +5,11 @@ Each knows what all of them have, so that NumPy says what each has to get.
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import sys
+import threading
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -233,11 +236,21 @@ def refusals() -> None:
         lambda: weft.jit(lambda v: dist.shift(v, 1 if RANK else 0))(weft.ones(3)),
         # Operations that are alike, but not as many.
         lambda: weft.jit(functools.partial(_several, times=RANK + 1))(weft.ones(3)),
+        # Large ones, which are sent beside other work.
+        lambda: dist.all_reduce(weft.ones(50000 + RANK)),
+        lambda: weft.jit(functools.partial(_several, times=RANK + 1))(weft.ones(50000)),
+        lambda: weft.jit(_first_differs)(weft.ones(50000)),
     ):
         with pytest.raises(weft.CommunicationError, match="different things") as caught:
             wrong()
         assert str(caught.value).count("process_programs.py:") >= SIZE, str(caught.value)
         _equal(dist.all_reduce(weft.ones(2)), np.full(2, SIZE, "float32"))
+
+
+def _first_differs(x: weft.Tensor) -> tuple:
+    """Sums of which the first differs: none of those behind it is sent."""
+    first = dist.all_reduce(x[: 40000 + RANK])
+    return first, *(dist.all_reduce(x * i) for i in range(3)), dist.all_gather(x)
 
 
 def loops() -> None:
@@ -283,21 +296,61 @@ def dies() -> None:
 
 def waits() -> None:
     """A process does not come: the others get an error."""
-    import time
-
     if RANK == SIZE - 1:
         time.sleep(4)
         return
+    size = 50000 if sys.argv[1] == "waits_with_much" else 2
     with pytest.raises(weft.CommunicationError) as caught:
-        dist.all_reduce(weft.ones(2))
+        dist.all_reduce(weft.ones(size))
     print("timeout:", caught.value)
     with pytest.raises(weft.CommunicationError, match="can't go on together"):
         dist.all_reduce(weft.ones(2))
 
 
+def waits_with_much() -> None:
+    """The same of what is sent beside other work."""
+    waits()
+
+
+def under_way() -> None:
+    """A sum is sent while the program goes on: here, until it has begun another one."""
+    from weft import _core
+    from weft.distributed import _gloo, _groups
+
+    def echo(group: int, source: int, target: int, count: int, *_: int) -> int:
+        for member in range(2):
+            ctypes.memmove(target + member * count, source, count)
+        return 0
+
+    def exchange(group: int, source: int, target: int, count: int, *more: int) -> int:
+        end = time.monotonic() + 60
+        while not exchanged and _core.sums_under_way() < 2:
+            if time.monotonic() > end:
+                return 1
+            time.sleep(0.001)
+        exchanged.append(threading.get_ident())
+        return echo(group, source, target, count)
+
+    exchanged: list[int] = []
+    functions = [_gloo.Move(function) for function in (echo, exchange)]
+    addresses = [ctypes.cast(function, ctypes.c_void_p).value or 0 for function in functions]
+    _core.connect_processes({"all_gather": addresses[0], "all_to_all": addresses[1]}, True)
+    _core.add_process_group(0, 0, 2)
+    _groups.state.world = _groups.Group(0, (0, 1), 0)
+    x = weft.asarray(np.random.default_rng(0).normal(size=(300, 100)).astype("float32"))
+    f = weft.jit(lambda x: (dist.all_reduce(x), dist.all_reduce(weft.negative(x))))
+    _, second = f(x)
+    assert len(exchanged) == 2
+    assert threading.main_thread().ident not in exchanged
+    assert _core.sums_under_way() == 0
+    # The peer is this process: what comes back is twice its first half, from both.
+    half = -2 * np.asarray(x).ravel()[:15000]
+    _equal(second, np.concatenate([half, half]).reshape(300, 100))
+
+
 if __name__ == "__main__":
     name = sys.argv[1]
-    dist.init(timeout=1.0 if name == "waits" else 60.0)
+    dist.init(timeout=1.0 if name.startswith("waits") else 60.0)
     RANK, SIZE = dist.rank(), dist.world_size()
     globals()[name]()
     print(f"process {RANK} of {SIZE} is done", flush=True)

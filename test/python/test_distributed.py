@@ -50,8 +50,9 @@ def test_a_process_that_fails_ends_the_others() -> None:
     assert "is done" not in done.stdout
 
 
-def test_a_process_that_does_not_come_is_an_error() -> None:
-    done = run_processes(2, str(PROGRAMS), "waits", seconds=60)
+@pytest.mark.parametrize("name", ["waits", "waits_with_much"])
+def test_a_process_that_does_not_come_is_an_error(name: str) -> None:
+    done = run_processes(2, str(PROGRAMS), name, seconds=60)
     assert "timeout:" in done.stdout, done.stdout + done.stderr
     assert "has not come for 1 seconds" in done.stdout
     assert "process_programs.py" in done.stdout
@@ -65,15 +66,44 @@ def test_processes_of_torchrun(name: str) -> None:
     assert done.stdout.count("is done") == 2, done.stdout + done.stderr
 
 
-def test_a_program_that_is_started_as_usual_is_alone() -> None:
+@pytest.mark.parametrize("name", ["gradients", "under_way"])
+def test_a_program_that_is_started_as_usual_is_alone(name: str) -> None:
     done = subprocess.run(
-        [sys.executable, str(PROGRAMS), "gradients"],
+        [sys.executable, str(PROGRAMS), name],
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
     assert done.stdout == "process 0 of 1 is done\n", done.stdout + done.stderr
+
+
+def test_a_build_without_mpi_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    from weft.distributed import _groups, _mpi
+
+    monkeypatch.setattr(_groups.state, "world", None)
+    monkeypatch.setattr(_mpi, "LIBRARY", Path("/there/is/none.so"))
+    with pytest.raises(weft.UnsupportedError, match="apt-get install libopenmpi-dev"):
+        weft.distributed.init("mpi")
+
+
+def test_the_module_may_come_with_a_trace() -> None:
+    """It keeps no tensor of the function that is compiled when it is imported."""
+    program = (
+        "import weft\n"
+        "f = weft.jit(lambda x: x * weft.distributed.world_size())\n"
+        "f(weft.ones(2))\n"
+        "weft.distributed.init()\n"
+        "assert weft.distributed.all_reduce(f(weft.ones(2))).tolist() == [1, 1]\n"
+        "weft.distributed.finalize()\n"
+        "try:\n"
+        "    weft.jit(lambda x: [weft.distributed.init(), x][1])(weft.ones(2))\n"
+        "except weft.OptionError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "outside of compiled functions" in done.stdout
 
 
 def test_tensors_of_devices_are_refused_by_name() -> None:

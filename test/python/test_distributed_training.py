@@ -22,13 +22,21 @@ def _passes(count: int, name: str, *more: str) -> None:
     assert done.stdout.count("is done") == count, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", ["data_parallel", "buffers", "sharded"])
+@pytest.mark.parametrize("name", ["data_parallel", "buffers", "sharded", "accumulated"])
 def test_two_processes_train_as_one_does(name: str) -> None:
     _passes(2, name)
 
 
-def test_three_processes_train_as_one_does() -> None:
-    _passes(3, "data_parallel")
+@pytest.mark.parametrize(
+    "name", ["data_parallel", "divided_state", "halves_in_parts", "overlapped"]
+)
+def test_three_processes_train_as_one_does(name: str) -> None:
+    _passes(3, name)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_batches_are_normalized_together(count: int) -> None:
+    _passes(count, "normalized_together")
 
 
 @pytest.mark.parametrize("name", ["tensor_parallel", "pipeline"])
@@ -39,6 +47,7 @@ def test_divided_modules_are_those_of_one_process(name: str) -> None:
 @pytest.mark.parametrize(("before", "after"), [(2, 3), (3, 1)])
 def test_checkpoints_are_for_any_number(before: int, after: int, tmp_path: Path) -> None:
     _passes(before, "save", str(tmp_path))
+    _passes(after, "load_whole", str(tmp_path))
     _passes(after, "load", str(tmp_path))
 
 

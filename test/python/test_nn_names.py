@@ -201,7 +201,7 @@ def test_layers_for_several_processes() -> None:
     assert converted[1][0].weight is ours.weight
     compare(converted[1][0], theirs, [array(4, 3, 2, 2)], terms=16)
     assert nn.SyncBatchNorm(3)(weft.ones(4, 3)).shape == (4, 3)
-    with pytest.raises(weft.UnsupportedError, match="no groups of processes"):
+    with pytest.raises(weft.OptionError, match="new_group"):
         nn.SyncBatchNorm(3, process_group=object())
     with pytest.raises(weft.ShapeError, match="two dimensions"):
         nn.SyncBatchNorm(3)(weft.ones(3))

@@ -115,6 +115,170 @@ def sharded() -> None:
         np.testing.assert_array_equal(np.asarray(found[name]), want, name)
 
 
+def divided_state() -> None:
+    """An optimizer in parts has the bits of one that each process has whole, also where it makes
+    the means of the gradients; it keeps a part of the state."""
+    whole = dist.DistributedDataParallel(_network())
+    _train(whole, weft.optim.Adam(whole.parameters(), lr=0.01), weft.jit, _own_part())
+    for sums in (False, True):
+        for wrap in (weft.jit, lambda f: f):
+            module = _network()
+            optimizer = dist.ZeroRedundancyOptimizer(
+                module.parameters(), weft.optim.Adam, sums_gradients=sums, lr=0.01
+            )
+            kept = sum(math.prod(state["exp_avg"].shape) for state in optimizer.state.values())
+            assert kept == sum(-(-math.prod(p.shape) // SIZE) for p in module.parameters())
+            trained = module if sums else dist.DistributedDataParallel(module)
+            _train(trained, optimizer, wrap, _own_part())
+            for name, have in _state(module).items():
+                np.testing.assert_array_equal(have, _state(whole.module)[name], name)
+    with pytest.raises(weft.OptionError, match="optimizer_class"):
+        dist.ZeroRedundancyOptimizer(module.parameters(), nn.Linear)
+
+
+def halves_in_parts() -> None:
+    """Gradients of half precision are added as float32, and rounded once."""
+    random = np.random.default_rng(5)
+    values = random.normal(size=(SIZE, 7)).astype("float32")
+    parameter = nn.Parameter(weft.zeros(7, dtype="bfloat16"))
+    optimizer = dist.ZeroRedundancyOptimizer(
+        [parameter], weft.optim.SGD, sums_gradients=True, lr=1.0
+    )
+    own = weft.asarray(values).astype("bfloat16")
+    parameter.grad = own[RANK]
+    optimizer.step()
+    total = np.asarray(own[0].astype("float32"))
+    for member in range(1, SIZE):
+        total = total + np.asarray(own[member].astype("float32"))
+    want = -np.asarray(weft.asarray(total / np.float32(SIZE)).astype("bfloat16").astype("float32"))
+    np.testing.assert_array_equal(np.asarray(parameter.detach().astype("float32")), want)
+
+
+def accumulated() -> None:
+    """Calls of a process alone add up, and are sent with the last one."""
+    x, y = _batches()
+    for wrap in (weft.jit, lambda f: f):
+        module, alone = _network(), _network()
+        divided = dist.DistributedDataParallel(module)
+        optimizer = weft.optim.SGD(divided.parameters(), lr=0.1)
+        reference = weft.optim.SGD(alone.parameters(), lr=0.1)
+
+        def loss_of(model: nn.Module, x: weft.Tensor, y: weft.Tensor) -> weft.Tensor:
+            return weft.mean((model(x) - y) ** 2)
+
+        def step(x: weft.Tensor, y: weft.Tensor) -> None:
+            optimizer.zero_grad()
+            with divided.no_sync():
+                loss_of(divided, x[:2], y[:2]).backward()
+                loss_of(divided, x[2:3], y[2:3]).backward()
+            loss_of(divided, x[3:], y[3:]).backward()
+            optimizer.step()
+
+        run = wrap(step)
+        for each, wanted in zip(x, y, strict=True):
+            run(each[_own_part()[0]], wanted[_own_part()[0]])
+            totals: list = []
+            for part in _parts_of_all():
+                reference.zero_grad()
+                for piece in (slice(0, 2), slice(2, 3), slice(3, 4)):
+                    loss_of(alone, each[part][piece], wanted[part][piece]).backward()
+                own = [parameter.grad for parameter in alone.parameters()]
+                totals = [a + b for a, b in zip(totals, own, strict=True)] if totals else own
+            for parameter, total in zip(alone.parameters(), totals, strict=True):
+                parameter.grad = total / SIZE
+            reference.step()
+        for name, have in _state(module).items():
+            np.testing.assert_array_equal(have, _state(alone)[name], name)
+
+
+def normalized_together() -> None:
+    """Statistics over all members' batches, of several sizes, are those of one batch."""
+    sizes = [3 + member for member in range(SIZE)]
+    first = sum(sizes[:RANK])
+    own = slice(first, first + sizes[RANK])
+    x = np.random.default_rng(6).normal(2.0, 3.0, size=(sum(sizes), 4, 5)).astype("float32")
+    weight = np.random.default_rng(7).normal(size=x.shape).astype("float32")
+    for wrap in (weft.jit, lambda f: f):
+        together, alone = nn.SyncBatchNorm(4), nn.BatchNorm1d(4)
+
+        def gradient(layer: nn.Module, x: weft.Tensor, weight: weft.Tensor) -> tuple:
+            leaf = x.detach().requires_grad_()
+            made = layer(leaf)
+            weft.sum(made * weight).backward()
+            return made, leaf.grad
+
+        have = wrap(lambda x, w, layer=together: gradient(layer, x, w))(
+            weft.asarray(x[own]), weft.asarray(weight[own])
+        )
+        want = gradient(alone, weft.asarray(x), weft.asarray(weight))
+        for left, right in zip(have, want, strict=True):
+            np.testing.assert_allclose(
+                np.asarray(left.detach()), np.asarray(right.detach())[own], rtol=1e-4, atol=1e-5
+            )
+        for name in ("running_mean", "running_var"):
+            np.testing.assert_allclose(
+                np.asarray(getattr(together, name)), np.asarray(getattr(alone, name)), rtol=1e-5
+            )
+        for name in ("weight", "bias"):
+            total = dist.all_reduce(getattr(together, name).grad)
+            np.testing.assert_allclose(
+                np.asarray(total), np.asarray(getattr(alone, name).grad), rtol=1e-4, atol=1e-4
+            )
+        together.eval(), alone.eval()
+        np.testing.assert_allclose(
+            np.asarray(together(weft.asarray(x[own]))),
+            np.asarray(alone(weft.asarray(x[own]))),
+            rtol=1e-4,
+            atol=1e-5,
+        )
+
+
+def overlapped() -> None:
+    """Large sums, which are sent beside the backward pass, have the bits of small ones."""
+
+    def large() -> nn.Module:
+        weft.random.seed(3)
+        return nn.Sequential(nn.Linear(6, 160), nn.Tanh(), nn.Linear(160, 160), nn.Linear(160, 1))
+
+    alone = large()
+    _train(alone, weft.optim.SGD(alone.parameters(), lr=0.01), weft.jit, _parts_of_all())
+    for wrap, megabytes in ((weft.jit, 0.1), (lambda f: f, 0.1), (weft.jit, 1e-4)):
+        module = large()
+        divided = dist.DistributedDataParallel(module, bucket_cap_mb=megabytes)
+        _train(divided, weft.optim.SGD(divided.parameters(), lr=0.01), wrap, _own_part())
+        for name, have in _state(module).items():
+            np.testing.assert_array_equal(have, _state(alone)[name], name)
+
+
+def load_whole() -> None:
+    """What was written in parts is for processes that have all of it, and the other way round."""
+    folder = Path(sys.argv[2])
+    want = weft.load_safetensors(folder / "want.safetensors")
+    for number, divides_state in enumerate((True, False)):
+        module = dist.DistributedDataParallel(_network())
+        parameters = module.parameters()
+        optimizer: weft.optim.Optimizer
+        if divides_state:
+            optimizer = dist.ZeroRedundancyOptimizer(parameters, weft.optim.Adam, lr=0.01)
+        else:
+            optimizer = weft.optim.Adam(parameters, lr=0.01)
+        assert dist.load_checkpoint(folder / "checkpoint", module, optimizer) == {"step": STEPS}
+        for name, have in _state(module.module).items():
+            np.testing.assert_array_equal(have, np.asarray(want[name]))
+        again = folder / "again" / f"step-{number + 9}"
+        dist.save_checkpoint(again, module, optimizer, extra=number)
+        assert dist.last_checkpoint(folder / "again") == str(again)
+        parts = dist.FullyShardedDataParallel(_network())
+        of_parts = weft.optim.Adam(parts.parameters(), lr=0.01)
+        assert dist.load_checkpoint(again, parts, of_parts) == number
+        for piece, own in parts.parts():
+            flat = dist.all_gather(of_parts.state[own]["exp_avg"], tiled=True)[: piece.count]
+            np.testing.assert_array_equal(
+                np.asarray(flat), np.asarray(want[f"exp_avg.{piece.names[0]}"])
+            )
+    assert dist.last_checkpoint(folder / "nothing") is None
+
+
 def _resumed(folder: Path) -> tuple[nn.Module, weft.optim.Optimizer]:
     module = dist.FullyShardedDataParallel(_network())
     optimizer = weft.optim.Adam(module.parameters(), lr=0.01)

@@ -27,7 +27,9 @@ def CollectiveOpInterface : OpInterface<"CollectiveOpInterface",
     InterfaceMethod<"The number of the group.", "uint64_t", "getGroup">,
     InterfaceMethod<"How many members it has.", "uint64_t", "getMembers">,
     InterfaceMethod<"What the runtime's function is called with besides these.",
-      "::llvm::SmallVector<int64_t>", "getOptions">];
+      "::llvm::SmallVector<int64_t>", "getOptions">,
+    InterfaceMethod<"What the runtime's function reads.", "::mlir::Value", "getRead", (ins), "",
+      "return $_op.getX();">];
   let extraClassDeclaration = [{
     /// "all_reduce"
     ::llvm::StringRef getFunctionName() { return getOperation()->getName().stripDialect(); }
@@ -92,6 +94,40 @@ def Weft_PermuteMembersOp
                         (ins DenseI64ArrayAttr:$destinations)> {
   let summary = "The x of the member that sends to this one, zeros if none does.";
   let description = "Member i sends to member destinations[i]; to none if that is -1.";
+}
+
+/// A sum that goes on beside what is computed meanwhile: its two ends.
+class Weft_SumEndOp<string mnemonic, string rule, list<string> methods, dag arguments_, dag results_>
+    : Weft_InferredOp<mnemonic, [ChainedOpInterface,
+                                 DeclareOpInterfaceMethods<CollectiveOpInterface, methods>,
+                                 DeclareOpInterfaceMethods<DimensionOpInterface>,
+                                 NotDifferentiable<"it is made where sums are differentiated already">]> {
+  let arguments = !con(arguments_, (ins Weft_Token:$token, I64Attr:$group, I64Attr:$members));
+  let results = !con(results_, (outs Weft_Token:$next));
+  let inference = "::weft::" # rule;
+  let pythonName = "";
+}
+
+def Weft_StartAllReduceOp
+    : Weft_SumEndOp<"start_all_reduce", "inferStartedSum", ["getOptions"],
+                    (ins Weft_ReducedTensor:$x), (outs)> {
+  let summary = "Begins to send x, for the sum of all members' x; `next` is also the sum's number.";
+  let description = [{
+    The sum is made in its turn, beside what is computed meanwhile. weft.finish_all_reduce waits for it.
+  }];
+  let assemblyFormat = "$x `after` $token attr-dict `:` type($x) `,` type($token) `->` type($next)";
+}
+
+def Weft_FinishAllReduceOp
+    : Weft_SumEndOp<"finish_all_reduce", "inferFinishedSum", ["getOptions", "getRead"],
+                    (ins Weft_ReducedTensor:$x, Weft_Token:$started),
+                    (outs Weft_ReducedTensor:$result)> {
+  let summary = "Waits for the sum that weft.start_all_reduce has begun, and is it.";
+  let description = "`started` is the sum's number. Of x only the shape counts.";
+  let assemblyFormat = [{
+    $x `started` $started `after` $token attr-dict `:` type($x) `,` type($started) `,` type($token)
+        `->` type($result) `,` type($next)
+  }];
 }
 
 def Weft_ReplicateOp

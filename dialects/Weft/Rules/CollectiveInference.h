@@ -55,6 +55,21 @@ llvm::LogicalResult inferPermutedMembers(Adaptor adaptor, InferenceLocation loca
 }
 
 template <typename Adaptor>
+llvm::LogicalResult inferFinishedSum(Adaptor adaptor, InferenceLocation location,
+                                     InferredTypes &types) {
+  return inferCollective("all_reduce", adaptor.getX(), adaptor.getToken(), adaptor.getMembers(),
+                         MembersDimension::None, {}, location, types);
+}
+template <typename Adaptor>
+llvm::LogicalResult inferStartedSum(Adaptor adaptor, InferenceLocation location,
+                                    InferredTypes &types) {
+  if (failed(inferFinishedSum(adaptor, location, types)))
+    return llvm::failure();
+  types.erase(types.begin());
+  return llvm::success();
+}
+
+template <typename Adaptor>
 llvm::LogicalResult inferReplicated(Adaptor adaptor, InferenceLocation, InferredTypes &types) {
   llvm::append_range(types, mlir::ValueRange(adaptor.getOperands()).getTypes());
   return llvm::success();

@@ -89,6 +89,23 @@ COLLECTIVE(CollectiveBroadcastOp, {int64_t(getRoot())})
 COLLECTIVE(PermuteMembersOp, SmallVector<int64_t>(getDestinations()))
 #undef COLLECTIVE
 
+/// The labels of all dimensions of a shape.
+static SmallVector<int64_t> wholeLabels(Value value) {
+  return llvm::to_vector(llvm::seq<int64_t>(0, cast<RankedTensorType>(value.getType()).getRank()));
+}
+
+/// What was begun has no result yet.
+Value StartAllReduceOp::getResult() { return {}; }
+SmallVector<int64_t> StartAllReduceOp::getOptions() { return {0}; }
+SmallVector<SmallVector<int64_t>> StartAllReduceOp::getDimensionLabels() {
+  return {wholeLabels(getX()), {}, {}};
+}
+SmallVector<int64_t> FinishAllReduceOp::getOptions() { return {0}; }
+SmallVector<SmallVector<int64_t>> FinishAllReduceOp::getDimensionLabels() {
+  return {wholeLabels(getX()), {}, {}, wholeLabels(getResult()), {}};
+}
+Value FinishAllReduceOp::getRead() { return getStarted(); }
+
 //===----------------------------------------------------------------------===//
 // Batching: one collective for all examples
 //===----------------------------------------------------------------------===//

@@ -153,72 +153,73 @@ EXPORTED int weft_mpi_make_group(int64_t group, const int *ranks, int count, cha
   return status == MPI_SUCCESS ? 0 : fail(status, "MPI_Comm_create_group", error);
 }
 
-EXPORTED int weft_mpi_all_gather(int64_t group, const void *from, void *to, int64_t bytes,
-                                 int64_t first, int64_t second, char *error) {
-  (void)first, (void)second;
+/* What moves in one operation. */
+typedef struct {
   MPI_Comm comm;
   MPI_Datatype type;
   int count;
-  if (findGroup(group, &comm, error) || asElements(bytes, &type, &count, error))
-    return 1;
-  MPI_Request request;
-  int status = MPI_Iallgather(from, count, type, to, count, type, comm, &request);
-  int result =
-      status == MPI_SUCCESS ? waitAll(1, &request, error) : fail(status, "MPI_Iallgather", error);
-  dropType(&type);
-  return result;
+  const void *from;
+  void *to;
+  int first, second;
+  /* What is waited for. */
+  MPI_Request requests[2];
+} Move;
+
+/* Begins one by MPI's functions that do not wait; returns MPI's status. */
+typedef int (*Begin)(Move *move);
+
+static int beginAllGather(Move *move) {
+  return MPI_Iallgather(move->from, move->count, move->type, move->to, move->count, move->type,
+                        move->comm, &move->requests[0]);
 }
 
-EXPORTED int weft_mpi_all_to_all(int64_t group, const void *from, void *to, int64_t bytes,
-                                 int64_t first, int64_t second, char *error) {
-  (void)first, (void)second;
-  MPI_Comm comm;
-  MPI_Datatype type;
-  int count;
-  if (findGroup(group, &comm, error) || asElements(bytes, &type, &count, error))
-    return 1;
-  MPI_Request request;
-  int status = MPI_Ialltoall(from, count, type, to, count, type, comm, &request);
-  int result =
-      status == MPI_SUCCESS ? waitAll(1, &request, error) : fail(status, "MPI_Ialltoall", error);
-  dropType(&type);
-  return result;
+static int beginAllToAll(Move *move) {
+  return MPI_Ialltoall(move->from, move->count, move->type, move->to, move->count, move->type,
+                       move->comm, &move->requests[0]);
 }
 
-EXPORTED int weft_mpi_broadcast(int64_t group, const void *from, void *to, int64_t bytes,
-                                int64_t root, int64_t second, char *error) {
-  (void)from, (void)second;
-  MPI_Comm comm;
-  MPI_Datatype type;
-  int count;
-  if (findGroup(group, &comm, error) || asElements(bytes, &type, &count, error))
-    return 1;
-  MPI_Request request;
-  int status = MPI_Ibcast(to, count, type, (int)root, comm, &request);
-  int result =
-      status == MPI_SUCCESS ? waitAll(1, &request, error) : fail(status, "MPI_Ibcast", error);
-  dropType(&type);
-  return result;
+static int beginBroadcast(Move *move) {
+  return MPI_Ibcast(move->to, move->count, move->type, move->first, move->comm, &move->requests[0]);
 }
 
-EXPORTED int weft_mpi_exchange(int64_t group, const void *from, void *to, int64_t bytes,
-                               int64_t destination, int64_t source, char *error) {
-  MPI_Comm comm;
-  MPI_Datatype type;
-  int count;
-  if (findGroup(group, &comm, error) || asElements(bytes, &type, &count, error))
-    return 1;
-  MPI_Request requests[2] = {MPI_REQUEST_NULL, MPI_REQUEST_NULL};
+static int beginExchange(Move *move) {
   int status = MPI_SUCCESS;
-  if (source >= 0)
-    status = MPI_Irecv(to, count, type, (int)source, 0, comm, &requests[0]);
-  if (status == MPI_SUCCESS && destination >= 0)
-    status = MPI_Isend(from, count, type, (int)destination, 0, comm, &requests[1]);
-  int result =
-      status == MPI_SUCCESS ? waitAll(2, requests, error) : fail(status, "MPI_Isend", error);
-  dropType(&type);
+  if (move->second >= 0)
+    status = MPI_Irecv(move->to, move->count, move->type, move->second, 0, move->comm,
+                       &move->requests[0]);
+  if (status == MPI_SUCCESS && move->first >= 0)
+    status = MPI_Isend(move->from, move->count, move->type, move->first, 0, move->comm,
+                       &move->requests[1]);
+  return status;
+}
+
+/* Finds the group, begins, waits and cleans up: all that operations have in common. */
+static int run(Begin begin, const char *name, int64_t group, const void *from, void *to,
+               int64_t bytes, int64_t first, int64_t second, char *error) {
+  Move move = {.from = from,
+               .to = to,
+               .first = (int)first,
+               .second = (int)second,
+               .requests = {MPI_REQUEST_NULL, MPI_REQUEST_NULL}};
+  if (findGroup(group, &move.comm, error) || asElements(bytes, &move.type, &move.count, error))
+    return 1;
+  int status = begin(&move);
+  int result = status == MPI_SUCCESS ? waitAll(2, move.requests, error) : fail(status, name, error);
+  dropType(&move.type);
   return result;
 }
+
+#define MOVES(function, begin, name)                                                               \
+  EXPORTED int function(int64_t group, const void *from, void *to, int64_t bytes, int64_t first,   \
+                        int64_t second, char *error) {                                             \
+    return run(begin, name, group, from, to, bytes, first, second, error);                         \
+  }
+
+MOVES(weft_mpi_all_gather, beginAllGather, "MPI_Iallgather")
+MOVES(weft_mpi_all_to_all, beginAllToAll, "MPI_Ialltoall")
+MOVES(weft_mpi_broadcast, beginBroadcast, "MPI_Ibcast")
+MOVES(weft_mpi_exchange, beginExchange, "MPI_Isend")
+#undef MOVES
 
 /* Ends MPI, if it was started here; all processes call this. */
 EXPORTED void weft_mpi_finish(void) {

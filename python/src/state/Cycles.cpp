@@ -1,6 +1,7 @@
 #include "python/src/state/Cycles.h"
 
 #include "lib/Runtime/Allocator.h"
+#include "lib/Runtime/Collectives.h"
 #include "lib/Runtime/RunSteps.h"
 #include "lib/Support/Interpreter.h"
 
@@ -267,6 +268,7 @@ void CycleRun::runPiece(const Cycle::Step &step, const Piece &piece) {
 
 size_t CycleRun::run(size_t number) {
   InterpreterReleased released;
+  SentByExecution sent;
   size_t place = (number - cycle.first) % cycle.period;
   offset = unsigned((number - cycle.first) / cycle.period) * cycle.shift;
   for (;; ++number) {

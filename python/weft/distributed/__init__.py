@@ -15,7 +15,7 @@ A program that is started as usual is a group of one process, and runs unchanged
 from __future__ import annotations
 
 from .._errors import CommunicationError
-from ._checkpoints import load_checkpoint, save_checkpoint
+from ._checkpoints import last_checkpoint, load_checkpoint, save_checkpoint
 from ._data_parallel import DistributedDataParallel, share_state
 from ._fully_sharded import FullyShardedDataParallel
 from ._groups import (
@@ -41,6 +41,7 @@ from ._operations import (
     replicate,
     shift,
 )
+from ._sharded_optimizer import ZeroRedundancyOptimizer
 from ._tensor_parallel import ColumnParallelLinear, RowParallelLinear
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "FullyShardedDataParallel",
     "Group",
     "RowParallelLinear",
+    "ZeroRedundancyOptimizer",
     "all_gather",
     "all_gather_object",
     "all_reduce",
@@ -60,6 +62,7 @@ __all__ = [
     "finalize",
     "init",
     "is_initialized",
+    "last_checkpoint",
     "load_checkpoint",
     "merge",
     "new_group",

@@ -1,13 +1,17 @@
 """Checkpoints in parts, which any number of processes can load.
 
-A folder has a file of the safetensors format from each process, with its part of each tensor, and
-``index.json``, which is written last: a checkpoint without it is none.
+A folder has a file of the safetensors format from each process, with its part of each tensor that
+is divided, and ``index.json``, which is written last: a checkpoint without it is none. What all
+processes have is in the first one's file. Whether a tensor is divided may differ between the
+program that writes and the one that reads.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +20,14 @@ from .._core import Tensor
 from .._creation import _fail
 from .._errors import FileError
 from .._files import load_safetensors, save_safetensors
-from .._manipulation import concat
+from .._manipulation import concat, reshape
+from ..nn import Module
 from ..optim import Optimizer
-from ._fully_sharded import FullyShardedDataParallel, part_of, require_parts
-from ._groups import Group, barrier
+from ._data_parallel import DistributedDataParallel
+from ._fully_sharded import FullyShardedDataParallel, part_of
+from ._groups import Group, barrier, require_group
 from ._objects import broadcast_object
+from ._sharded_optimizer import ZeroRedundancyOptimizer
 
 _INDEX = "index.json"
 
@@ -29,49 +36,75 @@ def _file_of(member: int, members: int) -> str:
     return f"part-{member:05d}-of-{members:05d}.safetensors"
 
 
-def _divided(
-    module: FullyShardedDataParallel, optimizer: Optimizer | None
-) -> dict[str, tuple[Tensor, int]]:
-    """The parts of this process, with the numbers of elements of the whole; -1: not divided."""
+def _group_of(module: Module, name: str) -> Group:
+    """The processes that have a module together."""
+    if isinstance(module, (FullyShardedDataParallel, DistributedDataParallel)):
+        return require_group(module.process_group, name)
+    return require_group(None, name)
+
+
+def _kept(optimizer: Optimizer | None, parameter: Tensor) -> tuple[dict[str, Any], Tensor]:
+    """What an optimizer keeps for a parameter, and the tensor that it is like."""
+    if isinstance(optimizer, ZeroRedundancyOptimizer):
+        part = optimizer.part(parameter)
+        return optimizer.state.get(part, {}), part
+    return ({} if optimizer is None else optimizer.state.get(parameter, {})), parameter
+
+
+def _parameters(module: Module) -> list[tuple[str, Tensor, int, bool]]:
+    """Names, tensors, their numbers of elements in the whole, and whether they are divided."""
+    if isinstance(module, FullyShardedDataParallel):
+        return [(piece.names[0], own, piece.count, True) for piece, own in module.parts()]
+    return [
+        (name, parameter, math.prod(parameter.shape), False)
+        for name, parameter in module.named_parameters()
+    ]
+
+
+def _contents(module: Module, optimizer: Optimizer | None) -> dict[str, tuple[Tensor, int]]:
+    """What this process has, with the numbers of elements of the whole; -1: it is not divided."""
+    inner = module.module if isinstance(module, DistributedDataParallel) else module
     found: dict[str, tuple[Tensor, int]] = {}
-    for piece, own in module.parts():
-        name = piece.names[0]
-        found[f"parameter.{name}"] = (own, piece.count)
-        kept = {} if optimizer is None else optimizer.state.get(own, {})
+    for name, own, count, is_divided in _parameters(inner):
+        found[f"parameter.{name}"] = (own, count if is_divided else -1)
+        kept, like = _kept(optimizer, own)
+        is_part = is_divided or like is not own
         for key, tensor in kept.items():
             if isinstance(tensor, Tensor):
-                count = piece.count if tensor.shape == own.shape else -1
-                found[f"optimizer.{name}.{key}"] = (tensor, count)
-    for name, buffer in module.module.named_buffers():
+                has_elements = is_part and tensor.shape == like.shape
+                found[f"optimizer.{name}.{key}"] = (tensor, count if has_elements else -1)
+    whole = inner.module if isinstance(inner, FullyShardedDataParallel) else inner
+    for name, buffer in whole.named_buffers():
         found[f"buffer.{name}"] = (buffer, -1)
     return found
 
 
 def save_checkpoint(
     folder: str | os.PathLike,
-    module: FullyShardedDataParallel,
+    module: Module,
     optimizer: Optimizer | None = None,
     *,
     extra: Any = None,
 ) -> None:
-    """Writes a divided module, and what its optimizer keeps, to a folder; all members call this.
+    """Writes a module, and what its optimizer keeps, to a folder; all members call this.
 
     Args:
         folder: one that all processes see; it has no checkpoint yet.
+        module: divided, or one that all processes have, `DistributedDataParallel` or not.
         extra: what `json` takes, as the number of the step: that of member 0 is written.
 
     Raises:
-        FileError: there is a checkpoint, or a file can't be written. UnsupportedError: the module
-            is not divided. CommunicationError: a member does not come.
+        FileError: there is a checkpoint, or a file can't be written. CommunicationError: a member
+            does not come.
     """
-    group = require_parts(module, "save_checkpoint").process_group
+    group = _group_of(module, "save_checkpoint")
     place = Path(folder)
     problem = _guarded(lambda: _write_part(place, module, optimizer, group))
     _agree(problem, group)
     index = {
         "members": group.size,
         "extra": extra,
-        "sizes": {name: count for name, (_, count) in _divided(module, optimizer).items()},
+        "sizes": {name: count for name, (_, count) in _contents(module, optimizer).items()},
     }
     _agree(_guarded(lambda: _write_index(place, index)) if group.rank == 0 else "", group)
 
@@ -93,15 +126,13 @@ def _agree(problem: str, group: Group) -> None:
         raise _fail(FileError, f"save_checkpoint: {problems[0]}")
 
 
-def _write_part(
-    place: Path, module: FullyShardedDataParallel, optimizer: Optimizer | None, group: Group
-) -> None:
+def _write_part(place: Path, module: Module, optimizer: Optimizer | None, group: Group) -> None:
     if (place / _INDEX).exists():
         raise FileExistsError(f"{place} has a checkpoint already")
     place.mkdir(parents=True, exist_ok=True)
     tensors = {
         name: tensor.detach()
-        for name, (tensor, count) in _divided(module, optimizer).items()
+        for name, (tensor, count) in _contents(module, optimizer).items()
         if count >= 0 or group.rank == 0
     }
     save_safetensors(tensors, place / _file_of(group.rank, group.size))
@@ -115,15 +146,16 @@ def _write_index(place: Path, index: dict[str, Any]) -> None:
 
 def load_checkpoint(
     folder: str | os.PathLike,
-    module: FullyShardedDataParallel,
+    module: Module,
     optimizer: Optimizer | None = None,
 ) -> Any:
     """Takes what any number of processes have written; all members call this.
 
     Args:
         folder: of `save_checkpoint`.
-        module: divided as many processes as there are now.
-        optimizer: of the same kind as the one that was written, made of this module's parameters.
+        module: of the same parameters as the one that was written, divided or not.
+        optimizer: of the same kind as the one that was written, made of this module's parameters,
+            divided or not.
 
     Returns:
         What was given as ``extra``.
@@ -132,11 +164,11 @@ def load_checkpoint(
         FileError: there is no whole checkpoint, or it is one of another module or optimizer;
             nothing is changed then.
     """
-    group = require_parts(module, "load_checkpoint").process_group
+    group = _group_of(module, "load_checkpoint")
     place = Path(folder)
     index = _read_index(place)
     files = _read_files(place, index)
-    wanted = _divided(module, optimizer)
+    wanted = _contents(module, optimizer)
     parts = {
         name: _part(name, tensor, count, index, files, group)
         for name, (tensor, count) in wanted.items()
@@ -175,24 +207,44 @@ def _part(
     group: Group,
 ) -> Tensor:
     """What this process keeps of one tensor."""
-    if index["sizes"].get(name) != count:
-        raise _fail(
-            FileError,
-            f"load_checkpoint: {name} has {index['sizes'].get(name)} elements in the checkpoint, "
-            f"but {count} here (-1: it is not divided)",
-        )
-    holders = files if count >= 0 else files[:1]
-    if any(name not in file for file in holders):
-        raise _fail(FileError, f"load_checkpoint: a file has no {name}")
-    if count < 0:
-        found = holders[0][name]
-    else:
-        flat = concat([file[name] for file in holders])[:count]
-        found = part_of(flat, group.rank, group.size)
+    stored = index["sizes"].get(name)
+    holders = files if stored is not None and stored >= 0 else files[:1]
+    if stored is None or any(name not in file for file in holders):
+        raise _fail(FileError, f"load_checkpoint: the checkpoint has no {name}")
+    found = concat([file[name] for file in holders])[:stored] if stored >= 0 else holders[0][name]
+    elements = math.prod(found.shape)
+    if count < 0 and stored >= 0 and elements == math.prod(like.shape):
+        found = reshape(found, like.shape)
+    if count >= 0 and elements == count:
+        found = part_of(reshape(found, (-1,)), group.rank, group.size)
     if found.shape != like.shape or found.dtype is not like.dtype:
         raise _fail(
             FileError,
-            f"load_checkpoint: {name} is {found.dtype.name}{list(found.shape)}, but "
-            f"{like.dtype.name}{list(like.shape)} is needed",
+            f"load_checkpoint: {name} is {found.dtype.name}{list(found.shape)} in the checkpoint, "
+            f"but {like.dtype.name}{list(like.shape)} is needed",
         )
     return found.clone()
+
+
+def last_checkpoint(folder: str | os.PathLike, group: Group | None = None) -> str | None:
+    """The checkpoint to go on from: of the folders in ``folder`` that have a whole one, that with
+    the largest number at the end of its name, as ``step-300``. All members call this, and get the
+    same: what member 0 sees.
+
+    Returns:
+        Its path; None if there is none.
+
+    Raises:
+        CommunicationError: a member does not come.
+    """
+    chosen = require_group(group, "last_checkpoint")
+    return broadcast_object(_last_in(Path(folder)) if chosen.rank == 0 else None, 0, chosen)
+
+
+def _last_in(folder: Path) -> str | None:
+    numbered = [
+        (int(number[0]), str(index.parent))
+        for index in folder.glob(f"*/{_INDEX}")
+        if (number := re.search(r"\d+$", index.parent.name))
+    ]
+    return max(numbered)[1] if numbered else None

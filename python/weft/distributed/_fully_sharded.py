@@ -13,7 +13,7 @@ from typing import Any
 from .._autodiff import no_grad
 from .._core import Tensor
 from .._creation import _fail, asarray, zeros
-from .._errors import NameUseError, OptionError, ShapeError, UnsupportedError
+from .._errors import NameUseError, OptionError, ShapeError
 from .._manipulation import concat, reshape
 from ..nn import Module
 from ..nn._functional_call import functional_call
@@ -156,14 +156,3 @@ class FullyShardedDataParallel(Module):
     def process_group(self) -> Group:
         """The processes that have the parts."""
         return self._group
-
-
-def require_parts(module: Any, name: str) -> FullyShardedDataParallel:
-    """The module, which has to be one that is divided."""
-    if not isinstance(module, FullyShardedDataParallel):
-        raise _fail(
-            UnsupportedError,
-            f"{name}: only a FullyShardedDataParallel is written in parts; of any other module all "
-            "processes have the same: let one of them weft.save() its state_dict()",
-        )
-    return module

@@ -12,7 +12,8 @@ from .._creation import _fail
 from .._errors import CommunicationError, UnsupportedError
 
 _VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-_Move = ctypes.CFUNCTYPE(
+#: How C++ calls what moves bytes.
+Move = ctypes.CFUNCTYPE(
     ctypes.c_int,
     ctypes.c_int64,
     ctypes.c_void_p,
@@ -57,10 +58,10 @@ class Processes:
         self._groups: dict[int, tuple[Any, Sequence[int]]] = {0: (world, range(self.size))}
         # C++ keeps their addresses.
         self._functions = {
-            "all_gather": _Move(self._guarded(self._all_gather)),
-            "all_to_all": _Move(self._guarded(self._all_to_all)),
-            "broadcast": _Move(self._guarded(self._broadcast)),
-            "exchange": _Move(self._guarded(self._exchange)),
+            "all_gather": Move(self._guarded(self._all_gather)),
+            "all_to_all": Move(self._guarded(self._all_to_all)),
+            "broadcast": Move(self._guarded(self._broadcast)),
+            "exchange": Move(self._guarded(self._exchange)),
         }
 
     def _bytes(self, address: int, count: int) -> Any:

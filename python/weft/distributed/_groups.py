@@ -118,12 +118,14 @@ def init(backend: str | None = None, *, timeout: float = 300.0, check: bool = Tr
 
     Raises:
         UnsupportedError: MPI or PyTorch is missing; the message says what to install.
-        CommunicationError: the others can't be reached. OptionError: there is no such backend, or
-            the timeout is not positive.
+        CommunicationError: the others can't be reached. OptionError: there is no such backend, the
+            timeout is not positive, or a compiled function calls this.
     """
     global _watches
     if state.world is not None:
         return state.world
+    if _core.is_tracing():
+        raise _fail(OptionError, "init: connects processes once, outside of compiled functions")
     if not isinstance(timeout, (int, float)) or not timeout > 0:
         raise _fail(OptionError, f"init: the timeout is in seconds above 0, not {timeout!r}")
     if backend is None:
@@ -140,6 +142,8 @@ def init(backend: str | None = None, *, timeout: float = 300.0, check: bool = Tr
     if not _watches:
         _watches = True
         _watch_failures()
+    if not hasattr(state, "token"):
+        state.token = asarray(0, dtype="int32", copy=True)
     state.groups = 0
     state.world = _added(range(state.processes.size))
     return state.world

@@ -11,7 +11,8 @@ from .. import _core
 from .._creation import _fail
 from .._errors import CommunicationError, UnsupportedError
 
-_LIBRARY = Path(__file__).with_name("libweft_mpi.so")
+#: What connects processes by MPI; it is there if weft was built where there was an MPI.
+LIBRARY = Path(__file__).with_name("libweft_mpi.so")
 _INSTALL = (
     "weft.distributed needs MPI to connect the processes that mpirun starts, and this weft was "
     "built without; install it (on Debian: apt-get install libopenmpi-dev openmpi-bin) and build "
@@ -33,11 +34,11 @@ class Processes:
     name = "mpi"
 
     def __init__(self, timeout: float) -> None:
-        if not _LIBRARY.exists():
+        if not LIBRARY.exists():
             raise _fail(UnsupportedError, _INSTALL)
         try:
             # Libraries that MPI itself opens look for its symbols in the process.
-            self._library = ctypes.CDLL(str(_LIBRARY), mode=ctypes.RTLD_GLOBAL)
+            self._library = ctypes.CDLL(str(LIBRARY), mode=ctypes.RTLD_GLOBAL)
         except OSError as error:
             raise _fail(UnsupportedError, f"{_INSTALL} ({error})") from None
         self._error = ctypes.create_string_buffer(256)

@@ -127,19 +127,26 @@ class _BatchNorm(_ChannelNorm):
         """x, normalised. Raises ShapeError for other channels or dimensions."""
         self._check_dimensions(x)
         self._check_channels(x)
-        if self.training and x._size == x.shape[1]:
-            raise _fail(
-                ShapeError,
-                f"{type(self).__name__}: an input of shape {x.shape} has one value per "
-                "channel, which has no variance to train by; use eval()",
-            )
+        if self.training:
+            self._check_count(x)
         momentum = 0.0 if self.momentum is None else self.momentum
         if self.training and self.track_running_stats:
             with no_grad():
                 self.num_batches_tracked += 1
                 if self.momentum is None:
                     momentum = 1.0 / self.num_batches_tracked.astype(x.dtype)
-        own = self.training or not self.track_running_stats
+        return self._normalized(x, self.training or not self.track_running_stats, momentum)
+
+    def _check_count(self, x: Tensor) -> None:
+        if x._size == x.shape[1]:
+            raise _fail(
+                ShapeError,
+                f"{type(self).__name__}: an input of shape {x.shape} has one value per "
+                "channel, which has no variance to train by; use eval()",
+            )
+
+    def _normalized(self, x: Tensor, own: bool, momentum: float | Tensor) -> Tensor:
+        """x, normalised by its own statistics or the running ones."""
         tensors = (self.running_mean, self.running_var, self.weight, self.bias)
         return functional.batch_norm(x, *tensors, own, momentum, self.eps)
 

@@ -1,27 +1,35 @@
-"""PyTorch's layers for several devices and processes, as what they mean on one."""
+"""PyTorch's layers for several devices and processes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from .. import _core
+from .._autodiff import no_grad
 from .._core import Tensor
-from .._creation import _fail
-from .._errors import ShapeError, UnsupportedError
+from .._creation import _fail, full
+from .._errors import OptionError, ShapeError, UnsupportedError
+from .._manipulation import concat, reshape
 from ._module import Module
 from ._normalization import _BatchNorm
 
+if TYPE_CHECKING:
+    from ..distributed import Group
+
 
 class SyncBatchNorm(_BatchNorm):
-    """Batch normalisation of inputs [N, C, ...], whose statistics PyTorch takes over all processes
-    of a group. Here they are those of the batch of this process.
+    """Batch normalisation of inputs [N, C, ...], whose statistics in training are those of the
+    batches of all processes of a group together. Before `weft.distributed.init` there is one.
 
     Args:
         num_features, eps, momentum, affine, track_running_stats: those of `BatchNorm2d`.
-        process_group: only None.
+        process_group: whose batches; None: those of all processes. Its members call this together,
+            with batches of any sizes.
 
     Raises:
-        UnsupportedError: a group is given.
+        OptionError: the group is none of `weft.distributed.new_group`.
+        CommunicationError: a member does something else, or does not come.
     """
 
     def __init__(
@@ -31,20 +39,63 @@ class SyncBatchNorm(_BatchNorm):
         momentum: float | None = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
-        process_group: None = None,
+        process_group: Group | None = None,
         device: object = None,
         dtype: object = None,
         *,
         bias: bool = True,
     ) -> None:
-        if process_group is not None:
+        from ..distributed import Group
+
+        if process_group is not None and not isinstance(process_group, Group):
             raise _fail(
-                UnsupportedError,
-                "SyncBatchNorm: there are no groups of processes; under vmap(axis_name=...) "
-                "weft.pmean takes the mean over examples",
+                OptionError,
+                "SyncBatchNorm: a group is made by weft.distributed.new_group(), not "
+                f"{process_group!r}",
             )
         options = (affine, track_running_stats, device, dtype)
         super().__init__(num_features, eps, momentum, *options, bias=bias)
+        self.process_group = process_group
+
+    def _is_alone(self) -> bool:
+        from .. import distributed
+
+        return distributed.world_size(self.process_group) == 1
+
+    def _check_count(self, x: Tensor) -> None:
+        if self._is_alone():
+            super()._check_count(x)
+
+    def _normalized(self, x: Tensor, own: bool, momentum: float | Tensor) -> Tensor:
+        if not own or self._is_alone():
+            return super()._normalized(x, own, momentum)
+        average, variance, count = self._statistics(x)
+        if self.training and self.running_mean is not None and self.running_var is not None:
+            with no_grad():
+                unbiased = variance.detach() * (count / (count - 1.0))
+                for kept, new in ((self.running_mean, average), (self.running_var, unbiased)):
+                    moved = kept * (1 - momentum) + new.detach() * momentum
+                    kept.assign(moved.astype(kept.dtype))
+        weight, bias = (
+            full((x.shape[1],), value, dtype=x.dtype, device=x.device) if given is None else given
+            for given, value in ((self.weight, 1.0), (self.bias, 0.0))
+        )
+        tensors = (x, average.astype(x.dtype), variance.astype(x.dtype), weight, bias)
+        return _core.apply("weft.batch_norm", tensors, {"epsilon": float(self.eps)})
+
+    def _statistics(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean and variance of each channel, and of how many elements: two sums of all members."""
+        from ..distributed import all_reduce
+
+        wide = x.astype("float32") if x.dtype.itemsize < 4 else x
+        axes = (0, *range(2, x.ndim))
+        own = full((1,), float(x._size // max(x.shape[1], 1)), dtype=wide.dtype)
+        sums = all_reduce(concat([wide.sum(axis=axes), own]), group=self.process_group)
+        count = sums[-1].detach()
+        average = sums[:-1] / count
+        apart = wide - reshape(average, (1, -1, *([1] * (x.ndim - 2))))
+        squares = all_reduce((apart * apart).sum(axis=axes), group=self.process_group)
+        return average, squares / count, count
 
     def _check_dimensions(self, input: Tensor) -> None:
         if input.ndim < 2:
@@ -54,7 +105,7 @@ class SyncBatchNorm(_BatchNorm):
             )
 
     @classmethod
-    def convert_sync_batchnorm(cls, module: Module, process_group: None = None) -> Module:
+    def convert_sync_batchnorm(cls, module: Module, process_group: Group | None = None) -> Module:
         """The module with each `BatchNorm1d` to `BatchNorm3d` in it replaced by one of this class,
         of the same parameters and statistics."""
         if isinstance(module, _BatchNorm) and not isinstance(module, SyncBatchNorm):
