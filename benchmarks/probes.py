@@ -1,7 +1,7 @@
 """Figures that need a process of their own: imports, first results, peak memory.
 
 Run as ``probes.py PROBE FRAMEWORK [PROGRAM]``; prints one number: seconds, bytes or kernels. The
-program is one of programs.py.
+program is one of programs.py, or a figure of together.py.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from artifact import program_bytes, program_peak_bytes, program_start_seconds
+from together import together_seconds
 
 MODULES = {"weft": "weft", "torch": "torch", "torch.compile": "torch", "jax": "jax.numpy"}
 TOUCHED_BYTES, PAGE_BYTES = 1 << 30, 1 << 12
@@ -153,6 +154,7 @@ PROBES = {
         program_bytes,
         program_start_seconds,
         program_peak_bytes,
+        together_seconds,
     )
 }
 

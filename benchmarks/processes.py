@@ -71,6 +71,15 @@ def _first_call(program: str, limit: float, frameworks: tuple[str, ...] = COMPIL
     )
 
 
+def _together(figure: str) -> list[Probe]:
+    """A figure of several processes, see together.py."""
+    return [
+        Probe(program, "together_seconds", ("weft", "torch"), program=program)
+        for count in (1, 2, 4)
+        for program in [f"{figure}, {count} process{'es' * (count > 1)}"]
+    ]
+
+
 def _timed_and_counted(
     row: str, function: str, program: str, limit: float, cold_cache: bool
 ) -> list[Probe]:
@@ -145,6 +154,10 @@ PROBES = {
         Probe("first eager x + y, warm disk cache", "first_add", ("weft",)),
         Probe("first eager x @ y, nothing cached", "first_matmul", FIRST, cold_cache=True),
         Probe("first eager x @ y, warm disk cache", "first_matmul", ("weft",)),
+    ],
+    "distributed": [
+        *(probe for figure in ("step", "step apart") for probe in _together(figure)),
+        *(probe for size in ("64 B", "8 MiB") for probe in _together(f"sum of {size}")[1:]),
     ],
     "artifact": [
         Probe("stripped program with its weights", "program_bytes", ARTIFACTS, unit="B"),
