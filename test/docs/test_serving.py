@@ -39,7 +39,7 @@ def test_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for written, port in zip(("8000", "8001"), free_ports(2), strict=True):
         page = re.sub(rf"\b{written}\b", str(port), page)
     first, *blocks = re.findall(r"^```python\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     names: dict[str, Any] = {}
     run(first, names, 0)
     (command,) = re.findall(r"^```sh\n(.*?)\n```", page, flags=re.DOTALL | re.MULTILINE)

@@ -18,7 +18,7 @@ import tritonclient.grpc as over_grpc
 import tritonclient.http as over_http
 from serving_cases import add_model, ask, running
 from tritonclient.utils import InferenceServerException, triton_to_np_dtype
-from weft.serving._messages import CALLS, message
+from weft.serving._messages import CALLS, STREAM, message
 from weft.serving._tensors import DATATYPES
 
 PROTOCOLS = {"http": (over_http, "port"), "grpc": (over_grpc, "grpc_port")}
@@ -191,7 +191,7 @@ def test_wrong_requests(client: Client, case: str) -> None:
 
 def test_texts_are_refused_by_name(client: Client) -> None:
     texts = np.array([[b"a", b"b", b"c"]], object)
-    with pytest.raises(InferenceServerException, match="datatype BYTES"):
+    with pytest.raises(InferenceServerException, match="is FP32, not BYTES"):
         client.infer("scaled", {"x": ("BYTES", texts)})
 
 
@@ -228,8 +228,10 @@ def test_messages_are_those_of_others() -> None:
         for name in (f"{call}Request", f"{call}Response"):
             theirs = service_pb2.DESCRIPTOR.message_types_by_name[name]
             assert described(message(name).DESCRIPTOR) == described(theirs), name
+    theirs = service_pb2.DESCRIPTOR.message_types_by_name[f"{STREAM}Response"]
+    assert described(message(f"{STREAM}Response").DESCRIPTOR) == described(theirs)
     methods = service_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"].methods
-    assert set(CALLS) <= {method.name for method in methods}
+    assert {*CALLS, STREAM} <= {method.name for method in methods}
 
 
 def test_numbers_in_messages(server: Any) -> None:

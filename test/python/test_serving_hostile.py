@@ -127,7 +127,7 @@ CASES: dict[str, tuple[bytes, str]] = {
     ),
     "another datatype": (request(x_datatype="FP33"), "has the datatype 'FP33'"),
     "a list as datatype": (request(x_datatype=["FP32"]), "has the datatype ['FP32']"),
-    "texts": (request(x_datatype="BYTES"), "has the datatype BYTES"),
+    "texts": (request(x_datatype="BYTES"), "is BYTES, but has the element"),
     "a list as name": (request(x_name=["x"]), "the name of an input is ['x'], not a string"),
     "half a character": (request(x_name="\ud800"), "is no text of Unicode"),
     "a long name": (request(x_name="x" * 100_000), "there is no input"),

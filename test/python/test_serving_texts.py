@@ -221,9 +221,12 @@ def test_who_does_not_write(served: tuple[Any, Any]) -> None:
     assert (status, json.loads(text)["error"]) == (400, "numbers writes no texts: ask it to infer")
     status, text = ask(port, "/v2/models/m/infer", {"inputs": []})
     assert status == 400
-    assert "m writes texts" in json.loads(text)["error"]
+    assert "needs text_input or tokens" in json.loads(text)["error"]
     about = json.loads(ask(port, "/v2/models/m")[1])
-    assert (about["platform"], about["inputs"]) == ("transformers_checkpoint", [])
+    assert about["platform"] == "transformers_checkpoint"
+    names = ["tokens", "max_tokens", "temperature", "top_k", "top_p", "seed"]
+    assert [row["name"] for row in about["inputs"]] == names
+    assert [row["name"] for row in about["outputs"]] == ["tokens", "finish_reason"]
 
 
 def test_versions_and_loads(tmp_path: Path) -> None:

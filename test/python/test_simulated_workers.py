@@ -17,7 +17,8 @@ FILE = Path(__file__).parents[2] / "benchmarks" / "simulate_workers.py"
 @pytest.fixture(scope="module")
 def simulation() -> ModuleType:
     spec = importlib.util.spec_from_file_location("simulate_workers", FILE)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)

@@ -1,24 +1,80 @@
-"""Texts over HTTP: the generate extension of the protocol, whole or as events."""
+"""Texts: by the generate extension of the protocol, whole or as events, and as tensors."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from .._errors import OptionError
 from ..models import Tokenizer
 from ..models._generation import Drawing
 from ._http_body import only, parameters_of, text_of
-from ._protocol import Service
+from ._program import Arrays
 from ._refusals import ClosedError, RefusedError, invalid, reason
 from ._repository import Author, Version
-from ._tensors import shown
+from ._tensors import shown, texts
 from ._texts import Text, TokenStream
+
+if TYPE_CHECKING:
+    from ._protocol import Service
 
 #: So many tokens are written, where the model has room and nothing else is asked for.
 _TOKENS = 128
+
+
+#: The parameters of a text, which are inputs of one element where it is asked for by tensors.
+PARAMETERS = {
+    "max_tokens": "INT64",
+    "temperature": "FP64",
+    "top_k": "INT64",
+    "top_p": "FP64",
+    "seed": "INT64",
+}
+#: What a text is as tensors.
+OUTPUTS = {"text_output": "BYTES", "tokens": "INT64", "finish_reason": "BYTES"}
+
+
+def values_of(arrays: Arrays) -> dict[str, Any]:
+    """The request for a text, as JSON has it, whose parts are tensors. Raises RefusedError."""
+    values: dict[str, Any] = {"parameters": {}}
+    for name, array in arrays.items():
+        if name == "tokens" and array.dtype.kind in "iu" and array.ndim == 1:
+            values[name] = array.tolist()
+            continue
+        if name not in PARAMETERS and name not in ("text_input", "tokens"):
+            known = ", ".join(("text_input", "tokens", *PARAMETERS))
+            raise invalid(f"there is no input {shown(name)}, but {known}")
+        if name == "tokens" or array.size != 1:
+            wanted = "a list of integers" if name == "tokens" else "one element"
+            raise invalid(f"the input {name} of shape {list(array.shape)} has to be {wanted}")
+        element = array.reshape(-1)[0]
+        if name != "text_input":
+            if array.dtype.kind not in "iuf":
+                raise invalid(f"the input {name} has to be a number")
+            values["parameters"][name] = element.item()
+        elif isinstance(element, bytes):
+            try:
+                values[name] = element.decode()
+            except UnicodeDecodeError:
+                raise invalid("the input text_input is no text of UTF-8") from None
+        else:
+            raise invalid("the input text_input has to be BYTES")
+    return values
+
+
+def arrays_of(answer: dict[str, Any]) -> Arrays:
+    """An answer, or a part of one, as tensors."""
+    arrays: Arrays = {}
+    for name in OUTPUTS:
+        if name == "tokens":
+            arrays[name] = np.array(answer[name], np.int64)
+        elif name in answer:
+            arrays[name] = texts(name, [answer[name].encode()], (1,))
+    return arrays
 
 
 class Generation:
@@ -71,6 +127,15 @@ class Generation:
                     raise
                 self._author = self._version.computes
 
+    @property
+    def version(self) -> Version:
+        """Who writes it."""
+        return self._version
+
+    def limit(self, seconds: float) -> None:
+        """Ends the text at the latest after so many seconds from now."""
+        self._text.deadline = min(self._text.deadline, time.monotonic() + seconds)
+
     def cancel(self) -> None:
         """Says that nobody waits any more."""
         self._text.cancelled = True
@@ -93,9 +158,8 @@ class Generation:
         """
         failure: BaseException | None = None
         try:
-            async for token, piece in self._parts():
-                yield _event(self._answer([token], piece, None))
-            yield _event(self._answer([], self._rest(), self._stream.how))
+            async for answer in self.answers():
+                yield _event(answer)
         except RefusedError as error:
             failure = error
             yield _event({"error": str(error)})
@@ -105,6 +169,12 @@ class Generation:
         finally:
             self.cancel()
             ended(failure)
+
+    async def answers(self) -> AsyncIterator[dict[str, Any]]:
+        """An answer for each token, and one that says how the text ended. Raises RefusedError."""
+        async for token, piece in self._parts():
+            yield self._answer([token], piece, None)
+        yield self._answer([], self._rest(), self._stream.how)
 
     async def _parts(self) -> AsyncIterator[tuple[int, str]]:
         async for token in self._stream.tokens(self._text.deadline):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import grpc
@@ -13,11 +13,12 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from ._http import token_holds
-from ._messages import CALLS, PACKAGE, SERVICE, message
-from ._protocol import InferRequest, Service, timeout_of
+from ._messages import CALLS, PACKAGE, SERVICE, STREAM, message
+from ._protocol import Service
 from ._refusals import Kind, RefusedError, invalid, refusal_of
+from ._requests import InferRequest, timeout_of
 from ._settings import ServerSettings
-from ._tensors import checked_dtype, checked_shape, datatype_of, from_bytes, shown, to_bytes
+from ._tensors import checked_dtype, checked_shape, datatype_of, from_bytes, shown, texts, to_bytes
 
 _log = logging.getLogger("weft.serving")
 
@@ -30,6 +31,7 @@ _CONTENTS = {
     "UINT64": "uint64_contents",
     "FP32": "fp32_contents",
     "FP64": "fp64_contents",
+    "BYTES": "bytes_contents",
 }
 
 
@@ -53,6 +55,11 @@ class GrpcService:
             "RepositoryModelUnload": self._unload,
         }
         handlers = {name: self._row(name, calls[name]) for name in CALLS}
+        handlers[STREAM] = grpc.stream_stream_rpc_method_handler(
+            self._stream,
+            None,
+            response_serializer=message(f"{STREAM}Response").SerializeToString,
+        )
         return grpc.method_handlers_generic_handler(f"{PACKAGE}.{SERVICE}", handlers)
 
     def _row(self, name: str, call: Callable[[Any, Any], Awaitable[Any]]) -> Any:
@@ -117,6 +124,47 @@ class GrpcService:
         finally:
             self._service.count(version, "grpc", error)
         return _written(version, asked, results)
+
+    async def _stream(self, requests: AsyncIterator[bytes], context: Any) -> AsyncIterator[Any]:
+        """Answers requests one after the other; an error is a message of its own, and others
+        follow."""
+        response = message(f"{STREAM}Response")
+        try:
+            self._check_token(context)
+        except RefusedError as error:
+            await context.abort(getattr(grpc.StatusCode, error.kind.grpc), str(error))
+        async for data in requests:
+            try:
+                request = _parsed(message("ModelInferRequest"), data)
+                async for part in self._parts(request, context):
+                    yield response(infer_response=part)
+            except RefusedError as error:
+                yield response(error_message=str(error))
+            except Exception as error:
+                _log.error("a request failed", exc_info=error)
+                yield response(error_message=str(refusal_of(error)))
+
+    async def _parts(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        """The answers to one request of a stream; the last one says that it is."""
+        version = self._service.find(request.model_name, request.model_version)
+        error: BaseException | None = None
+        try:
+            request.parameters.pop("triton_enable_empty_final_response", None)
+            asked = _read(request, self._service.settings)
+            wanted = request.model_version
+            async for found, results, is_last in self._service.stream(version, wanted, asked):
+                part = _written(found, asked, results)
+                if is_last:
+                    part.parameters["triton_final_response"].bool_param = True
+                yield part
+        except GeneratorExit:
+            error = ConnectionError("who asked has gone")
+            raise
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            self._service.count(version, "grpc", error)
 
     async def _index(self, request: Any, context: Any) -> Any:
         _no_repository(request)
@@ -203,6 +251,8 @@ def _tensor(row: Any, raw: bytes | None, most: int) -> np.ndarray:
             f"{place} of shape {list(shape)} has {math.prod(shape)} elements, but {len(numbers)} "
             "were given"
         )
+    if row.datatype == "BYTES":
+        return texts(place, list(numbers), shape)
     try:
         return np.array(list(numbers), dtype).reshape(shape)
     except OverflowError:

@@ -7,8 +7,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from ._protocol import InferRequest, timeout_of
 from ._refusals import Kind, RefusedError, invalid
+from ._requests import InferRequest, timeout_of
 from ._settings import ServerSettings
 from ._tensors import (
     checked_dtype,

@@ -69,6 +69,7 @@ ModelInferResponse {
   repeated ModelInferResponse.InferOutputTensor outputs = 5
   repeated bytes raw_output_contents = 6
 }
+ModelStreamInferResponse { string error_message = 1  ModelInferResponse infer_response = 2 }
 ModelRepositoryParameter {
   bool parameter_choice.bool_param = 1  int64 parameter_choice.int64_param = 2
   string parameter_choice.string_param = 3  bytes parameter_choice.bytes_param = 4
@@ -93,6 +94,9 @@ CALLS = (
     *("ServerLive", "ServerReady", "ModelReady", "ServerMetadata", "ModelMetadata", "ModelInfer"),
     *("RepositoryIndex", "RepositoryModelLoad", "RepositoryModelUnload"),
 )
+
+#: Takes any number of the requests of ModelInfer, and gives any number of messages for each.
+STREAM = "ModelStreamInfer"
 
 _Field = descriptor_pb2.FieldDescriptorProto
 _SCALARS = {

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Any
 
 import weft
 
+from ._generate import OUTPUTS, PARAMETERS, Generation, arrays_of, values_of
 from ._metrics import Metrics
 from ._program import Arrays
 from ._refusals import ClosedError, Kind, RefusedError, invalid, refusal_of
 from ._repository import Author, Computer, Repository, Version
+from ._requests import InferRequest
 from ._settings import ServerSettings
 from ._tensors import DATATYPE_NAMES, shown
 
@@ -22,23 +23,8 @@ from ._tensors import DATATYPE_NAMES, shown
 EXTENSIONS = ("binary_tensor_data", "model_repository", "generate")
 
 
-@dataclass
-class InferRequest:
-    """A request to compute.
-
-    Attributes:
-        id: what the answer has to repeat.
-        arrays: the inputs.
-        outputs: the outputs that are asked for, and what is asked of each; None: all of them.
-        seconds: how long the caller waits; None: as long as the model may take.
-        all_binary: whether outputs that are not named are to be binary data (HTTP alone).
-    """
-
-    id: str = ""
-    arrays: Arrays = field(default_factory=dict)
-    outputs: dict[str, Any] | None = None
-    seconds: float | None = None
-    all_binary: bool = False
+#: A line of a model's description.
+_Row = tuple[str, str, list[int]]
 
 
 class Service:
@@ -73,21 +59,52 @@ class Service:
                 is found by it then computes, and is returned.
             request: the inputs, and what is asked of them.
         """
+        if isinstance(version.computes, Author):
+            text = await self._begun(version, wanted, request)
+            try:
+                return text.version, _chosen(arrays_of(await text.whole()), request)
+            finally:
+                text.cancel()
         while True:
             try:
                 return version, await self._infer_by(version, request)
             except ClosedError:
                 version = self.find(version.model, wanted)
 
+    async def stream(
+        self, version: Version, wanted: str, request: InferRequest
+    ) -> AsyncIterator[tuple[Version, Arrays, bool]]:
+        """What `infer` gives, of a text in as many parts as it comes: one for each token, and one
+        that says how it ended; and whether a part is the last one."""
+        if not isinstance(version.computes, Author):
+            yield *(await self.infer(version, wanted, request)), True
+            return
+        text = await self._begun(version, wanted, request)
+        try:
+            async for answer in text.answers():
+                is_last = "finish_reason" in answer
+                yield text.version, _chosen(arrays_of(answer), request), is_last
+        finally:
+            text.cancel()
+
+    async def _begun(self, version: Version, wanted: str, request: InferRequest) -> Generation:
+        """A text that is being written for a request of tensors."""
+        known = self._rows(version)[1]
+        _check_outputs(request, [name for name, _, _ in known])
+        # A long prompt takes a while.
+        text = await asyncio.to_thread(Generation, version, values_of(request.arrays))
+        if request.seconds is not None:
+            text.limit(request.seconds)
+        text.begin(self, wanted)
+        return text
+
     async def _infer_by(self, version: Version, request: InferRequest) -> Arrays:
         if isinstance(version.computes, Author):
-            raise invalid(f"{version.model} writes texts: ask it to generate, over HTTP")
+            raise invalid(f"{version.model} writes texts now: ask again")
         program = version.computes.program
         program.check(request.arrays)
         known = [row.name for row in program.outputs]
-        for name in request.outputs or ():
-            if name not in known:
-                raise invalid(f"there is no output {shown(name)}, but {', '.join(known)}")
+        _check_outputs(request, known)
         seconds = version.settings.max_seconds
         if request.seconds is not None:
             seconds = min(seconds, request.seconds)
@@ -119,26 +136,44 @@ class Service:
 
     def metadata(self, version: Version) -> dict[str, Any]:
         """The protocol's description of a model; sizes that calls choose are -1."""
-        computes = version.computes
-        program = computes.program if isinstance(computes, Computer) else None
-
-        def tensors(rows: Any) -> list[dict[str, Any]]:
-            return [
-                {
-                    "name": row.name,
-                    "datatype": DATATYPE_NAMES[row.dtype],
-                    "shape": [size if isinstance(size, int) else -1 for size in row.shape],
-                }
-                for row in rows
-            ]
-
+        inputs, outputs = (
+            [{"name": name, "datatype": datatype, "shape": shape} for name, datatype, shape in rows]
+            for rows in self._rows(version)
+        )
         return {
             "name": version.model,
             "versions": self.repository.versions(version.model),
             "platform": version.platform,
-            "inputs": tensors(program.inputs if program else ()),
-            "outputs": tensors(program.outputs if program else ()),
+            "inputs": inputs,
+            "outputs": outputs,
         }
+
+    def _rows(self, version: Version) -> tuple[list[_Row], list[_Row]]:
+        """Names, datatypes and shapes of inputs and outputs."""
+        computes = version.computes
+        if isinstance(computes, Computer):
+            inputs, outputs = (
+                [
+                    (
+                        row.name,
+                        DATATYPE_NAMES[row.dtype],
+                        [size if isinstance(size, int) else -1 for size in row.shape],
+                    )
+                    for row in rows
+                ]
+                for rows in (computes.program.inputs, computes.program.outputs)
+            )
+            return inputs, outputs
+        has_texts = computes.tokenizer is not None
+        inputs = [("text_input", "BYTES", [1])] if has_texts else []
+        inputs += [("tokens", "INT64", [-1])]
+        inputs += [(name, datatype, [1]) for name, datatype in PARAMETERS.items()]
+        outputs = [
+            (name, datatype, [-1 if name == "tokens" else 1])
+            for name, datatype in OUTPUTS.items()
+            if has_texts or name != "text_output"
+        ]
+        return inputs, outputs
 
     def count(self, version: Version, protocol: str, error: BaseException | None) -> None:
         """Counts a request by its outcome."""
@@ -151,15 +186,23 @@ class Service:
         self.metrics.requests.labels(version.model, str(version.number), protocol, outcome).inc()
 
 
+def _check_outputs(request: InferRequest, known: list[str]) -> None:
+    for name in request.outputs or ():
+        if name not in known:
+            raise invalid(f"there is no output {shown(name)}, but {', '.join(known)}")
+
+
+def _chosen(arrays: Arrays, request: InferRequest) -> Arrays:
+    """The outputs that are asked for, of those that there are in a part of a text."""
+    return {
+        name: array
+        for name, array in arrays.items()
+        if request.outputs is None or name in request.outputs
+    }
+
+
 async def _in_time(future: Future, seconds: float) -> Arrays:
     try:
         return await asyncio.wait_for(asyncio.wrap_future(future), seconds)
     except asyncio.TimeoutError:
         raise RefusedError(Kind.LATE, f"the request took longer than {seconds:g} s") from None
-
-
-def timeout_of(value: Any) -> float:
-    """The seconds of the parameter ``timeout``, microseconds."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise invalid(f"the parameter timeout is {shown(value)}, not a number of microseconds")
-    return min(value, 1 << 60) / 1e6

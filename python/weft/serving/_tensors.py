@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,8 @@ from .. import _dtypes
 from .._dtypes import DType
 from ._refusals import RefusedError, invalid
 
-#: The protocol's names of dtypes. It has BYTES besides, for texts, and none for complex numbers.
+#: The protocol's names of dtypes. It has BYTES besides, for texts (arrays of objects, `bytes`), and
+#: none for complex numbers.
 DATATYPES: dict[str, DType] = {
     "BOOL": _dtypes.bool_,
     "UINT8": _dtypes.uint8,
@@ -31,6 +32,9 @@ DATATYPES: dict[str, DType] = {
 }
 DATATYPE_NAMES = {dtype: name for name, dtype in DATATYPES.items()}
 
+#: Of a tensor of texts.
+_BYTES = np.dtype(object)
+
 #: No tensor has more dimensions.
 _MOST_DIMENSIONS = 64
 
@@ -38,10 +42,11 @@ _MOST_DIMENSIONS = 64
 def checked_dtype(name: str, datatype: Any) -> np.dtype:
     """NumPy's dtype for the datatype of a tensor. Raises RefusedError."""
     if datatype == "BYTES":
-        raise invalid(f"{name} has the datatype BYTES, but models of weft compute with numbers")
+        return _BYTES
     if not isinstance(datatype, str) or datatype not in DATATYPES:
         raise invalid(
-            f"{name} has the datatype {shown(datatype)}, but there are {', '.join(DATATYPES)}"
+            f"{name} has the datatype {shown(datatype)}, but there are BYTES and "
+            f"{', '.join(DATATYPES)}"
         )
     return DATATYPES[datatype].to_numpy()
 
@@ -64,11 +69,15 @@ def checked_shape(name: str, shape: Any, most: int) -> tuple[int, ...]:
 
 def datatype_of(array: np.ndarray) -> str:
     """The protocol's name of an array's dtype."""
+    if array.dtype == _BYTES:
+        return "BYTES"
     return next(name for dtype, name in DATATYPE_NAMES.items() if dtype == array.dtype)
 
 
 def from_bytes(name: str, data: Any, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
     """The tensor whose elements are these bytes, row by row, little-endian."""
+    if dtype == _BYTES:
+        return texts(name, list(_split(name, data)), shape)
     wanted = math.prod(shape) * dtype.itemsize
     if len(data) != wanted:
         raise invalid(
@@ -82,14 +91,41 @@ def from_bytes(name: str, data: Any, dtype: np.dtype, shape: tuple[int, ...]) ->
     return raw.view(dtype)
 
 
+def _split(name: str, data: Any) -> Iterator[bytes]:
+    """The texts in bytes, each behind its length of 4 bytes."""
+    place = 0
+    while place < len(data):
+        end = place + 4 + int.from_bytes(data[place : place + 4], "little")
+        if place + 4 > len(data) or end > len(data):
+            raise invalid(f"{name} is BYTES, but its lengths are not those of its elements")
+        yield bytes(data[place + 4 : end])
+        place = end
+
+
+def texts(name: str, elements: Sequence[bytes], shape: tuple[int, ...]) -> np.ndarray:
+    """The tensor of these texts. Raises RefusedError if there are not so many."""
+    if len(elements) != math.prod(shape):
+        raise invalid(
+            f"{name} of shape {list(shape)} has {math.prod(shape)} elements, but {len(elements)} "
+            "were given"
+        )
+    array = np.empty(len(elements), object)
+    array[:] = elements
+    return array.reshape(shape)
+
+
 def to_bytes(array: np.ndarray) -> bytes:
-    """The elements as bytes, row by row, little-endian."""
+    """The elements as bytes, row by row, little-endian; of BYTES each behind its length."""
+    if array.dtype == _BYTES:
+        return b"".join(len(text).to_bytes(4, "little") + text for text in array.ravel())
     return array.tobytes()
 
 
 def from_numbers(name: str, data: Any, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
     """The tensor of a list of numbers: flat, or nested as the shape is."""
     flat = _flattened(name, data, shape)
+    if dtype == _BYTES:
+        return texts(name, [_encoded(name, element) for element in flat], shape)
     if len(flat) != math.prod(shape):
         raise invalid(
             f"{name} of shape {list(shape)} has {math.prod(shape)} elements, but {len(flat)} "
@@ -111,6 +147,15 @@ def from_numbers(name: str, data: Any, dtype: np.dtype, shape: tuple[int, ...]) 
     if not np.isfinite(array.astype(np.float64)).all():
         raise invalid(f"{name} has an element that {dtype.name} does not have")
     return array.reshape(shape)
+
+
+def _encoded(name: str, element: Any) -> bytes:
+    if not isinstance(element, str):
+        raise invalid(f"{name} is BYTES, but has the element {shown(element)}")
+    try:
+        return element.encode()
+    except UnicodeEncodeError:
+        raise invalid(f"{name} has an element that is no text of Unicode") from None
 
 
 def _flattened(name: str, data: Any, shape: tuple[int, ...]) -> list:
@@ -138,6 +183,8 @@ def _check_nesting(name: str, data: list, shape: tuple[int, ...]) -> None:
 
 def to_numbers(name: str, array: np.ndarray) -> list:
     """The elements in a flat list. Raises RefusedError for those that JSON does not have."""
+    if array.dtype == _BYTES:
+        return [text.decode() for text in array.ravel()]
     if array.dtype.kind in "biu":
         return array.ravel().tolist()
     wide = array.astype(np.float64)
