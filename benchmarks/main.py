@@ -37,6 +37,7 @@ CASES = {
     "training": "all",
     "models": "both",
     "narrow": "both",
+    "kernels": "both",
     "artifact": "one",
     "bridge": "both",
     "onnx_files": "both",

@@ -21,20 +21,22 @@ Value ProgramBlocks::number(Value tensor) { return element(tensor, {}); }
 // Memory of blocks
 //===----------------------------------------------------------------------===//
 
+/// Rows that are a power of two apart would be in few places of a cache.
+int64_t ProgramBlocks::rowDistance(ArrayRef<int64_t> shape, int64_t lanes) {
+  auto distance = static_cast<int64_t>(llvm::alignTo(shape.back(), lanes));
+  return shape.size() > 1 && distance % 128 == 0 ? distance + lanes : distance;
+}
+
 int64_t ProgramBlocks::paddedSize(ArrayRef<int64_t> shape) const {
-  int64_t lanes = emitter.laneCount(), elements = llvm::alignTo(shape.back(), lanes);
+  int64_t elements = rowDistance(shape, emitter.laneCount());
   for (int64_t size : shape.drop_back())
     elements *= size;
   return elements;
 }
 
-int64_t ProgramBlocks::bytesOf(Value tensor) const {
-  Type stored = KernelEmitter::storedType(getElementTypeOrSelf(tensor));
-  int64_t bytes = std::max(1u, stored.getIntOrFloatBitWidth() / 8);
-  return (paddedSize(shapeOf(tensor)) + emitter.laneCount()) * bytes;
-}
-
 Value ProgramBlocks::allocate(Value tensor) {
+  if (Value pointer = wanted.lookup(tensor))
+    return pointer;
   Type stored = KernelEmitter::storedType(getElementTypeOrSelf(tensor));
   return emitter.allocate(stored, paddedSize(shapeOf(tensor)) + emitter.laneCount());
 }
@@ -42,7 +44,7 @@ Value ProgramBlocks::allocate(Value tensor) {
 /// Uniform indices and runs have a base.
 Value ProgramBlocks::offsetIn(ArrayRef<int64_t> shape, ArrayRef<ElementIndex> indices) {
   Value place = emitter.index(0);
-  int64_t stride = llvm::alignTo(shape.back(), emitter.laneCount());
+  int64_t stride = shape.empty() ? 0 : rowDistance(shape, emitter.laneCount());
   for (size_t d = shape.size(); d-- > 0;) {
     bool isLast = d + 1 == shape.size();
     Value part = emitter.multiplyIndex(indices[d].base, emitter.index(isLast ? 1 : stride));
@@ -77,7 +79,7 @@ Value ProgramBlocks::readEach(Value pointer, Type stored, ArrayRef<int64_t> shap
         arith::MinSIOp::create(b, location(), index, splat(constant(wide, double(shape[d] - 1))));
     Value part = arith::MulIOp::create(b, location(), index, splat(constant(wide, double(stride))));
     offsets = arith::AddIOp::create(b, location(), offsets, part);
-    stride *= d + 1 == shape.size() ? int64_t(llvm::alignTo(shape[d], laneCount())) : shape[d];
+    stride *= d + 1 == shape.size() ? rowDistance(shape, laneCount()) : shape[d];
   }
   auto type = VectorType::get({laneCount()}, stored);
   Value result = arith::ConstantOp::create(b, location(), b.getZeroAttr(type));
@@ -234,19 +236,24 @@ Value ProgramBlocks::element(Value tensor, ArrayRef<ElementIndex> indices) {
     return scalar;
   if (Value pointer = pointers.lookup(tensor))
     return read(tensor, pointer, indices);
-  std::vector<const void *> key{tensor.getAsOpaquePointer()};
-  for (const ElementIndex &index : indices) {
-    key.push_back(index.base ? index.base.getAsOpaquePointer() : nullptr);
-    // NOLINTNEXTLINE(performance-no-int-to-ptr): a number among keys, which nothing follows
-    key.push_back(reinterpret_cast<const void *>(index.step));
-    key.push_back(index.lanes ? index.lanes.getAsOpaquePointer() : nullptr);
-  }
+  Key key = keyOf(tensor, indices);
   auto found = elements.find(key);
   if (found != elements.end())
     return found->second;
   Value value = compute(tensor, indices);
   elements[key] = value;
   return value;
+}
+
+ProgramBlocks::Key ProgramBlocks::keyOf(Value tensor, ArrayRef<ElementIndex> indices) {
+  Key key{tensor.getAsOpaquePointer()};
+  for (const ElementIndex &index : indices) {
+    key.push_back(index.base ? index.base.getAsOpaquePointer() : nullptr);
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): a number among keys, which nothing follows
+    key.push_back(reinterpret_cast<const void *>(index.step));
+    key.push_back(index.lanes ? index.lanes.getAsOpaquePointer() : nullptr);
+  }
+  return key;
 }
 
 Value ProgramBlocks::compute(Value tensor, ArrayRef<ElementIndex> indices) {
@@ -669,7 +676,16 @@ void ProgramBlocks::claimOne(Value owners, Value offset, StringRef site) {
   });
 }
 
-void ProgramBlocks::store(ProgramStoreOp op, ArrayRef<ElementIndex> indices) {
+/// The lanes that are in the tensor and in the block, wanted or not; null: all.
+Value ProgramBlocks::insideOf(ProgramStoreOp op, Type tensor, ArrayRef<ElementIndex> indices) {
+  Value inside = laneTail;
+  SmallVector<Value> sizes = sizesOf(tensor, op.getIndices().size());
+  for (auto [operand, size] : llvm::zip_equal(op.getIndices(), sizes))
+    inside = both(inside, isWithin(asRun(element(operand, indices)), size));
+  return inside;
+}
+
+void ProgramBlocks::store(ProgramStoreOp op, ArrayRef<ElementIndex> indices, bool isAll) {
   OpBuilder &b = builder();
   Value result = program.getResult(op.getNumber());
   auto yielded = emitter.getYield().getValues();
@@ -686,6 +702,13 @@ void ProgramBlocks::store(ProgramStoreOp op, ArrayRef<ElementIndex> indices) {
     return;
   claim(output, place, op.getSite());
   Value stored = emitter.narrow(computed, dtype), present = place.present;
+  if (isAll && present && present != laneTail) {
+    Value zero = arith::ConstantOp::create(b, location(), b.getZeroAttr(place.stored));
+    Value values[] = {stored, zero, present};
+    unify(values);
+    stored = arith::SelectOp::create(b, location(), values[2], values[0], values[1]);
+    present = insideOf(op, type, indices);
+  }
   bool isBlock = !indices.empty();
   if (!isBlock) {
     Value address = emitter.offset(place.pointer, place.stored, place.offset.base);

@@ -42,10 +42,13 @@ public:
   mlir::Value number(mlir::Value tensor);
   /// The memory of a block that is kept there.
   mlir::Value pointer(mlir::Value tensor) const { return pointers.lookup(resolved(tensor)); }
-  /// Memory on the stack for a block like `tensor`.
+  /// A number that was computed; null if it was not.
+  mlir::Value knownNumber(mlir::Value tensor) const { return numbers.lookup(resolved(tensor)); }
+  /// Memory for a block, on the stack unless `placeAt` says where.
   mlir::Value allocate(mlir::Value tensor);
-  /// The bytes that such blocks take.
-  int64_t bytesOf(mlir::Value tensor) const;
+  void placeAt(mlir::Value tensor, mlir::Value pointer) { wanted.try_emplace(tensor, pointer); }
+  /// How far the rows of a block are apart in memory, in elements.
+  static int64_t rowDistance(llvm::ArrayRef<int64_t> shape, int64_t lanes);
 
   /// Says which program is emitted, by its number in the grid, of type index.
   void setProgram(mlir::Value number) { ownNumber = number; }
@@ -91,8 +94,12 @@ public:
   void write(mlir::Value tensor, mlir::Value pointer, llvm::ArrayRef<ElementIndex> indices);
   /// Computes all of `tensor` into memory at `pointer`.
   void fill(mlir::Value tensor, mlir::Value pointer);
-  /// Stores the elements of a block that are at `indices`.
-  void store(ProgramStoreOp op, llvm::ArrayRef<ElementIndex> indices);
+  /// `tensor` has this element, until `apart` ends.
+  void give(mlir::Value tensor, llvm::ArrayRef<ElementIndex> indices, mlir::Value element) {
+    elements[keyOf(tensor, indices)] = element;
+  }
+  /// Stores the elements of a block that are at `indices`; `isAll`: zeros where the mask is false.
+  void store(ProgramStoreOp op, llvm::ArrayRef<ElementIndex> indices, bool isAll);
   /// Where a block's element is, in elements; padded rows.
   mlir::Value offsetIn(llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<ElementIndex> indices);
   int64_t paddedSize(llvm::ArrayRef<int64_t> shape) const;
@@ -118,6 +125,7 @@ private:
   mlir::Value readEach(mlir::Value pointer, mlir::Type stored, llvm::ArrayRef<int64_t> shape,
                        llvm::ArrayRef<ElementIndex> indices);
   mlir::Value load(ProgramLoadOp op, llvm::ArrayRef<ElementIndex> indices);
+  mlir::Value insideOf(ProgramStoreOp op, mlir::Type tensor, llvm::ArrayRef<ElementIndex> indices);
   /// The element that is at `index` of each index operand, as one of a tensor of the program.
   Place placeOf(mlir::Type tensor, unsigned buffer, mlir::ValueRange operands, mlir::Value mask,
                 llvm::StringRef site, llvm::ArrayRef<ElementIndex> indices);
@@ -140,17 +148,16 @@ private:
   void claimOne(mlir::Value owners, mlir::Value offset, llvm::StringRef site);
 
   mlir::Value ownNumber;
-  llvm::DenseMap<mlir::Value, mlir::Value> numbers, pointers, others;
-  std::map<std::vector<const void *>, mlir::Value> elements;
+  using Key = std::vector<const void *>;
+  static Key keyOf(mlir::Value tensor, llvm::ArrayRef<ElementIndex> indices);
+
+  llvm::DenseMap<mlir::Value, mlir::Value> numbers, pointers, others, wanted;
+  std::map<Key, mlir::Value> elements;
   mlir::Value laneTail;
   Mode mode = Mode::Checked;
   bool isInnermost = true, asksForFirst = false;
   llvm::SmallVector<mlir::Value> conditions;
 };
-
-/// The values of a block that are computed into memory: blocks that several ops read, or one at
-/// other places, if it takes time to compute them.
-llvm::DenseSet<mlir::Value> valuesInMemory(mlir::Block &block);
 
 /// The program of a kernel.
 ProgramOp programOf(KernelOp kernel);

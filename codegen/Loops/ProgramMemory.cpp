@@ -1,0 +1,175 @@
+// Which blocks of a program (weft.program) are in memory.
+#include "codegen/Loops/ProgramMemory.h"
+#include "codegen/Loops/ProgramProducts.h"
+#include "mlir/IR/Matchers.h"
+
+using namespace mlir;
+
+namespace weft {
+
+bool isComputedInPlace(Operation *op) {
+  return isa<ElementwiseOpInterface, IndexedOpInterface, ReshapeOp, ProgramLoadOp>(op) ||
+         matchPattern(op, m_Constant());
+}
+
+/// The elementwise op that alone reads `value`, and makes a block of its shape; null if none does.
+static Operation *onlyReader(Value value) {
+  if (!value.hasOneUse())
+    return nullptr;
+  Operation *user = *value.user_begin();
+  bool isAlike = isa<ElementwiseOpInterface>(user) && user->getNumResults() == 1 &&
+                 user->getBlock() == value.getParentBlock() &&
+                 ProgramBlocks::shapeOf(user->getResult(0)) == ProgramBlocks::shapeOf(value);
+  return isAlike ? user : nullptr;
+}
+
+bool canOverwrite(Value value, BlockArgument argument, const ProgramMemory &memory) {
+  if (!memory.kept.contains(value) || value.getType() != argument.getType())
+    return false;
+  Operation *reader = onlyReader(argument);
+  while (reader && reader->getResult(0) != value)
+    reader =
+        memory.kept.contains(reader->getResult(0)) ? nullptr : onlyReader(reader->getResult(0));
+  return reader != nullptr;
+}
+
+namespace {
+
+/// Decides for one block, last to first.
+class Keeping {
+public:
+  explicit Keeping(Block &block) : block(block) {
+    for (Operation &op : block.without_terminator())
+      addCost(op);
+    for (Operation &op : block.without_terminator())
+      if (isa<ContractionOpInterface>(op))
+        addEnd(&op);
+    decide();
+    costs.clear();
+    for (Operation &op : block.without_terminator())
+      addCost(op);
+    decide();
+  }
+
+  ProgramMemory memory;
+
+private:
+  void decide() {
+    memory.kept.clear();
+    loopsOf.clear();
+    moved.clear();
+    for (Operation &op : llvm::reverse(block.without_terminator()))
+      visit(op);
+  }
+
+  /// About how many instructions an element of a value takes.
+  void addCost(Operation &op) {
+    if (!isComputedInPlace(&op))
+      return;
+    bool isLoad = isa<ProgramLoadOp>(op);
+    reads[&op] = isLoad;
+    int64_t cost = isLoad ? dear : 0;
+    if (auto elementwise = dyn_cast<ElementwiseOpInterface>(op))
+      cost = elementwise.getInstructionCount();
+    for (Value operand : op.getOperands()) {
+      // What is in memory already is cheap to read.
+      cost += isLoad ? 0 : memory.kept.contains(operand) ? 1 : costs.lookup(operand);
+      reads[&op] |= reads.lookup(operand.getDefiningOp());
+    }
+    for (Value result : op.getResults())
+      costs[result] = isBlock(result) ? std::min<int64_t>(cost, 1024) : 0;
+  }
+
+  /// Follows what alone is computed of a product, as long as it loads nothing: what is reported of
+  /// loads comes in the order of the ops.
+  void addEnd(Operation *product) {
+    Value end = product->getResult(0);
+    while (Operation *user = onlyReader(end)) {
+      Value next = user->getResult(0);
+      if (reads.lookup(user) || memory.ends.contains(next))
+        break;
+      end = next;
+    }
+    memory.ends[end] = product;
+    memory.products.insert(product);
+  }
+
+  void visit(Operation &op) {
+    for (Value result : op.getResults()) {
+      if (memory.ends.contains(result))
+        memory.kept.insert(result);
+      if (!isComputedInPlace(&op) || !isBlock(result))
+        continue;
+      llvm::SmallPtrSet<Operation *, 2> loops;
+      bool isMoved = false, isNeeded = memory.ends.contains(result);
+      for (OpOperand &use : result.getUses())
+        addUse(use, loops, isMoved, isNeeded);
+      bool isDear = costs.lookup(result) >= dear;
+      if (isNeeded || (isDear && (isMoved || loops.size() > 1)))
+        memory.kept.insert(result);
+      else if (isMoved)
+        moved.insert(result);
+      loopsOf[result] = loops;
+    }
+  }
+
+  void addUse(OpOperand &use, llvm::SmallPtrSet<Operation *, 2> &loops, bool &isMoved,
+              bool &isNeeded) {
+    Operation *user = use.getOwner();
+    isNeeded |= isa<ContractionOpInterface>(user);
+    // What a region reads from around it reads again and again.
+    isMoved |= user->getNumRegions() > 0 || isa<IndexedOpInterface, ReshapeOp>(user);
+    Value through = user->getNumResults() == 1 ? user->getResult(0) : Value();
+    bool isInPlace = through && isComputedInPlace(user) && isBlock(through);
+    if (!isInPlace || memory.kept.contains(through)) {
+      loops.insert(user);
+      return;
+    }
+    isMoved |= moved.contains(through);
+    loops.insert(loopsOf[through].begin(), loopsOf[through].end());
+  }
+
+  static constexpr int64_t dear = 6;
+  Block &block;
+  llvm::DenseMap<Value, int64_t> costs;
+  llvm::DenseMap<Operation *, bool> reads;
+  llvm::DenseMap<Value, llvm::SmallPtrSet<Operation *, 2>> loopsOf;
+  llvm::DenseSet<Value> moved;
+};
+
+} // namespace
+
+ProgramMemory ProgramMemory::of(Block &block) { return std::move(Keeping(block).memory); }
+
+/// The bytes of memory for a block.
+static double paddedBytes(Value value, int64_t lanes) {
+  if (!isBlock(value))
+    return 0;
+  Type stored = KernelEmitter::storedType(getElementTypeOrSelf(value));
+  ArrayRef<int64_t> shape = ProgramBlocks::shapeOf(value);
+  double elements = double(ProgramBlocks::rowDistance(shape, lanes));
+  for (int64_t size : shape.drop_back())
+    elements *= double(size);
+  return (elements + double(lanes)) * std::max(1u, stored.getIntOrFloatBitWidth() / 8);
+}
+
+int64_t stackBytesOf(ProgramOp program, int64_t lanes) {
+  double bytes = 0;
+  program.getBody().walk([&](Block *block) {
+    ProgramMemory memory = ProgramMemory::of(*block);
+    for (Value value : memory.kept)
+      bytes += paddedBytes(value, lanes);
+    for (Operation &op : *block) {
+      if (isComputedInPlace(&op))
+        continue;
+      for (Value result : op.getResults())
+        if (!memory.products.contains(&op))
+          bytes += (isa<WhileOp>(op) ? 2.0 : 1.0) * paddedBytes(result, lanes);
+      if (auto product = dyn_cast<ContractionOpInterface>(op))
+        bytes += bytesOfTurned(product, lanes);
+    }
+  });
+  return static_cast<int64_t>(std::min(bytes, 0x1p60));
+}
+
+} // namespace weft
