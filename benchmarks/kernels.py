@@ -31,7 +31,7 @@ def softmax(x, out, BLOCK: weft.constexpr):
     mask = columns < x.shape[1]
     values = blocks.load(x, (row, columns), mask, other=-weft.inf)
     powers = weft.exp(values - weft.max(values))
-    blocks.store(out, (row, columns), powers / weft.sum(powers), mask)
+    blocks.store(out, (row, columns), powers * (1.0 / weft.sum(powers)), mask)
 
 
 @weft.kernel
@@ -64,14 +64,15 @@ def matmul(a, b, c, BM: weft.constexpr, BN: weft.constexpr, BK: weft.constexpr):
 
 
 @weft.kernel
-def cumulative(x, out, BLOCK: weft.constexpr):
-    row, before = blocks.program_id(0), 0.0
+def cumulative(x, out, ROWS: weft.constexpr, BLOCK: weft.constexpr):
+    rows = (blocks.program_id(0) * ROWS + blocks.arange(ROWS))[:, None]
+    before = blocks.zeros((ROWS, 1), dtype="float32")
     for start in range(0, x.shape[1], BLOCK):
-        columns = start + blocks.arange(BLOCK)
-        mask = columns < x.shape[1]
-        sums = before + weft.cumulative_sum(blocks.load(x, (row, columns), mask))
-        blocks.store(out, (row, columns), sums, mask)
-        before = sums[BLOCK - 1]
+        columns = (start + blocks.arange(BLOCK))[None, :]
+        mask = (rows < x.shape[0]) & (columns < x.shape[1])
+        sums = before + weft.cumulative_sum(blocks.load(x, (rows, columns), mask), axis=1)
+        blocks.store(out, (rows, columns), sums, mask)
+        before = sums[:, BLOCK - 1 :]
 
 
 @weft.kernel
@@ -130,7 +131,7 @@ def cases() -> Iterator[Case]:
     )
     yield _case(
         f"cumulative sum of {name}",
-        lambda x: cumulative[ROWS](x, weft.spec(x.shape), BLOCK=256),
+        lambda x: cumulative[blocks.cdiv(ROWS, 16)](x, weft.spec(x.shape), ROWS=16, BLOCK=128),
         lambda x: weft.cumulative_sum(x, axis=1),
         x,
     )

@@ -191,14 +191,22 @@ SmallVector<Value> ProgramBlocks::vectorsOfRow(int64_t size, ValueRange carried,
 }
 
 /// What has to hold so that all of a row is there and wanted; null if there is nothing to ask.
+/// Where nothing is accessed, that is whether the masks are true by which elements are chosen.
 Value ProgramBlocks::isWhole(int64_t size, ValueRange carried, RowVisit visit) {
   mode = Mode::Asking;
   conditions.clear();
+  maskConditions.clear();
+  held.clear();
+  masks.clear();
   for (bool isFirst : {true, false}) {
     asksForFirst = isFirst;
     apart([&] { visit(emitter.index(isFirst ? 0 : size - 1), carried); });
   }
   mode = Mode::Checked;
+  if (conditions.empty()) {
+    conditions = maskConditions;
+    held = masks;
+  }
   Value all;
   for (Value condition : conditions)
     all = both(all, condition);
@@ -206,9 +214,9 @@ Value ProgramBlocks::isWhole(int64_t size, ValueRange carried, RowVisit visit) {
 }
 
 SmallVector<Value> ProgramBlocks::alongRow(int64_t size, ValueRange carried, RowVisit visit,
-                                           const Chains *chains) {
+                                           const Chains *chains, Otherwise otherwise) {
   Value whole;
-  if (isInnermost && size > laneCount())
+  if (isInnermost && (size > laneCount() || otherwise))
     whole = isWhole(size, carried, visit);
   if (!whole)
     return vectorsOfRow(size, carried, visit, chains);
@@ -219,9 +227,15 @@ SmallVector<Value> ProgramBlocks::alongRow(int64_t size, ValueRange carried, Row
     block->clear();
     b.setInsertionPointToEnd(block);
     mode = isThere ? Mode::Whole : Mode::Checked;
-    scf::YieldOp::create(b, location(), vectorsOfRow(size, carried, visit, chains));
+    SmallVector<Value> last;
+    if (isThere || !otherwise)
+      last = vectorsOfRow(size, carried, visit, chains);
+    else
+      apart([&] { last = otherwise(); });
+    scf::YieldOp::create(b, location(), last);
   }
   mode = Mode::Checked;
+  held.clear();
   b.setInsertionPointAfter(choice);
   return SmallVector<Value>(choice.getResults());
 }
@@ -240,7 +254,10 @@ Value ProgramBlocks::element(Value tensor, ArrayRef<ElementIndex> indices) {
   auto found = elements.find(key);
   if (found != elements.end())
     return found->second;
-  Value value = compute(tensor, indices);
+  Value value =
+      mode == Mode::Whole && held.contains(tensor) ? full(Value()) : compute(tensor, indices);
+  if (mode == Mode::Asking && getElementTypeOrSelf(value).isInteger(1))
+    askForMask(tensor, value);
   elements[key] = value;
   return value;
 }
@@ -479,6 +496,15 @@ std::optional<Value> ProgramBlocks::holdsFor(Value mask) {
   return emitter.isLess(run.base, bound.base);
 }
 
+/// Asks whether a block of truth values is true in the whole row, if one number says so.
+void ProgramBlocks::askForMask(Value tensor, Value mask) {
+  auto holds = isa<VectorType>(mask.getType()) ? holdsFor(mask) : std::nullopt;
+  if (!holds)
+    return;
+  maskConditions.push_back(*holds);
+  masks.insert(tensor);
+}
+
 /// Asks whether the index is there in a whole row; false if no number says so.
 bool ProgramBlocks::ask(const ElementIndex &index, Value size) {
   if (index.lanes || index.step < 0 || index.step > 1)
@@ -553,15 +579,19 @@ ProgramBlocks::Place ProgramBlocks::placeOf(Type tensor, unsigned buffer, ValueR
   Place place;
   place.pointer = emitter.buffer(buffer);
   place.stored = KernelEmitter::storedType(getElementTypeOrSelf(tensor));
+  Value block = mask ? resolved(mask) : mask;
+  if (mode == Mode::Whole && held.contains(block))
+    mask = nullptr;
   if (mask)
     mask = element(mask, indices);
   std::optional<Value> holds;
-  if (mask && mode != Mode::Checked)
+  if (mask && mode == Mode::Asking)
     holds = holdsFor(mask);
-  if (holds && mode == Mode::Asking)
+  if (holds) {
     conditions.push_back(*holds);
-  if (holds)
+    held.insert(block);
     mask = nullptr;
+  }
   if (mask)
     mask = asLanes(mask);
   place.wanted = place.present = both(mask, laneTail);

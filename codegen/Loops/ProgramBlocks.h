@@ -73,14 +73,19 @@ public:
     llvm::SmallVector<mlir::Value> identity;
     llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::ValueRange, mlir::ValueRange)> combine;
   };
+  /// Rows that have to be checked are what `otherwise` emits, if it is given.
+  using Otherwise = llvm::function_ref<llvm::SmallVector<mlir::Value>()>;
   llvm::SmallVector<mlir::Value> alongRow(int64_t size, mlir::ValueRange carried, RowVisit visit,
-                                          const Chains *chains = nullptr);
+                                          const Chains *chains = nullptr,
+                                          Otherwise otherwise = nullptr);
   /// Emits `body` with rows whose loops are not the innermost ones, and so have one form.
   void withinRows(llvm::function_ref<void()> body) {
     bool outer = std::exchange(isInnermost, false);
     body();
     isInnermost = outer;
   }
+  /// True where it is asked whether a row is whole: what is emitted then computes nothing.
+  bool isAsking() const { return mode == Mode::Asking; }
   /// The lanes of the place being walked that are in the block; null: all.
   mlir::Value tail() const { return laneTail; }
   /// Emits `body` where no element that was computed before may be used, nor one of its own behind.
@@ -117,6 +122,7 @@ private:
   static constexpr int64_t rowChains = 4;
   mlir::Value isWhole(int64_t size, mlir::ValueRange carried, RowVisit visit);
   std::optional<mlir::Value> holdsFor(mlir::Value mask);
+  void askForMask(mlir::Value tensor, mlir::Value mask);
   bool ask(const ElementIndex &index, mlir::Value size);
   mlir::Value compute(mlir::Value tensor, llvm::ArrayRef<ElementIndex> indices);
   llvm::SmallVector<ElementIndex> reshaped(llvm::ArrayRef<int64_t> from, llvm::ArrayRef<int64_t> to,
@@ -156,7 +162,10 @@ private:
   mlir::Value laneTail;
   Mode mode = Mode::Checked;
   bool isInnermost = true, asksForFirst = false;
-  llvm::SmallVector<mlir::Value> conditions;
+  /// What is asked for: of accesses, and of masks.
+  llvm::SmallVector<mlir::Value> conditions, maskConditions;
+  /// Blocks of truth values that are true in a row that is whole.
+  llvm::DenseSet<mlir::Value> held, masks;
 };
 
 /// The program of a kernel.

@@ -12,6 +12,7 @@
 #include "codegen/Loops/ProgramMemory.h"
 #include "codegen/Loops/ProgramProducts.h"
 #include "codegen/Loops/ProgramWalks.h"
+#include "codegen/Loops/TurnedTile.h"
 
 using namespace mlir;
 
@@ -182,41 +183,108 @@ private:
 
   using Indices = SmallVector<ElementIndex>;
 
-  /// One element after the other along the axis, or one vector across it.
   void emitScan(ScanOpInterface op) {
-    Value x = op.getX(), result = op->getResult(0), pointer = blocks.allocate(result);
-    ArrayRef<int64_t> shape = ProgramBlocks::shapeOf(x);
+    Value result = op->getResult(0), pointer = blocks.allocate(result);
+    ArrayRef<int64_t> shape = ProgramBlocks::shapeOf(op.getX());
     auto rank = static_cast<int64_t>(shape.size()), axis = static_cast<int64_t>(op.getAxis());
     SmallVector<int64_t> others;
     for (int64_t other = 0; other < rank; ++other)
       if (other != axis)
         others.push_back(other);
-    Type dtype = getElementTypeOrSelf(result), type = emitter.computeType(result);
-    if (axis + 1 < rank)
-      type = VectorType::get({emitter.laneCount()}, type);
     Indices indices(rank);
+    bool isTurned = axis + 1 == rank && rank > 1 && shape[axis - 1] > 1 && !op.getReversed();
+    if (isTurned)
+      others.pop_back();
+    auto scanAt = [&](ArrayRef<ElementIndex>) {
+      if (isTurned)
+        scanRows(op, pointer, indices);
+      else
+        scanEach(op, pointer, indices);
+    };
+    if (isTurned)
+      blocks.forEachPlace(shape, others, indices, scanAt);
+    else
+      blocks.withinRows([&] { blocks.forEachPlace(shape, others, indices, scanAt); });
+    blocks.keepAt(result, pointer);
+  }
+
+  void writeScanned(ScanOpInterface op, Value total, Value pointer, const Indices &indices) {
+    Type dtype = getElementTypeOrSelf(op->getResult(0));
+    Value address = emitter.offset(pointer, KernelEmitter::storedType(dtype),
+                                   blocks.offsetIn(ProgramBlocks::shapeOf(op.getX()), indices));
+    emitter.storeVector(emitter.narrow(emitter.roundTo(total, dtype), dtype), address);
+  }
+
+  /// One element after the other along the axis, or one vector across it.
+  void scanEach(ScanOpInterface op, Value pointer, Indices indices) {
+    auto axis = static_cast<int64_t>(op.getAxis());
+    int64_t size = ProgramBlocks::shapeOf(op.getX())[axis];
+    bool isAcross = axis + 1 < static_cast<int64_t>(indices.size());
+    Type type = emitter.computeType(op->getResult(0));
+    if (isAcross)
+      type = VectorType::get({emitter.laneCount()}, type);
     auto step = [&](Value position, ValueRange carried) {
       if (op.getReversed())
-        position = emitter.subtractIndex(emitter.index(shape[axis] - 1), position);
+        position = emitter.subtractIndex(emitter.index(size - 1), position);
       indices[axis] = {position};
       Value total;
       blocks.apart([&] {
-        Value element = blocks.element(x, indices);
-        if (axis + 1 < rank)
+        Value element = blocks.element(op.getX(), indices);
+        if (isAcross)
           element = emitter.splat(element);
         total = op.emitCombine(builder(), op->getLoc(), carried[0], element);
       });
-      Value address = emitter.offset(pointer, KernelEmitter::storedType(dtype),
-                                     blocks.offsetIn(shape, indices));
-      emitter.storeVector(emitter.narrow(emitter.roundTo(total, dtype), dtype), address);
+      writeScanned(op, total, pointer, indices);
       return SmallVector<Value>{total};
     };
-    auto scanAt = [&](ArrayRef<ElementIndex>) {
+    Value first = op.emitIdentity(builder(), op->getLoc(), type);
+    emitter.loop(emitter.index(0), emitter.index(size), 1, {first}, step);
+  }
+
+  /// As many rows as a vector has lanes at a time: squares are turned in registers, so that a
+  /// vector has an element of each row.
+  void scanRows(ScanOpInterface op, Value pointer, Indices &indices) {
+    ArrayRef<int64_t> shape = ProgramBlocks::shapeOf(op.getX());
+    int64_t lanes = emitter.laneCount(), rows = shape[shape.size() - 2], whole = rows / lanes;
+    Type type = VectorType::get({lanes}, emitter.computeType(op->getResult(0)));
+    auto scanFrom = [&](Value row, int64_t count) {
+      auto setRow = [&](int64_t line) {
+        indices[indices.size() - 2] = {emitter.addIndex(row, emitter.index(line))};
+      };
       Value first = op.emitIdentity(builder(), op->getLoc(), type);
-      emitter.loop(emitter.index(0), emitter.index(shape[axis]), 1, {first}, step);
+      auto visit = [&](Value position, ValueRange carried) {
+        indices.back() = {position, 1};
+        SmallVector<Value> square(lanes, first), totals;
+        for (int64_t line = 0; line < count; ++line) {
+          setRow(line);
+          square[line] = emitter.splat(blocks.element(op.getX(), indices));
+        }
+        if (blocks.isAsking())
+          return SmallVector<Value>(carried);
+        Value total = carried[0];
+        for (Value column : transposeSquare(emitter, square))
+          totals.push_back(total = op.emitCombine(builder(), op->getLoc(), total, column));
+        totals = transposeSquare(emitter, totals);
+        for (int64_t line = 0; line < count; ++line) {
+          setRow(line);
+          writeScanned(op, totals[line], pointer, indices);
+        }
+        return SmallVector<Value>{total};
+      };
+      // What is checked is so element by element, so that the first one is reported.
+      blocks.alongRow(shape.back(), {first}, visit, nullptr, [&] {
+        emitter.loop(emitter.index(0), emitter.index(count), 1, [&](Value line) {
+          Indices own = indices;
+          own[own.size() - 2] = {emitter.addIndex(row, line)};
+          scanEach(op, pointer, own);
+        });
+        return SmallVector<Value>{first};
+      });
     };
-    blocks.withinRows([&] { blocks.forEachPlace(shape, others, indices, scanAt); });
-    blocks.keepAt(result, pointer);
+    emitter.loop(emitter.index(0), emitter.index(whole * lanes), lanes,
+                 [&](Value row) { scanFrom(row, lanes); });
+    if (rows % lanes != 0)
+      scanFrom(emitter.index(whole * lanes), rows % lanes);
   }
 
   //===--------------------------------------------------------------------===//
