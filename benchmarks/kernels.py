@@ -139,11 +139,11 @@ def cases() -> Iterator[Case]:
 
 
 def _products(drawn: Callable[..., np.ndarray]) -> Iterator[Case]:
-    m, n = 96, 256
+    m, n = 174, 256  # A tile in registers has six rows: as many of these as fit the cache.
     yield _case(
         f"product of {SIDE} x {SIDE} x {SIDE}",
         lambda a, b: matmul[blocks.cdiv(SIDE, m), blocks.cdiv(SIDE, n)](
-            a, b, weft.spec((SIDE, SIDE)), BM=m, BN=n, BK=256
+            a, b, weft.spec((SIDE, SIDE)), BM=m, BN=n, BK=128
         ),
         lambda a, b: a @ b,
         drawn(SIDE, SIDE),
@@ -151,8 +151,8 @@ def _products(drawn: Callable[..., np.ndarray]) -> Iterator[Case]:
     )
 
     def head(q, k, v):
-        grid = blocks.cdiv(PLACES, 64)
-        return attention[grid](q, k, v, weft.spec(q.shape), WIDTH**-0.5, BM=64, BN=64, D=WIDTH)
+        grid = blocks.cdiv(PLACES, m)
+        return attention[grid](q, k, v, weft.spec(q.shape), WIDTH**-0.5, BM=m, BN=64, D=WIDTH)
 
     yield _case(
         f"attention, {HEADS} x {PLACES} x {WIDTH}",

@@ -5,6 +5,7 @@
 #include "codegen/Loops/ProgramWalks.h"
 #include "codegen/Loops/ProgramMemory.h"
 #include "codegen/Loops/Reduction.h"
+#include "codegen/Loops/TurnedTile.h"
 
 using namespace mlir;
 
@@ -84,14 +85,22 @@ void ProgramWalks::emitRows(Walk &walk) {
   }
   Indices indices(walk.shape.size());
   auto others = llvm::to_vector(llvm::seq<int64_t>(0, int64_t(walk.shape.size()) - 1));
-  blocks.forEachPlace(walk.shape, others, indices,
-                      [&](ArrayRef<ElementIndex>) { emitRow(walk, indices, results); });
+  bool isBySquares = combinesSquares(walk);
+  if (isBySquares)
+    others.pop_back();
+  blocks.forEachPlace(walk.shape, others, indices, [&](ArrayRef<ElementIndex>) {
+    if (isBySquares)
+      return emitSquares(walk, indices, results);
+    SmallVector<Value> totals = emitRow(walk, indices);
+    writeTotals(walk, combineLanes(emitter, walk.reductions, totals), results, indices);
+  });
   for (auto [op, pointer] : llvm::zip_equal(walk.reductions, results))
     if (pointer)
       blocks.keepAt(op->getResult(0), pointer);
 }
 
-void ProgramWalks::emitRow(const Walk &walk, Indices &indices, ArrayRef<Value> results) {
+/// The lanes of each reduction of a row.
+SmallVector<Value> ProgramWalks::emitRow(const Walk &walk, Indices &indices) {
   ArrayRef<ReductionOpInterface> reductions = walk.reductions;
   auto visit = [&](Value position, ValueRange carried) {
     indices.back() = {position, 1};
@@ -108,13 +117,66 @@ void ProgramWalks::emitRow(const Walk &walk, Indices &indices, ArrayRef<Value> r
   };
   SmallVector<Value> identity = identitiesOf(emitter, reductions, /*vector=*/true);
   ProgramBlocks::Chains chains{identity, combine};
-  SmallVector<Value> totals =
-      blocks.alongRow(walk.shape.back(), identity, visit, reductions.empty() ? nullptr : &chains);
-  totals = combineLanes(emitter, reductions, totals);
+  return blocks.alongRow(walk.shape.back(), identity, visit,
+                         reductions.empty() ? nullptr : &chains);
+}
+
+/// Whether the lanes of as many rows as a vector has lanes are combined at a time.
+bool ProgramWalks::combinesSquares(const Walk &walk) const {
+  return walk.shape.size() > 1 && walk.shape[walk.shape.size() - 2] >= emitter.laneCount() &&
+         !walk.reductions.empty() && llvm::all_of(walk.reductions, [&](ReductionOpInterface op) {
+           return elementType(emitter, op).getIntOrFloatBitWidth() >= 8;
+         });
+}
+
+/// The lanes of so many rows are a square. It is turned, so that a vector has one lane of each row,
+/// and these are combined by the tree that there is for one row.
+void ProgramWalks::emitSquares(const Walk &walk, Indices &indices, ArrayRef<Value> results) {
+  int64_t lanes = emitter.laneCount(), rows = walk.shape[walk.shape.size() - 2];
+  SmallVector<Type> types;
+  SmallVector<Value> squares;
+  for (Value identity : identitiesOf(emitter, walk.reductions, /*vector=*/true)) {
+    types.push_back(getElementTypeOrSelf(identity));
+    squares.push_back(emitter.allocate(types.back(), lanes * lanes));
+  }
+  auto lineOf = [&](size_t number, Value line) {
+    return emitter.offset(squares[number], types[number],
+                          emitter.multiplyIndex(line, emitter.index(lanes)));
+  };
+  ElementIndex &rowIndex = indices[indices.size() - 2];
+  emitter.loop(emitter.index(0), emitter.index(rows), lanes, [&](Value first) {
+    Value end = emitter.addIndex(first, emitter.index(lanes));
+    if (rows % lanes != 0)
+      end = emitter.minimumIndex(end, emitter.index(rows));
+    emitter.loop(first, end, 1, [&](Value row) {
+      rowIndex = {row};
+      blocks.apart([&] {
+        for (auto [number, total] : llvm::enumerate(emitRow(walk, indices)))
+          emitter.storeVector(total, lineOf(number, emitter.subtractIndex(row, first)));
+      });
+    });
+    SmallVector<SmallVector<Value>> parts(lanes);
+    for (auto [number, type] : llvm::enumerate(types)) {
+      SmallVector<Value> square;
+      for (int64_t line = 0; line < lanes; ++line)
+        square.push_back(emitter.loadVector(lineOf(number, emitter.index(line)), type, lanes));
+      for (auto [lane, value] : llvm::enumerate(transposeSquare(emitter, square)))
+        parts[lane].push_back(value);
+    }
+    for (int64_t half = lanes / 2; half > 0; half /= 2)
+      for (int64_t lane = 0; lane < half; ++lane)
+        parts[lane] = combineEach(emitter, walk.reductions, parts[lane], parts[lane + half]);
+    rowIndex = {first};
+    writeTotals(walk, parts.front(), results, indices);
+  });
+}
+
+void ProgramWalks::writeTotals(const Walk &walk, ValueRange totals, ArrayRef<Value> results,
+                               ArrayRef<ElementIndex> indices) {
   size_t next = 0;
-  for (auto [op, pointer] : llvm::zip_equal(reductions, results)) {
-    ValueRange own = ValueRange(totals).slice(next, accumulatorWidth(op));
-    writeTotal(op, resultOf(emitter, op, own), pointer, ArrayRef(indices).drop_back());
+  for (auto [op, pointer] : llvm::zip_equal(walk.reductions, results)) {
+    ValueRange own = totals.slice(next, accumulatorWidth(op));
+    writeTotal(op, resultOf(emitter, op, own), pointer, indices.drop_back());
     next += own.size();
   }
 }

@@ -43,7 +43,11 @@ private:
   Reads readsOf(mlir::Operation *op) const;
   void join(const Reads &own, llvm::ArrayRef<int64_t> shape);
   void emitRows(Walk &walk);
-  void emitRow(const Walk &walk, Indices &indices, llvm::ArrayRef<mlir::Value> results);
+  llvm::SmallVector<mlir::Value> emitRow(const Walk &walk, Indices &indices);
+  bool combinesSquares(const Walk &walk) const;
+  void emitSquares(const Walk &walk, Indices &indices, llvm::ArrayRef<mlir::Value> results);
+  void writeTotals(const Walk &walk, mlir::ValueRange totals, llvm::ArrayRef<mlir::Value> results,
+                   llvm::ArrayRef<ElementIndex> indices);
   void reduceApart(ReductionOpInterface op);
   llvm::SmallVector<mlir::Value> accumulateAlong(ReductionOpInterface op,
                                                  llvm::ArrayRef<int64_t> axes, Indices &indices,
