@@ -106,141 +106,6 @@ void ProgramBlocks::fill(Value tensor, Value pointer) {
 }
 
 //===----------------------------------------------------------------------===//
-// Walking over blocks
-//===----------------------------------------------------------------------===//
-
-void ProgramBlocks::forEachPlace(ArrayRef<int64_t> shape, Visit body) {
-  SmallVector<ElementIndex> indices(shape.size());
-  forEachPlace(shape, llvm::to_vector(llvm::seq<int64_t>(0, int64_t(shape.size()))), indices, body);
-}
-
-void ProgramBlocks::forEachPlace(ArrayRef<int64_t> shape, ArrayRef<int64_t> axes,
-                                 SmallVector<ElementIndex> &indices, Visit body) {
-  auto outer = std::exchange(elements, {});
-  if (axes.empty()) {
-    body(indices);
-    elements = std::move(outer);
-    return;
-  }
-  int64_t axis = axes.front();
-  bool isVector = axis + 1 == static_cast<int64_t>(shape.size());
-  auto visit = [&](Value position, ValueRange) {
-    indices[axis] = {position, isVector ? 1 : 0};
-    forEachPlace(shape, axes.drop_front(), indices, body);
-    return SmallVector<Value>{};
-  };
-  if (isVector)
-    alongRow(shape[axis], {}, visit);
-  else if (shape[axis] == 1)
-    visit(emitter.index(0), {});
-  else
-    emitter.loop(emitter.index(0), emitter.index(shape[axis]), 1, ValueRange{}, visit);
-  elements = std::move(outer);
-}
-
-/// The vectors up to `end`, each group of `rowChains` of them in chains of their own.
-SmallVector<Value> ProgramBlocks::inChains(int64_t end, ValueRange carried, RowVisit visit,
-                                           const Chains &chains) {
-  size_t width = carried.size();
-  SmallVector<Value> all(carried);
-  for (int64_t chain = 1; chain < rowChains; ++chain)
-    llvm::append_range(all, chains.identity);
-  auto visitEach = [&](Value position, ValueRange inner) {
-    SmallVector<Value> results;
-    for (int64_t chain = 0; chain < rowChains; ++chain) {
-      Value own = emitter.addIndex(position, emitter.index(chain * laneCount()));
-      apart([&] { llvm::append_range(results, visit(own, inner.slice(chain * width, width))); });
-    }
-    return results;
-  };
-  all = emitter.loop(emitter.index(0), emitter.index(end), rowChains * laneCount(), all, visitEach);
-  for (size_t count = rowChains / 2; count > 0; count /= 2) {
-    SmallVector<Value> halves;
-    for (size_t chain = 0; chain < count; ++chain)
-      llvm::append_range(halves,
-                         chains.combine(ValueRange(all).slice(chain * width, width),
-                                        ValueRange(all).slice((chain + count) * width, width)));
-    all = halves;
-  }
-  return all;
-}
-
-SmallVector<Value> ProgramBlocks::vectorsOfRow(int64_t size, ValueRange carried, RowVisit visit,
-                                               const Chains *chains) {
-  int64_t lanes = laneCount(), whole = size / lanes * lanes, begin = 0;
-  SmallVector<Value> values(carried);
-  auto visitApart = [&](Value position, ValueRange inner) {
-    SmallVector<Value> results;
-    apart([&] { results = visit(position, inner); });
-    return results;
-  };
-  if (chains && size >= 2 * rowChains * lanes) {
-    begin = size / (rowChains * lanes) * (rowChains * lanes);
-    values = inChains(begin, values, visit, *chains);
-  }
-  if (whole == begin + lanes)
-    values = visitApart(emitter.index(begin), values);
-  else if (whole > begin)
-    values = emitter.loop(emitter.index(begin), emitter.index(whole), lanes, values, visitApart);
-  if (whole == size)
-    return values;
-  laneTail = emitter.lanesBelow(emitter.index(size - whole));
-  values = visitApart(emitter.index(whole), values);
-  laneTail = nullptr;
-  return values;
-}
-
-/// What has to hold so that all of a row is there and wanted; null if there is nothing to ask.
-/// Where nothing is accessed, that is whether the masks are true by which elements are chosen.
-Value ProgramBlocks::isWhole(int64_t size, ValueRange carried, RowVisit visit) {
-  mode = Mode::Asking;
-  conditions.clear();
-  maskConditions.clear();
-  held.clear();
-  masks.clear();
-  for (bool isFirst : {true, false}) {
-    asksForFirst = isFirst;
-    apart([&] { visit(emitter.index(isFirst ? 0 : size - 1), carried); });
-  }
-  mode = Mode::Checked;
-  if (conditions.empty()) {
-    conditions = maskConditions;
-    held = masks;
-  }
-  Value all;
-  for (Value condition : conditions)
-    all = both(all, condition);
-  return all;
-}
-
-SmallVector<Value> ProgramBlocks::alongRow(int64_t size, ValueRange carried, RowVisit visit,
-                                           const Chains *chains, Otherwise otherwise) {
-  Value whole;
-  if (isInnermost && (size > laneCount() || otherwise))
-    whole = isWhole(size, carried, visit);
-  if (!whole)
-    return vectorsOfRow(size, carried, visit, chains);
-  OpBuilder &b = builder();
-  auto choice = scf::IfOp::create(b, location(), carried.getTypes(), whole, /*withElse=*/true);
-  for (bool isThere : {true, false}) {
-    Block *block = isThere ? choice.thenBlock() : choice.elseBlock();
-    block->clear();
-    b.setInsertionPointToEnd(block);
-    mode = isThere ? Mode::Whole : Mode::Checked;
-    SmallVector<Value> last;
-    if (isThere || !otherwise)
-      last = vectorsOfRow(size, carried, visit, chains);
-    else
-      apart([&] { last = otherwise(); });
-    scf::YieldOp::create(b, location(), last);
-  }
-  mode = Mode::Checked;
-  held.clear();
-  b.setInsertionPointAfter(choice);
-  return SmallVector<Value>(choice.getResults());
-}
-
-//===----------------------------------------------------------------------===//
 // Elements
 //===----------------------------------------------------------------------===//
 
@@ -471,54 +336,6 @@ void ProgramBlocks::report(const Place &place, StringRef site, unsigned dimensio
   });
 }
 
-/// Whether the mask is true in a whole row, if one number says so: a comparison of a run with a
-/// number is at the end of the row.
-std::optional<Value> ProgramBlocks::holdsFor(Value mask) {
-  OpBuilder &b = builder();
-  if (!isa<VectorType>(mask.getType()))
-    return mask;
-  Operation *op = mask.getDefiningOp();
-  if (auto repeated = dyn_cast_or_null<vector::BroadcastOp>(op))
-    return repeated.getSource();
-  if (isa_and_nonnull<arith::AndIOp>(op)) {
-    auto left = holdsFor(op->getOperand(0)), right = holdsFor(op->getOperand(1));
-    return left && right ? std::optional(both(*left, *right)) : std::nullopt;
-  }
-  auto compared = dyn_cast_or_null<arith::CmpIOp>(op);
-  if (!compared || compared.getPredicate() != arith::CmpIPredicate::slt ||
-      !getElementTypeOrSelf(compared.getLhs()).isInteger(64))
-    return std::nullopt;
-  ElementIndex run = asRun(compared.getLhs()), bound = asRun(compared.getRhs());
-  if (run.lanes || run.step < 0 || !bound.isUniform())
-    return std::nullopt;
-  if (asksForFirst && mode == Mode::Asking)
-    return arith::ConstantIntOp::create(b, location(), 1, 1);
-  return emitter.isLess(run.base, bound.base);
-}
-
-/// Asks whether a block of truth values is true in the whole row, if one number says so.
-void ProgramBlocks::askForMask(Value tensor, Value mask) {
-  auto holds = isa<VectorType>(mask.getType()) ? holdsFor(mask) : std::nullopt;
-  if (!holds)
-    return;
-  maskConditions.push_back(*holds);
-  masks.insert(tensor);
-}
-
-/// Asks whether the index is there in a whole row; false if no number says so.
-bool ProgramBlocks::ask(const ElementIndex &index, Value size) {
-  if (index.lanes || index.step < 0 || index.step > 1)
-    return false;
-  if (mode != Mode::Asking)
-    return true;
-  if (asksForFirst || index.isUniform())
-    conditions.push_back(
-        emitter.isLess(emitter.subtractIndex(emitter.index(0), emitter.index(1)), index.base));
-  if (!asksForFirst)
-    conditions.push_back(emitter.isLess(index.base, size));
-  return true;
-}
-
 /// The same lanes, found by one comparison of narrow numbers where they are those of a run that are
 /// below a number.
 Value ProgramBlocks::asLanes(Value mask) {
@@ -534,10 +351,8 @@ Value ProgramBlocks::asLanes(Value mask) {
   ElementIndex run = asRun(compared.getLhs()), bound = asRun(compared.getRhs());
   if (run.lanes || run.step != 1 || !bound.isUniform())
     return mask;
-  Value count = emitter.subtractIndex(bound.base, run.base);
-  count = emitter.minimumIndex(emitter.maximumIndex(count, emitter.index(0)),
-                               emitter.index(laneCount()));
-  return emitter.lanesBelow(count);
+  return emitter.lanesBelow(
+      emitter.minimumIndex(below(run, bound.base), emitter.index(laneCount())));
 }
 
 /// Takes the lanes out of those that are present whose index is not there, and reports them if they
@@ -584,11 +399,8 @@ ProgramBlocks::Place ProgramBlocks::placeOf(Type tensor, unsigned buffer, ValueR
     mask = nullptr;
   if (mask)
     mask = element(mask, indices);
-  std::optional<Value> holds;
-  if (mask && mode == Mode::Asking)
-    holds = holdsFor(mask);
-  if (holds) {
-    conditions.push_back(*holds);
+  if (Value length = mask && mode == Mode::Asking ? lengthOf(mask) : Value()) {
+    lengths.push_back(length);
     held.insert(block);
     mask = nullptr;
   }

@@ -65,10 +65,9 @@ public:
   using RowVisit =
       llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::Value position, mlir::ValueRange)>;
   /// A loop over the vectors of a row of `size` elements, with carried values; the last one has a
-  /// `tail`. If accesses are in it there are two: one for rows all of which is there and wanted,
-  /// without masks and comparisons.
-  /// What is carried may be so in `rowChains` parts, if `combine` makes one of two, and `identity`
-  /// is what adds nothing: steps that wait for the one before then overlap.
+  /// `tail`. If accesses are in it there are several: what is there and wanted of a row has no
+  /// masks and comparisons. What is carried may be so in `rowChains` parts, if `combine` makes one
+  /// of two, and `identity` is what adds nothing: steps that wait for the one before then overlap.
   struct Chains {
     llvm::SmallVector<mlir::Value> identity;
     llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::ValueRange, mlir::ValueRange)> combine;
@@ -115,13 +114,21 @@ private:
   /// none is needed; or without, as that holds.
   enum class Mode { Checked, Asking, Whole };
   llvm::SmallVector<mlir::Value> vectorsOfRow(int64_t size, mlir::ValueRange carried,
-                                              RowVisit visit, const Chains *chains);
+                                              RowVisit visit, const Chains *chains,
+                                              mlir::Value length);
   llvm::SmallVector<mlir::Value> inChains(int64_t end, mlir::ValueRange carried, RowVisit visit,
-                                          const Chains &chains);
+                                          const Chains &chains, mlir::Value length);
+  llvm::SmallVector<mlir::Value> inTwo(int64_t begin, int64_t end, int64_t step,
+                                       llvm::SmallVector<mlir::Value> values, RowVisit body,
+                                       mlir::Value length);
   /// Part of the order of sums.
   static constexpr int64_t rowChains = 4;
-  mlir::Value isWhole(int64_t size, mlir::ValueRange carried, RowVisit visit);
-  std::optional<mlir::Value> holdsFor(mlir::Value mask);
+  /// More than any row has, and so that a difference of two is a number.
+  static constexpr int64_t farAway = int64_t(1) << 61;
+  mlir::Value lengthOfRow(mlir::ValueRange carried, RowVisit visit);
+  mlir::Value lengthOf(mlir::Value mask);
+  mlir::Value allWhere(mlir::Value condition);
+  mlir::Value below(const ElementIndex &run, mlir::Value bound);
   void askForMask(mlir::Value tensor, mlir::Value mask);
   bool ask(const ElementIndex &index, mlir::Value size);
   mlir::Value compute(mlir::Value tensor, llvm::ArrayRef<ElementIndex> indices);
@@ -161,9 +168,9 @@ private:
   std::map<Key, mlir::Value> elements;
   mlir::Value laneTail;
   Mode mode = Mode::Checked;
-  bool isInnermost = true, asksForFirst = false;
-  /// What is asked for: of accesses, and of masks.
-  llvm::SmallVector<mlir::Value> conditions, maskConditions;
+  bool isInnermost = true;
+  /// For how many elements of a row accesses are there, and masks true.
+  llvm::SmallVector<mlir::Value> lengths, maskLengths;
   /// Blocks of truth values that are true in a row that is whole.
   llvm::DenseSet<mlir::Value> held, masks;
 };
