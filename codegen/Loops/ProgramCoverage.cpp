@@ -176,9 +176,12 @@ std::optional<ProgramCoverage> coverageOf(KernelEmitter &emitter, ProgramBlocks 
       return std::nullopt;
     ++loops;
   }
+  // Loads and sizes have the numbers of operands.
   bool isOnlyOne = true;
-  program.getBody().walk([&](ProgramStoreOp other) {
-    isOnlyOne &= other == op || other.getNumber() != op.getNumber();
+  program.getBody().walk([&](Operation *other) {
+    auto number = other->getAttrOfType<IntegerAttr>(op.getNumberAttrName());
+    bool isOfResult = number && !isa<ProgramLoadOp, ProgramSizeOp>(other);
+    isOnlyOne &= other == op || !isOfResult || number != op.getNumberAttr();
   });
   if (!isOnlyOne || loops != counters.size())
     return std::nullopt;

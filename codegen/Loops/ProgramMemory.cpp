@@ -33,6 +33,32 @@ bool canOverwrite(Value value, BlockArgument argument, const ProgramMemory &memo
   return reader != nullptr;
 }
 
+/// The arguments that have the value of an operand in the regions of an op.
+static SmallVector<Value> argumentsOf(OpOperand &use) {
+  SmallVector<Value> arguments;
+  Operation *op = use.getOwner();
+  auto loop = dyn_cast<WhileOp>(op);
+  auto choice = dyn_cast<CaseOp>(op);
+  if (!loop && !choice)
+    return arguments;
+  OperandRange captured = loop ? loop.getCaptured() : choice.getCaptured();
+  auto first = captured.getBeginOperandIndex();
+  if (use.getOperandNumber() < first || use.getOperandNumber() >= first + captured.size())
+    return arguments;
+  for (Region &region : op->getRegions())
+    arguments.push_back(
+        region.getArgument((loop ? loop.getInit().size() : 0) + use.getOperandNumber() - first));
+  return arguments;
+}
+
+/// Whether the operand is multiplied, there or in a region.
+static bool isMultiplied(OpOperand &use) {
+  return isa<ContractionOpInterface>(use.getOwner()) ||
+         llvm::any_of(argumentsOf(use), [](Value argument) {
+           return llvm::any_of(argument.getUses(), isMultiplied);
+         });
+}
+
 namespace {
 
 /// Decides for one block, last to first.
@@ -116,7 +142,7 @@ private:
   void addUse(OpOperand &use, llvm::SmallPtrSet<Operation *, 2> &loops, bool &isMoved,
               bool &isNeeded) {
     Operation *user = use.getOwner();
-    isNeeded |= isa<ContractionOpInterface>(user);
+    isNeeded |= isMultiplied(use);
     // What a region reads from around it reads again and again.
     isMoved |= user->getNumRegions() > 0 || isa<IndexedOpInterface, ReshapeOp>(user);
     Value through = user->getNumResults() == 1 ? user->getResult(0) : Value();
@@ -167,6 +193,9 @@ int64_t stackBytesOf(ProgramOp program, int64_t lanes) {
           bytes += (isa<WhileOp>(op) ? 2.0 : 1.0) * paddedBytes(result, lanes);
       if (auto product = dyn_cast<ContractionOpInterface>(op))
         bytes += bytesOfTurned(product, lanes);
+      // The lanes of as many rows, twice where they have positions.
+      if (isa<ReductionOpInterface>(op))
+        bytes += 2.0 * double(sizeof(double)) * double(lanes * lanes);
     }
   });
   return static_cast<int64_t>(std::min(bytes, 0x1p60));
