@@ -27,18 +27,21 @@ int64_t ProgramBlocks::rowDistance(ArrayRef<int64_t> shape, int64_t lanes) {
   return shape.size() > 1 && distance % 128 == 0 ? distance + lanes : distance;
 }
 
-int64_t ProgramBlocks::paddedSize(ArrayRef<int64_t> shape) const {
-  int64_t elements = rowDistance(shape, emitter.laneCount());
+double ProgramBlocks::bytesOf(Value tensor, int64_t lanes) {
+  constexpr double page = 4096, apart = page / 3;
+  ArrayRef<int64_t> shape = shapeOf(tensor);
+  Type stored = KernelEmitter::storedType(getElementTypeOrSelf(tensor));
+  double elements = double(rowDistance(shape, lanes));
   for (int64_t size : shape.drop_back())
-    elements *= size;
-  return elements;
+    elements *= double(size);
+  double bytes = (elements + double(lanes)) * std::max(1u, stored.getIntOrFloatBitWidth() / 8);
+  return bytes < apart ? bytes : std::ceil((bytes - apart) / page) * page + std::floor(apart);
 }
 
 Value ProgramBlocks::allocate(Value tensor) {
   if (Value pointer = wanted.lookup(tensor))
     return pointer;
-  Type stored = KernelEmitter::storedType(getElementTypeOrSelf(tensor));
-  return emitter.allocate(stored, paddedSize(shapeOf(tensor)) + emitter.laneCount());
+  return emitter.allocate(builder().getI8Type(), int64_t(bytesOf(tensor, laneCount())));
 }
 
 /// Uniform indices and runs have a base.

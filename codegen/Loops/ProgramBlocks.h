@@ -47,6 +47,9 @@ public:
   /// Memory for a block, on the stack unless `placeAt` says where.
   mlir::Value allocate(mlir::Value tensor);
   void placeAt(mlir::Value tensor, mlir::Value pointer) { wanted.try_emplace(tensor, pointer); }
+  /// The bytes of it, about. Blocks behind one another are thirds of a page apart: a processor
+  /// takes a load for one of what was just stored a page further on, and waits.
+  static double bytesOf(mlir::Value tensor, int64_t lanes);
   /// How far the rows of a block are apart in memory, in elements.
   static int64_t rowDistance(llvm::ArrayRef<int64_t> shape, int64_t lanes);
 
@@ -106,7 +109,6 @@ public:
   void store(ProgramStoreOp op, llvm::ArrayRef<ElementIndex> indices, bool isAll);
   /// Where a block's element is, in elements; padded rows.
   mlir::Value offsetIn(llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<ElementIndex> indices);
-  int64_t paddedSize(llvm::ArrayRef<int64_t> shape) const;
 
 private:
   struct Place;

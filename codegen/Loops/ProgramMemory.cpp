@@ -167,30 +167,21 @@ private:
 
 ProgramMemory ProgramMemory::of(Block &block) { return std::move(Keeping(block).memory); }
 
-/// The bytes of memory for a block.
-static double paddedBytes(Value value, int64_t lanes) {
-  if (!isBlock(value))
-    return 0;
-  Type stored = KernelEmitter::storedType(getElementTypeOrSelf(value));
-  ArrayRef<int64_t> shape = ProgramBlocks::shapeOf(value);
-  double elements = double(ProgramBlocks::rowDistance(shape, lanes));
-  for (int64_t size : shape.drop_back())
-    elements *= double(size);
-  return (elements + double(lanes)) * std::max(1u, stored.getIntOrFloatBitWidth() / 8);
-}
-
 int64_t stackBytesOf(ProgramOp program, int64_t lanes) {
   double bytes = 0;
+  auto bytesIn = [&](Value value) {
+    return isBlock(value) ? ProgramBlocks::bytesOf(value, lanes) : 0.0;
+  };
   program.getBody().walk([&](Block *block) {
     ProgramMemory memory = ProgramMemory::of(*block);
     for (Value value : memory.kept)
-      bytes += paddedBytes(value, lanes);
+      bytes += bytesIn(value);
     for (Operation &op : *block) {
       if (isComputedInPlace(&op))
         continue;
       for (Value result : op.getResults())
         if (!memory.products.contains(&op))
-          bytes += (isa<WhileOp>(op) ? 2.0 : 1.0) * paddedBytes(result, lanes);
+          bytes += (isa<WhileOp>(op) ? 2.0 : 1.0) * bytesIn(result);
       if (auto product = dyn_cast<ContractionOpInterface>(op))
         bytes += bytesOfTurned(product, lanes);
       // The lanes of as many rows, twice where they have positions.

@@ -74,14 +74,17 @@ struct SplitExp {
   Real y;
   Integer n;
 };
-/// `low` is added to x, if given. For |x| below about 1500 (Double) or 170 (Float).
-SplitExp splitExp(Real x, Precision precision, const Real *low = nullptr);
+/// `low` is added to x, if given, and `more` to the integer n, an even number. For |x| below about
+/// 1500 (Double) or 170 (Float).
+SplitExp splitExp(Real x, Precision precision, const Real *low = nullptr, int64_t more = 0);
 
 /// 2^(n + offset) for the low bits of n, which must give a normal number, in the type of `like`.
 Real powerOfTwo(Integer n, Real like, int64_t offset = 0);
 
-/// 2^n (1 + y), in two steps so that results may overflow or underflow gradually.
+/// 2^n (1 + y), in two steps so that results may overflow or underflow gradually. The integer has
+/// to be n plus `twoBiases`.
 Real scaleGradually(SplitExp parts);
+inline int64_t twoBiases(Real like) { return 2 * like.bias(); }
 
 /// x = 2^exponent (1 + fraction), 1 + fraction in [sqrt(1/2), sqrt(2)), or [2/3, 4/3) for f32, for
 /// x > 0.

@@ -192,8 +192,8 @@ Real polynomial(Real x, llvm::ArrayRef<double> coefficients) {
   return sum;
 }
 
-Rounded roundScaled(Real x, double scale) {
-  double magic = x.isDouble() ? 0x1.8p52 : 0x1.8p23;
+Rounded roundScaled(Real x, double scale, int64_t more) {
+  double magic = (x.isDouble() ? 0x1.8p52 : 0x1.8p23) + double(more);
   Real shifted = fma(x, x.like(scale), magic);
   return {shifted - magic, shifted.bits()};
 }

@@ -169,12 +169,13 @@ Real atLeast(Real x, double bound);
 Real polynomial(Real x, llvm::ArrayRef<double> coefficients);
 
 /// x rounded to an integer: as a float, and as `bits` whose low bits hold it in two's complement
-/// (the trick of adding 1.5 * 2^mantissaBits). For |x * scale| < 2^(mantissaBits - 2).
+/// (the trick of adding 1.5 * 2^mantissaBits), plus an even number `more`. For
+/// |x * scale| < 2^(mantissaBits - 2).
 struct Rounded {
   Real value;
   Integer bits;
 };
-Rounded roundScaled(Real x, double scale);
+Rounded roundScaled(Real x, double scale, int64_t more = 0);
 
 } // namespace weft::vectormath
 

@@ -31,9 +31,9 @@ ReducedExp reduceExp(Real x) {
 
 } // namespace
 
-SplitExp splitExp(Real x, Precision precision, const Real *low) {
+SplitExp splitExp(Real x, Precision precision, const Real *low, int64_t more) {
   Split ln2 = x.isDouble() ? ln2Double : ln2Float;
-  Rounded n = roundScaled(x, log2OfEDouble.high);
+  Rounded n = roundScaled(x, log2OfEDouble.high, more);
   Real r = fma(n.value, -ln2.low, fma(n.value, -ln2.high, x));
   if (low)
     r = r + *low;
@@ -47,20 +47,20 @@ Real powerOfTwo(Integer n, Real like, int64_t offset) {
 
 Real scaleGradually(SplitExp parts) {
   unsigned shift = parts.y.mantissaBits();
-  int64_t one = parts.y.bias() << shift;
-  // n = half + rest, both already in the place of the exponent; neither power of two leaves the
-  // normal range, only the last product does.
+  // n = half + rest, both with their biases and already in the place of the exponent; neither power
+  // of two leaves the normal range, only the last product does.
   Integer half = (parts.n << (shift - 1)) & -(int64_t(1) << shift);
   Integer rest = (parts.n << shift) - half;
-  Real scale = asReal(half + one);
-  return fma(parts.y, scale, scale) * asReal(rest + one);
+  Real scale = asReal(half);
+  return fma(parts.y, scale, scale) * asReal(rest);
 }
 
 Real expandExp(Real x, Precision precision) {
   // Beyond the bounds the result is infinite or zero. The lower one is where both powers of two of
   // scaleGradually are 0: an exact product, as one that underflows can be slow.
   double low = x.isDouble() ? -1418 : -176, high = x.isDouble() ? 710 : 89;
-  return scaleGradually(splitExp(atLeast(atMost(x, high), low), precision));
+  Real held = atLeast(atMost(x, high), low);
+  return scaleGradually(splitExp(held, precision, nullptr, twoBiases(x)));
 }
 
 /// At the bound, and below it, 2^n has the exponent of 0, so that it and the result are 0.
@@ -74,7 +74,7 @@ Real expandExpOfNonpositive(Real x, Precision precision) {
 Real expandExp2(Real x, Precision precision) {
   double low = x.isDouble() ? -2046 : -254, high = x.isDouble() ? 1025 : 129;
   Real held = atLeast(atMost(x, high), low);
-  Rounded n = roundScaled(held, 1);
+  Rounded n = roundScaled(held, 1, twoBiases(x));
   Real r = held - n.value;
   llvm::ArrayRef<double> coefficients = choose(precision, exp2Float, {}, exp2Double);
   // The leading term apart, as its rounding error would be that of the whole.

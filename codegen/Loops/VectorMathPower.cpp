@@ -76,7 +76,8 @@ Real powerDouble(Real magnitude, Real y) {
   Real low = fma(y, log.low, fma(y, log.high, -high));
   // Beyond the bound the result is infinite or zero, and `low` may be NaN.
   low = select(abs(high) < 800.0, low, 0.0);
-  return scaleGradually(splitExp(atLeast(atMost(high, 800), -800), Precision::Double, &low));
+  Real held = atLeast(atMost(high, 800), -800);
+  return scaleGradually(splitExp(held, Precision::Double, &low, twoBiases(y)));
 }
 
 } // namespace

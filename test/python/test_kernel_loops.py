@@ -1,4 +1,4 @@
-"""What loops a kernel shares, leaves out or turns: results beside NumPy's, whatever the shapes are."""
+"""What loops a kernel shares, leaves out or turns: results beside NumPy's, of all shapes."""
 
 from __future__ import annotations
 
@@ -115,16 +115,23 @@ def test_products_that_are_added_and_scaled(
 
     @weft.kernel
     def products(
-        a, b, c, d, M: weft.constexpr, N: weft.constexpr, K: weft.constexpr, T: weft.constexpr
+        a,
+        b,
+        c,
+        d,
+        height: weft.constexpr,
+        width: weft.constexpr,
+        deep: weft.constexpr,
+        turn: weft.constexpr,
     ):
-        rows, columns, depth = blocks.arange(M), blocks.arange(N), blocks.arange(K)
+        rows, columns, depth = blocks.arange(height), blocks.arange(width), blocks.arange(deep)
         left = blocks.load(a, (rows[:, None], depth[None, :]))
-        if T:
+        if turn:
             right = blocks.load(b, (columns[:, None], depth[None, :])).T
         else:
             right = blocks.load(b, (depth[:, None], columns[None, :]))
-        total = blocks.zeros((M, N), dtype=a.dtype)
-        for i in range(3):
+        total = blocks.zeros((height, width), dtype=a.dtype)
+        for _ in range(3):
             total = total - blocks.dot(left, right)
         both = blocks.dot(left, right) * 2 + blocks.dot(left, right)
         blocks.store(c, (rows[:, None], columns[None, :]), total)
@@ -134,7 +141,7 @@ def test_products_that_are_added_and_scaled(
     a, b = rng.integers(-3, 4, (m, k)).astype(dtype), rng.integers(-3, 4, (k, n)).astype(dtype)
     given = np.ascontiguousarray(b.T) if turned else b
     specs = weft.spec((m, n), dtype), weft.spec((m, n), dtype)
-    c, d = products[1](a, given, *specs, M=m, N=n, K=k, T=turned)
+    c, d = products[1](a, given, *specs, height=m, width=n, deep=k, turn=turned)
     np.testing.assert_array_equal(c, -3 * (a @ b))
     np.testing.assert_array_equal(d, np.zeros_like(a @ b))
 
@@ -146,7 +153,7 @@ def test_a_carried_block_that_is_read_again() -> None:
     def fibonacci(out, count, size: weft.constexpr):
         place = blocks.arange(size)
         first, second = blocks.zeros((size,)), blocks.full((size,), 1.0)
-        for i in range(count):
+        for _ in range(count):
             first, second = second, first + second
         blocks.store(out, place, first)
 
@@ -158,7 +165,7 @@ def test_a_carried_block_that_is_read_again() -> None:
     def reversed_(x, out, count, size: weft.constexpr):
         place = blocks.arange(size)
         values = blocks.load(x, place)
-        for i in range(count):
+        for _ in range(count):
             turned = weft.flip(values, axis=0)
             values = weft.tanh(weft.exp(weft.sin(values))) + turned
         blocks.store(out, place, values)
@@ -180,8 +187,8 @@ def test_reductions_and_scans_of_many_rows(rows: int, columns: int, dtype: str) 
     """Of integers, so that the order is no matter; of whole rows, and of more than there is."""
 
     @weft.kernel
-    def all_(x, sums, most, where_, scanned, back, R: weft.constexpr, C: weft.constexpr):
-        row, column = blocks.arange(R), blocks.arange(C)
+    def all_(x, sums, most, where_, scanned, back, high: weft.constexpr, wide: weft.constexpr):
+        row, column = blocks.arange(high), blocks.arange(wide)
         there = (row < x.shape[0])[:, None] & (column < x.shape[1])[None, :]
         place = (row[:, None], column[None, :])
         values = blocks.load(x, place, there)
@@ -198,7 +205,14 @@ def test_reductions_and_scans_of_many_rows(rows: int, columns: int, dtype: str) 
     size, shape = weft.spec(rows, "int64"), weft.spec(x.shape, "int64")
     for extra in (0, 3):
         sums, most, where_, scanned, back = all_[1](
-            x, size, weft.spec(rows, dtype), size, shape, shape, R=rows + extra, C=columns + extra
+            x,
+            size,
+            weft.spec(rows, dtype),
+            size,
+            shape,
+            shape,
+            high=rows + extra,
+            wide=columns + extra,
         )
         np.testing.assert_array_equal(sums, np.sum(x * x + x, axis=1, dtype=np.int64))
         np.testing.assert_array_equal(most, x.max(axis=1))
