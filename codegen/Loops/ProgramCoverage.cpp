@@ -1,9 +1,12 @@
 // Whether the programs of a grid (weft.program) store to every element of a result, each to its
 // own.
 //
-// The arithmetic that computes the indices of an element shows it: each index is the place of the
-// program along an axis, times the size of a block, plus the place in that block, or a count of a
-// loop plus that. If no two indices share any of these, no two stores share an element.
+// The arithmetic that computes the indices of a weft.program_store shows it: each index is the
+// place of the program along an axis, times the size of a block, plus the place in that block, or a
+// count of a loop plus that. If no two indices share any of these, no two stores share an element.
+//
+// No other op may name the result by its number; weft.program_load and weft.program_size have the
+// numbers of operands.
 #include "codegen/Loops/ProgramCoverage.h"
 #include "mlir/IR/Matchers.h"
 

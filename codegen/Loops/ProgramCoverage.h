@@ -1,5 +1,5 @@
-// Whether the programs of a grid (weft.program) store to every element of a result, each to its
-// own.
+// Whether the programs of a grid (weft.program) store to every element of a result by the one
+// weft.program_store of it, each to its own.
 #pragma once
 
 #include "codegen/Loops/ProgramBlocks.h"

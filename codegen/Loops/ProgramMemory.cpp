@@ -1,4 +1,6 @@
 // Which blocks of a program (weft.program) are in memory.
+//
+// What weft.program_load gives takes time, and reports what is not there in the order of the ops.
 #include "codegen/Loops/ProgramMemory.h"
 #include "codegen/Loops/ProgramProducts.h"
 #include "mlir/IR/Matchers.h"

@@ -1,5 +1,5 @@
 // Loops over the elements of a program's blocks (weft.program), in which several of its ops are
-// computed.
+// computed. One of them at most reads from tensors (weft.program_load).
 //
 // Reductions of rows are in lanes, then by a tree; those of columns one row after the other.
 #include "codegen/Loops/ProgramWalks.h"
