@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import ast
 import builtins
+import copy
+import functools
 import inspect
 import textwrap
 import types
@@ -21,12 +23,15 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from ._errors import UnsupportedError
+from ._kernel_exits import Exits, breaks_of
 
 _RUNTIME = "__weft__"
 
+#: Why a variable has no value.
+ONE_BRANCH = "has a value in one branch of an if alone; give it one before"
+_BEHIND_LOOP = "has no value behind its loop; assign it to another"
+
 _REFUSED: dict[type, str] = {
-    ast.Break: "break",
-    ast.Continue: "continue",
     ast.Try: "try",
     ast.With: "with",
     ast.FunctionDef: "a function in it",
@@ -64,7 +69,7 @@ class KernelSource:
             raise UnsupportedError(
                 f"kernel {function.__name__}: its source is not to be had; write it in a file"
             ) from None
-        text = "".join(lines)
+        self.text = text = "".join(lines)
         indent = len(lines[0]) - len(lines[0].lstrip())
         tree = ast.parse(textwrap.dedent(text))
         definition = tree.body[0]
@@ -85,7 +90,9 @@ class KernelSource:
             [None for _ in definition.args.kwonlyargs],
         )
         parameters = [a.arg for a in (*definition.args.args, *definition.args.kwonlyargs)]
-        definition.body = _Rewriting(self.file).block(definition.body, set(parameters))
+        exits = Exits(definition.name, functools.partial(refuse, self.file))
+        body = exits.replaced(definition.body)
+        definition.body = _Rewriting(self.file).block(body, set(parameters))
         self._code = compile(self._factory(definition), self.file, "exec")
 
     def _factory(self, definition: ast.FunctionDef) -> ast.Module:
@@ -101,9 +108,10 @@ class KernelSource:
         """The kernel as a function that builds a program."""
         space: dict[str, Any] = {}
         exec(self._code, self.function.__globals__, space)
-        return space["__weft_make"](runtime, *self._cells().values())
+        return space["__weft_make"](runtime, *self.cells().values())
 
-    def _cells(self) -> dict[str, Any]:
+    def cells(self) -> dict[str, Any]:
+        """What the names of around the kernel stand for."""
         cells = self.function.__closure__ or ()
         names = self.function.__code__.co_freevars
         return {name: cell.cell_contents for name, cell in zip(names, cells, strict=True)}
@@ -118,8 +126,6 @@ class KernelSource:
                 refuse(
                     self.file, node, f"kernel {name}: a kernel can't have {_REFUSED[type(node)]}"
                 )
-            if isinstance(node, ast.Return) and node is not definition.body[-1]:
-                refuse(self.file, node, f"kernel {name}: return is its last line, or not there")
             if isinstance(node, (ast.For, ast.While)) and node.orelse:
                 refuse(self.file, node, f"kernel {name}: a kernel can't have else behind a loop")
         self._check_names(definition, inner)
@@ -234,7 +240,11 @@ class _Rewriting:
             and isinstance(iterated.func, ast.Name)
             and iterated.func.id == "range"
         )
+        breaks = breaks_of(loop)
         if not is_range:
+            if breaks:
+                guard = ast.If(ast.Name(breaks, ast.Load()), [ast.Pass()], loop.body)
+                loop.body = [ast.fix_missing_locations(ast.copy_location(guard, loop))]
             inner = defined | set(_assigned([ast.Assign([loop.target], ast.Constant(0))]))
             loop.body = self.block(loop.body, inner)
             defined |= inner
@@ -247,10 +257,27 @@ class _Rewriting:
         body = self.block(loop.body, {*defined, target})
         function = self._function("body", loop, [target, *carried], body, self._tuple(carried))
         bounds = ast.Tuple(list(iterated.args), ast.Load())
-        call = self._call("loop", loop, [bounds, ast.Name(function.name, ast.Load())], carried)
-        return [function, call]
+        given: list[ast.expr] = [
+            bounds,
+            ast.Name(function.name, ast.Load()),
+            ast.Constant(carried.index(breaks) if breaks else None),
+        ]
+        # Python would keep the last one.
+        defined.discard(target)
+        missing = self._missing(loop, target, _BEHIND_LOOP)
+        return [function, self._call("loop", loop, given, carried), missing]
+
+    def _missing(self, at: ast.stmt, name: str, why: str) -> ast.stmt:
+        """The variable has no value from here on."""
+        missing = ast.Attribute(ast.Name(_RUNTIME, ast.Load()), "missing", ast.Load())
+        call = ast.Call(missing, [ast.Constant(f"{name} {why}")], [])
+        made = ast.Assign([ast.Name(name, ast.Store())], call)
+        self._place(made, at)
+        return made
 
     def _while(self, loop: ast.While, defined: set[str]) -> list[ast.stmt]:
+        if breaks := breaks_of(loop):
+            return self._breaking_while(loop, breaks, defined)
         carried = [name for name in _assigned(loop.body) if name in defined]
         condition = self._function("condition", loop, carried, [], loop.test)
         body = self.block(loop.body, set(defined))
@@ -261,20 +288,27 @@ class _Rewriting:
         ]
         return [condition, function, self._call("repeat", loop, functions, carried)]
 
+    def _breaking_while(self, loop: ast.While, breaks: str, defined: set[str]) -> list[ast.stmt]:
+        """Asks for the condition behind the body, and only where that has not ended the loop."""
+        self.count += 1
+        name = f"_weft_going_{self.count}"
+
+        def going(value: ast.expr) -> ast.stmt:
+            made = ast.Assign([ast.Name(name, ast.Store())], value)
+            return ast.fix_missing_locations(ast.copy_location(made, loop))
+
+        first, again = going(loop.test), going(copy.deepcopy(loop.test))
+        choice = ast.If(ast.Name(breaks, ast.Load()), [going(ast.Constant(False))], [again])
+        loop.body.append(ast.fix_missing_locations(ast.copy_location(choice, loop)))
+        loop.test = ast.copy_location(ast.Name(name, ast.Load()), loop)
+        loop._weft_breaks = None  # type: ignore[attr-defined]
+        return self.block([first, loop], defined)
+
     def _if(self, choice: ast.If, defined: set[str]) -> list[ast.stmt]:
         names = sorted({*_assigned(choice.body), *_assigned(choice.orelse)})
         both = {*_assigned(choice.body)} & {*_assigned(choice.orelse)}
         kept = _texts([name for name in names if name in both or name in defined])
-        unknown = [name for name in names if name not in defined]
-        before: list[ast.stmt] = []
-        for name in unknown:
-            value = ast.Call(
-                ast.Attribute(ast.Name(_RUNTIME, ast.Load()), "missing", ast.Load()),
-                [ast.Constant(name)],
-                [],
-            )
-            before.append(ast.Assign([ast.Name(name, ast.Store())], value))
-            self._place(before[-1], choice)
+        before = [self._missing(choice, name, ONE_BRANCH) for name in names if name not in defined]
         branches: list[ast.stmt] = []
         for part in (choice.body, choice.orelse):
             body = self.block(part, set(defined))

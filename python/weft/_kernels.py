@@ -19,7 +19,7 @@ from ._core import Tensor
 from ._creation import _fail, asarray
 from ._dtypes import DType, as_dtype
 from ._errors import DTypeError, OptionError, ShapeError, UnsupportedError, WeftError
-from ._kernel_syntax import KernelSource
+from ._kernel_syntax import ONE_BRANCH, KernelSource
 
 _MOST_AXES = 3
 
@@ -82,16 +82,13 @@ class KernelArray:
 
 
 class _Missing:
-    """A variable that only one branch of an ``if`` gives a value."""
+    """A variable that has no value here, and why."""
 
-    def __init__(self, name: str) -> None:
-        self._variable = name
+    def __init__(self, why: str) -> None:
+        self._why = why
 
     def __getattr__(self, _: str) -> Any:
-        raise _fail(
-            UnsupportedError,
-            f"{self._variable} has a value in one branch of an if alone; give it one before",
-        )
+        raise _fail(UnsupportedError, self._why)
 
 
 def _is_carried(value: object) -> bool:
@@ -103,8 +100,13 @@ class _Runtime:
 
     missing = _Missing
 
-    def loop(self, bounds: tuple, body: Callable, values: tuple, names: tuple) -> tuple:
-        """``for``: the values that the body assigns, behind the loop."""
+    def loop(
+        self, bounds: tuple, body: Callable, breaks: int | None, values: tuple, names: tuple
+    ) -> tuple:
+        """``for``: the values that the body assigns, behind the loop.
+
+        ``breaks`` is the place, among these, of the flag that ends it.
+        """
         start, stop, step = (
             bounds
             if len(bounds) == 3
@@ -113,7 +115,10 @@ class _Runtime:
         if isinstance(step, Tensor) or int(step) == 0:
             raise _fail(UnsupportedError, "range: the step is one of Python's ints, and not 0")
         first, last = (asarray(bound).astype("int64") for bound in (start, stop))
-        goes_on = (lambda i, _: i < last) if step > 0 else (lambda i, _: i > last)
+
+        def goes_on(i: Any, inner: tuple) -> Any:
+            is_within = i < last if step > 0 else i > last
+            return is_within if breaks is None else is_within & ~asarray(inner[breaks])
 
         def following(i: Any, inner: tuple) -> tuple:
             return i + int(step), body(i, *inner)
@@ -206,7 +211,7 @@ class _Runtime:
 
         program.state, picked = cond(flag, chosen(first), chosen(second))
         results = [
-            value if name in kept else _Missing(name)
+            value if name in kept else _Missing(f"{name} {ONE_BRANCH}")
             for name, value in zip(names, values, strict=True)
         ]
         for place, value in zip(places, picked, strict=True):
@@ -518,6 +523,7 @@ class Kernel:
         if isinstance(value, Spec):
             if not value.shape:
                 raise _fail(ShapeError, f"kernel {self._name}: {name} has no dimensions")
+            self._check_dtype(name, value.dtype)
             return _Parameter(name, "result", tuple(value.shape), value.dtype)
         try:
             tensor = asarray(value)
@@ -527,14 +533,16 @@ class Kernel:
                 f"kernel {self._name}: {name} is a {type(value).__name__}, not a tensor, a "
                 "number or a spec of a result; mark what is a constant by weft.constexpr",
             ) from None
-        if tensor.dtype.is_complex or tensor.dtype.is_float8:
-            raise _fail(
-                DTypeError,
-                f"kernel {self._name}: {name} is {tensor.dtype.name}, which kernels "
-                "do not compute with",
-            )
+        self._check_dtype(name, tensor.dtype)
         tensors.append(tensor)
         return _Parameter(name, "array" if tensor.ndim else "number")
+
+    def _check_dtype(self, name: str, dtype: DType) -> None:
+        if dtype.is_complex or dtype.is_float8:
+            raise _fail(
+                DTypeError,
+                f"kernel {self._name}: {name} is {dtype.name}, which kernels do not compute with",
+            )
 
     def _traced_call(
         self,
