@@ -11,6 +11,7 @@
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/Transforms/IPO/GlobalDCE.h"
 #include "llvm/Transforms/IPO/Internalize.h"
+#include "llvm/Transforms/Scalar/LowerAtomicPass.h"
 #include "llvm/Transforms/Utils/ModuleUtils.h"
 
 namespace weft {
@@ -66,6 +67,12 @@ std::string linkArtifact(LlvmModule &module, const CpuTarget &target, const Arti
       return error;
   // Before what nobody calls is dropped: expansions may call functions of the parts.
   expandMissing(llvmModule, *machine);
+  // One thread needs no atomic accesses, which are calls of a library where they are wide.
+  if (!target.hasSystem()) {
+    llvm::FunctionAnalysisManager none;
+    for (llvm::Function &function : llvmModule)
+      llvm::LowerAtomicPass().run(function, none);
+  }
   if (!parts.metadata.empty())
     addMetadata(llvmModule, parts);
   llvm::StringSet<> entries;

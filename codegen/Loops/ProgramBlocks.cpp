@@ -482,24 +482,64 @@ Value ProgramBlocks::load(ProgramLoadOp op, ArrayRef<ElementIndex> indices) {
 }
 
 void ProgramBlocks::claim(unsigned result, const Place &place, StringRef site) {
-  OpBuilder &b = builder();
   if (!program->hasAttr("checked"))
     return;
   // Behind the results there is, for each, who stored to its elements: a number from 1 on.
   Value owners = emitter.buffer(emitter.outputBuffer(result + program.getNumResults() / 2));
-  auto claimIf = [&](Value present, Value offset) {
-    if (present)
-      emitter.ifTrue(present, [&] { claimOne(owners, offset, site); });
-    else
-      claimOne(owners, offset, site);
-  };
+  forEachElement(place, [&](Value offset, int64_t) { claimOne(owners, offset, site); });
+}
+
+void ProgramBlocks::forEachElement(const Place &place, function_ref<void(Value, int64_t)> body) {
+  OpBuilder &b = builder();
   bool isVector = place.present && isa<VectorType>(place.present.getType());
-  if (place.offset.isUniform() && !isVector)
-    return claimIf(place.present, toInteger(place.offset));
+  if (place.offset.isUniform() && !isVector) {
+    auto visit = [&] { body(toInteger(place.offset), -1); };
+    if (place.present)
+      emitter.ifTrue(place.present, visit);
+    else
+      visit();
+    return;
+  }
   Value offsets = splat(toInteger(place.offset)), lanes = full(place.present);
-  for (int64_t lane = 0; lane < laneCount(); ++lane)
-    claimIf(vector::ExtractOp::create(b, location(), lanes, lane),
-            vector::ExtractOp::create(b, location(), offsets, lane));
+  for (int64_t lane = 0; lane < laneCount(); ++lane) {
+    Value offset = vector::ExtractOp::create(b, location(), offsets, lane);
+    emitter.ifTrue(vector::ExtractOp::create(b, location(), lanes, lane),
+                   [&] { body(offset, lane); });
+  }
+}
+
+void ProgramBlocks::combine(ProgramStoreOp op, const Place &place, Value value) {
+  forEachElement(place, [&](Value offset, int64_t lane) {
+    Value one = value;
+    if (lane >= 0 && isa<VectorType>(value.getType()))
+      one = vector::ExtractOp::create(builder(), location(), value, lane);
+    combineOne(op, emitter.offset(place.pointer, place.stored, offset), one);
+  });
+}
+
+void ProgramBlocks::combineOne(ProgramStoreOp op, Value address, Value value) {
+  OpBuilder &b = builder();
+  Type dtype = getElementTypeOrSelf(op.getValue());
+  bool isSum = op.getCombine() == "add", isMaximum = op.getCombine() == "max";
+  if (auto integer = dyn_cast<IntegerType>(dtype)) {
+    using LLVM::AtomicBinOp;
+    AtomicBinOp kind = isSum                  ? AtomicBinOp::add
+                       : integer.isUnsigned() ? (isMaximum ? AtomicBinOp::umax : AtomicBinOp::umin)
+                                              : (isMaximum ? AtomicBinOp::max : AtomicBinOp::min);
+    LLVM::AtomicRMWOp::create(b, location(), kind, address, emitter.narrow(value, dtype),
+                              LLVM::AtomicOrdering::monotonic);
+    return;
+  }
+  Value before =
+      emitter.widen(emitter.loadVector(address, KernelEmitter::storedType(dtype), 0), dtype);
+  Value after;
+  if (isSum)
+    after = arith::AddFOp::create(b, location(), before, value);
+  else if (isMaximum)
+    after = arith::MaximumFOp::create(b, location(), before, value);
+  else
+    after = arith::MinimumFOp::create(b, location(), before, value);
+  emitter.storeVector(emitter.narrow(emitter.roundTo(after, dtype), dtype), address);
 }
 
 void ProgramBlocks::claimOne(Value owners, Value offset, StringRef site) {
@@ -545,6 +585,8 @@ void ProgramBlocks::store(ProgramStoreOp op, ArrayRef<ElementIndex> indices, boo
                         op.getSite(), indices);
   if (mode == Mode::Asking)
     return;
+  if (op.getCombine())
+    return combine(op, place, computed);
   claim(output, place, op.getSite());
   Value stored = emitter.narrow(computed, dtype), present = place.present;
   if (isAll && present && present != laneTail) {

@@ -161,6 +161,12 @@ private:
   /// that did.
   void claim(unsigned result, const Place &place, llvm::StringRef site);
   void claimOne(mlir::Value owners, mlir::Value offset, llvm::StringRef site);
+  /// Emits `body` for each element that is there, with its offset and lane (-1: of a scalar).
+  void forEachElement(const Place &place,
+                      llvm::function_ref<void(mlir::Value offset, int64_t lane)> body);
+  /// Makes elements of these and those of `value`, one after the other.
+  void combine(ProgramStoreOp op, const Place &place, mlir::Value value);
+  void combineOne(ProgramStoreOp op, mlir::Value address, mlir::Value value);
 
   mlir::Value ownNumber;
   using Key = std::vector<const void *>;

@@ -40,16 +40,22 @@ public:
   void addStages() {
     for (auto [number, value] : llvm::enumerate(emitter.getYield().getValues()))
       addFilling(number, cast<OpResult>(value));
-    // The number of tasks is asked for when these loops are gone.
-    emitter.addStage([&emitter = emitter, program = program] { return countOf(emitter, program); },
-                     [this](Value begin, Value end) {
-                       emitter.loop(begin, end, 1, [&](Value place) {
-                         blocks.setProgram(place);
-                         places = emitter.delinearize(place, gridSizes(emitter, program));
-                         Block &body = program.getBody().front();
-                         emitBlock(body, ProgramMemory::of(body));
-                       });
-                     });
+    // The number of tasks is asked for when these loops are gone. Programs in order are one task.
+    bool isOrdered = program.isOrdered();
+    emitter.addStage(
+        [&emitter = emitter, program = program, isOrdered] {
+          return isOrdered ? emitter.index(1) : countOf(emitter, program);
+        },
+        [this, isOrdered](Value begin, Value end) {
+          if (isOrdered)
+            end = countOf(emitter, program);
+          emitter.loop(begin, end, 1, [&](Value place) {
+            blocks.setProgram(place);
+            places = emitter.delinearize(place, gridSizes(emitter, program));
+            Block &body = program.getBody().front();
+            emitBlock(body, ProgramMemory::of(body));
+          });
+        });
   }
 
 private:

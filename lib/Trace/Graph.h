@@ -159,9 +159,10 @@ public:
                         mlir::Location location);
   ValueId programLoad(const BlockAccess &access, DType dtype, llvm::ArrayRef<int64_t> shape,
                       mlir::Location location);
-  /// The state of the results behind it.
+  /// The state of the results behind it. What is written is combined with the element that is
+  /// there, if `combine` is not empty.
   ValueId programStore(ValueId state, ValueId value, const BlockAccess &access,
-                       mlir::Location location);
+                       llvm::StringRef combine, mlir::Location location);
   struct ProgramCall {
     std::string name;
     llvm::SmallVector<int64_t> grid, initial;

@@ -31,13 +31,14 @@ ValueId Graph::programLoad(const BlockAccess &access, DType dtype, llvm::ArrayRe
 }
 
 ValueId Graph::programStore(ValueId state, ValueId value, const BlockAccess &access,
-                            Location location) {
+                            llvm::StringRef combine, Location location) {
   requirePresent({state, value}, "store");
   requirePresent(access.indices, "store");
   Value mask = access.mask ? values[*access.mask].value : Value();
   Value next = ProgramStoreOp::create(
       builder, location, tensorType(DType::Int64, {}), values[state].value, values[value].value,
-      uint64_t(access.number), access.site, select(access.indices), mask);
+      uint64_t(access.number), access.site, select(access.indices), mask,
+      combine.empty() ? StringAttr() : builder.getStringAttr(combine));
   checkLength();
   return record(next, false);
 }

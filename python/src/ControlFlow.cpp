@@ -319,12 +319,13 @@ static py::object programLoad(int64_t number, py::object dtype, py::object shape
 }
 
 static py::object programStore(py::object state, py::object value, int64_t number, std::string site,
-                               py::list indices, py::object mask) {
+                               py::list indices, py::object mask, const std::string &combine) {
   return adopted(guarded([&] {
     TraceScope &scope = *currentScope;
     auto access = accessOf(number, std::move(site), indices, mask, py::none());
-    ValueId id = scope.graph.programStore(traced(asTensor(state.ptr())),
-                                          traced(asTensor(value.ptr())), access, scope.location());
+    ValueId id =
+        scope.graph.programStore(traced(asTensor(state.ptr())), traced(asTensor(value.ptr())),
+                                 access, combine, scope.location());
     return tensorOf(id);
   }));
 }

@@ -61,6 +61,8 @@ class KernelArray:
     _operand: int | None
     _result: int | None = None
     _is_loaded: bool = False
+    #: The function of `weft.blocks` that writes to it.
+    _writer: str = ""
 
     @property
     def shape(self) -> tuple[Tensor, ...]:
@@ -361,6 +363,41 @@ def load(array: KernelArray, index: Any, mask: Any = None, other: Any = None) ->
     )
 
 
+def _write(
+    what: str, array: KernelArray, index: Any, value: Any, mask: Any, combine: str = ""
+) -> None:
+    program = _program(what)
+    indices = _indices(what, array, index)
+    number = program.result_of(array)
+    if array._writer not in ("", what):
+        raise _fail(
+            UnsupportedError,
+            f"{what}: {array.name} is also written to by {array._writer}, and what came of it "
+            "would depend on the order; take a result for each",
+        )
+    array._writer = what
+    if combine and array.dtype.kind == "bool":
+        raise _fail(DTypeError, f"{what}: {array.name} has bools; take integers")
+    tensor = asarray(value)
+    blocks = _together(what, [*indices, *_flags(what, mask)])
+    shape = tuple(blocks[0].shape)
+    if np.broadcast_shapes(shape, tuple(tensor.shape)) != shape:
+        raise _fail(
+            ShapeError, f"{what}: a value of shape {tuple(tensor.shape)} at indices of {shape}"
+        )
+    value_block = _together(what, [blocks[0], tensor.astype(array.dtype)])[1]
+    count = len(indices)
+    program.state = _core.program_store(
+        program.state,
+        value_block,
+        number,
+        program.site(f"{what} to {array.name}"),
+        blocks[:count],
+        blocks[count] if mask is not None else None,
+        combine,
+    )
+
+
 def store(array: KernelArray, index: Any, value: Any, mask: Any = None) -> None:
     """Writes a block of elements of a result.
 
@@ -372,26 +409,44 @@ def store(array: KernelArray, index: Any, value: Any, mask: Any = None) -> None:
     Raises:
         as `load`.
     """
-    program = _program("store")
-    indices = _indices("store", array, index)
-    number = program.result_of(array)
-    tensor = asarray(value)
-    blocks = _together("store", [*indices, *_flags("store", mask)])
-    shape = tuple(blocks[0].shape)
-    if np.broadcast_shapes(shape, tuple(tensor.shape)) != shape:
-        raise _fail(
-            ShapeError, f"store: a value of shape {tuple(tensor.shape)} at indices of {shape}"
-        )
-    value_block = _together("store", [blocks[0], tensor.astype(array.dtype)])[1]
-    count = len(indices)
-    program.state = _core.program_store(
-        program.state,
-        value_block,
-        number,
-        program.site(f"store to {array.name}"),
-        blocks[:count],
-        blocks[count] if mask is not None else None,
-    )
+    _write("store", array, index, value, mask)
+
+
+def atomic_add(array: KernelArray, index: Any, value: Any, mask: Any = None) -> None:
+    """Adds a block to elements of a result, to which other programs may add too.
+
+    Integers wrap around. The sum of floats depends on its order, which is that of the grid, and in
+    a program that of the block: where a kernel combines floats, its programs run one after the
+    other, on one thread. A sum that should take many threads goes to an element of its own for each
+    program, by `store`, and is added up by `weft.sum`.
+
+    Args:
+        array: a parameter of the kernel, which is a result by this, and begins with zeros if the
+            call gives a `weft.spec`, else with the elements of the tensor. Not of bools. All that
+            is written to it is so by the same function.
+        index, mask: as of `load`; an index may be there several times.
+        value: converted to the array's dtype, and broadcast to the shape of the index.
+
+    Raises:
+        as `store`. UnsupportedError: it is written to by another function, too.
+    """
+    _write("atomic_add", array, index, value, mask, "add")
+
+
+def atomic_max(array: KernelArray, index: Any, value: Any, mask: Any = None) -> None:
+    """Puts the larger of a block and of elements of a result in place of these.
+
+    As `atomic_add`, but for what is done: of floats, a NaN stays.
+    """
+    _write("atomic_max", array, index, value, mask, "max")
+
+
+def atomic_min(array: KernelArray, index: Any, value: Any, mask: Any = None) -> None:
+    """Puts the smaller of a block and of elements of a result in place of these.
+
+    As `atomic_add`, but for what is done: of floats, a NaN stays.
+    """
+    _write("atomic_min", array, index, value, mask, "min")
 
 
 #

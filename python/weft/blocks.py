@@ -10,11 +10,23 @@ from typing import Any
 
 from ._creation import _fail, arange, full, zeros
 from ._errors import DTypeError
-from ._kernels import KernelArray, load, num_programs, program_id, store
+from ._kernels import (
+    KernelArray,
+    atomic_add,
+    atomic_max,
+    atomic_min,
+    load,
+    num_programs,
+    program_id,
+    store,
+)
 
 __all__ = [
     "KernelArray",
     "arange",
+    "atomic_add",
+    "atomic_max",
+    "atomic_min",
     "cdiv",
     "dot",
     "full",

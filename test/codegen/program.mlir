@@ -50,3 +50,17 @@ func.func @f(%x: tensor<100xf32>, %count: tensor<i64>) -> tensor<100xf32> {
   }
   return %0 : tensor<100xf32>
 }
+
+// What is combined is so by atomic instructions, or, of floats, by programs that are one task.
+// LOOPS-LABEL: func.func @program_{{[0-9a-f]+}}_0(
+// LOOPS-LABEL: func.func @program_{{[0-9a-f]+}}_1(
+// LOOPS: llvm.atomicrmw add %{{.*}}, %{{.*}} monotonic : !llvm.ptr, i64
+func.func @counted(%at: tensor<i64>) -> tensor<9xi64> {
+  %0 = weft.program "counted" grid [4] initial [-1] (%at) : (tensor<i64>) -> tensor<9xi64> {
+    %state = weft.constant dense<0> : tensor<i64> : tensor<i64>
+    %n = weft.program_load 0 [] at "k.py:1:1: n" : () -> tensor<i64>
+    %end = weft.program_store %n by "add" to 0 [%n] after %state at "k.py:2:1: atomic_add to out" : (tensor<i64>, tensor<i64>, tensor<i64>) -> tensor<i64>
+    weft.program_end %end : tensor<i64>
+  }
+  return %0 : tensor<9xi64>
+}

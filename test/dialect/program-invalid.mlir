@@ -71,3 +71,17 @@ func.func @indices(%x: tensor<4xf32>) -> tensor<4xf32> {
   }
   return %0 : tensor<4xf32>
 }
+
+// -----
+
+func.func @combine(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %0 = weft.program "k" grid [1] initial [-1] (%x) : (tensor<4xf32>) -> tensor<4xf32> {
+    %state = weft.constant dense<0> : tensor<i64> : tensor<i64>
+    %at = weft.iota 0 : tensor<4xi64>
+    %v = weft.program_load 0 [%at] at "" : (tensor<4xi64>) -> tensor<4xf32>
+    // expected-error@+1 {{combines by divide; there are add, max and min}}
+    %0 = weft.program_store %v by "divide" to 0 [%at] after %state at "" : (tensor<i64>, tensor<4xf32>, tensor<4xi64>) -> tensor<i64>
+    weft.program_end %0 : tensor<i64>
+  }
+  return %0 : tensor<4xf32>
+}

@@ -57,8 +57,24 @@ static LogicalResult verifyStore(ProgramOp program, ProgramStoreOp op) {
   SmallVector<Value> others;
   if (Value mask = op.getMask())
     others.push_back(mask);
+  if (auto combine = op.getCombine()) {
+    if (!llvm::is_contained({"add", "max", "min"}, *combine))
+      return op->emitOpError() << "combines by " << *combine << "; there are add, max and min";
+    if (getElementTypeOrSelf(op.getValue()).isInteger(1))
+      return op->emitOpError() << "combines bools";
+  }
   return verifyBlock(op, tensorOf(program, op.getNumber(), /*isResult=*/true), op.getIndices(),
                      op.getValue().getType(), others);
+}
+
+bool ProgramOp::isOrdered() {
+  return getBody()
+      .walk([](ProgramStoreOp op) {
+        bool needsOrder =
+            op.getCombine() && isa<FloatType>(getElementTypeOrSelf(op.getValue().getType()));
+        return needsOrder ? WalkResult::interrupt() : WalkResult::advance();
+      })
+      .wasInterrupted();
 }
 
 static LogicalResult verifyPart(ProgramOp program, Operation *op) {

@@ -37,6 +37,10 @@ def Weft_ProgramOp : Weft_ProgramPart<"program",
     `:` functional-type($inputs, $outputs) $body
   }];
   let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Whether programs run one after the other, in the order of the grid.
+    bool isOrdered();
+  }];
 }
 
 def Weft_ProgramEndOp
@@ -86,14 +90,19 @@ def Weft_ProgramStoreOp
     : Weft_ProgramPart<"program_store", [Pure, AttrSizedOperandSegments]> {
   let summary = "Writes a block of elements of a result of the program.";
   let description = [{
-    Where `mask` is false nothing is written.
+    Where `mask` is false nothing is written. With `combine` ("add", "max" or "min") what is written
+    is made of the element that is there and the value, as by the op of this name: of whole numbers
+    at once, so that programs of several threads lose nothing; of floats, whose sums depend on their
+    order, one element after the other in programs that run in the order of the grid
+    (`ProgramOp::isOrdered`).
   }];
   let arguments = (ins Weft_Number:$state, Weft_Tensor:$value, I64Attr:$number, StrAttr:$site,
                        Variadic<RankedTensorOf<[I64]>>:$indices,
-                       Optional<Weft_BoolTensor>:$mask);
+                       Optional<Weft_BoolTensor>:$mask, OptionalAttr<StrAttr>:$combine);
   let results = (outs Weft_Number:$result);
   let assemblyFormat = [{
-    $value `to` $number `[` $indices `]` (`if` $mask^)? `after` $state `at` $site attr-dict
+    $value (`by` $combine^)? `to` $number `[` $indices `]` (`if` $mask^)? `after` $state `at` $site
+    attr-dict
     `:` functional-type(operands, $result)
   }];
 }
