@@ -99,7 +99,7 @@ def EmitEntry : Pass<"weft-emit-entry", "::mlir::ModuleOp"> {
       %3 = llvm.mlir.constant(1 : i32) : i32
       llvm.return %3 : i32
     }
-    llvm.mlir.global internal constant @weft.model() {addr_space = 0 : i32, alignment = 8 : i64} : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64)> {
+    llvm.mlir.global internal constant @weft.model() {addr_space = 0 : i32, alignment = 8 : i64} : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, ptr)> {
       %0 = llvm.mlir.constant(0 : i64) : i64
       %1 = llvm.mlir.constant(1 : i64) : i64
       %2 = llvm.mlir.constant(2 : i64) : i64
@@ -110,23 +110,24 @@ def EmitEntry : Pass<"weft-emit-entry", "::mlir::ModuleOp"> {
       %7 = llvm.mlir.addressof @weft.measure : !llvm.ptr
       %8 = llvm.mlir.addressof @weft.workspace : !llvm.ptr
       %9 = llvm.mlir.addressof @weft.execute : !llvm.ptr
-      %10 = llvm.mlir.undef : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64)>
-      %11 = llvm.insertvalue %0, %10[0] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64)>
-      %12 = llvm.insertvalue %1, %11[1] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64)>
-      %13 = llvm.insertvalue %1, %12[2] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64)>
-      %14 = llvm.insertvalue %4, %13[3] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64)>
-      %15 = llvm.insertvalue %5, %14[4] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64)>
-      %16 = llvm.insertvalue %2, %15[5] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64)>
-      %17 = llvm.insertvalue %6, %16[6] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64)>
-      %18 = llvm.insertvalue %7, %17[7] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64)>
-      %19 = llvm.insertvalue %8, %18[8] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64)>
-      %20 = llvm.insertvalue %9, %19[9] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64)>
-      %21 = llvm.insertvalue %0, %20[10] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64)>
-      %22 = llvm.insertvalue %3, %21[11] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64)>
-      %23 = llvm.insertvalue %0, %22[12] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64)>
-      %24 = llvm.insertvalue %0, %23[13] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64)>
-      %25 = llvm.insertvalue %0, %24[14] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64)>
-      llvm.return %25 : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64)>
+      %10 = llvm.mlir.undef : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, ptr)>
+      %11 = llvm.insertvalue %0, %10[0] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, ptr)>
+      %12 = llvm.insertvalue %1, %11[1] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, ptr)>
+      %13 = llvm.insertvalue %1, %12[2] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, ptr)>
+      %14 = llvm.insertvalue %4, %13[3] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, ptr)>
+      %15 = llvm.insertvalue %5, %14[4] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, ptr)>
+      %16 = llvm.insertvalue %2, %15[5] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, ptr)>
+      %17 = llvm.insertvalue %6, %16[6] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, ptr)>
+      %18 = llvm.insertvalue %7, %17[7] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, ptr)>
+      %19 = llvm.insertvalue %8, %18[8] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, ptr)>
+      %20 = llvm.insertvalue %9, %19[9] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, ptr)>
+      %21 = llvm.insertvalue %0, %20[10] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, ptr)>
+      %22 = llvm.insertvalue %3, %21[11] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, ptr)>
+      %23 = llvm.insertvalue %0, %22[12] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, ptr)>
+      %24 = llvm.insertvalue %0, %23[13] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, ptr)>
+      %25 = llvm.insertvalue %0, %24[14] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, ptr)>
+      %26 = llvm.insertvalue %3, %25[15] : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, ptr)>
+      llvm.return %26 : !llvm.struct<(i64, i64, i64, ptr, ptr, i64, ptr, ptr, ptr, ptr, i64, ptr, i64, i64, i64, ptr)>
     }
     llvm.mlir.global internal constant @weft.tensors(dense<[8, 1, 8, 1]> : tensor<4xi64>) {addr_space = 0 : i32, alignment = 8 : i64} : !llvm.array<4 x i64>
     llvm.mlir.global internal constant @weft.dimensions(dense<2> : tensor<2xi64>) {addr_space = 0 : i32, alignment = 8 : i64} : !llvm.array<2 x i64>

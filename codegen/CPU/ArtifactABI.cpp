@@ -53,6 +53,14 @@ LLVM::LLVMFuncOp ArtifactABI::errorText() {
   return function("weft_model_error_text", pointer, {i32});
 }
 
+LLVM::LLVMFuncOp ArtifactABI::failureText() {
+  return function("weft_model_failure_text", pointer, {i32});
+}
+
+LLVM::LLVMFuncOp ArtifactABI::keepFailure() {
+  return function("weft_model_keep_failure", nothing, {pointer});
+}
+
 LLVM::LLVMFuncOp ArtifactABI::checkWeights() {
   return function("weft_model_check_weights", i32, {pointer, pointer});
 }

@@ -35,6 +35,8 @@ public:
   mlir::LLVM::LLVMFuncOp invoke();
   mlir::LLVM::LLVMFuncOp workspaceBytes();
   mlir::LLVM::LLVMFuncOp errorText();
+  mlir::LLVM::LLVMFuncOp failureText();
+  mlir::LLVM::LLVMFuncOp keepFailure();
   mlir::LLVM::LLVMFuncOp checkWeights();
   mlir::LLVM::LLVMFuncOp mapWeights();
   mlir::LLVM::LLVMFuncOp unmapWeights();

@@ -64,7 +64,9 @@ private:
       Outputs memory = plan.function == main ? Outputs::Chosen : Outputs::Given;
       PlanEmitter(plan.function, std::move(plan.steps), memory, model).emit();
     }
-    EntryEmitter(module, main.getLoc(), std::move(*signature), name, *mode).emit();
+    bool kernelsFail =
+        llvm::any_of(model.kernels, [](auto &known) { return known.second.canFail; });
+    EntryEmitter(module, main.getLoc(), std::move(*signature), name, *mode, kernelsFail).emit();
     for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
       if (isOnTensors(function))
         function.erase();
@@ -139,9 +141,15 @@ private:
     info.temporaries = setup->getAttrOfType<IntegerAttr>("weft.temporaries").getInt();
     if (auto uses = setup->getAttrOfType<DenseI64ArrayAttr>("weft.uses"))
       info.uses = uses.asArrayRef();
-    for (int64_t stage = 0; stage < info.stages; ++stage)
-      convert(module.lookupSymbol<func::FuncOp>(name + "_" + std::to_string(stage)));
+    for (int64_t number = 0; number < info.stages; ++number) {
+      auto stage = module.lookupSymbol<func::FuncOp>(name + "_" + std::to_string(number));
+      stage.walk([&](func::CallOp call) { info.canFail |= call.getCallee() == programFault; });
+      convert(stage);
+    }
     convert(setup);
+    if (info.canFail && info.temporaries > 0)
+      return kernel.emitOpError() << "can fail and has temporaries, behind which an object can't "
+                                     "tell it where to note that";
     return success();
   }
 

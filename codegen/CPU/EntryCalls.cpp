@@ -24,18 +24,20 @@ void EntryEmitter::emitTable() {
     bindings.append({symbol.input, symbol.dimension});
   auto weights = module->getAttrOfType<DictionaryAttr>(weightsAttribute);
   LLVM::LLVMFuncOp pool = threads == ThreadMode::Pool ? abi.poolParallelFor() : nullptr;
+  LLVM::LLVMFuncOp keeper = kernelsFail ? abi.keepFailure() : nullptr;
 
   Type pointer = abi.pointer, integer = abi.i64;
   auto type = LLVM::LLVMStructType::getLiteral(
-      builder.getContext(), {integer, integer, integer, pointer, pointer, integer, pointer, pointer,
-                             pointer, pointer, integer, pointer, integer, integer, integer});
+      builder.getContext(),
+      {integer, integer, integer, pointer, pointer, integer, pointer, pointer, pointer, pointer,
+       integer, pointer, integer, integer, integer, pointer});
   builder.setInsertionPointToEnd(module.getBody());
   auto table = LLVM::GlobalOp::create(builder, location, type, /*isConstant=*/true,
                                       LLVM::Linkage::Internal, "weft.model", Attribute(),
                                       /*alignment=*/8);
   builder.createBlock(&table.getInitializerRegion());
   constants.enter();
-  Value noPool = none();
+  Value nothing = none();
   Value fields[] = {constant(signature.symbols.size()),
                     constant(signature.inputs.size()),
                     constant(signature.outputs.size()),
@@ -47,10 +49,11 @@ void EntryEmitter::emitTable() {
                     addressOf("weft.workspace"),
                     addressOf("weft.execute"),
                     constant(threads != ThreadMode::None),
-                    pool ? addressOf(pool.getSymName()) : noPool,
+                    pool ? addressOf(pool.getSymName()) : nothing,
                     constant(numberOf(weights, "bytes")),
                     constant(numberOf(weights, "header_bytes")),
-                    constant(numberOf(weights, "hash"))};
+                    constant(numberOf(weights, "hash")),
+                    keeper ? addressOf(keeper.getSymName()) : nothing};
   Value value = LLVM::UndefOp::create(builder, location, type);
   for (auto [number, field] : llvm::enumerate(fields))
     value = LLVM::InsertValueOp::create(builder, location, value, field, number);
@@ -96,7 +99,7 @@ void EntryEmitter::emitCalls() {
     LLVM::ReturnOp::create(builder, location, call.getResults());
   };
   forward("_invoke", abi.invoke(), true);
-  forward("_error_text", abi.errorText(), false);
+  forward("_error_text", kernelsFail ? abi.failureText() : abi.errorText(), false);
   if (module->hasAttr(weightsAttribute)) {
     forward("_check_weights", abi.checkWeights(), true);
     forward("_map_weights", abi.mapWeights(), true);

@@ -7,11 +7,12 @@ using namespace mlir;
 namespace weft {
 
 EntryEmitter::EntryEmitter(ModuleOp module, Location location, ModelSignature signature,
-                           StringRef name, ThreadMode threads)
+                           StringRef name, ThreadMode threads, bool kernelsFail)
     : EntryBuilder(module, location),
       signature(std::move(signature)),
       name(name),
-      threads(threads) {}
+      threads(threads),
+      kernelsFail(kernelsFail) {}
 
 void EntryEmitter::emit() {
   emitMeasure();

@@ -10,7 +10,7 @@ namespace weft {
 class EntryEmitter : EntryBuilder {
 public:
   EntryEmitter(mlir::ModuleOp module, mlir::Location location, ModelSignature signature,
-               llvm::StringRef name, ThreadMode threads);
+               llvm::StringRef name, ThreadMode threads, bool kernelsFail);
 
   void emit();
 
@@ -23,6 +23,7 @@ private:
   ModelSignature signature;
   std::string name;
   ThreadMode threads;
+  bool kernelsFail;
 };
 
 } // namespace weft

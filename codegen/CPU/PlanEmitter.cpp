@@ -134,6 +134,7 @@ PlanEmitter::Frame PlanEmitter::openFrame(Value symbols, bool checked) {
     const ModelPlans::KernelInfo &info = model.kernels.at(launch.getKernel());
     int64_t arguments = launchArguments(launch, info.kernel).size();
     int64_t buffers = launch.getInputs().size() + launch.getNumResults() + info.temporaries;
+    buffers += info.canFail ? 1 : 0;
     pointers = std::max(pointers, buffers);
     sizes = std::max(sizes, arguments);
     setup = std::max(setup, info.setupSize());

@@ -19,6 +19,8 @@ struct ModelPlans {
   struct KernelInfo {
     KernelOp kernel;
     int64_t stages = 0, temporaries = 0;
+    /// Some stage calls `programFault`.
+    bool canFail = false;
     /// The buffers that each stage uses, a bit each; empty if there are no temporaries.
     llvm::ArrayRef<int64_t> uses;
 

@@ -127,6 +127,8 @@ void PlanEmitter::emitLaunch(Frame &frame, LaunchOp launch) {
     Value bytes = frame.sizes.align(load(frame.setup, abi.i64, info.stages + i));
     end = LLVM::AddOp::create(builder, location, end, bytes);
   }
+  if (info.canFail)
+    store(load(frame.context, abi.pointer, 3), frame.pointers, position);
   int64_t stage = 0;
   if (std::optional<unsigned> copied = updatedArgument(info.kernel)) {
     if (!overwrittenOperand(launch)) {

@@ -190,6 +190,13 @@ Value KernelEmitter::buffer(unsigned number) {
   return value;
 }
 
+Value KernelEmitter::behindBuffers() {
+  Type pointer = pointerType(kernel.getContext());
+  auto count = static_cast<int32_t>(outputBuffer(kernel.getResultTypes().size()));
+  return LLVM::GEPOp::create(current, location(), pointer, pointer, buffersPointer,
+                             ArrayRef<LLVM::GEPArg>{count});
+}
+
 Value KernelEmitter::readBuffer(unsigned number) {
   Type pointer = pointerType(kernel.getContext());
   Value address = LLVM::GEPOp::create(current, kernel.getLoc(), pointer, pointer, buffersPointer,

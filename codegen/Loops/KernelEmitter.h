@@ -9,6 +9,9 @@
 
 namespace weft {
 
+/// The function that kernels call which find an index that is not there.
+inline constexpr llvm::StringLiteral programFault = "weft_library_program_fault";
+
 /// The functions of a kernel K at the level of loops:
 ///
 ///   @K_0, @K_1, ...  its stages: (buffers: ptr, sizes: ptr, begin: i64, end: i64)
@@ -87,6 +90,9 @@ public:
   mlir::Value product(llvm::ArrayRef<int64_t> symbols);
   /// The base pointer of input, output or temporary `number` in the order of the kernel's buffers.
   mlir::Value buffer(unsigned number);
+  /// For calls of `programFault`: the address behind those of the buffers, of a kernel without
+  /// temporaries. There an object's caller says where to note what went wrong.
+  mlir::Value behindBuffers();
   unsigned outputBuffer(unsigned output) { return kernel.getArgumentTypes().size() + output; }
   /// Memory on the stack of the function, aligned to 64 bytes.
   mlir::Value allocate(mlir::Type stored, int64_t elements);

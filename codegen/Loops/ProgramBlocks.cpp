@@ -335,7 +335,8 @@ void ProgramBlocks::report(const Place &place, StringRef site, unsigned dimensio
     }
     Value wide = arith::IndexCastOp::create(b, location(), b.getI64Type(), size);
     Value number = constant(b.getI64Type(), dimension);
-    emitter.callExternal("weft_library_program_fault", {siteText(site), number, worst, wide});
+    emitter.callExternal(programFault,
+                         {siteText(site), number, worst, wide, emitter.behindBuffers()});
   });
 }
 
@@ -556,8 +557,8 @@ void ProgramBlocks::claimOne(Value owners, Value offset, StringRef site) {
   Value isOther = arith::AndIOp::create(b, location(), differs(constant(wide, 0)), differs(mark));
   emitter.ifTrue(isOther, [&] {
     Value other = arith::SubIOp::create(b, location(), former, constant(wide, 1));
-    emitter.callExternal("weft_library_program_fault",
-                         {siteText(site), constant(wide, -1), own, other});
+    emitter.callExternal(programFault,
+                         {siteText(site), constant(wide, -1), own, other, emitter.behindBuffers()});
   });
 }
 

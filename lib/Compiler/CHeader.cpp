@@ -109,7 +109,11 @@ private:
     out << "\n/* Computes the outputs from the inputs. Arrays are dense and row-major; one without "
            "elements\n * may be NULL. Outputs share no memory with other arguments. Calls may run "
            "at the same time on\n * different threads, if they do not share a workspace. Returns "
-           "WEFT_OK or what is wrong, in which\n * case nothing was computed.\n";
+           "WEFT_OK or what is wrong, in which\n * case nothing was computed";
+    if (facts.kernelsFail)
+      out << "; but for WEFT_ERROR_KERNEL, of which " << facts.name
+          << "_error_text tells\n * this thread's last one";
+    out << ".\n";
     for (const ModelSymbol &symbol : signature.symbols)
       out << " *   " << symbol.parameter << ": "
           << (symbol.parameter == symbol.name ? "size" : "the size " + symbol.name)

@@ -211,10 +211,6 @@ private:
                      << "an object file can't call; leave it out of the program, or run that by "
                      << "weft.load";
     });
-    module.walk([](ProgramOp op) {
-      op.emitError() << "kernel " << op.getName() << " is a user's program, which an object file "
-                     << "can't have yet; run the program by weft.load";
-    });
     if (std::string text = diagnostics.text(""); !text.empty())
       throw Error(Error::Kind::Unsupported, text);
   }
@@ -227,6 +223,7 @@ private:
     if (!read)
       throw Error(Error::Kind::Value, diagnostics.text("the program has no signature"));
     signature = std::move(*read);
+    module.walk([&](ProgramOp) { kernelsFail = true; });
     metadata["weft"] = weftVersion();
     metadata["llvm"] = LLVM_VERSION_STRING;
     metadata["abi"] = 1;
@@ -268,7 +265,8 @@ private:
     llvm::Triple triple(target->triple);
     std::string architecture = llvm::Triple::getArchTypeName(triple.getArch()).str();
     // Threads are for targets with a system; the last, for those whose libraries are in doubt.
-    for (const char *source : {"model", "launch", "steps", "weights", "threads", "fused"}) {
+    for (const char *source :
+         {"model", "launch", "steps", "failure", "weights", "threads", "fused"}) {
       std::string file = std::string(source) + "." + architecture + ".bc";
       std::string_view bytes = embeddedFile(file);
       if (bytes.empty() && (source == StringRef("threads") || source == StringRef("fused")))
@@ -307,6 +305,7 @@ private:
                         nameOf(options.threads).str();
     facts.weights = weightsReader();
     facts.allocates = target->hasSystem() || target->isWebAssembly();
+    facts.kernelsFail = kernelsFail;
     return facts;
   }
 
@@ -333,6 +332,7 @@ private:
   const CpuTarget *target = nullptr;
   ComputedConstants constants;
   ModelSignature signature;
+  bool kernelsFail = false;
   llvm::json::Object metadata;
   OutputFiles files;
 };

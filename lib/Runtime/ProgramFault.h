@@ -8,7 +8,9 @@ namespace weft {
 /// Called by kernels: an index along a dimension of a tensor that has `size` elements there does
 /// not exist; or, with a negative dimension, programs number `index` and `size` store to one
 /// element. `site` is the program's name and, on a line of its own, where and what it does. Kept as
-/// a KernelFailure.
-void noteProgramFault(const char *site, int64_t dimension, int64_t index, int64_t size) noexcept;
+/// a KernelFailure; objects keep it at `place`, behind a kernel's buffers
+/// (lib/Runtime/artifact/failure.c).
+void noteProgramFault(const char *site, int64_t dimension, int64_t index, int64_t size,
+                      const void *place) noexcept;
 
 } // namespace weft

@@ -25,7 +25,9 @@
 // LOOPS: scf.for
 // LOOPS: scf.for %{{.*}} = %c0{{.*}} to %c32{{.*}} step %c16
 // LOOPS: scf.if %{{.*}} -> (vector<16xi1>)
-// LOOPS: func.call @weft_library_program_fault
+// A call tells of the fault, and of where an object's caller keeps it: behind the addresses of buffers.
+// LOOPS: %[[BEHIND:.*]] = llvm.getelementptr %{{.*}}[3] : (!llvm.ptr) -> !llvm.ptr, !llvm.ptr
+// LOOPS: func.call @weft_library_program_fault({{.*}}, %[[BEHIND]])
 // LOOPS: llvm.intr.masked.load
 // LOOPS: arith.addf %[[V:.*]], %[[V]] : vector<16xf32>
 // LOOPS: llvm.intr.masked.store

@@ -388,12 +388,6 @@ def test_constants_chosen_by_measuring() -> None:
         weft.autotune([])(_scaled)
 
 
-def test_an_object_file_has_no_kernels(tmp_path: Path) -> None:
-    exported = weft.export(lambda x: _scaled[1](x, weft.spec(3), 3, 2.0, block=4), weft.spec(3))
-    with pytest.raises(weft.UnsupportedError, match="kernel _scaled is a user's program"):
-        exported.compile_object(tmp_path / "scaled.o")
-
-
 def test_no_derivative_but_a_given_one() -> None:
     x = weft.ones(3)
     with pytest.raises(weft.WeftError):

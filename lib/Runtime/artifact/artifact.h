@@ -22,6 +22,7 @@ struct weft_binding {
 };
 
 struct weft_context;
+struct weft_failure;
 
 // The steps of a function. `buffers`: inputs, then outputs.
 typedef void (*weft_plan)(const int64_t *symbols, void *const *buffers, char *workspace,
@@ -46,6 +47,8 @@ struct weft_model {
   int64_t weights_bytes;
   int64_t weights_header_bytes; // with the eight bytes of the length
   int64_t weights_hash;         // XXH64 of the whole file
+  // NULL: no kernel can fail.
+  void (*keep_failure)(const struct weft_failure *failure);
 };
 
 // What launches need of the call.
@@ -53,6 +56,15 @@ struct weft_context {
   weft_parallel_for parallel_for;
   void *parallel_context;
   const char *weights; // behind the header of the file
+  struct weft_failure *failure;
+};
+
+// The first failure in a kernel of a call. Kernels that can fail find its address behind those of
+// their buffers.
+struct weft_failure {
+  _Atomic int32_t is_kept;
+  const char *site;
+  int64_t dimension, index, size;
 };
 
 // Called by the generated part.
@@ -64,6 +76,9 @@ int32_t weft_model_invoke(const struct weft_model *model, const weft_array *inpu
                           const weft_options *options);
 uint64_t weft_model_workspace_bytes(const struct weft_model *model, const int64_t *symbols);
 const char *weft_model_error_text(int32_t status);
+// The same of a model whose kernels can fail.
+const char *weft_model_failure_text(int32_t status);
+void weft_model_keep_failure(const struct weft_failure *failure);
 int32_t weft_model_check_weights(const struct weft_model *model, const weft_weights *weights);
 int32_t weft_model_map_weights(const struct weft_model *model, const char *path,
                                weft_weights *weights);

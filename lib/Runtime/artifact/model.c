@@ -172,7 +172,8 @@ static int32_t runMeasured(const struct weft_model *model, const int64_t *symbol
   status = provideWorkspace(options, bytes, &workspace, &owned);
   if (status != WEFT_OK)
     return status;
-  struct weft_context context = {options->parallel_for, options->parallel_context, 0};
+  struct weft_failure failure = {0};
+  struct weft_context context = {options->parallel_for, options->parallel_context, 0, &failure};
   if (!context.parallel_for)
     context.parallel_for = model->default_parallel_for;
   if (model->weights_bytes)
@@ -180,7 +181,10 @@ static int32_t runMeasured(const struct weft_model *model, const int64_t *symbol
   model->execute(symbols, buffers, workspace, &context);
   if (owned)
     free(owned);
-  return WEFT_OK;
+  if (!model->keep_failure || !failure.is_kept)
+    return WEFT_OK;
+  model->keep_failure(&failure);
+  return WEFT_ERROR_KERNEL;
 }
 
 int32_t weft_model_run(const struct weft_model *model, const int64_t *symbols, void *const *buffers,
@@ -297,6 +301,7 @@ const char *weft_model_error_text(int32_t status) {
       "the model's weights live in a file: map it and give it in the options",
       "the file of weights can't be opened and mapped",
       "the file of weights is not the one that was written with this model",
+      "a kernel has an index that is not there",
   };
   if (status < 0 || status >= (int32_t)(sizeof(texts) / sizeof(texts[0])))
     return "no error of this model has this number";

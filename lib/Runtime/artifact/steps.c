@@ -77,6 +77,9 @@ void weft_model_loop(const struct weft_context *context, const int64_t *symbols,
     body(symbols, loop.inputs, workspace, context);
     for (int64_t i = 0; i < loop.carries; ++i)
       loop.inputs[i] = loop.outputs[i];
+    // A condition that is computed of what is not there may hold for ever.
+    if (context->failure->is_kept)
+      break;
   }
   for (int64_t i = 0; i < loop.carries; ++i)
     if (loop.inputs[i] != loop.given[3 * i + 1] && bytes[i] > 0)
