@@ -160,6 +160,16 @@ std::vector<TunedKernel> Compiler::tunedKernels() const {
   return implementation->tuner ? implementation->tuner->tuned() : std::vector<TunedKernel>();
 }
 
+std::optional<std::string> Compiler::findNote(const std::string &name) {
+  Compiling compiling;
+  return implementation->cache.findNote(name);
+}
+
+void Compiler::storeNote(const std::string &name, const std::string &text) {
+  Compiling compiling;
+  implementation->cache.storeNote(name, text);
+}
+
 Statistics Compiler::threadStatistics() { return threadTotals; }
 
 uint64_t Compiler::trim() {

@@ -129,6 +129,11 @@ public:
   /// The last kernels whose schedules were measured, or found on disk.
   std::vector<TunedKernel> tunedKernels() const;
 
+  /// A text that was stored in the kernels' folder under a name that no kernel has, by this or
+  /// another process with the same compiler and processor. What is damaged is not there.
+  std::optional<std::string> findNote(const std::string &name);
+  void storeNote(const std::string &name, const std::string &text);
+
   Statistics statistics() const;
   /// Counters of what the calling thread compiled.
   static Statistics threadStatistics();

@@ -420,6 +420,15 @@ static void registerTreeTypeOf(const py::object &type, const py::object &flatten
 static void registerProcess(py::module_ &module) {
   module.def("statistics", statistics);
   module.def("tuned_kernels", [] { return translated(tunedKernels); });
+  module.def("find_note", [](const std::string &name) {
+    return translated([&]() -> py::object {
+      std::optional<std::string> note = Compiler::instance().findNote(name);
+      return note ? py::object(py::bytes(*note)) : py::none();
+    });
+  });
+  module.def("store_note", [](const std::string &name, const std::string &text) {
+    translated([&] { Compiler::instance().storeNote(name, text); });
+  });
   module.def("reset_peak", [] { Allocator::process().resetPeak(); });
   module.def("trim", [] { return translated(trim); });
   module.def("thread_count", [] { return ThreadPool::process().threadCount(); });

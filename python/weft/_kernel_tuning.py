@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -50,19 +52,51 @@ class TunedKernel:
     def _call(self, grid: Any, /, *args: Any, **kwargs: Any) -> Any:
         place = self._place(args, kwargs)
         choice = self._choices.get(place)
-        if choice is None and not _core.is_tracing():
-            choice = self._fastest(grid, args, kwargs)
-            if len(self._choices) >= _MOST_CHOICES:
-                del self._choices[next(iter(self._choices))]
-            self._choices[place] = choice
+        if choice is None:
+            note = self._note_name(place)
+            choice = self._noted(note)
+            if choice is None and not _core.is_tracing():
+                choice = self._fastest(grid, args, kwargs)
+                if note:
+                    _core.store_note(note, json.dumps(choice))
+            if choice is not None:
+                self._keep(place, choice)
         return self._kernel[grid](*args, **kwargs, **self._configs[choice or 0])
 
+    def _keep(self, place: tuple, choice: int) -> None:
+        if len(self._choices) >= _MOST_CHOICES:
+            del self._choices[next(iter(self._choices))]
+        self._choices[place] = choice
+
+    def _note_name(self, place: tuple) -> str:
+        """The name of the choice in the folder of kernels, which tells processors and compilers
+        apart itself; empty if it depends on what has no text."""
+        constants = [self._configs, place]
+        if not _is_plain(constants):
+            return ""
+        text = repr([self._kernel._texts(), constants, _core.thread_count()])
+        return "chosen_" + hashlib.sha256(text.encode()).hexdigest()[:32]
+
+    def _noted(self, name: str) -> int | None:
+        """The choice of this or another process; whatever else is in the folder is none."""
+        text = _core.find_note(name) if name else None
+        try:
+            choice = json.loads(text or b"null")
+        except ValueError:
+            return None
+        is_choice = type(choice) is int and 0 <= choice < len(self._configs)
+        return choice if is_choice else None
+
     def _place(self, args: tuple, kwargs: dict) -> tuple:
-        """What a choice is made for: dtypes and shapes of tensors, and the values of the key."""
+        """What a choice is made for: dtypes and shapes of tensors, the values of the key, and the
+        constants that no config has."""
         arguments = self._kernel._bound(args, {**kwargs, **self._configs[0]})
         place: list[Any] = []
         for name, value in arguments.items():
-            if getattr(value, "shape", ()):
+            if name in self._kernel._constant_names:
+                if name not in self._configs[0]:
+                    place.append((name, value))
+            elif getattr(value, "shape", ()):
                 place.append((name, str(value.dtype), tuple(value.shape)))
             elif name in self._key:
                 place.append(
@@ -88,16 +122,27 @@ class TunedKernel:
         return min(times)[1]
 
 
+def _is_plain(value: Any) -> bool:
+    """Whether a value's text says all of it, in each process."""
+    if isinstance(value, (tuple, list)):
+        return all(_is_plain(item) for item in value)
+    if isinstance(value, dict):
+        return all(_is_plain(item) for item in value.items())
+    return value is None or isinstance(value, (bool, int, float, str))
+
+
 def autotune(
     configs: Sequence[Mapping[str, Any]], key: Sequence[str] = ()
 ) -> Callable[[Kernel], TunedKernel]:
     """Chooses the constants of a kernel by measuring; a decorator above `weft.kernel`.
 
     The first call for other dtypes and shapes of the tensors, or other values of ``key``, runs the
-    kernel with each of the configs, and keeps the fastest, in this process. One that is refused, as
-    its blocks are too large, is left out. Where a function is traced nothing can be measured: a
-    call there takes what was chosen before, or else the first config. Blocks of other sizes may add
-    up in another order, so that results may differ by rounding.
+    kernel with each of the configs, and keeps the fastest: in this process, and in the folder of
+    compiled kernels (WEFT_CACHE_DIR) for others with the same processor, compiler, number of
+    threads, source and configs. A file there that is damaged counts as none. A config that is
+    refused, as its blocks are too large, is left out. Where a function is traced nothing can be
+    measured: a call there takes what was chosen before, or else the first config. Blocks of other
+    sizes may add up in another order, so that results may differ by rounding.
 
     Args:
         configs: dicts of values of parameters that are marked `weft.constexpr`, the same for each.

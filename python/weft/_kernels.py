@@ -534,6 +534,22 @@ class Kernel:
         bound.apply_defaults()
         return bound.arguments
 
+    def _texts(self) -> list[str]:
+        """The sources of the kernel and of those that it calls."""
+        found: dict[Kernel, str] = {}
+        waiting = [self]
+        while waiting:
+            kernel = waiting.pop()
+            if kernel in found:
+                continue
+            found[kernel] = kernel._source.text
+            outside = {**kernel._function.__globals__, **kernel._source.cells()}
+            names = kernel._function.__code__
+            for name in (*names.co_names, *names.co_freevars):
+                if isinstance(outside.get(name), Kernel):
+                    waiting.append(outside[name])
+        return list(found.values())
+
     def _call(self, grid: Any, is_checked: bool, /, *args: Any, **kwargs: Any) -> Any:
         if _current.program is not None:
             raise _fail(UnsupportedError, f"kernel {self._name}: a kernel can't launch another")
