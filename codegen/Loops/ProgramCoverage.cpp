@@ -172,6 +172,9 @@ Value ProgramCoverage::isWhole(KernelEmitter &emitter, ProgramOp program, Type r
 std::optional<ProgramCoverage> coverageOf(KernelEmitter &emitter, ProgramBlocks &blocks,
                                           ProgramStoreOp op, ValueRange places,
                                           ArrayRef<ProgramCounter> counters) {
+  // What combines reads the element that it writes.
+  if (op.getCombine())
+    return std::nullopt;
   auto program = op->getParentOfType<ProgramOp>();
   size_t loops = 0;
   for (Operation *parent = op->getParentOp(); parent != program; parent = parent->getParentOp()) {

@@ -149,3 +149,19 @@ def test_what_is_refused() -> None:
         _scatter("add", 1, np.zeros(1, np.int64), np.ones(1), weft.spec(1, "bool"))
     with pytest.raises(weft.UnsupportedError, match="for kernels alone"):
         blocks.atomic_max(None, 0, 1)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "float32"])
+def test_one_program_for_each_element(dtype: str) -> None:
+    """Where every element is combined with once, what was there counts all the same."""
+    values = weft.arange(96, dtype=dtype)
+    index, before = weft.arange(96, dtype="int64"), weft.full((96,), 7, dtype=dtype)
+
+    @weft.kernel
+    def once(values, out, block: weft.constexpr):
+        place = blocks.program_id(0) * block + blocks.arange(block)
+        blocks.atomic_add(out, place, blocks.load(values, place))
+
+    np.testing.assert_array_equal(once[6](values, before, block=16), values + 7)
+    np.testing.assert_array_equal(once[6](values, weft.spec((96,), dtype), block=16), values)
+    assert _scatter("add", 16, np.asarray(index), values, before)[0] == 7
