@@ -136,7 +136,9 @@ private:
 
   void addMatrix(const Draft &tile) {
     bool canReadLeft = problem.isInMemory(Contraction::Lhs) && problem.launch;
-    for (bool packLhs : {false, true}) {
+    // Of equally good ones that which reads the left operand along its lines is taken.
+    bool isTurned = problem.rows.back().strides[Contraction::Lhs].isOne();
+    for (bool packLhs : {isTurned, !isTurned}) {
       if (!packLhs && (!canReadLeft || tile.steps > 1))
         continue;
       Draft draft = tile;

@@ -39,6 +39,8 @@ constexpr double portsToWiden = 1.5;
 constexpr double lineBytes = 64;
 /// Cycles that a step takes longer where the lines of its rows meet in the cache.
 constexpr double metRows = 0.4;
+/// Lines so far apart are in one set of a cache.
+constexpr int64_t setsBytes = 4096;
 /// What a stage of its own costs, in nanoseconds.
 constexpr double nanosecondsPerStage = 500;
 /// How much longer a row of a low tile takes than one of another.
@@ -185,6 +187,18 @@ private:
            distance * problem.storedBytes[Contraction::Lhs] % fewSets == 0;
   }
 
+  /// True for a turned left operand: each step of the depth reads a line of its own.
+  bool rowsAreNeighbours() const { return problem.rows.back().strides[Contraction::Lhs].isOne(); }
+
+  /// How much more of a cache its lines take that meet in few of its sets; else 1.
+  double leftSpread() const {
+    if (schedule.getPackLhs() || !rowsAreNeighbours())
+      return 1;
+    int64_t distance = problem.valueOf(problem.depth.back().strides[Contraction::Lhs]) *
+                       problem.storedBytes[Contraction::Lhs];
+    return std::max(1.0, static_cast<double>(std::gcd(setsBytes, distance)) / (height * bytes));
+  }
+
   /// Instructions for a product and its sum, a fused multiply-add being one.
   double multiplication() const {
     auto integer = dyn_cast<IntegerType>(getElementTypeOrSelf(problem.op->getResult(0)));
@@ -204,7 +218,8 @@ private:
     double perElement = bytes / static_cast<double>(target.registerBytes);
     double cycles = 0, each = schedule.getPackBlock() ? cyclesPerCopied : cyclesPerStaged;
     if (schedule.getPackLhs())
-      cycles += sizes.batch * sizes.rows * sizes.depth() * groups * cyclesPerLeft;
+      cycles += sizes.batch * sizes.rows * sizes.depth() * groups *
+                (rowsAreNeighbours() ? perElement * cyclesPerCopied : cyclesPerLeft);
     if (schedule.getSteps() > 1)
       each = cyclesPerPair;
     else if (!problem.columnsAreRun())
@@ -252,10 +267,10 @@ private:
     return 1 / core.memoryBytes;
   }
 
-  /// The same of columns, whose lines may be apart.
-  double perByteApart(double between) const {
+  /// The same of lines that may be apart.
+  double perByteApart(double between, double spread) const {
     double cycles = perByte(between);
-    return cycles > 1 / core.level2Bytes && spread() > 1 ? cycles * apart : cycles;
+    return cycles > 1 / core.level2Bytes && spread > 1 ? cycles * apart : cycles;
   }
 
   double memoryCycles() const { return columnCycles() + rowCycles() + unfinishedCycles(); }
@@ -276,10 +291,10 @@ private:
     double again = 0;
     if (!schedule.getPackBlock())
       again = panels * (blocks - 1) * panelBytes *
-              perByteApart(spread() * groupBytes + blockRowsBytes());
+              perByteApart(spread() * groupBytes + blockRowsBytes(), spread());
     double tilesOfBlock = tiles / rowBlocks * outerRows / outerBlocks;
-    double within =
-        panels * blocks * (tilesOfBlock - 1) * panelBytes * perByteApart(spread() * panelBytes);
+    double within = panels * blocks * (tilesOfBlock - 1) * panelBytes *
+                    perByteApart(spread() * panelBytes, spread());
     return first + again + within + copyCycles();
   }
 
@@ -298,7 +313,6 @@ private:
   double spread() const {
     if (readsPacked() || readsRuns(schedule) || schedule.getPackBlock())
       return 1;
-    constexpr int64_t setsBytes = 4096;
     int64_t distance = std::gcd(setsBytes, static_cast<int64_t>(sizes.columns) *
                                                problem.storedBytes[Contraction::Rhs]);
     double line = tileColumns * static_cast<double>(problem.storedBytes[Contraction::Rhs]);
@@ -324,8 +338,8 @@ private:
       all = sizes.batch * sizes.rows * sizes.depth();
     // Activations were just written, by a kernel before.
     double first = all * stored * groups * perByte(all * stored);
-    double again =
-        all * bytes * (columnBlocks / groups - 1) * perByte(blockRowsBytes() + panelBytes);
+    double again = all * bytes * (columnBlocks / groups - 1) *
+                   perByteApart(leftSpread() * blockRowsBytes() + panelBytes, leftSpread());
     return first + again + (schedule.getPackLhs() ? all * groups * bytes / core.level2Bytes : 0);
   }
 
