@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import weft
+from weft.distributed._mpi import LIBRARY
 
 PROGRAM = str(Path(__file__).with_name("elastic_program.py"))
 MPIRUN = "mpirun --oversubscribe --allow-run-as-root --bind-to none"
@@ -87,6 +88,25 @@ def test_wrong_options_are_told(options: list[str], message: str) -> None:
     done = _launched("gloo", *options, PROGRAM)
     assert done.returncode == 1
     assert message in done.stderr
+
+
+def test_a_program_that_is_not_there(tmp_path: Path) -> None:
+    done = _launched("gloo", "-n", "2", str(tmp_path / "nothing.py"))
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "there is no file" in done.stderr
+
+
+def test_mpirun_that_starts_nothing(tmp_path: Path) -> None:
+    """Refused once, with its own words: the program is not to blame."""
+    mpirun = tmp_path / "mpirun"
+    mpirun.write_text("#!/bin/sh\necho 'no slots' >&2\nexit 3\n")
+    mpirun.chmod(0o755)
+    done = _launched("mpi", "-n", "3", "--mpirun", str(mpirun), PROGRAM)
+    assert done.returncode == 1
+    expected = "starts no 3 processes" if LIBRARY.exists() else "libopenmpi-dev"
+    assert expected in done.stderr
+    assert "begins anew" not in done.stderr
 
 
 def test_the_end_of_the_launcher_ends_the_processes(tmp_path: Path) -> None:

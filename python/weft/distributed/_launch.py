@@ -18,10 +18,11 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 
 from .._creation import _fail
-from .._errors import CommunicationError, OptionError, UnsupportedError
+from .._errors import CommunicationError, FileError, OptionError, UnsupportedError
 from ._mpi import LIBRARY
 
 #: So long it takes until the end of a process is noticed, and a process may take to obey.
@@ -99,10 +100,13 @@ def launch(settings: LaunchSettings) -> None:
 
     Raises:
         CommunicationError: too few processes are left, or it was started anew too often.
-        OptionError: a number is out of range. UnsupportedError: there is no MPI or no PyTorch.
+        FileError: the program is not there. OptionError: a number is out of range.
+        UnsupportedError: there is no MPI or no PyTorch, or MPI starts no processes here.
     """
     _check(settings)
     starts_all = _by_mpi(settings)
+    if starts_all:
+        _try_mpirun(settings)
     count, start = settings.workers, 0
     while True:
         lost = _run(settings, count, start, starts_all)
@@ -123,6 +127,9 @@ def _check(settings: LaunchSettings) -> None:
             OptionError,
             f"launch: of {settings.workers} processes there can't be at least {settings.least}",
         )
+    program = settings.command[0]
+    if not program.startswith("-") and not Path(program).is_file():
+        raise _fail(FileError, f"launch: there is no file {program}")
     if settings.restarts < 0 or settings.grace < 0:
         raise _fail(OptionError, "launch: restarts and grace are numbers from 0 on")
     if settings.by not in ("", "mpi", "gloo"):
@@ -144,6 +151,22 @@ def _by_mpi(settings: LaunchSettings) -> bool:
         "launch: processes are connected by MPI (on Debian: apt-get install libopenmpi-dev "
         "openmpi-bin, before weft is built) or by PyTorch's gloo (pip install torch); "
         + (f"{settings.by} is not there" if settings.by else "neither is there"),
+    )
+
+
+def _try_mpirun(settings: LaunchSettings) -> None:
+    """Starts processes that do nothing: what fails there is no fault of the program."""
+    nothing = [sys.executable, "-c", ""]
+    command = [*shlex.split(settings.mpirun), "-n", str(settings.workers), *nothing]
+    tried = subprocess.run(command, capture_output=True, text=True, check=False)
+    if tried.returncode == 0:
+        return
+    print(tried.stderr, end="", file=sys.stderr, flush=True)
+    options = ["--oversubscribe"] + ["--allow-run-as-root"] * (os.geteuid() == 0)
+    raise _fail(
+        UnsupportedError,
+        f"launch: {settings.mpirun} starts no {settings.workers} processes; its options are given "
+        f'as --mpirun "mpirun {" ".join(options)}", and --by gloo does without it',
     )
 
 
