@@ -14,3 +14,13 @@ func.func @conv2d(%x: tensor<1x?x5x6xf32>, %w: tensor<6x2x3x3xf32>) -> tensor<1x
       : tensor<1x?x5x6xf32>, tensor<6x2x3x3xf32> -> tensor<1x6x3x4xf32>
   return %y : tensor<1x6x3x4xf32>
 }
+
+// -----
+
+// Sizes whose product overflows, as dynamic ones do.
+func.func @quantized_matmul(%x: tensor<3x?x8xf32>, %w: tensor<4x?x8xi8>, %s: tensor<4x?xf32>) -> tensor<3x4xf32> {
+  // expected-error @below {{'weft.quantized_matmul' op a size overflows 64 bits}}
+  %y = weft.quantized_matmul %x, %w, %s {bits = 8 : i64}
+      : tensor<3x?x8xf32>, tensor<4x?x8xi8>, tensor<4x?xf32> -> tensor<3x4xf32>
+  return %y : tensor<3x4xf32>
+}

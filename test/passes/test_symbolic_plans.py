@@ -41,6 +41,7 @@ class Launch:
     places: list[int]
     parameters: list[str]
     types: list[str]
+    overwrites: int | None
 
 
 @dataclass
@@ -68,6 +69,7 @@ def read_launch(match: re.Match[str]) -> Launch:
     places = re.search(r"offsets = array<i64: (.*?)>", attributes)
     parameters = re.search(r"parameters = \[(.*)\]", attributes)
     values = PARAMETER.findall(parameters[1]) if parameters else []
+    overwrites = re.search(r"overwrites = (\d+)", attributes)
     assert places
     return Launch(
         results,
@@ -77,6 +79,7 @@ def read_launch(match: re.Match[str]) -> Launch:
         [int(place) for place in items(places[1])],
         [(size or number).strip('" ') for size, number in values],
         [match[0] for match in TENSOR.finditer(types)],
+        int(overwrites[1]) if overwrites else None,
     )
 
 
@@ -136,10 +139,19 @@ def test_launches_are_those_of_the_fixed_program(
         ]
 
 
-def storage_of(value: str, plan: Plan) -> str:
-    """The value whose memory `value` is."""
+def without_views(value: str, plan: Plan) -> str:
+    """The value that `value` is in another shape."""
     while value in plan.views:
         value = plan.views[value]
+    return value
+
+
+def storage_of(value: str, plan: Plan) -> str:
+    """The first value in the memory of `value`."""
+    value = without_views(value, plan)
+    for launch in reversed(plan.launches):
+        if launch.overwrites is not None and launch.results[0] == value:
+            value = without_views(launch.operands[launch.overwrites], plan)
     return value
 
 
@@ -150,16 +162,32 @@ def lifetimes(plan: Plan) -> dict[int, list[tuple[int, int, str]]]:
         for operand in launch.operands:
             last_reader[storage_of(operand, plan)] = number
     returned = {storage_of(value, plan) for value in plan.returned}
+    places: dict[str, int] = {}
     uses: dict[int, list[tuple[int, int, str]]] = {}
     for number, launch in enumerate(plan.launches):
         for value, place, type_text in zip(
             launch.results, launch.places, launch.types, strict=True
         ):
-            assert (place == -1) == (value in returned)
-            if place >= 0:
+            storage = storage_of(value, plan)
+            assert (place == -1) == (storage in returned)
+            assert place == places.setdefault(storage, place)
+            if place >= 0 and storage == value:
                 end = last_reader.get(value, number)
                 uses.setdefault(place, []).append((number, end, type_text))
     return uses
+
+
+@pytest.mark.parametrize("build", PROGRAMS, ids=lambda build: build.__name__)
+def test_nothing_reads_what_is_written_over(
+    build: Callable[[Program], str], build_folder: Path
+) -> None:
+    plan = plan_of(build(Program()), build_folder)
+    for number, launch in enumerate(plan.launches):
+        if launch.overwrites is None:
+            continue
+        gone = without_views(launch.operands[launch.overwrites], plan)
+        read = [operand for later in plan.launches[number:] for operand in later.operands]
+        assert [without_views(value, plan) for value in [*read, *plan.returned]].count(gone) == 1
 
 
 def bytes_of(type_text: str, values: Mapping[str, int]) -> int:

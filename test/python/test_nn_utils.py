@@ -71,7 +71,7 @@ def test_norms_that_are_not_finite():
     parameters = with_gradients(weft.asarray, [np.array([math.inf, 1.0], np.float32)])
     with pytest.raises(weft.GradientError, match="inf, which is not finite"):
         U.clip_grad_norm_(parameters, 1.0, error_if_nonfinite=True)
-    with pytest.raises(weft.OptionError, match="positive number"):
+    with pytest.raises(weft.OptionError, match="number from 0 on"):
         U.get_total_norm([weft.ones(2)], -1.0)
     large = with_gradients(lambda x: weft.asarray(x).astype("float16"), [np.full(4, 6e4)])
     assert U.clip_grad_norm_(large, 1.0).item() == pytest.approx(1.2e5, rel=1e-3)

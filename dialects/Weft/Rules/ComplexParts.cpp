@@ -101,7 +101,7 @@ SmallVector<ComplexParts> buildOnEachPart(Operation *op, OpBuilder &builder,
   return results;
 }
 
-SmallVector<Value> buildDefinition(Operation *op, OpBuilder &builder) {
+static SmallVector<Value> definitionOf(Operation *op, OpBuilder &builder) {
   auto complex = dyn_cast<ComplexOpInterface>(op);
   if (!complex || !isOnComplex(op))
     return cast<DecompositionOpInterface>(op).decompose(builder);
@@ -119,6 +119,15 @@ SmallVector<Value> buildDefinition(Operation *op, OpBuilder &builder) {
                           ? builder.createOrFold<ComplexOp>(location, parts.real, parts.imaginary)
                           : parts.real);
   return results;
+}
+
+SmallVector<Value> buildDefinition(Operation *op, OpBuilder &builder) {
+  SmallVector<Value> results;
+  LogicalResult made = withSizeErrors(op->getLoc(), op->getName().getStringRef(), [&] {
+    results = definitionOf(op, builder);
+    return success();
+  });
+  return succeeded(made) ? results : SmallVector<Value>();
 }
 
 //===----------------------------------------------------------------------===//

@@ -27,6 +27,8 @@ from ._mpi import LIBRARY
 
 #: So long it takes until the end of a process is noticed, and a process may take to obey.
 _PAUSE, _OBEDIENCE = 0.05, 5.0
+#: The signals by which a machine ends a process; others are its own errors.
+_KILLED = (signal.SIGKILL, signal.SIGTERM)
 
 
 @dataclass(frozen=True)
@@ -64,13 +66,13 @@ class _Job:
         """Waits until all have ended, which they do soon once one has failed.
 
         Returns:
-            How many are lost: 0 if all went well, those that a signal has ended, one at least.
+            How many are lost: 0 if all went well, those that were killed, one at least.
         """
         while self._living() and not self._failed():
             time.sleep(_PAUSE)
         if not self._failed():
             return 0
-        killed = sum(process.returncode < 0 for process in self._failed())
+        killed = sum(-process.returncode in _KILLED for process in self._failed())
         end = time.monotonic() + grace
         while self._living() and time.monotonic() < end:
             time.sleep(_PAUSE)
