@@ -273,7 +273,21 @@ private:
     return cycles > 1 / core.level2Bytes && spread > 1 ? cycles * apart : cycles;
   }
 
-  double memoryCycles() const { return columnCycles() + rowCycles() + unfinishedCycles(); }
+  double memoryCycles() const {
+    return columnCycles() + rowCycles() + unfinishedCycles() + resultCycles();
+  }
+
+  /// What results, and inputs that lie like them, take more where tiles touch short runs of each
+  /// row, which nothing fetches ahead.
+  double resultCycles() const {
+    constexpr double foreseenRun = 256;
+    if (!problem.columns.front().strides[Contraction::Result].isOne() ||
+        tileColumns * bytes >= foreseenRun)
+      return 0;
+    double elements = sizes.batch * outerRows * sizes.rows * sizes.columns;
+    double all = elements * bytes * static_cast<double>(problem.resultStreams());
+    return (strided - 1) * all * perByte(all);
+  }
 
   /// The right operand: its first use, then again for each block of rows, and within it by each
   /// tile after the first.

@@ -54,6 +54,16 @@ bool ContractionProblem::isInMemory(Contraction::Operand operand) const {
   return isa<BlockArgument>(op->getOperand(operand == Contraction::Lhs ? 0 : 1));
 }
 
+int64_t ContractionProblem::resultStreams() const {
+  auto kernel = op->getParentOfType<KernelOp>();
+  auto sizesOf = [](Type type) { return cast<RankedTensorType>(type).getEncoding(); };
+  Attribute sizes = sizesOf(op->getResult(0).getType());
+  // What is written is read before.
+  auto streams = 2 * static_cast<int64_t>(kernel.getResultTypes().size());
+  return streams + llvm::count_if(kernel.getBody().getArgumentTypes(),
+                                  [&](Type type) { return sizesOf(type) == sizes; });
+}
+
 bool ContractionProblem::isVectorLeft() const {
   if (!batchIsOneLoop() || sizeOf(column()) != 1 || !isInMemory(Contraction::Lhs) ||
       !isInMemory(Contraction::Rhs))

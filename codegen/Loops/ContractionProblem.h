@@ -27,6 +27,9 @@ public:
   }
   /// One row loop and one of the depth: a product of matrices.
   bool isMatrix() const { return rows.size() == 1 && depth.size() == 1; }
+  /// How many times the kernel moves as many elements as the contraction's result has: its results,
+  /// and the inputs that lie like that.
+  int64_t resultStreams() const;
   /// Vectors can lie along the batch: groups of one channel.
   bool isVectorLeft() const;
   /// The columns of the right operand are neighbours in memory.
