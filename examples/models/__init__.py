@@ -19,6 +19,10 @@ def written_in(framework: ModuleType, name: str) -> ModuleType:
     """The module `name` of this package for `weft`, or as if it had imported `torch` as weft."""
     if framework.__name__ == "weft":
         return importlib.import_module(f"{__name__}.{name}")
+    # A name of its own: torch.compile finds the module of a function by its name.
+    alias = f"{__name__}.{name}_{framework.__name__}"
+    if alias in sys.modules:
+        return sys.modules[alias]
     stand_in = ModuleType("weft")
     vars(stand_in).update(vars(framework), jit=_not_compiled)
     modules = {"weft": stand_in, "weft.nn": framework.nn}
@@ -26,7 +30,10 @@ def written_in(framework: ModuleType, name: str) -> ModuleType:
     with mock.patch.dict(sys.modules, modules), mock.patch.dict(globals()):
         for own in [key for key in sys.modules if key.startswith(f"{__name__}.")]:
             del sys.modules[own]
-        return importlib.import_module(f"{__name__}.{name}")
+        module = importlib.import_module(f"{__name__}.{name}")
+    module.__name__ = alias
+    sys.modules[alias] = module
+    return module
 
 
 def _not_compiled(function: Callable | None = None, **options: object) -> Callable:
