@@ -20,7 +20,7 @@ struct CoreFacts {
   double multiplyAdds = 2, loads = 2, instructions = 5;
   /// Cycles from a fused multiply-add to the next that adds to its result.
   double latency = 4.5;
-  double level2Bytes = 24, level3Bytes = 16, memoryBytes = 5;
+  double level2Bytes = 32, level3Bytes = 16, memoryBytes = 5;
   double gigahertz = 3;
 };
 

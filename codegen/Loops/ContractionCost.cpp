@@ -351,7 +351,7 @@ private:
     if (problem.isMatrix())
       all = sizes.batch * sizes.rows * sizes.depth();
     // Activations were just written, by a kernel before.
-    double first = all * stored * groups * perByte(all * stored);
+    double first = all * stored * groups * perByteApart(leftSpread() * all * stored, leftSpread());
     double again = all * bytes * (columnBlocks / groups - 1) *
                    perByteApart(leftSpread() * blockRowsBytes() + panelBytes, leftSpread());
     return first + again + (schedule.getPackLhs() ? all * groups * bytes / core.level2Bytes : 0);
