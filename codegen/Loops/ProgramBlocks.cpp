@@ -96,7 +96,9 @@ Value ProgramBlocks::readEach(Value pointer, Type stored, ArrayRef<int64_t> shap
 
 void ProgramBlocks::write(Value tensor, Value pointer, ArrayRef<ElementIndex> indices) {
   Type dtype = getElementTypeOrSelf(tensor), stored = KernelEmitter::storedType(dtype);
-  Value value = splat(element(tensor, indices));
+  Value value = element(tensor, indices);
+  if (laneCount() > 1)
+    value = splat(value);
   if (mode == Mode::Asking)
     return;
   Value address = emitter.offset(pointer, stored, offsetIn(shapeOf(tensor), indices));
@@ -317,6 +319,12 @@ Value ProgramBlocks::siteText(StringRef site) {
   return LLVM::AddressOfOp::create(b, location(), LLVM::LLVMPointerType::get(b.getContext()), name);
 }
 
+void ProgramBlocks::note(StringRef site, int64_t dimension, Value index, Value size) {
+  Value number = constant(builder().getI64Type(), double(dimension));
+  emitter.callExternal(programFault,
+                       {siteText(site), number, index, size, emitter.behindBuffers()});
+}
+
 /// Tells the runtime that an index is not there, if a lane of `bad` is set.
 void ProgramBlocks::report(const Place &place, StringRef site, unsigned dimension, Value bad,
                            Value index, Value size) {
@@ -334,9 +342,7 @@ void ProgramBlocks::report(const Place &place, StringRef site, unsigned dimensio
       worst = vector::ReductionOp::create(b, location(), vector::CombiningKind::MAXSI, worst);
     }
     Value wide = arith::IndexCastOp::create(b, location(), b.getI64Type(), size);
-    Value number = constant(b.getI64Type(), dimension);
-    emitter.callExternal(programFault,
-                         {siteText(site), number, worst, wide, emitter.behindBuffers()});
+    note(site, dimension, worst, wide);
   });
 }
 
@@ -557,8 +563,7 @@ void ProgramBlocks::claimOne(Value owners, Value offset, StringRef site) {
   Value isOther = arith::AndIOp::create(b, location(), differs(constant(wide, 0)), differs(mark));
   emitter.ifTrue(isOther, [&] {
     Value other = arith::SubIOp::create(b, location(), former, constant(wide, 1));
-    emitter.callExternal(programFault,
-                         {siteText(site), constant(wide, -1), own, other, emitter.behindBuffers()});
+    note(site, -1, own, other);
   });
 }
 
@@ -597,8 +602,8 @@ void ProgramBlocks::store(ProgramStoreOp op, ArrayRef<ElementIndex> indices, boo
     stored = arith::SelectOp::create(b, location(), values[2], values[0], values[1]);
     present = insideOf(op, type, indices);
   }
-  bool isBlock = !indices.empty();
-  if (!isBlock) {
+  bool isScalar = indices.empty() || laneCount() == 1;
+  if (isScalar) {
     Value address = emitter.offset(place.pointer, place.stored, place.offset.base);
     auto write = [&] { emitter.storeVector(stored, address); };
     if (present)

@@ -45,7 +45,7 @@ public:
   /// A number that was computed; null if it was not.
   mlir::Value knownNumber(mlir::Value tensor) const { return numbers.lookup(resolved(tensor)); }
   /// Memory for a block, on the stack unless `placeAt` says where.
-  mlir::Value allocate(mlir::Value tensor);
+  virtual mlir::Value allocate(mlir::Value tensor);
   void placeAt(mlir::Value tensor, mlir::Value pointer) { wanted.try_emplace(tensor, pointer); }
   /// The bytes of it, about. Blocks behind one another are thirds of a page apart: a processor
   /// takes a load for one of what was just stored a page further on, and waits.
@@ -100,7 +100,7 @@ public:
   /// Writes the elements of a block that are at `indices` to memory at `pointer`.
   void write(mlir::Value tensor, mlir::Value pointer, llvm::ArrayRef<ElementIndex> indices);
   /// Computes all of `tensor` into memory at `pointer`.
-  void fill(mlir::Value tensor, mlir::Value pointer);
+  virtual void fill(mlir::Value tensor, mlir::Value pointer);
   /// `tensor` has this element, until `apart` ends.
   void give(mlir::Value tensor, llvm::ArrayRef<ElementIndex> indices, mlir::Value element) {
     elements[keyOf(tensor, indices)] = element;
@@ -109,6 +109,15 @@ public:
   void store(ProgramStoreOp op, llvm::ArrayRef<ElementIndex> indices, bool isAll);
   /// Where a block's element is, in elements; padded rows.
   mlir::Value offsetIn(llvm::ArrayRef<int64_t> shape, llvm::ArrayRef<ElementIndex> indices);
+
+protected:
+  /// Tells of an index along a dimension that has `size` elements; or, with a dimension of -1, of
+  /// another program, `size`, that stored where program `index` does. All are integers.
+  virtual void note(llvm::StringRef site, int64_t dimension, mlir::Value index, mlir::Value size);
+
+  KernelEmitter &emitter;
+  ProgramOp program;
+  llvm::DenseMap<mlir::Value, mlir::Value> wanted;
 
 private:
   struct Place;
@@ -155,8 +164,6 @@ private:
   ElementIndex asRun(mlir::Value integer);
   llvm::SmallVector<mlir::Value> sizesOf(mlir::Type tensor, size_t count);
 
-  KernelEmitter &emitter;
-  ProgramOp program;
   /// In a program that is checked: says that this one stores to the place, and reports another one
   /// that did.
   void claim(unsigned result, const Place &place, llvm::StringRef site);
@@ -172,7 +179,7 @@ private:
   using Key = std::vector<const void *>;
   static Key keyOf(mlir::Value tensor, llvm::ArrayRef<ElementIndex> indices);
 
-  llvm::DenseMap<mlir::Value, mlir::Value> numbers, pointers, others, wanted;
+  llvm::DenseMap<mlir::Value, mlir::Value> numbers, pointers, others;
   std::map<Key, mlir::Value> elements;
   mlir::Value laneTail;
   Mode mode = Mode::Checked;
@@ -185,6 +192,10 @@ private:
 
 /// The program of a kernel.
 ProgramOp programOf(KernelOp kernel);
+
+/// How many bytes the blocks of a program that are in memory take, and what an op needs beside.
+int64_t bytesOfProgram(ProgramOp program, llvm::function_ref<double(mlir::Value)> bytesOf,
+                       llvm::function_ref<double(mlir::Operation *)> scratchOf);
 
 /// How many bytes of the stack a program takes, with vectors of `lanes`.
 int64_t stackBytesOf(ProgramOp program, int64_t lanes);

@@ -169,29 +169,37 @@ private:
 
 ProgramMemory ProgramMemory::of(Block &block) { return std::move(Keeping(block).memory); }
 
-int64_t stackBytesOf(ProgramOp program, int64_t lanes) {
+int64_t bytesOfProgram(ProgramOp program, function_ref<double(Value)> bytesOf,
+                       function_ref<double(Operation *)> scratchOf) {
   double bytes = 0;
-  auto bytesIn = [&](Value value) {
-    return isBlock(value) ? ProgramBlocks::bytesOf(value, lanes) : 0.0;
-  };
   program.getBody().walk([&](Block *block) {
     ProgramMemory memory = ProgramMemory::of(*block);
     for (Value value : memory.kept)
-      bytes += bytesIn(value);
+      bytes += bytesOf(value);
     for (Operation &op : *block) {
       if (isComputedInPlace(&op))
         continue;
       for (Value result : op.getResults())
         if (!memory.products.contains(&op))
-          bytes += (isa<WhileOp>(op) ? 2.0 : 1.0) * bytesIn(result);
-      if (auto product = dyn_cast<ContractionOpInterface>(op))
-        bytes += bytesOfTurned(product, lanes);
-      // The lanes of as many rows, twice where they have positions.
-      if (isa<ReductionOpInterface>(op))
-        bytes += 2.0 * double(sizeof(double)) * double(lanes * lanes);
+          bytes += (isa<WhileOp>(op) ? 2.0 : 1.0) * bytesOf(result);
+      bytes += scratchOf(&op);
     }
   });
   return static_cast<int64_t>(std::min(bytes, 0x1p60));
+}
+
+int64_t stackBytesOf(ProgramOp program, int64_t lanes) {
+  auto bytesOf = [&](Value value) {
+    return isBlock(value) ? ProgramBlocks::bytesOf(value, lanes) : 0.0;
+  };
+  auto scratchOf = [&](Operation *op) {
+    if (auto product = dyn_cast<ContractionOpInterface>(op))
+      return bytesOfTurned(product, lanes);
+    // The lanes of as many rows, twice where they have positions.
+    return isa<ReductionOpInterface>(op) ? 2.0 * double(sizeof(double)) * double(lanes * lanes)
+                                         : 0.0;
+  };
+  return bytesOfProgram(program, bytesOf, scratchOf);
 }
 
 } // namespace weft

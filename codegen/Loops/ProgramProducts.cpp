@@ -40,7 +40,8 @@ ProgramProducts::Matrix ProgramProducts::matrixOf(Value value, bool isTurned) {
   return {blocks.pointer(value), getElementTypeOrSelf(value), distance, isTurned};
 }
 
-void ProgramProducts::emit(ContractionOpInterface op, Value end, Value pointer) {
+ProgramProducts::Product ProgramProducts::productOf(ContractionOpInterface op, Value end,
+                                                    Value pointer) {
   Product product;
   product.value = op->getResult(0);
   product.end = end;
@@ -50,6 +51,11 @@ void ProgramProducts::emit(ContractionOpInterface op, Value end, Value pointer) 
   product.rows = ProgramBlocks::shapeOf(product.value)[0];
   product.columns = ProgramBlocks::shapeOf(product.value)[1];
   product.depth = ProgramBlocks::shapeOf(op->getOperand(0))[product.left.isTurned ? 0 : 1];
+  return product;
+}
+
+void ProgramProducts::emit(ContractionOpInterface op, Value end, Value pointer) {
+  Product product = productOf(op, end, pointer);
   if (product.right.isTurned)
     product.right = turned(product.right, product.depth, product.columns);
   int64_t lanes = emitter.laneCount(), width = lanes * schedule.getColumns();

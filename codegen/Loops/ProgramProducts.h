@@ -15,7 +15,7 @@ public:
   /// `pointer`.
   void emit(ContractionOpInterface op, mlir::Value end, mlir::Value pointer);
 
-private:
+protected:
   /// Matrices in memory: where, and how far rows are apart.
   struct Matrix {
     mlir::Value pointer;
@@ -29,6 +29,7 @@ private:
     mlir::Value value, end, pointer;
   };
 
+  Product productOf(ContractionOpInterface op, mlir::Value end, mlir::Value pointer);
   Matrix matrixOf(mlir::Value value, bool isTurned);
   Matrix turned(const Matrix &from, int64_t depth, int64_t columns);
   mlir::Value address(const Matrix &matrix, mlir::Value row, mlir::Value column);

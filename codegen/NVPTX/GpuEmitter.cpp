@@ -1,5 +1,6 @@
 // Stages, threads and memory of the kernel being emitted for a GPU.
 #include "codegen/NVPTX/GpuEmitter.h"
+#include "codegen/NVPTX/FaultSiteAttribute.h"
 #include "codegen/NVPTX/TensorMapAttribute.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 
@@ -34,6 +35,8 @@ func::FuncOp GpuEmitter::createStage() {
   function->setAttr("weft.shared_bytes", module.getI64IntegerAttr(shape.sharedBytes));
   if (!shape.tensorMaps.empty())
     function->setAttr(tensorMapsName, tensorMapsAttribute(context, shape.tensorMaps));
+  if (!shape.faultSites.empty())
+    function->setAttr(faultSitesName, faultSitesAttribute(context, shape.faultSites));
   // No output is written over an input on the device: what is read never changes, and may go
   // through the read-only cache.
   for (unsigned number = 0; number < bufferCount(); ++number) {

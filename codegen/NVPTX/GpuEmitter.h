@@ -3,6 +3,7 @@
 
 #include "codegen/Loops/KernelEmitter.h"
 #include "codegen/Templates/Transposition.h"
+#include "lib/Support/FaultSite.h"
 #include "lib/Support/TensorMapShape.h"
 
 namespace weft {
@@ -28,6 +29,8 @@ public:
     int64_t threads;
     int64_t sharedBytes = 0;
     std::vector<TensorMapShape> tensorMaps = {};
+    /// What is noted in the last buffer.
+    std::vector<FaultSite> faultSites = {};
   };
   /// Adds a stage; `body` emits one task. All threads of a block come there together.
   void addStage(StageShape shape, std::function<mlir::Value()> tasks,

@@ -1,6 +1,7 @@
 // What an executor must know of a kernel compiled for a GPU.
 #pragma once
 
+#include "lib/Support/FaultSite.h"
 #include "lib/Support/TensorMapShape.h"
 
 #include <cstdint>
@@ -26,6 +27,8 @@ struct GpuStage {
   /// can't describe, and is not run on addresses that are no multiples of 16: the stage after it
   /// does the same without them, and is run only then.
   std::vector<TensorMapShape> tensorMaps = {};
+  /// What the stage notes in the last buffer, which whoever launches reads behind it.
+  std::vector<FaultSite> faultSites = {};
 };
 
 /// A kernel: its stages run one after the other, each after all blocks of the one before.

@@ -1,6 +1,7 @@
 // From a module of the LLVM and NVVM dialects to PTX.
 #include "codegen/NVPTX/Ptx.h"
 #include "codegen/CPU/FunctionPasses.h"
+#include "codegen/NVPTX/FaultSiteAttribute.h"
 #include "codegen/NVPTX/TensorMapAttribute.h"
 #include "lib/Support/Error.h"
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
@@ -33,6 +34,7 @@ std::vector<GpuKernel> gpuKernelsOf(ModuleOp module) {
       auto function = module.lookupSymbol<LLVM::LLVMFuncOp>(stage.entry);
       stage.threads = function->getAttrOfType<IntegerAttr>("weft.threads").getInt();
       stage.sharedBytes = function->getAttrOfType<IntegerAttr>("weft.shared_bytes").getInt();
+      stage.faultSites = faultSitesOf(function->getAttrOfType<ArrayAttr>(faultSitesName));
       stage.tensorMaps = tensorMapsOf(function->getAttrOfType<ArrayAttr>(tensorMapsName));
     }
   }

@@ -3,6 +3,8 @@
 // weft.program_end), loops (weft.while) and branches (weft.case).
 #include "codegen/CPU/CpuTarget.h"
 #include "codegen/Loops/ProgramBlocks.h"
+#include "codegen/NVPTX/GpuProgram.h"
+#include "codegen/NVPTX/GpuTarget.h"
 #include "codegen/Templates/KernelTemplate.h"
 #include "mlir/IR/Matchers.h"
 #include "passes/fusion/FusionGroup.h"
@@ -14,6 +16,8 @@ namespace {
 
 /// Blocks are on the stack of a thread.
 constexpr int64_t mostStackBytes = int64_t(2) << 20;
+/// What a thread block may ask for, of devices of compute capability 8.0 and 9.0.
+constexpr int64_t mostSharedBytes80 = int64_t(163) << 10, mostSharedBytes90 = int64_t(227) << 10;
 
 /// Whether two tensors with two dimensions are multiplied.
 bool isProductOfMatrices(ContractionOpInterface op) {
@@ -67,45 +71,58 @@ public:
                                     hasMany ? 6 : 12 / (2 * width) * 2, hasMany ? 4 : 1);
   }
   ScheduleAttrInterface choose(KernelOp kernel, LaunchOp, const GpuTarget &) const override {
-    programOf(kernel).emitOpError()
-        << programOf(kernel).getName()
-        << " runs on processors alone for now; move its arguments there by cpu()";
-    return {};
+    // The tile of a thread, whose vectors are scalars.
+    return ProgramScheduleAttr::get(kernel.getContext(), 1, 4, 4);
   }
 
   LogicalResult verify(KernelOp kernel, const CpuTarget &target) const override {
     auto schedule = dyn_cast<ProgramScheduleAttr>(kernel.getScheduleAttr());
     if (!schedule)
       return refuseSchedule(kernel, "a processor");
-    if (schedule.getRows() < 1 || schedule.getColumns() < 1 ||
-        schedule.getRows() * schedule.getColumns() > 64)
-      return kernel.emitOpError() << "has a schedule of tiles of " << schedule.getRows()
-                                  << " rows and " << schedule.getColumns()
-                                  << " vectors; there may be 1 to 64 vectors";
-    if (failed(verifyLanes(kernel, schedule.getLanes(), target)) || failed(verifySingle(kernel)))
+    if (failed(verifyTile(kernel, schedule)) ||
+        failed(verifyLanes(kernel, schedule.getLanes(), target)) || failed(verifySingle(kernel)))
       return failure();
-    return verifyProgram(programOf(kernel), schedule.getLanes());
+    ProgramOp program = programOf(kernel);
+    return verifyProgram(program, stackBytesOf(program, schedule.getLanes()), mostStackBytes,
+                         "memory");
   }
-  LogicalResult verify(KernelOp kernel, const GpuTarget &) const override {
-    return refuseSchedule(kernel, "a GPU");
+  LogicalResult verify(KernelOp kernel, const GpuTarget &target) const override {
+    auto schedule = dyn_cast<ProgramScheduleAttr>(kernel.getScheduleAttr());
+    if (!schedule || schedule.getLanes() != 1)
+      return refuseSchedule(kernel, "a GPU");
+    if (failed(verifyTile(kernel, schedule)) || failed(verifySingle(kernel)))
+      return failure();
+    ProgramOp program = programOf(kernel);
+    return verifyProgram(program, sharedBytesOf(program),
+                         target.hasWarpgroups() ? mostSharedBytes90 : mostSharedBytes80,
+                         "shared memory");
   }
 
   void emit(KernelEmitter &emitter) const override { emitProgram(emitter); }
-  void emit(GpuEmitter &) const override { llvm_unreachable("no schedule for a GPU is verified"); }
+  void emit(GpuEmitter &emitter) const override { emitGpuProgram(emitter); }
 
 private:
-  static LogicalResult verifyProgram(ProgramOp program, int64_t lanes) {
+  static LogicalResult verifyTile(KernelOp kernel, ProgramScheduleAttr schedule) {
+    if (schedule.getRows() >= 1 && schedule.getColumns() >= 1 &&
+        schedule.getRows() * schedule.getColumns() <= 64)
+      return success();
+    return kernel.emitOpError() << "has a schedule of tiles of " << schedule.getRows()
+                                << " rows and " << schedule.getColumns()
+                                << " vectors; there may be 1 to 64 vectors";
+  }
+
+  static LogicalResult verifyProgram(ProgramOp program, int64_t bytes, int64_t mostBytes,
+                                     StringRef memory) {
     WalkResult walk = program.getBody().walk([](Operation *op) {
       return failed(verifyPart(op)) ? WalkResult::interrupt() : WalkResult::advance();
     });
     if (walk.wasInterrupted())
       return failure();
-    int64_t bytes = stackBytesOf(program, lanes);
-    if (bytes <= mostStackBytes)
+    if (bytes <= mostBytes)
       return success();
     return program.emitOpError() << program.getName() << " keeps " << bytes
-                                 << " bytes of blocks in memory, and has at most " << mostStackBytes
-                                 << "; take smaller blocks, or fewer at a time";
+                                 << " bytes of blocks in " << memory << ", and has at most "
+                                 << mostBytes << "; take smaller blocks, or fewer at a time";
   }
 };
 

@@ -1,6 +1,7 @@
 #include "lib/Compiler/EmulatedDevice.h"
 #include "codegen/NVPTX/GpuTarget.h"
 #include "lib/Runtime/Plan.h"
+#include "lib/Runtime/ProgramFault.h"
 #include "lib/Support/Error.h"
 #include "lib/Support/Options.h"
 #include "llvm/Bitcode/BitcodeReader.h"
@@ -16,8 +17,8 @@ namespace {
 class EmulatedFunction final : public DeviceFunction {
 public:
   EmulatedFunction(emulator::Emulator &emulator, std::string name, uint32_t sharedBytes,
-                   std::vector<TensorMapShape> tensorMaps)
-      : DeviceFunction(std::move(tensorMaps)),
+                   std::vector<TensorMapShape> tensorMaps, std::vector<FaultSite> faultSites)
+      : DeviceFunction(std::move(tensorMaps), std::move(faultSites)),
         emulator(emulator),
         name(std::move(name)),
         sharedBytes(sharedBytes) {}
@@ -56,9 +57,10 @@ public:
 
   /// The kernel itself says how many threads its blocks have.
   const DeviceFunction &function(const std::string &name, uint32_t, uint32_t sharedBytes,
-                                 std::vector<TensorMapShape> tensorMaps) override {
-    functions.push_back(
-        std::make_unique<EmulatedFunction>(emulator, name, sharedBytes, std::move(tensorMaps)));
+                                 std::vector<TensorMapShape> tensorMaps,
+                                 std::vector<FaultSite> faultSites) override {
+    functions.push_back(std::make_unique<EmulatedFunction>(
+        emulator, name, sharedBytes, std::move(tensorMaps), std::move(faultSites)));
     return *functions.back();
   }
 
@@ -141,34 +143,38 @@ emulator::BufferArgument EmulatedDevice::bufferAt(void *address, size_t number, 
 }
 
 void EmulatedDevice::run(const Plan &, std::span<const DeviceLaunch> launches) {
-  std::lock_guard lock(mutex);
   bool runs = false;
-  for (const auto &[planned, pointers] : launches) {
-    const Launch &launch = *planned;
-    runs = runsOnDevice(launch, pointers, runs);
+  for (const DeviceLaunch &launch : launches) {
+    runs = runsOnDevice(*launch.launch, launch.pointers, runs);
     if (!runs)
       continue;
-    const auto &function = static_cast<const EmulatedFunction &>(*launch.deviceFunction);
-    emulator::LaunchRequest request;
-    request.kernel = function.name;
-    LaunchPointers written = LaunchPointers(pointers).subspan(launch.inputs);
-    for (void *pointer : pointers) {
-      size_t buffer = request.arguments.size();
-      // An input may be where an output is: some of its elements are written over.
-      bool readOnly = buffer < launch.inputs && !llvm::is_contained(written, pointer);
-      request.arguments.push_back(bufferAt(pointer, buffer, readOnly));
-    }
-    for (int64_t size : launch.sizes)
-      request.arguments.push_back(static_cast<uint64_t>(size));
-    request.arguments.push_back(static_cast<uint64_t>(launch.tasks));
-    for (const TensorMapShape &shape : function.tensorMaps)
-      request.arguments.push_back(tensorMapOf(shape, launch, pointers[shape.buffer]));
-    request.grid[0] = static_cast<uint32_t>(std::min(launch.tasks, mostBlocks));
-    request.dynamicSharedBytes = function.sharedBytes;
-    request.seed = seed;
-    if (auto fault = function.emulator.launch(request))
-      throw emulator::EmulationError(std::move(*fault));
+    runOne(*launch.launch, launch.pointers);
+    throwProgramFaults(*this, launch);
   }
+}
+
+void EmulatedDevice::runOne(const Launch &launch, LaunchPointers pointers) {
+  std::lock_guard lock(mutex);
+  const auto &function = static_cast<const EmulatedFunction &>(*launch.deviceFunction);
+  emulator::LaunchRequest request;
+  request.kernel = function.name;
+  LaunchPointers written = LaunchPointers(pointers).subspan(launch.inputs);
+  for (void *pointer : pointers) {
+    size_t buffer = request.arguments.size();
+    // An input may be where an output is: some of its elements are written over.
+    bool readOnly = buffer < launch.inputs && !llvm::is_contained(written, pointer);
+    request.arguments.push_back(bufferAt(pointer, buffer, readOnly));
+  }
+  for (int64_t size : launch.sizes)
+    request.arguments.push_back(static_cast<uint64_t>(size));
+  request.arguments.push_back(static_cast<uint64_t>(launch.tasks));
+  for (const TensorMapShape &shape : function.tensorMaps)
+    request.arguments.push_back(tensorMapOf(shape, launch, pointers[shape.buffer]));
+  request.grid[0] = static_cast<uint32_t>(std::min(launch.tasks, mostBlocks));
+  request.dynamicSharedBytes = function.sharedBytes;
+  request.seed = seed;
+  if (auto fault = function.emulator.launch(request))
+    throw emulator::EmulationError(std::move(*fault));
 }
 
 } // namespace weft

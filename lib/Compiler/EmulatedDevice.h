@@ -33,6 +33,7 @@ public:
   void synchronizeWithOthers() override {}
 
 private:
+  void runOne(const Launch &launch, LaunchPointers pointers);
   explicit EmulatedDevice(const std::string &chip);
   void release(void *data, uint64_t bytes) noexcept override;
   /// The buffer that an address is in. `mutex` is held.

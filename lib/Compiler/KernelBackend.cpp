@@ -50,7 +50,7 @@ public:
     for (const GpuStage &stage : object.deviceStages)
       code->deviceStages.push_back(&code->deviceModule->function(
           stage.entry, static_cast<uint32_t>(stage.threads),
-          static_cast<uint32_t>(stage.sharedBytes), stage.tensorMaps));
+          static_cast<uint32_t>(stage.sharedBytes), stage.tensorMaps, stage.faultSites));
     return code;
   }
 

@@ -17,13 +17,17 @@ struct Header {
   Digest seal, identity;
   int64_t stages, temporaries, deviceStages, codeBytes;
 };
-constexpr char magic[8] = {'w', 'e', 'f', 't', 'k', 'r', 'n', '4'};
+constexpr char magic[8] = {'w', 'e', 'f', 't', 'k', 'r', 'n', '5'};
 constexpr size_t sealedFrom = offsetof(Header, identity);
 static_assert(sizeof(Header) == kernelHeaderBytes);
 
 /// A stage's shape in a file; the numbers of its tensor maps (packTensorMaps) follow.
 struct StageShape {
-  int64_t threads, sharedBytes, words;
+  int64_t threads, sharedBytes, words, sites;
+};
+/// A fault site in a file, behind these; its text follows.
+struct SiteShape {
+  int64_t dimension, bytes;
 };
 
 /// More stages or temporaries than any kernel has.
@@ -49,9 +53,29 @@ void sealKernelFile(std::string &bytes) {
 
 static std::string packStage(const GpuStage &stage) {
   std::vector<int64_t> words = packTensorMaps(stage.tensorMaps);
-  StageShape shape{stage.threads, stage.sharedBytes, static_cast<int64_t>(words.size())};
+  StageShape shape{stage.threads, stage.sharedBytes, static_cast<int64_t>(words.size()),
+                   static_cast<int64_t>(stage.faultSites.size())};
   std::string bytes(reinterpret_cast<const char *>(&shape), sizeof(shape));
-  return bytes.append(reinterpret_cast<const char *>(words.data()), words.size() * sizeof(int64_t));
+  bytes.append(reinterpret_cast<const char *>(words.data()), words.size() * sizeof(int64_t));
+  for (const FaultSite &site : stage.faultSites) {
+    SiteShape packed{site.dimension, static_cast<int64_t>(site.text.size())};
+    bytes.append(reinterpret_cast<const char *>(&packed), sizeof(packed)) += site.text;
+  }
+  return bytes;
+}
+
+/// Takes a fault site from the front of `bytes`; false if it is damaged.
+static bool unpackSite(llvm::StringRef &bytes, FaultSite &site) {
+  SiteShape shape;
+  if (bytes.size() < sizeof(shape))
+    return false;
+  std::memcpy(&shape, bytes.data(), sizeof(shape));
+  bytes = bytes.drop_front(sizeof(shape));
+  if (shape.bytes < 0 || static_cast<uint64_t>(shape.bytes) > bytes.size())
+    return false;
+  site = {bytes.take_front(shape.bytes).str(), shape.dimension};
+  bytes = bytes.drop_front(shape.bytes);
+  return true;
 }
 
 /// Takes a stage from the front of `bytes`; false if it is damaged.
@@ -68,6 +92,9 @@ static bool unpackStage(llvm::StringRef &bytes, GpuStage &stage) {
   bytes = bytes.drop_front(words.size() * sizeof(int64_t));
   stage.threads = shape.threads;
   stage.sharedBytes = shape.sharedBytes;
+  for (int64_t number = 0; number < shape.sites; ++number)
+    if (!unpackSite(bytes, stage.faultSites.emplace_back()))
+      return false;
   return unpackTensorMaps(words, stage.tensorMaps);
 }
 

@@ -2,13 +2,13 @@
 //
 // Numbers are those of this processor, as the code is:
 //
-//     0  8 bytes  "weftkrn4"
+//     0  8 bytes  "weftkrn5"
 //     8  16 bytes XXH3-128 of all that follows
 //    24  16 bytes XXH3-128 of the compiler's identity, a zero and the kernel's name
 //    40  4 int64  stages, temporaries, stages on a device, bytes of the code
-//    72           the code; for each stage on a device threads, shared bytes, the number of words
-//    of
-//                 its tensor maps and those words, all int64; the device's image
+//    72           the code; for each stage on a device threads, shared bytes, the numbers of words
+//                 of its tensor maps and of its fault sites, those words, and for each site its
+//                 dimension, the bytes of its text, all int64, and the text; the device's image
 #pragma once
 
 #include "lib/Compiler/KernelCode.h"

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "lib/Runtime/Storage.h"
+#include "lib/Support/FaultSite.h"
 #include "lib/Support/TensorMapShape.h"
 
 #include <cstdint>
@@ -18,12 +19,15 @@ struct Plan;
 /// The code of one stage on a device. Block b of a launch does the tasks b, b + blocks, ...
 class DeviceFunction {
 public:
-  explicit DeviceFunction(std::vector<TensorMapShape> tensorMaps)
-      : tensorMaps(std::move(tensorMaps)) {}
+  explicit DeviceFunction(std::vector<TensorMapShape> tensorMaps,
+                          std::vector<FaultSite> faultSites = {})
+      : tensorMaps(std::move(tensorMaps)), faultSites(std::move(faultSites)) {}
   virtual ~DeviceFunction() = default;
 
   /// Each launch is given tensor maps of these shapes after its other arguments.
   const std::vector<TensorMapShape> tensorMaps;
+  /// What it notes in the last buffer of each launch.
+  const std::vector<FaultSite> faultSites;
 };
 
 /// Code that a device has loaded; its functions live as long as it does.
@@ -35,7 +39,8 @@ public:
   /// shared memory each. Throws weft::Error if there is none or the device can't run it so.
   virtual const DeviceFunction &function(const std::string &name, uint32_t threads,
                                          uint32_t sharedBytes,
-                                         std::vector<TensorMapShape> tensorMaps = {}) = 0;
+                                         std::vector<TensorMapShape> tensorMaps = {},
+                                         std::vector<FaultSite> faultSites = {}) = 0;
 };
 
 /// What a device loads.

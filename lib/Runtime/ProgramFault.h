@@ -1,6 +1,8 @@
 // What goes wrong in users' programs over blocks while they run.
 #pragma once
 
+#include "lib/Runtime/Device.h"
+
 #include <cstdint>
 
 namespace weft {
@@ -12,5 +14,9 @@ namespace weft {
 /// (lib/Runtime/artifact/failure.c).
 void noteProgramFault(const char *site, int64_t dimension, int64_t index, int64_t size,
                       const void *place) noexcept;
+
+/// Throws weft::Error if a launch on a device, which is over or under way, notes that an index does
+/// not exist: the first place in the program, with the largest index there.
+void throwProgramFaults(Device &device, const DeviceLaunch &launch);
 
 } // namespace weft

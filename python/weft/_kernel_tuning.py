@@ -12,7 +12,7 @@ from typing import Any
 from . import _core
 from ._creation import _fail
 from ._errors import OptionError, UnsupportedError
-from ._kernels import Kernel
+from ._kernels import Kernel, device_of
 
 # Choices that are kept; the oldest goes first.
 _MOST_CHOICES = 1024
@@ -71,6 +71,8 @@ class TunedKernel:
     def _note_name(self, place: tuple) -> str:
         """The name of the choice in the folder of kernels, which tells processors and compilers
         apart itself; empty if it depends on what has no text."""
+        if _device_in(place) != "cpu":
+            return ""
         constants = [self._configs, place]
         if not _is_plain(constants):
             return ""
@@ -91,6 +93,7 @@ class TunedKernel:
         """What a choice is made for: dtypes and shapes of tensors, the values of the key, and the
         constants that no config has."""
         arguments = self._kernel._bound(args, {**kwargs, **self._configs[0]})
+        device = device_of(arguments)
         place: list[Any] = []
         for name, value in arguments.items():
             if name in self._kernel._constant_names:
@@ -102,6 +105,7 @@ class TunedKernel:
                 place.append(
                     (name, value if isinstance(value, (bool, int, float)) else float(value))
                 )
+        place.append(("device", "cpu" if device is None else str(device)))
         return tuple(place)
 
     def _fastest(self, grid: Any, args: tuple, kwargs: dict) -> int:
@@ -115,11 +119,22 @@ class TunedKernel:
                 continue
             for _ in range(_RUNS):
                 start = time.perf_counter()
-                self._kernel[grid](*args, **kwargs, **config)
+                _wait(self._kernel[grid](*args, **kwargs, **config))
                 times.append((time.perf_counter() - start, number))
         if not times and refused:
             raise refused
         return min(times)[1]
+
+
+def _device_in(place: tuple) -> str:
+    _, device = place[-1]
+    return device
+
+
+def _wait(results: Any) -> None:
+    """Until a device is done, which a call does not wait for."""
+    first = results[0] if isinstance(results, tuple) else results
+    first.device.synchronize()
 
 
 def _is_plain(value: Any) -> bool:

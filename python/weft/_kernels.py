@@ -474,6 +474,11 @@ class _Checked:
         return functools.partial(self._kernel._call, grid, True)
 
 
+def device_of(arguments: dict[str, Any]) -> Any:
+    """Where the first tensor among a call's arguments is; None if there is none."""
+    return next((v.device for v in arguments.values() if isinstance(v, Tensor)), None)
+
+
 class Kernel:
     """A kernel; made by `weft.kernel`, called as ``kernel[grid](*args)``."""
 
@@ -560,8 +565,9 @@ class Kernel:
         sizes = self._grid(grid, constants)
         parameters: list[_Parameter] = []
         tensors: list[Tensor] = []
+        home = device_of(arguments)
         for name, value in arguments.items():
-            parameters.append(self._parameter(name, value, tensors))
+            parameters.append(self._parameter(name, value, tensors, home))
         items = tuple(constants.items())
         if is_checked and _core.is_tracing():
             raise _fail(
@@ -588,7 +594,7 @@ class Kernel:
             )
         return sizes
 
-    def _parameter(self, name: str, value: Any, tensors: list[Tensor]) -> _Parameter:
+    def _parameter(self, name: str, value: Any, tensors: list[Tensor], home: Any) -> _Parameter:
         from ._export import Spec
 
         if isinstance(value, Spec):
@@ -597,7 +603,8 @@ class Kernel:
             self._check_dtype(name, value.dtype)
             return _Parameter(name, "result", tuple(value.shape), value.dtype)
         try:
-            tensor = asarray(value)
+            # Numbers go along to where the tensors are.
+            tensor = asarray(value, device=home if isinstance(value, (bool, int, float)) else None)
         except WeftError:
             raise _fail(
                 DTypeError,

@@ -3,7 +3,7 @@
 // RUN: weft-opt %s --weft-pipeline=cpu --until=loops | FileCheck %s --check-prefix=LOOPS
 // RUN: weft-opt %s --weft-pipeline=cpu --until=schedule | sed 's/rows = [0-9]*/rows = 0/' > %t.wrong
 // RUN: not weft-opt %t.wrong --weft-emit-loops 2>&1 | FileCheck %s --check-prefix=WRONG
-// RUN: not weft-opt %s --weft-pipeline=cuda:sm_80 2>&1 | FileCheck %s --check-prefix=GPU
+// RUN: weft-opt %s --weft-pipeline=cuda:sm_80 --until=loops | FileCheck %s --check-prefix=GPU
 
 // TEXT: weft.program "twice" grid [4] initial [-1](%{{.*}}, %{{.*}})
 // TEXT: weft.program_load 0[%[[AT:.*]]] if %[[MASK:.*]] at "k.py:2:7: load of x"
@@ -32,7 +32,14 @@
 // LOOPS: arith.addf %[[V:.*]], %[[V]] : vector<16xf32>
 // LOOPS: llvm.intr.masked.store
 // WRONG: has a schedule of tiles of 0 rows and
-// GPU: twice runs on processors alone for now; move its arguments there by cpu()
+// On a GPU a program is a thread block. A first stage clears what is noted of indices that are not there;
+// elements are scalars, which go from thread to thread.
+// GPU-LABEL: func.func @program_{{[0-9a-f]+}}_2(
+// GPU-SAME: weft.fault_sites = ["twice\0Ak.py:2:7: load of x", 0, "twice\0Ak.py:3:3: store to out", 0]
+// GPU: nvvm.read.ptx.sreg.tid.x
+// GPU: scf.for %{{.*}} to %c32{{.*}} step %c128
+// GPU: llvm.atomicrmw umax
+// GPU: arith.addf %[[V:.*]], %[[V]] : f32
 func.func @f(%x: tensor<100xf32>, %count: tensor<i64>) -> tensor<100xf32> {
   %0 = weft.program "twice" grid [4] initial [-1] (%x, %count) : (tensor<100xf32>, tensor<i64>) -> tensor<100xf32> {
     %state = weft.constant dense<0> : tensor<i64> : tensor<i64>

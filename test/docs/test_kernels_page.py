@@ -11,7 +11,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "kernels.md"
 
 def test_programs(tmp_path: Path) -> None:
     programs = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
-    assert len(programs) == 14
+    assert len(programs) == 15
     # Kernels read their source: it is in a file, as users' is.
     path = tmp_path / "page.py"
     path.write_text("\n".join(programs))

@@ -1,5 +1,6 @@
 #include "lib/Runtime/Cuda/CudaDevice.h"
 
+#include "lib/Runtime/ProgramFault.h"
 #include "lib/Support/Error.h"
 
 #include <algorithm>
@@ -15,8 +16,9 @@ constexpr uint32_t anyBlocks = std::numeric_limits<int32_t>::max();
 class CudaFunction final : public DeviceFunction {
 public:
   CudaFunction(const Driver &driver, Function function, uint32_t threads, uint32_t sharedBytes,
-               std::vector<TensorMapShape> shapes, uint32_t mostBlocks)
-      : DeviceFunction(std::move(shapes)),
+               std::vector<TensorMapShape> shapes, std::vector<FaultSite> faultSites,
+               uint32_t mostBlocks)
+      : DeviceFunction(std::move(shapes), std::move(faultSites)),
         function(function),
         threads(threads),
         sharedBytes(sharedBytes),
@@ -94,7 +96,8 @@ public:
   ~CudaModule() override { driver.cuModuleUnload(module); }
 
   const DeviceFunction &function(const std::string &name, uint32_t threads, uint32_t sharedBytes,
-                                 std::vector<TensorMapShape> tensorMaps) override {
+                                 std::vector<TensorMapShape> tensorMaps,
+                                 std::vector<FaultSite> faultSites) override {
     if (sharedBytes > static_cast<uint32_t>(sharedBytesLimit))
       throw Error(Error::Kind::Unsupported,
                   device + ": the kernel " + name + " needs " + std::to_string(sharedBytes) +
@@ -110,7 +113,8 @@ public:
     const uint32_t mostBlocks =
         tensorMaps.empty() ? anyBlocks : static_cast<uint32_t>(multiprocessors);
     functions.push_back(std::make_unique<CudaFunction>(driver, found, threads, sharedBytes,
-                                                       std::move(tensorMaps), mostBlocks));
+                                                       std::move(tensorMaps), std::move(faultSites),
+                                                       mostBlocks));
     return *functions.back();
   }
 
@@ -367,7 +371,11 @@ void CudaDevice::run(const Plan &plan, std::span<const DeviceLaunch> launches) {
   enter();
   std::lock_guard lock(mutex);
   constexpr size_t fewestForGraph = 2, mostGraphs = 1024;
-  if (launches.size() >= fewestForGraph) {
+  // What a launch notes is read before the next one, which may use the memory.
+  bool notes = std::ranges::any_of(launches, [](const DeviceLaunch &each) {
+    return !each.launch->deviceFunction->faultSites.empty();
+  });
+  if (launches.size() >= fewestForGraph && !notes) {
     if (graphs.size() >= mostGraphs)
       graphs.clear();
     graphs.try_emplace(&plan, driver, deviceName).first->second.run(launches, stream);
@@ -385,6 +393,7 @@ void CudaDevice::run(const Plan &plan, std::span<const DeviceLaunch> launches) {
                               function.sharedBytes, stream, arguments.data(), nullptr);
     if (result != success)
       driver.check(result, deviceName + ": launching " + launch.name());
+    throwProgramFaults(*this, launches[number]);
   });
 }
 

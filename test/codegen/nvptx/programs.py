@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import weft
+from weft import blocks
 from weft.nn import functional
 
 Program = tuple[Callable, tuple[Any, ...]]
@@ -221,6 +222,49 @@ def _windows() -> dict[str, Program]:
     }
 
 
+@weft.kernel
+def _attention(q, k, v, out, m: weft.constexpr, n: weft.constexpr, d: weft.constexpr):
+    rows = (blocks.program_id(0) * m + blocks.arange(m))[:, None]
+    width = blocks.arange(d)[None, :]
+    queries = blocks.load(q, (rows, width), rows < q.shape[0])
+    largest = blocks.full((m,), -weft.inf, dtype="float32")
+    made = blocks.zeros((m, d), dtype="float32")
+    for start in range(0, k.shape[0], n):
+        place = start + blocks.arange(n)
+        there = (place < k.shape[0])[:, None]
+        scores = blocks.dot(queries, blocks.load(k, (place[:, None], width), there).T)
+        grown = weft.maximum(largest, weft.max(scores, axis=1))
+        powers = weft.exp(scores - grown[:, None])
+        values = blocks.load(v, (place[:, None], width), there)
+        made = made * weft.exp(largest - grown)[:, None] + blocks.dot(powers, values)
+        largest = grown
+    blocks.store(out, (rows, width), made, rows < q.shape[0])
+
+
+@weft.kernel
+def _counted(x, out, sums, block: weft.constexpr):
+    place = blocks.program_id(0) * block + blocks.arange(block)
+    there = place < x.shape[0]
+    values = blocks.load(x, place, there)
+    blocks.atomic_add(out, values.astype("int64") % 8, 1, there)
+    if weft.any(values > 0):
+        blocks.store(sums, place, weft.cumulative_sum(values) / weft.sum(values), there)
+
+
+def _kernels() -> dict[str, Program]:
+    heads = array(40, 32)
+    return {
+        "kernel_attention": (
+            lambda q: _attention[3](q, q, q, weft.spec((40, 32)), m=16, n=16, d=32),
+            (heads,),
+        ),
+        "kernel_counts": (
+            lambda x: _counted[4](x, weft.spec(8, "uint8"), weft.spec(100), block=32),
+            (array(100),),
+        ),
+    }
+
+
 def programs() -> dict[str, Program]:
     """All programs."""
-    return _movement() | _reductions() | _contractions() | _warpgroups() | _windows()
+    return _movement() | _reductions() | _contractions() | _warpgroups() | _windows() | _kernels()

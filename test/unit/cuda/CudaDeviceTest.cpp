@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cstdlib>
 #include <numeric>
 #include <thread>
@@ -210,6 +211,25 @@ TEST_F(CudaDeviceTest, WhatTensorMapsCannotDescribeIsComputedWithoutThem) {
   EXPECT_EQ(valuesOf(execute(misaligned, inputs)[0])[0], -1);
   EXPECT_EQ(state->tensorMaps, 0u);
   EXPECT_EQ(state->launches, 2u);
+}
+
+TEST_F(CudaDeviceTest, WhatALaunchNotesIsReadBehindIt) {
+  auto module = device().load("kernels");
+  Plan plan = twoLaunches(*module, 4);
+  std::get<Launch>(plan.steps[1]).deviceFunction =
+      &module->function("double", 32, 0, {}, {{"taken\nk.py:2:3: load of x", 1}});
+  // Twice these bits are those of index 10, its sign turned, and of 9 elements and 1.
+  auto bits = [](uint32_t number) { return std::bit_cast<float>(number); };
+  const std::vector<float> noted = {bits(5), -0.0f, bits(5), 0}, signs = {0, -0.0f, 0, 0};
+  std::vector<StorageRef> inputs = {onDevice(noted), onDevice(signs)};
+  for (int round = 0; round < 2; ++round)
+    expectError(
+        Error::Kind::Index,
+        "k.py:2:3: load of x in kernel taken: index 10 of dimension 1, which has 9 elements",
+        [&] { execute(plan, inputs); });
+  EXPECT_EQ(state->graphs, 0u);
+  std::vector<StorageRef> nothing = {onDevice({0, 0, 0, 0}), onDevice({0, 0, 0, 0})};
+  EXPECT_EQ(valuesOf(execute(plan, nothing)[0]), (std::vector<float>{0, 0, 0, 0}));
 }
 
 TEST_F(CudaDeviceTest, ADonatedInputIsWrittenInPlace) {
