@@ -525,7 +525,7 @@ private:
 
   /// The accumulator with all elements along `axes`, or with those of one lane of the rows.
   SmallVector<Value> along(ReductionOpInterface op, ArrayRef<int64_t> axes, Indices indices,
-                           SmallVector<Value> totals, Value lane) {
+                           const SmallVector<Value> &totals, Value lane) {
     if (axes.empty())
       return withElement(op, indices, totals);
     int64_t axis = axes.front(), size = ProgramBlocks::shapeOf(op->getOperand(0))[axis];

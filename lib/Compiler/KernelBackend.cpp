@@ -42,7 +42,8 @@ protected:
 
 class DeviceBackend : public Backend {
 public:
-  DeviceBackend(Device &device, GpuTarget gpu) : Backend(this->gpu), device(device), gpu(gpu) {}
+  DeviceBackend(Device &device, GpuTarget gpu)
+      : Backend(this->gpu), device(device), gpu(std::move(gpu)) {}
 
   std::shared_ptr<const KernelCode> load(const KernelObject &object) override {
     std::shared_ptr<KernelCode> code = loader.load(object);

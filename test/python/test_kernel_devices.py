@@ -206,6 +206,35 @@ def test_loops_that_end_early(device: weft.device) -> None:
     np.testing.assert_array_equal(made, want)
 
 
+@weft.kernel
+def _turned(x, out, steps, size: weft.constexpr):
+    place = blocks.arange(size)
+    a = blocks.load(x, place)
+    b, c = a * 2, a
+    for i in range(steps):
+        if i % 3 == 1:
+            c = weft.cumulative_sum(b).astype("int32")
+        a, b = b, weft.flip(a) + b + c
+    blocks.store(out, place, a + b)
+    blocks.store(out, place[: size // 2], c[: size // 2], place[: size // 2] % 2 == 0)
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 7])
+@pytest.mark.parametrize("size", [2, 64, 301])
+def test_carried_blocks_that_others_read(device: weft.device, size: int, steps: int) -> None:
+    x = np.random.default_rng(size).integers(-100, 100, size).astype(np.int32)
+    run = lambda x: _turned[1](x, weft.spec(size, "int32"), steps, size=size)  # noqa: E731
+    (made,) = _same(device, run, x)
+    a, b, c = x, x * 2, x
+    for i in range(steps):
+        if i % 3 == 1:
+            c = np.cumsum(b, dtype=np.int32)
+        a, b = b, a[::-1] + b + c
+    want = a + b
+    want[: size // 2 : 2] = c[: size // 2 : 2]
+    np.testing.assert_array_equal(made, want)
+
+
 def _fault(device: weft.device, call: Callable) -> str:
     texts = set()
     for _ in devices.schedules(device):
