@@ -22,21 +22,18 @@
 
 namespace mlir {
 class Operation;
-class RewritePatternSet;
 } // namespace mlir
 
 namespace weft {
 
 /// Expands every math operation nested in `root`. What the pass does, for callers without a pass
 /// manager; one walk, each operation is rewritten once.
-void expandMath(mlir::Operation *root);
+void expandMath(mlir::Operation *root, bool canScale);
 
-/// The pass `weft-expand-math`, on any operation.
-std::unique_ptr<mlir::Pass> createExpandMathPass();
-
-/// The same rewrite as a pattern, to be applied among others. The arith, LLVM, math, scf and vector
-/// dialects must be loaded.
-void populateExpandMathPatterns(mlir::RewritePatternSet &patterns);
+/// The pass `weft-expand-math`, on any operation. `canScale`: an x86 with AVX-512 runs the code,
+/// whose vectors are multiplied by powers of two in one instruction (vscalef). The bits are the
+/// same.
+std::unique_ptr<mlir::Pass> createExpandMathPass(bool canScale = false);
 
 /// Makes `weft-expand-math` known to the pass pipeline parser.
 void registerExpandMathPass();

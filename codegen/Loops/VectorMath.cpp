@@ -59,7 +59,7 @@ Table makeTable() {
 
 } // namespace
 
-mlir::Value expandMathOperation(mlir::Operation *operation, mlir::OpBuilder::Listener *listener) {
+mlir::Value expandMathOperation(mlir::Operation *operation, bool canScale) {
   static const Table table = makeTable();
   auto found = table.find(operation->getName().getTypeID());
   if (found == table.end())
@@ -72,7 +72,7 @@ mlir::Value expandMathOperation(mlir::Operation *operation, mlir::OpBuilder::Lis
   if (operation->hasAttr(nonpositiveAttribute))
     expansion.unary = expandExpOfNonpositive;
   Precision precision = element.isF64() ? Precision::Double : expansion.forFloat;
-  VectorBuilder builder(operation, listener);
+  VectorBuilder builder(operation, canScale);
   auto operand = [&](unsigned index) {
     Real value = builder.real(operation->getOperand(index));
     return precision == Precision::Extended ? builder.extend(value) : value;

@@ -2,7 +2,8 @@
 //
 // Weft's own elementary functions, written with IEEE add, multiply, divide,
 // square root, fma, integer operations and selects only, so that a result has
-// the same bits on every vector width and target. Accuracy: docs/numerics.md.
+// the same bits on every vector width and target (x * 2^n has an instruction on
+// one of them, with these bits). Accuracy: docs/numerics.md.
 //
 //===----------------------------------------------------------------------===//
 
@@ -69,10 +70,11 @@ Real expandRsqrt(Real x, Precision precision);
 
 // What the families share.
 
-/// e^x = 2^n (1 + y) with |y| < 0.42; the low bits of `n` hold n.
+/// e^x = 2^n (1 + y) with |y| < 0.42; the low bits of `n` hold n, which is `exponent` as a float.
 struct SplitExp {
   Real y;
   Integer n;
+  Real exponent;
 };
 /// `low` is added to x, if given, and `more` to the integer n, an even number. For |x| below about
 /// 1500 (Double) or 170 (Float).
@@ -107,9 +109,9 @@ Real logOfSum(Real high, const Real *low, const Real *doublings, Precision preci
 std::pair<Real, Real> twoSum(Real a, Real b);
 
 /// Builds the expansion of a `math` operation before it and returns the value to put in its place;
-/// null, and nothing is built, if it is none of the above or of neither f32 nor f64.
-mlir::Value expandMathOperation(mlir::Operation *operation,
-                                mlir::OpBuilder::Listener *listener = nullptr);
+/// null, and nothing is built, if it is none of the above or of neither f32 nor f64. `canScale` is
+/// that of VectorBuilder.
+mlir::Value expandMathOperation(mlir::Operation *operation, bool canScale);
 
 } // namespace weft::vectormath
 

@@ -2,12 +2,15 @@
 
 #include "codegen/Loops/VectorMathBuilder.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/BuiltinAttributes.h"
 #include "mlir/IR/TypeUtilities.h"
 #include "llvm/ADT/APFloat.h"
+#include "llvm/ADT/Sequence.h"
+#include "llvm/Support/FormatVariadic.h"
 
 namespace weft::vectormath {
 
@@ -40,10 +43,11 @@ Mask compare(mlir::arith::CmpIPredicate predicate, Integer a, Integer b) {
 
 } // namespace
 
-VectorBuilder::VectorBuilder(mlir::Operation *anchor, mlir::OpBuilder::Listener *listener)
-    : builder(anchor, listener),
+VectorBuilder::VectorBuilder(mlir::Operation *anchor, bool canScale)
+    : builder(anchor),
       location(anchor->getLoc()),
       block(anchor->getBlock()),
+      canScale(canScale),
       lastConstant(anchor->getPrevNode()) {}
 
 mlir::Value VectorBuilder::materialise(mlir::Type type, uint64_t bits) {
@@ -83,6 +87,46 @@ mlir::Value VectorBuilder::constant(mlir::Type type, int64_t value) {
   unsigned width = mlir::getElementTypeOrSelf(type).getIntOrFloatBitWidth();
   return materialise(type, width == 64 ? uint64_t(value)
                                        : uint64_t(value) & ((uint64_t(1) << width) - 1));
+}
+
+namespace {
+constexpr int64_t leastRegisterBits = 128, registerBits = 512;
+}
+
+mlir::Value VectorBuilder::scaled(Real x, Real n) {
+  auto type = mlir::dyn_cast<mlir::VectorType>(x.value.getType());
+  int64_t bits = type ? type.getNumElements() * x.width() : 0;
+  if (!canScale || bits < leastRegisterBits || !llvm::isPowerOf2_64(bits))
+    return {};
+  return scaledRegisters(x.value, n.value);
+}
+
+mlir::Value VectorBuilder::scaledRegisters(mlir::Value x, mlir::Value n) {
+  auto type = mlir::cast<mlir::VectorType>(x.getType());
+  int64_t lanes = type.getNumElements(), bits = lanes * type.getElementTypeBitWidth();
+  auto shuffle = [&](mlir::Value left, mlir::Value right, int64_t first, int64_t count) {
+    auto places = llvm::to_vector(llvm::seq(first, first + count));
+    return mlir::vector::ShuffleOp::create(builder, location, left, right, places);
+  };
+  if (bits > registerBits) {
+    mlir::Value halves[2];
+    for (int64_t half : {0, 1}) {
+      int64_t first = half * lanes / 2;
+      halves[half] =
+          scaledRegisters(shuffle(x, x, first, lanes / 2), shuffle(n, n, first, lanes / 2));
+    }
+    return shuffle(halves[0], halves[1], 0, lanes);
+  }
+  auto all = builder.getIntegerType(unsigned(std::max<int64_t>(lanes, 8)));
+  llvm::SmallVector<mlir::Value> operands = {x, n, x, constant(all, int64_t(-1))};
+  // The rounding mode is that of the processor: to nearest.
+  if (bits == registerBits)
+    operands.push_back(constant(builder.getI32Type(), int64_t(4)));
+  std::string name = llvm::formatv("llvm.x86.avx512.mask.scalef.p{0}.{1}",
+                                   type.getElementType().isF64() ? 'd' : 's', bits);
+  return mlir::LLVM::CallIntrinsicOp::create(builder, location, type, builder.getStringAttr(name),
+                                             operands)
+      .getResult(0);
 }
 
 Real VectorBuilder::extend(Real value) {

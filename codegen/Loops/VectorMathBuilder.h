@@ -56,7 +56,8 @@ struct Real : Lanes {
 /// everything else, so that nested regions may share it.
 class VectorBuilder {
 public:
-  explicit VectorBuilder(mlir::Operation *anchor, mlir::OpBuilder::Listener *listener = nullptr);
+  /// `canScale`: the processor is an x86 that multiplies lanes by powers of two in one instruction.
+  VectorBuilder(mlir::Operation *anchor, bool canScale);
 
   mlir::OpBuilder &base() { return builder; }
   mlir::Location loc() const { return location; }
@@ -75,6 +76,9 @@ public:
     return Op::create(builder, location, operands.value...);
   }
 
+  /// x * 2^n for integers n, rounded once, by an instruction; null if there is none for the lanes.
+  mlir::Value scaled(Real x, Real n);
+
   /// `usual`, or if any lane of `rare` is set, the values that `compute` builds instead; its code
   /// is jumped over where no lane is. Both must agree in number and types.
   llvm::SmallVector<mlir::Value>
@@ -83,10 +87,12 @@ public:
 
 private:
   mlir::Value materialise(mlir::Type type, uint64_t bits);
+  mlir::Value scaledRegisters(mlir::Value x, mlir::Value n);
 
   mlir::OpBuilder builder;
   mlir::Location location;
   mlir::Block *block;
+  bool canScale;
   /// The last constant made, or the operation before the expansion; null at the block's start.
   mlir::Operation *lastConstant;
   llvm::DenseMap<std::pair<mlir::Type, uint64_t>, mlir::Value> constants;

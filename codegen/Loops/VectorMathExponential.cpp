@@ -38,7 +38,7 @@ SplitExp splitExp(Real x, Precision precision, const Real *low, int64_t more) {
   if (low)
     r = r + *low;
   Real p = polynomial(r, choose(precision, expFloat, expExtended, expDouble));
-  return {fma(r * r, p, r), n.bits};
+  return {fma(r * r, p, r), n.bits, n.value};
 }
 
 Real powerOfTwo(Integer n, Real like, int64_t offset) {
@@ -46,6 +46,9 @@ Real powerOfTwo(Integer n, Real like, int64_t offset) {
 }
 
 Real scaleGradually(SplitExp parts) {
+  // 1 + y is rounded, then what underflows: as below, to the bit.
+  if (mlir::Value result = parts.y.builder->scaled(1.0 + parts.y, parts.exponent))
+    return {{parts.y.builder, result}};
   unsigned shift = parts.y.mantissaBits();
   // n = half + rest, both with their biases and already in the place of the exponent; neither power
   // of two leaves the normal range, only the last product does.
@@ -79,7 +82,7 @@ Real expandExp2(Real x, Precision precision) {
   llvm::ArrayRef<double> coefficients = choose(precision, exp2Float, {}, exp2Double);
   // The leading term apart, as its rounding error would be that of the whole.
   Real rest = (r * r) * polynomial(r, coefficients.drop_front());
-  return scaleGradually({fma(r, coefficients.front(), rest), n.bits});
+  return scaleGradually({fma(r, coefficients.front(), rest), n.bits, n.value});
 }
 
 /// 2^n (e^r - 1) + (2^n - 1), by halves so that 2^n may be 2^1024. The low part of r counts where

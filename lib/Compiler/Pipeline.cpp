@@ -74,7 +74,7 @@ static void addPhase(OpPassManager &passes, Phase phase, const Target &target,
     passes.addPass(entry ? createEmitEntry(*entry) : createEmitLoops({target.name()}));
     break;
   case Phase::Llvm:
-    passes.addPass(createExpandMathPass());
+    passes.addPass(createExpandMathPass(target.scalesVectors()));
     target.addLowering(passes);
     break;
   }

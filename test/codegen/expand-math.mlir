@@ -1,4 +1,5 @@
 // RUN: weft-opt %s -weft-expand-math | FileCheck %s
+// RUN: weft-opt %s -weft-expand-math=scale | FileCheck %s --check-prefix=SCALE
 
 // CHECK-LABEL: func.func @rsqrt
 // CHECK-SAME:    (%[[X:.*]]: vector<8xf32>)
@@ -118,4 +119,16 @@ func.func @nested(%x: f64, %n: index) -> f64 {
     scf.yield %t : f64
   }
   return %sum : f64
+}
+
+// Two registers of numbers that are multiplied by powers of two in one instruction each.
+// SCALE-LABEL:   func.func @exp_f64
+// SCALE-COUNT-2: llvm.call_intrinsic "llvm.x86.avx512.mask.scalef.pd.512"
+// SCALE-NOT:     llvm.call_intrinsic
+// SCALE:         return
+// CHECK-LABEL:   func.func @exp_f64
+// CHECK-NOT:     llvm.call_intrinsic
+func.func @exp_f64(%x: vector<16xf64>) -> vector<16xf64> {
+  %y = math.exp %x : vector<16xf64>
+  return %y : vector<16xf64>
 }

@@ -2,6 +2,7 @@
 
 #include "VectorMathKernels.h"
 
+#include "codegen/CPU/CpuTarget.h"
 #include "codegen/Loops/ExpandMath.h"
 
 #include "mlir/Conversion/ArithToLLVM/ArithToLLVM.h"
@@ -139,7 +140,7 @@ struct KernelSet::State {
 };
 
 KernelSet::KernelSet(const std::string &name, const std::string &type, bool binary,
-                     const std::string &cpu)
+                     const std::string &cpu, bool canScale)
     : state(std::make_unique<State>()) {
   llvm::InitializeNativeTarget();
   llvm::InitializeNativeTargetAsmPrinter();
@@ -152,7 +153,7 @@ KernelSet::KernelSet(const std::string &name, const std::string &type, bool bina
   if (!module)
     fail("the source of " + name + " does not parse");
   mlir::PassManager expand(&context);
-  expand.addPass(createExpandMathPass());
+  expand.addPass(createExpandMathPass(canScale));
   if (mlir::failed(expand.run(*module)))
     fail("weft-expand-math failed on " + name);
   state->operations = countOperations(*module) / std::size(widths);
@@ -182,6 +183,8 @@ KernelSet::KernelSet(const std::string &name, const std::string &type, bool bina
 }
 
 KernelSet::~KernelSet() = default;
+
+bool KernelSet::hostScales() { return CpuTarget::host().scalesVectors(); }
 
 Kernel KernelSet::vector(unsigned lanes) const { return state->kernels.at(lanes); }
 

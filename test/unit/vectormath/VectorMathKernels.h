@@ -16,9 +16,14 @@ using Kernel = void (*)(const void *first, const void *second, void *out, int64_
 class KernelSet {
 public:
   /// `name` without "math.", `type` f32 or f64, `cpu` a target of this machine or empty for its
-  /// own. Ends the program with a message if anything fails.
-  KernelSet(const std::string &name, const std::string &type, bool binary, const std::string &cpu);
+  /// own, `canScale` an option of weft-expand-math. Ends the program with a message if anything
+  /// fails.
+  KernelSet(const std::string &name, const std::string &type, bool binary, const std::string &cpu,
+            bool canScale);
   ~KernelSet();
+
+  /// Whether this machine can run what is expanded with `canScale`.
+  static bool hostScales();
 
   /// The loop with 1 (scalars), 4, 8 or 16 lanes.
   Kernel vector(unsigned lanes) const;
