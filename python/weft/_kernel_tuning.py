@@ -36,7 +36,7 @@ class TunedKernel:
         if not self._configs or wrong:
             what = f"{wrong[0]} is none of its constants" if wrong else "there are no configs"
             raise _fail(OptionError, f"autotune: of kernel {kernel._name} {what}")
-        unknown = sorted(set(self._key) - set(kernel._signature.parameters))
+        unknown = sorted(set(self._key) - set(kernel._call_signature.parameters))
         if unknown:
             raise _fail(OptionError, f"autotune: kernel {kernel._name} has no {unknown[0]}")
         self.__doc__ = kernel.__doc__

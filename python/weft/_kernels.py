@@ -488,10 +488,12 @@ class Kernel:
         self._function = function
         self._name = function.__name__
         self._source = KernelSource(function)
-        self._signature = inspect.signature(function)
+        # Not `_signature`: inspect's own code has that name, and what code names of an object is
+        # compared at each call of a function that is compiled.
+        self._call_signature = inspect.signature(function)
         self._constant_names = frozenset(
             name
-            for name, parameter in self._signature.parameters.items()
+            for name, parameter in self._call_signature.parameters.items()
             if parameter.annotation is constexpr
             or str(parameter.annotation).rpartition(".")[2] == "constexpr"
         )
@@ -533,7 +535,7 @@ class Kernel:
 
     def _bound(self, args: tuple, kwargs: dict) -> dict[str, Any]:
         try:
-            bound = self._signature.bind(*args, **kwargs)
+            bound = self._call_signature.bind(*args, **kwargs)
         except TypeError as error:
             raise _fail(OptionError, f"kernel {self._name}: {error}") from None
         bound.apply_defaults()

@@ -6,12 +6,26 @@ modules here, and loops and branches are Python's own.
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import types
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+
+def loaded(folder: Path, source: str) -> Callable:
+    """The function of a source, in a file of its own, as kernels need it."""
+    path = folder / f"source_{abs(hash(source))}.py"
+    path.write_text(f"import weft\nfrom weft import blocks\n\n{source}")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.program
 
 
 class _Blocks:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Callable
 from pathlib import Path
 
 import kernel_programs
@@ -14,21 +12,10 @@ from kernel_exits import RandomExits
 from weft import blocks
 
 
-def _loaded(folder: Path, source: str) -> Callable:
-    path = folder / "exits.py"
-    path.write_text(f"import weft\nfrom weft import blocks\n\n{source}")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.program
-
-
 @pytest.mark.parametrize("seed", range(40))
 def test_random_exits(seed: int, tmp_path: Path) -> None:
     source = RandomExits(seed).source()
-    function = _loaded(tmp_path, source.replace("C):", "C: weft.constexpr):", 1))
+    function = kernel_programs.loaded(tmp_path, source.replace("C):", "C: weft.constexpr):", 1))
     kernel = weft.kernel(function)
     for n, width in ((0, 1), (1, 8), (6, 11)):
         x = np.arange(1, n + 1)
@@ -90,19 +77,6 @@ def test_functions_of_several_ends() -> None:
 
     x = np.array([3.0, -2.0, 0.0, 5.0])
     np.testing.assert_array_equal(signs[4](x, weft.spec(4, "float64")), np.sign(x))
-
-
-def test_exits_that_are_refused(tmp_path: Path) -> None:
-    cases = {
-        "at some of its ends": "    if x:\n        return 1\n    y = 2\n",
-        "at some of its ends,": "    if x:\n        return 1\n    return\n",
-        "return in a loop gives": "    for i in range(3):\n        return 1\n    return 2\n",
-    }
-    for text, body in cases.items():
-        function = _loaded(tmp_path, f"def program(x):\n{body}")
-        with pytest.raises(weft.UnsupportedError, match=text) as caught:
-            weft.kernel(function)
-        assert f"{function.__code__.co_filename}:" in str(caught.value)
 
 
 def test_the_variable_of_a_loop_behind_it() -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Callable
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -13,28 +12,16 @@ import pytest
 import weft
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from weft import blocks
+from weft import _guards, blocks
 
 HERE = __file__
-
-
-def _loaded(folder: Path, source: str) -> Callable:
-    """The function of a source, in a file of its own, as kernels need it."""
-    path = folder / f"source_{abs(hash(source))}.py"
-    path.write_text(f"import weft\nfrom weft import blocks\n\n{source}")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.program
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_random_programs(seed: int, tmp_path: Path) -> None:
     source = kernel_programs.random_source(seed)
     marked = source.replace("R, C)", "R: weft.constexpr, C: weft.constexpr)")
-    function = _loaded(tmp_path, marked)
+    function = kernel_programs.loaded(tmp_path, marked)
     kernel = weft.kernel(function)
     rng = np.random.default_rng(seed)
     for shape in ((1, 1), (5, 40), (17, 33)):
@@ -92,7 +79,7 @@ def test_reductions(name: str, axis: int | None, tmp_path: Path) -> None:
         f"    made = weft.{name}(blocks.load(x, place) - 1.0, axis={axis})\n"
         "    blocks.store(out, blocks.arange(N), made)\n"
     )
-    kernel = weft.kernel(_loaded(tmp_path, source))
+    kernel = weft.kernel(kernel_programs.loaded(tmp_path, source))
     rng = np.random.default_rng(0)
     for rows, columns in ((1, 1), (3, 50), (20, 16)):
         x = rng.uniform(0.5, 1.5, size=(rows, columns)).astype(np.float32)
@@ -112,7 +99,7 @@ def test_scans(name: str, axis: int, tmp_path: Path) -> None:
         f"    made = weft.{name}(blocks.load(x, place) * 2.0, axis={axis})\n"
         "    blocks.store(out, place, made - 1.0)\n"
     )
-    kernel = weft.kernel(_loaded(tmp_path, source))
+    kernel = weft.kernel(kernel_programs.loaded(tmp_path, source))
     reference = np.cumsum if name == "cumulative_sum" else np.cumprod
     for rows, columns in ((1, 1), (3, 50), (20, 16)):
         x = np.random.default_rng(0).uniform(0.4, 0.6, size=(rows, columns))
@@ -148,7 +135,7 @@ def test_products_of_blocks(sizes: tuple[int, int, int], dtype: str) -> None:
         np.testing.assert_array_equal(got.astype("float64"), a @ b)
 
 
-def test_elements_at_indices_that_were_loaded() -> None:
+def test_elements_at_indices_that_wereloaded() -> None:
     @weft.kernel
     def gathered(x, places, out, n):
         at = blocks.program_id(0) * 16 + blocks.arange(16)
@@ -332,17 +319,38 @@ def test_a_loaded_result() -> None:
         doubled[1](np.ones(3, np.float32))
 
 
-def test_what_a_kernel_can_not_have(tmp_path: Path) -> None:
-    cases = {
-        "lambda": "    f = lambda: 1\n",
-        "try": "    try:\n        y = 1\n    finally:\n        y = 2\n",
-        "else behind a loop": "    while x:\n        y = 1\n    else:\n        y = 2\n",
-    }
-    for text, body in cases.items():
-        function = _loaded(tmp_path, f"def program(x):\n{body}")
-        with pytest.raises(weft.UnsupportedError, match=text) as caught:
-            weft.kernel(function)
-        assert f"{function.__code__.co_filename}:" in str(caught.value)
+@pytest.mark.parametrize(
+    ("text", "body"),
+    [
+        ("lambda", "    f = lambda: 1\n"),
+        ("try", "    try:\n        y = 1\n    finally:\n        y = 2\n"),
+        ("else behind a loop", "    while x:\n        y = 1\n    else:\n        y = 2\n"),
+        ("at some of its ends", "    if x:\n        return 1\n    y = 2\n"),
+        ("at some of its ends,", "    if x:\n        return 1\n    return\n"),
+        ("return in a loop gives", "    for i in range(3):\n        return 1\n    return 2\n"),
+    ],
+)
+def test_what_a_kernel_can_not_have(text: str, body: str, tmp_path: Path) -> None:
+    function = kernel_programs.loaded(tmp_path, f"def program(x):\n{body}")
+    with pytest.raises(weft.UnsupportedError, match=text) as caught:
+        weft.kernel(function)
+    assert f"{function.__code__.co_filename}:" in str(caught.value)
+
+
+def test_calls_compare_nothing_that_a_kernel_is_made_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a compiled function compares at each call of what its kernels' objects hold."""
+    watched: list[Any] = []
+    table = _guards.Scanner.table
+
+    def noting(scanner: _guards.Scanner) -> tuple:
+        watched.extend(item.value for item in scanner.watched)
+        return table(scanner)
+
+    monkeypatch.setattr(_guards.Scanner, "table", noting)
+    x = np.ones(100, np.float32)
+    weft.jit(lambda x: _scaled[4](x, weft.spec(100), 100, 3.0, block=32))(x)
+    assert any(value is _scaled for value in watched)
+    assert not any(isinstance(value, (inspect.Signature, inspect.Parameter)) for value in watched)
 
 
 def test_arguments_that_do_not_fit() -> None:
