@@ -6,6 +6,9 @@
 // is so much more than a power of two. That and the zero are subtracted at once, which is exact, as
 // they are whole numbers of at most 24 bits. One that is a float of 8 bits has its bits moved to
 // the places that they have in a float32, which makes it smaller by a power of two.
+//
+// Of a block of several tiles of rows, numbers become floats once for all tiles: part by part of a
+// group, in a buffer in the nearest cache, as do the sums.
 #include "codegen/CPU/CpuTarget.h"
 #include "codegen/Templates/QuantizedProduct.h"
 #include "dialects/Weft/IR/Quantized.h"
@@ -33,8 +36,16 @@ private:
   Value packedWord(Value bytes) override { return isFloat() ? bytes : flipped(bytes); }
   Value rowAddress(Value row) override;
   SmallVector<Value> addGroup(const Tile &tile, const Group &group, ValueRange sums) override;
+  void emitBlock(const Rows &rows, Value block, Value blocksEnd) override;
+  void emitShared(const Rows &rows, Value block);
+  void widenGroup(const Group &group, function_ref<void(Value start, Value count)> body);
+  void widenWord(const Group &group, Value line, Value place);
+  void storeWeights(ArrayRef<Value> weights, Value place);
+  SmallVector<Value> restOf(const Group &group, Value place);
+  void addWidened(const Rows &rows, Value start, Value count);
+  Value sumsAt(const Rows &rows, Value row, int64_t vector);
   SmallVector<Value> addWord(const Tile &tile, const Group &group, Value line, ValueRange sums);
-  SmallVector<Value> addRest(const Tile &tile, const Group &group, Value place, ValueRange sums);
+  SmallVector<SmallVector<Value>> weightsOf(const Group &group, Value line);
   SmallVector<Value> addNumber(const Tile &tile, ArrayRef<Value> weights, Value place,
                                ValueRange sums);
   Value weightOf(const Group &group, int64_t v, Value part, int64_t position);
@@ -43,6 +54,11 @@ private:
   bool isFloat() const {
     return isa<FloatType>(cast<ShapedType>(op.numbers.getType()).getElementType());
   }
+  /// How many numbers of a column are floats at a time.
+  static constexpr int64_t widenedNumbers = 128;
+  /// Weights that are floats, and sums of a block of rows: [number or row][column].
+  Value widened, blockSums;
+  int64_t inWord() const { return wordBits / bits; }
   /// Where a group starts along the depth.
   Value startOf(const Group &group) { return emitter.multiplyIndex(group.place, groupSize()); }
 };
@@ -60,52 +76,150 @@ Value FloatProduct::rowAddress(Value row) {
 }
 
 SmallVector<Value> FloatProduct::addGroup(const Tile &tile, const Group &group, ValueRange sums) {
-  Value inWord = emitter.index(wordBits / bits);
-  Value whole = emitter.divideIndex(groupSize(), inWord);
+  Value whole = emitter.divideIndex(groupSize(), emitter.index(inWord()));
   SmallVector<Value> added =
       emitter.loop(emitter.index(0), whole, 1, sums, [&](Value line, ValueRange carried) {
         return addWord(tile, group, line, carried);
       });
-  Value rest = emitter.remainderIndex(groupSize(), inWord);
+  Value rest = emitter.remainderIndex(groupSize(), emitter.index(inWord()));
+  Value start =
+      emitter.addIndex(startOf(group), emitter.multiplyIndex(whole, emitter.index(inWord())));
   return emitter.loop(emitter.index(0), rest, 1, added, [&](Value place, ValueRange carried) {
-    return addRest(tile, group, place, carried);
+    return addNumber(tile, restOf(group, place), emitter.addIndex(start, place), carried);
   });
 }
 
-/// Adds the numbers of word `line` of the group.
-SmallVector<Value> FloatProduct::addWord(const Tile &tile, const Group &group, Value line,
-                                         ValueRange sums) {
-  SmallVector<Value> added = llvm::to_vector(sums), halves[2];
+/// One tile widens numbers for itself.
+void FloatProduct::emitBlock(const Rows &rows, Value block, Value blocksEnd) {
+  Value count = emitter.subtractIndex(rows.end, rows.low);
+  Value isShared = emitter.isLess(emitter.index(tileRows), count);
+  auto when = [&](Value condition, Value yes, Value no) -> Value {
+    return make<arith::SelectOp>(condition, yes, no);
+  };
+  QuantizedProduct::emitBlock({rows.low, when(isShared, rows.low, rows.end), rows.high}, block,
+                              blocksEnd);
+  emitter.ifTrue(isShared, [&] { emitShared(rows, block); });
+}
+
+void FloatProduct::emitShared(const Rows &rows, Value block) {
+  widened = emitter.allocate(number, widenedNumbers * columns());
+  blockSums = emitter.allocate(number, tilesInBlock * tileRows * columns());
+  emitter.loop(rows.low, rows.end, tileRows, [&](Value row) {
+    for (int64_t vector = 0; vector < tileRows * vectors; ++vector)
+      emitter.storeVector(splatNumber(0), sumsAt(rows, row, vector));
+  });
+  emitter.loop(emitter.index(0), groups(), 1, [&](Value place) {
+    widenGroup(loadGroup({block}, place),
+               [&](Value start, Value count) { addWidened(rows, start, count); });
+  });
+  emitter.loop(rows.low, rows.end, tileRows, [&](Value row) {
+    finishTile(sumsAt(rows, row, 0), tileRows, row, rows.high, block);
+  });
+}
+
+/// Where a vector of the sums of the tile at `row` is.
+Value FloatProduct::sumsAt(const Rows &rows, Value row, int64_t vector) {
+  Value place =
+      emitter.multiplyIndex(emitter.subtractIndex(row, rows.low), emitter.index(columns()));
+  return emitter.offset(blockSums, number, emitter.addIndex(place, emitter.index(vector * lanes)));
+}
+
+/// Makes floats of a group's numbers, part by part; then `body` adds their products: how many they
+/// are, and where they start along the depth.
+void FloatProduct::widenGroup(const Group &group, function_ref<void(Value, Value)> body) {
+  Value unit = emitter.index(inWord()), zero = emitter.index(0);
+  Value whole = emitter.divideIndex(groupSize(), unit);
+  Value rest = emitter.remainderIndex(groupSize(), unit);
+  int64_t words = widenedNumbers / inWord();
+  emitter.loop(zero, whole, words, [&](Value first) {
+    Value stop = emitter.minimumIndex(emitter.addIndex(first, emitter.index(words)), whole);
+    emitter.loop(first, stop, 1, [&](Value line) {
+      widenWord(group, line, emitter.multiplyIndex(emitter.subtractIndex(line, first), unit));
+    });
+    body(emitter.addIndex(startOf(group), emitter.multiplyIndex(first, unit)),
+         emitter.multiplyIndex(emitter.subtractIndex(stop, first), unit));
+  });
+  emitter.ifTrue(emitter.isLess(zero, rest), [&] {
+    emitter.loop(zero, rest, 1, [&](Value place) { storeWeights(restOf(group, place), place); });
+    body(emitter.addIndex(startOf(group), emitter.multiplyIndex(whole, unit)), rest);
+  });
+}
+
+/// Of word `line`, from `place` of the buffer on.
+void FloatProduct::widenWord(const Group &group, Value line, Value place) {
+  for (auto [number, weights] : llvm::enumerate(weightsOf(group, line)))
+    storeWeights(weights, emitter.addIndex(place, emitter.index(static_cast<int64_t>(number))));
+}
+
+void FloatProduct::storeWeights(ArrayRef<Value> weights, Value place) {
+  Value line = emitter.multiplyIndex(place, emitter.index(columns()));
+  for (auto [v, weight] : llvm::enumerate(weights)) {
+    Value column = emitter.index(static_cast<int64_t>(v) * lanes);
+    emitter.storeVector(weight, emitter.offset(widened, number, emitter.addIndex(line, column)));
+  }
+}
+
+/// Adds the products of the floats in the buffer to the sums of all tiles.
+void FloatProduct::addWidened(const Rows &rows, Value start, Value count) {
+  auto vector = VectorType::get({lanes}, number);
+  emitter.loop(rows.low, rows.end, tileRows, [&](Value row) {
+    Tile tile{rowsOf(tileRows, row, rows.high), {}};
+    SmallVector<Value> sums;
+    for (int64_t v = 0; v < tileRows * vectors; ++v)
+      sums.push_back(emitter.loadVector(sumsAt(rows, row, v), number, lanes));
+    sums = emitter.loop(emitter.index(0), count, 1, sums, [&](Value place, ValueRange carried) {
+      SmallVector<Value> weights;
+      Value line = emitter.multiplyIndex(place, emitter.index(columns()));
+      for (int64_t v = 0; v < vectors; ++v)
+        weights.push_back(emitter.loadVector(
+            emitter.offset(widened, number, emitter.addIndex(line, emitter.index(v * lanes))),
+            number, lanes));
+      return addNumber(tile, weights, emitter.addIndex(start, place), carried);
+    });
+    for (auto [v, sum] : llvm::enumerate(sums))
+      emitter.storeVector(sum, sumsAt(rows, row, static_cast<int64_t>(v)));
+  });
+}
+
+/// The weights of each number of word `line` of the group, in their order.
+SmallVector<SmallVector<Value>> FloatProduct::weightsOf(const Group &group, Value line) {
+  SmallVector<Value> halves[2];
   Value shift = splatWord(halfBits);
   auto count = static_cast<int64_t>(group.bases.size());
   for (int64_t v = 0; v < count; ++v) {
     halves[0].push_back(loadWords(group, v, line));
     halves[1].push_back(make<arith::ShRUIOp>(halves[0].back(), shift));
   }
-  Value start = emitter.multiplyIndex(line, emitter.index(wordBits / bits));
-  start = emitter.addIndex(startOf(group), start);
-  for (int64_t place = 0; place < wordBits; place += bits) {
-    SmallVector<Value> weights;
+  SmallVector<SmallVector<Value>> numbers(inWord());
+  for (int64_t place = 0; place < wordBits; place += bits)
     for (int64_t v = 0; v < count; ++v)
-      weights.push_back(weightOf(group, v, halves[place / halfBits][v], place % halfBits));
-    added = addNumber(tile, weights, emitter.addIndex(start, emitter.index(place / bits)), added);
-  }
+      numbers[place / bits].push_back(
+          weightOf(group, v, halves[place / halfBits][v], place % halfBits));
+  return numbers;
+}
+
+/// Adds the numbers of word `line` of the group.
+SmallVector<Value> FloatProduct::addWord(const Tile &tile, const Group &group, Value line,
+                                         ValueRange sums) {
+  SmallVector<Value> added = llvm::to_vector(sums);
+  Value start = emitter.multiplyIndex(line, emitter.index(inWord()));
+  start = emitter.addIndex(startOf(group), start);
+  for (auto [place, weights] : llvm::enumerate(weightsOf(group, line)))
+    added = addNumber(tile, weights,
+                      emitter.addIndex(start, emitter.index(static_cast<int64_t>(place))), added);
   return added;
 }
 
-/// Adds number `place` of the group's last word, which is not whole.
-SmallVector<Value> FloatProduct::addRest(const Tile &tile, const Group &group, Value place,
-                                         ValueRange sums) {
-  Value inWord = emitter.index(wordBits / bits);
-  Value line = emitter.divideIndex(groupSize(), inWord);
+/// The weights of number `place` of the group's last word, which is not whole.
+SmallVector<Value> FloatProduct::restOf(const Group &group, Value place) {
+  Value line = emitter.divideIndex(groupSize(), emitter.index(inWord()));
   Value shift = make<arith::IndexCastOp>(word, emitter.multiplyIndex(place, emitter.index(bits)));
   SmallVector<Value> weights;
   for (size_t v = 0; v < group.bases.size(); ++v) {
     Value part = make<arith::ShRUIOp>(loadWords(group, v, line), emitter.splat(shift));
     weights.push_back(weightOf(group, v, part, /*position=*/0));
   }
-  Value start = emitter.addIndex(startOf(group), emitter.multiplyIndex(line, inWord));
-  return addNumber(tile, weights, emitter.addIndex(start, place), sums);
+  return weights;
 }
 
 /// The weights of the number at bit `position` of words.

@@ -9,8 +9,8 @@ using namespace mlir;
 
 namespace weft {
 
-/// Tiles in a block of rows; words, and columns, that are turned at once.
-static constexpr int64_t tilesInBlock = 8, usualSquare = 4;
+/// Words, and columns, that are turned at once.
+static constexpr int64_t usualSquare = 4;
 
 QuantizedProduct::QuantizedProduct(KernelEmitter &emitter, const QuantizedOperands &op)
     : emitter(emitter),
@@ -203,10 +203,8 @@ void QuantizedProduct::emitTask(Value task) {
     Value rest = emitter.remainderIndex(count, emitter.index(tileRows));
     Value isSingle = make<arith::CmpIOp>(arith::CmpIPredicate::eq, rest, one);
     end = make<arith::SelectOp>(isSingle, emitter.subtractIndex(high, one), high);
-    emitter.loop(first, blocksEnd, 1, [&](Value block) {
-      emitter.loop(low, end, tileRows,
-                   [&](Value row) { emitTile(tileRows, row, high, {block}, blocksEnd); });
-    });
+    emitter.loop(first, blocksEnd, 1,
+                 [&](Value block) { emitBlock({low, end, high}, block, blocksEnd); });
   }
   SmallVector<Value> blocks;
   for (int64_t number = 0; number < blocksInTask; ++number)
@@ -214,37 +212,51 @@ void QuantizedProduct::emitTask(Value task) {
   emitter.loop(end, high, 1, [&](Value row) { emitTile(1, row, high, blocks, blocksEnd); });
 }
 
+void QuantizedProduct::emitBlock(const Rows &rows, Value block, Value blocksEnd) {
+  emitter.loop(rows.low, rows.end, tileRows,
+               [&](Value row) { emitTile(tileRows, row, rows.high, {block}, blocksEnd); });
+}
+
+SmallVector<Value> QuantizedProduct::rowsOf(int64_t height, Value row, Value end) {
+  SmallVector<Value> rows;
+  Value last = emitter.subtractIndex(end, emitter.index(1));
+  for (int64_t line = 0; line < height; ++line)
+    rows.push_back(
+        rowAddress(emitter.minimumIndex(emitter.addIndex(row, emitter.index(line)), last)));
+  return rows;
+}
+
+void QuantizedProduct::finishTile(Value sums, int64_t height, Value row, Value end, Value block) {
+  Value lines = emitter.minimumIndex(emitter.index(height), emitter.subtractIndex(end, row));
+  emitter.callHelper(finishName, {sums, row, lines, block});
+}
+
 /// Rows and blocks from the ends on repeat the last one.
 void QuantizedProduct::emitTile(int64_t height, Value row, Value end, ArrayRef<Value> blocks,
                                 Value blocksEnd) {
   Tile tile;
-  Value one = emitter.index(1);
-  for (int64_t line = 0; line < height; ++line) {
-    Value at = emitter.minimumIndex(emitter.addIndex(row, emitter.index(line)),
-                                    emitter.subtractIndex(end, one));
-    tile.rows.push_back(rowAddress(at));
-  }
+  tile.rows = rowsOf(height, row, end);
+  Value last = emitter.subtractIndex(blocksEnd, emitter.index(1));
   for (Value block : blocks)
-    tile.blocks.push_back(emitter.minimumIndex(block, emitter.subtractIndex(blocksEnd, one)));
+    tile.blocks.push_back(emitter.minimumIndex(block, last));
   auto count = static_cast<int64_t>(blocks.size());
   SmallVector<Value> sums(height * count * vectors, splatNumber(0));
   sums = emitter.loop(emitter.index(0), groups(), 1, sums, [&](Value group, ValueRange carried) {
-    return addGroup(tile, loadGroup(tile, group), carried);
+    return addGroup(tile, loadGroup(tile.blocks, group), carried);
   });
   for (auto [place, sum] : llvm::enumerate(sums))
     emitter.storeVector(sum, emitter.offset(scratch, number, emitter.index(place * lanes)));
-  Value lines = emitter.minimumIndex(emitter.index(height), emitter.subtractIndex(end, row));
   for (auto [place, block] : llvm::enumerate(blocks)) {
     auto distance = static_cast<int64_t>(place) * columns();
     Value address = emitter.offset(scratch, number, emitter.index(distance));
     emitter.ifTrue(emitter.isLess(block, blocksEnd),
-                   [&] { emitter.callHelper(finishName, {address, row, lines, block}); });
+                   [&] { finishTile(address, height, row, end, block); });
   }
 }
 
-QuantizedProduct::Group QuantizedProduct::loadGroup(const Tile &tile, Value place) {
+QuantizedProduct::Group QuantizedProduct::loadGroup(ArrayRef<Value> blocks, Value place) {
   Group group{place, {}, {}, {}};
-  for (Value block : tile.blocks) {
+  for (Value block : blocks) {
     Value base = groupAddress(block, place);
     for (int64_t v = 0; v < vectors; ++v) {
       auto load = [&](int64_t line, Type stored) {

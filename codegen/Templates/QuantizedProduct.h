@@ -69,6 +69,13 @@ protected:
   virtual llvm::SmallVector<mlir::Value> addGroup(const Tile &tile, const Group &group,
                                                   mlir::ValueRange sums) = 0;
 
+  /// Rows of one block: [low, end) in tiles, of which rows from `high` on are not there.
+  struct Rows {
+    mlir::Value low, end, high;
+  };
+  /// Computes a block of columns for a block of rows, tile by tile.
+  virtual void emitBlock(const Rows &rows, mlir::Value block, mlir::Value blocksEnd);
+
   // Sizes.
   mlir::Value rowCount() { return emitter.size(op.x, 0); }
   mlir::Value columnCount() { return emitter.size(op.numbers, 0); }
@@ -83,6 +90,15 @@ protected:
   /// A number of 32 bits, in all lanes if `word` is a vector.
   mlir::Value wordLike(mlir::Value word, uint32_t value);
   mlir::Value loadWords(const Group &group, int64_t v, mlir::Value line);
+  Group loadGroup(llvm::ArrayRef<mlir::Value> blocks, mlir::Value place);
+  /// Where the rows of a tile begin that starts at `row`; rows from `end` on repeat the last one.
+  llvm::SmallVector<mlir::Value> rowsOf(int64_t height, mlir::Value row, mlir::Value end);
+  /// Computes the kernel's results of a tile whose sums are in memory.
+  void finishTile(mlir::Value sums, int64_t height, mlir::Value row, mlir::Value end,
+                  mlir::Value block);
+
+  /// Tiles in a block of rows.
+  static constexpr int64_t tilesInBlock = 8;
 
   template <typename Op, typename... Operands> mlir::Value make(const Operands &...operands) {
     return Op::create(emitter.builder(), emitter.location(), operands...);
@@ -126,7 +142,6 @@ private:
   void emitTask(mlir::Value task);
   void emitTile(int64_t height, mlir::Value row, mlir::Value end,
                 llvm::ArrayRef<mlir::Value> blocks, mlir::Value blocksEnd);
-  Group loadGroup(const Tile &tile, mlir::Value place);
   void finish(mlir::Value tile, mlir::ValueRange at);
 
   unsigned packed = 0;

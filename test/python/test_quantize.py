@@ -56,7 +56,7 @@ def random_case(seed):
     columns = int(generator.choice([0, 1, 2, 15, 16, 17, 32, 33, 64, 100, 130, 300]))
     groups = int(generator.choice([0, 1, 2, 5]))
     bits = int(generator.choice([4, 8]))
-    size = int(generator.choice([0, 1, 2, 3, 4, 5, 8, 16, 28, 33])) * 8 // bits
+    size = int(generator.choice([0, 1, 2, 3, 4, 5, 8, 16, 28, 33, 129, 300])) * 8 // bits
     weight = weight_of(generator, columns, groups, size, bits, bool(generator.integers(2)))
     return generator.standard_normal((rows, groups, size)).astype(np.float32), weight, bits
 
