@@ -203,6 +203,40 @@ def gather(random: Random) -> None:
     check(op, {"x": x, "i": random.integers(-size, size, shape)}, axis=axis)
 
 
+def gather_rows(random: Random) -> None:
+    rank = int(random.integers(3, 5))
+    batch = pick(random, 0, 1)
+    first = pick(random, 0, 2) if batch else 3
+    x = floats(random, first, *map(int, random.integers(1, 4, rank - 2)), pick(random, 0, 1, 3))
+    depth = int(random.integers(1, rank - batch))
+    shape = (*x.shape[:batch], *pick(random, (), (2,), (0, 3)))
+    columns = [random.integers(-n, n, shape) for n in x.shape[batch : batch + depth]]
+    check("GatherND", {"x": x, "i": np.stack(columns, -1)}, batch_dims=batch)
+
+
+def scatter_rows(random: Random) -> None:
+    x = floats(random, 3, 2, pick(random, 0, 1, 4))
+    depth, count = pick(random, 1, 2), pick(random, 0, 1, 3)
+    rows = random.permutation(math.prod(x.shape[:depth]))[:count]
+    places = np.stack(np.unravel_index(rows, x.shape[:depth]), -1)
+    updates = floats(random, count, *x.shape[depth:])
+    check("ScatterND", {"x": x, "i": places, "u": updates})
+
+
+def most(random: Random) -> None:
+    """Up to opset 9 the count is an attribute."""
+    rank = int(random.integers(1, 4))
+    x = random.integers(0, 9, random.integers(1, 6, rank)).astype(np.float32)
+    axis, opset = int(random.integers(-rank, rank)), pick(random, 7, 9, 10, 11, 20)
+    k = int(random.integers(1, x.shape[axis] + 1))
+    if opset < 10:
+        check("TopK", {"x": x}, axis=axis if axis >= 0 else -1, k=1, outputs=2, opset=opset)
+        return
+    largest = {"largest": pick(random, 0, 1)} if opset > 10 else {}
+    constants = {"k": np.array([k])}
+    check("TopK", {"x": x}, axis=axis, outputs=2, opset=opset, constants=constants, **largest)
+
+
 def scatter(random: Random) -> None:
     rank = int(random.integers(1, 4))
     x = floats(random, *map(int, random.integers(2, 6, rank)))
@@ -252,7 +286,8 @@ def normalization(random: Random) -> None:
         check(op, {"x": x, "s": s, "b": b}, x[0, 0].size * 64, epsilon=1e-3)
     else:
         axis = int(random.integers(-3, 0))
-        s, b = floats(random, *x.shape[axis:]), floats(random, *x.shape[axis:])
+        x = x.astype(pick(random, np.float32, np.float64))
+        s, b = (floats(random, *x.shape[axis:]).astype(x.dtype) for _ in range(2))
         inputs = {"x": x, "s": s, "b": b}
         check(op, inputs, s.size * 64, axis=axis, epsilon=1e-3, outputs=pick(random, 1, 3))
 
@@ -299,7 +334,17 @@ def microsoft(random: Random) -> None:
 
 CASES: list[Callable[[Random], None]] = [
     *(conv, conv_transpose, pool, gemm, matmul, reduction, place, slices, pad, resize, gather),
-    *(scatter, recurrent, normalization, softmax, quantised, microsoft),
+    *(
+        gather_rows,
+        scatter_rows,
+        most,
+        scatter,
+        recurrent,
+        normalization,
+        softmax,
+        quantised,
+        microsoft,
+    ),
 ]
 
 

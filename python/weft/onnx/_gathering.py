@@ -47,7 +47,8 @@ def _gather_nd(x: Tensor, indices: Tensor, *, batch_dims: int = 0) -> Tensor:
     rest = x.shape[batch_dims + depth :]
     rows = _row_numbers(indices, inner)
     count, each = math.prod(batch), math.prod(inner)
-    rows = weft.reshape(rows, (count, -1)) + weft.reshape(weft.arange(count) * each, (count, 1))
+    named = math.prod(indices.shape[batch_dims:-1])
+    rows = weft.reshape(rows, (count, named)) + weft.reshape(weft.arange(count) * each, (count, 1))
     flat = weft.reshape(x, (count * each, math.prod(rest)))
     made = weft.take(flat, weft.reshape(rows, -1), axis=0)
     return weft.reshape(made, (*indices.shape[:-1], *rest))
@@ -77,7 +78,7 @@ def _scatter_nd(x: Tensor, indices: Tensor, updates: Tensor, *, reduction: str =
     rows = weft.reshape(_row_numbers(indices, x.shape[:depth]), (-1, 1))
     count, width = math.prod(x.shape[:depth]), math.prod(x.shape[depth:])
     flat = weft.reshape(x, (count, width))
-    values = weft.reshape(updates, (-1, width))
+    values = weft.reshape(updates, (math.prod(indices.shape[:-1]), width))
     places = weft.broadcast_to(rows, values.shape)
     return weft.reshape(_scattered(flat, 0, places, values, reduction), x.shape)
 
@@ -127,7 +128,12 @@ def _compress(x: Tensor, condition: Tensor, *, axis: int | None = None) -> Tenso
     return weft.compress(condition[:size], weft.reshape(x, -1) if axis is None else x, axis or 0)
 
 
-@rule("TopK", known=(1,))
+@rule("TopK")
+def _top_k_by_attribute(x: Tensor, *, k: int, axis: int = -1) -> Any:
+    return _top_k(x, k, axis=axis)
+
+
+@rule("TopK", since=10, known=(1,))
 def _top_k(x: Tensor, k: Any, *, axis: int = -1, largest: int = 1, sorted: int = 1) -> Any:
     count = int(number(k))
     order = weft.argsort(x, axis=axis, descending=bool(largest))

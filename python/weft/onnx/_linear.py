@@ -118,6 +118,8 @@ def layer_normalization(
     mean = weft.mean(wide, axis=axes, keepdims=True)
     inverse = weft.reciprocal(weft.sqrt(weft.var(wide, axis=axes, keepdims=True) + epsilon))
     made = ((wide - mean) * inverse).astype(x.dtype) * scale
+    if stash_type == 1:
+        mean, inverse = mean.astype("float32"), inverse.astype("float32")
     return (made if bias is None else made + bias), mean, inverse
 
 
