@@ -107,17 +107,21 @@ class Packed:
 
         Without a scale each row has its own, a 127th of its largest element.
         """
+        flat = reshape(x, (math.prod(x.shape[:-1]), width := x.shape[-1]))
+        if scale is None:
+            largest = max(_ops.abs(flat), axis=1) if width else zeros(flat.shape[0])
+            scale = _positive(largest / 127)
+        made = self.product_of_whole(_core.apply("weft.quantized_steps", (flat, scale), {}))
+        made = made * (expand_dims(scale, axis=1) if scale.ndim else scale)
+        return reshape(made, (*x.shape[:-1], made.shape[1]))
+
+    def product_of_whole(self, x: Tensor) -> Tensor:
+        """x [..., G * S] of int8 times the transpose of the values, float32: sums of groups are
+        exact, and then they are one chain of fused multiply-adds by the scales."""
         rows, groups, size = self.numbers.shape
         depth = (groups, size * 8 // self.bits)
-        count, width = math.prod(x.shape[:-1]), x.shape[-1]
-        flat = reshape(x, (count, width))
-        if scale is None:
-            largest = max(_ops.abs(flat), axis=1) if width else zeros(count)
-            scale = _positive(largest / 127)
-        steps = _core.apply("weft.quantized_steps", (flat, scale), {})
-        operands = (reshape(steps, (count, *depth)), *self._operands())
+        operands = (reshape(x, (math.prod(x.shape[:-1]), *depth)), *self._operands())
         made = _core.apply("weft.quantized_dot", operands, {"bits": self.bits})
-        made = made * (expand_dims(scale, axis=1) if scale.ndim else scale)
         return reshape(made, (*x.shape[:-1], rows))
 
     def _operands(self) -> tuple[Tensor, ...]:

@@ -20,6 +20,7 @@ from . import (
     _random,
     _training,
     _microsoft,
+    _microsoft_quantised,
     _attention,
     _written_bits,
     _written_elements,

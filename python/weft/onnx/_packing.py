@@ -4,6 +4,11 @@
 
 becomes one product, which reads the numbers packed as `weft.nn.QuantizedLinear` has them: the bits
 of the result are those of the product by the weight in float32, of which there is none.
+
+    DequantizeLinear(q, scale, zero) -> MatMul or Gemm by such a weight
+
+with q of 8 bits, and one scale for all of it, is a product of whole numbers, as static
+quantisation means it: q is read as it is, sums are exact, and what it counts from is taken off.
 """
 
 from __future__ import annotations
@@ -17,7 +22,8 @@ from .._core import Tensor
 from ..nn._quantized import Packed
 from ._graph import Graph, Node, names_in
 from ._reading import Contents
-from ._rules import rule
+from ._rules import rule, weft
+from ._whole_products import signed
 from ._writer import INT4, UINT4
 
 _PRODUCT = "weft.PackedProduct"
@@ -43,6 +49,34 @@ def _packed_product(
     return made + (c if beta == 1.0 else (c * beta).astype(c.dtype))
 
 
+_DOT = "weft.PackedDot"
+
+
+@rule(_DOT)
+def _packed_dot(
+    a: Tensor,
+    c: Tensor | None,
+    a_scale: Tensor,
+    offsets: Tensor | None,
+    numbers: Tensor,
+    scale: Tensor,
+    zero: Tensor | None = None,
+    *,
+    bits: int,
+    alpha: float = 1.0,
+    beta: float = 1.0,
+    trans_a: int = 0,
+) -> Tensor:
+    """Offsets [N] are what the zero of a comes to in each column, in steps of a's scale."""
+    packed = Packed(numbers, scale, zero, bits)
+    made = packed.product_of_whole(signed(a.mT if trans_a else a))
+    made = made if offsets is None else made - offsets
+    made = made * (weft.reshape(a_scale, ()) if alpha == 1.0 else weft.reshape(a_scale, ()) * alpha)
+    if c is None:
+        return made
+    return made + (c if beta == 1.0 else (c * beta).astype(c.dtype))
+
+
 class _Use(NamedTuple):
     """A product that reads a weight, and whether the weight is [K, N], not [N, K]."""
 
@@ -57,6 +91,7 @@ def pack_weights(contents: Contents) -> None:
     graph = contents.graph
     readers = _readers(graph)
     gone: set[int] = set()
+    whole = {node.outputs[0]: node for node in graph.nodes if _is_of_bytes(node, contents)}
     for node in graph.nodes:
         if node.name == "DequantizeLinear" and len(node.outputs) == 1:
             uses = _uses(node, readers)
@@ -64,8 +99,12 @@ def pack_weights(contents: Contents) -> None:
             if packed is not None:
                 _replace(node, contents, uses, packed, readers)
                 gone |= {id(each) for use in uses for each in (node, *use.between)}
+                for use in uses:
+                    _take_whole(use.node, whole, contents)
     graph.nodes = [node for node in graph.nodes if id(node) not in gone]
     if gone:
+        read = names_in(graph)
+        graph.nodes = [x for x in graph.nodes if x.outputs[0] in read or x.outputs[0] not in whole]
         read = names_in(graph)
         for name in [name for name in readers if name in contents.arrays and name not in read]:
             del contents.arrays[name]
@@ -205,3 +244,59 @@ def _replace(
         own = [product.inputs[0], product.inputs[2] if len(product.inputs) > 2 else ""]
         product.name, product.inputs = _PRODUCT, (*own, *names)
         product.options = {**options, "bits": 4 if packed[0].dtype == np.uint8 else 8}
+
+
+def _is_of_bytes(node: Node, contents: Contents) -> bool:
+    """Whether it dequantises numbers of 8 bits by one scale, which are no initializer."""
+    if node.name != "DequantizeLinear" or len(node.inputs) < 3 or node.inputs[0] in contents.arrays:
+        return False
+    scale, zero = (contents.arrays.get(name) for name in node.inputs[1:3])
+    return (
+        scale is not None
+        and zero is not None
+        and scale.dtype == np.float32
+        and zero.dtype in (np.int8, np.uint8)
+        and not any(contents.narrow.get(name) for name in node.inputs[1:3])
+        and scale.size == zero.size == 1
+        and scale.ndim < 2
+        and node.options.get("output_dtype", 1) in (0, 1)
+    )
+
+
+#: So many products of numbers of 8 bits, one of them a difference, have a sum that int32 holds.
+_LONGEST = 2**31 // (128 * 255)
+
+
+def _take_whole(product: Node, whole: dict[str, Node], contents: Contents) -> None:
+    """Makes a product of whole numbers of one by a packed weight, if it is given such."""
+    source = whole.get(product.inputs[0])
+    numbers, scale, *zero = (contents.arrays[name] for name in product.inputs[2:])
+    bits = product.options["bits"]
+    if source is None or numbers.dtype not in (np.int8, np.uint8):
+        return
+    if numbers.shape[2] * 8 // bits > _LONGEST:
+        return
+    q, a_scale, a_zero = source.inputs
+    offsets, from_zero = "", int(_signed(contents.arrays[a_zero]).reshape(()))
+    if from_zero:
+        offsets = f"{product.inputs[2]}_offsets"
+        while offsets in contents.arrays:
+            offsets += "_"
+        sums = _sums(numbers, zero[0] if zero else None, bits) * scale.astype(np.float64)
+        contents.arrays[offsets] = (sums.sum(axis=1) * from_zero).astype(np.float32)
+    product.name = _DOT
+    product.inputs = (q, product.inputs[1], a_scale, offsets, *product.inputs[2:])
+
+
+def _signed(zero: np.ndarray) -> np.ndarray:
+    return zero.astype(np.int16) - (128 if zero.dtype == np.uint8 else 0)
+
+
+def _sums(numbers: np.ndarray, zero: np.ndarray | None, bits: int) -> np.ndarray:
+    """Those of each group [N, G] of packed numbers less their zero, exact."""
+    if bits == 4:
+        sums = (numbers & 15).sum(axis=2, dtype=np.int64) + (numbers >> 4).sum(axis=2)
+        size, usual = 2 * numbers.shape[2], 8
+    else:
+        sums, size, usual = numbers.sum(axis=2, dtype=np.int64), numbers.shape[2], 0
+    return sums - size * (usual if zero is None else zero.astype(np.int64))

@@ -1,7 +1,7 @@
 """Ops on integers that stand for floats: x is about (integer - zero point) * scale.
 
-Sums of products of integers are made in float64, which holds them exactly, where weft has the
-kernel for floats only.
+Sums of products of integers are exact: of matrices in int32, of windows in float64, which holds
+them, since weft has the kernel for floats only.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from .._dtypes import iinfo
 from ._casting import convert, element_of
 from ._rules import rule, weft
 from ._values import NARROW, Narrow, as_tensor, dtype_of
+from ._whole_products import from_zero, whole_product
 from ._windows import conv
 
 
@@ -36,7 +37,7 @@ def _held(value: Any) -> Any:
     return value.tensor if isinstance(value, Narrow) else as_tensor(value)
 
 
-def _rounded(x: Tensor, zero: Any, to: int) -> Any:
+def rounded(x: Tensor, zero: Any, to: int) -> Any:
     """Scaled numbers as integers around the zero point, within the range of their type."""
     shifted = _ops.round(x)
     shifted = shifted if zero is None else shifted + zero.astype(shifted.dtype)
@@ -71,7 +72,7 @@ def _quantize_linear(
     if _is_float(to):
         return convert(scaled, to, bool(saturate))
     offset = None if zero is None else _spread(_held(zero), tensor, axis, block_size)
-    return _rounded(scaled, offset, to)
+    return rounded(scaled, offset, to)
 
 
 @rule("DequantizeLinear", "com.microsoft.DequantizeLinear", raw=True)
@@ -97,24 +98,11 @@ def _dequantize_linear(
     return made.astype(dtype)
 
 
-def _from_zero(x: Tensor, zero: Tensor | None, axis: int) -> Tensor:
-    """The integers less their zero point, exact in float64."""
-    wide = x.astype("float64")
-    if zero is None:
-        return wide
-    if zero.ndim == 1 and zero.shape[0] != 1:
-        shape = [1] * x.ndim
-        shape[axis] = -1
-        zero = weft.reshape(zero, shape)
-    return wide - (weft.reshape(zero, ()) if zero.ndim == 1 else zero).astype("float64")
-
-
 @rule("MatMulInteger")
 def _mat_mul_integer(
     a: Tensor, b: Tensor, a_zero: Tensor | None = None, b_zero: Tensor | None = None
 ) -> Tensor:
-    product = weft.matmul(_from_zero(a, a_zero, a.ndim - 2), _from_zero(b, b_zero, b.ndim - 1))
-    return product.astype("int32")
+    return whole_product(a, b, a_zero, b_zero).astype("int32")
 
 
 @rule("QLinearMatMul")
@@ -128,11 +116,11 @@ def _qlinear_mat_mul(
     y_scale: Tensor,
     y_zero: Tensor,
 ) -> Any:
-    product = weft.matmul(_from_zero(a, a_zero, a.ndim - 2), _from_zero(b, b_zero, b.ndim - 1))
+    product = whole_product(a, b, a_zero, b_zero).astype("float64")
     rows = _as_axis(a_scale, product.ndim, -2)
     columns = _as_axis(b_scale, product.ndim, -1)
     scaled = product * (rows * columns / y_scale.astype("float64"))
-    return _rounded(scaled, y_zero, element_of(y_zero))
+    return rounded(scaled, y_zero, element_of(y_zero))
 
 
 def _as_axis(scale: Tensor, rank: int, axis: int) -> Tensor:
@@ -148,7 +136,7 @@ def _as_axis(scale: Tensor, rank: int, axis: int) -> Tensor:
 def _conv_integer(
     x: Tensor, w: Tensor, x_zero: Tensor | None = None, w_zero: Tensor | None = None, **options: Any
 ) -> Tensor:
-    return conv(_from_zero(x, x_zero, 1), _from_zero(w, w_zero, 0), **options).astype("int32")
+    return conv(from_zero(x, x_zero, 1), from_zero(w, w_zero, 0), **options).astype("int32")
 
 
 @rule("QLinearConv")
@@ -164,29 +152,8 @@ def _qlinear_conv(
     bias: Tensor | None = None,
     **options: Any,
 ) -> Any:
-    sums = conv(_from_zero(x, x_zero, 1), _from_zero(w, w_zero, 0), **options)
+    sums = conv(from_zero(x, x_zero, 1), from_zero(w, w_zero, 0), **options)
     if bias is not None:
         sums = sums + weft.reshape(bias.astype("float64"), (-1, *[1] * (x.ndim - 2)))
     factor = _as_axis(w_scale, x.ndim, 1) * (x_scale / y_scale).astype("float64")
-    return _rounded(sums * factor, y_zero, element_of(y_zero))
-
-
-def _binary(name: str, function: Any) -> None:
-    @rule(f"com.microsoft.{name}")
-    def quantised(
-        a: Tensor,
-        a_scale: Tensor,
-        a_zero: Tensor | None,
-        b: Tensor,
-        b_scale: Tensor,
-        b_zero: Tensor | None,
-        y_scale: Tensor,
-        y_zero: Tensor | None = None,
-    ) -> Any:
-        left = _from_zero(a, a_zero, 0).astype("float32") * a_scale
-        right = _from_zero(b, b_zero, 0).astype("float32") * b_scale
-        return _rounded(function(left, right) / y_scale, y_zero, element_of(a))
-
-
-_binary("QLinearAdd", weft.add)
-_binary("QLinearMul", weft.multiply)
+    return rounded(sums * factor, y_zero, element_of(y_zero))

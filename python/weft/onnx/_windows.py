@@ -222,7 +222,7 @@ def _elements(
 
 
 @rule("AveragePool")
-def _average_pool(
+def average_pool(
     x: Tensor,
     *,
     auto_pad: str = "NOTSET",

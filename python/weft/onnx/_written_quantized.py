@@ -24,14 +24,15 @@ def _values(op: Op) -> str:
 
 @form("quantized_matmul", reads=(1, 2, 3))
 def _matmul(op: Op) -> str:
-    return _product(op, op.inputs[0])
+    return op.node("MatMul", _flat(op), _weight(op, 1, turned=True))
 
 
 @form("quantized_dot", reads=(1, 2, 3))
 def _dot(op: Op) -> str:
     """Whole numbers are dequantised as those of a scale of 1, which is multiplied by later."""
-    one = op.writer.array(np.array(1, np.float32))
-    return _product(op, op.node("DequantizeLinear", op.inputs[0], one))
+    one, zero = (op.writer.array(np.array(*each)) for each in ((1, np.float32), (0, np.int8)))
+    x = op.node("DequantizeLinear", _flat(op), one, zero)
+    return op.node("MatMul", x, _weight(op, 1, turned=True))
 
 
 @form("quantized_steps")
@@ -43,10 +44,10 @@ def _steps(op: Op) -> str:
     return op.node("QuantizeLinear", *op.inputs, zero, axis=0)
 
 
-def _product(op: Op, x: str) -> str:
+def _flat(op: Op) -> str:
+    """x [M, G, S] as [M, G * S]."""
     rows, *depth = op.types[0].shape
-    flat = reshaped(op.writer, x, [rows, math.prod(depth)])
-    return op.node("MatMul", flat, _weight(op, 1, turned=True))
+    return reshaped(op.writer, op.inputs[0], [rows, math.prod(depth)])
 
 
 def _weight(op: Op, first: int, turned: bool) -> str:
