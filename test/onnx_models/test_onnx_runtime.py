@@ -283,7 +283,9 @@ def normalization(random: Random) -> None:
         inputs = {"x": x, "s": s, "b": b, "m": floats(random, c), "v": floats(random, c) ** 2}
         check(op, inputs, epsilon=1e-3)
     elif op == "InstanceNormalization":
-        check(op, {"x": x, "s": s, "b": b}, x[0, 0].size * 64, epsilon=1e-3)
+        # ONNX Runtime adds x to its negative, rounded, both divided by what a variance of 0 leaves.
+        x, least = pick(random, (x, 1), (x[:, :, :1, :1], 1000))
+        check(op, {"x": x, "s": s, "b": b}, x[0, 0].size * 64 * least, epsilon=1 / 1000)
     else:
         axis = int(random.integers(-3, 0))
         x = x.astype(pick(random, np.float32, np.float64))

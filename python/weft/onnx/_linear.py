@@ -79,7 +79,8 @@ def _batch_normalization(
 def _instance_normalization(
     x: Tensor, scale: Tensor, bias: Tensor, *, epsilon: float = 1e-5
 ) -> Tensor:
-    return functional.instance_norm(x, weight=scale, bias=bias, eps=epsilon)
+    # A channel may have one element, which PyTorch's instance_norm refuses.
+    return functional.group_norm(x, x.shape[1], scale, bias, epsilon)
 
 
 @rule("GroupNormalization", since=21)
