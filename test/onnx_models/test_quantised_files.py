@@ -140,6 +140,46 @@ def test_products_of_integers_are_exact(seed: int) -> None:
     np.testing.assert_array_equal(made_by_weft(model, a), wide[0] @ wide[1])
 
 
+@pytest.mark.parametrize("seed", range(12))
+def test_products_that_become_floats(seed: int) -> None:
+    """com.microsoft.MatMulIntegerToFloat: scales of all and of columns, zero points, a bias."""
+    random = np.random.default_rng(seed)
+    m, k, n = (int(random.integers(1, 40)) for _ in range(3))
+    of_a, of_b = "uint8", either(random)
+    a, step = drawn(random, of_a, m, k), random.random(n if random.integers(2) else 1) + 0.1
+    arrays = {"b": drawn(random, of_b, k, n), "as": np.float32([0.5]), "bs": np.float32(step)}
+    arrays |= {"az": drawn(random, of_a, 1), "bz": drawn(random, of_b, len(step))}
+    arrays |= {"c": random.standard_normal(n).astype(np.float32)}
+    names = ["x", "b", "as", "bs", *["az", "bz", "c"][: int(random.integers(4))]]
+    node = helper.make_node("MatMulIntegerToFloat", names, ["y"], domain="com.microsoft")
+    model = built([node], a, arrays, ("com.microsoft",))
+    expected = reference(model, {"x": a})[0]
+    # The sums are exact; a product and an addition round.
+    np.testing.assert_allclose(made_by_weft(model, a), expected, rtol=1e-6, atol=1e-6 * k * 255**2)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_images_whose_channels_are_behind(seed: int) -> None:
+    """com.microsoft.QLinearGlobalAveragePool and QLinearAveragePool with `channels_last`."""
+    random = np.random.default_rng(seed)
+    kind, (h, w, c) = either(random), (int(random.integers(2, 9)) for _ in range(3))
+    x = drawn(random, kind, 2, h, w, c)
+    arrays = {"s": np.float32(0.1), "z": drawn(random, kind), "t": np.float32(0.07)}
+    arrays |= {"u": drawn(random, kind)}
+    name, options = "QLinearGlobalAveragePool", {}
+    if random.integers(2):
+        name, options = "QLinearAveragePool", {"kernel_shape": [2, 2], "strides": [1, 2]}
+    node = helper.make_node(
+        name, ["x", *"sztu"], ["y"], domain="com.microsoft", channels_last=1, **options
+    )
+    model = built(
+        [node], x, {key: np.asarray(each) for key, each in arrays.items()}, (node.domain,)
+    )
+    expected, made = reference(model, {"x": x})[0], made_by_weft(model, x)
+    # A mean between two steps may become either.
+    assert np.abs(made.astype(int) - expected).max() <= 1
+
+
 # Models that the tools of ONNX Runtime wrote ------------------------------------------------------
 
 
@@ -231,13 +271,21 @@ def quantised(model: Any, batches: list[np.ndarray], folder: Path) -> Iterator[A
                 yield onnx.load(target)
 
 
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    logging.disable(logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("network", [dense, images, attention])
 @pytest.mark.parametrize("seed", range(3))
 def test_models_that_were_quantised_by_others(network: Any, seed: int, tmp_path: Path) -> None:
     """A number between two steps may become either, in both; then later ones differ by as much as
     quantising changed them. That is rare."""
-    warnings.simplefilter("ignore")
-    logging.disable(logging.WARNING)
     random = np.random.default_rng(seed)
     model, shape = network(random)
     batches = [random.standard_normal(shape).astype(np.float32) for _ in range(3)]
@@ -251,4 +299,3 @@ def test_models_that_were_quantised_by_others(network: Any, seed: int, tmp_path:
         equal += bool(change <= 1e-5 * np.abs(expected).max())
         assert change <= np.abs(wide - expected).max()
     assert equal >= len(found) - 2
-    logging.disable(logging.NOTSET)

@@ -282,7 +282,7 @@ def in_time(port: int, prompt: list[int], count: int) -> list[int]:
 
 
 def test_late_texts(tmp_path: Path) -> None:
-    model = add_llama(tmp_path, ends=False, max_seconds=0.1)
+    model = add_llama(tmp_path, ends=False, max_seconds=0.02)
     with running(tmp_path) as server:
         in_time(server.port, [3], 3)  # everything is compiled
         assert generated(server.port, [3], 1000)[0] == 504
@@ -315,7 +315,7 @@ def test_who_has_gone_gives_the_row_back(tmp_path: Path) -> None:
     assert 'outcome="CANCELLED"' in text
     assert 'outcome="INTERNAL"' not in text
     written = text.split('weft_tokens_total{model="m",version="1"} ')[1].split()[0]
-    assert float(written) < 1000
+    assert float(written) < 2000  # A fast machine may have written one of both to its end.
 
 
 def test_stopping_finishes_texts(tmp_path: Path) -> None:
