@@ -17,24 +17,13 @@ import numpy as np
 import pytest
 import weft
 from kernel_exits import RandomExits
-from kernel_programs import interpret, random_source
+from kernel_programs import interpret, loaded, random_source
 from weft import blocks
 
 
 @pytest.fixture(params=devices.DEVICES)
 def device(request: pytest.FixtureRequest) -> weft.device:
     return weft.device(request.param)
-
-
-def _loaded(folder: Path, source: str) -> Callable:
-    path = folder / f"source_{abs(hash(source))}.py"
-    path.write_text(f"import weft\nfrom weft import blocks\n\n{source}")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.program
 
 
 def _same(device: weft.device, run: Callable, *arrays: np.ndarray) -> list[np.ndarray]:
@@ -73,7 +62,7 @@ def test_masks(device: weft.device, n: int, block: int, dtype: str) -> None:
 @pytest.mark.parametrize("seed", range(12))
 def test_random_programs(device: weft.device, seed: int, tmp_path: Path) -> None:
     source = random_source(seed)
-    function = _loaded(tmp_path, source.replace("R, C)", "R: weft.constexpr, C: weft.constexpr)"))
+    function = loaded(tmp_path, source.replace("R, C)", "R: weft.constexpr, C: weft.constexpr)"))
     kernel = weft.kernel(function)
     rng = np.random.default_rng(seed)
     for shape in ((1, 1), (5, 40), (17, 33)):
@@ -332,7 +321,7 @@ def test_checked_kernels_name_two_programs() -> None:
 @pytest.mark.parametrize("seed", range(16))
 def test_random_exits(device: weft.device, seed: int, tmp_path: Path) -> None:
     source = RandomExits(seed).source()
-    function = _loaded(tmp_path, source.replace("C):", "C: weft.constexpr):", 1))
+    function = loaded(tmp_path, source.replace("C):", "C: weft.constexpr):", 1))
     kernel = weft.kernel(function)
     for n, width in ((1, 8), (6, 11)):
         x, want = np.arange(1, n + 1), np.zeros(48, np.int64)

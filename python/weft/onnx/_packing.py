@@ -44,9 +44,14 @@ def _packed_product(
 ) -> Tensor:
     made = Packed(numbers, scale, zero, bits).product(a.mT if trans_a else a)
     made = made if alpha == 1.0 else (made * alpha).astype(made.dtype)
+    return _plus(made, c, beta)
+
+
+def _plus(product: Tensor, c: Tensor | None, beta: float) -> Tensor:
+    """A Gemm's last step."""
     if c is None:
-        return made
-    return made + (c if beta == 1.0 else (c * beta).astype(c.dtype))
+        return product
+    return product + (c if beta == 1.0 else (c * beta).astype(c.dtype))
 
 
 _DOT = "weft.PackedDot"
@@ -72,9 +77,7 @@ def _packed_dot(
     made = packed.product_of_whole(signed(a.mT if trans_a else a))
     made = made if offsets is None else made - offsets
     made = made * (weft.reshape(a_scale, ()) if alpha == 1.0 else weft.reshape(a_scale, ()) * alpha)
-    if c is None:
-        return made
-    return made + (c if beta == 1.0 else (c * beta).astype(c.dtype))
+    return _plus(made, c, beta)
 
 
 class _Use(NamedTuple):
