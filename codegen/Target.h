@@ -49,6 +49,8 @@ public:
   virtual bool widensOperands() const = 0;
   /// True if contractions store results whose columns are no neighbours.
   virtual bool storesColumnsApart() const = 0;
+  /// True if contractions store results at their places in a frame around them.
+  virtual bool storesInFrames() const = 0;
   /// True if it is an x86 whose vectors are multiplied by powers of two in one instruction.
   virtual bool scalesVectors() const { return false; }
   /// How a kernel of `kind` runs, one launch of it being `launch`, which may be null.

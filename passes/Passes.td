@@ -182,7 +182,7 @@ def SinkReshapes : Pass<"weft-sink-reshapes", "::mlir::ModuleOp"> {
   let description = [{
     A reshape is a view: it ends a kernel, but costs nothing. Elementwise ops behind it are computed
     before it, if their other operands have the shape before it for free: constants of equal elements,
-    broadcasts, arguments. Before:
+    broadcasts, arguments. A broadcast of a broadcast that was reshaped by joining dimensions is one. Before:
 
     ```mlir
     func.func @f(%x: tensor<4x8xf32>) -> tensor<4x1xf32> {
@@ -622,10 +622,15 @@ def Fuse : Pass<"weft-fuse", "::mlir::ModuleOp"> {
     }
     ```
 
+    A contraction stores its result in a frame that comes behind it, if `stores-in-frames` is set: the `weft.pad` becomes
+    part of its kernel.
+
     Composites must be decomposed and reductions split before; all sizes are known.
   }];
   let options = [Option<"readsParts", "reads-parts", "bool", "true",
-                        "Leave slices of arguments that are runs of memory to the kernels' readers">];
+                        "Leave slices of arguments that are runs of memory to the kernels' readers">,
+                 Option<"storesInFrames", "stores-in-frames", "bool", "true",
+                        "Let contractions store their results in the frame that comes behind them">];
   let dependentDialects = ["::weft::WeftDialect"];
 }
 

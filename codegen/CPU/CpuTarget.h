@@ -59,6 +59,7 @@ public:
   bool keepsComposites() const override { return true; }
   bool widensOperands() const override { return true; }
   bool storesColumnsApart() const override { return true; }
+  bool storesInFrames() const override { return true; }
   /// AVX-512, with all that its registers are used for.
   bool scalesVectors() const override { return registerBytes == 64; }
   ScheduleAttrInterface choose(const KernelTemplate &kind, KernelOp kernel,

@@ -21,6 +21,7 @@
 // helper that computes what follows the contraction and stores the results.
 #include "codegen/Loops/Contraction.h"
 #include "codegen/Loops/ContractionBlocking.h"
+#include "codegen/Loops/Frame.h"
 
 using namespace mlir;
 
@@ -183,7 +184,7 @@ void ContractionTemplate::addMainStage() {
   std::string finish = emitter.addHelper(
       1, 7, [&](ValueRange arguments) { emitFinish(arguments[0], arguments.drop_front()); });
   auto tasks = [*this]() mutable { return emitter.multiplyIndex(rowTasks(), columnGroups()); };
-  emitter.addStage(tasks, [&](Value begin, Value end) {
+  addFramedStage(emitter, tasks, [&](Value begin, Value end) {
     finishName = finish;
     scratchTile = emitter.allocate(format.sum, tileRows * tileColumns);
     if (schedule.getPackLhs()) {
@@ -739,6 +740,7 @@ void ContractionTemplate::emitFinish(Value tile, ValueRange at) {
 }
 
 void emitContraction(KernelEmitter &emitter) {
+  emitter.storeInFrame();
   if (emitter.schedule<ContractionScheduleAttr>().getVectorLhs())
     return VectorLeftTemplate(emitter).addStages();
   ContractionTemplate contraction(emitter);

@@ -13,6 +13,7 @@
 //
 // Where the one result is operands one after the other (IndexedOpInterface::getJoinedAxis), the
 // axis is walked operand by operand: loops that copy to an offset.
+#include "codegen/Loops/Frame.h"
 #include "codegen/Loops/TurnedTile.h"
 #include "dialects/Weft/IR/TurnedDimension.h"
 
@@ -28,13 +29,15 @@ class Elementwise {
 public:
   Elementwise(KernelEmitter &emitter, int64_t grain, int64_t turnedRows, bool isAcross)
       : emitter(emitter),
-        type(emitter.getKernel().getResultTypes()[0]),
+        type(emitter.computedResult(0).getType()),
         rank(symbolsOf(type).size()),
         grain(grain),
         turnedRows(turnedRows),
         isAcross(isAcross) {
     auto results = emitter.getYield().getValues();
-    auto indexed = results.size() == 1 ? results[0].getDefiningOp<IndexedOpInterface>() : nullptr;
+    auto indexed = results.size() == 1
+                       ? emitter.computedResult(0).getDefiningOp<IndexedOpInterface>()
+                       : nullptr;
     if (indexed)
       joinedAxis = indexed.getJoinedAxis();
     if (joinedAxis)
@@ -223,8 +226,9 @@ private:
 } // namespace
 
 static void emit(KernelEmitter &emitter, Elementwise elementwise) {
-  emitter.addStage([=]() mutable { return elementwise.tasks(); },
-                   [&](Value begin, Value end) { elementwise.emit(begin, end); });
+  addFramedStage(
+      emitter, [=]() mutable { return elementwise.tasks(); },
+      [&](Value begin, Value end) { elementwise.emit(begin, end); });
 }
 
 void emitElementwise(KernelEmitter &emitter, int64_t grain, bool across) {

@@ -500,6 +500,15 @@ KernelEmitter::Place KernelEmitter::placeOf(unsigned number, Type type,
   return place;
 }
 
+KernelEmitter::Place KernelEmitter::placeInOutput(unsigned output, ArrayRef<ElementIndex> indices) {
+  SmallVector<ElementIndex> places(indices);
+  if (framing)
+    for (auto [d, low] : llvm::enumerate(framing->starts))
+      if (low != 0)
+        places[d].base = addIndex(places[d].base, numberIndex(low));
+  return placeOf(outputBuffer(output), kernel.getResultTypes()[output], places);
+}
+
 /// The lanes of `run`, `step` of whose elements each stands for one.
 Value KernelEmitter::everyOf(Value run, int64_t step) {
   if (step == 1)
@@ -598,8 +607,8 @@ Value KernelEmitter::loadOutput(unsigned output, ArrayRef<ElementIndex> indices)
 }
 
 void KernelEmitter::storeOutput(unsigned output, ArrayRef<ElementIndex> indices, Value value) {
-  Type type = kernel.getResultTypes()[output], dtype = getElementTypeOrSelf(type);
-  Place place = placeOf(outputBuffer(output), type, indices);
+  Type dtype = getElementTypeOrSelf(kernel.getResultTypes()[output]);
+  Place place = placeInOutput(output, indices);
   unsigned alignment = place.isUniform ? 0 : alignmentOf(place.stored, place.base, laneCount());
   Value elements = place.isUniform ? value : splat(value);
   storeVector(narrow(elements, dtype), place.pointer, alignment);
@@ -615,7 +624,7 @@ void KernelEmitter::storeApart(Value elements, const Place &place, Value distanc
 
 void KernelEmitter::scatterOutput(unsigned output, ArrayRef<ElementIndex> indices, Value value) {
   Type type = kernel.getResultTypes()[output], dtype = getElementTypeOrSelf(type);
-  Place place = placeOf(outputBuffer(output), type, indices);
+  Place place = placeInOutput(output, indices);
   if (place.isUniform || place.isContiguous)
     return storeOutput(output, indices, value);
   const auto *apart = llvm::find_if_not(indices, [](auto &index) { return index.isUniform(); });
@@ -636,6 +645,10 @@ void KernelEmitter::storeResults(ArrayRef<ElementIndex> indices,
     storeOutput(number, indices, value);
 }
 
+Value KernelEmitter::computedResult(unsigned number) {
+  return framing ? framing->inside : getYield().getValues()[number];
+}
+
 void KernelEmitter::scatterResults(ArrayRef<ElementIndex> indices) {
   for (auto [number, value] : resultsAt(indices, [](Value) { return true; }))
     scatterOutput(number, indices, value);
@@ -646,7 +659,7 @@ KernelEmitter::resultsAt(ArrayRef<ElementIndex> indices, function_ref<bool(Value
   SmallVector<std::pair<unsigned, Value>> elements;
   for (auto [number, value] : llvm::enumerate(getYield().getValues()))
     if (isWanted(value))
-      elements.emplace_back(number, element(value, indices));
+      elements.emplace_back(number, element(computedResult(number), indices));
   return elements;
 }
 

@@ -1,7 +1,7 @@
 // Emits the functions of one kernel: loops over vectors, on pointers and sizes.
 #pragma once
 
-#include "dialects/Weft/IR/Weft.h"
+#include "dialects/Weft/IR/Frames.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include <functional>
 #include <map>
@@ -126,6 +126,12 @@ public:
       llvm::function_ref<bool(mlir::Value)> isWanted = [](mlir::Value) { return true; });
   /// The same, of all results, wherever the elements of a vector are.
   void scatterResults(llvm::ArrayRef<ElementIndex> indices);
+  /// From here on the one result is stored in the frame around it (`frameOf`), if the kernel has
+  /// one: indices are those of what is framed. The stage is one of `addFramedStage` then.
+  void storeInFrame() { framing = frameOf(kernel); }
+  const std::optional<Frame> &frame() const { return framing; }
+  /// The value whose elements the stages compute for result `number`.
+  mlir::Value computedResult(unsigned number);
 
   // Control.
 
@@ -223,6 +229,7 @@ private:
     bool isUniform = true, isContiguous = true, isEverySecond = true;
   };
   Place placeOf(unsigned number, mlir::Type type, llvm::ArrayRef<ElementIndex> indices);
+  Place placeInOutput(unsigned output, llvm::ArrayRef<ElementIndex> indices);
   mlir::Value load(unsigned number, mlir::Type type, llvm::ArrayRef<ElementIndex> indices);
   mlir::Value everyOf(mlir::Value run, int64_t step);
   void storeApart(mlir::Value elements, const Place &place, mlir::Value distance);
@@ -253,6 +260,7 @@ private:
   std::map<llvm::SmallVector<int64_t>, mlir::Value> products;
   llvm::DenseMap<mlir::Value, mlir::Value> overrides;
   Reader reader;
+  std::optional<Frame> framing;
   std::vector<std::map<Key, mlir::Value>> scopes;
 };
 

@@ -5,6 +5,7 @@
 // vector. Pixels beyond the row's end repeat the last one, and are not stored. The sums of a tile
 // rest on the stack, from where a loop over its pixels computes what follows and stores.
 #include "codegen/Loops/Contraction.h"
+#include "codegen/Loops/Frame.h"
 
 using namespace mlir;
 
@@ -21,7 +22,7 @@ void VectorLeftTemplate::addStages() {
   auto tasks = [*this]() mutable {
     return emitter.multiplyIndex(sizeOf(outerBatch()), sizeOf(outerRows()));
   };
-  emitter.addStage(tasks, [&](Value begin, Value end) {
+  addFramedStage(emitter, tasks, [&](Value begin, Value end) {
     tile = emitter.allocate(emitter.computeType(op->getResult(0)), tileRows * emitter.laneCount());
     emitter.loop(begin, end, 1, [&](Value task) {
       SmallVector<Value> parts =

@@ -43,6 +43,7 @@ public:
   bool keepsComposites() const override { return false; }
   bool widensOperands() const override { return false; }
   bool storesColumnsApart() const override { return false; }
+  bool storesInFrames() const override { return false; }
   ScheduleAttrInterface choose(const KernelTemplate &kind, KernelOp kernel,
                                LaunchOp launch) const override;
   llvm::LogicalResult emit(const KernelTemplate &kind, KernelOp kernel,

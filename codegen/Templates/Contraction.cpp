@@ -6,6 +6,7 @@
 #include "codegen/NVPTX/GpuEmitter.h"
 #include "codegen/Templates/KernelTemplate.h"
 #include "dialects/Weft/IR/ContractionLoops.h"
+#include "dialects/Weft/IR/Frames.h"
 #include "passes/templates/WorkTerm.h"
 
 using namespace mlir;
@@ -23,7 +24,7 @@ public:
   bool claims(Operation *op) const override { return isa<ContractionOpInterface>(op); }
   bool readsMemory(OpOperand &) const override { return true; }
   bool canLead(Operation *op, const FusionGroup &group) const override {
-    return precedesElementwise(op, group);
+    return precedesElementwise(op, group) || precedesFrame(op, group);
   }
 
   WorkTerm operationsOf(Operation *op) const override {
@@ -58,6 +59,10 @@ public:
     if (!isa<BlockContractionScheduleAttr, WarpgroupContractionScheduleAttr>(
             kernel.getScheduleAttr()))
       return refuseSchedule(kernel, "a GPU");
+    if (frameOf(kernel))
+      return kernel.emitOpError()
+             << "has a frame (weft.pad) around its result; on a GPU a kernel of "
+                "its own fills it (weft-fuse{stores-in-frames=false})";
     return success(succeeded(verifySingle(kernel)) && succeeded(verifyGpuContraction(kernel)));
   }
 

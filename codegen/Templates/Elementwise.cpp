@@ -46,7 +46,8 @@ public:
     bool isShorter =
         !isAcross && (row <= cpuLanes / 2 || (row > cpuLanes && readsSeveralInRow(kernel)));
     int64_t lanes = isShorter ? cpuLanes / 2 : cpuLanes;
-    return ElementwiseScheduleAttr::get(kernel.getContext(), lanes, 64 * cpuLanes, isAcross);
+    return ElementwiseScheduleAttr::get(kernel.getContext(), lanes, 64 * cpuLanes, isAcross,
+                                        !isAcross && isMostlyFramed(kernel, launch));
   }
 
   ScheduleAttrInterface choose(KernelOp kernel, LaunchOp launch, const GpuTarget &) const override {
@@ -57,7 +58,8 @@ public:
     int64_t grain = blockThreads * lanes;
     if (elementsIn(kernel.getResultTypes()[0], launch) / grain >= 16 * fullGrid)
       grain *= 4;
-    return ElementwiseScheduleAttr::get(kernel.getContext(), lanes, grain, /*across=*/false);
+    return ElementwiseScheduleAttr::get(kernel.getContext(), lanes, grain, /*across=*/false,
+                                        /*framed=*/false);
   }
 
   LogicalResult verify(KernelOp kernel, const CpuTarget &target) const override {
@@ -73,6 +75,10 @@ public:
     if (schedule.getAcross() && symbolsOf(kernel.getResultTypes()[0]).size() < 2)
       return kernel.emitOpError() << "has a schedule of vectors across the innermost dimension, "
                                      "which need a second one";
+    if (schedule.getFramed() && (schedule.getAcross() || !frameOf(kernel)))
+      return kernel.emitOpError()
+             << "has a framed schedule, which is one of vectors along rows, for "
+                "a single result with a frame around them (weft.pad)";
     return success(succeeded(verifyLanes(kernel, schedule.getLanes(), target)) &&
                    succeeded(verifyGrain(kernel, schedule, 1)));
   }
@@ -81,7 +87,7 @@ public:
     if (auto schedule = dyn_cast<TranspositionScheduleAttr>(kernel.getScheduleAttr()))
       return verifyTransposition(kernel, schedule);
     auto schedule = dyn_cast<ElementwiseScheduleAttr>(kernel.getScheduleAttr());
-    if (!schedule || schedule.getAcross())
+    if (!schedule || schedule.getAcross() || schedule.getFramed())
       return refuseSchedule(kernel, "a GPU");
     return success(succeeded(verifyLanes(kernel, schedule.getLanes(), target)) &&
                    succeeded(verifyGrain(kernel, schedule, schedule.getLanes())));
@@ -94,6 +100,8 @@ public:
     }
     auto schedule = emitter.schedule<ElementwiseScheduleAttr>();
     emitter.setLaneCount(schedule.getLanes());
+    if (schedule.getFramed())
+      emitter.storeInFrame();
     emitElementwise(emitter, schedule.getGrain(), schedule.getAcross());
   }
 
@@ -105,6 +113,17 @@ public:
   }
 
 private:
+  /// True if the kernel has a frame that is not larger than what is in it: the tasks, which share
+  /// it, are those of the latter.
+  static bool isMostlyFramed(KernelOp kernel, LaunchOp launch) {
+    std::optional<Frame> frame = frameOf(kernel);
+    if (!frame)
+      return false;
+    auto elementsOf = [&](Value value) { return knownProduct(symbolsOf(value.getType()), launch); };
+    std::optional<int64_t> inside = elementsOf(frame->inside), all = elementsOf(frame->result);
+    return !inside || !all || *all - *inside <= *inside;
+  }
+
   /// True if several elements of an operand are read for one.
   static bool readsSeveral(IndexedOpInterface op) {
     return op->getNumOperands() > 0 && op.getInstructionCount() > 0 && !op.readsOnce(0);

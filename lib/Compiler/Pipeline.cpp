@@ -60,7 +60,7 @@ static void addPhase(OpPassManager &passes, Phase phase, const Target &target,
     addSimplify(passes, target);
     break;
   case Phase::Fuse:
-    passes.addPass(createFuse({target.readsAnywhere()}));
+    passes.addPass(createFuse({target.readsAnywhere(), target.storesInFrames()}));
     passes.addPass(createCollapseDimensions());
     break;
   case Phase::Schedule:

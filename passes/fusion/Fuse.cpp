@@ -404,7 +404,7 @@ struct Fuse : impl::FuseBase<Fuse> {
         return signalPassFailure();
       if (SmallVector<int64_t> conditions = conditionsOf(function); !conditions.empty())
         function->setAttr("weft.conditions", ShapeAttr::get(&getContext(), conditions));
-      FusionGroups groups(body, readsParts);
+      FusionGroups groups(body, {readsParts, storesInFrames});
       for (FusionGroup *group : groups.inOrder())
         if (group->kind)
           Outliner(*group, groups)

@@ -1,5 +1,6 @@
 // Ops that become one kernel.
 #include "passes/fusion/FusionGroup.h"
+#include "dialects/Weft/IR/Frames.h"
 
 using namespace mlir;
 
@@ -34,7 +35,12 @@ bool repeatsInnermost(Operation *op) {
   return operand == result.take_front(operand.size());
 }
 
-bool FusionGroup::readsInPlace(Operation *op, bool byRows) const {
+Operation *FusionGroup::findFrame() const {
+  bool mayHaveOne = storesInFrames && results == 1 && !ops.empty();
+  return mayHaveOne && framesRows(ops.front()) ? ops.front() : nullptr;
+}
+
+bool FusionGroup::readsInPlace(Operation *op, bool byRows, Operation *around) const {
   SmallVector<Operation *> pending{op};
   llvm::DenseSet<Operation *> seen;
   while (!pending.empty()) {
@@ -47,6 +53,8 @@ bool FusionGroup::readsInPlace(Operation *op, bool byRows) const {
         continue;
       // A row's own value may be read by the whole row.
       bool ofRow = byRows && repeatsInnermost(user);
+      if (user == around)
+        continue;
       if (!ofRow && !isReadWhereWalked(use))
         return false;
       if (seen.insert(user).second)

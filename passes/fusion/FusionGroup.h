@@ -61,9 +61,15 @@ struct FusionGroup : GroupOrder::Node {
   /// Ops that every kernel reading them computes for itself.
   const llvm::DenseSet<mlir::Operation *> *rematerialized = nullptr;
 
+  /// True if kernels may store what they compute in a frame around it, where they have one result.
+  bool storesInFrames = false;
+
   /// True if each use of `op` in the group reads the element that the group is computing; `byRows`:
-  /// or, of a value of one element for each row, the row's.
-  bool readsInPlace(mlir::Operation *op, bool byRows) const;
+  /// or, of a value of one element for each row, the row's. What `around` reads counts as such.
+  bool readsInPlace(mlir::Operation *op, bool byRows, mlir::Operation *around = nullptr) const;
+  /// The op of the group whose result is the only one, and has a frame around what the others
+  /// compute (Frames.h); null if there is none.
+  mlir::Operation *findFrame() const;
 };
 
 } // namespace weft

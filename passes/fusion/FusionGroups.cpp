@@ -63,8 +63,8 @@ int64_t FusionGroups::costOfElement(Value value) const {
   return isElement && (isFree(op) || value.hasOneUse()) ? costs.at(op) : 1;
 }
 
-FusionGroups::FusionGroups(Block &block, bool readsParts) {
-  if (readsParts)
+FusionGroups::FusionGroups(Block &block, Abilities abilities) : abilities(abilities) {
+  if (abilities.readsParts)
     views = ArgumentViews(block);
   for (Operation &op : block) {
     int64_t cost = isComputed(&op) ? instructionCount(&op) : 0;
@@ -324,6 +324,7 @@ FusionGroup &FusionGroups::start() {
   FusionGroup &group = *groups.emplace_back(std::make_unique<FusionGroup>());
   group.number = groups.size();
   group.rematerialized = &rematerialized;
+  group.storesInFrames = abilities.storesInFrames;
   order.addInFront(&group);
   return group;
 }

@@ -34,8 +34,13 @@ struct FusionLimits {
 /// over the value.
 class FusionGroups {
 public:
-  /// `readsParts`: launches read ArgumentViews where they are.
-  FusionGroups(mlir::Block &block, bool readsParts);
+  struct Abilities {
+    /// Launches read ArgumentViews where they are.
+    bool readsParts;
+    /// FusionGroup::storesInFrames.
+    bool storesInFrames;
+  };
+  FusionGroups(mlir::Block &block, Abilities abilities);
 
   /// The kernels, in an order in which they can run.
   llvm::SmallVector<FusionGroup *> inOrder() const;
@@ -69,6 +74,7 @@ private:
   /// The value whose elements are those of `value`, or repeated in it.
   mlir::Value viewedBy(mlir::Value value) const;
 
+  Abilities abilities;
   ArgumentViews views;
   std::vector<std::unique_ptr<FusionGroup>> groups;
   GroupOrder order;

@@ -9,7 +9,8 @@
 //   %2 = weft.reshape %1 : tensor<4xf32> -> tensor<4x1xf32>
 //
 // Reshapes of arguments stay: they cost nothing and separate nothing. Operands that are broadcast
-// (weft.broadcast) are repeated in the other shape.
+// (weft.broadcast) are repeated in the other shape. Two of them with a reshape between that joins
+// dimensions are one.
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "passes/Passes.h"
@@ -111,13 +112,67 @@ private:
   }
 };
 
+/// For each dimension of `to` those of `from` that it joins, if that is all that a reshape does.
+std::optional<SmallVector<SmallVector<int64_t>>> joinedDimensions(ArrayRef<int64_t> from,
+                                                                  ArrayRef<int64_t> to) {
+  SmallVector<SmallVector<int64_t>> groups;
+  size_t next = 0;
+  for (int64_t size : to) {
+    SmallVector<int64_t> &group = groups.emplace_back();
+    int64_t product = 1;
+    do {
+      // Joined sizes are known; one that stays may be symbolic.
+      if (next == from.size() || (!group.empty() && (from[next] < 1 || product < 1)))
+        return std::nullopt;
+      group.push_back(static_cast<int64_t>(next));
+      product *= from[next++];
+    } while (product != size);
+  }
+  return next == from.size() ? std::optional(groups) : std::nullopt;
+}
+
+/// Elements that are repeated along several dimensions, one after the other, are at once.
+struct JoinBroadcasts : OpRewritePattern<BroadcastOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(BroadcastOp op, PatternRewriter &rewriter) const override {
+    auto reshape = op.getX().getDefiningOp<ReshapeOp>();
+    auto inner = reshape ? reshape.getX().getDefiningOp<BroadcastOp>() : BroadcastOp();
+    if (!inner)
+      return failure();
+    auto groups = joinedDimensions(shapeOf(inner), shapeOf(reshape));
+    for (int64_t d = 0; d < op.getX().getType().getRank(); ++d)
+      if (op.isExpanded(d))
+        return failure();
+    if (!groups)
+      return failure();
+    SmallVector<int64_t> shape, dimensions(shapeOf(inner).size());
+    for (auto [place, size] : llvm::enumerate(shapeOf(op))) {
+      const auto *found = llvm::find(op.getDimensions(), static_cast<int64_t>(place));
+      if (found == op.getDimensions().end()) {
+        shape.push_back(size);
+        continue;
+      }
+      for (int64_t d : (*groups)[found - op.getDimensions().begin()]) {
+        dimensions[d] = static_cast<int64_t>(shape.size());
+        shape.push_back(shapeOf(inner)[d]);
+      }
+    }
+    Value joined = BroadcastOp::create(rewriter, op.getLoc(), withShape(op.getType(), shape), inner,
+                                       dimensions);
+    rewriter.replaceOpWithNewOp<ReshapeOp>(op, op.getType(), joined);
+    return success();
+  }
+};
+
 struct SinkReshapes : impl::SinkReshapesBase<SinkReshapes> {
   using SinkReshapesBase::SinkReshapesBase;
 
   void runOnOperation() override {
     RewritePatternSet patterns(&getContext());
-    patterns.add<SinkReshape>(&getContext());
+    patterns.add<SinkReshape, JoinBroadcasts>(&getContext());
     ReshapeOp::getCanonicalizationPatterns(patterns, &getContext());
+    BroadcastOp::getCanonicalizationPatterns(patterns, &getContext());
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns)))) {
       getOperation().emitError("weft-sink-reshapes did not come to an end");
       signalPassFailure();

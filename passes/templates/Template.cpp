@@ -33,6 +33,27 @@ bool Template::precedesElementwise(Operation *op, const FusionGroup &group) {
          group.readsInPlace(op, /*byRows=*/false);
 }
 
+/// True if there is more to fill than to compute: threads share what the op computes.
+static bool isMostlyFrame(Operation *frame) {
+  Value inside = frame->getOperand(0), all = frame->getResult(0);
+  // Symbols stand for more than a frame adds to.
+  if (hasSymbolicSize(inside.getType()) || hasSymbolicSize(all.getType()))
+    return false;
+  int64_t computed = productOf(shapeOf(inside)).value_or(0);
+  return productOf(shapeOf(all)).value_or(computed) - computed > computed;
+}
+
+bool Template::precedesFrame(Operation *op, const FusionGroup &group) {
+  Operation *frame = group.findFrame();
+  return frame && shapeOf(op->getResult(0)) == shapeOf(frame->getOperand(0)) &&
+         !isMostlyFrame(frame) &&
+         llvm::all_of(group.ops,
+                      [&](Operation *member) {
+                        return member == frame || isa<ElementwiseOpInterface>(member);
+                      }) &&
+         group.readsInPlace(op, /*byRows=*/false, frame);
+}
+
 const CodeGenerationInterface &CodeGenerationInterface::of(MLIRContext *context) {
   auto *interface =
       context->getOrLoadDialect<WeftDialect>()->getRegisteredInterface<CodeGenerationInterface>();

@@ -52,6 +52,8 @@ public:
 protected:
   /// True if `op` computes just the elements that the group's ops, all elementwise, work on.
   static bool precedesElementwise(mlir::Operation *op, const FusionGroup &group);
+  /// True if they compute what is in a frame, and `op` all of that.
+  static bool precedesFrame(mlir::Operation *op, const FusionGroup &group);
 };
 
 /// What code generation tells the passes: an interface of the dialect, as passes come before it.

@@ -2,7 +2,7 @@
 // RUN: weft-opt %s --weft-pipeline=x86-64-v3 --from=fuse --until=fuse --symbol-dce --dump-pass-pipeline -o /dev/null 2>&1 \
 // RUN:   | FileCheck %s --check-prefix=PIPELINE
 //      PIPELINE: builtin.module(
-//      PIPELINE:   weft-fuse{reads-parts=true},
+//      PIPELINE:   weft-fuse{reads-parts=true stores-in-frames=true},
 // PIPELINE-NEXT:   weft-collapse-dimensions,
 //      PIPELINE:   symbol-dce
 // PIPELINE-NEXT: )

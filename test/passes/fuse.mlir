@@ -1,4 +1,5 @@
 // RUN: weft-opt %s --weft-fuse | FileCheck %s
+// RUN: weft-opt %s --weft-fuse=stores-in-frames=false | FileCheck %s --check-prefix=APART
 
 // The documented example.
 // CHECK-LABEL: func.func @example(
@@ -240,6 +241,45 @@ func.func @reshape(%x: tensor<6xf32>) -> tensor<2xf32> {
   %1 = weft.reshape %0 : tensor<6xf32> -> tensor<2x3xf32>
   %2 = weft.sum %1 [1] : tensor<2x3xf32> -> tensor<2xf32>
   return %2 : tensor<2xf32>
+}
+
+// A product is stored in the frame that comes behind it, where the target can: the bias is added
+// and the border of the next layer filled by its kernel.
+// CHECK-LABEL: func.func @framed(
+// CHECK-NEXT: %[[Y:.*]] = weft.launch @{{.*}}(%{{.*}}, %{{.*}}, %{{.*}}) {{.*}} -> tensor<2x7x8xf32>
+// CHECK-NEXT: return %[[Y]]
+// APART-LABEL: func.func @framed(
+// APART-NEXT: %[[P:.*]] = weft.launch {{.*}} -> tensor<2x5x8xf32>
+// APART-NEXT: %[[Y:.*]] = weft.launch @{{.*}}(%{{.*}}, %[[P]]) {{.*}} -> tensor<2x7x8xf32>
+// APART-NEXT: return %[[Y]]
+func.func @framed(%x: tensor<2x5x4xf32>, %w: tensor<2x4x8xf32>, %b: tensor<8xf32>) -> tensor<2x7x8xf32> {
+  %0 = weft.matmul %x, %w : tensor<2x5x4xf32>, tensor<2x4x8xf32> -> tensor<2x5x8xf32>
+  %1 = weft.broadcast %b [2] : tensor<8xf32> -> tensor<2x5x8xf32>
+  %2 = weft.add %0, %1 : tensor<2x5x8xf32>
+  %3 = weft.constant dense<0.0> : tensor<f32> : tensor<f32>
+  %4 = weft.pad %2, %3 low [0, 1, 0] interior [0, 0, 0] : tensor<2x5x8xf32>, tensor<f32> -> tensor<2x7x8xf32>
+  return %4 : tensor<2x7x8xf32>
+}
+
+// Not in a frame that makes its rows longer, not in one that is larger than the product (whose tasks
+// would have most of their time for the frame), and not where others read it.
+// CHECK-LABEL: func.func @not_framed(
+// CHECK-NEXT: %[[A:.*]] = weft.launch {{.*}} -> tensor<5x8xf32>
+// CHECK-NEXT: weft.launch @{{.*}}(%[[A]]) {{.*}} -> tensor<5x10xf32>
+// CHECK-NEXT: %[[B:.*]] = weft.launch {{.*}} -> tensor<5x8xf32>
+// CHECK-NEXT: weft.launch @{{.*}}(%[[B]]) {{.*}} -> tensor<55x8xf32>
+// CHECK-NEXT: %[[C:.*]] = weft.launch {{.*}} -> tensor<5x8xf32>
+// CHECK-NEXT: weft.launch @{{.*}}(%[[C]]) {{.*}} -> tensor<6x8xf32>
+func.func @not_framed(%x: tensor<5x4xf32>, %w: tensor<4x8xf32>, %v: tensor<4x8xf32>, %u: tensor<4x8xf32>)
+    -> (tensor<5x10xf32>, tensor<55x8xf32>, tensor<6x8xf32>, tensor<5x8xf32>) {
+  %zero = weft.constant dense<0.0> : tensor<f32> : tensor<f32>
+  %0 = weft.matmul %x, %w : tensor<5x4xf32>, tensor<4x8xf32> -> tensor<5x8xf32>
+  %1 = weft.pad %0, %zero low [0, 1] interior [0, 0] : tensor<5x8xf32>, tensor<f32> -> tensor<5x10xf32>
+  %2 = weft.matmul %x, %v : tensor<5x4xf32>, tensor<4x8xf32> -> tensor<5x8xf32>
+  %3 = weft.pad %2, %zero low [25, 0] interior [0, 0] : tensor<5x8xf32>, tensor<f32> -> tensor<55x8xf32>
+  %4 = weft.matmul %x, %u : tensor<5x4xf32>, tensor<4x8xf32> -> tensor<5x8xf32>
+  %5 = weft.pad %4, %zero low [1, 0] interior [0, 0] : tensor<5x8xf32>, tensor<f32> -> tensor<6x8xf32>
+  return %1, %3, %5, %4 : tensor<5x10xf32>, tensor<55x8xf32>, tensor<6x8xf32>, tensor<5x8xf32>
 }
 
 // Sizes are numbered in the order in which the arguments show them.

@@ -103,6 +103,16 @@ weft.kernel @scatter(%x: tensor<?xf32, #weft.sizes<[0]>>, %i: tensor<?xi64, #wef
   weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
 }
 
+// What is in a frame is computed and stored there, and the frame filled beside.
+// CHECK-LABEL: weft.kernel @framed(
+// CHECK-SAME: #weft.elementwise<lanes = 16, grain = 1024, framed = true>
+weft.kernel @framed(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %v: tensor<f32, #weft.sizes<>>)
+    -> tensor<?x?xf32, #weft.sizes<[2, 1]>> {
+  %0 = weft.exp %x : tensor<?x?xf32, #weft.sizes<[0, 1]>>
+  %1 = weft.pad %0, %v low [?0, 0] interior [0, 0] : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<f32, #weft.sizes<>> -> tensor<?x?xf32, #weft.sizes<[2, 1]>>
+  weft.yield %1 : tensor<?x?xf32, #weft.sizes<[2, 1]>>
+}
+
 // A schedule that is there already is kept: so one can be tried by hand.
 // CHECK-LABEL: weft.kernel @by_hand(
 // CHECK-SAME: #weft.elementwise<lanes = 4, grain = 7>

@@ -109,3 +109,28 @@ func.func @rows_of_pixels(%x: tensor<6x4xf32>, %w: tensor<4x8xf32>, %b: tensor<3
   %3 = weft.add %1, %2 : tensor<2x3x8xf32>
   return %3 : tensor<2x3x8xf32>
 }
+
+// An image enlarged along two dimensions, one after the other, is so at once: the reshape between
+// joins a dimension and its copies. One that does more stays.
+// CHECK-LABEL: func.func @enlarged(
+// CHECK-SAME: %[[X:.*]]: tensor<1x3x5x7xf32>
+// CHECK-NEXT: %[[B:.*]] = weft.broadcast %[[X]] [0, 1, 3, 5] : tensor<1x3x5x7xf32> -> tensor<1x3x2x5x4x7xf32>
+// CHECK-NEXT: %[[R:.*]] = weft.reshape %[[B]] : tensor<1x3x2x5x4x7xf32> -> tensor<1x6x5x4x7xf32>
+// CHECK-NEXT: return %[[R]]
+func.func @enlarged(%x: tensor<1x3x5x7xf32>) -> tensor<1x6x5x4x7xf32> {
+  %0 = weft.broadcast %x [0, 1, 3, 4] : tensor<1x3x5x7xf32> -> tensor<1x3x2x5x7xf32>
+  %1 = weft.reshape %0 : tensor<1x3x2x5x7xf32> -> tensor<1x6x5x7xf32>
+  %2 = weft.broadcast %1 [0, 1, 2, 4] : tensor<1x6x5x7xf32> -> tensor<1x6x5x4x7xf32>
+  return %2 : tensor<1x6x5x4x7xf32>
+}
+
+// CHECK-LABEL: func.func @cut_otherwise(
+// CHECK: weft.broadcast {{.*}} -> tensor<3x2x5xf32>
+// CHECK-NEXT: weft.reshape
+// CHECK-NEXT: weft.broadcast {{.*}} -> tensor<2x15x2xf32>
+func.func @cut_otherwise(%x: tensor<3x5xf32>) -> tensor<2x15x2xf32> {
+  %0 = weft.broadcast %x [0, 2] : tensor<3x5xf32> -> tensor<3x2x5xf32>
+  %1 = weft.reshape %0 : tensor<3x2x5xf32> -> tensor<2x15xf32>
+  %2 = weft.broadcast %1 [0, 1] : tensor<2x15xf32> -> tensor<2x15x2xf32>
+  return %2 : tensor<2x15x2xf32>
+}

@@ -63,9 +63,12 @@ def Weft_ElementwiseScheduleAttr : Weft_Schedule<"Elementwise", "elementwise"> {
     - `grain`: of a kernel of rank 1, how many elements make one task; on a GPU, of any.
     - `across`: vectors lie along the dimension before the innermost one, which is shorter than a
       vector, as the colours of an image; `grain` of these make a task.
+    - `framed`: elements are computed where there are any, and stored at their places in the frame
+      that the kernel's one result has around them (`weft.pad`), which is filled beside.
   }];
   let parameters = (ins "int64_t":$lanes, DefaultValuedParameter<"int64_t", "1">:$grain,
-                        DefaultValuedParameter<"bool", "false">:$across);
+                        DefaultValuedParameter<"bool", "false">:$across,
+                        DefaultValuedParameter<"bool", "false">:$framed);
 }
 
 def Weft_TranspositionScheduleAttr : Weft_Schedule<"Transposition", "transposition"> {

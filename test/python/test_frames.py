@@ -1,0 +1,138 @@
+"""Frames around what kernels compute: results are stored in them, in random shapes and frames."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+import weft
+from numerics import UNIT_ROUNDOFF, assert_same_bits
+
+SIZES = (0, 1, 1, 2, 3, 5, 8, 17, 33)
+VALUES = (0, 0, 1, -1, 3)
+DTYPES = ("float32", "float32", "float64", "float16", "bfloat16", "int32", "int8", "int64")
+
+
+@pytest.fixture
+def threads():
+    before = weft.get_num_threads()
+    yield weft.set_num_threads
+    weft.set_num_threads(before)
+
+
+def _frame(draw: random.Random, rank: int) -> list[tuple[int, int]]:
+    """Sizes before and after each dimension; rows are mostly left as they are."""
+    sizes = [(draw.choice([0, 1, 1, 2, 7]), draw.choice([0, 1, 1, 3])) for _ in range(rank)]
+    if draw.random() < 0.8:
+        sizes[-1] = (0, 0)
+    return sizes
+
+
+def _elements(generator: np.random.Generator, shape: tuple[int, ...], dtype: str) -> weft.Tensor:
+    return weft.asarray(generator.integers(-9, 9, size=shape)).astype(getattr(weft, dtype))
+
+
+def _element_by_element(draw, x, other):
+    """Arithmetic, parts one behind the other, and parts that are turned."""
+    if draw.random() < 0.4:
+        axis = draw.randrange(x.ndim)
+        return weft.concatenate([x, other, x], axis=axis)
+    if draw.random() < 0.2:
+        return weft.swapaxes(x, 0, 1)
+    return weft.where(x == other, x, other) if draw.random() < 0.3 else x * other + x
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_what_is_around_elements_is_numpys(seed: int, threads: Callable[[int], None]) -> None:
+    draw, generator = random.Random(seed), np.random.default_rng(seed)
+    rank = draw.randint(2, 4)
+    shape = tuple(draw.choice(SIZES) for _ in range(rank))
+    dtype = draw.choice(DTYPES)
+    x, other = (_elements(generator, shape, dtype) for _ in range(2))
+    state = draw.getstate()
+    frame, value = _frame(draw, rank), draw.choice(VALUES)
+
+    def program(x, other):
+        draw.setstate(state)
+        _frame(draw, rank), draw.choice(VALUES)
+        return weft.pad(_element_by_element(draw, x, other), frame, value)
+
+    threads(1)
+    eager = program(x, other)
+    compiled = weft.jit(program)
+    assert_same_bits(eager, compiled(x, other))
+    threads(3)
+    assert_same_bits(eager, compiled(x, other))
+    draw.setstate(state)
+    _frame(draw, rank), draw.choice(VALUES)
+    inside = np.asarray(_element_by_element(draw, x, other).astype(weft.float64))
+    inside_the_frame = np.pad(inside, frame, constant_values=value)
+    np.testing.assert_array_equal(np.asarray(eager.astype(weft.float64)), inside_the_frame)
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_products_in_frames_are_those_beside_them(
+    seed: int, threads: Callable[[int], None]
+) -> None:
+    draw, generator = random.Random(seed), np.random.default_rng(seed)
+    batch = tuple(draw.choice([0, 1, 2, 3]) for _ in range(draw.randint(0, 2)))
+    rows, depth, columns = (draw.choice(SIZES) for _ in range(3))
+    dtype = getattr(weft, draw.choice(["float32", "float64", "bfloat16"]))
+    x = weft.asarray(generator.normal(size=(*batch, rows, depth))).astype(dtype)
+    w = weft.asarray(generator.normal(size=(*batch, depth, columns))).astype(dtype)
+    bias = weft.asarray(generator.normal(size=columns)).astype(dtype)
+    frame, value = _frame(draw, len(batch) + 2), draw.choice(VALUES)
+
+    def product(x, w, bias):
+        return weft.maximum(weft.matmul(x, w) + bias, 0)
+
+    def program(x, w, bias):
+        return weft.pad(product(x, w, bias), frame, value)
+
+    inside = product(x, w, bias)
+    expected = np.pad(np.asarray(inside.astype(weft.float64)), frame, constant_values=value)
+    compiled = weft.jit(program)
+    for count in (1, 3):
+        threads(count)
+        result = compiled(x, w, bias)
+        np.testing.assert_array_equal(np.asarray(result.astype(weft.float64)), expected)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_layers_of_images_in_frames(seed: int, threads: Callable[[int], None]) -> None:
+    """A convolution that the border of the next one, or of a pooling, is around."""
+    draw, generator = random.Random(seed), np.random.default_rng(seed)
+    channels, hidden, out = (draw.choice([1, 2, 5, 16, 19]) for _ in range(3))
+    images, height, width = draw.choice([1, 1, 2, 3]), *(draw.randint(4, 23) for _ in range(2))
+    window, padding = draw.choice([1, 3, 3, 5]), [draw.randint(0, 2) for _ in range(2)]
+    x = generator.normal(size=(images, channels, height, width)).astype(np.float32)
+    first = generator.normal(size=(hidden, channels, window, window)).astype(np.float32)
+    second = generator.normal(size=(out, hidden, 3, 3)).astype(np.float32)
+    bias = generator.normal(size=hidden).astype(np.float32)
+    pools, stride = draw.random() < 0.3, draw.choice([1, 1, 2])
+
+    def program(functional, maximum, x, first, bias, second):
+        y = maximum(functional.conv2d(x, first, bias, padding=window // 2, stride=stride))
+        if pools:
+            y = functional.max_pool2d(y, 3, 2, 1)
+        return functional.conv2d(y, second, padding=padding)
+
+    def layers(*arguments):
+        return program(weft.nn.functional, lambda y: weft.maximum(y, 0), *arguments)
+
+    tensors = [weft.asarray(array) for array in (x, first, bias, second)]
+    threads(1)
+    eager = layers(*tensors)
+    compiled = weft.jit(layers)
+    assert_same_bits(eager, compiled(*tensors))
+    threads(3)
+    assert_same_bits(eager, compiled(*tensors))
+    wide = [torch.asarray(array).double() for array in (x, first, bias, second)]
+    expected = program(torch.nn.functional, torch.relu, *wide)
+    magnitudes = program(torch.nn.functional, torch.relu, *map(torch.abs, wide))
+    steps = (channels * window**2 + hidden * 9 + 4) * UNIT_ROUNDOFF["float32"]
+    assert eager.shape == tuple(expected.shape)
+    assert (abs(np.asarray(eager) - expected.numpy()) <= steps * magnitudes.numpy()).all()
