@@ -211,18 +211,47 @@ static bool leavesCoresIdle(const RowSymbols &symbols, std::optional<int64_t> le
   return 4 * *rows < 3 * rounds * target.cores;
 }
 
+/// Whether rows lie across memory: of all that is read element by element, neighbours are those of
+/// neighbouring rows.
+static bool liesAcross(KernelOp kernel, const RowSymbols &symbols, LaunchOp launch, int64_t lanes) {
+  if (symbols.outer.empty() || !llvm::all_of(kernel.getYield().getValues(),
+                                             [&](Value value) { return symbols.isOfRow(value); }))
+    return false;
+  int64_t along = symbols.outer.back();
+  if (knownProduct({along}, launch).value_or(0) < lanes)
+    return false;
+  // What has one element for each row, or is the same for all rows, is read quickly as it lies.
+  auto isOfPart = [](ArrayRef<int64_t> part, ArrayRef<int64_t> whole) {
+    return llvm::all_of(part, [&](int64_t symbol) { return llvm::is_contained(whole, symbol); });
+  };
+  bool isAcross = false;
+  for (Type type : kernel.getArgumentTypes()) {
+    ArrayRef<int64_t> own = symbolsOf(type);
+    if (isOfPart(own, symbols.outer) || isOfPart(own, symbols.row))
+      continue;
+    if (own.back() != along)
+      return false;
+    isAcross = true;
+  }
+  return isAcross;
+}
+
 RowsScheduleAttr chooseRowSchedule(KernelOp kernel, LaunchOp launch, const CpuTarget &target,
                                    int64_t lanes) {
   constexpr int64_t blocksInTask = 4;
   RowSymbols symbols(kernel);
   std::optional<int64_t> length = knownProduct(symbols.row, launch);
   bool isSplit = leavesCoresIdle(symbols, length, launch, target);
+  if (!isSplit && liesAcross(kernel, symbols, launch, lanes))
+    return RowsScheduleAttr::get(kernel.getContext(), lanes, /*kept=*/0, /*chains=*/1,
+                                 /*blocks=*/0, /*across=*/true);
   RowPasses plan(kernel, /*keepsValues=*/!isSplit);
   int64_t kept = keptVectors(plan, length, target, lanes);
   if (kept == 0)
     plan = RowPasses(kernel, /*keepsValues=*/false);
   return RowsScheduleAttr::get(kernel.getContext(), lanes, kept,
-                               chainsOf(plan, length, target, lanes), isSplit ? blocksInTask : 0);
+                               chainsOf(plan, length, target, lanes), isSplit ? blocksInTask : 0,
+                               /*across=*/false);
 }
 
 } // namespace weft

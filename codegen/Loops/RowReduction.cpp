@@ -108,9 +108,14 @@ private:
 
 /// Stages by blocks of rows (RowBlocks.cpp).
 void emitRowBlocks(KernelEmitter &emitter);
+/// Vectors across rows (RowsAcross.cpp).
+void emitRowsAcross(KernelEmitter &emitter);
 
 void emitRowReduction(KernelEmitter &emitter) {
-  if (emitter.schedule<RowsScheduleAttr>().getBlocks() > 0)
+  auto schedule = emitter.schedule<RowsScheduleAttr>();
+  if (schedule.getAcross())
+    return emitRowsAcross(emitter);
+  if (schedule.getBlocks() > 0)
     return emitRowBlocks(emitter);
   auto rows = std::make_shared<WholeRows>(emitter);
   emitter.addStage([=] { return rows->tasks(); },

@@ -84,7 +84,8 @@ public:
     constexpr int64_t lanes = 4, warpThreads = 32, blockThreads = 256, longestOfWarp = 1024,
                       registerVectors = 16;
     auto schedule = [&](int64_t kept) {
-      return RowsScheduleAttr::get(kernel.getContext(), lanes, kept, /*chains=*/1, /*blocks=*/0);
+      return RowsScheduleAttr::get(kernel.getContext(), lanes, kept, /*chains=*/1, /*blocks=*/0,
+                                   /*across=*/false);
     };
     auto op = *kernel.getBody().front().getOps<ReductionOpInterface>().begin();
     int64_t symbol = symbolsOf(op->getOperand(0).getType()).back();
@@ -174,6 +175,19 @@ private:
       return kernel.emitOpError()
              << "has a schedule that keeps values of a row, and cuts rows into "
                 "blocks, which are computed in stages of their own";
+    return schedule.getAcross() ? verifyAcross(kernel, schedule) : success();
+  }
+
+  static LogicalResult verifyAcross(KernelOp kernel, RowsScheduleAttr schedule) {
+    if (schedule.getKept() > 0 || schedule.getChains() > 1 || schedule.getBlocks() > 0)
+      return kernel.emitOpError()
+             << "has a schedule of vectors across rows, which has neither kept "
+                "values nor chains nor blocks";
+    RowSymbols symbols(kernel);
+    if (symbols.outer.empty() || !llvm::all_of(kernel.getYield().getValues(),
+                                               [&](Value value) { return symbols.isOfRow(value); }))
+      return kernel.emitOpError() << "has a schedule of vectors across rows, which needs a "
+                                     "dimension beside them, and results of one element a row";
     return success();
   }
 };

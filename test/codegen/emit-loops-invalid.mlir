@@ -61,6 +61,24 @@ weft.kernel @k(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?xf32, #weft.
 
 // -----
 
+// expected-error@+1 {{has a schedule of vectors across rows, which has neither kept values nor chains nor blocks}}
+weft.kernel @k(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?xf32, #weft.sizes<[0]>>
+    attributes {schedule = #weft.rows<lanes = 16, chains = 4, across = true>} {
+  %0 = weft.sum %x [1] : tensor<?x?xf32, #weft.sizes<[0, 1]>> -> tensor<?xf32, #weft.sizes<[0]>>
+  weft.yield %0 : tensor<?xf32, #weft.sizes<[0]>>
+}
+
+// -----
+
+// expected-error@+1 {{has a schedule of vectors across rows, which needs a dimension beside them, and results of one element a row}}
+weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<f32, #weft.sizes<>>
+    attributes {schedule = #weft.rows<lanes = 16, across = true>} {
+  %0 = weft.sum %x [0] : tensor<?xf32, #weft.sizes<[0]>> -> tensor<f32, #weft.sizes<>>
+  weft.yield %0 : tensor<f32, #weft.sizes<>>
+}
+
+// -----
+
 // A reduction of no axes is for weft-split-reductions.
 weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>>
     attributes {schedule = #weft.rows<lanes = 16>} {

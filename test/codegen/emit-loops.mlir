@@ -194,6 +194,25 @@ weft.kernel @row_blocks(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #w
   weft.yield %2 : tensor<?xf32, #weft.sizes<[0]>>
 }
 
+// Vectors of rows that lie across: element p goes to vector p modulo 16 of those on the stack, which a tree
+// joins at the end of a block.
+// CHECK-LABEL: func.func @rows_across_0(
+// CHECK: %[[SUMS:.*]] = llvm.alloca %c256
+// CHECK: scf.for %{{.*}} step %c2048{{.*}} iter_args(%{{.*}} = %{{.*}}) -> (vector<16xf32>)
+// CHECK: scf.for %[[ELEMENT:.*]] = %{{.*}} step %c1
+// CHECK-DAG: arith.remui %[[ELEMENT]], %c16
+// CHECK: arith.addf %{{.*}} : vector<16xf32>
+// CHECK: llvm.store
+// CHECK: }
+// CHECK-COUNT-15: arith.addf %{{.*}} : vector<16xf32>
+// CHECK: scf.yield
+weft.kernel @rows_across(%x: tensor<?x?xf32, #weft.sizes<[1, 0]>>) -> tensor<?xf32, #weft.sizes<[0]>>
+    attributes {schedule = #weft.rows<lanes = 16, across = true>} {
+  %0 = weft.transpose %x [1, 0] : tensor<?x?xf32, #weft.sizes<[1, 0]>> -> tensor<?x?xf32, #weft.sizes<[0, 1]>>
+  %1 = weft.sum %0 [1] : tensor<?x?xf32, #weft.sizes<[0, 1]>> -> tensor<?xf32, #weft.sizes<[0]>>
+  weft.yield %1 : tensor<?xf32, #weft.sizes<[0]>>
+}
+
 // Columns: one stage sums blocks of rows into a temporary, another the blocks.
 // CHECK-LABEL: func.func @columns_0(
 // CHECK: step %c1 iter_args({{.*}}) -> (vector<16xf32>, vector<16xf32>, vector<16xf32>, vector<16xf32>)

@@ -79,6 +79,41 @@ weft.kernel @long_softmax(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?x
   %3 = weft.divide %0, %2 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
   weft.yield %3 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
 }
+// Rows whose neighbours lie side by side in memory, as the means of a picture's colours: vectors of rows. Not
+// where there are fewer than lanes, nor where another operand lies along the rows.
+// CHECK-LABEL: weft.kernel @sums_of_pixels(
+// CHECK-SAME: #weft.rows<lanes = 16, across = true>
+weft.kernel @sums_of_pixels(%x: tensor<?x?x?xf32, #weft.sizes<[0, 2, 1]>>, %y: tensor<?xf32, #weft.sizes<[2]>>)
+    -> tensor<?x?xf32, #weft.sizes<[0, 1]>> {
+  %0 = weft.transpose %x [0, 2, 1] : tensor<?x?x?xf32, #weft.sizes<[0, 2, 1]>> -> tensor<?x?x?xf32, #weft.sizes<[0, 1, 2]>>
+  %1 = weft.broadcast %y [2] : tensor<?xf32, #weft.sizes<[2]>> -> tensor<?x?x?xf32, #weft.sizes<[0, 1, 2]>>
+  %2 = weft.multiply %0, %1 : tensor<?x?x?xf32, #weft.sizes<[0, 1, 2]>>
+  %3 = weft.sum %2 [2] : tensor<?x?x?xf32, #weft.sizes<[0, 1, 2]>> -> tensor<?x?xf32, #weft.sizes<[0, 1]>>
+  weft.yield %3 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
+}
+// CHECK-LABEL: weft.kernel @sums_of_colours(
+// CHECK-SAME: #weft.rows<lanes = 16>
+weft.kernel @sums_of_colours(%x: tensor<?x?xf32, #weft.sizes<[1, 0]>>) -> tensor<?xf32, #weft.sizes<[0]>> {
+  %0 = weft.transpose %x [1, 0] : tensor<?x?xf32, #weft.sizes<[1, 0]>> -> tensor<?x?xf32, #weft.sizes<[0, 1]>>
+  %1 = weft.sum %0 [1] : tensor<?x?xf32, #weft.sizes<[0, 1]>> -> tensor<?xf32, #weft.sizes<[0]>>
+  weft.yield %1 : tensor<?xf32, #weft.sizes<[0]>>
+}
+// CHECK-LABEL: weft.kernel @sums_both_ways(
+// CHECK-SAME: #weft.rows<lanes = 16>
+weft.kernel @sums_both_ways(%x: tensor<?x?xf32, #weft.sizes<[1, 0]>>, %y: tensor<?x?xf32, #weft.sizes<[0, 1]>>)
+    -> tensor<?xf32, #weft.sizes<[0]>> {
+  %0 = weft.transpose %x [1, 0] : tensor<?x?xf32, #weft.sizes<[1, 0]>> -> tensor<?x?xf32, #weft.sizes<[0, 1]>>
+  %1 = weft.multiply %0, %y : tensor<?x?xf32, #weft.sizes<[0, 1]>>
+  %2 = weft.sum %1 [1] : tensor<?x?xf32, #weft.sizes<[0, 1]>> -> tensor<?xf32, #weft.sizes<[0]>>
+  weft.yield %2 : tensor<?xf32, #weft.sizes<[0]>>
+}
+func.func @pictures(%x: tensor<2x49x64xf32>, %y: tensor<49xf32>, %z: tensor<99x3xf32>, %v: tensor<99x64xf32>, %w: tensor<64x99xf32>)
+    -> (tensor<2x64xf32>, tensor<3xf32>, tensor<64xf32>) {
+  %0 = weft.launch @sums_of_pixels(%x, %y) sizes [2, 64, 49] : (tensor<2x49x64xf32>, tensor<49xf32>) -> tensor<2x64xf32>
+  %1 = weft.launch @sums_of_colours(%z) sizes [3, 99] : (tensor<99x3xf32>) -> tensor<3xf32>
+  %2 = weft.launch @sums_both_ways(%v, %w) sizes [64, 99] : (tensor<99x64xf32>, tensor<64x99xf32>) -> tensor<64xf32>
+  return %0, %1, %2 : tensor<2x64xf32>, tensor<3xf32>, tensor<64xf32>
+}
 func.func @reductions(%x: tensor<1000000xf32>, %y: tensor<1000xf32>, %z: tensor<2x500000xf32>, %w: tensor<64x50000xf32>)
     -> (tensor<f32>, tensor<f32>, tensor<2xf32>, tensor<64x50000xf32>) {
   %0 = weft.launch @sum_of_all(%x) sizes [1000000] : (tensor<1000000xf32>) -> tensor<f32>

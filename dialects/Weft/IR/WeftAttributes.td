@@ -92,10 +92,13 @@ def Weft_RowsScheduleAttr : Weft_Schedule<"Rows", "rows"> {
       that would else wait for one sum to be added to.
     - `blocks`: on a processor, each pass over a row is cut into tasks of so many blocks, whose sums
       are combined afterwards; 0: a row is one task.
+    - `across`: on a processor, vectors lie along the last dimension that is kept, as rows lie across
+      memory; a vector of rows is a task.
   }];
   let parameters = (ins "int64_t":$lanes, DefaultValuedParameter<"int64_t", "0">:$kept,
                     DefaultValuedParameter<"int64_t", "1">:$chains,
-                    DefaultValuedParameter<"int64_t", "0">:$blocks);
+                    DefaultValuedParameter<"int64_t", "0">:$blocks,
+                    DefaultValuedParameter<"bool", "false">:$across);
 }
 
 def Weft_ColumnsScheduleAttr : Weft_Schedule<"Columns", "columns"> {
