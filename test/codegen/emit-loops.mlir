@@ -226,6 +226,18 @@ weft.kernel @columns(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?xf32, 
   weft.yield %0 : tensor<?xf32, #weft.sizes<[1]>>
 }
 
+// The largest elements of windows: the search has their values, so that nothing looks for them by their places.
+// CHECK-LABEL: func.func @largest_of_windows_0(
+// CHECK-COUNT-3: arith.cmpf ugt
+// CHECK-NOT: arith.cmpi eq
+// CHECK-LABEL: func.func @largest_of_windows_setup(
+weft.kernel @largest_of_windows(%x: tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3]>>)
+    -> tensor<?x?x?x?xf32, #weft.sizes<[0, 4, 5, 3]>> attributes {schedule = #weft.elementwise<lanes = 16>} {
+  %0 = weft.window_max_index %x window [2, 2] strides [2, 2] : tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3]>> -> tensor<?x?x?x?xui8, #weft.sizes<[0, 4, 5, 3]>>
+  %1 = weft.window_gather %x, %0 window [2, 2] strides [2, 2] : tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3]>>, tensor<?x?x?x?xui8, #weft.sizes<[0, 4, 5, 3]>> -> tensor<?x?x?x?xf32, #weft.sizes<[0, 4, 5, 3]>>
+  weft.yield %1 : tensor<?x?x?x?xf32, #weft.sizes<[0, 4, 5, 3]>>
+}
+
 // The register tile of a contraction: a chain of fma in the order of K for each element, the epilogue
 // after the last one. The lower rest has tiles of one row.
 // CHECK-LABEL: func.func @matmul_0(

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 import weft
-from numerics import assert_same_bits, eager_and_jit, to_numpy
+from numerics import assert_same_bits, eager_and_jit, numpy_dtype, to_numpy
+from random_programs import count_of_examples
 from weft.nn import functional as F
 
 # Shape, window, stride (None: the window), padding.
@@ -68,6 +69,43 @@ def test_average_pooling(case: tuple, dtype: str) -> None:
     tolerance = 300 * np.finfo(dtype).eps
     for actual, expected in _both(F.avg_pool2d, torch.nn.functional.avg_pool2d, case, dtype):
         np.testing.assert_allclose(to_numpy(actual), expected, rtol=tolerance, atol=4 * tolerance)
+
+
+def _largest_of_windows(x: np.ndarray, window: int, stride: int) -> np.ndarray:
+    """The first of the largest elements of each window, a NaN being the largest."""
+    views = np.lib.stride_tricks.sliding_window_view(x, (window, window), (2, 3))
+    views = views[:, :, ::stride, ::stride].reshape(*x.shape[:2], *_outputs(x, window, stride), -1)
+    first = np.argmax(views.astype(np.float64), -1)
+    return np.take_along_axis(views, first[..., None], -1)[..., 0]
+
+
+def _outputs(x: np.ndarray, window: int, stride: int) -> tuple[int, ...]:
+    return tuple((size - window) // stride + 1 for size in x.shape[2:])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])
+def test_equals_zeros_of_both_signs_and_nans(dtype: str) -> None:
+    """The value is that of the first of the largest, alone and where its place is wanted too."""
+    generator = np.random.default_rng(8)
+    few = [-0.0, 0.0, 1, -1, np.inf, -np.inf, np.nan]
+    for _ in range(count_of_examples(12)):
+        window, stride = (int(n) for n in generator.integers(1, 5, 2))
+        shape = (int(generator.integers(1, 3)), int(generator.choice([1, 3, 16, 33])))
+        shape += tuple(int(window + n) for n in generator.integers(0, 9, 2))
+        x = generator.choice(few, shape, p=[*[0.96 / 6] * 6, 0.04]).astype(numpy_dtype(dtype))
+
+        def pool(t: weft.Tensor, window: int = window, stride: int = stride) -> weft.Tensor:
+            return F.max_pool2d(t, window, stride)
+
+        expected = _largest_of_windows(x, window, stride)
+        assert_same_bits(eager_and_jit(pool, weft.asarray(x)), expected, f"{shape} {window}")
+        value, _ = weft.jit(lambda t, pool=pool: _value_and_gradient(pool, t))(weft.asarray(x))
+        assert_same_bits(value, expected, f"{shape} {window} beside the gradient")
+
+
+def _value_and_gradient(pool: Callable, x: weft.Tensor) -> tuple[weft.Tensor, weft.Tensor]:
+    value, pullback = weft.vjp(pool, x)
+    return value, pullback(weft.ones_like(value))[0]
 
 
 def test_the_first_of_equals_gets_the_gradient() -> None:

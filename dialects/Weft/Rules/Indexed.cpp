@@ -435,36 +435,57 @@ static Value emitAdd(Integers &integers, Value x, Value y) {
                                                  : integers.make<arith::AddIOp>(x, y);
 }
 
-Value WindowMaxIndexOp::emitElements(ElementEmitter &emitter, unsigned,
-                                     ArrayRef<ElementIndex> indices) {
-  Windows windows{emitter, getWindow(), getStrides()};
+namespace {
+
+/// The largest element of a window, and its place: kh * KW + kw, the first of equals.
+struct Largest {
+  Value element, place;
+};
+
+} // namespace
+
+static Largest largestOfWindow(ElementEmitter &emitter, WindowMaxIndexOp op,
+                               ArrayRef<ElementIndex> indices) {
+  Windows windows{emitter, op.getWindow(), op.getStrides()};
   Integers &integers = windows.integers;
   OpBuilder &builder = emitter.builder();
   Location location = emitter.location();
-  Type type = emitter.computeType(getIndex());
-  bool isUnsigned = getElementTypeOrSelf(getX()).isUnsignedInteger();
-  Value best = windows.elementOf(getX(), indices, 0, 0), where = emitter.constant(type, 0);
+  Type type = emitter.computeType(op.getIndex());
+  bool isUnsigned = getElementTypeOrSelf(op.getX()).isUnsignedInteger();
+  Largest best{windows.elementOf(op.getX(), indices, 0, 0), emitter.constant(type, 0)};
+  int64_t width = op.getWindow()[1];
   for (int64_t k = 1; k < windows.elementCount(); ++k) {
-    Value next = windows.elementOf(getX(), indices, k / getWindow()[1], k % getWindow()[1]);
+    Value next = windows.elementOf(op.getX(), indices, k / width, k % width);
     Value larger;
     if (isa<FloatType>(getElementTypeOrSelf(next))) {
       // A NaN is larger than any number; the first one stays.
       Value notSmaller =
-          arith::CmpFOp::create(builder, location, arith::CmpFPredicate::UGT, next, best);
-      Value isNumber =
-          arith::CmpFOp::create(builder, location, arith::CmpFPredicate::ORD, best, best);
+          arith::CmpFOp::create(builder, location, arith::CmpFPredicate::UGT, next, best.element);
+      Value isNumber = arith::CmpFOp::create(builder, location, arith::CmpFPredicate::ORD,
+                                             best.element, best.element);
       larger = arith::AndIOp::create(builder, location, notSmaller, isNumber);
     } else {
-      larger = integers.compare(isUnsigned ? CmpIPredicate::ugt : CmpIPredicate::sgt, next, best);
+      larger = integers.compare(isUnsigned ? CmpIPredicate::ugt : CmpIPredicate::sgt, next,
+                                best.element);
     }
-    best = integers.select(larger, next, best);
-    where = integers.select(larger, emitter.constant(type, k), where);
+    best.element = integers.select(larger, next, best.element);
+    best.place = integers.select(larger, emitter.constant(type, k), best.place);
   }
-  return where;
+  return best;
+}
+
+Value WindowMaxIndexOp::emitElements(ElementEmitter &emitter, unsigned,
+                                     ArrayRef<ElementIndex> indices) {
+  return largestOfWindow(emitter, *this, indices).place;
 }
 
 Value WindowGatherOp::emitElements(ElementEmitter &emitter, unsigned,
                                    ArrayRef<ElementIndex> indices) {
+  // Of the largest elements the search has the values: no look-up by their places.
+  auto search = getIndex().getDefiningOp<WindowMaxIndexOp>();
+  if (search && search.getX() == getX() && search.getWindow() == getWindow() &&
+      search.getStrides() == getStrides())
+    return largestOfWindow(emitter, search, indices).element;
   Windows windows{emitter, getWindow(), getStrides()};
   Integers &integers = windows.integers;
   Value where = emitter.element(getIndex(), indices);
