@@ -7,5 +7,5 @@ from pathlib import Path
 
 _TEST = Path(__file__).resolve().parent.parent
 _GENERATED = _TEST.parent / "build" / "release" / "generated"
-sys.path[:0] = [str(_TEST / folder) for folder in ("onnx_models", "aot", "python")]
+sys.path[:0] = [str(_TEST / folder) for folder in ("onnx_models", "aot", "python", "programs")]
 sys.path[:0] = [str(_GENERATED)]

@@ -9,14 +9,15 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "release"
-_FOLDERS = [ROOT / "test" / "programs", ROOT / "test" / "python", ROOT / "test" / "aot"]
+_FOLDERS = [ROOT / "test" / name for name in ("programs", "python", "aot", "onnx_models")]
 sys.path[:0] = [str(folder) for folder in (*_FOLDERS, BUILD / "generated", BUILD / "python")]
 
-from hunting import Tally, run  # noqa: E402
+from hunting import Hunt, Tally, run  # noqa: E402
 from hunts import StateHunt, TensorHunt, merged  # noqa: E402
 from modes import DEFAULT_MODES, MODES  # noqa: E402
 from names import public_calls  # noqa: E402
@@ -30,6 +31,7 @@ examples:
   tools/fuzz_programs --seed 4711 --count 1           one program again
   tools/fuzz_programs --modes jit,object              compiled, and of every tenth the object
   tools/fuzz_programs --kind state                    objects, closures, containers, mutations
+  tools/fuzz_programs --kind onnx                     models of ONNX, compared with ONNX Runtime
 
 modes, each of which has to give eager mode's bits (NaN is one number):
   reference  NumPy, statement by statement, within the bound of each
@@ -44,6 +46,27 @@ A program that differs is shrunk and written to a file that runs by itself; the 
 """
 
 
+def _tensor_hunt(options: argparse.Namespace) -> Hunt:
+    return TensorHunt(options.modes, options.output, options.large, public_calls())
+
+
+def _state_hunt(options: argparse.Namespace) -> Hunt:
+    return StateHunt(merged([f for f in options.features.split(",") if f]), options.output)
+
+
+def _onnx_hunt(options: argparse.Namespace) -> Hunt:
+    from model_hunt import ModelHunt  # ONNX is not needed for other kinds
+
+    return ModelHunt(options.output)
+
+
+HUNTS: dict[str, Callable[[argparse.Namespace], Hunt]] = {
+    "tensors": _tensor_hunt,
+    "state": _state_hunt,
+    "onnx": _onnx_hunt,
+}
+
+
 def arguments_of(words: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(
@@ -52,7 +75,7 @@ def arguments_of(words: list[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=EPILOG,
     )
-    parser.add_argument("--kind", choices=("tensors", "state"), default="tensors")
+    parser.add_argument("--kind", choices=tuple(HUNTS), default="tensors")
     parser.add_argument("--count", type=int, default=1000, help="programs (default: 1000)")
     parser.add_argument("--seed", type=int, default=0, help="number of the first (default: 0)")
     cores = os.cpu_count() or 1
@@ -86,11 +109,7 @@ def _hunt(options: argparse.Namespace) -> int:
     # What runs in the background is ended by SIGTERM, and begins with SIGINT ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    hunt = (
-        TensorHunt(options.modes, options.output, options.large, public_calls())
-        if options.kind == "tensors"
-        else StateHunt(merged([f for f in options.features.split(",") if f]), options.output)
-    )
+    hunt = HUNTS[options.kind](options)
     seeds = range(options.seed, options.seed + options.count)
     console, start, tally = Console(), time.monotonic(), Tally()
     bar = progress("programs", options.count, "programs", console=console)

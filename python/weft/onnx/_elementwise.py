@@ -26,7 +26,6 @@ _UNARY: dict[str, Callable[..., Tensor]] = {
     "Ceil": weft.ceil,
     "Cos": weft.cos,
     "Cosh": weft.cosh,
-    "Erf": weft.erf,
     "Exp": weft.exp,
     "Floor": weft.floor,
     "HardSwish": functional.hardswish,
@@ -74,6 +73,11 @@ def _add_tables() -> None:
 
 
 _add_tables()
+
+
+@rule("Erf")
+def _erf(x: Tensor) -> Tensor:
+    return weft.erf(x).astype(x.dtype)
 
 
 @rule("Div")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from .._core import Tensor
@@ -132,6 +133,16 @@ def _rms_normalization(
     if tuple(scale.shape) == shape and scale.dtype == x.dtype:
         return functional.rms_norm(x, shape, scale, epsilon)
     return functional.rms_norm(x, shape, None, epsilon) * scale
+
+
+@rule("MeanVarianceNormalization")
+def _mean_variance_normalization(x: Tensor, *, axes: Sequence[int] = (0, 2, 3)) -> Tensor:
+    # The definition's body mixes dtypes where x is narrow.
+    wide = x.astype("float32") if x.dtype.itemsize < 4 else x
+    places = tuple(axes)
+    centered = wide - weft.mean(wide, axis=places, keepdims=True)
+    deviation = weft.sqrt(weft.mean(weft.square(centered), axis=places, keepdims=True))
+    return (centered / (deviation + 1e-9)).astype(x.dtype)
 
 
 @rule("LRN")

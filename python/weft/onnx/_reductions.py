@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -140,11 +141,14 @@ def _add_softmax(name: str, function: Callable[..., Tensor]) -> None:
 
 def _merged(x: Tensor, axis: int) -> Tensor:
     place = axis % x.ndim
-    rows = functools.reduce(lambda a, b: a * b, x.shape[:place], 1)
-    return weft.reshape(x, (rows, -1))
+    halves = (x.shape[:place], x.shape[place:])
+    # Both are said: of no elements a -1 would stand for any number.
+    return weft.reshape(x, [functools.reduce(operator.mul, sizes, 1) for sizes in halves])
 
 
 def _hardmax(x: Tensor, axis: int) -> Tensor:
+    if any(isinstance(size, int) and size == 0 for size in x.shape):
+        return x
     place = axis % x.ndim
     first = weft.argmax(x, axis=place, keepdims=True)
     numbers_of = weft.arange(x.shape[place])

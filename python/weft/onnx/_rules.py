@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from .._creation import _fail
 from .._errors import UnsupportedError
 from .._foreign import RuleTable
@@ -49,12 +51,18 @@ class OnnxRule:
         self.known, self.wanted, self.raw = frozenset(known), frozenset(wanted), raw
         parameters = inspect.signature(function).parameters.values()
         self.options = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY} - {"node"}
+        # An attribute that is left out has the bits of one that says the same number.
+        self._defaults = {
+            p.name: float(np.float32(p.default))
+            for p in parameters
+            if p.kind is p.KEYWORD_ONLY and isinstance(p.default, float)
+        }
         self.takes_node = any(p.name == "node" for p in parameters)
         self.takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters)
 
     def __call__(self, *operands: Any, **options: Any) -> Any:
         """What the function gives."""
-        return self.function(*operands, **options)
+        return self.function(*operands, **(self._defaults | options))
 
     def takes(self, node: Any) -> bool:
         """Whether it is the rule of this NodeProto; others have the body that ONNX defines."""
