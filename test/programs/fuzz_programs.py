@@ -14,7 +14,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "release"
-_FOLDERS = [ROOT / "test" / name for name in ("programs", "python", "aot", "onnx_models")]
+_NAMES = ("programs", "python", "aot", "onnx_models", "jax_programs")
+_FOLDERS = [ROOT / "test" / name for name in _NAMES]
 sys.path[:0] = [str(folder) for folder in (*_FOLDERS, BUILD / "generated", BUILD / "python")]
 
 from hunting import Hunt, Tally, run  # noqa: E402
@@ -32,6 +33,7 @@ examples:
   tools/fuzz_programs --modes jit,object              compiled, and of every tenth the object
   tools/fuzz_programs --kind state                    objects, closures, containers, mutations
   tools/fuzz_programs --kind onnx                     models of ONNX, compared with ONNX Runtime
+  tools/fuzz_programs --kind jax                      programs of JAX, compared with JAX
 
 modes, each of which has to give eager mode's bits (NaN is one number):
   reference  NumPy, statement by statement, within the bound of each
@@ -60,10 +62,17 @@ def _onnx_hunt(options: argparse.Namespace) -> Hunt:
     return ModelHunt(options.output)
 
 
+def _jax_hunt(options: argparse.Namespace) -> Hunt:
+    from jax_hunt import JaxHunt  # JAX is not needed for other kinds
+
+    return JaxHunt()
+
+
 HUNTS: dict[str, Callable[[argparse.Namespace], Hunt]] = {
     "tensors": _tensor_hunt,
     "state": _state_hunt,
     "onnx": _onnx_hunt,
+    "jax": _jax_hunt,
 }
 
 

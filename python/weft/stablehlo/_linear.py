@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from .._core import Tensor
 from ._rules import Call, rule
 from ._weft import weft
@@ -118,9 +120,11 @@ def gesdd(call: Call, x: Tensor) -> tuple:
 def getrf(call: Call, x: Tensor) -> tuple:
     """Both factors in one matrix, and with which row each was exchanged, counted from one."""
     permutation, lower, upper = weft.linalg.lu(x)
-    size = x.shape[-1]
-    flat = weft.reshape(permutation, (-1, size, size))
-    rows = weft.argmax(flat, axis=1).astype("int64")
+    size, kind = x.shape[-1], call.op.types[1]
+    if size == 0:
+        return x, weft.zeros(kind.shape, dtype=kind.dtype), _no_trouble(call, 2)
+    flat = weft.reshape(permutation != 0, (math.prod(x.shape[:-2]), size, size))
+    rows = weft.argmax(flat.astype("int8"), axis=1).astype("int64")
     numbers = weft.arange(size, dtype="int64")
 
     def exchange(order: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
@@ -133,6 +137,5 @@ def getrf(call: Call, x: Tensor) -> tuple:
 
     start = weft.broadcast_to(numbers, rows.shape)
     _, pivots = weft.scan(exchange, start, numbers)
-    kind = call.op.types[1]
     pivots = weft.reshape(weft.permute_dims(pivots, (1, 0)), kind.shape).astype(kind.dtype)
     return weft.tril(lower, k=-1) + upper, pivots, _no_trouble(call, 2)

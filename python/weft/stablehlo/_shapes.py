@@ -8,7 +8,7 @@ from typing import Any
 from .._core import SymbolicSize, Tensor
 from .._creation import _fail
 from .._errors import UnsupportedError
-from ._known import Known, sizes_of
+from ._known import Known, known_of, sizes_of
 from ._program import constant_of, tensor
 from ._rules import Call, raw_rule, rule
 from ._weft import weft
@@ -109,8 +109,25 @@ def slice_(call: Call, x: Tensor) -> Tensor:
 
 @raw_rule("stablehlo.real_dynamic_slice")
 def real_dynamic_slice(call: Call, x: Any, starts: Any, limits: Any, strides: Any) -> Tensor:
-    bounds = [sizes_of(value, "a bound of a slice") for value in (starts, limits, strides)]
-    return sliced(tensor(x), *bounds)
+    """A slice of known bounds, or of known sizes from any start: so JAX indexes open dimensions."""
+    x, lengths = tensor(x), _lengths(call)
+    if isinstance(starts, Known) or lengths is None:
+        bounds = [sizes_of(value, "a bound of a slice") for value in (starts, limits, strides)]
+        return sliced(x, *bounds)
+    if any(step != 1 for step in sizes_of(strides, "a step of a slice")):
+        raise _fail(UnsupportedError, "a slice whose start values decide may have no steps")
+    return _cut(x, [starts[axis] for axis in range(x.ndim)], lengths.sizes())
+
+
+def _lengths(call: Call) -> Known | None:
+    """What is added to a slice's starts to give its limits, if it is known."""
+    starts, limits = call.op.inputs[1:3]
+    maker = call.op.producers.get(limits)
+    if maker is None or maker.name != "stablehlo.add" or starts not in maker.inputs:
+        return None
+    other = maker.inputs[1 if maker.inputs[0] == starts else 0]
+    value = call.frame.value(other)
+    return value if isinstance(value, Known) else known_of(call.op.producers.get(other))
 
 
 def _starts(x: Tensor, starts: Sequence[Any], sizes: Sequence[Any]) -> list[Any]:
@@ -136,13 +153,17 @@ def _most_of(index: Tensor) -> int:
 @raw_rule("stablehlo.dynamic_slice")
 def dynamic_slice(call: Call, x: Any, *starts: Any) -> Tensor:
     """Known starts make it a slice; others a take along each dimension that they are in."""
-    x, sizes = tensor(x), call["slice_sizes"]
+    return _cut(tensor(x), starts, call["slice_sizes"])
+
+
+def _cut(x: Tensor, starts: Sequence[Any], sizes: Sequence[Any]) -> Tensor:
+    whole = [size is full or size == full for size, full in zip(sizes, x.shape)]
     for axis, (start, size) in enumerate(zip(_starts(x, starts, sizes), sizes)):
-        if size == x.shape[axis] and not isinstance(x.shape[axis], SymbolicSize):
+        if whole[axis]:
             continue
         if isinstance(start, int):
             x = x[(slice(None),) * axis + (slice(start, start + size),)]
-        elif size == 1:
+        elif isinstance(size, int) and size == 1:
             x = weft.take(x, weft.reshape(start, (1,)), axis=axis)
         else:
             x = weft.take(x, start + weft.arange(size, dtype="int64"), axis=axis)
