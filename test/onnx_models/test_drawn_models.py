@@ -15,7 +15,8 @@ pytest.importorskip("onnxruntime")
 from drawn_models import draw
 from model_hunt import ModelHunt
 from node_reference import References
-from onnx_models import model_of
+from onnx_backend import results_of
+from onnx_models import model_of, reference
 
 CHUNKS = 4
 MODELS = int(os.environ.get("WEFT_TEST_EXAMPLES", "80"))
@@ -71,3 +72,14 @@ def test_results_have_the_dtype_of_their_operand(dtype: str) -> None:
     for op, options in (("Erf", {}), ("MeanVarianceNormalization", {"axes": [1]})):
         if op == "Erf" or np.dtype(dtype).kind == "f":
             assert np.asarray(weft.onnx.load(model_of(op, {"x": x}, **options))(x)).dtype == dtype
+
+
+@pytest.mark.parametrize("op", ["MaxPool", "AveragePool", "LpPool"])
+def test_windows_that_are_larger_by_one_give_nothing(op: str) -> None:
+    for shape, kernel, holes in (((2, 3, 2, 3), (3, 2), (1, 1)), ((1, 1, 4, 3), (3, 2), (2, 1))):
+        x = {"x": np.ones(shape, np.float32)}
+        for outputs in (1, 2) if op == "MaxPool" else (1,):
+            model = model_of(op, x, outputs, kernel_shape=kernel, dilations=holes)
+            made = results_of(weft.onnx.load(model)(x["x"]))
+            shapes = [each.shape for each in reference(model, x)]
+            assert [each.shape for each in made] == shapes == [(*shape[:2], 0, 2)] * outputs

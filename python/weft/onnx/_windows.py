@@ -154,6 +154,13 @@ def _conv_transpose(
 # Pooling -------------------------------------------------------------------------------------
 
 
+def _without_windows(x: Tensor, layout: _Layout) -> Tensor | None:
+    """The empty result of windows that are larger than the input by less than a step."""
+    if not any(isinstance(count, int) and count == 0 for count in layout.counts):
+        return None
+    return weft.zeros((*x.shape[:2], *layout.counts), dtype=x.dtype)
+
+
 def _plane(op: str, x: Tensor, window: Sequence[int], strides: Sequence[int]) -> Tensor:
     return pooled(op, x, list(window), list(strides), [0] * len(window))
 
@@ -185,6 +192,8 @@ def _max_pool(
     x = x.astype("float32") if given.kind != "floating" else x
     steps, holes = _each(strides, count), _each(dilations, count)
     layout = _layout(x.shape[2:], kernel_shape, steps, holes, pads, auto_pad, bool(ceil_mode))
+    if (empty := _without_windows(x, layout)) is not None:
+        return empty.astype(given), empty.astype("int64")
     if len(node.outputs) < 2 and all(hole == 1 for hole in holes):
         made = _plane("max_pool2d", _around(x, layout, -math.inf), kernel_shape, steps)
         return made.astype(given)
@@ -237,6 +246,8 @@ def average_pool(
     count = len(kernel_shape)
     steps, holes = _each(strides, count), _each(dilations, count)
     layout = _layout(x.shape[2:], kernel_shape, steps, holes, pads, auto_pad, bool(ceil_mode))
+    if (empty := _without_windows(x, layout)) is not None:
+        return empty
     plain = _layout(x.shape[2:], kernel_shape, steps, holes, pads, auto_pad)
     total = math.prod(kernel_shape)
     if all(hole == 1 for hole in holes):
@@ -270,6 +281,8 @@ def _lp_pool(
     count = len(kernel_shape)
     steps, holes = _each(strides, count), _each(dilations, count)
     layout = _layout(x.shape[2:], kernel_shape, steps, holes, pads, auto_pad, bool(ceil_mode))
+    if (empty := _without_windows(x, layout)) is not None:
+        return empty
     powers = weft.abs(x) ** p
     if any(hole != 1 for hole in holes):
         picked, _ = _elements(powers, layout, kernel_shape, steps, holes)
