@@ -118,7 +118,7 @@ inline Real fma(Real a, Real b, double c) { return fma(a, b, a.like(c)); }
 Real sqrt(Real a);
 Real abs(Real a);
 Real trunc(Real a);
-/// The magnitude of `magnitude` with the sign bit of `sign`.
+/// `magnitude`, whose sign bit is not set, with the sign bit of `sign`.
 Real copysign(Real magnitude, Real sign);
 
 /// Ordered comparisons: false on NaN.

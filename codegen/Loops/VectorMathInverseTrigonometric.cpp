@@ -100,9 +100,7 @@ Real expandAtan2(Real y, Real x, Precision precision) {
   Mask subtracted = steep ^ left;
   Real value = select(subtracted, -t, t);
   Real angle = addToBase(base, baseLow, value, select(subtracted, -rest, rest));
-  // The angle is not negative. A copysign of it, rounded to half precision, would become a call of
-  // __truncdfhf2 in LLVM 22.1.8.
-  return select(isNegative(y.bits()), -angle, angle);
+  return copysign(angle, y);
 }
 
 } // namespace weft::vectormath

@@ -36,7 +36,9 @@ func.func @exp_f32(%x: vector<16xf32>) -> vector<16xf32> {
 // CHECK-LABEL: func.func @sinh_f32
 // CHECK:         arith.extf %{{.*}} : f32 to f64
 // CHECK-NOT:     math.sinh
-// CHECK:         math.copysign %{{.*}} : f64
+// CHECK-NOT:     math.copysign
+// CHECK:         arith.xori %{{.*}} : i64
+// CHECK-NEXT:    arith.bitcast %{{.*}} : i64 to f64
 // CHECK-NEXT:    %[[Y:.*]] = arith.truncf %{{.*}} : f64 to f32
 // CHECK-NEXT:    return %[[Y]]
 func.func @sinh_f32(%x: f32) -> f32 {
