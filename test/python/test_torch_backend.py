@@ -239,6 +239,25 @@ def test_results_may_be_written_and_share_nothing_that_pytorch_would_not():
             result.add_(1)
 
 
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_results_that_look_into_one_memory_share_it(dynamic: bool):
+    def parts(x: torch.Tensor, y: torch.Tensor) -> tuple:
+        whole = x * 2
+        return whole, whole[1:, None], whole.chunk(2, 1)[1].t(), y.unbind(0)[1], (x + 1)[:2]
+
+    call = compiled(parts, dynamic=dynamic)
+    for size in (4, 6):
+        x, y = torch.randn(size, 4), torch.randn(2, 3, requires_grad=True)
+        results, expected = call(x, y), parts(x, y)
+        for i in (0, 1, 2, 4):
+            for each in (results, expected):
+                each[i].mul_(i + 2)
+            for result, right in zip(results, expected, strict=True):
+                close(result, right)
+        assert results[1].stride() == expected[1].stride()
+        assert results[3].data_ptr() == y[1].data_ptr()
+
+
 @pytest.mark.parametrize("view", [lambda x: x.t(), lambda x: x[::2], lambda x: x[:1].expand(4, 6)])
 def test_inputs_of_any_layout(view: Callable):
     x = view(torch.randn(4, 6))

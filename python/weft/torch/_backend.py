@@ -38,10 +38,10 @@ def _dropout(x: torch.Tensor, p: float, train: bool | None) -> tuple[torch.Tenso
     return x * mask * (1 / (1 - p) if p < 1 else 0.0), mask
 
 
-def _static_inputs() -> list[int]:
+def _known(name: str) -> Any:
+    """What AOTAutograd knows of the graph under way."""
     context = torch._guards.TracingContext.try_get()
-    found = getattr(getattr(context, "fw_metadata", None), "static_input_indices", None)
-    return list(found or ())
+    return getattr(getattr(context, "fw_metadata", None), name, None)
 
 
 def compiler(
@@ -50,11 +50,12 @@ def compiler(
     """What compiles the graphs of one kind: "inference", "forward" or "backward"."""
 
     def compile_graph(module: torch.fx.GraphModule, examples: Sequence[Any]) -> Compiled:
-        kept = _static_inputs()
+        kept = list(_known("static_input_indices") or ())
         if kind == "backward":
             names = [node.name for node in module.graph.nodes if node.op == "placeholder"]
             kept = [i for i, name in enumerate(names) if name.startswith("primals")]
-        compiled = Compiled(module, kept, kind, freezing)
+        returned = {"forward": _known("num_forward_returns"), "backward": 0}.get(kind)
+        compiled = Compiled(module, kept, kind, freezing, returned)
         if record is not None:
             record(compiled)
         return compiled

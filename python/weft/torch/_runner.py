@@ -10,6 +10,7 @@ import torch.fx
 from torch._subclasses.fake_tensor import unset_fake_temporarily
 
 from . import _sizes
+from ._aliases import chain, views_among
 from ._graph import attribute, is_size, meta
 from ._pieces import Piece, SizesNeededError
 from ._split import Split, operands, reads_shape_only, split
@@ -21,10 +22,16 @@ class Compiled:
     _boxed_call = True
 
     def __init__(
-        self, module: torch.fx.GraphModule, kept: Sequence[int], kind: str, freezing: bool = False
+        self,
+        module: torch.fx.GraphModule,
+        kept: Sequence[int],
+        kind: str,
+        freezing: bool = False,
+        returned: int | None = None,
     ) -> None:
         self.kind = kind
         self._freezing = freezing
+        self._returned = returned
         self.module = module
         nodes = list(module.graph.nodes)
         self.placeholders = [node for node in nodes if node.op == "placeholder"]
@@ -42,7 +49,12 @@ class Compiled:
         self.split: Split = split(self.module.graph, self.failed)
         self.pieces = []
         self.steps: list[Callable[[dict], None]] = []
-        results = self._results()
+        home = {n: i for i, stage in enumerate(self.split.stages) for n in stage.weft}
+        # What the forward graph keeps for the backward one is nobody's to write to.
+        shared = views_among(self.outputs[: self._returned], home)
+        views = dict.fromkeys(n for node, root in shared.items() for n in chain(node, root))
+        self._views = list(views)
+        results = self._results(home, shared)
         for stage in self.split.stages:
             if stage.weft:
                 wanted = [n for n in stage.weft if n in results]
@@ -55,23 +67,26 @@ class Compiled:
                     self.pieces.append(piece)
                     self.steps.append(piece)
             self.steps += [_in_torch(node) for node in stage.torch]
+        self.steps += [_in_torch(node) for node in views]
         self._note_sizes()
         return True
 
     def _note_sizes(self) -> None:
         """Which sizes have to be numbers outside of weft's programs."""
         sized = [n for n in self.module.graph.nodes if is_size(n) and n.op == "call_function"]
-        readers = [*self.split.reasons, self.module.graph.output_node()]
+        readers = [*self.split.reasons, *self._views, self.module.graph.output_node()]
         read = {other for node in readers for other in node.all_input_nodes}
         read |= {n for piece in self.pieces if piece.specialised for n in piece.sizes}
         draws = any(reads_shape_only(node) for node in self.split.reasons)
         self._needs_sizes = draws or any(node in read for node in sized)
         self._computed_sizes = sized if self._needs_sizes else []
 
-    def _results(self) -> set[torch.fx.Node]:
+    def _results(
+        self, home: dict[torch.fx.Node, int], shared: dict[torch.fx.Node, torch.fx.Node]
+    ) -> set[torch.fx.Node]:
         """The tensors of weft's stages that another stage, PyTorch or the caller reads."""
-        home = {n: i for i, stage in enumerate(self.split.stages) for n in stage.weft}
-        found = {n for n in self.module.graph.output_node().all_input_nodes if n in home}
+        returned = self.module.graph.output_node().all_input_nodes
+        found = {shared.get(n, n) for n in returned if n in home}
         for node in self.module.graph.nodes:
             if node.op == "call_function":
                 for other in operands(node):

@@ -25,6 +25,21 @@ def to_torch(tensor: _core.Tensor) -> torch.Tensor:
     return torch._C._from_dlpack(_core.to_dlpack(tensor, False, False))
 
 
+def is_dense(tensor: torch.Tensor) -> bool:
+    """Whether the tensor's memory has no gaps, in whatever order its dimensions lie."""
+    strides, sizes = (list(map(_hint, values)) for values in (tensor.stride(), tensor.shape))
+    in_order = all(stride == step for stride, step in zip(strides, _steps(sizes)))
+    return in_order or dense_order(tensor) is not None
+
+
+def _steps(sizes: Sequence[int]) -> list[int]:
+    """The strides of memory in the order of the dimensions."""
+    found = [1]
+    for size in reversed(sizes[1:]):
+        found.append(found[-1] * max(size, 1))
+    return found[::-1]
+
+
 def dense_order(tensor: torch.Tensor) -> tuple[int, ...] | None:
     """The order of dimensions in which the tensor's memory is dense; None if it is so already."""
     strides = [_hint(stride) for stride in tensor.stride()]
