@@ -152,7 +152,7 @@ def test_sums_with_a_factor_are_pytorchs(dtype: str) -> None:
 
 
 def test_halves_without_dimensions_go_from_function_to_function() -> None:
-    """Functions that are computed in float64, whose signs LLVM once rounded by a missing library."""
+    """Of functions that are computed in float64, LLVM rounded signs by a missing library."""
     functions = (weft.tanh, weft.asinh, weft.asin, weft.atan, weft.erf, weft.sin, weft.expm1)
     x = weft.asarray(np.float16(-0.5))
     for first, second in itertools.product(functions, functions):

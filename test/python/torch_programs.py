@@ -86,6 +86,21 @@ def drawn_like_an_argument(x: Any) -> Any:
     return x + torch.randn_like(x), F.dropout(x) * x, x * torch.rand(x.shape)
 
 
+@program((3, 4), (2, 2))
+def memory_read_and_written(x: Any, v: Any) -> Any:
+    y = x * 2
+    scattered = torch.as_strided_scatter(y, v, (2, 2), (4, 2), 1)
+    return scattered * x, y.view(torch.int32) >> 4, torch.tril_indices(3, 4), scattered
+
+
+@program((4, 3), (1,))
+def masks_written(x: Any, v: Any) -> Any:
+    columns = torch.tensor([True, False, True])
+    y = x * 1
+    y[:, columns] = v
+    return x.index_put((x > 0,), v, accumulate=True), y
+
+
 # Elements ------------------------------------------------------------------------------------
 
 
@@ -123,6 +138,20 @@ def complex_numbers(a: Any, b: Any) -> Any:
 def reductions(x: Any) -> Any:
     sums = x.sum(0), x.mean((0, 2)), x.var(-1), x.std(1, unbiased=False), x.nansum()
     return *sums, x.amax(1), x.logsumexp(2), x.norm(dim=1), x.argmax(1), x.aminmax(dim=0)
+
+
+@noted(lambda: [torch.randn(9), torch.tensor([2, 0, 4, 3])])
+def segments(x: Any, lengths: Any) -> Any:
+    kinds = "sum", "mean", "max", "min", "prod"
+    found = [torch.segment_reduce(x, kind, lengths=lengths, initial=1.5) for kind in kinds]
+    return found, torch.histogram(x.detach(), 4, range=(-1.0, 1.5)), x.detach().histc(4, -1, 1.5)
+
+
+@program((3, 4), (3, 4))
+def complex_sums_of_exponentials(a: Any, b: Any) -> Any:
+    z = torch.complex(a, 3 * b)
+    found = z.logsumexp(1), z.logsumexp((0, 1), keepdim=True), z[:, :1].logsumexp(1)
+    return [torch.view_as_real(x) for x in found]
 
 
 @program((3, 4))
@@ -212,6 +241,40 @@ def sizes_changed(x: Any) -> Any:
     smooth = F.interpolate(x, scale_factor=1.7, mode="bilinear", align_corners=True)
     near = F.interpolate(x, size=5, mode="nearest")
     return smooth, near, F.interpolate(x, size=4, mode="bicubic")
+
+
+@program((2, 3, 6, 7))
+def sizes_changed_over_many_elements(x: Any) -> Any:
+    x = x.detach()  # PyTorch 2.13 traces no gradient of these by symbolic sizes
+    wide = F.interpolate(x, size=(3, 9), mode="bicubic", antialias=True)
+    narrow = F.interpolate(x, size=(4, 3), mode="bilinear", antialias=True, align_corners=True)
+    return wide, narrow, F.interpolate(x, scale_factor=0.5, mode="bilinear", antialias=True)
+
+
+@program((2, 3, 6, 7), (2, 3, 2), (2, 2, 5, 6, 7), (2, 2, 3))
+def pools_at_random_places(x: Any, a: Any, y: Any, b: Any) -> Any:
+    flat = F.fractional_max_pool2d(x, 2, (3, 4), _random_samples=a.detach().sigmoid())
+    return flat, F.fractional_max_pool3d(y, 2, (2, 3, 4), _random_samples=b.detach().sigmoid())
+
+
+@program((2, 2, 3, 4, 5), (2, 2, 3, 2, 3))
+def read_on_grids_in_space(x: Any, grid: Any) -> Any:
+    edges = F.grid_sample(x, grid, "nearest", "border", align_corners=True)
+    return F.grid_sample(x, grid, align_corners=False), edges
+
+
+def _bags() -> list[torch.Tensor]:
+    places = torch.tensor([0, 3, 3, 5, 1, 0, 2, 3])
+    return [torch.randn(6, 3), places, torch.tensor([0, 2, 2, 7]), torch.rand(8)]
+
+
+@noted(_bags)
+def bags_of_rows(table: Any, i: Any, offsets: Any, scale: Any) -> Any:
+    found = [F.embedding_bag(i, table, offsets, mode=mode) for mode in ("sum", "mean", "max")]
+    for mode in ("sum", "mean", "max"):
+        found.append(F.embedding_bag(i, table, offsets, mode=mode, padding_idx=3))
+    found.append(F.embedding_bag(i, table, offsets, mode="sum", per_sample_weights=scale))
+    return found, F.embedding_bag(i.reshape(2, 4), table, mode="max")
 
 
 @program((4, 6))

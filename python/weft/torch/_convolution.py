@@ -8,6 +8,8 @@ from typing import Any
 import weft
 from weft.nn import functional
 
+from .._creation import _fail
+from .._errors import UnsupportedError
 from ._rules import TABLE, gradient
 
 Sizes = Sequence[int]
@@ -175,6 +177,27 @@ for _count in (2, 3):
     _adaptive_largest(_count)
 
 
+def _fractional(count: int) -> None:
+    function = getattr(functional, f"fractional_max_pool{count}d")
+
+    def rule(x: weft.Tensor, window: Sizes, size: Sizes, samples: weft.Tensor) -> tuple:
+        return tuple(function(x, tuple(window), tuple(size), None, True, samples))
+
+    def backward(
+        grad: weft.Tensor, x: weft.Tensor, window: Sizes, size: Sizes, places: weft.Tensor
+    ) -> weft.Tensor:
+        flat = weft.reshape(weft.zeros_like(x), (*x.shape[:-count], -1))
+        rows = (weft.reshape(y, (*y.shape[:-count], -1)) for y in (places, grad))
+        return weft.reshape(flat.scatter_add(-1, *rows), x.shape)
+
+    TABLE.rule(f"aten.fractional_max_pool{count}d.default")(rule)
+    TABLE.rule(f"aten.fractional_max_pool{count}d_backward.default")(backward)
+
+
+_fractional(2)
+_fractional(3)
+
+
 # Windows and resampling ----------------------------------------------------------------------
 
 
@@ -201,16 +224,42 @@ def _nearest(x: weft.Tensor, size: Sizes | None, scales: Sequence[float] | None)
     return functional.interpolate(x, wanted, None if wanted else tuple(scales or ()))
 
 
-@TABLE.rule("aten.upsample_bilinear2d.vec")
-def _bilinear(
-    x: weft.Tensor, size: Sizes | None, align: bool, scales: Sequence[float] | None
-) -> weft.Tensor:
-    wanted = None if size is None else tuple(size)
-    factors = None if wanted else tuple(scales or ())
-    return functional.interpolate(x, wanted, factors, mode="bilinear", align_corners=align)
+def _smooth(name: str, mode: str, antialias: bool) -> None:
+    """Upsampling in two dimensions, and, where ATen has no decomposition, its backward op."""
+
+    def rule(
+        x: weft.Tensor, size: Sizes | None, align: bool, scales: Sequence[float] | None
+    ) -> weft.Tensor:
+        wanted = None if size is None else tuple(size)
+        factors = None if wanted else tuple(scales or ())
+        return functional.interpolate(x, wanted, factors, mode, align, antialias=antialias)
+
+    def resized(x: weft.Tensor, size: Sizes, align: bool, *scales: float | None) -> weft.Tensor:
+        if any(scale is not None for scale in scales):
+            found = rule(x, None, align, [scale or 1.0 for scale in scales])
+            if found.shape[2:] == tuple(size):
+                return found
+            raise _fail(UnsupportedError, "scales that make other sizes than those asked for")
+        return rule(x, size, align, None)
+
+    def backward(
+        grad: weft.Tensor, size: Sizes, before: Sizes, align: bool, *scales: float | None
+    ) -> weft.Tensor:
+        like = weft.zeros(tuple(before), dtype=grad.dtype)
+        return gradient(lambda x: resized(x, size, align, *scales), (like,), grad)[0]
+
+    TABLE.rule(f"aten.{name}.vec")(rule)
+    if antialias:
+        TABLE.rule(f"aten.{name}.default")(resized)
+        TABLE.rule(f"aten.{name}_backward.default")(backward)
 
 
-@TABLE.rule("aten.grid_sampler_2d.default")
+_smooth("upsample_bilinear2d", "bilinear", antialias=False)
+_smooth("_upsample_bilinear2d_aa", "bilinear", antialias=True)
+_smooth("_upsample_bicubic2d_aa", "bicubic", antialias=True)
+
+
+@TABLE.rule("aten.grid_sampler_2d.default", "aten.grid_sampler_3d.default")
 def _grid_sampler(
     x: weft.Tensor, grid: weft.Tensor, mode: int, padding: int, align: bool
 ) -> weft.Tensor:
@@ -223,7 +272,7 @@ def _grid_sampler(
     )
 
 
-@TABLE.rule("aten.grid_sampler_2d_backward.default")
+@TABLE.rule("aten.grid_sampler_2d_backward.default", "aten.grid_sampler_3d_backward.default")
 def _grid_sampler_backward(
     grad: weft.Tensor,
     x: weft.Tensor,

@@ -130,3 +130,18 @@ def _eye(
 ) -> weft.Tensor:
     wanted = weft_dtype(dtype or torch.get_default_dtype())
     return weft.eye(rows, columns, dtype=wanted)
+
+
+def _triangle(name: str) -> None:
+    function = getattr(weft, name)
+
+    def rule(
+        rows: int, columns: int, offset: int = 0, *, dtype: torch.dtype | None = None, **_: Any
+    ) -> weft.Tensor:
+        return function(rows, columns, offset).astype(weft_dtype(dtype or torch.int64))
+
+    TABLE.rule(f"aten.{name}.default")(rule)
+
+
+_triangle("tril_indices")
+_triangle("triu_indices")

@@ -1,6 +1,7 @@
 """All families of rules; importing this fills the table."""
 
 from . import (
+    _bags,
     _control_flow,
     _convolution,
     _creation,
@@ -16,6 +17,7 @@ from . import (
 )
 
 __all__ = [
+    "_bags",
     "_control_flow",
     "_convolution",
     "_creation",

@@ -21,6 +21,9 @@ from ._rules import TABLE, has_dtype, weft_dtype
 #: What a memory format, a layout or a device would say means nothing to tensors of weft.
 _DROPPED = ("device", "layout", "pin_memory", "memory_format", "non_blocking")
 
+#: What reads its operand's memory, whatever the operand's shape.
+_OF_MEMORY = (torch.ops.aten.as_strided.default, torch.ops.aten.as_strided_scatter.default)
+
 #: Arithmetic of sizes, which is no op on tensors.
 _SIZE_FUNCTIONS: dict[Any, Callable] = {
     torch.sym_max: max,
@@ -131,7 +134,7 @@ def why_not(node: torch.fx.Node) -> str:
 def _why_not_itself(node: torch.fx.Node) -> str:
     if rule_of(node) is None:
         return "weft has no rule for it"
-    if node.target is torch.ops.aten.as_strided.default:
+    if node.target in _OF_MEMORY:
         source = node.all_input_nodes[0]
         if not _is_whole(meta(source)):
             return "it reads memory around its operand"

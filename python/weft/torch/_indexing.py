@@ -13,10 +13,12 @@ from .._errors import UnsupportedError
 from ._rules import TABLE, as_dtype
 
 
-def _of_rows(function: Callable) -> Callable:
+def _of_rows(function: Callable, name: str) -> Callable:
     """A rule along one dimension, which a scalar has as well in ATen."""
 
     def rule(x: weft.Tensor, axis: int, index: weft.Tensor, *rest: Any, **options: Any) -> Any:
+        if name.startswith("scatter") and _is_empty(index):
+            return x  # whatever the other dimensions are
         if x.ndim:
             return function(x, axis, index, *rest, **options)
         row = weft.reshape(x, (1,))
@@ -39,15 +41,21 @@ def _by_numbers(function: Callable) -> Callable:
     return rule
 
 
+def _is_empty(x: weft.Tensor) -> bool:
+    return any(isinstance(size, int) and size == 0 for size in x.shape)
+
+
 for _name in ("scatter_add", "index_select", "index_add", "index_copy"):
-    TABLE.rule(f"aten.{_name}.default")(_of_rows(_by_numbers(getattr(weft.Tensor, _name))))
-TABLE.rule("aten.scatter.src", "aten.scatter.value")(_of_rows(weft.Tensor.scatter))
+    TABLE.rule(f"aten.{_name}.default")(_of_rows(_by_numbers(getattr(weft.Tensor, _name)), _name))
+TABLE.rule("aten.scatter.src", "aten.scatter.value")(_of_rows(weft.Tensor.scatter, "scatter"))
 
 
 @TABLE.rule("aten.gather.default")
 def _gather(
     x: weft.Tensor, axis: int, index: weft.Tensor, *, sparse_grad: bool = False
 ) -> weft.Tensor:
+    if _is_empty(index):
+        return weft.zeros(index.shape, dtype=x.dtype)  # whose dimensions ATen does not compare
     return x.gather(axis, index)
 
 
@@ -68,7 +76,7 @@ def _scatter_reduce(
     *,
     include_self: bool = True,
 ) -> weft.Tensor:
-    scatter = _of_rows(_by_numbers(weft.Tensor.scatter_reduce))
+    scatter = _of_rows(_by_numbers(weft.Tensor.scatter_reduce), "scatter_reduce")
     return scatter(x, axis, index, source, reduce, include_self=include_self)
 
 
@@ -92,21 +100,22 @@ def _index_put(
     values: weft.Tensor,
     accumulate: bool = False,
 ) -> weft.Tensor:
-    mask = indices[0]
-    if mask is not None and _is_choice(indices, values) and not accumulate:
-        wide = weft.reshape(mask, (*mask.shape, *(1,) * (x.ndim - mask.ndim)))
-        return weft.where(wide, as_dtype(weft.reshape(values, ()), x.dtype), x)
+    mask = next((index for index in indices if index is not None), None)
+    if mask is not None and _is_choice(indices, values):
+        before = len(indices) - 1
+        wide = weft.reshape(mask, (*mask.shape, *(1,) * (x.ndim - before - mask.ndim)))
+        value = as_dtype(weft.reshape(values, ()), x.dtype)
+        return weft.where(wide, x + value if accumulate else value, x)
     place = x.at[_places(indices)]
     put = as_dtype(values, x.dtype)
     return place.add(put) if accumulate else place.set(put)
 
 
 def _is_choice(indices: Sequence[Any], values: weft.Tensor) -> bool:
-    """One mask and one value: a choice for each element, whose shape is known."""
+    """One mask, the last index, and one value: a choice for each element."""
     return (
-        len(indices) == 1
-        and indices[0] is not None
-        and indices[0].dtype == weft.bool
+        all(index is None for index in indices[:-1])
+        and indices[-1].dtype == weft.bool
         and all(isinstance(size, int) and size == 1 for size in values.shape)
     )
 
@@ -148,9 +157,27 @@ def _as_strided(
     x: weft.Tensor, sizes: Sequence[int], strides: Sequence[int], offset: int | None = None
 ) -> weft.Tensor:
     """Of dense memory without an offset, which the graph makes sure of."""
+    places = _places_in_memory(sizes, strides, offset)
+    return weft.take(weft.reshape(x, (-1,)), places, axis=0).reshape(tuple(sizes))
+
+
+def _places_in_memory(
+    sizes: Sequence[int], strides: Sequence[int], offset: int | None
+) -> weft.Tensor:
     places = weft.asarray(offset or 0)
     for size, stride in zip(sizes, strides, strict=True):
         places = places.unsqueeze(-1) + weft.arange(size, dtype=weft.int64) * stride
-    return weft.take(weft.reshape(x, (-1,)), weft.reshape(places, (-1,)), axis=0).reshape(
-        tuple(sizes)
-    )
+    return weft.reshape(places, (-1,))
+
+
+@TABLE.rule("aten.as_strided_scatter.default")
+def _as_strided_scatter(
+    x: weft.Tensor,
+    source: weft.Tensor,
+    sizes: Sequence[int],
+    strides: Sequence[int],
+    offset: int | None = None,
+) -> weft.Tensor:
+    places = _places_in_memory(sizes, strides, offset)
+    put = weft.reshape(as_dtype(source, x.dtype), (-1,))
+    return weft.reshape(weft.reshape(x, (-1,)).at[places].set(put), x.shape)

@@ -25,7 +25,8 @@ def _axes(x: weft.Tensor, axes: Axes) -> Any:
 def _whole(x: weft.Tensor, dtype: torch.dtype | None) -> weft.Tensor:
     """The operand of a sum: booleans and integers as int64, unless another dtype is asked for."""
     if dtype is not None:
-        return as_dtype(x, weft_dtype(dtype))
+        wanted = weft_dtype(dtype)
+        return as_dtype(weft.real(x) if x.dtype.is_complex and not wanted.is_complex else x, wanted)
     return as_dtype(x, weft.int64) if weft.isdtype(x.dtype, ("bool", "integral")) else x
 
 
@@ -192,7 +193,18 @@ def _topk(
 
 @TABLE.rule("aten.logsumexp.default")
 def _logsumexp(x: weft.Tensor, axes: Axes, keepdim: bool = False) -> weft.Tensor:
+    if x.dtype.is_complex:
+        return _complex_logsumexp(x, axes, keepdim)
     return weft.logsumexp(as_dtype(x, floating(x.dtype)), axis=_axes(x, axes), keepdims=keepdim)
+
+
+def _complex_logsumexp(x: weft.Tensor, axes: Axes, keepdim: bool) -> weft.Tensor:
+    """Real parts are shifted by their largest; the imaginary part is an angle."""
+    over = _axes(x, axes)
+    largest = weft.max(weft.real(x), axis=over, keepdims=True)
+    shift = weft.where(weft.isfinite(largest), largest, weft.zeros_like(largest))
+    total = weft.log(weft.sum(weft.exp(x - shift), axis=over, keepdims=keepdim))
+    return total + weft.reshape(shift, total.shape)
 
 
 @TABLE.rule("aten.linalg_vector_norm.default")
@@ -231,6 +243,7 @@ def _safe_softmax(x: weft.Tensor, axis: int, dtype: torch.dtype | None = None) -
 method("median", "aten.median.default")
 method("nanmedian", "aten.nanmedian.default")
 method("histc", "aten.histc.default")
+method("histogram", "aten.histogram.bin_ct", "aten.histogram.bins_tensor")
 method("dist", "aten.dist.default")
 method("put", "aten.put.default")
 

@@ -6,10 +6,12 @@ import builtins
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+
 import weft
 from weft.nn import functional
 
-from ._rules import TABLE, as_dtype, common_dtype, gradient, method
+from ._rules import TABLE, as_dtype, common_dtype, gradient, method, weft_dtype
 
 method("permute", "aten.permute.default")
 method("diagonal", "aten.diagonal.default")
@@ -24,6 +26,11 @@ TABLE.rule("aten.t.default")(lambda x: x.T if x.ndim == 2 else x)
 @TABLE.rule("aten.view.default", "aten._unsafe_view.default", "aten.reshape.default")
 def _view(x: weft.Tensor, shape: Sequence[int]) -> weft.Tensor:
     return weft.reshape(x, tuple(shape))
+
+
+@TABLE.rule("aten.view.dtype")
+def _view_dtype(x: weft.Tensor, dtype: torch.dtype) -> weft.Tensor:
+    return x.view(weft_dtype(dtype))
 
 
 @TABLE.rule("aten.transpose.int")
@@ -114,7 +121,8 @@ def _unbind(x: weft.Tensor, axis: int = 0) -> list[weft.Tensor]:
 
 @TABLE.rule("aten.unfold.default")
 def _unfold(x: weft.Tensor, axis: int, size: int, step: int) -> weft.Tensor:
-    return x.unfold(axis, size, step)
+    # A scalar is a row of one element to ATen.
+    return x.unfold(axis, size, step) if x.ndim else weft.reshape(x, (1,))[:size]
 
 
 def _is_legacy_empty(x: weft.Tensor) -> bool:
