@@ -33,7 +33,7 @@ def add_llama(root: Path, version: int = 1, ends: bool = True, **settings: Any) 
     folder.mkdir(parents=True)
     config = {**small_checkpoint.CONFIG, "max_position_embeddings": POSITIONS}
     if not ends:
-        del config["eos_token_id"]
+        config["eos_token_id"] = None
     (folder / "config.json").write_text(json.dumps(config))
     weft.save_safetensors(small_checkpoint.weights(), folder / "model.safetensors")
     (root / "m" / "config.json").write_text(json.dumps(settings))

@@ -11,11 +11,12 @@ import weft
 from weft import nn
 
 from ..nn import functional as F
+from ..nn._parameter import adopted
 from . import _generation
 from ._decoder_config import DecoderConfig
 from ._layers import Cache, FeedForward, distances, heads_of, places_of, states_of, written
 from ._rotary import angles, rotated
-from ._weights import UnitRMSNorm, Weights, by_rows, linear, norm, table
+from ._weights import UnitRMSNorm, Weights, by_rows, linear, norm, table, wide
 from ._writer import Begun, Writer
 
 
@@ -143,9 +144,11 @@ class Decoder(Writer):
             [Layer(config, weights, number) for number in range(config.layers)]
         )
         self.norm = _norm(config, weights, "norm", config.width)
-        self.lm_head = None
+        self.lm_head = self.score_bias = None
         if config.tied:
             weights.drop("lm_head.weight")
+            if config.head_bias:
+                self.score_bias = adopted(wide(weights.take("lm_head.bias", config.vocabulary)))
         else:
             self.lm_head = linear(
                 weights, "lm_head", config.vocabulary, config.width, config.head_bias
@@ -175,9 +178,10 @@ class Decoder(Writer):
 
     def scores(self, states: weft.Tensor) -> weft.Tensor:
         """States [..., width] to scores [..., vocabulary]."""
-        if self.lm_head is None:
-            return by_rows(states, self.embed_tokens)
-        return self.lm_head(states)
+        if self.lm_head is not None:
+            return self.lm_head(states)
+        scores = by_rows(states, self.embed_tokens)
+        return scores if self.score_bias is None else scores + self.score_bias
 
     def states(self, tokens: Any, cache: Cache | None = None, first: Any = 0) -> weft.Tensor:
         """What the scores are made of [N, L, width]; arguments as for the module itself."""

@@ -11,15 +11,14 @@ import weft
 
 from .._creation import _fail
 from .._errors import FileError, UnsupportedError
+from ._family_settings import of_family, refuse_unread
+from ._layers import ACTIVATIONS
 from ._rotary import Rotary, read_rotary
 from ._settings import Settings
 from ._weights import renamed
 
 #: Of layers, and of a head's elements: more than any model has.
 MOST_LAYERS, MOST_HEAD = 10_000, 1 << 16
-
-#: The words of transformers for activations.
-ACTIVATIONS = ("silu", "gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "relu")
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ def _common(settings: Settings, family: str, **more: Any) -> DecoderConfig:
     values: dict[str, Any] = {
         "family": family,
         "vocabulary": settings.count("vocab_size"),
-        "positions": settings.count("max_position_embeddings", 2048),
+        "positions": settings.count("max_position_embeddings"),
         "width": width,
         "layers": layers,
         "hidden": settings.count("intermediate_size"),
@@ -109,9 +108,9 @@ def _common(settings: Settings, family: str, **more: Any) -> DecoderConfig:
         "tied": settings.flag("tie_word_embeddings"),
     }
     if "epsilon" not in more:
-        values["epsilon"] = settings.number("rms_norm_eps", 1e-6)
+        values["epsilon"] = settings.number("rms_norm_eps")
     if "activation" not in more:
-        values["activation"] = settings.choice("hidden_act", ACTIVATIONS, "silu")
+        values["activation"] = settings.choice("hidden_act", ACTIVATIONS)
     if "rotary" not in more:
         values["rotary"] = read_rotary(settings, head_width)
     return DecoderConfig(**{**values, **more})
@@ -134,22 +133,39 @@ def _mistral(settings: Settings) -> DecoderConfig:
     return _common(settings, "mistral", windows=(window,) * layers)
 
 
+#: Of layers that see all tokens before one, and of those that see the nearest.
+_KINDS = ("full_attention", "sliding_attention")
+
+
 def _qwen2(settings: Settings) -> DecoderConfig:
     layers = settings.count("num_hidden_layers", most=MOST_LAYERS)
-    window = settings.count("sliding_window", 4096)
+    window = settings.count("sliding_window", None)
+    first = settings.count("max_window_layers", least=0)
     window = window if settings.flag("use_sliding_window") else None
     kinds = settings.words("layer_types", layers)
     if kinds is None:
-        first = settings.count("max_window_layers", 28)
-        windows = tuple(window if layer >= first else None for layer in range(layers))
-    else:
-        windows = tuple(window if kind == "sliding_attention" else None for kind in kinds)
+        slide = window is not None
+        kinds = [_KINDS[slide and layer >= first] for layer in range(layers)]
+    unknown = sorted(set(kinds) - set(_KINDS))
+    if unknown:
+        raise _fail(
+            UnsupportedError,
+            f"{settings.path}: layer_types has {unknown[0][:60]!r}, but weft.models knows "
+            f"{' and '.join(_KINDS)}",
+        )
+    if window is None and "sliding_attention" in kinds:
+        raise _fail(
+            FileError,
+            f"{settings.path}: layer_types has sliding_attention, but use_sliding_window and "
+            "sliding_window give no window",
+        )
+    windows = tuple(window if kind == "sliding_attention" else None for kind in kinds)
     return _common(settings, "qwen2", windows=windows, qkv_bias=True)
 
 
 def _gemma(settings: Settings) -> DecoderConfig:
     bias = settings.flag("attention_bias")
-    activation = settings.choice("hidden_act", ACTIVATIONS, "gelu_pytorch_tanh")
+    activation = settings.choice("hidden_act", ACTIVATIONS)
     if settings.flag("use_bidirectional_attention"):
         raise _fail(UnsupportedError, f"{settings.path}: use_bidirectional_attention is not read")
     return _common(
@@ -159,7 +175,6 @@ def _gemma(settings: Settings) -> DecoderConfig:
         activation="gelu_pytorch_tanh" if activation == "gelu" else activation,
         unit_norm=True,
         embedding_scale=settings.count("hidden_size") ** 0.5,
-        tied=settings.flag("tie_word_embeddings", True),
         qkv_bias=bias,
         output_bias=bias,
     )
@@ -167,12 +182,13 @@ def _gemma(settings: Settings) -> DecoderConfig:
 
 def _phi(settings: Settings) -> DecoderConfig:
     width, heads = settings.count("hidden_size"), settings.count("num_attention_heads")
+    head_width = settings.count("head_dim", max(width // heads, 1), most=MOST_HEAD)
     return _common(
         settings,
         "phi",
-        epsilon=settings.number("layer_norm_eps", 1e-5),
-        activation=settings.choice("hidden_act", ACTIVATIONS, "gelu_new"),
-        rotary=read_rotary(settings, max(width // heads, 1), share=0.5),
+        epsilon=settings.number("layer_norm_eps"),
+        activation=settings.choice("hidden_act", ACTIVATIONS),
+        rotary=read_rotary(settings, head_width, partial=True),
         layer_norm=True,
         gated=False,
         parallel=True,
@@ -185,31 +201,31 @@ def _phi(settings: Settings) -> DecoderConfig:
 
 
 def _gpt2(settings: Settings) -> DecoderConfig:
-    width, heads = settings.count("n_embd", 768), settings.count("n_head", 12)
-    layers = settings.count("n_layer", 12, most=MOST_LAYERS)
+    width, heads = settings.count("n_embd"), settings.count("n_head")
+    layers = settings.count("n_layer", most=MOST_LAYERS)
     if width % heads:
         raise _fail(FileError, f"{settings.path}: n_embd {width} is no multiple of n_head {heads}")
-    scale = (width // heads) ** -0.5 if settings.flag("scale_attn_weights", True) else 1.0
+    scale = (width // heads) ** -0.5 if settings.flag("scale_attn_weights") else 1.0
     by_layer = settings.flag("scale_attn_by_inverse_layer_idx")
     return DecoderConfig(
         family="gpt2",
-        vocabulary=settings.count("vocab_size", 50257),
-        positions=settings.count("n_positions", 1024),
+        vocabulary=settings.count("vocab_size"),
+        positions=settings.count("n_positions"),
         width=width,
         layers=layers,
         hidden=settings.count("n_inner", 4 * width),
         heads=heads,
         key_heads=heads,
         head_width=width // heads,
-        epsilon=settings.number("layer_norm_epsilon", 1e-5),
-        activation=settings.choice("activation_function", ACTIVATIONS, "gelu_new"),
+        epsilon=settings.number("layer_norm_epsilon"),
+        activation=settings.choice("activation_function", ACTIVATIONS),
         rotary=None,
         windows=(None,) * layers,
         attention_scale=tuple(scale / (n + 1 if by_layer else 1) for n in range(layers)),
         eos=settings.tokens("eos_token_id"),
         layer_norm=True,
         gated=False,
-        tied=settings.flag("tie_word_embeddings", True),
+        tied=settings.flag("tie_word_embeddings"),
         qkv_bias=True,
         output_bias=True,
         hidden_bias=True,
@@ -235,7 +251,10 @@ def decoder_config(settings: Settings, family: str) -> DecoderConfig:
     Raises:
         FileError: a setting is missing or can't be. UnsupportedError: weft has no rule for one.
     """
-    return _READERS[family](settings)
+    own = of_family(settings, family)
+    config = _READERS[family](own)
+    refuse_unread(own, family)
+    return config
 
 
 # Names of weights, as the families have them, and as `Decoder` does: LLaMA's.

@@ -9,7 +9,9 @@ import weft
 
 from .._creation import _fail
 from .._errors import FileError, UnsupportedError
-from ._decoder_config import ACTIVATIONS, MOST_HEAD, MOST_LAYERS
+from ._decoder_config import MOST_HEAD, MOST_LAYERS
+from ._family_settings import of_family, refuse_unread
+from ._layers import ACTIVATIONS
 from ._settings import MOST, Settings
 from ._weights import renamed
 
@@ -101,17 +103,17 @@ class EncoderDecoderConfig:
 
 def _t5(settings: Settings) -> EncoderDecoderConfig:
     family = settings.values["model_type"]
-    width, layers = settings.count("d_model", 512), _layers(settings, "num_layers", 6)
-    activation, gated = _dense(settings, "relu" if family == "t5" else "gated-gelu")
+    width, layers = settings.count("d_model"), settings.count("num_layers", most=MOST_LAYERS)
+    activation, gated = _dense(settings)
 
     def stack(layers: int) -> StackConfig:
         return StackConfig(
             width=width,
             layers=layers,
-            hidden=settings.count("d_ff", 2048),
-            heads=settings.count("num_heads", 8),
-            head_width=settings.count("d_kv", 64, most=MOST_HEAD),
-            epsilon=settings.number("layer_norm_epsilon", 1e-6),
+            hidden=settings.count("d_ff"),
+            heads=settings.count("num_heads"),
+            head_width=settings.count("d_kv", most=MOST_HEAD),
+            epsilon=settings.number("layer_norm_epsilon"),
             activation=activation,
             scale=1.0,
             gated=gated,
@@ -122,10 +124,10 @@ def _t5(settings: Settings) -> EncoderDecoderConfig:
     scaled = settings.flag("scale_decoder_outputs", tied) if family == "t5" else False
     return EncoderDecoderConfig(
         family=family,
-        vocabulary=settings.count("vocab_size", 32128),
+        vocabulary=settings.count("vocab_size"),
         positions=MOST,
         encoder=stack(layers),
-        decoder=stack(_layers(settings, "num_decoder_layers", layers)),
+        decoder=stack(settings.count("num_decoder_layers", layers, most=MOST_LAYERS)),
         distances=_distances(settings),
         sound=None,
         untied=not tied,
@@ -133,23 +135,20 @@ def _t5(settings: Settings) -> EncoderDecoderConfig:
     )
 
 
-def _layers(settings: Settings, name: str, default: int) -> int:
-    return settings.count(name, default, most=MOST_LAYERS)
-
-
-def _dense(settings: Settings, default: str) -> tuple[str, bool]:
+def _dense(settings: Settings) -> tuple[str, bool]:
     """The activation of T5's dense layers, and whether one product scales the other."""
     known = {f"gated-{name}" for name in ACTIVATIONS} | set(ACTIVATIONS)
-    name = settings.choice("feed_forward_proj", known, default)
-    gated = name.startswith("gated-")
+    name = settings.choice("feed_forward_proj", known)
     # T5 1.1 says gelu, and means its approximation.
     name = "gated-gelu_new" if name == "gated-gelu" else name
-    return name.removeprefix("gated-"), gated
+    # Files that transformers wrote say the same apart, and that holds.
+    gated = settings.flag("is_gated_act", name.startswith("gated-"))
+    return settings.choice("dense_act_fn", ACTIVATIONS, name.removeprefix("gated-")), gated
 
 
 def _distances(settings: Settings) -> Distances:
-    buckets = settings.count("relative_attention_num_buckets", 32, most=MOST_HEAD)
-    farthest = settings.count("relative_attention_max_distance", 128, most=_MOST_DISTANCE)
+    buckets = settings.count("relative_attention_num_buckets", most=MOST_HEAD)
+    farthest = settings.count("relative_attention_max_distance", most=_MOST_DISTANCE)
     if buckets < 4 or farthest <= buckets // 2:
         raise _fail(
             FileError,
@@ -160,10 +159,10 @@ def _distances(settings: Settings) -> Distances:
 
 
 def _whisper(settings: Settings) -> EncoderDecoderConfig:
-    width = settings.count("d_model", 384)
+    width = settings.count("d_model")
 
     def stack(part: str) -> StackConfig:
-        heads = settings.count(f"{part}_attention_heads", 6)
+        heads = settings.count(f"{part}_attention_heads")
         if width % heads:
             raise _fail(
                 FileError,
@@ -172,12 +171,12 @@ def _whisper(settings: Settings) -> EncoderDecoderConfig:
             )
         return StackConfig(
             width=width,
-            layers=_layers(settings, f"{part}_layers", 4),
-            hidden=settings.count(f"{part}_ffn_dim", 1536),
+            layers=settings.count(f"{part}_layers", most=MOST_LAYERS),
+            hidden=settings.count(f"{part}_ffn_dim"),
             heads=heads,
             head_width=width // heads,
             epsilon=1e-5,
-            activation=settings.choice("activation_function", ACTIVATIONS, "gelu"),
+            activation=settings.choice("activation_function", ACTIVATIONS),
             scale=(width // heads) ** -0.5,
             layer_norm=True,
             attention_bias=True,
@@ -186,15 +185,13 @@ def _whisper(settings: Settings) -> EncoderDecoderConfig:
 
     return EncoderDecoderConfig(
         family="whisper",
-        vocabulary=settings.count("vocab_size", 51865),
-        positions=settings.count("max_target_positions", 448),
+        vocabulary=settings.count("vocab_size"),
+        positions=settings.count("max_target_positions"),
         encoder=stack("encoder"),
         decoder=stack("decoder"),
         distances=None,
-        sound=Sound(
-            settings.count("num_mel_bins", 80), 2 * settings.count("max_source_positions", 1500)
-        ),
-        untied=not settings.flag("tie_word_embeddings", True),
+        sound=Sound(settings.count("num_mel_bins"), 2 * settings.count("max_source_positions")),
+        untied=not settings.flag("tie_word_embeddings"),
     )
 
 
@@ -214,9 +211,12 @@ def encoder_decoder_config(settings: Settings, family: str) -> EncoderDecoderCon
     Raises:
         FileError: a setting is missing or can't be. UnsupportedError: weft has no rule for one.
     """
-    if settings.flag("is_decoder") or not settings.flag("is_encoder_decoder", True):
+    own = of_family(settings, family)
+    if own.flag("is_decoder") or not own.flag("is_encoder_decoder"):
         raise _fail(UnsupportedError, f"{settings.path}: one half of a model is not read")
-    return _READERS[family](settings)
+    config = _READERS[family](own)
+    refuse_unread(own, family)
+    return config
 
 
 # Names of weights, as the families have them, and as `EncoderDecoder` does.

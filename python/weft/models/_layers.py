@@ -12,13 +12,24 @@ from weft import nn
 from ..nn import functional as F
 from ._weights import Weights, linear
 
-_ACTIVATIONS: dict[str, Callable[[weft.Tensor], weft.Tensor]] = {
-    "silu": F.silu,
-    "gelu": F.gelu,
-    "relu": F.relu,
+#: By the words of transformers.
+ACTIVATIONS: dict[str, Callable[[weft.Tensor], weft.Tensor]] = {
+    **dict.fromkeys(("silu", "swish"), F.silu),
+    **dict.fromkeys(("gelu", "gelu_python"), F.gelu),
     **dict.fromkeys(
-        ("gelu_new", "gelu_fast", "gelu_pytorch_tanh"), lambda x: F.gelu(x, approximate="tanh")
+        ("gelu_new", "gelu_fast", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_accurate"),
+        lambda x: F.gelu(x, approximate="tanh"),
     ),
+    "quick_gelu": lambda x: x * weft.sigmoid(1.702 * x),
+    "relu": F.relu,
+    "relu2": lambda x: weft.square(F.relu(x)),
+    "relu6": F.relu6,
+    "leaky_relu": F.leaky_relu,
+    "mish": F.mish,
+    "hardswish": F.hardswish,
+    "sigmoid": F.sigmoid,
+    "tanh": F.tanh,
+    "linear": lambda x: x,
 }
 
 
@@ -122,7 +133,7 @@ class FeedForward(nn.Module):
 
     def forward(self, x: weft.Tensor) -> weft.Tensor:
         """States to what is added to them."""
-        activation = _ACTIVATIONS[self.activation]
+        activation = ACTIVATIONS[self.activation]
         if self.gate_proj is None:
             return self.down_proj(activation(self.up_proj(x)))
         return self.down_proj(activation(self.gate_proj(x)) * self.up_proj(x))

@@ -9,7 +9,12 @@ import numpy as np
 
 import weft
 
+from .._creation import _fail
+from .._errors import UnsupportedError
 from ._settings import Settings
+
+#: Ways in which positions turn heads.
+_KINDS = ("default", "linear", "llama3")
 
 
 @dataclass(frozen=True)
@@ -43,20 +48,37 @@ class Rotary:
         return ((1 - share) * slow + share * speeds).astype(np.float32)
 
 
-def read_rotary(settings: Settings, head_width: int, share: float = 1.0) -> Rotary:
+def read_rotary(settings: Settings, head_width: int, partial: bool = False) -> Rotary:
     """What config.json says, in the form of any version of transformers.
+
+    Args:
+        settings: config.json.
+        head_width: the elements of a head.
+        partial: whether the family knows heads of which only some elements are turned.
 
     Raises:
         FileError: a number is none. UnsupportedError: a way to slow down that is not known.
     """
-    newer = settings.has("rope_parameters")
-    part = settings.part("rope_parameters" if newer else "rope_scaling")
-    base = (part if part.has("rope_theta") else settings).number("rope_theta", 10000.0)
-    own = part if part.has("partial_rotary_factor") else settings
-    share = own.number("partial_rotary_factor", share)
-    width = min(int(head_width * share), head_width) // 2 * 2
-    name = "rope_type" if part.has("rope_type") else "type"
-    kind = part.choice(name, ("default", "linear", "llama3"), "default")
+    # The older setting holds where there are both.
+    older = settings.values.get("rope_scaling") not in (None, {})
+    part = settings.part("rope_scaling" if older else "rope_parameters")
+    base = part.number("rope_theta", settings.number("rope_theta", 10000.0))
+    width = head_width
+    if partial:
+        share = settings.number("partial_rotary_factor", 1.0)
+        width = int(head_width * min(part.number("partial_rotary_factor", share), 1.0))
+    if width % 2:
+        raise _fail(
+            UnsupportedError,
+            f"{settings.path}: {width} of a head's {head_width} elements are turned: they have to "
+            "be pairs",
+        )
+    kind = part.choice("type", _KINDS, "default")
+    kind = part.choice("rope_type", _KINDS, kind)
+    positions = part.count(
+        "original_max_position_embeddings", settings.count("max_position_embeddings")
+    )
+    positions = settings.count("original_max_position_embeddings", positions)
     if kind == "default":
         return Rotary(width, base)
     factor = part.number("factor")
@@ -64,7 +86,6 @@ def read_rotary(settings: Settings, head_width: int, share: float = 1.0) -> Rota
         return Rotary(width, base, factor)
     few = part.number("low_freq_factor")
     many = part.number("high_freq_factor", least=few)
-    positions = part.count("original_max_position_embeddings")
     return Rotary(width, base, factor, (positions, few, many))
 
 

@@ -21,12 +21,22 @@ class Settings:
     """The settings of a file; what is not there, or null, has a default or is an error.
 
     Every error is a FileError that names file, setting and value.
+
+    Attributes:
+        values: those of the file, and what is not there by default.
+        path: the file.
     """
 
-    def __init__(self, values: dict[str, Any], path: Path) -> None:
-        self.values, self.path = values, path
+    def __init__(
+        self, values: dict[str, Any], path: Path, defaults: dict[str, Any] | None = None
+    ) -> None:
+        self._given, self.path = values, path
+        self.values = {**(defaults or {}), **values}
+        self._read: set[str] = set()
+        self._parts: dict[str, Settings] = {}
 
     def _get(self, name: str, default: Any) -> Any:
+        self._read.add(name)
         value = self.values.get(name)
         if value is not None:
             return value
@@ -104,11 +114,22 @@ class Settings:
         value = self._get(name, {})
         if not isinstance(value, dict):
             self._refuse(name, value, "an object")
-        return Settings(value, self.path)
+        return self._parts.setdefault(name, Settings(value, self.path))
 
     def has(self, name: str) -> bool:
         """Whether the setting is there, and not null."""
         return self.values.get(name) is not None
+
+    def unread(self, indifferent: Collection[str]) -> list[tuple[str, Any]]:
+        """What the file says, is not off, and nothing has read, but some that are indifferent."""
+        found = [
+            (name, value)
+            for name, value in self._given.items()
+            if name not in self._read and name not in indifferent and not _is_off(value)
+        ]
+        for place, part in self._parts.items():
+            found += [(f"{place}.{name}", value) for name, value in part.unread(indifferent)]
+        return found
 
 
 def _is_integer(value: Any) -> bool:
@@ -118,6 +139,10 @@ def _is_integer(value: Any) -> bool:
 def _is_number(value: Any) -> bool:
     # Beyond the range of float an integer can't be compared as one.
     return isinstance(value, float) or (_is_integer(value) and abs(value) < 1 << 64)
+
+
+def _is_off(value: Any) -> bool:
+    return value is None or value is False or value in ("", [], {})
 
 
 def _are_strings(values: list) -> bool:

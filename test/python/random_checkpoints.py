@@ -1,0 +1,280 @@
+"""Checkpoints of random settings and weights: every setting that transformers' classes have."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers as hf
+from model_folders import randomized
+
+Random = np.random.Generator
+
+ACTIVATIONS = ("silu", "swish", "gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh") + (
+    ("gelu_python", "gelu_accurate", "quick_gelu", "relu", "relu2", "relu6", "leaky_relu")
+    + ("mish", "hardswish", "sigmoid", "tanh", "linear", "laplace")
+)
+
+
+def _one(random: Random, *values: Any) -> Any:
+    return values[random.integers(len(values))]
+
+
+def _rotary(random: Random, sizes: dict[str, Any]) -> dict[str, Any]:
+    """Settings of positions, as one version of transformers or another writes them."""
+    known = ("default", "linear", "llama3")
+    kind = _one(random, *known, *known, *known, "yarn", "dynamic", "longrope")
+    base = float(_one(random, 100.0, 10000.0, 1e6))
+    part: dict[str, Any] = {}
+    if kind != "default" or random.random() < 0.5:
+        part[_one(random, "rope_type", "type")] = kind
+    if kind != "default":
+        part["factor"] = float(_one(random, 1.5, 4.0))
+    if kind == "llama3":
+        part.update(low_freq_factor=1.0, high_freq_factor=float(_one(random, 2.0, 4.0)))
+    if kind in ("llama3", "yarn", "longrope") and random.random() < 0.8:
+        part["original_max_position_embeddings"] = int(_one(random, 8, 16, 64))
+    if kind == "longrope":
+        pairs = sizes["head_width"] // 2
+        part.update(
+            short_factor=(1 + random.random(pairs)).tolist(),
+            long_factor=(1 + random.random(pairs)).tolist(),
+        )
+    form = random.integers(4)
+    if form == 0:
+        return {"rope_parameters": {"rope_theta": base, **part}}
+    if form == 1:
+        return {"rope_scaling": part or None, "rope_theta": base}
+    if form == 2:
+        return {"rope_parameters": part, "rope_theta": base}
+    # Both: the one that only one of them can mean.
+    return {"rope_scaling": {"rope_theta": base, **part}, "rope_parameters": {"rope_theta": 55.0}}
+
+
+def _tokens(random: Random) -> dict[str, Any]:
+    return {
+        "bos_token_id": _one(random, None, 1),
+        "eos_token_id": _one(random, None, 2, [2, 5]),
+        "pad_token_id": _one(random, None, 0, 3),
+        "use_cache": _one(random, True, False),
+        "initializer_range": 0.5,
+    }
+
+
+def _like_llama(random: Random) -> dict[str, Any]:
+    heads = int(_one(random, 1, 2, 4, 6))
+    head_width = int(_one(random, 4, 8, 12))
+    keys = int(_one(random, *(n for n in range(1, heads + 1) if heads % n == 0)))
+    own = random.random() < 0.5
+    width = int(_one(random, 8, 24, 36)) if own else heads * head_width
+    sizes = {
+        "vocab_size": int(_one(random, 17, 99)),
+        "hidden_size": width,
+        "intermediate_size": int(_one(random, 1, 24, 50)),
+        "num_hidden_layers": int(_one(random, 1, 2, 3)),
+        "num_attention_heads": heads,
+        "num_key_value_heads": keys,
+        "hidden_act": _one(random, *ACTIVATIONS),
+        "max_position_embeddings": int(_one(random, 16, 32, 512)),
+        "tie_word_embeddings": _one(random, True, False),
+        "attention_dropout": 0.3,
+        **_tokens(random),
+        **_rotary(random, {"head_width": head_width}),
+    }
+    if own or random.random() < 0.5:
+        sizes["head_dim"] = head_width
+    return sizes
+
+
+def _epsilon(random: Random) -> float:
+    return float(_one(random, 1e-12, 1e-5, 0.1))
+
+
+def _llama(random: Random) -> dict[str, Any]:
+    return {
+        **_like_llama(random),
+        "rms_norm_eps": _epsilon(random),
+        "attention_bias": _one(random, True, False),
+        "mlp_bias": _one(random, True, False),
+        "pretraining_tp": _one(random, 1, 2),
+        **_one(random, {}, {"num_key_value_heads": None}),
+    }
+
+
+def _mistral(random: Random) -> dict[str, Any]:
+    window = _one(random, None, 1, 5, 100)
+    return {**_like_llama(random), "rms_norm_eps": _epsilon(random), "sliding_window": window}
+
+
+def _qwen2(random: Random) -> dict[str, Any]:
+    settings = {
+        **_like_llama(random),
+        "rms_norm_eps": _epsilon(random),
+        "use_sliding_window": _one(random, True, False),
+        "sliding_window": _one(random, None, 1, 5, 100),
+        "max_window_layers": _one(random, 0, 1, 2, 28),
+        "layer_types": None,
+    }
+    if random.random() < 0.5:
+        kinds = ["full_attention", "sliding_attention"]
+        settings["layer_types"] = [
+            str(random.choice(kinds)) for _ in range(settings["num_hidden_layers"])
+        ]
+    return settings
+
+
+def _gemma(random: Random) -> dict[str, Any]:
+    settings = _like_llama(random)
+    return {
+        "head_dim": 8,
+        **settings,
+        "rms_norm_eps": _epsilon(random),
+        "attention_bias": _one(random, True, False),
+        "use_bidirectional_attention": _one(random, None, None, None, False, True),
+    }
+
+
+def _phi(random: Random) -> dict[str, Any]:
+    settings = _like_llama(random)
+    if random.random() < 0.7:
+        settings.pop("head_dim", None)
+        settings["hidden_size"] = settings["num_attention_heads"] * int(_one(random, 4, 8, 12))
+    if random.random() < 0.7:
+        place = settings.get("rope_parameters") or settings
+        place["partial_rotary_factor"] = float(_one(random, 0.25, 0.4, 0.5, 0.75, 1.0))
+    return {
+        **settings,
+        "layer_norm_eps": _epsilon(random),
+        "qk_layernorm": _one(random, True, False),
+        "resid_pdrop": 0.2,
+        "embd_pdrop": 0.2,
+    }
+
+
+def _gpt2(random: Random) -> dict[str, Any]:
+    heads = int(_one(random, 1, 2, 4))
+    return {
+        "vocab_size": int(_one(random, 17, 99)),
+        "n_positions": int(_one(random, 32, 64)),
+        "n_embd": heads * int(_one(random, 3, 8)),
+        "n_layer": int(_one(random, 1, 2, 3)),
+        "n_head": heads,
+        "n_inner": _one(random, None, 1, 40),
+        "activation_function": _one(random, *ACTIVATIONS),
+        "layer_norm_epsilon": _epsilon(random),
+        "scale_attn_weights": _one(random, True, True, False),
+        "scale_attn_by_inverse_layer_idx": _one(random, True, False),
+        "reorder_and_upcast_attn": _one(random, True, False),
+        "add_cross_attention": bool(random.random() < 0.05),
+        "tie_word_embeddings": _one(random, True, True, False),
+        **dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop", "summary_first_dropout"), 0.3),
+        "summary_type": _one(random, "cls_index", "first"),
+        "summary_use_proj": _one(random, True, False),
+        "summary_activation": _one(random, None, "tanh"),
+        "summary_proj_to_labels": _one(random, True, False),
+        **_tokens(random),
+    }
+
+
+def _t5(random: Random) -> dict[str, Any]:
+    activation = _one(random, *ACTIVATIONS)
+    return {
+        "vocab_size": int(_one(random, 17, 99)),
+        "d_model": int(_one(random, 8, 24)),
+        "d_kv": int(_one(random, 4, 6)),
+        "d_ff": int(_one(random, 1, 30)),
+        "num_layers": int(_one(random, 1, 2)),
+        "num_decoder_layers": _one(random, None, 1, 3),
+        "num_heads": int(_one(random, 1, 3)),
+        "relative_attention_num_buckets": int(_one(random, 4, 6, 32)),
+        "relative_attention_max_distance": int(_one(random, 20, 128)),
+        "layer_norm_epsilon": _epsilon(random),
+        "feed_forward_proj": _one(random, activation, f"gated-{activation}", "gated-gelu"),
+        "tie_word_embeddings": _one(random, True, False),
+        "dropout_rate": 0.2,
+        "classifier_dropout": 0.2,
+        "initializer_factor": 0.5,
+        "is_decoder": bool(random.random() < 0.05),
+        "use_cache": _one(random, True, False),
+        "bos_token_id": _one(random, None, 1),
+        "pad_token_id": _one(random, 0, 3),
+        "eos_token_id": _one(random, 1, 2),
+        "decoder_start_token_id": _one(random, 0, 4),
+    }
+
+
+def _whisper(random: Random) -> dict[str, Any]:
+    return {
+        "vocab_size": int(_one(random, 17, 99)),
+        "num_mel_bins": int(_one(random, 3, 8)),
+        "d_model": int(_one(random, 8, 24)),
+        "encoder_layers": int(_one(random, 1, 2)),
+        "encoder_attention_heads": int(_one(random, 1, 2, 4)),
+        "encoder_ffn_dim": int(_one(random, 1, 30)),
+        "decoder_layers": int(_one(random, 1, 2)),
+        "decoder_attention_heads": int(_one(random, 1, 2, 4)),
+        "decoder_ffn_dim": int(_one(random, 1, 30)),
+        "activation_function": _one(random, *ACTIVATIONS),
+        "max_source_positions": int(_one(random, 5, 20)),
+        "max_target_positions": int(_one(random, 12, 40)),
+        "scale_embedding": _one(random, True, False),
+        "tie_word_embeddings": _one(random, True, False),
+        "use_weighted_layer_sum": _one(random, True, False),
+        "apply_spec_augment": _one(random, True, False),
+        **dict.fromkeys(("dropout", "attention_dropout", "activation_dropout"), 0.3),
+        **dict.fromkeys(("encoder_layerdrop", "decoder_layerdrop"), 0.3),
+        **dict.fromkeys(("mask_time_prob", "mask_feature_prob"), 0.5),
+        **dict.fromkeys(("mask_time_length", "mask_feature_length"), 2),
+        **dict.fromkeys(("mask_time_min_masks", "mask_feature_min_masks"), 1),
+        "classifier_proj_size": 7,
+        "median_filter_width": 3,
+        "init_std": 0.5,
+        "decoder_start_token_id": _one(random, 1, 4),
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "pad_token_id": _one(random, 2, 3),
+        "suppress_tokens": _one(random, None, [7, 9]),
+        "begin_suppress_tokens": _one(random, None, [8, 2]),
+        "use_cache": _one(random, True, False),
+    }
+
+
+#: Of each family of weft's own modules: how settings are drawn, transformers' class for them and
+#: that of the model.
+OWN: dict[str, tuple[Callable[[Random], dict[str, Any]], type, type]] = {
+    "llama": (_llama, hf.LlamaConfig, hf.LlamaForCausalLM),
+    "mistral": (_mistral, hf.MistralConfig, hf.MistralForCausalLM),
+    "qwen2": (_qwen2, hf.Qwen2Config, hf.Qwen2ForCausalLM),
+    "gemma": (_gemma, hf.GemmaConfig, hf.GemmaForCausalLM),
+    "phi": (_phi, hf.PhiConfig, hf.PhiForCausalLM),
+    "gpt2": (_gpt2, hf.GPT2Config, hf.GPT2LMHeadModel),
+    "t5": (_t5, hf.T5Config, hf.T5ForConditionalGeneration),
+    "mt5": (_t5, hf.MT5Config, hf.MT5ForConditionalGeneration),
+    "whisper": (_whisper, hf.WhisperConfig, hf.WhisperForConditionalGeneration),
+}
+
+
+def written(model: Any, settings: dict[str, Any], random: Random, folder: Path) -> None:
+    """Writes a checkpoint in one of the forms that there are.
+
+    Weights of some dtype, in one file or several; config.json with the settings as they were drawn,
+    as older files have them, and perhaps without one that has its default.
+    """
+    dtype = _one(random, torch.float32, torch.float32, torch.float16, torch.bfloat16)
+    randomized(model, int(random.integers(1 << 30))).to(dtype)
+    model.save_pretrained(folder, max_shard_size=_one(random, "1GB", "4KB"))
+    file = folder / "config.json"
+    values = json.loads(file.read_text())
+    if random.random() < 0.5:
+        if "rope_scaling" in settings or "rope_theta" in settings:
+            values.pop("rope_parameters", None)
+        values.update(settings)
+    default = type(model.config)().to_dict()
+    for name in list(values):
+        if name in default and values[name] == default[name] and name != "model_type":
+            values.pop(name)
+    file.write_text(json.dumps(values))

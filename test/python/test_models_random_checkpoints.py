@@ -1,0 +1,185 @@
+"""Checkpoints of random settings: scores are those of transformers, or the setting is refused."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+hf = pytest.importorskip("transformers")
+
+import weft  # noqa: E402
+import weft.models  # noqa: E402
+from random_checkpoints import OWN, written  # noqa: E402
+from random_programs import count_of_examples  # noqa: E402
+from weft.models._family_settings import DEFAULTS, INDIFFERENT  # noqa: E402
+
+EXAMPLES = range(count_of_examples(8))
+#: What weft.models has no rule for, and says so.
+REFUSED = "|".join(
+    (
+        r"(type|rope_type) is '(yarn|dynamic|longrope)', but weft\.models knows",
+        r"is '(gated-)?laplace', but weft\.models knows",
+        r"settings that weft does not know of \w+: (rope_parameters|add_cross_attention) \(",
+        "use_bidirectional_attention is not read",
+        "one half of a model is not read",
+        "elements are turned: they have to be pairs",
+        # Never written by transformers: it ties them all the same, as older versions do not.
+        r"there is no weight lm_head\.weight",
+    )
+)
+
+
+@pytest.fixture(autouse=True)
+def _quiet():
+    logging.disable(logging.WARNING)
+    hf.logging.disable_progress_bar()
+    yield
+    logging.disable(logging.NOTSET)
+
+
+def _inputs(family: str, config: Any, random: np.random.Generator) -> dict[str, np.ndarray]:
+    """What a model of a family takes, with texts of several lengths."""
+    texts, length = (int(random.choice(sizes)) for sizes in ([1, 3], [1, 2, 7, 11]))
+    tokens = random.integers(0, config.vocab_size, (texts, length))
+    if family == "whisper":
+        shape = texts, config.num_mel_bins, 2 * config.max_source_positions
+        sounds = random.standard_normal(shape).astype(np.float32)
+        return {"input_features": sounds, "decoder_input_ids": tokens}
+    if family not in ("t5", "mt5"):
+        return {"input_ids": tokens}
+    read = int(random.choice([1, 5, 30]))
+    mask = np.ones((texts, read), np.int64)
+    mask[0, 3:], mask[texts // 2, : read // 15] = 0, 0
+    text = random.integers(0, config.vocab_size, (texts, read))
+    return {"input_ids": text, "attention_mask": mask, "decoder_input_ids": tokens}
+
+
+def _scores(model: torch.nn.Module, inputs: dict[str, np.ndarray]) -> np.ndarray:
+    wide = next(model.parameters()).dtype
+    given = {name: torch.from_numpy(value) for name, value in inputs.items()}
+    given = {name: x.to(wide) if x.is_floating_point() else x for name, x in given.items()}
+    with torch.no_grad():
+        return model(**given).logits.double().numpy()
+
+
+def _loaded(folder: Path) -> Any:
+    """The model, or the error that refuses the folder."""
+    try:
+        return weft.models.load(folder)
+    except weft.WeftError as error:
+        return error
+
+
+def _reference(family: str, kind: type, folder: Path) -> torch.nn.Module:
+    """What transformers makes of a folder, in float32."""
+    model = kind.from_pretrained(folder, dtype=torch.float32).eval()
+    if family == "gemma":
+        # Weights of a narrow dtype were trained with the scale of the embeddings in that dtype.
+        written_in = kind.from_pretrained(folder, dtype="auto").dtype
+        scale = torch.tensor(model.config.hidden_size**0.5, dtype=written_in).float()
+        model.model.embed_tokens.embed_scale = scale
+    return model
+
+
+@pytest.mark.parametrize("family", OWN)
+def test_scores(family: str, tmp_path: Path) -> None:
+    """Of what transformers reads, too; and what it can't read is not read."""
+    drawn, settings_of, kind = OWN[family]
+    read = 0
+    for example in EXAMPLES:
+        random = np.random.default_rng([example, *family.encode()])
+        folder, settings = tmp_path / str(example), drawn(random)
+        try:
+            model = kind(settings_of(**copy.deepcopy(settings)))
+        except Exception:
+            continue
+        written(model, settings, random, folder)
+        note = f"example {example}: {(folder / 'config.json').read_text()}"
+        inputs = _inputs(family, model.config, random)
+        try:
+            theirs = _reference(family, kind, folder)
+            expected, exact = (_scores(m, inputs) for m in (theirs, copy.deepcopy(theirs).double()))
+        except Exception:
+            assert isinstance(_loaded(folder), weft.WeftError), f"transformers can't read {note}"
+            continue
+        ours = _loaded(folder)
+        if isinstance(ours, weft.WeftError):
+            assert re.search(REFUSED, str(ours)), note
+            continue
+        given = {name: weft.asarray(value) for name, value in inputs.items()}
+        found = ours(**given)["logits"] if len(given) > 1 else ours(given["input_ids"])
+        # As far from the exact scores as PyTorch's own are, up to the order of sums.
+        bound = 8 * np.abs(expected - exact).max() + 64 * 2**-24 * np.abs(exact).max()
+        assert np.abs(np.asarray(found.detach()) - exact).max() <= bound, note
+        read += 1
+    assert read >= len(EXAMPLES) / 8
+
+
+@pytest.mark.parametrize("family", OWN)
+def test_every_setting_of_transformers_is_drawn(family: str) -> None:
+    """So that none can be left unread."""
+    drawn, settings_of, _ = OWN[family]
+    names = set().union(*(drawn(np.random.default_rng(seed)) for seed in range(30)))
+    fields = {field.name for field in dataclasses.fields(settings_of)}
+    # Those of all families, which save_pretrained writes, or which change what a call gives out.
+    of_all = {field.name for field in dataclasses.fields(hf.PreTrainedConfig)}
+    assert fields - of_all <= names
+
+
+@pytest.mark.parametrize("family", OWN)
+def test_defaults(family: str) -> None:
+    """Those of transformers, which older files need not say."""
+    settings_of = OWN[family][1]
+    fields = dataclasses.fields(settings_of)
+    ours = dict(DEFAULTS[family])
+    theirs = {f.name: f.default for f in fields if f.name in ours or f.name not in INDIFFERENT}
+    if family == "phi":
+        assert settings_of().rope_parameters["partial_rotary_factor"] == 0.5
+        theirs["partial_rotary_factor"] = 0.5
+    for name in theirs.keys() | ours.keys():
+        assert (theirs.get(name) or None) == (ours.get(name) or None), name
+
+
+@pytest.mark.parametrize(
+    ("family", "name", "value"),
+    [
+        ("llama", "is_causal", False),
+        ("llama", "partial_rotary_factor", 0.5),
+        ("llama", "attn_logit_softcapping", 50.0),
+        ("llama", "sliding_window", 5),
+        ("llama", "rope_parameters", {"rope_theta": 1e4, "attention_factor": 2.0}),
+        ("mistral", "attention_bias", True),
+        ("mistral", "layer_types", ["sliding_attention"]),
+        ("qwen2", "layer_types", ["chunked_attention"]),
+        ("qwen2", "layer_types", ["sliding_attention"]),
+        ("gemma", "final_logit_softcapping", 30.0),
+        ("phi", "rope_parameters", {"partial_rotary_factor": 0.5, "beta_fast": 2}),
+        ("gpt2", "hidden_size", 99),
+        ("t5", "num_hidden_layers", 99),
+        ("whisper", "is_causal", False),
+        ("whisper", "position_embedding_type", "rotary"),
+    ],
+)
+def test_unread_settings_are_refused_by_name(
+    family: str, name: str, value: Any, tmp_path: Path
+) -> None:
+    _, settings_of, kind = OWN[family]
+    sizes = {"num_hidden_layers": 1, "num_attention_heads": 2, "hidden_size": 16, "vocab_size": 9}
+    more = {} if family in ("gpt2", "t5", "whisper") else {"num_key_value_heads": 2}
+    if family == "whisper":
+        more = {"pad_token_id": 2, "decoder_attention_heads": 2}
+    kind(settings_of(**sizes, **more)).save_pretrained(tmp_path)
+    values = json.loads((tmp_path / "config.json").read_text())
+    weft.models.load(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps({**values, name: value}))
+    with pytest.raises(weft.WeftError, match=list(value)[-1] if isinstance(value, dict) else name):
+        weft.models.load(tmp_path)
