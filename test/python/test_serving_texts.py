@@ -374,3 +374,12 @@ def test_texts_of_a_tokenizer(tmp_path: Path) -> None:
                 assert (answer["tokens"], answer["text_output"]) == (tokens, wanted)
                 found = list(events(server.port, body))
                 assert "".join(each["text_output"] for each in found) == wanted
+
+
+def test_rules_of_a_checkpoint_are_not_served(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    add_llama(tmp_path)
+    (tmp_path / "m" / "1" / "generation_config.json").write_text('{"repetition_penalty": 1.1}')
+    with running(tmp_path):
+        assert "repetition_penalty" in caplog.text

@@ -73,6 +73,14 @@ _DEFAULTS: dict[str, dict[str, tuple[int, ...]]] = {
 }
 
 
+#: Settings of generation_config.json that are read here.
+_READ = (
+    "decoder_start_token_id eos_token_id forced_decoder_ids lang_to_id language "
+    "max_initial_timestamp_index no_timestamps_token_id pad_token_id task task_to_id"
+)
+READ = frozenset(_READ.split())
+
+
 def answer_config(family: str, config: Settings, generation: Settings) -> AnswerConfig:
     """The settings of both files. Raises FileError for one that can't be."""
 

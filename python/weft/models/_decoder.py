@@ -219,4 +219,5 @@ class Decoder(Writer):
             DTypeError, OutOfBoundsError: the prompt is no tokens of the model's.
         """
         tokens = _generation.checked_prompt(self, prompt, max_new_tokens)
-        return Begun(tokens, max_new_tokens, np.ndim(prompt) == 1, self.cache)
+        single, hidden = np.ndim(prompt) == 1, self.texts.hidden
+        return Begun(tokens, max_new_tokens, single, self.cache, hidden)

@@ -295,7 +295,14 @@ def require_no_tracer(inputs: Any) -> None:
 def checked_tokens(tokens: Any, vocabulary: int, name: str = "prompt") -> np.ndarray:
     """Tokens [N, L]. Raises for what is none."""
     require_no_tracer(tokens)
-    found = np.asarray(tokens)
+    try:
+        found = np.asarray(tokens)
+    except ValueError:
+        raise _fail(
+            ShapeError,
+            f"generate: the {name} has to be tokens [L], or texts of one length [N, L]: these are "
+            "lists of several lengths",
+        ) from None
     if found.dtype.kind not in "iu" and found.size:
         raise _fail(DTypeError, f"generate: the {name} has to be of integers, not {found.dtype}")
     if found.ndim not in (1, 2) or not found.size:

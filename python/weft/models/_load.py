@@ -19,6 +19,7 @@ from ._encoder_decoder_config import named_weights as named_pair
 from ._folder import as_folder, read_config, read_json, read_tensors
 from ._settings import Settings
 from ._t5 import T5
+from ._text_config import text_config
 from ._weights import Weights
 from ._whisper import Whisper
 
@@ -172,9 +173,12 @@ def _generation_settings(path: Path) -> Settings:
 
 def _encoder_decoder(path: Path, settings: Settings, family: str) -> T5 | Whisper:
     config = encoder_decoder_config(settings, family)
-    answers = answer_config(family, settings, _generation_settings(path))
+    own = _generation_settings(path)
+    answers = answer_config(family, settings, own)
     weights = Weights(named_pair(read_tensors(path), family), path)
-    return (Whisper if family == "whisper" else T5)(config, answers, weights)
+    model = (Whisper if family == "whisper" else T5)(config, answers, weights)
+    model.texts = text_config(own, settings)
+    return model
 
 
 def _decoder(path: Path, settings: Settings, family: str) -> Decoder:
@@ -182,7 +186,9 @@ def _decoder(path: Path, settings: Settings, family: str) -> Decoder:
     own = _generation_settings(path)
     if own.has("eos_token_id"):
         config = replace(config, eos=own.tokens("eos_token_id"))
-    return Decoder(config, Weights(named_weights(read_tensors(path), family), path))
+    model = Decoder(config, Weights(named_weights(read_tensors(path), family), path))
+    model.texts = text_config(own, settings)
+    return model
 
 
 def _require_packages(path: Path, family: str) -> None:

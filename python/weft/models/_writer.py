@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ from .._creation import _fail
 from .._errors import OptionError
 from . import _beams, _generation
 from ._layers import Cache
+from ._rules import Least, Penalty, Rules
+from ._text_config import TextConfig
 
 _NOTHING_HIDDEN = _generation.Hidden()
 
@@ -43,17 +46,41 @@ class Begun:
     fill: int | None = None
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What a caller wants of texts; None: what the checkpoint does. See `Writer.stream`."""
+
+    repetition_penalty: float | None = None
+    min_new_tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        penalty, least = self.repetition_penalty, self.min_new_tokens
+        if penalty is not None and not (_generation.is_number(penalty) and 0 < penalty < math.inf):
+            raise _fail(
+                OptionError,
+                "generate: repetition_penalty has to be a number above 0, or None, not "
+                f"{penalty!r}",
+            )
+        if least is not None and not (_generation.is_integer(least) and least >= 0):
+            raise _fail(
+                OptionError,
+                f"generate: min_new_tokens has to be an integer from 0 on, or None, not {least!r}",
+            )
+
+
 class Writer(nn.Module):
     """A module that writes token after token: what `Decoder`, `T5` and `Whisper` share.
 
     Attributes:
         config: what the family is made of.
         eos: the tokens that end a text.
+        texts: how texts are written, if the caller says nothing.
         embed_tokens: the table of the tokens.
     """
 
     config: Any
     eos: tuple[int, ...]
+    texts: TextConfig = TextConfig()
     embed_tokens: nn.Embedding
 
     @property
@@ -94,6 +121,8 @@ class Writer(nn.Module):
         top_k: int | None = None,
         top_p: float | None = None,
         seed: int | None = None,
+        repetition_penalty: float | None = None,
+        min_new_tokens: int | None = None,
         eos: int | Sequence[int] | None = None,
         **told: Any,
     ) -> weft.Tensor:
@@ -110,7 +139,8 @@ class Writer(nn.Module):
         """
         search = _beams.Search(num_beams, length_penalty, early_stopping, num_return_sequences)
         drawing = _generation.Drawing(temperature, top_k, top_p, seed)
-        begun, new = self._new(given, told, search, drawing, eos)
+        wanted = Wanted(repetition_penalty, min_new_tokens)
+        begun, new = self._new(given, told, search, drawing, wanted, eos)
         count = search.num_return_sequences
         columns = [row.reshape(-1, 1) for row in new]
         texts = np.concatenate([np.repeat(begun.tokens, count, axis=0), *columns], axis=1)
@@ -126,6 +156,8 @@ class Writer(nn.Module):
         top_k: int | None = None,
         top_p: float | None = None,
         seed: int | None = None,
+        repetition_penalty: float | None = None,
+        min_new_tokens: int | None = None,
         eos: int | Sequence[int] | None = None,
         **told: Any,
     ) -> Iterator[Any]:
@@ -147,14 +179,19 @@ class Writer(nn.Module):
             top_p: of as few of the likeliest as have this probability together (Holtzman et al.,
                 2020), after ``top_k``; None: of all.
             seed: the same gives the same texts; None: by weft's generator.
+            repetition_penalty: above 1, tokens that the text has lose: scores above 0 are divided
+                by it, those below multiplied (Keskar et al., 2019); None: the checkpoint's.
+            min_new_tokens: how many come before one of ``eos`` can; None: the checkpoint's.
             eos: the tokens that end a text, which come out, too; None: the checkpoint's, `eos`.
 
         Raises:
-            OptionError: an argument can't be. The errors of `begin`.
+            OptionError: an argument can't be. UnsupportedError: the checkpoint wants texts written
+            in a way that weft does not know. The errors of `begin`.
         """
         drawing = _generation.Drawing(temperature, top_k, top_p, seed)
         search = _beams.Search(num_beams, length_penalty, early_stopping)
-        begun, new = self._new(given, told, search, drawing, eos)
+        wanted = Wanted(repetition_penalty, min_new_tokens)
+        begun, new = self._new(given, told, search, drawing, wanted, eos)
         return (int(row[0]) if begun.single else row.tolist() for row in new)
 
     def _new(
@@ -163,6 +200,7 @@ class Writer(nn.Module):
         told: dict[str, Any],
         search: _beams.Search,
         drawing: _generation.Drawing,
+        wanted: Wanted,
         eos: int | Sequence[int] | None,
     ) -> tuple[Begun, Iterator[np.ndarray]]:
         """What texts go on from, and the tokens that follow."""
@@ -173,12 +211,33 @@ class Writer(nn.Module):
             takes = ", ".join(known.parameters)
             raise _fail(OptionError, f"generate: {error}: the model takes {takes}") from None
         search.check(drawing)
+        self.texts.check()
         _generation.ends_of(self, eos)  # before anything is read
         begun = self.begin(*given, **told)
         ending = _generation.ending_of(self, eos, begun.fill)
-        choose = _generation.Chooser(drawing, self.device, begun.hidden, begun.rule)
+        rules = [*self._rules(begun, wanted, ending), *([begun.rule] if begun.rule else [])]
+        rule = Rules(rules) if rules else None
+        choose = _generation.Chooser(drawing, self.device, begun.hidden, rule)
         reading = _generation.Reading(self, begun.make)
         if search.num_beams > 1:
             return begun, _beams.rows(reading, begun.tokens, begun.count, choose, ending, search)
         copies = search.num_return_sequences
         return begun, _generation.rows(reading, begun.tokens, begun.count, choose, ending, copies)
+
+    def _rules(
+        self, begun: Begun, wanted: Wanted, ending: _generation.Ending
+    ) -> list[_generation.Rule]:
+        """What the caller, or else the checkpoint, wants of texts."""
+        texts, rules = self.texts, list[_generation.Rule]()
+        penalty = wanted.repetition_penalty
+        penalty = texts.repetition_penalty if penalty is None else penalty
+        if penalty != 1:
+            rules.append(Penalty(penalty, begun.tokens, self.device))
+        least = texts.min_length - begun.tokens.shape[1]
+        for said in (wanted.min_new_tokens, texts.min_new_tokens):
+            if said is not None:
+                least = said
+                break
+        if least > 0 and ending.ends:
+            rules.append(Least(least, ending.ends, self.device))
+        return rules

@@ -282,6 +282,7 @@ def _read_onnx(folder: Path) -> Exported:
 def _read_checkpoint(folder: Path) -> Exported | models.Decoder:
     model: Any = models.load(folder)
     if isinstance(model, models.Decoder):
+        model.texts.check_plain()
         return model
     return export(model, **dict(zip(model.input_names, model.specs, strict=True)))
 
