@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -42,6 +43,8 @@ class Tokenizer:
         tokenizer.no_padding()
         tokenizer.no_truncation()
         self._tokenizer, self._place = tokenizer, place
+        added = tokenizer.get_added_tokens_decoder()
+        self._silent = {token for token, about in added.items() if about.special}
 
     def __call__(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
         """The inputs of an encoder for texts, filled up to the longest one's length.
@@ -74,6 +77,11 @@ class Tokenizer:
         with _asked(self._place):
             return self._tokenizer.decode(numbers)
 
+    def word(self, token: int) -> str | None:
+        """What a token is called; None for those that are no text, as the end of one."""
+        with _asked(self._place):
+            return None if token in self._silent else self._tokenizer.id_to_token(int(token))
+
     def stream(self, tokens: Iterable[int]) -> Iterator[str]:
         """The text of tokens, in pieces, each as soon as its characters are whole."""
         pieces = self.pieces()
@@ -90,29 +98,39 @@ class Tokenizer:
         return Pieces(self)
 
 
+#: A token that stands for a byte, by which texts are written that have no tokens of their own.
+_BYTE = re.compile(r"<0x[0-9A-Fa-f]{2}>")
+
+
 class Pieces:
     """The text of tokens that come one by one, each piece as soon as its characters are whole."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        from tokenizers.decoders import DecodeStream
-
         self._tokenizer = tokenizer
-        self._decoder = DecodeStream(skip_special_tokens=True)
-        self._taken: list[int] = []
-        self._given = ""
+        # Those of the last piece, which the next one's text may depend on, and those behind it.
+        self._last: list[int] = []
+        self._new: list[int] = []
 
     def add(self, token: int) -> str:
         """The characters that are whole by the next token."""
-        self._taken.append(int(token))
-        with _asked(self._tokenizer._place):
-            piece = self._decoder.step(self._tokenizer._tokenizer, self._taken[-1]) or ""
-        self._given += piece
-        return piece
+        word = self._tokenizer.word(token)
+        if word is None:
+            return ""
+        self._new.append(int(token))
+        # What a row of bytes is as text is only known at its end.
+        return "" if _BYTE.fullmatch(word) else self._piece(whole=True)
 
     def rest(self) -> str:
         """What is left of the text behind its last token."""
-        whole = self._tokenizer.decode(self._taken)
-        return whole[len(self._given) :] if whole.startswith(self._given) else ""
+        return self._piece(whole=False)
+
+    def _piece(self, whole: bool) -> str:
+        before = self._tokenizer.decode(self._last)
+        text = self._tokenizer.decode(self._last + self._new)
+        if whole and (len(text) <= len(before) or text.endswith("\ufffd")):
+            return ""
+        self._last, self._new = self._new, []
+        return text[len(before) :]
 
 
 def load_tokenizer(folder: str | os.PathLike) -> Tokenizer:
