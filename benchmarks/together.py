@@ -34,7 +34,10 @@ def together_seconds(framework: str, program: str) -> float:
     command = [*launcher, str(Path(__file__)), figure, framework]
     # A core that waits is one that computes for others.
     environment = {**os.environ, "OMPI_MCA_mpi_yield_when_idle": "1"}
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if result.returncode:
+        sys.stderr.write(result.stderr)
+        result.check_returncode()
     return float(result.stdout.split()[-1])
 
 
@@ -95,6 +98,11 @@ def _main(figure: str, framework: str) -> None:
             samples.append(time.perf_counter() - start)
     if rank == 0:
         print(statistics.median(samples), flush=True)
+    if framework == "torch":
+        from torch.distributed import destroy_process_group
+
+        # The threads of gloo end the process by an abort if they still run at its end.
+        destroy_process_group()
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@
 #include <map>
 #include <mutex>
 #include <optional>
+#include <system_error>
 #include <vector>
 
 namespace weft {
@@ -27,6 +28,7 @@ namespace {
 /// where these differ a text.
 constexpr int64_t textBytes = 512;
 constexpr int interruptedStatus = 2;
+constexpr const char *noMemory = "there is no memory for the parts of the members";
 
 struct Member {
   int64_t number = 0, members = 1;
@@ -204,38 +206,60 @@ public:
     if (state.isBroken)
       stop("the processes can't go on together since: " + state.whyBroken(), false);
     auto found = state.groups.find(call.group);
-    if (found == state.groups.end() || found->second.members != call.members)
-      stop("there is no group " + std::to_string(call.group) + " of " +
-               std::to_string(call.members) +
-               " processes here; start as many as the program was traced for",
-           false);
+    std::string missing = "there is no group " + std::to_string(call.group) + " of " +
+                          std::to_string(call.members) +
+                          " processes here; start as many as the program was traced for";
+    if (found == state.groups.end())
+      stop(missing, false);
     own = &found->second;
+    if (own->members != call.members)
+      refuse(missing);
   }
 
-  /// Checks that all members are about to do the same.
+  /// Checks that all members are about to do the same, which is what the call says.
   void compare() {
+    std::string where = line.empty() ? "" : line + ": ";
+    compare(call.text(), where, ", in a program with " + std::to_string(call.programCount));
+  }
+
+  /// Tells the others, who wait for this member, that it can't take part: all get an error.
+  [[noreturn]] void refuse(const std::string &reason) {
+    compare("can't take part: " + reason, line.empty() ? "" : line + ": ", "");
+    stop(reason, false);
+  }
+
+  /// Checks that all members say the same at this place of their programs.
+  void compare(const std::string &said, const std::string &before, const std::string &after) {
     uint64_t sequence = own->sequence++;
-    if (!state.compares || call.members == 1)
+    if (!state.compares || own->members == 1)
       return;
-    std::string said = call.text();
     // FNV-1a.
     uint64_t hash = 14695981039346656037U;
     for (char letter : said)
       hash = (hash ^ static_cast<unsigned char>(letter)) * 1099511628211U;
-    std::array<uint64_t, 2> header = {sequence, hash};
-    header[1] ^= static_cast<uint64_t>(call.programHash) << 8;
-    std::vector<std::array<uint64_t, 2>> headers(static_cast<size_t>(call.members));
+    Header header = {sequence, hash ^ (static_cast<uint64_t>(call.programHash) << 8)};
+    std::vector<Header> headers(static_cast<size_t>(own->members));
     allGather(header.data(), headers.data(), sizeof header);
-    if (std::ranges::any_of(headers, [&](const auto &other) { return other != header; }))
-      reportDifference(said, sequence);
+    if (std::ranges::any_of(headers, [&](const Header &other) { return other != header; }))
+      reportDifference(before + said + ", its number " + std::to_string(sequence) + after);
+  }
+
+  /// What a body needs besides operand and result. All of it is there before the members compare
+  /// what they do: behind that, none may fail alone.
+  void reserve(size_t bytes) {
+    try {
+      scratch = std::make_unique_for_overwrite<char[]>(std::max<size_t>(1, bytes));
+    } catch (const std::bad_alloc &) {
+      refuse(noMemory);
+    }
   }
 
   void allReduce(const void *x, void *result, Reduction reduction) {
     auto bytes = static_cast<size_t>(call.elements() * call.elementBytes());
-    std::vector<char> parts(partsBytes(call));
-    std::memcpy(parts.data(), x, bytes);
-    allReduce(parts, reduction);
-    std::memcpy(result, parts.data(), bytes);
+    char *parts = scratch.get();
+    std::memcpy(parts, x, bytes);
+    allReduce(parts, parts + partsBytes(call), reduction);
+    std::memcpy(result, parts, bytes);
   }
 
   /// How many bytes the operand has as one part for each member, which are alike.
@@ -244,21 +268,27 @@ public:
     return static_cast<size_t>(part * call.members * call.elementBytes());
   }
 
-  /// In the place of the operand's parts.
-  void allReduce(std::vector<char> &parts, Reduction reduction) {
+  /// How many more its sum takes.
+  static size_t sumBytes(const Call &call) {
+    int64_t bytes = call.elements() * call.elementBytes();
+    if (bytes <= smallBytes)
+      return static_cast<size_t>(bytes * call.members);
+    return partsBytes(call) + partsBytes(call) / static_cast<size_t>(call.members);
+  }
+
+  /// The sum of what the parts are of, in their place.
+  void allReduce(char *parts, char *room, Reduction reduction) {
     int64_t count = call.elements(), bytes = count * call.elementBytes();
     if (bytes <= smallBytes) {
-      std::vector<char> all(static_cast<size_t>(bytes * call.members));
-      allGather(parts.data(), all.data(), bytes);
-      return reduceFor(call.dtype)(all.data(), parts.data(), call.members, count, reduction);
+      allGather(parts, room, bytes);
+      return reduceFor(call.dtype)(room, parts, call.members, count, reduction);
     }
     // Each member reduces a part, and all get it.
-    auto partBytes = static_cast<int64_t>(parts.size()) / call.members;
-    std::vector<char> own(parts.size()), reduced(static_cast<size_t>(partBytes));
-    move(state.connection.allToAll, parts.data(), own.data(), partBytes);
-    reduceFor(call.dtype)(own.data(), reduced.data(), call.members, partBytes / call.elementBytes(),
-                          reduction);
-    allGather(reduced.data(), parts.data(), partBytes);
+    auto partBytes = static_cast<int64_t>(partsBytes(call)) / call.members;
+    char *reduced = room + partsBytes(call);
+    move(state.connection.allToAll, parts, room, partBytes);
+    reduceFor(call.dtype)(room, reduced, call.members, partBytes / call.elementBytes(), reduction);
+    allGather(reduced, parts, partBytes);
   }
 
   void reduce(const void *x, void *result) {
@@ -270,9 +300,8 @@ public:
 
   void reduceScatter(const void *x, void *result) {
     int64_t count = call.elements(1), bytes = count * call.elementBytes();
-    std::vector<char> parts(static_cast<size_t>(bytes * call.members));
-    move(state.connection.allToAll, x, parts.data(), bytes);
-    reduceFor(call.dtype)(parts.data(), result, call.members, count, Reduction::Sum);
+    move(state.connection.allToAll, x, scratch.get(), bytes);
+    reduceFor(call.dtype)(scratch.get(), result, call.members, count, Reduction::Sum);
   }
 
   void allGather(const void *x, void *result) {
@@ -297,21 +326,24 @@ public:
         source = member;
     if (source < 0)
       std::memset(result, 0, static_cast<size_t>(bytes));
-    if (source == own->number)
+    if (source == own->number) {
       std::memmove(result, x, static_cast<size_t>(bytes));
-    else if (source >= 0 || destination >= 0)
+      source = destination = -1;
+    }
+    // All call it, so that all have moved as often.
+    if (call.members > 1)
       move(state.connection.exchange, x, result, bytes, destination, source);
   }
 
-  /// A place for a result that nobody reads.
-  void *spare(int64_t bytes) {
-    unread.resize(static_cast<size_t>(std::max<int64_t>(1, bytes)));
-    return unread.data();
-  }
+  /// The memory that was reserved.
+  char *reserved() { return scratch.get(); }
 
 private:
   /// Up to here one message to all is sooner there than parts and their sums.
   static constexpr int64_t smallBytes = 4096;
+
+  /// A sequence number and a hash.
+  using Header = std::array<uint64_t, 2>;
 
   [[noreturn]] void stop(const std::string &message, bool breaks) const {
     throw Stop{std::string(call.name) + ": " + message, false, breaks};
@@ -332,18 +364,18 @@ private:
     move(state.connection.allGather, from, to, bytes);
   }
 
-  [[noreturn]] void reportDifference(const std::string &said, uint64_t sequence) {
-    std::string own = (line.empty() ? "" : line + ": ") + said + ", its number " +
-                      std::to_string(sequence) + ", in a program with " +
-                      std::to_string(call.programCount);
-    own.resize(textBytes - 1);
-    own.push_back('\0');
-    std::vector<char> texts(static_cast<size_t>(textBytes * call.members));
-    allGather(own.data(), texts.data(), textBytes);
+  /// Shows each other's words to all members, which do not say the same.
+  [[noreturn]] void reportDifference(std::string words) {
+    words.resize(textBytes - 1);
+    words.push_back('\0');
+    std::vector<char> texts(static_cast<size_t>(textBytes * own->members));
+    allGather(words.data(), texts.data(), textBytes);
     std::string message =
         "the processes are about to do different things, or run different programs";
-    for (int64_t member = 0; member < call.members; ++member)
-      message += "\n  process " + std::to_string(member) + ": " + &texts[member * textBytes];
+    // Members of the group of all have the numbers of the processes.
+    std::string who = call.group == 0 ? "\n  process " : "\n  member ";
+    for (int64_t member = 0; member < own->members; ++member)
+      message += who + std::to_string(member) + ": " + &texts[member * textBytes];
     stop(message, false);
   }
 
@@ -351,7 +383,7 @@ private:
   const Call &call;
   std::string line;
   Member *own = nullptr;
-  std::vector<char> unread;
+  std::unique_ptr<char[]> scratch;
 };
 
 void keep(const Stop &stopped, const std::string &line) {
@@ -371,8 +403,7 @@ template <typename Body> std::optional<Stop> stopOf(State &state, const char *na
   } catch (const Interrupted &) {
     stopped = Stop{std::string(name) + ": interrupted", true, true};
   } catch (const std::bad_alloc &) {
-    std::string message = std::string(name) + ": there is no memory for the parts of the members";
-    stopped = Stop{message, false, true};
+    stopped = Stop{std::string(name) + ": " + noMemory, false, true};
   }
   if (stopped && stopped->breaks)
     state.breakUp(stopped->message);
@@ -393,8 +424,8 @@ void follow(const int32_t *token, int32_t *next) {
 }
 
 /// Runs one; what goes wrong is thrown behind the kernel (`KernelFailure`).
-void run(const char *name, Body body, int64_t resultBytes, const void *x, void *result,
-         const int32_t *token, int32_t *next, const Call &call) {
+void run(const char *name, Body body, size_t scratchBytes, int64_t resultBytes, const void *x,
+         void *result, const int32_t *token, int32_t *next, const Call &call) {
   // Two threads of this process wait for each other without the interpreter.
   InterpreterReleased released;
   State &state = State::process();
@@ -406,8 +437,10 @@ void run(const char *name, Body body, int64_t resultBytes, const void *x, void *
       throw Stop(*before);
     std::lock_guard guard(state.lock);
     Collective collective(state, call, line);
+    // Behind the scratch memory there is room for a result that nobody reads.
+    collective.reserve(scratchBytes + (result ? 0 : static_cast<size_t>(resultBytes)));
     collective.compare();
-    body(collective, call, x, result ? result : collective.spare(resultBytes));
+    body(collective, call, x, result ? result : collective.reserved() + scratchBytes);
   });
   if (stopped)
     keep(*stopped, line);
@@ -447,8 +480,9 @@ void send(State &state, StartedSum &sum) {
     stopped = stopOf(state, sumName, [&] {
       std::lock_guard guard(state.lock);
       Collective collective(state, sum.call, sum.line);
+      collective.reserve(Collective::sumBytes(sum.call));
       collective.compare();
-      collective.allReduce(sum.parts, Reduction::Sum);
+      collective.allReduce(sum.parts.data(), collective.reserved(), Reduction::Sum);
     });
   std::lock_guard held(state.sending.guard());
   if (stopped) {
@@ -465,25 +499,55 @@ size_t countOf(const int64_t *numbers) {
   return static_cast<size_t>(7 + options + rank);
 }
 
-void startAllReduce(const void *x, void *, const int32_t *token, int32_t *next,
-                    const int64_t *numbers) {
-  State &state = State::process();
-  follow(token, next);
-  std::optional<Stop> stopped = stopOf(state, sumName, [&] {
+/// Hands a sum to the sending thread; the reason if that can't be.
+std::string begin(State &state, const void *x, const int32_t *number, const int64_t *numbers) {
+  std::string reason;
+  try {
     auto sum =
         std::make_shared<StartedSum>(std::vector<int64_t>(numbers, numbers + countOf(numbers)),
                                      userLine(), SentByExecution::currentNumber());
     sum->parts.resize(Collective::partsBytes(sum->call));
     std::memcpy(sum->parts.data(), x,
                 static_cast<size_t>(sum->call.elements() * sum->call.elementBytes()));
-    if (next) {
+    if (number) {
       std::lock_guard held(state.sending.guard());
-      state.started[*next] = sum;
+      state.started[*number] = sum;
     }
     state.sending.push([&state, sum] { send(state, *sum); });
+    return reason;
+  } catch (const std::bad_alloc &) {
+    reason = noMemory;
+  } catch (const std::system_error &error) {
+    reason = std::string("the thread that sends can't be started: ") + error.what();
+  }
+  std::lock_guard held(state.sending.guard());
+  if (number)
+    state.started.erase(*number);
+  return reason;
+}
+
+/// Tells the other members, in the turn of what can't be begun here, why they wait in vain.
+void refuseInTurn(State &state, const Call &call, const std::string &reason) {
+  InterpreterReleased released;
+  std::string line = userLine();
+  std::optional<Stop> stopped = stopOf(state, call.name, [&] {
+    state.sending.waitUntilIdle();
+    if (std::optional<Stop> before = failureOf(state, SentByExecution::currentNumber()))
+      throw Stop(*before);
+    std::lock_guard guard(state.lock);
+    Collective(state, call, line).refuse(reason);
   });
   if (stopped)
-    keep(*stopped, userLine());
+    keep(*stopped, line);
+}
+
+void startAllReduce(const void *x, void *, const int32_t *token, int32_t *next,
+                    const int64_t *numbers) {
+  State &state = State::process();
+  follow(token, next);
+  std::string reason = begin(state, x, next, numbers);
+  if (!reason.empty())
+    refuseInTurn(state, Call(sumName, numbers), reason);
 }
 
 void finishAllReduce(const void *number, void *result, const int32_t *token, int32_t *next,
@@ -519,10 +583,15 @@ int64_t alike(const Call &call) { return call.elements() * call.elementBytes(); 
 int64_t gathered(const Call &call) { return alike(call) * call.members; }
 int64_t scattered(const Call &call) { return call.elements(1) * call.elementBytes(); }
 
+/// What they need besides.
+size_t nothing(const Call &) { return 0; }
+size_t sums(const Call &call) { return Collective::partsBytes(call) + Collective::sumBytes(call); }
+size_t parts(const Call &call) { return static_cast<size_t>(alike(call)); }
+
 } // namespace
 
 // The functions that kernels call.
-#define WEFT_COLLECTIVE(function, name, resultBytes, body)                                         \
+#define WEFT_COLLECTIVE(function, name, scratchBytes, resultBytes, body)                           \
   static void function(const void *x, void *result, const int32_t *token, int32_t *next,           \
                        const int64_t *numbers) {                                                   \
     Call call(name, numbers);                                                                      \
@@ -530,17 +599,18 @@ int64_t scattered(const Call &call) { return call.elements(1) * call.elementByte
       (void)call;                                                                                  \
       body;                                                                                        \
     };                                                                                             \
-    run(name, run_body, resultBytes(call), x, result, token, next, call);                          \
+    run(name, run_body, scratchBytes(call), resultBytes(call), x, result, token, next, call);      \
   }
 
-WEFT_COLLECTIVE(allReduce, "all_reduce", alike,
+WEFT_COLLECTIVE(allReduce, "all_reduce", sums, alike,
                 collective.allReduce(x, result, static_cast<Reduction>(call.options[0])))
-WEFT_COLLECTIVE(reduce, "reduce", alike, collective.reduce(x, result))
-WEFT_COLLECTIVE(reduceScatter, "reduce_scatter", scattered, collective.reduceScatter(x, result))
-WEFT_COLLECTIVE(allGather, "all_gather", gathered, collective.allGather(x, result))
-WEFT_COLLECTIVE(allToAll, "all_to_all", alike, collective.allToAll(x, result))
-WEFT_COLLECTIVE(broadcast, "collective_broadcast", alike, collective.broadcast(x, result))
-WEFT_COLLECTIVE(permute, "permute_members", alike, collective.permute(x, result))
+WEFT_COLLECTIVE(reduce, "reduce", sums, alike, collective.reduce(x, result))
+WEFT_COLLECTIVE(reduceScatter, "reduce_scatter", parts, scattered,
+                collective.reduceScatter(x, result))
+WEFT_COLLECTIVE(allGather, "all_gather", nothing, gathered, collective.allGather(x, result))
+WEFT_COLLECTIVE(allToAll, "all_to_all", nothing, alike, collective.allToAll(x, result))
+WEFT_COLLECTIVE(broadcast, "collective_broadcast", nothing, alike, collective.broadcast(x, result))
+WEFT_COLLECTIVE(permute, "permute_members", nothing, alike, collective.permute(x, result))
 #undef WEFT_COLLECTIVE
 
 std::span<const LibraryFunction> collectiveFunctions() {
@@ -556,6 +626,40 @@ std::span<const LibraryFunction> collectiveFunctions() {
       {"weft_collective_finish_all_reduce", reinterpret_cast<void *>(&finishAllReduce)},
   };
   return functions;
+}
+
+/// What all members of a group do in their programs' order that moves no tensor.
+template <typename Do>
+static std::optional<Stop> besideTensors(int64_t group, const std::string &name, Do action) {
+  InterpreterReleased released;
+  State &state = State::process();
+  return stopOf(state, name.c_str(), [&] {
+    state.sending.waitUntilIdle();
+    std::lock_guard guard(state.lock);
+    auto found = state.groups.find(group);
+    int64_t members = found == state.groups.end() ? 0 : found->second.members;
+    std::vector<int64_t> numbers = {0, group, members, 1, 0, 0, 0};
+    Call call(name.c_str(), numbers.data());
+    Collective collective(state, call, "");
+    action(collective);
+  });
+}
+
+void agree(int64_t group, const std::string &name, const std::string &line,
+           const std::string &words) {
+  std::string before = line.empty() ? "" : line + ": ";
+  std::optional<Stop> stopped = besideTensors(
+      group, name, [&](Collective &collective) { collective.compare(words, before, ""); });
+  if (stopped && stopped->isInterrupt)
+    throw Interrupted();
+  if (stopped)
+    throw CommunicationError(before + stopped->message);
+}
+
+void tellRefusal(int64_t group, const std::string &reason) {
+  if (isConnectionBroken())
+    return;
+  (void)besideTensors(group, "refusal", [&](Collective &collective) { collective.refuse(reason); });
 }
 
 void connectProcesses(const Connection &connection, bool compares) {

@@ -44,6 +44,12 @@ void connectProcesses(const Connection &connection, bool compares);
 Connection connectionToNobody();
 /// Says which member of a group this process is, and of how many.
 void addGroup(int64_t group, int64_t member, int64_t members);
+/// Checks that all members of a group say the same words at this place of their programs; throws
+/// CommunicationError in all of them otherwise.
+void agree(int64_t group, const std::string &name, const std::string &line,
+           const std::string &words);
+/// Tells the other members, who wait for this one's next collective, that it can't take part.
+void tellRefusal(int64_t group, const std::string &reason);
 /// Why the processes can't go on together; empty if they can.
 std::string brokenConnection();
 /// Whether there is a reason, without waiting for what is being sent.

@@ -3,6 +3,7 @@
 
 #include "lib/Runtime/Collectives.h"
 #include "lib/Support/Interpreter.h"
+#include "python/src/Translated.h"
 
 namespace py = pybind11;
 
@@ -27,15 +28,24 @@ static void connect(const py::dict &addresses, bool compares) {
     return addresses.contains(name) ? reinterpret_cast<MoveBytes>(addresses[name].cast<uintptr_t>())
                                     : nullptr;
   };
-  connectProcesses(
-      {function("all_gather"), function("all_to_all"), function("broadcast"), function("exchange")},
-      compares);
+  Connection connection = {function("all_gather"), function("all_to_all"), function("broadcast"),
+                           function("exchange")};
+  // Who moves bytes meanwhile may wait for the interpreter.
+  py::gil_scoped_release released;
+  connectProcesses(connection, compares);
 }
 
 void weft::registerCollectives(py::module_ &module) {
   module.def("connect_processes", connect);
-  module.def("connect_alone", [] { connectProcesses(connectionToNobody(), true); });
-  module.def("add_process_group", addGroup);
+  module.def(
+      "connect_alone", [] { connectProcesses(connectionToNobody(), true); },
+      py::call_guard<py::gil_scoped_release>());
+  module.def("add_process_group", addGroup, py::call_guard<py::gil_scoped_release>());
+  module.def("agree", [](int64_t group, const std::string &name, const std::string &line,
+                         const std::string &words) {
+    translated([&] { agree(group, name, line, words); });
+  });
+  module.def("tell_refusal", tellRefusal);
   module.def("broken_connection", brokenConnection);
   module.def("sums_under_way", sumsUnderWay);
   module.def("interrupt_question", [] { return reinterpret_cast<uintptr_t>(&isInterrupted); });

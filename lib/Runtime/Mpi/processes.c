@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -12,7 +13,23 @@
 
 enum { errorBytes = 256, mostGroups = 1024, interruptedStatus = 2 };
 
-static MPI_Comm groups[mostGroups];
+/* Processes that compute together. */
+typedef struct {
+  MPI_Comm comm;
+  int rank, size;
+  /* How many operations this process has begun. */
+  int64_t operations;
+  /* The members that have ended: how many, the one that has taken part in the fewest operations,
+   * and in how many it has. */
+  int ended, firstEnded;
+  int64_t lastOperation;
+} Group;
+
+/* What members tell the others at their end: in how many operations they have taken part. Messages
+ * of operations have the other tag. */
+enum { operationTag = 0, endTag = 1 };
+
+static Group groups[mostGroups];
 static double timeoutSeconds = 300.0;
 static int (*isInterrupted)(void);
 static int startedHere;
@@ -42,8 +59,28 @@ static void pauseFor(double waited) {
   nanosleep(&time, NULL);
 }
 
-/* Waits for requests, as long as the timeout allows. */
-static int waitAll(int count, MPI_Request *requests, char *error) {
+/* Hears which members have ended. */
+static int hearEnds(Group *group) {
+  for (;;) {
+    int isThere = 0;
+    MPI_Status from;
+    int status = MPI_Iprobe(MPI_ANY_SOURCE, endTag, group->comm, &isThere, &from);
+    if (status != MPI_SUCCESS || !isThere)
+      return status;
+    int64_t operations = 0;
+    status = MPI_Recv(&operations, 1, MPI_INT64_T, from.MPI_SOURCE, endTag, group->comm,
+                      MPI_STATUS_IGNORE);
+    if (status != MPI_SUCCESS)
+      return status;
+    if (group->ended++ == 0 || operations < group->lastOperation) {
+      group->firstEnded = from.MPI_SOURCE;
+      group->lastOperation = operations;
+    }
+  }
+}
+
+/* Waits for requests of a group's last operation, as long as the timeout allows. */
+static int waitAll(Group *group, int count, MPI_Request *requests, char *error) {
   double begin = now(), asked = begin;
   for (;;) {
     int done = 0;
@@ -62,6 +99,15 @@ static int waitAll(int count, MPI_Request *requests, char *error) {
     }
     if (time - asked > 0.05) {
       asked = time;
+      status = hearEnds(group);
+      if (status != MPI_SUCCESS)
+        return fail(status, "MPI_Iprobe", error);
+      /* One that has taken part has sent what it had to. */
+      if (group->ended > 0 && group->lastOperation < group->operations) {
+        snprintf(error, errorBytes, "%s %d has ended its program, and does not come any more",
+                 group == &groups[0] ? "process" : "member", group->firstEnded);
+        return 1;
+      }
       if (isInterrupted && isInterrupted())
         return interruptedStatus;
     }
@@ -93,13 +139,19 @@ static void dropType(MPI_Datatype *type) {
     MPI_Type_free(type);
 }
 
-static int findGroup(int64_t group, MPI_Comm *comm, char *error) {
-  if (group < 0 || group >= mostGroups || groups[group] == MPI_COMM_NULL) {
-    snprintf(error, errorBytes, "there is no group %lld here", (long long)group);
-    return 1;
-  }
-  *comm = groups[group];
-  return 0;
+static Group *findGroup(int64_t group, char *error) {
+  if (group >= 0 && group < mostGroups && groups[group].comm != MPI_COMM_NULL)
+    return &groups[group];
+  snprintf(error, errorBytes, "there is no group %lld here", (long long)group);
+  return NULL;
+}
+
+/* What all groups begin with. */
+static int beginGroup(Group *group) {
+  group->operations = group->ended = 0;
+  MPI_Comm_rank(group->comm, &group->rank);
+  MPI_Comm_size(group->comm, &group->size);
+  return MPI_Comm_set_errhandler(group->comm, MPI_ERRORS_RETURN);
 }
 
 /* Starts MPI, unless it is started; gives this process's number and how many there are. */
@@ -121,18 +173,18 @@ EXPORTED int weft_mpi_start(double timeout, int (*interrupted)(void), int *rank,
   if (!isStarted) {
     startedHere = 1;
     for (int i = 0; i < mostGroups; ++i)
-      groups[i] = MPI_COMM_NULL;
+      groups[i].comm = MPI_COMM_NULL;
   }
   timeoutSeconds = timeout;
   isInterrupted = interrupted;
   /* A communicator of our own: messages of others in this process are not ours. */
-  status = MPI_Comm_dup(MPI_COMM_WORLD, &groups[0]);
+  status = MPI_Comm_dup(MPI_COMM_WORLD, &groups[0].comm);
   if (status == MPI_SUCCESS)
-    status = MPI_Comm_set_errhandler(groups[0], MPI_ERRORS_RETURN);
+    status = beginGroup(&groups[0]);
   if (status != MPI_SUCCESS)
     return fail(status, "MPI_Comm_dup", error);
-  MPI_Comm_rank(groups[0], rank);
-  MPI_Comm_size(groups[0], size);
+  *rank = groups[0].rank;
+  *size = groups[0].size;
   return 0;
 }
 
@@ -143,12 +195,12 @@ EXPORTED int weft_mpi_make_group(int64_t group, const int *ranks, int count, cha
     return 1;
   }
   MPI_Group all, some;
-  MPI_Comm_group(groups[0], &all);
+  MPI_Comm_group(groups[0].comm, &all);
   int status = MPI_Group_incl(all, count, ranks, &some);
   if (status == MPI_SUCCESS)
-    status = MPI_Comm_create_group(groups[0], some, (int)group, &groups[group]);
+    status = MPI_Comm_create_group(groups[0].comm, some, (int)group, &groups[group].comm);
   if (status == MPI_SUCCESS)
-    status = MPI_Comm_set_errhandler(groups[group], MPI_ERRORS_RETURN);
+    status = beginGroup(&groups[group]);
   MPI_Group_free(&all);
   return status == MPI_SUCCESS ? 0 : fail(status, "MPI_Comm_create_group", error);
 }
@@ -185,26 +237,30 @@ static int beginBroadcast(Move *move) {
 static int beginExchange(Move *move) {
   int status = MPI_SUCCESS;
   if (move->second >= 0)
-    status = MPI_Irecv(move->to, move->count, move->type, move->second, 0, move->comm,
+    status = MPI_Irecv(move->to, move->count, move->type, move->second, operationTag, move->comm,
                        &move->requests[0]);
   if (status == MPI_SUCCESS && move->first >= 0)
-    status = MPI_Isend(move->from, move->count, move->type, move->first, 0, move->comm,
+    status = MPI_Isend(move->from, move->count, move->type, move->first, operationTag, move->comm,
                        &move->requests[1]);
   return status;
 }
 
 /* Finds the group, begins, waits and cleans up: all that operations have in common. */
-static int run(Begin begin, const char *name, int64_t group, const void *from, void *to,
+static int run(Begin begin, const char *name, int64_t number, const void *from, void *to,
                int64_t bytes, int64_t first, int64_t second, char *error) {
   Move move = {.from = from,
                .to = to,
                .first = (int)first,
                .second = (int)second,
                .requests = {MPI_REQUEST_NULL, MPI_REQUEST_NULL}};
-  if (findGroup(group, &move.comm, error) || asElements(bytes, &move.type, &move.count, error))
+  Group *group = findGroup(number, error);
+  if (!group || asElements(bytes, &move.type, &move.count, error))
     return 1;
+  move.comm = group->comm;
+  ++group->operations;
   int status = begin(&move);
-  int result = status == MPI_SUCCESS ? waitAll(2, move.requests, error) : fail(status, name, error);
+  int result =
+      status == MPI_SUCCESS ? waitAll(group, 2, move.requests, error) : fail(status, name, error);
   dropType(&move.type);
   return result;
 }
@@ -221,11 +277,50 @@ MOVES(weft_mpi_broadcast, beginBroadcast, "MPI_Ibcast")
 MOVES(weft_mpi_exchange, beginExchange, "MPI_Isend")
 #undef MOVES
 
+/* Tells the members of a group that this process ends; some of them may wait for it in vain. */
+static int tellEnd(Group *group, MPI_Request *requests) {
+  int status = MPI_SUCCESS;
+  for (int member = 0; member < group->size && status == MPI_SUCCESS; ++member)
+    if (member != group->rank)
+      status = MPI_Isend(&group->operations, 1, MPI_INT64_T, member, endTag, group->comm,
+                         &requests[member]);
+  return status;
+}
+
+/* Leaves a group together with its members, as late as the last of them. */
+static void leaveGroup(Group *group, MPI_Request *requests) {
+  for (double begin = now(); group->ended < group->size - 1; pauseFor(now() - begin))
+    if (hearEnds(group) != MPI_SUCCESS)
+      return;
+  MPI_Waitall(group->size, requests, MPI_STATUSES_IGNORE);
+}
+
+static void leaveGroups(void) {
+  MPI_Request *requests[mostGroups] = {NULL};
+  int isTold = 1;
+  for (int i = 0; i < mostGroups && isTold; ++i) {
+    if (groups[i].comm == MPI_COMM_NULL)
+      continue;
+    requests[i] = malloc(sizeof(MPI_Request) * (size_t)groups[i].size);
+    for (int member = 0; requests[i] && member < groups[i].size; ++member)
+      requests[i][member] = MPI_REQUEST_NULL;
+    isTold = requests[i] && tellEnd(&groups[i], requests[i]) == MPI_SUCCESS;
+  }
+  for (int i = 0; i < mostGroups; ++i) {
+    if (requests[i] && isTold)
+      leaveGroup(&groups[i], requests[i]);
+    free(requests[i]);
+  }
+}
+
 /* Ends MPI, if it was started here; all processes call this. */
 EXPORTED void weft_mpi_finish(void) {
   int isFinished = 0;
   MPI_Finalized(&isFinished);
-  if (startedHere && !isFinished)
+  if (isFinished)
+    return;
+  leaveGroups();
+  if (startedHere)
     MPI_Finalize();
 }
 

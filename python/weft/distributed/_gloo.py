@@ -24,6 +24,9 @@ Move = ctypes.CFUNCTYPE(
     ctypes.c_void_p,
 )
 
+#: What gloo says where another process is gone.
+_CLOSED = ("Connection closed by peer", "Connection reset by peer", "Broken pipe")
+
 
 def was_started() -> bool:
     """Whether this process was started by torchrun or its like."""
@@ -81,7 +84,10 @@ class Processes:
             except KeyboardInterrupt:
                 return 2
             except Exception as problem:
-                text = " ".join(str(problem).split()).encode()[:255]
+                said = " ".join(str(problem).split())
+                if any(sign in said for sign in _CLOSED):
+                    said = f"another process has ended its program, or is lost ({said})"
+                text = said.encode()[:255]
                 ctypes.memmove(error, text + b"\0", len(text) + 1)
                 return 1
             return 0

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import functools
+import inspect
 import sys
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
 
 from .. import _core
 from .._core import Tensor
@@ -164,18 +166,58 @@ def new_group(ranks: Sequence[int]) -> Group:
         ranks: their numbers, in the order of the members.
 
     Raises:
-        CommunicationError: `init` was not called. OptionError: there is no such process, it is
-            named twice, or none is named.
+        CommunicationError: `init` was not called, or another process names others. OptionError:
+            there is no such process, it is named twice, or none is named.
     """
     world = require_group(None, "new_group")
     members = [int(rank) for rank in ranks]
     if not members or len(set(members)) != len(members) or not set(members) <= set(world.ranks):
-        raise _fail(
+        error = _fail(
             OptionError,
             f"new_group: {list(ranks)} has to name some of the {world.size} processes, each once",
         )
+        tell_refusal(world, error)
+        raise error
+    # Where they differ some would wait for ever.
+    file, line = _core.user_line()
+    _core.agree(
+        world.number, "new_group", f"{file}:{line}" if line else "", f"new_group of {members}"
+    )
     state.processes.make_group(state.groups, members)
     return _added(members)
+
+
+def tell_refusal(group: Group | None, error: Exception) -> None:
+    """Tells the other members, who wait for this one, what it refuses before it takes part.
+
+    They get a `CommunicationError` with its words, unless they refuse the same.
+    """
+    chosen = state.world if group is None else group
+    if not isinstance(chosen, Group) or chosen.rank < 0 or isinstance(error, CommunicationError):
+        return
+    if state.world is not None and not getattr(error, "_is_told", False):
+        words = " ".join(str(error).split()) or type(error).__name__
+        _core.tell_refusal(chosen.number, words)
+        error._is_told = True  # type: ignore[attr-defined]
+
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def tells_refusals(function: Function) -> Function:
+    """A function whose errors of one member the others of its ``group`` hear at once."""
+    place = list(inspect.signature(function).parameters).index("group")
+
+    @functools.wraps(function)
+    def telling(*arguments: Any, **named: Any) -> Any:
+        try:
+            return function(*arguments, **named)
+        except Exception as error:
+            group = arguments[place] if place < len(arguments) else named.get("group")
+            tell_refusal(group, error)
+            raise
+
+    return cast(Function, telling)
 
 
 def require_group(group: Group | None, name: str) -> Group:

@@ -10,7 +10,7 @@ import numpy as np
 from .. import _core
 from .._creation import _fail, asarray
 from .._errors import UnsupportedError
-from ._groups import Group, require_group
+from ._groups import Group, require_group, tells_refusals
 from ._operations import all_gather, broadcast
 
 
@@ -21,6 +21,7 @@ def _require_no_trace(name: str) -> None:
         )
 
 
+@tells_refusals
 def broadcast_object(value: Any = None, root: int = 0, group: Group | None = None) -> Any:
     """The object that member ``root`` gives, for all members; what others give does not count.
 
@@ -40,6 +41,7 @@ def broadcast_object(value: Any = None, root: int = 0, group: Group | None = Non
     return pickle.loads(np.asarray(broadcast(asarray(room), root, chosen)).tobytes())
 
 
+@tells_refusals
 def all_gather_object(value: Any, group: Group | None = None) -> list[Any]:
     """The objects of all members, in their order; see `broadcast_object`."""
     _require_no_trace("all_gather_object")

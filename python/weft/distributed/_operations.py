@@ -19,7 +19,7 @@ from .._creation import _fail, asarray
 from .._errors import DTypeError, OptionError, ShapeError, UnsupportedError
 from .._manipulation import astype, moveaxis, normalize_axis, reshape
 from .._modes import REGION, has_begun
-from ._groups import Group, require_group, state
+from ._groups import Group, require_group, state, tells_refusals
 
 _REDUCTIONS = {"sum": 0, "max": 1, "min": 2}
 
@@ -92,9 +92,12 @@ def _require_numbers(name: str, x: Tensor) -> None:
 
 
 def _leaves(function: Callable[[Tensor], Tensor], x: Any) -> Any:
+    if not isinstance(x, (tuple, list, dict, type(None))) and not tree_leaves(x):
+        asarray(x)  # raises: it is nothing that could be sent
     return tree_map(lambda leaf: function(asarray(leaf)), x)
 
 
+@tells_refusals
 def all_reduce(x: Any, op: str = "sum", group: Group | None = None) -> Any:
     """What ``op`` makes of the members' x, element by element; the same bits for all.
 
@@ -134,6 +137,7 @@ def all_reduce(x: Any, op: str = "sum", group: Group | None = None) -> Any:
     return _leaves(leaf, x)
 
 
+@tells_refusals
 def merge(x: Any, group: Group | None = None) -> Any:
     """The sum of the members' x, which they go on with as one: `all_reduce` whose gradient is the
     cotangent itself, not the sum of those of all.
@@ -147,6 +151,7 @@ def merge(x: Any, group: Group | None = None) -> Any:
     )
 
 
+@tells_refusals
 def replicate(x: Any, *, mean: bool = False, group: Group | None = None) -> Any:
     """x itself, of which each member makes something else: its gradient is the sum of theirs.
 
@@ -206,6 +211,7 @@ def _extreme(x: Tensor, op: str, group: Group) -> Tensor:
     return astype(_apply("weft.all_reduce", given, group, reduction=_REDUCTIONS[op]), x.dtype)
 
 
+@tells_refusals
 def reduce(x: Any, root: int = 0, group: Group | None = None) -> Any:
     """The sum of the members' x for member ``root``, zeros for the others; see `all_reduce`."""
     chosen = require_group(group, "reduce")
@@ -219,6 +225,7 @@ def _member(number: Any, group: Group, name: str) -> int:
     return number
 
 
+@tells_refusals
 def broadcast(x: Any, root: int = 0, group: Group | None = None) -> Any:
     """The x of member ``root``, for all. Its gradient is the sum of the members' cotangents there.
 
@@ -253,6 +260,7 @@ def _divided(x: Tensor, axis: int, members: int, name: str) -> Tensor:
     return moveaxis(reshape(x, parts), axis, 0)
 
 
+@tells_refusals
 def all_gather(
     x: Any,
     *,
@@ -284,6 +292,7 @@ def all_gather(
     return _leaves(leaf, x)
 
 
+@tells_refusals
 def reduce_scatter(
     x: Any, *, axis: int = 0, tiled: bool = False, group: Group | None = None
 ) -> Any:
@@ -320,6 +329,7 @@ def _of_members(x: Tensor, axis: int, tiled: bool, group: Group, name: str) -> T
     return moveaxis(x, place, 0)
 
 
+@tells_refusals
 def all_to_all(
     x: Any,
     *,
@@ -349,6 +359,7 @@ def all_to_all(
     return _leaves(leaf, x)
 
 
+@tells_refusals
 def permute(x: Any, pairs: Sequence[tuple[int, int]], group: Group | None = None) -> Any:
     """What member i has for member j, for each pair (i, j); zeros where nobody sends.
 
@@ -382,6 +393,7 @@ def permute(x: Any, pairs: Sequence[tuple[int, int]], group: Group | None = None
     )
 
 
+@tells_refusals
 def shift(x: Any, by: int = 1, *, wrap: bool = True, group: Group | None = None) -> Any:
     """`permute` of each member's x to the one ``by`` numbers further on.
 
