@@ -68,7 +68,7 @@ class Calibration:
             wide = astype(layer.forward(x), float32)
             change = astype(made[id(layer)](x), float32) - wide
             before = sums.get(id(layer), (0.0, 0.0))
-            own = (float(sum(change * change)), float(sum(wide * wide)))
+            own = (sum_of_squares(change), sum_of_squares(wide))
             sums[id(layer)] = (before[0] + own[0], before[1] + own[1])
 
         self._run(look)
@@ -77,12 +77,12 @@ class Calibration:
         }
 
     def _run(self, look: Callable[[Linear, Tensor], None]) -> None:
-        def hook(layer: Any, args: tuple) -> None:
+        def hook(layer: Any, args: tuple, keywords: dict[str, Tensor]) -> None:
             with no_grad():
-                look(layer, args[0])
+                look(layer, args[0] if args else keywords["input"])
 
         handles = [
-            layer.register_forward_pre_hook(hook)
+            layer.register_forward_pre_hook(hook, with_kwargs=True)
             for layer in {id(each): each for each in self.layers.values()}.values()
         ]
         try:
@@ -92,6 +92,12 @@ class Calibration:
         finally:
             for handle in handles:
                 handle.remove()
+
+
+def sum_of_squares(x: Tensor) -> float:
+    """That of the elements, which float32 need not hold."""
+    unit = float(max(abs(x))) if math.prod(x.shape) else 0.0
+    return float(sum((x / unit) ** 2)) * unit**2 if unit else 0.0
 
 
 def _finite(most: float) -> float:

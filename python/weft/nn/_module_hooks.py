@@ -137,6 +137,12 @@ class HookedCall:
         object.__setattr__(self, registry, changed)
         return RemovableHandle(self, registry, hook)
 
+    def _take_hooks(self, other: HookedCall) -> None:
+        """Has another module's hooks, which it stands for from now on."""
+        for registry in ("_forward_pre_hooks", "_forward_hooks", "_backward_hooks", "_state_hooks"):
+            if hooks := getattr(other, registry):
+                object.__setattr__(self, registry, hooks)
+
     def _remove_hooks(self, registry: str, is_removed: Callable[[Hook], bool]) -> None:
         kept = tuple(hook for hook in getattr(self, registry) if not is_removed(hook))
         if kept:

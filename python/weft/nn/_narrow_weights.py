@@ -14,7 +14,7 @@ from .._manipulation import astype
 from ._layers import Linear
 from ._module import Module
 from ._parameter import Parameter
-from ._quantized import QuantizedLinear
+from ._quantized import QuantizedLinear, has_own_forward, put
 
 
 def narrow_weights(module: Module, dtypes: Mapping[str, object]) -> list[str]:
@@ -38,8 +38,8 @@ def narrow_weights(module: Module, dtypes: Mapping[str, object]) -> list[str]:
 
     Raises:
         OptionError: another dtype; a pattern that fits no layer; int8 for ``module`` itself, which
-            only `QuantizedLinear.of` can replace; weights that are not finite. Nothing is changed
-            then.
+            only `QuantizedLinear.of` can replace; weights that are not finite, or, but for int8,
+            that are computed. Nothing is changed then.
     """
     wanted = {pattern: _checked(as_dtype(dtype)) for pattern, dtype in dtypes.items()}
     modules = dict(module.named_modules(remove_duplicate=False))
@@ -47,7 +47,7 @@ def narrow_weights(module: Module, dtypes: Mapping[str, object]) -> list[str]:
     layers = {
         name: each
         for name, each in modules.items()
-        if isinstance(each, Linear) and type(each).forward is Linear.forward
+        if isinstance(each, Linear) and not has_own_forward(each, Linear)
     }
     chosen: dict[int, DType] = {}
     for pattern, dtype in wanted.items():
@@ -63,17 +63,23 @@ def narrow_weights(module: Module, dtypes: Mapping[str, object]) -> list[str]:
             "use QuantizedLinear.of(module)",
         )
     names = [name for name, layer in layers.items() if id(layer) in chosen]
+    for name in names:
+        if chosen[id(layers[name])] is not int8 and not isinstance(layers[name].weight, Parameter):
+            raise _fail(
+                OptionError,
+                f"narrow_weights: {name!r} has a weight that is computed, as by pruning or a "
+                "parametrization, which has to be removed before",
+            )
     made: dict[int, QuantizedLinear] = {}
     for name in names:
         layer = layers[name]
         if chosen[id(layer)] is int8 and id(layer) not in made:
-            made[id(layer)] = QuantizedLinear.of(layer)
+            made[id(layer)] = QuantizedLinear._of(f"narrow_weights: {name!r}", layer)
     weights: dict[int, tuple[Tensor, Parameter]] = {}
     for name in names:
         layer = layers[name]
         if id(layer) in made:
-            parent, _, last = name.rpartition(".")
-            setattr(modules[parent], last, made[id(layer)])
+            put(modules, name, made[id(layer)])
         elif layer.weight.dtype is not chosen[id(layer)]:
             _round(layer, chosen[id(layer)], weights)
     return names

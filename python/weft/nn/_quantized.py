@@ -22,7 +22,7 @@ from .._dtypes import (
     uint8,
 )
 from .._errors import OptionError, ShapeError
-from .._manipulation import astype, clip, expand_dims, reshape, take
+from .._manipulation import astype, clip, embedding, expand_dims, reshape
 from .._reductions import all, max, min, sum
 from . import functional
 from ._embeddings import Embedding
@@ -152,11 +152,16 @@ def nearest(weight: Tensor, form: Format) -> Packed:
     return Packed(_pack(numbers, form, shape), scale, kept, form.bits)
 
 
-def nearest_finite(weight: Tensor, form: Format) -> Packed:
-    """`nearest`. Raises OptionError as well: a weight is not finite in float32."""
+def nearest_finite(weight: Tensor, form: Format, name: str) -> Packed:
+    """`nearest`. Raises OptionError as well: a weight, or what becomes of it, is not finite in
+    float32; ``name`` is the layer's."""
     if not bool(all(_ops.isfinite(astype(weight, float32)))):
-        raise _fail(OptionError, "the layer has weights that are not finite in float32")
-    return nearest(weight, form)
+        raise _fail(OptionError, f"{name} has weights that are not finite in float32")
+    packed = nearest(weight, form)
+    # A step above the largest number.
+    if not bool(all(_ops.isfinite(packed.values()))):
+        raise _fail(OptionError, f"{name} has weights that would not be finite in float32")
+    return packed
 
 
 def _range_of(wide: Tensor, form: Format) -> tuple[Tensor, Tensor | None]:
@@ -164,7 +169,8 @@ def _range_of(wide: Tensor, form: Format) -> tuple[Tensor, Tensor | None]:
     if not form.symmetric:
         most = 2**form.bits - 1
         low, high = _ops.minimum(min(wide, axis=2), 0.0), _ops.maximum(max(wide, axis=2), 0.0)
-        scale = _positive((high - low) / most)
+        # Each by itself: float32 may not hold the difference.
+        scale = _positive(high / most - low / most)
         return scale, _ops.round(-low / scale)
     largest = max(_ops.abs(wide), axis=2)
     if form.floats is not None:
@@ -172,11 +178,11 @@ def _range_of(wide: Tensor, form: Format) -> tuple[Tensor, Tensor | None]:
     if form.bits == 8:
         return _positive(largest / 127), None
     signed = _ops.where(max(wide, axis=2) == largest, largest, -largest)
-    best, least = _positive(signed / -8), None
+    best, least, unit = _positive(signed / -8), None, expand_dims(_positive(largest), axis=2)
     for part in (8.0, 7.5, 7.0, 8.5):
         scale = _positive(signed / -part)
         made = (_numbers_of(wide, scale, None, form) - 8) * expand_dims(scale, axis=2)
-        error = sum((made - wide) ** 2, axis=2)
+        error = sum(((made - wide) / unit) ** 2, axis=2)
         if least is None:
             best, least = scale, error
             continue
@@ -208,6 +214,19 @@ def _pack(numbers: Tensor, form: Format, shape: tuple[int, int, int]) -> Tensor:
         return whole
     pairs = reshape(whole, (*shape, 2))
     return pairs[..., 0] | (pairs[..., 1] << 4)
+
+
+def has_own_forward(layer: Module, kind: type[Module]) -> bool:
+    """Whether a layer of a kind computes something else than the kind does."""
+    return type(layer).forward is not kind.forward or "forward" in vars(layer)
+
+
+def put(modules: dict[str, Module], name: str, layer: _Quantized) -> None:
+    """Has a layer in the place of another, whose hooks it gets; ``modules`` are all by name."""
+    parent, _, last = name.rpartition(".")
+    if modules[name] is not layer:
+        layer._take_hooks(modules[name])
+    setattr(modules[parent], last, layer)
 
 
 class _Quantized(Module):
@@ -309,7 +328,6 @@ class QuantizedLinear(_Quantized):
         )
 
     @classmethod
-    @no_grad()
     def of(
         cls,
         linear: Linear,
@@ -320,15 +338,33 @@ class QuantizedLinear(_Quantized):
         floats: str | None = None,
     ) -> QuantizedLinear:
         """The nearest such layer: with 8 bits a weight differs by half a step of its group at most,
-        1 / 254 of the group's largest element. Shares the bias; an input_scale is 1.
+        1 / 254 of the group's largest element. Shares the bias; one that is computed, as where it
+        is pruned, becomes a parameter. An input_scale is 1.
 
         Raises:
             OptionError: a weight is not finite in float32. ShapeError: as of the constructor.
         """
+        return cls._of("the layer", linear, bits, group, symmetric, activations, floats)
+
+    @classmethod
+    @no_grad()
+    def _of(
+        cls,
+        name: str,
+        linear: Linear,
+        bits: int = 8,
+        group: int | None = None,
+        symmetric: bool = True,
+        activations: str | None = None,
+        floats: str | None = None,
+    ) -> QuantizedLinear:
+        """`of`, whose errors have the name."""
         options = (bits, group, symmetric, None, activations, floats)
         layer = cls(linear.in_features, linear.out_features, False, *options)
-        layer.train(linear.training)._take(nearest_finite(linear.weight, layer.format))
-        layer.bias = linear.bias
+        layer.train(linear.training)._take(nearest_finite(linear.weight, layer.format, name))
+        bias = linear.bias
+        is_kept = bias is None or isinstance(bias, Parameter)
+        layer.bias = bias if is_kept else Parameter(bias.detach())
         return layer
 
     def forward(self, x: Tensor) -> Tensor:
@@ -387,7 +423,6 @@ class QuantizedEmbedding(_Quantized):
         self._register(num_embeddings, embedding_dim, form)
 
     @classmethod
-    @no_grad()
     def of(
         cls,
         embedding: Embedding,
@@ -401,19 +436,34 @@ class QuantizedEmbedding(_Quantized):
         Raises:
             OptionError: a weight is not finite in float32. ShapeError: as of the constructor.
         """
-        shape = (embedding.num_embeddings, embedding.embedding_dim)
-        layer = cls(*shape, bits, group, symmetric, floats).train(embedding.training)
-        layer._take(nearest_finite(embedding.weight, layer.format))
+        return cls._of("the layer", embedding, bits, group, symmetric, floats)
+
+    @classmethod
+    @no_grad()
+    def _of(
+        cls,
+        name: str,
+        table: Embedding,
+        bits: int,
+        group: int | None,
+        symmetric: bool,
+        floats: str | None,
+    ) -> QuantizedEmbedding:
+        """`of`, whose errors have the name."""
+        shape = (table.num_embeddings, table.embedding_dim)
+        layer = cls(*shape, bits, group, symmetric, floats).train(table.training)
+        layer._take(nearest_finite(table.weight, layer.format, name))
         return layer
 
     def forward(self, input: Tensor) -> Tensor:
-        """The rows at ``input`` [...]: [..., embedding_dim]."""
+        """The rows at ``input`` [...]: [..., embedding_dim]. Raises OutOfBoundsError as `Embedding`
+        does; in a compiled function the row of such an index is NaN."""
         places = reshape(input, (-1,))
         zero = self.weight_zero
         rows = Packed(
-            take(self.weight, places, axis=0),
-            take(self.weight_scale, places, axis=0),
-            None if zero is None else take(zero, places, axis=0),
+            embedding(places, self.weight),
+            embedding(places, self.weight_scale),
+            None if zero is None else embedding(places, zero),
             self.format.bits,
         )
         return reshape(rows.values(), (*input.shape, self.embedding_dim))

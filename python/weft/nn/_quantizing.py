@@ -15,12 +15,19 @@ from .._creation import _fail, asarray
 from .._dtypes import float32
 from .._errors import OptionError, ShapeError
 from .._manipulation import astype
-from .._reductions import sum
-from ._calibrating import Calibration
+from ._calibrating import Calibration, sum_of_squares
 from ._embeddings import Embedding
 from ._layers import Linear
 from ._module import Module
-from ._quantized import ACTIVATIONS, WEIGHTS, Packed, QuantizedEmbedding, QuantizedLinear
+from ._quantized import (
+    ACTIVATIONS,
+    WEIGHTS,
+    Packed,
+    QuantizedEmbedding,
+    QuantizedLinear,
+    has_own_forward,
+    put,
+)
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -124,10 +131,10 @@ def quantize(
     """Keeps weights of `Linear` and `Embedding` layers as whole numbers of few bits, for inference.
 
     The layers become `QuantizedLinear` and `QuantizedEmbedding`, in place; those with a forward()
-    of their own stay. A model that is bound by reading its weights, as one that reads one token,
-    takes about so much less time as there are fewer bytes; one that is bound by products, as one
-    that reads many tokens, where activations are of 8 bits as well. Weights that layers share stay
-    shared.
+    of their own stay. Hooks go with a layer; to remove one, use its handle before. A model that is
+    bound by reading its weights, as one that reads one token, takes about so much less time as
+    there are fewer bytes; one that is bound by products, as one that reads many tokens, where
+    activations are of 8 bits as well. Weights that layers share stay shared.
 
     Args:
         weights: "int8"; "int4": two numbers in a byte; or floats of 8 bits, "float8_e4m3fn" and
@@ -168,24 +175,25 @@ def quantize(
         )
     before = _state_bytes(module)
     made: dict[int, QuantizedLinear | QuantizedEmbedding] = {}
-    shared: dict[tuple[int, int], Packed] = {}
+    # With the weight, whose identity is no other's as long as it is kept.
+    shared: dict[tuple[int, int], tuple[Tensor, Packed]] = {}
     lines: dict[int, QuantizedLayer] = {}
     for name in names:
         layer = modules[name]
         if id(layer) in made:
             continue
-        size = _group_of(name, layer.weight, WEIGHTS[weights][0], group)
-        other = _other(layer, weights, size, symmetric, activations)
-        other._take(shared.setdefault((id(layer.weight), size), other.packed))
+        weight = layer.weight
+        size = _group_of(name, weight, WEIGHTS[weights][0], group)
+        other = _other(name, layer, weights, size, symmetric, activations)
+        other._take(shared.setdefault((id(weight), size), (weight, other.packed))[1])
         made[id(layer)] = other
-        lines[id(layer)] = _line(name, layer.weight, other.packed, size)
+        lines[id(layer)] = _line(name, weight, other.packed, size)
     if calibration is not None:
         chosen = {name: modules[name] for name in names}
         layers = {name: each for name, each in chosen.items() if isinstance(each, Linear)}
         _calibrate(Calibration(module, layers, calibration), made, lines, percentile)
     for name in names:
-        parent, _, last = name.rpartition(".")
-        setattr(modules[parent], last, made[id(modules[name])])
+        put(modules, name, made[id(modules[name])])
     return QuantizationReport(list(lines.values()), before, _state_bytes(module))
 
 
@@ -230,14 +238,14 @@ def _check_activations(activations: str | None, calibration: Any, percentile: fl
 
 
 def _other(
-    layer: Module, weights: str, group: int, symmetric: bool, activations: str | None
+    name: str, layer: Module, weights: str, group: int, symmetric: bool, activations: str | None
 ) -> QuantizedLinear | QuantizedEmbedding:
     bits, floats = WEIGHTS[weights]
     options, kind = (bits, group, symmetric), floats.name if floats else None
     if isinstance(layer, Linear):
-        return QuantizedLinear.of(layer, *options, activations, kind)
+        return QuantizedLinear._of(f"quantize: {name!r}", layer, *options, activations, kind)
     assert isinstance(layer, Embedding)
-    return QuantizedEmbedding.of(layer, *options, kind)
+    return QuantizedEmbedding._of(f"quantize: {name!r}", layer, *options, kind)
 
 
 def _calibrate(
@@ -265,7 +273,7 @@ def _chosen(modules: dict[str, Module], include: list[str], exclude: list[str]) 
     layers = [
         name
         for name, each in modules.items()
-        if any(isinstance(each, kind) and type(each).forward is kind.forward for kind in KINDS)
+        if any(isinstance(each, kind) and not has_own_forward(each, kind) for kind in KINDS)
     ]
     for pattern in (*include, *exclude):
         if not fnmatch.filter(layers, pattern):
@@ -286,7 +294,7 @@ def _group_of(name: str, weight: Tensor, bits: int, group: int | None) -> int:
     fill = 8 // bits
     if group is None or width == 0:
         if width % fill == 0:
-            return max(width, 1)
+            return max(width, fill)
     else:
         least = max(1, min(group, width) // 4)
         for size in range(min(group, width), least - 1, -1):
@@ -312,7 +320,7 @@ def _state_bytes(module: Module) -> int:
 
 def _line(name: str, weight: Tensor, packed: Packed, group: int) -> QuantizedLayer:
     wide = astype(weight, float32)
-    change, size = (float(sum(x * x)) for x in (packed.values() - wide, wide))
+    change, size = sum_of_squares(packed.values() - wide), sum_of_squares(wide)
     after = _bytes(packed.numbers) + _bytes(packed.scale)
     after += 0 if packed.zero is None else _bytes(packed.zero)
     error = math.sqrt(change / size) if size else 0.0
