@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -176,9 +177,9 @@ def _begins(job: _Job) -> bool:
 
 
 def _finish(job: _Job, result: Any) -> None:
-    if job.future.cancelled() or job.future.done():
-        return
-    if isinstance(result, BaseException):
-        job.future.set_exception(result)
-    else:
-        job.future.set_result(result)
+    # Who waits may leave at any moment, and another thread may have finished it.
+    with contextlib.suppress(InvalidStateError):
+        if isinstance(result, BaseException):
+            job.future.set_exception(result)
+        else:
+            job.future.set_result(result)
