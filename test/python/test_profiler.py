@@ -448,3 +448,27 @@ def test_importing_weft_imports_nothing_of_this() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout == "[]\n"
+
+
+def test_names_of_files_are_no_styles(tmp_path: Path) -> None:
+    """A table has them as they are, and so has a picture."""
+    source = "import weft\ndef double(x):\n    return weft.sin(x)\n"
+    for name in ("[red]a.py", "[b].py", "a\\", "<&>é日本.py"):
+        path = tmp_path / name
+        names: dict = {}
+        exec(compile(source, str(path), "exec"), names)
+        with weft.profiler.profile() as p:
+            names["double"](weft.ones(5))
+        assert f" {name}:3 " in p.table(by="line")
+        p.flame_graph(tmp_path / "a.svg")
+        assert f"{name}:3" in "".join(ElementTree.parse(tmp_path / "a.svg").getroot().itertext())
+    with pytest.raises(weft.OptionError, match="-1 rows"):
+        p.table(rows=-1)
+
+
+@pytest.mark.parametrize("name", ["schedule", "on_trace_ready"])
+def test_what_is_no_function_is_refused_before_it_is_called(name: str) -> None:
+    with pytest.raises(weft.DTypeError, match=f"{name} has to be a function, not 5"):
+        weft.profiler.profile(**{name: 5})
+    with pytest.raises(weft.DTypeError, match=r"limit has to be an integer, not 1\.5"):
+        weft.profiler.profile(limit=1.5)

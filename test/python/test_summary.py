@@ -216,3 +216,37 @@ def test_wrong_use() -> None:
     assert not any(module._forward_hooks for module in model.modules())
     assert model.training
     assert weft.summary(model, weft.spec((4, 13))).parameters
+
+
+class Repeated(weft.nn.Module):
+    """A product as often as it is told."""
+
+    def forward(self, x, times=1):
+        for _ in range(times):
+            x = x @ x
+        return x
+
+
+def test_calls_of_one_shape_may_do_other_work() -> None:
+    class Model(weft.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = Repeated()
+
+        def forward(self, x):
+            return self.inner(self.inner(x), times=5) + self.inner(x)
+
+    found = weft.summary(Model(), weft.spec((4, 4)))
+    assert [(layer.calls, layer.multiply_adds) for layer in found.layers] == [(1, 448), (3, 448)]
+
+
+@pytest.mark.parametrize("name", ["[red]a", "[/]", "a\\", "[b]é日本[/b]", "\\[a]"])
+def test_names_are_printed_as_they_are(name: str) -> None:
+    model = weft.nn.Sequential()
+    model.add_module(name, weft.nn.Linear(4, 4))
+    assert f"  {name}: Linear" in str(weft.summary(model, weft.spec((2, 4))))
+    report = weft.quantize(model)
+    console = pytest.importorskip("rich.console").Console(width=200)
+    with console.capture() as captured:
+        console.print(report)
+    assert f" {name} " in captured.get()

@@ -168,6 +168,9 @@ WRONG = [
     ({3: 1.0}, weft.DTypeError, "has to be a string"),
     ({"a": [float("inf"), 1.0]}, weft.OutOfRangeError, "'a': 1 of 2 elements are NaN or infinite"),
     ({"a": np.zeros((2, 0))}, weft.ShapeError, "'a' has no elements"),
+    ({"a": 1e39}, weft.OutOfRangeError, "'a' is 1e.39, but TensorBoard keeps float32"),
+    ({"a": "half \ud800"}, weft.DTypeError, "the text of 'a' is no text of Unicode"),
+    ({"\ud800": 1}, weft.DTypeError, "a name of values is no text of Unicode"),
     ({"a": 1j}, weft.DTypeError, "'a' is of complex64"),
 ]
 
@@ -184,6 +187,60 @@ def test_wrong_values_lose_nothing(
     found = read(tmp_path)
     assert found.Tags()["scalars"] == ["good"]
     assert [(e.step, e.value) for e in found.Scalars("good")] == [(0, 1.0), (2, 3.0)]
+
+
+def drawn_elements(generator: np.random.Generator) -> np.ndarray:
+    """Numbers of any size, that lie apart, near each other, or on top of each other."""
+    count = int(generator.integers(1, 200))
+    dtype = str(generator.choice(["float64", "float32", "int64", "uint64", "bool"]))
+    if dtype.startswith(("float", "bool")):
+        elements = generator.standard_normal(count)
+        if generator.integers(2):
+            middle = generator.standard_normal()
+            elements = middle + np.spacing(abs(middle)) * generator.integers(0, 40, count)
+        largest = {"float64": 307, "float32": 37}.get(dtype, 0)
+        return (elements * 10.0 ** generator.integers(-largest, largest + 1)).astype(dtype)
+    info = np.iinfo(dtype)
+    least = max(info.min, info.max - int(generator.choice([2, 5000, 2**63 - 1])))
+    return generator.integers(least, info.max, count, dtype, endpoint=True)
+
+
+@pytest.mark.filterwarnings("ignore:overflow")  # of TensorBoard's, which reads the largest numbers
+@pytest.mark.parametrize("seed", range(40))
+def test_histograms_of_any_numbers_count_them(seed: int, tmp_path: Path) -> None:
+    """Each part has what is between the end of the one before, and its own."""
+    generator = np.random.default_rng(seed)
+    elements = drawn_elements(generator)
+    bins = int(generator.choice([1, 2, 30, 64]))
+    with SummaryWriter(tmp_path) as writer:
+        writer.add_histogram("a", elements, bins=bins)
+        extremes = np.finfo(np.float64).max * np.array([-1.0, 1.0, 0.25])
+        writer.add_histogram("all", extremes, bins=4)
+    found, wide = read(tmp_path), elements.astype(np.float64)
+    counted = found.Histograms("a")[0].histogram_value
+    assert (counted.min, counted.max, counted.num) == (wide.min(), wide.max(), wide.size)
+    assert sum(counted.bucket) == wide.size
+    limits = np.array(counted.bucket_limit)
+    assert (np.diff(limits) >= 0).all()
+    assert limits[-1] >= wide.max()
+    # An element at an end is in the part behind, or, where parts are single numbers, before it.
+    below = np.cumsum(counted.bucket)
+    assert (below >= (wide[:, None] < limits).sum(axis=0)).all()
+    assert (below <= (wide[:, None] <= limits).sum(axis=0)).all()
+    assert list(found.Histograms("all")[0].histogram_value.bucket) == [1, 0, 1, 1]
+
+
+def test_steps_and_chosen_numbers_that_no_file_has(tmp_path: Path) -> None:
+    with SummaryWriter(tmp_path) as writer:
+        with pytest.raises(weft.OutOfRangeError, match="has over 64 bits"):
+            writer.log(1 << 63, {"a": 1.0})
+        with pytest.raises(weft.OutOfRangeError, match="'rate' is beyond float64"):
+            writer.add_hparams({"rate": 10**400}, {})
+        with pytest.raises(weft.OutOfRangeError, match="TensorBoard keeps float32"):
+            writer.add_hparams({"rate": 1}, {"loss": -1e300})
+        with pytest.raises(weft.DTypeError, match="the text of 'how' is no text"):
+            writer.add_hparams({"how": "\ud800"}, {})
+    assert not any(read(tmp_path).Tags()[kind] for kind in ("scalars", "tensors"))
 
 
 def test_wrong_pictures_and_steps(tmp_path: Path) -> None:

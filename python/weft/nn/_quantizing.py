@@ -106,13 +106,14 @@ class QuantizationReport:
 
     def __rich__(self) -> Table:
         from rich.table import Table
+        from rich.text import Text
 
         head, *rows, last = self._cells()
         table = Table(show_footer=True)
         for place, (name, foot) in enumerate(zip(head, last, strict=True)):
             table.add_column(name, foot, justify="right" if place > 1 else "left")
         for row in rows:
-            table.add_row(*row)
+            table.add_row(*map(Text, row))
         return table
 
 

@@ -39,6 +39,11 @@ def printed(what: Any, width: int = 130) -> str:
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 
+def plain(text: str) -> Any:
+    """Text as rich prints it, brackets and backslashes too, which it may take for a style."""
+    return needed("rich.text", "a table").Text(text)
+
+
 @contextmanager
 def written(path: str | os.PathLike, what: str, mode: str = "w") -> Iterator[IO[Any]]:
     """A file to write to, which takes the path's place once all is written.

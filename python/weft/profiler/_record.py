@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import operator
 import os
 import socket
 import threading
@@ -14,7 +15,7 @@ from typing import Any
 from .. import _core
 from .._arguments import explain_errors
 from .._creation import _fail
-from .._errors import OptionError
+from .._errors import DTypeError, OptionError
 from ._events import MARKS, Event, events_of, thread_names
 from ._flame import folded, folded_text, svg
 from ._needs import written
@@ -83,8 +84,9 @@ class profile:  # noqa: N801 (as in PyTorch, it is written like a function)
         limit: the most events that are kept; of those that come later `dropped` counts.
 
     Raises:
-        OptionError: the limit is negative; at the begin, the process is recorded already.
-        OutOfMemoryError: at the begin, there is no room for so many events.
+        DTypeError: an argument is no function, or no integer. OptionError: the limit is negative;
+            at the begin, the process is recorded already. OutOfMemoryError: at the begin, there is
+            no room for so many events.
     """
 
     def __init__(
@@ -94,6 +96,10 @@ class profile:  # noqa: N801 (as in PyTorch, it is written like a function)
         on_trace_ready: Callable[[profile], Any] | None = None,
         limit: int = 1_000_000,
     ) -> None:
+        limit = operator.index(limit)
+        for name, function in (("schedule", schedule), ("on_trace_ready", on_trace_ready)):
+            if function is not None and not callable(function):
+                raise _fail(DTypeError, f"profile: {name} has to be a function, not {function!r}")
         if limit < 0:
             raise _fail(OptionError, f"profile: a limit of {limit} events; it has to be at least 0")
         self.events: list[Event] = []
@@ -232,7 +238,8 @@ class profile:  # noqa: N801 (as in PyTorch, it is written like a function)
             rows: so many at most.
 
         Raises:
-            OptionError: there is no such table. UnsupportedError: the package rich is missing.
+            OptionError: there is no such table, or ``rows`` is negative. UnsupportedError: the
+                package rich is missing.
         """
         return table(self.events, self.dropped, by, rows)
 

@@ -16,7 +16,7 @@ from .._creation import _fail, asarray
 from .._errors import DTypeError, ShapeError
 from .._export import Spec, export
 from ..nn import Module
-from ._needs import needed, printed
+from ._needs import needed, plain, printed
 
 #: Shape and dtype of each tensor of a result.
 Shapes = tuple[Spec, ...]
@@ -99,6 +99,13 @@ def _specs(value: Any) -> tuple[list[Spec], Any]:
     return found, tree.map(spec, value, is_leaf=lambda leaf: isinstance(leaf, Spec))
 
 
+def _kind(leaf: Any) -> Any:
+    """What tells an argument from others: its shape and dtype, or what it is."""
+    if isinstance(leaf, Spec):
+        return leaf.shape, leaf.dtype
+    return type(leaf), leaf if isinstance(leaf, (bool, int, float, str)) else id(leaf)
+
+
 def _bytes(specs: list[Spec] | Shapes) -> int:
     return sum(math.prod(spec.shape) * spec.dtype.itemsize for spec in specs)
 
@@ -159,7 +166,9 @@ def _traced(model: Module, args: tuple, kwargs: dict[str, Any]) -> tuple[dict[in
             calls.inputs, calls.outputs = tuple(inputs), tuple(outputs)
         calls.count += 1
         calls.bytes += _bytes(outputs)
-        key = tuple((spec.shape, spec.dtype) for spec in inputs)
+        # Beside tensors, a number or a flag can decide what is computed.
+        leaves, structure = tree.flatten(way, is_leaf=lambda leaf: isinstance(leaf, Spec))
+        key = (repr(structure), *map(_kind, leaves))
         calls.ways.setdefault(key, [0, way])[0] += 1
 
     handles = [
@@ -240,7 +249,7 @@ def summary(model: Module, *args: Any, **kwargs: Any) -> ModelSummary:
 
 
 def _shapes(specs: Shapes) -> str:
-    return ", ".join(f"{spec.dtype.name}\\[{', '.join(map(str, spec.shape))}]" for spec in specs)
+    return ", ".join(f"{spec.dtype.name}[{', '.join(map(str, spec.shape))}]" for spec in specs)
 
 
 def _amount(number: float) -> str:
@@ -269,8 +278,8 @@ def _text(model: ModelSummary) -> str:
         name = "  " * layer.depth + (f"{own}: " if own else "") + layer.kind
         adds = layer.multiply_adds
         found.add_row(
-            name,
-            _shapes(layer.outputs) if layer.calls else "not called",
+            plain(name),
+            plain(_shapes(layer.outputs) if layer.calls else "not called"),
             str(layer.calls),
             f"{layer.parameters:,}" if layer.parameters else "",
             _amount(adds) if adds else "",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .._creation import _fail
 from .._errors import OptionError
 from ._events import CALLS, KERNELS, Event, line_of, nested, plain_name
-from ._needs import needed, printed
+from ._needs import needed, plain, printed
 
 
 @dataclass
@@ -62,8 +62,10 @@ def _title(events: Sequence[Event], dropped: int) -> str:
 def table(events: Sequence[Event], dropped: int, by: str, count: int) -> str:
     """A table, the longest first, below a line with the sums.
 
-    Raises OptionError for an unknown kind of rows.
+    Raises OptionError for an unknown kind of rows, and less than none.
     """
+    if count < 0:
+        raise _fail(OptionError, f"table: {count} rows; there are at least 0")
     if by not in ("kernel", "line", "call"):
         raise _fail(OptionError, f'table: by is "kernel", "line" or "call", not {by!r}')
     grid = needed("rich.table", "a table of the profiler")
@@ -80,18 +82,13 @@ def table(events: Sequence[Event], dropped: int, by: str, count: int) -> str:
             f"{100 * row.nanoseconds / total:.1f}",
             str(row.count),
             f"{row.nanoseconds / 1e3 / row.count:.1f}",
-            *([] if by == "line" else [_plain(name)]),
-            _plain(_short(row.lines)),
+            *([] if by == "line" else [name]),
+            _short(row.lines),
         ]
-        found.add_row(*cells)
+        found.add_row(*map(plain, cells))
     if len(rows) > count:
         left = sum(row.nanoseconds for _, row in rows[count:])
         found.add_row(
             f"{left / 1e6:.3f}", f"{100 * left / total:.1f}", "", "", f"{len(rows) - count} more"
         )
     return f"{_title(events, dropped)}\n{printed(found)}"
-
-
-def _plain(text: str) -> str:
-    """Text with brackets that rich does not take for a style."""
-    return text.replace("[", "\\[")

@@ -5,6 +5,7 @@ A writer is what has ``log(step, values)``; loops are written for that, and do n
 
 from __future__ import annotations
 
+import math
 import operator
 import os
 import struct
@@ -18,10 +19,14 @@ import numpy as np
 
 from .._arguments import explain_errors
 from .._creation import _fail, asarray
-from .._dtypes import float32, isdtype
+from .._dtypes import float32, float64, isdtype
 from .._errors import DTypeError, FileError, OptionError, OutOfRangeError, ShapeError
 from ._graph import graph_of
 from ._needs import needed
+
+#: The largest float64, and half of it: the difference of two numbers has to be a number.
+_MOST = int(np.finfo(np.float64).max)
+_HALF = np.finfo(np.float64).max / 2
 
 
 @runtime_checkable
@@ -39,13 +44,23 @@ class Writer(Protocol):
 def _checked_tag(tag: Any) -> str:
     if not isinstance(tag, str) or not tag:
         raise _fail(DTypeError, f"a name of values has to be a string that is not empty: {tag!r}")
-    return tag
+    return _encodable(tag, "a name of values")
+
+
+def _encodable(text: str, what: str) -> str:
+    """The text. Raises DTypeError for half of a pair of surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise _fail(DTypeError, f"{what} is no text of Unicode: {error}") from None
+    return text
 
 
 def _array(tag: str, value: Any) -> np.ndarray:
-    """The elements of a tensor, an array or a number."""
+    """The elements of a tensor, an array or a number, whose precision is kept."""
     try:
-        tensor = asarray(value)
+        # Python's floats would become float32.
+        tensor = asarray(value, dtype=float64 if isinstance(value, float) else None)
     except (TypeError, ValueError) as error:
         message = f"{tag!r} is a {type(value).__name__}, no tensor or number: {error}"
         raise _fail(DTypeError, message) from None
@@ -63,14 +78,27 @@ def _scalar(tag: str, value: Any) -> float:
     return float(array.reshape(()))
 
 
+def _narrow_scalar(tag: str, value: Any) -> float:
+    """A scalar as TensorBoard's files have it, which is float32."""
+    wide = _scalar(tag, value)
+    with np.errstate(over="ignore"):
+        if math.isfinite(wide) and not np.isfinite(np.float32(wide)):
+            message = f"{tag!r} is {wide}, but TensorBoard keeps float32, which has none so large"
+            raise _fail(OutOfRangeError, message)
+    return wide
+
+
 def _step(step: Any) -> int:
     if step is None:
         return 0
     try:
-        return operator.index(step)
+        number = operator.index(step)
     except TypeError:
         message = f"the number of a step is an integer, not a {type(step).__name__}"
         raise _fail(DTypeError, message) from None
+    if not -(1 << 63) <= number < 1 << 63:
+        raise _fail(OutOfRangeError, f"the number of a step is {number}, which has over 64 bits")
+    return number
 
 
 def _finite(tag: str, array: np.ndarray) -> np.ndarray:
@@ -81,6 +109,23 @@ def _finite(tag: str, array: np.ndarray) -> np.ndarray:
         message = f"{tag!r}: {wrong} of {elements.size} elements are NaN or infinite"
         raise _fail(OutOfRangeError, message)
     return elements
+
+
+def _counted(elements: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray]:
+    """How many elements each of so many equal parts has, and the ends of the parts."""
+    least, most = elements.min(), elements.max()
+    half = most / 2 - least / 2
+    if half >= _HALF:  # NumPy takes the difference of both.
+        counts, edges = np.histogram(elements / 2, bins=bins)
+        return counts, np.minimum(edges, _HALF) * 2
+    try:
+        if half == 0 or half > np.spacing(max(abs(least), abs(most))) * bins:
+            return np.histogram(elements, bins=bins)
+    except ValueError:  # One number, beside which there is no other within 1.
+        pass
+    # There are hardly as many numbers in between as parts: each has its own.
+    limits, counts = np.unique(elements, return_counts=True)
+    return counts, np.concatenate([limits[:1], limits])
 
 
 def _pixels(tag: str, image: np.ndarray, formats: str) -> np.ndarray:
@@ -162,8 +207,9 @@ class SummaryWriter:
         global_step: int | None = None,
         walltime: float | None = None,
     ) -> None:
-        """A number, NaN and infinity too. Raises ShapeError for a tensor of more elements."""
-        value = _scalar(_checked_tag(tag), scalar_value)
+        """A number, NaN and infinity too. Raises ShapeError for a tensor of more elements,
+        OutOfRangeError for a number beyond float32, which such files have."""
+        value = _narrow_scalar(_checked_tag(tag), scalar_value)
         self._add(tag, global_step, walltime, simple_value=value)
 
     def add_histogram(
@@ -182,7 +228,9 @@ class SummaryWriter:
         if operator.index(bins) < 1:
             raise _fail(OptionError, f"add_histogram: {bins} bins; there has to be at least one")
         elements = _finite(tag, _array(_checked_tag(tag), values))
-        counts, edges = np.histogram(elements, bins=bins)
+        counts, edges = _counted(elements, bins)
+        with np.errstate(over="ignore"):  # Infinity then says that it is too large.
+            total, squares = elements.sum(), np.square(elements).sum()
         self._add(
             tag,
             global_step,
@@ -191,8 +239,8 @@ class SummaryWriter:
                 min=elements.min(),
                 max=elements.max(),
                 num=elements.size,
-                sum=elements.sum(),
-                sum_squares=np.square(elements).sum(),
+                sum=total,
+                sum_squares=squares,
                 bucket_limit=edges[1:].tolist(),
                 bucket=counts.tolist(),
             ),
@@ -229,6 +277,7 @@ class SummaryWriter:
         if not isinstance(text_string, str):
             message = f"{tag!r} is a text, not a {type(text_string).__name__}"
             raise _fail(DTypeError, message)
+        _encodable(text_string, f"the text of {tag!r}")
         metadata = needed("tensorboard.plugins.text.metadata", "add_text")
         tensors = needed("tensorboard.util.tensor_util", "add_text")
         self._add(
@@ -261,7 +310,13 @@ class SummaryWriter:
             if not isinstance(value, (bool, int, float, str)):
                 kind = type(value).__name__
                 raise _fail(DTypeError, f"add_hparams: {name!r} is a {kind}, no number or string")
-        metrics = {_checked_tag(tag): _scalar(tag, value) for tag, value in metric_dict.items()}
+            if isinstance(value, str):
+                _encodable(value, f"add_hparams: the text of {name!r}")
+            elif type(value) is int and not -_MOST <= value <= _MOST:
+                raise _fail(OutOfRangeError, f"add_hparams: {name!r} is beyond float64")
+        metrics = {
+            _checked_tag(tag): _narrow_scalar(tag, value) for tag, value in metric_dict.items()
+        }
         chosen = [plugin.HParam(_checked_tag(name)) for name in hparam_dict]
         shown = [plugin.Metric(tag) for tag in metrics]
         for content in (
@@ -276,6 +331,9 @@ class SummaryWriter:
         """See `Writer.log`. What is wrong raises an error before anything is written."""
         number = _step(step)
         checked = [(_checked_tag(tag), value, _kind(tag, value)) for tag, value in values.items()]
+        for tag, value, kind in checked:
+            if kind == "scalar":
+                _narrow_scalar(tag, value)
         for tag, value, kind in checked:
             if kind == "text":
                 self.add_text(tag, value, number)
@@ -326,6 +384,7 @@ class SummaryWriter:
 def _kind(tag: str, value: Any) -> str:
     """What `Writer.log` takes a value for."""
     if isinstance(value, str):
+        _encodable(value, f"the text of {tag!r}")
         return "text"
     array = _array(tag, value)
     if array.ndim == 0:
@@ -366,7 +425,7 @@ class WandbWriter:
             elif kind == "scalar":
                 found[tag] = _scalar(tag, value)
             else:
-                counts = np.histogram(_finite(tag, _array(tag, value)), bins=64)
+                counts = _counted(_finite(tag, _array(tag, value)), 64)
                 found[tag] = self._wandb.Histogram(np_histogram=counts)
         self.run.log(found, step=number)
 
