@@ -118,10 +118,10 @@ static constexpr NamedTarget namedTargets[] = {
     {"riscv64", riscvLinux, "generic-rv64", "64-bit RISC-V with vectors: rv64gcv, RVA23", 32, 16,
      "+m,+a,+f,+d,+c,+v,+zihintpause"},
     {"cortex-m4", armBare, "cortex-m4", "32-bit ARM controllers with a unit for floats, no system",
-     8, 16},
-    {"cortex-m7", armBare, "cortex-m7", "the same with a unit for doubles", 8, 16},
-    {"cortex-m33", armBareV8, "cortex-m33", "the same with a unit for floats, of 2016 and later", 8,
-     16},
+     32, 4},
+    {"cortex-m7", armBare, "cortex-m7", "the same with a unit for doubles", 32, 4},
+    {"cortex-m33", armBareV8, "cortex-m33", "the same with a unit for floats, of 2016 and later",
+     32, 4},
     {"wasm32", webAssembly, "generic", "WebAssembly with SIMD: browsers since 2023, Node.js", 16,
      16, "+simd128,+bulk-memory,+bulk-memory-opt,+nontrapping-fptoint,+sign-ext,+mutable-globals"}};
 

@@ -34,6 +34,7 @@ public:
   /// LLVM's feature string: "+avx2,+fma,...".
   std::string features;
   int64_t vectorRegisters = 16;
+  /// Of a vector, or of a float where there are none.
   int64_t registerBytes = 32;
   /// Those of this machine, or what processors of the kind have at least.
   CacheSizes caches;
@@ -74,6 +75,7 @@ public:
   /// Whether objects run under Linux: with a C library that has files, memory and threads.
   bool hasSystem() const;
   bool isWebAssembly() const;
+  bool hasVectors() const { return registerBytes >= 16; }
   /// False if code for the target is for another kind of processor than this process runs on.
   bool isHostArchitecture() const;
   /// A code generator; each thread needs its own.

@@ -28,6 +28,8 @@ constexpr int64_t leastSums = 8;
 /// How many steps of the depth loops a tile takes before the next tile: a block of the right
 /// operand of so many steps stays in the second-level cache.
 constexpr int64_t depthBytes = 4096;
+/// The most steps in a block that is copied: verifyContraction refuses more.
+constexpr int64_t mostLines = 4096;
 /// The same where all columns take so many steps before the next: lines of the right operand that
 /// are read side by side, as many as are delivered fastest.
 constexpr int64_t fewRowSteps = 8;
@@ -158,7 +160,7 @@ private:
       if (packLhs && problem.isInMemory(Contraction::Rhs)) {
         Draft block = draft;
         int64_t lines = blockBytes / (columnsOf(tile) * problem.elementBytes);
-        block.depth = block.packBlock = std::max<int64_t>(2, lines / 2 * 2);
+        block.depth = block.packBlock = std::clamp<int64_t>(lines / 2 * 2, 2, mostLines);
         add(block);
       }
     }
@@ -214,7 +216,6 @@ private:
     draft.outerRows = blocks > 1 ? (image + blocks - 1) / blocks : fitting / image * image;
     if (draft.outerRows <= 1)
       return;
-    constexpr int64_t mostLines = 4096;
     draft.packRhs = problem.isRightKept;
     if (!draft.packRhs)
       draft.packBlock = draft.depth * std::max<int64_t>(*inner, 1);

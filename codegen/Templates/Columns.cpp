@@ -42,8 +42,8 @@ public:
 
   WorkTerm operationsOf(Operation *op) const override { return elementsOf(op->getOperand(0)); }
 
-  ScheduleAttrInterface choose(KernelOp kernel, LaunchOp, const CpuTarget &) const override {
-    return ColumnsScheduleAttr::get(kernel.getContext(), cpuLanes);
+  ScheduleAttrInterface choose(KernelOp kernel, LaunchOp, const CpuTarget &target) const override {
+    return ColumnsScheduleAttr::get(kernel.getContext(), independentLanes(target));
   }
   ScheduleAttrInterface choose(KernelOp kernel, LaunchOp, const GpuTarget &) const override {
     // Two accumulators of a position and a value fill the registers sooner.

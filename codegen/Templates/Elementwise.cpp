@@ -34,18 +34,20 @@ public:
     return isElementByElement(op);
   }
 
-  ScheduleAttrInterface choose(KernelOp kernel, LaunchOp launch, const CpuTarget &) const override {
+  ScheduleAttrInterface choose(KernelOp kernel, LaunchOp launch,
+                               const CpuTarget &target) const override {
+    int64_t most = independentLanes(target);
     ArrayRef<int64_t> symbols = symbolsOf(kernel.getResultTypes()[0]);
-    bool isAcross = symbols.size() > 1 && isShort(kernel) &&
+    bool isAcross = most > 1 && symbols.size() > 1 && isShort(kernel) &&
                     knownProduct({symbols.back()}, launch).value_or(cpuLanes) < shortRow;
     if (!isAcross && turnedDimension(kernel))
-      return TranspositionScheduleAttr::get(kernel.getContext(), turnedRows, cpuLanes);
+      return TranspositionScheduleAttr::get(kernel.getContext(), turnedRows, most);
     // Longer vectors than rows are computed in vain, and more of long ones lie across a border.
     int64_t row =
         symbols.size() > 1 ? knownProduct({symbols.back()}, launch).value_or(cpuLanes) : cpuLanes;
     bool isShorter =
         !isAcross && (row <= cpuLanes / 2 || (row > cpuLanes && readsSeveralInRow(kernel)));
-    int64_t lanes = isShorter ? cpuLanes / 2 : cpuLanes;
+    int64_t lanes = isShorter ? std::max<int64_t>(1, most / 2) : most;
     return ElementwiseScheduleAttr::get(kernel.getContext(), lanes, 64 * cpuLanes, isAcross,
                                         !isAcross && isMostlyFramed(kernel, launch));
   }

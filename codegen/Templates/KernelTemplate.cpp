@@ -1,5 +1,6 @@
 // What the templates share.
 #include "codegen/Templates/KernelTemplate.h"
+#include "codegen/CPU/CpuTarget.h"
 
 using namespace mlir;
 
@@ -15,6 +16,10 @@ LogicalResult KernelTemplate::refuseSchedule(KernelOp kernel, StringRef kind) co
   return kernel.emitOpError() << "has the schedule " << kernel.getScheduleAttr()
                               << ", which is none of the template " << name() << " on " << kind
                               << "; without a schedule, weft-schedule chooses one";
+}
+
+int64_t KernelTemplate::independentLanes(const CpuTarget &target) {
+  return target.hasVectors() ? cpuLanes : 1;
 }
 
 LogicalResult KernelTemplate::verifyLanes(KernelOp kernel, int64_t lanes, const CpuTarget &) {

@@ -44,6 +44,9 @@ public:
 protected:
   /// Elements in a vector of a processor, on all: the order of a sum depends on it.
   static constexpr int64_t cpuLanes = 16;
+  /// Elements that are computed at a time where each has an order of its own: code for many is long
+  /// where each needs instructions of its own.
+  static int64_t independentLanes(const CpuTarget &target);
 
   /// An error that says of the kernel's schedule that it is not one of this template for `kind` of
   /// target: "a processor".

@@ -224,10 +224,10 @@ public:
     return precedesElementwise(op, group);
   }
 
-  ScheduleAttrInterface choose(KernelOp kernel, LaunchOp, const CpuTarget &) const override {
+  ScheduleAttrInterface choose(KernelOp kernel, LaunchOp, const CpuTarget &target) const override {
     ScanOpInterface op = scanOf(kernel);
     bool isInnermost = op.getAxis() + 1 == symbolsOf(op.getX().getType()).size();
-    return ScanScheduleAttr::get(kernel.getContext(), isInnermost ? 1 : cpuLanes);
+    return ScanScheduleAttr::get(kernel.getContext(), isInnermost ? 1 : independentLanes(target));
   }
   ScheduleAttrInterface choose(KernelOp kernel, LaunchOp, const GpuTarget &) const override {
     return ScanScheduleAttr::get(kernel.getContext(), 1);

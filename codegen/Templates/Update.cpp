@@ -45,8 +45,8 @@ public:
     return elementsOf(cast<UpdateOpInterface>(op).getUpdates());
   }
 
-  ScheduleAttrInterface choose(KernelOp kernel, LaunchOp, const CpuTarget &) const override {
-    return UpdateScheduleAttr::get(kernel.getContext(), cpuLanes);
+  ScheduleAttrInterface choose(KernelOp kernel, LaunchOp, const CpuTarget &target) const override {
+    return UpdateScheduleAttr::get(kernel.getContext(), independentLanes(target));
   }
   ScheduleAttrInterface choose(KernelOp kernel, LaunchOp, const GpuTarget &) const override {
     return UpdateScheduleAttr::get(kernel.getContext(), std::min<int64_t>(gpuLanesOf(kernel), 4));

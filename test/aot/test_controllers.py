@@ -131,6 +131,28 @@ def test_functions_of_numbers(dtype: str, tmp_path: Path) -> None:
     assert_same_bits(run_on_board(case, tmp_path, "cortex-m4"), case.expected())
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_products_of_any_sizes(seed: int, tmp_path: Path) -> None:
+    generator = np.random.default_rng(seed)
+    rows, depth, columns = (int(each) for each in generator.choice([1, 2, 4, 8, 16, 33], 3))
+    left = generator.standard_normal((rows, depth))
+    right = generator.standard_normal((columns, depth))
+    bias = generator.standard_normal(columns).astype(np.float32)
+    case = Case(
+        lambda x, w, b: weft.maximum(x @ w.mT + b, 0),
+        [left.astype(np.float32), right.astype(np.float32), bias],
+    )
+    assert_same_bits(run_on_board(case, tmp_path, "cortex-m4"), case.expected())
+
+
+def test_code_is_not_as_long_as_that_for_vectors(tmp_path: Path) -> None:
+    """Of 16 elements at a time it was 65 KiB."""
+    path = compile_text(CASES["elementwise"].text(), tmp_path / "net.o", "--target=cortex-m4")
+    lines = run(["/usr/lib/llvm-22/bin/llvm-size", "-A", path]).splitlines()
+    sizes = [int(line.split()[1]) for line in lines if line.startswith(".text")]
+    assert 0 < sum(sizes) < 16 << 10
+
+
 def test_objects_need_no_more_than_the_compilers_own_library(tmp_path: Path) -> None:
     path = compile_text(CASES["network"].text(), tmp_path / "net.o", "--target=cortex-m4")
     needed = run(
