@@ -278,3 +278,141 @@ def written(model: Any, settings: dict[str, Any], random: Random, folder: Path) 
         if name in default and values[name] == default[name] and name != "model_type":
             values.pop(name)
     file.write_text(json.dumps(values))
+
+
+def _bert(random: Random) -> dict[str, Any]:
+    heads = int(_one(random, 1, 2))
+    return {
+        "vocab_size": int(_one(random, 17, 40)),
+        "hidden_size": heads * int(_one(random, 4, 6)),
+        "num_hidden_layers": int(_one(random, 1, 2)),
+        "num_attention_heads": heads,
+        "intermediate_size": int(_one(random, 1, 20)),
+        "hidden_act": _one(random, *ACTIVATIONS, "gelu_10"),
+        "max_position_embeddings": int(_one(random, 16, 24)),
+        "type_vocab_size": int(_one(random, 1, 2, 3)),
+        "layer_norm_eps": _epsilon(random),
+        "is_decoder": bool(random.random() < 0.3),
+        "add_cross_attention": False,
+        "tie_word_embeddings": _one(random, True, False),
+        "position_embedding_type": "absolute",
+        "classifier_dropout": _one(random, None, 0.3),
+        **dict.fromkeys(("hidden_dropout_prob", "attention_probs_dropout_prob"), 0.3),
+        "chunk_size_feed_forward": 1,
+        "pad_token_id": _one(random, 0, 1),
+    }
+
+
+def _distilbert(random: Random) -> dict[str, Any]:
+    heads = int(_one(random, 1, 2))
+    return {
+        "vocab_size": int(_one(random, 17, 40)),
+        "max_position_embeddings": int(_one(random, 16, 24)),
+        "sinusoidal_pos_embds": _one(random, True, False),
+        "n_layers": int(_one(random, 1, 2)),
+        "n_heads": heads,
+        "dim": heads * int(_one(random, 4, 6)),
+        "hidden_dim": int(_one(random, 1, 20)),
+        "activation": _one(random, "gelu", "relu", "silu", "gelu_new"),
+        "tie_word_embeddings": _one(random, True, False),
+        **dict.fromkeys(("dropout", "attention_dropout", "qa_dropout", "seq_classif_dropout"), 0.3),
+    }
+
+
+def _vision(random: Random) -> dict[str, Any]:
+    heads, patch = int(_one(random, 1, 2)), int(_one(random, 4, 8))
+    return {
+        "hidden_size": heads * int(_one(random, 4, 6)),
+        "num_hidden_layers": int(_one(random, 1, 2)),
+        "num_attention_heads": heads,
+        "intermediate_size": int(_one(random, 1, 20)),
+        "hidden_act": _one(random, "gelu", "quick_gelu", "relu"),
+        "layer_norm_eps": _epsilon(random),
+        "image_size": patch * int(_one(random, 1, 3)),
+        "patch_size": patch,
+        "num_channels": int(_one(random, 1, 3)),
+        "attention_dropout": 0.3,
+    }
+
+
+def _vit(random: Random) -> dict[str, Any]:
+    settings = _vision(random)
+    settings.pop("attention_dropout")
+    return {
+        **settings,
+        **dict.fromkeys(("hidden_dropout_prob", "attention_probs_dropout_prob"), 0.3),
+        "qkv_bias": _one(random, True, False),
+        "encoder_stride": settings["patch_size"],
+        "pooler_output_size": _one(random, None, settings["hidden_size"]),
+        "pooler_act": _one(random, "tanh", "relu"),
+    }
+
+
+def _clip(random: Random) -> dict[str, Any]:
+    vision = _vision(random)
+    text = {name: vision[name] for name in list(vision)[:6]}
+    text.update(
+        vocab_size=40,
+        max_position_embeddings=12,
+        bos_token_id=38,
+        eos_token_id=_one(random, 2, 39),
+        pad_token_id=1,
+    )
+    return {
+        "text_config": text,
+        "vision_config": vision,
+        "projection_dim": int(_one(random, 4, 7)),
+        "logit_scale_init_value": 1.5,
+    }
+
+
+def _resnet(random: Random) -> dict[str, Any]:
+    return {
+        "num_channels": int(_one(random, 1, 3)),
+        "embedding_size": int(_one(random, 4, 6)),
+        "hidden_sizes": [8, int(_one(random, 8, 12))],
+        "depths": [1, int(_one(random, 1, 2))],
+        "layer_type": _one(random, "basic", "bottleneck"),
+        "hidden_act": _one(random, "relu", "silu"),
+        "downsample_in_first_stage": _one(random, True, False),
+        "downsample_in_bottleneck": _one(random, True, False),
+    }
+
+
+def _convnext(random: Random) -> dict[str, Any]:
+    return {
+        "num_channels": int(_one(random, 1, 3)),
+        "patch_size": int(_one(random, 2, 4)),
+        "num_stages": 2,
+        "hidden_sizes": [4, int(_one(random, 6, 8))],
+        "depths": [1, int(_one(random, 1, 2))],
+        "hidden_act": _one(random, "gelu", "relu"),
+        "layer_norm_eps": _epsilon(random),
+        "layer_scale_init_value": float(_one(random, 1e-6, 0.5, 0.0)),
+        "drop_path_rate": float(_one(random, 0.0, 0.3)),
+        "image_size": int(_one(random, 32, 48)),
+    }
+
+
+#: The same of families that go through PyTorch, with classes of models for what they give.
+THROUGH_TORCH: dict[str, tuple[Callable[[Random], dict[str, Any]], type, tuple[type, ...]]] = {
+    "bert": (_bert, hf.BertConfig, (hf.BertModel, hf.BertForMaskedLM, hf.BertLMHeadModel)),
+    "roberta": (_bert, hf.RobertaConfig, (hf.RobertaModel, hf.RobertaForMaskedLM)),
+    "distilbert": (
+        _distilbert,
+        hf.DistilBertConfig,
+        (hf.DistilBertModel, hf.DistilBertForMaskedLM, hf.DistilBertForQuestionAnswering),
+    ),
+    "llama": (_llama, hf.LlamaConfig, (hf.LlamaModel, hf.LlamaForSequenceClassification)),
+    "qwen2": (_qwen2, hf.Qwen2Config, (hf.Qwen2Model, hf.Qwen2ForTokenClassification)),
+    "gpt2": (_gpt2, hf.GPT2Config, (hf.GPT2Model, hf.GPT2ForSequenceClassification)),
+    "t5": (_t5, hf.T5Config, (hf.T5Model,)),
+    "vit": (_vit, hf.ViTConfig, (hf.ViTModel, hf.ViTForImageClassification)),
+    "clip": (_clip, hf.CLIPConfig, (hf.CLIPModel,)),
+    "resnet": (_resnet, hf.ResNetConfig, (hf.ResNetModel, hf.ResNetForImageClassification)),
+    "convnext": (
+        _convnext,
+        hf.ConvNextConfig,
+        (hf.ConvNextModel, hf.ConvNextForImageClassification),
+    ),
+}

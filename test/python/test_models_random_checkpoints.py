@@ -18,7 +18,7 @@ hf = pytest.importorskip("transformers")
 
 import weft  # noqa: E402
 import weft.models  # noqa: E402
-from random_checkpoints import OWN, written  # noqa: E402
+from random_checkpoints import OWN, THROUGH_TORCH, written  # noqa: E402
 from random_programs import count_of_examples  # noqa: E402
 from weft.models._family_settings import DEFAULTS, INDIFFERENT  # noqa: E402
 
@@ -183,3 +183,67 @@ def test_unread_settings_are_refused_by_name(
     (tmp_path / "config.json").write_text(json.dumps({**values, name: value}))
     with pytest.raises(weft.WeftError, match=list(value)[-1] if isinstance(value, dict) else name):
         weft.models.load(tmp_path)
+
+
+#: `tools/test --full` draws of all, several times each: a capture takes seconds.
+CAPTURED = ["bert", "resnet"] if count_of_examples(0) == 0 else list(THROUGH_TORCH)
+
+
+def _text_inputs(model: Any, config: Any, sizes: tuple[int, int], random: Any) -> dict[str, Any]:
+    """What a model through PyTorch takes, with texts that are filled up on the left or right."""
+    texts, length = sizes
+    text = getattr(config, "text_config", config)
+    image = getattr(config, "vision_config", config)
+    given: dict[str, np.ndarray] = {}
+    if "input_ids" in model.input_names:
+        given["input_ids"] = random.integers(0, text.vocab_size, sizes)
+        given["attention_mask"] = np.ones(sizes, np.int64)
+        side = slice(0, length // 3) if random.random() < 0.5 else slice(length - length // 3, None)
+        given["attention_mask"][0, side] = 0
+    if "token_type_ids" in model.input_names:
+        given["token_type_ids"] = random.integers(0, config.type_vocab_size, sizes)
+    if "decoder_input_ids" in model.input_names:
+        given["decoder_input_ids"] = random.integers(0, text.vocab_size, (texts, 4))
+    if "pixel_values" in model.input_names:
+        size = getattr(image, "image_size", 224)
+        shape = texts, image.num_channels, size, size
+        given["pixel_values"] = random.standard_normal(shape).astype(np.float32)
+    return given
+
+
+def _outputs(model: torch.nn.Module, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    wide = next(model.parameters()).dtype
+    given = {name: torch.from_numpy(value) for name, value in inputs.items()}
+    given = {name: x.to(wide) if x.is_floating_point() else x for name, x in given.items()}
+    with torch.no_grad():
+        found = model(**given)
+    return {name: x.double().numpy() for name, x in found.items() if isinstance(x, torch.Tensor)}
+
+
+@pytest.mark.parametrize("family", CAPTURED)
+@pytest.mark.parametrize("example", range(max(1, count_of_examples(0) // 50)))
+def test_outputs_of_captured_models(family: str, example: int, tmp_path: Path) -> None:
+    """All of them, for texts that are filled up, one text, and one token."""
+    drawn, settings_of, kinds = THROUGH_TORCH[family]
+    random = np.random.default_rng([example, *family.encode()])
+    settings = drawn(random)
+    kind = kinds[random.integers(len(kinds))]
+    try:
+        written(kind(settings_of(**copy.deepcopy(settings))), settings, random, tmp_path)
+        theirs = kind.from_pretrained(tmp_path, dtype=torch.float32).eval()
+    except Exception:
+        pytest.skip("transformers takes no such settings")
+    ours = _loaded(tmp_path)
+    if isinstance(ours, weft.WeftError):
+        assert re.search("in place|no one program|not supported", str(ours))
+        return
+    exact_model = copy.deepcopy(theirs).double()
+    for sizes in ((3, 7), (1, 5), (1, 1)):
+        inputs = _text_inputs(ours, theirs.config, sizes, random)
+        expected, exact = (_outputs(model, inputs) for model in (theirs, exact_model))
+        found = ours(**inputs)
+        assert expected.keys() <= found.keys()
+        for name, wanted in expected.items():
+            bound = 8 * np.abs(wanted - exact[name]).max() + 64 * 2**-24 * np.abs(exact[name]).max()
+            off = np.abs(np.asarray(found[name].detach()) - exact[name]).max()
+            assert off <= bound, (name, sizes, settings)

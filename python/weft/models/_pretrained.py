@@ -192,17 +192,27 @@ def _converted(model: Any, family: str) -> PretrainedModel:
     for part in model.modules():
         if hasattr(getattr(part, "config", None), "use_cache"):
             part.config.use_cache = False
+        # In pieces or at once, it is the same; but a number of pieces is one of tokens.
+        if hasattr(part, "chunk_size_feed_forward"):
+            part.chunk_size_feed_forward = 0
     model.config.return_dict = True
     possible = _INPUTS.get(family, _text_encoder)(model.config)
     taken = inspect.signature(model.forward).parameters
     inputs = {name: given for name, given in possible.items() if name in taken}
     if family != "bert":  # the texts of others are of one type
         inputs.pop("token_type_ids", None)
-    with torch.no_grad():
-        program = torch.export.export(
-            model,
-            (),
-            {name: example for name, (example, _) in inputs.items()},
-            dynamic_shapes={name: sizes for name, (_, sizes) in inputs.items()},
-        )
+    try:
+        with torch.no_grad():
+            program = torch.export.export(
+                model,
+                (),
+                {name: example for name, (example, _) in inputs.items()},
+                dynamic_shapes={name: sizes for name, (_, sizes) in inputs.items()},
+            )
+    except Exception as error:  # of any kind, by what config.json says
+        raise _fail(
+            UnsupportedError,
+            f"{type(model).__name__} of {family} is no one program for all sizes of its inputs: "
+            f"{_reason(error)}; weft.from_torch takes it for some",
+        ) from None
     return PretrainedModel(program, family, list(inputs))
