@@ -15,7 +15,7 @@ import weft.models
 from random_programs import count_of_examples
 from small_checkpoint import CONFIG, weights
 
-EXAMPLES = count_of_examples(120)
+EXAMPLES = min(count_of_examples(120), 2000)
 #: Of every kind that JSON has, and beyond what is sensible.
 VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, 1, -1, 2, 3, 7, 2**31, 2**63, 2**64, -(2**63), 10**400),

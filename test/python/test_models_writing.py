@@ -18,7 +18,8 @@ import weft.models  # noqa: E402
 from model_folders import decoder, randomized, saved  # noqa: E402
 from random_programs import count_of_examples  # noqa: E402
 
-EXAMPLES = count_of_examples(6)
+#: Each is a whole checkpoint.
+EXAMPLES = min(count_of_examples(6), 60)
 
 
 @pytest.fixture(autouse=True)
