@@ -299,3 +299,45 @@ def test_models_that_were_quantised_by_others(network: Any, seed: int, tmp_path:
         equal += bool(change <= 1e-5 * np.abs(expected).max())
         assert change <= np.abs(wide - expected).max()
     assert equal >= len(found) - 2
+
+
+def reference_convolution(x: np.ndarray, w: np.ndarray, group: int, pad: int) -> np.ndarray:
+    """Of whole numbers, in int64."""
+    wide = np.pad(x.astype(np.int64), ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+    windows = np.lib.stride_tricks.sliding_window_view(wide, w.shape[2:], axis=(2, 3))
+    inner, made = w.shape[1], w.shape[0] // group
+    return np.concatenate(
+        [
+            np.einsum(
+                "nchwij,ocij->nohw",
+                windows[:, part * inner : (part + 1) * inner],
+                w[part * made : (part + 1) * made].astype(np.int64),
+            )
+            for part in range(group)
+        ],
+        axis=1,
+    )
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_convolutions_of_whole_numbers_are_exact(seed: int) -> None:
+    """Also where sums are as large as they can be, and float32 does not hold them."""
+    random = np.random.default_rng(seed)
+    of_x, of_w, group = either(random), either(random), int(random.choice([1, 1, 2]))
+    inner, window = int(random.choice([1, 3, 70, 300])), int(random.choice([1, 3, 5]))
+    x = drawn(random, of_x, int(random.choice([0, 1, 2])), group * inner, 6, 5)
+    w = drawn(random, of_w, group * 2, inner, window, window)
+    zeros = [drawn(random, kind) * np.array(random.integers(2), kind) for kind in (of_x, of_w)]
+    if random.integers(2):
+        x[:], w[:] = KINDS[of_x][1], KINDS[of_w][1]
+        zeros = [np.array(KINDS[kind][0], kind) for kind in (of_x, of_w)]
+    arrays = {"w": w, "xz": np.array(zeros[0], of_x), "wz": np.array(zeros[1], of_w)}
+    pad = window // 2
+    node = helper.make_node(
+        "ConvInteger", ["x", "w", "xz", "wz"], ["y"], group=group, pads=[pad] * 4
+    )
+    differences = [
+        each.astype(np.int64) - int(zero) for each, zero in zip((x, w), zeros, strict=True)
+    ]
+    expected = reference_convolution(*differences, group, pad)
+    np.testing.assert_array_equal(made_by_weft(built([node], x, arrays), x), expected)

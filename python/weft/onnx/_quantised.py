@@ -1,7 +1,6 @@
 """Ops on integers that stand for floats: x is about (integer - zero point) * scale.
 
-Sums of products of integers are exact: of matrices in int32, of windows in float64, which holds
-them, since weft has the kernel for floats only.
+Sums of products of integers are exact: of matrices in int32, of windows in floats that hold them.
 """
 
 from __future__ import annotations
@@ -14,8 +13,7 @@ from .._dtypes import iinfo
 from ._casting import convert, element_of
 from ._rules import rule, weft
 from ._values import NARROW, Narrow, as_tensor, dtype_of
-from ._whole_products import from_zero, whole_product
-from ._windows import conv
+from ._whole_products import whole_convolution, whole_product
 
 
 def _spread(parameter: Tensor, x: Tensor, axis: int, block: int) -> Tensor:
@@ -136,7 +134,7 @@ def _as_axis(scale: Tensor, rank: int, axis: int) -> Tensor:
 def _conv_integer(
     x: Tensor, w: Tensor, x_zero: Tensor | None = None, w_zero: Tensor | None = None, **options: Any
 ) -> Tensor:
-    return conv(from_zero(x, x_zero, 1), from_zero(w, w_zero, 0), **options).astype("int32")
+    return whole_convolution(x, w, x_zero, w_zero, **options).astype("int32")
 
 
 @rule("QLinearConv")
@@ -152,7 +150,7 @@ def _qlinear_conv(
     bias: Tensor | None = None,
     **options: Any,
 ) -> Any:
-    sums = conv(from_zero(x, x_zero, 1), from_zero(w, w_zero, 0), **options)
+    sums = whole_convolution(x, w, x_zero, w_zero, **options)
     if bias is not None:
         sums = sums + weft.reshape(bias.astype("float64"), (-1, *[1] * (x.ndim - 2)))
     factor = _as_axis(w_scale, x.ndim, 1) * (x_scale / y_scale).astype("float64")

@@ -1,21 +1,53 @@
-"""Products of matrices of integers that count from a zero point, exact."""
+"""Products of matrices, and convolutions, of integers that count from a zero point, exact."""
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
+from typing import Any
 
 from .._core import SymbolicSize, Tensor
 from ..nn._quantized import Packed
 from ._rules import weft
+from ._windows import conv
 
 #: float32 holds the sum of so many products of a number of 8 bits and a difference of two.
 _EXACT = 512
 
 
-def from_zero(x: Tensor, zero: Tensor | None, axis: int) -> Tensor:
-    """The integers less their zero point, exact in float64."""
-    wide = x.astype("float64")
-    return wide if zero is None else wide - _along(zero, x.ndim, axis).astype("float64")
+def from_zero(x: Tensor, zero: Tensor | None, axis: int, dtype: str = "float64") -> Tensor:
+    """The integers less their zero point, exact in float64, and of 8 bits in float32."""
+    wide = x.astype(dtype)
+    return wide if zero is None else wide - _along(zero, x.ndim, axis).astype(dtype)
+
+
+def _most(x: Tensor, zero: Tensor | None) -> int:
+    """The largest magnitude of a number of 8 bits less its zero point."""
+    return 128 if zero is None and x.dtype.name == "int8" else 255
+
+
+def whole_convolution(
+    x: Tensor, w: Tensor, x_zero: Tensor | None, w_zero: Tensor | None, **options: Any
+) -> Tensor:
+    """The convolution of the integers less their zero points, exact, in float64.
+
+    Of numbers of 8 bits it is computed in float32, by as many channels at a time as have sums that
+    float32 holds, in whatever order they are added.
+    """
+    in_bytes = all(each.dtype.name in ("int8", "uint8") for each in (x, w))
+    if not in_bytes or any(isinstance(size, SymbolicSize) for size in w.shape[1:]):
+        return conv(from_zero(x, x_zero, 1), from_zero(w, w_zero, 0), **options)
+    depth, window = w.shape[1], max(math.prod(w.shape[2:]), 1)
+    step = 2**24 // (_most(x, x_zero) * _most(w, w_zero)) // window
+    if step < 1 or (depth > step and options.get("group", 1) != 1):
+        return conv(from_zero(x, x_zero, 1), from_zero(w, w_zero, 0), **options)
+    left, right = from_zero(x, x_zero, 1, "float32"), from_zero(w, w_zero, 0, "float32")
+    if depth <= step:
+        return conv(left, right, **options).astype("float64")
+    parts = [slice(begin, begin + step) for begin in range(0, depth, step)]
+    sums = [conv(left[:, part], right[:, part], **options).astype("float64") for part in parts]
+    return functools.reduce(operator.add, sums)
 
 
 def signed(x: Tensor) -> Tensor:
