@@ -135,7 +135,8 @@ class Drawer:
             x = x.astype(dtype)
         if self.chance(0.15):
             chosen = self.random.random(shape) < 0.3
-            x = np.where(chosen, np.asarray(self.random.choice(special, shape)).astype(x.dtype), x)
+            ends = np.asarray(self.random.choice(np.array(special, object), shape), object)
+            x = np.where(chosen, ends.astype(x.dtype), x)
         return np.asarray(x).astype(dtype)
 
     def give(self, array: np.ndarray) -> int:

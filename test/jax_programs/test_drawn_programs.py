@@ -128,12 +128,30 @@ def test_open_dimensions_are_indexed_by_what_is_computed(name: str) -> None:
         assert np.array_equal(made, np.asarray(exported(x)))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "complex64"])
+@pytest.mark.parametrize(
+    "shape", [(3, 3), (5, 3), (3, 5), (2, 4, 3), (1, 3), (3, 1), (0, 3), (3, 0)]
+)
+def test_orthogonal_factors_are_those_of_lapack(dtype: str, shape: tuple[int, ...]) -> None:
+    random = np.random.default_rng(7)
+    x = random.standard_normal(shape).astype(dtype)
+    x = x + np.asarray(1j * random.standard_normal(shape)).astype(dtype) if dtype[0] == "c" else x
+    if shape == (5, 3):
+        x[:, 1] = 0
+    for mode in ("reduced", "complete"):
+        made = weft.from_jax(lambda x: tuple(jnp.linalg.qr(x, mode=mode)), x)(x)
+        for a, b in zip(made, jnp.linalg.qr(x, mode=mode), strict=True):
+            assert (a.shape, np.asarray(a).dtype) == (b.shape, b.dtype)
+            limit = 64 * np.finfo(dtype).eps * max(float(jnp.abs(b).max(initial=0)), 1)
+            assert np.abs(np.asarray(a) - b).max(initial=0) <= limit
+
+
 def test_an_op_without_a_rule_is_named_with_place_and_number() -> None:
     def function(x: Any, key: Any) -> Any:
-        return jnp.linalg.qr(x)[0], lax.rng_bit_generator(key, (3,)), jnp.linalg.qr(x + 1)[1]
+        return jnp.linalg.eig(x)[0], lax.rng_bit_generator(key, (3,)), jnp.linalg.eig(x + 1)[1]
 
     with pytest.raises(weft.UnsupportedError) as caught:
         weft.from_jax(function, np.eye(3, dtype=np.float32), np.zeros(4, np.uint32))
     lines = str(caught.value).splitlines()
     assert any("stablehlo.rng_bit_generator: once, at " in line for line in lines)
-    assert any("geqrf_ffi: 2 times, first at " in line for line in lines)
+    assert any("geev_ffi: 2 times, first at " in line for line in lines)

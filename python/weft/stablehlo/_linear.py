@@ -60,11 +60,12 @@ def _solved(
 _LETTERS = ("s", "d", "c", "z")
 
 
-def _lapack(name: str) -> list[str]:
+def lapack(name: str) -> list[str]:
+    """The calls of a routine for each dtype."""
     return [f"stablehlo.custom_call @lapack_{letter}{name}_ffi" for letter in _LETTERS]
 
 
-@rule(*_lapack("potrf"))
+@rule(*lapack("potrf"))
 def potrf(call: Call, x: Tensor) -> tuple:
     """The factor, and zero: where there is none it is NaN already."""
     lower = call["mhlo.backend_config"]["uplo"] == ord("L")
@@ -72,7 +73,7 @@ def potrf(call: Call, x: Tensor) -> tuple:
     return _factor(x, lower), weft.zeros(kind.shape, dtype=kind.dtype)
 
 
-@rule(*_lapack("trsm"))
+@rule(*lapack("trsm"))
 def trsm(call: Call, a: Tensor, b: Tensor) -> Tensor:
     options = {key: chr(value) for key, value in call["mhlo.backend_config"].items()}
     kinds = {"N": "NO_TRANSPOSE", "T": "TRANSPOSE", "C": "ADJOINT"}
@@ -92,7 +93,7 @@ def _no_trouble(call: Call, number: int) -> Tensor:
     return weft.zeros(kind.shape, dtype=kind.dtype)
 
 
-@rule(*_lapack("syevd"), *(name.replace("syevd", "heevd") for name in _lapack("syevd")))
+@rule(*lapack("syevd"), *(name.replace("syevd", "heevd") for name in lapack("syevd")))
 def syevd(call: Call, x: Tensor) -> tuple:
     """Eigenvectors and eigenvalues, by one triangle."""
     options = call["mhlo.backend_config"]
@@ -104,7 +105,7 @@ def syevd(call: Call, x: Tensor) -> tuple:
     return vectors, values, _no_trouble(call, 2)
 
 
-@rule(*_lapack("gesdd"))
+@rule(*lapack("gesdd"))
 def gesdd(call: Call, x: Tensor) -> tuple:
     """What is left of the matrix, singular values, both matrices of vectors."""
     mode = chr(call["mhlo.backend_config"]["mode"])
@@ -116,7 +117,7 @@ def gesdd(call: Call, x: Tensor) -> tuple:
     return x, values, left, right, _no_trouble(call, 4)
 
 
-@rule(*_lapack("getrf"))
+@rule(*lapack("getrf"))
 def getrf(call: Call, x: Tensor) -> tuple:
     """Both factors in one matrix, and with which row each was exchanged, counted from one."""
     permutation, lower, upper = weft.linalg.lu(x)

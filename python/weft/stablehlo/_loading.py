@@ -17,6 +17,7 @@ from . import (
     _gathering,
     _linear,
     _reductions,
+    _reflections,
     _shapes,
     _sorting,
     _special,
@@ -27,7 +28,7 @@ from ._reading import read
 #: What fills the table of rules.
 FAMILIES = (
     *(_annotations, _collectives, _contractions, _control_flow, _elementwise, _gathering),
-    *(_linear, _reductions, _shapes, _sorting, _special),
+    *(_linear, _reductions, _reflections, _shapes, _sorting, _special),
 )
 
 
