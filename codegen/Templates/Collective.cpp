@@ -5,20 +5,14 @@
 #include "codegen/Loops/KernelEmitter.h"
 #include "codegen/NVPTX/GpuEmitter.h"
 #include "codegen/Templates/KernelTemplate.h"
-#include "dialects/Weft/IR/CollectiveProgram.h"
-#include "dialects/Weft/IR/Collectives.h"
-#include "dialects/Weft/IR/ElementTypes.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "passes/fusion/FusionGroup.h"
+#include "passes/plan/CollectiveCalls.h"
 
 using namespace mlir;
 
 namespace weft {
 namespace {
-
-CollectiveOpInterface collectiveOf(KernelOp kernel) {
-  return *kernel.getBody().front().getOps<CollectiveOpInterface>().begin();
-}
 
 class CollectiveCall {
 public:
@@ -47,21 +41,10 @@ private:
   }
 
   SmallVector<Value> numbers() {
-    SmallVector<int64_t> options = op.getOptions();
-    auto type = cast<RankedTensorType>(op.getX().getType());
-    std::optional<DType> dtype = findDType(type.getElementType());
-    SmallVector<int64_t> program = {1, 0};
-    if (auto known = op->getAttrOfType<DenseI64ArrayAttr>(collectiveProgramName))
-      program.assign(known.asArrayRef().begin(), known.asArrayRef().end());
-    SmallVector<int64_t> fixed = {int64_t(dtype.value_or(DType::Bool)), int64_t(op.getGroup()),
-                                  int64_t(op.getMembers())};
-    llvm::append_range(fixed, program);
-    fixed.push_back(int64_t(options.size()));
-    llvm::append_range(fixed, options);
-    fixed.push_back(type.getRank());
     SmallVector<Value> values;
-    for (int64_t number : fixed)
+    for (int64_t number : collectiveNumbersOf(op))
       values.push_back(asInteger(emitter.index(number)));
+    auto type = cast<RankedTensorType>(op.getX().getType());
     for (int64_t d = 0; d < type.getRank(); ++d)
       values.push_back(asInteger(emitter.size(op.getX(), d)));
     return values;
@@ -74,7 +57,7 @@ private:
     for (auto [number, value] : llvm::enumerate(values))
       emitter.storeVector(value, emitter.offset(list, stored, emitter.index(int64_t(number))),
                           /*alignment=*/8);
-    emitter.callExternal(("weft_collective_" + op.getFunctionName()).str(),
+    emitter.callExternal(collectiveFunctionOf(op),
                          {placeOf(op.getRead()), placeOf(op.getResult()), placeOf(op.getToken()),
                           placeOf(op.getNext()), list});
   }
@@ -96,10 +79,8 @@ public:
     return LibraryScheduleAttr::get(kernel.getContext());
   }
   ScheduleAttrInterface choose(KernelOp kernel, LaunchOp, const GpuTarget &) const override {
-    collectiveOf(kernel).emitOpError()
-        << "is computed by processes on their hosts, and has no kernel for GPUs; move its operand "
-           "there by cpu()";
-    return {};
+    // A plan has a step of its own for it.
+    return LibraryScheduleAttr::get(kernel.getContext());
   }
 
   LogicalResult verify(KernelOp kernel, const CpuTarget &) const override {
@@ -112,7 +93,9 @@ public:
     return kernel.emitOpError() << "has more than the one op that processes compute together";
   }
   LogicalResult verify(KernelOp kernel, const GpuTarget &) const override {
-    return refuseSchedule(kernel, "a GPU");
+    return collectiveOf(kernel).emitOpError()
+           << "is computed by several processes, and is no kernel of a GPU: files of kernels can't "
+              "have it";
   }
 
   void emit(KernelEmitter &emitter) const override { CollectiveCall(emitter).addStage(); }

@@ -11,6 +11,7 @@
 #include "lib/Compiler/Tuner.h"
 #include "lib/Runtime/PreparedValues.h"
 #include "lib/Support/Error.h"
+#include "passes/plan/CollectiveCalls.h"
 #include "llvm/ADT/ScopeExit.h"
 #include "llvm/Support/Process.h"
 #include <map>
@@ -221,7 +222,9 @@ Executable Compiler::Implementation::finish(ModuleOp module, Device *device, boo
     Stopwatch watch(spent.passSeconds, "passes");
     runPhases(module, targetOf(device), Phase::Schedule, Phase::Plan);
   }
-  auto kernels = llvm::to_vector(module.getOps<KernelOp>());
+  // What processes compute together is a step of a device's plan, and no kernel.
+  auto kernels = llvm::filter_to_vector(
+      module.getOps<KernelOp>(), [&](KernelOp kernel) { return !device || !collectiveOf(kernel); });
   auto code = kernelCache.get(kernels, spent);
   Stopwatch watch(spent.loadSeconds, "load");
   KernelCodeByName byName;

@@ -9,6 +9,7 @@
 #include "lib/Runtime/RunSteps.h"
 #include "lib/Support/Error.h"
 #include "mlir/Dialect/UB/IR/UBOps.h"
+#include "passes/plan/CollectiveCalls.h"
 #include "passes/plan/LaunchArguments.h"
 #include "passes/plan/OutputMemory.h"
 #include "passes/plan/PlanSteps.h"
@@ -154,12 +155,16 @@ private:
                                        result.plan.outputs[copy.output].bytes()});
   }
 
-  void addStep(const LaunchStep &step) {
-    auto [launch, kernel] = step;
-    std::shared_ptr<const KernelCode> kernelCode = code.at(kernel.getSymName());
+  /// The sizes and the parameters that a kernel is called with.
+  static std::vector<int64_t> sizesOf(LaunchOp launch, KernelOp kernel) {
     std::vector<int64_t> sizes;
     for (const LaunchArgument &argument : launchArguments(launch, kernel))
       sizes.push_back(bitsOf(argument));
+    return sizes;
+  }
+
+  /// Where a launch's inputs and outputs are; the outputs get their places.
+  std::vector<BufferReference> buffersOf(LaunchOp launch) {
     std::vector<BufferReference> buffers;
     for (Value input : launch.getInputs())
       buffers.push_back(places.at(values.of(input)));
@@ -169,6 +174,45 @@ private:
         places[output] = {BufferReference::Kind::Arena, 0, static_cast<uint64_t>(offset)};
       buffers.push_back(places.at(values.of(output)));
     }
+    return buffers;
+  }
+
+  /// What processes compute together, on a device.
+  void addCollective(LaunchOp launch, KernelOp kernel, CollectiveOpInterface op) {
+    std::vector<int64_t> sizes = sizesOf(launch, kernel);
+    std::vector<BufferReference> buffers = buffersOf(launch);
+    Collective step;
+    step.function = collectiveFunctionOf(op);
+    llvm::append_range(step.numbers, collectiveNumbersOf(op));
+    auto type = cast<RankedTensorType>(op.getX().getType());
+    for (int64_t symbol : cast<SizesAttr>(type.getEncoding()).getSymbols())
+      step.numbers.push_back(sizes[symbol]);
+    unsigned read = cast<BlockArgument>(op.getRead()).getArgNumber();
+    step.read = buffers[read];
+    step.readBytes = signatureOf(launch.getInputs()[read].getType()).bytes();
+    step.token = buffers[cast<BlockArgument>(op.getToken()).getArgNumber()];
+    auto yield = cast<YieldOp>(kernel.getBody().front().getTerminator());
+    for (auto [number, yielded] : llvm::enumerate(yield.getValues())) {
+      const BufferReference &place = buffers[launch.getInputs().size() + number];
+      if (yielded == op.getNext())
+        step.next = place;
+      else
+        step.result = place;
+      if (yielded == op.getResult())
+        step.resultBytes = signatureOf(launch.getOutputs()[number].getType()).bytes();
+    }
+    step.source = eventSourceOf(launch, kernel, costOf(launch, kernel));
+    addReport(kernel, step.source, {false}, /*overwrites=*/false);
+    result.plan.steps.push_back(std::move(step));
+  }
+
+  void addStep(const LaunchStep &step) {
+    auto [launch, kernel] = step;
+    if (CollectiveOpInterface op = collectiveOf(kernel); op && result.plan.device)
+      return addCollective(launch, kernel, op);
+    std::shared_ptr<const KernelCode> kernelCode = code.at(kernel.getSymName());
+    std::vector<int64_t> sizes = sizesOf(launch, kernel);
+    std::vector<BufferReference> buffers = buffersOf(launch);
     size_t stages = kernelCode->stages.size() + kernelCode->deviceStages.size();
     std::vector<int64_t> setup(3 * stages + kernelCode->temporaries, -1);
     kernelCode->setup(sizes.data(), setup.data());

@@ -628,6 +628,13 @@ std::span<const LibraryFunction> collectiveFunctions() {
   return functions;
 }
 
+CollectiveFunction findCollective(std::string_view name) {
+  for (const LibraryFunction &function : collectiveFunctions())
+    if (name == function.name)
+      return reinterpret_cast<CollectiveFunction>(function.address);
+  return nullptr;
+}
+
 /// What all members of a group do in their programs' order that moves no tensor.
 template <typename Do>
 static std::optional<Stop> besideTensors(int64_t group, const std::string &name, Do action) {

@@ -65,6 +65,11 @@ size_t sumsUnderWay();
 /// "weft_collective_finish_all_reduce" takes as its operand.
 std::span<const LibraryFunction> collectiveFunctions();
 
+/// A function of the list, as kernels call it. Null if there is none of this name.
+using CollectiveFunction = void (*)(const void *, void *, const int32_t *, int32_t *,
+                                    const int64_t *);
+CollectiveFunction findCollective(std::string_view name);
+
 /// While it lives, one execution runs on this thread. What it has begun to send and does not wait
 /// for, since something else failed, is forgotten at its end.
 class SentByExecution {

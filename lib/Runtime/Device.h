@@ -13,6 +13,7 @@
 
 namespace weft {
 
+struct Collective;
 struct Launch;
 struct Plan;
 
@@ -59,6 +60,12 @@ struct DeviceLaunch {
   LaunchPointers pointers;
 };
 
+/// Where the buffers of a collective are; null: nobody reads it.
+struct CollectivePointers {
+  const void *read, *token;
+  void *result, *next;
+};
+
 /// All methods throw weft::Error with the device's name and its own text of what went wrong. What
 /// is asked of a device happens in the order in which it was asked; only reading waits for it.
 class Device {
@@ -89,6 +96,10 @@ public:
 
   /// Runs the launches of `plan`, all of them, one after the other.
   virtual void run(const Plan &plan, std::span<const DeviceLaunch> launches) = 0;
+
+  /// Computes together with other processes. By the memory of their hosts, unless the device has
+  /// another way. Throws CommunicationError, too.
+  virtual void communicate(const Collective &collective, const CollectivePointers &pointers);
 
   /// Waits until all is done.
   virtual void synchronize() = 0;

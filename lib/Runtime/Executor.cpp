@@ -84,6 +84,7 @@ public:
 
   /// Prepares, and hands what there is between copies, loops and branches to the plan's device.
   void runOnDevice() {
+    SentByExecution sent;
     for (const Step &step : plan.steps)
       if (const auto *values = std::get_if<Prepare>(&step))
         run(*values);

@@ -94,6 +94,19 @@ struct Copy {
   uint64_t bytes = 0;
 };
 
+/// One thing that several processes compute together, on the memory of the plan's device; a plan
+/// for this processor launches a kernel for it. `function` is one of collectiveFunctions(), which
+/// is called with `numbers`.
+struct Collective {
+  std::string function;
+  std::vector<int64_t> numbers;
+  /// What is read and written; the function has null for a result that nobody reads.
+  BufferReference read, token;
+  std::optional<BufferReference> result = {}, next = {};
+  uint64_t readBytes = 0, resultBytes = 0;
+  std::shared_ptr<const EventSource> source = {};
+};
+
 struct Plan;
 
 /// A value that a loop carries from one iteration to the next.
@@ -152,7 +165,8 @@ struct Branch {
 };
 
 /// The steps that there are; whoever walks a plan knows them all.
-using Step = std::variant<Launch, Prepare, Copy, Loop, Branch>;
+using Step = std::variant<Launch, Prepare, Copy, Loop, Branch, Collective>;
+
 /// True if `launch` would copy memory to itself.
 bool copiesToItself(const Launch &launch, LaunchPointers pointers);
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cassert>
 #include <map>
 
 namespace weft {
@@ -186,6 +187,8 @@ private:
     add(static_cast<uint64_t>(buffer.kind) << 32 | buffer.index);
     add(buffer.offset);
   }
+
+  void addStep(const Collective &) { assert(false && "what depends on a token is not kept"); }
 
   void addStep(const Launch &launch) {
     add(reinterpret_cast<uintptr_t>(launch.function));

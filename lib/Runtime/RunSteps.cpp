@@ -343,6 +343,17 @@ private:
     runBranch(branch, index, addresses.data(), resolve(branch.arena), machine);
   }
 
+  void add(const Collective &collective) {
+    flush();
+    RecordedSpan span("device collective", collective.source);
+    RunningKernel running(collective.source);
+    plan.device->communicate(collective,
+                             {.read = resolve(collective.read),
+                              .token = resolve(collective.token),
+                              .result = collective.result ? resolve(*collective.result) : nullptr,
+                              .next = collective.next ? resolve(*collective.next) : nullptr});
+  }
+
   /// Hands over the launches that were met.
   void flush() {
     if (waiting.empty())

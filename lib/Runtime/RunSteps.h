@@ -5,6 +5,7 @@
 #include "lib/Runtime/Plan.h"
 
 #include <array>
+#include <cassert>
 #include <chrono>
 #include <functional>
 #include <unordered_map>
@@ -127,6 +128,10 @@ void runStep(const Branch &branch, const Resolve &resolve, const StepContext &co
   putAddresses(branch, addresses, resolve);
   runBranch(branch, *static_cast<const int64_t *>(resolve(branch.index)), addresses,
             resolve(branch.arena), HostMachine(context));
+}
+
+template <typename Resolve> void runStep(const Collective &, const Resolve &, const StepContext &) {
+  assert(false && "this processor has a kernel for it");
 }
 
 /// Runs the steps of a plan for a device, prepare steps excepted.

@@ -21,8 +21,8 @@ struct DeviceHandle {
   bool operator==(const DeviceHandle &) const = default;
 };
 
-/// The host's state of the generator, and the function that gives those of devices.
-PyObject *generatorOnDevice = nullptr;
+/// The functions that give the generator's state, and the processes' token, of devices.
+PyObject *generatorOnDevice = nullptr, *tokenOnDevice = nullptr;
 
 } // namespace
 
@@ -118,9 +118,10 @@ void weft::requireSameDevice(TensorObject *target, TensorObject *source, const c
                                   "; move it by .to(\"" + deviceName(wanted) + "\")");
 }
 
-PyRef weft::generatorStateOn(Device *device) {
+PyRef weft::stateOn(Device *device, TensorObject *state) {
   PyRef object = deviceObject(device);
-  return checked(PyObject_CallOneArg(generatorOnDevice, object.get()));
+  PyObject *function = isGeneratorState(state) ? generatorOnDevice : tokenOnDevice;
+  return checked(PyObject_CallOneArg(function, object.get()));
 }
 
 //===----------------------------------------------------------------------===//
@@ -217,5 +218,9 @@ void weft::registerDevices(py::module_ &module) {
   module.def("register_generator", [](const py::object &state, const py::object &onDevice) {
     generatorState = py::object(state).release().ptr();
     generatorOnDevice = py::object(onDevice).release().ptr();
+  });
+  module.def("register_token", [](const py::object &token, const py::object &onDevice) {
+    communicationToken = py::object(token).release().ptr();
+    tokenOnDevice = py::object(onDevice).release().ptr();
   });
 }

@@ -32,7 +32,7 @@ void requireHost(TensorObject *tensor, const char *action);
 void requireSameDevice(TensorObject *target, TensorObject *source, const char *action);
 
 /// The state of weft.random's generator on `device`. Throws.
-PyRef generatorStateOn(Device *device);
+PyRef stateOn(Device *device, TensorObject *state);
 
 /// Adds weft.device and what belongs to it to the module.
 void registerDevices(pybind11::module_ &module);

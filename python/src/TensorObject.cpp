@@ -11,6 +11,7 @@ using namespace weft;
 
 PyTypeObject *weft::tensorClass = nullptr;
 PyObject *weft::generatorState = nullptr;
+PyObject *weft::communicationToken = nullptr;
 thread_local bool weft::gradientsEnabled = true;
 thread_local std::optional<DType> weft::autocastDType;
 thread_local HandleMaker *weft::currentMaker = nullptr;

@@ -184,6 +184,11 @@ extern thread_local HandleMaker *currentMaker;
 /// use that of their device.
 extern PyObject *generatorState;
 inline bool isGeneratorState(TensorObject *tensor) { return asObject(tensor) == generatorState; }
+/// The same of the token of what processes compute together (weft.distributed).
+extern PyObject *communicationToken;
+inline bool isOfEachDevice(TensorObject *tensor) {
+  return isGeneratorState(tensor) || asObject(tensor) == communicationToken;
+}
 
 /// True while ops are recorded for gradients.
 extern thread_local bool gradientsEnabled;

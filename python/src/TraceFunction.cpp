@@ -214,8 +214,8 @@ PyRef Tracer::recordedCall(PyObject *const *replaced, size_t count) {
 HandleSource Tracer::sourceOf(TensorObject *handle) {
   if (auto leaf = leafNumbers.find(handle); leaf != leafNumbers.end())
     return {HandleSource::Kind::Argument, leaf->second};
-  if (result->device && isGeneratorState(handle))
-    return {HandleSource::Kind::Fixed, 0, generatorStateOn(result->device)};
+  if (result->device && isOfEachDevice(handle))
+    return {HandleSource::Kind::Fixed, 0, stateOn(result->device, handle)};
   if (int guard = result->guards.find(handle); guard >= 0)
     return {HandleSource::Kind::Guard, guard};
   if (TensorObject *owner = scope->gradientOwner(handle))
@@ -569,7 +569,7 @@ void Tracer::checkDevices() {
     HiddenSource &source = result->hidden[i];
     if (source.handle < 0 && !input.array.storage->device())
       source.array.storage = copyTo(result->device, input.array.storage);
-    else if (!input.handle || !isGeneratorState(asTensor(input.handle.get())))
+    else if (!input.handle || !isOfEachDevice(asTensor(input.handle.get())))
       places.push_back(
           {input.array.storage->device(), [this, i] { return hiddenName(result->hidden[i]); }});
   }

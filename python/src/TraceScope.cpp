@@ -51,7 +51,7 @@ mlir::Location TraceScope::location() {
 void TraceScope::meet(TensorObject *tensor) {
   // An array of the host that is made in the trace goes to where the trace is.
   bool movable = !isOlder(tensor) && tensor->value.storage && !tensor->value.storage->device();
-  if (!place && !movable && tensor->value.storage && !isGeneratorState(tensor))
+  if (!place && !movable && tensor->value.storage && !isOfEachDevice(tensor))
     place = tensor->value.storage->device();
 }
 

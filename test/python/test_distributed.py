@@ -106,11 +106,8 @@ def test_the_module_may_come_with_a_trace() -> None:
     assert "outside of compiled functions" in done.stdout
 
 
-def test_tensors_of_devices_are_refused_by_name() -> None:
+def test_files_of_kernels_refuse_them_by_name() -> None:
     weft.distributed.init("alone")
-    x = weft.ones(3, device="emulator")
-    for function in (weft.distributed.all_reduce, weft.distributed.replicate):
-        with pytest.raises(weft.UnsupportedError, match=rf"{function.__name__}: .*cpu\(\)"):
-            function(x)
-    with pytest.raises(weft.DeviceError):
-        weft.jit(weft.distributed.all_reduce)(x)
+    lowered = weft.jit(weft.distributed.all_reduce).lower(weft.ones(3), target="cuda:sm_80")
+    with pytest.raises(weft.WeftError, match="is no kernel of a GPU"):
+        lowered.ir("ptx")

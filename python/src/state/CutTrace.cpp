@@ -29,8 +29,8 @@ StorageRef CutTrace::inputStorage(unsigned number, Device *device) {
   HiddenInput &input = scope.hidden[number - flat.leaves.size()];
   if (!input.handle)
     input.array.storage = copyTo(device, input.array.storage);
-  else if (device && isGeneratorState(asTensor(input.handle.get())))
-    return asTensor(generatorStateOn(device).get())->value.storage;
+  else if (TensorObject *state = asTensor(input.handle.get()); device && isOfEachDevice(state))
+    return asTensor(stateOn(device, state).get())->value.storage;
   return input.array.storage;
 }
 

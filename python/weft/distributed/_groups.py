@@ -9,9 +9,12 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
+import numpy as np
+
 from .. import _core
 from .._core import Tensor
 from .._creation import _fail, asarray
+from .._devices import Device
 from .._errors import CommunicationError, OptionError
 from . import _gloo, _mpi
 
@@ -65,11 +68,27 @@ class _State:
     def __init__(self) -> None:
         #: How many collectives this process has run: each takes it and leaves it, so that all are
         #: in the order of the program, whatever reads their results.
-        self.token: Tensor = asarray(0, dtype="int32", copy=True)
+        self.begin()
         self.processes: Any = None
         self.world: Group | None = None
         self.groups = 0
         self.has_failed = False
+
+    def begin(self) -> None:
+        """Makes the token, unless it is there."""
+        if hasattr(self, "token"):
+            return
+        self.token: Tensor = asarray(0, dtype="int32", copy=True)
+        self.tokens: dict[Device, Tensor] = {self.token.device: self.token}
+        _core.register_token(self.token, self.token_on)
+
+    def token_on(self, device: Device) -> Tensor:
+        """The token of a device: calls take and leave that of theirs, as operations on them."""
+        if device not in self.tokens:
+            # Of an array: a number would be a constant of the trace that asks for it.
+            zero = asarray(np.zeros((), np.int32), copy=True)
+            self.tokens[device] = _core.tensor_on(device, zero)
+        return self.tokens[device]
 
 
 state = _State()
@@ -144,8 +163,7 @@ def init(backend: str | None = None, *, timeout: float = 300.0, check: bool = Tr
     if not _watches:
         _watches = True
         _watch_failures()
-    if not hasattr(state, "token"):
-        state.token = asarray(0, dtype="int32", copy=True)
+    state.begin()
     state.groups = 0
     state.world = _added(range(state.processes.size))
     return state.world

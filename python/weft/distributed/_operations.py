@@ -44,15 +44,6 @@ def _require_straight_line(name: str) -> None:
         )
 
 
-def _require_host(name: str, x: Tensor) -> None:
-    if not _core.is_tracing() and str(x.device) != "cpu":
-        raise _fail(
-            UnsupportedError,
-            f"{name.removeprefix('weft.')}: processes combine what is in their hosts' memory, and "
-            f"have no kernels for GPUs; move the tensor on {x.device} there by cpu()",
-        )
-
-
 @functools.lru_cache(maxsize=512)
 def _compiled(name: str, attributes: tuple, line: tuple) -> Callable[[Tensor], Tensor]:
     """The operation as a function of its own, for a line of the user's: messages name it."""
@@ -63,7 +54,6 @@ def _compiled(name: str, attributes: tuple, line: tuple) -> Callable[[Tensor], T
 
 def _apply(name: str, x: Tensor, group: Group, **more: Any) -> Tensor:
     attributes = {"group": group.number, "members": group.size, **more}
-    _require_host(name, x)
     if _core.is_tracing():
         return _traced(name, x, attributes)
     return _compiled(name, tuple(attributes.items()), _core.user_line())(x)
@@ -174,8 +164,6 @@ def replicate(x: Any, *, mean: bool = False, group: Group | None = None) -> Any:
 def _replicated(tensors: list[Tensor], attributes: dict[str, Any]) -> list[Tensor]:
     if not tensors:
         return []
-    for tensor in tensors:
-        _require_host("replicate", tensor)
     if not _core.is_tracing():
         names = tuple(attributes.items())
         return list(_compiled_replicate(names, len(tensors), _core.user_line())(*tensors))
