@@ -11,6 +11,9 @@
 // Where the innermost dimension is shorter than a vector, vectors may lie along the one before it:
 // a task is a run of that dimension, and each vector is stored element by element.
 //
+// With a `jam`, so many neighbours along the dimension before the innermost one are computed side
+// by side, those whose windows lie inside of the image without a check.
+//
 // Where the one result is operands one after the other (IndexedOpInterface::getJoinedAxis), the
 // axis is walked operand by operand: loops that copy to an offset.
 #include "codegen/Loops/Frame.h"
@@ -27,12 +30,14 @@ constexpr int64_t tileRun = 512;
 
 class Elementwise {
 public:
-  Elementwise(KernelEmitter &emitter, int64_t grain, int64_t turnedRows, bool isAcross)
+  Elementwise(KernelEmitter &emitter, int64_t grain, int64_t turnedRows, bool isAcross = false,
+              int64_t jam = 1)
       : emitter(emitter),
         type(emitter.computedResult(0).getType()),
         rank(symbolsOf(type).size()),
         grain(grain),
         turnedRows(turnedRows),
+        jam(jam),
         isAcross(isAcross) {
     auto results = emitter.getYield().getValues();
     auto indexed = results.size() == 1
@@ -174,10 +179,86 @@ private:
   void emitDimension(ArrayRef<Value> outer, Value low, Value high) {
     if (outer.size() + 1 == rank)
       return emitRow(outer, low, high);
+    if (outer.size() + 2 == rank && jam > 1)
+      return emitJammed(outer, low, high);
     emitter.loop(low, high, 1, [&](Value position) {
       SmallVector<Value> inner(outer);
       inner.push_back(position);
       emitInner(inner);
+    });
+  }
+
+  /// Whole vectors of `jam` neighbours side by side, then all that is left.
+  void emitJammed(ArrayRef<Value> outer, Value low, Value high) {
+    auto wholePart = [&](Value size, int64_t part) {
+      return emitter.multiplyIndex(emitter.divideIndex(size, emitter.index(part)),
+                                   emitter.index(part));
+    };
+    Value columns = emitter.symbol(symbolsOf(type).back());
+    Value whole = wholePart(columns, emitter.laneCount());
+    Value middle = emitter.addIndex(low, wholePart(emitter.subtractIndex(high, low), jam));
+    emitter.loop(low, middle, jam, [&](Value first) { emitNeighbours(outer, first, whole); });
+    emitter.loop(low, high, 1, [&](Value position) {
+      SmallVector<Value> inner(outer);
+      inner.push_back(position);
+      Value done =
+          arith::SelectOp::create(emitter.builder(), emitter.location(),
+                                  emitter.isLess(position, middle), whole, emitter.index(0));
+      emitRow(inner, done, columns);
+    });
+  }
+
+  /// The vectors below `end` of `jam` neighbours from `first` on.
+  void emitNeighbours(ArrayRef<Value> outer, Value first, Value end) {
+    SmallVector<SmallVector<Value>> places(jam, SmallVector<Value>(outer));
+    for (auto [k, place] : llvm::enumerate(places))
+      place.push_back(emitter.addIndex(first, emitter.index(k)));
+    SmallVector<Value> bordered;
+    Value areInside = emitAreInside({places.front(), places.back()}, bordered);
+    auto emitVectors = [&](ValueRange inside) {
+      emitter.withJam(inside, places, [&] {
+        emitter.loop(emitter.index(0), end, emitter.laneCount(),
+                     [&](Value column) { emitter.storeNeighbours(vectorsAt(places, column)); });
+      });
+    };
+    if (!areInside)
+      return emitVectors({});
+    emitter.ifTrue(areInside, [&] { emitVectors(bordered); });
+    Value isOutside =
+        arith::CmpIOp::create(emitter.builder(), emitter.location(), arith::CmpIPredicate::eq,
+                              areInside, emitter.constant(emitter.builder().getI1Type(), 0));
+    emitter.ifTrue(isOutside, [&] { emitVectors({}); });
+  }
+
+  /// Whether no op reads in a border for the elements at `places`, and the results of those that
+  /// might, in `bordered`; null if there are none.
+  Value emitAreInside(ArrayRef<SmallVector<Value>> places, SmallVector<Value> &bordered) {
+    Value all;
+    for (auto op : emitter.getKernel().getBody().front().getOps<IndexedOpInterface>()) {
+      Value result = op->getResult(0);
+      if (symbolsOf(result.getType()) != symbolsOf(type))
+        continue;
+      for (const auto &indices : vectorsAt(places, emitter.index(0)))
+        if (Value inside = op.emitAreInside(emitter, indices)) {
+          all =
+              all ? Value(arith::AndIOp::create(emitter.builder(), emitter.location(), all, inside))
+                  : inside;
+          if (!llvm::is_contained(bordered, result))
+            bordered.push_back(result);
+        }
+    }
+    return all;
+  }
+
+  /// The vector from `column` on at each place.
+  static SmallVector<SmallVector<ElementIndex>> vectorsAt(ArrayRef<SmallVector<Value>> places,
+                                                          Value column) {
+    return llvm::map_to_vector(places, [&](const SmallVector<Value> &place) {
+      SmallVector<ElementIndex> indices;
+      for (Value position : place)
+        indices.push_back({position});
+      indices.push_back({column, 1});
+      return indices;
     });
   }
 
@@ -212,7 +293,7 @@ private:
   KernelEmitter &emitter;
   Type type;
   size_t rank;
-  int64_t grain, turnedRows;
+  int64_t grain, turnedRows, jam;
   bool isAcross;
   std::optional<int64_t> joinedAxis;
   std::optional<unsigned> turned;
@@ -231,12 +312,14 @@ static void emit(KernelEmitter &emitter, Elementwise elementwise) {
       [&](Value begin, Value end) { elementwise.emit(begin, end); });
 }
 
-void emitElementwise(KernelEmitter &emitter, int64_t grain, bool across) {
-  emit(emitter, Elementwise(emitter, grain, 0, across));
+void emitElementwise(KernelEmitter &emitter) {
+  auto schedule = emitter.schedule<ElementwiseScheduleAttr>();
+  emit(emitter, Elementwise(emitter, schedule.getGrain(), /*turnedRows=*/0, schedule.getAcross(),
+                            schedule.getJam()));
 }
 
 void emitTransposition(KernelEmitter &emitter, int64_t rows) {
-  emit(emitter, Elementwise(emitter, 1, rows, false));
+  emit(emitter, Elementwise(emitter, /*grain=*/1, rows));
 }
 
 } // namespace weft

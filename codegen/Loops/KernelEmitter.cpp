@@ -9,6 +9,12 @@ using namespace mlir;
 
 namespace weft {
 
+/// A number among the pointers of a key, which nothing follows.
+static const void *numberKey(int64_t number) {
+  // NOLINTNEXTLINE(performance-no-int-to-ptr)
+  return reinterpret_cast<const void *>(number);
+}
+
 ArrayRef<int64_t> symbolsOf(Type type) {
   return cast<SizesAttr>(cast<RankedTensorType>(type).getEncoding()).getSymbols();
 }
@@ -240,20 +246,25 @@ KernelEmitter::Key KernelEmitter::keyOf(Value tensor, ArrayRef<ElementIndex> ind
   Key key{tensor.getAsOpaquePointer()};
   for (const ElementIndex &index : indices) {
     key.push_back(index.base ? index.base.getAsOpaquePointer() : nullptr);
-    // NOLINTNEXTLINE(performance-no-int-to-ptr): a number among keys, which nothing follows
-    key.push_back(reinterpret_cast<const void *>(index.step));
+    key.push_back(numberKey(index.step));
     key.push_back(index.lanes ? index.lanes.getAsOpaquePointer() : nullptr);
   }
   return key;
+}
+
+Value KernelEmitter::remembered(const Key &key) const {
+  for (auto &scope : llvm::reverse(scopes))
+    if (auto found = scope.find(key); found != scope.end())
+      return found->second;
+  return {};
 }
 
 Value KernelEmitter::element(Value tensor, ArrayRef<ElementIndex> indices) {
   if (Value value = overrides.lookup(tensor))
     return value;
   Key key = keyOf(tensor, indices);
-  for (auto &scope : llvm::reverse(scopes))
-    if (auto found = scope.find(key); found != scope.end())
-      return found->second;
+  if (Value known = remembered(key))
+    return known;
   Location saved = currentLocation;
   if (Operation *definition = tensor.getDefiningOp())
     currentLocation = definition->getLoc();
@@ -335,6 +346,89 @@ Value KernelEmitter::guardedByScalar(Value condition, Value otherwise, function_
   draft.erase();
   current.setInsertionPointAfter(result);
   return result.getResult(0);
+}
+
+//===----------------------------------------------------------------------===//
+// Jams
+//===----------------------------------------------------------------------===//
+
+/// First in the keys of what is no element.
+enum : int64_t { sumKey = 1, multipleKey, withinKey };
+
+void KernelEmitter::withJam(ValueRange results, ArrayRef<SmallVector<Value>> places,
+                            function_ref<void()> body) {
+  for (Value result : results)
+    for (const auto &outer : places) {
+      Key key{result.getAsOpaquePointer()};
+      for (Value position : outer)
+        key.push_back(position.getAsOpaquePointer());
+      knownInside.insert(key);
+    }
+  jammed = true;
+  body();
+  jammed = false;
+  knownInside.clear();
+}
+
+bool KernelEmitter::areKnownInside(Value result, ArrayRef<ElementIndex> indices) {
+  Key key{result.getAsOpaquePointer()};
+  for (const ElementIndex &index : indices.drop_back()) {
+    if (!index.isUniform())
+      return false;
+    key.push_back(index.base.getAsOpaquePointer());
+  }
+  return knownInside.count(key) > 0;
+}
+
+Value KernelEmitter::shared(const Key &key, function_ref<Value()> make) {
+  if (!jammed)
+    return make();
+  if (Value known = remembered(key))
+    return known;
+  Value value = make();
+  scopes.back()[key] = value;
+  return value;
+}
+
+/// A value as another one, null for none, and a constant.
+static std::pair<Value, int64_t> termsOf(Value value) {
+  llvm::APInt constant;
+  if (matchPattern(value, m_ConstantInt(&constant)))
+    return {Value(), constant.getSExtValue()};
+  auto sum = value.getDefiningOp<arith::AddIOp>();
+  if (sum && matchPattern(sum.getRhs(), m_ConstantInt(&constant)))
+    return {sum.getLhs(), constant.getSExtValue()};
+  return {value, 0};
+}
+
+Value KernelEmitter::plus(Value x, int64_t constant) {
+  if (!x || constant == 0)
+    return x ? x : index(constant);
+  return shared({numberKey(sumKey), x.getAsOpaquePointer(), numberKey(constant)},
+                [&] { return ElementEmitter::sum(x, index(constant)); });
+}
+
+/// With one constant, the last term, so that sums that are equal look alike.
+Value KernelEmitter::sum(Value x, Value y) {
+  if (!jammed)
+    return ElementEmitter::sum(x, y);
+  auto [left, leftConstant] = termsOf(x);
+  auto [right, rightConstant] = termsOf(y);
+  Value terms = left ? left : right;
+  if (left && right)
+    terms = ElementEmitter::sum(left, right);
+  return plus(terms, leftConstant + rightConstant);
+}
+
+Value KernelEmitter::multiple(Value x, int64_t factor) {
+  if (!jammed)
+    return ElementEmitter::multiple(x, factor);
+  auto [term, constant] = termsOf(x);
+  Value scaled;
+  if (term)
+    scaled = shared({numberKey(multipleKey), term.getAsOpaquePointer(), numberKey(factor)},
+                    [&] { return ElementEmitter::multiple(term, factor); });
+  return plus(scaled, constant * factor);
 }
 
 //===----------------------------------------------------------------------===//
@@ -555,25 +649,42 @@ Value KernelEmitter::neighboursWithin(Value first, Value size, int64_t count, Va
                                spread(subtractIndex(length, half)));
 }
 
+/// Whether the indices of all `dimensions` but the innermost are there; null if there are none.
+Value KernelEmitter::areWithin(Value tensor, ArrayRef<ElementIndex> indices,
+                               ArrayRef<unsigned> dimensions) {
+  Value all;
+  for (unsigned d : dimensions) {
+    if (d + 1 == indices.size())
+      continue;
+    Value length = size(tensor, d);
+    Value isInside = shared(
+        {numberKey(withinKey), indices[d].base.getAsOpaquePointer(), length.getAsOpaquePointer()},
+        [&] { return isWithin(indices[d], length); });
+    all = all ? Value(arith::AndIOp::create(current, location(), all, isInside)) : isInside;
+  }
+  return all;
+}
+
 /// A run of memory along the innermost dimension is read under a mask that says which elements
 /// there are, whatever the lanes that count.
+/// In a jam, a run that is either there or not is read under a mask as well, not in a branch.
 Value KernelEmitter::elementWithin(Value tensor, ArrayRef<ElementIndex> indices,
                                    ArrayRef<unsigned> checked, Value otherwise) {
   auto argument = dyn_cast<BlockArgument>(tensor);
   unsigned innermost = indices.size() - 1;
   bool isRun = argument && !reader && !overrides.contains(tensor) && !indices.empty() &&
-               llvm::is_contained(checked, innermost) && !indices.back().lanes &&
-               (indices.back().step == 1 || indices.back().step == 2) &&
+               !indices.back().lanes && (indices.back().step == 1 || indices.back().step == 2) &&
                llvm::all_of(indices.drop_back(), [](auto &index) { return index.isUniform(); });
-  if (!isRun)
+  bool isCut = llvm::is_contained(checked, innermost);
+  if (!isRun || !(isCut || (jammed && !checked.empty())))
     return ElementEmitter::elementWithin(tensor, indices, checked, otherwise);
-  Value condition;
-  for (unsigned d : checked) {
-    if (d == innermost)
-      continue;
-    Value isInside = isWithin(indices[d], size(tensor, d));
-    condition = condition ? Value(arith::AndIOp::create(current, location(), condition, isInside))
-                          : isInside;
+  Value condition = areWithin(tensor, indices, checked);
+  if (!isCut) {
+    Key key = keyOf(tensor, indices);
+    key.push_back(otherwise.getAsOpaquePointer());
+    return shared(key, [&] {
+      return guarded(splat(condition), otherwise, [&] { return element(tensor, indices); });
+    });
   }
   Type dtype = getElementTypeOrSelf(tensor);
   Place place = placeOf(argument.getArgNumber(), tensor.getType(), indices);
@@ -647,6 +758,15 @@ void KernelEmitter::storeResults(ArrayRef<ElementIndex> indices,
 
 Value KernelEmitter::computedResult(unsigned number) {
   return framing ? framing->inside : getYield().getValues()[number];
+}
+
+void KernelEmitter::storeNeighbours(ArrayRef<SmallVector<ElementIndex>> places) {
+  SmallVector<SmallVector<std::pair<unsigned, Value>>> elements;
+  for (const auto &indices : places)
+    elements.push_back(resultsAt(indices, [](Value) { return true; }));
+  for (auto [indices, results] : llvm::zip_equal(places, elements))
+    for (auto [number, value] : results)
+      storeOutput(number, indices, value);
 }
 
 void KernelEmitter::scatterResults(ArrayRef<ElementIndex> indices) {

@@ -76,6 +76,8 @@ public:
                       llvm::function_ref<mlir::Value()> body) override;
   mlir::Value elementWithin(mlir::Value tensor, llvm::ArrayRef<ElementIndex> indices,
                             llvm::ArrayRef<unsigned> checked, mlir::Value otherwise) override;
+  bool areKnownInside(mlir::Value result, llvm::ArrayRef<ElementIndex> indices) override;
+  bool isJammed() override { return jammed; }
 
   // Sizes and memory.
 
@@ -126,6 +128,8 @@ public:
       llvm::function_ref<bool(mlir::Value)> isWanted = [](mlir::Value) { return true; });
   /// The same, of all results, wherever the elements of a vector are.
   void scatterResults(llvm::ArrayRef<ElementIndex> indices);
+  /// The same, of all results, at several places.
+  void storeNeighbours(llvm::ArrayRef<llvm::SmallVector<ElementIndex>> places);
   /// From here on the one result is stored in the frame around it (`frameOf`), if the kernel has
   /// one: indices are those of what is framed. The stage is one of `addFramedStage` then.
   void storeInFrame() { framing = frameOf(kernel); }
@@ -179,6 +183,12 @@ public:
   /// Emits `body` under a mask (null: all lanes), with values of its own.
   void withMask(mlir::Value mask, llvm::function_ref<void()> body);
 
+  /// Emits `body` so that what is computed at places some way apart is computed once, and nothing
+  /// in branches. At these `places`, of all dimensions but the innermost, IndexedOpInterface's
+  /// emitAreInside is known to hold for the ops of `results`.
+  void withJam(mlir::ValueRange results, llvm::ArrayRef<llvm::SmallVector<mlir::Value>> places,
+               llvm::function_ref<void()> body);
+
   /// Makes `element` return `value` for `tensor`, whatever the indices.
   void override(mlir::Value tensor, mlir::Value value) { overrides[tensor] = value; }
   void clearOverride(mlir::Value tensor) { overrides.erase(tensor); }
@@ -188,6 +198,8 @@ public:
   void setReader(Reader newReader) { reader = std::move(newReader); }
 
 protected:
+  mlir::Value sum(mlir::Value x, mlir::Value y) override;
+  mlir::Value multiple(mlir::Value x, int64_t factor) override;
   /// A size (or parameter) and a buffer's base pointer, read at the start of the function.
   virtual mlir::Value readSize(int64_t number);
   virtual mlir::Value readBuffer(unsigned number);
@@ -217,6 +229,13 @@ private:
   resultsAt(llvm::ArrayRef<ElementIndex> indices, llvm::function_ref<bool(mlir::Value)> isWanted);
 
   using Key = std::vector<const void *>;
+  /// What was made under this key where it can be used here, or null.
+  mlir::Value remembered(const Key &key) const;
+  /// That, or what `make` gives; in a jam alone, where it pays.
+  mlir::Value shared(const Key &key, llvm::function_ref<mlir::Value()> make);
+  mlir::Value plus(mlir::Value x, int64_t constant);
+  mlir::Value areWithin(mlir::Value tensor, llvm::ArrayRef<ElementIndex> indices,
+                        llvm::ArrayRef<unsigned> dimensions);
   mlir::Value compute(mlir::Value tensor, llvm::ArrayRef<ElementIndex> indices);
   /// Reports an op that is read where its template does not have it; `finish` fails then.
   mlir::Value refuse(mlir::Operation *op);
@@ -262,12 +281,14 @@ private:
   Reader reader;
   std::optional<Frame> framing;
   std::vector<std::map<Key, mlir::Value>> scopes;
+  bool jammed = false;
+  std::set<Key> knownInside;
 };
 
 // The templates, one for each kind of kernel. Each emits all stages.
 
 /// A task of a kernel of rank 1 is `grain` elements.
-void emitElementwise(KernelEmitter &emitter, int64_t grain, bool across);
+void emitElementwise(KernelEmitter &emitter);
 /// The same for a kernel with an operand that lies the other way round: a task is a tile of `rows`.
 void emitTransposition(KernelEmitter &emitter, int64_t rows);
 void emitRowReduction(KernelEmitter &emitter);

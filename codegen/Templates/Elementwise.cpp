@@ -1,4 +1,5 @@
 // Kernels whose elements are computed one by one: arithmetic and data movement.
+#include "codegen/CPU/CpuTarget.h"
 #include "codegen/Loops/KernelEmitter.h"
 #include "codegen/NVPTX/GpuEmitter.h"
 #include "codegen/Templates/KernelTemplate.h"
@@ -47,9 +48,15 @@ public:
         symbols.size() > 1 ? knownProduct({symbols.back()}, launch).value_or(cpuLanes) : cpuLanes;
     bool isShorter =
         !isAcross && (row <= cpuLanes / 2 || (row > cpuLanes && readsSeveralInRow(kernel)));
-    int64_t lanes = isShorter ? std::max<int64_t>(1, most / 2) : most;
+    int64_t lanes = isShorter ? std::max<int64_t>(1, most / 2) : most, jam = 1;
+    if (most > 1 && sharesWithNeighbours(kernel)) {
+      int64_t width = elementBytes(kernel.getResultTypes()[0]);
+      lanes = jamLanes(row, width, target);
+      jam = chooseJam(kernel, launch, lanes * width, target);
+    }
+    bool isFramed = !isAcross && jam == 1 && isMostlyFramed(kernel, launch);
     return ElementwiseScheduleAttr::get(kernel.getContext(), lanes, 64 * cpuLanes, isAcross,
-                                        !isAcross && isMostlyFramed(kernel, launch));
+                                        isFramed, jam);
   }
 
   ScheduleAttrInterface choose(KernelOp kernel, LaunchOp launch, const GpuTarget &) const override {
@@ -61,7 +68,7 @@ public:
     if (elementsIn(kernel.getResultTypes()[0], launch) / grain >= 16 * fullGrid)
       grain *= 4;
     return ElementwiseScheduleAttr::get(kernel.getContext(), lanes, grain, /*across=*/false,
-                                        /*framed=*/false);
+                                        /*framed=*/false, /*jam=*/1);
   }
 
   LogicalResult verify(KernelOp kernel, const CpuTarget &target) const override {
@@ -82,14 +89,15 @@ public:
              << "has a framed schedule, which is one of vectors along rows, for "
                 "a single result with a frame around them (weft.pad)";
     return success(succeeded(verifyLanes(kernel, schedule.getLanes(), target)) &&
-                   succeeded(verifyGrain(kernel, schedule, 1)));
+                   succeeded(verifyGrain(kernel, schedule, 1)) &&
+                   succeeded(verifyJam(kernel, schedule)));
   }
 
   LogicalResult verify(KernelOp kernel, const GpuTarget &target) const override {
     if (auto schedule = dyn_cast<TranspositionScheduleAttr>(kernel.getScheduleAttr()))
       return verifyTransposition(kernel, schedule);
     auto schedule = dyn_cast<ElementwiseScheduleAttr>(kernel.getScheduleAttr());
-    if (!schedule || schedule.getAcross() || schedule.getFramed())
+    if (!schedule || schedule.getAcross() || schedule.getFramed() || schedule.getJam() != 1)
       return refuseSchedule(kernel, "a GPU");
     return success(succeeded(verifyLanes(kernel, schedule.getLanes(), target)) &&
                    succeeded(verifyGrain(kernel, schedule, schedule.getLanes())));
@@ -104,7 +112,7 @@ public:
     emitter.setLaneCount(schedule.getLanes());
     if (schedule.getFramed())
       emitter.storeInFrame();
-    emitElementwise(emitter, schedule.getGrain(), schedule.getAcross());
+    emitElementwise(emitter);
   }
 
   void emit(GpuEmitter &emitter) const override {
@@ -148,6 +156,60 @@ private:
     });
   }
 
+  /// True if elements are windows, of which neighbours along the dimension before the innermost one
+  /// overlap, or are weighted alike. Two dimensions are those of tasks.
+  static bool sharesWithNeighbours(KernelOp kernel) {
+    if (symbolsOf(kernel.getResultTypes()[0]).size() < 4 || readsSeveralInRow(kernel))
+      return false;
+    return llvm::any_of(kernel.getBody().front().getOps<IndexedOpInterface>(),
+                        [](auto op) { return readsSeveral(op) && readsMemoryAlone(op); });
+  }
+
+  /// What the kernel computes would be computed again for each element of a window.
+  static bool readsMemoryAlone(IndexedOpInterface op) {
+    return llvm::all_of(op->getOperands(),
+                        [](Value operand) { return isa<BlockArgument>(operand); });
+  }
+
+  /// As many as fill a register, or half as many where rows then are whole vectors.
+  static int64_t jamLanes(int64_t row, int64_t bytes, const CpuTarget &target) {
+    int64_t lanes = std::clamp<int64_t>(target.registerBytes / bytes, cpuLanes / 2, cpuLanes);
+    int64_t rest = row % lanes;
+    return rest > 0 && rest <= lanes / 2 ? lanes / 2 : lanes;
+  }
+
+  /// How many neighbours the registers hold and code of a reasonable length computes, fewer where
+  /// they share less: of these numbers one that divides the dimension, or leaves the fewest for the
+  /// end.
+  static int64_t chooseJam(KernelOp kernel, LaunchOp launch, int64_t vectorBytes,
+                           const CpuTarget &target) {
+    constexpr int64_t most = 7, mostInstructions = 512, inUse = 4;
+    auto lengthOf = [&](Value tensor) {
+      ArrayRef<int64_t> symbols = symbolsOf(tensor.getType());
+      return knownProduct({symbols[symbols.size() - 2]}, launch);
+    };
+    std::optional<int64_t> length = lengthOf(kernel.getYield().getValues()[0]);
+    int64_t instructions = 1, distance = 1;
+    for (auto op : kernel.getBody().front().getOps<IndexedOpInterface>()) {
+      instructions += op.getInstructionCount();
+      if (readsSeveral(op))
+        distance = std::max(distance, lengthOf(op->getOperand(0)).value_or(1) /
+                                          std::max<int64_t>(1, length.value_or(1)));
+    }
+    int64_t registers = llvm::divideCeil(vectorBytes, target.registerBytes);
+    int64_t sharing = llvm::divideCeil(most, distance);
+    int64_t limit = std::min(
+        {sharing, (target.vectorRegisters - inUse) / registers, mostInstructions / instructions});
+    if (limit < 2)
+      return 1;
+    int64_t best = limit;
+    if (length)
+      for (int64_t jam = limit; jam > std::max<int64_t>(1, limit / 2); --jam)
+        if (*length % jam < *length % best)
+          best = jam;
+    return best;
+  }
+
   /// True if an element takes few instructions, and nothing is read several times for it: vectors
   /// whose elements are apart are loaded and stored one by one.
   static bool isShort(KernelOp kernel) {
@@ -169,6 +231,20 @@ private:
     if (schedule.getGrain() % divisor != 0)
       return kernel.emitOpError() << "has a schedule of grain " << schedule.getGrain()
                                   << ", which is no multiple of its " << divisor << " lanes";
+    return success();
+  }
+
+  static LogicalResult verifyJam(KernelOp kernel, ElementwiseScheduleAttr schedule) {
+    constexpr int64_t most = 16;
+    if (schedule.getJam() < 1 || schedule.getJam() > most)
+      return kernel.emitOpError() << "has a schedule of " << schedule.getJam()
+                                  << " neighbours side by side; there must be at least 1, at most "
+                                  << most;
+    if (schedule.getJam() == 1)
+      return success();
+    if (schedule.getAcross() || symbolsOf(kernel.getResultTypes()[0]).size() < 4)
+      return kernel.emitOpError() << "has a schedule of neighbours side by side, which need a "
+                                     "dimension between those of tasks and that of vectors";
     return success();
   }
 

@@ -300,3 +300,19 @@ weft.kernel @k(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32, #we
   %0 = weft.matmul %a, %b : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[1, 2]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
   weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 2]>>
 }
+
+// -----
+
+// expected-error@+1 {{has a schedule of 0 neighbours side by side; there must be at least 1, at most 16}}
+weft.kernel @k(%x: tensor<?xf32, #weft.sizes<[0]>>) -> tensor<?xf32, #weft.sizes<[0]>>
+    attributes {schedule = #weft.elementwise<lanes = 16, grain = 1024, jam = 0>} {
+  weft.yield %x : tensor<?xf32, #weft.sizes<[0]>>
+}
+
+// -----
+
+// expected-error@+1 {{has a schedule of neighbours side by side, which need a dimension between those of tasks and that of vectors}}
+weft.kernel @k(%x: tensor<?x?x?xf32, #weft.sizes<[0, 1, 2]>>) -> tensor<?x?x?xf32, #weft.sizes<[0, 1, 2]>>
+    attributes {schedule = #weft.elementwise<lanes = 16, grain = 1024, jam = 4>} {
+  weft.yield %x : tensor<?x?x?xf32, #weft.sizes<[0, 1, 2]>>
+}

@@ -364,6 +364,29 @@ weft.kernel @across(%x: tensor<?x?xf32, #weft.sizes<[1, 0]>>) -> tensor<?x?xf32,
   weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
 }
 
+// Two neighbours side by side share weights and pixels: 3 and 4 loads of vectors, not 6 and 6, where no
+// window reaches into the border; where one may, masks say what there is. The rest is computed one by one.
+// CHECK-LABEL: func.func @jammed_0(
+// CHECK: scf.if
+// CHECK-NEXT: scf.for
+// CHECK-COUNT-7: llvm.load %{{.*}} -> vector<16xf32>
+// CHECK-NOT: llvm.load
+// CHECK-COUNT-2: llvm.store
+// CHECK: scf.if
+// CHECK-NEXT: scf.for
+// CHECK-NOT: scf.if
+// CHECK: llvm.intr.masked.load
+// CHECK-NOT: scf.if
+// CHECK-COUNT-2: llvm.store
+// CHECK: arith.select
+// CHECK: scf.for
+weft.kernel @jammed(%x: tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3]>>, %w: tensor<?x?x?xf32, #weft.sizes<[4, 5, 3]>>)
+    -> tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3]>>
+    attributes {schedule = #weft.elementwise<lanes = 16, grain = 1024, jam = 2>} {
+  %0 = weft.depthwise_convolution %x, %w window [1, 3] strides [1, 1] dilations [1, 1] low [0, 1] high [0, 1] {channels_last = true} : tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3]>>, tensor<?x?x?xf32, #weft.sizes<[4, 5, 3]>> -> tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3]>>
+  weft.yield %0 : tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3]>>
+}
+
 // The first stage of a scatter copies x, the second adds the updates in the order of the indices,
 // those in range that are of the task's rows.
 // CHECK-LABEL: func.func @scatter_0(

@@ -293,3 +293,46 @@ weft.kernel @turned(%x: tensor<?x?xf32, #weft.sizes<[1, 0]>>) -> tensor<?x?xf32,
   %0 = weft.transpose %x [1, 0] : tensor<?x?xf32, #weft.sizes<[1, 0]>> -> tensor<?x?xf32, #weft.sizes<[0, 1]>>
   weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 1]>>
 }
+
+// Windows with channels last: neighbours along a row side by side, as many as registers hold, of which
+// the row is a multiple. Code of very large windows would be long.
+// CHECK-LABEL: weft.kernel @bordered_7(
+// WIDE-SAME: #weft.elementwise<lanes = 16, grain = 1024, jam = 7
+// NARROW-SAME: #weft.elementwise<lanes = 8, grain = 1024, jam = 7
+weft.kernel @bordered_7(%x: tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3]>>, %w: tensor<?x?x?xf32, #weft.sizes<[4, 5, 3]>>)
+    -> tensor<?x?x?x?xf32, #weft.sizes<[0, 6, 7, 3]>> {
+  %0 = weft.depthwise_convolution %x, %w window [3, 3] strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] {channels_last = true} : tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3]>>, tensor<?x?x?xf32, #weft.sizes<[4, 5, 3]>> -> tensor<?x?x?x?xf32, #weft.sizes<[0, 6, 7, 3]>>
+  weft.yield %0 : tensor<?x?x?x?xf32, #weft.sizes<[0, 6, 7, 3]>>
+}
+// CHECK-LABEL: weft.kernel @bordered_4(
+// WIDE-SAME: #weft.elementwise<lanes = 8, grain = 1024, jam = 4
+// NARROW-SAME: #weft.elementwise<lanes = 8, grain = 1024, jam = 4
+weft.kernel @bordered_4(%x: tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3]>>, %w: tensor<?x?x?xf32, #weft.sizes<[4, 5, 3]>>)
+    -> tensor<?x?x?x?xf32, #weft.sizes<[0, 6, 7, 3]>> {
+  %0 = weft.depthwise_convolution %x, %w window [3, 3] strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] {channels_last = true} : tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3]>>, tensor<?x?x?xf32, #weft.sizes<[4, 5, 3]>> -> tensor<?x?x?x?xf32, #weft.sizes<[0, 6, 7, 3]>>
+  weft.yield %0 : tensor<?x?x?x?xf32, #weft.sizes<[0, 6, 7, 3]>>
+}
+// CHECK-LABEL: weft.kernel @bordered_doubles(
+// WIDE-SAME: #weft.elementwise<lanes = 8, grain = 1024, jam = 5
+// NARROW-SAME: #weft.elementwise<lanes = 8, grain = 1024, jam = 5
+weft.kernel @bordered_doubles(%x: tensor<?x?x?x?xf64, #weft.sizes<[0, 1, 2, 3]>>, %w: tensor<?x?x?xf64, #weft.sizes<[4, 5, 3]>>)
+    -> tensor<?x?x?x?xf64, #weft.sizes<[0, 6, 7, 3]>> {
+  %0 = weft.depthwise_convolution %x, %w window [3, 3] strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] {channels_last = true} : tensor<?x?x?x?xf64, #weft.sizes<[0, 1, 2, 3]>>, tensor<?x?x?xf64, #weft.sizes<[4, 5, 3]>> -> tensor<?x?x?x?xf64, #weft.sizes<[0, 6, 7, 3]>>
+  weft.yield %0 : tensor<?x?x?x?xf64, #weft.sizes<[0, 6, 7, 3]>>
+}
+// CHECK-LABEL: weft.kernel @bordered_large(
+// WIDE-SAME: #weft.elementwise<lanes = 16, grain = 1024>
+// NARROW-SAME: #weft.elementwise<lanes = 8, grain = 1024>
+weft.kernel @bordered_large(%x: tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3]>>, %w: tensor<?x?x?xf32, #weft.sizes<[4, 5, 3]>>)
+    -> tensor<?x?x?x?xf32, #weft.sizes<[0, 6, 7, 3]>> {
+  %0 = weft.depthwise_convolution %x, %w window [31, 3] strides [1, 1] dilations [1, 1] low [1, 1] high [1, 1] {channels_last = true} : tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3]>>, tensor<?x?x?xf32, #weft.sizes<[4, 5, 3]>> -> tensor<?x?x?x?xf32, #weft.sizes<[0, 6, 7, 3]>>
+  weft.yield %0 : tensor<?x?x?x?xf32, #weft.sizes<[0, 6, 7, 3]>>
+}
+func.func @bordered(%x0: tensor<1x14x14x96xf32>, %w0: tensor<3x3x96xf32>, %x1: tensor<1x14x32x24xf32>, %w1: tensor<3x3x24xf32>, %x2: tensor<1x14x11x32xf64>, %w2: tensor<3x3x32xf64>, %x3: tensor<1x14x14x96xf32>, %w3: tensor<31x3x96xf32>)
+    -> (tensor<1x14x14x96xf32>, tensor<1x14x32x24xf32>, tensor<1x14x11x32xf64>, tensor<1x14x14x96xf32>) {
+  %0 = weft.launch @bordered_7(%x0, %w0) sizes [1, 14, 14, 96, 3, 3, 14, 14] : (tensor<1x14x14x96xf32>, tensor<3x3x96xf32>) -> tensor<1x14x14x96xf32>
+  %1 = weft.launch @bordered_4(%x1, %w1) sizes [1, 14, 32, 24, 3, 3, 14, 32] : (tensor<1x14x32x24xf32>, tensor<3x3x24xf32>) -> tensor<1x14x32x24xf32>
+  %2 = weft.launch @bordered_doubles(%x2, %w2) sizes [1, 14, 11, 32, 3, 3, 14, 11] : (tensor<1x14x11x32xf64>, tensor<3x3x32xf64>) -> tensor<1x14x11x32xf64>
+  %3 = weft.launch @bordered_large(%x3, %w3) sizes [1, 14, 14, 96, 31, 3, 14, 14] : (tensor<1x14x14x96xf32>, tensor<31x3x96xf32>) -> tensor<1x14x14x96xf32>
+  return %0, %1, %2, %3 : tensor<1x14x14x96xf32>, tensor<1x14x32x24xf32>, tensor<1x14x11x32xf64>, tensor<1x14x14x96xf32>
+}

@@ -264,7 +264,7 @@ def test_depthwise_convolutions_are_the_same_in_both_layouts(seed: int, dtype: s
     between two of them the border is the kernel's, too. Borders, strides and dilations may leave no
     window whole."""
     generator = np.random.default_rng(seed)
-    channels = int(generator.choice([1, 3, 8, 17]))
+    channels = int(generator.choice([1, 3, 8, 17, 24, 33]))
     height, width = (int(size) for size in generator.choice([1, 2, 5, 7, 14, 16, 33, 50], size=2))
     window = [int(size) for size in generator.choice([1, 2, 3, 5, 7], size=2)]
     options = {
@@ -309,6 +309,54 @@ def test_depthwise_convolutions_are_the_same_in_both_layouts(seed: int, dtype: s
     np.testing.assert_allclose(
         to_numpy(actual.astype("float64")), expected, rtol=unit, atol=8 * terms * unit
     )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("seed", range(32))
+def test_depthwise_convolutions_of_neighbours_side_by_side(seed: int, dtype: str) -> None:
+    """Channels last, neighbours along a row are computed side by side, inside of the image and in
+    its border, and stored over the residual. Channels first, each is computed for itself."""
+    generator = np.random.default_rng(700 + seed)
+    channels = int(generator.choice([8, 16, 23, 24, 32, 40, 48]))
+    height, width = int(generator.integers(1, 6)), int(generator.integers(1, 40))
+    window = [int(size) for size in generator.integers(1, 4, size=2)]
+    dilation = [int(step) for step in generator.integers(1, 3, size=2)]
+    stride = [int(generator.integers(1, 4)), int(generator.integers(1, 3))]
+    # In front and behind, along H and W: wider than the window, too.
+    border = [[int(size) for size in generator.integers(0, 6, size=2)] for _ in "HW"]
+    for d, size in enumerate([height, width]):
+        border[d][1] += max(1, dilation[d] * (window[d] - 1) + 1 - size - sum(border[d]))
+    x = weft.asarray(_floats(int(generator.integers(1, 3)), channels, height, width, dtype=dtype))
+    w = weft.asarray(_floats(channels, 1, *window, dtype=dtype))
+    if seed % 2:
+        w[int(generator.integers(channels)), 0, 0, 0] = float("inf")
+    options = {"stride": stride, "dilation": dilation}
+
+    def convolve(x: weft.Tensor, w: weft.Tensor) -> weft.Tensor:
+        return F.conv2d(weft.pad(x, [(0, 0), (0, 0), *border]), w, groups=channels, **options)
+
+    first = weft.jit(convolve)(x, w)
+    r = weft.asarray(_floats(*first.shape, dtype=dtype))
+    last = (0, 2, 3, 1)
+
+    def program(x: weft.Tensor, w: weft.Tensor, r: weft.Tensor) -> weft.Tensor:
+        inside = weft.permute_dims(convolve(weft.permute_dims(x, (0, 3, 1, 2)), w), last)
+        return weft.minimum(inside, 1) + weft.exp(r)
+
+    images = [weft.asarray(np.ascontiguousarray(to_numpy(t).transpose(last))) for t in (x, r)]
+    compiled = weft.jit(program)
+    assert "channels_last = true" in compiled.lower(images[0], w, images[1]).ir("kernels")
+    actual = compiled(images[0], w, images[1])
+    expected = weft.permute_dims(weft.minimum(first, 1), last) + weft.exp(images[1])
+    assert_same_bits(actual, expected)
+    finite = np.isfinite(to_numpy(actual))
+    wide = [torch.tensor(to_numpy(t)).double() for t in (x, w, r)]
+    padded = torch.nn.functional.pad(wide[0], [*border[1], *border[0]])
+    exact = torch.nn.functional.conv2d(padded, wide[1], groups=channels, **options)
+    exact = (exact.clamp(max=1) + wide[2].exp()).numpy().transpose(last)
+    np.testing.assert_array_equal(finite, np.isfinite(exact))
+    unit = 16 * UNIT_ROUNDOFF[dtype]
+    np.testing.assert_allclose(to_numpy(actual)[finite], exact[finite], rtol=unit, atol=16 * unit)
 
 
 IMAGES = {

@@ -103,6 +103,10 @@ def Weft_DepthwiseConvolutionOp
     /// Which dimension of the image its channels are, and which one H; W is behind that.
     int64_t getChannelDimension() { return getChannelsLast() ? 3 : 1; }
     int64_t getHeightDimension() { return getChannelsLast() ? 1 : 2; }
+    /// True if windows may reach beyond the image.
+    bool hasBorder();
+    ::mlir::Value emitAreInside(::weft::ElementEmitter &emitter,
+                                ::llvm::ArrayRef<::weft::ElementIndex> indices);
   }];
 }
 

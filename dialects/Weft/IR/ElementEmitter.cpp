@@ -15,6 +15,14 @@ Value ElementEmitter::constantIndex(int64_t value) {
   return arith::ConstantIndexOp::create(builder(), location(), value);
 }
 
+Value ElementEmitter::sum(Value x, Value y) {
+  return arith::AddIOp::create(builder(), location(), x, y);
+}
+
+Value ElementEmitter::multiple(Value x, int64_t factor) {
+  return arith::MulIOp::create(builder(), location(), x, constantIndex(factor));
+}
+
 Value ElementEmitter::numberIndex(int64_t number) {
   return isFromLaunch(number) ? launchParameter(parameterOf(number)) : constantIndex(number);
 }
@@ -72,7 +80,7 @@ ElementIndex ElementEmitter::fromInteger(Value value) {
 
 ElementIndex ElementEmitter::add(const ElementIndex &index, Value value) {
   if (!index.lanes)
-    return {arith::AddIOp::create(builder(), location(), index.base, value), index.step};
+    return {sum(index.base, value), index.step};
   Type scalar = builder().getI64Type();
   Value wide = splat(arith::IndexCastOp::create(builder(), location(), scalar, value));
   return {Value(), 0, arith::AddIOp::create(builder(), location(), index.lanes, wide)};
@@ -125,8 +133,7 @@ ElementIndex ElementEmitter::multiply(const ElementIndex &index, int64_t factor)
             arith::MulIOp::create(builder(), location(), toInteger(index), splat(wide))};
   }
   if (!index.lanes)
-    return {arith::MulIOp::create(builder(), location(), index.base, constantIndex(factor)),
-            index.step * factor};
+    return {multiple(index.base, factor), index.step * factor};
   Value scale = splat(constant(builder().getI64Type(), factor));
   return {Value(), 0, arith::MulIOp::create(builder(), location(), index.lanes, scale)};
 }

@@ -47,6 +47,11 @@ public:
   virtual mlir::Value elementWithin(mlir::Value tensor, llvm::ArrayRef<ElementIndex> indices,
                                     llvm::ArrayRef<unsigned> checked, mlir::Value otherwise);
 
+  /// True where an op's emitAreInside is known to hold at `indices`.
+  virtual bool areKnownInside(mlir::Value, llvm::ArrayRef<ElementIndex>) { return false; }
+  /// True where neighbours are computed side by side, so that no branch should part them.
+  virtual bool isJammed() { return false; }
+
   // Arithmetic on indices, on scalars as long as they are uniform.
 
   mlir::Value constantIndex(int64_t value);
@@ -72,6 +77,11 @@ public:
   void unify(llvm::MutableArrayRef<mlir::Value> values);
   /// `value` as a vector of `laneCount()` elements.
   mlir::Value splat(mlir::Value value);
+
+protected:
+  /// x + y and x * factor, of type index.
+  virtual mlir::Value sum(mlir::Value x, mlir::Value y);
+  virtual mlir::Value multiple(mlir::Value x, int64_t factor);
 };
 
 } // namespace weft

@@ -65,10 +65,13 @@ def Weft_ElementwiseScheduleAttr : Weft_Schedule<"Elementwise", "elementwise"> {
       vector, as the colours of an image; `grain` of these make a task.
     - `framed`: elements are computed where there are any, and stored at their places in the frame
       that the kernel's one result has around them (`weft.pad`), which is filled beside.
+    - `jam`: on a processor, so many neighbours along the dimension before the innermost one are
+      computed side by side, which load once what they share, as the weights of a window.
   }];
   let parameters = (ins "int64_t":$lanes, DefaultValuedParameter<"int64_t", "1">:$grain,
                         DefaultValuedParameter<"bool", "false">:$across,
-                        DefaultValuedParameter<"bool", "false">:$framed);
+                        DefaultValuedParameter<"bool", "false">:$framed,
+                        DefaultValuedParameter<"int64_t", "1">:$jam);
 }
 
 def Weft_TranspositionScheduleAttr : Weft_Schedule<"Transposition", "transposition"> {

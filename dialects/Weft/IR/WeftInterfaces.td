@@ -165,7 +165,16 @@ def IndexedOpInterface : OpInterface<"IndexedOpInterface">, ComputedAs<"indexed"
       its memory, all sizes are known and there are any: who has the operand in memory need not copy
       them.
     }],
-    "std::optional<int64_t>", "getRunStart", (ins), "", "return std::nullopt;">];
+    "std::optional<int64_t>", "getRunStart", (ins), "", "return std::nullopt;">,
+    InterfaceMethod<[{
+      An i1: whether all that `emitElements` would check before it is read for the elements at
+      `indices` is there, whatever the innermost index is. Where that holds for two elements of a
+      line, it holds for those between them. Null if it checks nothing, or what depends on the
+      innermost index.
+    }],
+    "::mlir::Value", "emitAreInside",
+    (ins "::weft::ElementEmitter &":$emitter, "::llvm::ArrayRef<::weft::ElementIndex>":$indices),
+    "", "return {};">];
 }
 
 def LaunchNumberOpInterface : OpInterface<"LaunchNumberOpInterface"> {

@@ -691,18 +691,29 @@ struct DepthwiseWindows {
 
 } // namespace
 
+bool DepthwiseConvolutionOp::hasBorder() {
+  return llvm::any_of(llvm::concat<const int64_t>(getLow(), getHigh()),
+                      [](int64_t width) { return width > 0; });
+}
+
+Value DepthwiseConvolutionOp::emitAreInside(ElementEmitter &emitter,
+                                            ArrayRef<ElementIndex> indices) {
+  return getChannelsLast() && hasBorder() ? DepthwiseWindows{*this, emitter, indices}.areInside()
+                                          : Value();
+}
+
 Value DepthwiseConvolutionOp::emitElements(ElementEmitter &emitter, unsigned,
                                            ArrayRef<ElementIndex> indices) {
   DepthwiseWindows windows{*this, emitter, indices};
-  bool hasBorder = llvm::any_of(llvm::concat<const int64_t>(getLow(), getHigh()),
-                                [](int64_t width) { return width > 0; });
   // In front of the branches, where a loop over a row finds them to be the same all along it.
   SmallVector<Value> weights;
   windows.forEach([&](int64_t kh, int64_t kw) { weights.push_back(windows.weight(kh, kw)); });
   if (getJoined())
     return windows.sumOfJoined(weights);
-  if (!hasBorder || indices[windows.along(0)].lanes || indices[windows.along(1)].lanes)
-    return windows.sum(weights, hasBorder);
+  if (!hasBorder() || emitter.areKnownInside(getResult(), indices))
+    return windows.sum(weights, false);
+  if (emitter.isJammed() || indices[windows.along(0)].lanes || indices[windows.along(1)].lanes)
+    return windows.sum(weights, true);
   Integers integers{emitter};
   Value inside = windows.areInside();
   Value outside = integers.compare(CmpIPredicate::eq, inside,
