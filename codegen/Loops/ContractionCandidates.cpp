@@ -167,12 +167,18 @@ private:
   }
 
   void addImage(Draft tile) {
-    int64_t inner = innerSteps();
-    tile.depth = llvm::bit_floor<uint64_t>(
-        std::max<int64_t>(1, depthBytes / problem.elementBytes / std::max<int64_t>(1, inner)));
+    auto stepsOf = [&](int64_t most) {
+      int64_t inner = std::max<int64_t>(1, innerSteps(most));
+      return static_cast<int64_t>(llvm::bit_floor<uint64_t>(std::max<int64_t>(1, most / inner)));
+    };
+    tile.depth = stepsOf(mostImageSteps(tile));
     if (canReadColumns(tile) && problem.depth.size() > 1)
       add(tile);
-    addShared(tile);
+    Draft shared = tile;
+    // A block that is copied is read from a nearer cache.
+    if (!problem.isRightKept)
+      shared.depth = stepsOf(depthBytes / problem.elementBytes);
+    addShared(shared);
     tile.packRhs = true;
     addCopied(tile);
   }
@@ -187,10 +193,19 @@ private:
     add(draft);
   }
 
-  /// The steps of the inner depth loops. A loop of unknown size counts as long: the outermost one
-  /// goes step by step.
-  int64_t innerSteps() const {
-    int64_t most = depthBytes / problem.elementBytes, inner = 1;
+  /// How many steps a tile of an image takes before the next: as long as the block of the right
+  /// operand stays in half of the second-level cache, unfinished tiles, which would be written and
+  /// read again, cost more than the way to it.
+  int64_t mostImageSteps(const Draft &tile) const {
+    int64_t usual = depthBytes / problem.elementBytes,
+            lineBytes = columnsOf(tile) * problem.elementBytes;
+    return std::clamp(target.caches.level2 / 2 / lineBytes, usual, 4 * usual);
+  }
+
+  /// The steps of the inner depth loops, `most` at most. A loop of unknown size counts as long: the
+  /// outermost one goes step by step.
+  int64_t innerSteps(int64_t most) const {
+    int64_t inner = 1;
     for (const ContractionLoop &loop : llvm::drop_begin(problem.depth))
       inner = std::min(most, inner * std::min(most, problem.sizeOf(loop).value_or(most)));
     return inner;
