@@ -68,7 +68,8 @@ public:
     int64_t width = std::max<int64_t>(1, cpuLanes * 4 / target.registerBytes);
     bool hasMany = target.vectorRegisters >= 32 && width == 1;
     return ProgramScheduleAttr::get(kernel.getContext(), cpuLanes,
-                                    hasMany ? 6 : 12 / (2 * width) * 2, hasMany ? 4 : 1);
+                                    hasMany ? 6 : std::max<int64_t>(1, 12 / (2 * width) * 2),
+                                    hasMany ? 4 : 1);
   }
   ScheduleAttrInterface choose(KernelOp kernel, LaunchOp, const GpuTarget &) const override {
     // The tile of a thread, whose vectors are scalars.

@@ -113,7 +113,7 @@ TABLE = [
         "weft",
         "cuda backends mps cpu accelerator multiprocessing hub utils nested version compiler cpp "
         "library masked monitor futures overrides package quasirandom return_types serialization "
-        "signal testing torch_version types windows fx functional classes",
+        "signal testing torch_version types windows fx functional classes numa",
         "there is no such module",
         'weft.device("cuda"), weft.data, weft.checkpoint, weft.nn.utils; weft.stats() for counts',
     ),

@@ -66,7 +66,8 @@ MORE = {
 
 
 def test_operators_beyond_the_core():
-    """None wrong; only gradients that read factors of PyTorch's own stay there."""
+    """None wrong; only gradients that read factors of PyTorch's own, or assert what values are
+    (with effects), stay there."""
     by_name = {info.name: info for info in op_db if info.name in MORE}
     assert set(by_name) == MORE
     left: Counter = Counter()
@@ -81,4 +82,5 @@ def test_operators_beyond_the_core():
                 left += Counter(
                     {reason: n for reason, n in tally.left.items() if reason != "samples"}
                 )
-    assert all("which weft does not make" in reason for reason in left), left
+    known = ("which weft does not make", "with_effects")
+    assert all(any(part in reason for part in known) for reason in left), left
