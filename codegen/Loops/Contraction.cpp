@@ -31,6 +31,8 @@ static constexpr int64_t packedDepth = 64;
 /// How far ahead of the micro-kernel kept panels are asked for: what it computes meanwhile takes
 /// about as long as memory does.
 static constexpr int64_t prefetchedBytes = 2048;
+/// The same of one row, which computes less than it waits for the second-level cache.
+static constexpr int64_t prefetchedByRow = 512;
 
 ContractionTemplate::ContractionTemplate(KernelEmitter &emitter)
     : ContractionPacking(
@@ -666,9 +668,9 @@ OperandReader ContractionTemplate::rhsReader(const Task &at, ArrayRef<Value> out
                        {},
                        stride,
                        format.right};
-  // What outlives calls is in memory, not in the cache. One row reads it faster than it computes.
-  if (packedRhs && schedule.getDirectRows() == 0 && tileRows > 1)
-    packed.prefetchBytes = prefetchedBytes;
+  // What outlives calls is in memory, not in the cache.
+  if (packedRhs && schedule.getDirectRows() == 0)
+    packed.prefetchBytes = tileRows > 1 ? prefetchedBytes : prefetchedByRow;
   Value direct = packedRhs ? readsRhsDirectly() : Value();
   if (!direct)
     return packed;

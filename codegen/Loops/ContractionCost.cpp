@@ -295,10 +295,15 @@ private:
     double all = rightElements();
     double stored = static_cast<double>(problem.storedBytes[Contraction::Rhs]);
     double kept = schedule.getPackRhs() && problem.isRightKept ? copiedBytes() : stored;
-    // Weights of a model come from where the weights of the others have pushed them.
-    double first = all * kept * perByte(1e18);
+    // Weights of a model come from where the weights of the others have pushed them; those of a
+    // loop's body are where the iteration before has left them, each core's part in its own cache.
+    double cores = std::min(rowTasks * groups, static_cast<double>(target.cores));
+    double ofCore = problem.bytesBetweenUses() / cores;
+    double first = all * kept * perByte(ofCore);
     if (readsAcrossLines())
       first *= strided * std::max(1.0, lineBytes / (tileColumns * stored));
+    else if (addsLines(schedule) && ofCore <= static_cast<double>(target.caches.level2))
+      first *= strided; // A copy is asked for ahead.
     double panels = sizes.batch * columnBlocks * depthBlocks;
     double blocks = rowTasks / sizes.batch;
     double groupBytes = panelBytes * std::ceil(columnBlocks / groups);

@@ -54,6 +54,25 @@ bool ContractionProblem::isInMemory(Contraction::Operand operand) const {
   return isa<BlockArgument>(op->getOperand(operand == Contraction::Lhs ? 0 : 1));
 }
 
+double ContractionProblem::bytesBetweenUses() const {
+  constexpr double allOfMemory = 1e18;
+  // A body that keeps more than that is as long as a model.
+  constexpr unsigned mostKept = 64;
+  auto function = launch ? launch->getParentOfType<func::FuncOp>() : func::FuncOp();
+  if (!isRightKept || !function || !function->hasAttr("weft.repeated") ||
+      function.getNumArguments() > mostKept)
+    return allOfMemory;
+  double bytes = 0;
+  for (BlockArgument argument : function.getArguments())
+    if (isKept(argument)) {
+      std::optional<int64_t> count = elementCount(argument.getType());
+      if (!count)
+        return allOfMemory;
+      bytes += static_cast<double>(*count) * weft::elementBytes(argument.getType());
+    }
+  return bytes;
+}
+
 int64_t ContractionProblem::resultStreams() const {
   auto kernel = op->getParentOfType<KernelOp>();
   auto sizesOf = [](Type type) { return cast<RankedTensorType>(type).getEncoding(); };

@@ -48,6 +48,11 @@ public:
   /// The right operand is the same tensor in most calls, so that it is copied once.
   bool isRightKept;
 
+  /// The bytes that are read between two uses of the right operand: in a loop, what an iteration
+  /// reads that stays the same, the weights of a recurrent cell; else nothing is known of that, and
+  /// it counts as all of memory.
+  double bytesBetweenUses() const;
+
   /// Estimates for comparing schedules; a size that is not known counts as large.
   struct Estimates {
     double batch, images, outerRows, rows, columns, outerDepth, innerDepth;

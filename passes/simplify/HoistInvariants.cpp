@@ -4,7 +4,7 @@
 //                                           ->     %0 = weft.loop @f_body_0 ... with(%1)
 //   func.func private @f_body_0(.., %w) {          func.func private @f_body_0(.., %t
 //   {weft.hidden})
-//     %1 = weft.transpose %w [1, 0] ...
+//     %1 = weft.transpose %w [1, 0] ...                attributes {weft.repeated}
 //
 // What is worth it is decided as for values that are prepared (KeptValues): a loop that runs once
 // or not at all has computed what no iteration needs, which has no other effect.
@@ -134,22 +134,29 @@ private:
   }
 
   /// Marks what is the same in many calls of a function: what a loop captures, and what a branch
-  /// gets of that.
+  /// gets of that; and the functions that run again soon, with what they read the last time.
   static void mark(func::FuncOp function, const SymbolTable &symbols) {
+    auto repeat = [](func::FuncOp callee) {
+      callee->setAttr("weft.repeated", UnitAttr::get(callee.getContext()));
+    };
     auto keep = [&](func::FuncOp callee, unsigned number) {
       callee.setArgAttr(number, "weft.hidden", UnitAttr::get(callee.getContext()));
     };
     for (auto loop : function.getOps<LoopOp>()) {
       auto body = symbols.lookup<func::FuncOp>(loop.getBody());
       unsigned first = loop.getInit().size() + loop.getScanned().size();
+      repeat(body);
       for (unsigned number = first; number < body.getNumArguments(); ++number)
         keep(body, number);
     }
     for (auto branch : function.getOps<BranchOp>())
-      for (auto name : branch.getFunctions().getAsRange<FlatSymbolRefAttr>())
+      for (auto name : branch.getFunctions().getAsRange<FlatSymbolRefAttr>()) {
+        if (function->hasAttr("weft.repeated"))
+          repeat(symbols.lookup<func::FuncOp>(name.getAttr()));
         for (auto [number, input] : llvm::enumerate(branch.getInputs()))
           if (isKept(input))
             keep(symbols.lookup<func::FuncOp>(name.getAttr()), number);
+      }
     forCallees(function, symbols, [&](func::FuncOp callee) { mark(callee, symbols); });
   }
 };

@@ -8,6 +8,7 @@
 // CHECK: func.func private @f_condition_0(%{{.*}}: tensor<2x3xf32>, %{{.*}}: tensor<3x3xf32>)
 // CHECK: func.func private @f_body_0(
 // CHECK-SAME: %[[CARRY:.*]]: tensor<2x3xf32> {weft.donated}, %[[HOISTED:.*]]: tensor<3x3xf32> {weft.hidden})
+// CHECK-SAME: attributes {weft.repeated}
 // CHECK-NEXT: weft.matmul %[[CARRY]], %[[HOISTED]]
 func.func @f(%x: tensor<2x3xf32>, %w: tensor<3x3xf32>) -> tensor<2x3xf32> {
   %0 = weft.loop @f_body_0 while @f_condition_0 init(%x) with(%w)
@@ -36,6 +37,7 @@ func.func private @f_body_0(%x: tensor<2x3xf32> {weft.donated}, %w: tensor<3x3xf
 // CHECK: func.func private @inner(
 // CHECK-NOT: weft.exp
 // CHECK: func.func private @first(%{{.*}}: tensor<3xf32>, %{{.*}}: tensor<3xf32> {weft.hidden})
+// CHECK-SAME: attributes {weft.repeated}
 // CHECK-NEXT: weft.sin
 func.func @nested(%x: tensor<3xf32>, %w: tensor<3xf32>, %i: tensor<i64>) -> tensor<3xf32> {
   %0 = weft.loop @outer count [5] init(%x) with(%w, %i)

@@ -207,6 +207,22 @@ func.func @calls_kept_linear_layer(%x: tensor<1x512xf32>, %w: tensor<640x512xf32
   return %0 : tensor<1x640xf32>
 }
 
+// The weight of a recurrent cell is where the iteration before has left it, the second-level cache:
+// a copy is read ahead of what is computed.
+// CHECK-LABEL: weft.kernel @recurrent(
+// WIDE-SAME: rows = 1, columns = 8, depth = 1024, pack_rhs = true, direct_rows = 0>
+// NARROW-SAME: rows = 1, columns = 4, depth = 1024, pack_rhs = true, direct_rows = 0>
+weft.kernel @recurrent(%a: tensor<?x?xf32, #weft.sizes<[0, 1]>>, %b: tensor<?x?xf32, #weft.sizes<[1, 2]>>)
+    -> tensor<?x?xf32, #weft.sizes<[0, 2]>> {
+  %0 = weft.matmul %a, %b : tensor<?x?xf32, #weft.sizes<[0, 1]>>, tensor<?x?xf32, #weft.sizes<[1, 2]>> -> tensor<?x?xf32, #weft.sizes<[0, 2]>>
+  weft.yield %0 : tensor<?x?xf32, #weft.sizes<[0, 2]>>
+}
+func.func private @cell(%x: tensor<1x256xf32> {weft.donated}, %w: tensor<256x1024xf32> {weft.hidden}) -> tensor<1x1024xf32>
+    attributes {weft.repeated} {
+  %0 = weft.launch @recurrent(%x, %w) sizes [1, 256, 1024] : (tensor<1x256xf32>, tensor<256x1024xf32>) -> tensor<1x1024xf32>
+  return %0 : tensor<1x1024xf32>
+}
+
 // Where the depth runs along memory, blocks of columns are turned in the cache.
 // CHECK-LABEL: weft.kernel @few_rows_of_a_linear_layer(
 // CHECK-SAME: pack_lhs = true, pack_block = {{[0-9]+}}>
