@@ -180,6 +180,15 @@ void ContractionTemplate::emitPack(Value packed, Value task) {
 // The main stage
 //===----------------------------------------------------------------------===//
 
+void ContractionTemplate::addBorderStage() {
+  // Packed rows are those of a matrix.
+  std::optional<ContractionBorder> known = ContractionBorder::of(emitter);
+  if (schedule.getPackLhs() || !known)
+    return;
+  known->addStage();
+  border.emplace(*known);
+}
+
 void ContractionTemplate::addMainStage() {
   if (schedule.getDepth() != 0)
     addUnfinished();
@@ -263,6 +272,8 @@ void ContractionTemplate::emitBlock(Value batchNumber, Value outerBlock, Value r
   at.low = emitter.minimumIndex(low, whole);
   lastBlock = emitter.minimumIndex(lastBlock, columnBlocks());
   at.rhsBase = baseOf(Contraction::Rhs, at.batch, emitter.index(0));
+  if (border)
+    at.isFinite = border->isFinite();
   auto emitBlocks = [&] {
     emitter.loop(emitter.index(0), depthBlocks(), 1, [&](Value block) {
       at.depthBlock = block;
@@ -451,12 +462,13 @@ void ContractionTemplate::emitTiles(const Task &at) {
 }
 
 /// Emits the tile of `height` rows from `row`, whose rows before `next` were finished before.
-void ContractionTemplate::emitTile(const Task &at, int64_t height, Value row, Value next) {
+void ContractionTemplate::emitTile(Task at, int64_t height, Value row, Value next) {
   auto kind = format.steps > 1 ? MicroKernel::Kind::Dot : MicroKernel::Kind::Broadcast;
   MicroKernel kernel(emitter, op, kind, format, height, tileColumns / lanes);
   Value isLater = unfinished ? emitter.isLess(emitter.index(0), at.depthBlock) : Value();
   SmallVector<Value> outer;
   SmallVector<Positions> lines = positionsOf(row, height);
+  setSteps(at, lines);
   SmallVector<Value> sums = emitDepthLoop(at, kernel, lhsReader(at, row, lines), outer,
                                           kernel.start(tileAddress(at, next), isLater));
   if (height < tileRows || !hasShortEpilogue())
@@ -464,6 +476,20 @@ void ContractionTemplate::emitTile(const Task &at, int64_t height, Value row, Va
   Value whole = isWhole(at, height, row, next);
   emitter.ifTrue(whole, [&] { finishInRegisters(at, lines, sums); });
   emitter.ifTrue(negated(whole), [&] { drainTile(at, kernel, height, row, next, sums); });
+}
+
+/// Leaves out steps that multiply zeros only.
+void ContractionTemplate::setSteps(Task &at, ArrayRef<Positions> lines) {
+  at.stepLow = at.depthLow;
+  at.stepHigh = at.depthHigh;
+  std::optional<ContractionBorder> known = border;
+  if (!known)
+    return;
+  Positions first = split(outerRows(), at.outerRow), last = first;
+  llvm::append_range(first, lines.front());
+  llvm::append_range(last, lines.back());
+  std::tie(at.stepLow, at.stepHigh) =
+      known->stepsWithin(at.depthLow, at.depthHigh, at.isFinite, first, last);
 }
 
 /// The positions of the lines of a tile: from one to the next without a division.
@@ -566,8 +592,8 @@ SmallVector<Value> ContractionTemplate::emitDepthLoop(const Task &at, MicroKerne
                                                       SmallVector<Value> &outer,
                                                       ValueRange accumulators) {
   size_t level = outer.size();
-  Value low = level == 0 ? at.depthLow : emitter.index(0);
-  Value high = level == 0 ? at.depthHigh : sizeOf(depth[level]);
+  Value low = level == 0 ? at.stepLow : emitter.index(0);
+  Value high = level == 0 ? at.stepHigh : sizeOf(depth[level]);
   if (level + 1 == depth.size()) {
     OperandReader reader = left;
     reader.pointer = emitter.offset(
@@ -748,6 +774,7 @@ void emitContraction(KernelEmitter &emitter) {
   ContractionTemplate contraction(emitter);
   if (emitter.schedule<ContractionScheduleAttr>().getPackRhs())
     contraction.addPackStage();
+  contraction.addBorderStage();
   contraction.addMainStage();
 }
 

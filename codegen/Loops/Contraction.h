@@ -1,6 +1,7 @@
 // The templates of kernels that contract; see Contraction.cpp and VectorLeft.cpp.
 #pragma once
 
+#include "codegen/Loops/ContractionBorder.h"
 #include "codegen/Loops/ContractionPacking.h"
 #include "codegen/Loops/MicroKernel.h"
 
@@ -12,6 +13,7 @@ public:
   explicit ContractionTemplate(KernelEmitter &emitter);
 
   void addPackStage();
+  void addBorderStage();
   void addMainStage();
 
 private:
@@ -24,9 +26,12 @@ private:
     mlir::Value first;               // the first row that is the task's own
     mlir::Value depthBlock, depthLow, depthHigh; // of the outermost depth loop
     mlir::Value rhsBase;                         // elements
+    mlir::Value isFinite;                        // the right operand; null: not known
     // Within the loops over column blocks and outer rows:
     mlir::Value columnBlock, column; // number, and the first column
     mlir::Value outerRow, lhsBase;
+    // Within a tile: of the depth block, what is not known to multiply zeros.
+    mlir::Value stepLow, stepHigh;
   };
   /// A line of a tile: its position in each of the row loops.
   using Positions = llvm::SmallVector<mlir::Value>;
@@ -64,8 +69,9 @@ private:
   void addLineBlock(const Task &at, unsigned buffer, mlir::Value firstBlock, mlir::Value lastBlock);
   void addLines(const Task &at, mlir::Value low, int64_t count, mlir::Value first, mlir::Value end);
   void emitTiles(const Task &at);
-  void emitTile(const Task &at, int64_t height, mlir::Value row, mlir::Value next);
+  void emitTile(Task at, int64_t height, mlir::Value row, mlir::Value next);
   llvm::SmallVector<Positions> positionsOf(mlir::Value row, int64_t height);
+  void setSteps(Task &at, llvm::ArrayRef<Positions> lines);
   mlir::Value isWhole(const Task &at, int64_t height, mlir::Value row, mlir::Value next);
   void finishInRegisters(const Task &at, llvm::ArrayRef<Positions> lines, mlir::ValueRange sums);
   void drainTile(const Task &at, MicroKernel &kernel, int64_t height, mlir::Value row,
@@ -92,6 +98,7 @@ private:
 
   ContractionScheduleAttr schedule;
   int64_t tileRows;
+  std::optional<ContractionBorder> border;
   std::optional<unsigned> packedRhs, unfinished;
   std::string finishName;
   mlir::Value scratchTile, packedBlock;

@@ -45,6 +45,7 @@ static void addSimplify(OpPassManager &passes, const Target &target) {
   passes.addPass(createRemoveBarriers());
   passes.addPass(createHoistInvariants());
   passes.addPass(createPrepare());
+  passes.addPass(createMarkBorders());
   passes.addPass(createOverlapCollectives());
 }
 

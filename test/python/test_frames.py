@@ -136,3 +136,33 @@ def test_layers_of_images_in_frames(seed: int, threads: Callable[[int], None]) -
     steps = (channels * window**2 + hidden * 9 + 4) * UNIT_ROUNDOFF["float32"]
     assert eager.shape == tuple(expected.shape)
     assert (abs(np.asarray(eager) - expected.numpy()) <= steps * magnitudes.numpy()).all()
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_lines_of_zeros_count_where_a_weight_is_not_finite(
+    seed: int, threads: Callable[[int], None]
+) -> None:
+    """What multiplies a border is left out only while the weight, which may change, is finite."""
+    draw, generator = random.Random(seed), np.random.default_rng(seed)
+    groups = draw.choice([1, 1, 1, 2])
+    channels, out = (groups * draw.choice([1, 2, 8, 16, 19]) for _ in range(2))
+    window, stride, dilation = draw.choice([1, 2, 3, 3, 5]), draw.choice([1, 1, 2, 3]), [1, 2, 3]
+    dilation, padding = draw.choice(dilation), [draw.randint(0, 7) for _ in range(2)]
+    reach = dilation * (window - 1) + 1
+    height, width = (max(draw.randint(1, 33), reach - 2 * around) for around in padding)
+    dtype = getattr(weft, draw.choice(["float32", "float32", "float64", "float16", "bfloat16"]))
+    layer = weft.nn.Conv2d(
+        channels, out, window, stride, tuple(padding), dilation, groups, bias=False
+    ).to(dtype)
+    x = weft.asarray(generator.normal(size=(draw.choice([1, 2]), channels, height, width)))
+    x = x.astype(dtype)
+    compiled = weft.jit(lambda x: weft.maximum(layer(x), -2))
+    for value in (None, draw.choice([np.inf, -np.inf, np.nan]), None):
+        weight = generator.normal(size=layer.weight.shape)
+        if value is not None:
+            weight.flat[generator.integers(weight.size)] = value
+        layer.weight = weft.nn.Parameter(weft.asarray(weight).astype(dtype))
+        expected = weft.maximum(layer(x), -2)
+        for count in (1, 3):
+            threads(count)
+            assert_same_bits(expected, compiled(x))

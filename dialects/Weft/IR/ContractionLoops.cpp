@@ -61,6 +61,29 @@ std::vector<ContractionLoop> contractionLoops(ContractionOpInterface op) {
   return loops;
 }
 
+std::optional<ZeroBorder> zeroBorderOf(ContractionOpInterface op) {
+  auto border = op->getAttrOfType<DenseI64ArrayAttr>("weft.border");
+  if (!border || border.size() != 3)
+    return std::nullopt;
+  Contraction contraction = op.getContraction();
+  int64_t dimension = border[0];
+  const Contraction::Access &access = contraction.accesses[Contraction::Lhs];
+  if (dimension < 0 || dimension >= static_cast<int64_t>(access.size()))
+    return std::nullopt;
+  ArrayRef<Contraction::Term> terms = access[dimension];
+  if (terms.size() != 2)
+    return std::nullopt;
+  const Contraction::Term *row = &terms[0], *step = &terms[1];
+  if (contraction.loops[row->loop].kind != Contraction::Row)
+    std::swap(row, step);
+  if (contraction.loops[row->loop].kind != Contraction::Row ||
+      contraction.loops[step->loop].kind != Contraction::Depth)
+    return std::nullopt;
+  return ZeroBorder{
+      row->loop, step->loop, row->factor, step->factor, symbolsOf(op->getOperand(0))[dimension],
+      border[1], border[2]};
+}
+
 std::vector<ContractionLoop> loopsOfKind(ArrayRef<ContractionLoop> loops, Contraction::Kind kind) {
   std::vector<ContractionLoop> result;
   llvm::copy_if(loops, std::back_inserter(result),

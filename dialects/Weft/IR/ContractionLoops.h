@@ -2,6 +2,7 @@
 #pragma once
 
 #include "dialects/Weft/IR/Weft.h"
+#include <optional>
 
 namespace weft {
 
@@ -30,6 +31,20 @@ struct ContractionLoop {
 /// loops in this order, each outermost first. Neighbours of one kind are merged where walking the
 /// outer one continues where the inner one ends, in all three tensors.
 std::vector<ContractionLoop> contractionLoops(ContractionOpInterface op);
+
+/// Lines of zeros that the left operand begins and ends with along one of its dimensions, where its
+/// index is `row * stride + step * dilation`.
+struct ZeroBorder {
+  /// A row and a depth loop: numbers in `Contraction::loops`.
+  unsigned row, step;
+  int64_t stride, dilation;
+  /// The size of the dimension, and how many of its first and last lines are zeros.
+  int64_t symbol, low, high;
+};
+
+/// What `weft.border` says of the operand: a dimension, and how many of its first and last lines
+/// are zeros. Nothing if it isn't there or the dimension has no window.
+std::optional<ZeroBorder> zeroBorderOf(ContractionOpInterface op);
 
 /// The loops of one kind.
 std::vector<ContractionLoop> loopsOfKind(llvm::ArrayRef<ContractionLoop> loops,
