@@ -1,15 +1,14 @@
 #include "lib/Runtime/Collectives.h"
 
+#include "lib/Runtime/CollectiveCall.h"
 #include "lib/Runtime/KernelFailure.h"
 #include "lib/Runtime/Recorder.h"
 #include "lib/Runtime/SendingThread.h"
-#include "lib/Support/DType.h"
 #include "lib/Support/Interpreter.h"
 
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cmath>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -48,7 +47,8 @@ struct StartedSum;
 struct State {
   std::mutex lock;
   Connection connection;
-  bool compares = true;
+  /// How many there were.
+  uint64_t connections = 0;
   std::map<int64_t, Member> groups;
 
   /// Runs what is sent beside other work, in its order.
@@ -87,110 +87,9 @@ private:
   std::string broken;
 };
 
-/// The numbers that a kernel calls with.
-struct Call {
-  const char *name;
-  DType dtype;
-  int64_t group, members;
-  int64_t programCount, programHash;
-  const int64_t *options;
-  int64_t optionCount;
-  const int64_t *sizes;
-  int64_t rank;
-
-  Call(const char *name, const int64_t *numbers)
-      : name(name),
-        dtype(static_cast<DType>(numbers[0])),
-        group(numbers[1]),
-        members(numbers[2]),
-        programCount(numbers[3]),
-        programHash(numbers[4]),
-        options(numbers + 6),
-        optionCount(numbers[5]),
-        sizes(options + optionCount + 1),
-        rank(options[optionCount]) {}
-
-  int64_t elements(int64_t from = 0) const {
-    int64_t count = 1;
-    for (int64_t d = from; d < rank; ++d)
-      count *= sizes[d];
-    return count;
-  }
-  int64_t elementBytes() const { return int64_t(dtypeSize(dtype)); }
-
-  /// "all_reduce of float32[4, 8]"
-  std::string text() const {
-    std::string result = std::string(name) + " of " + std::string(dtypeName(dtype)) + "[";
-    for (int64_t d = 0; d < rank; ++d)
-      result += (d ? ", " : "") + std::to_string(sizes[d]);
-    result += "]";
-    for (int64_t i = 0; i < optionCount; ++i)
-      result += (i ? ", " : " with ") + std::to_string(options[i]);
-    return result;
-  }
-};
-
 std::string userLine() {
   const EventSource *source = RunningKernel::current;
   return source && !source->lines.empty() ? source->lines.front() : std::string();
-}
-
-//===----------------------------------------------------------------------===//
-// Sums, in the order of the members
-//===----------------------------------------------------------------------===//
-
-enum class Reduction : uint8_t { Sum, Largest, Smallest };
-
-template <typename T> T combined(T before, T next, Reduction reduction) {
-  if (reduction == Reduction::Sum) {
-    if constexpr (std::is_integral_v<T>) // wraps around
-      return static_cast<T>(static_cast<uint64_t>(before) + static_cast<uint64_t>(next));
-    else
-      return before + next;
-  }
-  // A NaN stays.
-  if constexpr (std::is_floating_point_v<T>)
-    if (std::isnan(before) || std::isnan(next))
-      return std::isnan(before) ? before : next;
-  return (reduction == Reduction::Largest ? next > before : next < before) ? next : before;
-}
-
-template <typename T>
-void reduceTyped(const void *parts, void *result, int64_t members, int64_t count,
-                 Reduction reduction) {
-  const T *from = static_cast<const T *>(parts);
-  T *to = static_cast<T *>(result);
-  std::copy_n(from, count, to);
-  for (int64_t member = 1; member < members; ++member)
-    for (int64_t i = 0; i < count; ++i)
-      to[i] = combined(to[i], from[member * count + i], reduction);
-}
-
-using Reduce = void (*)(const void *, void *, int64_t, int64_t, Reduction);
-
-Reduce reduceFor(DType dtype) {
-  switch (dtype) {
-  case DType::Int8:
-    return reduceTyped<int8_t>;
-  case DType::Int16:
-    return reduceTyped<int16_t>;
-  case DType::Int32:
-    return reduceTyped<int32_t>;
-  case DType::Int64:
-    return reduceTyped<int64_t>;
-  case DType::UInt8:
-    return reduceTyped<uint8_t>;
-  case DType::UInt16:
-    return reduceTyped<uint16_t>;
-  case DType::UInt32:
-    return reduceTyped<uint32_t>;
-  case DType::UInt64:
-    return reduceTyped<uint64_t>;
-  case DType::Float64:
-    return reduceTyped<double>;
-  default:
-    return reduceTyped<float>;
-  }
 }
 
 //===----------------------------------------------------------------------===//
@@ -199,7 +98,7 @@ Reduce reduceFor(DType dtype) {
 
 class Collective {
 public:
-  Collective(State &state, const Call &call, std::string line)
+  Collective(State &state, const CollectiveCall &call, std::string line)
       : state(state), call(call), line(std::move(line)) {
     if (!state.connection.allGather)
       stop("this process is connected to no others; call weft.distributed.init() first", false);
@@ -216,10 +115,28 @@ public:
       refuse(missing);
   }
 
-  /// Checks that all members are about to do the same, which is what the call says.
-  void compare() {
+  /// What a member says of itself before each collective.
+  struct Header {
+    uint64_t sequence, hash, way, device;
+  };
+
+  /// Checks that all members are about to do the same, which is what the call says. Returns how far
+  /// their devices do it, and fills the numbers of these.
+  DeviceWay compare(DeviceWay way = DeviceWay::None, uint64_t device = 0,
+                    std::vector<uint64_t> *devices = nullptr) {
     std::string where = line.empty() ? "" : line + ": ";
-    compare(call.text(), where, ", in a program with " + std::to_string(call.programCount));
+    std::vector<Header> headers =
+        compare(call.text(), where, ", in a program with " + std::to_string(call.programCount),
+                {.sequence = 0, .hash = 0, .way = uint64_t(way), .device = device});
+    if (way == DeviceWay::None || headers.empty())
+      return DeviceWay::None;
+    for (const Header &header : headers) {
+      way = std::min(way, static_cast<DeviceWay>(header.way));
+      if (std::ranges::find(*devices, header.device) != devices->end())
+        way = DeviceWay::None;
+      devices->push_back(header.device);
+    }
+    return way;
   }
 
   /// Tells the others, who wait for this member, that it can't take part: all get an error.
@@ -228,20 +145,25 @@ public:
     stop(reason, false);
   }
 
-  /// Checks that all members say the same at this place of their programs.
-  void compare(const std::string &said, const std::string &before, const std::string &after) {
-    uint64_t sequence = own->sequence++;
-    if (!state.compares || own->members == 1)
-      return;
+  /// Checks that all members say the same at this place of their programs; returns their headers,
+  /// none if they do not compare.
+  std::vector<Header> compare(const std::string &said, const std::string &before,
+                              const std::string &after, Header header = {}) {
+    header.sequence = own->sequence++;
+    if (!state.connection.compares || own->members == 1)
+      return {};
     // FNV-1a.
     uint64_t hash = 14695981039346656037U;
     for (char letter : said)
       hash = (hash ^ static_cast<unsigned char>(letter)) * 1099511628211U;
-    Header header = {sequence, hash ^ (static_cast<uint64_t>(call.programHash) << 8)};
+    header.hash = hash ^ (static_cast<uint64_t>(call.programHash) << 8);
     std::vector<Header> headers(static_cast<size_t>(own->members));
-    allGather(header.data(), headers.data(), sizeof header);
-    if (std::ranges::any_of(headers, [&](const Header &other) { return other != header; }))
-      reportDifference(before + said + ", its number " + std::to_string(sequence) + after);
+    allGather(&header, headers.data(), sizeof header);
+    if (std::ranges::any_of(headers, [&](const Header &other) {
+          return other.sequence != header.sequence || other.hash != header.hash;
+        }))
+      reportDifference(before + said + ", its number " + std::to_string(header.sequence) + after);
+    return headers;
   }
 
   /// What a body needs besides operand and result. All of it is there before the members compare
@@ -254,45 +176,43 @@ public:
     }
   }
 
+  void allReduce(const void *x, void *result) {
+    allReduce(x, result, static_cast<Reduction>(call.options[0]));
+  }
+
   void allReduce(const void *x, void *result, Reduction reduction) {
-    auto bytes = static_cast<size_t>(call.elements() * call.elementBytes());
+    auto bytes = static_cast<size_t>(call.bytes());
     char *parts = scratch.get();
     std::memcpy(parts, x, bytes);
-    allReduce(parts, parts + partsBytes(call), reduction);
+    allReduce(parts, parts + call.partsBytes(), reduction);
     std::memcpy(result, parts, bytes);
   }
 
-  /// How many bytes the operand has as one part for each member, which are alike.
-  static size_t partsBytes(const Call &call) {
-    int64_t part = (call.elements() + call.members - 1) / call.members;
-    return static_cast<size_t>(part * call.members * call.elementBytes());
-  }
-
   /// How many more its sum takes.
-  static size_t sumBytes(const Call &call) {
-    int64_t bytes = call.elements() * call.elementBytes();
-    if (bytes <= smallBytes)
-      return static_cast<size_t>(bytes * call.members);
-    return partsBytes(call) + partsBytes(call) / static_cast<size_t>(call.members);
+  static size_t sumBytes(const CollectiveCall &call) {
+    if (call.bytes() <= smallBytes)
+      return static_cast<size_t>(call.bytes() * call.members);
+    return static_cast<size_t>(call.partsBytes() + call.partsBytes() / call.members);
   }
 
   /// The sum of what the parts are of, in their place.
   void allReduce(char *parts, char *room, Reduction reduction) {
-    int64_t count = call.elements(), bytes = count * call.elementBytes();
+    int64_t count = call.elements(), bytes = call.bytes();
     if (bytes <= smallBytes) {
       allGather(parts, room, bytes);
-      return reduceFor(call.dtype)(room, parts, call.members, count, reduction);
+      return reduceParts(call.dtype, room, parts, call.members, count, reduction);
     }
     // Each member reduces a part, and all get it.
-    auto partBytes = static_cast<int64_t>(partsBytes(call)) / call.members;
-    char *reduced = room + partsBytes(call);
+    int64_t partBytes = call.partsBytes() / call.members;
+    char *reduced = room + call.partsBytes();
     move(state.connection.allToAll, parts, room, partBytes);
-    reduceFor(call.dtype)(room, reduced, call.members, partBytes / call.elementBytes(), reduction);
+    reduceParts(call.dtype, room, reduced, call.members, partBytes / call.elementBytes(),
+                reduction);
     allGather(reduced, parts, partBytes);
   }
 
   void reduce(const void *x, void *result) {
-    int64_t bytes = call.elements() * call.elementBytes();
+    int64_t bytes = call.bytes();
     allReduce(x, result, Reduction::Sum);
     if (call.options[0] != own->number)
       std::memset(result, 0, static_cast<size_t>(bytes));
@@ -301,25 +221,23 @@ public:
   void reduceScatter(const void *x, void *result) {
     int64_t count = call.elements(1), bytes = count * call.elementBytes();
     move(state.connection.allToAll, x, scratch.get(), bytes);
-    reduceFor(call.dtype)(scratch.get(), result, call.members, count, Reduction::Sum);
+    reduceParts(call.dtype, scratch.get(), result, call.members, count, Reduction::Sum);
   }
 
-  void allGather(const void *x, void *result) {
-    allGather(x, result, call.elements() * call.elementBytes());
-  }
+  void allGather(const void *x, void *result) { allGather(x, result, call.bytes()); }
 
   void allToAll(const void *x, void *result) {
     move(state.connection.allToAll, x, result, call.elements(1) * call.elementBytes());
   }
 
   void broadcast(const void *x, void *result) {
-    int64_t bytes = call.elements() * call.elementBytes();
+    int64_t bytes = call.bytes();
     std::memmove(result, x, static_cast<size_t>(bytes));
     move(state.connection.broadcast, nullptr, result, bytes, call.options[0]);
   }
 
   void permute(const void *x, void *result) {
-    int64_t bytes = call.elements() * call.elementBytes();
+    int64_t bytes = call.bytes();
     int64_t source = -1, destination = call.options[own->number];
     for (int64_t member = 0; member < call.members; ++member)
       if (call.options[member] == own->number)
@@ -338,12 +256,14 @@ public:
   /// The memory that was reserved.
   char *reserved() { return scratch.get(); }
 
+  int64_t member() const { return own->number; }
+  void broadcastBytes(void *to, int64_t bytes) {
+    move(state.connection.broadcast, nullptr, to, bytes, 0);
+  }
+
 private:
   /// Up to here one message to all is sooner there than parts and their sums.
   static constexpr int64_t smallBytes = 4096;
-
-  /// A sequence number and a hash.
-  using Header = std::array<uint64_t, 2>;
 
   [[noreturn]] void stop(const std::string &message, bool breaks) const {
     throw Stop{std::string(call.name) + ": " + message, false, breaks};
@@ -380,7 +300,7 @@ private:
   }
 
   State &state;
-  const Call &call;
+  const CollectiveCall &call;
   std::string line;
   Member *own = nullptr;
   std::unique_ptr<char[]> scratch;
@@ -404,6 +324,8 @@ template <typename Body> std::optional<Stop> stopOf(State &state, const char *na
     stopped = Stop{std::string(name) + ": interrupted", true, true};
   } catch (const std::bad_alloc &) {
     stopped = Stop{std::string(name) + ": " + noMemory, false, true};
+  } catch (const Error &error) {
+    stopped = Stop{std::string(name) + ": " + error.what(), false, true};
   }
   if (stopped && stopped->breaks)
     state.breakUp(stopped->message);
@@ -416,31 +338,74 @@ std::optional<Stop> failureOf(State &state, uint64_t execution) {
   return execution > 0 && state.failedExecution == execution ? state.failure : std::nullopt;
 }
 
-using Body = void (*)(Collective &, const Call &, const void *, void *);
-
 void follow(const int32_t *token, int32_t *next) {
   if (next)
     *next = static_cast<int32_t>(static_cast<uint32_t>(*token) + 1);
 }
 
-/// Runs one; what goes wrong is thrown behind the kernel (`KernelFailure`).
-void run(const char *name, Body body, size_t scratchBytes, int64_t resultBytes, const void *x,
-         void *result, const int32_t *token, int32_t *next, const Call &call) {
+//===----------------------------------------------------------------------===//
+// The kinds of collectives
+//===----------------------------------------------------------------------===//
+
+/// What one kind has in common, in its turn.
+struct Kind {
+  const char *name;
+  /// What the body needs besides operand and result, and how many bytes the result has.
+  size_t (*scratchBytes)(const CollectiveCall &);
+  int64_t (*resultBytes)(const CollectiveCall &);
+  void (Collective::*body)(const void *, void *);
+};
+
+int64_t alike(const CollectiveCall &call) { return call.bytes(); }
+int64_t gathered(const CollectiveCall &call) { return alike(call) * call.members; }
+int64_t scattered(const CollectiveCall &call) { return call.elements(1) * call.elementBytes(); }
+
+size_t nothing(const CollectiveCall &) { return 0; }
+size_t parts(const CollectiveCall &call) { return static_cast<size_t>(alike(call)); }
+size_t sums(const CollectiveCall &call) {
+  return static_cast<size_t>(call.partsBytes()) + Collective::sumBytes(call);
+}
+
+constexpr const char *sumName = "all_reduce";
+
+constexpr Kind kinds[] = {
+    {sumName, sums, alike, &Collective::allReduce},
+    {"reduce", sums, alike, &Collective::reduce},
+    {"reduce_scatter", parts, scattered, &Collective::reduceScatter},
+    {"all_gather", nothing, gathered, &Collective::allGather},
+    {"all_to_all", nothing, alike, &Collective::allToAll},
+    {"collective_broadcast", nothing, alike, &Collective::broadcast},
+    {"permute_members", nothing, alike, &Collective::permute},
+};
+
+/// Runs a body in its turn, behind all that was begun before.
+template <typename Body>
+std::optional<Stop> inTurn(const CollectiveCall &call, const std::string &line, Body body) {
   // Two threads of this process wait for each other without the interpreter.
   InterpreterReleased released;
   State &state = State::process();
-  std::string line = userLine();
-  std::optional<Stop> stopped = stopOf(state, name, [&] {
-    // What was begun before has its turn before.
+  return stopOf(state, call.name, [&] {
     state.sending.waitUntilIdle();
     if (std::optional<Stop> before = failureOf(state, SentByExecution::currentNumber()))
       throw Stop(*before);
     std::lock_guard guard(state.lock);
     Collective collective(state, call, line);
+    body(collective);
+  });
+}
+
+/// Runs one; what goes wrong is thrown behind the kernel (`KernelFailure`).
+template <size_t number>
+void run(const void *x, void *result, const int32_t *token, int32_t *next, const int64_t *numbers) {
+  const Kind &kind = kinds[number];
+  CollectiveCall call(kind.name, numbers);
+  std::string line = userLine();
+  std::optional<Stop> stopped = inTurn(call, line, [&](Collective &collective) {
     // Behind the scratch memory there is room for a result that nobody reads.
-    collective.reserve(scratchBytes + (result ? 0 : static_cast<size_t>(resultBytes)));
+    size_t scratch = kind.scratchBytes(call);
+    collective.reserve(scratch + (result ? 0 : static_cast<size_t>(kind.resultBytes(call))));
     collective.compare();
-    body(collective, call, x, result ? result : collective.reserved() + scratchBytes);
+    (collective.*kind.body)(x, result ? result : collective.reserved() + scratch);
   });
   if (stopped)
     keep(*stopped, line);
@@ -450,8 +415,6 @@ void run(const char *name, Body body, size_t scratchBytes, int64_t resultBytes, 
 //===----------------------------------------------------------------------===//
 // Sums that are sent beside other work
 //===----------------------------------------------------------------------===//
-
-constexpr const char *sumName = "all_reduce";
 
 /// A sum that was begun. The sending thread and whoever waits have it together, so that either may
 /// be gone; nothing in it is the execution's own memory.
@@ -465,7 +428,7 @@ struct StartedSum {
   StartedSum &operator=(const StartedSum &) = delete;
 
   std::vector<int64_t> numbers;
-  Call call;
+  CollectiveCall call;
   std::string line;
   uint64_t execution;
   std::vector<char> parts;
@@ -506,7 +469,7 @@ std::string begin(State &state, const void *x, const int32_t *number, const int6
     auto sum =
         std::make_shared<StartedSum>(std::vector<int64_t>(numbers, numbers + countOf(numbers)),
                                      userLine(), SentByExecution::currentNumber());
-    sum->parts.resize(Collective::partsBytes(sum->call));
+    sum->parts.resize(static_cast<size_t>(sum->call.partsBytes()));
     std::memcpy(sum->parts.data(), x,
                 static_cast<size_t>(sum->call.elements() * sum->call.elementBytes()));
     if (number) {
@@ -527,16 +490,10 @@ std::string begin(State &state, const void *x, const int32_t *number, const int6
 }
 
 /// Tells the other members, in the turn of what can't be begun here, why they wait in vain.
-void refuseInTurn(State &state, const Call &call, const std::string &reason) {
-  InterpreterReleased released;
+void refuseInTurn(const CollectiveCall &call, const std::string &reason) {
   std::string line = userLine();
-  std::optional<Stop> stopped = stopOf(state, call.name, [&] {
-    state.sending.waitUntilIdle();
-    if (std::optional<Stop> before = failureOf(state, SentByExecution::currentNumber()))
-      throw Stop(*before);
-    std::lock_guard guard(state.lock);
-    Collective(state, call, line).refuse(reason);
-  });
+  std::optional<Stop> stopped =
+      inTurn(call, line, [&](Collective &collective) { collective.refuse(reason); });
   if (stopped)
     keep(*stopped, line);
 }
@@ -547,7 +504,7 @@ void startAllReduce(const void *x, void *, const int32_t *token, int32_t *next,
   follow(token, next);
   std::string reason = begin(state, x, next, numbers);
   if (!reason.empty())
-    refuseInTurn(state, Call(sumName, numbers), reason);
+    refuseInTurn(CollectiveCall(sumName, numbers), reason);
 }
 
 void finishAllReduce(const void *number, void *result, const int32_t *token, int32_t *next,
@@ -579,49 +536,17 @@ void finishAllReduce(const void *number, void *result, const int32_t *token, int
   follow(token, next);
 }
 
-int64_t alike(const Call &call) { return call.elements() * call.elementBytes(); }
-int64_t gathered(const Call &call) { return alike(call) * call.members; }
-int64_t scattered(const Call &call) { return call.elements(1) * call.elementBytes(); }
-
-/// What they need besides.
-size_t nothing(const Call &) { return 0; }
-size_t sums(const Call &call) { return Collective::partsBytes(call) + Collective::sumBytes(call); }
-size_t parts(const Call &call) { return static_cast<size_t>(alike(call)); }
-
 } // namespace
-
-// The functions that kernels call.
-#define WEFT_COLLECTIVE(function, name, scratchBytes, resultBytes, body)                           \
-  static void function(const void *x, void *result, const int32_t *token, int32_t *next,           \
-                       const int64_t *numbers) {                                                   \
-    Call call(name, numbers);                                                                      \
-    Body run_body = [](Collective &collective, const Call &call, const void *x, void *result) {    \
-      (void)call;                                                                                  \
-      body;                                                                                        \
-    };                                                                                             \
-    run(name, run_body, scratchBytes(call), resultBytes(call), x, result, token, next, call);      \
-  }
-
-WEFT_COLLECTIVE(allReduce, "all_reduce", sums, alike,
-                collective.allReduce(x, result, static_cast<Reduction>(call.options[0])))
-WEFT_COLLECTIVE(reduce, "reduce", sums, alike, collective.reduce(x, result))
-WEFT_COLLECTIVE(reduceScatter, "reduce_scatter", parts, scattered,
-                collective.reduceScatter(x, result))
-WEFT_COLLECTIVE(allGather, "all_gather", nothing, gathered, collective.allGather(x, result))
-WEFT_COLLECTIVE(allToAll, "all_to_all", nothing, alike, collective.allToAll(x, result))
-WEFT_COLLECTIVE(broadcast, "collective_broadcast", nothing, alike, collective.broadcast(x, result))
-WEFT_COLLECTIVE(permute, "permute_members", nothing, alike, collective.permute(x, result))
-#undef WEFT_COLLECTIVE
 
 std::span<const LibraryFunction> collectiveFunctions() {
   static const LibraryFunction functions[] = {
-      {"weft_collective_all_reduce", reinterpret_cast<void *>(&allReduce)},
-      {"weft_collective_reduce", reinterpret_cast<void *>(&reduce)},
-      {"weft_collective_reduce_scatter", reinterpret_cast<void *>(&reduceScatter)},
-      {"weft_collective_all_gather", reinterpret_cast<void *>(&allGather)},
-      {"weft_collective_all_to_all", reinterpret_cast<void *>(&allToAll)},
-      {"weft_collective_collective_broadcast", reinterpret_cast<void *>(&broadcast)},
-      {"weft_collective_permute_members", reinterpret_cast<void *>(&permute)},
+      {"weft_collective_all_reduce", reinterpret_cast<void *>(&run<0>)},
+      {"weft_collective_reduce", reinterpret_cast<void *>(&run<1>)},
+      {"weft_collective_reduce_scatter", reinterpret_cast<void *>(&run<2>)},
+      {"weft_collective_all_gather", reinterpret_cast<void *>(&run<3>)},
+      {"weft_collective_all_to_all", reinterpret_cast<void *>(&run<4>)},
+      {"weft_collective_collective_broadcast", reinterpret_cast<void *>(&run<5>)},
+      {"weft_collective_permute_members", reinterpret_cast<void *>(&run<6>)},
       {"weft_collective_start_all_reduce", reinterpret_cast<void *>(&startAllReduce)},
       {"weft_collective_finish_all_reduce", reinterpret_cast<void *>(&finishAllReduce)},
   };
@@ -635,6 +560,55 @@ CollectiveFunction findCollective(std::string_view name) {
   return nullptr;
 }
 
+/// The kind of a function of the list; a sum that is begun is one that is made at once.
+static const Kind &kindOf(std::string_view function) {
+  constexpr std::string_view prefix = "weft_collective_";
+  std::string_view name = function.substr(prefix.size());
+  const Kind *found = std::ranges::find(kinds, name, &Kind::name);
+  return found == std::end(kinds) ? kinds[0] : *found;
+}
+
+void communicateByDevice(std::string_view function, const int64_t *numbers,
+                         DeviceCollective &device) {
+  const Kind &kind = kindOf(function);
+  CollectiveCall call(kind.name, numbers);
+  std::string line = userLine();
+  std::optional<Stop> stopped = inTurn(call, line, [&](Collective &collective) {
+    size_t scratch = kind.scratchBytes(call);
+    auto read = static_cast<size_t>(call.bytes());
+    auto written = static_cast<size_t>(kind.resultBytes(call));
+    collective.reserve(scratch + read + written);
+    try {
+      device.reserve(call);
+    } catch (const Error &error) {
+      collective.refuse(error.what());
+    }
+    std::vector<uint64_t> devices;
+    DeviceWay way = collective.compare(device.way(call), device.device(), &devices);
+    if (way != DeviceWay::None)
+      return device.run({call, way, collective.member(), devices, line,
+                         [&](void *to, int64_t bytes) { collective.broadcastBytes(to, bytes); }});
+    char *x = collective.reserved() + scratch;
+    device.read(x, read);
+    (collective.*kind.body)(x, x + read);
+    device.write(x + read, written);
+  });
+  if (stopped)
+    keep(*stopped, line);
+  KernelFailure::throwIfKept();
+}
+
+DeviceRules deviceRules() {
+  // Who has the lock may wait for the interpreter.
+  InterpreterReleased released;
+  State &state = State::process();
+  std::lock_guard guard(state.lock);
+  const Connection &connection = state.connection;
+  // Without comparisons nobody knows what the others' devices can do.
+  return {connection.linksDevices && connection.compares && connection.allGather,
+          connection.anyOrder, connection.timeout, state.connections};
+}
+
 /// What all members of a group do in their programs' order that moves no tensor.
 template <typename Do>
 static std::optional<Stop> besideTensors(int64_t group, const std::string &name, Do action) {
@@ -646,7 +620,7 @@ static std::optional<Stop> besideTensors(int64_t group, const std::string &name,
     auto found = state.groups.find(group);
     int64_t members = found == state.groups.end() ? 0 : found->second.members;
     std::vector<int64_t> numbers = {0, group, members, 1, 0, 0, 0};
-    Call call(name.c_str(), numbers.data());
+    CollectiveCall call(name.c_str(), numbers.data());
     Collective collective(state, call, "");
     action(collective);
   });
@@ -669,11 +643,11 @@ void tellRefusal(int64_t group, const std::string &reason) {
   (void)besideTensors(group, "refusal", [&](Collective &collective) { collective.refuse(reason); });
 }
 
-void connectProcesses(const Connection &connection, bool compares) {
+void connectProcesses(const Connection &connection) {
   State &state = State::process();
   std::lock_guard guard(state.lock);
   state.connection = connection;
-  state.compares = compares;
+  ++state.connections;
   state.groups.clear();
   state.mend();
 }
@@ -692,8 +666,12 @@ Connection connectionToNobody() {
       std::memcpy(to, from, static_cast<size_t>(bytes));
     return 0;
   };
-  return {copy, copy, copy, copy};
+  Connection connection;
+  connection.allGather = connection.allToAll = connection.broadcast = connection.exchange = copy;
+  return connection;
 }
+
+void breakConnection(const std::string &reason) { State::process().breakUp(reason); }
 
 std::string brokenConnection() { return State::process().whyBroken(); }
 

@@ -1,6 +1,7 @@
 // The extension module weft._core.
 #include "lib/Compiler/Compiler.h"
 #include "lib/Runtime/Allocator.h"
+#include "lib/Runtime/Cuda/DeviceLink.h"
 #include "lib/Runtime/Library.h"
 #include "lib/Runtime/PreparedValues.h"
 #include "lib/Runtime/ThreadPool.h"
@@ -306,6 +307,7 @@ static py::object sizeTensor(py::object size) {
 /// Takes the addresses of LAPACK's and BLAS's functions, by name. False if one is missing.
 static bool provideLapackFrom(const py::dict &addresses) {
   return provideLapack([&](const char *name) -> void * {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): addresses come from Python as integers.
     return addresses.contains(name) ? reinterpret_cast<void *>(addresses[name].cast<uintptr_t>())
                                     : nullptr;
   });
@@ -320,6 +322,7 @@ static py::dict statistics() {
   result["interop_copies"] = interopCopies;
   result["device_copies"] = deviceCopies.count;
   result["device_copy_bytes"] = deviceCopies.bytes;
+  result["nccl_collectives"] = cuda::DeviceLink::collectives();
   PreparedStatistics prepared = PreparedValues::process().statistics();
   result["prepared_values"] = prepared.computed;
   result["prepared_hits"] = prepared.hits;

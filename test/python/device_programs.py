@@ -151,8 +151,9 @@ def refusals() -> None:
 
 
 if __name__ == "__main__":
-    DEVICE = sys.argv[2]
     dist.init(timeout=60.0)
     RANK, SIZE = dist.rank(), dist.world_size()
+    # "cuda:*": a device for each process.
+    DEVICE = sys.argv[2].replace("*", str(RANK))
     globals()[sys.argv[1]]()
     print(f"process {RANK} of {SIZE} is done", flush=True)

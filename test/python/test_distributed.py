@@ -87,6 +87,14 @@ def test_a_build_without_mpi_says_what_to_install(monkeypatch: pytest.MonkeyPatc
         weft.distributed.init("mpi")
 
 
+def test_there_are_two_orders(monkeypatch: pytest.MonkeyPatch) -> None:
+    from weft.distributed import _groups
+
+    monkeypatch.setattr(_groups.state, "world", None)
+    with pytest.raises(weft.OptionError, match="the order is members or any, not 'ring'"):
+        weft.distributed.init(order="ring")
+
+
 def test_the_module_may_come_with_a_trace() -> None:
     """It keeps no tensor of the function that is compiled when it is imported."""
     program = (

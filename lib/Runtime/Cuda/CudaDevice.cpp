@@ -264,18 +264,35 @@ void PlanGraph::run(std::span<const DeviceLaunch> launches, Stream stream) {
 // The device
 //===----------------------------------------------------------------------===//
 
+/// Those that are open, by number, and their lock; they live as long as the process.
+static std::mutex &devicesLock() {
+  static std::mutex &mutex = *new std::mutex;
+  return mutex;
+}
+static std::map<int, CudaDevice *> &openDevices() {
+  static std::map<int, CudaDevice *> &devices = *new std::map<int, CudaDevice *>;
+  return devices;
+}
+
 CudaDevice &CudaDevice::instance(int ordinal) {
-  static std::mutex mutex;
-  static std::map<int, CudaDevice *> devices;
-  std::lock_guard lock(mutex);
-  CudaDevice *&device = devices[ordinal];
+  std::lock_guard lock(devicesLock());
+  CudaDevice *&device = openDevices()[ordinal];
   if (!device)
     device = new CudaDevice(ordinal);
   return *device;
 }
 
+void CudaDevice::leaveOthers() noexcept {
+  std::lock_guard lock(devicesLock());
+  for (auto &[ordinal, device] : openDevices())
+    if (device && device->makeCurrent() == success)
+      device->link.leave();
+}
+
 CudaDevice::CudaDevice(int ordinal)
-    : driver(Driver::instance()), deviceName("cuda:" + std::to_string(ordinal)) {
+    : driver(Driver::instance()),
+      deviceName("cuda:" + std::to_string(ordinal)),
+      link(driver, *this) {
   int count = 0;
   check(driver.cuDeviceGetCount(&count), "counting devices");
   if (ordinal < 0 || ordinal >= count)
@@ -299,6 +316,7 @@ CudaDevice::CudaDevice(int ordinal)
   check(driver.cuDevicePrimaryCtxRetain(&context, device), "making a context");
   enter();
   check(driver.cuStreamCreate(&stream, /*non-blocking*/ 1), "making a stream");
+  link.open(device, stream);
   MemoryPool pool = nullptr;
   uint64_t keepAll = std::numeric_limits<uint64_t>::max();
   check(driver.cuDeviceGetDefaultMemPool(&pool, device), "asking for its memory pool");
@@ -322,6 +340,12 @@ Result CudaDevice::makeCurrent() const {
 
 void CudaDevice::enter() const { check(makeCurrent(), "entering its context"); }
 
+void CudaDevice::enterForReading() {
+  enter();
+  if (link.isBusy())
+    link.await();
+}
+
 StorageRef CudaDevice::allocate(uint64_t bytes) {
   enter();
   DevicePointer pointer = 0;
@@ -340,7 +364,7 @@ void CudaDevice::release(void *data, uint64_t) noexcept {
 }
 
 void CudaDevice::readAt(void *to, const void *from, uint64_t bytes) {
-  enter();
+  enterForReading();
   if (bytes > 0)
     check(driver.cuMemcpyDtoHAsync_v2(to, reinterpret_cast<DevicePointer>(from), bytes, stream),
           "reading memory");
@@ -348,7 +372,7 @@ void CudaDevice::readAt(void *to, const void *from, uint64_t bytes) {
 }
 
 void CudaDevice::writeAt(void *to, const void *from, uint64_t bytes) {
-  enter();
+  enterForReading();
   if (bytes == 0)
     return;
   check(driver.cuMemcpyHtoDAsync_v2(reinterpret_cast<DevicePointer>(to), from, bytes, stream),
@@ -397,13 +421,19 @@ void CudaDevice::run(const Plan &plan, std::span<const DeviceLaunch> launches) {
   });
 }
 
-void CudaDevice::synchronize() {
+void CudaDevice::communicate(const Collective &collective, const CollectivePointers &pointers) {
   enter();
+  if (!link.communicate(collective, pointers))
+    Device::communicate(collective, pointers);
+}
+
+void CudaDevice::synchronize() {
+  enterForReading();
   check(driver.cuStreamSynchronize(stream), "waiting for its work");
 }
 
 void CudaDevice::synchronizeWithOthers() {
-  enter();
+  enterForReading();
   check(driver.cuCtxSynchronize(), "waiting for all work");
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "lib/Runtime/Cuda/CudaDriver.h"
+#include "lib/Runtime/Cuda/DeviceLink.h"
 #include "lib/Runtime/Device.h"
 #include "lib/Runtime/Plan.h"
 
@@ -51,6 +52,9 @@ public:
   /// Device `ordinal` of the driver. Throws weft::Error (Unsupported) if there is no such device.
   static CudaDevice &instance(int ordinal);
 
+  /// All that are open leave the devices of other processes.
+  static void leaveOthers() noexcept;
+
   const std::string &name() const override { return deviceName; }
   const std::string &target() const override { return deviceTarget; }
   ImageFormat imageFormat() const override { return ImageFormat::MachineCode; }
@@ -59,6 +63,7 @@ public:
   void writeAt(void *to, const void *from, uint64_t bytes) override;
   std::unique_ptr<DeviceModule> load(std::string_view image) override;
   void run(const Plan &plan, std::span<const DeviceLaunch> launches) override;
+  void communicate(const Collective &collective, const CollectivePointers &pointers) override;
   void synchronize() override;
   void synchronizeWithOthers() override;
 
@@ -68,6 +73,8 @@ private:
   /// Makes the device's context the calling thread's.
   void enter() const;
   Result makeCurrent() const;
+  /// The same, and waits for what other processes' devices send: the driver would wait for ever.
+  void enterForReading();
   void check(Result result, const char *action) const;
 
   const Driver &driver;
@@ -75,6 +82,7 @@ private:
   Context context = nullptr;
   Stream stream = nullptr;
   int sharedBytesLimit = 0, multiprocessors = 0;
+  DeviceLink link;
 
   /// Guards the graphs, and the order of what is asked of the stream.
   std::mutex mutex;

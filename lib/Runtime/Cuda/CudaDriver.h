@@ -11,7 +11,7 @@
 namespace weft::cuda {
 
 using Result = int;
-inline constexpr Result success = 0;
+inline constexpr Result success = 0, notReady = 600;
 
 using DeviceNumber = int;
 using DevicePointer = unsigned long long;
@@ -23,6 +23,12 @@ using Graph = struct CUgraph_st *;
 using GraphNode = struct CUgraphNode_st *;
 using GraphExecution = struct CUgraphExec_st *;
 using MemoryPool = struct CUmemPoolHandle_st *;
+using Event = struct CUevent_st *;
+
+/// CUuuid.
+struct DeviceUuid {
+  unsigned char bytes[16];
+};
 
 /// CUDA_KERNEL_NODE_PARAMS of version 2.
 struct KernelNodeParameters {
@@ -46,6 +52,7 @@ inline constexpr int computeCapabilityMajor = 75, computeCapabilityMinor = 76;
 inline constexpr int largestSharedMemory = 97, multiprocessorCount = 16;
 inline constexpr int maximumDynamicSharedBytes = 8;
 inline constexpr int poolReleaseThreshold = 4;
+inline constexpr unsigned eventWithoutTime = 2;
 inline constexpr int tensorMapFloat16 = 6, tensorMapBFloat16 = 9;
 inline constexpr int tensorMapNoInterleave = 0, tensorMapPromoteTo128Bytes = 2,
                      tensorMapFillWithZeros = 0;
@@ -59,6 +66,7 @@ inline constexpr int tensorMapNoInterleave = 0, tensorMapPromoteTo128Bytes = 2,
   X(cuDeviceGet, (DeviceNumber * device, int ordinal))                                             \
   X(cuDeviceGetName, (char *name, int length, DeviceNumber device))                                \
   X(cuDeviceGetAttribute, (int *value, int attribute, DeviceNumber device))                        \
+  X(cuDeviceGetUuid_v2, (DeviceUuid * uuid, DeviceNumber device))                                  \
   X(cuDevicePrimaryCtxRetain, (Context * context, DeviceNumber device))                            \
   X(cuCtxSetCurrent, (Context context))                                                            \
   X(cuCtxSynchronize, (void))                                                                      \
@@ -66,10 +74,17 @@ inline constexpr int tensorMapNoInterleave = 0, tensorMapPromoteTo128Bytes = 2,
   X(cuMemPoolSetAttribute, (MemoryPool pool, int attribute, void *value))                          \
   X(cuStreamCreate, (Stream * stream, unsigned flags))                                             \
   X(cuStreamSynchronize, (Stream stream))                                                          \
+  X(cuStreamWaitEvent, (Stream stream, Event event, unsigned flags))                               \
+  X(cuEventCreate, (Event * event, unsigned flags))                                                \
+  X(cuEventRecord, (Event event, Stream stream))                                                   \
+  X(cuEventQuery, (Event event))                                                                   \
+  X(cuEventDestroy_v2, (Event event))                                                              \
   X(cuMemAllocAsync, (DevicePointer * pointer, size_t bytes, Stream stream))                       \
   X(cuMemFreeAsync, (DevicePointer pointer, Stream stream))                                        \
   X(cuMemcpyHtoDAsync_v2, (DevicePointer to, const void *from, size_t bytes, Stream stream))       \
   X(cuMemcpyDtoHAsync_v2, (void *to, DevicePointer from, size_t bytes, Stream stream))             \
+  X(cuMemcpyDtoDAsync_v2, (DevicePointer to, DevicePointer from, size_t bytes, Stream stream))     \
+  X(cuMemsetD8Async, (DevicePointer to, unsigned char value, size_t bytes, Stream stream))         \
   X(cuModuleLoadData, (Module * module, const void *image))                                        \
   X(cuModuleUnload, (Module module))                                                               \
   X(cuModuleGetFunction, (Function * function, Module module, const char *name))                   \

@@ -115,13 +115,21 @@ def _end() -> None:
     if state.has_failed or _core.broken_connection():
         state.processes.abort(1)
     else:
+        _core.leave_devices()
         state.processes.finish()
 
 
 _watches = False
 
 
-def init(backend: str | None = None, *, timeout: float = 300.0, check: bool = True) -> Group:
+def init(
+    backend: str | None = None,
+    *,
+    timeout: float = 300.0,
+    check: bool = True,
+    order: str = "members",
+    nccl: bool | None = None,
+) -> Group:
     """Connects this process to those that were started with it; all of them call this first.
 
     Args:
@@ -132,15 +140,20 @@ def init(backend: str | None = None, *, timeout: float = 300.0, check: bool = Tr
             compiling included.
         check: whether before each operation the processes compare what they are about to do.
             Without it another shape, dtype or order than that of the others is not noticed: results
-            are wrong, or the processes wait for each other.
+            are wrong, or the processes wait for each other. Tensors on GPUs go by the hosts then.
+        order: in which sums of floats are added: "members", that of the members' numbers, or "any",
+            that of NCCL where tensors are on GPUs, whose bits depend on the machines.
+        nccl: whether what is on GPUs is sent by NCCL, without their hosts: None, where all members
+            of a group have NCCL and GPUs of their own; False, never; True, an error if this process
+            finds no NCCL.
 
     Returns:
         The group of all processes. A second call returns it again, and changes nothing.
 
     Raises:
-        UnsupportedError: MPI or PyTorch is missing; the message says what to install.
-        CommunicationError: the others can't be reached. OptionError: there is no such backend, the
-            timeout is not positive, or a compiled function calls this.
+        UnsupportedError: MPI, PyTorch or NCCL is missing; the message says what to install.
+        CommunicationError: the others can't be reached. OptionError: there is no such backend or
+            order, the timeout is not positive, or a compiled function calls this.
     """
     global _watches
     if state.world is not None:
@@ -149,6 +162,10 @@ def init(backend: str | None = None, *, timeout: float = 300.0, check: bool = Tr
         raise _fail(OptionError, "init: connects processes once, outside of compiled functions")
     if not isinstance(timeout, (int, float)) or not timeout > 0:
         raise _fail(OptionError, f"init: the timeout is in seconds above 0, not {timeout!r}")
+    if order not in ("members", "any"):
+        raise _fail(OptionError, f"init: the order is members or any, not {order!r}")
+    if nccl:
+        _core.require_nccl()
     if backend is None:
         backend = "mpi" if _mpi.was_started() else "gloo" if _gloo.was_started() else "alone"
     if backend == "alone":
@@ -157,7 +174,13 @@ def init(backend: str | None = None, *, timeout: float = 300.0, check: bool = Tr
     elif backend in ("mpi", "gloo"):
         module: Any = _mpi if backend == "mpi" else _gloo
         state.processes = module.Processes(float(timeout))
-        _core.connect_processes(state.processes.moves(), check)
+        _core.connect_processes(
+            state.processes.moves(),
+            compares=check,
+            links_devices=nccl is not False,
+            any_order=order == "any",
+            timeout=float(timeout),
+        )
     else:
         raise _fail(OptionError, f"init: there is no backend {backend!r}, only mpi, gloo and alone")
     if not _watches:
@@ -296,6 +319,7 @@ def finalize() -> None:
         return
     if _core.broken_connection():
         state.processes.abort(1)
-    _core.connect_processes({}, True)
+    _core.leave_devices()
+    _core.connect_processes({})
     state.processes.finish()
     state.processes, state.world = None, None

@@ -1,25 +1,10 @@
 // Compares what is declared of the driver with its own header. Compiling this file is the test.
 #include "lib/Runtime/Cuda/CudaDriver.h"
+#include "test/unit/cuda/CallAlike.h"
 
 #include <cuda.h>
 
-#include <type_traits>
-
 namespace weft::cuda {
-
-/// True for types that are passed in the same way: pointers, or integers of one size.
-template <typename Left, typename Right>
-constexpr bool passAlike =
-    sizeof(Left) == sizeof(Right) && std::is_pointer_v<Left> == std::is_pointer_v<Right>;
-
-template <typename Left, typename Right> constexpr bool callAlike = false;
-template <typename LeftResult, typename... Left, typename RightResult, typename... Right>
-constexpr bool callAlike<LeftResult (*)(Left...), RightResult (*)(Right...)> = [] {
-  if constexpr (sizeof...(Left) == sizeof...(Right))
-    return passAlike<LeftResult, RightResult> && (passAlike<Left, Right> && ...);
-  else
-    return false;
-}();
 
 #define WEFT_CUDA_COMPARE(name, parameters)                                                        \
   static_assert(callAlike<decltype(&::name), decltype(Driver::name)>, #name);
@@ -43,6 +28,8 @@ static_assert(tensorMapPromoteTo128Bytes == CU_TENSOR_MAP_L2_PROMOTION_L2_128B);
 static_assert(tensorMapFillWithZeros == CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
 static_assert(maximumDynamicSharedBytes == CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES);
 static_assert(poolReleaseThreshold == CU_MEMPOOL_ATTR_RELEASE_THRESHOLD);
-static_assert(success == CUDA_SUCCESS);
+static_assert(success == CUDA_SUCCESS && notReady == CUDA_ERROR_NOT_READY);
+static_assert(eventWithoutTime == CU_EVENT_DISABLE_TIMING);
+static_assert(sizeof(DeviceUuid) == sizeof(CUuuid));
 
 } // namespace weft::cuda

@@ -1,13 +1,23 @@
 // A driver library for machines without a device: host memory, and a few kernels written in C++.
 //
-// It runs everything at once, checks what a real driver would punish (memory that is used after it
-// was freed, a call without a context), and counts what tests want to know.
+// A stream is a thread that does what it was asked to, in order and some time later. What a real
+// driver would punish (memory that is used after it was freed, a call without a context) is checked
+// when it is asked for; memory is overwritten when it is freed. It counts what tests want to know.
 #include "test/unit/cuda/FakeCudaDriver.h"
 
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
+#include <functional>
 #include <map>
+#include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 // The names are the driver's.
@@ -15,7 +25,7 @@
 namespace {
 
 constexpr int invalidValue = 1, outOfMemory = 2, invalidImage = 200, invalidContext = 201,
-              notFound = 500;
+              notFound = 500, notReady = 600;
 
 /// What the library keeps of a tensor map.
 struct FakeTensorMap {
@@ -87,12 +97,64 @@ struct FakeGraph {
   std::vector<std::unique_ptr<FakeLaunch>> nodes;
 };
 
+/// Lives as long as the process, like its thread.
+class FakeStream {
+public:
+  FakeStream() {
+    std::thread([this] { run(); }).detach();
+  }
+
+  void push(std::function<void()> job) {
+    std::lock_guard held(lock);
+    jobs.push_back(std::move(job));
+    changed.notify_all();
+  }
+
+  void wait() {
+    std::unique_lock held(lock);
+    changed.wait(held, [this] { return jobs.empty(); });
+  }
+
+private:
+  void run() {
+    const char *delay = std::getenv("FAKE_CUDA_DELAY");
+    std::chrono::microseconds pause(delay ? std::atoi(delay) : 0);
+    std::unique_lock held(lock);
+    for (;;) {
+      changed.wait(held, [this] { return !jobs.empty(); });
+      std::function<void()> &job = jobs.front();
+      held.unlock();
+      if (delay)
+        std::this_thread::sleep_for(pause);
+      job();
+      held.lock();
+      jobs.pop_front();
+      changed.notify_all();
+    }
+  }
+
+  std::mutex lock;
+  std::condition_variable changed;
+  std::deque<std::function<void()>> jobs;
+};
+
+/// What was recorded last; each record has a flag of its own.
+struct FakeEvent {
+  std::shared_ptr<std::atomic<bool>> isDone = std::make_shared<std::atomic<bool>>(true);
+};
+
 FakeCudaState state;
+std::mutex allocationsLock;
 std::map<uintptr_t, size_t> allocations;
+std::mutex streamsLock;
+std::vector<FakeStream *> streams;
 thread_local bool hasContext = false;
-int contextTag, streamTag, poolTag;
+int contextTag, poolTag;
+
+FakeStream &streamOf(void *stream) { return *static_cast<FakeStream *>(stream); }
 
 bool isAllocated(uintptr_t address) {
+  std::lock_guard held(allocationsLock);
   auto after = allocations.upper_bound(address);
   if (after == allocations.begin())
     return false;
@@ -100,7 +162,7 @@ bool isAllocated(uintptr_t address) {
   return address < begin + bytes;
 }
 
-int runLaunch(const FakeLaunch &launch) {
+int runLaunch(const FakeLaunch &launch, void *stream) {
   ++state.launches;
   if (launch.threads == 0 || launch.threads > 1024 || launch.blocks == 0 ||
       static_cast<int>(launch.sharedBytes) > launch.function->sharedBytes)
@@ -109,11 +171,13 @@ int runLaunch(const FakeLaunch &launch) {
     if (!isAllocated(reinterpret_cast<uintptr_t>(pointer)))
       return invalidValue;
   state.mostBlocks = std::max<size_t>(state.mostBlocks, launch.blocks);
-  std::vector<void *> pointers = launch.pointers;
-  pointers.push_back(const_cast<FakeTensorMap *>(&launch.map));
-  for (int64_t block = 0; block < launch.blocks; ++block)
-    for (int64_t task = block; task < launch.tasks; task += launch.blocks)
-      launch.function->kernel->run(pointers.data(), launch.sizes.data(), task);
+  streamOf(stream).push(
+      [launch = FakeLaunch(launch), run = launch.function->kernel->run]() mutable {
+        launch.pointers.push_back(&launch.map);
+        for (int64_t block = 0; block < launch.blocks; ++block)
+          for (int64_t task = block; task < launch.tasks; task += launch.blocks)
+            run(launch.pointers.data(), launch.sizes.data(), task);
+      });
   return 0;
 }
 
@@ -135,7 +199,13 @@ FakeLaunch copyLaunch(FakeFunction *function, unsigned blocks, unsigned threads,
 extern "C" {
 
 FakeCudaState *fakeCudaState() { return &state; }
-size_t fakeCudaAllocations() { return allocations.size(); }
+size_t fakeCudaAllocations() {
+  std::lock_guard held(allocationsLock);
+  return allocations.size();
+}
+void fakeCudaPush(void *stream, void (*job)(void *), void *data) {
+  streamOf(stream).push([job, data] { job(data); });
+}
 
 int cuInit(unsigned) { return std::getenv("FAKE_CUDA_NO_DEVICE") ? 100 : 0; }
 
@@ -170,6 +240,13 @@ int cuDeviceGetAttribute(int *value, int attribute, int device) {
   return 0;
 }
 
+/// Each process has GPUs of its own, unless a test wants them to meet on one.
+int cuDeviceGetUuid_v2(void *uuid, int device) {
+  int identity[4] = {device, std::getenv("FAKE_CUDA_ONE_DEVICE") ? 0 : getpid(), 0, 0};
+  std::memcpy(uuid, identity, sizeof identity);
+  return 0;
+}
+
 int cuDevicePrimaryCtxRetain(void **context, int) {
   *context = &contextTag;
   return 0;
@@ -180,7 +257,12 @@ int cuCtxSetCurrent(void *context) {
   return 0;
 }
 
-int cuCtxSynchronize(void) { return hasContext ? 0 : invalidContext; }
+int cuCtxSynchronize(void) {
+  std::lock_guard held(streamsLock);
+  for (FakeStream *stream : streams)
+    stream->wait();
+  return hasContext ? 0 : invalidContext;
+}
 
 int cuDeviceGetDefaultMemPool(void **pool, int) {
   *pool = &poolTag;
@@ -190,11 +272,46 @@ int cuDeviceGetDefaultMemPool(void **pool, int) {
 int cuMemPoolSetAttribute(void *, int, void *) { return 0; }
 
 int cuStreamCreate(void **stream, unsigned) {
-  *stream = &streamTag;
+  std::lock_guard held(streamsLock);
+  streams.push_back(new FakeStream());
+  *stream = streams.back();
   return hasContext ? 0 : invalidContext;
 }
 
-int cuStreamSynchronize(void *) { return hasContext ? 0 : invalidContext; }
+int cuStreamSynchronize(void *stream) {
+  streamOf(stream).wait();
+  return hasContext ? 0 : invalidContext;
+}
+
+int cuStreamWaitEvent(void *stream, void *event, unsigned) {
+  streamOf(stream).push(
+      [isDone = static_cast<FakeEvent *>(event)->isDone] { isDone->wait(false); });
+  return hasContext ? 0 : invalidContext;
+}
+
+int cuEventCreate(void **event, unsigned) {
+  *event = new FakeEvent();
+  return hasContext ? 0 : invalidContext;
+}
+
+int cuEventRecord(void *event, void *stream) {
+  auto isDone = std::make_shared<std::atomic<bool>>(false);
+  static_cast<FakeEvent *>(event)->isDone = isDone;
+  streamOf(stream).push([isDone] {
+    *isDone = true;
+    isDone->notify_all();
+  });
+  return hasContext ? 0 : invalidContext;
+}
+
+int cuEventQuery(void *event) {
+  return static_cast<FakeEvent *>(event)->isDone->load() ? 0 : notReady;
+}
+
+int cuEventDestroy_v2(void *event) {
+  delete static_cast<FakeEvent *>(event);
+  return 0;
+}
 
 int cuMemAllocAsync(unsigned long long *pointer, size_t bytes, void *) {
   if (!hasContext)
@@ -202,29 +319,57 @@ int cuMemAllocAsync(unsigned long long *pointer, size_t bytes, void *) {
   if (bytes > state.memoryBytes)
     return outOfMemory;
   void *data = std::aligned_alloc(256, (bytes + 255) / 256 * 256);
+  std::lock_guard held(allocationsLock);
   allocations[reinterpret_cast<uintptr_t>(data)] = bytes;
   *pointer = reinterpret_cast<uintptr_t>(data);
   return 0;
 }
 
-int cuMemFreeAsync(unsigned long long pointer, void *) {
-  if (!hasContext || allocations.erase(pointer) == 0)
+int cuMemFreeAsync(unsigned long long pointer, void *stream) {
+  std::lock_guard held(allocationsLock);
+  auto found = allocations.find(pointer);
+  if (!hasContext || found == allocations.end())
     std::abort();
-  std::free(reinterpret_cast<void *>(pointer));
+  streamOf(stream).push([pointer, bytes = found->second] {
+    std::memset(reinterpret_cast<void *>(pointer), 0xdd, bytes);
+    std::free(reinterpret_cast<void *>(pointer));
+  });
+  allocations.erase(found);
   return 0;
 }
 
-int cuMemcpyHtoDAsync_v2(unsigned long long to, const void *from, size_t bytes, void *) {
+/// What is not pinned is copied before the call returns.
+int cuMemcpyHtoDAsync_v2(unsigned long long to, const void *from, size_t bytes, void *stream) {
   if (!hasContext || !isAllocated(to))
     return invalidValue;
-  std::memcpy(reinterpret_cast<void *>(to), from, bytes);
+  const char *first = static_cast<const char *>(from);
+  streamOf(stream).push([to, copy = std::vector<char>(first, first + bytes)] {
+    std::memcpy(reinterpret_cast<void *>(to), copy.data(), copy.size());
+  });
   return 0;
 }
 
-int cuMemcpyDtoHAsync_v2(void *to, unsigned long long from, size_t bytes, void *) {
+int cuMemcpyDtoHAsync_v2(void *to, unsigned long long from, size_t bytes, void *stream) {
   if (!hasContext || !isAllocated(from))
     return invalidValue;
-  std::memcpy(to, reinterpret_cast<void *>(from), bytes);
+  streamOf(stream).push([=] { std::memcpy(to, reinterpret_cast<void *>(from), bytes); });
+  streamOf(stream).wait();
+  return 0;
+}
+
+int cuMemcpyDtoDAsync_v2(unsigned long long to, unsigned long long from, size_t bytes,
+                         void *stream) {
+  if (!hasContext || !isAllocated(to) || !isAllocated(from))
+    return invalidValue;
+  streamOf(stream).push(
+      [=] { std::memmove(reinterpret_cast<void *>(to), reinterpret_cast<void *>(from), bytes); });
+  return 0;
+}
+
+int cuMemsetD8Async(unsigned long long to, unsigned char value, size_t bytes, void *stream) {
+  if (!hasContext || !isAllocated(to))
+    return invalidValue;
+  streamOf(stream).push([=] { std::memset(reinterpret_cast<void *>(to), value, bytes); });
   return 0;
 }
 
@@ -272,11 +417,12 @@ int cuTensorMapEncodeTiled(void *map, int element, uint32_t rank, void *address,
 }
 
 int cuLaunchKernel(void *function, unsigned gridX, unsigned, unsigned, unsigned blockX, unsigned,
-                   unsigned, unsigned sharedBytes, void *, void **arguments, void **) {
+                   unsigned, unsigned sharedBytes, void *stream, void **arguments, void **) {
   if (!hasContext)
     return invalidContext;
   return runLaunch(
-      copyLaunch(static_cast<FakeFunction *>(function), gridX, blockX, sharedBytes, arguments));
+      copyLaunch(static_cast<FakeFunction *>(function), gridX, blockX, sharedBytes, arguments),
+      stream);
 }
 
 int cuGraphCreate(void **graph, unsigned) {
@@ -317,9 +463,9 @@ int cuGraphExecKernelNodeSetParams_v2(void *, void *node, const FakeNodeParamete
   return 0;
 }
 
-int cuGraphLaunch(void *execution, void *) {
+int cuGraphLaunch(void *execution, void *stream) {
   for (const auto &node : static_cast<FakeGraph *>(execution)->nodes)
-    if (int result = runLaunch(*node))
+    if (int result = runLaunch(*node, stream))
       return result;
   return hasContext ? 0 : invalidContext;
 }
