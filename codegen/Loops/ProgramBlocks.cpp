@@ -409,6 +409,8 @@ ProgramBlocks::Place ProgramBlocks::placeOf(Type tensor, unsigned buffer, ValueR
     mask = nullptr;
   if (mask)
     mask = element(mask, indices);
+  if (mode == Mode::Asking)
+    mostWanted = emitter.minimumIndex(rowSize, atMostWanted(mask));
   if (Value length = mask && mode == Mode::Asking ? lengthOf(mask) : Value()) {
     lengths.push_back(length);
     held.insert(block);
@@ -451,6 +453,32 @@ Value ProgramBlocks::full(Value mask) {
   return splat(arith::ConstantIntOp::create(builder(), location(), 1, 1));
 }
 
+/// Whether a lane is present, where the mask may have none; null: it is not asked. A processor
+/// takes hundreds of cycles for a vector of which no lane is wanted, if it is in no page of the
+/// process.
+Value ProgramBlocks::anyOf(Value present) {
+  if (!present || present == laneTail || laneCount() == 1)
+    return {};
+  if (!isa<VectorType>(present.getType()))
+    return present;
+  return vector::ReductionOp::create(builder(), location(), vector::CombiningKind::OR, present);
+}
+
+Value ProgramBlocks::loadRun(const Place &place) {
+  Value address = emitter.offset(place.pointer, place.stored, place.offset.base), stored;
+  auto loadMasked = [&] {
+    emitter.withMask(place.present ? full(place.present) : Value(),
+                     [&] { stored = emitter.loadVector(address, place.stored, laneCount()); });
+    return SmallVector<Value>{stored};
+  };
+  Value isAny = anyOf(place.present);
+  if (!isAny)
+    return loadMasked()[0];
+  auto type = VectorType::get({laneCount()}, place.stored);
+  Value zero = arith::ConstantOp::create(builder(), location(), builder().getZeroAttr(type));
+  return emitter.ifTrue(isAny, {zero}, loadMasked)[0];
+}
+
 Value ProgramBlocks::load(ProgramLoadOp op, ArrayRef<ElementIndex> indices) {
   OpBuilder &b = builder();
   auto number = static_cast<unsigned>(op.getNumber());
@@ -459,8 +487,9 @@ Value ProgramBlocks::load(ProgramLoadOp op, ArrayRef<ElementIndex> indices) {
                         op.getSite(), indices);
   Type dtype = getElementTypeOrSelf(op.getResult());
   auto type = VectorType::get({laneCount()}, place.stored);
+  // A value of which nothing is known: it is not computed with.
   if (mode == Mode::Asking)
-    return emitter.widen(arith::ConstantOp::create(b, location(), b.getZeroAttr(type)), dtype);
+    return emitter.widen(LLVM::PoisonOp::create(b, location(), type), dtype);
   Value stored, present = place.present;
   bool isUniform = place.offset.isUniform() && (!present || !isa<VectorType>(present.getType()));
   if (isUniform) {
@@ -470,9 +499,7 @@ Value ProgramBlocks::load(ProgramLoadOp op, ArrayRef<ElementIndex> indices) {
         present ? present : arith::ConstantIntOp::create(b, location(), 1, 1), {zero},
         [&] { return SmallVector<Value>{emitter.loadVector(address, place.stored, 0)}; })[0];
   } else if (!place.offset.lanes && place.offset.step == 1) {
-    Value address = emitter.offset(place.pointer, place.stored, place.offset.base);
-    emitter.withMask(present ? full(present) : Value(),
-                     [&] { stored = emitter.loadVector(address, place.stored, laneCount()); });
+    stored = loadRun(place);
   } else {
     Value addresses = emitter.offset(place.pointer, place.stored, splat(toInteger(place.offset)));
     Value zero = arith::ConstantOp::create(b, location(), b.getZeroAttr(type));
@@ -615,8 +642,14 @@ void ProgramBlocks::store(ProgramStoreOp op, ArrayRef<ElementIndex> indices, boo
   stored = splat(stored);
   if (!place.offset.lanes && place.offset.step == 1) {
     Value address = emitter.offset(place.pointer, place.stored, place.offset.base);
-    emitter.withMask(present ? full(present) : Value(),
-                     [&] { emitter.storeVector(stored, address); });
+    auto storeMasked = [&] {
+      emitter.withMask(present ? full(present) : Value(),
+                       [&] { emitter.storeVector(stored, address); });
+    };
+    if (Value isAny = anyOf(present))
+      emitter.ifTrue(isAny, storeMasked);
+    else
+      storeMasked();
     return;
   }
   Value addresses = emitter.offset(place.pointer, place.stored, splat(toInteger(place.offset)));

@@ -122,8 +122,9 @@ protected:
 private:
   struct Place;
   /// How accesses are emitted: with all checks; not at all, but for what has to hold in a row where
-  /// none is needed; or without, as that holds.
-  enum class Mode { Checked, Asking, Whole };
+  /// none is needed; with masks alone, as all is there that they want; or without, as they want
+  /// all.
+  enum class Mode { Checked, Asking, Masked, Whole };
   llvm::SmallVector<mlir::Value> vectorsOfRow(int64_t size, mlir::ValueRange carried,
                                               RowVisit visit, const Chains *chains,
                                               mlir::Value length);
@@ -136,8 +137,11 @@ private:
   static constexpr int64_t rowChains = 4;
   /// More than any row has, and so that a difference of two is a number.
   static constexpr int64_t farAway = int64_t(1) << 61;
-  mlir::Value lengthOfRow(mlir::ValueRange carried, RowVisit visit);
+  mlir::Value lengthOfRow(int64_t size, mlir::ValueRange carried, RowVisit visit);
   mlir::Value lengthOf(mlir::Value mask);
+  mlir::Value atMostWanted(mlir::Value mask);
+  llvm::SmallVector<mlir::Value> inBranches(mlir::Value condition, mlir::TypeRange types,
+                                            Otherwise body, Otherwise otherwise);
   mlir::Value allWhere(mlir::Value condition);
   mlir::Value below(const ElementIndex &run, mlir::Value bound);
   void askForMask(mlir::Value tensor, mlir::Value mask);
@@ -149,6 +153,8 @@ private:
   mlir::Value readEach(mlir::Value pointer, mlir::Type stored, llvm::ArrayRef<int64_t> shape,
                        llvm::ArrayRef<ElementIndex> indices);
   mlir::Value load(ProgramLoadOp op, llvm::ArrayRef<ElementIndex> indices);
+  mlir::Value anyOf(mlir::Value present);
+  mlir::Value loadRun(const Place &place);
   mlir::Value insideOf(ProgramStoreOp op, mlir::Type tensor, llvm::ArrayRef<ElementIndex> indices);
   /// The element that is at `index` of each index operand, as one of a tensor of the program.
   Place placeOf(mlir::Type tensor, unsigned buffer, mlir::ValueRange operands, mlir::Value mask,
@@ -186,6 +192,10 @@ private:
   bool isInnermost = true;
   /// For how many elements of a row accesses are there, and masks true.
   llvm::SmallVector<mlir::Value> lengths, maskLengths;
+  /// While asking: the size of the row, and how many elements of it the access wants at most.
+  mlir::Value rowSize, mostWanted;
+  /// Whether some access to a row may want an element that is not there; null: none does.
+  mlir::Value isAmiss;
   /// Blocks of truth values that are true in a row that is whole.
   llvm::DenseSet<mlir::Value> held, masks;
 };

@@ -194,7 +194,7 @@ int64_t stackBytesOf(ProgramOp program, int64_t lanes) {
   };
   auto scratchOf = [&](Operation *op) {
     if (auto product = dyn_cast<ContractionOpInterface>(op))
-      return bytesOfTurned(product, lanes);
+      return bytesOfCopies(product, lanes);
     // The lanes of as many rows, twice where they have positions.
     return isa<ReductionOpInterface>(op) ? 2.0 * double(sizeof(double)) * double(lanes * lanes)
                                          : 0.0;

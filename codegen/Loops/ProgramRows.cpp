@@ -2,7 +2,8 @@
 // elements of a row need no check.
 //
 // Before a row it is asked, of its first vector, for how many elements all indices are there and
-// all masks are true. The vectors that are full of these are computed without comparisons.
+// all masks are true. The vectors that are full of these are computed without comparisons; the
+// others with masks alone, if these want nothing that is not there.
 #include "codegen/Loops/ProgramBlocks.h"
 
 using namespace mlir;
@@ -44,6 +45,7 @@ SmallVector<Value> ProgramBlocks::inTwo(int64_t begin, int64_t end, int64_t step
   Value low = emitter.index(begin), high = emitter.index(end);
   if (!length)
     return end == begin + step ? body(low, values) : emitter.loop(low, high, step, values, body);
+  Mode rest = mode;
   Value count = emitter.subtractIndex(emitter.minimumIndex(length, high), low);
   count = emitter.maximumIndex(count, emitter.index(0));
   Value whole =
@@ -51,7 +53,7 @@ SmallVector<Value> ProgramBlocks::inTwo(int64_t begin, int64_t end, int64_t step
   Value middle = emitter.addIndex(low, whole);
   mode = Mode::Whole;
   values = emitter.loop(low, middle, step, values, body);
-  mode = Mode::Checked;
+  mode = rest;
   return emitter.loop(middle, high, step, values, body);
 }
 
@@ -105,34 +107,49 @@ SmallVector<Value> ProgramBlocks::vectorsOfRow(int64_t size, ValueRange carried,
   return values;
 }
 
-SmallVector<Value> ProgramBlocks::alongRow(int64_t size, ValueRange carried, RowVisit visit,
-                                           const Chains *chains, Otherwise otherwise) {
-  constexpr int64_t fewVectors = 8;
-  Value length;
-  if (isInnermost && (size > laneCount() || otherwise))
-    length = lengthOfRow(carried, visit);
-  if (!length)
-    return vectorsOfRow(size, carried, visit, chains, nullptr);
+SmallVector<Value> ProgramBlocks::inBranches(Value condition, TypeRange types,
+                                             function_ref<SmallVector<Value>()> body,
+                                             function_ref<SmallVector<Value>()> otherwise) {
   OpBuilder &b = builder();
-  Value whole = emitter.isLess(emitter.index(size - 1), length);
-  auto choice = scf::IfOp::create(b, location(), carried.getTypes(), whole, /*withElse=*/true);
-  for (bool isThere : {true, false}) {
-    Block *block = isThere ? choice.thenBlock() : choice.elseBlock();
+  auto choice = scf::IfOp::create(b, location(), types, condition, /*withElse=*/true);
+  auto emit = [&](Block *block, function_ref<SmallVector<Value>()> part) {
     block->clear();
     b.setInsertionPointToEnd(block);
-    mode = isThere ? Mode::Whole : Mode::Checked;
-    bool isInTwo = !isThere && size >= fewVectors * laneCount();
-    SmallVector<Value> last;
-    if (isThere || !otherwise)
-      last = vectorsOfRow(size, carried, visit, chains, isInTwo ? length : Value());
-    else
-      apart([&] { last = otherwise(); });
-    scf::YieldOp::create(b, location(), last);
-  }
-  mode = Mode::Checked;
-  held.clear();
+    SmallVector<Value> values;
+    apart([&] { values = part(); });
+    scf::YieldOp::create(b, location(), values);
+  };
+  emit(choice.thenBlock(), body);
+  emit(choice.elseBlock(), otherwise);
   b.setInsertionPointAfter(choice);
   return SmallVector<Value>(choice.getResults());
+}
+
+SmallVector<Value> ProgramBlocks::alongRow(int64_t size, ValueRange carried, RowVisit visit,
+                                           const Chains *chains, Otherwise otherwise) {
+  Value length;
+  if (isInnermost && (size > laneCount() || otherwise))
+    length = lengthOfRow(size, carried, visit);
+  if (!length)
+    return vectorsOfRow(size, carried, visit, chains, nullptr);
+  TypeRange types = carried.getTypes();
+  Value isSomeAmiss = std::exchange(isAmiss, nullptr);
+  auto inMode = [&](Mode kind, Value known) {
+    mode = kind;
+    SmallVector<Value> values = vectorsOfRow(size, carried, visit, chains, known);
+    mode = Mode::Checked;
+    return values;
+  };
+  auto masked = [&] { return inMode(Mode::Masked, length); };
+  auto checked = [&] { return otherwise ? otherwise() : inMode(Mode::Checked, nullptr); };
+  auto partly = [&] {
+    return isSomeAmiss ? inBranches(isSomeAmiss, types, checked, masked) : masked();
+  };
+  Value whole = emitter.isLess(emitter.index(size - 1), length);
+  SmallVector<Value> values =
+      inBranches(whole, types, [&] { return inMode(Mode::Whole, nullptr); }, partly);
+  held.clear();
+  return values;
 }
 
 //===----------------------------------------------------------------------===//
@@ -141,8 +158,10 @@ SmallVector<Value> ProgramBlocks::alongRow(int64_t size, ValueRange carried, Row
 
 /// How many elements of a row, from the first on, are there and wanted; null if there is nothing to
 /// ask. Where nothing is accessed, those for which the masks are true by which elements are chosen.
-Value ProgramBlocks::lengthOfRow(ValueRange carried, RowVisit visit) {
+Value ProgramBlocks::lengthOfRow(int64_t size, ValueRange carried, RowVisit visit) {
   mode = Mode::Asking;
+  rowSize = emitter.index(size);
+  isAmiss = nullptr;
   lengths.clear();
   maskLengths.clear();
   held.clear();
@@ -198,6 +217,15 @@ Value ProgramBlocks::lengthOf(Value mask) {
   return run.lanes || run.step < 0 || !bound.isUniform() ? Value() : below(run, bound.base);
 }
 
+/// No element from this one of a row on is wanted.
+Value ProgramBlocks::atMostWanted(Value mask) {
+  auto both = mask ? mask.getDefiningOp<arith::AndIOp>() : arith::AndIOp();
+  if (both)
+    return emitter.minimumIndex(atMostWanted(both.getLhs()), atMostWanted(both.getRhs()));
+  Value length = mask ? lengthOf(mask) : Value();
+  return length ? length : emitter.index(farAway);
+}
+
 /// Asks for how many elements a block of truth values is true.
 void ProgramBlocks::askForMask(Value tensor, Value mask) {
   Value length = isa<VectorType>(mask.getType()) ? lengthOf(mask) : Value();
@@ -213,9 +241,13 @@ bool ProgramBlocks::ask(const ElementIndex &index, Value size) {
     return false;
   if (mode != Mode::Asking)
     return true;
-  lengths.push_back(below(index, size));
-  lengths.push_back(allWhere(
-      emitter.isLess(emitter.subtractIndex(emitter.index(0), emitter.index(1)), index.base)));
+  Value here[] = {below(index, size), allWhere(emitter.isLess(emitter.index(-1), index.base))};
+  for (Value length : here) {
+    lengths.push_back(length);
+    Value isShort = emitter.isLess(length, mostWanted);
+    isAmiss =
+        isAmiss ? Value(arith::OrIOp::create(builder(), location(), isAmiss, isShort)) : isShort;
+  }
   return true;
 }
 

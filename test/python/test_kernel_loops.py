@@ -238,3 +238,78 @@ def test_a_scan_reports_the_first_element_that_is_not_there(by: int) -> None:
     index = 24 if by > 0 else -2
     with pytest.raises(weft.OutOfBoundsError, match=f"index {index} of dimension 1"):
         call()
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    rows=st.integers(0, 9),
+    columns=st.integers(0, 90),
+    end=st.integers(-3, 100),
+    high=st.sampled_from([1, 4, 9]),
+    wide=st.sampled_from([8, 16, 40, 150]),
+    dtype=st.sampled_from(["float32", "float64", "float16", "int8"]),
+    seed=st.integers(0, 99),
+)
+def test_masks_of_runs_and_of_elements(
+    rows: int, columns: int, end: int, high: int, wide: int, dtype: str, seed: int
+) -> None:
+    """Masks that compare an index, that compare what was loaded, and both; rows partly there."""
+
+    @weft.kernel
+    def chosen(x, marks, out, sums, end, limit, high: weft.constexpr, wide: weft.constexpr):
+        row = (blocks.program_id(0) * high + blocks.arange(high))[:, None]
+        column = blocks.arange(wide)[None, :]
+        there = (row < x.shape[0]) & (column < x.shape[1])
+        marked = blocks.load(marks, (row, column), there, other=100) < limit
+        wanted = marked & there & (column < end)
+        values = blocks.load(x, (row, column), wanted, other=3)
+        blocks.store(out, (row, column), values + 1, marked & there)
+        inside = blocks.program_id(0) * high + blocks.arange(high)
+        total = weft.sum(values, axis=1, dtype="float64")
+        blocks.store(sums, inside, total, inside < x.shape[0])
+
+    columns = min(columns, wide)
+    rng = np.random.default_rng(seed)
+    x = rng.integers(-9, 9, (rows, columns)).astype(dtype)
+    marks = rng.integers(0, 9, (rows, columns))
+    limit = int(rng.integers(0, 10))
+    grid = blocks.cdiv(rows, high)
+    out, sums = chosen[grid](
+        x,
+        marks,
+        weft.spec(x.shape, dtype),
+        weft.spec(rows, "float64"),
+        end,
+        limit,
+        high=high,
+        wide=wide,
+    )
+    marked = marks < limit
+    values = np.where(marked & (np.arange(columns) < end), x, 3).astype(dtype)
+    np.testing.assert_array_equal(out, np.where(marked, values + 1, 0))
+    want = values.sum(axis=1, dtype=np.float64) + 3 * (wide - columns)
+    np.testing.assert_array_equal(sums, want)
+
+
+@pytest.mark.parametrize("wide", [16, 40, 150])
+@pytest.mark.parametrize("extra", [-1, 0, 1, 20])
+def test_masks_that_want_what_is_not_there(wide: int, extra: int) -> None:
+    """A mask that ends behind the end of a row is an error, and one that ends before it is none."""
+
+    @weft.kernel
+    def copied(x, out, end, wide: weft.constexpr):
+        column = blocks.arange(wide)
+        values = blocks.load(x, (blocks.program_id(0), column), column < end)
+        blocks.store(out, (blocks.program_id(0), column), values, column < x.shape[1])
+
+    columns = wide - 5
+    x = np.random.default_rng(wide).normal(size=(3, columns))
+    call: Any = lambda: copied[3](  # noqa: E731
+        x, weft.spec(x.shape, "float64"), columns + extra, wide=wide
+    )
+    if extra <= 0:
+        np.testing.assert_array_equal(call(), np.where(np.arange(columns) < columns + extra, x, 0))
+        return
+    index = min(columns + extra, wide) - 1
+    with pytest.raises(weft.OutOfBoundsError, match=rf"load of x .* index {index} of dimension 1"):
+        call()
