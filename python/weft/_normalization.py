@@ -201,10 +201,10 @@ def batch_norm(
     axes = [0, *range(2, x.ndim)]
     channels = x.shape[1]
     if training or running_mean is None or running_var is None:
-        count = x._size // builtins.max(channels, 1)
         average = mean(x, axis=axes)
         variance = _core.apply("weft.variance", (x,), {"axes": axes, "correction": 0.0})
         if running_mean is not None and running_var is not None:
+            count = x._size // builtins.max(channels, 1)
             _update_statistics(running_mean, running_var, average, variance, momentum, count)
     else:
         average, variance = running_mean, running_var

@@ -362,13 +362,13 @@ def difference(found: Outcome, expected: Outcome, true: Outcome) -> str:
     for ours, theirs, exact, label in zip(
         found.tensors, expected.tensors, true.tensors, expected.labels, strict=True
     ):
-        problem = _unlike(ours, theirs, exact, max(largest, 1.0) if "grad" in label else 1.0)
+        problem = unlike(ours, theirs, exact, max(largest, 1.0) if "grad" in label else 1.0)
         if problem:
             return f"{label}: {problem}"
     return ""
 
 
-def _unlike(ours: Any, theirs: Any, exact: Any, largest: float) -> str:
+def unlike(ours: Any, theirs: Any, exact: Any, largest: float) -> str:
     if ours.dtype != theirs.dtype or ours.shape != theirs.shape:
         return f"{ours.dtype} {tuple(ours.shape)} for {theirs.dtype} {tuple(theirs.shape)}"
     shown = f"{ours.flatten()[:6].tolist()} for {theirs.flatten()[:6].tolist()}"

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 import torch.fx
-from torch._decomp import core_aten_decompositions
+from torch._decomp import core_aten_decompositions, decomposition_table
 from torch._dynamo.backends.common import aot_autograd
 
 from . import _families  # noqa: F401
 from ._decompositions import FACTORED
 from ._joint import partition
+from ._losses import multilabel_margin_loss, replace_losses
 from ._rules import TABLE
 from ._runner import Compiled
+from ._sharing import shared_memory
 
 #: Draws of random numbers, which have PyTorch's bits only where PyTorch makes them.
 _DRAWS = ("aten.bernoulli.default", "aten.bernoulli.p")
+
+#: Has a decomposition that PyTorch's table of core ops does not list.
+_RRELU_BACKWARD = torch.ops.aten.rrelu_with_noise_backward.default
 
 
 @functools.cache
@@ -27,7 +33,13 @@ def decompositions() -> dict[Any, Callable]:
     known = {*TABLE.names(), *_DRAWS}
     table: dict[Any, Callable] = dict(core_aten_decompositions())
     found = {op: rule for op, rule in table.items() if str(op) not in known}
-    return {**found, **FACTORED, torch.ops.aten.native_dropout.default: _dropout}
+    return {
+        **found,
+        **FACTORED,
+        torch.ops.aten.native_dropout.default: _dropout,
+        _RRELU_BACKWARD: decomposition_table[_RRELU_BACKWARD],
+        torch.ops.aten.multilabel_margin_loss.default: multilabel_margin_loss,
+    }
 
 
 def _dropout(x: torch.Tensor, p: float, train: bool | None) -> tuple[torch.Tensor, torch.Tensor]:
@@ -58,6 +70,11 @@ def compiler(
         compiled = Compiled(module, kept, kind, freezing, returned)
         if record is not None:
             record(compiled)
+        if kind == "backward":
+            # A compiled function may call `backward`: TorchDynamo doesn't look into what runs then.
+            run: Any = torch._dynamo.disable(compiled, wrapping=False)  # type: ignore[no-untyped-call]
+            run._boxed_call = True
+            return run
         return compiled
 
     if kind == "backward":
@@ -70,7 +87,7 @@ def make_backend(
     record: Callable[[Compiled], None] | None = None, freezing: bool = False
 ) -> Callable:
     """A backend for `torch.compile`; `record` sees each graph that is compiled."""
-    return aot_autograd(
+    compile_whole = aot_autograd(
         fw_compiler=compiler("forward", record),
         bw_compiler=compiler("backward", record),
         inference_compiler=compiler("inference", record, freezing),
@@ -78,6 +95,33 @@ def make_backend(
         partition_fn=partition,
         keep_inference_input_mutations=False,
     )
+
+    def compile_captured(module: torch.fx.GraphModule, examples: Sequence[Any]) -> Callable:
+        replace_losses(module)
+        compiled = compile_whole(module, examples)
+        shared = shared_memory(examples)
+        return _for_shared(compiled, module, shared) if any(shared) else compiled
+
+    return compile_captured
+
+
+def _for_shared(compiled: Callable, module: torch.fx.GraphModule, shared: list[bool]) -> Callable:
+    """Calls whose arguments share memory otherwise than the first ones run as PyTorch has them.
+
+    AOTAutograd made one tensor of what was shared, and guards only that it may be.
+    """
+
+    def call(*args: Any) -> Any:
+        if shared_memory(args) == shared:
+            return compiled(*args)
+        warnings.warn(
+            "torch.compile(backend='weft'): a function that was compiled for arguments that share "
+            "memory is called with others; this call runs in PyTorch",
+            stacklevel=2,
+        )
+        return module(*args)
+
+    return call
 
 
 @functools.cache

@@ -95,7 +95,8 @@ def _average(count: int) -> Callable:
         count_include_pad: bool = True,
         divisor: int | None = None,
     ) -> weft.Tensor:
-        return pool(x, window, stride, padding, ceil_mode, count_include_pad, divisor)
+        others = () if divisor is None else (divisor,)  # one dimension has none
+        return pool(x, window, stride, padding, ceil_mode, count_include_pad, *others)
 
     def backward(grad: weft.Tensor, x: weft.Tensor, *options: Any) -> weft.Tensor:
         return gradient(lambda operand: rule(operand, *options), (x,), grad)[0]

@@ -10,6 +10,8 @@ import torch
 import weft
 from weft.nn import functional
 
+from .._creation import _fail
+from .._errors import UnsupportedError
 from ._rules import TABLE, as_dtype, common_dtype, floating, method, promoted, weft_dtype
 
 Value = Any
@@ -208,10 +210,13 @@ def _to_copy(x: weft.Tensor, dtype: torch.dtype | None = None, **_: Any) -> weft
     return as_dtype(x, wanted)
 
 
-@TABLE.rule("aten.clone.default", "aten.alias.default", "aten.detach.default")
+@TABLE.rule("aten.clone.default", "aten.alias.default")
 @TABLE.rule("aten.lift_fresh_copy.default", "aten.lift_fresh.default", "aten.contiguous.default")
 def _same(x: weft.Tensor, **_: Any) -> weft.Tensor:
     return x
+
+
+method("detach", "aten.detach.default")
 
 
 @TABLE.rule("aten.copy.default")
@@ -237,6 +242,20 @@ def _gelu(x: weft.Tensor, *, approximate: str = "none") -> weft.Tensor:
 @TABLE.rule("aten.leaky_relu.default")
 def _leaky_relu(x: weft.Tensor, slope: float = 0.01) -> weft.Tensor:
     return functional.leaky_relu(x, slope)
+
+
+@TABLE.rule("aten.rrelu_with_noise_functional.default")
+def _rrelu(
+    x: weft.Tensor,
+    noise: weft.Tensor,
+    lower: float = 0.125,
+    upper: float = 1 / 3,
+    training: bool = False,
+    **_: Any,
+) -> tuple:
+    if training:
+        raise _fail(UnsupportedError, "rrelu draws its slopes inside")
+    return functional.leaky_relu(x, (lower + upper) / 2), noise
 
 
 @TABLE.rule("aten.elu.default")

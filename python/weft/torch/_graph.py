@@ -14,7 +14,10 @@ import weft
 
 from .._creation import _fail
 from .._errors import UnsupportedError
-from . import _families  # noqa: F401
+from . import (
+    _families,  # noqa: F401
+    _sizes,
+)
 from ._lines import caller, user_line
 from ._rules import TABLE, has_dtype, weft_dtype
 
@@ -67,6 +70,11 @@ def is_size(node: torch.fx.Node) -> bool:
     return isinstance(meta(node), (int, float, bool, torch.SymInt, torch.SymFloat, torch.SymBool))
 
 
+def of_sizes_alone(node: torch.fx.Node) -> bool:
+    """Whether the node is a number that shapes and numbers tell, and no element of a tensor."""
+    return is_size(node) and _size_function(node) is not None
+
+
 def _size_function(node: torch.fx.Node) -> Callable | None:
     if node.target in _SIZE_FUNCTIONS:
         return _SIZE_FUNCTIONS[node.target]
@@ -107,7 +115,7 @@ def lacking(nodes: Iterable[torch.fx.Node]) -> list[torch.fx.Node]:
     """The ops that weft can't compute, those in graphs of ops among them."""
     found = []
     for node in nodes:
-        if node.op != "call_function" or is_check(node) or is_size(node):
+        if node.op != "call_function" or is_check(node) or of_sizes_alone(node):
             continue
         inner = [other for graph in graphs_of(node) for other in lacking(graph.graph.nodes)]
         if _why_not_itself(node):
@@ -134,6 +142,8 @@ def why_not(node: torch.fx.Node) -> str:
 def _why_not_itself(node: torch.fx.Node) -> str:
     if rule_of(node) is None:
         return "weft has no rule for it"
+    if any(_sizes.found_late(meta(other)) for other in node.all_input_nodes if is_size(other)):
+        return "it takes a number that elements tell"
     if node.target in _OF_MEMORY:
         source = node.all_input_nodes[0]
         if not _is_whole(meta(source)):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import weft
+from weft.nn import functional
 
 from .._creation import _fail
 from .._errors import UnsupportedError
@@ -121,18 +122,29 @@ def _is_choice(indices: Sequence[Any], values: weft.Tensor) -> bool:
 
 
 @TABLE.rule("aten.embedding.default")
-def _embedding(weight: weft.Tensor, indices: weft.Tensor, *_: Any) -> weft.Tensor:
-    return weft.embedding(indices, weight)
+def _embedding(
+    weight: weft.Tensor,
+    indices: weft.Tensor,
+    padding: int = -1,
+    by_frequency: bool = False,
+    sparse: bool = False,
+) -> weft.Tensor:
+    if not weight.requires_grad:  # else what padding and frequencies do to gradients
+        return weft.embedding(indices, weight)
+    row = padding if padding >= 0 else None
+    return functional.embedding(indices, weight, row, scale_grad_by_freq=by_frequency)
 
 
 @TABLE.rule("aten.embedding_dense_backward.default")
 def _embedding_backward(
     grad: weft.Tensor, indices: weft.Tensor, count: int, padding: int, by_frequency: bool
 ) -> weft.Tensor:
-    if by_frequency:
-        raise _fail(UnsupportedError, "gradients of embeddings are not divided by frequencies")
     flat = weft.reshape(indices, (-1,))
     rows = weft.reshape(grad, (flat.shape[0], grad.shape[-1]))
+    if by_frequency:
+        ones = weft.ones(flat.shape, dtype=grad.dtype)
+        times = weft.zeros((count,), dtype=grad.dtype).index_add(0, flat, ones)
+        rows = rows / weft.take(times, flat, axis=0).unsqueeze(1)
     if padding >= 0:
         rows = weft.where((flat == padding).unsqueeze(1), weft.zeros_like(rows), rows)
     table = weft.zeros((count, grad.shape[-1]), dtype=grad.dtype)

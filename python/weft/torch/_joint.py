@@ -28,7 +28,11 @@ def attention_backward(
         leaves = [x.detach().requires_grad_() for x in (query, key, value)]
         q, k, v = leaves
         result = torch.nn.functional.scaled_dot_product_attention(
-            q, k, v, attn_mask=mask, is_causal=is_causal, scale=scale
+            *(q, k, v),
+            attn_mask=mask,
+            is_causal=is_causal,
+            scale=scale,
+            enable_gqa=q.shape[-3] != k.shape[-3],
         )
     found = torch.autograd.grad(result, leaves, grad)
     return found[0].clone(), found[1].clone(), found[2].clone()
@@ -52,4 +56,15 @@ def partition(joint: torch.fx.GraphModule, *args: Any, **kwargs: Any) -> Any:
         ours.meta = dict(node.meta)
         node.replace_all_uses_with(ours)
         joint.graph.erase_node(node)
-    return min_cut_rematerialization_partition(joint, *args, **kwargs)
+    forward, backward = min_cut_rematerialization_partition(joint, *args, **kwargs)
+    _note_repeated_draws(backward)
+    return forward, backward
+
+
+def _note_repeated_draws(backward: torch.fx.GraphModule) -> None:
+    """Notes what draws give that are repeated in the backward pass, which PyTorch leaves open."""
+    for node in backward.graph.nodes:
+        if str(node.target) == "run_with_rng_state" and "val" not in node.meta:
+            _, draw, *operands = torch.fx.map_arg(node.args, lambda other: other.meta["val"])
+            options = torch.fx.map_arg(node.kwargs, lambda other: other.meta["val"])
+            node.meta["val"] = draw(*operands, **options)

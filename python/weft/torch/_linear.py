@@ -41,7 +41,11 @@ def _attention(
     query: weft.Tensor, key: weft.Tensor, value: weft.Tensor, is_causal: bool, mask: Any, scale: Any
 ) -> weft.Tensor:
     return functional.scaled_dot_product_attention(
-        query, key, value, attn_mask=mask, is_causal=is_causal, scale=scale
+        *(query, key, value),
+        attn_mask=mask,
+        is_causal=is_causal,
+        scale=scale,
+        enable_gqa=query.shape[-3] != key.shape[-3],
     )
 
 
@@ -61,6 +65,8 @@ def _flash_attention(
         raise _fail(UnsupportedError, "attention with dropout draws its numbers inside")
     result = _attention(query, key, value, is_causal, attn_mask, scale)
     factor = query.shape[-1] ** -0.5 if scale is None else scale
+    if query.shape[-3] != key.shape[-3]:
+        key = weft.repeat(key, query.shape[-3] // key.shape[-3], axis=-3)
     scores = weft.matmul(query, weft.matrix_transpose(key)) * factor
     if is_causal:
         allowed = weft.tril(weft.ones(scores.shape[-2:], dtype=weft.bool))

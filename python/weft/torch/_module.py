@@ -22,6 +22,7 @@ from .._foreign import ForeignUse
 from ..nn._parameter import adopted
 from . import _sizes
 from ._backend import decompositions
+from ._detached import with_detached
 from ._graph import Failures, attribute, constant, is_check, lacking, meta, op_name, run, why_not
 from ._lines import place
 from ._reading import damage, read
@@ -78,7 +79,7 @@ class _Graph:
     """The exported program, taken apart; an object that no trace has to look into."""
 
     def __init__(self, program: torch.export.ExportedProgram) -> None:
-        program = program.run_decompositions(decompositions())
+        program = with_detached(program).run_decompositions(decompositions())
         signature = program.graph_signature
         self.nodes = [n for n in program.graph.nodes if n.op == "call_function"]
         self.outputs = next(iter(reversed(program.graph.nodes))).args[0]
@@ -144,9 +145,11 @@ class _Graph:
             value, expected = values[node], meta(node)
             if not isinstance(expected, torch.Tensor) or not isinstance(value, weft.Tensor):
                 continue
+            wanted = map(
+                _sizes.formula, expected.shape
+            )  # numbers that symbols turned out to be too
             fits = value.ndim == expected.ndim and all(
-                not isinstance(want, int) or have == want
-                for have, want in zip(value.shape, expected.shape)
+                not isinstance(want, int) or have == want for have, want in zip(value.shape, wanted)
             )
             same = value.dtype == weft_dtype(expected.dtype)
             if not fits or not same:

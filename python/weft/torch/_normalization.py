@@ -98,3 +98,14 @@ def _batch_norm_functional(
         *(result, now, rstd),
         *(as_dtype(new_mean, mean.dtype), as_dtype(new_variance, variance.dtype)),
     )
+
+
+@TABLE.rule("aten._weight_norm_interface_backward.default")
+def _weight_norm_backward(
+    grad: weft.Tensor, v: weft.Tensor, g: weft.Tensor, norms: weft.Tensor, dim: int
+) -> tuple:
+    """The gradients of g * v / |v|, the norm over all dimensions but this one."""
+    others = tuple(axis for axis in range(v.ndim) if axis != dim)
+    wide = as_dtype(norms, v.dtype)
+    along = weft.sum(grad * v, axis=others, keepdims=True) / wide
+    return g / wide * (grad - v * (along / wide)), along

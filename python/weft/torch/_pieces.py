@@ -207,6 +207,8 @@ def _part(found: list[torch.Tensor]) -> None:
 
 
 def _hint(size: Any) -> Any:
+    if _sizes.found_late(size):
+        return 2  # any number: no program is kept of it
     return size.node.hint if isinstance(size, (torch.SymInt, torch.SymFloat)) else size
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,9 +12,9 @@ from torch._subclasses.fake_tensor import unset_fake_temporarily
 
 from . import _sizes
 from ._aliases import chain, views_among
-from ._graph import attribute, is_size, meta
+from ._graph import attribute, meta, of_sizes_alone
 from ._pieces import Piece, SizesNeededError
-from ._split import Split, operands, reads_shape_only, split
+from ._split import Split, operands, reads_shape_only, size_makers, split
 
 
 class Compiled:
@@ -54,6 +55,7 @@ class Compiled:
         shared = views_among(self.outputs[: self._returned], home)
         views = dict.fromkeys(n for node, root in shared.items() for n in chain(node, root))
         self._views = list(views)
+        makers = set(size_makers(self.module.graph).values())
         results = self._results(home, shared)
         for stage in self.split.stages:
             if stage.weft:
@@ -66,19 +68,24 @@ class Compiled:
                 if wanted:
                     self.pieces.append(piece)
                     self.steps.append(piece)
-            self.steps += [_in_torch(node) for node in stage.torch]
+            for node in stage.torch:
+                self.steps.append(_in_torch(node))
+                if node in makers:
+                    self.steps.append(functools.partial(self._note_found, node))
         self.steps += [_in_torch(node) for node in views]
         self._note_sizes()
         return True
 
     def _note_sizes(self) -> None:
         """Which sizes have to be numbers outside of weft's programs."""
-        sized = [n for n in self.module.graph.nodes if is_size(n) and n.op == "call_function"]
+        ops = [node for node in self.module.graph.nodes if node.op == "call_function"]
+        sized = [node for node in ops if of_sizes_alone(node)]
         readers = [*self.split.reasons, *self._views, self.module.graph.output_node()]
         read = {other for node in readers for other in node.all_input_nodes}
         read |= {n for piece in self.pieces if piece.specialised for n in piece.sizes}
         draws = any(reads_shape_only(node) for node in self.split.reasons)
-        self._needs_sizes = draws or any(node in read for node in sized)
+        late = bool(size_makers(self.module.graph))
+        self._needs_sizes = late or draws or any(node in read for node in sized)
         self._computed_sizes = sized if self._needs_sizes else []
 
     def _results(
@@ -112,17 +119,23 @@ class Compiled:
 
     def _bind(self, values: dict) -> None:
         """The numbers of all sizes that ops outside of weft need."""
-        numbers: dict[Any, int] = {}
+        numbers: dict[Any, Any] = {}
         for node in self.placeholders:
-            value = values[node]
-            if isinstance(value, torch.Tensor):
-                for size, number in zip(meta(node).shape, value.shape):
-                    _sizes.bind(size, number, numbers)
-            elif isinstance(value, int):
-                _sizes.bind(meta(node), value, numbers)
-        for node in self._computed_sizes:
-            values[node] = _sizes.number_of(meta(node), numbers)
+            _sizes.bind(meta(node), values[node], numbers)
         values["numbers"] = numbers
+        self._compute_sizes(values)
+
+    def _note_found(self, node: torch.fx.Node, values: dict) -> None:
+        """The sizes that elements tell are known once PyTorch has computed the node."""
+        _sizes.bind(meta(node), values[node], values["numbers"])
+        self._compute_sizes(values)
+
+    def _compute_sizes(self, values: dict) -> None:
+        """The numbers of all sizes whose symbols are known."""
+        numbers = values["numbers"]
+        for node in self._computed_sizes:
+            if node not in values and _sizes.symbols(meta(node)) <= numbers.keys():
+                values[node] = _sizes.number_of(meta(node), numbers)
 
 
 def _in_torch(node: torch.fx.Node) -> Callable[[dict], None]:

@@ -25,6 +25,15 @@ def to_torch(tensor: _core.Tensor) -> torch.Tensor:
     return torch._C._from_dlpack(_core.to_dlpack(tensor, False, False))
 
 
+def shared_memory(values: Sequence[Any]) -> list[bool]:
+    """Of each two tensors, in their order, whether they have one memory."""
+    tensors = [x for x in values if isinstance(x, torch.Tensor) and x.layout == torch.strided]
+    addresses = [x.untyped_storage()._cdata for x in tensors]
+    if len(set(addresses)) == len(addresses):
+        return []
+    return [a == b for i, a in enumerate(addresses) for b in addresses[:i]]
+
+
 def is_dense(tensor: torch.Tensor) -> bool:
     """Whether the tensor's memory has no gaps, in whatever order its dimensions lie."""
     strides, sizes = (list(map(_hint, values)) for values in (tensor.stride(), tensor.shape))

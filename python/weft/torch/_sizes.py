@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+from torch.utils._sympy.symbol import SymT, symbol_is_type
 
 from .. import _core
 from .._creation import _fail
@@ -36,6 +37,11 @@ def symbols(size: Any) -> set[Any]:
     return size.node.expr.free_symbols if known else set()
 
 
+def found_late(size: Any) -> set[Any]:
+    """The symbols in a size that elements tell, and no argument: PyTorch calls them unbacked."""
+    return {s for s in symbols(size) if symbol_is_type(s, (SymT.UNBACKED_INT, SymT.UNBACKED_FLOAT))}
+
+
 def tells(size: Any, symbol: Any) -> bool:
     """Whether the number of a dimension tells that of a symbol, as weft's programs see it."""
     if symbols(size) != {symbol}:
@@ -55,10 +61,16 @@ def symbolic(size: Any) -> Any:
     return text if isinstance(text, int) else _core.parse_size(text)
 
 
-def bind(size: Any, number: int, numbers: dict[Any, int]) -> None:
-    """Notes what a symbol stands for in this call."""
-    if isinstance(size, torch.SymInt) and size.node.expr.is_Symbol:
-        numbers[size.node.expr] = number
+def bind(expected: Any, value: Any, numbers: dict[Any, Any]) -> None:
+    """Notes what symbols stand for in this call: those of a tensor's shape, or of a number."""
+    if isinstance(value, torch.Tensor):
+        for size, number in zip(expected.shape, value.shape):
+            bind(size, number, numbers)
+    elif isinstance(expected, (list, tuple)):
+        for part, given in zip(expected, value):
+            bind(part, given, numbers)
+    elif symbols(expected) and expected.node.expr.is_Symbol:
+        numbers[expected.node.expr] = value
 
 
 def number_of(size: Any, numbers: Mapping[Any, int]) -> Any:

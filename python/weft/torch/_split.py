@@ -10,7 +10,8 @@ from typing import Any
 import torch
 import torch.fx
 
-from ._graph import is_size, leaves, meta, why_not
+from . import _sizes
+from ._graph import is_size, leaves, meta, of_sizes_alone, why_not
 
 #: Draws that look at the shape of their first operand only.
 _SHAPE_ONLY = {
@@ -25,9 +26,14 @@ _SHAPE_ONLY = {
 }
 
 
+#: Draws whose generator's state is kept, for the backward pass to draw the same numbers again.
+_REPEATED_DRAWS = ("run_and_save_rng_state", "run_with_rng_state")
+
+
 def is_draw(node: torch.fx.Node) -> bool:
     """Whether the op draws random numbers, which stay PyTorch's own."""
-    return torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
+    is_seeded = torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ())
+    return is_seeded or str(node.target) in _REPEATED_DRAWS
 
 
 def reads_shape_only(node: torch.fx.Node) -> bool:
@@ -61,6 +67,17 @@ def operands(node: torch.fx.Node) -> list[torch.fx.Node]:
     return found
 
 
+def size_makers(graph: torch.fx.Graph) -> dict[Any, torch.fx.Node]:
+    """The op of each size that only elements tell, such as the count of `nonzero`."""
+    found: dict[Any, torch.fx.Node] = {}
+    for node in graph.nodes:
+        for value in leaves(meta(node)):
+            for size in value.shape if isinstance(value, torch.Tensor) else [value]:
+                for symbol in _sizes.found_late(size):
+                    found.setdefault(symbol, node)
+    return found
+
+
 def split(graph: torch.fx.Graph, failed: Mapping[torch.fx.Node, str]) -> Split:
     """The stages: as few as the ops that stay in PyTorch allow."""
     stages: dict[torch.fx.Node, int] = {}
@@ -68,13 +85,15 @@ def split(graph: torch.fx.Graph, failed: Mapping[torch.fx.Node, str]) -> Split:
     reasons: dict[torch.fx.Node, str] = {}
     found: list[Stage] = [Stage()]
     last_draw = -1
+    makers = size_makers(graph)
     for node in graph.nodes:
-        if node.op != "call_function" or is_size(node):
+        if node.op != "call_function" or of_sizes_alone(node):
             continue
         is_part = node.target is operator.getitem
         source = node.args[0] if is_part else None
         reason = "" if is_part else failed.get(node) or why_not(node)
-        reads = [other for other in operands(node) if other in stages]
+        told = [makers[s] for size in node.all_input_nodes for s in _sizes.found_late(meta(size))]
+        reads = [other for other in (*operands(node), *told) if other in stages]
         if (source in in_torch) if is_part else reason:
             stage = max((stages[other] for other in reads), default=-1)
             if not is_part and (is_draw(node) or node.is_impure()):
