@@ -59,6 +59,16 @@ def _parser() -> argparse.ArgumentParser:
         "--top-p", type=float, metavar="P", help="draws of the likeliest tokens of probability P"
     )
     run.add_argument(
+        "--min-p", type=float, metavar="P", help="draws of those with P times the best's chance"
+    )
+    run.add_argument(
+        "--stop",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="ends the text before this one; may be given several times",
+    )
+    run.add_argument(
         "--weights",
         choices=("int8", "int4"),
         help="keeps the weights with so few bits, which is faster and less exact",
@@ -190,6 +200,7 @@ def _run(options: argparse.Namespace) -> None:
 
     from . import models
     from .models._load import load_writer
+    from .models._stops import checked_stops
 
     model = load_writer(options.folder)
     if options.weights:
@@ -200,10 +211,13 @@ def _run(options: argparse.Namespace) -> None:
         given, read = _heard(model, options)
     else:
         given, read = _read(model, tokenizer, options)
-    drawing = {name: getattr(options, name) for name in ("temperature", "top_k", "top_p", "seed")}
-    tokens = model.stream(**given, **drawing, num_beams=options.beams)
+    names = ("temperature", "top_k", "top_p", "min_p", "seed")
+    drawing = {name: getattr(options, name) for name in names}
+    stop = checked_stops(options.stop) or model.texts.stop
+    # The text of the tokens ends at these strings, and asks for no more tokens.
+    tokens = model.stream(**given, **drawing, num_beams=options.beams, stop=[])
     try:
-        for piece in tokenizer.stream(clock.timed(tokens)):
+        for piece in tokenizer.stream(clock.timed(tokens), stop=stop):
             print(piece, end="", flush=True)
     finally:
         print(flush=True)

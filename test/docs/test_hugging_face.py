@@ -21,7 +21,7 @@ PAGE = ROOT / "docs" / "hugging-face.md"
 
 def test_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), flags=re.DOTALL | re.MULTILINE)
-    assert len(blocks) == 7
+    assert len(blocks) == 9
     monkeypatch.chdir(tmp_path)
     program = tmp_path / "page.py"
     program.write_text("\n".join(blocks))

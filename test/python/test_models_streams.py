@@ -95,6 +95,50 @@ def test_streams(kind: str, tmp_path: Path) -> None:
         assert all(pieces)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_stops(kind: str, tmp_path: Path) -> None:
+    """A text ends before the first string of some, and no token behind it is asked for."""
+    made = KINDS[kind]()
+    made.add_special_tokens([AddedToken("<|end|>", special=True)])
+    made.add_tokens([AddedToken(word, special=False) for word in ("<tool>", " sp ace", "ünï")])
+    made.save(str(tmp_path / "tokenizer.json"))
+    tokens = weft.models.load_tokenizer(tmp_path)
+    stopped = 0
+    for example in range(EXAMPLES):
+        random = np.random.default_rng([example, 5])
+        numbers = tokens.encode("".join(str(random.choice(LETTERS)) for _ in range(8)))
+        if example % 3 == 0:
+            numbers = random.integers(0, made.get_vocab_size() + 1, random.integers(12)).tolist()
+        whole = tokens.decode(numbers)
+        stops = ["never to be found"]
+        for _ in range(random.integers(1, 4)):
+            if first := int(random.integers(len(whole) + 1)):
+                stops.append(whole[first - 1 : first + int(random.integers(1, 4))])
+        # What is no character yet may become one.
+        stops = [stop for stop in stops if "\ufffd" not in stop]
+        taken: list[int] = []
+        pieces = list(tokens.stream((taken.append(n) or n for n in numbers), stop=stops))
+        places = [place for stop in stops if (place := whole.find(stop)) >= 0]
+        note = f"{numbers}, {stops}, {pieces}"
+        assert all(pieces), note
+        if not places:
+            assert "".join(pieces) == whole, note
+            continue
+        stopped += 1
+        # Another string may have been whole before the first one is.
+        text = "".join(pieces)
+        ends = [place for place in places if whole[:place] == text]
+        assert ends, note
+        if len(taken) < len(numbers):
+            shortest = next(
+                count
+                for count in range(len(numbers) + 1)
+                if any(stop in tokens.decode(numbers[:count]) for stop in stops)
+            )
+            assert len(taken) <= max(shortest, 1), note
+    assert stopped > EXAMPLES / 10
+
+
 def test_a_piece_comes_as_soon_as_it_is_whole(tmp_path: Path) -> None:
     """Bytes at their last one; a row of those that stand for text at its end."""
     for kind, expected in [

@@ -63,6 +63,9 @@ def alone(model: Any, prompt: list[int], count: int, **drawing: Any) -> list[int
 
 def generated(port: int, prompt: list[int], count: int, **drawing: Any) -> Any:
     """The new tokens that the server gives, or the status and the error."""
+    if "min_new_tokens" in drawing:
+        drawing = {**drawing, "min_tokens": drawing["min_new_tokens"]}
+        del drawing["min_new_tokens"]
     body = {"tokens": prompt, "parameters": {"max_tokens": count, **drawing}}
     status, text = ask(port, GENERATE, body)
     answer = json.loads(text)
@@ -87,6 +90,10 @@ def requests(count: int) -> list[tuple[list[int], int, dict[str, Any]]]:
         {"temperature": 1.5, "top_k": 4, "seed": 4},
         {"temperature": 1.1, "top_p": 0.7, "seed": 5},
         {"temperature": 1.2, "top_k": 6, "top_p": 0.8, "seed": 6},
+        {"temperature": 1.2, "min_p": 0.3, "seed": 7},
+        {"repetition_penalty": 1.8},
+        {"no_repeat_ngram_size": 3, "min_new_tokens": 9},
+        {"temperature": 1.3, "repetition_penalty": 0.7, "min_new_tokens": 20, "seed": 8},
     ]
     lengths = [1, 2, 5, 16, 17, 63, 64, 65, 256, 257, 300, 600]
     return [
@@ -203,7 +210,23 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a seed for nothing": ({"tokens": [1], "parameters": {"seed": 1}}, "temperature 0 takes"),
     "no top_k": ({"tokens": [1], "parameters": {"temperature": 1, "top_k": 0}}, "top_k has to be"),
     "no seed": ({"tokens": [1], "parameters": {"temperature": 1, "seed": 0.5}}, "seed has to be"),
-    "an unknown parameter": ({"tokens": [1], "parameters": {"stop": "."}}, "has 'stop', but"),
+    "an unknown parameter": ({"tokens": [1], "parameters": {"end": "."}}, "has 'end', but"),
+    "stops without a tokenizer": (
+        {"tokens": [1], "parameters": {"stop": "."}},
+        "m has no tokenizer.json, so that it can't stop at strings",
+    ),
+    "stops that are none": ({"tokens": [1], "parameters": {"stop": [""]}}, "has to have 1 to"),
+    "no stop": ({"tokens": [1], "parameters": {"stop": 5}}, "stop has to be a string"),
+    "no penalty": (
+        {"tokens": [1], "parameters": {"repetition_penalty": 0}},
+        "repetition_penalty has to be",
+    ),
+    "no size of a row": (
+        {"tokens": [1], "parameters": {"no_repeat_ngram_size": "x"}},
+        "no_repeat_ngram_size has to be",
+    ),
+    "no least": ({"tokens": [1], "parameters": {"min_tokens": -1}}, "min_new_tokens has to be"),
+    "no share": ({"tokens": [1], "parameters": {"temperature": 1, "min_p": 2}}, "min_p has to be"),
     "an unknown key": ({"tokens": [1], "stream": True}, "has 'stream', but there are"),
 }
 
@@ -226,7 +249,8 @@ def test_who_does_not_write(served: tuple[Any, Any]) -> None:
     assert "needs text_input or tokens" in json.loads(text)["error"]
     about = json.loads(ask(port, "/v2/models/m")[1])
     assert about["platform"] == "transformers_checkpoint"
-    names = ["tokens", "max_tokens", "temperature", "top_k", "top_p", "seed"]
+    names = ["tokens", "max_tokens", "temperature", "top_k", "top_p", "min_p", "seed"]
+    names += ["repetition_penalty", "no_repeat_ngram_size", "min_tokens"]
     assert [row["name"] for row in about["inputs"]] == names
     assert [row["name"] for row in about["outputs"]] == ["tokens", "finish_reason"]
 
@@ -379,12 +403,66 @@ def test_texts_of_a_tokenizer(tmp_path: Path) -> None:
                 assert (answer["tokens"], answer["text_output"]) == (tokens, wanted)
                 found = list(events(server.port, body))
                 assert "".join(each["text_output"] for each in found) == wanted
+                _stopped(server.port, body, tokens, ours)
 
 
-def test_rules_of_a_checkpoint_are_not_served(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+def _stopped(port: int, body: dict[str, Any], tokens: list[int], tokenizer: Any) -> None:
+    """A text ends before a string that it has, and its tokens with the one that has its end."""
+    whole = tokenizer.decode(tokens)
+    stops = [whole[3:5], whole[2:3], whole[1:4]]
+    for stop in (*([stops] if all(stops) else []), stops[0] or "not there", "not there"):
+        asked = {**body, "parameters": {**body["parameters"], "stop": stop}}
+        wanted = "".join(tokenizer.stream(tokens, stop=stop))
+        status, text = ask(port, GENERATE, asked)
+        assert status == 200, text
+        answer = json.loads(text)
+        assert answer["text_output"] == wanted
+        assert answer["tokens"] == tokens[: len(answer["tokens"])]
+        assert (answer["finish_reason"] == "stop") == (stop != "not there")
+        found = list(events(port, asked))
+        assert "".join(each["text_output"] for each in found) == wanted
+        assert [token for each in found for token in each["tokens"]] == answer["tokens"]
+        assert found[-1]["finish_reason"] == answer["finish_reason"]
+
+
+RULES = {
+    "repetition_penalty": 1.7,
+    "no_repeat_ngram_size": 3,
+    "min_new_tokens": 12,
+    "bad_words_ids": [[4], [5, 6]],
+    "suppress_tokens": [7],
+    "begin_suppress_tokens": [8, 9],
+}
+
+
+def test_rules_of_a_checkpoint(tmp_path: Path) -> None:
+    """Texts that are written at once keep them, each its own, as `generate` does."""
+    folder = tmp_path / "m" / "1"
+    add_llama(tmp_path, max_sequences=3)
+    (folder / "generation_config.json").write_text(json.dumps({"eos_token_id": 2, **RULES}))
+    model = weft.models.load(folder)
+    drawn = requests(14)
+    wanted = [alone(model, prompt, count, **how) for prompt, count, how in drawn]
+    with running(tmp_path) as server, ThreadPoolExecutor(len(drawn)) as pool:
+
+        def asked(each: tuple[list[int], int, dict[str, Any]]) -> Any:
+            return generated(server.port, each[0], each[1], **each[2])
+
+        assert list(pool.map(asked, drawn)) == wanted
+
+
+@pytest.mark.parametrize(
+    ("wants", "message"),
+    [
+        ({"stop_strings": ["."]}, "generation_config.json has stop_strings: add tokenizer.json"),
+        ({"guidance_scale": 2.0}, "guidance_scale"),
+        ({"bad_words_ids": [[]]}, "bad_words_ids has to be"),
+    ],
+)
+def test_checkpoints_that_are_not_served(
+    wants: dict[str, Any], message: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     add_llama(tmp_path)
-    (tmp_path / "m" / "1" / "generation_config.json").write_text('{"repetition_penalty": 1.1}')
+    (tmp_path / "m" / "1" / "generation_config.json").write_text(json.dumps(wants))
     with running(tmp_path):
-        assert "repetition_penalty" in caplog.text
+        assert message in caplog.text

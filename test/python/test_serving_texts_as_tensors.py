@@ -88,6 +88,16 @@ def test_a_text_is_that_of_generate(served: Any, module: Any, port: str) -> None
         assert answer.as_numpy("tokens") is None
 
 
+def test_stops_are_tensors(served: Any) -> None:
+    whole = _generated(served, "ab")["text_output"]
+    with over_grpc.InferenceServerClient(f"127.0.0.1:{served.grpc_port}") as client:
+        stops = np.array([b"not there", whole[2:4].encode()], object)
+        given = [*_asked(over_grpc, "ab"), _tensor(over_grpc, "stop", stops, "BYTES")]
+        answer = client.infer("writer", given)
+        assert answer.as_numpy("text_output")[0].decode() == whole[: whole.index(whole[2:4])]
+        assert answer.as_numpy("finish_reason").tolist() == [b"stop"]
+
+
 def test_texts_are_json_too(served: Any) -> None:
     want = _generated(served, "ab")
     inputs = [{"name": "text_input", "datatype": "BYTES", "shape": [1], "data": ["ab"]}]

@@ -191,6 +191,7 @@ def rows(
     choose: Chooser,
     ending: Ending,
     search: Search,
+    skipped: np.ndarray | None = None,
 ) -> Iterator[np.ndarray]:
     """The tokens [N * num_return_sequences] of the best texts behind prompts [N, L], in order.
 
@@ -200,7 +201,7 @@ def rows(
         return
     texts, number = len(tokens), search.num_beams
     beams = Beams(texts, count, search, ending.ends)
-    scores = reading.prompt(tokens, count, number)
+    scores = reading.prompt(tokens, count, number, skipped)
     while True:
         hidden, chances = choose.mask(beams.length, scores.shape[-1]), _chances(scores)
         if choose.rule is not None:

@@ -10,6 +10,8 @@ import numpy as np
 import weft
 from weft import nn
 
+from .._creation import _fail
+from .._errors import OptionError
 from ..nn import functional as F
 from ..nn._parameter import adopted
 from . import _generation
@@ -29,11 +31,13 @@ def _norm(config: DecoderConfig, weights: Weights, name: str, width: int) -> nn.
 class _Where:
     """Where the tokens of a call are: their positions, and the angles of these.
 
-    Positions are [L], those of all texts, or [N, L].
+    Places are [L], those of all texts, or [N, L]; so are the positions that make the angles.
     """
 
     places: weft.Tensor
     angles: tuple[weft.Tensor, weft.Tensor] | None
+    #: Which keys are tokens of the text, bool [N, 1, 1, L]; None: all.
+    own: weft.Tensor | None = None
 
 
 class Attention(nn.Module):
@@ -75,7 +79,7 @@ class Attention(nn.Module):
             query, key = rotated(query, *where.angles), rotated(key, *where.angles)
         if keys is not None and values is not None:
             key, value = written(keys, where.places, key), written(values, where.places, value)
-        seen = self._seen(where.places, key.shape[2], keys is not None)
+        seen = self._seen(where, key.shape[2], keys is not None)
         y = F.scaled_dot_product_attention(
             query,
             key,
@@ -87,13 +91,16 @@ class Attention(nn.Module):
         )
         return self.o_proj(states_of(y))
 
-    def _seen(self, places: weft.Tensor, length: int, cached: bool) -> weft.Tensor | None:
+    def _seen(self, where: _Where, length: int, cached: bool) -> weft.Tensor | None:
         """Which keys [L, length] or [N, 1, L, length] a token sees; None: all up to it."""
-        if not cached and self.window is None:
+        if not cached and self.window is None and where.own is None:
             return None
-        away = distances(places, length)
+        away = distances(where.places, length)
         seen = away <= 0
-        return seen if self.window is None else seen & (away > -self.window)
+        if self.window is not None:
+            seen = seen & (away > -self.window)
+        # What is none of a text sees itself, as there are no means of nothing.
+        return seen if where.own is None else (seen & where.own) | (away == 0)
 
 
 class Layer(nn.Module):
@@ -164,7 +171,9 @@ class Decoder(Writer):
         self.register_buffer("speeds", speeds, persistent=False)
         self.eval()
 
-    def forward(self, tokens: Any, cache: Cache | None = None, first: Any = 0) -> weft.Tensor:
+    def forward(
+        self, tokens: Any, cache: Cache | None = None, first: Any = 0, attention_mask: Any = None
+    ) -> weft.Tensor:
         """The scores [N, L, vocabulary].
 
         Args:
@@ -173,8 +182,13 @@ class Decoder(Writer):
                 of these are added, in place.
             first: the position of the first token: a number, a tensor of one, or of one for each
                 text, [N].
+            attention_mask: 0 for tokens that fill texts up, 1 for their own, integers [N, L], not
+                with a cache; None: all are their own. Positions are those of a text's own tokens.
+
+        Raises:
+            OptionError: there are a mask and a cache.
         """
-        return self.scores(self.states(tokens, cache, first))
+        return self.scores(self.states(tokens, cache, first, attention_mask))
 
     def scores(self, states: weft.Tensor) -> weft.Tensor:
         """States [..., width] to scores [..., vocabulary]."""
@@ -183,20 +197,30 @@ class Decoder(Writer):
         scores = by_rows(states, self.embed_tokens)
         return scores if self.score_bias is None else scores + self.score_bias
 
-    def states(self, tokens: Any, cache: Cache | None = None, first: Any = 0) -> weft.Tensor:
+    def states(
+        self, tokens: Any, cache: Cache | None = None, first: Any = 0, attention_mask: Any = None
+    ) -> weft.Tensor:
         """What the scores are made of [N, L, width]; arguments as for the module itself."""
         tokens = weft.asarray(tokens)
-        places = places_of(tokens, first)
+        places = positions = places_of(tokens, first)
+        own: weft.Tensor | None = None
+        if attention_mask is not None:
+            if cache is not None:
+                raise _fail(OptionError, "a cache has the tokens of texts: give no attention_mask")
+            mask = weft.asarray(attention_mask) != 0
+            count = weft.cumulative_sum(weft.astype(mask, weft.int64), axis=1)
+            own, positions = weft.expand_dims(mask, axis=(1, 2)), weft.clamp(count - 1, min=0)
         x = weft.astype(self.embed_tokens(tokens), self.dtype, copy=False)
         if self.scale is not None:
             x = x * self.scale
         if self.embed_positions is not None:
             # What fills up the last tokens of a prompt may lie behind the end of the table.
-            x = x + self.embed_positions(weft.clamp(places, max=self.config.positions - 1))
-        where = _Where(places, None if self.speeds is None else angles(places, self.speeds))
+            x = x + self.embed_positions(weft.clamp(positions, max=self.config.positions - 1))
+        turned = None if self.speeds is None else angles(positions, self.speeds)
+        where = _Where(places, turned, own)
         for number, layer in enumerate(self.layers):
-            own = () if cache is None else (cache.keys[number], cache.values[number])
-            x = layer(x, where, *own)
+            kept = () if cache is None else (cache.keys[number], cache.values[number])
+            x = layer(x, where, *kept)
         return self.norm(x)
 
     def cache(self, texts: int, length: int) -> Cache:
@@ -207,17 +231,25 @@ class Decoder(Writer):
         keys, values = ([weft.zeros(shape, **place) for _ in self.layers] for _ in range(2))
         return Cache(keys, values)
 
-    def begin(self, prompt: Any, max_new_tokens: int) -> Begun:
+    def begin(self, prompt: Any, max_new_tokens: int, *, attention_mask: Any = None) -> Begun:
         """What `generate` and `stream` go on from.
 
         Args:
-            prompt: integers [L], or [N, L] for texts of one length.
+            prompt: integers [L], or [N, L] for several texts.
             max_new_tokens: how many follow at most.
+            attention_mask: 0 for what fills shorter texts up on the left, 1 for their own tokens,
+                of the prompt's shape; None: all are their own. Each is written as if it were alone.
 
         Raises:
-            OptionError: the text gets longer than the model has positions for. ShapeError,
-            DTypeError, OutOfBoundsError: the prompt is no tokens of the model's.
+            OptionError: the text gets longer than the model has positions for, or is filled up
+            elsewhere. ShapeError, DTypeError, OutOfBoundsError: the prompt is no tokens of the
+            model's, or the mask does not fit.
         """
         tokens = _generation.checked_prompt(self, prompt, max_new_tokens)
-        single, hidden = np.ndim(prompt) == 1, self.texts.hidden
-        return Begun(tokens, max_new_tokens, single, self.cache, hidden)
+        skipped = _generation.checked_skips(attention_mask, np.shape(prompt))
+        single, texts = np.ndim(prompt) == 1, self.texts
+        return Begun(
+            *(tokens, max_new_tokens, single, self.cache, texts.hidden),
+            fill=texts.fill,
+            skipped=skipped,
+        )

@@ -17,6 +17,7 @@ from ..random._keys import next_key
 from ._layers import Cache, resized
 
 if TYPE_CHECKING:
+    from ._stops import Stops
     from ._writer import Writer
 
 #: Prompts are read in pieces of at most so many tokens, each filled up to a power of two that is
@@ -36,6 +37,7 @@ class Drawing:
         temperature: what scores are divided by; 0: the likeliest is taken.
         top_k: of how many of the likeliest; None: of all.
         top_p: of as few of the likeliest as have this probability together; None: of all.
+        min_p: of those with this share of the likeliest one's probability; None: of all.
         seed: of the random numbers; None: they are drawn of weft's generator.
     """
 
@@ -43,6 +45,7 @@ class Drawing:
     top_k: int | None = None
     top_p: float | None = None
     seed: int | None = None
+    min_p: float | None = None
 
     def __post_init__(self) -> None:
         _require(
@@ -51,8 +54,11 @@ class Drawing:
         _require(self.top_k is None or (is_integer(self.top_k) and self.top_k >= 1), self, "top_k")
         in_range = self.top_p is None or (is_number(self.top_p) and 0 < self.top_p <= 1)
         _require(in_range, self, "top_p")
+        in_range = self.min_p is None or (is_number(self.min_p) and 0 <= self.min_p <= 1)
+        _require(in_range, self, "min_p")
         _require(self.seed is None or is_integer(self.seed), self, "seed")
-        given = [name for name in ("top_k", "top_p", "seed") if getattr(self, name) is not None]
+        names = ("top_k", "top_p", "min_p", "seed")
+        given = [name for name in names if getattr(self, name) is not None]
         if self.temperature == 0 and given:
             raise _fail(
                 OptionError,
@@ -65,6 +71,7 @@ _WANTED = {
     "temperature": "a number from 0 on",
     "top_k": "an integer from 1 on, or None",
     "top_p": "a number above 0, up to 1, or None",
+    "min_p": "a number from 0 to 1, or None",
     "seed": "an integer, or None",
 }
 
@@ -121,10 +128,12 @@ class Ending:
     Attributes:
         ends: the tokens that end one.
         fill: what is behind the end.
+        stops: the strings that end one, too; None: none do.
     """
 
     ends: tuple[int, ...] = ()
     fill: int = 0
+    stops: Stops | None = None
 
 
 @weft.jit
@@ -135,6 +144,18 @@ def read(
     with weft.no_grad():
         states = model.states(tokens, cache, first)
         return model.scores(weft.take(states, weft.reshape(last, (1,)), axis=1))[:, 0]
+
+
+@weft.jit
+def read_each(
+    model: Writer, tokens: weft.Tensor, cache: Cache, first: weft.Tensor, last: weft.Tensor
+) -> weft.Tensor:
+    """The scores [N, vocabulary] behind one token of each text, ``last`` [N], as `read` does."""
+    with weft.no_grad():
+        states = model.states(tokens, cache, first)
+        places = weft.expand_dims(last, axis=(1, 2))
+        places = weft.broadcast_to(places, (states.shape[0], 1, states.shape[2]))
+        return model.scores(weft.take_along_axis(states, places, axis=1))[:, 0]
 
 
 @weft.jit
@@ -149,7 +170,7 @@ def write(model: Writer, tokens: weft.Tensor, cache: Cache, places: weft.Tensor)
 def follow(
     model: Writer, tokens: weft.Tensor, cache: Cache, place: weft.Tensor, rows: weft.Tensor
 ) -> weft.Tensor:
-    """The scores [N, vocabulary] behind a token of each text [N], all at one place.
+    """The scores [N, vocabulary] behind a token of each text [N], at one place or at its own [N].
 
     In the cache each text gets what the one at its number in ``rows`` [N] had, in place.
     """
@@ -186,9 +207,11 @@ def _drawn(
     number: weft.Tensor,
     temperature: weft.Tensor,
     top_p: weft.Tensor,
+    min_p: weft.Tensor,
     hidden: weft.Tensor | None,
     top_k: int | None,
     has_top_p: bool,
+    has_min_p: bool,
 ) -> weft.Tensor:
     """A token [N] drawn of the likeliest by exp(scores / temperature)."""
     scores = _shown(scores, hidden)
@@ -204,13 +227,18 @@ def _drawn(
         # The first one always stays: nothing is before it.
         before = weft.cumulative_sum(chances, axis=-1) - chances
         logits = weft.where(before < top_p, logits, -math.inf)
+    if has_min_p:
+        # By the chances of those that are left.
+        chances = weft.softmax(logits, -1)
+        least = min_p * weft.max(chances, axis=-1, keepdims=True)
+        logits = weft.where(chances < least, -math.inf, logits)
     chosen = weft.random.categorical(logits, key=weft.random.fold_in(key, number))
     if names is None:
         return chosen
     return weft.reshape(weft.take_along_axis(names, weft.reshape(chosen, (-1, 1)), axis=-1), (-1,))
 
 
-drawn = weft.jit(_drawn, static_argnames=("top_k", "has_top_p"))
+drawn = weft.jit(_drawn, static_argnames=("top_k", "has_top_p", "has_min_p"))
 
 
 class Chooser:
@@ -231,6 +259,12 @@ class Chooser:
             place = {"dtype": weft.float32, "device": device}
             self.temperature = weft.asarray(drawing.temperature, **place)
             self.top_p = weft.asarray(drawing.top_p or 1.0, **place)
+            self.min_p = weft.asarray(drawing.min_p or 0.0, **place)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it takes the tokens with the largest scores, whatever came before."""
+        return not self.drawing.temperature and self.rule is None and self.hidden == Hidden()
 
     def __call__(self, scores: weft.Tensor, number: int) -> np.ndarray:
         """The token [N] with this number that follows; the first has number 0."""
@@ -252,9 +286,11 @@ class Chooser:
             place,
             self.temperature,
             self.top_p,
+            self.min_p,
             hidden,
             drawing.top_k,
             drawing.top_p is not None,
+            bool(drawing.min_p),
         )
         return np.asarray(chosen.to("cpu"))
 
@@ -346,6 +382,34 @@ def ends_of(model: Writer, eos: int | Sequence[int] | None) -> tuple[int, ...]:
     return ends
 
 
+def checked_skips(mask: Any, shape: tuple[int, ...]) -> np.ndarray | None:
+    """How many of the first tokens are none of each text [N], by a mask of tokens of this shape.
+
+    None: all are. Raises for a mask that is none, or of texts that are filled up elsewhere.
+    """
+    if mask is None:
+        return None
+    found = np.asarray(mask)
+    if found.shape != shape:
+        raise _fail(
+            ShapeError,
+            f"generate: attention_mask is of shape {list(found.shape)}, the tokens are of "
+            f"{list(shape)}",
+        )
+    if found.dtype.kind not in "iub" or not np.isin(found, (0, 1)).all():
+        raise _fail(DTypeError, "generate: attention_mask has to be 1 for tokens, and 0 elsewhere")
+    found = found.reshape(-1, shape[-1]).astype(np.int64)
+    if not found[:, -1].all() or (np.diff(found, axis=1) < 0).any():
+        raise _fail(
+            OptionError,
+            "generate: a text goes on behind its last token, so that attention_mask has to be 0 "
+            "for the first ones alone: fill shorter texts up on the left, as load_tokenizer's "
+            'tokens(texts, side="left") does',
+        )
+    skipped = (found == 0).sum(axis=1)
+    return skipped if skipped.any() else None
+
+
 def ending_of(model: Writer, eos: int | Sequence[int] | None, fill: int | None) -> Ending:
     """Where texts end, filled up with the first of the ends, if nothing is said. As `ends_of`."""
     ends = ends_of(model, eos)
@@ -353,7 +417,7 @@ def ending_of(model: Writer, eos: int | Sequence[int] | None, fill: int | None) 
 
 
 class Reading:
-    """What a model has read and written so far of several texts of one length.
+    """What a model has read and written so far of several texts.
 
     Attributes:
         cache: the keys and values of it.
@@ -363,30 +427,57 @@ class Reading:
 
     def __init__(self, model: Writer, make: Callable[[int, int], Cache]) -> None:
         """Takes what gives an empty cache for so many texts of so many tokens."""
-        self.model, self._make, self._place, self._room = model, make, 0, 0
+        self.model, self._make, self._room = model, make, 0
+        # Where the next token is: of all texts, or of each [N].
+        self._place: np.ndarray = np.zeros((), np.int64)
 
-    def prompt(self, tokens: np.ndarray, count: int, copies: int = 1) -> weft.Tensor:
+    def prompt(
+        self, tokens: np.ndarray, count: int, copies: int = 1, skipped: np.ndarray | None = None
+    ) -> weft.Tensor:
         """The scores [N * copies, vocabulary] behind prompts [N, L], each so many times.
 
         Args:
             tokens: of the prompts, as `checked_prompt` has them.
             count: how many follow at most.
             copies: how many texts go on behind each.
+            skipped: how many of the first tokens of each are none of it [N]; None: none. What is
+                left goes to the first places, as if each text were alone.
         """
-        texts, self._place = tokens.shape
-        pieces = list(pieces_of(self._place))
-        furthest = max(self._place + min(count, _ROOM), pieces[-1][0] + pieces[-1][2])
+        texts, longest = tokens.shape
+        pieces = list(pieces_of(longest))
+        furthest = max(longest + min(count, _ROOM), pieces[-1][0] + pieces[-1][2])
         self._room = power_of_two(SHORTEST_CACHE, furthest)
         self.cache = self._make(texts, self._room)
-        for first, end, size in pieces:
-            filled = np.pad(tokens[:, first:end], ((0, 0), (0, size - (end - first))))
-            last = self._there(end - first - 1)
-            scores = read(self.model, self._there(filled), self.cache, self._there(first), last)
+        self._place = np.array(longest)
+        if skipped is not None:
+            self._place = longest - skipped
+            places = (np.arange(longest) + skipped[:, None]) % longest
+            tokens = np.take_along_axis(tokens, places, axis=1)
+        scores = self._scores(tokens, pieces)
         if copies == 1:
             return scores
+        if self._place.ndim:
+            self._place = np.repeat(self._place, copies)
         scores, self.cache = weft.tree.map(
             lambda x: weft.repeat(x, copies, axis=0), (scores, self.cache)
         )
+        return scores
+
+    def _scores(self, tokens: np.ndarray, pieces: list[tuple[int, int, int]]) -> weft.Tensor:
+        """The scores behind the last token of each text, which are read in pieces."""
+        scores: weft.Tensor | None = None
+        for first, end, size in pieces:
+            filled = np.pad(tokens[:, first:end], ((0, 0), (0, size - (end - first))))
+            given = self.model, self._there(filled), self.cache, self._there(first)
+            if not self._place.ndim:
+                scores = read(*given, self._there(end - first - 1))
+                continue
+            last = self._place - 1 - first
+            found = read_each(*given, self._there(np.clip(last, 0, end - first - 1)))
+            here = weft.asarray((last >= 0)[:, None], device=self.model.device)
+            # A text that ended in a piece before has its scores already.
+            scores = found if scores is None else weft.where(here, found, scores)
+        assert scores is not None
         return scores
 
     def token(self, chosen: np.ndarray, rows: np.ndarray | None = None) -> weft.Tensor:
@@ -394,15 +485,17 @@ class Reading:
 
         Args:
             chosen: the tokens.
-            rows: which text each goes on from, [N]; None: from itself.
+            rows: which text each goes on from, [N], one behind the same prompt; None: from itself.
         """
-        if self._place == self._room:
+        if self._place.max() == self._room:
             self._room *= 2
             self.cache = grown(self.cache, self._room)
         tokens, place = self._there(chosen), self._there(self._place)
-        self._place += 1
+        self._place = self._place + 1
         if rows is not None:
             return follow(self.model, tokens, self.cache, place, self._there(rows))
+        if place.ndim:
+            return write(self.model, tokens, self.cache, place)
         column = weft.expand_dims(tokens, axis=1)
         return read(self.model, column, self.cache, place, self._there(0))
 
@@ -417,6 +510,7 @@ def rows(
     choose: Chooser,
     ending: Ending,
     copies: int = 1,
+    skipped: np.ndarray | None = None,
 ) -> Iterator[np.ndarray]:
     """The new tokens [N * copies] behind those of a prompt [N, L], one after the other.
 
@@ -427,16 +521,18 @@ def rows(
         choose: takes each of the scores.
         ending: where texts end.
         copies: how many texts go on behind each prompt.
+        skipped: how many of the first tokens of each are none of it [N]; None: none.
     """
     if not count:
         return
-    scores = reading.prompt(tokens, count, copies)
+    scores = reading.prompt(tokens, count, copies, skipped)
     done = np.zeros(len(scores), bool)
     for number in range(count):
         chosen = choose(scores, number)
-        if ending.ends:
-            chosen = np.where(done, ending.fill, chosen)
-            done |= np.isin(chosen, ending.ends)
+        chosen = np.where(done, ending.fill, chosen)
+        done |= np.isin(chosen, ending.ends)
+        if ending.stops is not None:
+            done |= ending.stops.ended(chosen)
         yield chosen
         if number + 1 == count or done.all():
             return

@@ -1,4 +1,4 @@
-"""What can come next by what a text has: how repeating loses, and how long a text is at least."""
+"""What can come next by what a text has: what repeats, what is banned, how long it is at least."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Penalty:
     """Tokens that a text has lose: scores above 0 are divided, those below are multiplied."""
 
     def __init__(self, penalty: float, begun: np.ndarray, device: Any) -> None:
-        """Takes the factor, and what the texts begin with [N, L]."""
+        """Takes the factor, and what texts begin with [N, L]; below 0 is none of it."""
         self.device, self._begun = device, begun
         self._penalty = weft.asarray(penalty, dtype=weft.float32, device=device)
         # Of each text which tokens it has [N, vocabulary], once there are scores.
@@ -46,7 +46,8 @@ class Penalty:
             # Several texts go on behind each beginning.
             begun = np.repeat(self._begun, scores.shape[0] // len(self._begun), axis=0)
             self._seen = np.zeros(scores.shape, bool)
-            np.put_along_axis(self._seen, begun, True, axis=1)
+            text, place = np.nonzero(begun >= 0)
+            self._seen[text, begun[text, place]] = True
         seen = weft.asarray(self._seen, device=self.device)
         return _penalized(scores, seen, weft.astype(self._penalty, scores.dtype), hidden)
 
@@ -57,6 +58,49 @@ class Penalty:
         assert self._seen is not None
         self._seen = self._seen.copy() if rows is None else self._seen[rows]
         self._seen[np.arange(len(chosen)), chosen] = True
+
+
+class Banned:
+    """Tokens that would end a row of tokens which the text has already, or may not have."""
+
+    def __init__(
+        self, begun: np.ndarray, repeated: int, words: Sequence[Sequence[int]], device: Any
+    ) -> None:
+        """Takes what texts may not have.
+
+        Args:
+            begun: what the texts begin with [N, L]; below 0 is none of it.
+            repeated: no row of so many tokens comes twice; 0: any may.
+            words: rows of tokens that do not come at all.
+            device: where the scores are.
+        """
+        self._texts, self._repeated, self._device = begun, repeated, device
+        self._words = [np.asarray(word, np.int64) for word in words]
+
+    def __call__(self, scores: weft.Tensor, hidden: weft.Tensor | None) -> weft.Tensor:
+        """Scores [N, vocabulary] of which those of tokens that may not come are the least."""
+        texts, vocabulary = scores.shape
+        # Several texts go on behind each beginning.
+        self._texts = np.repeat(self._texts, texts // len(self._texts), axis=0)
+        banned = np.zeros((texts, vocabulary), bool)
+        for word in self._words:
+            if word[-1] < vocabulary and self._texts.shape[1] >= len(word) - 1:
+                banned[:, word[-1]] |= (self._last(len(word) - 1) == word[:-1]).all(axis=1)
+        if 0 < self._repeated <= self._texts.shape[1]:
+            rows = np.lib.stride_tricks.sliding_window_view(self._texts, self._repeated, axis=1)
+            last = self._last(self._repeated - 1)[:, None]
+            again = (rows[:, :, :-1] == last).all(axis=2) & (rows[:, :, -1] >= 0)
+            text, place = np.nonzero(again)
+            banned[text, rows[text, place, -1]] = True
+        return _without(scores, weft.asarray(banned, device=self._device), hidden)
+
+    def took(self, chosen: np.ndarray, rows: np.ndarray | None = None) -> None:
+        """Takes note of the tokens, as `Penalty` does."""
+        texts = self._texts if rows is None else self._texts[rows]
+        self._texts = np.concatenate([texts, chosen.reshape(-1, 1)], axis=1)
+
+    def _last(self, count: int) -> np.ndarray:
+        return self._texts[:, self._texts.shape[1] - count :]
 
 
 class Least:

@@ -105,8 +105,32 @@ class Settings:
         """A token, or several in a list; nothing without the setting."""
         value = self._get(name, [])
         several = value if isinstance(value, list) else [value]
-        if not all(_is_integer(token) and 0 <= token <= MOST for token in several):
+        if not _are_tokens(several):
             self._refuse(name, value, "a token, or a list of tokens")
+        return tuple(several)
+
+    def token(self, name: str) -> int | None:
+        """A token; None without the setting, or for the numbers below 0 of older files."""
+        value = self._get(name, None)
+        if value is None or (_is_integer(value) and -MOST <= value < 0):
+            return None
+        if not _is_integer(value) or not 0 <= value <= MOST:
+            self._refuse(name, value, "a token")
+        return value
+
+    def token_rows(self, name: str) -> tuple[tuple[int, ...], ...]:
+        """Several rows of tokens; nothing without the setting."""
+        rows = self._get(name, [])
+        if not isinstance(rows, list) or not all(_are_tokens(row) and row for row in rows):
+            self._refuse(name, rows, "a list of lists of tokens")
+        return tuple(tuple(row) for row in rows)
+
+    def strings(self, name: str) -> tuple[str, ...]:
+        """A string, or several in a list; nothing without the setting."""
+        value = self._get(name, [])
+        several = [value] if isinstance(value, str) else value
+        if not isinstance(several, list) or not _are_strings(several) or not all(several):
+            self._refuse(name, value, "a string that is not empty, or a list of such")
         return tuple(several)
 
     def part(self, name: str) -> Settings:
@@ -139,6 +163,10 @@ def _is_integer(value: Any) -> bool:
 def _is_number(value: Any) -> bool:
     # Beyond the range of float an integer can't be compared as one.
     return isinstance(value, float) or (_is_integer(value) and abs(value) < 1 << 64)
+
+
+def _are_tokens(value: Any) -> bool:
+    return isinstance(value, list) and all(_is_integer(x) and 0 <= x <= MOST for x in value)
 
 
 def _is_off(value: Any) -> bool:

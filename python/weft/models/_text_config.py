@@ -13,7 +13,6 @@ from ._settings import Settings
 
 #: Settings of which weft knows no value but these, and null.
 _ONLY: dict[str, tuple[Any, ...]] = {
-    "bad_words_ids": ([],),
     "constraints": (),
     "diversity_penalty": (0,),
     "dola_layers": (),
@@ -24,12 +23,10 @@ _ONLY: dict[str, tuple[Any, ...]] = {
     "forced_bos_token_id": (),
     "forced_eos_token_id": (),
     "guidance_scale": (1,),
-    "no_repeat_ngram_size": (0,),
     "num_beam_groups": (1,),
     "penalty_alpha": (0,),
     "return_timestamps": (False,),
     "sequence_bias": (),
-    "stop_strings": (),
     "token_healing": (False,),
     "watermarking_config": (),
 }
@@ -59,6 +56,10 @@ class TextConfig:
         min_new_tokens: how many follow at least; None: that is for ``min_length`` to say.
         min_length: how many a text has at least, with its beginning.
         hidden: tokens that no text has.
+        no_repeat_ngram_size: no row of so many tokens comes twice; 0: any may.
+        bad_words_ids: rows of tokens that do not come.
+        stop: texts that end one.
+        fill: what is behind a text's end; None: the first token that ends one.
         refused: what else it wants, which weft does not do.
     """
 
@@ -66,23 +67,16 @@ class TextConfig:
     min_new_tokens: int | None = None
     min_length: int = 0
     hidden: Hidden = field(default_factory=Hidden)
+    no_repeat_ngram_size: int = 0
+    bad_words_ids: tuple[tuple[int, ...], ...] = ()
+    stop: tuple[str, ...] = ()
+    fill: int | None = None
     refused: str | None = None
 
     def check(self) -> None:
         """Raises UnsupportedError for what weft does not do."""
         if self.refused is not None:
             raise _fail(UnsupportedError, self.refused)
-
-    def check_plain(self) -> None:
-        """Raises UnsupportedError for all that changes what the scores say is likeliest."""
-        self.check()
-        if self != TextConfig():
-            raise _fail(
-                UnsupportedError,
-                "weft serve writes texts by the scores alone, but generation_config.json has "
-                "repetition_penalty, min_new_tokens, min_length, suppress_tokens or "
-                "begin_suppress_tokens: take them out",
-            )
 
 
 def text_config(own: Settings, config: Settings) -> TextConfig:
@@ -97,6 +91,10 @@ def text_config(own: Settings, config: Settings) -> TextConfig:
         min_new_tokens=settings.count("min_new_tokens", None, least=0),
         min_length=settings.count("min_length", 0, least=0),
         hidden=Hidden(settings.tokens("suppress_tokens"), settings.tokens("begin_suppress_tokens")),
+        no_repeat_ngram_size=settings.count("no_repeat_ngram_size", 0, least=0),
+        bad_words_ids=settings.token_rows("bad_words_ids"),
+        stop=settings.strings("stop_strings"),
+        fill=settings.token("pad_token_id"),
     )
     refused = [
         (name, settings.values[name])

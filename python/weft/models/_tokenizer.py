@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from .._creation import _fail
-from .._errors import FileError, UnsupportedError
+from .._errors import FileError, OptionError, UnsupportedError
 from ._folder import as_folder
+from ._stops import StoppedPieces, checked_stops
 
 _NAME = "tokenizer.json"
 
@@ -46,12 +47,21 @@ class Tokenizer:
         added = tokenizer.get_added_tokens_decoder()
         self._silent = {token for token, about in added.items() if about.special}
 
-    def __call__(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
-        """The inputs of an encoder for texts, filled up to the longest one's length.
+    def __call__(self, texts: Sequence[str], *, side: str = "right") -> dict[str, np.ndarray]:
+        """The inputs of a model for texts, filled up to the longest one's length.
 
         ``input_ids``, ``attention_mask`` (1 where a text has a token) and ``token_type_ids``, each
         int64 [N, L].
+
+        Args:
+            texts: any number of them.
+            side: where shorter ones are filled up: "right", or "left" for texts to go on with.
+
+        Raises:
+            OptionError: ``side`` is another one.
         """
+        if side not in ("left", "right"):
+            raise _fail(OptionError, f"side has to be 'left' or 'right', not {side!r}")
         with _asked(self._place):
             found = self._tokenizer.encode_batch(list(texts))
         shape = len(found), max((len(each.ids) for each in found), default=0)
@@ -59,11 +69,8 @@ class Tokenizer:
         mask, types = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
         for row, each in enumerate(found):
             length = len(each.ids)
-            tokens[row, :length], types[row, :length], mask[row, :length] = (
-                each.ids,
-                each.type_ids,
-                1,
-            )
+            own = slice(0, length) if side == "right" else slice(shape[1] - length, None)
+            tokens[row, own], types[row, own], mask[row, own] = each.ids, each.type_ids, 1
         return {"input_ids": tokens, "attention_mask": mask, "token_type_ids": types}
 
     def encode(self, text: str) -> list[int]:
@@ -82,13 +89,23 @@ class Tokenizer:
         with _asked(self._place):
             return None if token in self._silent else self._tokenizer.id_to_token(int(token))
 
-    def stream(self, tokens: Iterable[int]) -> Iterator[str]:
-        """The text of tokens, in pieces, each as soon as its characters are whole."""
-        pieces = self.pieces()
+    def stream(self, tokens: Iterable[int], *, stop: str | Sequence[str] = ()) -> Iterator[str]:
+        """The text of tokens, in pieces, each as soon as its characters are whole.
+
+        Args:
+            tokens: of one text; none is asked for behind the end of it.
+            stop: strings, before the first of which the text ends.
+
+        Raises:
+            OptionError: ``stop`` can't be.
+        """
+        pieces = StoppedPieces(self, checked_stops(stop))
         for token in tokens:
             piece = pieces.add(token)
             if piece:
                 yield piece
+            if pieces.stopped:
+                return
         rest = pieces.rest()
         if rest:
             yield rest
@@ -123,6 +140,13 @@ class Pieces:
     def rest(self) -> str:
         """What is left of the text behind its last token."""
         return self._piece(whole=False)
+
+    def begun(self) -> str:
+        """What the last tokens are so far that have given no characters yet."""
+        if not self._new:
+            return ""
+        before = self._tokenizer.decode(self._last)
+        return self._tokenizer.decode(self._last + self._new)[len(before) :].rstrip("\ufffd")
 
     def _piece(self, whole: bool) -> str:
         before = self._tokenizer.decode(self._last)

@@ -12,6 +12,8 @@ import numpy as np
 from .._errors import OptionError
 from ..models import Tokenizer
 from ..models._generation import Drawing
+from ..models._stops import StoppedPieces, checked_stops
+from ..models._writer import Wanted
 from ._http_body import only, parameters_of, text_of
 from ._program import Arrays
 from ._refusals import ClosedError, RefusedError, invalid, reason
@@ -32,8 +34,15 @@ PARAMETERS = {
     "temperature": "FP64",
     "top_k": "INT64",
     "top_p": "FP64",
+    "min_p": "FP64",
     "seed": "INT64",
+    "repetition_penalty": "FP64",
+    "no_repeat_ngram_size": "INT64",
+    "min_tokens": "INT64",
+    "stop": "BYTES",
 }
+#: Which of these are told how tokens are drawn.
+_DRAWING = ("temperature", "top_k", "top_p", "min_p", "seed")
 #: What a text is as tensors.
 OUTPUTS = {"text_output": "BYTES", "tokens": "INT64", "finish_reason": "BYTES"}
 
@@ -48,6 +57,9 @@ def values_of(arrays: Arrays) -> dict[str, Any]:
         if name not in PARAMETERS and name not in ("text_input", "tokens"):
             known = ", ".join(("text_input", "tokens", *PARAMETERS))
             raise invalid(f"there is no input {shown(name)}, but {known}")
+        if name == "stop":
+            values["parameters"][name] = [_word(name, each) for each in array.reshape(-1).tolist()]
+            continue
         if name == "tokens" or array.size != 1:
             wanted = "a list of integers" if name == "tokens" else "one element"
             raise invalid(f"the input {name} of shape {list(array.shape)} has to be {wanted}")
@@ -56,14 +68,19 @@ def values_of(arrays: Arrays) -> dict[str, Any]:
             if array.dtype.kind not in "iuf":
                 raise invalid(f"the input {name} has to be a number")
             values["parameters"][name] = element.item()
-        elif isinstance(element, bytes):
-            try:
-                values[name] = element.decode()
-            except UnicodeDecodeError:
-                raise invalid("the input text_input is no text of UTF-8") from None
         else:
-            raise invalid("the input text_input has to be BYTES")
+            values[name] = _word(name, element)
     return values
+
+
+def _word(name: str, element: Any) -> str:
+    """The text that an element of an input is. Raises RefusedError."""
+    if not isinstance(element, bytes):
+        raise invalid(f"the input {name} has to be BYTES")
+    try:
+        return element.decode()
+    except UnicodeDecodeError:
+        raise invalid(f"the input {name} is no text of UTF-8") from None
 
 
 def arrays_of(answer: dict[str, Any]) -> Arrays:
@@ -91,8 +108,7 @@ class Generation:
         if not isinstance(author, Author):
             raise invalid(f"{version.model} writes no texts: ask it to infer")
         only(values, "the request", ("id", "text_input", "tokens", "parameters"))
-        names = ("max_tokens", "temperature", "top_k", "top_p", "seed")
-        given = parameters_of(values, "the request", names)
+        given = parameters_of(values, "the request", tuple(PARAMETERS))
         self._version, self._author = version, author
         self._id = text_of(values.get("id", ""), "id")
         prompt = _prompt(values, author.tokenizer, version.model)
@@ -100,14 +116,17 @@ class Generation:
         count = given.pop("max_tokens", min(_TOKENS, room))
         if type(count) is not int or count < 0:
             raise invalid(f"max_tokens is {shown(count)}, not an integer from 0 on")
+        stop = given.pop("stop", None)
+        given["min_new_tokens"] = given.pop("min_tokens", None)
+        drawn = {name: given.pop(name) for name in _DRAWING if name in given}
         try:
-            drawing = Drawing(**{"temperature": 0.0, **given})
+            drawing, wanted = Drawing(**drawn), Wanted(**given, stop=stop)
         except OptionError as error:
             raise invalid(reason(error)) from None
-        self._pieces = None if author.tokenizer is None else author.tokenizer.pieces()
+        self._pieces = _pieces(author, version.model, wanted)
         self._stream = TokenStream()
         deadline = time.monotonic() + version.settings.max_seconds
-        self._text = Text(prompt, count, drawing, deadline, self._stream.tell)
+        self._text = Text(prompt, count, drawing, deadline, self._stream.tell, wanted)
 
     def begin(self, service: Service, wanted: str) -> None:
         """Queues the text, for the event loop that this is called in. Raises RefusedError.
@@ -179,6 +198,10 @@ class Generation:
     async def _parts(self) -> AsyncIterator[tuple[int, str]]:
         async for token in self._stream.tokens(self._text.deadline):
             yield token, "" if self._pieces is None else self._pieces.add(token)
+            if self._pieces is not None and self._pieces.stopped:
+                self._stream.how = "stop"
+                self.cancel()
+                return
 
     def _rest(self) -> str:
         return "" if self._pieces is None else self._pieces.rest()
@@ -200,6 +223,16 @@ class Generation:
 
 def _event(answer: dict[str, Any]) -> bytes:
     return b"data: " + json.dumps(answer, separators=(",", ":")).encode() + b"\n\n"
+
+
+def _pieces(author: Author, model: str, wanted: Wanted) -> StoppedPieces | None:
+    """What makes the text of tokens, where there is a tokenizer. Raises RefusedError."""
+    stops = author.stop if wanted.stop is None else checked_stops(wanted.stop)
+    if author.tokenizer is not None:
+        return StoppedPieces(author.tokenizer, stops)
+    if stops:
+        raise invalid(f"{model} has no tokenizer.json, so that it can't stop at strings")
+    return None
 
 
 def _prompt(values: dict[str, Any], tokenizer: Tokenizer | None, model: str) -> list[int]:

@@ -167,7 +167,11 @@ class Service:
         has_texts = computes.tokenizer is not None
         inputs = [("text_input", "BYTES", [1])] if has_texts else []
         inputs += [("tokens", "INT64", [-1])]
-        inputs += [(name, datatype, [1]) for name, datatype in PARAMETERS.items()]
+        inputs += [
+            (name, datatype, [-1 if name == "stop" else 1])
+            for name, datatype in PARAMETERS.items()
+            if has_texts or name != "stop"
+        ]
         outputs = [
             (name, datatype, [-1 if name == "tokens" else 1])
             for name, datatype in OUTPUTS.items()

@@ -63,10 +63,15 @@ class Computer:
 
 @dataclass(frozen=True)
 class Author:
-    """A language model: its tokenizer, if it has one, and the texts that wait for it."""
+    """A language model: its tokenizer, if it has one, and the texts that wait for it.
+
+    Attributes:
+        stop: the strings that end a text, if who asks does not say some.
+    """
 
     tokenizer: Tokenizer | None
     queue: TextWriter
+    stop: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -250,7 +255,11 @@ class Repository:
             )
         own = (folder / "tokenizer.json").exists()
         tokenizer = models.load_tokenizer(folder) if own else None
-        return Author(tokenizer, TextWriter(model, settings, partial(self.metrics.write, *label)))
+        stop = model.texts.stop
+        if stop and tokenizer is None:
+            raise refused_setting("generation_config.json has stop_strings: add tokenizer.json")
+        queue = TextWriter(model, settings, partial(self.metrics.write, *label))
+        return Author(tokenizer, queue, stop)
 
 
 def _close_at_once(versions: list[Version], seconds: float) -> bool:
@@ -282,7 +291,7 @@ def _read_onnx(folder: Path) -> Exported:
 def _read_checkpoint(folder: Path) -> Exported | models.Decoder:
     model: Any = models.load(folder)
     if isinstance(model, models.Decoder):
-        model.texts.check_plain()
+        model.texts.check()
         return model
     return export(model, **dict(zip(model.input_names, model.specs, strict=True)))
 

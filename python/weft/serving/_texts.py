@@ -26,13 +26,15 @@ from ..models._generation import (
     Chooser,
     Drawing,
     checked_prompt,
-    ends_of,
+    ending_of,
     likeliest,
     pieces_of,
     power_of_two,
     read,
     write,
 )
+from ..models._rules import Rules
+from ..models._writer import Wanted
 from ._refusals import ClosedError, Kind, RefusedError, invalid, refusal_of
 from ._rows import Rows
 from ._settings import ModelSettings
@@ -49,6 +51,7 @@ class Text:
         prompt: the tokens that it begins with.
         count: how many are to follow at most.
         drawing: how they are drawn.
+        wanted: what else is wanted of them.
         deadline: the time by `time.monotonic` after which nobody waits any more.
         tell: takes each token, then how the text ended, "end" or "length", or an error. It is
             called by the thread that computes.
@@ -59,6 +62,7 @@ class Text:
     drawing: Drawing
     deadline: float
     tell: Callable[[int | str | BaseException], Any]
+    wanted: Wanted = field(default_factory=Wanted)
     cancelled: bool = False
     arrived: float = field(default_factory=time.monotonic)
 
@@ -69,8 +73,11 @@ class _Writing:
     def __init__(self, model: Decoder, text: Text) -> None:
         self.text = text
         self.tokens = checked_prompt(model, text.prompt, text.count)
-        self.choose = Chooser(text.drawing, model.device)
-        self.ends = ends_of(model, None)
+        ending = ending_of(model, None, None)
+        rules = model.rules(self.tokens, text.wanted, ending)
+        rule = Rules(rules) if rules else None
+        self.choose = Chooser(text.drawing, model.device, model.texts.hidden, rule)
+        self.ends = ending.ends
         pieces = list(pieces_of(self.tokens.shape[1]))
         self.pieces: Iterator[tuple[int, int, int]] = iter(pieces)
         self.place, self.last, self.written = self.tokens.shape[1], 0, 0
@@ -232,14 +239,14 @@ class TextWriter:
             each.place += 1
         scores = write(self._model, self._there(tokens), self._rows.cache, self._there(places))
         chosen = None
-        if not all(each.text.drawing.temperature for _, each in rows):
+        if any(each.choose.is_plain for _, each in rows):
             chosen = np.asarray(likeliest(scores).to("cpu"))
         for number, each in rows:
-            if each.text.drawing.temperature:
-                token = each.choose(scores[number : number + 1], each.written)[0]
-            else:
+            if each.choose.is_plain:
                 assert chosen is not None
                 token = chosen[number]
+            else:
+                token = each.choose(scores[number : number + 1], each.written)[0]
             self._tell(each, int(token))
         return len(rows)
 
