@@ -42,11 +42,44 @@ def _parser() -> argparse.ArgumentParser:
     given = run.add_mutually_exclusive_group(required=True)
     given.add_argument("--prompt", help="the text to go on from; T5: to answer")
     given.add_argument("--sound", metavar="FILE", help="for Whisper: a WAV file of whole numbers")
+    run.add_argument(
+        "--chat",
+        action="store_true",
+        help="the prompt is a user's message, by the checkpoint's template for talks",
+    )
+    run.add_argument("--system", metavar="TEXT", help="with --chat: the system's message before it")
     run.add_argument("--language", help="with --sound: what is spoken, as en; else what is heard")
     run.add_argument("--task", help="with --sound: transcribe, or translate into English")
     run.add_argument(
         "--max-new-tokens", type=int, metavar="N", help=f"at most so many (default: {_TOKENS})"
     )
+    _add_drawing(run)
+    run.add_argument(
+        "--stop",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="ends the text before this one; may be given several times",
+    )
+    run.add_argument(
+        "--weights",
+        choices=("int8", "int4"),
+        help="keeps the weights with so few bits, which is faster and less exact",
+    )
+    run.add_argument(
+        "--beams",
+        type=int,
+        default=1,
+        metavar="N",
+        help="looks for the likeliest text by N beginnings side by side, and prints it at the end",
+    )
+    run.set_defaults(command=_run)
+    _add_serve(commands)
+    _add_launch(commands)
+    return parser
+
+
+def _add_drawing(run: Any) -> None:
     run.add_argument(
         "--temperature",
         type=float,
@@ -61,30 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--min-p", type=float, metavar="P", help="draws of those with P times the best's chance"
     )
-    run.add_argument(
-        "--stop",
-        action="append",
-        default=[],
-        metavar="TEXT",
-        help="ends the text before this one; may be given several times",
-    )
-    run.add_argument(
-        "--weights",
-        choices=("int8", "int4"),
-        help="keeps the weights with so few bits, which is faster and less exact",
-    )
     run.add_argument("--seed", type=int, help="the same seed gives the same text")
-    run.add_argument(
-        "--beams",
-        type=int,
-        default=1,
-        metavar="N",
-        help="looks for the likeliest text by N beginnings side by side, and prints it at the end",
-    )
-    run.set_defaults(command=_run)
-    _add_serve(commands)
-    _add_launch(commands)
-    return parser
 
 
 def _add_serve(commands: Any) -> None:
@@ -236,7 +246,14 @@ def _read(
             f"{options.folder}: {model.config.family} reads a text: give --prompt, and no "
             "--language or --task",
         )
-    prompt = tokenizer.encode(options.prompt)
+    if options.system is not None and not options.chat:
+        raise _fail(OptionError, "--system is for a talk: give --chat, too")
+    if options.chat:
+        said = [("system", options.system), ("user", options.prompt)]
+        talk = [{"role": role, "content": text} for role, text in said if text is not None]
+        prompt = tokenizer.chat(talk)
+    else:
+        prompt = tokenizer.encode(options.prompt)
     taken = len(prompt) if isinstance(model, Decoder) else 1
     name = "prompt" if isinstance(model, Decoder) else "input_ids"
     count = _count(model, taken, options.max_new_tokens)

@@ -21,13 +21,14 @@ PAGE = ROOT / "docs" / "hugging-face.md"
 
 def test_programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), flags=re.DOTALL | re.MULTILINE)
-    assert len(blocks) == 9
+    assert len(blocks) == 10
     monkeypatch.chdir(tmp_path)
     program = tmp_path / "page.py"
     program.write_text("\n".join(blocks))
     names: dict[str, Any] = {}
     exec(compile(program.read_text(), str(program), "exec"), names)
     assert len(names["text"].tolist()) == len(names["prompt"]) + 20
+    assert len(names["talk"]) == 2
     assert len(names["answer"].tolist()) <= 21
     assert len(names["answers"].tolist()) == 2
     assert names["said"].tolist()[0] == 1

@@ -195,6 +195,11 @@ def _asked(count: int) -> dict[str, Any]:
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "nothing": ({}, "needs text_input or tokens"),
     "both": ({"tokens": [1], "text_input": "a"}, "needs text_input or tokens"),
+    "a talk without a tokenizer": (
+        {"messages": [{"role": "user", "content": "b"}]},
+        "has no tokenizer.json: give tokens instead of messages",
+    ),
+    "a talk and tokens": ({"messages": [], "tokens": [1]}, "one of them"),
     "a text without a tokenizer": ({"text_input": "a"}, "has no tokenizer.json"),
     "no list": ({"tokens": "a"}, "tokens is 'a', not a list of integers"),
     "no integers": ({"tokens": [1.0]}, "not a list of integers"),
@@ -390,9 +395,23 @@ def test_texts_of_a_tokenizer(tmp_path: Path) -> None:
     tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = tokenizers.decoders.ByteLevel()
     tokenizer.save(str(tmp_path / "m" / "1" / "tokenizer.json"))
+    # Who answers a talk goes on with a b.
+    template = "{% for each in messages %}{{ each.content }}{% endfor %}"
+    template += "{% if messages | length > 1 %}{{ raise_exception('one is enough') }}{% endif %}"
+    template += "{% if add_generation_prompt %}b{% endif %}"
+    (tmp_path / "m" / "1" / "chat_template.jinja").write_text(template)
     ours = weft.models.load_tokenizer(tmp_path / "m" / "1")
     with running(tmp_path) as server:
-        for prompt in ("bc", "bbé", "cé€b"):
+        for messages, message in (
+            ([{"role": "user", "content": "b"}] * 2, "refuses the messages: one is enough"),
+            ([], "messages has to be a list of"),
+            ([{"role": 5}], "messages has to be a list of"),
+            ("x", "messages has to be a list of"),
+        ):
+            status, text = ask(server.port, GENERATE, {"messages": messages})
+            assert status == 400
+            assert message in json.loads(text)["error"]
+        for prompt in ("cb", "béb", "cé€b"):
             for how in ({}, {"temperature": 2.0, "seed": 1}, {"temperature": 2.0, "seed": 2}):
                 tokens = alone(model, ours.encode(prompt), 40, **how)
                 wanted = "".join(ours.stream(tokens))
@@ -403,6 +422,9 @@ def test_texts_of_a_tokenizer(tmp_path: Path) -> None:
                 assert (answer["tokens"], answer["text_output"]) == (tokens, wanted)
                 found = list(events(server.port, body))
                 assert "".join(each["text_output"] for each in found) == wanted
+                talk = {**body, "messages": [{"role": "user", "content": prompt[:-1]}]}
+                del talk["text_input"]
+                assert json.loads(ask(server.port, GENERATE, talk)[1])["tokens"] == tokens
                 _stopped(server.port, body, tokens, ours)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from .._creation import _fail
 from .._errors import FileError, OptionError, UnsupportedError
+from ._chat import ChatTemplates, read_chat_templates
 from ._folder import as_folder
 from ._stops import StoppedPieces, checked_stops
 
@@ -38,12 +39,15 @@ class Tokenizer:
     Nothing is cut off: a text has all of its tokens.
     """
 
-    def __init__(self, tokenizer: Any, place: str = _NAME) -> None:
+    def __init__(
+        self, tokenizer: Any, place: str = _NAME, templates: ChatTemplates | None = None
+    ) -> None:
         padding = tokenizer.padding or {}
         self._filling = padding.get("pad_id", 0)
         tokenizer.no_padding()
         tokenizer.no_truncation()
         self._tokenizer, self._place = tokenizer, place
+        self._templates = ChatTemplates({}, {}, place) if templates is None else templates
         added = tokenizer.get_added_tokens_decoder()
         self._silent = {token for token, about in added.items() if about.special}
 
@@ -77,6 +81,39 @@ class Tokenizer:
         """The tokens of a text, with those that a text begins or ends with."""
         with _asked(self._place):
             return self._tokenizer.encode(text).ids
+
+    def chat_text(
+        self,
+        messages: Sequence[Mapping[str, Any]],
+        *,
+        tools: Sequence[Any] | None = None,
+        template: str | None = None,
+        add_generation_prompt: bool = True,
+        **more: Any,
+    ) -> str:
+        """The text of a talk, by the checkpoint's chat template.
+
+        Args:
+            messages: what was said: dicts with a ``role``, as "system", "user", and
+                a ``content``.
+            tools: descriptions of functions that the model may call, as the template wants them.
+            template: which one, where the checkpoint has several; None: that for ``tools``, or
+                "default".
+            add_generation_prompt: whether the text ends with what an answer begins with.
+            more: what the template knows besides.
+
+        Raises:
+            OptionError: ``messages`` are none, or such that the template refuses. FileError: the
+            checkpoint has no template, or one that is damaged, or takes too long. UnsupportedError:
+            the package jinja2 is not installed.
+        """
+        return self._templates.text(messages, tools, template, add_generation_prompt, more)
+
+    def chat(self, messages: Sequence[Mapping[str, Any]], **options: Any) -> list[int]:
+        """The tokens of a talk: those of `chat_text`, which says what begins and ends a text."""
+        text = self.chat_text(messages, **options)
+        with _asked(self._place):
+            return self._tokenizer.encode(text, add_special_tokens=False).ids
 
     def decode(self, tokens: Iterable[int]) -> str:
         """The text of tokens, without those that are none, as the end of a text."""
@@ -158,7 +195,7 @@ class Pieces:
 
 
 def load_tokenizer(folder: str | os.PathLike) -> Tokenizer:
-    """The tokenizer of a checkpoint: its file tokenizer.json.
+    """The tokenizer of a checkpoint: its file tokenizer.json, and its chat templates.
 
     Args:
         folder: a local one; nothing is downloaded.
@@ -182,5 +219,6 @@ def load_tokenizer(folder: str | os.PathLike) -> Tokenizer:
             f"{path} is read by the package tokenizers, which is not installed: "
             "pip install tokenizers",
         ) from None
+    templates = read_chat_templates(path.parent)
     with _asked(str(path)):
-        return Tokenizer(tokenizers.Tokenizer.from_file(str(path)), str(path))
+        return Tokenizer(tokenizers.Tokenizer.from_file(str(path)), str(path), templates)

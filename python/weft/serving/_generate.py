@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._errors import OptionError
+from .._errors import OptionError, WeftError
 from ..models import Tokenizer
 from ..models._generation import Drawing
 from ..models._stops import StoppedPieces, checked_stops
@@ -41,6 +41,8 @@ PARAMETERS = {
     "min_tokens": "INT64",
     "stop": "BYTES",
 }
+#: What a text goes on from; a talk is no tensor.
+_PROMPTS = ("text_input", "tokens", "messages")
 #: Which of these are told how tokens are drawn.
 _DRAWING = ("temperature", "top_k", "top_p", "min_p", "seed")
 #: What a text is as tensors.
@@ -102,12 +104,13 @@ class Generation:
 
         Args:
             version: who is to write.
-            values: the JSON object: ``text_input``, or ``tokens``; ``id``; and ``parameters``.
+            values: the JSON object: ``text_input``, ``messages`` or ``tokens``; ``id``; and
+                ``parameters``.
         """
         author = version.computes
         if not isinstance(author, Author):
             raise invalid(f"{version.model} writes no texts: ask it to infer")
-        only(values, "the request", ("id", "text_input", "tokens", "parameters"))
+        only(values, "the request", ("id", *_PROMPTS, "parameters"))
         given = parameters_of(values, "the request", tuple(PARAMETERS))
         self._version, self._author = version, author
         self._id = text_of(values.get("id", ""), "id")
@@ -236,13 +239,18 @@ def _pieces(author: Author, model: str, wanted: Wanted) -> StoppedPieces | None:
 
 
 def _prompt(values: dict[str, Any], tokenizer: Tokenizer | None, model: str) -> list[int]:
-    if ("tokens" in values) == ("text_input" in values):
-        raise invalid("the request needs text_input or tokens, one of them")
-    if "text_input" in values:
-        text = text_of(values["text_input"], "text_input")
-        if tokenizer is None:
-            raise invalid(f"{model} has no tokenizer.json: give tokens instead of text_input")
-        return tokenizer.encode(text)
+    given = [name for name in _PROMPTS if name in values]
+    if len(given) != 1:
+        raise invalid(f"the request needs {' or '.join(_PROMPTS)}, one of them")
+    if given[0] != "tokens" and tokenizer is None:
+        raise invalid(f"{model} has no tokenizer.json: give tokens instead of {given[0]}")
+    if tokenizer is not None and given[0] == "messages":
+        try:
+            return tokenizer.chat(values["messages"])
+        except WeftError as error:
+            raise invalid(reason(error)) from None
+    if tokenizer is not None and given[0] == "text_input":
+        return tokenizer.encode(text_of(values["text_input"], "text_input"))
     tokens = values["tokens"]
     if not isinstance(tokens, list) or not all(type(token) is int for token in tokens):
         raise invalid(f"tokens is {shown(tokens)}, not a list of integers")
