@@ -6,6 +6,7 @@ import logging
 import os
 import warnings
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
@@ -84,3 +85,52 @@ def test_operators_beyond_the_core():
                 )
     known = ("which weft does not make", "with_effects")
     assert all(any(part in reason for part in known) for reason in left), left
+
+
+@pytest.mark.parametrize("name", ["sum", "prod", "cumsum", "cumprod"])
+def test_dtypes_of_sums(name: str):
+    """Of any dtype to any one that is asked for, the narrow ones of integers, too."""
+    import weft.torch
+
+    wanted = (torch.int8, torch.int32, torch.uint8, torch.int64, torch.float32, None)
+    operands = (torch.int8, torch.int32, torch.bool, torch.float32)
+    numbers = torch.tensor([[1, 2, 1], [0, 2, 2]])
+
+    def all_of_them(*xs: torch.Tensor) -> list[torch.Tensor]:
+        return [getattr(torch, name)(x, 1, dtype=dtype) for x in xs for dtype in wanted]
+
+    given = [numbers.to(dtype) for dtype in operands]
+    torch.compiler.reset()
+    assert weft.torch.explain(all_of_them, *given).fallbacks == []
+    found = torch.compile(all_of_them, backend="weft")(*given)
+    for ours, theirs in zip(found, all_of_them(*given), strict=True):
+        assert ours.dtype == theirs.dtype
+        assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("ends", [[2, 5, 7], [0, 0, 7], [7, 7, 7], [0, 3, 3], [0, 0, 0]])
+def test_products_by_groups(ends: list[int]):
+    """Rows times the matrix of their group, as experts have it, and the gradients."""
+    pytest.importorskip("transformers.integrations.moe")
+    import weft.torch
+
+    random = torch.Generator().manual_seed(0)
+    # Whole numbers, so that sums are exact.
+    x = torch.randint(-4, 5, (7, 4), generator=random).float()
+    weights = torch.randint(-4, 5, (3, 4, 5), generator=random).float()
+    groups = torch.tensor(ends, dtype=torch.int32)
+
+    def products(x: torch.Tensor, weights: torch.Tensor, groups: torch.Tensor) -> torch.Tensor:
+        return torch.ops.transformers.grouped_mm_fallback(x, weights, groups)
+
+    def results(function: Callable) -> list[torch.Tensor]:
+        leaves = [x.clone().requires_grad_(), weights.clone().requires_grad_()]
+        found = function(*leaves, groups)
+        (found * torch.arange(5.0)).sum().backward()
+        return [found.detach(), *(leaf.grad for leaf in leaves)]
+
+    torch.compiler.reset()
+    assert weft.torch.explain(products, x, weights, groups).fallbacks == []
+    found = results(torch.compile(products, backend="weft"))
+    for ours, theirs in zip(found, results(products), strict=True):
+        assert torch.equal(ours, theirs)

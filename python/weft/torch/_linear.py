@@ -10,7 +10,7 @@ from weft.nn import functional
 
 from .._creation import _fail
 from .._errors import UnsupportedError
-from ._rules import TABLE, as_dtype, gradient
+from ._rules import TABLE, as_dtype, gradient, weft_dtype
 
 TABLE.rule("aten.mm.default", "aten.bmm.default", "aten.mv.default", "aten.dot.default")(
     weft.matmul
@@ -109,6 +109,43 @@ def _flash_attention_backward(
     if dropout_p:
         raise _fail(UnsupportedError, "attention with dropout draws its numbers inside")
     return _attention_backward(grad, query, key, value, is_causal, attn_mask, scale)
+
+
+@TABLE.rule("transformers.grouped_mm_fallback.default")
+def _by_groups(x: weft.Tensor, weights: weft.Tensor, ends: weft.Tensor) -> weft.Tensor:
+    """Rows [S, K] times a matrix [G, K, N] of their group; each group ends before a row, and those
+    behind all groups are zeros. Every row is multiplied by every matrix.
+    """
+    row = weft.expand_dims(weft.arange(x.shape[0], dtype=ends.dtype, device=x.device), axis=1)
+    result = weft.zeros((x.shape[0], weights.shape[2]), dtype=x.dtype, device=x.device)
+    # From the last group on, so that a row's is the first that ends behind it.
+    for group in reversed(range(weights.shape[0])):
+        result = weft.where(row < ends[group], weft.matmul(x, weights[group]), result)
+    return result
+
+
+@TABLE.rule("transformers.grouped_mm_fallback_backward.default")
+def _by_groups_backward(
+    x: weft.Tensor, weights: weft.Tensor, ends: weft.Tensor, grad: weft.Tensor
+) -> tuple:
+    return gradient(lambda *given: _by_groups(*given, ends), (x, weights), grad)
+
+
+@TABLE.rule("aten._grouped_mm.default")
+def _grouped_mm(
+    x: weft.Tensor,
+    weights: weft.Tensor,
+    offs: weft.Tensor | None = None,
+    bias: weft.Tensor | None = None,
+    out_dtype: Any = None,
+) -> weft.Tensor:
+    if bias is not None or x.ndim != 2 or weights.ndim != 3 or offs is None:
+        raise _fail(
+            UnsupportedError,
+            "grouped_mm is read for rows [S, K], matrices [G, K, N] and offs, without a bias",
+        )
+    found = _by_groups(x, weights, offs)
+    return found if out_dtype is None else as_dtype(found, weft_dtype(out_dtype))
 
 
 @TABLE.rule("aten._cdist_forward.default")

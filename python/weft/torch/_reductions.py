@@ -34,14 +34,16 @@ def _whole(x: weft.Tensor, dtype: torch.dtype | None) -> weft.Tensor:
 def _sum(
     x: weft.Tensor, axes: Axes = None, keepdim: bool = False, *, dtype: torch.dtype | None = None
 ) -> weft.Tensor:
-    return weft.sum(_whole(x, dtype), axis=_axes(x, axes), keepdims=keepdim)
+    whole = _whole(x, dtype)
+    return weft.sum(whole, axis=_axes(x, axes), keepdims=keepdim, dtype=whole.dtype)
 
 
 @TABLE.rule("aten.prod.default", "aten.prod.dim_int")
 def _prod(
     x: weft.Tensor, axes: Axes = None, keepdim: bool = False, *, dtype: torch.dtype | None = None
 ) -> weft.Tensor:
-    return weft.prod(_whole(x, dtype), axis=_axes(x, axes), keepdims=keepdim)
+    whole = _whole(x, dtype)
+    return weft.prod(whole, axis=_axes(x, axes), keepdims=keepdim, dtype=whole.dtype)
 
 
 @TABLE.rule("aten.mean.default", "aten.mean.dim")
@@ -143,13 +145,13 @@ TABLE.rule("aten.min.dim")(_with_places(False))
 @TABLE.rule("aten.cumsum.default")
 def _cumsum(x: weft.Tensor, axis: int, *, dtype: torch.dtype | None = None) -> weft.Tensor:
     whole = _whole(x, dtype)
-    return weft.cumulative_sum(whole, axis=axis) if x.ndim else whole
+    return weft.cumulative_sum(whole, axis=axis, dtype=whole.dtype) if x.ndim else whole
 
 
 @TABLE.rule("aten.cumprod.default")
 def _cumprod(x: weft.Tensor, axis: int, *, dtype: torch.dtype | None = None) -> weft.Tensor:
     whole = _whole(x, dtype)
-    return weft.cumulative_prod(whole, axis=axis) if x.ndim else whole
+    return weft.cumulative_prod(whole, axis=axis, dtype=whole.dtype) if x.ndim else whole
 
 
 @TABLE.rule("aten.logcumsumexp.default")
