@@ -103,6 +103,9 @@ static constexpr llvm::StringLiteral riscvLinux = "riscv64-unknown-linux-gnu";
 static constexpr llvm::StringLiteral armBare = "thumbv7em-none-unknown-eabihf";
 static constexpr llvm::StringLiteral armBareV8 = "thumbv8m.main-none-unknown-eabihf";
 static constexpr llvm::StringLiteral webAssembly = "wasm32-unknown-unknown";
+/// Of the 16 of x86 engines keep one for themselves, products that are rounded take one, and the
+/// rest they use less well than LLVM: tiles of 6 x 2 registers take 1.6 times as long as of 4 x 2.
+static constexpr int64_t webAssemblyRegisters = 13;
 static constexpr NamedTarget namedTargets[] = {
     {"x86-64-v3", x86Linux, "x86-64-v3", "64-bit x86 with AVX2 and FMA: Intel and AMD since 2015",
      16, 32},
@@ -122,8 +125,9 @@ static constexpr NamedTarget namedTargets[] = {
     {"cortex-m7", armBare, "cortex-m7", "the same with a unit for doubles", 32, 4},
     {"cortex-m33", armBareV8, "cortex-m33", "the same with a unit for floats, of 2016 and later",
      32, 4},
-    {"wasm32", webAssembly, "generic", "WebAssembly with SIMD: browsers since 2023, Node.js", 16,
-     16, "+simd128,+bulk-memory,+bulk-memory-opt,+nontrapping-fptoint,+sign-ext,+mutable-globals"}};
+    {"wasm32", webAssembly, "generic", "WebAssembly with SIMD: browsers since 2023, Node.js",
+     webAssemblyRegisters, 16,
+     "+simd128,+bulk-memory,+bulk-memory-opt,+nontrapping-fptoint,+sign-ext,+mutable-globals"}};
 
 /// What processors of today's servers and desktops have at least.
 static constexpr CacheSizes usualCaches = {32 << 10, 512 << 10, 8 << 20};
