@@ -1,7 +1,9 @@
 """Errors about arguments: what Python raises inside of weft becomes an error of weft.
 
-Nothing is checked beforehand. Where a function fails with one of Python's own errors, its arguments
-are compared with its annotations: the first that does not fit is named, with what it has to be.
+Where a function fails with one of Python's own errors, its arguments are compared with its
+annotations: the first that does not fit is named, with what it has to be. Beforehand only those are
+looked at that Python takes without an error, and for something else: any object is true or false,
+and a float may be as good as an integer for a while.
 """
 
 from __future__ import annotations
@@ -47,6 +49,11 @@ _KINDS: dict[type[Exception], type[WeftError] | None] = {
 }
 
 
+def _is_bit(value: Any) -> bool:
+    """Whether a number stands for a bool in files of models and in NumPy."""
+    return isinstance(value, numbers.Integral) and value in (0, 1)
+
+
 def _elements_fit(hints: tuple, value: Any) -> bool:
     if not hints or isinstance(value, (str, Tensor, np.ndarray)):
         return True
@@ -62,7 +69,7 @@ _FORMS: dict[Any, tuple[Callable[[Any], bool], str]] = {
     Tensor: (lambda value: isinstance(value, Tensor), "a tensor"),
     int: (lambda value: isinstance(value, (typing.SupportsIndex, SymbolicSize)), "an integer"),
     float: (lambda value: isinstance(value, (numbers.Real, Tensor, SymbolicSize)), "a number"),
-    bool: (lambda value: isinstance(value, (bool, np.bool_)), "a bool"),
+    bool: (lambda value: isinstance(value, (bool, np.bool_, Tensor)) or _is_bit(value), "a bool"),
     str: (lambda value: isinstance(value, str), "a string"),
     Sequence: (lambda value: isinstance(value, (list, tuple)), "a sequence"),
     Iterable: (lambda value: hasattr(value, "__iter__"), "an iterable"),
@@ -174,12 +181,45 @@ def _raise_own(function: Callable, arguments: tuple, options: dict, error: Excep
     raise _fail(kind, f"{name}: {error}") from error
 
 
+class _DeceivingError(TypeError):
+    """An argument that Python would take for something else."""
+
+
+#: Annotations whose arguments are looked at beforehand, as they are written.
+_FLAGS = {f"{name}{end}" for name in ("bool", "builtins.bool") for end in ("", " | None")}
+_COUNTS = {f"{name}{end}" for name in ("int", "builtins.int") for end in ("", " | None")}
+#: Stands for an argument that is not given.
+_NOT_GIVEN = True
+
+
+def _deceptive(function: Callable) -> list[tuple[int, str, bool]]:
+    """Place and name of the parameters that are bools or integers, and whether they are bools."""
+    found = []
+    for place, parameter in enumerate(inspect.signature(function).parameters.values()):
+        hint = parameter.annotation
+        hint = getattr(hint, "__name__", hint)
+        is_single = parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        if is_single and hint in _FLAGS | _COUNTS:
+            by_place = parameter.kind is not parameter.KEYWORD_ONLY
+            found.append((place if by_place else sys.maxsize, parameter.name, hint in _FLAGS))
+    return found
+
+
+def _refuse_deceiving(name: str, value: Any, is_flag: bool) -> None:
+    """Raises _DeceivingError for what is no bool, or a float in the place of an integer."""
+    if is_flag and not (value is None or _fits(bool, value)):
+        raise _DeceivingError(f"{name} has to be a bool, not {_shown(value)}")
+    if not is_flag and isinstance(value, (float, np.floating)):
+        raise _DeceivingError(f"{name} has to be an integer, not {_shown(value)}")
+
+
 @functools.cache
 def explained(function: Callable, owner: type = object) -> Callable:
     """The function, with errors of weft where Python's own come from inside of it.
 
     As a method it refuses to be called on anything but an ``owner``.
     """
+    deceptive = _deceptive(function)
 
     @functools.wraps(function)
     def call(*arguments: Any, **options: Any) -> Any:
@@ -190,6 +230,11 @@ def explained(function: Callable, owner: type = object) -> Callable:
                     f"{function.__name__.strip('_')}: a {type(arguments[0]).__name__} is no "
                     f"{owner.__name__}",
                 )
+            for place, name, is_flag in deceptive:
+                given = place < len(arguments)
+                value = arguments[place] if given else options.get(name, _NOT_GIVEN)
+                if value.__class__ is not bool:
+                    _refuse_deceiving(name, value, is_flag)
             return function(*arguments, **options)
         except WeftError as error:
             if owner is object:
@@ -197,7 +242,7 @@ def explained(function: Callable, owner: type = object) -> Callable:
             raise
         except tuple(_KINDS) as error:
             other = _other_spelling(function, owner, arguments, options, error)
-            if other is None and not _is_own(error):
+            if other is None and not (isinstance(error, _DeceivingError) or _is_own(error)):
                 raise
             if other is None:
                 _raise_own(function, arguments, options, error)

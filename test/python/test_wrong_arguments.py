@@ -81,8 +81,30 @@ def test_only_errors_of_weft_come_out(name):
             FUNCTIONS[name](*positional, **options)
 
 
+WRONG_KINDS = {"bool": ("no", "", 2, 1.5, [], {}), "int": (2.5, 2.0, np.float32(1), math.nan)}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_no_text_is_a_bool_and_no_float_an_integer(name):
+    """Python would take them: any object is true or false."""
+    function = FUNCTIONS[name]
+    target = function.__init__ if inspect.isclass(function) else function
+    if not inspect.isfunction(target) or inspect.unwrap(target).__module__ == "weft._ops":
+        return  # These have rules of their own: tensors, and the op records.
+    for parameter in inspect.signature(target).parameters.values():
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.VAR_POSITIONAL):
+            continue
+        for value in WRONG_KINDS.get(str(parameter.annotation).removesuffix(" | None"), ()):
+            with pytest.raises(weft.DTypeError, match=f"{parameter.name} has to be"):
+                function(**{parameter.name: value})
+
+
 def group():
     return optim.SGD([nn.Parameter(weft.ones(1))]).param_groups[0]
+
+
+def small(**options):
+    return weft.quantize(nn.Sequential(nn.Linear(8, 4)), **options)
 
 
 MISTAKES = [
@@ -104,6 +126,11 @@ MISTAKES = [
     (lambda: weft.ones(3)["a":], weft.DTypeError, "slice indices must be integers"),
     (lambda: group().__setitem__("lr", "a"), weft.WeftError, "could not convert"),
     (lambda: weft.arange(math.inf), weft.ShapeError, "have to be finite"),
+    (lambda: small(symmetric="no"), weft.DTypeError, "quantize: symmetric has to be a bool"),
+    (lambda: small(symmetric=0.0), weft.DTypeError, "quantize: symmetric has to be a bool"),
+    (lambda: small(group=8.0), weft.DTypeError, "quantize: group has to be an integer or None"),
+    (lambda: small(group=True), weft.OptionError, "at least one weight, not True"),
+    (lambda: small(include=[5]), weft.OptionError, "names of layers are strings, not 5"),
 ]
 
 
@@ -111,6 +138,13 @@ MISTAKES = [
 def test_messages_name_function_argument_and_line(call, kind, message):
     with pytest.raises(kind, match=rf"test_wrong_arguments.py:\d+: .*{message}"):
         call()
+
+
+@pytest.mark.parametrize("value", [False, np.False_, 0, np.int64(0)])
+def test_what_numpy_and_files_of_models_say_is_a_bool(value):
+    assert nn.Linear(2, 3, bias=value).bias is None
+    assert small(symmetric=value, group=np.int32(8)).layers[0].after == 4 * 8 + 4 * 4 + 4
+    assert weft.sum(weft.ones((2, 2)), axis=0, keepdims=value).shape == (2,)
 
 
 def test_other_errors_stay_what_they_are():

@@ -14,7 +14,7 @@ from .._manipulation import astype
 from ._layers import Linear
 from ._module import Module
 from ._parameter import Parameter
-from ._quantized import QuantizedLinear, has_own_forward, put
+from ._quantized import Format, QuantizedLinear, has_own_forward, put
 
 
 def narrow_weights(module: Module, dtypes: Mapping[str, object]) -> list[str]:
@@ -74,7 +74,7 @@ def narrow_weights(module: Module, dtypes: Mapping[str, object]) -> list[str]:
     for name in names:
         layer = layers[name]
         if chosen[id(layer)] is int8 and id(layer) not in made:
-            made[id(layer)] = QuantizedLinear._of(f"narrow_weights: {name!r}", layer)
+            made[id(layer)] = QuantizedLinear._of(f"narrow_weights: {name!r}", layer, Format(8, 0))
     weights: dict[int, tuple[Tensor, Parameter]] = {}
     for name in names:
         layer = layers[name]

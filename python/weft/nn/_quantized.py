@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import Any
 
 from .. import _core, _ops
 from .._autodiff import no_grad
@@ -64,6 +65,13 @@ class Format:
     def dtype(self) -> DType:
         """That of what holds the numbers."""
         return self.floats or (uint8 if self.bits == 4 else int8)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Those of a layer's constructor."""
+        floats = self.floats.name if self.floats else None
+        options = {"bits": self.bits, "group": self.group or None}
+        return options | {"symmetric": self.symmetric, "floats": floats}
 
     def shape(self, rows: int, width: int) -> tuple[int, int, int]:
         """That of the numbers of a weight [rows, width]. Raises ShapeError if it has no groups."""
@@ -344,23 +352,17 @@ class QuantizedLinear(_Quantized):
         Raises:
             OptionError: a weight is not finite in float32. ShapeError: as of the constructor.
         """
-        return cls._of("the layer", linear, bits, group, symmetric, activations, floats)
+        form = checked_format(bits, group, symmetric, floats)
+        return cls._of("the layer", linear, form, activations)
 
     @classmethod
     @no_grad()
     def _of(
-        cls,
-        name: str,
-        linear: Linear,
-        bits: int = 8,
-        group: int | None = None,
-        symmetric: bool = True,
-        activations: str | None = None,
-        floats: str | None = None,
+        cls, name: str, linear: Linear, form: Format, activations: str | None = None
     ) -> QuantizedLinear:
         """`of`, whose errors have the name."""
-        options = (bits, group, symmetric, None, activations, floats)
-        layer = cls(linear.in_features, linear.out_features, False, *options)
+        size = (linear.in_features, linear.out_features)
+        layer = cls(*size, bias=False, activations=activations, **form.options)
         layer.train(linear.training)._take(nearest_finite(linear.weight, layer.format, name))
         bias = linear.bias
         is_kept = bias is None or isinstance(bias, Parameter)
@@ -436,22 +438,14 @@ class QuantizedEmbedding(_Quantized):
         Raises:
             OptionError: a weight is not finite in float32. ShapeError: as of the constructor.
         """
-        return cls._of("the layer", embedding, bits, group, symmetric, floats)
+        return cls._of("the layer", embedding, checked_format(bits, group, symmetric, floats))
 
     @classmethod
     @no_grad()
-    def _of(
-        cls,
-        name: str,
-        table: Embedding,
-        bits: int,
-        group: int | None,
-        symmetric: bool,
-        floats: str | None,
-    ) -> QuantizedEmbedding:
+    def _of(cls, name: str, table: Embedding, form: Format) -> QuantizedEmbedding:
         """`of`, whose errors have the name."""
-        shape = (table.num_embeddings, table.embedding_dim)
-        layer = cls(*shape, bits, group, symmetric, floats).train(table.training)
+        layer = cls(table.num_embeddings, table.embedding_dim, **form.options)
+        layer.train(table.training)
         layer._take(nearest_finite(table.weight, layer.format, name))
         return layer
 
@@ -479,7 +473,7 @@ def checked_format(
     """The format; a group of None is all of a row. Raises OptionError for others."""
     if bits not in (4, 8):
         raise _fail(OptionError, f"weights are kept with 4 or 8 bits, not {bits}")
-    if group is not None and group < 1:
+    if isinstance(group, bool) or (group is not None and group < 1):
         raise _fail(
             OptionError, f"a group has at least one weight, not {group}; None: all of a row"
         )

@@ -22,6 +22,7 @@ from ._module import Module
 from ._quantized import (
     ACTIVATIONS,
     WEIGHTS,
+    Format,
     Packed,
     QuantizedEmbedding,
     QuantizedLinear,
@@ -203,7 +204,7 @@ def _check(weights: str, group: int | None, symmetric: bool, activations: str | 
     if weights not in WEIGHTS:
         names = '"int8", "int4", "float8_e4m3fn" or "float8_e5m2"'
         raise _fail(OptionError, f"quantize: weights are kept as {names}, not {weights!r}")
-    if group is not None and group < 1:
+    if isinstance(group, bool) or (group is not None and group < 1):
         raise _fail(
             OptionError,
             f"quantize: groups have at least one weight, not {group}; None: all of a row",
@@ -242,11 +243,11 @@ def _other(
     name: str, layer: Module, weights: str, group: int, symmetric: bool, activations: str | None
 ) -> QuantizedLinear | QuantizedEmbedding:
     bits, floats = WEIGHTS[weights]
-    options, kind = (bits, group, symmetric), floats.name if floats else None
+    form = Format(bits, group, symmetric, floats)
     if isinstance(layer, Linear):
-        return QuantizedLinear._of(f"quantize: {name!r}", layer, *options, activations, kind)
+        return QuantizedLinear._of(f"quantize: {name!r}", layer, form, activations)
     assert isinstance(layer, Embedding)
-    return QuantizedEmbedding._of(f"quantize: {name!r}", layer, *options, kind)
+    return QuantizedEmbedding._of(f"quantize: {name!r}", layer, form)
 
 
 def _calibrate(
@@ -265,7 +266,11 @@ def _calibrate(
 
 
 def _listed(patterns: str | Sequence[str]) -> list[str]:
-    return [patterns] if isinstance(patterns, str) else list(patterns)
+    found = [patterns] if isinstance(patterns, str) else list(patterns)
+    for pattern in found:
+        if not isinstance(pattern, str):
+            raise _fail(OptionError, f"quantize: names of layers are strings, not {pattern!r}")
+    return found
 
 
 def _chosen(modules: dict[str, Module], include: list[str], exclude: list[str]) -> list[str]:

@@ -25,6 +25,7 @@ _WIDER = {
     "bool": ("uint8", "int32"),
     **dict.fromkeys(("int8", "uint8", "int16", "uint16"), ("int32", "int64")),
     **dict.fromkeys(("int32", "uint32", "uint64"), ("int64",)),
+    **dict.fromkeys(("float8e4m3fn", "float8e5m2"), ("float",)),
     **dict.fromkeys(("float16", "bfloat16"), ("float", "double")),
     "float": ("double",),
 }
