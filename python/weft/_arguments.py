@@ -152,9 +152,11 @@ def _name_caller(error: WeftError, name: str) -> None:
         return
     message = _inner_messages.setdefault(error, str(error.args[0]))
     found = _NAMED.match(message)
-    if found and found["name"] != name:
+    if found:
         rest = message[found.end("place") :]
-        error.args = (f"{found['place']}{name}: {rest}", *error.args[1:])
+        # What calls itself by its own functions has its name once.
+        named = rest if found["name"] == name else f"{name}: {rest}"
+        error.args = (f"{found['place']}{named}", *error.args[1:])
 
 
 def _other_spelling(

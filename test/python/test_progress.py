@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 
+import numpy as np
 import pytest
 import weft
 from rich.console import Console
@@ -89,4 +91,24 @@ def test_no_steps_and_errors_inside() -> None:
 def test_rich_is_asked_for_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "rich.console", None)
     with pytest.raises(weft.UnsupportedError, match="pip install rich"), progress("x", 1):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"title": 3}, "title has to be a string, not a int"),
+        ({"unit": None}, "unit has to be a string, not a NoneType"),
+        ({"steps": 1.5}, "steps has to be an integer, not a float"),
+        ({"steps": [3]}, "steps has to be an integer, not a list"),
+        ({"lines": "ten"}, "lines has to be an integer, not a str"),
+        ({"lines": np.ones(2)}, "lines has to be an integer, not a ndarray"),
+        ({"console": sys.stdout}, "console has to be one of rich"),
+    ],
+)
+def test_wrong_arguments(given: dict, message: str) -> None:
+    with (
+        pytest.raises(weft.DTypeError, match=f"progress: {message}"),
+        progress(**({"title": "a", "steps": 3} | given)),
+    ):
         pass

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import math
 import subprocess
 import sys
 import types
@@ -257,11 +259,11 @@ def test_wrong_pictures_and_steps(tmp_path: Path) -> None:
             writer.add_image("a", np.zeros((1, 4, 4), np.int32))
         with pytest.raises(weft.OptionError, match="dataformats is"):
             writer.add_image("a", np.zeros((1, 4, 4)), dataformats="NCHW")
-        with pytest.raises(weft.DTypeError, match="the number of a step"):
+        with pytest.raises(weft.DTypeError, match="global_step has to be an integer"):
             writer.add_scalar("a", 1.0, 1.5)
         with pytest.raises(weft.ShapeError, match=r"is a scalar, but has the shape \(2,\)"):
             writer.add_scalar("a", np.zeros(2))
-        with pytest.raises(weft.OptionError, match="at least one"):
+        with pytest.raises(weft.OptionError, match="there are from one"):
             writer.add_histogram("a", np.zeros(2), bins=0)
         with pytest.raises(weft.DTypeError, match="is a text"):
             writer.add_text("a", 3)
@@ -346,3 +348,87 @@ def test_a_missing_package_is_one_clear_error(
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(weft.UnsupportedError, match=f"{package}: pip install {package}"):
         make()
+
+
+#: What may be given by mistake for any argument.
+ANYTHING: list[Any] = [None, "abc", "", "a\0b", "\ud800", b"x", -1, 0, 1.5, math.nan, math.inf]
+ANYTHING += [10**12, 10**30, True, [], {}, object(), (1, 2), np.ones(3), np.float32(1), 1 + 2j]
+ANYTHING += [weft.ones(2), weft.ones((1, 2, 2)), [None], {"a": None}, {1: 2}, float, 1e300]
+GOOD: dict[str, dict[str, Any]] = {
+    "add_scalar": {"tag": "a", "scalar_value": 1.0, "global_step": 1, "walltime": 1.0},
+    "add_histogram": {"tag": "a", "values": np.ones(3), "bins": 4, "walltime": 1.0},
+    "add_image": {"tag": "a", "img_tensor": weft.ones((1, 2, 2)), "dataformats": "CHW"},
+    "add_text": {"tag": "a", "text_string": "x", "global_step": 1, "walltime": 1.0},
+    "add_hparams": {"hparam_dict": {"a": 1}, "metric_dict": {"b": 1.0}, "global_step": 1},
+    "add_graph": {"model": weft.jit(lambda: weft.ones(2))},
+    "log": {"step": 1, "values": {"a": 1}},
+}
+
+
+@pytest.mark.parametrize("method", GOOD)
+def test_any_argument_is_written_or_one_clear_error(method: str, tmp_path: Path) -> None:
+    with SummaryWriter(tmp_path) as writer:
+        for name in GOOD[method]:
+            for value in ANYTHING:
+                with contextlib.suppress(weft.WeftError):
+                    getattr(writer, method)(**(GOOD[method] | {name: value}))
+        writer.add_scalar("last", 1.0, 7)
+    found = read(tmp_path)
+    assert [(e.step, e.value) for e in found.Scalars("last")] == [(7, 1.0)]
+    for tag in found.Tags()["scalars"]:
+        assert all(math.isfinite(event.wall_time) for event in found.Scalars(tag))
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("name", ["log_dir", "flush_secs"])
+def test_writers_of_any_arguments(name: str, tmp_path: Path) -> None:
+    """What is wrong is said at once, and not by a thread that ends."""
+    for value in ANYTHING:
+        if (
+            name == "log_dir"
+            and isinstance(value, (str, bytes))
+            and value not in ("a\0b", "\ud800")
+        ):
+            continue  # These are folders.
+        options = {"log_dir": tmp_path, name: value}
+        with contextlib.suppress(weft.WeftError), SummaryWriter(**options) as writer:
+            writer.add_scalar("a", 1.0)
+
+
+def test_bins_that_no_memory_has(tmp_path: Path) -> None:
+    with SummaryWriter(tmp_path) as writer:
+        for bins in (0, -1, 1 << 21, 10**12, 10**30):
+            with pytest.raises(weft.OptionError, match=f"add_histogram: {bins} bins; there are"):
+                writer.add_histogram("a", weft.ones(3), bins=bins)
+
+
+def test_control_flow_is_a_box_of_its_operations(tmp_path: Path) -> None:
+    def function(x: weft.Tensor) -> Any:
+        x = weft.while_loop(lambda c: c.sum() < 10, lambda c: c * 2 + 1, x)
+        x = weft.cond(x.sum() > 3, weft.sin, lambda a: weft.cos(a) + 1, x)
+
+        def step(carry: weft.Tensor, row: weft.Tensor) -> tuple[weft.Tensor, weft.Tensor]:
+            carry = weft.cond(row.sum() > 3, weft.tan, lambda a: a @ a, carry)
+            return carry, carry.sum()
+
+        return weft.scan(step, x, weft.ones((3, 2)))
+
+    with SummaryWriter(tmp_path) as writer:
+        writer.add_graph(function, weft.spec((2, 2)))
+    nodes = {node.name: node for node in read(tmp_path).Graph().node}
+    assert nodes["while/condition/sum"].op == "weft.sum"
+    assert nodes["while/body/multiply"].op == "weft.multiply"
+    assert {nodes[f"case/branch_{i}/{op}"].op for i, op in enumerate(("cos", "sin"))} == {
+        "weft.cos",
+        "weft.sin",
+    }
+    assert nodes["scan/body/case/branch_1/tan"].op == "weft.tan"
+    assert list(nodes["while/body/input_0"].input) == ["x"]
+    # Each edge is one between nodes, and from the result one comes to all operations.
+    reached, waiting = set(), ["result"]
+    while waiting:
+        name = waiting.pop().partition(":")[0]
+        if name not in reached:
+            reached.add(name)
+            waiting += nodes[name].input
+    assert reached == set(nodes)

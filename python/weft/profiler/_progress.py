@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from .._creation import _fail
+from .._errors import DTypeError, WeftError
 from ._needs import needed
 
 
@@ -52,6 +55,23 @@ class _Steps:
         return [f"{_duration((self.steps - self.done) / self.rate)} left"]
 
 
+def _check(texts: dict[str, Any], counts: dict[str, Any], console: Any) -> None:
+    """Raises DTypeError."""
+    for name, text in texts.items():
+        if not isinstance(text, str):
+            kind = type(text).__name__
+            raise _fail(DTypeError, f"progress: {name} has to be a string, not a {kind}")
+    for name, count in counts.items():
+        try:
+            operator.index(count)
+        except (TypeError, WeftError):
+            message = f"progress: {name} has to be an integer, not a {type(count).__name__}"
+            raise _fail(DTypeError, message) from None
+    if console is not None and not hasattr(console, "is_terminal"):
+        kind = type(console).__name__
+        raise _fail(DTypeError, f"progress: console has to be one of rich, not a {kind}")
+
+
 @contextmanager
 def progress(
     title: str,
@@ -76,8 +96,9 @@ def progress(
         console: a console of rich, on which others print too; by default the standard output.
 
     Raises:
-        UnsupportedError: the package rich is missing.
+        UnsupportedError: the package rich is missing. DTypeError: an argument of another kind.
     """
+    _check({"title": title, "unit": unit}, {"steps": steps, "lines": lines}, console)
     if console is None:
         console = needed("rich.console", "a progress bar").Console()
     terminal, made, shown = console.is_terminal, _Steps(steps), 0

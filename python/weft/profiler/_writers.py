@@ -27,6 +27,10 @@ from ._needs import needed
 #: The largest float64, and half of it: the difference of two numbers has to be a number.
 _MOST = int(np.finfo(np.float64).max)
 _HALF = np.finfo(np.float64).max / 2
+#: Of a histogram: more parts than a screen has columns show nothing, and cost memory and the file.
+_MOST_BINS = 1 << 20
+#: In seconds: threads wait no longer.
+_LONGEST_WAIT = 10**9
 
 
 @runtime_checkable
@@ -99,6 +103,27 @@ def _step(step: Any) -> int:
     if not -(1 << 63) <= number < 1 << 63:
         raise _fail(OutOfRangeError, f"the number of a step is {number}, which has over 64 bits")
     return number
+
+
+def _seconds(value: Any, what: str, least: float, most: float) -> float:
+    """A number of seconds within bounds."""
+    try:
+        number = math.nan if isinstance(value, (str, bytes)) else float(value)
+    except (TypeError, ValueError, OverflowError, ShapeError):
+        number = math.nan
+    if not least <= number <= most:
+        shown = value if isinstance(value, (int, float)) else f"a {type(value).__name__}"
+        message = f"{what} is a number from {least:g} to {most:g}, in seconds, not {shown}"
+        raise _fail(OutOfRangeError, message)
+    return number
+
+
+def _folder(log_dir: Any) -> str:
+    try:
+        return _encodable(os.fsdecode(log_dir), "log_dir")
+    except TypeError:
+        kind = type(log_dir).__name__
+        raise _fail(DTypeError, f"SummaryWriter: log_dir is a path, not a {kind}") from None
 
 
 def _finite(tag: str, array: np.ndarray) -> np.ndarray:
@@ -181,7 +206,8 @@ class SummaryWriter:
 
     Raises:
         UnsupportedError: the package tensorboard is missing. FileError: the folder or the file
-        can't be written, at this call or a later one.
+        can't be written, at this call or a later one. DTypeError, OutOfRangeError: ``log_dir`` is
+        no path, ``flush_secs``, or a later ``walltime``, no such time.
     """
 
     def __init__(self, log_dir: str | os.PathLike, *, flush_secs: float = 10) -> None:
@@ -189,12 +215,13 @@ class SummaryWriter:
         self._summaries = needed("tensorboard.compat.proto.summary_pb2", what)
         self._protocol = needed("tensorboard.compat.proto.event_pb2", what)
         writers = needed("tensorboard.summary.writer.event_file_writer", what)
-        self.log_dir = os.fsdecode(log_dir)
+        self.log_dir = _folder(log_dir)
+        flush_secs = _seconds(flush_secs, "SummaryWriter: flush_secs", 0, _LONGEST_WAIT)
         try:
             # TensorBoard's writer gives its thread no name that it could be asked for.
             self._file: Any = writers.EventFileWriter(self.log_dir, flush_secs=flush_secs)
-        except OSError as error:
-            raise _fail(FileError, f"SummaryWriter: {self.log_dir}: {error}") from error
+        except (OSError, ValueError) as error:  # A path of the system has no NUL.
+            raise _fail(FileError, f"SummaryWriter: {self.log_dir!r}: {error}") from error
         # When the writer is dropped, or the process ends.
         self._end = weakref.finalize(self, self._file.close)
 
@@ -223,10 +250,11 @@ class SummaryWriter:
         """The distribution of the elements of a tensor, in ``bins`` equal parts.
 
         Raises ShapeError for a tensor without elements, OutOfRangeError for NaN and infinities,
-        OptionError for less than one bin.
+        OptionError for less than one bin, or over a million.
         """
-        if operator.index(bins) < 1:
-            raise _fail(OptionError, f"add_histogram: {bins} bins; there has to be at least one")
+        if not 1 <= operator.index(bins) <= _MOST_BINS:
+            message = f"add_histogram: {bins} bins; there are from one to {_MOST_BINS:,}"
+            raise _fail(OptionError, message)
         elements = _finite(tag, _array(_checked_tag(tag), values))
         counts, edges = _counted(elements, bins)
         with np.errstate(over="ignore"):  # Infinity then says that it is too large.
@@ -369,7 +397,8 @@ class SummaryWriter:
         self._write(self._protocol.Event(summary=summary, step=_step(step)), walltime)
 
     def _write(self, event: Any, walltime: float | None) -> None:
-        event.wall_time = time.time() if walltime is None else walltime
+        now = time.time() if walltime is None else walltime
+        event.wall_time = _seconds(now, "walltime", 0, _HALF)
         self._guarded(lambda file: file.add_event(event))
 
     def _guarded(self, action: Any) -> None:
