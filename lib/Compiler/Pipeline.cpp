@@ -31,6 +31,7 @@ static void addSimplify(OpPassManager &passes, const Target &target) {
   passes.addPass(createRemoveStopGradients());
   passes.addPass(createRoundProducts());
   passes.addPass(createSplitReductions());
+  passes.addPass(createJoinPads());
   passes.addPass(createSplitConcatenations());
   passes.addPass(createCanonicalizerPass());
   passes.addPass(createSinkTransposes());
