@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,10 +12,6 @@ import weft
 from launched import run_by_torch, run_processes
 
 PROGRAMS = Path(__file__).with_name("process_programs.py")
-
-pytestmark = pytest.mark.skipif(
-    shutil.which("mpirun") is None, reason="there is no mpirun: apt-get install openmpi-bin"
-)
 
 
 def _passes(count: int, name: str) -> None:
@@ -50,9 +46,12 @@ def test_a_process_that_fails_ends_the_others() -> None:
     assert "is done" not in done.stdout
 
 
+@pytest.mark.parametrize("start", [run_processes, run_by_torch])
 @pytest.mark.parametrize("name", ["waits", "waits_with_much"])
-def test_a_process_that_does_not_come_is_an_error(name: str) -> None:
-    done = run_processes(2, str(PROGRAMS), name, seconds=60)
+def test_a_process_that_does_not_come_is_an_error(
+    name: str, start: Callable[..., subprocess.CompletedProcess]
+) -> None:
+    done = start(2, str(PROGRAMS), name, seconds=60)
     assert "timeout:" in done.stdout, done.stdout + done.stderr
     assert "has not come for 1 seconds" in done.stdout
     assert "process_programs.py" in done.stdout
@@ -60,7 +59,6 @@ def test_a_process_that_does_not_come_is_an_error(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["gradients", "groups", "refusals"])
 def test_processes_of_torchrun(name: str) -> None:
-    pytest.importorskip("torch")
     done = run_by_torch(2, str(PROGRAMS), name)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("is done") == 2, done.stdout + done.stderr

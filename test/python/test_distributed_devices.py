@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 from launched import run_processes
 
 PROGRAMS = str(Path(__file__).with_name("device_programs.py"))
-
-pytestmark = pytest.mark.skipif(
-    shutil.which("mpirun") is None, reason="there is no mpirun: apt-get install openmpi-bin"
-)
 
 
 @pytest.mark.parametrize("name", ["operations", "gradients", "training", "mixed", "refusals"])

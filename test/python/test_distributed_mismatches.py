@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import resource
-import shutil
 import time
 from pathlib import Path
 
@@ -18,10 +17,6 @@ SOON = 40.0
 STACK = 4 << 30
 """Bytes of the stack of a thread of which there is to be none."""
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("mpirun") is None, reason="there is no mpirun: apt-get install openmpi-bin"
-)
-
 
 @pytest.mark.parametrize("count", [2, 3, 4])
 def test_all_have_the_same_error_soon(count: int) -> None:
@@ -31,7 +26,6 @@ def test_all_have_the_same_error_soon(count: int) -> None:
 
 
 def test_all_have_the_same_error_soon_by_torchrun() -> None:
-    pytest.importorskip("torch")
     done = run_by_torch(2, PROGRAMS, "mismatches", "0", str(ROUNDS))
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("is done") == 2, done.stdout + done.stderr
@@ -53,7 +47,6 @@ def test_a_process_that_ends_amid_a_program(how: str, seed: int) -> None:
 
 @pytest.mark.parametrize("how", ["exits", "is killed"])
 def test_a_process_of_torchrun_that_ends_amid_a_program(how: str) -> None:
-    pytest.importorskip("torch")
     begin = time.monotonic()
     done = run_by_torch(3, PROGRAMS, "ends", "1", how)
     assert time.monotonic() - begin < SOON

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 from launched import run_processes
 
 PROGRAMS = Path(__file__).with_name("training_programs.py")
-
-pytestmark = pytest.mark.skipif(
-    shutil.which("mpirun") is None, reason="there is no mpirun: apt-get install openmpi-bin"
-)
 
 
 def _passes(count: int, name: str, *more: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,15 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import weft
+from launched import needs_mpi
 from weft.distributed._mpi import LIBRARY
 
 PROGRAM = str(Path(__file__).with_name("elastic_program.py"))
 MPIRUN = "mpirun --oversubscribe --allow-run-as-root --bind-to none"
 MORE = {"WEFT_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "OMPI_MCA_mpi_yield_when_idle": "1"}
 
-with_mpi = pytest.param(
-    "mpi", marks=pytest.mark.skipif(shutil.which("mpirun") is None, reason="there is no mpirun")
-)
+with_mpi = pytest.param("mpi", marks=needs_mpi)
 
 
 def _launched(by: str, *arguments: str) -> subprocess.CompletedProcess:

@@ -26,6 +26,8 @@ Move = ctypes.CFUNCTYPE(
 
 #: What gloo says where another process is gone.
 _CLOSED = ("Connection closed by peer", "Connection reset by peer", "Broken pipe")
+#: And where it does not come.
+_LATE = "Timed out waiting"
 
 
 def was_started() -> bool:
@@ -87,6 +89,12 @@ class Processes:
                 said = " ".join(str(problem).split())
                 if any(sign in said for sign in _CLOSED):
                     said = f"another process has ended its program, or is lost ({said})"
+                elif _LATE in said:
+                    said = (
+                        f"another process has not come for {self._timeout.total_seconds():g} "
+                        "seconds (the timeout of weft.distributed.init); it has ended, hangs, or "
+                        f"runs another program ({said})"
+                    )
                 text = said.encode()[:255]
                 ctypes.memmove(error, text + b"\0", len(text) + 1)
                 return 1
