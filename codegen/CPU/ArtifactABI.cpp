@@ -61,6 +61,10 @@ LLVM::LLVMFuncOp ArtifactABI::keepFailure() {
   return function("weft_model_keep_failure", nothing, {pointer});
 }
 
+LLVM::LLVMFuncOp ArtifactABI::refuse() {
+  return function("weft_model_refuse", nothing, {pointer, pointer});
+}
+
 LLVM::LLVMFuncOp ArtifactABI::checkWeights() {
   return function("weft_model_check_weights", i32, {pointer, pointer});
 }

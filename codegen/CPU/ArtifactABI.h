@@ -37,6 +37,7 @@ public:
   mlir::LLVM::LLVMFuncOp errorText();
   mlir::LLVM::LLVMFuncOp failureText();
   mlir::LLVM::LLVMFuncOp keepFailure();
+  mlir::LLVM::LLVMFuncOp refuse();
   mlir::LLVM::LLVMFuncOp checkWeights();
   mlir::LLVM::LLVMFuncOp mapWeights();
   mlir::LLVM::LLVMFuncOp unmapWeights();

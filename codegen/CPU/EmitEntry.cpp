@@ -64,9 +64,9 @@ private:
       Outputs memory = plan.function == main ? Outputs::Chosen : Outputs::Given;
       PlanEmitter(plan.function, std::move(plan.steps), memory, model).emit();
     }
-    bool kernelsFail =
-        llvm::any_of(model.kernels, [](auto &known) { return known.second.canFail; });
-    EntryEmitter(module, main.getLoc(), std::move(*signature), name, *mode, kernelsFail).emit();
+    bool canFail = model.refusals > 0 ||
+                   llvm::any_of(model.kernels, [](auto &known) { return known.second.canFail; });
+    EntryEmitter(module, main.getLoc(), std::move(*signature), name, *mode, canFail).emit();
     for (auto function : llvm::make_early_inc_range(module.getOps<func::FuncOp>()))
       if (isOnTensors(function))
         function.erase();

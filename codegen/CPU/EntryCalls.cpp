@@ -24,7 +24,7 @@ void EntryEmitter::emitTable() {
     bindings.append({symbol.input, symbol.dimension});
   auto weights = module->getAttrOfType<DictionaryAttr>(weightsAttribute);
   LLVM::LLVMFuncOp pool = threads == ThreadMode::Pool ? abi.poolParallelFor() : nullptr;
-  LLVM::LLVMFuncOp keeper = kernelsFail ? abi.keepFailure() : nullptr;
+  LLVM::LLVMFuncOp keeper = canFail ? abi.keepFailure() : nullptr;
 
   Type pointer = abi.pointer, integer = abi.i64;
   auto type = LLVM::LLVMStructType::getLiteral(
@@ -99,7 +99,7 @@ void EntryEmitter::emitCalls() {
     LLVM::ReturnOp::create(builder, location, call.getResults());
   };
   forward("_invoke", abi.invoke(), true);
-  forward("_error_text", kernelsFail ? abi.failureText() : abi.errorText(), false);
+  forward("_error_text", canFail ? abi.failureText() : abi.errorText(), false);
   if (module->hasAttr(weightsAttribute)) {
     forward("_check_weights", abi.checkWeights(), true);
     forward("_map_weights", abi.mapWeights(), true);

@@ -7,12 +7,12 @@ using namespace mlir;
 namespace weft {
 
 EntryEmitter::EntryEmitter(ModuleOp module, Location location, ModelSignature signature,
-                           StringRef name, ThreadMode threads, bool kernelsFail)
+                           StringRef name, ThreadMode threads, bool canFail)
     : EntryBuilder(module, location),
       signature(std::move(signature)),
       name(name),
       threads(threads),
-      kernelsFail(kernelsFail) {}
+      canFail(canFail) {}
 
 void EntryEmitter::emit() {
   emitMeasure();

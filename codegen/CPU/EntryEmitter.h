@@ -10,7 +10,7 @@ namespace weft {
 class EntryEmitter : EntryBuilder {
 public:
   EntryEmitter(mlir::ModuleOp module, mlir::Location location, ModelSignature signature,
-               llvm::StringRef name, ThreadMode threads, bool kernelsFail);
+               llvm::StringRef name, ThreadMode threads, bool canFail);
 
   void emit();
 
@@ -23,7 +23,7 @@ private:
   ModelSignature signature;
   std::string name;
   ThreadMode threads;
-  bool kernelsFail;
+  bool canFail;
 };
 
 } // namespace weft

@@ -2,6 +2,7 @@
 #include "codegen/CPU/PlanEmitter.h"
 #include "codegen/CPU/PlanFrame.h"
 #include "dialects/Weft/IR/ElementTypes.h"
+#include "dialects/Weft/IR/Require.h"
 #include "lib/Support/SymbolicSize.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
 #include "mlir/Dialect/UB/IR/UBOps.h"
@@ -252,6 +253,31 @@ void PlanEmitter::emitStep(Frame &frame, const CopyStep &copy) {
   });
 }
 
+/// Notes, of what the function requires, the first that does not hold. The steps run all the same,
+/// so that all memory has values; what is noted ends loops, and the call with an error.
+void PlanEmitter::emitRequirements(Frame &frame) {
+  for (const auto &[size, error] : requirementsOf(function)) {
+    Value isRefused =
+        LLVM::ICmpOp::create(builder, location, LLVM::ICmpPredicate::slt,
+                             size ? frame.sizes.size(*size) : constant(-1), constant(0));
+    std::string name = "weft.refusal_" + std::to_string(model.refusals++);
+    // A line without the name of a kernel before it.
+    std::string text = "\n" + error.str() + '\0';
+    {
+      OpBuilder::InsertionGuard guard(builder);
+      builder.setInsertionPointToEnd(module.getBody());
+      auto type = LLVM::LLVMArrayType::get(builder.getI8Type(), text.size());
+      LLVM::GlobalOp::create(builder, location, type, /*isConstant=*/true, LLVM::Linkage::Internal,
+                             name, builder.getStringAttr(text));
+    }
+    scf::IfOp::create(builder, location, isRefused, [&](OpBuilder &, Location) {
+      LLVM::CallOp::create(builder, location, abi.refuse(),
+                           ValueRange{frame.context, addressOf(name)});
+      scf::YieldOp::create(builder, location);
+    });
+  }
+}
+
 void PlanEmitter::emitExecute() {
   auto emitted = begin(nameOf(function.getSymName(), "execute"), abi.nothing,
                        {abi.pointer, abi.pointer, abi.pointer, abi.pointer}, false);
@@ -262,6 +288,7 @@ void PlanEmitter::emitExecute() {
   int64_t bufferCount = function.getNumArguments() + function.getNumResults();
   for (int64_t i = 0; i < bufferCount; ++i)
     frame.buffers.push_back(load(emitted.getArgument(1), abi.pointer, i));
+  emitRequirements(frame);
   for (const PlanStep &step : steps)
     std::visit([&](const auto &kind) { emitStep(frame, kind); }, step);
   LLVM::ReturnOp::create(builder, location, ValueRange());

@@ -39,7 +39,7 @@ struct ModelPlans {
   ThreadMode threads;
   mlir::SymbolTable symbolTable;
   /// How many have a name.
-  int64_t loops = 0, branches = 0;
+  int64_t loops = 0, branches = 0, refusals = 0;
   /// The number of each constant: equal ones in several functions are one.
   llvm::DenseMap<mlir::Attribute, int64_t> constants;
 };
@@ -83,6 +83,7 @@ private:
   void checkStep(SizeEmitter &sizes, mlir::Operation *step);
 
   void emitExecute();
+  void emitRequirements(Frame &frame);
   void emitStep(Frame &frame, const LaunchStep &step) { emitLaunch(frame, step.launch); }
   void emitStep(Frame &frame, const CopyStep &copy);
   void emitStep(Frame &, const PrepareStep &) { llvm_unreachable("models prepare nothing"); }

@@ -35,7 +35,8 @@ enum weft_status {
   WEFT_ERROR_WEIGHTS_MISSING = 16,    /* the weights live in a file, and options have none */
   WEFT_ERROR_WEIGHTS_FILE = 17,       /* the file of weights can't be opened or mapped */
   WEFT_ERROR_WEIGHTS_CONTENT = 18,    /* it is not the file that was written with this model */
-  WEFT_ERROR_KERNEL = 19 /* an index in a kernel is not there; outputs have no certain values */
+  WEFT_ERROR_KERNEL = 19 /* an index in a kernel is not there, or a loop or branch that runs is not
+                             defined for the sizes; outputs have no certain values */
 };
 
 /* The type of an array's elements, and what C calls it. */

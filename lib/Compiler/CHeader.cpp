@@ -110,7 +110,7 @@ private:
            "elements\n * may be NULL. Outputs share no memory with other arguments. Calls may run "
            "at the same time on\n * different threads, if they do not share a workspace. Returns "
            "WEFT_OK or what is wrong, in which\n * case nothing was computed";
-    if (facts.kernelsFail)
+    if (facts.canFail)
       out << "; but for WEFT_ERROR_KERNEL, of which " << facts.name
           << "_error_text tells\n * this thread's last one";
     out << ".\n";

@@ -15,8 +15,8 @@ struct HeaderFacts {
   WeightsReader weights = WeightsReader::Nothing;
   /// Whether calls without a workspace allocate one.
   bool allocates = true;
-  /// Whether kernels check what they read and write.
-  bool kernelsFail = false;
+  /// Whether a call can fail while it runs: kernels check what they read, or regions refuse sizes.
+  bool canFail = false;
 };
 
 /// The header: C99, also C++; it includes nothing but the standard library's stddef.h and stdint.h.

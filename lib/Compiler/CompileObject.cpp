@@ -5,6 +5,7 @@
 #include "codegen/NVPTX/GpuTarget.h"
 #include "dialects/Weft/IR/Collectives.h"
 #include "dialects/Weft/IR/Program.h"
+#include "dialects/Weft/IR/Require.h"
 #include "lib/Compiler/CHeader.h"
 #include "lib/Compiler/CapturedConstants.h"
 #include "lib/Compiler/CompileForGpu.h"
@@ -223,7 +224,7 @@ private:
     if (!read)
       throw Error(Error::Kind::Value, diagnostics.text("the program has no signature"));
     signature = std::move(*read);
-    module.walk([&](ProgramOp) { kernelsFail = true; });
+    module.walk([&](Operation *op) { canFail |= isa<ProgramOp, RequireOp>(op); });
     metadata["weft"] = weftVersion();
     metadata["llvm"] = LLVM_VERSION_STRING;
     metadata["abi"] = 1;
@@ -305,7 +306,7 @@ private:
                         nameOf(options.threads).str();
     facts.weights = weightsReader();
     facts.allocates = target->hasSystem() || target->isWebAssembly();
-    facts.kernelsFail = kernelsFail;
+    facts.canFail = canFail;
     return facts;
   }
 
@@ -332,7 +333,7 @@ private:
   const CpuTarget *target = nullptr;
   ComputedConstants constants;
   ModelSignature signature;
-  bool kernelsFail = false;
+  bool canFail = false;
   llvm::json::Object metadata;
   OutputFiles files;
 };

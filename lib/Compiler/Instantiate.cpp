@@ -1,6 +1,6 @@
 // From a program with symbolic sizes to one for given sizes.
 #include "lib/Compiler/Instantiate.h"
-#include "dialects/Weft/IR/Weft.h"
+#include "dialects/Weft/IR/Require.h"
 #include "lib/Compiler/Diagnostics.h"
 #include "lib/Support/SymbolicSize.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -97,27 +97,50 @@ static void foldSizes(ModuleOp module) {
   }
 }
 
-/// Throws if a size would be negative that the program asks not to be.
-static void checkConditions(ModuleOp module, const SizeBindings &bindings) {
+/// Whether a size would be negative.
+static bool isRefused(int64_t size, const SizeBindings &bindings) {
+  if (!isSymbolicSize(size))
+    return size < 0;
   auto valueOf = [&](std::string_view symbol) -> std::optional<int64_t> {
     auto found = bindings.find(symbol);
     return found == bindings.end() ? std::nullopt : std::optional(found->second);
   };
+  // One more, of which 0 is left where the size is negative.
+  return evaluateCount(addSizes(size, 1), valueOf) == 0;
+}
+
+/// Throws if a size would be negative that the program asks not to be.
+static void checkConditions(ModuleOp module, const SizeBindings &bindings) {
   for (auto function : module.getOps<func::FuncOp>()) {
     auto errors = function->getAttrOfType<ArrayAttr>("weft.errors");
     if (!errors)
       continue;
     for (auto [size, error] :
          llvm::zip(sizeConditions(function), errors.getAsValueRange<StringAttr>()))
-      // One more, of which 0 is left where the size is negative.
-      if (evaluateCount(addSizes(size, 1), valueOf) == 0)
+      if (isRefused(size, bindings))
         throw Error(Error::Kind::Value, error.str());
+  }
+}
+
+/// Leaves of what regions require only what does not hold, without the size.
+static void resolveRequirements(ModuleOp module, const SizeBindings &bindings) {
+  SmallVector<RequireOp> ops;
+  module.walk([&](RequireOp op) { ops.push_back(op); });
+  for (RequireOp op : ops) {
+    ShapeAttr size = op.getSizeAttr();
+    if (!size)
+      continue;
+    if (llvm::any_of(size.getSizes(), [&](int64_t each) { return isRefused(each, bindings); }))
+      op.removeSizeAttr();
+    else
+      op.erase();
   }
 }
 
 OwningOpRef<ModuleOp> instantiate(ModuleOp module, const SizeBindings &bindings) {
   checkConditions(module, bindings);
   OwningOpRef<ModuleOp> copy = module.clone();
+  resolveRequirements(*copy, bindings);
   Instantiation(bindings).run(*copy);
   foldSizes(*copy);
   DiagnosticCollector diagnostics(*module.getContext());

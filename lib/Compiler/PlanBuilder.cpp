@@ -1,5 +1,6 @@
 // From a planned function and the code of its kernels to a plan.
 #include "lib/Compiler/PlanBuilder.h"
+#include "dialects/Weft/IR/Require.h"
 #include "lib/Compiler/Diagnostics.h"
 #include "lib/Compiler/LaunchCost.h"
 #include "lib/Compiler/StagePreparation.h"
@@ -73,6 +74,9 @@ public:
     for (Operation &op : body)
       if (std::optional<int64_t> start = partStart(op))
         addPart(op, *start);
+    for (const Requirement &requirement : requirementsOf(function))
+      if (!requirement.size || *requirement.size < 0)
+        result.plan.steps.push_back(Refusal{requirement.error.str()});
     for (const PlanStep &step : steps)
       std::visit([this](const auto &kind) { addStep(kind); }, step);
     return std::move(result);

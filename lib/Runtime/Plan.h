@@ -164,8 +164,13 @@ struct Branch {
   BufferReference addresses, arena;
 };
 
+/// The plan is not defined for these sizes: running it ends with the error.
+struct Refusal {
+  std::string error;
+};
+
 /// The steps that there are; whoever walks a plan knows them all.
-using Step = std::variant<Launch, Prepare, Copy, Loop, Branch, Collective>;
+using Step = std::variant<Launch, Prepare, Copy, Loop, Branch, Collective, Refusal>;
 
 /// True if `launch` would copy memory to itself.
 bool copiesToItself(const Launch &launch, LaunchPointers pointers);

@@ -190,6 +190,8 @@ private:
 
   void addStep(const Collective &) { assert(false && "what depends on a token is not kept"); }
 
+  void addStep(const Refusal &) { add(PreparedValues::newNumber()); }
+
   void addStep(const Launch &launch) {
     add(reinterpret_cast<uintptr_t>(launch.function));
     add(reinterpret_cast<uintptr_t>(launch.deviceFunction));

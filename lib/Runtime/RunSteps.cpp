@@ -343,6 +343,10 @@ private:
     runBranch(branch, index, addresses.data(), resolve(branch.arena), machine);
   }
 
+  [[noreturn]] void add(const Refusal &refusal) {
+    flush();
+    throw Error(Error::Kind::Value, refusal.error);
+  }
   void add(const Collective &collective) {
     flush();
     RecordedSpan span("device collective", collective.source);

@@ -3,6 +3,7 @@
 
 #include "lib/Runtime/Executor.h"
 #include "lib/Runtime/Plan.h"
+#include "lib/Support/Error.h"
 
 #include <array>
 #include <cassert>
@@ -132,6 +133,11 @@ void runStep(const Branch &branch, const Resolve &resolve, const StepContext &co
 
 template <typename Resolve> void runStep(const Collective &, const Resolve &, const StepContext &) {
   assert(false && "this processor has a kernel for it");
+}
+
+template <typename Resolve>
+void runStep(const Refusal &refusal, const Resolve &, const StepContext &) {
+  throw Error(Error::Kind::Value, refusal.error);
 }
 
 /// Runs the steps of a plan for a device, prepare steps excepted.

@@ -2,6 +2,7 @@
 #include "lib/Trace/Graph.h"
 
 #include "dialects/Weft/IR/NarrowFloats.h"
+#include "dialects/Weft/IR/Require.h"
 #include "dialects/Weft/IR/Weft.h"
 #include "lib/Compiler/Compiler.h"
 #include "lib/Compiler/Diagnostics.h"
@@ -437,7 +438,16 @@ llvm::SmallVector<ValueId> Graph::inlineCall(ModuleOp callee, llvm::ArrayRef<Val
 
 void Graph::require(int64_t size, const std::string &error) {
   auto isSame = [&](const auto &other) { return other.first == size; };
-  if (openRegions.empty() && isSymbolicSize(size) && llvm::none_of(required, isSame))
+  bool isNumber = !isSymbolicSize(size);
+  if ((isNumber && size >= 0) || llvm::any_of(required, isSame))
+    return;
+  // A region is not run in each call.
+  if (!openRegions.empty())
+    RequireOp::create(builder, builder.getUnknownLoc(),
+                      isNumber ? ShapeAttr() : ShapeAttr::get(builder.getContext(), size), error);
+  else if (isNumber)
+    throw Error(Error::Kind::Value, error);
+  else
     required.push_back({size, error});
 }
 

@@ -63,8 +63,8 @@ public:
   /// The number that a size stands for, a 0-d int64.
   ValueId sizeValue(int64_t size, bool weak, mlir::Location location);
 
-  /// Notes that a size may not be negative, whatever its symbols stand for; else `error` is raised
-  /// where they get values. Regions ask for nothing: whether they run is decided later.
+  /// Notes that a size may not be negative, whatever its symbols stand for; else `error` is raised:
+  /// of a region when it runs, else where the symbols get values, here for a number. Kind: Value.
   void require(int64_t size, const std::string &error);
 
   /// `value` converted to `dtype`; the same value if it has that dtype.

@@ -6,10 +6,12 @@
 //     weft.yield %next                                 func.func private @f_body_0(%carry
 //   }                                                      {weft.donated}, %slice) { ... }
 //
-// Those of a program (weft.program) stay in it.
+// Those of a program (weft.program) stay in it. What a function requires of sizes (weft.require) is
+// an attribute of it from then on.
 //
 // Constants that a region reads from around are constants of its own afterwards, which fold there.
 #include "dialects/Weft/IR/Program.h"
+#include "dialects/Weft/IR/Require.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Matchers.h"
 #include "passes/Passes.h"
@@ -204,6 +206,8 @@ struct OutlineRegions : impl::OutlineRegionsBase<OutlineRegions> {
   void runOnOperation() override {
     for (auto function : llvm::to_vector(getOperation().getOps<func::FuncOp>()))
       Outlining(function).run();
+    for (auto function : getOperation().getOps<func::FuncOp>())
+      collectRequirements(function);
   }
 };
 

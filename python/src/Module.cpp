@@ -185,12 +185,13 @@ static py::object eachOnceOf(py::handle tensor) {
   return adopted(guarded([&] { return eachOnce(asTensor(tensor.ptr())).release(); }));
 }
 
-/// require_size(size, error): Graph::require in the trace in progress, with the user's line.
-static void requireSize(py::object size, const std::string &error) {
-  translated([&] {
+/// require_size(size, error): Graph::require in the trace in progress, with the user's line; False
+/// if there is none.
+static bool requireSize(py::object size, const std::string &error) {
+  return translated([&] {
     if (currentScope)
       currentScope->graph.require(sizeFrom(size.ptr(), "a size"), userLine().prefix() + error);
-    return 0;
+    return currentScope != nullptr;
   });
 }
 

@@ -119,9 +119,10 @@ def _check_not_empty(x: Tensor, axis: Axes, name: str) -> None:
     for place in normalize_axes(axis, x.ndim, name):
         size = x.shape[place]
         error = f"{name}: there is no element along axis {place} of shape {x.shape}"
-        if isinstance(size, SymbolicSize):
-            _core.require_size(size - 1, error)
-        elif size == 0:
+        is_known = not isinstance(size, SymbolicSize)
+        if is_known and size > 0:
+            continue
+        if not _core.require_size(size - 1, error) and is_known:
             raise _fail(ShapeError, error)
 
 

@@ -11,7 +11,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "control-flow.md"
 
 def test_programs(tmp_path: Path) -> None:
     blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), flags=re.DOTALL | re.MULTILINE)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     program = tmp_path / "page.py"
     program.write_text("\n".join(blocks))
     names: dict[str, Any] = {}

@@ -47,7 +47,7 @@ struct weft_model {
   int64_t weights_bytes;
   int64_t weights_header_bytes; // with the eight bytes of the length
   int64_t weights_hash;         // XXH64 of the whole file
-  // NULL: no kernel can fail.
+  // NULL: no call can fail while it runs.
   void (*keep_failure)(const struct weft_failure *failure);
 };
 
@@ -76,9 +76,11 @@ int32_t weft_model_invoke(const struct weft_model *model, const weft_array *inpu
                           const weft_options *options);
 uint64_t weft_model_workspace_bytes(const struct weft_model *model, const int64_t *symbols);
 const char *weft_model_error_text(int32_t status);
-// The same of a model whose kernels can fail.
+// The same of a model of which kernels, loops or branches can fail.
 const char *weft_model_failure_text(int32_t status);
 void weft_model_keep_failure(const struct weft_failure *failure);
+// Notes the text behind the first line of `site`, that of a size for which a plan is not defined.
+void weft_model_refuse(const struct weft_context *context, const char *site);
 int32_t weft_model_check_weights(const struct weft_model *model, const weft_weights *weights);
 int32_t weft_model_map_weights(const struct weft_model *model, const char *path,
                                weft_weights *weights);

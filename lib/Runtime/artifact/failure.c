@@ -1,5 +1,5 @@
-// What goes wrong in users' programs over blocks while they run. A file of its own: only models
-// that have such programs keep a text.
+// What goes wrong in users' programs over blocks while they run, and what loops and branches
+// refuse. A file of its own: only models that have such keep a text.
 #include "lib/Runtime/artifact/failure.h"
 #include "lib/Runtime/artifact/artifact.h"
 
@@ -20,6 +20,10 @@ void weft_library_program_fault(const char *site, int64_t dimension, int64_t ind
   failure->dimension = dimension;
   failure->index = index;
   failure->size = size;
+}
+
+void weft_model_refuse(const struct weft_context *context, const char *site) {
+  weft_library_program_fault(site, -2, 0, 0, &context->failure);
 }
 
 void weft_model_keep_failure(const struct weft_failure *failure) {

@@ -36,14 +36,16 @@ static inline void weft_text_add_number(struct weft_text *text, int64_t number) 
 }
 
 // `site` is the program's name and, on a line of its own, where and what it does. An index along a
-// dimension that has `size` elements does not exist; or, with a negative dimension, programs number
-// `index` and `size` store to one element.
+// dimension that has `size` elements does not exist; or, with a dimension of -1, programs number
+// `index` and `size` store to one element. With one of -2 the line is all that there is to say.
 static inline void weft_describe_failure(struct weft_text *text, const char *site,
                                          int64_t dimension, int64_t index, int64_t size) {
   const char *line = site;
   while (*line && *line != '\n')
     ++line;
   weft_text_add(text, *line ? line + 1 : line);
+  if (dimension == -2)
+    return;
   weft_text_add(text, " in kernel ");
   weft_text_add_part(text, site, line);
   if (dimension < 0) {

@@ -301,7 +301,7 @@ const char *weft_model_error_text(int32_t status) {
       "the model's weights live in a file: map it and give it in the options",
       "the file of weights can't be opened and mapped",
       "the file of weights is not the one that was written with this model",
-      "a kernel has an index that is not there",
+      "a kernel has an index that is not there, or a loop or branch is not defined for the sizes",
   };
   if (status < 0 || status >= (int32_t)(sizeof(texts) / sizeof(texts[0])))
     return "no error of this model has this number";
