@@ -14,7 +14,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "from-pytorch.md"
 def test_programs(tmp_path: Path) -> None:
     pytest.importorskip("torch")
     blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(), flags=re.DOTALL | re.MULTILINE)
-    assert len(blocks) == 7
+    assert len(blocks) == 8
     program = tmp_path / "page.py"
     program.write_text("\n".join(blocks))
     names: dict[str, Any] = {}

@@ -12,7 +12,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from random_programs import count_of_examples  # noqa: E402
-from torch_exported import module_problem  # noqa: E402
+from torch_exported import module_problem, returned_problem  # noqa: E402
 from torch_layer_templates import KINDS  # noqa: E402
 from torch_layers import Layer, drawn, problem  # noqa: E402
 from weft.torch._backend import make_backend  # noqa: E402
@@ -63,3 +63,17 @@ def test_exported(kind: str) -> None:
         if found:
             wrong.append(f"seed {seed}: {found}\n{layer}")
     assert not wrong, "\n\n".join(wrong)
+
+
+def test_returned() -> None:
+    """`weft.to_torch` of weft's modules of the same names: results, gradients and buffers."""
+    wrong, compared = [], 0
+    for kind in KINDS:
+        for seed in range(min(count_of_examples(3), 300)):
+            layer, _ = _drawn(kind, seed, 2)
+            found = layer and returned_problem(layer)
+            compared += found is not None
+            if found:
+                wrong.append(f"{kind}, seed {seed}: {found}\n{layer}")
+    assert not wrong, "\n\n".join(wrong)
+    assert compared > 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import warnings
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import torch
 import weft
 from torch_generated import unlike
-from torch_layers import Arguments, Layer
+from torch_layers import Arguments, Layer, call_of, difference
 
 #: What a module that keeps to one size, mode or dtype says to other arguments.
 REFUSALS = (weft.ShapeError, weft.DTypeError)
@@ -29,7 +30,9 @@ def _leaves(value: Any, kind: type) -> list[Any]:
 def exported(layer: Layer) -> tuple[torch.nn.Module, torch.export.ExportedProgram] | None:
     """The module in eval mode, and its program for as many sizes as PyTorch and weft allow."""
     model = layer.build().eval()
-    example = max(layer.calls, key=lambda call: min(call.sizes.values()))
+    # PyTorch 2.13 writes files of programs with examples of size 1 that it can't take apart.
+    sizes = {name: max(size, 2) for name, size in layer.calls[0].sizes.items()}
+    example = dataclasses.replace(layer.calls[0], sizes=sizes)
     given = tuple(_detached(example))
     for names in ("NLM", "N", ""):
         dynamic = _open(example, names)
@@ -142,4 +145,34 @@ def module_problem(layer: Layer) -> str | None:
                     return f"call {number}, {name}: {problem}"
             if problem := _slopes_problem(ours, layer, arguments):
                 return f"call {number}: {problem}"
+    return ""
+
+
+def returned_problem(layer: Layer) -> str | None:
+    """What is wrong with `weft.to_torch` of weft's module of that name; None if there is none."""
+    if len(layer.modules) != 1 or not re.fullmatch(r"self\.m\[0\]\(a(, b(, c)?)?\)", layer.text):
+        return None
+    if re.search("Dropout|RReLU|return_indices|LSTM|GRU|RNN", layer.modules[0]):
+        return None
+    theirs, twin = (layer.build().m[0] for _ in range(2))
+    try:
+        ours = weft.to_torch(eval(layer.modules[0], {"nn": weft.nn, "torch": weft}))
+    except (weft.WeftError, AttributeError):
+        return None
+    if list(ours.state_dict()) != list(theirs.state_dict()):
+        return None
+    ours.load_state_dict(theirs.state_dict())
+    for number, arguments in enumerate(layer.calls):
+        try:
+            found = call_of(ours, arguments)
+        except weft.WeftError as error:
+            return f"call {number}: refused: {error}"
+        expected, true = call_of(theirs, arguments), call_of(twin.double(), arguments, True)
+        for one in (found, expected):  # weft's results are dense, in the order of their dimensions
+            one.facts = {n: f[:2] for n, f in one.facts.items() if isinstance(f, tuple)}
+        for name, slope in list(found.tensors.items()):
+            if name not in expected.tensors and not slope.any():
+                del found.tensors[name]  # zero, where PyTorch has none
+        if problem := difference(found, expected, true):
+            return f"call {number}: {problem}"
     return ""

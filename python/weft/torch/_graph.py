@@ -72,7 +72,8 @@ def is_size(node: torch.fx.Node) -> bool:
 
 def of_sizes_alone(node: torch.fx.Node) -> bool:
     """Whether the node is a number that shapes and numbers tell, and no element of a tensor."""
-    return is_size(node) and _size_function(node) is not None
+    known = _size_function(node) is not None or not _sizes.found_late(meta(node))
+    return is_size(node) and known
 
 
 def _size_function(node: torch.fx.Node) -> Callable | None:

@@ -203,7 +203,8 @@ def from_torch(
         try:
             return TorchModule(program)
         except Exception as error:  # PyTorch's own, of a graph that is none
-            raise damage(os.fsdecode(module), error) from None
+            what = "PyTorch can't take its program apart, which is damaged or beyond PyTorch"
+            raise damage(os.fsdecode(module), error, what) from None
     if isinstance(module, torch.export.ExportedProgram):
         return TorchModule(module)
     if not isinstance(module, torch.nn.Module):

@@ -48,13 +48,13 @@ def read(source: str | os.PathLike) -> torch.export.ExportedProgram:
         raise damage(path, error) from None
 
 
-def damage(path: str, error: Exception) -> Exception:
+def damage(path: str, error: Exception, what: str = "no program of torch.export") -> Exception:
     """The error for what was raised about the program in a file."""
     if isinstance(error, WeftError):
         return error
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     reason = lines[0] if lines else type(error).__name__
-    return _fail(FileError, f"{path}: no program of torch.export: {reason}")
+    return _fail(FileError, f"{path}: {what}: {reason}")
 
 
 @contextlib.contextmanager
