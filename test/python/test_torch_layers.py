@@ -53,7 +53,11 @@ def test_compiled(kind: str) -> None:
     assert not [text for text in left if not text.startswith(LEFT)]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+#: Programs of loops and of attention take long to compile, three times each.
+QUICK = [kind for kind in KINDS if FULL or kind not in ("attention", "recurrent")]
+
+
+@pytest.mark.parametrize("kind", QUICK)
 def test_exported(kind: str) -> None:
     """`weft.from_torch`: eager, compiled and as a program of open sizes, with its gradients."""
     wrong = []
