@@ -281,6 +281,18 @@ def test_the_likeliest_text_is_printed(
         assert re.search(r"; text: 9 tokens, [\d.]+ tokens per second$", found.err.strip())
 
 
+def test_a_text_ends_before_a_string(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def printed(*options: str) -> str:
+        words = ["run", str(whole), "--prompt", TEXT, "--max-new-tokens", "17", *options]
+        assert weft.__main__.main(words) == 0
+        return capsys.readouterr().out
+
+    text = printed()
+    first, second = text[4:6], text[2:5]
+    ends = min(text.index(first), text.index(second))
+    assert printed("--stop", first, "--stop", "not there", "--stop", second) == text[:ends] + "\n"
+
+
 def _truncate(folder: Path) -> None:
     file = folder / "model.safetensors"
     file.write_bytes(file.read_bytes()[:-5])
@@ -299,11 +311,11 @@ DAMAGES = {
     "no tokenizer": (lambda f: (f / "tokenizer.json").unlink(), "has no tokenizer.json"),
     "unknown family": (
         _config('{"model_type": "abacus"}'),
-        "model_type is 'abacus', but weft.models knows",
+        "weft has no decoder of its own for 'abacus', but for gemma",
     ),
     "no decoder": (
         _config('{"model_type": "bert"}'),
-        "bert does not write texts; those that do are gemma",
+        "weft has no decoder of its own for 'bert', but for gemma",
     ),
     "answers without weights": (_config('{"model_type": "t5"}'), "there is no weight"),
     "images": (
@@ -334,6 +346,8 @@ def test_what_can_t_be_read(name: str, folder: Path, capsys: pytest.CaptureFixtu
         (["--temperature", "1", "--top-p", "7"], "top_p has to be"),
         (["--max-new-tokens", "1000000000000"], "positions"),
         (["--max-new-tokens", "-1"], "max_new_tokens has to be"),
+        (["--min-p", "2", "--temperature", "1"], "min_p has to be"),
+        (["--stop", ""], "a string to stop at has to have"),
         (["--beams", "0"], "num_beams has to be"),
         (["--beams", "2", "--temperature", "1"], "num_beams looks for the likeliest text"),
     ],

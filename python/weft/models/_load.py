@@ -23,12 +23,6 @@ from ._text_config import text_config
 from ._weights import Weights
 from ._whisper import Whisper
 
-#: Families that transformers reads, and `weft.from_torch` takes over.
-THROUGH_TORCH = frozenset(
-    ("bert", "roberta", "distilbert", "t5", "mt5", "whisper")
-    + ("vit", "clip", "resnet", "convnext")
-)
-
 #: What families take that have an encoder before what writes, or no texts at all.
 _OTHER_INPUTS = {
     "whisper": "the features of a sound (input_features)",
@@ -37,17 +31,21 @@ _OTHER_INPUTS = {
     **dict.fromkeys(("vit", "resnet", "convnext"), "images (pixel_values)"),
 }
 
-#: What a model is for: transformers' words for it, and the class of transformers that has it.
-TASKS = {
-    "features": "AutoModel",
-    "text-generation": "AutoModelForCausalLM",
-    "text2text-generation": "AutoModelForSeq2SeqLM",
-    "text-classification": "AutoModelForSequenceClassification",
-    "token-classification": "AutoModelForTokenClassification",
-    "question-answering": "AutoModelForQuestionAnswering",
-    "fill-mask": "AutoModelForMaskedLM",
-    "image-classification": "AutoModelForImageClassification",
-    "automatic-speech-recognition": "AutoModelForSpeechSeq2Seq",
+#: What a model is for: transformers' words for it, and the classes of transformers that have it,
+#: of which the first that knows the family is taken.
+TASKS: dict[str, tuple[str, ...]] = {
+    "features": ("AutoModel",),
+    "text-generation": ("AutoModelForCausalLM",),
+    "text2text-generation": ("AutoModelForSeq2SeqLM",),
+    "text-classification": ("AutoModelForSequenceClassification",),
+    "token-classification": ("AutoModelForTokenClassification",),
+    "question-answering": ("AutoModelForQuestionAnswering",),
+    "fill-mask": ("AutoModelForMaskedLM",),
+    "image-classification": ("AutoModelForImageClassification",),
+    "image-segmentation": ("AutoModelForSemanticSegmentation",),
+    "object-detection": ("AutoModelForObjectDetection",),
+    "audio-classification": ("AutoModelForAudioClassification",),
+    "automatic-speech-recognition": ("AutoModelForSpeechSeq2Seq", "AutoModelForCTC"),
 }
 
 #: What encoders with decoders are for, where weft has modules of its own.
@@ -64,10 +62,11 @@ _REFUSED = ("quantization_config", "attn_implementation", "_attn_implementation"
 def load(folder: str | os.PathLike, *, task: str | None = None) -> nn.Module:
     """A module of weft made of a checkpoint: a folder with config.json and safetensors files.
 
-    LLaMA, Mistral, Qwen2, Gemma, Phi and GPT-2 that write texts become weft's own `Decoder`, T5 and
-    mT5 that answer texts a `T5`, Whisper that writes what is said a `Whisper`: these need no other
-    package. BERT, RoBERTa, DistilBERT, ViT, CLIP, ResNet, ConvNeXt and other tasks go through the
-    packages torch and transformers, and `weft.from_torch`.
+    LLaMA, Mistral, Qwen2, Qwen3, Gemma, Phi and GPT-2 that write texts become weft's own
+    `Decoder`, T5 and mT5 that answer texts a `T5`, Whisper that writes what is said a `Whisper`:
+    these need no other package. All other families and tasks go through the packages torch and
+    transformers, and `weft.from_torch`: those that take texts, images or sounds, as BERT, BART, ViT
+    and Wav2Vec2.
 
     Args:
         folder: a local one; nothing is downloaded.
@@ -93,7 +92,7 @@ def load(folder: str | os.PathLike, *, task: str | None = None) -> nn.Module:
     _require_packages(path, family)
     from ._pretrained import load_pretrained
 
-    return load_pretrained(path, settings, family, None if task is None else TASKS[task])
+    return load_pretrained(path, settings, family, () if task is None else TASKS[task])
 
 
 def load_writer(folder: str | os.PathLike) -> Decoder | T5 | Whisper:
@@ -129,8 +128,8 @@ def load_decoder(folder: str | os.PathLike) -> Decoder:
     if family not in DECODERS:
         raise _fail(
             UnsupportedError,
-            f"{settings.path}: {family} does not write texts; those that do are "
-            f"{', '.join(sorted(DECODERS))}",
+            f"{settings.path}: weft has no decoder of its own for {family[:60]!r}, but for "
+            f"{', '.join(sorted(DECODERS))}; weft.models.load gives the scores of others",
         )
     return _decoder(path, settings, family)
 
@@ -138,7 +137,9 @@ def load_decoder(folder: str | os.PathLike) -> Decoder:
 def _settings(path: Path) -> tuple[Settings, str]:
     """config.json, and the family that it names."""
     settings = Settings(read_config(path), path / "config.json")
-    family = settings.choice("model_type", DECODERS | THROUGH_TORCH)
+    family = settings.word("model_type")
+    if family is None:
+        raise _fail(FileError, f"{settings.path} has no model_type")
     for name in _REFUSED:
         if settings.has(name):
             raise _fail(UnsupportedError, f"{settings.path}: {name} is not read")

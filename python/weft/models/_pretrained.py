@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
+from huggingface_hub import constants
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 import weft
 from weft import nn
@@ -17,12 +19,14 @@ from .._creation import _fail
 from .._errors import DTypeError, FileError, UnsupportedError, WeftError
 from ..torch._module import TorchModule
 from ._folder import read_tensors
+from ._model_inputs import Input, inputs_of
 from ._settings import Settings
 
 #: No size in a config.json is larger.
 _MOST = 1 << 24
-#: Sizes of the inputs that a program is captured with. It takes others, too.
-_BATCH, _LENGTH = 2, 8
+
+#: No size of an input is larger.
+_HUGE = 1 << 40
 
 #: The names of config.json for numbers of layers.
 _LAYERS = frozenset(
@@ -68,69 +72,28 @@ class PretrainedModel(TorchModule):
         return super().forward(**{name: values[name] for name in self.input_names})
 
 
-def _texts(limit: int | None) -> dict[str, Any]:
-    """Inputs of texts: an example, and how its sizes may change."""
-    sizes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("length", max=limit)}
-    shape = (_BATCH, min(_LENGTH, limit or _LENGTH))
-    return {
-        "input_ids": (torch.full(shape, 1), sizes),
-        "attention_mask": (torch.ones(shape, dtype=torch.int64), sizes),
-        "token_type_ids": (torch.zeros(shape, dtype=torch.int64), sizes),
-    }
-
-
-def _answers(limit: int | None) -> dict[str, Any]:
-    sizes = {0: torch.export.Dim("batch"), 1: torch.export.Dim("answer_length", max=limit)}
-    return {"decoder_input_ids": (torch.full((_BATCH, min(4, limit or 4)), 1), sizes)}
-
-
-def _images(config: Any, batch: str = "batch") -> dict[str, Any]:
-    size = getattr(config, "image_size", 224)  # ConvNeXt and ResNet say none
-    shape = (_BATCH, config.num_channels, size, size)
-    return {"pixel_values": (torch.zeros(shape), {0: torch.export.Dim(batch)})}
-
-
-def _clip(config: Any) -> dict[str, Any]:
-    texts = _texts(config.text_config.max_position_embeddings)
-    return {**texts, **_images(config.vision_config, "images")}
-
-
-def _whisper(config: Any) -> dict[str, Any]:
-    shape = (_BATCH, config.num_mel_bins, 2 * config.max_source_positions)
-    sounds = {"input_features": (torch.zeros(shape), {0: torch.export.Dim("batch")})}
-    return {**sounds, **_answers(config.max_target_positions)}
-
-
-def _text_encoder(config: Any) -> dict[str, Any]:
-    limit = getattr(config, "max_position_embeddings", None)
-    if config.model_type == "roberta":  # whose positions begin behind that of padding
-        limit -= config.pad_token_id + 1
-    return _texts(limit)
-
-
-#: For each family its possible inputs; a model takes those that its class has.
-_INPUTS: dict[str, Callable[[Any], dict[str, Any]]] = {
-    **dict.fromkeys(("t5", "mt5"), lambda config: {**_texts(None), **_answers(None)}),
-    "whisper": _whisper,
-    "clip": _clip,
-    "vit": _images,
-    "resnet": _images,
-    "convnext": _images,
-}
-
-
-def load_pretrained(path: Path, settings: Settings, family: str, auto: str | None) -> nn.Module:
-    """See `weft.models.load`; ``auto`` is a class of transformers, None: the checkpoint's."""
+def load_pretrained(
+    path: Path, settings: Settings, family: str, classes: tuple[str, ...]
+) -> nn.Module:
+    """See `weft.models.load`; ``classes`` are some of transformers, none: the checkpoint's."""
+    if family not in CONFIG_MAPPING:
+        raise _fail(
+            UnsupportedError,
+            f"{settings.path}: model_type is {family[:60]!r}, which is no family of weft's own, "
+            f"nor one of transformers {transformers.__version__}: weft.from_torch takes any module",
+        )
     _check(settings, read_tensors(path))
     try:
-        model, info = _class_of(settings, family, auto).from_pretrained(
-            path,
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,
-            dtype=torch.float32,
-            output_loading_info=True,
-        )
+        with _offline():
+            model, info = _class_of(settings, family, classes).from_pretrained(
+                path,
+                local_files_only=True,
+                use_safetensors=True,
+                trust_remote_code=False,
+                dtype=torch.float32,
+                output_loading_info=True,
+                **_without_downloads(settings),
+            )
     except WeftError:
         raise
     except Exception as error:  # of any kind, by what config.json says
@@ -143,7 +106,7 @@ def load_pretrained(path: Path, settings: Settings, family: str, auto: str | Non
             f"{path}: {type(model).__name__} needs weights that are not there: "
             f"{', '.join(missing[:5])}{more}; for what the checkpoint has, give another task",
         )
-    return _converted(model.eval(), family)
+    return _converted(model.eval(), family, path)
 
 
 def _reason(error: Exception) -> str:
@@ -172,9 +135,28 @@ def _check_part(settings: Settings, part: Any, tensors: int) -> None:
             )
 
 
-def _class_of(settings: Settings, family: str, auto: str | None) -> Any:
-    if auto is not None:
-        return getattr(transformers, auto)
+@contextlib.contextmanager
+def _offline() -> Iterator[None]:
+    """Nothing is downloaded: config.json may name other checkpoints for parts of a model."""
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def _without_downloads(settings: Settings) -> dict[str, Any]:
+    """What says that no part begins with weights from elsewhere, as all are in the checkpoint."""
+    name = "use_pretrained_backbone"
+    return {name: False} if settings.values.get(name) else {}
+
+
+def _class_of(settings: Settings, family: str, classes: tuple[str, ...]) -> Any:
+    if classes:
+        autos = [getattr(transformers, name) for name in classes]
+        known = [auto for auto in autos if CONFIG_MAPPING[family] in auto._model_mapping]
+        return (known or autos)[0]
     names = settings.values.get("architectures") or ["AutoModel"]
     found = getattr(transformers, names[0], None)
     own = getattr(getattr(found, "config_class", None), "model_type", None)
@@ -187,7 +169,7 @@ def _class_of(settings: Settings, family: str, auto: str | None) -> Any:
     return found
 
 
-def _converted(model: Any, family: str) -> PretrainedModel:
+def _converted(model: Any, family: str, path: Path) -> PretrainedModel:
     # Parts have settings of their own, which are copies: an encoder and a decoder.
     for part in model.modules():
         if hasattr(getattr(part, "config", None), "use_cache"):
@@ -196,19 +178,14 @@ def _converted(model: Any, family: str) -> PretrainedModel:
         if hasattr(part, "chunk_size_feed_forward"):
             part.chunk_size_feed_forward = 0
     model.config.return_dict = True
-    possible = _INPUTS.get(family, _text_encoder)(model.config)
-    taken = inspect.signature(model.forward).parameters
-    inputs = {name: given for name, given in possible.items() if name in taken}
-    if family != "bert":  # the texts of others are of one type
-        inputs.pop("token_type_ids", None)
+    inputs = inputs_of(model, path)
     try:
-        with torch.no_grad():
-            program = torch.export.export(
-                model,
-                (),
-                {name: example for name, (example, _) in inputs.items()},
-                dynamic_shapes={name: sizes for name, (_, sizes) in inputs.items()},
-            )
+        try:
+            program = _captured(model, inputs)
+        except torch._dynamo.exc.UserError:
+            # Of products of sizes PyTorch can't tell by itself that they are large enough.
+            program = _captured(model, inputs, checks_later=True)
+            _require_true_checks(program)
     except Exception as error:  # of any kind, by what config.json says
         raise _fail(
             UnsupportedError,
@@ -216,3 +193,40 @@ def _converted(model: Any, family: str) -> PretrainedModel:
             f"{_reason(error)}; weft.from_torch takes it for some",
         ) from None
     return PretrainedModel(program, family, list(inputs))
+
+
+def _captured(
+    model: Any, inputs: dict[str, Input], checks_later: bool = False
+) -> torch.export.ExportedProgram:
+    with torch.no_grad():
+        return torch.export.export(
+            model,
+            (),
+            {name: example for name, (example, _) in inputs.items()},
+            dynamic_shapes={name: sizes for name, (_, sizes) in inputs.items()},
+            prefer_deferred_runtime_asserts_over_guards=checks_later,
+        )
+
+
+def _require_true_checks(program: torch.export.ExportedProgram) -> None:
+    """Raises ValueError if what a program asserts of sizes is not so for some that it takes.
+
+    Tried are the smallest ones, all near to them, and large ones.
+    """
+    ranges, claims = program.range_constraints, set()
+    for node in program.graph.nodes:
+        said = node.args[0].meta.get("val") if node.args and hasattr(node.args[0], "meta") else None
+        if "_assert" in str(node.target) and isinstance(said, torch.SymBool):
+            claims.add(said.node.expr)
+    for claim in claims:
+        for step in (*range(16), *(1 << power for power in range(4, 31))):
+            # No values are wrong where there are none.
+            sizes = {
+                symbol: min(
+                    max(int(ranges[symbol].lower), 1) + step,
+                    int(min(ranges[symbol].upper, _HUGE)),
+                )
+                for symbol in claim.free_symbols
+            }
+            if not bool(claim.subs(sizes)):
+                raise ValueError(f"{claim} has to be, and is not for {sizes}")
