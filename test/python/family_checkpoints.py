@@ -147,7 +147,6 @@ FAMILIES: dict[str, Callable[[], Any]] = {
     "MPNet": _made("MPNet", "Model", _TEXT),
     "OPT": _made("OPT", "ForCausalLM", {**_TEXT, "ffn_dim": 48, "word_embed_proj_dim": 16}),
     "Pegasus": _made("Pegasus", "ForConditionalGeneration", _ANSWERS),
-    "Phi3": _made("Phi3", "ForCausalLM", _SHARED_KEYS),
     "Qwen2-MoE": _made(
         *("Qwen2Moe", "ForCausalLM", _FEW_EXPERTS),
         moe_intermediate_size=16,

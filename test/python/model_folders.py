@@ -60,11 +60,20 @@ DECODERS: dict[str, Callable[[], Any]] = {
         sliding_window=5,
         max_window_layers=1,
     ),
+    "Qwen3": lambda: hf.Qwen3Config(**TEXT, num_key_value_heads=2, head_dim=16),
+    "Qwen3, YaRN": lambda: hf.Qwen3Config(
+        **{**TEXT, "num_hidden_layers": 1},
+        num_key_value_heads=4,
+        head_dim=16,
+        rope_parameters={"rope_type": "yarn", "factor": 4.0, "rope_theta": 1e4}
+        | {"original_max_position_embeddings": 128},
+    ),
     "Gemma": lambda: hf.GemmaConfig(**TEXT, num_key_value_heads=1, head_dim=16),
     "Phi": lambda: hf.PhiConfig(**TEXT),
     "Phi, norms of queries": lambda: hf.PhiConfig(
         **TEXT, qk_layernorm=True, rope_parameters={"rope_theta": 1e4, "partial_rotary_factor": 0.3}
     ),
+    "Phi3": lambda: hf.Phi3Config(**TEXT, num_key_value_heads=2, sliding_window=7),
     "GPT-2": _gpt2,
     "GPT-2, scales": lambda: _gpt2(
         scale_attn_by_inverse_layer_idx=True, n_inner=40, activation_function="relu"

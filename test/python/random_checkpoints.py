@@ -26,8 +26,8 @@ def _one(random: Random, *values: Any) -> Any:
 
 def _rotary(random: Random, sizes: dict[str, Any]) -> dict[str, Any]:
     """Settings of positions, as one version of transformers or another writes them."""
-    known = ("default", "linear", "llama3")
-    kind = _one(random, *known, *known, *known, "yarn", "dynamic", "longrope")
+    known = ("default", "linear", "llama3", "yarn", "dynamic")
+    kind = _one(random, *known, *known, "longrope")
     base = float(_one(random, 100.0, 10000.0, 1e6))
     part: dict[str, Any] = {}
     if kind != "default" or random.random() < 0.5:
@@ -36,6 +36,11 @@ def _rotary(random: Random, sizes: dict[str, Any]) -> dict[str, Any]:
         part["factor"] = float(_one(random, 1.5, 4.0))
     if kind == "llama3":
         part.update(low_freq_factor=1.0, high_freq_factor=float(_one(random, 2.0, 4.0)))
+    if kind == "yarn":
+        part.update(
+            _one(random, {}, {"beta_fast": 4.0, "beta_slow": 0.5}, {"truncate": False}),
+            **_one(random, {}, {"attention_factor": 1.3}, {"mscale": 0.8, "mscale_all_dim": 0.5}),
+        )
     if kind in ("llama3", "yarn", "longrope") and random.random() < 0.8:
         part["original_max_position_embeddings"] = int(_one(random, 8, 16, 64))
     if kind == "longrope":
@@ -127,6 +132,12 @@ def _qwen2(random: Random) -> dict[str, Any]:
     return settings
 
 
+def _qwen3(random: Random) -> dict[str, Any]:
+    settings = _qwen2(random)
+    settings.setdefault("head_dim", 8)
+    return {**settings, "attention_bias": _one(random, True, False)}
+
+
 def _gemma(random: Random) -> dict[str, Any]:
     settings = _like_llama(random)
     return {
@@ -150,6 +161,23 @@ def _phi(random: Random) -> dict[str, Any]:
         **settings,
         "layer_norm_eps": _epsilon(random),
         "qk_layernorm": _one(random, True, False),
+        "resid_pdrop": 0.2,
+        "embd_pdrop": 0.2,
+    }
+
+
+def _phi3(random: Random) -> dict[str, Any]:
+    settings = _like_llama(random)
+    if random.random() < 0.7:  # others are for the family to refuse, or another way
+        settings = {name: each for name, each in settings.items() if "rope" not in name}
+        settings["rope_parameters"] = {"rope_theta": float(_one(random, 100.0, 1e4))}
+        if random.random() < 0.5:
+            settings["rope_parameters"]["partial_rotary_factor"] = 0.5
+    return {
+        **settings,
+        "rms_norm_eps": _epsilon(random),
+        "sliding_window": _one(random, None, 1, 5, 100),
+        "original_max_position_embeddings": int(_one(random, 8, 4096)),
         "resid_pdrop": 0.2,
         "embd_pdrop": 0.2,
     }
@@ -249,8 +277,10 @@ OWN: dict[str, tuple[Callable[[Random], dict[str, Any]], type, type]] = {
     "llama": (_llama, hf.LlamaConfig, hf.LlamaForCausalLM),
     "mistral": (_mistral, hf.MistralConfig, hf.MistralForCausalLM),
     "qwen2": (_qwen2, hf.Qwen2Config, hf.Qwen2ForCausalLM),
+    "qwen3": (_qwen3, hf.Qwen3Config, hf.Qwen3ForCausalLM),
     "gemma": (_gemma, hf.GemmaConfig, hf.GemmaForCausalLM),
     "phi": (_phi, hf.PhiConfig, hf.PhiForCausalLM),
+    "phi3": (_phi3, hf.Phi3Config, hf.Phi3ForCausalLM),
     "gpt2": (_gpt2, hf.GPT2Config, hf.GPT2LMHeadModel),
     "t5": (_t5, hf.T5Config, hf.T5ForConditionalGeneration),
     "mt5": (_t5, hf.MT5Config, hf.MT5ForConditionalGeneration),
@@ -405,6 +435,7 @@ THROUGH_TORCH: dict[str, tuple[Callable[[Random], dict[str, Any]], type, tuple[t
     ),
     "llama": (_llama, hf.LlamaConfig, (hf.LlamaModel, hf.LlamaForSequenceClassification)),
     "qwen2": (_qwen2, hf.Qwen2Config, (hf.Qwen2Model, hf.Qwen2ForTokenClassification)),
+    "phi3": (_phi3, hf.Phi3Config, hf.Phi3ForCausalLM),
     "gpt2": (_gpt2, hf.GPT2Config, (hf.GPT2Model, hf.GPT2ForSequenceClassification)),
     "t5": (_t5, hf.T5Config, (hf.T5Model,)),
     "vit": (_vit, hf.ViTConfig, (hf.ViTModel, hf.ViTForImageClassification)),

@@ -27,7 +27,7 @@ EXAMPLES = range(min(count_of_examples(8), 200))
 #: What weft.models has no rule for, and says so.
 REFUSED = "|".join(
     (
-        r"(type|rope_type) is '(yarn|dynamic|longrope)', but weft\.models knows",
+        r"(type|rope_type) is 'longrope', but weft\.models knows",
         r"is '(gated-)?laplace', but weft\.models knows",
         r"settings that weft does not know of \w+: (rope_parameters|add_cross_attention) \(",
         "use_bidirectional_attention is not read",

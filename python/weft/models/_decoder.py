@@ -131,9 +131,9 @@ class Layer(nn.Module):
 class Decoder(Writer):
     """A language model: tokens [N, L] to the scores of those that come next [N, L, vocabulary].
 
-    What `weft.models.load` makes of LLaMA, Mistral, Qwen2, Gemma, Phi and GPT-2. Matrices have the
-    file's dtype and its memory, until they are changed; what is computed is float32 (float64, where
-    the weights are).
+    What `weft.models.load` makes of LLaMA, Mistral, Qwen2, Qwen3, Gemma, Phi, Phi3 and GPT-2.
+    Matrices have the file's dtype and its memory, until they are changed; what is computed is
+    float32 (float64, where the weights are).
 
     Attributes:
         config: what the family is made of.
@@ -216,7 +216,9 @@ class Decoder(Writer):
         if self.embed_positions is not None:
             # What fills up the last tokens of a prompt may lie behind the end of the table.
             x = x + self.embed_positions(weft.clamp(positions, max=self.config.positions - 1))
-        turned = None if self.speeds is None else angles(positions, self.speeds)
+        rotary, turned = self.config.rotary, None
+        if rotary is not None and self.speeds is not None:
+            turned = angles(positions, self.speeds, rotary.amount)
         where = _Where(places, turned, own)
         for number, layer in enumerate(self.layers):
             kept = () if cache is None else (cache.keys[number], cache.values[number])

@@ -138,6 +138,23 @@ _KINDS = ("full_attention", "sliding_attention")
 
 
 def _qwen2(settings: Settings) -> DecoderConfig:
+    return _common(settings, "qwen2", windows=_windows(settings), qkv_bias=True)
+
+
+def _qwen3(settings: Settings) -> DecoderConfig:
+    bias = settings.flag("attention_bias")
+    return _common(
+        settings,
+        "qwen3",
+        windows=_windows(settings),
+        qkv_bias=bias,
+        output_bias=bias,
+        query_norm=True,
+    )
+
+
+def _windows(settings: Settings) -> tuple[int | None, ...]:
+    """How many tokens a token sees in each layer, as Qwen's settings say."""
     layers = settings.count("num_hidden_layers", most=MOST_LAYERS)
     window = settings.count("sliding_window", None)
     first = settings.count("max_window_layers", least=0)
@@ -159,8 +176,7 @@ def _qwen2(settings: Settings) -> DecoderConfig:
             f"{settings.path}: layer_types has sliding_attention, but use_sliding_window and "
             "sliding_window give no window",
         )
-    windows = tuple(window if kind == "sliding_attention" else None for kind in kinds)
-    return _common(settings, "qwen2", windows=windows, qkv_bias=True)
+    return tuple(window if kind == "sliding_attention" else None for kind in kinds)
 
 
 def _gemma(settings: Settings) -> DecoderConfig:
@@ -178,6 +194,16 @@ def _gemma(settings: Settings) -> DecoderConfig:
         qkv_bias=bias,
         output_bias=bias,
     )
+
+
+def _phi3(settings: Settings) -> DecoderConfig:
+    width, heads = settings.count("hidden_size"), settings.count("num_attention_heads")
+    head_width = settings.count("head_dim", max(width // heads, 1), most=MOST_HEAD)
+    window = settings.count("sliding_window", None)
+    layers = settings.count("num_hidden_layers", most=MOST_LAYERS)
+    # What other ways are called is another one in this family.
+    rotary = read_rotary(settings, head_width, partial=True, kinds=("default",))
+    return _common(settings, "phi3", rotary=rotary, windows=(window,) * layers)
 
 
 def _phi(settings: Settings) -> DecoderConfig:
@@ -236,8 +262,10 @@ _READERS: dict[str, Callable[[Settings], DecoderConfig]] = {
     "llama": _llama,
     "mistral": _mistral,
     "qwen2": _qwen2,
+    "qwen3": _qwen3,
     "gemma": _gemma,
     "phi": _phi,
+    "phi3": _phi3,
     "gpt2": _gpt2,
 }
 
@@ -284,27 +312,33 @@ _RENAMED = {
 }
 #: What older files hold besides weights: masks, and speeds of turning.
 _NO_WEIGHT = re.compile(r"\.attn\.(bias|masked_bias)$|rotary_emb\.inv_freq$")
-_QKV = ".qkv_proj."
 
 
 def named_weights(
-    tensors: dict[str, weft.Tensor], family: str
+    tensors: dict[str, weft.Tensor], config: DecoderConfig
 ) -> Iterator[tuple[str, str, weft.Tensor]]:
     """The weights of a file: the name in `Decoder`, the name in the file, the tensor.
 
-    GPT-2 has the products of queries, keys and values in one, and all of its matrices transposed.
+    Some families have several products in one; GPT-2 all of its matrices transposed.
     """
+    keys, queries = config.key_heads * config.head_width, config.heads * config.head_width
+    wholes = {
+        ".qkv_proj.": {"q_proj": queries, "k_proj": keys, "v_proj": keys},
+        ".gate_up_proj.": {"gate_proj": config.hidden, "up_proj": config.hidden},
+    }
     for name, tensor in tensors.items():
         if _NO_WEIGHT.search(name):
             continue
-        ours = renamed(name, _RENAMED.get(family, _PLAIN))
-        if family == "gpt2" and ours.startswith("layers.") and tensor.ndim == 2:
+        ours = renamed(name, _RENAMED.get(config.family, _PLAIN))
+        if config.family == "gpt2" and ours.startswith("layers.") and tensor.ndim == 2:
             tensor = weft.matrix_transpose(tensor).clone()
-        if _QKV not in ours:
+        whole = next((whole for whole in wholes if whole in ours), None)
+        if whole is None or not tensor.ndim:
             yield ours, name, tensor
             continue
-        size = tensor.shape[0] // 3 if tensor.ndim else 0
-        for place, letter in enumerate("qkv"):
-            end = (place + 1) * size if place < 2 else None
-            part = tensor[place * size : end].clone()
-            yield ours.replace(_QKV, f".{letter}_proj."), name, part
+        first = 0
+        for number, (part, size) in enumerate(wholes[whole].items(), 1):
+            # All that is left is the last one's, so that nothing is left out.
+            end = first + size if number < len(wholes[whole]) else None
+            yield ours.replace(whole, f".{part}."), name, tensor[first:end].clone()
+            first += size

@@ -22,6 +22,16 @@ _LLAMA = {
     "rms_norm_eps": 1e-6,
     "eos_token_id": 2,
 }
+_QWEN2 = {
+    **_LLAMA,
+    "vocab_size": 151936,
+    "intermediate_size": 22016,
+    "num_key_value_heads": 32,
+    "max_position_embeddings": 32768,
+    "sliding_window": 4096,
+    "max_window_layers": 28,
+    "eos_token_id": None,
+}
 _GPT2 = {
     "vocab_size": 50257,
     "n_positions": 1024,
@@ -58,16 +68,8 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "max_position_embeddings": 131072,
         "sliding_window": 4096,
     },
-    "qwen2": {
-        **_LLAMA,
-        "vocab_size": 151936,
-        "intermediate_size": 22016,
-        "num_key_value_heads": 32,
-        "max_position_embeddings": 32768,
-        "sliding_window": 4096,
-        "max_window_layers": 28,
-        "eos_token_id": None,
-    },
+    "qwen2": _QWEN2,
+    "qwen3": {**_QWEN2, "head_dim": 128},
     "gemma": {
         **_LLAMA,
         "vocab_size": 256000,
@@ -93,6 +95,16 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "layer_norm_eps": 1e-5,
         "partial_rotary_factor": 0.5,
         "eos_token_id": 2,
+    },
+    "phi3": {
+        **_LLAMA,
+        "vocab_size": 32064,
+        "hidden_size": 3072,
+        "intermediate_size": 8192,
+        "max_position_embeddings": 4096,
+        "original_max_position_embeddings": 4096,
+        "rms_norm_eps": 1e-5,
+        "eos_token_id": 32000,
     },
     "gpt2": _GPT2,
     "t5": _T5,

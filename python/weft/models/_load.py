@@ -62,7 +62,7 @@ _REFUSED = ("quantization_config", "attn_implementation", "_attn_implementation"
 def load(folder: str | os.PathLike, *, task: str | None = None) -> nn.Module:
     """A module of weft made of a checkpoint: a folder with config.json and safetensors files.
 
-    LLaMA, Mistral, Qwen2, Qwen3, Gemma, Phi and GPT-2 that write texts become weft's own
+    LLaMA, Mistral, Qwen2, Qwen3, Gemma, Phi, Phi3 and GPT-2 that write texts become weft's own
     `Decoder`, T5 and mT5 that answer texts a `T5`, Whisper that writes what is said a `Whisper`:
     these need no other package. All other families and tasks go through the packages torch and
     transformers, and `weft.from_torch`: those that take texts, images or sounds, as BERT, BART, ViT
@@ -187,7 +187,7 @@ def _decoder(path: Path, settings: Settings, family: str) -> Decoder:
     own = _generation_settings(path)
     if own.has("eos_token_id"):
         config = replace(config, eos=own.tokens("eos_token_id"))
-    model = Decoder(config, Weights(named_weights(read_tensors(path), family), path))
+    model = Decoder(config, Weights(named_weights(read_tensors(path), config), path))
     model.texts = text_config(own, settings)
     return model
 

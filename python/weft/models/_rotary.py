@@ -14,7 +14,7 @@ from .._errors import UnsupportedError
 from ._settings import Settings
 
 #: Ways in which positions turn heads.
-_KINDS = ("default", "linear", "llama3")
+_KINDS = ("default", "linear", "dynamic", "llama3", "yarn")
 
 
 @dataclass(frozen=True)
@@ -28,18 +28,30 @@ class Rotary:
         bounds: None: all are slower by the factor. Else as in LLaMA 3: the positions of the
             training, and how many turns in these are few and many. Pairs with more turns are not
             slowed down, those with fewer are, those between partly.
+        ramp: instead of that as in YaRN (Peng et al., 2023): the first pair that is slowed down at
+            all, and the one from which on all are by the factor.
+        amount: what cosines and sines are multiplied by.
     """
 
     width: int
     base: float
     factor: float = 1.0
     bounds: tuple[int, float, float] | None = None
+    ramp: tuple[float, float] | None = None
+    amount: float = 1.0
 
     def speeds(self) -> np.ndarray:
         """The angles of one position, float32 [width / 2]."""
         powers = np.arange(0, self.width, 2, dtype=np.float32) / np.float32(self.width)
         speeds = (1.0 / np.float32(self.base) ** powers).astype(np.float32)
         slow = speeds / np.float32(self.factor)
+        if self.ramp is not None:
+            first, last = self.ramp
+            # A ramp of no length is a step.
+            length = np.float32(last - first if last != first else 0.001)
+            pair = np.arange(self.width // 2, dtype=np.float32)
+            share = 1 - np.clip((pair - np.float32(first)) / length, 0, 1)
+            return ((1 - share) * slow + share * speeds).astype(np.float32)
         if self.bounds is None:
             return slow
         positions, few, many = self.bounds
@@ -48,13 +60,16 @@ class Rotary:
         return ((1 - share) * slow + share * speeds).astype(np.float32)
 
 
-def read_rotary(settings: Settings, head_width: int, partial: bool = False) -> Rotary:
+def read_rotary(
+    settings: Settings, head_width: int, partial: bool = False, kinds: tuple[str, ...] = _KINDS
+) -> Rotary:
     """What config.json says, in the form of any version of transformers.
 
     Args:
         settings: config.json.
         head_width: the elements of a head.
         partial: whether the family knows heads of which only some elements are turned.
+        kinds: the ways to turn that the family knows.
 
     Raises:
         FileError: a number is none. UnsupportedError: a way to slow down that is not known.
@@ -73,15 +88,22 @@ def read_rotary(settings: Settings, head_width: int, partial: bool = False) -> R
             f"{settings.path}: {width} of a head's {head_width} elements are turned: they have to "
             "be pairs",
         )
-    kind = part.choice("type", _KINDS, "default")
-    kind = part.choice("rope_type", _KINDS, kind)
+    kind = part.choice("type", kinds, "default")
+    kind = part.choice("rope_type", kinds, kind)
     positions = part.count(
         "original_max_position_embeddings", settings.count("max_position_embeddings")
     )
     positions = settings.count("original_max_position_embeddings", positions)
     if kind == "default":
         return Rotary(width, base)
+    if kind == "yarn":
+        return _yarn(part, width, base, positions)
     factor = part.number("factor")
+    if kind == "dynamic":
+        if width < 4:
+            raise _fail(UnsupportedError, f"{settings.path}: dynamic is for more than one pair")
+        # Only texts beyond the model's positions are turned slower, and there are none here.
+        return Rotary(width, base)
     if kind == "linear":
         return Rotary(width, base, factor)
     few = part.number("low_freq_factor")
@@ -89,13 +111,47 @@ def read_rotary(settings: Settings, head_width: int, partial: bool = False) -> R
     return Rotary(width, base, factor, (positions, few, many))
 
 
-def angles(places: weft.Tensor, speeds: weft.Tensor) -> tuple[weft.Tensor, weft.Tensor]:
-    """Cosines and sines [L, D] for positions [L] and speeds [D / 2]; [N, 1, L, D] for [N, L]."""
+def _yarn(part: Settings, width: int, base: float, trained: int) -> Rotary:
+    """YaRN (Peng et al., 2023): pairs that turn often in the training's positions stay as they are,
+    those that turn seldom are slowed down.
+    """
+    factor = part.number("factor")
+    many, few = part.number("beta_fast", 32.0), part.number("beta_slow", 1.0)
+
+    def pair(turns: float) -> float:
+        """Which pair turns so often in the positions of the training."""
+        return width * math.log(trained / (turns * 2 * math.pi)) / (2 * math.log(base))
+
+    def grown(share: float) -> float:
+        return 1.0 if factor <= 1 else 0.1 * share * math.log(factor) + 1.0
+
+    if base == 1:
+        raise _fail(UnsupportedError, f"{part.path}: rope_theta 1 turns all pairs alike")
+    first, last = pair(many), pair(few)
+    if part.flag("truncate", True):
+        first, last = math.floor(first), math.ceil(last)
+    names = [name for name in ("mscale", "mscale_all_dim") if part.has(name)]
+    shares = [part.number(name) for name in names]
+    amount = grown(shares[0]) / grown(shares[1]) if len(shares) == 2 else grown(1.0)
+    return Rotary(
+        *(width, base, factor),
+        ramp=(max(first, 0), min(last, width - 1)),
+        amount=part.number("attention_factor", amount),
+    )
+
+
+def angles(
+    places: weft.Tensor, speeds: weft.Tensor, amount: float = 1.0
+) -> tuple[weft.Tensor, weft.Tensor]:
+    """Cosines and sines [L, D], times an amount, for positions [L] and speeds [D / 2]; [N, 1, L, D]
+    for [N, L].
+    """
     turned = weft.expand_dims(weft.astype(places, speeds.dtype), axis=-1) * speeds
     turned = weft.concat([turned, turned], axis=-1)
     if places.ndim == 2:
         turned = weft.expand_dims(turned, axis=1)
-    return weft.cos(turned), weft.sin(turned)
+    cosines, sines = weft.cos(turned), weft.sin(turned)
+    return (cosines, sines) if amount == 1.0 else (cosines * amount, sines * amount)
 
 
 def rotated(x: weft.Tensor, cosines: weft.Tensor, sines: weft.Tensor) -> weft.Tensor:
