@@ -6,7 +6,6 @@ refuses is not drawn. Elements are known of inputs alone.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import jax
 import ml_dtypes  # noqa: F401 - lets NumPy know bfloat16
 import numpy as np
+from drawing_rules import NotDrawnError, Rules
 
 SIGNED = ("int32", "int64", "int8", "int16")
 UNSIGNED = ("uint32", "uint8", "uint16", "uint64")
@@ -25,10 +25,6 @@ ALL = (*REAL, *COMPLEX, "bool")
 SIZES = (0, 1, 1, 2, 3, 4, 5)
 #: What a call may give at most.
 LARGEST = 4000
-
-
-class NotDrawnError(Exception):
-    """There is nothing to draw here: another rule is tried."""
 
 
 def is_float(dtype: Any) -> bool:
@@ -207,27 +203,8 @@ class Drawer:
 
 
 WIDE = ("int64", "uint64", "float64", "complex128")
-RULES: list[tuple[Callable[[Drawer], Any], int]] = []
-
-
-def rule(often: int = 1) -> Callable[[Callable[[Drawer], Any]], Callable[[Drawer], Any]]:
-    """A decorator: a function that adds a call, and how often it is drawn."""
-
-    def register(function: Callable[[Drawer], Any]) -> Callable[[Drawer], Any]:
-        RULES.append((function, often))
-        return function
-
-    return register
-
-
-def step(drawer: Drawer) -> None:
-    """Adds a call."""
-    weights = np.array([often for _, often in RULES], float)
-    for _ in range(30):
-        place = int(drawer.random.choice(len(RULES), p=weights / weights.sum()))
-        with contextlib.suppress(NotDrawnError):
-            RULES[place][0](drawer)
-            return
+RULES = Rules[Drawer]()
+rule, step = RULES.rule, RULES.step
 
 
 def is_wide(seed: int) -> bool:

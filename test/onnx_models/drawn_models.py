@@ -6,13 +6,13 @@ kernel, so that the next ones have operands of known shapes. What neither comput
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import onnx
+from drawing_rules import NotDrawnError, Rules
 from node_reference import NotComputedError, References, described, names_read
 from onnx import helper
 
@@ -37,10 +37,6 @@ NAN_IS_OPEN = (
     "ScatterND",
     "ScatterElements",
 )
-
-
-class NotDrawnError(Exception):
-    """There is nothing to draw here: another rule is tried."""
 
 
 @dataclass
@@ -221,27 +217,8 @@ class Drawer:
                 raise NotDrawnError
 
 
-RULES: list[tuple[Callable[[Drawer], Any], int]] = []
-
-
-def rule(often: int = 1) -> Callable[[Callable[[Drawer], Any]], Callable[[Drawer], Any]]:
-    """A decorator: a function that adds a node or some, and how often it is drawn."""
-
-    def register(function: Callable[[Drawer], Any]) -> Callable[[Drawer], Any]:
-        RULES.append((function, often))
-        return function
-
-    return register
-
-
-def step(drawer: Drawer) -> None:
-    """Adds a node or some."""
-    weights = np.array([often for _, often in RULES], float)
-    for _ in range(30):
-        place = int(drawer.random.choice(len(RULES), p=weights / weights.sum()))
-        with contextlib.suppress(NotDrawnError, onnx.defs.SchemaError):
-            RULES[place][0](drawer)
-            return
+RULES = Rules[Drawer](onnx.defs.SchemaError)
+rule, step = RULES.rule, RULES.step
 
 
 def draw(seed: int, count: int, references: References) -> Drawn:

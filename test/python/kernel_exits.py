@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+
+import devices
+import kernel_programs
 import numpy as np
+import weft
 
 # Never reached: behind an exit there is no store, and no check of an index.
 _TRAP = "blocks.store(out, p * 16, blocks.load(x, n + 1000000))"
@@ -112,3 +118,26 @@ class RandomExits:
                 self.line(depth + 1, f"if {name} > 3:")
                 self.line(depth + 2, "break")
         self.block(depth + 1, [*variables, name], in_loop=True)
+
+
+def check_random_exits(
+    seed: int, folder: Path, cases: Iterable[tuple[int, int]], device: weft.device | None = None
+) -> None:
+    """Compares a random kernel with what Python makes of it.
+
+    Args:
+        cases: numbers of elements and widths.
+        device: where it runs, in each order of threads that the device has; None: on the processor.
+    """
+    source = RandomExits(seed).source()
+    function = kernel_programs.loaded(folder, source.replace("C):", "C: weft.constexpr):", 1))
+    kernel = weft.kernel(function)
+    for n, width in cases:
+        x, want = np.arange(1, n + 1), np.zeros(48, np.int64)
+        kernel_programs.interpret(function, (3,), x, want, np.int64(n), C=width)
+        # No array is empty, so that one of no elements is one that is not read.
+        given = weft.asarray(x if n else np.zeros(0, np.int64), device=device)
+        # Elements may be stored to by several threads, all of which then store the same.
+        for _ in devices.schedules(device) if device else (None,):
+            got = kernel[3](given, weft.spec(48, "int64"), n, C=width)
+            np.testing.assert_array_equal(got.cpu(), want, err_msg=source)

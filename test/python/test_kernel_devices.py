@@ -16,7 +16,7 @@ import devices
 import numpy as np
 import pytest
 import weft
-from kernel_exits import RandomExits
+from kernel_exits import check_random_exits
 from kernel_programs import interpret, loaded, random_source
 from weft import blocks
 
@@ -320,17 +320,7 @@ def test_checked_kernels_name_two_programs() -> None:
 
 @pytest.mark.parametrize("seed", range(16))
 def test_random_exits(device: weft.device, seed: int, tmp_path: Path) -> None:
-    source = RandomExits(seed).source()
-    function = loaded(tmp_path, source.replace("C):", "C: weft.constexpr):", 1))
-    kernel = weft.kernel(function)
-    for n, width in ((1, 8), (6, 11)):
-        x, want = np.arange(1, n + 1), np.zeros(48, np.int64)
-        interpret(function, (3,), x, want, np.int64(n), C=width)
-        given = weft.asarray(x, device=device)
-        # Elements may be stored to by several threads, all of which then store the same.
-        for _ in devices.schedules(device):
-            got = kernel[3](given, weft.spec(48, "int64"), n, C=width)
-            np.testing.assert_array_equal(got.cpu(), want, err_msg=source)
+    check_random_exits(seed, tmp_path, ((1, 8), (6, 11)), device)
 
 
 @pytest.fixture(scope="module")

@@ -4,26 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import kernel_programs
 import numpy as np
 import pytest
 import weft
-from kernel_exits import RandomExits
+from kernel_exits import check_random_exits
 from weft import blocks
 
 
 @pytest.mark.parametrize("seed", range(40))
 def test_random_exits(seed: int, tmp_path: Path) -> None:
-    source = RandomExits(seed).source()
-    function = kernel_programs.loaded(tmp_path, source.replace("C):", "C: weft.constexpr):", 1))
-    kernel = weft.kernel(function)
-    for n, width in ((0, 1), (1, 8), (6, 11)):
-        x = np.arange(1, n + 1)
-        want = np.zeros(48, np.int64)
-        kernel_programs.interpret(function, (3,), x, want, np.int64(n), C=width)
-        # No array is empty, so that one of no elements is one that is not read.
-        got = kernel[3](x if n else np.zeros(0, np.int64), weft.spec(48, "int64"), n, C=width)
-        np.testing.assert_array_equal(got, want, err_msg=source)
+    check_random_exits(seed, tmp_path, ((0, 1), (1, 8), (6, 11)))
 
 
 def test_the_condition_is_not_asked_behind_a_break() -> None:
