@@ -1,5 +1,6 @@
 #include "lib/Runtime/Collectives.h"
 
+#include "lib/Runtime/Allocator.h"
 #include "lib/Runtime/CollectiveCall.h"
 #include "lib/Runtime/KernelFailure.h"
 #include "lib/Runtime/Recorder.h"
@@ -41,7 +42,7 @@ struct Stop {
   bool isInterrupt, breaks;
 };
 
-struct StartedSum;
+struct Started;
 
 /// The one connection of the process. A collective holds its lock, so that two threads' do not mix.
 struct State {
@@ -54,7 +55,7 @@ struct State {
   /// Runs what is sent beside other work, in its order.
   SendingThread sending;
   /// What was begun and is not waited for yet, by number; the sending thread's guard is theirs.
-  std::map<int32_t, std::shared_ptr<StartedSum>> started;
+  std::map<int32_t, std::shared_ptr<Started>> started;
   /// What went wrong beside other work last, and in which execution: nothing else of it is sent, as
   /// the other members, who know, send nothing else either.
   std::optional<Stop> failure;
@@ -413,47 +414,83 @@ void run(const void *x, void *result, const int32_t *token, int32_t *next, const
 }
 
 //===----------------------------------------------------------------------===//
-// Sums that are sent beside other work
+// What is sent beside other work
 //===----------------------------------------------------------------------===//
 
-/// A sum that was begun. The sending thread and whoever waits have it together, so that either may
-/// be gone; nothing in it is the execution's own memory.
-struct StartedSum {
-  StartedSum(std::vector<int64_t> given, std::string line, uint64_t execution)
+/// By the number that the two ends of a collective have as their option.
+const Kind &startedKind(const int64_t *numbers) {
+  constexpr size_t places[] = {0, 3, 2};
+  return kinds[places[CollectiveCall("", numbers).options[0]]];
+}
+
+/// What was begun. The sending thread and whoever waits have it together, so that either may be
+/// gone; nothing in it is the execution's own memory.
+struct Started {
+  Started(std::vector<int64_t> given, std::string line, uint64_t execution)
       : numbers(std::move(given)),
-        call(sumName, numbers.data()),
+        kind(startedKind(numbers.data())),
+        call(kind.name, numbers.data()),
         line(std::move(line)),
         execution(execution) {}
-  StartedSum(const StartedSum &) = delete;
-  StartedSum &operator=(const StartedSum &) = delete;
+  Started(const Started &) = delete;
+  Started &operator=(const Started &) = delete;
+
+  /// Copies the operand, and makes room for the result: that of a sum is where its operand was.
+  void take(const void *x) {
+    auto room = static_cast<size_t>(isSum() ? call.partsBytes() : call.bytes());
+    operand = Allocator::process().allocate(room);
+    std::memcpy(operand->data(), x, static_cast<size_t>(call.bytes()));
+    if (!isSum())
+      result = Allocator::process().allocate(static_cast<uint64_t>(kind.resultBytes(call)));
+  }
+
+  void run(Collective &collective) {
+    collective.reserve(isSum() ? Collective::sumBytes(call) : kind.scratchBytes(call));
+    collective.compare();
+    if (isSum())
+      return collective.allReduce(static_cast<char *>(operand->data()), collective.reserved(),
+                                  Reduction::Sum);
+    (collective.*kind.body)(operand->data(), result->data());
+    operand = {};
+  }
+
+  void copyTo(void *to) const {
+    std::memcpy(to, (isSum() ? operand : result)->data(),
+                static_cast<size_t>(kind.resultBytes(call)));
+  }
 
   std::vector<int64_t> numbers;
+  const Kind &kind;
   CollectiveCall call;
   std::string line;
   uint64_t execution;
-  std::vector<char> parts;
   std::optional<Stop> stopped;
   bool isDone = false;
+
+private:
+  bool isSum() const { return &kind == &kinds[0]; }
+
+  // Memory of the allocator is there again for the next step; fresh pages would take as long as
+  // sending.
+  StorageRef operand, result;
 };
 
 /// What the sending thread does with one, unless one before it has failed.
-void send(State &state, StartedSum &sum) {
-  std::optional<Stop> stopped = failureOf(state, sum.execution);
+void send(State &state, Started &started) {
+  std::optional<Stop> stopped = failureOf(state, started.execution);
   if (!stopped)
-    stopped = stopOf(state, sumName, [&] {
+    stopped = stopOf(state, started.kind.name, [&] {
       std::lock_guard guard(state.lock);
-      Collective collective(state, sum.call, sum.line);
-      collective.reserve(Collective::sumBytes(sum.call));
-      collective.compare();
-      collective.allReduce(sum.parts.data(), collective.reserved(), Reduction::Sum);
+      Collective collective(state, started.call, started.line);
+      started.run(collective);
     });
   std::lock_guard held(state.sending.guard());
   if (stopped) {
     state.failure = stopped;
-    state.failedExecution = sum.execution;
+    state.failedExecution = started.execution;
   }
-  sum.stopped = std::move(stopped);
-  sum.isDone = true;
+  started.stopped = std::move(stopped);
+  started.isDone = true;
 }
 
 /// How many numbers a call has.
@@ -462,23 +499,22 @@ size_t countOf(const int64_t *numbers) {
   return static_cast<size_t>(7 + options + rank);
 }
 
-/// Hands a sum to the sending thread; the reason if that can't be.
+/// Hands one to the sending thread; the reason if that can't be.
 std::string begin(State &state, const void *x, const int32_t *number, const int64_t *numbers) {
   std::string reason;
   try {
-    auto sum =
-        std::make_shared<StartedSum>(std::vector<int64_t>(numbers, numbers + countOf(numbers)),
-                                     userLine(), SentByExecution::currentNumber());
-    sum->parts.resize(static_cast<size_t>(sum->call.partsBytes()));
-    std::memcpy(sum->parts.data(), x,
-                static_cast<size_t>(sum->call.elements() * sum->call.elementBytes()));
+    auto made = std::make_shared<Started>(std::vector<int64_t>(numbers, numbers + countOf(numbers)),
+                                          userLine(), SentByExecution::currentNumber());
+    made->take(x);
     if (number) {
       std::lock_guard held(state.sending.guard());
-      state.started[*number] = sum;
+      state.started[*number] = made;
     }
-    state.sending.push([&state, sum] { send(state, *sum); });
+    state.sending.push([&state, made] { send(state, *made); });
     return reason;
   } catch (const std::bad_alloc &) {
+    reason = noMemory;
+  } catch (const Error &) {
     reason = noMemory;
   } catch (const std::system_error &error) {
     reason = std::string("the thread that sends can't be started: ") + error.what();
@@ -498,41 +534,40 @@ void refuseInTurn(const CollectiveCall &call, const std::string &reason) {
     keep(*stopped, line);
 }
 
-void startAllReduce(const void *x, void *, const int32_t *token, int32_t *next,
-                    const int64_t *numbers) {
+void start(const void *x, void *, const int32_t *token, int32_t *next, const int64_t *numbers) {
   State &state = State::process();
   follow(token, next);
   std::string reason = begin(state, x, next, numbers);
   if (!reason.empty())
-    refuseInTurn(CollectiveCall(sumName, numbers), reason);
+    refuseInTurn(CollectiveCall(startedKind(numbers).name, numbers), reason);
 }
 
-void finishAllReduce(const void *number, void *result, const int32_t *token, int32_t *next,
-                     const int64_t *) {
+void finish(const void *number, void *result, const int32_t *token, int32_t *next,
+            const int64_t *numbers) {
   InterpreterReleased released;
   State &state = State::process();
-  std::shared_ptr<StartedSum> sum;
-  std::optional<Stop> stopped = stopOf(state, sumName, [&] {
+  const char *name = startedKind(numbers).name;
+  std::shared_ptr<Started> found;
+  std::optional<Stop> stopped = stopOf(state, name, [&] {
     {
       std::lock_guard held(state.sending.guard());
-      auto found = state.started.find(*static_cast<const int32_t *>(number));
-      if (found == state.started.end())
-        throw Stop{std::string(sumName) + ": nobody has begun this sum", false, true};
-      sum = found->second;
+      auto place = state.started.find(*static_cast<const int32_t *>(number));
+      if (place == state.started.end())
+        throw Stop{std::string(name) + ": nobody has begun it", false, true};
+      found = place->second;
     }
-    state.sending.wait([&] { return sum->isDone; });
+    state.sending.wait([&] { return found->isDone; });
     {
       std::lock_guard held(state.sending.guard());
       state.started.erase(*static_cast<const int32_t *>(number));
     }
-    if (sum->stopped)
-      throw Stop(*sum->stopped);
+    if (found->stopped)
+      throw Stop(*found->stopped);
     if (result)
-      std::memcpy(result, sum->parts.data(),
-                  static_cast<size_t>(sum->call.elements() * sum->call.elementBytes()));
+      found->copyTo(result);
   });
   if (stopped)
-    keep(*stopped, sum ? sum->line : userLine());
+    keep(*stopped, found ? found->line : userLine());
   follow(token, next);
 }
 
@@ -547,8 +582,8 @@ std::span<const LibraryFunction> collectiveFunctions() {
       {"weft_collective_all_to_all", reinterpret_cast<void *>(&run<4>)},
       {"weft_collective_collective_broadcast", reinterpret_cast<void *>(&run<5>)},
       {"weft_collective_permute_members", reinterpret_cast<void *>(&run<6>)},
-      {"weft_collective_start_all_reduce", reinterpret_cast<void *>(&startAllReduce)},
-      {"weft_collective_finish_all_reduce", reinterpret_cast<void *>(&finishAllReduce)},
+      {"weft_collective_start_collective", reinterpret_cast<void *>(&start)},
+      {"weft_collective_finish_collective", reinterpret_cast<void *>(&finish)},
   };
   return functions;
 }
@@ -560,17 +595,17 @@ CollectiveFunction findCollective(std::string_view name) {
   return nullptr;
 }
 
-/// The kind of a function of the list; a sum that is begun is one that is made at once.
-static const Kind &kindOf(std::string_view function) {
+/// The kind of a function of the list; what is begun is what is done at once.
+static const Kind &kindOf(std::string_view function, const int64_t *numbers) {
   constexpr std::string_view prefix = "weft_collective_";
   std::string_view name = function.substr(prefix.size());
   const Kind *found = std::ranges::find(kinds, name, &Kind::name);
-  return found == std::end(kinds) ? kinds[0] : *found;
+  return found == std::end(kinds) ? startedKind(numbers) : *found;
 }
 
 void communicateByDevice(std::string_view function, const int64_t *numbers,
                          DeviceCollective &device) {
-  const Kind &kind = kindOf(function);
+  const Kind &kind = kindOf(function, numbers);
   CollectiveCall call(kind.name, numbers);
   std::string line = userLine();
   std::optional<Stop> stopped = inTurn(call, line, [&](Collective &collective) {
@@ -677,7 +712,7 @@ std::string brokenConnection() { return State::process().whyBroken(); }
 
 bool isConnectionBroken() { return State::process().isBroken; }
 
-size_t sumsUnderWay() {
+size_t collectivesUnderWay() {
   State &state = State::process();
   std::lock_guard held(state.sending.guard());
   return state.started.size();

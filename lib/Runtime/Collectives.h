@@ -64,15 +64,15 @@ void breakConnection(const std::string &reason);
 std::string brokenConnection();
 /// Whether there is a reason, without waiting for what is being sent.
 bool isConnectionBroken();
-/// How many sums were begun beside other work and are not waited for yet.
-size_t sumsUnderWay();
+/// How many collectives were begun beside other work and are not waited for yet.
+size_t collectivesUnderWay();
 
 /// The functions by the names that kernels call them by: "weft_collective_all_reduce". Each takes
 /// the places of the operand, the result (or null), the token and the next one, and numbers: dtype,
 /// group, members, how many collectives the group has in the program and their hash, how many
-/// options there are, these, the operand's rank, its sizes. "weft_collective_start_all_reduce" has
-/// no result, and hands the sum to a thread that sends; the next token is its number, which
-/// "weft_collective_finish_all_reduce" takes as its operand.
+/// options there are, these, the operand's rank, its sizes. "weft_collective_start_collective" has
+/// no result, and hands what its option names to a thread that sends; the next token is its number,
+/// which "weft_collective_finish_collective" takes as its operand.
 std::span<const LibraryFunction> collectiveFunctions();
 
 /// A function of the list, as kernels call it. Null if there is none of this name.

@@ -60,6 +60,6 @@ void weft::registerCollectives(py::module_ &module) {
   });
   module.def("tell_refusal", tellRefusal);
   module.def("broken_connection", brokenConnection);
-  module.def("sums_under_way", sumsUnderWay);
+  module.def("collectives_under_way", collectivesUnderWay);
   module.def("interrupt_question", [] { return reinterpret_cast<uintptr_t>(&isInterrupted); });
 }

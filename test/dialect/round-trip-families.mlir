@@ -45,13 +45,14 @@ func.func @quantized(%x: tensor<5x3x8xf32>, %w: tensor<2x3x4xui8>, %s: tensor<2x
   return %0, %1, %2, %3 : tensor<5x2xf32>, tensor<2x3x4xf32>, tensor<5x24xi8>, tensor<5x2xf32>
 }
 
-// CHECK-LABEL: @sum_in_two_ends
-// CHECK: weft.start_all_reduce
-// CHECK: weft.finish_all_reduce
-func.func @sum_in_two_ends(%x: tensor<4x3xf32>, %t: tensor<i32>) -> (tensor<4x3xf32>, tensor<i32>) {
-  %0 = weft.start_all_reduce %x after %t {group = 0 : i64, members = 2 : i64}
+// CHECK-LABEL: @in_two_ends
+// CHECK: weft.start_collective
+// CHECK: weft.finish_collective
+func.func @in_two_ends(%x: tensor<4x3xf32>, %t: tensor<i32>) -> (tensor<2x4x3xf32>, tensor<i32>) {
+  %0 = weft.start_collective %x after %t {group = 0 : i64, members = 2 : i64, kind = 1 : i64}
       : tensor<4x3xf32>, tensor<i32> -> tensor<i32>
-  %1, %2 = weft.finish_all_reduce %x started %0 after %0 {group = 0 : i64, members = 2 : i64}
-      : tensor<4x3xf32>, tensor<i32>, tensor<i32> -> tensor<4x3xf32>, tensor<i32>
-  return %1, %2 : tensor<4x3xf32>, tensor<i32>
+  %1, %2 = weft.finish_collective %x started %0 after %0
+      {group = 0 : i64, members = 2 : i64, kind = 1 : i64}
+      : tensor<4x3xf32>, tensor<i32>, tensor<i32> -> tensor<2x4x3xf32>, tensor<i32>
+  return %1, %2 : tensor<2x4x3xf32>, tensor<i32>
 }

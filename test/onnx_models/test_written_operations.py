@@ -36,7 +36,7 @@ REFUSED = {
 #: Operations that no program has once it is traced, or that are made behind what files hold.
 NOT_IN_PROGRAMS = {
     *("sum_examples", "gather_examples", "scatter_examples", "depthwise_convolution"),
-    *("start_all_reduce", "finish_all_reduce"),
+    *("start_collective", "finish_collective"),
 }
 
 _FLOATS = ("float32", "float64", "float16")

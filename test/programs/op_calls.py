@@ -209,6 +209,12 @@ def _together(name: str, **options: Any) -> Callable[[weft.Tensor], weft.Tensor]
     return functools.partial(getattr(weft.distributed, name), **options)
 
 
+def _beside(name: str) -> Callable[[weft.Tensor], weft.Tensor]:
+    """The same, with something to compute meanwhile."""
+    function = _together(name)
+    return lambda x: weft.sum(weft.sin(x)) + function(x)
+
+
 #: So large that it is sent beside other work.
 _LARGE = _floats(3, 17000)
 
@@ -221,8 +227,8 @@ _TOGETHER: dict[str, OpCall] = {
     "weft.collective_broadcast": OpCall(_together("broadcast"), (_X,)),
     "weft.permute_members": OpCall(_together("shift"), (_X,)),
     "weft.replicate": OpCall(_together("replicate"), (_X,)),
-    "weft.start_all_reduce": OpCall(_together("all_reduce"), (_LARGE,)),
-    "weft.finish_all_reduce": OpCall(_together("all_reduce"), (_LARGE,)),
+    "weft.start_collective": OpCall(_beside("all_reduce"), (_LARGE,)),
+    "weft.finish_collective": OpCall(_beside("all_gather"), (_LARGE,)),
 }
 
 #: A weight [5, 24] of 4 bits, in groups of 8.

@@ -85,6 +85,20 @@ def _compare_all() -> None:
             _same(run(x.to(DEVICE)), function(x), (name, shape, dtype))
 
 
+def _compare_several() -> None:
+    """Large ones of one program are under way at once."""
+
+    def function(*tensors: weft.Tensor) -> tuple[weft.Tensor, ...]:
+        return tuple(dist.all_gather(x) for x in tensors)
+
+    given = [_value((300, 70), "float32", 8, number) for number in range(5)]
+    compiled, before = weft.jit(function), _count()
+    for _ in range(2):
+        for have, x in zip(compiled(*(x.to(DEVICE) for x in given)), given, strict=True):
+            _same(have, dist.all_gather(x), "several")
+    assert _count() == before + 10
+
+
 def alike() -> None:
     """With the bits of the host, and without it."""
     x = _value((7,), "float32", 1).to(DEVICE)
@@ -93,6 +107,7 @@ def alike() -> None:
     assert _count() == before + 1
     dist.all_reduce(x)
     assert _count() == before + 1, "small sums of floats go by the hosts"
+    _compare_several()
     _compare_all()
     assert _count() > before + 300
 

@@ -324,7 +324,7 @@ def under_way() -> None:
 
     def exchange(group: int, source: int, target: int, count: int, *more: int) -> int:
         end = time.monotonic() + 60
-        while not exchanged and _core.sums_under_way() < 2:
+        while not exchanged and _core.collectives_under_way() < 2:
             if time.monotonic() > end:
                 return 1
             time.sleep(0.001)
@@ -342,7 +342,7 @@ def under_way() -> None:
     _, second = f(x)
     assert len(exchanged) == 2
     assert threading.main_thread().ident not in exchanged
-    assert _core.sums_under_way() == 0
+    assert _core.collectives_under_way() == 0
     # The peer is this process: what comes back is twice its first half, from both.
     half = -2 * np.asarray(x).ravel()[:15000]
     _equal(second, np.concatenate([half, half]).reshape(300, 100))

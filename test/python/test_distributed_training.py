@@ -23,7 +23,8 @@ def test_two_processes_train_as_one_does(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["data_parallel", "divided_state", "halves_in_parts", "overlapped"]
+    "name",
+    ["data_parallel", "divided_state", "halves_in_parts", "overlapped", "overlapped_parts"],
 )
 def test_three_processes_train_as_one_does(name: str) -> None:
     _passes(3, name)

@@ -250,6 +250,28 @@ def overlapped() -> None:
             np.testing.assert_array_equal(have, _state(alone)[name], name)
 
 
+def overlapped_parts() -> None:
+    """A module in parts whose gathers and sums are sent beside other work has the same bits."""
+
+    def large() -> nn.Module:
+        weft.random.seed(5)
+        wide = [layer for _ in range(4) for layer in (nn.Linear(300, 300), nn.Tanh())]
+        return nn.Sequential(nn.Linear(6, 300), nn.Tanh(), *wide, nn.Linear(300, 1))
+
+    alone = large()
+    _train(alone, weft.optim.SGD(alone.parameters(), lr=0.01), weft.jit, _parts_of_all())
+    for wrap in (weft.jit, lambda f: f):
+        module = dist.FullyShardedDataParallel(large())
+        _train(module, weft.optim.SGD(module.parameters(), lr=0.01), wrap, _own_part())
+        found = module.full_state_dict()
+        for name, want in _state(alone).items():
+            np.testing.assert_array_equal(np.asarray(found[name]), want, name)
+    # They do have two ends: four gathers, of which each but the first two begins behind another's
+    # end, and four sums.
+    text = weft.jit(weft.grad(lambda x: weft.sum(module(x)))).lower(weft.ones((4, 6))).ir("kernels")
+    assert text.count("launch @start_collective") >= 4, text
+
+
 def load_whole() -> None:
     """What was written in parts is for processes that have all of it, and the other way round."""
     folder = Path(sys.argv[2])

@@ -96,34 +96,38 @@ def Weft_PermuteMembersOp
   let description = "Member i sends to member destinations[i]; to none if that is -1.";
 }
 
-/// A sum that goes on beside what is computed meanwhile: its two ends.
-class Weft_SumEndOp<string mnemonic, string rule, list<string> methods, dag arguments_, dag results_>
+/// A collective that goes on beside what is computed meanwhile: its two ends. Kind 0 is the sum of all
+/// members' x, 1 is weft.all_gather, 2 weft.reduce_scatter.
+class Weft_CollectiveEndOp<string mnemonic, string rule, list<string> methods, dag arguments_,
+                           dag results_>
     : Weft_InferredOp<mnemonic, [ChainedOpInterface,
                                  DeclareOpInterfaceMethods<CollectiveOpInterface, methods>,
                                  DeclareOpInterfaceMethods<DimensionOpInterface>,
                                  NotDifferentiable<"it is made where sums are differentiated already">]> {
-  let arguments = !con(arguments_, (ins Weft_Token:$token, I64Attr:$group, I64Attr:$members));
+  let arguments = !con(arguments_, (ins Weft_Token:$token, I64Attr:$group, I64Attr:$members,
+                                    I64Attr:$kind));
   let results = !con(results_, (outs Weft_Token:$next));
   let inference = "::weft::" # rule;
   let pythonName = "";
 }
 
-def Weft_StartAllReduceOp
-    : Weft_SumEndOp<"start_all_reduce", "inferStartedSum", ["getOptions"],
-                    (ins Weft_ReducedTensor:$x), (outs)> {
-  let summary = "Begins to send x, for the sum of all members' x; `next` is also the sum's number.";
+def Weft_StartCollectiveOp
+    : Weft_CollectiveEndOp<"start_collective", "inferStarted", ["getOptions"],
+                           (ins Weft_SentTensor:$x), (outs)> {
+  let summary = "Begins to send x; `next` is also the number of what was begun.";
   let description = [{
-    The sum is made in its turn, beside what is computed meanwhile. weft.finish_all_reduce waits for it.
+    It is done in its turn, beside what is computed meanwhile. weft.finish_collective waits for it. Kind 0
+    is the sum of all members' x, 1 is weft.all_gather, 2 weft.reduce_scatter.
   }];
   let assemblyFormat = "$x `after` $token attr-dict `:` type($x) `,` type($token) `->` type($next)";
 }
 
-def Weft_FinishAllReduceOp
-    : Weft_SumEndOp<"finish_all_reduce", "inferFinishedSum", ["getOptions", "getRead"],
-                    (ins Weft_ReducedTensor:$x, Weft_Token:$started),
-                    (outs Weft_ReducedTensor:$result)> {
-  let summary = "Waits for the sum that weft.start_all_reduce has begun, and is it.";
-  let description = "`started` is the sum's number. Of x only the shape counts.";
+def Weft_FinishCollectiveOp
+    : Weft_CollectiveEndOp<"finish_collective", "inferFinished", ["getOptions", "getRead"],
+                           (ins Weft_SentTensor:$x, Weft_Token:$started),
+                           (outs Weft_SentTensor:$result)> {
+  let summary = "Waits for what weft.start_collective has begun, and is its result.";
+  let description = "`started` is the number of that. Of x only the shape counts.";
   let assemblyFormat = [{
     $x `started` $started `after` $token attr-dict `:` type($x) `,` type($started) `,` type($token)
         `->` type($result) `,` type($next)

@@ -55,15 +55,19 @@ llvm::LogicalResult inferPermutedMembers(Adaptor adaptor, InferenceLocation loca
 }
 
 template <typename Adaptor>
-llvm::LogicalResult inferFinishedSum(Adaptor adaptor, InferenceLocation location,
-                                     InferredTypes &types) {
-  return inferCollective("all_reduce", adaptor.getX(), adaptor.getToken(), adaptor.getMembers(),
-                         MembersDimension::None, {}, location, types);
+llvm::LogicalResult inferFinished(Adaptor adaptor, InferenceLocation location,
+                                  InferredTypes &types) {
+  constexpr MembersDimension changes[] = {MembersDimension::None, MembersDimension::Added,
+                                          MembersDimension::Removed};
+  if (adaptor.getKind() >= std::size(changes))
+    return emitOptionalError(location, "there is no kind ", adaptor.getKind());
+  return inferCollective("collective", adaptor.getX(), adaptor.getToken(), adaptor.getMembers(),
+                         changes[adaptor.getKind()], {}, location, types);
 }
 template <typename Adaptor>
-llvm::LogicalResult inferStartedSum(Adaptor adaptor, InferenceLocation location,
-                                    InferredTypes &types) {
-  if (failed(inferFinishedSum(adaptor, location, types)))
+llvm::LogicalResult inferStarted(Adaptor adaptor, InferenceLocation location,
+                                 InferredTypes &types) {
+  if (failed(inferFinished(adaptor, location, types)))
     return llvm::failure();
   types.erase(types.begin());
   return llvm::success();

@@ -89,22 +89,20 @@ COLLECTIVE(CollectiveBroadcastOp, {int64_t(getRoot())})
 COLLECTIVE(PermuteMembersOp, SmallVector<int64_t>(getDestinations()))
 #undef COLLECTIVE
 
-/// The labels of all dimensions of a shape.
-static SmallVector<int64_t> wholeLabels(Value value) {
-  return llvm::to_vector(llvm::seq<int64_t>(0, cast<RankedTensorType>(value.getType()).getRank()));
-}
-
 /// What was begun has no result yet.
-Value StartAllReduceOp::getResult() { return {}; }
-SmallVector<int64_t> StartAllReduceOp::getOptions() { return {0}; }
-SmallVector<SmallVector<int64_t>> StartAllReduceOp::getDimensionLabels() {
-  return {wholeLabels(getX()), {}, {}};
+Value StartCollectiveOp::getResult() { return {}; }
+SmallVector<int64_t> StartCollectiveOp::getOptions() { return {int64_t(getKind())}; }
+SmallVector<SmallVector<int64_t>> StartCollectiveOp::getDimensionLabels() {
+  int64_t rank = cast<RankedTensorType>(getX().getType()).getRank();
+  return {llvm::to_vector(llvm::seq<int64_t>(0, rank)), {}, {}};
 }
-SmallVector<int64_t> FinishAllReduceOp::getOptions() { return {0}; }
-SmallVector<SmallVector<int64_t>> FinishAllReduceOp::getDimensionLabels() {
-  return {wholeLabels(getX()), {}, {}, wholeLabels(getResult()), {}};
+SmallVector<int64_t> FinishCollectiveOp::getOptions() { return {int64_t(getKind())}; }
+SmallVector<SmallVector<int64_t>> FinishCollectiveOp::getDimensionLabels() {
+  SmallVector<SmallVector<int64_t>> labels = labelsOf(cast<CollectiveOpInterface>(getOperation()));
+  labels.insert(labels.begin() + 1, SmallVector<int64_t>()); // of the number
+  return labels;
 }
-Value FinishAllReduceOp::getRead() { return getStarted(); }
+Value FinishCollectiveOp::getRead() { return getStarted(); }
 
 //===----------------------------------------------------------------------===//
 // Batching: one collective for all examples

@@ -70,12 +70,12 @@ const NcclLibrary *DeviceLink::library() {
 //===----------------------------------------------------------------------===//
 
 bool DeviceLink::communicate(const Collective &step, const CollectivePointers &pointers) {
-  if (step.function == "weft_collective_finish_all_reduce")
+  if (step.function == "weft_collective_finish_collective")
     return finish(step, pointers);
-  bool isStart = step.function == "weft_collective_start_all_reduce";
+  bool isStart = step.function == "weft_collective_start_collective";
   if (isStart) {
     // Nobody waits for what an execution that failed has left there.
-    StartedSum left = takeSum(pointers.next);
+    Started left = takeStarted(pointers.next);
   }
   const NcclLibrary *nccl = library();
   if (!nccl)
@@ -89,31 +89,31 @@ bool DeviceLink::communicate(const Collective &step, const CollectivePointers &p
     Event done = newEvent();
     check(driver.cuEventRecord(done, communication), "noting what was sent");
     std::lock_guard held(mutex);
-    started[pointers.next] = {collective.takeSum(), done};
+    started[pointers.next] = {collective.takeResult(), done};
   }
   if (pointers.next)
     copy(pointers.next, pointers.token, sizeof(int32_t));
   return true;
 }
 
-DeviceLink::StartedSum DeviceLink::takeSum(const void *token) {
+DeviceLink::Started DeviceLink::takeStarted(const void *token) {
   std::lock_guard held(mutex);
   auto place = started.find(token);
   if (place == started.end())
     return {};
-  StartedSum found = std::move(place->second);
+  Started found = std::move(place->second);
   started.erase(place);
-  check(driver.cuStreamWaitEvent(compute, found.done, 0), "waiting for a sum");
+  check(driver.cuStreamWaitEvent(compute, found.done, 0), "waiting for what was begun");
   events.push_back(found.done);
   return found;
 }
 
 bool DeviceLink::finish(const Collective &step, const CollectivePointers &pointers) {
-  StartedSum found = takeSum(pointers.read);
-  if (!found.sum)
+  Started found = takeStarted(pointers.read);
+  if (!found.result)
     return false;
   if (pointers.result)
-    copy(pointers.result, found.sum->data(), step.resultBytes);
+    copy(pointers.result, found.result->data(), step.resultBytes);
   if (pointers.next)
     copy(pointers.next, pointers.token, sizeof(int32_t));
   return true;

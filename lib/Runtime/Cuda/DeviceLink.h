@@ -52,9 +52,9 @@ private:
     Event ready = nullptr, done = nullptr;
     std::optional<std::chrono::steady_clock::time_point> began;
   };
-  /// A sum beside other work: where it is made, and what says that it is.
-  struct StartedSum {
-    StorageRef sum;
+  /// What goes on beside other work: where its result is made, and what says that it is.
+  struct Started {
+    StorageRef result;
     Event done = nullptr;
   };
   struct Key {
@@ -76,8 +76,8 @@ private:
   void fill(void *to, uint64_t bytes);
   /// A sum that was begun, by where its token is, which the device waits for; empty if there is
   /// none.
-  StartedSum takeSum(const void *token);
-  /// Gives a sum that was begun here, if it was.
+  Started takeStarted(const void *token);
+  /// Gives what was begun, if it was begun here.
   bool finish(const Collective &collective, const CollectivePointers &pointers);
 
   /// Returns once the library has taken what it was asked to do.
@@ -105,8 +105,8 @@ private:
   std::map<Key, Communicator> communicators;
   std::deque<Operation> operations;
   std::vector<Event> events;
-  /// By where the token is that says which sum it is.
-  std::map<const void *, StartedSum> started;
+  /// By where the token is that says which one it is.
+  std::map<const void *, Started> started;
   std::string failure;
 
   static std::atomic<uint64_t> count;

@@ -50,7 +50,7 @@ LinkedCollective::LinkedCollective(DeviceLink &link, const NcclLibrary &nccl,
       nccl(nccl),
       x(pointers.read),
       result(pointers.result),
-      isStart(collective.function == "weft_collective_start_all_reduce") {
+      isStart(collective.function == "weft_collective_start_collective") {
   static constexpr std::pair<std::string_view, Kind> kinds[] = {
       {"weft_collective_reduce", Kind::Reduce},
       {"weft_collective_reduce_scatter", Kind::ReduceScatter},
@@ -62,6 +62,10 @@ LinkedCollective::LinkedCollective(DeviceLink &link, const NcclLibrary &nccl,
   for (const auto &[name, each] : kinds)
     if (collective.function == name)
       kind = each;
+  // As the two ends of a collective number them.
+  constexpr Kind ofStart[] = {Kind::AllReduce, Kind::AllGather, Kind::ReduceScatter};
+  if (isStart)
+    kind = ofStart[CollectiveCall("", collective.numbers.data()).options[0]];
 }
 
 /// Integers wrap around, and NCCL has no 16 bits.
@@ -100,12 +104,19 @@ void LinkedCollective::reserve(const CollectiveCall &call) {
   resultBytes = kind == Kind::AllGather       ? bytes * static_cast<uint64_t>(call.members)
                 : kind == Kind::ReduceScatter ? bytes / static_cast<uint64_t>(call.members)
                                               : bytes;
-  if (isStart || !result) {
+  if (isStart) {
+    // What it reads may be written over meanwhile: a copy of that lies behind the result.
+    uint64_t place = (resultBytes + 255) / 256 * 256;
+    own = link.device.allocate(place + bytes);
+    result = own->data();
+    copied = static_cast<char *>(result) + place;
+  } else if (!result) {
     own = link.device.allocate(resultBytes);
     result = own->data();
-  }
-  if (overlap(x, bytes, result, resultBytes))
+  } else if (overlap(x, bytes, result, resultBytes)) {
     operand = link.device.allocate(bytes);
+    copied = operand->data();
+  }
   if (!isReduction() || addsAlike(call.dtype))
     return;
   auto room = static_cast<uint64_t>(call.partsBytes());
@@ -134,10 +145,9 @@ void LinkedCollective::run(const DeviceTurn &turn) {
     return;
   // All members make it, also those that send nothing this time.
   communicator = link.communicator(turn);
-  // What a sum beside other work reads may be written over meanwhile; it is made in its place.
-  if (void *to = isStart ? result : operand ? operand->data() : nullptr) {
-    link.copy(to, x, bytes);
-    x = to;
+  if (copied) {
+    link.copy(copied, x, bytes);
+    x = copied;
   }
   switch (kind) {
   case Kind::Reduce:
@@ -148,7 +158,7 @@ void LinkedCollective::run(const DeviceTurn &turn) {
       return reduceByDevices(turn);
     return reduceByHosts(turn);
   case Kind::AllGather:
-    return link.send(turn, communicator, true, [&](Stream stream) {
+    return link.send(turn, communicator, !isStart, [&](Stream stream) {
       return nccl.ncclAllGather(x, result, bytes, ncclInt8, communicator, stream);
     });
   case Kind::AllToAll:

@@ -21,8 +21,8 @@ public:
   void run(const DeviceTurn &turn) override;
   void read(void *to, uint64_t bytes) override;
   void write(const void *from, uint64_t bytes) override;
-  /// Where a sum is that another step of the plan waits for.
-  StorageRef takeSum() { return std::move(own); }
+  /// Where a result is that another step of the plan waits for.
+  StorageRef takeResult() { return std::move(own); }
 
 private:
   enum class Kind : uint8_t {
@@ -48,9 +48,9 @@ private:
   const NcclLibrary &nccl;
   Kind kind = Kind::AllReduce;
   const void *x;
-  void *result;
+  void *result, *copied = nullptr;
   uint64_t resultBytes = 0;
-  /// Whether another step of the plan waits for the sum.
+  /// Whether another step of the plan waits for the result.
   bool isStart;
   Communicator communicator = nullptr;
   /// What x is copied to, a result that nobody reads or reads later, parts, and these in the host.
