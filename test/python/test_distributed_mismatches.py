@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from launched import run_by_torch, run_processes
+from launched import needs_mpi, run_by_torch, run_processes
 
 PROGRAMS = str(Path(__file__).with_name("mismatched_programs.py"))
 ROUNDS = 25
@@ -31,6 +31,7 @@ def test_all_have_the_same_error_soon_by_torchrun() -> None:
     assert done.stdout.count("is done") == 2, done.stdout + done.stderr
 
 
+@needs_mpi  # by torchrun: the test below, as it ends the others by itself
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("how", ["exits", "exits with 3", "raises", "leaves", "is killed"])
 def test_a_process_that_ends_amid_a_program(how: str, seed: int) -> None:
