@@ -16,7 +16,7 @@ struct SliceUpdate {
   OpCall call;
   Operands others;
 
-  void add(PyRef tensor) { others.push_back({tensor.get(), tensor, false}); }
+  void add(const PyRef &tensor) { others.push_back({tensor.get(), tensor, false}); }
 };
 
 /// The update that puts `value` at starts + i * steps. It goes forward: along the other dimensions
