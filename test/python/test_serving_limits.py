@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import json
 import re
 import signal
@@ -28,7 +26,16 @@ pytest.importorskip("tritonclient")
 import grpc
 import tritonclient.grpc as over_grpc
 import tritonclient.http as over_http
-from serving_cases import SLOW_INPUT, SLOW_SIZE, Process, add_model, ask, running, slow
+from serving_cases import (
+    SLOW_INPUT,
+    SLOW_SIZE,
+    Process,
+    add_model,
+    ask,
+    make_certificate,
+    running,
+    slow,
+)
 from tritonclient.utils import InferenceServerException
 from weft.serving import _server
 from weft.serving._messages import message
@@ -364,38 +371,7 @@ def test_stopping_takes_no_longer_than_it_may(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    pytest.importorskip("cryptography")
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    folder = tmp_path_factory.mktemp("tls")
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    places = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(places), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    chain, private = folder / "certificate.pem", folder / "key.pem"
-    chain.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return chain, private
+    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 def test_tls(tmp_path: Path, certificate: tuple[Path, Path]) -> None:

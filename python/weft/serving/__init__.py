@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # A model's file is first read in a child process, which has no business with gRPC. It is read when
 # gRPC is imported.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+# Else each connection that speaks no TLS is a line on standard error, which anyone can fill.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 #: What serving needs, and how it is installed.
 _PACKAGES = ("uvicorn", "starlette", "grpc", "google.protobuf", "prometheus_client")
