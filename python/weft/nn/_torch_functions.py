@@ -166,10 +166,10 @@ def _layers(mode: str, name: str, states: int) -> Callable[..., Any]:
         input: Tensor,
         hx: Any,
         params: Sequence[Tensor],
-        has_biases: bool,
+        has_biases: Any,  # Of packed sequences all arguments come one place later.
         num_layers: int,
         dropout: float,
-        train: bool,
+        train: Any,
         bidirectional: bool,
         batch_first: bool = False,
     ) -> Any:
