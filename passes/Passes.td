@@ -286,21 +286,26 @@ def JoinPads : Pass<"weft-join-pads", "::mlir::ModuleOp"> {
     kernel looks for each element whether it is in one of them. Before:
 
     ```mlir
-    func.func @f(%x: tensor<4x2xi32>, %y: tensor<4x3xi32>) -> tensor<4x5xi32> {
-      %0 = weft.constant dense<0> : tensor<i32> : tensor<i32>
-      %1 = weft.pad %x, %0 low [0, 0] interior [0, 0] : tensor<4x2xi32>, tensor<i32> -> tensor<4x5xi32>
-      %2 = weft.pad %y, %0 low [0, 2] interior [0, 0] : tensor<4x3xi32>, tensor<i32> -> tensor<4x5xi32>
-      %3 = weft.add %1, %2 : tensor<4x5xi32>
-      return %3 : tensor<4x5xi32>
+    func.func @f(%x: tensor<4x2xf32>, %y: tensor<4x3xf32>) -> tensor<4x5xf32> {
+      %0 = weft.constant dense<0.0> : tensor<f32> : tensor<f32>
+      %1 = weft.pad %x, %0 low [0, 0] interior [0, 0] : tensor<4x2xf32>, tensor<f32> -> tensor<4x5xf32>
+      %2 = weft.pad %y, %0 low [0, 2] interior [0, 0] : tensor<4x3xf32>, tensor<f32> -> tensor<4x5xf32>
+      %3 = weft.add %1, %2 : tensor<4x5xf32>
+      return %3 : tensor<4x5xf32>
     }
     ```
 
     After:
 
     ```mlir
-    func.func @f(%x: tensor<4x2xi32>, %y: tensor<4x3xi32>) -> tensor<4x5xi32> {
-      %0 = weft.concatenate %x, %y axis 1 : tensor<4x2xi32>, tensor<4x3xi32> -> tensor<4x5xi32>
-      return %0 : tensor<4x5xi32>
+    func.func @f(%x: tensor<4x2xf32>, %y: tensor<4x3xf32>) -> tensor<4x5xf32> {
+      %0 = weft.constant dense<0.0> : tensor<f32> : tensor<f32>
+      %1 = weft.broadcast %0 [] : tensor<f32> -> tensor<4x2xf32>
+      %2 = weft.add %x, %1 : tensor<4x2xf32>
+      %3 = weft.broadcast %0 [] : tensor<f32> -> tensor<4x3xf32>
+      %4 = weft.add %y, %3 : tensor<4x3xf32>
+      %5 = weft.concatenate %2, %4 axis 1 : tensor<4x2xf32>, tensor<4x3xf32> -> tensor<4x5xf32>
+      return %5 : tensor<4x5xf32>
     }
     ```
 
@@ -459,7 +464,7 @@ def HoistInvariants : Pass<"weft-hoist-invariants", "::mlir::ModuleOp"> {
       return %1 : tensor<2x3xf32>
     }
     func.func private @f_body_0(%x: tensor<2x3xf32> {weft.donated}, %w: tensor<3x3xf32> {weft.hidden})
-        -> tensor<2x3xf32> {
+        -> tensor<2x3xf32> attributes {weft.repeated} {
       %0 = weft.matmul %x, %w : tensor<2x3xf32>, tensor<3x3xf32> -> tensor<2x3xf32>
       return %0 : tensor<2x3xf32>
     }

@@ -74,10 +74,13 @@ struct JoinPads : impl::JoinPadsBase<JoinPads> {
   void runOnOperation() override {
     llvm::DenseMap<Value, Parts> sums;
     SmallVector<AddOp> found;
+    SmallVector<Operation *> joinedOps;
     getOperation().walk([&](Operation *op) {
       if (auto pad = dyn_cast<PadOp>(op)) {
-        if (std::optional<Parts> parts = partsOf(pad))
+        if (std::optional<Parts> parts = partsOf(pad)) {
           sums.try_emplace(pad, *parts);
+          joinedOps.push_back(op);
+        }
       } else if (auto add = dyn_cast<AddOp>(op)) {
         auto x = sums.find(add.getX()), y = sums.find(add.getY());
         if (x == sums.end() || y == sums.end())
@@ -85,6 +88,7 @@ struct JoinPads : impl::JoinPadsBase<JoinPads> {
         if (std::optional<Parts> parts = joined(x->second, y->second)) {
           sums.try_emplace(add, *parts);
           found.push_back(add);
+          joinedOps.push_back(op);
         }
       }
     });
@@ -92,6 +96,9 @@ struct JoinPads : impl::JoinPadsBase<JoinPads> {
     for (AddOp add : llvm::reverse(found))
       if (!add->use_empty())
         replace(add, sums.at(add));
+    for (Operation *op : llvm::reverse(joinedOps))
+      if (isOpTriviallyDead(op))
+        op->erase();
   }
 
 private:
@@ -105,15 +112,17 @@ private:
     shape[parts.axis] = parts.end(parts.pads.back()) - parts.begin(parts.pads.front());
     low[parts.axis] = parts.begin(parts.pads.front());
     for (PadOp pad : parts.pads) {
+      inputs.push_back(pad.getX());
+      if (!isa<FloatType>(add.getType().getElementType()))
+        continue;
       Value zeros =
           BroadcastOp::create(builder, location, pad.getX().getType(), zero, ArrayRef<int64_t>());
-      inputs.push_back(AddOp::create(builder, location, pad.getX(), zeros));
+      inputs.back() = AddOp::create(builder, location, pad.getX(), zeros);
     }
     Value all = ConcatenateOp::create(builder, location, inputs, parts.axis);
     if (shape != add.getType().getShape())
       all = PadOp::create(builder, location, add.getType(), all, zero, low, interior);
     add->replaceAllUsesWith(ValueRange(all));
-    add->erase();
   }
 };
 

@@ -238,10 +238,11 @@ def starved(room: int, _how: str) -> None:
     if dist.rank() == 1:
         # Less than the stack of a thread, more than the sum and its compiling need.
         resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + room, limits[1]))
-    message, seconds = _error(lambda: dist.all_reduce(x))
+    # The first sum is sent while what the second one is of is computed.
+    message, seconds = _error(lambda: pair(x))
     assert "can't take part: the thread that sends can't be started" in message, message
     assert seconds < SOON, seconds
-    assert _core.sums_under_way() == 0
+    assert _core.collectives_under_way() == 0
     texts = {text[text.index("the processes") :] for text in dist.all_gather_object(message)}
     assert len(texts) == 1, texts
     resource.setrlimit(resource.RLIMIT_AS, limits)

@@ -19,6 +19,7 @@ import grpc
 import numpy as np
 import tritonclient.grpc as over_grpc
 import tritonclient.http as over_http
+from geventhttpclient.response import HTTPConnectionClosed
 from serving_cases import SLOW_INPUT, Process, ask
 from tritonclient.utils import InferenceServerException
 
@@ -135,7 +136,7 @@ class Chaos:
                 texts = EXPECTED + ENDING * self.is_ending
                 assert any(text in str(error) for text in texts), error  # noqa: PT017
                 return
-            except OSError:  # There is no connection any more.
+            except (OSError, HTTPConnectionClosed):  # There is no connection any more.
                 assert self.is_ending
                 return
         np.testing.assert_array_equal(found, x * 2 if name != "changing" else x * 3)

@@ -167,7 +167,7 @@ def test_random_numbers_are_the_same_again() -> None:
     [
         ({"policy": "dots"}, weft.DTypeError, "one of weft.checkpoint_policies"),
         ({"memory_budget": -1}, weft.OptionError, "counts bytes"),
-        ({"memory_budget": 0.5}, weft.OptionError, "counts bytes"),
+        ({"memory_budget": 0.5}, weft.DTypeError, "memory_budget has to be an integer or None"),
         ({"memory_budget": True}, weft.OptionError, "counts bytes"),
     ],
 )

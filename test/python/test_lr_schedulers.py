@@ -457,7 +457,7 @@ MISTAKES = [
     ),
     (weft.OptionError, "T_0 has to be an integer", "CosineAnnealingWarmRestarts", {"T_0": 0}),
     (
-        weft.OptionError,
+        weft.DTypeError,
         "T_mult has to be an integer",
         "CosineAnnealingWarmRestarts",
         {"T_0": 1, "T_mult": 0.5},

@@ -109,7 +109,10 @@ class _Graph:
             n: constant(attribute(module, n)) for n in program.graph.nodes if n.op == "get_attr"
         }
         self.in_form, self.out_form = program.call_spec.in_spec, program.call_spec.out_spec
-        self.specs = tuple(_spec(n) for n in self.arguments if isinstance(meta(n), torch.Tensor))
+        specs = {n: _spec(n) for n in self.arguments if isinstance(meta(n), torch.Tensor)}
+        self.specs = tuple(specs.values())
+        # With numbers that symbols turned out to be, too.
+        self.wanted = {n: (tuple(spec.shape), spec.dtype) for n, spec in specs.items()}
 
     def _require(self) -> None:
         """Raises one error for all ops that weft can't compute."""
@@ -141,17 +144,14 @@ class _Graph:
 
     def _check(self, values: dict) -> None:
         """Refuses tensors of another dtype or shape than the program is for."""
-        for node in self.arguments:
-            value, expected = values[node], meta(node)
-            if not isinstance(expected, torch.Tensor) or not isinstance(value, weft.Tensor):
+        for node, (shape, dtype) in self.wanted.items():
+            value = values[node]
+            if not isinstance(value, weft.Tensor):
                 continue
-            wanted = map(
-                _sizes.formula, expected.shape
-            )  # numbers that symbols turned out to be too
-            fits = value.ndim == expected.ndim and all(
-                not isinstance(want, int) or have == want for have, want in zip(value.shape, wanted)
+            fits = value.ndim == len(shape) and all(
+                not isinstance(want, int) or have == want for have, want in zip(value.shape, shape)
             )
-            same = value.dtype == weft_dtype(expected.dtype)
+            same = value.dtype == dtype
             if not fits or not same:
                 raise _fail(
                     ShapeError if same else DTypeError,
