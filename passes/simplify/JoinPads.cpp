@@ -8,9 +8,9 @@
 //
 // The gradient of a tensor that is read in parts, as the gates of a recurrent cell, is such a sum.
 // As each element is one of a part and zeros else, the bits are the same: -0 + 0 is +0.
-#include "lib/Support/SymbolicSize.h"
 #include "mlir/IR/Matchers.h"
 #include "passes/Passes.h"
+#include "passes/simplify/DepthwiseConvolutions.h"
 
 using namespace mlir;
 
@@ -23,8 +23,6 @@ namespace {
 
 /// A concatenation of more would be split (`weft-split-concatenations`).
 constexpr size_t mostParts = 16;
-
-bool isKnown(int64_t size) { return !ShapedType::isDynamic(size) && !isSymbolicSize(size); }
 
 /// A sum of parts that lie one behind the other along `axis`, and zeros around them.
 struct Parts {
@@ -48,7 +46,7 @@ std::optional<Parts> partsOf(PadOp pad) {
     int64_t from = inside.getDimSize(d), to = type.getDimSize(d);
     if (from == to && pad.getLow()[d] == 0 && !ShapedType::isDynamic(to))
       continue;
-    if (parts || !isKnown(from) || !isKnown(to) || pad.getInterior()[d] != 0)
+    if (parts || !isKnownSize(from) || !isKnownSize(to) || pad.getInterior()[d] != 0)
       return std::nullopt;
     parts = Parts{d, {pad}};
   }
