@@ -34,6 +34,8 @@ namespace weft {
 /// The keys of a block: few enough that those of the next queries are hidden as a whole, and enough
 /// that sums are seldom scaled.
 static constexpr int64_t blockKeys = 64;
+/// How many keys ahead of those that are copied memory is asked for.
+static constexpr int64_t prefetchedKeys = 16;
 
 static ScaledDotProductAttentionOp attentionOf(KernelOp kernel) {
   return *kernel.getBody().front().getOps<ScaledDotProductAttentionOp>().begin();
@@ -83,6 +85,7 @@ private:
   void reset(const QueryBlock &block);
   void copyKeys(const QueryBlock &block, const KeyBlock &keys);
   void turnKeys(const QueryBlock &block, const KeyBlock &keys, Value part, Value position);
+  void askAhead(const QueryBlock &block, Value key, Value position);
   void takeValues(const QueryBlock &block, const KeyBlock &keys);
   Value copyValues(const QueryBlock &block, const KeyBlock &keys);
   Value readsDirectly();
@@ -336,6 +339,7 @@ void AttentionTemplate::turnKeys(const QueryBlock &block, const KeyBlock &keys, 
     Value key = emitter.minimumIndex(emitter.addIndex(keys.first, place), last);
     vectors.push_back(
         emitter.splat(emitter.element(op.getKey(), indices(block, {key}, {position, 1}))));
+    askAhead(block, key, position);
   }
   for (int64_t start = 0; start < lanes; start += width) {
     auto mask = llvm::to_vector(llvm::seq<int64_t>(start, start + width));
@@ -347,6 +351,15 @@ void AttentionTemplate::turnKeys(const QueryBlock &block, const KeyBlock &keys, 
       emitter.storeVector(line, row(turned, number, emitter.index(blockKeys), part));
     }
   }
+}
+
+/// Few queries are bound by the memory: a line of it of later keys, and one of the values, which
+/// are read behind the scores of the block.
+void AttentionTemplate::askAhead(const QueryBlock &block, Value key, Value position) {
+  Value later = emitter.addIndex(key, emitter.index(prefetchedKeys));
+  for (auto [tensor, row] : {std::pair(op.getKey(), later), std::pair(op.getValue(), key)})
+    if (auto argument = dyn_cast<BlockArgument>(tensor))
+      emitter.prefetch(argument, indices(block, {row}, {position}), /*bytes=*/0);
 }
 
 /// Whether the values are read where they are: whole tiles of them. Null: never. What may be hidden

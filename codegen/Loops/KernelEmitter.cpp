@@ -522,15 +522,18 @@ Value KernelEmitter::loadVector(Value pointer, Type stored, int64_t count, unsig
   return LLVM::MaskedLoadOp::create(current, location(), type, pointer, laneMask, zero, alignment);
 }
 
+void KernelEmitter::prefetch(Value pointer, int64_t bytes) {
+  Value address = offset(pointer, current.getI8Type(), index(bytes));
+  LLVM::Prefetch::create(current, location(), address, /*rw=*/0, /*hint=*/3, /*cache=*/1);
+}
+
 void KernelEmitter::prefetch(BlockArgument argument, ArrayRef<ElementIndex> indices,
                              int64_t bytes) {
   Type type = argument.getType(), stored = storedType(getElementTypeOrSelf(type));
   Value place = index(0);
   for (auto [d, position] : llvm::enumerate(indices))
     place = addIndex(place, multiplyIndex(position.base, stride(type, d)));
-  Value address = offset(buffer(argument.getArgNumber()), stored, place);
-  address = offset(address, current.getI8Type(), index(bytes));
-  LLVM::Prefetch::create(current, location(), address, /*rw=*/0, /*hint=*/3, /*cache=*/1);
+  prefetch(offset(buffer(argument.getArgNumber()), stored, place), bytes);
 }
 
 void KernelEmitter::storeVector(Value value, Value pointer, unsigned alignment) {

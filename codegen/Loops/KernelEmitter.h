@@ -111,7 +111,8 @@ public:
   /// bytes; 0: that of one element.
   mlir::Value loadVector(mlir::Value pointer, mlir::Type stored, int64_t count,
                          unsigned alignment = 0);
-  /// Asks for the memory `bytes` behind an element of an input, which need not exist.
+  /// Asks for the memory `bytes` behind a pointer, or an element of an input, which need not exist.
+  void prefetch(mlir::Value pointer, int64_t bytes);
   void prefetch(mlir::BlockArgument argument, llvm::ArrayRef<ElementIndex> indices, int64_t bytes);
   void storeVector(mlir::Value value, mlir::Value pointer, unsigned alignment = 0);
   /// The elements of output `output` as they are now.

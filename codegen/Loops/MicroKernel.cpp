@@ -147,14 +147,11 @@ Value MicroKernel::load(const OperandReader &reader, Value start, Value place, i
 /// Asks for the lines that are read `prefetchBytes` later.
 void MicroKernel::prefetch(const OperandReader &reader, Value start) {
   constexpr int64_t lineBytes = 64;
-  Type stored = KernelEmitter::storedType(reader.dtype), byte = emitter.builder().getI8Type();
+  Type stored = KernelEmitter::storedType(reader.dtype);
   Value address = emitter.offset(reader.pointer, stored, start);
   int64_t bytes = vectors * lanes * std::max(1u, stored.getIntOrFloatBitWidth() / 8);
   for (int64_t line = 0; line < bytes; line += lineBytes)
-    LLVM::Prefetch::create(
-        emitter.builder(), emitter.location(),
-        emitter.offset(address, byte, emitter.index(reader.prefetchBytes + line)),
-        /*rw=*/0, /*hint=*/3, /*cache=*/1);
+    emitter.prefetch(address, reader.prefetchBytes + line);
 }
 
 /// Asks for what a row of the left operand has two lines of memory further. The rows take turns: a
@@ -166,9 +163,7 @@ void MicroKernel::prefetchRow(const OperandReader &left, Value depth) {
   int64_t steps = lineBytes / std::max(1u, stored.getIntOrFloatBitWidth() / 8);
   Value turn = arith::AndIOp::create(builder, emitter.location(), depth, emitter.index(steps - 1));
   Value place = emitter.addIndex(emitter.multiplyIndex(turn, left.rowDistance), depth);
-  Value address = emitter.offset(left.pointer, stored, place);
-  address = emitter.offset(address, builder.getI8Type(), emitter.index(2 * lineBytes));
-  LLVM::Prefetch::create(builder, emitter.location(), address, /*rw=*/0, /*hint=*/3, /*cache=*/1);
+  emitter.prefetch(emitter.offset(left.pointer, stored, place), 2 * lineBytes);
 }
 
 /// The pair of depths of a row, in all lanes.

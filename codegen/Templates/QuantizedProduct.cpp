@@ -11,6 +11,9 @@ namespace weft {
 
 /// Words, and columns, that are turned at once.
 static constexpr int64_t usualSquare = 4;
+/// How far ahead of a single row words are asked for: what is computed meanwhile takes about as
+/// long as memory does.
+static constexpr int64_t prefetchedBytes = 2048;
 
 QuantizedProduct::QuantizedProduct(KernelEmitter &emitter, const QuantizedOperands &op)
     : emitter(emitter),
@@ -242,7 +245,7 @@ void QuantizedProduct::emitTile(int64_t height, Value row, Value end, ArrayRef<V
   auto count = static_cast<int64_t>(blocks.size());
   SmallVector<Value> sums(height * count * vectors, splatNumber(0));
   sums = emitter.loop(emitter.index(0), groups(), 1, sums, [&](Value group, ValueRange carried) {
-    return addGroup(tile, loadGroup(tile.blocks, group), carried);
+    return addGroup(tile, loadGroup(tile.blocks, group, /*isOfOneRow=*/height == 1), carried);
   });
   for (auto [place, sum] : llvm::enumerate(sums))
     emitter.storeVector(sum, emitter.offset(scratch, number, emitter.index(place * lanes)));
@@ -254,8 +257,9 @@ void QuantizedProduct::emitTile(int64_t height, Value row, Value end, ArrayRef<V
   }
 }
 
-QuantizedProduct::Group QuantizedProduct::loadGroup(ArrayRef<Value> blocks, Value place) {
-  Group group{place, {}, {}, {}};
+QuantizedProduct::Group QuantizedProduct::loadGroup(ArrayRef<Value> blocks, Value place,
+                                                    bool isOfOneRow) {
+  Group group{place, {}, {}, {}, isOfOneRow};
   for (Value block : blocks) {
     Value base = groupAddress(block, place);
     for (int64_t v = 0; v < vectors; ++v) {
@@ -272,10 +276,11 @@ QuantizedProduct::Group QuantizedProduct::loadGroup(ArrayRef<Value> blocks, Valu
   return group;
 }
 
-/// Word `line` of the group.
 Value QuantizedProduct::loadWords(const Group &group, int64_t v, Value line) {
   Value lead = emitter.index(factorLines());
   Value address = lineAddress(group.bases[v], emitter.addIndex(line, lead), emitter.index(0));
+  if (group.isOfOneRow)
+    emitter.prefetch(address, prefetchedBytes);
   return emitter.loadVector(address, word, lanes);
 }
 

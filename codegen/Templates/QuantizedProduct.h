@@ -9,7 +9,8 @@
 //       for a group:                    its scales and zeros stay in registers
 //         for a word of 32 bits:        what a kind of product does
 //
-// A single row is bound by the memory, which is faster where several runs are read side by side.
+// A single row is bound by the memory, which is faster where several runs are read side by side and
+// asked for ahead: what is computed of a word is so long that a core does not see the next ones.
 // A word holds neighbouring numbers of a column. Devices run the ops' definitions.
 #pragma once
 
@@ -52,6 +53,7 @@ protected:
   struct Group {
     mlir::Value place;
     llvm::SmallVector<mlir::Value> bases, scales, zeros;
+    bool isOfOneRow = false;
   };
 
   // What a kind of product decides.
@@ -89,8 +91,9 @@ protected:
   mlir::Value flipped(mlir::Value bitsOfWord);
   /// A number of 32 bits, in all lanes if `word` is a vector.
   mlir::Value wordLike(mlir::Value word, uint32_t value);
+  /// Vector `v` of the words of a line; what is read a while later is asked for, of a single row.
   mlir::Value loadWords(const Group &group, int64_t v, mlir::Value line);
-  Group loadGroup(llvm::ArrayRef<mlir::Value> blocks, mlir::Value place);
+  Group loadGroup(llvm::ArrayRef<mlir::Value> blocks, mlir::Value place, bool isOfOneRow = false);
   /// Where the rows of a tile begin that starts at `row`; rows from `end` on repeat the last one.
   llvm::SmallVector<mlir::Value> rowsOf(int64_t height, mlir::Value row, mlir::Value end);
   /// Computes the kernel's results of a tile whose sums are in memory.

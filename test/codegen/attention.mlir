@@ -1,11 +1,12 @@
 // RUN: weft-opt %s --weft-emit-loops | FileCheck %s
 
-// A task copies a block of keys and values, and has the scores of that block alone. The first products
-// are those of the queries and keys, then come the weights, then the products by the values, which go
-// on from the sums of the keys before.
+// A task copies a block of keys and values, asks for later keys meanwhile, and has the scores of that
+// block alone. The first products are those of the queries and keys, then come the weights, then the
+// products by the values, which go on from the sums of the keys before.
 // CHECK-LABEL: func.func @attention_0(
 // CHECK: llvm.alloca
 // CHECK: scf.for
+// CHECK: llvm.intr.prefetch
 // CHECK: vector.shuffle
 // CHECK: math.fma
 // CHECK: arith.mulf
