@@ -100,6 +100,20 @@ def test_factors_of_all_dtypes_and_of_nothing(dtype: str, shape: tuple[int, ...]
         assert np.allclose(np.asarray(a), np.asarray(b), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("between", [0, 2])
+@pytest.mark.parametrize("size", range(3))
+def test_padding_may_be_taken_away_on_the_other_side(size: int, between: int) -> None:
+    full = size + max(size - 1, 0) * between
+    rows = [(a, b, between) for a in range(-2, 3) for b in range(-2, 3) if full + a + b >= 0]
+
+    def function(x: Any) -> Any:
+        return tuple(lax.pad(x, np.float32(9), [row]) for row in rows)
+
+    x = np.arange(size, dtype=np.float32)
+    made = arrays_of(weft.from_jax(function, x)(x))
+    assert [y.tolist() for y in made] == [y.tolist() for y in arrays_of(jax.jit(function)(x))]
+
+
 #: What indexes a dimension of any size by a number that is computed.
 _INDEXED: dict[str, Callable[[Any], Any]] = {
     "scan": lambda x: lax.scan(lambda c, r: (jnp.tanh(c + r), c * r), x[0] * 0, x)[1],

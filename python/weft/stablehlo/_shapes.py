@@ -212,12 +212,6 @@ def padded(x: Tensor, value: Tensor, low: Sequence, high: Sequence, interior: Se
     for axis, between in enumerate(interior):
         if not (isinstance(between, int) and between == 0):
             x = _spread(x, value, axis, between)
-    crop = tuple(
-        slice(max(-a, 0) if isinstance(a, int) else 0, n - max(-b, 0) if isinstance(b, int) else n)
-        for n, a, b in zip(x.shape, low, high)
-    )
-    negative = [n for n in (*low, *high) if isinstance(n, int) and n < 0]
-    x = x[crop] if negative else x
     for axis, (a, b) in enumerate(zip(low, high)):
         sizes = [max(n, 0) if isinstance(n, int) else n for n in (a, b)]
         parts = [
@@ -228,6 +222,10 @@ def padded(x: Tensor, value: Tensor, low: Sequence, high: Sequence, interior: Se
         if used:
             before = [] if _is_zero(sizes[0]) else [parts[0]]
             x = weft.concat([*before, x, *([] if _is_zero(sizes[1]) else [parts[1]])], axis=axis)
+        # What is taken away may be more than x has: of the padding on the other side too.
+        if any(isinstance(n, int) and n < 0 for n in (a, b)):
+            start, stop = (max(-n, 0) if isinstance(n, int) else 0 for n in (a, b))
+            x = x[(slice(None),) * axis + (slice(start, x.shape[axis] - stop),)]
     return x
 
 
