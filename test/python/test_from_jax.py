@@ -170,6 +170,26 @@ def test_other_containers_are_refused() -> None:
 def test_what_jax_calls_outside_is_refused_by_name() -> None:
     with pytest.raises(weft.UnsupportedError, match=r"lapack_sgeev_ffi: once, at .*eig"):
         weft.from_jax(jnp.linalg.eig, floats(3, 3))
+    with pytest.raises(weft.UnsupportedError, match=r"lapack_sgeqp3_ffi: once, at .*geqp3"):
+        weft.from_jax(lambda x: lax.linalg.qr(x, pivoting=True)[0], floats(3, 3))
+
+
+def test_calls_of_python_are_refused_with_their_lines() -> None:
+    kind = jax.ShapeDtypeStruct((3,), np.float32)
+
+    def turn(state: Any, x: Any) -> tuple[Any, Any]:
+        return state, jax.pure_callback(lambda y: y, kind, x)
+
+    def function(x: Any) -> Any:
+        jax.debug.print("{}", x)
+        return lax.scan(turn, 0, x)
+
+    with pytest.raises(weft.UnsupportedError) as caught:
+        weft.from_jax(function, floats(2, 3))
+    message = str(caught.value)
+    assert "pure_callback at " in message
+    assert "debug_print at " in message or "debug_callback at " in message
+    assert message.count(f"{Path(__file__).name}:") == 3
 
 
 MAIN = """

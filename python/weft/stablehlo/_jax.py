@@ -148,9 +148,18 @@ def from_jax(fn: Callable, /, *specs: Any, **keyword_specs: Any) -> JaxProgram:
     # Classes may have a method of one of these names: str.lower.
     is_jitted = hasattr(fn, "lower") and hasattr(fn, "trace")
     jitted: Any = fn if is_jitted else jax.jit(fn)
-    exported = jax.export.export(jitted, disabled_checks=[_AnyCustomCall(jax)], platforms=("cpu",))(
-        *args, **kwargs
-    )
+    try:
+        exported = jax.export.export(
+            jitted, disabled_checks=[_AnyCustomCall(jax)], platforms=("cpu",)
+        )(*args, **kwargs)
+    except NotImplementedError as error:
+        if calls := _callbacks(jitted.trace(*args, **kwargs).jaxpr.jaxpr):
+            raise _fail(
+                UnsupportedError,
+                "from_jax: the program calls back into Python, which what JAX exports can't: "
+                f"{', '.join(calls)}. Take the call out of the function",
+            ) from None
+        raise _fail(UnsupportedError, f"from_jax: JAX can't export the function: {error}") from None
     program = Program(read(exported.mlir_module_serialized, "the program of JAX", trusted=True))
     out_tree: Any = exported.out_tree
     numbers = range(out_tree.num_leaves)
@@ -171,11 +180,28 @@ def _leaf_count(tree: Any) -> int:
     return 1 if parts is None else sum(map(_leaf_count, parts))
 
 
+def _callbacks(jaxpr: Any) -> list[str]:
+    """The calls of Python in a traced function and in those within it, each with its line."""
+    from jax.extend.source_info_util import summarize
+
+    found: dict[str, None] = {}
+    for equation in jaxpr.eqns:
+        name = equation.primitive.name
+        if "callback" in name or name == "debug_print":
+            found[f"{name} at {summarize(equation.source_info)}"] = None
+        for value in equation.params.values():
+            for inner in value if isinstance(value, (list, tuple)) else (value,):
+                inner = getattr(inner, "jaxpr", inner)
+                if hasattr(inner, "eqns"):
+                    found |= dict.fromkeys(_callbacks(inner))
+    return list(found)
+
+
 class _AnyCustomCall:
     """What weft has a rule for is asked later, of all ops at once."""
 
     def __new__(cls, jax: Any) -> Any:
-        return jax.export.DisabledSafetyCheck.custom_call("*")
+        return jax.export.DisabledSafetyCheck.custom_call("ALL")
 
 
 def _shape_of(leaf: Any, jax: Any, scope: Any) -> Any:
