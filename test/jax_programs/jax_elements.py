@@ -172,6 +172,8 @@ def special(d: Drawer) -> None:
     y = d.give(np.abs(d.array(d.values[x].dtype.name, d.values[x].shape)) + 0.25)
     name = d.pick("igamma", "igammac", "zeta", "polygamma", "random_gamma_grad", "betainc")
     scale = Bound(512, "largest")
+    if not (finite(d.values[x]) and finite(d.values[y])):
+        raise NotDrawnError
     if name == "betainc":
         d.call(name, lambda a, b: lax.betainc(a, b, jnp.full_like(a, 0.3)), x, y, bound=scale)
     elif name == "polygamma":

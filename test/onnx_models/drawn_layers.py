@@ -116,7 +116,8 @@ def normalization(d: Drawer) -> None:
         count = d.pick(1, 2, 3) if op == "LayerNormalization" else 1
         d.node(op, names, count, axis=axis, epsilon=d.pick(1e-5, 1e-2))
     elif op == "LRN":
-        d.node(op, [x], size=d.pick(1, 2, 3, 5), alpha=d.pick(1e-4, 0.5), bias=d.pick(1.0, 2.0))
+        # Of an even size there is the package onnx alone, which leaves out channels.
+        d.node(op, [x], size=d.pick(1, 3, 5), alpha=d.pick(1e-4, 0.5), bias=d.pick(1.0, 2.0))
     elif op == "LpNormalization":
         d.node(op, [x], axis=d.axis(a), p=d.pick(1, 2))
     else:

@@ -32,6 +32,8 @@ NAN_IS_OPEN = (
     "Hardmax",
     "TopK",
     "ReduceLogSumExp",
+    "ReduceMax",
+    "ReduceMin",
     "ArgMax",
     "ArgMin",
     "ScatterND",

@@ -65,6 +65,9 @@ def binary(d: Drawer) -> None:
         y = d.values[b]
         b = d.add(np.where(y == 0, np.asarray(3, x.dtype), y))
     if op == "Pow" and x.dtype.kind in "iu":
+        # What a power gives that its dtype can't hold is open.
+        if np.abs(x.astype(np.float64)).max(initial=0) ** 3 >= np.iinfo(x.dtype).max:
+            raise NotDrawnError
         b = d.add(np.abs(d.values[b]).clip(0, 3))
     if op == "BitShift":
         options["direction"] = d.pick("LEFT", "RIGHT")

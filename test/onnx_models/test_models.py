@@ -111,10 +111,53 @@ def test_inputs_are_checked() -> None:
         model(images().astype(np.float64))
     with pytest.raises(weft.ShapeError, match=r"'x' has to be \['n', 4, 4\]"):
         model(images()[:, :3])
+    with pytest.raises(weft.DTypeError, match=r"no tensor \(the input 'x'\)"):
+        model("an image")
     with pytest.raises(TypeError, match="x is missing"):
         model()
+    with pytest.raises(TypeError, match="it has no input z"):
+        model(images(), z=images())
     with pytest.raises(weft.NameUseError, match="no input 'z', but x"):
         weft.onnx.load(network()[0], known={"z": np.zeros(1)})
+
+
+def test_arrays_that_are_known_are_checked_as_inputs_are() -> None:
+    for value, error in (
+        (images().astype(np.float64), weft.DTypeError),
+        (images()[:, :3], weft.ShapeError),
+        ("a", weft.DTypeError),
+    ):
+        with pytest.raises(error, match="the input 'x'"):
+            weft.onnx.load(network()[0], known={"x": value})
+
+
+def test_inputs_and_constants_of_strings_are_refused_by_name() -> None:
+    nodes = [helper.make_node("Relu", ["x"], ["y"])]
+    rows = [value("x", [1]), value("text", [1], TensorProto.STRING)], [value("y", [1])]
+    with pytest.raises(weft.UnsupportedError, match="the input 'text' is STRING, which weft has"):
+        weft.onnx.load(model_of(nodes, *rows))
+    nodes.append(helper.make_node("Constant", [], ["t"], value_string="a"))
+    with pytest.raises(weft.UnsupportedError, match="node 1 holds strings, which weft has no"):
+        weft.onnx.load(model_of(nodes, rows[0][:1], rows[1]))
+
+
+def test_opsets_that_nobody_knows_are_refused() -> None:
+    proto = network()[0]
+    proto.opset_import[0].version = onnx.defs.onnx_opset_version() + 1
+    with pytest.raises(weft.UnsupportedError, match="knows opsets up to"):
+        weft.onnx.load(proto)
+
+
+def test_ops_that_are_newer_than_their_rules_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    proto = network()[0]
+    assert weft.onnx.load(proto).output_names == ("y",)
+    # Of opset 20 there are Shape, Gather and Reshape of 13 and later.
+    monkeypatch.setattr("weft.onnx._reading.NEWEST_OPSET", 12)
+    with pytest.raises(weft.UnsupportedError) as caught:
+        weft.onnx.load(proto)
+    lines = str(caught.value).splitlines()
+    assert "  Shape (version 20): once, at node 0" in lines
+    assert "  Relu (version 20): once, at node 5" in lines
 
 
 def test_errors_name_the_node() -> None:
@@ -308,6 +351,9 @@ def test_weights_may_lie_in_another_file(tmp_path: Path) -> None:
         weft.onnx.load(path.read_bytes())
     (tmp_path / "weights.bin").write_bytes(b"12345678")
     with pytest.raises(weft.FileError, match="too short"):
+        weft.onnx.load(path)
+    (tmp_path / "weights.bin").unlink()
+    with pytest.raises(weft.FileError, match=r"no file 'weights\.bin' beside the model"):
         weft.onnx.load(path)
 
 

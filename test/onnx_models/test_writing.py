@@ -126,3 +126,34 @@ def test_what_can_not_be_written_is_named(tmp_path: Path) -> None:
     program = weft.export(lambda x: x + 1, weft.spec(4))
     with pytest.raises(weft.FileError, match="can't be written"):
         weft.onnx.save(program, tmp_path / "no folder" / "program.onnx")
+
+
+def test_files_are_written_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "program.onnx"
+    weft.onnx.save(weft.export(lambda x: x + 1, weft.spec(4)), path)
+    before = path.read_bytes()
+    with pytest.raises(weft.DTypeError, match="a Model is no exported program"):
+        weft.onnx.save(weft.onnx.load(path), path)
+    monkeypatch.setattr("weft.onnx._writing._LARGEST", 100)
+    with pytest.raises(weft.UnsupportedError, match="at most 2 GiB"):
+        weft.onnx.save(weft.export(lambda x: x + 2, weft.spec(4)), path)
+    monkeypatch.undo()
+
+    def no_space(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", no_space)
+    with pytest.raises(weft.FileError, match=r"can't be written to .*: No space left on device"):
+        weft.onnx.save(weft.export(lambda x: x + 3, weft.spec(4)), path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+    monkeypatch.undo()
+    link = tmp_path / "link.onnx"
+    link.symlink_to(path)
+    weft.onnx.save(weft.export(lambda x: x + 4, weft.spec(4)), link)
+    assert link.is_symlink()
+    assert path.read_bytes() != before
+    weft.onnx.save(weft.export(lambda x: x, weft.spec(4)), "/dev/null")
+    assert not Path("/dev/null").is_file()

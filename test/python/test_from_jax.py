@@ -174,6 +174,11 @@ def test_what_jax_calls_outside_is_refused_by_name() -> None:
         weft.from_jax(lambda x: lax.linalg.qr(x, pivoting=True)[0], floats(3, 3))
 
 
+def test_what_is_no_spec_is_named() -> None:
+    with pytest.raises(weft.DTypeError, match="a str is no spec of an argument"):
+        weft.from_jax(lambda x, how: x, floats(2), "sum")
+
+
 def test_calls_of_python_are_refused_with_their_lines() -> None:
     kind = jax.ShapeDtypeStruct((3,), np.float32)
 

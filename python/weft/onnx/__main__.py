@@ -9,9 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
-from .._errors import WeftError
+from .._errors import FileError, OptionError, WeftError
 from .._foreign import importer_parser, pairs, refuse, size_numbers
 from ._model import load
+
+
+#: The target and the threads of an object file.
+_DEFAULTS = ("native", "none")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -22,9 +26,9 @@ def _parser() -> argparse.ArgumentParser:
         "the .onnx file",
     )
     parser.add_argument("--header", help="write an object file, and its C header here")
-    parser.add_argument("--target", default="native", help="the processor of the object file")
+    parser.add_argument("--target", default=_DEFAULTS[0], help="the processor of the object file")
     parser.add_argument(
-        "--threads", default="none", help="none, hook or pool: who runs the object's work"
+        "--threads", default=_DEFAULTS[1], help="none, hook or pool: who runs the object's work"
     )
     parser.add_argument(
         "--known",
@@ -42,11 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         sizes = size_numbers(options.size)
-        known = {
-            name: np.load(Path(path), allow_pickle=False)
-            for name, path in pairs("--known", options.known).items()
-        }
+        known = {name: _array(path) for name, path in pairs("--known", options.known).items()}
         program = load(options.program, known=known).export(**sizes)
+        if options.header is None and (options.target, options.threads) != _DEFAULTS:
+            raise OptionError("--target and --threads are of object files: give --header too")
         if options.header is None:
             program.save(options.output)
         else:
@@ -57,6 +60,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return refuse("weft.onnx", _message(error))
     print(program)
     return 0
+
+
+def _array(path: str) -> np.ndarray:
+    """What a .npy file holds. Raises FileError."""
+    try:
+        return np.load(Path(path), allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise FileError(f"--known: {path} is no array that can be read: {reason}") from None
 
 
 def _message(error: Exception) -> str:

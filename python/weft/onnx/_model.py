@@ -11,7 +11,7 @@ import numpy as np
 
 from .._core import SymbolicSize, Tensor
 from .._creation import _fail, array, asarray
-from .._errors import DTypeError, NameUseError, ShapeError
+from .._errors import DTypeError, NameUseError, ShapeError, UnsupportedError
 from .._export import Exported, Spec, export, spec
 from ..nn._module import Module
 from ..nn._parameter import Buffer, Parameter
@@ -26,7 +26,7 @@ from ._graph import (
 )
 from ._packing import pack_weights
 from ._reading import WAY_OUT, Contents, read
-from ._values import NARROW, Narrow, as_tensor, as_value, held_dtype, type_name
+from ._values import NARROW, Narrow, as_tensor, as_value, has_dtype, held_dtype, type_name
 
 
 class Program:
@@ -66,6 +66,7 @@ class Model(Module):
         pack_weights(contents)
         resolve(graph, WAY_OUT)
         wanted = find_shape_values(graph)
+        _check_elements(graph.inputs)
         self._program = Program(graph, _bound(graph, known), wanted)
         self._add_initializers(contents, wanted)
         find_last_uses(graph)
@@ -189,7 +190,13 @@ class Model(Module):
         if missing or unknown or len(inputs) > len(rows):
             raise TypeError(
                 f"the model takes ({', '.join(self.input_names)}); "
-                + (f"{missing[0]} is missing" if missing else "too many arguments were given")
+                + (
+                    f"it has no input {unknown[0]}"
+                    if unknown
+                    else f"{missing[0]} is missing"
+                    if missing
+                    else "too many arguments were given"
+                )
             )
         return {x.name: _checked(x, values.get(x.name)) for x in rows}
 
@@ -221,7 +228,22 @@ def _bound(graph: Graph, known: Mapping[str, Any]) -> dict[str, np.ndarray]:
             raise _fail(
                 NameUseError, f"the model has no input {name!r}, but {', '.join(names) or 'none'}"
             )
-    return {name: np.asarray(value) for name, value in known.items()}
+    return {
+        name: np.asarray(
+            _checked_tensor(names[name], value) if names[name].kind == "tensor" else value
+        )
+        for name, value in known.items()
+    }
+
+
+def _check_elements(inputs: list[ValueType]) -> None:
+    """Raises UnsupportedError for inputs that no tensor could be given for."""
+    for x in inputs:
+        if x.element and not has_dtype(x.element):
+            raise _fail(
+                UnsupportedError,
+                f"the input {x.name!r} is {type_name(x.element)}, which weft has no tensors of",
+            )
 
 
 def _checked(x: ValueType, value: Any) -> Any:
@@ -238,7 +260,10 @@ def _checked(x: ValueType, value: Any) -> Any:
 def _checked_tensor(x: ValueType, value: Any) -> Tensor:
     dtype = held_dtype(x.element) if x.element else None
     is_number = isinstance(value, (bool, int, float, list))
-    tensor = asarray(value, dtype=dtype if is_number or x.element in NARROW else None)
+    try:
+        tensor = asarray(value, dtype=dtype if is_number or x.element in NARROW else None)
+    except DTypeError as error:
+        raise DTypeError(f"{error} (the input {x.name!r})") from None
     if dtype is not None and tensor.dtype != dtype:
         raise _fail(
             DTypeError,

@@ -15,7 +15,7 @@ import numpy as np
 
 from .._creation import _fail
 from .._errors import FileError, UnsupportedError
-from .._foreign import ForeignUse
+from .._foreign import ForeignUse, RuleTable
 from .._paths import file_path
 from ._graph import Graph, Node, ValueType
 from ._rules import TABLE, OnnxRule, option_name
@@ -23,6 +23,8 @@ from ._values import NARROW
 
 #: The oldest opset whose ops have the meaning that the rules give them: broadcasting as NumPy's.
 OLDEST_OPSET = 7
+#: The newest opset that the rules were written for; newer ops may mean something else.
+NEWEST_OPSET = 28
 
 #: A model of more nodes than this, once its functions are written out, is taken for hostile.
 _MOST_NODES = 1_000_000
@@ -84,6 +86,7 @@ def _contents(onnx: ModuleType, model: Any, folder: str | None, name: str) -> Co
         raise _fail(FileError, f"{name} is no proper ONNX model: {reason}") from None
     versions = {row.domain: row.version for row in model.opset_import}
     oldest = versions.get("", versions.get("ai.onnx", OLDEST_OPSET))
+    _check_newest(onnx, model, oldest, name)
     if oldest < OLDEST_OPSET and _has_changed(onnx, model, oldest):
         raise _fail(
             UnsupportedError,
@@ -148,6 +151,26 @@ def _check(onnx: ModuleType, model: Any) -> None:
         row.type.tensor_type.ClearField("shape")
     for row in untyped:
         row.ClearField("type")
+
+
+def _check_newest(onnx: ModuleType, model: Any, version: int, name: str) -> None:
+    """Raises UnsupportedError for ops that may mean something else than the rules take them for."""
+    known = onnx.defs.onnx_opset_version()
+    if version > known:
+        raise _fail(
+            UnsupportedError,
+            f"{name} is of opset {version}, but the package onnx {onnx.__version__} knows opsets up "
+            f"to {known}: pip install --upgrade onnx, or convert the model: "
+            f"onnx.version_converter.convert_version(model, {min(known, NEWEST_OPSET)})",
+        )
+    newer = [
+        ForeignUse(node.op_type, version, place(node, i))
+        for i, node in enumerate(_nodes(model.graph.node))
+        if version > NEWEST_OPSET
+        and node.domain in _OWN
+        and onnx.defs.get_schema(node.op_type, version).since_version > NEWEST_OPSET
+    ]
+    RuleTable("ONNX").require(newer, WAY_OUT)
 
 
 def _has_changed(onnx: ModuleType, model: Any, version: int) -> bool:
@@ -298,7 +321,9 @@ def _external(tensor: Any, folder: str | None, what: str) -> bytes:
     try:
         offset = int(entries.get("offset", 0))
         length = int(entries.get("length", -1))
-        if offset < 0 or length < -1 or not os.path.isfile(path):
+        if not os.path.isfile(path):
+            raise ValueError(f"there is no file {location!r} beside the model")
+        if offset < 0 or length < -1:
             raise ValueError(f"{location!r} has no such bytes")
         with open(path, "rb") as file:
             file.seek(offset)
@@ -474,6 +499,10 @@ class _Builder:
         name = op_name(proto)
         where = f"{place(proto, index)}{' in ' + within if within else ''}"
         version = version_of(proto, self._versions)
+        if name == "Constant" and any(
+            row.name.startswith("value_string") for row in proto.attribute
+        ):
+            raise _fail(UnsupportedError, f"{where} holds strings, which weft has no tensors of")
         options = {
             option_name(row.name): self._attribute(row, f"{row.name} of {where}")
             for row in proto.attribute

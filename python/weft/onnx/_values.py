@@ -93,6 +93,11 @@ def dtype_of(number: int) -> DType:
     return as_dtype(_DTYPES[number])
 
 
+def has_dtype(number: int) -> bool:
+    """Whether weft has tensors that hold elements of an ONNX type."""
+    return number in _DTYPES or number in NARROW
+
+
 def number_of(dtype: DType) -> int:
     """The ONNX element type of a dtype."""
     return _NUMBERS[dtype.name]

@@ -10,11 +10,14 @@ import numpy as np
 
 from .._creation import _fail
 from .._dtypes import float32, float64
-from .._errors import FileError, UnsupportedError
+from .._errors import DTypeError, UnsupportedError
 from .._export import Exported
-from .._paths import file_path
+from .._paths import written
 from ._reading import onnx_package
 from ._writer import FORMS, OPSET, READ, Op, Type, Writer, numpy_dtype
+
+#: Bytes of a message of the format's.
+_LARGEST = 2**31 - 1
 
 #: Operations of programs that nobody has to write.
 _PLAIN = frozenset({"weft.constant", "func.return", "weft.yield"})
@@ -27,21 +30,33 @@ def save(program: Exported, path: str | os.PathLike) -> None:
 
     Args:
         program: what `weft.export` made.
-        path: the file, by custom ``.onnx``.
+        path: the file, by custom ``.onnx``, which is written whole or not at all.
 
     Raises:
+        DTypeError: ``program`` is no exported program.
         UnsupportedError: the program has operations that no ONNX op is written for: one error that
-            names each with its number; or the package ``onnx`` is missing. FileError: the file
-            can't be written.
+            names each with its number; it has more than 2 GiB; or the package ``onnx`` is missing.
+            FileError: the file can't be written.
     """
+    if not isinstance(program, Exported):
+        raise _fail(
+            DTypeError,
+            f"weft.onnx.save: a {type(program).__name__} is no exported program: export it before "
+            "(weft.export, or export() of a model)",
+        )
     onnx = onnx_package()
     model = _model(onnx, program)
+    size = model.ByteSize()
+    if size > _LARGEST:
+        raise _fail(
+            UnsupportedError,
+            f"weft.onnx.save: the model has {size} bytes, but a file of ONNX has at most 2 GiB: "
+            "make the weights smaller (weft.quantize), or arguments of the program",
+        )
     onnx.checker.check_model(model, full_check=True)
-    try:
-        with open(os.fsdecode(file_path(path)), "wb") as file:
-            file.write(model.SerializeToString())
-    except OSError as error:
-        raise _fail(FileError, f"{path!s} can't be written: {error.strerror}") from None
+    content = model.SerializeToString()
+    with written(path, "the model", "wb") as file:
+        file.write(content)
 
 
 def _model(onnx: Any, program: Exported) -> Any:

@@ -16,9 +16,9 @@ from .. import _core
 from .._arguments import explain_errors
 from .._creation import _fail
 from .._errors import DTypeError, OptionError
+from .._paths import written
 from ._events import MARKS, Event, events_of, thread_names
 from ._flame import folded, folded_text, svg
-from ._needs import written
 from ._table import table
 from ._trace import trace_text
 
@@ -210,7 +210,7 @@ class profile:  # noqa: N801 (as in PyTorch, it is written like a function)
         Raises:
             FileError: it can't be written.
         """
-        with written(path, "a trace") as file:
+        with written(path, "a trace", folders=True) as file:
             file.writelines(trace_text(self.events, self.threads, self.dropped, self.limit))
 
     def flame_graph(self, path: str | os.PathLike) -> None:
@@ -222,7 +222,7 @@ class profile:  # noqa: N801 (as in PyTorch, it is written like a function)
         """
         times = folded(self.events)
         text = svg(times) if str(os.fsdecode(path)).endswith(".svg") else folded_text(times)
-        with written(path, "a flame graph") as file:
+        with written(path, "a flame graph", folders=True) as file:
             file.write(text)
 
     def stacks(self) -> dict[tuple[str, ...], int]:

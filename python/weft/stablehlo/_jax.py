@@ -216,6 +216,12 @@ def _shape_of(leaf: Any, jax: Any, scope: Any) -> Any:
         return jax.ShapeDtypeStruct(tuple(leaf.shape), _canonical(leaf.dtype.to_numpy(), jax))
     if hasattr(leaf, "shape") and hasattr(leaf, "dtype"):
         return jax.ShapeDtypeStruct(leaf.shape, _canonical(leaf.dtype, jax))
+    if not isinstance(leaf, (bool, int, float, complex)):
+        raise _fail(
+            DTypeError,
+            f"from_jax: a {type(leaf).__name__} is no spec of an argument: give a weft.spec, an "
+            "array or a number, or bind what is none of these before (functools.partial)",
+        )
     return jax.ShapeDtypeStruct((), _canonical(np.asarray(leaf).dtype, jax))
 
 
