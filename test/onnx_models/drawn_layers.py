@@ -113,10 +113,13 @@ def normalization(d: Drawer) -> None:
         names = [x, scale]
         if op == "LayerNormalization" and d.chance(0.6):
             names.append(d.fresh(dtype, d.values[scale].shape))
-        count = d.pick(1, 2, 3) if op == "LayerNormalization" else 1
+        # The package onnx gives the means of nothing another dtype than those of something.
+        count = d.pick(1, 2, 3) if a.size and op == "LayerNormalization" else 1
         d.node(op, names, count, axis=axis, epsilon=d.pick(1e-5, 1e-2))
     elif op == "LRN":
-        # Of an even size there is the package onnx alone, which leaves out channels.
+        # Of even sizes and other dtypes there is the package onnx alone, which forgets channels.
+        if dtype != "float32":
+            raise NotDrawnError
         d.node(op, [x], size=d.pick(1, 3, 5), alpha=d.pick(1e-4, 0.5), bias=d.pick(1.0, 2.0))
     elif op == "LpNormalization":
         d.node(op, [x], axis=d.axis(a), p=d.pick(1, 2))

@@ -93,7 +93,8 @@ def where(d: Drawer) -> None:
 
 @rule(3)
 def clip(d: Drawer) -> None:
-    x = d.of(tuple(t for t in DTYPES if t != "bool"))
+    # Whether a bound that is left out is the lowest number or infinity is open.
+    x = d.of(tuple(t for t in DTYPES if t != "bool"), 0, lambda x: not np.isinf(x).any())
     dtype = d.values[x].dtype
     low, high = (np.asarray(v, dtype) for v in (d.pick(0, 1), d.pick(2, 3, 0)))
     if d.opset < 11:

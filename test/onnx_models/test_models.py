@@ -357,6 +357,40 @@ def test_weights_may_lie_in_another_file(tmp_path: Path) -> None:
         weft.onnx.load(path)
 
 
+def test_tensors_of_nodes_may_lie_in_another_file(tmp_path: Path) -> None:
+    """Of a node in a branch, and of a node of a function."""
+    tensor = TensorProto(data_type=FLOAT, dims=[2], data_location=TensorProto.EXTERNAL)
+    tensor.external_data.add(key="location", value="data.bin")
+    (tmp_path / "data.bin").write_bytes(np.array([3, 4], np.float32).tobytes())
+    nodes = [
+        helper.make_node("Constant", [], ["c"], value=tensor),
+        helper.make_node("Add", ["x", "c"], ["y"]),
+    ]
+    imports = [helper.make_opsetid("", 20), helper.make_opsetid("my.ops", 1)]
+    function = helper.make_function("my.ops", "F", ["x"], ["y"], nodes, imports[:1])
+    branch = helper.make_graph(nodes, "branch", [], [value("y", [2])])
+    main = [
+        helper.make_node("If", ["go"], ["h"], then_branch=branch, else_branch=branch),
+        helper.make_node("F", ["h"], ["z"], domain="my.ops"),
+    ]
+    inputs = [value("x", [2]), value("go", [], TensorProto.BOOL)]
+    proto = model_of(main, inputs, [value("z", [2])], imports=imports, functions=[function])
+    (tmp_path / "model.onnx").write_bytes(proto.SerializeToString())
+    model = weft.onnx.load(tmp_path / "model.onnx")
+    assert model(np.ones(2, np.float32), np.array(True)).tolist() == [7, 9]
+    with pytest.raises(weft.FileError, match="load the model by its path"):
+        weft.onnx.load(proto)
+
+
+def test_inputs_may_have_any_names() -> None:
+    names = ["class", "class_", "def", "forward", "a b"]
+    nodes = [helper.make_node("Sum", names, ["y"])]
+    model = weft.onnx.load(model_of(nodes, [value(n, [1]) for n in names], [value("y", [1])]))
+    given = dict(zip(names, np.arange(5, dtype=np.float32).reshape(5, 1), strict=True))
+    assert model(**given).tolist() == [10]
+    assert model.export()(*given.values())["y"].tolist() == [10]
+
+
 @pytest.mark.parametrize("location", ["../weights.bin", "/etc/hostname", "", "link.bin", "a\0b"])
 def test_weights_outside_of_the_folder_are_refused(location: str, tmp_path: Path) -> None:
     folder = tmp_path / "model"

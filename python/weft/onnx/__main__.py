@@ -13,7 +13,6 @@ from .._errors import FileError, OptionError, WeftError
 from .._foreign import importer_parser, pairs, refuse, size_numbers
 from ._model import load
 
-
 #: The target and the threads of an object file.
 _DEFAULTS = ("native", "none")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import keyword
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -295,12 +296,15 @@ def _identifier(name: str) -> str:
 
 
 def _identifiers(names: list[str]) -> list[str]:
-    """Names that attributes can have, each once."""
-    taken: set[str] = set()
+    """Names that attributes can have, each once; those that can be keep theirs."""
+    taken = {name for name in names if name == _identifier(name) and not keyword.iskeyword(name)}
     result = []
     for name in names:
+        if name in taken:
+            result.append(name)
+            continue
         text, count = _identifier(name), 2
-        unique = text
+        unique = text = f"{text}_" if keyword.iskeyword(text) else text
         while unique in taken:
             unique, count = f"{text}_{count}", count + 1
         taken.add(unique)

@@ -74,6 +74,7 @@ def read(source: Any) -> Contents:
 
 def _contents(onnx: ModuleType, model: Any, folder: str | None, name: str) -> Contents:
     arrays, narrow = _take_initializers(onnx, model, folder, name)
+    _fetch_tensors(onnx, model, folder, name)
     _check_texts(model, name)
     _check_versions(model, name)
     _check_functions(model, name)
@@ -159,8 +160,8 @@ def _check_newest(onnx: ModuleType, model: Any, version: int, name: str) -> None
     if version > known:
         raise _fail(
             UnsupportedError,
-            f"{name} is of opset {version}, but the package onnx {onnx.__version__} knows opsets up "
-            f"to {known}: pip install --upgrade onnx, or convert the model: "
+            f"{name} is of opset {version}, but the package onnx {onnx.__version__} knows opsets "
+            f"up to {known}: pip install --upgrade onnx, or convert the model: "
             f"onnx.version_converter.convert_version(model, {min(known, NEWEST_OPSET)})",
         )
     newer = [
@@ -292,6 +293,21 @@ def _array(onnx: ModuleType, tensor: Any, folder: str | None, name: str) -> np.n
     except Exception as error:
         raise _fail(FileError, f"{what} can't be read: {error}") from None
     return held(np.asarray(array), tensor.data_type)
+
+
+def _fetch_tensors(onnx: ModuleType, model: Any, folder: str | None, name: str) -> None:
+    """Takes in the tensors of nodes, and of graphs within them, that lie in other files."""
+    kinds = onnx.AttributeProto
+    for node in _nodes([*model.graph.node, *(n for f in model.functions for n in f.node)]):
+        for row in node.attribute:
+            tensors = [row.t] if row.type == kinds.TENSOR else list(row.tensors)
+            tensors += [x for graph in (row.g, *row.graphs) for x in graph.initializer]
+            for tensor in tensors:
+                if tensor.data_location == onnx.TensorProto.EXTERNAL:
+                    what = f"{name}: the tensor {tensor.name!r}"
+                    tensor.raw_data = _external(tensor, folder, what)
+                    tensor.data_location = onnx.TensorProto.DEFAULT
+                    del tensor.external_data[:]
 
 
 def held(array: np.ndarray, element: int) -> np.ndarray:
