@@ -234,7 +234,10 @@ def reducer(d: Drawer) -> None:
         name = d.pick(*_REDUCERS)
         first, function = _REDUCERS[name]
         start = np.asarray(first, dtype)
-        # How often the start is a term is open: of magnitudes it changes nothing.
+        # How often the start is a term is open: of magnitudes it changes nothing, and XLA leaves
+        # it out where there is nothing to combine.
+        if np.prod([d.values[x].shape[axis] for axis in axes]) <= 1:
+            raise NotDrawnError
         d.call(f"reduce by {name} {axes}", lambda x: lax.reduce(abs(x), start, function, axes), x,
                bound=Bound(64, "largest"))  # fmt: skip
         return
