@@ -515,18 +515,19 @@ Value ProgramBlocks::load(ProgramLoadOp op, ArrayRef<ElementIndex> indices) {
   return arith::SelectOp::create(b, location(), values[2], values[0], values[1]);
 }
 
-void ProgramBlocks::claim(unsigned result, const Place &place, StringRef site) {
+void ProgramBlocks::claim(unsigned result, const Place &place, bool isScalar, StringRef site) {
   if (!program->hasAttr("checked"))
     return;
   // Behind the results there is, for each, who stored to its elements: a number from 1 on.
   Value owners = emitter.buffer(emitter.outputBuffer(result + program.getNumResults() / 2));
-  forEachElement(place, [&](Value offset, int64_t) { claimOne(owners, offset, site); });
+  forEachElement(place, isScalar, [&](Value offset, int64_t) { claimOne(owners, offset, site); });
 }
 
-void ProgramBlocks::forEachElement(const Place &place, function_ref<void(Value, int64_t)> body) {
+/// Of a vector each lane is one, also where all have one place.
+void ProgramBlocks::forEachElement(const Place &place, bool isScalar,
+                                   function_ref<void(Value, int64_t)> body) {
   OpBuilder &b = builder();
-  bool isVector = place.present && isa<VectorType>(place.present.getType());
-  if (place.offset.isUniform() && !isVector) {
+  if (isScalar) {
     auto visit = [&] { body(toInteger(place.offset), -1); };
     if (place.present)
       emitter.ifTrue(place.present, visit);
@@ -542,8 +543,8 @@ void ProgramBlocks::forEachElement(const Place &place, function_ref<void(Value, 
   }
 }
 
-void ProgramBlocks::combine(ProgramStoreOp op, const Place &place, Value value) {
-  forEachElement(place, [&](Value offset, int64_t lane) {
+void ProgramBlocks::combine(ProgramStoreOp op, const Place &place, bool isScalar, Value value) {
+  forEachElement(place, isScalar, [&](Value offset, int64_t lane) {
     Value one = value;
     if (lane >= 0 && isa<VectorType>(value.getType()))
       one = vector::ExtractOp::create(builder(), location(), value, lane);
@@ -618,9 +619,10 @@ void ProgramBlocks::store(ProgramStoreOp op, ArrayRef<ElementIndex> indices, boo
                         op.getSite(), indices);
   if (mode == Mode::Asking)
     return;
+  bool isScalar = indices.empty() || laneCount() == 1;
   if (op.getCombine())
-    return combine(op, place, computed);
-  claim(output, place, op.getSite());
+    return combine(op, place, isScalar, computed);
+  claim(output, place, isScalar, op.getSite());
   Value stored = emitter.narrow(computed, dtype), present = place.present;
   if (isAll && present && present != laneTail) {
     Value zero = arith::ConstantOp::create(b, location(), b.getZeroAttr(place.stored));
@@ -629,7 +631,6 @@ void ProgramBlocks::store(ProgramStoreOp op, ArrayRef<ElementIndex> indices, boo
     stored = arith::SelectOp::create(b, location(), values[2], values[0], values[1]);
     present = insideOf(op, type, indices);
   }
-  bool isScalar = indices.empty() || laneCount() == 1;
   if (isScalar) {
     Value address = emitter.offset(place.pointer, place.stored, place.offset.base);
     auto write = [&] { emitter.storeVector(stored, address); };

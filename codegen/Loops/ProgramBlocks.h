@@ -172,13 +172,13 @@ private:
 
   /// In a program that is checked: says that this one stores to the place, and reports another one
   /// that did.
-  void claim(unsigned result, const Place &place, llvm::StringRef site);
+  void claim(unsigned result, const Place &place, bool isScalar, llvm::StringRef site);
   void claimOne(mlir::Value owners, mlir::Value offset, llvm::StringRef site);
   /// Emits `body` for each element that is there, with its offset and lane (-1: of a scalar).
-  void forEachElement(const Place &place,
+  void forEachElement(const Place &place, bool isScalar,
                       llvm::function_ref<void(mlir::Value offset, int64_t lane)> body);
   /// Makes elements of these and those of `value`, one after the other.
-  void combine(ProgramStoreOp op, const Place &place, mlir::Value value);
+  void combine(ProgramStoreOp op, const Place &place, bool isScalar, mlir::Value value);
   void combineOne(ProgramStoreOp op, mlir::Value address, mlir::Value value);
 
   mlir::Value ownNumber;

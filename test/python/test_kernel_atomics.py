@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -165,3 +166,23 @@ def test_one_program_for_each_element(dtype: str) -> None:
     np.testing.assert_array_equal(once[6](values, before, block=16), values + 7)
     np.testing.assert_array_equal(once[6](values, weft.spec((96,), dtype), block=16), values)
     assert _scatter("add", 16, np.asarray(index), values, before)[0] == 7
+
+
+@pytest.mark.parametrize("how", [blocks.atomic_add, blocks.atomic_max])
+@pytest.mark.parametrize("dtype", ["int32", "float64", "float16"])
+@pytest.mark.parametrize("size", [1, 16, 18, 40])
+def test_each_element_of_a_block_at_one_index(size: int, dtype: str, how: Callable) -> None:
+    """Of a vector whose lanes all go to one place each is one."""
+
+    @weft.kernel
+    def gathered(x, out, size: weft.constexpr, how: weft.constexpr):
+        place = weft.broadcast_to(blocks.program_id(0) % 2, (size,))
+        values = blocks.load(x, blocks.arange(size))
+        how(out, place, values, blocks.program_id(0) < 3)
+        how(out, place, values)
+
+    x = (np.arange(size) % 4).astype(dtype)
+    got = gathered[4](x, weft.spec(2, dtype), size=size, how=how)
+    total = x.sum(dtype=dtype)
+    want = [4 * total, 3 * total] if how is blocks.atomic_add else [x.max()] * 2
+    np.testing.assert_array_equal(got, np.asarray(want, dtype))
