@@ -44,6 +44,9 @@ static SmallVector<Value> argumentsOf(OpOperand &use) {
   if (!loop && !choice)
     return arguments;
   OperandRange captured = loop ? loop.getCaptured() : choice.getCaptured();
+  // An empty range has no first operand to ask.
+  if (captured.empty())
+    return arguments;
   auto first = captured.getBeginOperandIndex();
   if (use.getOperandNumber() < first || use.getOperandNumber() >= first + captured.size())
     return arguments;
@@ -114,7 +117,8 @@ private:
     Value end = product->getResult(0);
     while (Operation *user = onlyReader(end)) {
       Value next = user->getResult(0);
-      if (reads.lookup(user) || memory.ends.contains(next))
+      // What two products meet in is computed of the first; the other one is in memory by then.
+      if (reads.lookup(user) || !followed.insert(next).second)
         break;
       end = next;
     }
@@ -163,6 +167,8 @@ private:
   llvm::DenseMap<Operation *, bool> reads;
   llvm::DenseMap<Value, llvm::SmallPtrSet<Operation *, 2>> loopsOf;
   llvm::DenseSet<Value> moved;
+  /// What is computed of a product along with it.
+  llvm::DenseSet<Value> followed;
 };
 
 } // namespace

@@ -313,3 +313,20 @@ def test_masks_that_want_what_is_not_there(wide: int, extra: int) -> None:
     index = min(columns + extra, wide) - 1
     with pytest.raises(weft.OutOfBoundsError, match=rf"load of x .* index {index} of dimension 1"):
         call()
+
+
+def test_products_that_meet_in_more_than_one_operation() -> None:
+    """What is computed of one product along with it reads another one."""
+
+    @weft.kernel
+    def both(a, b, out, size: weft.constexpr):
+        rows, columns = blocks.arange(size)[:, None], blocks.arange(size)[None, :]
+        left, right = blocks.load(a, (rows, columns)), blocks.load(b, (rows, columns))
+        joined = (blocks.dot(left, right) - blocks.dot(right, left) * 2) * left + right
+        blocks.store(out, (rows, columns), joined)
+
+    rng = np.random.default_rng(0)
+    for size in (1, 5, 20):
+        a, b = rng.integers(-5, 6, (2, size, size)).astype(np.float32)
+        got = both[1](a, b, weft.spec((size, size)), size=size)
+        np.testing.assert_array_equal(got, (a @ b - (b @ a) * 2) * a + b)
