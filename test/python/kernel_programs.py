@@ -77,17 +77,40 @@ class _Blocks:
         for place in zip(*(part[there] for part in parts), value[there], strict=True):
             flat[place[:-1]] = place[-1]
 
+    def _combine(self, ufunc: np.ufunc, array: np.ndarray, index: Any, value: Any, mask: Any):
+        flat, parts, there = self._split(array, index, mask)
+        value = np.broadcast_to(value, there.shape).astype(array.dtype)
+        ufunc.at(flat, tuple(part[there] for part in parts), value[there])
+
+    def atomic_add(self, array: np.ndarray, index: Any, value: Any, mask: Any = None) -> None:
+        self._combine(np.add, array, index, value, mask)
+
+    def atomic_max(self, array: np.ndarray, index: Any, value: Any, mask: Any = None) -> None:
+        self._combine(np.maximum, array, index, value, mask)
+
+    def atomic_min(self, array: np.ndarray, index: Any, value: Any, mask: Any = None) -> None:
+        self._combine(np.minimum, array, index, value, mask)
+
 
 def _reduction(function: Callable) -> Callable:
-    return lambda x, axis=None, keepdims=False: function(x, axis=axis, keepdims=keepdims)
+    return lambda x, axis=None, keepdims=False: np.asarray(
+        function(x, axis=axis, keepdims=keepdims)
+    )
 
 
+_SAME_NAMES = (
+    *("exp", "sqrt", "abs", "maximum", "minimum", "where", "tanh", "sin", "inf"),
+    *("round", "floor", "ceil", "trunc", "flip", "reshape", "broadcast_to", "concat"),
+)
 NUMPY = types.SimpleNamespace(
+    **{name: getattr(np, name) for name in _SAME_NAMES},
     **{
-        name: getattr(np, name)
-        for name in ("exp", "sqrt", "abs", "maximum", "minimum", "where", "tanh", "sin", "inf")
+        name: _reduction(getattr(np, name))
+        for name in ("sum", "prod", "max", "min", "any", "all", "argmax", "argmin")
     },
-    **{name: _reduction(getattr(np, name)) for name in ("sum", "max", "min")},
+    cumulative_sum=np.cumsum,
+    cumulative_prod=np.cumprod,
+    number=lambda number, dtype: np.asarray(number, dtype),
 )
 
 
