@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import re
+import sys
+import textwrap
 from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from examples import block_kernels
 
 PAGE = Path(__file__).parents[2] / "docs" / "kernels.md"
 
@@ -19,3 +27,13 @@ def test_programs(tmp_path: Path) -> None:
     assert spec
     assert spec.loader
     spec.loader.exec_module(importlib.util.module_from_spec(spec))
+
+
+KERNELS = [name for name, each in vars(block_kernels).items() if hasattr(each, "checked")]
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_the_kernels_of_the_examples_are_shown(name: str) -> None:
+    """What the page shows is what the tests run on devices, and the benchmarks measure."""
+    kernel = getattr(block_kernels, name)
+    assert textwrap.dedent(inspect.getsource(kernel.__wrapped__)) in PAGE.read_text()

@@ -6,11 +6,9 @@ test where two of them meet or an element is not there.
 
 from __future__ import annotations
 
-import importlib.util
-import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import devices
 import numpy as np
@@ -19,6 +17,9 @@ import weft
 from kernel_exits import check_random_exits
 from kernel_programs import interpret, loaded, random_source
 from weft import blocks
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from examples import block_kernels
 
 
 @pytest.fixture(params=devices.DEVICES)
@@ -323,37 +324,30 @@ def test_random_exits(device: weft.device, seed: int, tmp_path: Path) -> None:
     check_random_exits(seed, tmp_path, ((1, 8), (6, 11)), device)
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The module that the examples of docs/kernels.md are, behind one another."""
-    text = (Path(__file__).parents[2] / "docs/kernels.md").read_text()
-    path = tmp_path_factory.mktemp("page") / "kernels_page.py"
-    path.write_text("\n\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL)))
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_kernels_of_the_page(device: weft.device, page: Any) -> None:
+def test_the_kernels_of_the_page(device: weft.device) -> None:
     rng = np.random.default_rng(1)
     x, a, b = (rng.normal(size=s).astype(np.float32) for s in ((7, 100), (40, 35), (35, 33)))
     q, k, v = rng.normal(size=(3, 37, 16)).astype(np.float32)
     spec = weft.spec
-    _same(device, lambda x: page.softmax[7](x, spec(x.shape), BLOCK=128), x)
+    _same(device, lambda x: block_kernels.softmax[7](x, spec(x.shape), BLOCK=128), x)
     _same(
         device,
-        lambda x, w, b: page.layer_norm[7](x, w, b, spec(x.shape), 1e-5, BLOCK=128),
+        lambda x, w, b: block_kernels.layer_norm[7](x, w, b, spec(x.shape), 1e-5, BLOCK=128),
         *(x, x[0], x[1]),
     )
-    _same(device, lambda a, b: page.matmul[3, 3](a, b, spec((40, 33)), BM=16, BN=16, BK=16), a, b)
-    _same(device, lambda x: page.cumulative[1](x, spec(x.shape), ROWS=16, BLOCK=32), x)
     _same(
         device,
-        lambda q, k, v: page.attention[3](q, k, v, spec(q.shape), 0.25, BM=16, BN=16, D=16),
+        lambda a, b: block_kernels.matmul[3, 3](a, b, spec((40, 33)), BM=16, BN=16, BK=16),
+        a,
+        b,
+    )
+    _same(device, lambda x: block_kernels.cumulative[1](x, spec(x.shape), ROWS=16, BLOCK=32), x)
+    _same(
+        device,
+        lambda q, k, v: block_kernels.attention[3](
+            q, k, v, spec(q.shape), 0.25, BM=16, BN=16, D=16
+        ),
         *(q, k, v),
     )
     counted = (np.abs(x) * 3).astype(np.int64).reshape(-1)
-    _same(device, lambda x: page.histogram[6](x, spec(20, "int32"), BLOCK=128), counted)
+    _same(device, lambda x: block_kernels.histogram[6](x, spec(20, "int32"), BLOCK=128), counted)
