@@ -231,3 +231,25 @@ def test_weights_that_are_computed_are_no_narrower_ones():
     pruned = np.array(model[1].weight)
     nn.utils.narrow_weights(model, {"*": "int8"})
     np.testing.assert_allclose(np.array(model[1].dequantized()), pruned, atol=0.003)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float16", "bfloat16"])
+@pytest.mark.parametrize(
+    ("weights", "activations"),
+    [*((weights, None) for weights in WEIGHTS), ("int8", "int8"), ("int4", "int8")],
+)
+def test_numbers_and_scales_stay_where_a_module_is_converted(weights, dtype, activations):
+    """A layer of another dtype takes what is of that dtype; its bias is rounded to it."""
+    model = nn.Sequential(nn.Embedding(6, 8), nn.Linear(8, 4, bias=False), nn.Linear(4, 3))
+    weft.quantize(model, weights, 4, activations=activations)
+    before = [np.array(layer.dequantized()) for layer in model]
+    x, bias = weft.asarray([1, 0, 5]), model[2].bias
+    expected = np.array(model[1](model[0](x)))
+    assert model.to(getattr(weft, dtype))[2].bias is bias
+    assert bias.dtype.name == dtype
+    for layer, weight in zip(model, before, strict=True):
+        assert np.array(layer.dequantized()).tobytes() == weight.tobytes()
+    np.testing.assert_array_equal(np.array(model[1](model[0](x))), expected)
+    rows = model[0](x).astype(dtype)
+    assert model[1](rows).dtype.name == dtype
+    assert weft.jit(model[1:].__call__)(rows).dtype.name == dtype

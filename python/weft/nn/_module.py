@@ -63,6 +63,8 @@ class Module(HookedCall):
     training: bool = True
     #: Attributes that are computed, by their names; of most modules there are none.
     _derived: dict[str, Derived] | None = None
+    #: Names of buffers whose dtype is what they are, whatever the module is converted to.
+    _buffers_as_they_are: frozenset[str] = frozenset()
 
     def __init__(self) -> None:
         for name in _REGISTRIES:
@@ -391,7 +393,8 @@ class Module(HookedCall):
     def to(self: Self, *args: Any, **kwargs: Any) -> Self:
         """Converts floating parameters and buffers to a dtype, moves all to a device, or both.
 
-        The tensors stay the same objects. Make optimizers afterwards, or move them too.
+        The tensors stay the same objects. Weights of few bits and their scales have no other dtype.
+        Make optimizers afterwards, or move them too.
 
         Raises:
             DTypeError: there is no such dtype, or it is not floating.
@@ -416,7 +419,15 @@ class Module(HookedCall):
             raise _fail(
                 DTypeError, f"Module.to: parameters need a floating dtype, not {dtype.name}"
             )
+        kept = {
+            id(buffer)
+            for module in self.modules()
+            for name, buffer in module.named_buffers(recurse=False)
+            if name in module._buffers_as_they_are
+        }
         for tensor in (*self.parameters(), *self.buffers()):
+            if id(tensor) in kept:
+                continue
             if tensor.dtype.kind == "floating" and tensor.dtype is not dtype:
                 tensor._replace(tensor.detach().astype(dtype))
                 tensor.grad = None

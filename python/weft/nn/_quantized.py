@@ -240,6 +240,8 @@ def put(modules: dict[str, Module], name: str, layer: _Quantized) -> None:
 class _Quantized(Module):
     """A weight [rows, width] of few bits, as buffers."""
 
+    _buffers_as_they_are = frozenset({"weight", "weight_scale", "weight_zero", "input_scale"})
+
     def _register(self, rows: int, width: int, form: Format) -> None:
         self.format = form
         shape = form.shape(rows, width)
