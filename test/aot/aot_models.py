@@ -73,10 +73,11 @@ def compile_text(text: str, output: Path, *flags: str | Path, header: bool = Tru
 
 @dataclass
 class Case:
-    """A function and inputs for it."""
+    """A function and inputs for it; `sizes` are those that its program leaves open."""
 
     function: Callable
     inputs: list[np.ndarray] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
 
     def expected(self) -> list[np.ndarray]:
         """What jit computes."""

@@ -50,21 +50,23 @@ def declarations_of(inputs: list[np.ndarray], outputs: list[np.ndarray]) -> list
     return lines
 
 
-def names_of(inputs: list[np.ndarray], outputs: list[np.ndarray]) -> str:
-    """The arguments of a call: in0, in1, ..., out0, ..."""
-    names = [f"in{number}" for number in range(len(inputs))]
-    return ", ".join(names + [f"out{number}" for number in range(len(outputs))])
+def names_of(case: Case, outputs: list[np.ndarray]) -> str:
+    """The arguments of a call: sizes, in0, in1, ..., out0, ..."""
+    names = [f"in{number}" for number in range(len(case.inputs))]
+    names += [f"out{number}" for number in range(len(outputs))]
+    return ", ".join([*map(str, case.sizes), *names])
 
 
-def program_for(inputs: list[np.ndarray], outputs: list[np.ndarray]) -> str:
+def program_for(case: Case, outputs: list[np.ndarray]) -> str:
     """A C program that reads all inputs from its standard input, and writes all outputs."""
+    inputs = case.inputs
     lines = ['#include "net.h"', "#include <stdio.h>", *declarations_of(inputs, outputs)]
     lines.append("int main(void) {")
     for number, array in enumerate(inputs):
         lines.append(
             f"  if (fread(in{number}, 1, {array.nbytes}, stdin) != {array.nbytes}) return 100;"
         )
-    lines.append(f"  int status = net_run({names_of(inputs, outputs)}, NULL);")
+    lines.append(f"  int status = net_run({names_of(case, outputs)}, NULL);")
     for number, array in enumerate(outputs):
         lines.append(f"  fwrite(out{number}, 1, {array.nbytes}, stdout);")
     return "\n".join([*lines, "  return status;", "}", ""])
@@ -77,7 +79,7 @@ def run_emulated(
     compiler, emulator = tool(f"{target}-linux-gnu-gcc"), tool(f"qemu-{target}")
     expected = case.expected()
     model = compile_text(case.text(), folder / "net.o", f"--target={target}", *flags)
-    (folder / "main.c").write_text(program_for(case.inputs, expected))
+    (folder / "main.c").write_text(program_for(case, expected))
     program = folder / "main"
     run([compiler, "-Wall", "-Werror", "-static", folder / "main.c", model, "-lm", "-o", program])
 

@@ -35,20 +35,21 @@ BOARDS = {
 }
 
 
-def program_for(inputs: list[np.ndarray], outputs: list[np.ndarray]) -> str:
+def program_for(case: Case, outputs: list[np.ndarray]) -> str:
     """A C program that reads all inputs, and writes all outputs: 92 if it can't. 91: a call without
     a workspace did not say that it needs one."""
+    inputs, needed = case.inputs, f"net_workspace_bytes({', '.join(map(str, case.sizes))})"
     lines = ['#include "net.h"', '#include "start.h"', *declarations_of(inputs, outputs)]
     lines.append("int main(void) {")
     for number, array in enumerate(inputs):
         lines.append(f"  if (!readInput(in{number}, {array.nbytes})) return 92;")
     lines += [
-        f"  int status = net_run({names_of(inputs, outputs)}, NULL);",
+        f"  int status = net_run({names_of(case, outputs)}, NULL);",
         "  uint64_t bytes = (uint64_t)(workspaceEnd - workspace);",
-        "  if (net_workspace_bytes() > bytes) return 93;",
-        "  if (status != (net_workspace_bytes() ? WEFT_ERROR_MEMORY : WEFT_OK)) return 91;",
+        f"  if ({needed} > bytes) return 93;",
+        f"  if (status != ({needed} ? WEFT_ERROR_MEMORY : WEFT_OK)) return 91;",
         "  weft_options options = {sizeof(options), workspace, bytes, NULL, NULL, NULL, 0};",
-        f"  status = net_run({names_of(inputs, outputs)}, &options);",
+        f"  status = net_run({names_of(case, outputs)}, &options);",
     ]
     for number, array in enumerate(outputs):
         lines.append(f"  if (!writeOutput(out{number}, {array.nbytes})) return 92;")
@@ -72,7 +73,7 @@ def run_on_board(case: Case, folder: Path, target: str) -> list[np.ndarray]:
     """The outputs of the program, as an emulated board with the processor computes them."""
     emulator, expected = tool("qemu-system-arm"), case.expected()
     compile_text(case.text(), folder / "net.o", f"--target={target}")
-    (folder / "main.c").write_text(program_for(case.inputs, expected))
+    (folder / "main.c").write_text(program_for(case, expected))
     program = linked(folder, target)
     (folder / "input.bin").write_bytes(bytes_of(case.inputs))
     host = ["-semihosting-config", "enable=on,target=native"]
@@ -166,7 +167,7 @@ def test_objects_need_no_more_than_the_compilers_own_library(tmp_path: Path) -> 
 def test_the_description_takes_no_memory_of_the_controller(tmp_path: Path) -> None:
     case = CASES["network"]
     compile_text(case.text(), tmp_path / "net.o", "--target=cortex-m4")
-    (tmp_path / "main.c").write_text(program_for(case.inputs, case.expected()))
+    (tmp_path / "main.c").write_text(program_for(case, case.expected()))
     sections = run(["/usr/lib/llvm-22/bin/llvm-readelf", "-S", linked(tmp_path, "cortex-m4")])
     assert ".text" in sections
     assert ".weft" not in sections

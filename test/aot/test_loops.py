@@ -105,7 +105,7 @@ def test_sanitizers_find_nothing(name: str, tmp_path: Path) -> None:
     case = CASES[name]
     expected = case.expected()
     model = compile_text(case.text(), tmp_path / "net.o")
-    (tmp_path / "main.c").write_text(program_for(case.inputs, expected))
+    (tmp_path / "main.c").write_text(program_for(case, expected))
     flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-I", tmp_path]
     run([tool("gcc"), *flags, tmp_path / "main.c", model, "-lm", "-o", tmp_path / "main"])
     given = b"".join(np.ascontiguousarray(x).tobytes() for x in case.inputs)

@@ -16,25 +16,30 @@ from random_programs import count_of_examples
 from weft import nn
 
 
-def quantised(seed: int) -> Drawn | None:
-    """A module that is quantised; None where it has no groups, and is as it was before."""
+@pytest.fixture
+def made(seed: int) -> Drawn:
+    """A module that is quantised; where it has no groups, it is as it was before, and that is all.
+    What was compiled before is compiled anew."""
     made = drawn(seed)
-    before = np.array(made.module(weft.asarray(made.x)))
+    compiled, x = weft.jit(made.module.__call__), weft.asarray(made.x)
+    before = np.array(compiled(x))
     try:
         report = weft.quantize(made.module, **made.options)
     except weft.ShapeError as error:
         assert "have no groups" in str(error)  # noqa: PT017
-        assert np.array(made.module(weft.asarray(made.x))).tobytes() == before.tobytes()
-        return None
+        assert_same_bits([np.array(made.module(x))], [before])
+        pytest.skip("the weights have no such groups, as the error says")
     names = {name for name, each in made.module.named_modules() if hasattr(each, "dequantized")}
     assert {layer.name for layer in report.layers} == names
+    assert_same_bits([np.array(compiled(x))], [np.array(made.module(x))])
     return made
 
 
 def in_64_bits(module: nn.Module, x: np.ndarray) -> np.ndarray:
     """What the module would compute without rounding, nearly: of the weights that it has."""
     for layer in list(module.modules()):
-        for name, child in list(layer.named_children()):
+        # A layer may be there twice.
+        for name, child in list(layer._modules.items()):
             if isinstance(child, nn.QuantizedLinear):
                 wide = nn.Linear(child.in_features, child.out_features, child.bias is not None)
                 wide.weight = nn.Parameter(child.dequantized())
@@ -48,11 +53,8 @@ def in_64_bits(module: nn.Module, x: np.ndarray) -> np.ndarray:
     return np.array(module.to(weft.float64)(weft.asarray(given)))
 
 
-@pytest.mark.parametrize("seed", range(count_of_examples(40)))
-def test_all_ways_to_run_agree(seed: int, tmp_path: Path) -> None:
-    made = quantised(seed)
-    if made is None:
-        return
+@pytest.mark.parametrize("seed", range(count_of_examples(24)))
+def test_all_ways_to_run_agree(made: Drawn, seed: int, tmp_path: Path) -> None:
     module, x = made.module, made.x
     expected = np.array(module(weft.asarray(x)))
     assert np.isfinite(expected).all()
@@ -76,12 +78,9 @@ def test_all_ways_to_run_agree(seed: int, tmp_path: Path) -> None:
     assert_same_bits([np.array(other.module(weft.asarray(x)))], [expected])
 
 
-@pytest.mark.parametrize("seed", range(count_of_examples(40)))
-def test_files_of_onnx_compute_the_same(seed: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("seed", range(count_of_examples(24)))
+def test_files_of_onnx_compute_the_same(made: Drawn, tmp_path: Path) -> None:
     """ONNX Runtime's own order of sums is off by as much as float32 is off the true result."""
-    made = quantised(seed)
-    if made is None:
-        return
     module, x = made.module, made.x
     expected = np.array(module(weft.asarray(x)))
     spec = weft.spec(("rows", *x.shape[1:]), x.dtype.name)
@@ -89,7 +88,9 @@ def test_files_of_onnx_compute_the_same(seed: int, tmp_path: Path) -> None:
     file = onnx.load(tmp_path / "model.onnx")
     back = np.array(weft.onnx.load(tmp_path / "model.onnx")(x))
     assert back.shape == expected.shape
-    if made.options.get("activations") or len(x) == 0:
+    if made.options.get("activations"):
+        pytest.skip("ONNX Runtime rounds activations at places of its own")
+    if len(x) == 0:
         return
     result = reference(file, {file.graph.input[0].name: x})[0]
     true = in_64_bits(module, x)
