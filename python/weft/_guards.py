@@ -188,12 +188,14 @@ def _names_of_methods(cls: type) -> frozenset[str]:
 
 
 def _names_of_library(cls: type) -> frozenset[str]:
-    """What Weft's own base classes of a module or optimizer name: its code is not looked at."""
-    if not hasattr(cls, "__weft_state__"):
-        return frozenset()
-    bases = (base for base in cls.__mro__ if is_library(base.__module__))
+    """What Weft's own code reads of a module, an optimizer, a distribution, a group: it is not
+    looked at."""
+    bases = [base for base in cls.__mro__ if is_library(base.__module__)]
     names: frozenset[str] = frozenset()
-    return names.union(*map(_names_of_methods, bases))
+    if hasattr(cls, "__weft_state__"):
+        return names.union(*map(_names_of_methods, bases))
+    records = (base for base in bases if _package(base.__module__) == "weft")
+    return names.union(*(vars(base).get("__dataclass_fields__", ()) for base in records))
 
 
 def _is_value(value: Any) -> bool:
@@ -634,8 +636,6 @@ class Scanner:
             self._elements(number, value, path)
         elif isinstance(value, contextvars.ContextVar):
             self._expand_context(number, value, path)
-        elif isinstance(value, JitFunction):
-            self._edge(self._part(number, FIXED), None, value._function, path)
         elif isinstance(value, (types.BuiltinFunctionType, types.MappingProxyType)):
             for inner in gc.get_referents(value):
                 if not isinstance(inner, (types.ModuleType, str)):
@@ -646,6 +646,8 @@ class Scanner:
             self._add_names(number, self._part(number, MEMBERS, MENTIONED))
         if _instance_dictionary(value) is not None:
             extra = _names_of_library(cls)
+            if isinstance(value, JitFunction):
+                extra = frozenset({"__wrapped__", "_options"})
             self._add_names(number, self._part(number, ATTRIBUTES, MENTIONED, extra))
 
     def _hides(self, number: int, value: Any) -> bool:

@@ -773,3 +773,25 @@ def getattr_by_map() -> Program:
     return lambda x: x * sum(map(getattr, outside, names)), [
         lambda: setattr(outside[1], "scale", 5.0)
     ]
+
+
+def _of_weft(use: Callable[[Any, Any], Any], objects: Callable[[], list[Any]]) -> Program:
+    """Objects of Weft's classes, whose attributes only Weft's own code reads."""
+    found = objects()
+    outside = Plain(value=found[0])
+    changes = [functools.partial(setattr, outside, "value", each) for each in found[1:]]
+    return lambda x: use(x, outside.value), changes
+
+
+def _groups() -> list[weft.distributed.Group]:
+    return [weft.distributed.Group(i, range(i, -1, -1), 0) for i in range(3)]
+
+
+_AFFINE, _NORMAL = weft.distributions.AffineTransform, weft.distributions.Normal
+for _kind, _use, _objects in (
+    ("group", lambda x, g: x * weft.distributed.rank(g), _groups),
+    ("transform", lambda x, t: t(x), lambda: [_AFFINE(1.0, b) for b in (2.0, 3.0)]),
+    ("distribution", lambda x, d: d.log_prob(x), lambda: [_NORMAL(0.0, b) for b in (2.0, 3.0)]),
+    ("compiled", lambda x, f: f(x), lambda: [weft.jit(lambda x, b=b: x + b) for b in (1, 2)]),
+):
+    PROGRAMS[f"{_kind}_of_weft"] = functools.partial(_of_weft, _use, _objects)

@@ -27,6 +27,8 @@ class Group:
         ranks: the members, as numbers among all processes.
     """
 
+    __weft_state__ = True
+
     def __init__(self, number: int, ranks: Sequence[int], own: int) -> None:
         self.number = number
         self.ranks = tuple(ranks)
