@@ -25,6 +25,16 @@ static std::string &packageFolder() {
 
 void weft::setPackageFolder(std::string folder) { packageFolder() = std::move(folder); }
 
+/// A name as text, also that of a file whose bytes are no UTF-8.
+static std::string textOf(PyObject *name) {
+  if (const char *text = PyUnicode_AsUTF8(name))
+    return text;
+  PyErr_Clear();
+  PyRef bytes = PyRef::steal(PyUnicode_AsEncodedString(name, "utf-8", "backslashreplace"));
+  PyErr_Clear();
+  return bytes ? PyBytes_AS_STRING(bytes.get()) : "?";
+}
+
 /// Whether a frame's code runs in a module of the package.
 static bool runsInPackage(PyFrameObject *frame) {
   PyRef globals =
@@ -40,13 +50,11 @@ static bool isInternal(PyObject *fileName, PyFrameObject *frame) {
   static auto &known = *new std::unordered_map<PyObject *, FileKind>();
   auto [found, isNew] = known.try_emplace(fileName);
   if (isNew) {
-    const char *text = PyUnicode_AsUTF8(fileName);
-    std::string name = text ? text : "";
+    std::string name = textOf(fileName);
     const std::string &folder = packageFolder();
     bool inPackage = !folder.empty() && name.compare(0, folder.size(), folder) == 0;
     found->second = {PyRef::borrow(fileName), inPackage || name.starts_with("<frozen"),
                      name == "<string>"};
-    PyErr_Clear();
   }
   return found->second.internal || (found->second.isText && runsInPackage(frame));
 }
@@ -69,8 +77,7 @@ template <typename Visit> static void walkUserFrames(Visit visit) {
 SourceLine weft::userLine() {
   SourceLine line;
   walkUserFrames([&](PyFrameObject *frame, PyCodeObject *code) {
-    const char *text = PyUnicode_AsUTF8(code->co_filename);
-    line = {text ? text : "", PyFrame_GetLineNumber(frame)};
+    line = {textOf(code->co_filename), PyFrame_GetLineNumber(frame)};
     return false;
   });
   return line;
@@ -80,11 +87,8 @@ std::vector<std::string> weft::userFrames() {
   constexpr size_t mostFrames = 64;
   std::vector<std::string> frames;
   walkUserFrames([&](PyFrameObject *frame, PyCodeObject *code) {
-    const char *function = PyUnicode_AsUTF8(code->co_name);
-    const char *file = PyUnicode_AsUTF8(code->co_filename);
-    frames.push_back(std::string(function ? function : "?") + " (" + (file ? file : "?") + ":" +
+    frames.push_back(textOf(code->co_name) + " (" + textOf(code->co_filename) + ":" +
                      std::to_string(PyFrame_GetLineNumber(frame)) + ")");
-    PyErr_Clear();
     return frames.size() < mostFrames;
   });
   std::ranges::reverse(frames);

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -472,3 +473,42 @@ def test_what_is_no_function_is_refused_before_it_is_called(name: str) -> None:
         weft.profiler.profile(**{name: 5})
     with pytest.raises(weft.DTypeError, match=r"limit has to be an integer, not 1\.5"):
         weft.profiler.profile(limit=1.5)
+
+
+ODD_NAMES = [
+    "\x1b[31m",
+    "a;b\nc",
+    "\ud800",
+    "\udcff.py",
+    "<&\"'>",
+    "\uffff\ufffe",
+    "\x85\u2028",
+    "]]>",
+]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+@pytest.mark.parametrize("place", ["file", "function", "annotation"])
+def test_files_have_names_of_any_characters(name: str, place: str, tmp_path: Path) -> None:
+    """Files that others read: JSON and XML in UTF-8, and lines of stacks and numbers."""
+    code = compile(
+        "def f(x):\n    return weft.sin(x) * 2\n", name if place == "file" else "f", "exec"
+    )
+    spaces: dict[str, Any] = {"weft": weft}
+    exec(code, spaces)
+    function = spaces["f"]
+    if place == "function":
+        function.__code__ = function.__code__.replace(co_name=name, co_qualname=name)
+        function.__qualname__ = function.__name__ = name
+    with profile() as p, record_function(name if place == "annotation" else "f"):
+        weft.jit(function)(weft.ones(9))
+        function(weft.ones(9))
+    p.save(tmp_path / "trace.json")
+    p.flame_graph(tmp_path / "picture.svg")
+    p.flame_graph(tmp_path / "stacks.folded")
+    events = json.loads((tmp_path / "trace.json").read_bytes())["traceEvents"]
+    assert json.dumps(events, ensure_ascii=False).encode()
+    ElementTree.parse(tmp_path / "picture.svg")
+    for line in (tmp_path / "stacks.folded").read_bytes().decode().split("\n")[:-1]:
+        assert int(line.rsplit(" ", 1)[1]) > 0
+    assert all(p.table(by=by).encode() for by in ("kernel", "line", "call"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -69,6 +70,14 @@ def _boxes(times: dict[tuple[str, ...], int]) -> _Box:
     return root
 
 
+#: What no file of XML has, whatever stands for it.
+_NO_XML = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def _escaped(text: str) -> str:
+    return escape(_NO_XML.sub("\ufffd", text))
+
+
 def _drawn(name: str, box: _Box, x: float, row: int, scale: float, total: int) -> Iterator[str]:
     width, y = box.time * scale, row * _ROW
     if width < 0.3:
@@ -78,10 +87,10 @@ def _drawn(name: str, box: _Box, x: float, row: int, scale: float, total: int) -
     title = f"{name}: {box.time / 1e6:.3f} ms, {share:.2f} %"
     letters = int(width / 6.6)
     text = name if len(name) <= letters else name[: max(letters - 2, 0)] + ".."
-    yield f'<g><title>{escape(title)}</title><rect x="{x:.2f}" y="{y}" width="{width:.2f}" '
+    yield f'<g><title>{_escaped(title)}</title><rect x="{x:.2f}" y="{y}" width="{width:.2f}" '
     yield f'height="{_ROW - 1}" fill="hsl({hue}, 80%, 65%)"/>'
     if letters >= 4:
-        yield f'<text x="{x + 3:.2f}" y="{y + 12}">{escape(text)}</text>'
+        yield f'<text x="{x + 3:.2f}" y="{y + 12}">{_escaped(text)}</text>'
     yield "</g>\n"
     for inner, part in sorted(box.inner.items()):
         yield from _drawn(inner, part, x, row + 1, scale, total)

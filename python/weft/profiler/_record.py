@@ -261,7 +261,8 @@ class record_function:  # noqa: N801 (as in PyTorch)
     """
 
     def __init__(self, name: str) -> None:
-        self.name = str(name)
+        # Files of text have no halves of characters.
+        self.name = str(name).encode("utf-8", "backslashreplace").decode()
         self._began: list[int] = []
 
     def __enter__(self) -> record_function:
