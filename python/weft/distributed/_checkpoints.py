@@ -12,24 +12,26 @@ import json
 import math
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from .._autodiff import no_grad
 from .._core import Tensor
 from .._creation import _fail
-from .._errors import FileError
+from .._errors import FileError, WeftError
 from .._files import load_safetensors, save_safetensors
 from .._manipulation import concat, reshape
 from ..nn import Module
 from ..optim import Optimizer
 from ._data_parallel import DistributedDataParallel
 from ._fully_sharded import FullyShardedDataParallel, part_of
-from ._groups import Group, barrier, require_group
-from ._objects import broadcast_object
+from ._groups import Group, require_group
+from ._objects import all_gather_object, broadcast_object
 from ._sharded_optimizer import ZeroRedundancyOptimizer
 
 _INDEX = "index.json"
+_Result = TypeVar("_Result")
 
 
 def _file_of(member: int, members: int) -> str:
@@ -99,31 +101,34 @@ def save_checkpoint(
     """
     group = _group_of(module, "save_checkpoint")
     place = Path(folder)
-    problem = _guarded(lambda: _write_part(place, module, optimizer, group))
-    _agree(problem, group)
+    _together(lambda: _write_part(place, module, optimizer, group), group, "save_checkpoint")
     index = {
         "members": group.size,
         "extra": extra,
         "sizes": {name: count for name, (_, count) in _contents(module, optimizer).items()},
     }
-    _agree(_guarded(lambda: _write_index(place, index)) if group.rank == 0 else "", group)
+    last = (lambda: _write_index(place, index)) if group.rank == 0 else (lambda: None)
+    _together(last, group, "save_checkpoint")
 
 
-def _guarded(write: Any) -> str:
+def _together(action: Callable[[], _Result], group: Group, name: str) -> _Result:
+    """What an action of each member gives; its error in one is one in all, before they go on."""
+    result: Any = None
+    problem: Exception | None = None
     try:
-        write()
-    except (OSError, TypeError, ValueError) as error:
-        return str(error) or type(error).__name__
-    return ""
-
-
-def _agree(problem: str, group: Group) -> None:
-    """Raises the first member's problem in all of them."""
-    from ._objects import all_gather_object
-
-    problems = [text for text in all_gather_object(problem, group) if text]
-    if problems:
-        raise _fail(FileError, f"save_checkpoint: {problems[0]}")
+        result = action()
+    except Exception as error:
+        problem = error
+    said = "" if problem is None else str(problem) or type(problem).__name__
+    texts = all_gather_object(said, group)
+    if isinstance(problem, WeftError):
+        raise problem
+    if problem is not None:
+        raise _fail(FileError, f"{name}: {said}") from problem
+    for member, text in enumerate(texts):
+        if text:
+            raise _fail(FileError, f"{name}: member {member} says: {text}")
+    return result
 
 
 def _write_part(place: Path, module: Module, optimizer: Optimizer | None, group: Group) -> None:
@@ -161,22 +166,25 @@ def load_checkpoint(
         What was given as ``extra``.
 
     Raises:
-        FileError: there is no whole checkpoint, or it is one of another module or optimizer;
-            nothing is changed then.
+        FileError: for one of the members there is no whole checkpoint, or it is one of another
+            module or optimizer; nothing is changed then, in any of them.
     """
     group = _group_of(module, "load_checkpoint")
     place = Path(folder)
-    index = _read_index(place)
-    files = _read_files(place, index)
     wanted = _contents(module, optimizer)
-    parts = {
-        name: _part(name, tensor, count, index, files, group)
-        for name, (tensor, count) in wanted.items()
-    }
+
+    def read() -> tuple[dict[str, Any], dict[str, Tensor]]:
+        index = _read_index(place)
+        files = _read_files(place, index)
+        return index, {
+            name: _part(name, tensor, count, index, files, group)
+            for name, (tensor, count) in wanted.items()
+        }
+
+    index, parts = _together(read, group, "load_checkpoint")
     with no_grad():
         for name, (tensor, _) in wanted.items():
             tensor.assign(parts[name])
-    barrier(group)
     return broadcast_object(index["extra"], 0, group)
 
 
