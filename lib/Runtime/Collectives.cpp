@@ -5,6 +5,7 @@
 #include "lib/Runtime/KernelFailure.h"
 #include "lib/Runtime/Recorder.h"
 #include "lib/Runtime/SendingThread.h"
+#include "lib/Runtime/Waiting.h"
 #include "lib/Support/Interpreter.h"
 
 #include <algorithm>
@@ -27,7 +28,6 @@ namespace {
 /// What a member says of the collective that it is about to run: a sequence number and a hash, and
 /// where these differ a text.
 constexpr int64_t textBytes = 512;
-constexpr int interruptedStatus = 2;
 constexpr const char *noMemory = "there is no memory for the parts of the members";
 
 struct Member {
@@ -234,7 +234,7 @@ public:
   void broadcast(const void *x, void *result) {
     int64_t bytes = call.bytes();
     std::memmove(result, x, static_cast<size_t>(bytes));
-    move(state.connection.broadcast, nullptr, result, bytes, call.options[0]);
+    move(state.connection.broadcast, nullptr, result, bytes, call.options[0], call.options[0]);
   }
 
   void permute(const void *x, void *result) {
@@ -251,7 +251,8 @@ public:
     }
     // All call it, so that all have moved as often.
     if (call.members > 1)
-      move(state.connection.exchange, x, result, bytes, destination, source);
+      move(state.connection.exchange, x, result, bytes, source < 0 ? own->number : source,
+           destination, source);
   }
 
   /// The memory that was reserved.
@@ -270,14 +271,21 @@ private:
     throw Stop{std::string(call.name) + ": " + message, false, breaks};
   }
 
-  void move(MoveBytes function, const void *from, void *to, int64_t bytes, int64_t first = 0,
-            int64_t second = 0) {
+  /// `awaited` is the one member that has to come; -1: all.
+  void move(MoveBytes function, const void *from, void *to, int64_t bytes, int64_t awaited = -1,
+            int64_t first = 0, int64_t second = 0) {
     if (bytes == 0)
       return;
+    ProcessWaits &waits = ProcessWaits::process();
+    waits.beginMove(call, line, awaited);
     std::array<char, 256> error{};
     int status = function(call.group, from, to, bytes, first, second, error.data());
-    if (status == interruptedStatus)
+    if (status == InterruptedMove)
       throw Stop{std::string(call.name) + ": interrupted", true, true};
+    if (status == EndlessMove)
+      stop(waits.endless(), true);
+    if (status == LateMove)
+      stop(waits.late(state.connection.timeout), true);
     if (status != 0)
       stop(error.data(), true);
   }
@@ -646,7 +654,8 @@ DeviceRules deviceRules() {
 
 /// What all members of a group do in their programs' order that moves no tensor.
 template <typename Do>
-static std::optional<Stop> besideTensors(int64_t group, const std::string &name, Do action) {
+static std::optional<Stop> besideTensors(int64_t group, const std::string &name,
+                                         const std::string &line, Do action) {
   InterpreterReleased released;
   State &state = State::process();
   return stopOf(state, name.c_str(), [&] {
@@ -656,7 +665,7 @@ static std::optional<Stop> besideTensors(int64_t group, const std::string &name,
     int64_t members = found == state.groups.end() ? 0 : found->second.members;
     std::vector<int64_t> numbers = {0, group, members, 1, 0, 0, 0};
     CollectiveCall call(name.c_str(), numbers.data());
-    Collective collective(state, call, "");
+    Collective collective(state, call, line);
     action(collective);
   });
 }
@@ -665,7 +674,7 @@ void agree(int64_t group, const std::string &name, const std::string &line,
            const std::string &words) {
   std::string before = line.empty() ? "" : line + ": ";
   std::optional<Stop> stopped = besideTensors(
-      group, name, [&](Collective &collective) { collective.compare(words, before, ""); });
+      group, name, line, [&](Collective &collective) { collective.compare(words, before, ""); });
   if (stopped && stopped->isInterrupt)
     throw Interrupted();
   if (stopped)
@@ -675,7 +684,8 @@ void agree(int64_t group, const std::string &name, const std::string &line,
 void tellRefusal(int64_t group, const std::string &reason) {
   if (isConnectionBroken())
     return;
-  (void)besideTensors(group, "refusal", [&](Collective &collective) { collective.refuse(reason); });
+  (void)besideTensors(group, "refusal", "",
+                      [&](Collective &collective) { collective.refuse(reason); });
 }
 
 void connectProcesses(const Connection &connection) {
@@ -684,13 +694,17 @@ void connectProcesses(const Connection &connection) {
   state.connection = connection;
   ++state.connections;
   state.groups.clear();
+  ProcessWaits::process().forget();
   state.mend();
 }
 
-void addGroup(int64_t group, int64_t member, int64_t members) {
+void addGroup(int64_t group, int64_t member, const std::vector<int64_t> &processes) {
   State &state = State::process();
   std::lock_guard guard(state.lock);
-  state.groups[group] = {member, members};
+  state.groups[group] = {.number = member, .members = static_cast<int64_t>(processes.size())};
+  ProcessWaits::process().addGroup(group, processes);
+  if (group == 0)
+    ProcessWaits::process().isProcess(member);
 }
 
 Connection connectionToNobody() {

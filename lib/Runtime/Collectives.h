@@ -9,6 +9,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace weft {
 
@@ -16,10 +18,19 @@ struct CollectiveCall;
 struct EventSource;
 
 /// Moves bytes among the members of a group, all of which call it. `bytes` is what one member gives
-/// to one other. Returns 0, or fills `error` (256 bytes) and returns another number: then the group
-/// is of no use any more.
+/// to one other. Returns 0, a `MoveStatus`, or fills `error` (256 bytes) and returns another
+/// number: then the group is of no use any more.
 using MoveBytes = int (*)(int64_t group, const void *from, void *to, int64_t bytes, int64_t first,
                           int64_t second, char *error);
+
+enum MoveStatus : int {
+  /// The user has ended the work in progress.
+  InterruptedMove = 2,
+  /// `ProcessWaits::isEndless` says so.
+  EndlessMove = 3,
+  /// The timeout is over.
+  LateMove = 4,
+};
 
 /// How processes are connected.
 struct Connection {
@@ -50,8 +61,8 @@ public:
 void connectProcesses(const Connection &connection);
 /// That of a process that is alone.
 Connection connectionToNobody();
-/// Says which member of a group this process is, and of how many.
-void addGroup(int64_t group, int64_t member, int64_t members);
+/// Says which member of a group this process is, and which processes the members are.
+void addGroup(int64_t group, int64_t member, const std::vector<int64_t> &processes);
 /// Checks that all members of a group say the same words at this place of their programs; throws
 /// CommunicationError in all of them otherwise.
 void agree(int64_t group, const std::string &name, const std::string &line,

@@ -3,8 +3,11 @@
 
 #include "lib/Runtime/Collectives.h"
 #include "lib/Runtime/Cuda/CudaDevice.h"
+#include "lib/Runtime/Waiting.h"
 #include "lib/Support/Interpreter.h"
 #include "python/src/Translated.h"
+
+#include <pybind11/stl.h>
 
 namespace py = pybind11;
 
@@ -22,6 +25,30 @@ static int isInterrupted() {
     return 1;
   }
 }
+
+/// What functions of C ask while they wait, by its address.
+struct WaitQuestions {
+  int (*isInterrupted)();
+  /// What all others are to hear; valid until the next call on this thread.
+  const char *(*tell)(int64_t *bytes);
+  void (*hear)(const char *told, int64_t bytes);
+  int (*isEndless)();
+};
+
+static const char *tell(int64_t *bytes) {
+  static thread_local std::string told;
+  told = ProcessWaits::process().tell();
+  *bytes = static_cast<int64_t>(told.size());
+  return told.data();
+}
+
+static void hear(const char *told, int64_t bytes) {
+  ProcessWaits::process().hear({told, static_cast<size_t>(bytes)});
+}
+
+static int isEndless() { return int(ProcessWaits::process().isEndless()); }
+
+static constexpr WaitQuestions waitQuestions = {isInterrupted, tell, hear, isEndless};
 
 static void connect(const py::dict &addresses, bool compares, bool linksDevices, bool anyOrder,
                     double timeout) {
@@ -61,5 +88,9 @@ void weft::registerCollectives(py::module_ &module) {
   module.def("tell_refusal", tellRefusal);
   module.def("broken_connection", brokenConnection);
   module.def("collectives_under_way", collectivesUnderWay);
-  module.def("interrupt_question", [] { return reinterpret_cast<uintptr_t>(&isInterrupted); });
+  module.def("wait_questions", [] { return reinterpret_cast<uintptr_t>(&waitQuestions); });
+  module.def("wait_to_tell", [] { return py::bytes(ProcessWaits::process().tell()); });
+  module.def("hear_wait", [](const std::string &told) { hear(told.data(), int64_t(told.size())); });
+  module.def("waits_for_ever", [] { return ProcessWaits::process().isEndless(); });
+  module.def("is_interrupted", isInterrupted, py::call_guard<py::gil_scoped_release>());
 }

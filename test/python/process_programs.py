@@ -335,7 +335,7 @@ def under_way() -> None:
     functions = [_gloo.Move(function) for function in (echo, exchange)]
     addresses = [ctypes.cast(function, ctypes.c_void_p).value or 0 for function in functions]
     _core.connect_processes({"all_gather": addresses[0], "all_to_all": addresses[1]})
-    _core.add_process_group(0, 0, 2)
+    _core.add_process_group(0, 0, (0, 1))
     _groups.state.world = _groups.Group(0, (0, 1), 0)
     x = weft.asarray(np.random.default_rng(0).normal(size=(300, 100)).astype("float32"))
     f = weft.jit(lambda x: (dist.all_reduce(x), dist.all_reduce(weft.negative(x))))

@@ -11,7 +11,9 @@
 
 #define EXPORTED __attribute__((visibility("default")))
 
-enum { errorBytes = 256, mostGroups = 1024, interruptedStatus = 2 };
+enum { errorBytes = 256, mostGroups = 1024 };
+/* What a move returns besides 0 and 1, see lib/Runtime/Collectives.h. */
+enum { interruptedStatus = 2, endlessStatus = 3, lateStatus = 4 };
 
 /* Processes that compute together. */
 typedef struct {
@@ -25,13 +27,28 @@ typedef struct {
   int64_t lastOperation;
 } Group;
 
-/* What members tell the others at their end: in how many operations they have taken part. Messages
- * of operations have the other tag. */
-enum { operationTag = 0, endTag = 1 };
+/* What members tell the others at their end: in how many operations they have taken part; and, in
+ * the group of all, where they wait. Messages of operations have the first tag. */
+enum { operationTag = 0, endTag = 1, waitTag = 2 };
+
+/* What is asked while one waits, see python/src/Collectives.cpp. */
+typedef struct {
+  int (*isInterrupted)(void);
+  const char *(*tell)(int64_t *bytes);
+  void (*hear)(const char *told, int64_t bytes);
+  int (*isEndless)(void);
+} WaitQuestions;
+
+/* What a process was told last: until it has heard that it is told nothing else. */
+typedef struct {
+  char *bytes;
+  MPI_Request request;
+} Told;
 
 static Group groups[mostGroups];
 static double timeoutSeconds = 300.0;
-static int (*isInterrupted)(void);
+static const WaitQuestions *questions;
+static Told *tolds;
 static int startedHere;
 
 static int fail(int status, const char *what, char *error) {
@@ -79,9 +96,83 @@ static int hearEnds(Group *group) {
   }
 }
 
+/* Tells all other processes where this one waits. Those that do not listen, as they wait for
+ * nobody, hear it when they do. */
+static int tellWait(void) {
+  int64_t count = 0;
+  const char *bytes = questions->tell(&count);
+  for (int process = 0; process < groups[0].size; ++process) {
+    Told *told = &tolds[process];
+    int isHeard = 0;
+    int status = MPI_Test(&told->request, &isHeard, MPI_STATUS_IGNORE);
+    if (status != MPI_SUCCESS)
+      return status;
+    if (process == groups[0].rank || !isHeard)
+      continue;
+    char *copy = realloc(told->bytes, (size_t)count);
+    if (!copy)
+      continue;
+    told->bytes = memcpy(copy, bytes, (size_t)count);
+    status =
+        MPI_Issend(copy, (int)count, MPI_BYTE, process, waitTag, groups[0].comm, &told->request);
+    if (status != MPI_SUCCESS)
+      return status;
+  }
+  return MPI_SUCCESS;
+}
+
+/* Hears where others wait. */
+static int hearWaits(void) {
+  for (;;) {
+    int isThere = 0, count = 0;
+    MPI_Status from;
+    int status = MPI_Iprobe(MPI_ANY_SOURCE, waitTag, groups[0].comm, &isThere, &from);
+    if (status != MPI_SUCCESS || !isThere)
+      return status;
+    MPI_Get_count(&from, MPI_BYTE, &count);
+    char *bytes = malloc((size_t)count + 1);
+    if (!bytes)
+      return MPI_SUCCESS;
+    status = MPI_Recv(bytes, count, MPI_BYTE, from.MPI_SOURCE, waitTag, groups[0].comm,
+                      MPI_STATUS_IGNORE);
+    if (status == MPI_SUCCESS)
+      questions->hear(bytes, count);
+    free(bytes);
+    if (status != MPI_SUCCESS)
+      return status;
+  }
+}
+
+/* What one who waits does from time to time; `told` is when it told the others last. */
+static int lookAround(Group *group, double time, double *told, char *error) {
+  int status = hearEnds(group);
+  /* One that has taken part has sent what it had to. */
+  if (status == MPI_SUCCESS && group->ended > 0 && group->lastOperation < group->operations) {
+    snprintf(error, errorBytes, "%s %d has ended its program, and does not come any more",
+             group == &groups[0] ? "process" : "member", group->firstEnded);
+    return 1;
+  }
+  double pause = timeoutSeconds / 4 < 1 ? timeoutSeconds / 4 : 1;
+  int tells = time - *told > pause;
+  if (status == MPI_SUCCESS && tells)
+    status = tellWait();
+  if (status == MPI_SUCCESS)
+    status = hearWaits();
+  if (status != MPI_SUCCESS)
+    return fail(status, "MPI", error);
+  if (questions->isInterrupted())
+    return interruptedStatus;
+  /* Not at once, so that the others have heard of this one. */
+  if (tells)
+    *told = time;
+  else if (questions->isEndless())
+    return endlessStatus;
+  return 0;
+}
+
 /* Waits for requests of a group's last operation, as long as the timeout allows. */
 static int waitAll(Group *group, int count, MPI_Request *requests, char *error) {
-  double begin = now(), asked = begin;
+  double begin = now(), looked = begin, told = begin;
   for (;;) {
     int done = 0;
     int status = MPI_Testall(count, requests, &done, MPI_STATUSES_IGNORE);
@@ -90,26 +181,13 @@ static int waitAll(Group *group, int count, MPI_Request *requests, char *error) 
     if (done)
       return 0;
     double time = now();
-    if (time - begin > timeoutSeconds) {
-      snprintf(error, errorBytes,
-               "another process has not come for %g seconds (the timeout of "
-               "weft.distributed.init); it has ended, hangs, or runs another program",
-               timeoutSeconds);
-      return 1;
-    }
-    if (time - asked > 0.05) {
-      asked = time;
-      status = hearEnds(group);
-      if (status != MPI_SUCCESS)
-        return fail(status, "MPI_Iprobe", error);
-      /* One that has taken part has sent what it had to. */
-      if (group->ended > 0 && group->lastOperation < group->operations) {
-        snprintf(error, errorBytes, "%s %d has ended its program, and does not come any more",
-                 group == &groups[0] ? "process" : "member", group->firstEnded);
-        return 1;
-      }
-      if (isInterrupted && isInterrupted())
-        return interruptedStatus;
+    if (time - begin > timeoutSeconds)
+      return lateStatus;
+    if (time - looked > 0.05) {
+      looked = time;
+      int result = lookAround(group, time, &told, error);
+      if (result)
+        return result;
     }
     pauseFor(time - begin);
   }
@@ -155,7 +233,7 @@ static int beginGroup(Group *group) {
 }
 
 /* Starts MPI, unless it is started; gives this process's number and how many there are. */
-EXPORTED int weft_mpi_start(double timeout, int (*interrupted)(void), int *rank, int *size,
+EXPORTED int weft_mpi_start(double timeout, const WaitQuestions *asked, int *rank, int *size,
                             char *error) {
   int isStarted = 0, level = 0;
   MPI_Initialized(&isStarted);
@@ -176,7 +254,7 @@ EXPORTED int weft_mpi_start(double timeout, int (*interrupted)(void), int *rank,
       groups[i].comm = MPI_COMM_NULL;
   }
   timeoutSeconds = timeout;
-  isInterrupted = interrupted;
+  questions = asked;
   /* A communicator of our own: messages of others in this process are not ours. */
   status = MPI_Comm_dup(MPI_COMM_WORLD, &groups[0].comm);
   if (status == MPI_SUCCESS)
@@ -185,6 +263,13 @@ EXPORTED int weft_mpi_start(double timeout, int (*interrupted)(void), int *rank,
     return fail(status, "MPI_Comm_dup", error);
   *rank = groups[0].rank;
   *size = groups[0].size;
+  tolds = calloc((size_t)*size, sizeof *tolds);
+  if (!tolds) {
+    snprintf(error, errorBytes, "there is no memory for what %d processes are told", *size);
+    return 1;
+  }
+  for (int process = 0; process < *size; ++process)
+    tolds[process].request = MPI_REQUEST_NULL;
   return 0;
 }
 
@@ -295,6 +380,18 @@ static void leaveGroup(Group *group, MPI_Request *requests) {
   MPI_Waitall(group->size, requests, MPI_STATUSES_IGNORE);
 }
 
+/* Ends what processes were told of waits: all was sent before the ends were told. */
+static void leaveWaits(void) {
+  if (hearWaits() != MPI_SUCCESS)
+    return;
+  for (int process = 0; process < groups[0].size; ++process) {
+    MPI_Wait(&tolds[process].request, MPI_STATUS_IGNORE);
+    free(tolds[process].bytes);
+  }
+  free(tolds);
+  tolds = NULL;
+}
+
 static void leaveGroups(void) {
   MPI_Request *requests[mostGroups] = {NULL};
   int isTold = 1;
@@ -311,6 +408,8 @@ static void leaveGroups(void) {
       leaveGroup(&groups[i], requests[i]);
     free(requests[i]);
   }
+  if (isTold)
+    leaveWaits();
 }
 
 /* Ends MPI, if it was started here; all processes call this. */

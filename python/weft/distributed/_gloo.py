@@ -5,9 +5,11 @@ from __future__ import annotations
 import ctypes
 import datetime
 import os
+import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+from .. import _core
 from .._creation import _fail
 from .._errors import CommunicationError, UnsupportedError
 
@@ -28,11 +30,84 @@ Move = ctypes.CFUNCTYPE(
 _CLOSED = ("Connection closed by peer", "Connection reset by peer", "Broken pipe")
 #: And where it does not come.
 _LATE = "Timed out waiting"
+#: What C++ knows besides an error, see lib/Runtime/Collectives.h.
+_INTERRUPTED, _ENDLESS, _LATE_STATUS = 2, 3, 4
+#: Seconds between two looks around of one who waits, and the least between two tellings.
+_LOOK, _TELL = 0.05, 1.0
+#: Bytes of messages whose waits look around: the comparison in front of each operation. Behind it
+#: all members have come.
+_SMALL = 1 << 16
+
+
+class _EndedError(Exception):
+    """A wait that has ended by itself."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+class _Waits:
+    """What processes that wait tell each other, in the store that has connected them."""
+
+    made = 0
+
+    def __init__(self, of_torch: Any, rank: int, size: int, timeout: float) -> None:
+        self._store = of_torch.distributed_c10d._get_default_store()
+        _Waits.made += 1
+        self._keys = [f"weft/waits/{_Waits.made}/{number}" for number in range(size)]
+        self._rank = rank
+        self._pause = min(_TELL, timeout / 4)
+        self._store.set(self._keys[rank], b"")
+        #: Whether there is a work that nobody waits for any more.
+        self.has_given_up = False
+
+    def wait_for(self, work: Any) -> None:
+        """Waits for a work of torch.distributed, and looks around meanwhile."""
+        told = time.monotonic()
+        endless = 0.0
+        while True:
+            try:
+                work.wait(timeout=datetime.timedelta(seconds=_LOOK))
+                return
+            except RuntimeError:
+                if work.is_completed() and _core.waits_for_ever():
+                    raise _EndedError(_ENDLESS) from None  # who has heard it first has ended
+                if work.is_completed():
+                    raise
+            status, now = 0, time.monotonic()
+            if _core.is_interrupted():
+                status = _INTERRUPTED
+            elif now - told > self._pause:
+                told = now
+                self._tell_and_hear()
+            elif _core.waits_for_ever():
+                endless = endless or now
+                # The others look for it as seldom as they tell of themselves.
+                status = _ENDLESS if now - endless > 1.2 * self._pause else 0
+            if status:
+                self.has_given_up = True
+                raise _EndedError(status)
+
+    def _tell_and_hear(self) -> None:
+        self._store.set(self._keys[self._rank], _core.wait_to_tell())
+        for number, key in enumerate(self._keys):
+            if number != self._rank and (told := self._store.get(key)):
+                _core.hear_wait(told)
 
 
 def was_started() -> bool:
     """Whether this process was started by torchrun or its like."""
     return all(name in os.environ for name in _VARIABLES)
+
+
+class _Members(NamedTuple):
+    """A group of PyTorch's, and its processes in Weft's order."""
+
+    of: Any
+    ranks: Sequence[int]
+    #: The members in PyTorch's order, which is that of the processes' numbers.
+    order: Sequence[int]
 
 
 class Processes:
@@ -60,7 +135,9 @@ class Processes:
             world = of_torch.new_group(backend="gloo", timeout=self._timeout)
         except (RuntimeError, ValueError) as error:
             raise _fail(CommunicationError, f"weft.distributed: {error}") from None
-        self._groups: dict[int, tuple[Any, Sequence[int]]] = {0: (world, range(self.size))}
+        self._waits = _Waits(of_torch, self.rank, self.size, timeout)
+        every = range(self.size)
+        self._groups: dict[int, _Members] = {0: _Members(world, every, every)}
         # C++ keeps their addresses.
         self._functions = {
             "all_gather": Move(self._guarded(self._all_gather)),
@@ -81,20 +158,18 @@ class Processes:
             group: int, source: int, target: int, count: int, first: int, second: int, error: int
         ) -> int:
             try:
-                of, ranks = self._groups[group]
-                move(of, ranks, source, target, count, first, second)
+                move(self._groups[group], source, target, count, first, second)
             except KeyboardInterrupt:
-                return 2
+                self._waits.has_given_up = True
+                return _INTERRUPTED
+            except _EndedError as ended:
+                return ended.status
             except Exception as problem:
                 said = " ".join(str(problem).split())
+                if _LATE in said:
+                    return _LATE_STATUS
                 if any(sign in said for sign in _CLOSED):
                     said = f"another process has ended its program, or is lost ({said})"
-                elif _LATE in said:
-                    said = (
-                        f"another process has not come for {self._timeout.total_seconds():g} "
-                        "seconds (the timeout of weft.distributed.init); it has ended, hangs, or "
-                        f"runs another program ({said})"
-                    )
                 text = said.encode()[:255]
                 ctypes.memmove(error, text + b"\0", len(text) + 1)
                 return 1
@@ -102,36 +177,51 @@ class Processes:
 
         return guarded
 
-    def _all_gather(
-        self, of: Any, ranks: Sequence[int], source: int, target: int, count: int, *_: int
-    ) -> None:
-        parts = self._bytes(target, count * len(ranks)).split(count)
-        self._of_torch.all_gather(list(parts), self._bytes(source, count), group=of)
+    def _run(self, start: Callable[..., Any], source: Any, target: Any, more: dict) -> None:
+        """Runs an operation of torch.distributed from a tensor, or none, to another."""
+        if len(target) > _SMALL:
+            start(target, source, **more)
+            return
+        # What is given up may still be written to: that is memory of its own.
+        result = self._torch.empty_like(target)
+        given = None if source is None else source.clone()
+        if given is None:
+            result.copy_(target)
+        self._waits.wait_for(start(result, given, async_op=True, **more))
+        target.copy_(result)
 
-    def _all_to_all(
-        self, of: Any, ranks: Sequence[int], source: int, target: int, count: int, *_: int
-    ) -> None:
-        whole = count * len(ranks)
-        self._of_torch.all_to_all_single(
-            self._bytes(target, whole), self._bytes(source, whole), group=of
-        )
+    def _all_gather(self, group: _Members, source: int, target: int, count: int, *_: int) -> None:
+        def start(result: Any, given: Any, **more: Any) -> Any:
+            parts = result.split(count)
+            return self._of_torch.all_gather([parts[i] for i in group.order], given, **more)
+
+        whole = self._bytes(target, count * len(group.ranks))
+        self._run(start, self._bytes(source, count), whole, {"group": group.of})
+
+    def _all_to_all(self, group: _Members, source: int, target: int, count: int, *_: int) -> None:
+        whole, order = count * len(group.ranks), list(group.order)
+        given, result = self._bytes(source, whole), self._bytes(target, whole)
+        start = self._of_torch.all_to_all_single
+        if order == sorted(order):
+            self._run(start, given, result, {"group": group.of})
+            return
+        turned = self._torch.empty_like(result)
+        parts = given.view(len(order), count)[order].flatten()
+        self._run(start, parts, turned, {"group": group.of})
+        result.view(len(order), count)[order] = turned.view(len(order), count)
 
     def _broadcast(
-        self,
-        of: Any,
-        ranks: Sequence[int],
-        _source: int,
-        target: int,
-        count: int,
-        root: int,
-        _: int,
+        self, group: _Members, _source: int, target: int, count: int, root: int, _: int
     ) -> None:
-        self._of_torch.broadcast(self._bytes(target, count), src=ranks[root], group=of)
+        def start(result: Any, _: Any, **more: Any) -> Any:
+            return self._of_torch.broadcast(result, **more)
+
+        more = {"src": group.ranks[root], "group": group.of}
+        self._run(start, None, self._bytes(target, count), more)
 
     def _exchange(
         self,
-        of: Any,
-        ranks: Sequence[int],
+        group: _Members,
         source: int,
         target: int,
         count: int,
@@ -140,11 +230,11 @@ class Processes:
     ) -> None:
         waiting = []
         if destination >= 0:
-            sent = self._bytes(source, count)
-            waiting.append(self._of_torch.isend(sent, dst=ranks[destination], group=of))
+            sent, to = self._bytes(source, count), group.ranks[destination]
+            waiting.append(self._of_torch.isend(sent, dst=to, group=group.of))
         if origin >= 0:
-            got = self._bytes(target, count)
-            waiting.append(self._of_torch.irecv(got, src=ranks[origin], group=of))
+            got, by = self._bytes(target, count), group.ranks[origin]
+            waiting.append(self._of_torch.irecv(got, src=by, group=group.of))
         for each in waiting:
             if each is not None:
                 each.wait()
@@ -159,7 +249,10 @@ class Processes:
     def make_group(self, number: int, ranks: Sequence[int]) -> None:
         """Connects the processes of a group; all there are call this."""
         group = self._of_torch.new_group(list(ranks), backend="gloo", timeout=self._timeout)
-        self._groups[number] = (group, tuple(ranks))
+        if self.rank in ranks:
+            there = self._of_torch.get_process_group_ranks(group)
+            order = [list(ranks).index(rank) for rank in there]
+            self._groups[number] = _Members(group, tuple(ranks), order)
 
     def finish(self) -> None:
         """Leaves the group, if it was made here."""
@@ -167,4 +260,7 @@ class Processes:
             self._of_torch.destroy_process_group()
 
     def abort(self, status: int) -> None:
-        """Nothing: torchrun sees how a process ends, and ends the others."""
+        """Ends this process; torchrun sees how, and ends the others."""
+        if self._waits.has_given_up:
+            # Threads of gloo still wait, and at the end they would be waited for.
+            os._exit(status)

@@ -198,7 +198,7 @@ def _added(ranks: Sequence[int]) -> Group:
     group = Group(state.groups, ranks, state.processes.rank)
     state.groups += 1
     if group.rank >= 0:
-        _core.add_process_group(group.number, group.rank, group.size)
+        _core.add_process_group(group.number, group.rank, group.ranks)
     return group
 
 

@@ -45,7 +45,7 @@ class Processes:
         rank, size = ctypes.c_int(), ctypes.c_int()
         status = self._library.weft_mpi_start(
             ctypes.c_double(timeout),
-            ctypes.c_void_p(_core.interrupt_question()),
+            ctypes.c_void_p(_core.wait_questions()),
             ctypes.byref(rank),
             ctypes.byref(size),
             self._error,
