@@ -584,7 +584,8 @@ def Fuse : Pass<"weft-fuse", "::mlir::ModuleOp"> {
     ```
 
     A contraction stores its result in a frame that comes behind it, if `stores-in-frames` is set: the `weft.pad` becomes
-    part of its kernel.
+    part of its kernel. So does a reshape between, and one between an image that is enlarged (a broadcast) and what puts it
+    beside another: a `weft.regroup`, if it only joins or splits dimensions and rows stay rows.
 
     Composites must be decomposed and reductions split before; all sizes are known.
   }];

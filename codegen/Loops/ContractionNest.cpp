@@ -80,7 +80,7 @@ bool ContractionNest::hasShortEpilogue() const {
     return false;
   int64_t instructions = 0;
   for (Operation &following : emitter.getKernel().getBody().front().without_terminator())
-    if (following.getNumOperands() == 0 || (emitter.frame() && &following == emitter.frame()->op))
+    if (following.getNumOperands() == 0 || (emitter.frame() && emitter.frame()->places(&following)))
       continue; // A constant is there before the loops, and a frame is not in them.
     else if (auto elementwise = dyn_cast<ElementwiseOpInterface>(following))
       instructions += elementwise.getInstructionCount();

@@ -1,6 +1,7 @@
 // Functions, elements and memory of the kernel being emitted.
 #include "codegen/Loops/KernelEmitter.h"
 #include "dialects/Weft/IR/NarrowFloats.h"
+#include "dialects/Weft/IR/Regroup.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "passes/templates/Template.h"
@@ -597,13 +598,16 @@ KernelEmitter::Place KernelEmitter::placeOf(unsigned number, Type type,
   return place;
 }
 
-KernelEmitter::Place KernelEmitter::placeInOutput(unsigned output, ArrayRef<ElementIndex> indices) {
-  SmallVector<ElementIndex> places(indices);
-  if (framing)
-    for (auto [d, low] : llvm::enumerate(framing->starts))
-      if (low != 0)
-        places[d].base = addIndex(places[d].base, numberIndex(low));
-  return placeOf(outputBuffer(output), kernel.getResultTypes()[output], places);
+/// Where what is computed at `indices` is in the result.
+SmallVector<ElementIndex> KernelEmitter::placesInFrame(ArrayRef<ElementIndex> indices) {
+  if (!framing)
+    return SmallVector<ElementIndex>(indices);
+  auto regroup = cast_or_null<RegroupOp>(framing->regroup);
+  auto places = regroup ? regroup.emitPlace(*this, indices) : SmallVector<ElementIndex>(indices);
+  for (auto [d, low] : llvm::enumerate(framing->starts))
+    if (low != 0)
+      places[d] = add(places[d], numberIndex(low));
+  return places;
 }
 
 /// The lanes of `run`, `step` of whose elements each stands for one.
@@ -722,7 +726,8 @@ Value KernelEmitter::loadOutput(unsigned output, ArrayRef<ElementIndex> indices)
 
 void KernelEmitter::storeOutput(unsigned output, ArrayRef<ElementIndex> indices, Value value) {
   Type dtype = getElementTypeOrSelf(kernel.getResultTypes()[output]);
-  Place place = placeInOutput(output, indices);
+  Place place =
+      placeOf(outputBuffer(output), kernel.getResultTypes()[output], placesInFrame(indices));
   unsigned alignment = place.isUniform ? 0 : alignmentOf(place.stored, place.base, laneCount());
   Value elements = place.isUniform ? value : splat(value);
   storeVector(narrow(elements, dtype), place.pointer, alignment);
@@ -738,17 +743,18 @@ void KernelEmitter::storeApart(Value elements, const Place &place, Value distanc
 
 void KernelEmitter::scatterOutput(unsigned output, ArrayRef<ElementIndex> indices, Value value) {
   Type type = kernel.getResultTypes()[output], dtype = getElementTypeOrSelf(type);
-  Place place = placeInOutput(output, indices);
+  SmallVector<ElementIndex> places = placesInFrame(indices);
+  Place place = placeOf(outputBuffer(output), type, places);
   if (place.isUniform || place.isContiguous)
     return storeOutput(output, indices, value);
-  const auto *apart = llvm::find_if_not(indices, [](auto &index) { return index.isUniform(); });
+  const auto *apart = llvm::find_if_not(places, [](auto &index) { return index.isUniform(); });
   bool isOneDistance =
-      !apart->lanes && llvm::all_of(ArrayRef<ElementIndex>(std::next(apart), indices.end()),
+      !apart->lanes && llvm::all_of(ArrayRef<ElementIndex>(std::next(apart), places.end()),
                                     [](auto &index) { return index.isUniform(); });
   if (isOneDistance && !laneMask)
     return storeApart(narrow(splat(value), dtype), place,
-                      multiplyIndex(stride(type, apart - indices.begin()), index(apart->step)));
-  Value addresses = offset(place.pointer, place.stored, laneOffsets(type, indices));
+                      multiplyIndex(stride(type, apart - places.begin()), index(apart->step)));
+  Value addresses = offset(place.pointer, place.stored, laneOffsets(type, places));
   LLVM::masked_scatter::create(current, location(), narrow(splat(value), dtype), addresses,
                                fullMask(), bytesOf(place.stored));
 }
@@ -760,7 +766,7 @@ void KernelEmitter::storeResults(ArrayRef<ElementIndex> indices,
 }
 
 Value KernelEmitter::computedResult(unsigned number) {
-  return framing ? framing->inside : getYield().getValues()[number];
+  return framing ? framing->computed : getYield().getValues()[number];
 }
 
 void KernelEmitter::storeNeighbours(ArrayRef<SmallVector<ElementIndex>> places) {

@@ -132,7 +132,7 @@ public:
   /// The same, of all results, at several places.
   void storeNeighbours(llvm::ArrayRef<llvm::SmallVector<ElementIndex>> places);
   /// From here on the one result is stored in the frame around it (`frameOf`), if the kernel has
-  /// one: indices are those of what is framed. The stage is one of `addFramedStage` then.
+  /// one: indices are those of what is computed for it. The stage is one of `addFramedStage` then.
   void storeInFrame() { framing = frameOf(kernel); }
   const std::optional<Frame> &frame() const { return framing; }
   /// The value whose elements the stages compute for result `number`.
@@ -249,7 +249,7 @@ private:
     bool isUniform = true, isContiguous = true, isEverySecond = true;
   };
   Place placeOf(unsigned number, mlir::Type type, llvm::ArrayRef<ElementIndex> indices);
-  Place placeInOutput(unsigned output, llvm::ArrayRef<ElementIndex> indices);
+  llvm::SmallVector<ElementIndex> placesInFrame(llvm::ArrayRef<ElementIndex> indices);
   mlir::Value load(unsigned number, mlir::Type type, llvm::ArrayRef<ElementIndex> indices);
   mlir::Value everyOf(mlir::Value run, int64_t step);
   void storeApart(mlir::Value elements, const Place &place, mlir::Value distance);

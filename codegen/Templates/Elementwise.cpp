@@ -54,7 +54,7 @@ public:
       lanes = jamLanes(row, width, target);
       jam = chooseJam(kernel, launch, lanes * width, target);
     }
-    bool isFramed = !isAcross && jam == 1 && isMostlyFramed(kernel, launch);
+    bool isFramed = !isAcross && jam == 1 && isWorthFraming(kernel, launch);
     return ElementwiseScheduleAttr::get(kernel.getContext(), lanes, 64 * cpuLanes, isAcross,
                                         isFramed, jam);
   }
@@ -125,13 +125,10 @@ public:
 private:
   /// True if the kernel has a frame that is not larger than what is in it: the tasks, which share
   /// it, are those of the latter.
-  static bool isMostlyFramed(KernelOp kernel, LaunchOp launch) {
+  static bool isWorthFraming(KernelOp kernel, LaunchOp launch) {
     std::optional<Frame> frame = frameOf(kernel);
-    if (!frame)
-      return false;
     auto elementsOf = [&](Value value) { return knownProduct(symbolsOf(value.getType()), launch); };
-    std::optional<int64_t> inside = elementsOf(frame->inside), all = elementsOf(frame->result);
-    return !inside || !all || *all - *inside <= *inside;
+    return frame && !isMostlyFrame(elementsOf(frame->inside), elementsOf(frame->result));
   }
 
   /// True if several elements of an operand are read for one.

@@ -21,10 +21,12 @@
 // So are the numbers of symbolic sizes, #weft.symbolic_size<"n", f32>. Kernels never hold a
 // symbolic size; what needs its number is an error. `weft.conditions` on a function lists the sizes
 // that may not be negative when the symbols have values.
+#include "dialects/Weft/IR/Frames.h"
 #include "lib/Support/SymbolicSize.h"
 #include "mlir/IR/Matchers.h"
 #include "passes/Passes.h"
 #include "passes/fusion/FusionGroups.h"
+#include "passes/fusion/RegroupDimensions.h"
 #include "passes/templates/Template.h"
 #include "llvm/ADT/EquivalenceClasses.h"
 
@@ -349,12 +351,18 @@ LogicalResult checkAttributes(Operation &op) {
   return success();
 }
 
+/// Checks what an op says of zeros in its operand: a kernel cannot see them.
+LogicalResult checkBorder(Operation &op) {
+  Attribute border = op.getAttr("weft.border");
+  return border ? verifyZeroBorder(&op, border) : success();
+}
+
 LogicalResult checkSizes(Block &block) {
   for (Operation &op : block) {
     for (Type type : op.getResultTypes())
       if (failed(checkShape(&op, "a result", type)))
         return failure();
-    if (failed(checkAttributes(op)))
+    if (failed(checkAttributes(op)) || failed(checkBorder(op)))
       return failure();
   }
   // An op on an argument names the user's line, the function does not.
@@ -404,6 +412,8 @@ struct Fuse : impl::FuseBase<Fuse> {
         return signalPassFailure();
       if (SmallVector<int64_t> conditions = conditionsOf(function); !conditions.empty())
         function->setAttr("weft.conditions", ShapeAttr::get(&getContext(), conditions));
+      if (storesInFrames)
+        regroupDimensions(body);
       FusionGroups groups(body, {readsParts, storesInFrames});
       for (FusionGroup *group : groups.inOrder())
         if (group->kind)

@@ -35,25 +35,34 @@ bool repeatsInnermost(Operation *op) {
   return operand == result.take_front(operand.size());
 }
 
-Operation *FusionGroup::findFrame() const {
+SmallVector<Operation *, 2> FusionGroup::findFrame() const {
   bool mayHaveOne = storesInFrames && results == 1 && !ops.empty();
-  return mayHaveOne && framesRows(ops.front()) ? ops.front() : nullptr;
+  auto found = mayHaveOne ? framingOps(ops.front()) : SmallVector<Operation *, 2>();
+  llvm::erase_if(found, [&](Operation *op) { return !ops.contains(op); });
+  return found;
 }
 
-bool FusionGroup::readsInPlace(Operation *op, bool byRows, Operation *around) const {
+/// True if ops of the group read `op`, or what they compute again of it.
+static bool reads(const FusionGroup &group, Operation *op) {
+  return llvm::any_of(op->getUsers(), [&](Operation *user) {
+    return group.ops.contains(user) || (group.rematerialized->contains(user) && reads(group, user));
+  });
+}
+
+bool FusionGroup::readsInPlace(Operation *op, bool byRows, ArrayRef<Operation *> around) const {
   SmallVector<Operation *> pending{op};
   llvm::DenseSet<Operation *> seen;
   while (!pending.empty()) {
     Operation *current = pending.pop_back_val();
     for (OpOperand &use : current->getUses()) {
       Operation *user = use.getOwner();
-      if (!ops.contains(user) && !rematerialized->contains(user))
+      if (!ops.contains(user) && !(rematerialized->contains(user) && reads(*this, user)))
         continue;
       if (isa<ReductionOpInterface>(user))
         continue;
       // A row's own value may be read by the whole row.
       bool ofRow = byRows && repeatsInnermost(user);
-      if (user == around)
+      if (llvm::is_contained(around, user))
         continue;
       if (!ofRow && !isReadWhereWalked(use))
         return false;

@@ -66,10 +66,11 @@ struct FusionGroup : GroupOrder::Node {
 
   /// True if each use of `op` in the group reads the element that the group is computing; `byRows`:
   /// or, of a value of one element for each row, the row's. What `around` reads counts as such.
-  bool readsInPlace(mlir::Operation *op, bool byRows, mlir::Operation *around = nullptr) const;
-  /// The op of the group whose result is the only one, and has a frame around what the others
-  /// compute (Frames.h); null if there is none.
-  mlir::Operation *findFrame() const;
+  bool readsInPlace(mlir::Operation *op, bool byRows,
+                    llvm::ArrayRef<mlir::Operation *> around = {}) const;
+  /// The ops of the group that put what the others compute into a frame, which is the only result
+  /// (`framingOps`); empty if there are none.
+  llvm::SmallVector<mlir::Operation *, 2> findFrame() const;
 };
 
 } // namespace weft

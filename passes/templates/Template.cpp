@@ -1,5 +1,6 @@
 // The kinds of kernels, as passes see them.
 #include "passes/templates/Template.h"
+#include "dialects/Weft/IR/Frames.h"
 #include "mlir/IR/Matchers.h"
 #include "passes/fusion/FusionGroup.h"
 #include "passes/templates/WorkTerm.h"
@@ -33,23 +34,21 @@ bool Template::precedesElementwise(Operation *op, const FusionGroup &group) {
          group.readsInPlace(op, /*byRows=*/false);
 }
 
-/// True if there is more to fill than to compute: threads share what the op computes.
-static bool isMostlyFrame(Operation *frame) {
-  Value inside = frame->getOperand(0), all = frame->getResult(0);
-  // Symbols stand for more than a frame adds to.
-  if (hasSymbolicSize(inside.getType()) || hasSymbolicSize(all.getType()))
-    return false;
-  int64_t computed = productOf(shapeOf(inside)).value_or(0);
-  return productOf(shapeOf(all)).value_or(computed) - computed > computed;
+static std::optional<int64_t> knownElements(Value value) {
+  return hasSymbolicSize(value.getType()) ? std::nullopt : productOf(shapeOf(value));
 }
 
 bool Template::precedesFrame(Operation *op, const FusionGroup &group) {
-  Operation *frame = group.findFrame();
-  return frame && shapeOf(op->getResult(0)) == shapeOf(frame->getOperand(0)) &&
-         !isMostlyFrame(frame) &&
+  auto frame = group.findFrame();
+  if (frame.empty())
+    return false;
+  Value computed = frame.back()->getOperand(0), all = frame.front()->getResult(0);
+  return shapeOf(op->getResult(0)) == shapeOf(computed) &&
+         !isMostlyFrame(knownElements(computed), knownElements(all)) &&
          llvm::all_of(group.ops,
                       [&](Operation *member) {
-                        return member == frame || isa<ElementwiseOpInterface>(member);
+                        return llvm::is_contained(frame, member) ||
+                               isa<ElementwiseOpInterface>(member);
                       }) &&
          group.readsInPlace(op, /*byRows=*/false, frame);
 }

@@ -353,6 +353,21 @@ weft.kernel @framed(%x: tensor<?x?x?xf32, #weft.sizes<[2, 3, 4]>>) -> tensor<?x?
   weft.yield %1 : tensor<?x?x?xf32, #weft.sizes<[0, 1, 2]>>
 }
 
+// What is split into lines is stored line by line in the frame around them.
+// CHECK-LABEL: func.func @regrouped_0(
+// CHECK: math.exp
+// CHECK: arith.remui
+// CHECK: arith.divui
+// CHECK: llvm.store %{{.*}} : vector<16xf32>
+weft.kernel @regrouped(%x: tensor<?x?xf32, #weft.sizes<[0, 1]>>) -> tensor<?x?x?xf32, #weft.sizes<[2, 3, 1]>>
+    attributes {schedule = #weft.elementwise<lanes = 16, grain = 1024, framed = true>} {
+  %v = weft.constant dense<0.0> : tensor<f32> : tensor<f32, #weft.sizes<>>
+  %0 = weft.exp %x : tensor<?x?xf32, #weft.sizes<[0, 1]>>
+  %1 = weft.regroup %0 [0, 1] to [0, 0, 1] : tensor<?x?xf32, #weft.sizes<[0, 1]>> -> tensor<?x?x?xf32, #weft.sizes<[4, 5, 1]>>
+  %2 = weft.pad %1, %v low [1, ?0, 0] interior [0, 0, 0] : tensor<?x?x?xf32, #weft.sizes<[4, 5, 1]>>, tensor<f32, #weft.sizes<>> -> tensor<?x?x?xf32, #weft.sizes<[2, 3, 1]>>
+  weft.yield %2 : tensor<?x?x?xf32, #weft.sizes<[2, 3, 1]>>
+}
+
 // Vectors across a short innermost dimension are stored element by element.
 // CHECK-LABEL: func.func @across_0(
 // CHECK-NOT: gather

@@ -317,3 +317,44 @@ func.func @f(%x: tensor<5xf32>) {
   %0 = weft.slice %x starts [?70000] steps [1] : tensor<5xf32> -> tensor<3xf32>
   return
 }
+
+// -----
+
+func.func @f(%x: tensor<6x3xf32>) {
+  // expected-error@+1 {{'weft.regroup' op needs the number of a group, in ascending order, for each of the 2 dimensions of x and the 3 of the result}}
+  %0 = weft.regroup %x [0, 1] to [0, 1] : tensor<6x3xf32> -> tensor<2x3x3xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<6x3xf32>) {
+  // expected-error@+1 {{'weft.regroup' op needs the number of a group, in ascending order}}
+  %0 = weft.regroup %x [1, 0] to [0, 0, 1] : tensor<6x3xf32> -> tensor<2x3x3xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<6x4xf32>) {
+  // expected-error@+1 {{'weft.regroup' op joins or splits rows; the last dimension must be alone in its group}}
+  %0 = weft.regroup %x [0, 1] to [0, 1, 1] : tensor<6x4xf32> -> tensor<6x2x2xf32>
+  return
+}
+
+// -----
+
+func.func @f(%x: tensor<6x4xf32>) {
+  // expected-error@+1 {{'weft.regroup' op group 0 has other sizes in x of shape [6, 4] than in the result of shape [2, 4, 4], or none that can be compared}}
+  %0 = weft.regroup %x [0, 1] to [0, 0, 1] : tensor<6x4xf32> -> tensor<2x4x4xf32>
+  return
+}
+
+// -----
+
+// Nothing is split where there is nothing: kernels divide by sizes.
+func.func @f(%x: tensor<0x4xf32>) {
+  // expected-error@+1 {{'weft.regroup' op group 0 has other sizes in x of shape [0, 4] than in the result of shape [0, 2, 4], or none that can be compared}}
+  %0 = weft.regroup %x [0, 1] to [0, 0, 1] : tensor<0x4xf32> -> tensor<0x2x4xf32>
+  return
+}

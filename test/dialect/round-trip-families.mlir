@@ -56,3 +56,10 @@ func.func @in_two_ends(%x: tensor<4x3xf32>, %t: tensor<i32>) -> (tensor<2x4x3xf3
       : tensor<4x3xf32>, tensor<i32>, tensor<i32> -> tensor<2x4x3xf32>, tensor<i32>
   return %1, %2 : tensor<2x4x3xf32>, tensor<i32>
 }
+
+// CHECK-LABEL: @regrouped
+// CHECK: weft.regroup %{{.*}} [1, 2] to [0, 1, 1, 2] : tensor<2x3xf32> -> tensor<1x2x1x3xf32>
+func.func @regrouped(%x: tensor<2x3xf32>) -> tensor<1x2x1x3xf32> {
+  %0 = weft.regroup %x [1, 2] to [0, 1, 1, 2] : tensor<2x3xf32> -> tensor<1x2x1x3xf32>
+  return %0 : tensor<1x2x1x3xf32>
+}

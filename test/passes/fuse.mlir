@@ -261,6 +261,58 @@ func.func @framed(%x: tensor<2x5x4xf32>, %w: tensor<2x4x8xf32>, %b: tensor<8xf32
   return %4 : tensor<2x7x8xf32>
 }
 
+// The same where the rows of the product are pixels: they are stored line by line.
+// CHECK-LABEL: func.func @regrouped(
+// CHECK-NEXT: %[[Y:.*]] = weft.launch @[[REGROUPED:.*]](%{{.*}}, %{{.*}}, %{{.*}}) {{.*}} -> tensor<1x8x10x8xf32>
+// CHECK-NEXT: return %[[Y]]
+// APART-LABEL: func.func @regrouped(
+// APART: weft.reshape
+func.func @regrouped(%x: tensor<48x5xf32>, %w: tensor<5x8xf32>, %b: tensor<8xf32>) -> tensor<1x8x10x8xf32> {
+  %0 = weft.matmul %x, %w : tensor<48x5xf32>, tensor<5x8xf32> -> tensor<48x8xf32>
+  %1 = weft.broadcast %b [1] : tensor<8xf32> -> tensor<48x8xf32>
+  %2 = weft.add %0, %1 : tensor<48x8xf32>
+  %3 = weft.reshape %2 : tensor<48x8xf32> -> tensor<1x6x8x8xf32>
+  %4 = weft.constant dense<0.0> : tensor<f32> : tensor<f32>
+  %5 = weft.pad %3, %4 low [0, 1, 1, 0] interior [0, 0, 0, 0] : tensor<1x6x8x8xf32>, tensor<f32> -> tensor<1x8x10x8xf32>
+  return %5 : tensor<1x8x10x8xf32>
+}
+
+// An image that is enlarged is read where it is by what puts it beside another.
+// CHECK-LABEL: func.func @enlarged(
+// CHECK-NEXT: %[[Y:.*]] = weft.launch @[[ENLARGED:.*]](%{{.*}}, %{{.*}}) {{.*}} -> tensor<6x10x11xf32>
+// CHECK-NEXT: return %[[Y]]
+func.func @enlarged(%x: tensor<2x4x8xf32>, %y: tensor<4x8x3xf32>, %v: tensor<f32>) -> tensor<6x10x11xf32> {
+  %0 = weft.broadcast %x [0, 2, 4] : tensor<2x4x8xf32> -> tensor<2x2x4x2x8xf32>
+  %1 = weft.reshape %0 : tensor<2x2x4x2x8xf32> -> tensor<4x8x8xf32>
+  %2 = weft.concatenate %y, %1 axis 2 : tensor<4x8x3xf32>, tensor<4x8x8xf32> -> tensor<4x8x11xf32>
+  %3 = weft.constant dense<0.0> : tensor<f32> : tensor<f32>
+  %4 = weft.pad %2, %3 low [1, 1, 0] interior [0, 0, 0] : tensor<4x8x11xf32>, tensor<f32> -> tensor<6x10x11xf32>
+  return %4 : tensor<6x10x11xf32>
+}
+
+// Reshapes stay views where rows do not stay rows, where what is reshaped is read elsewhere too, where
+// nothing computes it, where its frame is along rows, and where it is joined as it is.
+// CHECK-LABEL: func.func @views(
+// CHECK-COUNT-5: weft.reshape
+// CHECK: return
+func.func @views(%x: tensor<12x4xf32>, %v: tensor<f32>)
+    -> (tensor<1x5x6x8xf32>, tensor<5x4x4xf32>, tensor<3x4x4xf32>, tensor<3x4x5xf32>, tensor<3x4x8xf32>) {
+  %0 = weft.exp %x : tensor<12x4xf32>
+  %1 = weft.reshape %0 : tensor<12x4xf32> -> tensor<1x3x2x8xf32>
+  %2 = weft.pad %1, %v low [0, 1, 2, 0] interior [0, 0, 0, 0] : tensor<1x3x2x8xf32>, tensor<f32> -> tensor<1x5x6x8xf32>
+  %3 = weft.cos %x : tensor<12x4xf32>
+  %4 = weft.reshape %3 : tensor<12x4xf32> -> tensor<3x4x4xf32>
+  %5 = weft.pad %4, %v low [1, 0, 0] interior [0, 0, 0] : tensor<3x4x4xf32>, tensor<f32> -> tensor<5x4x4xf32>
+  %6 = weft.sin %x : tensor<12x4xf32>
+  %7 = weft.reshape %6 : tensor<12x4xf32> -> tensor<3x4x4xf32>
+  %8 = weft.pad %7, %v low [0, 0, 1] interior [0, 0, 0] : tensor<3x4x4xf32>, tensor<f32> -> tensor<3x4x5xf32>
+  %9 = weft.tanh %x : tensor<12x4xf32>
+  %10 = weft.reshape %9 : tensor<12x4xf32> -> tensor<3x4x4xf32>
+  %11 = weft.reshape %x : tensor<12x4xf32> -> tensor<3x4x4xf32>
+  %12 = weft.concatenate %10, %11 axis 2 : tensor<3x4x4xf32>, tensor<3x4x4xf32> -> tensor<3x4x8xf32>
+  return %2, %5, %4, %8, %12 : tensor<1x5x6x8xf32>, tensor<5x4x4xf32>, tensor<3x4x4xf32>, tensor<3x4x5xf32>, tensor<3x4x8xf32>
+}
+
 // Not in a frame that makes its rows longer, not in one that is larger than the product (whose tasks
 // would have most of their time for the frame), and not where others read it.
 // CHECK-LABEL: func.func @not_framed(

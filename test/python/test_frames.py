@@ -101,6 +101,115 @@ def test_products_in_frames_are_those_beside_them(
         np.testing.assert_array_equal(np.asarray(result.astype(weft.float64)), expected)
 
 
+def _split(draw: random.Random, size: int) -> list[int]:
+    """Sizes that multiply to `size`, in a random order, with dimensions of 1 between."""
+    parts = [1] * draw.choice([0, 0, 1])
+    for factor in (2, 3, 5, 7):
+        while size > 0 and size % factor == 0 and draw.random() < 0.7:
+            parts.append(factor)
+            size //= factor
+    parts.append(size)
+    draw.shuffle(parts)
+    return parts
+
+
+@pytest.mark.parametrize("seed", range(120))
+def test_what_is_reshaped_before_it_is_framed(seed: int, threads: Callable[[int], None]) -> None:
+    """Products, arithmetic and what is repeated, with dimensions split or joined, joined to others
+    and in frames of any number: as NumPy has them."""
+    draw, generator = random.Random(seed), np.random.default_rng(seed)
+    rows, columns = draw.choice([0, 1, 2, 6, 12, 30, 42, 70]), draw.choice([1, 3, 8, 16, 33])
+    dtype = draw.choice(["float32", "float32", "float64", "bfloat16", "int32"])
+    kind = draw.choice(["product", "product", "elements", "repeated", "repeated"])
+    value = draw.choice([0, 0, 1, -1] + ([np.inf, -np.inf, np.nan] if "float" in dtype else []))
+    first = _split(draw, rows)
+    if kind == "repeated":
+        axis, count = draw.randrange(len(first)), draw.choice([1, 2, 3])
+        repeated = [*first[: axis + 1], count, *first[axis + 1 :], columns]
+        joined = [n * count if i == axis else n for i, n in enumerate(first)]
+        shape = [*joined, columns] if draw.random() < 0.7 else [rows * count, columns]
+    else:
+        shape = [*_split(draw, rows), columns]
+    frame = _frame(draw, len(shape))
+    joins = draw.random() < 0.5
+    x, other = (_elements(generator, (rows, columns), dtype) for _ in range(2))
+    w, beside = _elements(generator, (columns, columns), dtype), _elements(generator, shape, dtype)
+
+    def program(x, other, w, beside):
+        if kind == "product":
+            y = weft.maximum(weft.matmul(x, w) + other, 0)
+        elif kind == "elements":
+            y = x * other
+        else:
+            y = weft.reshape(x, [*first, columns])
+            y = weft.broadcast_to(weft.expand_dims(y, axis + 1), repeated)
+        y = weft.reshape(y, shape)
+        if joins:
+            y = weft.concatenate([beside, y, beside], axis=draw_axis)
+        return weft.pad(y, frame, value)
+
+    draw_axis = draw.randrange(len(shape))
+    tensors = (x, other, w, beside)
+    threads(1)
+    eager = program(*tensors)
+    compiled = weft.jit(program)
+    assert_same_bits(eager, compiled(*tensors))
+    threads(3)
+    assert_same_bits(eager, compiled(*tensors))
+    x, other, w, beside = (np.asarray(t.astype(weft.float64)) for t in tensors)
+    y = {
+        "product": lambda: np.maximum(x @ w + other, 0),
+        "elements": lambda: x * other,
+        "repeated": lambda: np.broadcast_to(
+            np.expand_dims(x.reshape(*first, columns), axis + 1), repeated
+        ),
+    }[kind]().reshape(shape)
+    y = weft.asarray(y).astype(getattr(weft, dtype))
+    y = np.asarray(y.astype(weft.float64))
+    if joins:
+        y = np.concatenate([beside, y, beside], axis=draw_axis)
+    expected = np.pad(y, frame, constant_values=value)
+    if kind == "product" and dtype == "bfloat16":
+        return  # The product is rounded before the sum: eager and compiled agree, NumPy does not.
+    np.testing.assert_array_equal(np.asarray(eager.astype(weft.float64)), expected)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_images_that_are_enlarged_and_joined(seed: int, threads: Callable[[int], None]) -> None:
+    """The way up of a U-Net: an image as large as a part of it was, beside that, in a border."""
+    draw, generator = random.Random(seed), np.random.default_rng(seed)
+    images, height, width = draw.choice([1, 1, 2]), draw.randint(1, 17), draw.randint(1, 17)
+    channels, skipped, out = (draw.choice([1, 3, 8, 16, 33]) for _ in range(3))
+    scale, window = draw.choice([2, 2, 3]), draw.choice([1, 3, 3])
+    x = generator.normal(size=(images, channels, height, width)).astype(np.float32)
+    skip = generator.normal(size=(images, skipped, scale * height, scale * width))
+    weight = generator.normal(size=(out, channels + skipped, 3, 3)).astype(np.float32)
+    before = generator.normal(size=(channels, channels, window, window)).astype(np.float32)
+
+    def program(functional, concatenate, x, skip, before, weight):
+        y = functional.conv2d(x, before, padding=window // 2)
+        y = functional.interpolate(y, scale_factor=scale, mode="nearest")
+        y = functional.conv2d(concatenate([skip, y], 1), weight, padding=1)
+        return functional.relu(y)
+
+    def layers(*arguments):
+        return program(weft.nn.functional, weft.concatenate, *arguments)
+
+    arrays = (x, skip.astype(np.float32), before, weight)
+    tensors = [weft.asarray(array) for array in arrays]
+    threads(1)
+    eager = layers(*tensors)
+    compiled = weft.jit(layers)
+    assert_same_bits(eager, compiled(*tensors))
+    threads(3)
+    assert_same_bits(eager, compiled(*tensors))
+    wide = [torch.asarray(array).double() for array in arrays]
+    expected = program(torch.nn.functional, torch.concatenate, *wide)
+    magnitudes = program(torch.nn.functional, torch.concatenate, *map(torch.abs, wide))
+    steps = (9 * (channels + skipped) + channels * window**2 + 20) * UNIT_ROUNDOFF["float32"]
+    assert (abs(np.asarray(eager) - expected.numpy()) <= steps * magnitudes.numpy()).all()
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_layers_of_images_in_frames(seed: int, threads: Callable[[int], None]) -> None:
     """A convolution that the border of the next one, or of a pooling, is around."""

@@ -3,6 +3,7 @@
 #include "dialects/Weft/IR/Collectives.h"
 #include "dialects/Weft/IR/Program.h"
 #include "dialects/Weft/IR/Quantized.h"
+#include "dialects/Weft/IR/Regroup.h"
 #include "dialects/Weft/IR/Require.h"
 #include "dialects/Weft/Rules/Inference.h"
 #include "dialects/Weft/Rules/QuantizedInference.h"
@@ -32,6 +33,9 @@ using namespace weft;
 #define GET_OP_CLASSES
 #include "dialects/Weft/IR/RequireOps.cpp.inc"
 
+#define GET_OP_CLASSES
+#include "dialects/Weft/IR/RegroupOps.cpp.inc"
+
 void WeftDialect::initialize() {
   addAttributes<
 #define GET_ATTRDEF_LIST
@@ -53,6 +57,9 @@ void WeftDialect::initialize() {
       ,
 #define GET_OP_LIST
 #include "dialects/Weft/IR/RequireOps.cpp.inc"
+      ,
+#define GET_OP_LIST
+#include "dialects/Weft/IR/RegroupOps.cpp.inc"
       >();
 }
 
