@@ -9,6 +9,7 @@
 #include "codegen/Loops/ContractionCandidates.h"
 #include "codegen/CPU/CpuTarget.h"
 #include "codegen/Loops/ContractionBlocking.h"
+#include "codegen/Loops/ContractionCost.h"
 #include "codegen/Loops/MicroKernel.h"
 #include "llvm/ADT/bit.h"
 
@@ -38,18 +39,26 @@ constexpr int64_t blockBytes = 1 << 16;
 /// What a block of the left operand may take of the second-level cache.
 constexpr double leftPart = 0.5;
 
-/// The tile height from `most` downwards that wastes least of `size` rows, when the last tile is
-/// moved back to end with the rows.
+/// The rows that tiles of `rows` compute of `size` rows, the last of which is moved back to end
+/// with them, if starting one takes as long as `starting` rows.
+double workOf(int64_t size, int64_t rows, double starting) {
+  int64_t tiles = (size + rows - 1) / rows;
+  return static_cast<double>(tiles) * (static_cast<double>(rows) + starting);
+}
+
+/// The lowest height that is little lower than `most`.
+int64_t leastRows(int64_t most) { return (2 * most + 2) / 3; }
+
+/// The tile height from `most` downwards that wastes least of `size` rows.
 int64_t bestRows(int64_t size, int64_t most) {
+  // Each step of a tile also loads its columns, which costs about one row.
+  constexpr double starting = 1;
   if (size <= most)
     return std::max<int64_t>(size, 1);
-  int64_t best = most, bestWork = std::numeric_limits<int64_t>::max();
-  for (int64_t rows = most; rows >= (2 * most + 2) / 3; --rows) {
-    // Each step of a tile also loads its columns, which costs about one row.
-    int64_t work = (size + rows - 1) / rows * (rows + 1);
-    if (work < bestWork)
-      best = rows, bestWork = work;
-  }
+  int64_t best = most;
+  for (int64_t rows = most; rows >= leastRows(most); --rows)
+    if (workOf(size, rows, starting) < workOf(size, best, starting))
+      best = rows;
   return best;
 }
 
@@ -84,6 +93,21 @@ private:
     return std::clamp<int64_t>((target.vectorRegisters - width - spare) / width, 1, mostRows);
   }
 
+  /// The height of tiles of `width` registers for so many pixels. Where many sums hide their
+  /// latency, columns are loaded beside the multiplications: lower tiles then only start more
+  /// often, and may compute fewer pixels twice.
+  int64_t bestImageRows(int64_t size, int64_t width) const {
+    constexpr int64_t manySums = 2 * leastSums;
+    int64_t most = tallestTile(width), best = bestRows(size, most);
+    if (size <= most)
+      return best;
+    double starting = rowsToStart(problem, width, target);
+    for (int64_t rows = leastRows(most) - 1; rows * width >= manySums; --rows)
+      if (workOf(size, rows, starting) < workOf(size, best, starting))
+        best = rows;
+    return best;
+  }
+
   void addVectorLeft() {
     // Each row loads a vector, so that more rows share the loads of the right operand.
     Draft draft;
@@ -111,7 +135,7 @@ private:
     if (problem.isMatrix() && rowCount && *rowCount <= 4)
       tile.rows = std::min<int64_t>(tile.rows, *rowCount <= 1 ? 1 : 4);
     else if (!problem.isMatrix() && problem.rows.size() > 1 && rowCount)
-      tile.rows = bestRows(*rowCount, tile.rows);
+      tile.rows = bestImageRows(*rowCount, width);
     bool isLow = tile.rows < tallestTile(width);
     if (tile.rows * width < leastSums && !(isLow && width <= 2) && width != mostWidth())
       return;
@@ -249,7 +273,7 @@ private:
       return;
     int64_t lines = std::min(draft.outerRows, std::max<int64_t>(*outer, 1));
     int64_t registers = std::max<int64_t>(1, columnsOf(draft) / registerLanes);
-    draft.rows = bestRows(lines * *width, tallestTile(registers));
+    draft.rows = bestImageRows(lines * *width, registers);
     draft.flat = true;
     add(draft);
   }

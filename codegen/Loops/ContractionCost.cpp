@@ -390,6 +390,13 @@ private:
 
 } // namespace
 
+double rowsToStart(const ContractionProblem &problem, int64_t registers, const CpuTarget &target) {
+  ContractionProblem::Estimates sizes = problem.estimates();
+  double runs = std::max(1.0, sizes.depth() / sizes.innermostDepth);
+  double ofRow = std::max(1.0, sizes.depth()) * static_cast<double>(registers);
+  return (runs * cyclesPerRun + cyclesPerTile) * target.core.multiplyAdds / ofRow;
+}
+
 double nanosecondsOf(const ContractionProblem &problem, ContractionScheduleAttr schedule,
                      const CpuTarget &target) {
   return Cost(problem, schedule, target).nanoseconds();

@@ -14,4 +14,7 @@ class CpuTarget;
 double nanosecondsOf(const ContractionProblem &problem, ContractionScheduleAttr schedule,
                      const CpuTarget &target);
 
+/// How many rows of a tile of `registers` columns take as long as starting it.
+double rowsToStart(const ContractionProblem &problem, int64_t registers, const CpuTarget &target);
+
 } // namespace weft

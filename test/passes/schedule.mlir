@@ -257,6 +257,20 @@ weft.kernel @large_weights(%x: tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3]>>, %
   %0 = weft.convolution %x, %w strides [1, 1] dilations [1, 1] : tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3]>>, tensor<?x?x?x?xf32, #weft.sizes<[4, 5, 3, 6]>> -> tensor<?x?x?x?xf32, #weft.sizes<[0, 7, 8, 6]>>
   weft.yield %0 : tensor<?x?x?x?xf32, #weft.sizes<[0, 7, 8, 6]>>
 }
+
+// Lines of 64 pixels are whole tiles of 8, where 13 would compute one twice; few registers allow no more than 6.
+// CHECK-LABEL: weft.kernel @wide_image(
+// WIDE-SAME: rows = 8, columns = 2
+// NARROW-SAME: rows = 6, columns = 1
+weft.kernel @wide_image(%x: tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3]>>, %w: tensor<?x?x?x?xf32, #weft.sizes<[4, 5, 3, 6]>>)
+    -> tensor<?x?x?x?xf32, #weft.sizes<[0, 7, 8, 6]>> {
+  %0 = weft.convolution %x, %w strides [1, 1] dilations [1, 1] : tensor<?x?x?x?xf32, #weft.sizes<[0, 1, 2, 3]>>, tensor<?x?x?x?xf32, #weft.sizes<[4, 5, 3, 6]>> -> tensor<?x?x?x?xf32, #weft.sizes<[0, 7, 8, 6]>>
+  weft.yield %0 : tensor<?x?x?x?xf32, #weft.sizes<[0, 7, 8, 6]>>
+}
+func.func @wide_images(%x: tensor<1x66x66x64xf32>, %w: tensor<3x3x64x64xf32>) -> tensor<1x64x64x64xf32> {
+  %0 = weft.launch @wide_image(%x, %w) sizes [1, 66, 66, 64, 3, 3, 64, 64, 64] : (tensor<1x66x66x64xf32>, tensor<3x3x64x64xf32>) -> tensor<1x64x64x64xf32>
+  return %0 : tensor<1x64x64x64xf32>
+}
 func.func @images(%x: tensor<1x30x30x96x1xf32>, %w: tensor<3x3x1x96x1xf32>, %y: tensor<1x9x9x512xf32>, %v: tensor<3x3x512x512xf32>)
     -> (tensor<1x28x28x96x1xf32>, tensor<1x7x7x512xf32>) {
   %0 = weft.launch @depthwise(%x, %w) sizes [1, 30, 30, 96, 1, 3, 3, 1, 28, 28] : (tensor<1x30x30x96x1xf32>, tensor<3x3x1x96x1xf32>) -> tensor<1x28x28x96x1xf32>
