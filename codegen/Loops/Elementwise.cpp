@@ -18,6 +18,7 @@
 // axis is walked operand by operand: loops that copy to an offset.
 #include "codegen/Loops/Frame.h"
 #include "codegen/Loops/TurnedTile.h"
+#include "dialects/Weft/IR/Regroup.h"
 #include "dialects/Weft/IR/TurnedDimension.h"
 
 using namespace mlir;
@@ -278,15 +279,27 @@ private:
     SmallVector<ElementIndex> indices;
     for (Value position : outer)
       indices.push_back({position});
+    // Where a row lies is computed once for it: divisions are not moved out of a loop.
+    Value operand = piece.operand;
+    SmallVector<ElementIndex> source(indices);
+    bool isRowJoined = joinedAxis == static_cast<int64_t>(outer.size());
+    if (joinedAxis && !isRowJoined)
+      source[*joinedAxis].base = emitter.subtractIndex(source[*joinedAxis].base, piece.start);
+    source.push_back({low});
+    for (RegroupOp regroup; joinedAxis && (regroup = operand.getDefiningOp<RegroupOp>());) {
+      source = regroup.emitSource(emitter, source);
+      operand = regroup.getX();
+    }
     emitter.vectorLoop(low, high, [&](Value position) {
       SmallVector<ElementIndex> all(indices);
       all.push_back({position, 1});
       if (!joinedAxis)
         return emitter.storeResults(all);
-      SmallVector<ElementIndex> source(all);
-      ElementIndex &moved = source[*joinedAxis];
-      moved.base = emitter.subtractIndex(moved.base, piece.start);
-      emitter.storeOutput(0, all, emitter.element(piece.operand, source));
+      ElementIndex &moved = source.back();
+      moved = all.back();
+      if (isRowJoined)
+        moved.base = emitter.subtractIndex(moved.base, piece.start);
+      emitter.storeOutput(0, all, emitter.element(operand, source));
     });
   }
 

@@ -150,8 +150,12 @@ SmallVector<ElementIndex> regrouped(ElementEmitter &emitter, ArrayRef<ElementInd
 } // namespace
 
 Value RegroupOp::emitElements(ElementEmitter &emitter, unsigned, ArrayRef<ElementIndex> indices) {
-  return emitter.element(getX(),
-                         regrouped(emitter, indices, {getResult(), getTo()}, {getX(), getFrom()}));
+  return emitter.element(getX(), emitSource(emitter, indices));
+}
+
+SmallVector<ElementIndex> RegroupOp::emitSource(ElementEmitter &emitter,
+                                                ArrayRef<ElementIndex> indices) {
+  return regrouped(emitter, indices, {getResult(), getTo()}, {getX(), getFrom()});
 }
 
 SmallVector<ElementIndex> RegroupOp::emitPlace(ElementEmitter &emitter,

@@ -25,6 +25,9 @@ def Weft_RegroupOp : Op<Weft_Dialect, "regroup",
     /// Where the elements of x at `indices` are in the result.
     ::llvm::SmallVector<::weft::ElementIndex>
     emitPlace(::weft::ElementEmitter &emitter, ::llvm::ArrayRef<::weft::ElementIndex> indices);
+    /// Where the elements of the result at `indices` are in x. The last index is the same.
+    ::llvm::SmallVector<::weft::ElementIndex>
+    emitSource(::weft::ElementEmitter &emitter, ::llvm::ArrayRef<::weft::ElementIndex> indices);
   }];
 }
 
