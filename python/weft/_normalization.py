@@ -191,7 +191,7 @@ def batch_norm(
     """[N, C, ...] normalised per channel; in training by its own statistics.
 
     In training the running statistics, where given, are updated: mean and unbiased variance with
-    weight ``momentum``.
+    weight ``momentum``. A batch without elements has no statistics, and changes none.
     """
     x = floating(input, "batch_norm")
     if x.ndim < 2:
@@ -200,7 +200,10 @@ def batch_norm(
         )
     axes = [0, *range(2, x.ndim)]
     channels = x.shape[1]
-    if training or running_mean is None or running_var is None:
+    if x._size == 0:
+        average = zeros((channels,), dtype=x.dtype, device=x.device)
+        variance = ones((channels,), dtype=x.dtype, device=x.device)
+    elif training or running_mean is None or running_var is None:
         average = mean(x, axis=axes)
         variance = _core.apply("weft.variance", (x,), {"axes": axes, "correction": 0.0})
         if running_mean is not None and running_var is not None:

@@ -76,6 +76,12 @@ LAYERS = {
     ),
     "instance3d": (lambda n: n.InstanceNorm3d(2, track_running_stats=True), (2, 2, 2, 3, 2)),
     "batch3d": (lambda n: n.BatchNorm3d(3), (2, 3, 2, 3, 2)),
+    "batch of nothing": (lambda n: n.BatchNorm1d(3), (0, 3)),
+    "batch of nothing, averaged": (lambda n: n.BatchNorm2d(3, momentum=None), (0, 3, 2, 2)),
+    "batch of nothing by its own": (
+        lambda n: n.BatchNorm1d(3, track_running_stats=False),
+        (0, 3, 4),
+    ),
     "batch without bias": (lambda n: n.BatchNorm1d(3, bias=False), (4, 3)),
     "rms": (lambda n: n.RMSNorm((3, 4)), (2, 3, 4)),
     "rms plain": (lambda n: n.RMSNorm(4, eps=1e-2, elementwise_affine=False), (2, 4)),
