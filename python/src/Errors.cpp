@@ -29,11 +29,9 @@ static void setErrorText(PyObject *type, const std::string &text) {
 
 void weft::setError(const char *className, const std::string &message) {
   PyErr_Clear();
-  std::string prefix = userLine().prefix();
   // A diagnostic of the compiler begins with the line of its operation.
-  std::string located = message.starts_with(prefix) ? message : prefix + message;
   if (PyObject *type = errorClass(className))
-    setErrorText(type, located);
+    setErrorText(type, located(message));
 }
 
 void weft::throwError(const char *className, const std::string &message) {

@@ -515,10 +515,11 @@ PYBIND11_MODULE(_core, module) {
       return 0;
     });
   });
-  module.def("set_package_folder", [](std::string folder) {
+  module.def("set_package_folder", [](const std::string &folder) {
     Compiler::setPackagedKernels(folder + "/kernels");
-    setPackageFolder(std::move(folder));
+    addInternalFolder(folder + "/");
   });
+  module.def("add_internal_folder", addInternalFolder);
   module.def("element_bits", [](py::object tensor) {
     return adopted(guarded([&] {
       TensorValue bits =
@@ -550,6 +551,7 @@ PYBIND11_MODULE(_core, module) {
   registerModes(module);
   registerTracing(module);
   registerGradientHooks(module);
+  module.def("located", located);
   module.def("user_line", [] {
     SourceLine line = userLine();
     return py::make_tuple(line.file, line.line);

@@ -18,12 +18,20 @@ struct FileKind {
 };
 } // namespace
 
-static std::string &packageFolder() {
-  static std::string &folder = *new std::string();
-  return folder;
+static std::vector<std::string> &internalFolders() {
+  static auto &folders = *new std::vector<std::string>();
+  return folders;
 }
 
-void weft::setPackageFolder(std::string folder) { packageFolder() = std::move(folder); }
+static std::unordered_map<PyObject *, FileKind> &knownFiles() {
+  static auto &known = *new std::unordered_map<PyObject *, FileKind>();
+  return known;
+}
+
+void weft::addInternalFolder(std::string folder) {
+  internalFolders().push_back(std::move(folder));
+  knownFiles().clear();
+}
 
 /// A name as text, also that of a file whose bytes are no UTF-8.
 static std::string textOf(PyObject *name) {
@@ -47,13 +55,12 @@ static bool runsInPackage(PyFrameObject *frame) {
 
 /// Code objects of one file share the name's object, so that its address tells the file.
 static bool isInternal(PyObject *fileName, PyFrameObject *frame) {
-  static auto &known = *new std::unordered_map<PyObject *, FileKind>();
-  auto [found, isNew] = known.try_emplace(fileName);
+  auto [found, isNew] = knownFiles().try_emplace(fileName);
   if (isNew) {
     std::string name = textOf(fileName);
-    const std::string &folder = packageFolder();
-    bool inPackage = !folder.empty() && name.compare(0, folder.size(), folder) == 0;
-    found->second = {PyRef::borrow(fileName), inPackage || name.starts_with("<frozen"),
+    bool isBelow = std::ranges::any_of(
+        internalFolders(), [&](const std::string &folder) { return name.starts_with(folder); });
+    found->second = {PyRef::borrow(fileName), isBelow || name.starts_with("<frozen"),
                      name == "<string>"};
   }
   return found->second.internal || (found->second.isText && runsInPackage(frame));
@@ -81,6 +88,17 @@ SourceLine weft::userLine() {
     return false;
   });
   return line;
+}
+
+std::string weft::located(const std::string &message) {
+  // "file.py:12: what is wrong": digits between the last colon before the first space and it.
+  size_t end = message.find(": ");
+  size_t colon = end == std::string::npos || end == 0 ? end : message.rfind(':', end - 1);
+  if (colon != std::string::npos && colon + 1 < end &&
+      std::all_of(message.begin() + colon + 1, message.begin() + end,
+                  [](char c) { return c >= '0' && c <= '9'; }))
+    return message;
+  return userLine().prefix() + message;
 }
 
 std::vector<std::string> weft::userFrames() {

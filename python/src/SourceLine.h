@@ -21,8 +21,13 @@ struct SourceLine {
   }
 };
 
-/// Files below this folder are the package's own, not the user's.
-void setPackageFolder(std::string folder);
+/// Files below this folder are not the user's, but the package's own, or those of a framework that
+/// calls it.
+void addInternalFolder(std::string folder);
+
+/// The message with the user's line in front, if it does not begin with a line already: that of the
+/// operation says more than that of the call.
+std::string located(const std::string &message);
 
 /// The innermost Python frame outside the package.
 SourceLine userLine();

@@ -41,9 +41,8 @@ _MOST_LISTED = 1 << 40
 
 
 def _fail(kind: type[Exception], message: str) -> Exception:
-    """An error with the user's line in front."""
-    file, line = _core.user_line()
-    return kind(f"{file}:{line}: {message}" if line else message)
+    """An error with the user's line in front, if its message has no other."""
+    return kind(_core.located(message))
 
 
 def _size(size: SupportsIndex, what: str = "a size") -> int:

@@ -66,11 +66,15 @@ def test_no_elements(name: str, tmp_path: Path) -> None:
                 np.testing.assert_array_equal(ours, theirs)
 
 
-def test_the_error_names_the_operation_and_its_line() -> None:
-    program = weft.export(lambda x: weft.max(x * 2, axis=1), weft.spec([3, "n"]))
-    with pytest.raises(weft.ShapeError, match=r"max: there is no element along axis 1") as error:
+def test_the_error_names_the_operation_and_its_line_alone() -> None:
+    def largest(x: weft.Tensor) -> weft.Tensor:
+        return weft.max(x * 2, axis=1)
+
+    program, line = weft.export(largest, weft.spec([3, "n"])), largest.__code__.co_firstlineno + 1
+    with pytest.raises(weft.ShapeError) as error:
         program(weft.ones(3, 0))
-    assert str(error.value).count(__file__) == 2
+    message = f"{__file__}:{line}: max: there is no element along axis 1 of shape (3, n)"
+    assert str(error.value) == message
 
 
 def test_a_branch_that_does_not_run_asks_for_nothing() -> None:

@@ -151,3 +151,21 @@ def test_a_file_is_read_by_its_path(tmp_path: Path) -> None:
     close(weft.from_torch(tmp_path / "network.pt2")(moved(x)), theirs(x))
     with pytest.raises(weft.FileError, match="No such file"):
         weft.from_torch(str(tmp_path / "other.pt2"))
+
+
+def test_errors_of_calls_have_one_line_and_a_kind() -> None:
+    """That of the module, or of the call: never one of PyTorch's, nor two."""
+
+    class Halves(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.reshape(2, -1)
+
+    sizes = ({0: 2 * torch.export.Dim("half")},)
+    halves = weft.from_torch(Halves(), (torch.ones(4),), dynamic_shapes=sizes)
+    assert halves(weft.ones(6)).shape == (2, 3)
+    with pytest.raises(weft.ShapeError, match=r"^[^ ]*test_from_torch.py:\d+: aten[^/]*$"):
+        halves(weft.ones(5))
+    ours = weft.from_torch(network(), (batch(2),))
+    for given in (3, torch.ones(2, 8)):
+        with pytest.raises(weft.DTypeError, match=r"but is a \w+.\w+: weft.asarray makes a tensor"):
+            ours(given)

@@ -74,8 +74,7 @@ class Explanation:
             if left:
                 lines.append(title)
                 lines += [
-                    f"  {item.name}: {item.count} times, first at {item.place}: {item.reason}"
-                    for item in left
+                    f"  {item.name}: {_times(item)} {item.place}: {item.reason}" for item in left
                 ]
         return "\n".join(lines)
 
@@ -102,6 +101,10 @@ def explain(model: Callable, /, *args: Any, **kwargs: Any) -> Explanation:
         ones = [torch.ones_like(root) for root in roots]
         torch.autograd.grad(roots, leaves, ones, allow_unused=True)
     return found
+
+
+def _times(item: Left) -> str:
+    return "once, at" if item.count == 1 else f"{item.count} times, first at"
 
 
 def _tensors(value: Any) -> list[torch.Tensor]:

@@ -13,12 +13,12 @@ import torch.fx
 import weft
 
 from .._creation import _fail
-from .._errors import UnsupportedError
+from .._errors import UnsupportedError, WeftError
 from . import (
     _families,  # noqa: F401
     _sizes,
 )
-from ._lines import caller, user_line
+from ._lines import caller, place, user_line
 from ._rules import TABLE, has_dtype, weft_dtype
 
 #: What a memory format, a layout or a device would say means nothing to tensors of weft.
@@ -169,6 +169,19 @@ class Failures:
     """The nodes that weft could not compute, and why."""
 
     reasons: dict[torch.fx.Node, str] = field(default_factory=dict)
+    kinds: dict[torch.fx.Node, type[Exception]] = field(default_factory=dict)
+
+    def note(self, node: torch.fx.Node, error: Exception) -> None:
+        """Notes what the node's rule raised, without the place of the node."""
+        text = str(error).partition("\n")[0].removeprefix(f"{place(node)}: ")
+        self.reasons[node] = f"{type(error).__name__}: {text}"
+        self.kinds[node] = type(error) if isinstance(error, WeftError) else UnsupportedError
+
+    def check(self) -> None:
+        """Raises the first one, as the kind of error of weft's that it is."""
+        for node, reason in self.reasons.items():
+            text = reason.removeprefix(f"{self.kinds[node].__name__}: ")
+            raise _fail(self.kinds[node], f"{place(node)}: {op_name(node)}: {text}")
 
 
 def constant(value: Any) -> Any:
@@ -193,8 +206,7 @@ class Subgraph:
         values.update(self.constants)
         failures = Failures()
         run(self.nodes, values, failures)
-        for node, reason in failures.reasons.items():
-            raise _fail(UnsupportedError, f"{op_name(node)}: {reason}")
+        failures.check()
         return tuple(values[x] if isinstance(x, torch.fx.Node) else x for x in self.outputs)
 
 
@@ -219,8 +231,7 @@ def run(
             result = caller(*user_line(node))(rule, args, kwargs)
             values[node] = _checked(node, result)
         except Exception as error:  # whatever a rule can't take: PyTorch computes the op
-            text = str(error).partition("\n")[0]
-            failures.reasons[node] = f"{type(error).__name__}: {text}"
+            failures.note(node, error)
             values[node] = _zeros(meta(node))
 
 

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
 import types
 from collections.abc import Callable
 from typing import Any
 
+import torch
 import torch.fx
+
+#: Where PyTorch is.
+FOLDER = os.path.join(os.path.dirname(torch.__file__), "")
 
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 
 
 def user_line(node: torch.fx.Node) -> tuple[str, int]:
-    """File and line of the innermost frame of the node's stack trace; ("", 0) if it has none."""
+    """File and line of the innermost frame of the node's stack trace; ("", 0) if it has none.
+
+    PyTorch's own frames, as those of `torch.nn.Linear`, count where there are no others.
+    """
     found = _FRAME.findall(node.stack_trace or "")
-    return (found[-1][0], int(found[-1][1])) if found else ("", 0)
+    own = [frame for frame in found if not frame[0].startswith(FOLDER)]
+    file, line = (own or found or [("", 0)])[-1]
+    return file, int(line)
 
 
 def place(node: torch.fx.Node) -> str:

@@ -137,8 +137,7 @@ class _Graph:
         self._check(values)
         failures = Failures()
         run([n for n in self.nodes if not is_check(n)], values, failures)
-        for node, reason in failures.reasons.items():
-            raise _fail(UnsupportedError, f"{place(node)}: {op_name(node)}: {reason}")
+        failures.check()
         found = [values[x] if isinstance(x, torch.fx.Node) else x for x in self.outputs]
         return _rebuilt(self.out_form, iter(found))
 
@@ -147,7 +146,11 @@ class _Graph:
         for node, (shape, dtype) in self.wanted.items():
             value = values[node]
             if not isinstance(value, weft.Tensor):
-                continue
+                raise _fail(
+                    DTypeError,
+                    f"the argument {node.name} has to be {_spec(node)}, but is a "
+                    f"{type(value).__module__}.{type(value).__name__}: weft.asarray makes a tensor",
+                )
             fits = value.ndim == len(shape) and all(
                 not isinstance(want, int) or have == want for have, want in zip(value.shape, shape)
             )
