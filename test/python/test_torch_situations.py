@@ -10,6 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+import torch_more_situations  # noqa: E402, F401
 import weft  # noqa: E402
 import weft.torch  # noqa: E402
 from torch_situations import SITUATIONS, network, numbers  # noqa: E402
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.usefixtures("fresh_torch_compiler")
 
 #: Take seconds each; under `tools/test --full` alone.
 LONG = {"optimizers", "autocast_around_and_inside", "sizes_that_change", "default_dtypes"}
+LONG |= {"several_open_sizes", "ops_of_users"}
 FULL = "WEFT_TEST_EXAMPLES" in os.environ
 
 
@@ -51,20 +53,63 @@ def test_situations(name: str) -> None:
         torch.testing.assert_close(ours, theirs, rtol=bound, atol=bound * 10, equal_nan=True)
 
 
-def test_gradients_of_gradients_are_refused() -> None:
-    """Whatever is differentiated: arguments, parameters, a graph in which x stands linearly."""
+def _by_hand(loss: Callable, x: torch.Tensor) -> torch.Tensor:
+    x = x.detach().requires_grad_()
+    (slope,) = torch.autograd.grad(loss(x), x, create_graph=True)
+    return torch.autograd.grad(slope.square().sum(), x)[0]
+
+
+SECOND_DERIVATIVES: dict[str, Callable[[Callable, torch.Tensor], Any]] = {
+    "grad": _by_hand,
+    "hessian": torch.autograd.functional.hessian,
+    "strict hessian": lambda f, x: torch.autograd.functional.hessian(f, x, strict=True),
+    "hvp": lambda f, x: torch.autograd.functional.hvp(f, x, torch.ones_like(x)),
+    "vhp": lambda f, x: torch.autograd.functional.vhp(f, x, torch.ones_like(x)),
+    "jacobian of a gradient": lambda f, x: torch.autograd.functional.jacobian(
+        lambda x: torch.autograd.functional.jacobian(f, x, create_graph=True), x
+    ),
+}
+
+
+def _added_to(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    y = x.sin()
+    y[1:] *= x[:-1]
+    return y[1:], y.view(-1)
+
+
+def _calls() -> list[Callable]:
+    """Functions whose backward passes read arguments, views, what the forward pass computed,
+    or nothing."""
+    model = network()
+    functions: list[Any] = [torch.sin, torch.exp, lambda x: x * 2, lambda x: x.view(-1) * x.sum()]
+    functions += [model, _added_to, lambda x: x @ model[0].weight.T]
+    return [
+        *map(_compiled, functions),
+        weft.to_torch(weft.exp),
+        weft.to_torch(weft.nn.Linear(5, 2)),
+    ]
+
+
+@pytest.mark.parametrize("name", SECOND_DERIVATIVES)
+def test_gradients_of_gradients_are_refused(name: str) -> None:
+    for call in _calls():
+
+        def loss(x: torch.Tensor, call: Callable = call) -> torch.Tensor:
+            found = call(x)
+            return (found[0] if isinstance(found, tuple) else found).sum()
+
+        with pytest.raises(weft.GradientError, match=r"^[^ ]*situations.py:\d+: .*of a gradient"):
+            SECOND_DERIVATIVES[name](loss, numbers(3, 5))
+
+
+def test_slopes_that_are_recorded_and_not_differentiated() -> None:
     x, model = numbers(3, 5, grad=True), network()
-    for function in (
-        lambda x: x.sin() * x,
-        lambda x: x * 2,
-        model,
-        lambda x: x @ model[0].weight.T,
-    ):
-        result = _compiled(function)(x).square().sum()
-        (slope,) = torch.autograd.grad(result, x, create_graph=True)
-        assert slope.requires_grad
-        with pytest.raises(RuntimeError, match="not currently support double backward"):
-            slope.square().sum().backward()
+    found, expected = (
+        torch.autograd.grad(call(x).square().sum(), x, create_graph=True)[0]
+        for call in (_compiled(model), model)
+    )
+    assert found.requires_grad
+    torch.testing.assert_close(found, expected)
 
 
 def _rounded(x: torch.Tensor) -> torch.Tensor:

@@ -11,11 +11,13 @@ import torch
 import torch.fx
 from torch._decomp import core_aten_decompositions, decomposition_table
 from torch._dynamo.backends.common import aot_autograd
+from torch._functorch._aot_autograd.schemas import OutputType
 
 from . import _families  # noqa: F401
 from ._decompositions import FACTORED
 from ._joint import partition
 from ._losses import multilabel_margin_loss, replace_losses
+from ._once import once_differentiable
 from ._rules import TABLE
 from ._runner import Compiled
 from ._sharing import shared_memory
@@ -98,25 +100,51 @@ def make_backend(
 
     def compile_captured(module: torch.fx.GraphModule, examples: Sequence[Any]) -> Callable:
         replace_losses(module)
-        compiled = compile_whole(module, examples)
         shared = shared_memory(examples)
-        return _for_shared(compiled, module, shared) if any(shared) else compiled
+        try:
+            compiled = compile_whole(module, examples)
+        except (AssertionError, RuntimeError) as error:
+            if not shared:
+                raise
+            return _left(module, str(error).partition("\n")[0])
+        written = any(info.mutates_data for info in _known("input_info") or ())
+        kinds = [info.output_type for info in _known("output_info") or ()]
+        # AOTAutograd writes to one tensor made of those that share memory, and makes results that
+        # are views of them from a wrong one.
+        if written and shared and OutputType.alias_of_input in kinds:
+            return _left(module, "results are views of them")
+        tensors = [x for x in (*examples, *module.parameters()) if isinstance(x, torch.Tensor)]
+        if any(x.requires_grad for x in tensors):
+            compiled = once_differentiable(compiled)
+        return _for_shared(compiled, module, shared) if written else compiled
 
+    compile_captured.__name__ = "weft"  # PyTorch's errors name it
     return compile_captured
 
 
-def _for_shared(compiled: Callable, module: torch.fx.GraphModule, shared: list[bool]) -> Callable:
+def _left(module: torch.fx.GraphModule, reason: str) -> Callable:
+    """The graph in PyTorch, with a warning."""
+    warnings.warn(
+        "torch.compile(backend='weft'): a function of arguments that share memory runs in PyTorch, "
+        f"as AOTAutograd does not compile what it writes to them: {reason}",
+        stacklevel=2,
+    )
+    return module
+
+
+def _for_shared(compiled: Callable, module: torch.fx.GraphModule, shared: list) -> Callable:
     """Calls whose arguments share memory otherwise than the first ones run as PyTorch has them.
 
-    AOTAutograd made one tensor of what was shared, and guards only that it may be.
+    AOTAutograd made one tensor of what was shared and is written to, and nobody guards that.
     """
 
     def call(*args: Any) -> Any:
         if shared_memory(args) == shared:
             return compiled(*args)
         warnings.warn(
-            "torch.compile(backend='weft'): a function that was compiled for arguments that share "
-            "memory is called with others; this call runs in PyTorch",
+            "torch.compile(backend='weft'): a function that writes to its arguments is called with "
+            "some that share memory otherwise than those it was compiled for; this call runs in "
+            "PyTorch",
             stacklevel=2,
         )
         return module(*args)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.autograd.function import once_differentiable
 from torch.utils import _pytree as pytree
 
 import weft
@@ -14,6 +13,7 @@ from weft import nn
 
 from .._creation import _fail
 from .._errors import DTypeError
+from ._once import slopes_of
 from ._sharing import to_torch as shared
 from ._sharing import to_weft
 
@@ -118,16 +118,16 @@ class _Pass(torch.autograd.Function):
         return made
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        _ = ctx.saved_tensors  # which raises if one was changed
+        origins = (*ctx.saved_tensors, *gradients)  # raises if one was changed
         outputs = [result for _, result in ctx.results]
-        seeds = [to_weft(gradients[i].contiguous()) for i, _ in ctx.results]
+        with torch.no_grad():
+            seeds = [to_weft(gradients[i].detach().contiguous()) for i, _ in ctx.results]
         found = weft.autograd.grad(outputs, ctx.leaves, seeds, retain_graph=True, allow_unused=True)
         slopes: list[torch.Tensor | None] = [None] * (ctx.count + 1)
         for place, slope in zip(ctx.places, found, strict=True):
             slopes[place + 1] = None if slope is None else shared(slope)
-        return tuple(slopes)
+        return slopes_of(origins, slopes, "weft.to_torch gives no gradient of a gradient")
 
 
 def _give_back(theirs: torch.Tensor, ours: weft.Tensor, before: torch.Tensor) -> None:

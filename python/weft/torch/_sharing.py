@@ -25,13 +25,27 @@ def to_torch(tensor: _core.Tensor) -> torch.Tensor:
     return torch._C._from_dlpack(_core.to_dlpack(tensor, False, False))
 
 
-def shared_memory(values: Sequence[Any]) -> list[bool]:
-    """Of each two tensors, in their order, whether they have one memory."""
+def shared_memory(values: Sequence[Any]) -> list[tuple | None]:
+    """Of each two tensors, in their order, how they lie in one memory; None of those that do not.
+
+    Empty if no two of them have one memory.
+    """
     tensors = [x for x in values if isinstance(x, torch.Tensor) and x.layout == torch.strided]
     addresses = [x.untyped_storage()._cdata for x in tensors]
     if len(set(addresses)) == len(addresses):
         return []
-    return [a == b for i, a in enumerate(addresses) for b in addresses[:i]]
+    return [
+        (_place(x), _place(y), x._base is y._base) if a == b else None
+        for i, (a, x) in enumerate(zip(addresses, tensors))
+        for b, y in zip(addresses[:i], tensors)
+    ]
+
+
+def _place(tensor: torch.Tensor) -> tuple:
+    """Where the tensor begins in its memory, and what it is a view of."""
+    where = (_hint(tensor.storage_offset()), tensor.untyped_storage().nbytes())
+    base = tensor._base
+    return where if base is None else (*where, *map(_hint, (*base.shape, *base.stride())))
 
 
 def is_dense(tensor: torch.Tensor) -> bool:
