@@ -81,10 +81,12 @@ x(N, 5) => nn.utils.parametrizations.spectral_norm(nn.Linear(5, 3))
 x(N, 5) => nn.utils.spectral_norm(nn.Linear(5, 3))
 """)
 
+# PyTorch 2.13 writes outside of its memory in a dilated max_pool1d of a padded row of one element.
 _POOL = "{1|2|3}, stride={None|1|2|3}, padding={0|0|1}"
 
 POOLINGS = _rows(f"""
-x(N, 3, L) => nn.MaxPool1d({_POOL}, dilation={{1|2}}, ceil_mode={{True|False}})
+x(N, 3, L) => nn.MaxPool1d({{1|2|3}}, stride={{None|1|2|3}},
+    {{padding={{0|1}}|dilation={{1|2}}}}, ceil_mode={{True|False}})
 x(N, 3, L, M) => nn.MaxPool2d({_POOL}, dilation={{1|2}}, ceil_mode={{True|False}})
 x(N, 3, L, M) => nn.MaxPool2d((2, 1), return_indices=True)
 x(3, L, M) => nn.MaxPool2d({_POOL})
