@@ -18,7 +18,10 @@ from torch_layers import Arguments, Layer, call_of, difference
 REFUSALS = (weft.ShapeError, weft.DTypeError)
 #: What PyTorch's manual forbids, and its code does all the same where it comes to no kernel, or to
 #: one that does not check.
-_LEFT_TO_PYTORCH = r"larger than the padded input \[0,|output_padding is .* less than stride"
+_LEFT_TO_PYTORCH = (
+    r"larger than the padded input \[0,|leaves nothing of an input of shape \(0,"
+    r"|output_padding is .* less than stride"
+)
 
 
 def _detached(arguments: Arguments, twin: bool = False) -> list[torch.Tensor]:
