@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,23 @@ sys.path[:0] = [str(Path(__file__).parent), str(BUILD / "generated")]
 
 # Not a folder in the source tree.
 configuration.set_hypothesis_home_dir(BUILD / "hypothesis")
+
+
+@pytest.fixture
+def quiet_torch() -> Iterator[None]:
+    """PyTorch and transformers as references of small models: quiet, with the same numbers drawn,
+    and on one thread, as the sizes are too small for several."""
+    import torch
+
+    logging.disable(logging.WARNING)
+    torch.manual_seed(0)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Unfeasible length constraints")
+        yield
+    torch.set_num_threads(threads)
+    logging.disable(logging.NOTSET)
 
 
 @pytest.fixture

@@ -105,12 +105,7 @@ FAMILIES: dict[str, Callable[[], Any]] = {
     "ALBERT": _made("Albert", "ForMaskedLM", _TEXT, embedding_size=16),
     "BART": _made("Bart", "ForConditionalGeneration", _ANSWERS),
     "BEiT": _made("Beit", "ForImageClassification", _IMAGE),
-    "BLOOM": _made(
-        *("Bloom", "ForCausalLM"),
-        {"vocab_size": 99, "hidden_size": 32, "n_layer": 2, "n_head": 4},
-    ),
     "CamemBERT": _made("Camembert", "Model", _FILLED_BY_ONE),
-    "Cohere": _made("Cohere", "ForCausalLM", _SHARED_KEYS),
     "DeBERTa-v2": _made(
         *("DebertaV2", "ForSequenceClassification", {**_TEXT, "type_vocab_size": 0}),
         relative_attention=True,
@@ -124,41 +119,14 @@ FAMILIES: dict[str, Callable[[], Any]] = {
     "DETR": _detr,
     "DINOv2": _made("Dinov2", "ForImageClassification", _IMAGE),
     "ELECTRA": _made("Electra", "ForSequenceClassification", _TEXT, embedding_size=16),
-    "Falcon": _made("Falcon", "ForCausalLM", _TEXT),
-    "Falcon, shared keys": _made(
-        "Falcon", "ForCausalLM", _TEXT, new_decoder_architecture=True, num_kv_heads=2
-    ),
-    "Falcon, biases of distances": _made(
-        *("Falcon", "ForCausalLM", _TEXT),
-        alibi=True,
-        multi_query=False,
-        parallel_attn=False,
-        bias=True,
-    ),
-    "Gemma2": _made("Gemma2", "ForCausalLM", _SHARED_KEYS, head_dim=16, sliding_window=4),
-    "Gemma3": _made(
-        *("Gemma3", "ForCausalLM", _SHARED_KEYS, "Gemma3Text"), head_dim=16, sliding_window=4
-    ),
-    "GPT-NeoX": _made("GPTNeoX", "ForCausalLM", _TEXT),
     "HuBERT": _made("Hubert", "ForCTC", _SOUND),
     "Marian": _made("Marian", "MTModel", _ANSWERS),
     "mBART": _made("MBart", "ForConditionalGeneration", _ANSWERS),
-    "Mixtral": _made("Mixtral", "ForCausalLM", _SHARED_KEYS, num_local_experts=4),
     "MPNet": _made("MPNet", "Model", _TEXT),
-    "OPT": _made("OPT", "ForCausalLM", {**_TEXT, "ffn_dim": 48, "word_embed_proj_dim": 16}),
+    "OLMoE": _made("Olmoe", "ForCausalLM", _FEW_EXPERTS),
     "Pegasus": _made("Pegasus", "ForConditionalGeneration", _ANSWERS),
-    "Qwen2-MoE": _made(
-        *("Qwen2Moe", "ForCausalLM", _FEW_EXPERTS),
-        moe_intermediate_size=16,
-        shared_expert_intermediate_size=24,
-    ),
-    "Qwen3-MoE": _made("Qwen3Moe", "ForCausalLM", _FEW_EXPERTS, moe_intermediate_size=16),
     "SegFormer": _segformer,
     "SigLIP": _siglip,
-    "StableLM": _made("StableLm", "ForCausalLM", _SHARED_KEYS, use_qkv_bias=True),
-    "StableLM, norms of queries": _made(
-        *("StableLm", "ForCausalLM", _SHARED_KEYS), qk_layernorm=True, use_parallel_residual=True
-    ),
     "Swin": _made(
         *("Swin", "ForImageClassification"),
         {"image_size": 32, "patch_size": 2, "embed_dim": 8, "window_size": 4},

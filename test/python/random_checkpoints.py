@@ -26,13 +26,12 @@ def _one(random: Random, *values: Any) -> Any:
 
 def _rotary(random: Random, sizes: dict[str, Any]) -> dict[str, Any]:
     """Settings of positions, as one version of transformers or another writes them."""
-    known = ("default", "linear", "llama3", "yarn", "dynamic")
-    kind = _one(random, *known, *known, "longrope")
+    kind = _one(random, "default", "linear", "llama3", "yarn", "dynamic", "longrope")
     base = float(_one(random, 100.0, 10000.0, 1e6))
     part: dict[str, Any] = {}
     if kind != "default" or random.random() < 0.5:
         part[_one(random, "rope_type", "type")] = kind
-    if kind != "default":
+    if kind not in ("default", "longrope") or (kind == "longrope" and random.random() < 0.5):
         part["factor"] = float(_one(random, 1.5, 4.0))
     if kind == "llama3":
         part.update(low_freq_factor=1.0, high_freq_factor=float(_one(random, 2.0, 4.0)))
@@ -168,7 +167,7 @@ def _phi(random: Random) -> dict[str, Any]:
 
 def _phi3(random: Random) -> dict[str, Any]:
     settings = _like_llama(random)
-    if random.random() < 0.7:  # others are for the family to refuse, or another way
+    if random.random() < 0.5:  # others are for the family to refuse, or another way
         settings = {name: each for name, each in settings.items() if "rope" not in name}
         settings["rope_parameters"] = {"rope_theta": float(_one(random, 100.0, 1e4))}
         if random.random() < 0.5:
@@ -205,6 +204,253 @@ def _gpt2(random: Random) -> dict[str, Any]:
         "summary_activation": _one(random, None, "tanh"),
         "summary_proj_to_labels": _one(random, True, False),
         **_tokens(random),
+    }
+
+
+def _even(random: Random) -> dict[str, Any]:
+    """LLaMA's settings for families whose heads are parts of the states."""
+    settings = _like_llama(random)
+    settings.pop("head_dim", None)
+    settings["hidden_size"] = settings["num_attention_heads"] * int(_one(random, 4, 8, 12))
+    return settings
+
+
+def _without(settings: dict[str, Any], *parts: str) -> dict[str, Any]:
+    return {n: value for n, value in settings.items() if not any(part in n for part in parts)}
+
+
+def _called(settings: dict[str, Any], **names: str) -> dict[str, Any]:
+    """The settings with other names for some."""
+    return {names.get(name, name): value for name, value in settings.items()}
+
+
+def _dropped(random: Random) -> dict[str, Any]:
+    return {"hidden_dropout": 0.2, "attention_dropout": float(_one(random, 0.0, 0.3))}
+
+
+def _gemma2(random: Random) -> dict[str, Any]:
+    settings = _called(_gemma(random), hidden_act="hidden_activation")
+    kinds = ["full_attention", "sliding_attention"]
+    layers = [str(random.choice(kinds)) for _ in range(settings["num_hidden_layers"])]
+    return {
+        **settings,
+        "query_pre_attn_scalar": int(_one(random, 1, 24, 256)),
+        "sliding_window": int(_one(random, 1, 5, 100)),
+        "layer_types": _one(random, None, layers),
+        "final_logit_softcapping": _one(random, None, 0.5, 30.0),
+        "attn_logit_softcapping": _one(random, None, 0.5, 50.0),
+    }
+
+
+def _gemma3(random: Random) -> dict[str, Any]:
+    settings = _gemma2(random)
+    rotary = {name: settings.pop(name) for name in list(settings) if "rope" in name}
+    part = rotary.get("rope_parameters", {}) | (rotary.get("rope_scaling") or {})
+    # Read from the wrong place by transformers.
+    part.pop("truncate", None)
+    # In the place of an older name transformers takes its default.
+    part.setdefault("rope_type", part.pop("type", "default"))
+    if random.random() < 0.5:
+        near = {"rope_type": "default", "rope_theta": float(_one(random, 50.0, 1e4))}
+        settings["rope_parameters"] = {"full_attention": part, "sliding_attention": near}
+    else:
+        theta = part.pop("rope_theta", 1e6)
+        settings.update(rope_theta=theta, rope_local_base_freq=float(_one(random, 50.0, 1e4)))
+        settings["rope_scaling"] = part or None
+    settings["attn_logit_softcapping"] = _one(random, None, None, None, 50.0)
+    return {**settings, **_one(random, {}, {"layer_types": None, "sliding_window_pattern": 2})}
+
+
+def _opt(random: Random) -> dict[str, Any]:
+    settings = _without(_even(random), "rope", "num_key_value_heads", "intermediate_size")
+    return {
+        **_called(settings, hidden_act="activation_function"),
+        "ffn_dim": int(_one(random, 1, 24)),
+        "do_layer_norm_before": _one(random, True, False),
+        "_remove_final_layer_norm": _one(random, True, False),
+        "word_embed_proj_dim": _one(random, None, 5, settings["hidden_size"]),
+        "enable_bias": _one(random, True, True, False),
+        "layer_norm_elementwise_affine": _one(random, True, True, False),
+        "dropout": 0.3,
+        "layerdrop": 0.3,
+        "init_std": 0.5,
+    }
+
+
+def _gpt_neox(random: Random) -> dict[str, Any]:
+    settings = _without(_even(random), "num_key_value_heads")
+    part = settings.get("rope_parameters") or settings
+    if random.random() < 0.5 and "rope_scaling" not in settings:
+        part["partial_rotary_factor"] = float(_one(random, 0.25, 0.4, 1.0))
+    names = {"rope_theta": "rotary_emb_base", "partial_rotary_factor": "rotary_pct"}
+    return {
+        **_called(settings, **names),
+        **_dropped(random),
+        "layer_norm_eps": _epsilon(random),
+        "use_parallel_residual": _one(random, True, False),
+        "attention_bias": _one(random, True, False),
+        "classifier_dropout": 0.3,
+        "is_decoder": _one(random, True, False),
+    }
+
+
+def _falcon(random: Random) -> dict[str, Any]:
+    settings = _even(random)
+    newer = _one(random, True, False)
+    names = {"num_key_value_heads": "num_kv_heads", "hidden_act": "activation"}
+    keys = settings["num_key_value_heads"] if newer else _one(random, None, None, 1)
+    return {
+        **_without(_called(settings, **names), "intermediate_size"),
+        **_dropped(random),
+        "num_kv_heads": keys,
+        "ffn_hidden_size": _one(random, None, 1, 24),
+        "layer_norm_epsilon": _epsilon(random),
+        "num_ln_in_parallel_attn": _one(random, None, None, 1, 2),
+        "alibi": _one(random, True, False),
+        "new_decoder_architecture": newer,
+        "multi_query": _one(random, True, False),
+        "parallel_attn": newer or _one(random, True, False),
+        "bias": _one(random, True, False),
+    }
+
+
+def _bloom(random: Random) -> dict[str, Any]:
+    heads = int(_one(random, 1, 2, 3, 6, 8, 12))
+    return {
+        "vocab_size": int(_one(random, 17, 99)),
+        _one(random, "hidden_size", "n_embed"): heads * int(_one(random, 3, 8)),
+        "n_layer": int(_one(random, 1, 2, 3)),
+        "n_head": heads,
+        "layer_norm_epsilon": _epsilon(random),
+        "apply_residual_connection_post_layernorm": _one(random, True, False),
+        "pretraining_tp": int(_one(random, 1, 2)),
+        "slow_but_exact": bool(random.random() < 0.1),
+        "tie_word_embeddings": _one(random, True, True, False),
+        **_dropped(random),
+        **_tokens(random),
+    }
+
+
+def _stablelm(random: Random) -> dict[str, Any]:
+    settings = _even(random)
+    if random.random() < 0.7:
+        place = settings.get("rope_parameters") or settings
+        place["partial_rotary_factor"] = float(_one(random, 0.25, 0.4, 0.5, 1.0))
+    return {
+        **settings,
+        **_dropped(random),
+        "layer_norm_eps": _epsilon(random),
+        "use_qkv_bias": _one(random, True, False),
+        "qk_layernorm": _one(random, True, False),
+        "use_parallel_residual": _one(random, True, False),
+    }
+
+
+def _mpt(random: Random) -> dict[str, Any]:
+    heads = int(_one(random, 1, 2, 3, 6, 8))
+    part = {
+        "clip_qkv": _one(random, None, 0.5, 6.0),
+        "softmax_scale": _one(random, None, 0.3),
+        "attn_pdrop": 0,
+    }
+    return {
+        "vocab_size": int(_one(random, 17, 99)),
+        "d_model": heads * int(_one(random, 3, 8)),
+        "n_layers": int(_one(random, 1, 2, 3)),
+        "n_heads": heads,
+        "max_seq_len": int(_one(random, 32, 64)),
+        "expansion_ratio": 4,
+        "layer_norm_epsilon": _epsilon(random),
+        "learned_pos_emb": _one(random, True, False),
+        "attn_config": part,
+        "init_device": "cpu",
+        "logit_scale": None,
+        "no_bias": True,
+        "embedding_fraction": 1.0,
+        "norm_type": "low_precision_layernorm",
+        "resid_pdrop": 0.2,
+        "emb_pdrop": 0.2,
+        "tie_word_embeddings": _one(random, True, True, False),
+        **_tokens(random),
+    }
+
+
+def _taken(random: Random) -> dict[str, Any]:
+    """How many experts there are, and are taken."""
+    count = int(_one(random, 1, 3, 6))
+    return {"num_experts": count, "num_experts_per_tok": int(random.integers(1, count + 1))}
+
+
+def _mixtral(random: Random) -> dict[str, Any]:
+    return {
+        **_mistral(random),
+        **_called(_taken(random), num_experts="num_local_experts"),
+        "router_jitter_noise": 0.1,
+        "router_aux_loss_coef": 0.1,
+        "output_router_logits": False,
+    }
+
+
+def _sparse(random: Random) -> dict[str, Any]:
+    return {
+        **_taken(random),
+        "decoder_sparse_step": int(_one(random, 1, 2)),
+        "mlp_only_layers": _one(random, None, [0], [1, 7]),
+        "moe_intermediate_size": int(_one(random, 1, 24)),
+        "norm_topk_prob": _one(random, True, False),
+        "router_aux_loss_coef": 0.1,
+        "output_router_logits": False,
+    }
+
+
+def _qwen2_moe(random: Random) -> dict[str, Any]:
+    settings = _qwen2(random)
+    if settings["use_sliding_window"]:
+        # transformers asks for one, even where no layer has it.
+        settings["sliding_window"] = settings["sliding_window"] or 5
+    return {
+        **settings,
+        **_sparse(random),
+        "shared_expert_intermediate_size": int(_one(random, 1, 24)),
+        "qkv_bias": _one(random, True, False),
+    }
+
+
+def _qwen3_moe(random: Random) -> dict[str, Any]:
+    settings = _without(_qwen3(random), "max_window_layers", "layer_types")
+    return {**settings, **_sparse(random)}
+
+
+def _olmo(random: Random) -> dict[str, Any]:
+    return {
+        **_like_llama(random),
+        "attention_bias": _one(random, True, False),
+        "clip_qkv": _one(random, None, 0.5),
+    }
+
+
+def _olmo2(random: Random) -> dict[str, Any]:
+    bias = {"attention_bias": _one(random, True, False)}
+    return {**_like_llama(random), **bias, "rms_norm_eps": _epsilon(random)}
+
+
+def _granite(random: Random) -> dict[str, Any]:
+    names = ("embedding_multiplier", "logits_scaling", "residual_multiplier")
+    settings = {name: _one(random, 1, 1.0, 0.3, 7.3) for name in names}
+    return {
+        **_without(_llama(random), "pretraining_tp"),
+        **settings,
+        "attention_multiplier": _one(random, 1.0, 0.05),
+    }
+
+
+def _cohere(random: Random) -> dict[str, Any]:
+    return {
+        **_like_llama(random),
+        "layer_norm_eps": _epsilon(random),
+        "logit_scale": float(_one(random, 0.0625, 1.3)),
+        "attention_bias": _one(random, True, False),
+        "use_qk_norm": _one(random, True, False),
     }
 
 
@@ -282,6 +528,21 @@ OWN: dict[str, tuple[Callable[[Random], dict[str, Any]], type, type]] = {
     "phi": (_phi, hf.PhiConfig, hf.PhiForCausalLM),
     "phi3": (_phi3, hf.Phi3Config, hf.Phi3ForCausalLM),
     "gpt2": (_gpt2, hf.GPT2Config, hf.GPT2LMHeadModel),
+    "bloom": (_bloom, hf.BloomConfig, hf.BloomForCausalLM),
+    "cohere": (_cohere, hf.CohereConfig, hf.CohereForCausalLM),
+    "falcon": (_falcon, hf.FalconConfig, hf.FalconForCausalLM),
+    "gemma2": (_gemma2, hf.Gemma2Config, hf.Gemma2ForCausalLM),
+    "gemma3_text": (_gemma3, hf.Gemma3TextConfig, hf.Gemma3ForCausalLM),
+    "gpt_neox": (_gpt_neox, hf.GPTNeoXConfig, hf.GPTNeoXForCausalLM),
+    "granite": (_granite, hf.GraniteConfig, hf.GraniteForCausalLM),
+    "mixtral": (_mixtral, hf.MixtralConfig, hf.MixtralForCausalLM),
+    "mpt": (_mpt, hf.MptConfig, hf.MptForCausalLM),
+    "olmo": (_olmo, hf.OlmoConfig, hf.OlmoForCausalLM),
+    "olmo2": (_olmo2, hf.Olmo2Config, hf.Olmo2ForCausalLM),
+    "opt": (_opt, hf.OPTConfig, hf.OPTForCausalLM),
+    "qwen2_moe": (_qwen2_moe, hf.Qwen2MoeConfig, hf.Qwen2MoeForCausalLM),
+    "qwen3_moe": (_qwen3_moe, hf.Qwen3MoeConfig, hf.Qwen3MoeForCausalLM),
+    "stablelm": (_stablelm, hf.StableLmConfig, hf.StableLmForCausalLM),
     "t5": (_t5, hf.T5Config, hf.T5ForConditionalGeneration),
     "mt5": (_t5, hf.MT5Config, hf.MT5ForConditionalGeneration),
     "whisper": (_whisper, hf.WhisperConfig, hf.WhisperForConditionalGeneration),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,16 +22,7 @@ from weft.models import _encoder_decoder, _generation, _t5, _whisper  # noqa: E4
 from weft.models._encoder_decoder_config import Distances  # noqa: E402
 from weft.models._times import Times  # noqa: E402
 
-
-@pytest.fixture(autouse=True)
-def _quiet():
-    logging.disable(logging.WARNING)
-    torch.manual_seed(0)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # the sizes are too small for several
-    yield
-    torch.set_num_threads(threads)
-    logging.disable(logging.NOTSET)
+pytestmark = pytest.mark.usefixtures("quiet_torch")
 
 
 def tokens(*shape: int, seed: int = 0) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +17,7 @@ from answer_folders import sounds, t5, texts, whisper  # noqa: E402
 from model_folders import DECODERS, saved  # noqa: E402
 from weft.models import _beams, _generation  # noqa: E402
 
-
-@pytest.fixture(autouse=True)
-def _quiet():
-    logging.disable(logging.WARNING)
-    torch.manual_seed(0)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # the sizes are too small for several
-    yield
-    torch.set_num_threads(threads)
-    logging.disable(logging.NOTSET)
+pytestmark = pytest.mark.usefixtures("quiet_torch")
 
 
 def tokens(*shape: int, seed: int = 0) -> np.ndarray:

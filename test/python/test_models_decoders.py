@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +16,7 @@ import weft.models  # noqa: E402
 from model_folders import DECODERS, decoder, saved  # noqa: E402
 from weft.models import _generation  # noqa: E402
 
-
-@pytest.fixture(autouse=True)
-def _quiet():
-    logging.disable(logging.WARNING)
-    yield
-    logging.disable(logging.NOTSET)
+pytestmark = pytest.mark.usefixtures("quiet_torch")
 
 
 def tokens(*shape: int, seed: int = 0) -> np.ndarray:
@@ -42,6 +36,13 @@ def written(model: torch.nn.Module, prompt: np.ndarray, count: int, **options) -
         ).numpy()
 
 
+#: Models of each way to know where a token is, and of experts.
+PLACED = [
+    *("Gemma2", "Gemma3", "OPT", "GPT-NeoX", "Falcon, biases of distances", "BLOOM", "MPT"),
+    *("Cohere", "Mixtral"),
+]
+
+
 def assert_scores(ours: np.ndarray, theirs: torch.nn.Module, prompt: np.ndarray) -> None:
     """As far from the exact scores as PyTorch's own are, up to the order of sums."""
     with torch.no_grad():
@@ -59,6 +60,32 @@ def test_scores_and_texts(name: str, tmp_path: Path) -> None:
     assert_scores(np.asarray(weft.jit(ours.forward)(weft.asarray(prompt))), theirs, prompt)
     found = np.asarray(ours.generate(prompt, 30, eos=()))
     np.testing.assert_array_equal(found, written(theirs, prompt, 30, eos_token_id=None))
+
+
+@pytest.mark.parametrize("name", PLACED)
+def test_texts_that_are_filled_up(name: str, tmp_path: Path) -> None:
+    """On the left: texts and scores are those of texts that are alone, and of transformers."""
+    theirs = decoder(name)
+    ours = weft.models.load(saved(theirs, tmp_path))
+    prompt, mask = tokens(3, 9), np.ones((3, 9), np.int64)
+    for row, skipped in enumerate((0, 3, 8)):
+        mask[row, :skipped] = 0
+    scores = np.asarray(ours(prompt, attention_mask=mask).detach())
+    for row, skipped in enumerate((0, 3, 8)):
+        single = np.asarray(ours(prompt[row : row + 1, skipped:]).detach())
+        bound = 64 * 2**-24 * np.abs(single).max()
+        assert np.abs(scores[row, skipped:] - single[0]).max() <= bound
+    found = np.asarray(ours.generate(prompt, 20, eos=(), attention_mask=mask))
+    with torch.no_grad():
+        wanted = theirs.generate(
+            torch.from_numpy(prompt),
+            attention_mask=torch.from_numpy(mask),
+            max_new_tokens=20,
+            do_sample=False,
+            pad_token_id=0,
+            eos_token_id=None,
+        )
+    np.testing.assert_array_equal(found, wanted.numpy())
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
@@ -293,14 +320,22 @@ def test_narrow_weights_on_top(tmp_path: Path) -> None:
     assert ours.generate(tokens(1, 4), 5, eos=()).shape == (1, 9)
 
 
-@pytest.mark.parametrize("weights", ["int8", "int4"])
-def test_weights_of_few_bits(weights: str, tmp_path: Path) -> None:
-    """Also of the table, which is the head as well."""
-    theirs = decoder("LLaMA, tied, biases")
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [
+        *(("LLaMA, tied, biases", weights) for weights in ("int8", "int4")),
+        *(("Gemma2", "int8"), ("BLOOM", "int4"), ("OPT, norms of sums", "int8")),
+        *(("Falcon, shared keys", "int4"), ("Qwen2-MoE", "int8")),
+    ],
+)
+def test_weights_of_few_bits(name: str, weights: str, tmp_path: Path) -> None:
+    """Also of the table, which is the head as well, and of experts."""
+    theirs = decoder(name)
     ours = weft.models.load(saved(theirs, tmp_path))
     prompt = tokens(1, 6)
     before = np.asarray(ours(weft.asarray(prompt)))
     weft.quantize(ours, weights, group=32)
+    assert not {weft.nn.Linear, weft.nn.Embedding} & {type(each) for each in ours.modules()}
     assert isinstance(ours.embed_tokens, weft.nn.QuantizedEmbedding)
     after = np.asarray(ours(weft.asarray(prompt)))
     limit = {"int8": 0.05, "int4": 0.5}[weights]

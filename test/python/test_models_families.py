@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +19,11 @@ from model_folders import randomized, saved  # noqa: E402
 from random_programs import count_of_examples  # noqa: E402
 
 #: `tools/test --full` takes all: a capture takes seconds.
-FEW = ["Mixtral", "Wav2Vec2"]
+FEW = ["OLMoE", "Wav2Vec2"]
 
 
-@pytest.fixture(autouse=True)
-def _quiet():
-    logging.disable(logging.WARNING)
-    hf.logging.disable_progress_bar()
-    torch.manual_seed(0)
-    yield
-    logging.disable(logging.NOTSET)
+pytestmark = pytest.mark.usefixtures("quiet_torch")
+hf.logging.disable_progress_bar()
 
 
 def _inputs(model: Any, texts: int, length: int) -> dict[str, torch.Tensor]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from typing import Any
 
 import numpy as np
@@ -24,13 +22,7 @@ MODELS = ("LLaMA", "Mistral", "GPT-2", "Phi")
 DRAWN = 3000
 
 
-@pytest.fixture(autouse=True)
-def _quiet():
-    logging.disable(logging.WARNING)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Unfeasible length constraints")
-        yield
-    logging.disable(logging.NOTSET)
+pytestmark = pytest.mark.usefixtures("quiet_torch")
 
 
 @pytest.fixture(scope="module")

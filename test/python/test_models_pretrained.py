@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,7 @@ import weft.models  # noqa: E402
 from model_folders import DECODERS, randomized, saved  # noqa: E402
 from transformer_twins import _TEXT, TWINS  # noqa: E402
 
-
-@pytest.fixture(autouse=True)
-def _quiet():
-    logging.disable(logging.WARNING)
-    torch.manual_seed(0)
-    yield
-    logging.disable(logging.NOTSET)
+pytestmark = pytest.mark.usefixtures("quiet_torch")
 
 
 def _tokens(*shape: int) -> torch.Tensor:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +22,7 @@ from random_programs import count_of_examples  # noqa: E402
 EXAMPLES = min(count_of_examples(6), 60)
 
 
-@pytest.fixture(autouse=True)
-def _quiet():
-    logging.disable(logging.WARNING)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Unfeasible length constraints")
-        yield
-    logging.disable(logging.NOTSET)
+pytestmark = pytest.mark.usefixtures("quiet_torch")
 
 
 def _t5() -> Any:

@@ -457,6 +457,24 @@ RULES = {
 }
 
 
+@pytest.mark.parametrize("family", ["Gemma2", "BLOOM", "Mixtral"])
+def test_other_families(family: str, tmp_path: Path) -> None:
+    """Windows, biases of distances and experts: texts at places of their own, in one cache."""
+    pytest.importorskip("transformers")
+    from model_folders import decoder, saved
+
+    folder = tmp_path / "m" / "1"
+    folder.mkdir(parents=True)
+    model = weft.models.load(saved(decoder(family), folder))
+    (tmp_path / "m" / "config.json").write_text(json.dumps({"max_sequences": 2}))
+    random = np.random.default_rng(0)
+    drawn = [(random.integers(3, 99, length).tolist(), 12) for length in (1, 9, 14)]
+    wanted = [alone(model, prompt, count, eos=2) for prompt, count in drawn]
+    with running(tmp_path) as server, ThreadPoolExecutor(len(drawn)) as pool:
+        found = pool.map(lambda each: generated(server.port, *each), drawn)
+        assert list(found) == wanted
+
+
 def test_rules_of_a_checkpoint(tmp_path: Path) -> None:
     """Texts that are written at once keep them, each its own, as `generate` does."""
     folder = tmp_path / "m" / "1"

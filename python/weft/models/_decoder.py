@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,28 +17,44 @@ from ..nn import functional as F
 from ..nn._parameter import adopted
 from . import _generation
 from ._decoder_config import DecoderConfig
-from ._layers import Cache, FeedForward, distances, heads_of, places_of, states_of, written
-from ._rotary import angles, rotated
-from ._weights import UnitRMSNorm, Weights, by_rows, linear, norm, table, wide
+from ._experts import Mixture
+from ._layers import (
+    Cache,
+    FeedForward,
+    capped,
+    capped_attention,
+    distances,
+    heads_of,
+    places_of,
+    states_of,
+    written,
+)
+from ._rotary import Rotary, angles, rotated, speeds_of
+from ._weights import HeadNorm, Weights, by_rows, linear, norm, table, wide
 from ._writer import Begun, Writer
 
 
-def _norm(config: DecoderConfig, weights: Weights, name: str, width: int) -> nn.Module:
-    root = UnitRMSNorm if config.unit_norm else nn.RMSNorm
-    return norm(nn.LayerNorm if config.layer_norm else root, weights, name, width, config.epsilon)
+def _norm(config: DecoderConfig, weights: Weights, name: str) -> nn.Module:
+    """A norm of the states."""
+    return norm(config.norm, weights, name, config.width, config.epsilon)
+
+
+Angles = tuple[weft.Tensor, weft.Tensor]
 
 
 @dataclass(frozen=True)
 class _Where:
-    """Where the tokens of a call are: their positions, and the angles of these.
+    """Where the tokens of a call are: their positions, and what these make of attention.
 
     Places are [L], those of all texts, or [N, L]; so are the positions that make the angles.
     """
 
     places: weft.Tensor
-    angles: tuple[weft.Tensor, weft.Tensor] | None
+    angles: dict[Rotary, Angles]
     #: Which keys are tokens of the text, bool [N, 1, 1, L]; None: all.
     own: weft.Tensor | None = None
+    #: What is added to scores of attention, [heads, L, S] or [N, heads, L, S].
+    biases: weft.Tensor | None = None
 
 
 class Attention(nn.Module):
@@ -46,18 +63,28 @@ class Attention(nn.Module):
     def __init__(self, config: DecoderConfig, weights: Weights, name: str, layer: int) -> None:
         super().__init__()
         self.head_width, self.window = config.head_width, config.windows[layer]
-        self.scale = config.attention_scale[layer]
+        self.scale, self.cap = config.attention_scale[layer], config.attention_cap
+        self.clip, self.rotary = config.clip, config.rotary[layer]
         for letter, heads in zip("qkv", (config.heads, config.key_heads, config.key_heads)):
             own, outputs = f"{letter}_proj", heads * config.head_width
             made = linear(weights, f"{name}.{own}", outputs, config.width, config.qkv_bias)
             setattr(self, own, made)
         inputs = config.heads * config.head_width
         self.o_proj = linear(weights, f"{name}.o_proj", config.width, inputs, config.output_bias)
-        self.q_norm: nn.Module | None = None
-        self.k_norm: nn.Module | None = None
-        if config.query_norm:
-            self.q_norm = _norm(config, weights, f"{name}.q_norm", config.head_width)
-            self.k_norm = _norm(config, weights, f"{name}.k_norm", config.head_width)
+        self.norms_whole = config.query_norm == "whole"
+        self.q_norm = self._norm(config, weights, f"{name}.q_norm", config.heads)
+        self.k_norm = self._norm(config, weights, f"{name}.k_norm", config.key_heads)
+
+    @staticmethod
+    def _norm(config: DecoderConfig, weights: Weights, name: str, heads: int) -> nn.Module | None:
+        """What norms queries or keys of so many heads."""
+        width = config.head_width
+        if config.query_norm is None:
+            return None
+        if config.query_norm == "heads":
+            return HeadNorm(weights, name, heads, width, config.epsilon)
+        width *= heads if config.query_norm == "whole" else 1
+        return norm(config.norm, weights, name, width, config.epsilon)
 
     def forward(
         self,
@@ -70,17 +97,19 @@ class Attention(nn.Module):
 
         With keys and values of earlier tokens, those of these are written among them.
         """
-        query, key, value = (
-            heads_of(y, self.head_width) for y in (self.q_proj(x), self.k_proj(x), self.v_proj(x))
-        )
-        if self.q_norm is not None and self.k_norm is not None:
-            query, key = self.q_norm(query), self.k_norm(key)
-        if where.angles is not None:
-            query, key = rotated(query, *where.angles), rotated(key, *where.angles)
+        query, key, value = self._heads(x)
+        if self.rotary is not None:
+            turned, pairs = where.angles[self.rotary], self.rotary.interleaved
+            query, key = rotated(query, *turned, pairs), rotated(key, *turned, pairs)
         if keys is not None and values is not None:
             key, value = written(keys, where.places, key), written(values, where.places, value)
         seen = self._seen(where, key.shape[2], keys is not None)
-        y = F.scaled_dot_product_attention(
+        if self.cap is not None and seen is not None:
+            mixed = capped_attention(query, key, value, seen, self.scale, self.cap)
+            return self.o_proj(states_of(mixed))
+        if where.biases is not None and seen is not None:
+            seen = weft.where(seen, where.biases, -math.inf)
+        mixed = F.scaled_dot_product_attention(
             query,
             key,
             value,
@@ -89,11 +118,25 @@ class Attention(nn.Module):
             scale=self.scale,
             enable_gqa=True,
         )
-        return self.o_proj(states_of(y))
+        return self.o_proj(states_of(mixed))
+
+    def _heads(self, x: weft.Tensor) -> tuple[weft.Tensor, weft.Tensor, weft.Tensor]:
+        """Queries, keys and values [N, heads, L, head_width] of states, normed."""
+        query, key, value = self.q_proj(x), self.k_proj(x), self.v_proj(x)
+        if self.clip is not None:
+            most = self.clip
+            query, key, value = (weft.clamp(y, -most, most) for y in (query, key, value))
+        if self.norms_whole and self.q_norm is not None and self.k_norm is not None:
+            query, key = self.q_norm(query), self.k_norm(key)
+        query, key, value = (heads_of(y, self.head_width) for y in (query, key, value))
+        if not self.norms_whole and self.q_norm is not None and self.k_norm is not None:
+            query, key = self.q_norm(query), self.k_norm(key)
+        return query, key, value
 
     def _seen(self, where: _Where, length: int, cached: bool) -> weft.Tensor | None:
         """Which keys [L, length] or [N, 1, L, length] a token sees; None: all up to it."""
-        if not cached and self.window is None and where.own is None:
+        plain = self.window is None and self.cap is None and where.biases is None
+        if not cached and plain and where.own is None:
             return None
         away = distances(where.places, length)
         seen = away <= 0
@@ -104,34 +147,60 @@ class Attention(nn.Module):
 
 
 class Layer(nn.Module):
-    """Attention and dense layers, each behind a norm, added to the states."""
+    """Attention and dense layers, whose results are added to the states, and norms."""
 
     def __init__(self, config: DecoderConfig, weights: Weights, layer: int) -> None:
         super().__init__()
-        name = f"layers.{layer}"
-        self.parallel = config.parallel
-        self.input_layernorm = _norm(config, weights, f"{name}.input_layernorm", config.width)
+        name, norms = f"layers.{layer}", config.norms
+        self.parallel, self.scale = config.parallel, config.residual_scale
+        self.of_sums, self.normed_residual = norms == "of sums", config.normed_residual
+
+        def made(part: str, wanted: bool) -> nn.Module | None:
+            return _norm(config, weights, f"{name}.{part}") if wanted else None
+
+        shares = config.parallel and config.shared_norm
+        self.input_layernorm = made("input_layernorm", norms != "behind")
         self.self_attn = Attention(config, weights, f"{name}.self_attn", layer)
-        self.post_attention_layernorm = None
-        if not config.parallel:
-            second = f"{name}.post_attention_layernorm"
-            self.post_attention_layernorm = _norm(config, weights, second, config.width)
-        self.mlp = FeedForward(config, weights, f"{name}.mlp")
+        second = norms != "behind" and not shares
+        self.post_attention_layernorm = made("post_attention_layernorm", second)
+        self.behind_attention = made("behind_attention", norms in ("behind", "around"))
+        self.behind_mlp = made("behind_mlp", norms in ("behind", "around"))
+        experts = config.experts
+        if experts is not None and experts.layers[layer]:
+            self.mlp: nn.Module = Mixture(config, experts, weights, f"{name}.mlp")
+        else:
+            self.mlp = FeedForward(config, weights, f"{name}.mlp")
 
     def forward(self, x: weft.Tensor, where: _Where, *cached: weft.Tensor) -> weft.Tensor:
         """The states behind the layer."""
-        read = self.input_layernorm(x)
+        if self.of_sums:
+            x = _normed(self.input_layernorm, x + self.self_attn(x, where, *cached))
+            return _normed(self.post_attention_layernorm, x + self.mlp(x))
+        read = _normed(self.input_layernorm, x)
         mixed = self.self_attn(read, where, *cached)
-        if self.post_attention_layernorm is None:
-            return mixed + self.mlp(read) + x
-        x = x + mixed
-        return x + self.mlp(self.post_attention_layernorm(x))
+        if self.parallel:
+            own = self.post_attention_layernorm
+            return mixed + self.mlp(read if own is None else own(x)) + x
+        x = self._sum(read if self.normed_residual else x, mixed, self.behind_attention)
+        read = _normed(self.post_attention_layernorm, x)
+        return self._sum(read if self.normed_residual else x, self.mlp(read), self.behind_mlp)
+
+    def _sum(self, x: weft.Tensor, more: weft.Tensor, behind: nn.Module | None) -> weft.Tensor:
+        """States and what is added to them."""
+        more = _normed(behind, more)
+        return x + (more if self.scale == 1.0 else more * self.scale)
+
+
+def _normed(norm: nn.Module | None, x: weft.Tensor) -> weft.Tensor:
+    return x if norm is None else norm(x)
 
 
 class Decoder(Writer):
     """A language model: tokens [N, L] to the scores of those that come next [N, L, vocabulary].
 
-    What `weft.models.load` makes of LLaMA, Mistral, Qwen2, Qwen3, Gemma, Phi, Phi3 and GPT-2.
+    What `weft.models.load` makes of the families in `docs/hugging-face.md`, as LLaMA, Gemma, GPT-2,
+    Falcon, BLOOM and Mixtral: they differ in what `DecoderConfig` says.
+
     Matrices have the file's dtype and its memory, until they are changed; what is computed is
     float32 (float64, where the weights are).
 
@@ -143,33 +212,47 @@ class Decoder(Writer):
     def __init__(self, config: DecoderConfig, weights: Weights) -> None:
         super().__init__()
         self.config, self.eos = config, config.eos
-        self.embed_tokens = table(weights, "embed_tokens", config.vocabulary, config.width)
-        self.embed_positions = None
-        if config.rotary is None:
-            self.embed_positions = table(weights, "embed_positions", config.positions, config.width)
+        embedded = config.embedding_width or config.width
+        self.embed_tokens = table(weights, "embed_tokens", config.vocabulary, embedded)
+        self.embed_positions = self.embed_proj = self.embed_norm = None
+        if config.first_position is not None:
+            rows = config.positions + config.first_position
+            self.embed_positions = table(weights, "embed_positions", rows, config.width)
+        if config.embedding_width is not None:
+            self.embed_proj = linear(weights, "embed_proj", config.width, embedded, False)
+        if config.embedding_norm:
+            self.embed_norm = _norm(config, weights, "embed_norm")
         self.layers = nn.ModuleList(
             [Layer(config, weights, number) for number in range(config.layers)]
         )
-        self.norm = _norm(config, weights, "norm", config.width)
+        self.norm = _norm(config, weights, "norm") if config.final_norm else None
+        self.project_out = None
+        if config.embedding_width is not None:
+            self.project_out = linear(weights, "project_out", embedded, config.width, False)
         self.lm_head = self.score_bias = None
         if config.tied:
             weights.drop("lm_head.weight")
             if config.head_bias:
                 self.score_bias = adopted(wide(weights.take("lm_head.bias", config.vocabulary)))
         else:
-            self.lm_head = linear(
-                weights, "lm_head", config.vocabulary, config.width, config.head_bias
-            )
+            self.lm_head = linear(weights, "lm_head", config.vocabulary, embedded, config.head_bias)
         weights.finish()
         own = self.embed_tokens.weight.dtype
         self.dtype = weft.promote_types(own, weft.float32)
         # As far as the file's dtype has it, which is what the weights were trained with.
-        scale = float(weft.asarray(config.embedding_scale, dtype=own).item())
+        narrow = own if config.narrow_scale else self.dtype
+        scale = float(weft.asarray(config.embedding_scale, dtype=narrow).item())
         self.scale = None if scale == 1.0 else scale
-        # The heads of the file have this width, which bounds it.
-        speeds = None if config.rotary is None else weft.asarray(config.rotary.speeds())
-        self.register_buffer("speeds", speeds, persistent=False)
+        self._register_speeds()
         self.eval()
+
+    def _register_speeds(self) -> None:
+        """Keeps how fast positions turn, for each way that a layer has."""
+        # The heads of the file have this width, which bounds it.
+        self._ways = sorted({way for way in self.config.rotary if way is not None}, key=repr)
+        for number, way in enumerate(self._ways):
+            speeds = weft.asarray(way.speeds())
+            self.register_buffer(f"speeds{number or ''}", speeds, persistent=False)
 
     def forward(
         self, tokens: Any, cache: Cache | None = None, first: Any = 0, attention_mask: Any = None
@@ -192,10 +275,18 @@ class Decoder(Writer):
 
     def scores(self, states: weft.Tensor) -> weft.Tensor:
         """States [..., width] to scores [..., vocabulary]."""
+        if self.project_out is not None:
+            states = self.project_out(states)
         if self.lm_head is not None:
-            return self.lm_head(states)
-        scores = by_rows(states, self.embed_tokens)
-        return scores if self.score_bias is None else scores + self.score_bias
+            scores = self.lm_head(states)
+        else:
+            scores = by_rows(states, self.embed_tokens)
+        if self.score_bias is not None:
+            scores = scores + self.score_bias
+        if self.config.score_scale != 1.0:
+            scores = scores * self.config.score_scale
+        cap = self.config.score_cap
+        return scores if cap is None else capped(scores, cap)
 
     def states(
         self, tokens: Any, cache: Cache | None = None, first: Any = 0, attention_mask: Any = None
@@ -210,20 +301,51 @@ class Decoder(Writer):
             mask = weft.asarray(attention_mask) != 0
             count = weft.cumulative_sum(weft.astype(mask, weft.int64), axis=1)
             own, positions = weft.expand_dims(mask, axis=(1, 2)), weft.clamp(count - 1, min=0)
-        x = weft.astype(self.embed_tokens(tokens), self.dtype, copy=False)
-        if self.scale is not None:
-            x = x * self.scale
-        if self.embed_positions is not None:
-            # What fills up the last tokens of a prompt may lie behind the end of the table.
-            x = x + self.embed_positions(weft.clamp(positions, max=self.config.positions - 1))
-        rotary, turned = self.config.rotary, None
-        if rotary is not None and self.speeds is not None:
-            turned = angles(positions, self.speeds, rotary.amount)
-        where = _Where(places, turned, own)
+        x = self._embedded(tokens, positions)
+        length = None if cache is None or not cache.keys else cache.keys[0].shape[2]
+        biases = self._biases(positions, length)
+        where = _Where(places, self._angles(positions, cache is not None), own, biases)
         for number, layer in enumerate(self.layers):
             kept = () if cache is None else (cache.keys[number], cache.values[number])
             x = layer(x, where, *kept)
-        return self.norm(x)
+        return _normed(self.norm, x)
+
+    def _embedded(self, tokens: weft.Tensor, positions: weft.Tensor) -> weft.Tensor:
+        """The states [N, L, width] of tokens before the first layer."""
+        x = weft.astype(self.embed_tokens(tokens), self.dtype, copy=False)
+        if self.scale is not None:
+            x = x * self.scale
+        if self.embed_proj is not None:
+            x = self.embed_proj(x)
+        if self.embed_positions is not None:
+            # What fills up the last tokens of a prompt may lie behind the end of the table.
+            rows = weft.clamp(positions, max=self.config.positions - 1)
+            x = x + self.embed_positions(rows + (self.config.first_position or 0))
+        return _normed(self.embed_norm, x)
+
+    def _angles(self, positions: weft.Tensor, cached: bool) -> dict[Rotary, Angles]:
+        """Of positions, for each way that a layer turns.
+
+        In a cache, texts are no longer than `DecoderConfig.positions`, which is short.
+        """
+        found = {}
+        for number, way in enumerate(self._ways):
+            speeds = getattr(self, f"speeds{number or ''}")
+            if cached and way.longest is not None:
+                own = speeds[0]
+            else:
+                own = speeds_of(way, speeds, positions)
+            found[way] = angles(positions, own, way)
+        return found
+
+    def _biases(self, positions: weft.Tensor, length: int | None) -> weft.Tensor | None:
+        """What attention has by distance to keys: of a cache of this length, or these tokens."""
+        if self.config.slopes is None:
+            return None
+        keys = positions if length is None else weft.arange(length, device=positions.device)
+        if keys.ndim < positions.ndim:
+            keys = weft.expand_dims(keys, axis=0)
+        return self.config.slopes.biases(keys, positions, self.dtype)
 
     def cache(self, texts: int, length: int) -> Cache:
         """An empty one for so many texts of so many tokens."""

@@ -1,21 +1,18 @@
-"""What families of decoders differ in, read from config.json."""
+"""What decoders are made of, and how config.json says it in the words of LLaMA."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import weft
-
 from .._creation import _fail
-from .._errors import FileError, UnsupportedError
-from ._family_settings import of_family, refuse_unread
+from .._errors import FileError
+from ._experts import Experts
 from ._layers import ACTIVATIONS
 from ._rotary import Rotary, read_rotary
 from ._settings import Settings
-from ._weights import renamed
+from ._slopes import Slopes
 
 #: Of layers, and of a head's elements: more than any model has.
 MOST_LAYERS, MOST_HEAD = 10_000, 1 << 16
@@ -28,24 +25,38 @@ class DecoderConfig:
     Attributes:
         family: the ``model_type`` of config.json.
         vocabulary, positions: how many tokens there are, and how many of them a text may have.
+        stretched: whether scores of longer texts are known, too, but by other positions (LongRoPE).
         width, layers, hidden: of the states; of how many layers; of the wider states in a layer.
         heads, key_heads, head_width: of attention: of queries; of keys, each of which serves
             neighbouring queries; the elements of each.
         epsilon: of the norms.
         activation: one of `ACTIVATIONS`.
-        rotary: how positions turn queries and keys; None: positions have a table.
+        rotary: for each layer how positions turn queries and keys; None: they do not.
         windows: for each layer how many tokens a token sees, itself included; None: all before it.
+        attention_scale: for each layer what scores of attention are multiplied by.
         eos: the tokens that end a text.
-        layer_norm: whether norms take away the mean and have a bias; or else RMSNorm.
-        unit_norm: whether the weights of norms are kept less 1.
-        gated: whether one product scales the other (SwiGLU; Shazeer, 2020), or there is only one.
+        first_position: the row of the first token in a table of positions; None: there is none.
+        slopes: biases of attention by distance.
+        norm: one of `NORMS`.
+        norms: where they are: "before" attention and the dense layers; "behind" them; "around":
+            both; "of sums": behind what was added to the states.
+        normed_residual: whether what is added is added to the normed states.
         parallel: whether attention and the dense layers read the same, and are added together.
+        shared_norm: whether they read it by one norm, then.
+        embedding_norm, final_norm: whether embeddings, and what scores are made of, have one, too.
+        query_norm: how queries and keys are normed: "head": each head by the same weights; "heads":
+            each by its own, always less its mean; "whole": all heads together.
+        gated: whether one product scales the other (SwiGLU; Shazeer, 2020), or there is only one.
+        experts: of which tokens take a few; None: dense layers alone.
         embedding_scale: what embeddings are multiplied by.
-        attention_scale: what scores are, for each layer.
+        narrow_scale: whether only as far as the file's dtype has it.
+        embedding_width: of embeddings that a product makes states of; None: they are states.
+        residual_scale, score_scale: what is added to the states, and the scores are multiplied by.
+        clip: how large elements of queries, keys and values are at most.
+        attention_cap, score_cap: how large scores of attention, and of tokens, are at most.
         tied: whether the table of the tokens gives the scores, too.
         qkv_bias, output_bias, hidden_bias, head_bias: which products have a bias: those of
             queries, keys and values; behind attention; the dense ones; the one of the scores.
-        query_norm: whether queries and keys have norms.
     """
 
     family: str
@@ -59,286 +70,121 @@ class DecoderConfig:
     head_width: int
     epsilon: float
     activation: str
-    rotary: Rotary | None
+    rotary: tuple[Rotary | None, ...]
     windows: tuple[int | None, ...]
     attention_scale: tuple[float, ...]
+    stretched: bool = False
     eos: tuple[int, ...] = ()
-    layer_norm: bool = False
-    unit_norm: bool = False
-    gated: bool = True
+    first_position: int | None = None
+    slopes: Slopes | None = None
+    norm: str = "rms"
+    norms: str = "before"
+    normed_residual: bool = False
     parallel: bool = False
+    shared_norm: bool = True
+    embedding_norm: bool = False
+    final_norm: bool = True
+    query_norm: str | None = None
+    gated: bool = True
+    experts: Experts | None = None
     embedding_scale: float = 1.0
+    narrow_scale: bool = False
+    embedding_width: int | None = None
+    residual_scale: float = 1.0
+    score_scale: float = 1.0
+    clip: float | None = None
+    attention_cap: float | None = None
+    score_cap: float | None = None
     tied: bool = False
     qkv_bias: bool = False
     output_bias: bool = False
     hidden_bias: bool = False
     head_bias: bool = False
-    query_norm: bool = False
 
 
-def _common(settings: Settings, family: str, **more: Any) -> DecoderConfig:
-    """What LLaMA and its successors have in common."""
-    width, heads = settings.count("hidden_size"), settings.count("num_attention_heads")
-    layers = settings.count("num_hidden_layers", most=MOST_LAYERS)
-    if width % heads and not settings.has("head_dim"):
-        raise _fail(
-            FileError, f"{settings.path}: hidden_size {width} for {heads} num_attention_heads"
-        )
-    head_width = settings.count("head_dim", max(width // heads, 1), most=MOST_HEAD)
-    key_heads = settings.count("num_key_value_heads", heads)
-    if heads % key_heads:
-        raise _fail(
-            FileError,
-            f"{settings.path}: num_attention_heads {heads} is no multiple of "
-            f"num_key_value_heads {key_heads}",
-        )
-    values: dict[str, Any] = {
-        "family": family,
-        "vocabulary": settings.count("vocab_size"),
-        "positions": settings.count("max_position_embeddings"),
-        "width": width,
-        "layers": layers,
-        "hidden": settings.count("intermediate_size"),
-        "heads": heads,
-        "key_heads": key_heads,
-        "head_width": head_width,
-        "windows": (None,) * layers,
-        "attention_scale": (head_width**-0.5,) * layers,
-        "eos": settings.tokens("eos_token_id"),
-        "tied": settings.flag("tie_word_embeddings"),
-    }
-    if "epsilon" not in more:
-        values["epsilon"] = settings.number("rms_norm_eps")
-    if "activation" not in more:
-        values["activation"] = settings.choice("hidden_act", ACTIVATIONS)
-    if "rotary" not in more:
-        values["rotary"] = read_rotary(settings, head_width)
-    return DecoderConfig(**{**values, **more})
+#: What a family chooses: values of `DecoderConfig`, by its settings.
+Choices = dict[str, Any]
 
 
-def _llama(settings: Settings) -> DecoderConfig:
-    bias = settings.flag("attention_bias")
-    return _common(
-        settings,
-        "llama",
-        qkv_bias=bias,
-        output_bias=bias,
-        hidden_bias=settings.flag("mlp_bias"),
-    )
-
-
-def _mistral(settings: Settings) -> DecoderConfig:
-    window = settings.count("sliding_window", None)
-    layers = settings.count("num_hidden_layers", most=MOST_LAYERS)
-    return _common(settings, "mistral", windows=(window,) * layers)
-
-
-#: Of layers that see all tokens before one, and of those that see the nearest.
-_KINDS = ("full_attention", "sliding_attention")
-
-
-def _qwen2(settings: Settings) -> DecoderConfig:
-    return _common(settings, "qwen2", windows=_windows(settings), qkv_bias=True)
-
-
-def _qwen3(settings: Settings) -> DecoderConfig:
-    bias = settings.flag("attention_bias")
-    return _common(
-        settings,
-        "qwen3",
-        windows=_windows(settings),
-        qkv_bias=bias,
-        output_bias=bias,
-        query_norm=True,
-    )
-
-
-def _windows(settings: Settings) -> tuple[int | None, ...]:
-    """How many tokens a token sees in each layer, as Qwen's settings say."""
-    layers = settings.count("num_hidden_layers", most=MOST_LAYERS)
-    window = settings.count("sliding_window", None)
-    first = settings.count("max_window_layers", least=0)
-    window = window if settings.flag("use_sliding_window") else None
-    kinds = settings.words("layer_types", layers)
-    if kinds is None:
-        slide = window is not None
-        kinds = [_KINDS[slide and layer >= first] for layer in range(layers)]
-    unknown = sorted(set(kinds) - set(_KINDS))
-    if unknown:
-        raise _fail(
-            UnsupportedError,
-            f"{settings.path}: layer_types has {unknown[0][:60]!r}, but weft.models knows "
-            f"{' and '.join(_KINDS)}",
-        )
-    if window is None and "sliding_attention" in kinds:
-        raise _fail(
-            FileError,
-            f"{settings.path}: layer_types has sliding_attention, but use_sliding_window and "
-            "sliding_window give no window",
-        )
-    return tuple(window if kind == "sliding_attention" else None for kind in kinds)
-
-
-def _gemma(settings: Settings) -> DecoderConfig:
-    bias = settings.flag("attention_bias")
-    activation = settings.choice("hidden_act", ACTIVATIONS)
-    if settings.flag("use_bidirectional_attention"):
-        raise _fail(UnsupportedError, f"{settings.path}: use_bidirectional_attention is not read")
-    return _common(
-        settings,
-        "gemma",
-        # The published files say gelu, and mean its approximation.
-        activation="gelu_pytorch_tanh" if activation == "gelu" else activation,
-        unit_norm=True,
-        embedding_scale=settings.count("hidden_size") ** 0.5,
-        qkv_bias=bias,
-        output_bias=bias,
-    )
-
-
-def _phi3(settings: Settings) -> DecoderConfig:
-    width, heads = settings.count("hidden_size"), settings.count("num_attention_heads")
-    head_width = settings.count("head_dim", max(width // heads, 1), most=MOST_HEAD)
-    window = settings.count("sliding_window", None)
-    layers = settings.count("num_hidden_layers", most=MOST_LAYERS)
-    # What other ways are called is another one in this family.
-    rotary = read_rotary(settings, head_width, partial=True, kinds=("default",))
-    return _common(settings, "phi3", rotary=rotary, windows=(window,) * layers)
-
-
-def _phi(settings: Settings) -> DecoderConfig:
-    width, heads = settings.count("hidden_size"), settings.count("num_attention_heads")
-    head_width = settings.count("head_dim", max(width // heads, 1), most=MOST_HEAD)
-    return _common(
-        settings,
-        "phi",
-        epsilon=settings.number("layer_norm_eps"),
-        activation=settings.choice("hidden_act", ACTIVATIONS),
-        rotary=read_rotary(settings, head_width, partial=True),
-        layer_norm=True,
-        gated=False,
-        parallel=True,
-        qkv_bias=True,
-        output_bias=True,
-        hidden_bias=True,
-        head_bias=True,
-        query_norm=settings.flag("qk_layernorm"),
-    )
-
-
-def _gpt2(settings: Settings) -> DecoderConfig:
-    width, heads = settings.count("n_embd"), settings.count("n_head")
-    layers = settings.count("n_layer", most=MOST_LAYERS)
-    if width % heads:
-        raise _fail(FileError, f"{settings.path}: n_embd {width} is no multiple of n_head {heads}")
-    scale = (width // heads) ** -0.5 if settings.flag("scale_attn_weights") else 1.0
-    by_layer = settings.flag("scale_attn_by_inverse_layer_idx")
-    return DecoderConfig(
-        family="gpt2",
-        vocabulary=settings.count("vocab_size"),
-        positions=settings.count("n_positions"),
-        width=width,
-        layers=layers,
-        hidden=settings.count("n_inner", 4 * width),
-        heads=heads,
-        key_heads=heads,
-        head_width=width // heads,
-        epsilon=settings.number("layer_norm_epsilon"),
-        activation=settings.choice("activation_function", ACTIVATIONS),
-        rotary=None,
-        windows=(None,) * layers,
-        attention_scale=tuple(scale / (n + 1 if by_layer else 1) for n in range(layers)),
-        eos=settings.tokens("eos_token_id"),
-        layer_norm=True,
-        gated=False,
-        tied=settings.flag("tie_word_embeddings"),
-        qkv_bias=True,
-        output_bias=True,
-        hidden_bias=True,
-    )
-
-
-_READERS: dict[str, Callable[[Settings], DecoderConfig]] = {
-    "llama": _llama,
-    "mistral": _mistral,
-    "qwen2": _qwen2,
-    "qwen3": _qwen3,
-    "gemma": _gemma,
-    "phi": _phi,
-    "phi3": _phi3,
-    "gpt2": _gpt2,
-}
-
-#: The families of decoders that are weft's own modules.
-DECODERS = frozenset(_READERS)
-
-
-def decoder_config(settings: Settings, family: str) -> DecoderConfig:
-    """The settings of a decoder of one of the families `DECODERS`.
+def read_decoder(settings: Settings, family: str, choices: Choices) -> DecoderConfig:
+    """The choices of a family, and what they leave open, in the words of LLaMA's settings.
 
     Raises:
         FileError: a setting is missing or can't be. UnsupportedError: weft has no rule for one.
     """
-    own = of_family(settings, family)
-    config = _READERS[family](own)
-    refuse_unread(own, family)
-    return config
+    found: Choices = {"family": family, **choices}
+
+    def open_yet(name: str, read: Callable[[], Any]) -> Any:
+        if name not in found:
+            found[name] = read()
+        return found[name]
+
+    layers = open_yet("layers", lambda: layers_of(settings))
+    width = open_yet("width", lambda: settings.count("hidden_size"))
+    heads = open_yet("heads", lambda: settings.count("num_attention_heads"))
+    head_width = open_yet("head_width", lambda: head_width_of(settings))
+    open_yet("key_heads", lambda: _key_heads(settings, heads))
+    open_yet("vocabulary", lambda: settings.count("vocab_size"))
+    open_yet("positions", lambda: settings.count("max_position_embeddings"))
+    open_yet("hidden", lambda: settings.count("intermediate_size"))
+    open_yet("epsilon", lambda: settings.number("rms_norm_eps"))
+    open_yet("activation", lambda: settings.choice("hidden_act", ACTIVATIONS))
+    open_yet("rotary", lambda: (read_rotary(settings, head_width),) * layers)
+    open_yet("windows", lambda: (None,) * layers)
+    open_yet("attention_scale", lambda: (head_width**-0.5,) * layers)
+    open_yet("eos", lambda: settings.tokens("eos_token_id"))
+    open_yet("tied", lambda: settings.flag("tie_word_embeddings"))
+    # Where all positions of a longer text turn otherwise, what a cache has would not hold.
+    longest = [way.longest for way in found["rotary"] if way is not None and way.longest]
+    found["positions"] = min([found["positions"], *longest])
+    found["stretched"] = bool(longest)
+    if found.get("embedding_width") == width:
+        found["embedding_width"] = None
+    return DecoderConfig(**found)
 
 
-# Names of weights, as the families have them, and as `Decoder` does: LLaMA's.
-_PLAIN = ((r"model\.", ""),)
-_RENAMED = {
-    "phi": (
-        *_PLAIN,
-        (r"self_attn\.dense\.", "self_attn.o_proj."),
-        (r"mlp\.fc1\.", "mlp.up_proj."),
-        (r"mlp\.fc2\.", "mlp.down_proj."),
-        (r"self_attn\.([qk])_layernorm\.", r"self_attn.\1_norm."),
-        (r"final_layernorm\.", "norm."),
-    ),
-    "gpt2": (
-        (r"transformer\.", ""),
-        (r"wte\.", "embed_tokens."),
-        (r"wpe\.", "embed_positions."),
-        (r"^h\.", "layers."),
-        (r"\.ln_1\.", ".input_layernorm."),
-        (r"\.ln_2\.", ".post_attention_layernorm."),
-        (r"^ln_f\.", "norm."),
-        (r"attn\.c_proj\.", "self_attn.o_proj."),
-        (r"attn\.c_attn\.", "self_attn.qkv_proj."),
-        (r"mlp\.c_fc\.", "mlp.up_proj."),
-        (r"mlp\.c_proj\.", "mlp.down_proj."),
-    ),
-}
-#: What older files hold besides weights: masks, and speeds of turning.
-_NO_WEIGHT = re.compile(r"\.attn\.(bias|masked_bias)$|rotary_emb\.inv_freq$")
+def layers_of(settings: Settings) -> int:
+    """How many layers there are."""
+    return settings.count("num_hidden_layers", most=MOST_LAYERS)
 
 
-def named_weights(
-    tensors: dict[str, weft.Tensor], config: DecoderConfig
-) -> Iterator[tuple[str, str, weft.Tensor]]:
-    """The weights of a file: the name in `Decoder`, the name in the file, the tensor.
+def head_width_of(settings: Settings) -> int:
+    """The elements of a head: their own setting, or else a part of the states."""
+    width, heads = settings.count("hidden_size"), settings.count("num_attention_heads")
+    if not settings.has("head_dim"):
+        return even_head_width(settings)
+    return settings.count("head_dim", max(width // heads, 1), most=MOST_HEAD)
 
-    Some families have several products in one; GPT-2 all of its matrices transposed.
-    """
-    keys, queries = config.key_heads * config.head_width, config.heads * config.head_width
-    wholes = {
-        ".qkv_proj.": {"q_proj": queries, "k_proj": keys, "v_proj": keys},
-        ".gate_up_proj.": {"gate_proj": config.hidden, "up_proj": config.hidden},
-    }
-    for name, tensor in tensors.items():
-        if _NO_WEIGHT.search(name):
-            continue
-        ours = renamed(name, _RENAMED.get(config.family, _PLAIN))
-        if config.family == "gpt2" and ours.startswith("layers.") and tensor.ndim == 2:
-            tensor = weft.matrix_transpose(tensor).clone()
-        whole = next((whole for whole in wholes if whole in ours), None)
-        if whole is None or not tensor.ndim:
-            yield ours, name, tensor
-            continue
-        first = 0
-        for number, (part, size) in enumerate(wholes[whole].items(), 1):
-            # All that is left is the last one's, so that nothing is left out.
-            end = first + size if number < len(wholes[whole]) else None
-            yield ours.replace(whole, f".{part}."), name, tensor[first:end].clone()
-            first += size
+
+def even_head_width(settings: Settings) -> int:
+    """The elements of a head, which all heads have of the states together."""
+    width, heads = settings.count("hidden_size"), settings.count("num_attention_heads")
+    if width % heads:
+        raise _fail(
+            FileError,
+            f"{settings.path}: {settings.name('hidden_size')} {width} is no multiple of "
+            f"{settings.name('num_attention_heads')} {heads}",
+        )
+    if width // heads > MOST_HEAD:
+        raise _fail(
+            FileError,
+            f"{settings.path}: {settings.name('hidden_size')} {width} for {heads} "
+            f"{settings.name('num_attention_heads')} is more than {MOST_HEAD} for each",
+        )
+    return width // heads
+
+
+def _key_heads(settings: Settings, heads: int) -> int:
+    return shared_by(settings, "num_key_value_heads", heads)
+
+
+def shared_by(settings: Settings, name: str, heads: int) -> int:
+    """How many heads of keys serve those of queries."""
+    key_heads = settings.count(name, heads)
+    if heads % key_heads:
+        raise _fail(
+            FileError,
+            f"{settings.path}: {settings.name('num_attention_heads')} {heads} is no multiple of "
+            f"{settings.name(name)} {key_heads}",
+        )
+    return key_heads

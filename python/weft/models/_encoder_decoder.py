@@ -109,8 +109,9 @@ class Layer(nn.Module):
 
 def stack_norm(config: StackConfig, weights: Weights, name: str) -> nn.Module:
     """A norm of the states of an encoder or a decoder."""
-    kind = nn.LayerNorm if config.layer_norm else nn.RMSNorm
-    return norm(kind, weights, name, config.width, config.epsilon)
+    return norm(
+        "layer" if config.layer_norm else "rms", weights, name, config.width, config.epsilon
+    )
 
 
 def buckets_of(config: Distances, two_sided: bool) -> np.ndarray:

@@ -22,6 +22,7 @@ _LLAMA = {
     "rms_norm_eps": 1e-6,
     "eos_token_id": 2,
 }
+_LLAMA_SIZES = {name: value for name, value in _LLAMA.items() if name != "rms_norm_eps"}
 _QWEN2 = {
     **_LLAMA,
     "vocab_size": 151936,
@@ -31,6 +32,32 @@ _QWEN2 = {
     "sliding_window": 4096,
     "max_window_layers": 28,
     "eos_token_id": None,
+}
+_QWEN2_MOE = {
+    **_LLAMA,
+    "vocab_size": 151936,
+    "hidden_size": 2048,
+    "num_hidden_layers": 24,
+    "max_position_embeddings": 32768,
+    "sliding_window": 4096,
+    "decoder_sparse_step": 1,
+    "eos_token_id": None,
+}
+_GEMMA2 = {
+    "vocab_size": 256000,
+    "hidden_size": 2304,
+    "intermediate_size": 9216,
+    "num_hidden_layers": 26,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 4,
+    "head_dim": 256,
+    "hidden_activation": "gelu_pytorch_tanh",
+    "max_position_embeddings": 8192,
+    "rms_norm_eps": 1e-6,
+    "eos_token_id": 1,
+    "tie_word_embeddings": True,
+    "query_pre_attn_scalar": 256,
+    "sliding_window": 4096,
 }
 _GPT2 = {
     "vocab_size": 50257,
@@ -107,6 +134,146 @@ DEFAULTS: dict[str, dict[str, Any]] = {
         "eos_token_id": 32000,
     },
     "gpt2": _GPT2,
+    "bloom": {
+        "vocab_size": 250880,
+        "hidden_size": 64,
+        "n_layer": 2,
+        "n_head": 8,
+        "layer_norm_epsilon": 1e-5,
+        "eos_token_id": 2,
+        "pretraining_tp": 1,
+        "tie_word_embeddings": True,
+    },
+    "cohere": {
+        **_LLAMA_SIZES,
+        "vocab_size": 256000,
+        "hidden_size": 8192,
+        "intermediate_size": 22528,
+        "logit_scale": 0.0625,
+        "num_hidden_layers": 40,
+        "num_attention_heads": 64,
+        "max_position_embeddings": 8192,
+        "layer_norm_eps": 1e-5,
+        "eos_token_id": 255001,
+        "tie_word_embeddings": True,
+        "rope_theta": 500000.0,
+    },
+    "falcon": {
+        "vocab_size": 65024,
+        "hidden_size": 4544,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 71,
+        "layer_norm_epsilon": 1e-5,
+        "multi_query": True,
+        "parallel_attn": True,
+        "max_position_embeddings": 2048,
+        "eos_token_id": 11,
+        "activation": "gelu",
+        "tie_word_embeddings": True,
+    },
+    "gemma2": {**_GEMMA2, "final_logit_softcapping": 30.0, "attn_logit_softcapping": 50.0},
+    "gemma3_text": {
+        **_GEMMA2,
+        "vocab_size": 262208,
+        "max_position_embeddings": 131072,
+        "rope_theta": 1000000.0,
+        "rope_local_base_freq": 10000.0,
+    },
+    "gpt_neox": {
+        "vocab_size": 50432,
+        "hidden_size": 6144,
+        "num_hidden_layers": 44,
+        "num_attention_heads": 64,
+        "intermediate_size": 24576,
+        "hidden_act": "gelu",
+        "max_position_embeddings": 2048,
+        "layer_norm_eps": 1e-5,
+        "eos_token_id": 2,
+        "use_parallel_residual": True,
+        "attention_bias": True,
+        "rotary_pct": 0.25,
+    },
+    "granite": {
+        **_LLAMA,
+        **dict.fromkeys(("embedding_multiplier", "logits_scaling", "residual_multiplier"), 1.0),
+        "attention_multiplier": 1.0,
+    },
+    "mixtral": {
+        **_LLAMA,
+        "intermediate_size": 14336,
+        "num_key_value_heads": 8,
+        "max_position_embeddings": 131072,
+        "rms_norm_eps": 1e-5,
+        "num_experts_per_tok": 2,
+        "num_local_experts": 8,
+        "rope_theta": 1000000.0,
+    },
+    "mpt": {
+        "d_model": 2048,
+        "n_heads": 16,
+        "n_layers": 24,
+        "expansion_ratio": 4,
+        "max_seq_len": 2048,
+        "vocab_size": 50368,
+        "layer_norm_epsilon": 1e-5,
+        "no_bias": True,
+        "tie_word_embeddings": True,
+    },
+    "olmo": {**_LLAMA_SIZES, "vocab_size": 50304, "eos_token_id": 50279},
+    "olmo2": {
+        **_LLAMA_SIZES,
+        "vocab_size": 50304,
+        "eos_token_id": 50279,
+        "rms_norm_eps": 1e-5,
+    },
+    "opt": {
+        "vocab_size": 50272,
+        "hidden_size": 768,
+        "num_hidden_layers": 12,
+        "ffn_dim": 3072,
+        "max_position_embeddings": 2048,
+        "do_layer_norm_before": True,
+        "num_attention_heads": 12,
+        "activation_function": "relu",
+        "eos_token_id": 2,
+        "enable_bias": True,
+        "layer_norm_elementwise_affine": True,
+        "tie_word_embeddings": True,
+    },
+    "qwen2_moe": {
+        **_QWEN2_MOE,
+        "num_attention_heads": 16,
+        "num_key_value_heads": 16,
+        "intermediate_size": 5632,
+        "max_window_layers": 28,
+        "moe_intermediate_size": 1408,
+        "shared_expert_intermediate_size": 5632,
+        "num_experts_per_tok": 4,
+        "num_experts": 60,
+        "qkv_bias": True,
+    },
+    "qwen3_moe": {
+        **_QWEN2_MOE,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 4,
+        "intermediate_size": 6144,
+        "moe_intermediate_size": 768,
+        "num_experts_per_tok": 8,
+        "num_experts": 128,
+    },
+    "stablelm": {
+        "vocab_size": 50304,
+        "intermediate_size": 6912,
+        "hidden_size": 2560,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 32,
+        "hidden_act": "silu",
+        "max_position_embeddings": 4096,
+        "layer_norm_eps": 1e-5,
+        "eos_token_id": 0,
+        "partial_rotary_factor": 0.25,
+    },
     "t5": _T5,
     "mt5": {
         **_T5,
@@ -143,11 +310,12 @@ _WHO_WROTE_IT = (
 _FOR_TRAINING = (
     "apply_spec_augment gradient_checkpointing init_std initializer_factor initializer_range "
     "mask_feature_length mask_feature_min_masks mask_feature_prob mask_time_length "
-    "mask_time_min_masks mask_time_prob router_aux_loss_coef"
+    "mask_time_min_masks mask_time_prob router_aux_loss_coef router_jitter_noise"
 )
 _DROPPED_OUT = (
-    "activation_dropout attention_dropout attn_pdrop classifier_dropout decoder_layerdrop dropout "
-    "dropout_rate embd_pdrop encoder_layerdrop hidden_dropout resid_pdrop summary_first_dropout"
+    "activation_dropout attention_dropout classifier_dropout decoder_layerdrop dropout "
+    "dropout_rate embd_pdrop emb_pdrop encoder_layerdrop hidden_dropout layerdrop resid_pdrop "
+    "attn_pdrop summary_first_dropout"
 )
 _FOR_OTHER_TASKS = (
     "classifier_proj_size id2label label2id num_labels problem_type summary_activation "
@@ -156,18 +324,24 @@ _FOR_OTHER_TASKS = (
 )
 #: How one thing is computed: in pieces, in another order, by what else the call gives out.
 _HOW = (
-    "chunk_size_feed_forward median_filter_width output_attentions output_hidden_states "
-    "output_past pretraining_tp reorder_and_upcast_attn return_dict torchscript use_bfloat16 "
-    "use_cache"
+    "attention_softmax_in_fp32 attn_impl bias_dropout_fusion chunk_size_feed_forward init_device "
+    "masked_softmax_fusion median_filter_width output_attentions output_hidden_states output_past "
+    "output_router_logits pretraining_tp reorder_and_upcast_attn return_dict torchscript "
+    "use_bfloat16 use_cache"
 )
 #: What encoders with decoders read, and decoders without one are told for nothing.
 _TOLD_TWICE = "is_decoder"
 _OF_TOKENIZERS = (
-    "bos_token_id cls_token_id mask_token_id pad_token_id prefix sep_token_id tokenizer_class"
+    "bos_token_id cls_token_id mask_token_id pad_token_id prefix sep_token_id tokenizer_class "
+    "unk_token_id"
 )
 #: GPT-2's old name for its positions, which transformers does not read, either; T5's, which has
-#: none; and a scale of Whisper's embeddings that transformers reads and multiplies by nothing.
-_READ_BY_NOBODY = "n_ctx n_positions scale_embedding"
+#: none; a scale of Whisper's embeddings that transformers reads and multiplies by nothing; and what
+#: the programs that trained BLOOM and MPT had besides.
+_READ_BY_NOBODY = (
+    "n_ctx n_positions scale_embedding offset_alibi seq_length skip_bias_add verbose "
+    "learned_pos_emb embedding_fraction norm_type attn_uses_sequence_id"
+)
 
 #: How texts are written, which is not what the model computes.
 _OF_TEXTS = (
@@ -194,6 +368,53 @@ INDIFFERENT = frozenset(
     ).split()
 )
 
+_LAYER_NORM = {"rms_norm_eps": "layer_norm_eps"}
+_GEMMA_NAMES = {"hidden_act": "hidden_activation"}
+_OLDER_LAYER_NORM = {"rms_norm_eps": "layer_norm_epsilon"}
+
+#: What families call settings that LLaMA has, too.
+_NAMES: dict[str, dict[str, str]] = {
+    "bloom": {
+        **_OLDER_LAYER_NORM,
+        "num_hidden_layers": "n_layer",
+        "num_attention_heads": "n_head",
+    },
+    "cohere": _LAYER_NORM,
+    "falcon": {
+        **_OLDER_LAYER_NORM,
+        "hidden_act": "activation",
+        "intermediate_size": "ffn_hidden_size",
+        "num_key_value_heads": "num_kv_heads",
+    },
+    "gemma2": _GEMMA_NAMES,
+    "gemma3_text": _GEMMA_NAMES,
+    "gpt2": {
+        **_OLDER_LAYER_NORM,
+        "hidden_act": "activation_function",
+        "hidden_size": "n_embd",
+        "intermediate_size": "n_inner",
+        "max_position_embeddings": "n_positions",
+        "num_attention_heads": "n_head",
+        "num_hidden_layers": "n_layer",
+    },
+    "gpt_neox": {
+        **_LAYER_NORM,
+        "partial_rotary_factor": "rotary_pct",
+        "rope_theta": "rotary_emb_base",
+    },
+    "mixtral": {"num_experts": "num_local_experts"},
+    "mpt": {
+        **_OLDER_LAYER_NORM,
+        "hidden_size": "d_model",
+        "max_position_embeddings": "max_seq_len",
+        "num_attention_heads": "n_heads",
+        "num_hidden_layers": "n_layers",
+    },
+    "opt": {"hidden_act": "activation_function", "intermediate_size": "ffn_dim"},
+    "phi": _LAYER_NORM,
+    "stablelm": _LAYER_NORM,
+}
+
 _SECOND_NAMES_OF_T5 = {
     "hidden_size": "d_model",
     "num_attention_heads": "num_heads",
@@ -203,6 +424,21 @@ _SECOND_NAMES_OF_T5 = {
 
 #: Other names that transformers has for settings of a family.
 _SECOND_NAMES: dict[str, dict[str, str]] = {
+    "bloom": {
+        "n_embed": "hidden_size",
+        "num_attention_heads": "n_head",
+        "num_hidden_layers": "n_layer",
+    },
+    "falcon": {"n_embed": "hidden_size"},
+    "gemma2": _GEMMA_NAMES,
+    "gemma3_text": _GEMMA_NAMES,
+    "mixtral": {"num_experts": "num_local_experts"},
+    "mpt": {
+        "hidden_size": "d_model",
+        "num_attention_heads": "n_heads",
+        "num_hidden_layers": "n_layers",
+    },
+    "qwen3_moe": {"num_local_experts": "num_experts"},
     "gpt2": {
         "hidden_size": "n_embd",
         "max_position_embeddings": "n_positions",
@@ -221,7 +457,7 @@ _SECOND_NAMES: dict[str, dict[str, str]] = {
 
 
 def of_family(settings: Settings, family: str) -> Settings:
-    """The settings with the family's own names, and its defaults.
+    """The settings with the family's names for LLaMA's, and its defaults.
 
     Raises:
         FileError: a setting has two names, and two values.
@@ -231,13 +467,15 @@ def of_family(settings: Settings, family: str) -> Settings:
         if second not in values:
             continue
         value = values.pop(second)
+        if value is None:
+            continue
         if values.setdefault(name, value) != value:
             raise _fail(
                 FileError,
                 f"{settings.path}: {second} is another name of {name} here, but they are "
                 f"{str(value)[:60]} and {str(values[name])[:60]}",
             )
-    return Settings(values, settings.path, DEFAULTS[family])
+    return Settings(values, settings.path, DEFAULTS[family], _NAMES.get(family))
 
 
 def refuse_unread(settings: Settings, family: str) -> None:

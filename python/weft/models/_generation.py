@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _MOST_AT_ONCE, _LEAST_AT_ONCE = 256, 16
 #: No cache is shorter.
 SHORTEST_CACHE = 64
+#: What is said of models that have other positions for longer texts.
+LONGER = ": beyond, longrope turns those before otherwise, which weft does for whole texts alone"
 #: So many new tokens a cache has room for at once; for more it grows, when they come.
 _ROOM = 1024
 
@@ -367,7 +369,8 @@ def checked_prompt(model: Writer, prompt: Any, count: int) -> np.ndarray:
         raise _fail(
             OptionError,
             f"generate: {tokens.shape[1]} tokens of the prompt and {count} new ones are more than "
-            f"the {model.positions} that the model has positions for",
+            f"the {model.positions} that the model has positions for"
+            + (LONGER if getattr(model.config, "stretched", False) else ""),
         )
     return tokens
 

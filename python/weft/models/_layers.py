@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -89,6 +90,36 @@ def states_of(heads: weft.Tensor) -> weft.Tensor:
     return weft.flatten(weft.transpose(heads, 1, 2), 2)
 
 
+def capped(x: weft.Tensor, most: float) -> weft.Tensor:
+    """Numbers brought between -most and most, smoothly."""
+    return weft.tanh(x / most) * most
+
+
+def capped_attention(
+    query: weft.Tensor,
+    key: weft.Tensor,
+    value: weft.Tensor,
+    seen: weft.Tensor,
+    scale: float,
+    most: float,
+) -> weft.Tensor:
+    """Attention as with ``enable_gqa``, whose scores are capped before what is hidden is left out.
+
+    Args:
+        query, key, value: [N, heads, L, width] and [N, key_heads, S, width].
+        seen: which keys a token sees, bool, which broadcasts to [N, heads, L, S].
+        scale: what scores are multiplied by.
+        most: their bound.
+    """
+    texts, heads, length, width = query.shape
+    grouped = weft.reshape(query, (texts, key.shape[1], -1, width))
+    scores = capped((grouped @ weft.transpose(key, -2, -1)) * scale, most)
+    scores = weft.reshape(scores, (texts, heads, length, key.shape[2]))
+    shares = weft.softmax(weft.where(seen, scores, -math.inf), -1)
+    mixed = weft.reshape(shares, (*grouped.shape[:3], key.shape[2])) @ value
+    return weft.reshape(mixed, query.shape)
+
+
 class HasDense(Protocol):
     """What says how the dense layers are made."""
 
@@ -121,9 +152,13 @@ class HasDense(Protocol):
 class FeedForward(nn.Module):
     """The dense layers: a product, an activation, perhaps another product as factor, a product."""
 
-    def __init__(self, config: HasDense, weights: Weights, name: str) -> None:
+    def __init__(
+        self, config: HasDense, weights: Weights, name: str, hidden: int | None = None
+    ) -> None:
+        """Takes how wide the wider states are, if that is not what the settings say."""
         super().__init__()
-        width, hidden, bias = config.width, config.hidden, config.hidden_bias
+        width, bias = config.width, config.hidden_bias
+        hidden = config.hidden if hidden is None else hidden
         self.activation = config.activation
         self.gate_proj = None
         if config.gated:

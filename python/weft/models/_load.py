@@ -13,7 +13,8 @@ from .._creation import _fail
 from .._errors import FileError, UnsupportedError
 from ._answer_config import answer_config
 from ._decoder import Decoder
-from ._decoder_config import DECODERS, decoder_config, named_weights
+from ._decoder_families import DECODERS, decoder_config
+from ._decoder_weights import named_weights
 from ._encoder_decoder_config import ENCODER_DECODERS, encoder_decoder_config
 from ._encoder_decoder_config import named_weights as named_pair
 from ._folder import as_folder, read_config, read_json, read_tensors
@@ -62,11 +63,11 @@ _REFUSED = ("quantization_config", "attn_implementation", "_attn_implementation"
 def load(folder: str | os.PathLike, *, task: str | None = None) -> nn.Module:
     """A module of weft made of a checkpoint: a folder with config.json and safetensors files.
 
-    LLaMA, Mistral, Qwen2, Qwen3, Gemma, Phi, Phi3 and GPT-2 that write texts become weft's own
-    `Decoder`, T5 and mT5 that answer texts a `T5`, Whisper that writes what is said a `Whisper`:
-    these need no other package. All other families and tasks go through the packages torch and
-    transformers, and `weft.from_torch`: those that take texts, images or sounds, as BERT, BART, ViT
-    and Wav2Vec2.
+    Language models of more than twenty families, as LLaMA, Gemma, GPT-2, Falcon and Mixtral, become
+    weft's own `Decoder`, T5 and mT5 that answer texts a `T5`, Whisper that writes what is said a
+    `Whisper`: these need no other package. All other families and tasks go through the packages
+    torch and transformers, and `weft.from_torch`: those that take texts, images or sounds, as BERT,
+    BART, ViT and Wav2Vec2.
 
     Args:
         folder: a local one; nothing is downloaded.
@@ -187,7 +188,7 @@ def _decoder(path: Path, settings: Settings, family: str) -> Decoder:
     own = _generation_settings(path)
     if own.has("eos_token_id"):
         config = replace(config, eos=own.tokens("eos_token_id"))
-    model = Decoder(config, Weights(named_weights(read_tensors(path), config), path))
+    model = Decoder(config, Weights(named_weights(read_tensors(path), config, path), path))
     model.texts = text_config(own, settings)
     return model
 

@@ -20,7 +20,7 @@ MOST = (1 << 31) - 1
 class Settings:
     """The settings of a file; what is not there, or null, has a default or is an error.
 
-    Every error is a FileError that names file, setting and value.
+    Every error is a FileError that names file, setting and value, as the file has it.
 
     Attributes:
         values: those of the file, and what is not there by default.
@@ -28,14 +28,24 @@ class Settings:
     """
 
     def __init__(
-        self, values: dict[str, Any], path: Path, defaults: dict[str, Any] | None = None
+        self,
+        values: dict[str, Any],
+        path: Path,
+        defaults: dict[str, Any] | None = None,
+        names: dict[str, str] | None = None,
     ) -> None:
-        self._given, self.path = values, path
+        """Takes what the file calls settings that are asked for by other names, too."""
+        self._given, self.path, self._names = values, path, names or {}
         self.values = {**(defaults or {}), **values}
         self._read: set[str] = set()
         self._parts: dict[str, Settings] = {}
 
+    def name(self, asked: str) -> str:
+        """What the file calls a setting."""
+        return self._names.get(asked, asked)
+
     def _get(self, name: str, default: Any) -> Any:
+        name = self.name(name)
         self._read.add(name)
         value = self.values.get(name)
         if value is not None:
@@ -47,7 +57,8 @@ class Settings:
     def _refuse(self, name: str, value: Any, wanted: str) -> NoReturn:
         shown = repr(value) if not isinstance(value, int) or abs(value) < 1 << 64 else "too large"
         shown = shown if len(shown) < 60 else shown[:57] + "..."
-        raise _fail(FileError, f"{self.path}: {name} has to be {wanted}, but is {shown}")
+        message = f"{self.path}: {self.name(name)} has to be {wanted}, but is {shown}"
+        raise _fail(FileError, message)
 
     def count(self, name: str, default: Any = _NEEDED, most: int = MOST, least: int = 1) -> Any:
         """An integer from ``least`` on, or the default."""
@@ -65,6 +76,10 @@ class Settings:
             self._refuse(name, value, f"a number above {least:g}")
         return float(value)
 
+    def limit(self, name: str) -> float | None:
+        """A finite number above 0, or None."""
+        return self.number(name) if self._get(name, None) is not None else None
+
     def flag(self, name: str, default: bool = False) -> bool:
         """true or false."""
         value = self._get(name, default)
@@ -80,7 +95,7 @@ class Settings:
         if value not in choices:
             raise _fail(
                 UnsupportedError,
-                f"{self.path}: {name} is {value[:60]!r}, but weft.models knows "
+                f"{self.path}: {self.name(name)} is {value[:60]!r}, but weft.models knows "
                 f"{', '.join(sorted(choices))}",
             )
         return value
@@ -100,6 +115,13 @@ class Settings:
         if not isinstance(value, list) or len(value) != length or not _are_strings(value):
             self._refuse(name, value, f"a list of {length} strings")
         return value
+
+    def numbers(self, name: str, length: int) -> tuple[float, ...]:
+        """A list of so many finite numbers above 0."""
+        value = self._get(name, _NEEDED)
+        if not isinstance(value, list) or len(value) != length or not all(map(_is_factor, value)):
+            self._refuse(name, value, f"a list of {length} numbers above 0")
+        return tuple(map(float, value))
 
     def tokens(self, name: str) -> tuple[int, ...]:
         """A token, or several in a list; nothing without the setting."""
@@ -142,7 +164,7 @@ class Settings:
 
     def has(self, name: str) -> bool:
         """Whether the setting is there, and not null."""
-        return self.values.get(name) is not None
+        return self.values.get(self.name(name)) is not None
 
     def unread(self, indifferent: Collection[str]) -> list[tuple[str, Any]]:
         """What the file says, is not off, and nothing has read, but some that are indifferent."""
@@ -163,6 +185,10 @@ def _is_integer(value: Any) -> bool:
 def _is_number(value: Any) -> bool:
     # Beyond the range of float an integer can't be compared as one.
     return isinstance(value, float) or (_is_integer(value) and abs(value) < 1 << 64)
+
+
+def _is_factor(value: Any) -> bool:
+    return _is_number(value) and 0 < value < math.inf
 
 
 def _are_tokens(value: Any) -> bool:

@@ -113,17 +113,38 @@ class UnitRMSNorm(nn.RMSNorm):
         return F.rms_norm(input, self.normalized_shape, 1 + self.weight, self.eps)
 
 
-def norm(
-    kind: type[nn.LayerNorm] | type[nn.RMSNorm],
-    weights: Weights,
-    name: str,
-    width: int,
-    epsilon: float,
-) -> nn.Module:
-    """A norm of the last dimension, whose weights have the dtype of computing."""
-    weight = adopted(wide(weights.take(f"{name}.weight", width)))
-    layer = kind(width, eps=epsilon)
+class HeadNorm(nn.Module):
+    """A norm of each head [N, heads, L, width] with weights of its own (StableLM, Cohere)."""
+
+    def __init__(self, weights: Weights, name: str, heads: int, width: int, epsilon: float) -> None:
+        super().__init__()
+        self.eps = epsilon
+        self.weight = adopted(wide(weights.take(f"{name}.weight", heads, width)))
+
+    def forward(self, input: weft.Tensor) -> weft.Tensor:
+        """The input, normalised."""
+        made = F.layer_norm(input, input.shape[-1], None, None, self.eps)
+        return made * weft.expand_dims(self.weight, axis=1)
+
+
+#: Norms by weft's words: the class, and options that leave weights or biases out.
+NORMS: dict[str, tuple[type[nn.LayerNorm] | type[nn.RMSNorm], dict[str, bool]]] = {
+    "rms": (nn.RMSNorm, {}),
+    "rms, weights less 1": (UnitRMSNorm, {}),
+    "layer": (nn.LayerNorm, {}),
+    "layer, no bias": (nn.LayerNorm, {"bias": False}),
+    "layer, no weights": (nn.LayerNorm, {"elementwise_affine": False}),
+}
+
+
+def norm(kind: str, weights: Weights, name: str, width: int, epsilon: float) -> nn.Module:
+    """A norm of the last dimension, one of `NORMS`, whose weights have the dtype of computing."""
+    made, options = NORMS[kind]
+    has_weights = options.get("elementwise_affine", True)
+    # The file has this width, before memory of it is taken.
+    weight = adopted(wide(weights.take(f"{name}.weight", width))) if has_weights else None
+    layer = made(width, eps=epsilon, **options)
     layer.weight = weight
-    if isinstance(layer, nn.LayerNorm):
+    if isinstance(layer, nn.LayerNorm) and layer.bias is not None:
         layer.bias = adopted(wide(weights.take(f"{name}.bias", width)))
     return layer
