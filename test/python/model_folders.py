@@ -103,6 +103,12 @@ DECODERS: dict[str, Callable[[], Any]] = {
         },
     ),
     "Phi3": lambda: hf.Phi3Config(**TEXT, num_key_value_heads=2, sliding_window=7),
+    "Phi3, LongRoPE": lambda: hf.Phi3Config(
+        **TEXT,
+        original_max_position_embeddings=64,
+        rope_parameters={"rope_type": "longrope", "rope_theta": 1e4}
+        | {"short_factor": [1.0, 1.1, 1.5, 2.0], "long_factor": [1.0, 2.0, 5.0, 9.0]},
+    ),
     "OPT": lambda: hf.OPTConfig(**OPT),
     "OPT, norms of sums": lambda: hf.OPTConfig(
         **OPT, do_layer_norm_before=False, word_embed_proj_dim=16

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,6 +40,19 @@ def weights() -> dict[str, weft.Tensor]:
         name: weft.asarray(random.standard_normal(shape).astype(np.float32))
         for name, shape in shapes.items()
     }
+
+
+def save_checkpoint(folder: Path, vocabulary: int, **settings: Any) -> Path:
+    """Writes a LLaMA of so many tokens, which end no text, to a folder."""
+    tensors = weights()
+    weft.manual_seed(0)
+    for name, tensor in tensors.items():
+        if tensor.shape[0] == CONFIG["vocab_size"]:
+            tensors[name] = weft.randn((vocabulary, *tensor.shape[1:]))
+    weft.save_safetensors(tensors, folder / "model.safetensors")
+    config = {**CONFIG, "vocab_size": vocabulary, "eos_token_id": None, **settings}
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
 
 
 #: A T5 with sizes of heads that are no part of the states'.

@@ -19,7 +19,7 @@ import weft  # noqa: E402
 import weft.__main__  # noqa: E402
 import weft.models  # noqa: E402
 from random_programs import count_of_examples  # noqa: E402
-from small_checkpoint import CONFIG, weights  # noqa: E402
+from small_checkpoint import save_checkpoint  # noqa: E402
 
 #: In the manner of published ones: what they are made of, in many mixtures.
 TEMPLATES = {
@@ -266,13 +266,7 @@ def test_checkpoints_without_a_template(tmp_path: Path, monkeypatch: pytest.Monk
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A talk of one message, and of a system's before it."""
     _save(tmp_path, chat_template=TEMPLATES["marks"])
-    tensors = weights()
-    weft.manual_seed(0)
-    for name in ("model.embed_tokens.weight", "lm_head.weight"):
-        tensors[name] = weft.randn((270, 8))
-    weft.save_safetensors(tensors, tmp_path / "model.safetensors")
-    config = {**CONFIG, "vocab_size": 270, "eos_token_id": None, "max_position_embeddings": 256}
-    (tmp_path / "config.json").write_text(json.dumps(config))
+    save_checkpoint(tmp_path, 270, max_position_embeddings=256)
     model, tokens = weft.models.load(tmp_path), weft.models.load_tokenizer(tmp_path)
     for more in ({}, {"--system": "Be brief."}):
         messages = [{"role": "system", "content": each} for each in more.values()] + MESSAGES

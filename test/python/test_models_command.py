@@ -21,11 +21,10 @@ import weft.models
 tokenizers = pytest.importorskip("tokenizers")
 
 from small_checkpoint import (  # noqa: E402
-    CONFIG,
     T5_CONFIG,
     WHISPER_CONFIG,
+    save_checkpoint,
     t5_weights,
-    weights,
     whisper_weights,
 )
 
@@ -48,14 +47,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made.enable_padding(pad_id=0, length=64)
     made.enable_truncation(5)
     made.save(str(folder / "tokenizer.json"))
-    tensors = weights()
-    weft.manual_seed(0)
-    for name in ("model.embed_tokens.weight", "lm_head.weight"):
-        tensors[name] = weft.randn((280, 8))
-    weft.save_safetensors(tensors, folder / "model.safetensors")
-    config = {**CONFIG, "vocab_size": 280, "eos_token_id": None}
-    (folder / "config.json").write_text(json.dumps(config))
-    return folder
+    return save_checkpoint(folder, 280)
 
 
 @pytest.fixture
@@ -311,11 +303,11 @@ DAMAGES = {
     "no tokenizer": (lambda f: (f / "tokenizer.json").unlink(), "has no tokenizer.json"),
     "unknown family": (
         _config('{"model_type": "abacus"}'),
-        "weft has no decoder of its own for 'abacus', but for gemma",
+        "weft has no decoder of its own for 'abacus', but for bloom, ",
     ),
     "no decoder": (
         _config('{"model_type": "bert"}'),
-        "weft has no decoder of its own for 'bert', but for gemma",
+        "weft has no decoder of its own for 'bert', but for bloom, ",
     ),
     "answers without weights": (_config('{"model_type": "t5"}'), "there is no weight"),
     "images": (

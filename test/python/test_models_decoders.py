@@ -123,6 +123,40 @@ def test_positions_up_to_the_last(tmp_path: Path) -> None:
         ours.generate(prompt, 4)
 
 
+def test_positions_that_longer_texts_turn_otherwise(tmp_path: Path) -> None:
+    """LongRoPE: scores of any length, and texts up to those of the training."""
+    theirs = decoder("Phi3, LongRoPE")
+    ours = weft.models.load(saved(theirs, tmp_path))
+    for length in (1, 63, 64, 65, 130):
+        prompt = tokens(2, length)
+        assert_scores(np.asarray(ours(prompt).detach()), theirs, prompt)
+    # Each text by its own length.
+    prompt, mask = tokens(2, 70), np.ones((2, 70), np.int64)
+    mask[1, :50] = 0
+    found = np.asarray(ours(prompt, attention_mask=mask).detach())
+    assert_scores(found[:1], theirs, prompt[:1])
+    assert_scores(found[1:, 50:], theirs, prompt[1:, 50:])
+
+
+@pytest.mark.parametrize("length", [50, 63, 64, 65])
+def test_texts_grow_beyond_what_turns_positions_otherwise(length: int, tmp_path: Path) -> None:
+    """All that was read of a text is read anew, once, alone or beside others."""
+    theirs = decoder("Phi3, LongRoPE")
+    ours = weft.models.load(saved(theirs, tmp_path))
+    prompt, mask = tokens(3, length), np.ones((3, length), np.int64)
+    wanted = written(theirs, prompt, 20, eos_token_id=None)
+    np.testing.assert_array_equal(np.asarray(ours.generate(prompt, 20, eos=())), wanted)
+    # Others cross at tokens of their own, or do not.
+    mask[1, :4], mask[2, :40] = 0, 0
+    found = np.asarray(ours.generate(prompt, 20, eos=(), attention_mask=mask))
+    for row, skipped in enumerate((0, 4, 40)):
+        single = written(theirs, prompt[row : row + 1, skipped:], 20, eos_token_id=None)
+        np.testing.assert_array_equal(found[row, skipped:], single[0])
+    beams = np.asarray(ours.generate(prompt, 20, eos=(), num_beams=3))
+    wanted = written(theirs, prompt, 20, eos_token_id=None, num_beams=3)
+    np.testing.assert_array_equal(beams, wanted)
+
+
 def test_texts_end(tmp_path: Path) -> None:
     """Each with its first token that ends one, and all with the last of them."""
     theirs = decoder("LLaMA")

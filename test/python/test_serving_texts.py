@@ -457,7 +457,7 @@ RULES = {
 }
 
 
-@pytest.mark.parametrize("family", ["Gemma2", "BLOOM", "Mixtral"])
+@pytest.mark.parametrize("family", ["Gemma2", "BLOOM", "Mixtral", "Phi3, LongRoPE"])
 def test_other_families(family: str, tmp_path: Path) -> None:
     """Windows, biases of distances and experts: texts at places of their own, in one cache."""
     pytest.importorskip("transformers")
@@ -473,6 +473,9 @@ def test_other_families(family: str, tmp_path: Path) -> None:
     with running(tmp_path) as server, ThreadPoolExecutor(len(drawn)) as pool:
         found = pool.map(lambda each: generated(server.port, *each), drawn)
         assert list(found) == wanted
+        if model.longest is not None:
+            status, error = generated(server.port, [3] * 60, model.longest - 59)
+            assert (status, f"more than the {model.longest}" in error) == (400, True)
 
 
 def test_rules_of_a_checkpoint(tmp_path: Path) -> None:

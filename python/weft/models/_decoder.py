@@ -21,6 +21,7 @@ from ._experts import Mixture
 from ._layers import (
     Cache,
     FeedForward,
+    StretchedCache,
     capped,
     capped_attention,
     distances,
@@ -29,7 +30,7 @@ from ._layers import (
     states_of,
     written,
 )
-from ._rotary import Rotary, angles, rotated, speeds_of
+from ._rotary import Rotary, angles, is_far, rotated, speeds_of
 from ._weights import HeadNorm, Weights, by_rows, linear, norm, table, wide
 from ._writer import Begun, Writer
 
@@ -304,7 +305,7 @@ class Decoder(Writer):
         x = self._embedded(tokens, positions)
         length = None if cache is None or not cache.keys else cache.keys[0].shape[2]
         biases = self._biases(positions, length)
-        where = _Where(places, self._angles(positions, cache is not None), own, biases)
+        where = _Where(places, self._angles(positions, cache), own, biases)
         for number, layer in enumerate(self.layers):
             kept = () if cache is None else (cache.keys[number], cache.values[number])
             x = layer(x, where, *kept)
@@ -323,19 +324,16 @@ class Decoder(Writer):
             x = x + self.embed_positions(rows + (self.config.first_position or 0))
         return _normed(self.embed_norm, x)
 
-    def _angles(self, positions: weft.Tensor, cached: bool) -> dict[Rotary, Angles]:
-        """Of positions, for each way that a layer turns.
-
-        In a cache, texts are no longer than `DecoderConfig.positions`, which is short.
-        """
+    def _angles(self, positions: weft.Tensor, cache: Cache | None) -> dict[Rotary, Angles]:
+        """Of positions, for each way that a layer turns."""
         found = {}
         for number, way in enumerate(self._ways):
             speeds = getattr(self, f"speeds{number or ''}")
-            if cached and way.longest is not None:
-                own = speeds[0]
-            else:
-                own = speeds_of(way, speeds, positions)
-            found[way] = angles(positions, own, way)
+            if way.longest is not None and isinstance(cache, StretchedCache):
+                speeds = speeds_of(speeds, cache.far)
+            elif way.longest is not None:
+                speeds = speeds_of(speeds, is_far(way.longest, positions))
+            found[way] = angles(positions, speeds, way)
         return found
 
     def _biases(self, positions: weft.Tensor, length: int | None) -> weft.Tensor | None:
@@ -353,7 +351,14 @@ class Decoder(Writer):
         shape = (texts, config.key_heads, length, config.head_width)
         place: dict[str, Any] = {"dtype": self.dtype, "device": self.device}
         keys, values = ([weft.zeros(shape, **place) for _ in self.layers] for _ in range(2))
-        return Cache(keys, values)
+        if config.longest is None:
+            return Cache(keys, values)
+        return StretchedCache(keys, values, weft.zeros(texts, dtype=weft.bool, device=self.device))
+
+    @property
+    def longest(self) -> int | None:
+        """Beyond so many tokens all positions of a text are others; None: none are."""
+        return self.config.longest
 
     def begin(self, prompt: Any, max_new_tokens: int, *, attention_mask: Any = None) -> Begun:
         """What `generate` and `stream` go on from.

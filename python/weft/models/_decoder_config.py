@@ -25,7 +25,7 @@ class DecoderConfig:
     Attributes:
         family: the ``model_type`` of config.json.
         vocabulary, positions: how many tokens there are, and how many of them a text may have.
-        stretched: whether scores of longer texts are known, too, but by other positions (LongRoPE).
+        longest: beyond so many tokens all positions of a text are others (LongRoPE); None: never.
         width, layers, hidden: of the states; of how many layers; of the wider states in a layer.
         heads, key_heads, head_width: of attention: of queries; of keys, each of which serves
             neighbouring queries; the elements of each.
@@ -73,7 +73,7 @@ class DecoderConfig:
     rotary: tuple[Rotary | None, ...]
     windows: tuple[int | None, ...]
     attention_scale: tuple[float, ...]
-    stretched: bool = False
+    longest: int | None = None
     eos: tuple[int, ...] = ()
     first_position: int | None = None
     slopes: Slopes | None = None
@@ -134,10 +134,7 @@ def read_decoder(settings: Settings, family: str, choices: Choices) -> DecoderCo
     open_yet("attention_scale", lambda: (head_width**-0.5,) * layers)
     open_yet("eos", lambda: settings.tokens("eos_token_id"))
     open_yet("tied", lambda: settings.flag("tie_word_embeddings"))
-    # Where all positions of a longer text turn otherwise, what a cache has would not hold.
-    longest = [way.longest for way in found["rotary"] if way is not None and way.longest]
-    found["positions"] = min([found["positions"], *longest])
-    found["stretched"] = bool(longest)
+    found["longest"] = next((way.longest for way in found["rotary"] if way is not None), None)
     if found.get("embedding_width") == width:
         found["embedding_width"] = None
     return DecoderConfig(**found)

@@ -14,7 +14,7 @@ import weft
 from .._creation import _fail
 from .._errors import DTypeError, OptionError, OutOfBoundsError, ShapeError
 from ..random._keys import next_key
-from ._layers import Cache, resized
+from ._layers import Cache, StretchedCache, resized
 
 if TYPE_CHECKING:
     from ._stops import Stops
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 _MOST_AT_ONCE, _LEAST_AT_ONCE = 256, 16
 #: No cache is shorter.
 SHORTEST_CACHE = 64
-#: What is said of models that have other positions for longer texts.
-LONGER = ": beyond, longrope turns those before otherwise, which weft does for whole texts alone"
 #: So many new tokens a cache has room for at once; for more it grows, when they come.
 _ROOM = 1024
 
@@ -369,8 +367,7 @@ def checked_prompt(model: Writer, prompt: Any, count: int) -> np.ndarray:
         raise _fail(
             OptionError,
             f"generate: {tokens.shape[1]} tokens of the prompt and {count} new ones are more than "
-            f"the {model.positions} that the model has positions for"
-            + (LONGER if getattr(model.config, "stretched", False) else ""),
+            f"the {model.positions} that the model has positions for",
         )
     return tokens
 
@@ -430,9 +427,11 @@ class Reading:
 
     def __init__(self, model: Writer, make: Callable[[int, int], Cache]) -> None:
         """Takes what gives an empty cache for so many texts of so many tokens."""
-        self.model, self._make, self._room = model, make, 0
+        self.model, self._make, self._room, self._count = model, make, 0, 0
         # Where the next token is: of all texts, or of each [N].
         self._place: np.ndarray = np.zeros((), np.int64)
+        # All tokens of the texts [N, L], where they may have to be read anew.
+        self._tokens: np.ndarray | None = None
 
     def prompt(
         self, tokens: np.ndarray, count: int, copies: int = 1, skipped: np.ndarray | None = None
@@ -446,25 +445,34 @@ class Reading:
             skipped: how many of the first tokens of each are none of it [N]; None: none. What is
                 left goes to the first places, as if each text were alone.
         """
-        texts, longest = tokens.shape
-        pieces = list(pieces_of(longest))
-        furthest = max(longest + min(count, _ROOM), pieces[-1][0] + pieces[-1][2])
-        self._room = power_of_two(SHORTEST_CACHE, furthest)
-        self.cache = self._make(texts, self._room)
-        self._place = np.array(longest)
+        longest = tokens.shape[1]
+        self._place, self._count = np.array(longest), count
         if skipped is not None:
             self._place = longest - skipped
             places = (np.arange(longest) + skipped[:, None]) % longest
             tokens = np.take_along_axis(tokens, places, axis=1)
-        scores = self._scores(tokens, pieces)
-        if copies == 1:
-            return scores
-        if self._place.ndim:
-            self._place = np.repeat(self._place, copies)
-        scores, self.cache = weft.tree.map(
-            lambda x: weft.repeat(x, copies, axis=0), (scores, self.cache)
-        )
+        scores = self._read(tokens)
+        if copies > 1:
+            if self._place.ndim:
+                self._place = np.repeat(self._place, copies)
+            scores, self.cache = weft.tree.map(
+                lambda x: weft.repeat(x, copies, axis=0), (scores, self.cache)
+            )
+        if self.model.longest is not None:
+            self._tokens = np.repeat(tokens, copies, axis=0)
         return scores
+
+    def _read(self, tokens: np.ndarray) -> weft.Tensor:
+        """The scores [N, vocabulary] behind texts [N, L], in a cache of their own."""
+        texts, longest = tokens.shape
+        pieces = list(pieces_of(longest))
+        furthest = max(longest + min(self._count, _ROOM), pieces[-1][0] + pieces[-1][2])
+        self._room = power_of_two(SHORTEST_CACHE, furthest)
+        self.cache = self._make(texts, self._room)
+        if self.model.longest is not None and isinstance(self.cache, StretchedCache):
+            far = np.broadcast_to(self._place > self.model.longest, texts)
+            self.cache = replace(self.cache, far=weft.asarray(far, device=self.model.device))
+        return self._scores(tokens, pieces)
 
     def _scores(self, tokens: np.ndarray, pieces: list[tuple[int, int, int]]) -> weft.Tensor:
         """The scores behind the last token of each text, which are read in pieces."""
@@ -490,6 +498,8 @@ class Reading:
             chosen: the tokens.
             rows: which text each goes on from, [N], one behind the same prompt; None: from itself.
         """
+        if self._tokens is not None and self._added(self._tokens, chosen, rows):
+            return self._read(self._tokens)
         if self._place.max() == self._room:
             self._room *= 2
             self.cache = grown(self.cache, self._room)
@@ -501,6 +511,20 @@ class Reading:
             return write(self.model, tokens, self.cache, place)
         column = weft.expand_dims(tokens, axis=1)
         return read(self.model, column, self.cache, place, self._there(0))
+
+    def _added(self, tokens: np.ndarray, chosen: np.ndarray, rows: np.ndarray | None) -> bool:
+        """Adds a token to each of the texts so far; whether positions before it are others then,
+        so that it is left to `_read`.
+        """
+        tokens = tokens if rows is None else tokens[rows]
+        more = max(int(self._place.max()) + 1 - tokens.shape[1], 0)
+        tokens = np.pad(tokens, ((0, 0), (0, more)))
+        tokens[np.arange(len(tokens)), self._place] = chosen
+        self._tokens = tokens
+        crosses = bool((self._place == self.model.longest).any())
+        if crosses:
+            self._place = self._place + 1
+        return crosses
 
     def _there(self, numbers: Any) -> weft.Tensor:
         return weft.asarray(numbers, dtype=weft.int64, device=self.model.device)

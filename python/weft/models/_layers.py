@@ -42,6 +42,13 @@ class Cache:
     values: list[weft.Tensor]
 
 
+@dataclass
+class StretchedCache(Cache):
+    """One of a model whose positions turn otherwise in longer texts: which texts are, bool [N]."""
+
+    far: weft.Tensor
+
+
 def resized(tensor: weft.Tensor, length: int) -> weft.Tensor:
     """Keys or values [N, heads, S, width] with so many places, by cutting off or zeros."""
     missing = length - tensor.shape[2]

@@ -186,29 +186,28 @@ def _longrope(part: Settings, width: int, base: float, trained: int, most: int) 
     return Rotary(width, base, factors=(trained, short, long), amount=amount)
 
 
-def speeds_of(rotary: Rotary, speeds: weft.Tensor, positions: weft.Tensor) -> weft.Tensor:
-    """The speeds for whole texts of these positions, [L] or [N, L]: of the lengths that they have.
+def is_far(longest: int, positions: weft.Tensor) -> weft.Tensor:
+    """Which whole texts of these positions, [L] or [N, L], have more tokens: [1] or [N]."""
+    return weft.max(positions, axis=-1, keepdims=positions.ndim == 1) >= longest
 
-    Those of `Rotary.speeds`, as they are where lengths do not matter.
-    """
-    if rotary.longest is None:
-        return speeds
-    length = weft.expand_dims(weft.max(positions, axis=-1, keepdims=True) + 1, axis=-1)
-    return weft.where(length > rotary.longest, speeds[1], speeds[0])
+
+def speeds_of(speeds: weft.Tensor, far: weft.Tensor) -> weft.Tensor:
+    """Of those for both lengths [2, D / 2] the ones of each text, [N, 1, D / 2], by what is far."""
+    return weft.where(weft.expand_dims(far, axis=(1, 2)), speeds[1], speeds[0])
 
 
 def angles(
     places: weft.Tensor, speeds: weft.Tensor, rotary: Rotary
 ) -> tuple[weft.Tensor, weft.Tensor]:
     """Cosines and sines [L, D], times an amount, for positions [L] and speeds [D / 2]; [N, 1, L, D]
-    for [N, L].
+    for positions [N, L] or speeds [N, 1, D / 2].
     """
     turned = weft.expand_dims(weft.astype(places, speeds.dtype), axis=-1) * speeds
     if rotary.interleaved:
         turned = weft.repeat(turned, 2, axis=-1)
     else:
         turned = weft.concat([turned, turned], axis=-1)
-    if places.ndim == 2:
+    if turned.ndim == 3:
         turned = weft.expand_dims(turned, axis=1)
     cosines, sines, amount = weft.cos(turned), weft.sin(turned), rotary.amount
     return (cosines, sines) if amount == 1.0 else (cosines * amount, sines * amount)

@@ -174,6 +174,11 @@ class Writer(nn.Module):
         return self.config.positions
 
     @property
+    def longest(self) -> int | None:
+        """Beyond so many tokens all that was read of a text is to be read anew; None: never."""
+        return None
+
+    @property
     def device(self) -> weft.device:
         """Where the weights are, and texts are written."""
         return self.embed_tokens.weight.device

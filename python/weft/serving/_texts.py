@@ -101,7 +101,9 @@ class TextWriter:
             watch: called after each turn, with the texts that are there and the new tokens.
         """
         self._model, self._settings, self._watch = model, settings, watch
-        positions = min(model.config.positions, settings.max_length or _LONGEST)
+        # What several texts have read stands in one cache, and is not read anew.
+        most = model.config.positions if model.longest is None else model.longest
+        positions = min(most, settings.max_length or _LONGEST)
         self.longest = positions
         self._texts: list[_Writing] = []
         self._rows = Rows(model)
