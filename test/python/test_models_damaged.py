@@ -169,3 +169,16 @@ def test_settings(name: str, tmp_path: Path) -> None:
             told = key in message or "config.json" in message or "there is no weight" in message
             assert told, (note, message)
     assert refused > EXAMPLES
+
+
+@pytest.mark.parametrize("name", ["BLOOM", "Falcon, biases of distances", "MPT", "LLaMA"])
+def test_sizes_that_no_model_has(name: str, tmp_path: Path) -> None:
+    """Each fits the others: no memory is taken for what is made of them."""
+    saved(decoder(name), tmp_path)
+    file = tmp_path / "config.json"
+    config = json.loads(file.read_text())
+    for key in config:
+        if key in ("hidden_size", "d_model", "num_attention_heads", "n_heads", "n_head"):
+            config[key] = 1 << 30
+    file.write_text(json.dumps(config))
+    assert re.search("(heads?|hidden_size|d_model) has to be", _refusal(tmp_path, name))

@@ -334,15 +334,17 @@ def _small(factory) -> weft.nn.Module:
     return _made[0]
 
 
-def test_a_decoder_is_exported(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["Qwen2", "Phi3, LongRoPE", *PLACED])
+def test_a_decoder_is_exported(name: str, tmp_path: Path) -> None:
     """As any module: its scores leave the process as a program."""
-    theirs = decoder("Qwen2")
+    theirs = decoder(name)
     ours = weft.models.load(saved(theirs, tmp_path))
-    program = weft.export(ours, weft.spec((1, "length"), weft.int64))
+    program = weft.export(ours, weft.spec(("texts", "length"), weft.int64))
     program.save(tmp_path / "model.weft")
-    prompt = tokens(1, 7)
-    found = np.asarray(weft.load(tmp_path / "model.weft")(weft.asarray(prompt)))
-    np.testing.assert_array_equal(found, np.asarray(weft.jit(ours.forward)(weft.asarray(prompt))))
+    for prompt in (tokens(1, 7), tokens(2, 70)):
+        found = np.asarray(weft.load(tmp_path / "model.weft")(weft.asarray(prompt)))
+        wanted = np.asarray(weft.jit(ours.forward)(weft.asarray(prompt)))
+        np.testing.assert_array_equal(found, wanted)
 
 
 def test_narrow_weights_on_top(tmp_path: Path) -> None:

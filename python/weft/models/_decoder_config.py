@@ -14,8 +14,8 @@ from ._rotary import Rotary, read_rotary
 from ._settings import Settings
 from ._slopes import Slopes
 
-#: Of layers, and of a head's elements: more than any model has.
-MOST_LAYERS, MOST_HEAD = 10_000, 1 << 16
+#: Of layers, of heads, and of a head's elements: more than any model has.
+MOST_LAYERS, MOST_HEADS, MOST_HEAD = 10_000, 1 << 14, 1 << 16
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def read_decoder(settings: Settings, family: str, choices: Choices) -> DecoderCo
 
     layers = open_yet("layers", lambda: layers_of(settings))
     width = open_yet("width", lambda: settings.count("hidden_size"))
-    heads = open_yet("heads", lambda: settings.count("num_attention_heads"))
+    heads = open_yet("heads", lambda: heads_of(settings))
     head_width = open_yet("head_width", lambda: head_width_of(settings))
     open_yet("key_heads", lambda: _key_heads(settings, heads))
     open_yet("vocabulary", lambda: settings.count("vocab_size"))
@@ -145,9 +145,14 @@ def layers_of(settings: Settings) -> int:
     return settings.count("num_hidden_layers", most=MOST_LAYERS)
 
 
+def heads_of(settings: Settings) -> int:
+    """How many heads queries have."""
+    return settings.count("num_attention_heads", most=MOST_HEADS)
+
+
 def head_width_of(settings: Settings) -> int:
     """The elements of a head: their own setting, or else a part of the states."""
-    width, heads = settings.count("hidden_size"), settings.count("num_attention_heads")
+    width, heads = settings.count("hidden_size"), heads_of(settings)
     if not settings.has("head_dim"):
         return even_head_width(settings)
     return settings.count("head_dim", max(width // heads, 1), most=MOST_HEAD)
@@ -155,7 +160,7 @@ def head_width_of(settings: Settings) -> int:
 
 def even_head_width(settings: Settings) -> int:
     """The elements of a head, which all heads have of the states together."""
-    width, heads = settings.count("hidden_size"), settings.count("num_attention_heads")
+    width, heads = settings.count("hidden_size"), heads_of(settings)
     if width % heads:
         raise _fail(
             FileError,

@@ -13,6 +13,7 @@ from ._decoder_config import (
     DecoderConfig,
     even_head_width,
     head_width_of,
+    heads_of,
     layers_of,
     read_decoder,
     shared_by,
@@ -49,7 +50,7 @@ def _one_window(settings: Settings) -> Choices:
 
 def _even_heads(settings: Settings) -> Choices:
     """Heads that are parts of the states, each with keys of its own."""
-    heads = settings.count("num_attention_heads")
+    heads = heads_of(settings)
     return {"head_width": even_head_width(settings), "key_heads": heads}
 
 
@@ -273,7 +274,7 @@ def _bloom(settings: Settings) -> Choices:
 
 def _falcon(settings: Settings) -> Choices:
     """Three forms: one head of keys; one for each head; some, with two norms or one."""
-    heads, head_width = settings.count("num_attention_heads"), even_head_width(settings)
+    heads, head_width = heads_of(settings), even_head_width(settings)
     newer, parallel = settings.flag("new_decoder_architecture"), settings.flag("parallel_attn")
     norms = settings.count("num_ln_in_parallel_attn", 2 if newer else 1, most=2)
     one = settings.flag("multi_query")
@@ -378,6 +379,8 @@ def _qwen2_moe(settings: Settings) -> Choices:
 
 
 def _qwen3_moe(settings: Settings) -> Choices:
+    # Which files have and no model reads: a window is one of all layers.
+    settings.count("max_window_layers", None, least=0)
     return {
         **_sparse(settings),
         **_attention_bias(settings),

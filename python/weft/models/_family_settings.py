@@ -309,7 +309,7 @@ _WHO_WROTE_IT = (
 )
 _FOR_TRAINING = (
     "apply_spec_augment gradient_checkpointing init_std initializer_factor initializer_range "
-    "mask_feature_length mask_feature_min_masks mask_feature_prob mask_time_length "
+    "init_config mask_feature_length mask_feature_min_masks mask_feature_prob mask_time_length "
     "mask_time_min_masks mask_time_prob router_aux_loss_coef router_jitter_noise"
 )
 _DROPPED_OUT = (
@@ -332,8 +332,8 @@ _HOW = (
 #: What encoders with decoders read, and decoders without one are told for nothing.
 _TOLD_TWICE = "is_decoder"
 _OF_TOKENIZERS = (
-    "bos_token_id cls_token_id mask_token_id pad_token_id prefix sep_token_id tokenizer_class "
-    "unk_token_id"
+    "bos_token_id cls_token_id mask_token_id model_max_length pad_token_id prefix sep_token_id "
+    "tokenizer_class tokenizer_name unk_token_id"
 )
 #: GPT-2's old name for its positions, which transformers does not read, either; T5's, which has
 #: none; a scale of Whisper's embeddings that transformers reads and multiplies by nothing; and what
