@@ -96,3 +96,19 @@ def test_shared_arguments() -> None:
             assert all(same), f"seed {seed}, call {number} of {place}:\n{text}{found}\n{expected}"
             compared += 1
     assert compared > 8
+
+
+def test_parts_that_are_only_read_may_lie_anywhere() -> None:
+    """As batches do: inputs and targets out of one text, with a count that is written to."""
+
+    def function(inputs: Any, targets: Any, count: Any) -> Any:
+        count.add_(1)
+        return (inputs * targets).sum() + count
+
+    text, counts = torch.randn(64), (torch.zeros(()), torch.zeros(()))
+    call = torch.compile(function, backend="weft")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        for start in range(0, 40, 8):
+            parts = text[start : start + 8], text[start + 1 : start + 9]
+            torch.testing.assert_close(call(*parts, counts[0]), function(*parts, counts[1]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -100,26 +100,34 @@ def make_backend(
 
     def compile_captured(module: torch.fx.GraphModule, examples: Sequence[Any]) -> Callable:
         replace_losses(module)
-        shared = shared_memory(examples)
         try:
             compiled = compile_whole(module, examples)
         except (AssertionError, RuntimeError) as error:
-            if not shared:
+            if not shared_memory(examples, range(len(examples))):
                 raise
             return _left(module, str(error).partition("\n")[0])
-        written = any(info.mutates_data for info in _known("input_info") or ())
+        written = _written(len(examples))
+        shared = shared_memory(examples, written)
         kinds = [info.output_type for info in _known("output_info") or ()]
         # AOTAutograd writes to one tensor made of those that share memory, and makes results that
         # are views of them from a wrong one.
-        if written and shared and OutputType.alias_of_input in kinds:
+        if shared and OutputType.alias_of_input in kinds:
             return _left(module, "results are views of them")
         tensors = [x for x in (*examples, *module.parameters()) if isinstance(x, torch.Tensor)]
         if any(x.requires_grad for x in tensors):
             compiled = once_differentiable(compiled)
-        return _for_shared(compiled, module, shared) if written else compiled
+        return _for_shared(compiled, module, written, shared) if written else compiled
 
     compile_captured.__name__ = "weft"  # PyTorch's errors name it
     return compile_captured
+
+
+def _written(count: int) -> Container[int]:
+    """Which of so many arguments the graph under way writes to; all where that is not known."""
+    known = _known("input_info") or ()
+    written = {i for i, info in enumerate(known) if info.mutates_data}
+    # Those that share memory with one of these may be one tensor here.
+    return written if len(known) == count or not written else range(count)
 
 
 def _left(module: torch.fx.GraphModule, reason: str) -> Callable:
@@ -132,14 +140,16 @@ def _left(module: torch.fx.GraphModule, reason: str) -> Callable:
     return module
 
 
-def _for_shared(compiled: Callable, module: torch.fx.GraphModule, shared: list) -> Callable:
+def _for_shared(
+    compiled: Callable, module: torch.fx.GraphModule, written: Container[int], shared: list
+) -> Callable:
     """Calls whose arguments share memory otherwise than the first ones run as PyTorch has them.
 
     AOTAutograd made one tensor of what was shared and is written to, and nobody guards that.
     """
 
     def call(*args: Any) -> Any:
-        if shared_memory(args) == shared:
+        if shared_memory(args, written) == shared:
             return compiled(*args)
         warnings.warn(
             "torch.compile(backend='weft'): a function that writes to its arguments is called with "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import torch
@@ -25,20 +25,26 @@ def to_torch(tensor: _core.Tensor) -> torch.Tensor:
     return torch._C._from_dlpack(_core.to_dlpack(tensor, False, False))
 
 
-def shared_memory(values: Sequence[Any]) -> list[tuple | None]:
-    """Of each two tensors, in their order, how they lie in one memory; None of those that do not.
+def shared_memory(values: Sequence[Any], written: Container[int]) -> list[tuple]:
+    """The tensors that share memory of which one at least is written to, and how they lie there.
 
-    Empty if no two of them have one memory.
+    `written` has the places in `values` of those that are. Empty if there are none.
     """
-    tensors = [x for x in values if isinstance(x, torch.Tensor) and x.layout == torch.strided]
-    addresses = [x.untyped_storage()._cdata for x in tensors]
-    if len(set(addresses)) == len(addresses):
-        return []
+    groups: dict[int, list[int]] = {}
+    for i, x in enumerate(values):
+        if isinstance(x, torch.Tensor) and x.layout == torch.strided:
+            groups.setdefault(x.untyped_storage()._cdata, []).append(i)
     return [
-        (_place(x), _place(y), x._base is y._base) if a == b else None
-        for i, (a, x) in enumerate(zip(addresses, tensors))
-        for b, y in zip(addresses[:i], tensors)
+        tuple((i, _base_among(group, i, values), *_place(values[i])) for i in group)
+        for group in groups.values()
+        if len(group) > 1 and any(i in written for i in group)
     ]
+
+
+def _base_among(group: Sequence[int], place: int, values: Sequence[Any]) -> int:
+    """The first of the tensors that is a view of the same one as that at `place`."""
+    base = values[place]._base
+    return next(i for i in group if values[i]._base is base)
 
 
 def _place(tensor: torch.Tensor) -> tuple:
