@@ -36,11 +36,12 @@ FUNCTIONS = (chosen, walked, nested, checkpointed)
 
 
 def _text(program: weft.Exported, x: np.ndarray, p: np.ndarray) -> str | None:
-    """The error of the program without the line of the call; None where there is a value."""
+    """The error of the program, with the line of the operation; None where there is a value."""
     try:
         program(x, p)
     except weft.ShapeError as error:
-        return str(error).partition(": ")[2]
+        assert str(error).startswith(__file__)
+        return str(error)
     return None
 
 
